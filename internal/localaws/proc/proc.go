@@ -1,0 +1,181 @@
+// Package proc starts and ends the real processes behind the embedded AWS: cache nodes, tasks, Lambda runtimes.
+//
+// Each child leads a session of its own, so that whatever it starts can be found, measured and ended, also
+// programs that make process groups (coreutils' timeout does). The kernel signals the child when this process
+// dies in whatever way. Linux only: it reads /proc.
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Spec is a process to be.
+type Spec struct {
+	Path           string // looked up on PATH of this process when it has no slash
+	Args           []string
+	Env            []string // exactly this; nil is an empty environment
+	Dir            string
+	Stdout, Stderr io.Writer
+	Death          syscall.Signal // what the child gets when this process dies; default SIGKILL
+}
+
+// Process is a started child.
+type Process struct {
+	cmd  *exec.Cmd
+	done chan struct{}
+	code int
+}
+
+// forks is where every child is started: PR_SET_PDEATHSIG fires when the *thread* that forked ends, so one
+// thread that never ends does it. https://github.com/golang/go/issues/27505
+var forks = sync.OnceValue(func() chan<- func() {
+	c := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for f := range c {
+			f()
+		}
+	}()
+	return c
+})
+
+// Start starts a child; errors name the program.
+func Start(s Spec) (*Process, error) {
+	cmd := exec.Command(s.Path, s.Args...)
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = append([]string{}, s.Env...), s.Dir, s.Stdout, s.Stderr
+	if s.Death == 0 {
+		s.Death = syscall.SIGKILL
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: s.Death}
+	// A grandchild may hold the pipes open after the child is gone; Stop ends it, this bounds the rest.
+	cmd.WaitDelay = 5 * time.Second
+	started := make(chan error)
+	forks() <- func() { started <- cmd.Start() }
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("start %s: %w", s.Path, err)
+	}
+	p := &Process{cmd: cmd, done: make(chan struct{})}
+	go func() {
+		_ = cmd.Wait() // the exit code says it
+		p.code = exitCode(cmd.ProcessState)
+		close(p.done)
+	}()
+	return p, nil
+}
+
+func exitCode(s *os.ProcessState) int {
+	if ws, ok := s.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return 128 + int(ws.Signal())
+	}
+	return s.ExitCode()
+}
+
+// PID is the child's process and session id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Done is closed once the child has ended and its output was read.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// ExitCode is valid after Done: 128+n when signal n ended the child.
+func (p *Process) ExitCode() int { return p.code }
+
+// Signal goes to the child alone, as to a container's PID 1.
+func (p *Process) Signal(sig os.Signal) error {
+	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("signal %s: %w", p.cmd.Path, err)
+	}
+	return nil
+}
+
+// Stop sends SIGTERM, after grace SIGKILL to the whole session, and waits until all of it is gone.
+func (p *Process) Stop(grace time.Duration) {
+	if grace > 0 && p.Signal(syscall.SIGTERM) == nil {
+		select {
+		case <-p.done:
+		case <-time.After(grace):
+		}
+	}
+	for {
+		members := session(p.PID())
+		for _, m := range members {
+			_ = syscall.Kill(m.pid, syscall.SIGKILL) // it may have ended meanwhile
+		}
+		if len(members) == 0 {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	<-p.done
+}
+
+// Kill ends the whole session at once and waits.
+func (p *Process) Kill() { p.Stop(0) }
+
+// Usage is what a session has used: CPU since each of its living processes began, children that were waited
+// for included, and resident bytes now.
+type Usage struct {
+	CPU       time.Duration
+	RSS       int64
+	Processes int
+}
+
+// Usage reads the whole session's from /proc.
+func (p *Process) Usage() Usage {
+	var u Usage
+	for _, m := range session(p.PID()) {
+		u.CPU += m.cpu
+		u.RSS += m.rss
+		u.Processes++
+	}
+	return u
+}
+
+type member struct {
+	pid int
+	cpu time.Duration
+	rss int64
+}
+
+// session lists the living processes of a session; zombies are not living.
+// Fields: https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+func session(sid int) []member {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var out []member
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		b, err := os.ReadFile("/proc/" + e.Name() + "/stat")
+		if err != nil {
+			continue
+		}
+		// The name in parentheses may hold anything, so fields count from the last one.
+		f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+		if len(f) < 22 || f[0] == "Z" || f[3] != strconv.Itoa(sid) {
+			continue
+		}
+		var ticks, pages int64
+		for _, i := range []int{11, 12, 13, 14} { // utime stime cutime cstime
+			n, _ := strconv.ParseInt(f[i], 10, 64)
+			ticks += n
+		}
+		pages, _ = strconv.ParseInt(f[21], 10, 64)
+		const tick = time.Second / 100 // USER_HZ, 100 on every Linux that Go runs on
+		out = append(out, member{pid, time.Duration(ticks) * tick, pages * int64(os.Getpagesize())})
+	}
+	return out
+}

@@ -1,0 +1,35 @@
+// Package wiretest lets real SDK clients talk to a registry in a test.
+package wiretest
+
+import (
+	"log/slog"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+)
+
+// Account is a test's account in us-east-1: files in the test's own folder, metrics every second, no delays.
+func Account(t testing.TB) *account.Account {
+	return &account.Account{ID: account.ID, Region: "us-east-1", Dir: t.TempDir(), Clock: account.SystemClock{},
+		Log: slog.New(slog.DiscardHandler), MetricsPeriod: time.Second}
+}
+
+// Config serves r and is the configuration of SDK clients that reach it, without retries. When the test ends,
+// everything that was asked for must have been served.
+func Config(t testing.TB, r *wire.Registry) aws.Config {
+	srv := httptest.NewServer(r)
+	t.Cleanup(func() {
+		srv.Close()
+		if missed := r.Unhandled(); len(missed) > 0 {
+			t.Errorf("asked for and not served: %q", missed)
+		}
+	})
+	return aws.Config{Region: "us-east-1", BaseEndpoint: &srv.URL, RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "secret", "")}
+}
