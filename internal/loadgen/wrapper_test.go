@@ -1,0 +1,332 @@
+package loadgen
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/stretchr/testify/require"
+)
+
+// The wrapper that a load task runs is tested here, with this package's binary
+// as its memtier_benchmark: it needs both.
+const wrapper = "../../modules/ecs-load/load.sh"
+
+// job is one run of the wrapper.
+type job struct {
+	t    *testing.T
+	cmd  *exec.Cmd
+	tmp  string
+	mu   sync.Mutex
+	out  bytes.Buffer
+	done chan error
+}
+
+func (j *job) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.out.Write(b)
+}
+
+func (j *job) log() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.out.String()
+}
+
+// task starts the wrapper as ECS does, with tools before all others on PATH.
+func task(t *testing.T, shell, tools string, env []string, args ...string) *job {
+	text, err := os.ReadFile(wrapper)
+	require.NoError(t, err)
+	j := &job{t: t, tmp: t.TempDir(), done: make(chan error, 1)}
+	j.cmd = exec.Command(shell, append([]string{"-c", string(text), "memtier"}, args...)...)
+	j.cmd.Env = append([]string{"PATH=" + tools + ":" + os.Getenv("PATH"), "TMPDIR=" + j.tmp, "RUN=2026-11-23T03-08-09Z",
+		"ECS_CONTAINER_METADATA_URI_V4=http://169.254.170.2/v4/0123456789abcdef0123456789abcdef-4242"}, env...)
+	j.cmd.Stdout, j.cmd.Stderr = j, j
+	j.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that the test can see what is left
+	require.NoError(t, j.cmd.Start())
+	go func() { j.done <- j.cmd.Wait() }()
+	t.Cleanup(func() { syscall.Kill(-j.cmd.Process.Pid, syscall.SIGKILL) })
+	return j
+}
+
+// until waits for a pattern in the log.
+func (j *job) until(pattern string) string {
+	j.t.Helper()
+	want := regexp.MustCompile(pattern)
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if line := want.FindString(j.log()); line != "" {
+			return line
+		}
+	}
+	require.Fail(j.t, "not in the log", "%s\n%s", pattern, j.log())
+	return ""
+}
+
+// terminate sends SIGTERM to the wrapper alone, as Fargate does.
+func (j *job) terminate() { j.cmd.Process.Signal(syscall.SIGTERM) }
+
+// exit waits for the end and checks that nothing is left: no process, no file.
+func (j *job) exit() int {
+	j.t.Helper()
+	select {
+	case <-j.done:
+	case <-time.After(60 * time.Second):
+		require.Fail(j.t, "the wrapper does not end", j.log())
+	}
+	require.Eventually(j.t, func() bool { return syscall.Kill(-j.cmd.Process.Pid, 0) == syscall.ESRCH }, 5*time.Second, 20*time.Millisecond, "processes are left")
+	left, err := os.ReadDir(j.tmp)
+	require.NoError(j.t, err)
+	require.Empty(j.t, left)
+	return j.cmd.ProcessState.ExitCode()
+}
+
+// shells runs a test in every shell that /bin/sh may be.
+func shells(t *testing.T, test func(t *testing.T, shell string)) {
+	for _, shell := range []string{"dash", "bash"} {
+		t.Run(shell, func(t *testing.T) {
+			t.Parallel()
+			path, err := exec.LookPath(shell)
+			if err != nil {
+				t.Skip("needs " + shell)
+			}
+			sh := filepath.Join(t.TempDir(), "sh") // bash called sh is a POSIX shell
+			require.NoError(t, os.Symlink(path, sh))
+			test(t, sh)
+		})
+	}
+}
+
+// tool puts a program of the test's own on PATH.
+func tool(t *testing.T, dir, name, text string) {
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"+text), 0o700))
+}
+
+// fake is a memtier_benchmark whose probe passes and whose load is the text.
+func fake(t *testing.T, text string) string {
+	dir := t.TempDir()
+	tool(t, dir, "memtier_benchmark", `case "$*" in
+--version) echo fake; exit ;;
+*--test-time=1) printf 'Totals  12.00 \n'; exit ;;
+esac
+`+text)
+	return dir
+}
+
+// hurry makes the pauses between the tries of the probe short.
+func hurry(t *testing.T, dir string) {
+	real, err := exec.LookPath("sleep")
+	require.NoError(t, err)
+	tool(t, dir, "sleep", `[ "$1" != 2 ] || set -- 0.05; exec `+real+` "$@"`)
+}
+
+func TestWrapperHappyPath(t *testing.T) {
+	shells(t, func(t *testing.T, shell string) {
+		s, port := mini(t)
+		s.RequireAuth("top-secret")
+		j := task(t, shell, generatorDir(t), []string{"CACHE_AUTH_TOKEN=top-secret"}, "--server=127.0.0.1", "--port", fmt.Sprint(port), "--threads=1", "--clients=2", "--test-time=3", "--ratio=1:3", "--key-maximum=100")
+		j.until(`(?m)^load: finished exit=0 ok$`)
+		log := j.log()
+		require.True(t, strings.HasPrefix(log, `load: run=2026-11-23T03-08-09Z task=0123456789abcdef0123456789abcdef generator="`+version+"\"\nload: ready\n"), log)
+		require.Regexp(t, `(?m)^\[RUN #1 \d+%, +1 secs\] .* msec latency$`, log)
+		require.Regexp(t, `(?m)^\[RUN #1 \d+%, +2 secs\] .* msec latency$`, log)
+		require.Regexp(t, `(?m)^ALL STATS\n=+\nType .*\n-+\nSets .*\nGets .*\nWaits .*\nTotals +[1-9]`, log)
+		require.NotContains(t, log, "top-secret")
+		for _, k := range s.Keys() {
+			require.True(t, strings.HasPrefix(k, "memtier-0123456789abcdef0123456789abcdef-"), k)
+		}
+		part := regexp.MustCompile(`(?m)^load: hdr sha256=(\w+) part=1/1 (\S+)$`).FindStringSubmatch(log)
+		require.NotNil(t, part, log)
+		require.Equal(t, fmt.Sprintf("%x", sha256.Sum256([]byte(part[2]))), part[1])
+		h, err := hdrhistogram.Decode([]byte(part[2]))
+		require.NoError(t, err)
+		require.Positive(t, h.TotalCount())
+
+		select { // the service must not see an end and load again
+		case <-j.done:
+			require.Fail(t, "the wrapper ended by itself", log)
+		case <-time.After(500 * time.Millisecond):
+		}
+		j.terminate()
+		require.Zero(t, j.exit())
+	})
+}
+
+func TestWrapperTermMidRun(t *testing.T) {
+	shells(t, func(t *testing.T, shell string) {
+		_, port := mini(t)
+		j := task(t, shell, generatorDir(t), nil, "--server=127.0.0.1", fmt.Sprintf("--port=%d", port), "--threads=1", "--clients=1", "--test-time=3000")
+		j.until(`(?m)^\[RUN .*latency$`)
+		j.terminate()
+		require.Zero(t, j.exit())
+		require.Regexp(t, `(?s)Interrupted by user.*\nTotals +[1-9].*\nload: finished exit=0 ok\n$`, j.log())
+	})
+}
+
+func TestWrapperTermDuringProbe(t *testing.T) {
+	shells(t, func(t *testing.T, shell string) {
+		j := task(t, shell, generatorDir(t), nil, "--server=127.0.0.1", fmt.Sprintf("--port=%d", freePort(t)), "--test-time=3000")
+		j.until(`load: run=`)
+		j.terminate()
+		require.Equal(t, 1, j.exit())
+		require.Contains(t, j.log(), "load: failed: told to stop before the load")
+	})
+}
+
+func TestWrapperProbeFails(t *testing.T) {
+	s, guarded := mini(t)
+	s.RequireAuth("top-secret")
+	refused := freePort(t)
+	for name, tc := range map[string]struct {
+		port int
+		env  []string
+		args string
+		want string
+	}{
+		"refused":                    {refused, nil, "", fmt.Sprintf("load: failed: no command succeeded on 127.0.0.1:%d in 3 tries: Connection error: connection refused; check", refused)},
+		"wrong password":             {guarded, []string{"CACHE_AUTH_TOKEN=other-secret"}, "", ": error: authentication failed [-WRONGPASS"},
+		"no password":                {guarded, nil, "", "handle error response: -NOAUTH"},
+		"TLS to a plain port, no CA": {guarded, []string{"CA_PEM=nonsense"}, "--tls", "Failed to load CA certificate file"},
+		"unknown flag":               {guarded, nil, "--nonsense", "unrecognized option '--nonsense'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shells(t, func(t *testing.T, shell string) {
+				args := append([]string{"--server", "127.0.0.1", "-p", fmt.Sprint(tc.port), "-n", "100"}, strings.Fields(tc.args)...)
+				tools := generatorDir(t)
+				hurry(t, tools)
+				j := task(t, shell, tools, tc.env, args...)
+				require.Equal(t, 1, j.exit())
+				require.Contains(t, j.log(), tc.want)
+				require.NotContains(t, j.log(), "load: ready")
+				require.NotContains(t, j.log(), "secret")
+			})
+		})
+	}
+}
+
+func TestWrapperTLS(t *testing.T) {
+	shells(t, func(t *testing.T, shell string) {
+		serverSide, ca := certificate(t)
+		pem, err := os.ReadFile(ca)
+		require.NoError(t, err)
+		port, stop := tlsMini(t, serverSide)
+		defer stop()
+		j := task(t, shell, generatorDir(t), []string{"CA_PEM=" + string(pem)}, "--server=127.0.0.1", fmt.Sprintf("--port=%d", port), "--tls", "-t", "1", "-c", "1", "-n", "100", "--ratio=0:1")
+		j.until(`(?m)^load: finished exit=0 ok$`)
+		j.terminate()
+		require.Zero(t, j.exit())
+	})
+}
+
+func TestWrapperHoldsBackAFlood(t *testing.T) {
+	shells(t, func(t *testing.T, shell string) {
+		j := task(t, shell, fake(t, `yes 'server 10.0.0.1:6379 handle error response: -NOAUTH Authentication required.' | head -n 20000 >&2
+printf '[RUN #1 100%%,   5 secs]  0 threads: -nan\r\n\nALL STATS\nTotals  30000.00 \n'`), nil, "--test-time=5")
+		verdict := j.until(`load: finished.*`)
+		require.Equal(t, "load: finished exit=0 invalid: 20000 error lines, ended after ", verdict[:len("load: finished exit=0 invalid: 20000 error lines, ended after ")])
+		require.Equal(t, 20, strings.Count(j.log(), "NOAUTH"))
+		require.Contains(t, j.log(), "\n[RUN #1 100%,   5 secs]  0 threads: -nan\n")
+		j.terminate()
+		require.Equal(t, 1, j.exit())
+	})
+}
+
+func TestWrapperJudges(t *testing.T) {
+	for name, tc := range map[string]struct{ text, want string }{
+		"all zero":     {`printf 'Connection error: Connection refused\n' >&2; printf 'Totals  0.00  0.00  -nan\n'`, "load: finished exit=0 invalid: no operations, 1 error lines, ended after"},
+		"not a number": {`printf 'Totals  -nan \n'`, "load: finished exit=0 invalid: no operations, ended after"},
+		"no table":     {`exit 3`, "load: finished exit=3 invalid: exit code 3, no operations, ended after"},
+		"too short":    {`printf 'Totals  9.00 \n'`, "load: finished exit=0 invalid: ended after"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shells(t, func(t *testing.T, shell string) {
+				j := task(t, shell, fake(t, tc.text), nil, "--test-time", "3000")
+				j.until(regexp.QuoteMeta(tc.want))
+				j.terminate()
+				require.Equal(t, 1, j.exit())
+			})
+		})
+	}
+}
+
+// TestWrapperWatchdogs lets a minute be a second by a timeout of its own.
+func TestWrapperWatchdogs(t *testing.T) {
+	real, err := exec.LookPath("timeout")
+	require.NoError(t, err)
+	clock := func(t *testing.T, dir, limit string) {
+		tool(t, dir, "timeout", `case "$*" in
+"--foreground -s INT -k 60 3060 "*) shift 6; exec `+real+` --foreground -s INT -k 1 `+limit+` "$@" ;;
+"--foreground -k 2 8 "*) exec `+real+` "$@" ;;
+*) echo "unexpected: timeout $*" ;;
+esac`)
+	}
+	hangs := `trap '' INT; printf '[RUN #1 1%%,   1 secs] x\r' >&2; exec sleep 1000`
+	t.Run("ignores INT after TERM", func(t *testing.T) {
+		shells(t, func(t *testing.T, shell string) {
+			dir := fake(t, hangs)
+			clock(t, dir, "1000")
+			j := task(t, shell, dir, nil, "--test-time=3000")
+			j.until(`secs\] x`)
+			j.terminate()
+			require.Equal(t, 1, j.exit())
+			require.Contains(t, j.log(), "load: finished exit=137 invalid: hung and was killed, no operations")
+		})
+	})
+	t.Run("runs on after its time", func(t *testing.T) {
+		shells(t, func(t *testing.T, shell string) {
+			dir := fake(t, `trap 'printf "Totals  5.00 \n"; exit 0' INT; printf '[RUN #1 1%%,   1 secs] x\r' >&2; while :; do sleep 0.1; done`)
+			clock(t, dir, "1")
+			j := task(t, shell, dir, nil, "--test-time=3000")
+			j.until(`load: finished exit=124 invalid: ran on after its test time`)
+			require.Contains(t, j.log(), "Totals  5.00")
+			j.terminate()
+			require.Equal(t, 1, j.exit())
+		})
+	})
+}
+
+func TestWrapperTwoAtOnce(t *testing.T) {
+	shells(t, func(t *testing.T, shell string) {
+		s, port := mini(t)
+		tools := generatorDir(t)
+		var jobs []*job
+		for range 2 {
+			jobs = append(jobs, task(t, shell, tools, []string{"ECS_CONTAINER_METADATA_URI_V4="}, "--server=127.0.0.1", fmt.Sprintf("--port=%d", port), "-t1", "-c1", "-n", "200", "--ratio=1:0", "--key-prefix=p-"))
+		}
+		var ids []string
+		for _, j := range jobs {
+			j.until(`(?m)^load: finished exit=0 ok$`)
+			id := regexp.MustCompile(` task=([0-9a-f]{8}) `).FindStringSubmatch(j.log())
+			require.NotNil(t, id, j.log())
+			ids = append(ids, "p-"+id[1]+"-")
+			j.terminate()
+			require.Zero(t, j.exit())
+		}
+		require.NotEqual(t, ids[0], ids[1])
+		var numbers [2][]string
+		for _, k := range s.Keys() {
+			for i, prefix := range ids {
+				if n, ok := strings.CutPrefix(k, prefix); ok {
+					numbers[i] = append(numbers[i], n)
+				}
+			}
+		}
+		require.Equal(t, len(s.Keys()), len(numbers[0])+len(numbers[1]))
+		slices.Sort(numbers[0])
+		slices.Sort(numbers[1])
+		require.NotEqual(t, numbers[0], numbers[1], "each task has its own sequence")
+	})
+}
