@@ -1,0 +1,29 @@
+# A cache without load, scheduler or dashboard: modules/cache in a root of its own. It lives, and costs, until it is
+# destroyed: nothing ends it.
+
+provider "aws" {
+  default_tags {
+    tags = { name = var.name }
+  }
+}
+
+module "cache" {
+  source = "../../modules/cache"
+
+  name       = var.name
+  vpc_id     = var.vpc_id
+  subnet_ids = var.subnet_ids
+  clients    = var.clients
+
+  cache = {
+    engine     = "valkey"
+    node_type  = "cache.t4g.micro"
+    replicas   = 1
+    parameters = { maxmemory-policy = "allkeys-lru" }
+  }
+}
+
+output "address" {
+  description = "Where clients connect."
+  value       = "${module.cache.endpoint}:${module.cache.port}"
+}

@@ -1,0 +1,143 @@
+package cloudwatch
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+)
+
+type dashboard struct {
+	body     string
+	modified time.Time
+	tags     tags
+}
+
+// dashboardARN has no Region: dashboards are global in an account.
+func (s *Service) dashboardARN(name string) string {
+	return "arn:aws:cloudwatch::" + s.acct.ID + ":dashboard/" + name
+}
+
+var dashboardName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,255}$`)
+
+type validationMessage struct{ DataPath, Message string }
+
+type putDashboardIn struct {
+	DashboardName string `wire:",required"`
+	DashboardBody string `wire:",required"`
+	Tags          []tag
+}
+
+type putDashboardOut struct{ DashboardValidationMessages []validationMessage }
+
+// putDashboard: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
+func (s *Service) putDashboard(_ context.Context, in *putDashboardIn) (*putDashboardOut, error) {
+	if !dashboardName.MatchString(in.DashboardName) {
+		return nil, wire.Errorf(400, "InvalidParameterInput", "The dashboard name %q is invalid: it must have 1 to 255 of A-Z, a-z, 0-9, - and _.", in.DashboardName)
+	}
+	errs, warnings := checkBody(in.DashboardBody)
+	if len(errs) > 0 {
+		var b strings.Builder
+		for _, e := range errs {
+			fmt.Fprintf(&b, "\n%s: %s", e.DataPath, e.Message)
+		}
+		return nil, wire.Errorf(400, "InvalidParameterInput", "The dashboard body is invalid, there are %d validation errors:%s", len(errs), b.String())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.dashboards[in.DashboardName]
+	if d == nil { // tags count only when a dashboard is new
+		t, err := tags{}.with(in.Tags)
+		if err != nil {
+			return nil, err
+		}
+		d = &dashboard{tags: t}
+		s.dashboards[in.DashboardName] = d
+	}
+	d.body, d.modified = in.DashboardBody, s.acct.Clock.Now()
+	return &putDashboardOut{append([]validationMessage{}, warnings...)}, nil
+}
+
+type getDashboardOut struct{ DashboardArn, DashboardBody, DashboardName string }
+
+func (s *Service) getDashboard(_ context.Context, in *struct {
+	DashboardName string `wire:",required"`
+}) (*getDashboardOut, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.dashboards[in.DashboardName]
+	if d == nil {
+		return nil, noDashboard(in.DashboardName)
+	}
+	return &getDashboardOut{s.dashboardARN(in.DashboardName), d.body, in.DashboardName}, nil
+}
+
+func noDashboard(name string) error {
+	return wire.Errorf(404, "ResourceNotFound", "Dashboard %s does not exist", name)
+}
+
+// deleteDashboards deletes all or, when one of them does not exist, none.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DeleteDashboards.html
+func (s *Service) deleteDashboards(_ context.Context, in *struct {
+	DashboardNames []string `wire:",required"`
+}) (*none, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range in.DashboardNames {
+		if s.dashboards[n] == nil {
+			return nil, noDashboard(n)
+		}
+	}
+	for _, n := range in.DashboardNames {
+		delete(s.dashboards, n)
+	}
+	return &none{}, nil
+}
+
+type dashboardEntry struct {
+	DashboardArn, DashboardName string
+	LastModified                *wire.Time
+	Size                        int
+}
+
+type listDashboardsOut struct {
+	DashboardEntries []dashboardEntry
+	NextToken        *string
+}
+
+// listDashboards gives up to 1000 in a page.
+func (s *Service) listDashboards(_ context.Context, in *struct{ DashboardNamePrefix, NextToken *string }) (*listDashboardsOut, error) {
+	prefix, start := "", ""
+	if in.DashboardNamePrefix != nil {
+		prefix = *in.DashboardNamePrefix
+	}
+	if in.NextToken != nil && *in.NextToken != "" {
+		b, err := base64.RawURLEncoding.DecodeString(*in.NextToken)
+		if err != nil {
+			return nil, invalidValue("The next token %s is not one that ListDashboards gave.", *in.NextToken)
+		}
+		start = string(b)
+	}
+	out := &listDashboardsOut{DashboardEntries: []dashboardEntry{}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range slices.Sorted(maps.Keys(s.dashboards)) {
+		if n <= start || !strings.HasPrefix(n, prefix) {
+			continue
+		}
+		if len(out.DashboardEntries) == 1000 {
+			t := base64.RawURLEncoding.EncodeToString([]byte(out.DashboardEntries[999].DashboardName))
+			out.NextToken = &t
+			break
+		}
+		d := s.dashboards[n]
+		out.DashboardEntries = append(out.DashboardEntries, dashboardEntry{s.dashboardARN(n), n, wire.At(d.modified), len(d.body)})
+	}
+	return out, nil
+}

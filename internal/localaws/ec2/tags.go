@@ -1,0 +1,162 @@
+package ec2
+
+import (
+	"context"
+	"strings"
+)
+
+type tag struct{ Key, Value string }
+
+type tagSpecification struct {
+	ResourceType string
+	Tag          []tag
+}
+
+// tagSet lists a resource's tags by key.
+func (s *Service) tagSet(id string) []tag {
+	out := []tag{}
+	for k, v := range s.tags[id] {
+		out = append(out, tag{k, v})
+	}
+	return sorted(out, func(t tag) string { return t.Key })
+}
+
+// checkTags holds tags to EC2's restrictions: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions
+func checkTags(have map[string]string, add []tag) error {
+	n := len(have)
+	for _, t := range add {
+		switch {
+		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
+			return badValue("Tag keys starting with 'aws:' are reserved for internal use")
+		case t.Key == "" || len(t.Key) > 128:
+			return badValue("Tag key exceeds the maximum length of 128 characters or is empty: '%s'", t.Key)
+		case len(t.Value) > 256:
+			return badValue("Tag value exceeds the maximum length of 256 characters")
+		}
+		if _, ok := have[t.Key]; !ok {
+			n++
+		}
+	}
+	if n > 50 {
+		return fail("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
+	}
+	return nil
+}
+
+// specified gives the tags that a create action brings for its kind of resource.
+func specified(specs []tagSpecification, kind string) ([]tag, error) {
+	var out []tag
+	for _, spec := range specs {
+		if spec.ResourceType != kinds[kind].resource {
+			return nil, badValue("'%s' is not a valid taggable resource type for this operation.", spec.ResourceType)
+		}
+		out = append(out, spec.Tag...)
+	}
+	return out, checkTags(nil, out)
+}
+
+func (s *Service) tag(id string, tags []tag) {
+	for _, t := range tags {
+		if s.tags[id] == nil {
+			s.tags[id] = map[string]string{}
+		}
+		s.tags[id][t.Key] = t.Value
+	}
+}
+
+type createTagsIn struct {
+	ResourceId []string `wire:",required"`
+	Tag        []tag    `wire:",required"`
+}
+
+type done struct{ Return bool }
+
+func (s *Service) createTags(_ context.Context, in *createTagsIn) (*done, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range in.ResourceId {
+		if err := s.taggable(id); err != nil {
+			return nil, err
+		}
+		if err := checkTags(s.tags[id], in.Tag); err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range in.ResourceId {
+		s.tag(id, in.Tag)
+	}
+	return &done{true}, nil
+}
+
+func (s *Service) taggable(id string) error {
+	if _, ok := kinds[kindOf(id)]; !ok {
+		return fail("InvalidID", "The ID '%s' is not valid", id)
+	}
+	if !s.exists(id) {
+		return missing(kindOf(id), id)
+	}
+	return nil
+}
+
+type deleteTagsIn struct {
+	ResourceId []string `wire:",required"`
+	Tag        []struct {
+		Key   string
+		Value *string
+	}
+}
+
+// deleteTags takes away the tags named, with their value when it is given too; all of them when none is named.
+func (s *Service) deleteTags(_ context.Context, in *deleteTagsIn) (*done, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range in.ResourceId {
+		if err := s.taggable(id); err != nil {
+			return nil, err
+		}
+	}
+	for _, id := range in.ResourceId {
+		if len(in.Tag) == 0 {
+			delete(s.tags, id)
+		}
+		for _, t := range in.Tag {
+			if v, ok := s.tags[id][t.Key]; ok && (t.Value == nil || *t.Value == v) {
+				delete(s.tags[id], t.Key)
+			}
+		}
+	}
+	return &done{true}, nil
+}
+
+type describeTagsIn struct {
+	Filter     []filter
+	MaxResults *int
+	NextToken  string
+}
+
+type tagOut struct{ ResourceId, ResourceType, Key, Value string }
+
+func (t tagOut) ident() string { return t.ResourceId }
+
+func (t tagOut) properties() map[string][]string {
+	return map[string][]string{"resource-id": {t.ResourceId}, "resource-type": {t.ResourceType}, "key": {t.Key}, "value": {t.Value}}
+}
+
+type describeTagsOut struct {
+	TagSet    []tagOut
+	NextToken *string
+}
+
+func (s *Service) describeTags(_ context.Context, in *describeTagsIn) (*describeTagsOut, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var every []tagOut
+	for id, tags := range s.tags {
+		for k, v := range tags {
+			every = append(every, tagOut{id, kinds[kindOf(id)].resource, k, v})
+		}
+	}
+	sorted(every, func(t tagOut) string { return t.ResourceId + "\x00" + t.Key })
+	out, next, err := list(s, every, "", nil, in.Filter, page{in.MaxResults, in.NextToken})
+	return &describeTagsOut{append([]tagOut{}, out...), next}, err
+}

@@ -1,0 +1,186 @@
+// Package ecs is Elastic Container Service on Fargate. A task is the task definition's own command as child
+// processes of this machine, its output the events of an awslogs driver, its CPU and memory the service's metrics.
+//
+// No image is pulled: image names are only checked for their form, and a container must name what it runs
+// (entryPoint, or command). The program comes from the machine's PATH, and memtier_benchmark, where the machine
+// has none, from localaws itself. CPU, memory and ulimits are validated, kept and used for metrics and quota, not
+// enforced; nor is the CPU architecture. Tasks have no credentials, no health checks, volumes or ECS Exec; log
+// drivers other than awslogs, launch types other than FARGATE, load balancers and capacity providers for services
+// are refused. Container Insights gives metrics, no performance log events.
+//
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/Welcome.html
+package ecs
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ec2"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+)
+
+// Deps are the services that ECS itself calls.
+type Deps struct {
+	EC2 interface {
+		Subnet(id string) (ec2.Subnet, bool)
+		SecurityGroup(id string) (ec2.SecurityGroup, bool)
+		Attach(owner, subnet string, groups []string) (release func())
+	}
+	IAM interface {
+		Trusts(roleARN, service string) bool
+	}
+	Logs interface {
+		Group(name string) bool
+		Put(group, stream string, events ...logs.Event) error
+	}
+	SSM interface {
+		Parameter(nameOrARN string) (string, bool)
+	}
+	CloudWatch interface {
+		Put(m cloudwatch.Metric, t time.Time, value float64)
+	}
+	// VCPUs is the account's quota of Fargate On-Demand vCPUs (L-3032A538); nil is AWS's default of 6.
+	VCPUs func() float64
+	// Isolated says that a task with these security groups can reach nothing: it then starts in a network
+	// namespace of its own, without any route. nil isolates none.
+	Isolated func(groups []string) bool
+}
+
+// Service is ECS of one account.
+type Service struct {
+	acct   *account.Account
+	deps   Deps
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // task lives, wake-ups, metrics
+
+	generator func() string
+
+	mu        sync.Mutex // never held while a process is waited for
+	clusters  map[string]*cluster
+	families  map[string][]*taskDefinition
+	services  []*service // in order of creation, INACTIVE ones included
+	tasks     []*task    // in order of creation, stopped ones for an hour
+	settings  map[string]string
+	addresses int
+}
+
+// New has the account's default settings and no cluster. It puts memtier_benchmark into the account's bin/ folder
+// when the machine has none.
+func New(acct *account.Account, deps Deps) *Service {
+	s := &Service{acct: acct, deps: deps, clusters: map[string]*cluster{}, families: map[string][]*taskDefinition{}, settings: map[string]string{}}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	if err := s.linkGenerator(); err != nil {
+		acct.Log.Error("no memtier_benchmark for tasks", "error", err)
+	}
+	s.generator = sync.OnceValue(s.askGenerator)
+	s.wg.Go(s.measure)
+	return s
+}
+
+// Generator is the first line of memtier_benchmark's --version, as tasks find it: the machine's own, or localaws'.
+func (s *Service) Generator() string { return s.generator() }
+
+// Close kills every task's processes, and returns when they are gone.
+func (s *Service) Close() error {
+	s.cancel()
+	s.wg.Wait()
+	return nil
+}
+
+// Register serves https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Operations.html
+func (s *Service) Register(r *wire.Registry) {
+	r.On(wire.Service{Name: "ecs", Lower: true, Invalid: "InvalidParameterException"},
+		wire.Action("CreateCluster", s.createCluster),
+		wire.Action("UpdateCluster", s.updateCluster),
+		wire.Action("UpdateClusterSettings", s.updateClusterSettings),
+		wire.Action("PutClusterCapacityProviders", s.putClusterCapacityProviders),
+		wire.Action("DescribeClusters", s.describeClusters),
+		wire.Action("ListClusters", s.listClusters),
+		wire.Action("DeleteCluster", s.deleteCluster),
+		wire.Action("RegisterTaskDefinition", s.registerTaskDefinition),
+		wire.Action("DescribeTaskDefinition", s.describeTaskDefinition),
+		wire.Action("ListTaskDefinitions", s.listTaskDefinitions),
+		wire.Action("DeregisterTaskDefinition", s.deregisterTaskDefinition),
+		wire.Action("CreateService", s.createService),
+		wire.Action("UpdateService", s.updateService),
+		wire.Action("DescribeServices", s.describeServices),
+		wire.Action("ListServices", s.listServices),
+		wire.Action("DeleteService", s.deleteService),
+		wire.Action("RunTask", s.runTask),
+		wire.Action("StopTask", s.stopTask),
+		wire.Action("DescribeTasks", s.describeTasks),
+		wire.Action("ListTasks", s.listTasks),
+		wire.Action("TagResource", s.tagResource),
+		wire.Action("UntagResource", s.untagResource),
+		wire.Action("ListTagsForResource", s.listTagsForResource),
+		wire.Action("PutAccountSetting", s.putAccountSetting),
+		wire.Action("PutAccountSettingDefault", s.putAccountSetting),
+		wire.Action("ListAccountSettings", s.listAccountSettings),
+	)
+}
+
+func client(format string, args ...any) error {
+	return wire.Errorf(400, "ClientException", format, args...)
+}
+
+func invalid(format string, args ...any) error {
+	return wire.Errorf(400, "InvalidParameterException", format, args...)
+}
+
+// unserved refuses what would otherwise be accepted and then ignored.
+func unserved(member string, n int) error {
+	if n > 0 {
+		return invalid("localaws does not serve %s", member)
+	}
+	return nil
+}
+
+// nameForm is AWS's for clusters, families, services and containers.
+var nameForm = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
+
+type failure struct{ Arn, Reason string }
+
+// id is the last part of an ARN, or the name itself.
+func id(ref string) string { return ref[strings.LastIndex(ref, "/")+1:] }
+
+func or[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}
+
+func uuid() string {
+	h := account.NewID(32)
+	return fmt.Sprintf("%s-%s-4%s-a%s-%s", h[:8], h[8:12], h[13:16], h[17:20], h[20:])
+}
+
+func (s *Service) now() time.Time { return s.acct.Clock.Now() }
+
+// page cuts a list of ARNs; the token is the last of the page before.
+func page(arns []string, most, dflt int, maxResults *int, token *string) ([]string, *string, error) {
+	limit := or(maxResults, dflt)
+	if limit < 1 || limit > most {
+		return nil, nil, invalid("maxResults must be between 1 and %d", most)
+	}
+	if token != nil {
+		i := slices.Index(arns, *token)
+		if i < 0 {
+			return nil, nil, invalid("Invalid token.")
+		}
+		arns = arns[i+1:]
+	}
+	if len(arns) <= limit {
+		return append([]string{}, arns...), nil, nil
+	}
+	return arns[:limit], &arns[limit-1], nil
+}

@@ -1,0 +1,125 @@
+package ecs
+
+import (
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
+)
+
+// measure publishes every period until Close, at its start's timestamp.
+func (s *Service) measure() {
+	period := s.acct.MetricsPeriod
+	for {
+		end := s.now().Truncate(period).Add(period)
+		if s.acct.Clock.Sleep(s.ctx, end.Sub(s.now())) != nil {
+			return
+		}
+		s.publish(end.Add(-period), period)
+	}
+}
+
+// sample is what a task used in a period: CPU units (1024 are one vCPU) and MiB, beside what it reserved.
+type sample struct {
+	t                                *task
+	cpu, memory, cpuHeld, memoryHeld float64
+}
+
+// publish gives a sample of each running task.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html
+func (s *Service) publish(at time.Time, period time.Duration) {
+	s.mu.Lock()
+	type measured struct {
+		c *running
+		t *task
+	}
+	var processes []measured
+	for _, t := range s.tasks {
+		for _, c := range t.containers {
+			if t.lastStatus == "RUNNING" && c.process != nil {
+				processes = append(processes, measured{c, t})
+			}
+		}
+	}
+	s.mu.Unlock()
+	samples, order := map[*task]*sample{}, []*sample{}
+	for _, m := range processes {
+		u := m.c.process.Usage()
+		x := samples[m.t]
+		if x == nil {
+			d := m.t.definition
+			x = &sample{t: m.t, cpuHeld: float64(number(d.Cpu)), memoryHeld: float64(number(d.Memory))}
+			samples[m.t], order = x, append(order, x)
+		}
+		x.cpu += 1024 * max(0, u.CPU-m.c.cpu).Seconds() / period.Seconds() // only this goroutine reads and writes c.cpu
+		x.memory += float64(u.RSS) / (1 << 20)
+		m.c.cpu = u.CPU
+	}
+	for _, x := range order {
+		if v := x.t.service; v != nil {
+			dims := []cloudwatch.Dimension{{Name: "ClusterName", Value: v.cluster.name}, {Name: "ServiceName", Value: v.name}}
+			s.deps.CloudWatch.Put(cloudwatch.Metric{Namespace: "AWS/ECS", Name: "CPUUtilization", Unit: "Percent", Dimensions: dims}, at, 100*x.cpu/x.cpuHeld)
+			s.deps.CloudWatch.Put(cloudwatch.Metric{Namespace: "AWS/ECS", Name: "MemoryUtilization", Unit: "Percent", Dimensions: dims}, at, 100*x.memory/x.memoryHeld)
+		}
+	}
+	s.observe(at, order)
+}
+
+// observe is Container Insights, for clusters that have it on; sums over the tasks, and with enhanced observability
+// each task too. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-metrics-ECS.html
+func (s *Service) observe(at time.Time, samples []*sample) {
+	type point struct {
+		name, unit string
+		value      float64
+		dimensions []cloudwatch.Dimension
+	}
+	var points []point
+	s.mu.Lock()
+	for _, c := range s.clusters {
+		if c.status != "ACTIVE" || c.insights == "disabled" {
+			continue
+		}
+		add := func(dims []cloudwatch.Dimension, of func(*task) bool) {
+			var sum sample
+			for _, x := range samples {
+				if x.t.cluster == c && of(x.t) {
+					sum = sample{nil, sum.cpu + x.cpu, sum.memory + x.memory, sum.cpuHeld + x.cpuHeld, sum.memoryHeld + x.memoryHeld}
+				}
+			}
+			if sum.cpuHeld > 0 {
+				points = append(points, point{"CpuUtilized", "None", sum.cpu, dims}, point{"CpuReserved", "None", sum.cpuHeld, dims},
+					point{"MemoryUtilized", "Megabytes", sum.memory, dims}, point{"MemoryReserved", "Megabytes", sum.memoryHeld, dims})
+			}
+		}
+		name := cloudwatch.Dimension{Name: "ClusterName", Value: c.name}
+		services, families := 0, map[string]bool{}
+		tasks := s.describe(c, nil)
+		add([]cloudwatch.Dimension{name}, func(*task) bool { return true })
+		for _, v := range s.services {
+			if v.cluster != c || v.status != "ACTIVE" {
+				continue
+			}
+			services++
+			o, dims := s.describeService(v, false), []cloudwatch.Dimension{name, {Name: "ServiceName", Value: v.name}}
+			add(dims, func(t *task) bool { return t.service == v })
+			points = append(points, point{"RunningTaskCount", "Count", float64(o.RunningCount), dims}, point{"PendingTaskCount", "Count", float64(o.PendingCount), dims},
+				point{"DesiredTaskCount", "Count", float64(o.DesiredCount), dims}, point{"DeploymentCount", "Count", float64(len(o.Deployments)), dims},
+				point{"TaskSetCount", "Count", 0, dims})
+		}
+		for _, x := range samples {
+			family := cloudwatch.Dimension{Name: "TaskDefinitionFamily", Value: x.t.definition.Family}
+			if x.t.cluster == c && !families[family.Value] {
+				families[family.Value] = true
+				add([]cloudwatch.Dimension{name, family}, func(t *task) bool { return t.definition.Family == family.Value })
+			}
+			if x.t.cluster == c && c.insights == "enhanced" {
+				add([]cloudwatch.Dimension{name, family, {Name: "TaskId", Value: x.t.id}}, func(t *task) bool { return t == x.t })
+			}
+		}
+		points = append(points, point{"TaskCount", "Count", float64(tasks.RunningTasksCount), []cloudwatch.Dimension{name}},
+			point{"ServiceCount", "Count", float64(services), []cloudwatch.Dimension{name}})
+	}
+	s.mu.Unlock()
+	for _, p := range points {
+		s.deps.CloudWatch.Put(cloudwatch.Metric{Namespace: "ECS/ContainerInsights", Name: p.name, Unit: p.unit, Dimensions: p.dimensions}, at, p.value)
+	}
+}

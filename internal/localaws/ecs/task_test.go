@@ -1,0 +1,168 @@
+package ecs_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ecs"
+)
+
+func (w *world) run(definition string) types.Task {
+	w.t.Helper()
+	in := service(definition, 1)
+	out, err := w.ecs.RunTask(w.t.Context(), &sdk.RunTaskInput{Cluster: aws.String("c"), TaskDefinition: &definition, LaunchType: types.LaunchTypeFargate, NetworkConfiguration: in.NetworkConfiguration})
+	require.NoError(w.t, err)
+	require.Len(w.t, out.Tasks, 1)
+	return w.stopped(1)[0]
+}
+
+func TestEnvironmentIsExactlyTheTasks(t *testing.T) {
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "not for tasks")
+	w := begin(t)
+	c := container(`env; echo "args=$0 $*"; pwd`)
+	c.Environment = []types.KeyValuePair{{Name: aws.String("RUN"), Value: aws.String("2026-11-23T03-08-09Z")}, {Name: aws.String("EMPTY"), Value: aws.String("")}}
+	c.Secrets = []types.Secret{{Name: aws.String("TOKEN"), ValueFrom: aws.String("arn:aws:ssm:us-east-1:123456789012:parameter/x/auth")}}
+	task := w.run(w.register(definition(c)))
+	id := filepath.Base(*task.TaskArn)
+	home := filepath.Join(w.acct.Dir, "tasks", id)
+	got := map[string]string{}
+	for _, l := range w.lines(task) {
+		k, v, _ := strings.Cut(l, "=")
+		got[k] = v
+	}
+	require.Regexp(t, "^http://169.254.170.2/v4/"+id+`-\d{10}$`, got["ECS_CONTAINER_METADATA_URI_V4"])
+	require.Equal(t, "http://169.254.170.2/v4/"+*task.Containers[0].RuntimeId, got["ECS_CONTAINER_METADATA_URI_V4"])
+	delete(got, "ECS_CONTAINER_METADATA_URI_V4")
+	delete(got, "ECS_CONTAINER_METADATA_URI")
+	delete(got, "_") // the shell's own
+	require.Equal(t, map[string]string{"PATH": filepath.Join(w.acct.Dir, "bin") + ":" + os.Getenv("PATH"), "HOME": home, "PWD": home, "TMPDIR": home + "/tmp",
+		"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1", "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
+		"RUN": "2026-11-23T03-08-09Z", "EMPTY": "", "TOKEN": "s3cret", "args": "memtier --x=1", home: ""}, got)
+}
+
+// Docker's awslogs driver: an event ends at \n or at 262,118 bytes, \r stays, empty lines are none, the rest comes at the end.
+func TestOutputArrivesAsTheDriverDeliversIt(t *testing.T) {
+	w := begin(t)
+	task := w.run(w.register(definition(container(`printf 'one\n\ntwo\rthree\r\n'; head -c 262120 /dev/zero | tr '\0' x; printf '\nlast'`))))
+	got := w.lines(task)
+	require.Len(t, got, 5)
+	require.Equal(t, []string{"one", "two\rthree\r"}, got[:2])
+	require.Len(t, got[2], 262118)
+	require.Equal(t, []string{"xx", "last"}, got[3:])
+}
+
+func TestManyLinesKeepTheirOrderAndAreThereWhenTheTaskIsStopped(t *testing.T) {
+	w := begin(t)
+	got := w.lines(w.run(w.register(definition(container(`i=0; while [ $i -lt 5000 ]; do echo "line $i"; i=$((i+1)); done`)))))
+	require.Len(t, got, 5000)
+	for i, l := range got {
+		require.Equal(t, fmt.Sprintf("line %d", i), l)
+	}
+}
+
+func TestStopTimeoutEndsWithSIGKILL(t *testing.T) {
+	w := begin(t)
+	c := container(`trap '' TERM; echo deaf; while :; do sleep 0.1; done`)
+	c.StopTimeout = aws.Int32(2)
+	w.create(service(w.register(definition(c)), 1))
+	w.steady()
+	task := w.tasks(types.DesiredStatusRunning)[0]
+	require.True(t, w.eventually(func() bool { return len(w.lines(task)) == 1 }))
+	_, err := w.ecs.DeleteService(t.Context(), &sdk.DeleteServiceInput{Cluster: aws.String("c"), Service: aws.String("s"), Force: aws.Bool(true)})
+	require.NoError(t, err)
+	ended := w.stopped(1)[0]
+	require.Equal(t, int32(137), *ended.Containers[0].ExitCode)
+	require.GreaterOrEqual(t, ended.ExecutionStoppedAt.Sub(*ended.StoppingAt), 2*time.Second)
+	require.Equal(t, "INACTIVE", *w.describe().Status)
+}
+
+func TestSeveralContainers(t *testing.T) {
+	w := begin(t)
+	first, side := container("echo main; sleep 0.2; exit 4"), container(forever)
+	side.Name, side.Essential = aws.String("side"), aws.Bool(false)
+	task := w.run(w.register(definition(first, side)))
+	require.Equal(t, int32(4), *task.Containers[0].ExitCode)
+	require.Equal(t, int32(3), *task.Containers[1].ExitCode, "the other container got SIGTERM")
+	require.Equal(t, types.TaskStopCodeEssentialContainerExited, task.StopCode)
+}
+
+func TestGenerator(t *testing.T) {
+	tool := filepath.Join(t.TempDir(), "localaws")
+	require.NoError(t, os.WriteFile(tool, []byte("#!/bin/sh\necho \"${0##*/} ours\"; echo more\n"), 0o755))
+	t.Setenv("PATH", "/usr/bin:/bin")
+	w := begin(t, func(a *account.Account, _ *ecs.Deps) { a.Tools = tool })
+	require.Equal(t, "memtier_benchmark ours", w.svc.Generator())
+	require.Equal(t, []string{"memtier_benchmark ours", "more"}, w.lines(w.run(w.register(definition(container("memtier_benchmark"))))))
+
+	real := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(real, "memtier_benchmark"), []byte("#!/bin/sh\necho memtier_benchmark 2.3.1\n"), 0o755))
+	t.Setenv("PATH", real+":/usr/bin:/bin")
+	w = begin(t, func(a *account.Account, _ *ecs.Deps) { a.Tools = tool })
+	require.Equal(t, "memtier_benchmark 2.3.1", w.svc.Generator())
+	require.NoFileExists(t, filepath.Join(w.acct.Dir, "bin", "memtier_benchmark"))
+}
+
+// A task whose security groups reach nothing has no network interface but a loopback that is down.
+func TestIsolatedTask(t *testing.T) {
+	w := begin(t, func(_ *account.Account, d *ecs.Deps) {
+		d.Isolated = func(groups []string) bool { return groups[0] == "sg-1" }
+	})
+	got := w.lines(w.run(w.register(definition(container(`grep -c : /proc/net/dev; grep -c 0100007F /proc/net/route; echo end`)))))
+	if strings.Contains(got[0], "unshare") {
+		t.Skip("this kernel gives no user namespaces: " + got[0])
+	}
+	require.Equal(t, []string{"1", "0", "end"}, got)
+}
+
+func TestMetrics(t *testing.T) {
+	w := begin(t, func(a *account.Account, _ *ecs.Deps) { a.MetricsPeriod = 500 * time.Millisecond })
+	w.create(service(w.register(definition(container(`while :; do :; done`))), 1))
+	w.steady()
+	var cpu, memory point
+	require.True(t, w.eventually(func() bool {
+		for _, p := range w.measured() {
+			switch p.Name {
+			case "CPUUtilization":
+				cpu = p
+			case "MemoryUtilization":
+				memory = p
+			}
+		}
+		return cpu.value > 100 // a busy loop has more than the quarter of a vCPU that was reserved
+	}))
+	require.Equal(t, "AWS/ECS", cpu.Namespace)
+	require.Equal(t, "Percent", cpu.Unit)
+	require.Equal(t, "[{ClusterName c} {ServiceName s}]", fmt.Sprint(cpu.Dimensions))
+	require.Zero(t, cpu.at.UnixNano()%int64(500*time.Millisecond), "the timestamp is a period's start")
+	require.InDelta(t, 0.5, memory.value, 0.5, "a shell is about 2 MiB of 512")
+	for _, p := range w.measured() {
+		require.NotEqual(t, "ECS/ContainerInsights", p.Namespace)
+	}
+	_, err := w.ecs.UpdateClusterSettings(t.Context(), &sdk.UpdateClusterSettingsInput{Cluster: aws.String("c"),
+		Settings: []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("enabled")}}})
+	require.NoError(t, err)
+	seen := map[string]float64{}
+	require.True(t, w.eventually(func() bool {
+		for _, p := range w.measured() {
+			if p.Namespace == "ECS/ContainerInsights" {
+				seen[fmt.Sprint(p.Name, p.Dimensions)] = p.value
+			}
+		}
+		return len(seen) >= 19
+	}), "%v", seen)
+	require.Equal(t, 1.0, seen["RunningTaskCount[{ClusterName c} {ServiceName s}]"])
+	require.Equal(t, 1.0, seen["DesiredTaskCount[{ClusterName c} {ServiceName s}]"])
+	require.Equal(t, 256.0, seen["CpuReserved[{ClusterName c} {TaskDefinitionFamily load}]"])
+	require.Equal(t, 512.0, seen["MemoryReserved[{ClusterName c}]"])
+	require.Contains(t, seen, "CpuUtilized[{ClusterName c} {ServiceName s}]")
+}

@@ -1,0 +1,405 @@
+package elasticache
+
+import (
+	"context"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
+)
+
+// reading is what a node shows at one moment.
+type reading struct {
+	at                 time.Time
+	info               map[string]string
+	calls, micros      map[string]float64 // of each command since the server began
+	timed              bool               // micros are known
+	cpu                time.Duration
+	rss, swap, pgFault float64
+}
+
+// span is what happened between two readings of a node.
+type between struct {
+	from, to reading
+	size     nodeType
+	replicas bool // the shard has some
+	tiered   bool
+}
+
+func (b between) seconds() float64 { return b.to.at.Sub(b.from.at).Seconds() }
+
+// now is a field's value; ok is false when the server has no such field.
+func (b between) now(field string) (float64, bool) {
+	v, err := strconv.ParseFloat(b.to.info[field], 64)
+	return v, err == nil
+}
+
+// grown is by how much a counter went up.
+func (b between) grown(field string) (float64, bool) {
+	v, ok := b.now(field)
+	old, err := strconv.ParseFloat(b.from.info[field], 64)
+	if !ok || err != nil {
+		return 0, false
+	}
+	return max(0, v-old), true
+}
+
+// keyspace adds up a field of the lines db0:keys=1,expires=0,avg_ttl=0.
+func (b between) keyspace(field string) float64 {
+	total := 0.0
+	for name, value := range b.to.info {
+		if !strings.HasPrefix(name, "db") {
+			continue
+		}
+		for _, part := range strings.Split(value, ",") {
+			if n, v, _ := strings.Cut(part, "="); n == field {
+				f, _ := strconv.ParseFloat(v, 64)
+				total += f
+			}
+		}
+	}
+	return total
+}
+
+// measure is a metric of a node: ok is false when it cannot be measured. Metrics of both dimension sets are
+// published as {CacheClusterId} and as {CacheClusterId, CacheNodeId}.
+type measure struct {
+	name, unit string
+	nodeOnly   bool
+	value      func(between) (float64, bool)
+}
+
+func gauge(field string) func(between) (float64, bool) {
+	return func(b between) (float64, bool) { return b.now(field) }
+}
+
+func counter(field string) func(between) (float64, bool) {
+	return func(b between) (float64, bool) { return b.grown(field) }
+}
+
+// share is a percentage of two fields' values.
+func share(part func(between) (float64, bool), whole string) func(between) (float64, bool) {
+	return func(b between) (float64, bool) {
+		p, ok := part(b)
+		w, okWhole := b.now(whole)
+		return p / w * 100, ok && okWhole && w > 0
+	}
+}
+
+func counted(b between) (float64, bool) {
+	used, ok := b.now("used_memory")
+	not, okNot := b.now("mem_not_counted_for_evict")
+	return used - not, ok && okNot
+}
+
+// measures: names, units and dimension sets are those of AWS; doc.go says what each means here where that differs.
+// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.Redis.html
+// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.HostLevel.html
+var measures = []measure{
+	{"CPUUtilization", "Percent", false, func(b between) (float64, bool) {
+		used := (b.to.cpu - b.from.cpu).Seconds()
+		return min(100, used/b.seconds()/float64(b.size.vcpu)*100), b.seconds() > 0
+	}},
+	{"FreeableMemory", "Bytes", false, func(b between) (float64, bool) { return max(0, b.size.memory-b.to.rss), b.to.rss > 0 }},
+	{"SwapUsage", "Bytes", false, func(b between) (float64, bool) { return b.to.swap, b.to.rss > 0 }},
+	{"MajorPageFaults", "Count", true, func(b between) (float64, bool) { return max(0, b.to.pgFault-b.from.pgFault), b.to.rss > 0 }},
+	{"NetworkBytesIn", "Bytes", false, counter("total_net_input_bytes")},
+	{"NetworkBytesOut", "Bytes", false, counter("total_net_output_bytes")},
+	{"NetworkBaselineUsageInPercentage", "Percent", true, baseline("total_net_input_bytes")},
+	{"NetworkBaselineUsageOutPercentage", "Percent", true, baseline("total_net_output_bytes")},
+
+	{"EngineCPUUtilization", "Percent", false, engineCPU},
+	{"BytesUsedForCache", "Bytes", false, gauge("used_memory")},
+	{"UsedMemoryDataset", "Bytes", true, gauge("used_memory_dataset")},
+	{"DatabaseMemoryUsagePercentage", "Percent", false, share(gauge("used_memory"), "maxmemory")},
+	{"DatabaseMemoryUsageCountedForEvictPercentage", "Percent", true, share(counted, "maxmemory")},
+	{"DatabaseCapacityUsagePercentage", "Percent", true, untiered(share(gauge("used_memory"), "maxmemory"))},
+	{"DatabaseCapacityUsageCountedForEvictPercentage", "Percent", true, untiered(share(counted, "maxmemory"))},
+	{"AllocatorFragmentationBytes", "Bytes", true, gauge("allocator_frag_bytes")},
+	{"AllocatorFragmentationRatio", "None", true, gauge("allocator_frag_ratio")},
+	{"MemoryFragmentationRatio", "None", false, gauge("mem_fragmentation_ratio")},
+	{"CacheHits", "Count", false, counter("keyspace_hits")},
+	{"CacheMisses", "Count", false, counter("keyspace_misses")},
+	{"CacheHitRate", "Percent", false, func(b between) (float64, bool) {
+		hits, ok := b.grown("keyspace_hits")
+		misses, _ := b.grown("keyspace_misses")
+		return hits / (hits + misses) * 100, ok && hits+misses > 0
+	}},
+	{"Evictions", "Count", false, counter("evicted_keys")},
+	{"Reclaimed", "Count", false, counter("expired_keys")},
+	{"CurrItems", "Count", false, func(b between) (float64, bool) { return b.keyspace("keys"), true }},
+	{"CurrVolatileItems", "Count", true, func(b between) (float64, bool) { _, ok := b.now("used_memory"); return b.keyspace("expires"), ok }},
+	{"CurrConnections", "Count", false, gauge("connected_clients")},
+	{"NewConnections", "Count", false, counter("total_connections_received")},
+	{"BlockedConnections", "Count", true, gauge("blocked_clients")},
+	{"RejectedConnections", "Count", true, counter("rejected_connections")},
+	{"ProcessedCommands", "Count", true, counter("total_commands_processed")},
+	{"ErrorCount", "Count", true, counter("total_error_replies")},
+	{"ReplicationLag", "Seconds", false, ofRole("slave", gauge("master_last_io_seconds_ago"))},
+	{"ReplicationBytes", "Bytes", false, func(b between) (float64, bool) {
+		v, ok := b.grown("master_repl_offset")
+		return v, ok && b.replicas && b.to.info["role"] == "master"
+	}},
+	{"IsMaster", "Count", false, func(b between) (float64, bool) { return flag(b.to.info["role"] == "master"), b.to.info["role"] != "" }},
+	{"MasterLinkHealthStatus", "None", false, ofRole("slave", func(b between) (float64, bool) { return flag(b.to.info["master_link_status"] == "up"), true })},
+	{"SaveInProgress", "None", false, gauge("rdb_bgsave_in_progress")},
+	{"ActiveDefragHits", "None", false, counter("active_defrag_hits")},
+	{"KeysTracked", "Count", false, gauge("tracking_total_keys")},
+	{"DB0AverageTTL", "Milliseconds", false, ofRole("master", func(b between) (float64, bool) {
+		_, ttl, ok := strings.Cut(b.to.info["db0"], "avg_ttl=")
+		ttl, _, _ = strings.Cut(ttl, ",")
+		v, err := strconv.ParseFloat(ttl, 64)
+		return v, ok && err == nil
+	})},
+	{"AuthenticationFailures", "Count", false, counter("acl_access_denied_auth")},
+	{"CommandAuthorizationFailures", "Count", false, counter("acl_access_denied_cmd")},
+	{"KeyAuthorizationFailures", "Count", false, counter("acl_access_denied_key")},
+	{"ChannelAuthorizationFailures", "Count", true, counter("acl_access_denied_channel")},
+	{"PubSubChannels", "Count", true, gauge("pubsub_channels")},
+	{"PubSubShardChannels", "Count", true, gauge("pubsubshard_channels")},
+}
+
+func flag(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func ofRole(role string, f func(between) (float64, bool)) func(between) (float64, bool) {
+	return func(b between) (float64, bool) {
+		v, ok := f(b)
+		return v, ok && b.to.info["role"] == role
+	}
+}
+
+// untiered: with data tiering the capacity includes SSDs that are not here.
+func untiered(f func(between) (float64, bool)) func(between) (float64, bool) {
+	return func(b between) (float64, bool) {
+		v, ok := f(b)
+		return v, ok && !b.tiered
+	}
+}
+
+func baseline(field string) func(between) (float64, bool) {
+	return func(b between) (float64, bool) {
+		v, ok := b.grown(field)
+		return v * 8 / b.seconds() / b.size.baseline * 100, ok && b.size.baseline > 0 && b.seconds() > 0
+	}
+}
+
+// engineCPU is the time of the thread that runs commands.
+func engineCPU(b between) (float64, bool) {
+	user, ok := b.grown("used_cpu_user_main_thread")
+	sys, okSys := b.grown("used_cpu_sys_main_thread")
+	return min(100, (user+sys)/b.seconds()*100), ok && okSys && b.seconds() > 0
+}
+
+// read takes a reading of a node.
+func (s *Service) read(n *cacheNode) (reading, error) {
+	info, err := n.info("everything")
+	if err != nil {
+		return reading{}, err
+	}
+	r := reading{at: s.acct.Clock.Now(), info: info, calls: map[string]float64{}, micros: map[string]float64{}}
+	for field, value := range info {
+		name, ok := strings.CutPrefix(field, "cmdstat_")
+		if !ok {
+			continue
+		}
+		for _, part := range strings.Split(value, ",") {
+			k, v, _ := strings.Cut(part, "=")
+			f, _ := strconv.ParseFloat(v, 64)
+			switch k {
+			case "calls":
+				r.calls[name] = f
+			case "usec":
+				r.micros[name], r.timed = f, true
+			}
+		}
+	}
+	if _, real := info["used_memory"]; !real { // the embedded stand-in tells its keys otherwise
+		size, err := n.do("DBSIZE")
+		if err != nil {
+			return reading{}, err
+		}
+		keys, _ := size.(int64)
+		info["db0"] = "keys=" + strconv.FormatInt(keys, 10)
+	}
+	n.mu.Lock()
+	p := n.process
+	n.mu.Unlock()
+	if p != nil {
+		use := p.Usage()
+		r.cpu, r.rss = use.CPU, float64(use.RSS)
+		r.swap, r.pgFault = memory(p.PID())
+	}
+	return r, nil
+}
+
+// memory reads swapped bytes and major page faults of a process.
+// https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html
+func memory(pid int) (swap, faults float64) {
+	dir := "/proc/" + strconv.Itoa(pid)
+	if b, err := os.ReadFile(dir + "/status"); err == nil {
+		if _, rest, ok := strings.Cut(string(b), "VmSwap:"); ok {
+			kb, _ := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			swap = kb * 1024
+		}
+	}
+	if b, err := os.ReadFile(dir + "/stat"); err == nil {
+		if f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:])); len(f) > 9 {
+			faults, _ = strconv.ParseFloat(f[9], 64)
+		}
+	}
+	return swap, faults
+}
+
+// observe publishes a node's metrics at each boundary of MetricsPeriod, with the time at which the period began, and
+// delivers its slow log, until the node ends: then once more, for the period that has not ended.
+func (s *Service) observe(g *group, n *cacheNode) {
+	ctx, cancel := context.WithCancel(s.ctx)
+	done := make(chan struct{})
+	n.mu.Lock()
+	n.halt = func() { cancel(); <-done }
+	n.mu.Unlock()
+	s.wg.Go(func() {
+		defer close(done)
+		w := &watcher{s: s, g: g, n: n}
+		if answer, err := n.do("COMMAND"); err == nil {
+			w.kinds = commandKinds(answer)
+		}
+		var err error
+		if w.last, err = s.read(n); err != nil {
+			w.lost(err)
+			return
+		}
+		s.wg.Go(func() { w.slow(ctx) })
+		for {
+			period := s.acct.MetricsPeriod
+			now := s.acct.Clock.Now()
+			begin := now.Truncate(period)
+			ended := s.acct.Clock.Sleep(ctx, begin.Add(period).Sub(now)) != nil
+			if err := w.publish(begin); err != nil {
+				w.lost(err)
+				return
+			}
+			if ended {
+				w.slowOnce()
+				return
+			}
+		}
+	})
+}
+
+type watcher struct {
+	s     *Service
+	g     *group
+	n     *cacheNode
+	kinds map[string][]string
+	last  reading
+	seen  int64 // last slow log entry + 1
+}
+
+// lost: the server is gone though nobody ended it.
+func (w *watcher) lost(err error) {
+	if w.s.ctx.Err() != nil {
+		return
+	}
+	w.s.mu.Lock()
+	defer w.s.mu.Unlock()
+	w.s.note("cache-cluster", w.n.id, "The server of %s does not answer: %v", w.n.id, err)
+}
+
+func (w *watcher) publish(at time.Time) error {
+	now, err := w.s.read(w.n)
+	if err != nil {
+		return err
+	}
+	w.s.mu.Lock()
+	b := between{from: w.last, to: now, size: w.g.nodeType, tiered: w.g.dataTiering}
+	shard := ""
+	for _, sh := range w.g.shards {
+		if slices.Contains(sh.nodes, w.n) {
+			shard, b.replicas = sh.id, len(sh.nodes) > 1
+		}
+	}
+	w.s.mu.Unlock()
+	w.last = now
+
+	cluster := cloudwatch.Dimension{Name: "CacheClusterId", Value: w.n.id}
+	node := []cloudwatch.Dimension{cluster, {Name: "CacheNodeId", Value: nodeID}}
+	put := func(name, unit string, v float64, sets ...[]cloudwatch.Dimension) {
+		for _, dims := range sets {
+			w.s.metrics.Put(cloudwatch.Metric{Namespace: "AWS/ElastiCache", Name: name, Unit: unit, Dimensions: dims}, at, v)
+		}
+	}
+	both := func(nodeOnly bool) [][]cloudwatch.Dimension {
+		if nodeOnly {
+			return [][]cloudwatch.Dimension{node}
+		}
+		return [][]cloudwatch.Dimension{node, {cluster}}
+	}
+	for _, m := range measures {
+		if v, ok := m.value(b); ok {
+			put(m.name, m.unit, v, both(m.nodeOnly)...)
+		}
+	}
+	if v, ok := engineCPU(b); ok { // the replication group's own has one sample of each node
+		rg := cloudwatch.Dimension{Name: "ReplicationGroupId", Value: w.g.id}
+		role := cloudwatch.Dimension{Name: "Role", Value: map[string]string{"master": "Primary", "slave": "Replica"}[now.info["role"]]}
+		put("EngineCPUUtilization", "Percent", v, []cloudwatch.Dimension{rg}, []cloudwatch.Dimension{{Name: "NodeGroupId", Value: shard}, rg}, []cloudwatch.Dimension{rg, role})
+	}
+	calls, micros := map[string]float64{}, map[string]float64{}
+	for command, n := range now.calls {
+		for _, k := range w.kinds[command] {
+			calls[k] += max(0, n-b.from.calls[command])
+			micros[k] += max(0, now.micros[command]-b.from.micros[command])
+		}
+	}
+	for _, k := range kinds {
+		sets := both(slices.Contains(onNodesOnly, k))
+		put(k+"Cmds", "Count", calls[k], sets...)
+		if now.timed && calls[k] > 0 {
+			put(k+"CmdsLatency", "Microseconds", micros[k]/calls[k], sets...)
+		}
+	}
+	return nil
+}
+
+// slowPeriod is how often the slow log is read: what a server has dropped from it by then is not delivered, as on AWS.
+const slowPeriod = 5 * time.Second
+
+func (w *watcher) slow(ctx context.Context) {
+	for w.s.acct.Clock.Sleep(ctx, slowPeriod) == nil {
+		w.slowOnce()
+	}
+}
+
+func (w *watcher) slowOnce() {
+	deliveries := w.s.deliveriesOf(w.g, "slow-log")
+	if len(deliveries) == 0 {
+		return
+	}
+	answer, err := w.n.do("SLOWLOG", "GET", "-1")
+	if err != nil {
+		return // the embedded stand-in has none; a server that is gone is noted elsewhere
+	}
+	entries, err := parseSlow(answer)
+	if err != nil {
+		w.s.acct.Log.Warn("slow log", "node", w.n.id, "error", err)
+		return
+	}
+	for _, e := range slices.Backward(entries) { // newest first
+		if e.id < w.seen {
+			continue
+		}
+		w.seen = e.id + 1
+		for _, d := range deliveries {
+			d.put(w.s, w.g.version.engine, w.n.id, time.Unix(e.at, 0).UTC(), slowEvent(d.format, w.n.id, e))
+		}
+	}
+}

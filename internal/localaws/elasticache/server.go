@@ -1,0 +1,244 @@
+package elasticache
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/elasticache/node"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+)
+
+// program is a server that is installed on this machine.
+type program struct{ name, path, version string }
+
+type binaries struct{ valkey, redis program }
+
+var programVersion = regexp.MustCompile(`v=(\d+\.\d+\.\d+)`)
+
+func findBinaries() binaries {
+	look := func(name string) program {
+		path, err := exec.LookPath(name)
+		if err != nil {
+			return program{}
+		}
+		out, err := exec.Command(path, "--version").Output()
+		m := programVersion.FindSubmatch(out)
+		if err != nil || m == nil {
+			return program{}
+		}
+		return program{name, path, string(m[1])}
+	}
+	return binaries{look("valkey-server"), look("redis-server")}
+}
+
+func (b binaries) String() string {
+	var out []string
+	for _, p := range []program{b.valkey, b.redis} {
+		if p.path != "" {
+			out = append(out, p.name+" "+p.version)
+		}
+	}
+	if len(out) == 0 {
+		return fmt.Sprintf("miniredis %s (embedded; not Redis)", node.Version)
+	}
+	return strings.Join(out, ", ")
+}
+
+// pick takes the engine's own server when it is there, else the other one; an empty program is the stand-in.
+func (b binaries) pick(engine string) program {
+	if b.redis.path == "" || engine == "valkey" && b.valkey.path != "" {
+		return b.valkey
+	}
+	return b.redis
+}
+
+// check refuses what only a real server can do.
+func (b binaries) check(g *group, tools string) error {
+	if b.pick(g.version.engine).path != "" {
+		return nil
+	}
+	what := ""
+	switch {
+	case g.clusterMode:
+		what = "cluster mode"
+	case len(g.nodes()) > 1:
+		what = "replicas"
+	case g.tls:
+		what = "encryption in transit"
+	case tools == "":
+		return wire.Errorf(500, "InternalFailure", "localaws found neither valkey-server nor redis-server on PATH, and does not know its own program to run the embedded stand-in with: install redis-server")
+	default:
+		return nil
+	}
+	return invalidCombination("%s has %s, which localaws's embedded stand-in for Redis does not have, and neither valkey-server nor redis-server is on PATH: install redis-server.", g.id, what)
+}
+
+// busOffset is how far a cluster's bus is from the port of its clients.
+const busOffset = 10_000
+
+// claim gives each node a loopback address of its own on which the port is free now.
+func claim(g *group) error {
+	ports := []int{g.port}
+	if g.clusterMode {
+		if g.port+busOffset > 65535 {
+			return invalidValue("The parameter Port must be at most %d in cluster mode, whose bus is at port + %d: it is %d.", 65535-busOffset, busOffset, g.port)
+		}
+		ports = append(ports, g.port+busOffset)
+	}
+	taken := map[string]bool{}
+	for _, n := range g.nodes() {
+		var err error
+		for range 8 { // one address may be another's; eight in a row are not
+			addr := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
+			if taken[addr] {
+				continue
+			}
+			if err = free(addr, ports); err == nil {
+				n.addr, taken[addr] = addr, true
+				break
+			}
+		}
+		if n.addr != "" {
+			continue
+		}
+		if errors.Is(err, syscall.EADDRINUSE) {
+			return wire.Errorf(400, "InsufficientCacheClusterCapacity", "localaws cannot start %s: port %d is taken on every loopback address, so another server listens on 0.0.0.0:%d (%v). Stop it, or give the replication group another Port.", n.id, g.port, g.port, err)
+		}
+		return wire.Errorf(400, "InsufficientCacheClusterCapacity", "localaws cannot start %s on port %d: %v. Give the replication group another Port.", n.id, g.port, err)
+	}
+	return nil
+}
+
+func free(addr string, ports []int) error {
+	for _, p := range ports {
+		l, err := net.Listen("tcp4", net.JoinHostPort(addr, strconv.Itoa(p)))
+		if err != nil {
+			return err
+		}
+		if err := l.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restricted are commands that ElastiCache keeps from callers; those of a command with a "|" need a server of version 7.
+// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/SupportedCommands.html
+var restricted = []string{"bgrewriteaof", "bgsave", "config", "debug", "migrate", "module", "psync", "replicaof", "save", "shutdown", "slaveof", "sync",
+	"acl|setuser", "acl|deluser", "acl|load", "acl|save", "cluster|addslots", "cluster|addslotsrange", "cluster|bumpepoch", "cluster|delslots", "cluster|delslotsrange",
+	"cluster|failover", "cluster|flushslots", "cluster|forget", "cluster|meet", "cluster|replicate", "cluster|reset", "cluster|saveconfig", "cluster|set-config-epoch", "cluster|setslot"}
+
+// admin is the user as whom localaws and replicas log in.
+const admin = "localaws"
+
+// config is a server's configuration file: no persistence, users, TLS, cluster or replication. The parameter
+// group's values that can be set while it runs come afterwards (configure).
+func (n *cacheNode) config(g *group, p program, primary *cacheNode, databases string) string {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	major, _ := strconv.Atoi(p.version[:strings.IndexByte(p.version, '.')])
+	channels := ""
+	if p.version >= "6.2" || major > 9 {
+		channels = " &*"
+	}
+	login, denied := "nopass", ""
+	if g.authToken != "" {
+		login = strconv.Quote(">" + g.authToken)
+	}
+	for _, c := range restricted {
+		if major >= 7 || !strings.Contains(c, "|") {
+			denied += " -" + c
+		}
+	}
+	line("bind %s", n.addr)
+	line("protected-mode no")
+	line("daemonize no")
+	line("dir %s", strconv.Quote(n.dir))
+	line(`save ""`)
+	line("appendonly no")
+	line("maxclients 65000") // lowered by the server itself when the machine allows fewer
+	line("user default on %s ~*%s +@all%s", login, channels, denied)
+	line("user %s on >%s ~*%s +@all", admin, n.secret, channels)
+	line("masteruser %s", admin)
+	line("masterauth %s", n.secret)
+	line("repl-diskless-sync yes")
+	line("repl-diskless-sync-delay 0")
+	if g.tls {
+		line("port 0\ntls-port %d\ntls-auth-clients no\ntls-replication yes", g.port)
+		line("tls-cert-file %s", strconv.Quote(filepath.Join(n.dir, "node.pem")))
+		line("tls-key-file %s", strconv.Quote(filepath.Join(n.dir, "node.key")))
+		line("tls-ca-cert-file %s", strconv.Quote(n.caFile))
+	} else {
+		line("port %d", g.port)
+	}
+	if g.clusterMode {
+		line("cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-announce-ip %s", n.addr)
+		if g.tls {
+			line("tls-cluster yes")
+		}
+	} else {
+		line("databases %s", databases)
+		line("replica-announce-ip %s", n.addr)
+		if primary != nil {
+			line("replicaof %s %d", primary.addr, g.port)
+		}
+	}
+	return b.String()
+}
+
+// output hands a server's lines on, and keeps the last ones for errors.
+type output struct {
+	mu   sync.Mutex
+	part []byte
+	last []string
+	line func(string)
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.part = append(o.part, b...)
+	for {
+		i := bytes.IndexByte(o.part, '\n')
+		if i < 0 {
+			return len(b), nil
+		}
+		line := strings.TrimRight(string(o.part[:i]), "\r ")
+		o.part = o.part[i+1:]
+		if line == "" {
+			continue
+		}
+		o.last = append(o.last[max(0, len(o.last)-4):], line)
+		o.line(line)
+	}
+}
+
+func (o *output) tail() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return strings.Join(o.last, " | ")
+}
+
+func writeConfig(dir, text string) (string, error) {
+	file := filepath.Join(dir, "node.conf")
+	return file, os.WriteFile(file, []byte(text), 0o600) // holds passwords
+}
+
+// running names what a group's nodes run on.
+func (b binaries) running(g *group) string {
+	if p := b.pick(g.version.engine); p.path != "" {
+		return p.name + " " + p.version
+	}
+	return binaries{}.String()
+}

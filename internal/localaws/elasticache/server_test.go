@@ -1,0 +1,329 @@
+package elasticache_test
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/elasticache"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/elasticache/node"
+)
+
+func connect(t *testing.T, e *types.Endpoint, config *tls.Config, password ...string) *elasticache.Client {
+	user, secret := "", ""
+	if len(password) > 0 {
+		user, secret = "default", password[0]
+	}
+	c, err := elasticache.Connect(t.Context(), net.JoinHostPort(*e.Address, strconv.Itoa(int(*e.Port))), config, user, secret)
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func do(t *testing.T, c *elasticache.Client, args ...string) any {
+	v, err := c.Do(args...)
+	require.NoError(t, err, "%q", args)
+	return v
+}
+
+// With a second of metrics, the counts of commands are those that the client sent, also in the periods that began
+// and ended in the middle.
+func TestMeasuredCommands(t *testing.T) {
+	real(t)
+	w := start(t)
+	g := w.create(t)
+	c := connect(t, g.NodeGroups[0].PrimaryEndpoint, nil)
+	begun := time.Now()
+	const sets, gets, misses = 4000, 8000, 1000
+	value := strings.Repeat("x", 100)
+	for i := range sets {
+		do(t, c, "SET", "key"+strconv.Itoa(i), value)
+	}
+	for i := range gets {
+		do(t, c, "GET", "key"+strconv.Itoa(i%sets))
+	}
+	for i := range misses {
+		do(t, c, "GET", "none"+strconv.Itoa(i))
+	}
+	do(t, c, "HSET", "h", "a", "1")
+	do(t, c, "EVAL", "return 1", "0")
+	_, err := c.Do("GET")
+	require.ErrorContains(t, err, "wrong number of arguments")
+	_, err = c.Do("CONFIG", "GET", "*")
+	require.ErrorContains(t, err, "NOPERM", "ElastiCache keeps CONFIG from callers")
+	w.remove(t)
+
+	for metric, want := range map[string]float64{"SetTypeCmds": sets + 1, "GetTypeCmds": gets + misses, "StringBasedCmds": sets + gets + misses, "HashBasedCmds": 1, "EvalBasedCmds": 1,
+		"CacheHits": gets, "CacheMisses": misses, "NewConnections": 1, "Evictions": 0} {
+		got, n := w.books.sum(metric, "perf-001")
+		require.InEpsilon(t, want+1, got+1, 0.01, metric)
+		require.InDelta(t, time.Since(begun).Seconds(), n, 2.5, "%s: one value a second", metric)
+	}
+	in, _ := w.books.sum("NetworkBytesIn", "perf-001")
+	require.Greater(t, in, float64(sets*len(value)))
+	errors, _ := w.books.sum("ErrorCount", "perf-001")
+	require.GreaterOrEqual(t, errors, 2.0)
+	processed, _ := w.books.sum("ProcessedCommands", "perf-001")
+	require.InEpsilon(t, sets+gets+misses, processed, 0.01)
+	cpu, n := w.books.sum("EngineCPUUtilization", "perf-001")
+	require.True(t, cpu > 0 && cpu <= float64(100*n), "%g over %d", cpu, n)
+	items, _ := w.books.sum("CurrItems", "perf-001")
+	require.GreaterOrEqual(t, items, float64(sets+1))
+	latency, n := w.books.sum("GetTypeCmdsLatency", "perf-001")
+	require.True(t, latency > 0 && latency/float64(n) < 1000, "%g microseconds over %d", latency, n)
+	require.Equal(t, "Microseconds", w.books.units["GetTypeCmdsLatency"])
+	require.Contains(t, w.books.points, "CPUUtilization CacheClusterId=perf-001")
+	require.Contains(t, w.books.points, "EngineCPUUtilization ReplicationGroupId=perf Role=Primary")
+	require.Contains(t, w.books.points, "EngineCPUUtilization NodeGroupId=0001 ReplicationGroupId=perf")
+	require.NotContains(t, w.books.points, "ProcessedCommands CacheClusterId=perf-001", "for nodes only")
+	for key, points := range w.books.points {
+		for at := range points {
+			require.Zero(t, at.UnixNano()%int64(time.Second), "%s: a period begins at a boundary", key)
+		}
+	}
+}
+
+func TestParametersReachTheServer(t *testing.T) {
+	real(t)
+	w := start(t)
+	name := aws.String("mine")
+	_, err := w.c.CreateCacheParameterGroup(t.Context(), &sdk.CreateCacheParameterGroupInput{CacheParameterGroupName: name, CacheParameterGroupFamily: aws.String("valkey8"), Description: aws.String("d")})
+	require.NoError(t, err)
+	set := func(pairs ...string) {
+		in := &sdk.ModifyCacheParameterGroupInput{CacheParameterGroupName: name}
+		for i := 0; i < len(pairs); i += 2 {
+			in.ParameterNameValues = append(in.ParameterNameValues, types.ParameterNameValue{ParameterName: &pairs[i], ParameterValue: &pairs[i+1]})
+		}
+		_, err := w.c.ModifyCacheParameterGroup(t.Context(), in)
+		require.NoError(t, err)
+	}
+	set("reserved-memory-percent", "50", "maxmemory-policy", "allkeys-lfu", "databases", "3", "slowlog-log-slower-than", "0")
+	g := w.create(t, func(in *sdk.CreateReplicationGroupInput) {
+		in.Engine, in.EngineVersion, in.CacheParameterGroupName = aws.String("valkey"), aws.String("8.0"), name
+		in.LogDeliveryConfigurations = append(delivery("engine-log", "/there/engine", "text"), delivery("slow-log", "/there/slow", "json")...)
+	})
+	require.Equal(t, types.LogDeliveryConfigurationStatusActive, g.LogDeliveryConfigurations[0].Status)
+	require.True(t, *g.AtRestEncryptionEnabled, "on by default for valkey")
+	c := connect(t, g.NodeGroups[0].PrimaryEndpoint, nil)
+	memory := do(t, c, "INFO", "memory").(string)
+	require.Contains(t, memory, fmt.Sprintf("maxmemory:%d\r\n", 1<<28), "half of the 0.5 GiB of cache.t4g.micro")
+	require.Contains(t, memory, "maxmemory_policy:allkeys-lfu")
+	_, err = c.Do("SELECT", "3")
+	require.ErrorContains(t, err, "out of range")
+	set("maxmemory-policy", "noeviction")
+	require.Contains(t, do(t, c, "INFO", "memory"), "maxmemory_policy:noeviction", "changes that take effect immediately reach living nodes")
+	do(t, c, "SET", "secret-key", "secret-value")
+
+	_, err = w.c.ModifyReplicationGroup(t.Context(), &sdk.ModifyReplicationGroupInput{ReplicationGroupId: aws.String("perf"), ApplyImmediately: aws.Bool(true), CacheNodeType: aws.String("cache.m7g.large"),
+		LogDeliveryConfigurations: []types.LogDeliveryConfigurationRequest{{LogType: types.LogTypeEngineLog, Enabled: aws.Bool(false)}}})
+	require.NoError(t, err)
+	g = w.await(t, "available")
+	require.Len(t, g.LogDeliveryConfigurations, 1)
+	require.Contains(t, do(t, c, "INFO", "memory"), "maxmemory:3425236418\r\n", "half of 6.38 GiB")
+	_, err = w.c.ModifyReplicationGroup(t.Context(), &sdk.ModifyReplicationGroupInput{ReplicationGroupId: aws.String("perf"), ApplyImmediately: aws.Bool(true), EngineVersion: aws.String("7.2")})
+	require.ErrorContains(t, err, "cannot be downgraded")
+	_, err = w.c.IncreaseReplicaCount(t.Context(), &sdk.IncreaseReplicaCountInput{ReplicationGroupId: aws.String("perf"), ApplyImmediately: aws.Bool(true), NewReplicaCount: aws.Int32(1)})
+	require.ErrorContains(t, err, "does not change the number of replicas")
+	w.remove(t)
+
+	engine := w.books.text("/there/engine elasticache/valkey/perf-001/0001/engine-log")
+	version := strings.Fields(w.svc.ServerVersion())[1]
+	require.Regexp(t, `(?m)^perf-001/0001:[CM] \d\d \w{3} \d{4} \d\d:\d\d:\d\d\.\d{3} UTC [.*#-] .*version=`+version, engine)
+	require.Contains(t, engine, "Ready to accept connections")
+	var slow struct {
+		CacheClusterId, Command, ClientAddress string
+		Duration                               *int64 `json:"Duration (us)"`
+	}
+	found := false
+	for _, line := range strings.Split(strings.TrimSpace(w.books.text("/there/slow elasticache/valkey/perf-001/0001/slow-log")), "\n") {
+		require.NoError(t, json.Unmarshal([]byte(line), &slow), line)
+		found = found || slow.Command == "SET ... (2 more arguments)" && slow.CacheClusterId == "perf-001" && slow.Duration != nil
+		require.NotContains(t, line, "secret")
+	}
+	require.True(t, found)
+}
+
+func TestReplicas(t *testing.T) {
+	real(t)
+	w := start(t)
+	g := w.create(t, func(in *sdk.CreateReplicationGroupInput) {
+		in.NumCacheClusters, in.AutomaticFailoverEnabled, in.MultiAZEnabled = aws.Int32(3), aws.Bool(true), aws.Bool(true)
+	})
+	require.Equal(t, []string{"perf-001", "perf-002", "perf-003"}, g.MemberClusters)
+	members := g.NodeGroups[0].NodeGroupMembers
+	require.Equal(t, "primary replica replica", *members[0].CurrentRole+" "+*members[1].CurrentRole+" "+*members[2].CurrentRole)
+	require.NotEqual(t, *members[0].PreferredAvailabilityZone, *members[1].PreferredAvailabilityZone)
+	require.NotEqual(t, *g.NodeGroups[0].PrimaryEndpoint.Address, *g.NodeGroups[0].ReaderEndpoint.Address)
+	primary := connect(t, g.NodeGroups[0].PrimaryEndpoint, nil)
+	do(t, primary, "SET", "k", "v")
+	require.Equal(t, int64(2), do(t, primary, "WAIT", "2", "5000"))
+	replication := do(t, primary, "INFO", "replication").(string)
+	for _, m := range members[1:] {
+		require.Contains(t, replication, "ip="+*m.ReadEndpoint.Address, "a replica is known by its own address")
+		replica := connect(t, m.ReadEndpoint, nil)
+		require.Equal(t, "v", do(t, replica, "GET", "k"))
+		_, err := replica.Do("SET", "k", "w")
+		require.ErrorContains(t, err, "READONLY")
+	}
+	w.remove(t)
+	master, _ := w.books.sum("IsMaster", "perf-001")
+	require.Positive(t, master)
+	replica, n := w.books.sum("IsMaster", "perf-002")
+	require.Zero(t, replica)
+	require.Positive(t, n)
+	bytes, _ := w.books.sum("ReplicationBytes", "perf-001")
+	require.Positive(t, bytes)
+	_, n = w.books.sum("ReplicationLag", "perf-003")
+	require.Positive(t, n)
+	require.Contains(t, w.books.points, "EngineCPUUtilization ReplicationGroupId=perf Role=Replica")
+}
+
+func TestClusterMode(t *testing.T) {
+	real(t)
+	w := start(t)
+	g := w.create(t, func(in *sdk.CreateReplicationGroupInput) {
+		in.NumCacheClusters, in.NumNodeGroups, in.ReplicasPerNodeGroup, in.AutomaticFailoverEnabled = nil, aws.Int32(2), aws.Int32(1), aws.Bool(true)
+	})
+	require.Equal(t, []string{"perf-0001-001", "perf-0001-002", "perf-0002-001", "perf-0002-002"}, g.MemberClusters)
+	require.Equal(t, "0-8191 8192-16383", *g.NodeGroups[0].Slots+" "+*g.NodeGroups[1].Slots)
+	require.True(t, *g.ClusterEnabled)
+	require.Nil(t, g.NodeGroups[0].PrimaryEndpoint)
+	c := connect(t, g.ConfigurationEndpoint, nil)
+	require.Contains(t, do(t, c, "CLUSTER", "INFO"), "cluster_state:ok")
+	_, err := c.Do("SET", "key", "v") // slot 12539
+	require.ErrorContains(t, err, "MOVED 12539 127.")
+	_, err = c.Do("CLUSTER", "RESET")
+	require.ErrorContains(t, err, "NOPERM")
+	shards := do(t, c, "CLUSTER", "SLOTS").([]any)
+	require.Len(t, shards, 2)
+	require.Len(t, shards[0], 4, "first and last slot, a primary and a replica")
+	w.remove(t)
+	got, _ := w.books.sum("ClusterBasedCmds", "perf-0001-001")
+	require.Positive(t, got)
+}
+
+func TestTLSAndToken(t *testing.T) {
+	real(t)
+	w := start(t)
+	first, second := "first-secret#of<many>chars", "second-secret&of^many-chars"
+	g := w.create(t, func(in *sdk.CreateReplicationGroupInput) {
+		in.TransitEncryptionEnabled, in.AuthToken, in.NumCacheClusters, in.AutomaticFailoverEnabled = aws.Bool(true), &first, aws.Int32(2), aws.Bool(true)
+	})
+	require.True(t, *g.AuthTokenEnabled)
+	require.Equal(t, types.TransitEncryptionModeRequired, g.TransitEncryptionMode)
+	pem, err := os.ReadFile(w.svc.CAFile())
+	require.NoError(t, err)
+	pool := x509.NewCertPool()
+	require.True(t, pool.AppendCertsFromPEM(pem))
+	e := g.NodeGroups[0].PrimaryEndpoint
+	verified := func() *tls.Config { return &tls.Config{RootCAs: pool, ServerName: *e.Address} }
+	refused := func(config *tls.Config, password string) {
+		c, err := elasticache.Connect(t.Context(), net.JoinHostPort(*e.Address, "6390"), config, "default", password)
+		require.Error(t, err)
+		_ = c
+	}
+	do(t, connect(t, e, verified(), first), "SET", "k", "v")
+	refused(verified(), "wrong")
+	refused(nil, first)
+	refused(&tls.Config{RootCAs: x509.NewCertPool(), ServerName: *e.Address}, first)
+	_, err = connect(t, e, verified()).Do("GET", "k")
+	require.ErrorContains(t, err, "NOAUTH")
+
+	modify := func(strategy types.AuthTokenUpdateStrategyType, token *string) {
+		_, err := w.c.ModifyReplicationGroup(t.Context(), &sdk.ModifyReplicationGroupInput{ReplicationGroupId: aws.String("perf"), ApplyImmediately: aws.Bool(true), AuthToken: token, AuthTokenUpdateStrategy: strategy})
+		require.NoError(t, err)
+		w.await(t, "available")
+	}
+	modify(types.AuthTokenUpdateStrategyTypeRotate, &second)
+	do(t, connect(t, e, verified(), first), "GET", "k")
+	do(t, connect(t, e, verified(), second), "GET", "k")
+	modify(types.AuthTokenUpdateStrategyTypeSet, &second)
+	refused(verified(), first)
+	do(t, connect(t, g.NodeGroups[0].ReaderEndpoint, &tls.Config{RootCAs: pool, ServerName: *g.NodeGroups[0].ReaderEndpoint.Address}, second), "GET", "k")
+	w.remove(t)
+	failures, _ := w.books.sum("AuthenticationFailures", "perf-001")
+	require.GreaterOrEqual(t, failures, 2.0)
+}
+
+func TestEmbeddedServer(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	w := start(t)
+	require.Equal(t, "miniredis "+node.Version+" (embedded; not Redis)", w.svc.ServerVersion())
+	for what, change := range map[string]func(*sdk.CreateReplicationGroupInput){
+		"replicas":              func(in *sdk.CreateReplicationGroupInput) { in.NumCacheClusters = aws.Int32(2) },
+		"encryption in transit": func(in *sdk.CreateReplicationGroupInput) { in.TransitEncryptionEnabled = aws.Bool(true) },
+		"cluster mode": func(in *sdk.CreateReplicationGroupInput) {
+			in.CacheParameterGroupName, in.NumCacheClusters, in.AutomaticFailoverEnabled = aws.String("default.redis7.cluster.on"), nil, aws.Bool(true)
+		},
+	} {
+		_, err := w.c.CreateReplicationGroup(t.Context(), input(change))
+		require.ErrorContains(t, err, "has "+what)
+		require.ErrorContains(t, err, "install redis-server")
+	}
+	g := w.create(t, func(in *sdk.CreateReplicationGroupInput) {
+		in.LogDeliveryConfigurations = delivery("engine-log", "/there/engine", "json")
+	})
+	c := connect(t, g.NodeGroups[0].PrimaryEndpoint, nil)
+	for i := range 1000 {
+		do(t, c, "SET", "key"+strconv.Itoa(i), "v")
+	}
+	require.Equal(t, "v", do(t, c, "GET", "key1"))
+	w.remove(t)
+	got, _ := w.books.sum("SetTypeCmds", "perf-001")
+	require.InEpsilon(t, 1000, got, 0.01)
+	items, _ := w.books.sum("CurrItems", "perf-001")
+	require.GreaterOrEqual(t, items, 1000.0)
+	require.NotContains(t, w.books.points, "BytesUsedForCache CacheClusterId=perf-001", "what cannot be measured is not published")
+	require.Contains(t, w.books.text("/there/engine elasticache/redis/perf-001/0001/engine-log"), "miniredis version="+node.Version+" (embedded in localaws; not Redis)")
+}
+
+func TestMiniredisVersion(t *testing.T) {
+	mod, err := os.ReadFile("../../../go.mod")
+	require.NoError(t, err)
+	require.Contains(t, string(mod), "github.com/alicebob/miniredis/v2 v"+node.Version+"\n")
+}
+
+func TestPortTaken(t *testing.T) {
+	l, err := net.Listen("tcp4", "0.0.0.0:0")
+	require.NoError(t, err)
+	defer func() { _ = l.Close() }()
+	port := l.Addr().(*net.TCPAddr).Port
+	w := start(t)
+	_, err = w.c.CreateReplicationGroup(t.Context(), input(func(in *sdk.CreateReplicationGroupInput) { in.Port = aws.Int32(int32(port)) }))
+	require.ErrorContains(t, err, fmt.Sprintf("another server listens on 0.0.0.0:%d", port))
+	require.ErrorContains(t, err, "give the replication group another Port")
+}
+
+// Close ends nodes that are up and nodes that are still starting.
+func TestClose(t *testing.T) {
+	w := start(t, func(a *account.Account) { a.Delays.CacheCreate = time.Hour })
+	_, err := w.c.CreateReplicationGroup(t.Context(), input())
+	require.NoError(t, err)
+	pids := func() int {
+		n := 0
+		entries, err := os.ReadDir("/proc")
+		require.NoError(t, err)
+		for _, e := range entries {
+			if cwd, err := os.Readlink("/proc/" + e.Name() + "/cwd"); err == nil && strings.HasPrefix(cwd, w.acct.Dir) {
+				n++
+			}
+		}
+		return n
+	}
+	require.Eventually(t, func() bool { return pids() == 1 }, 30*time.Second, 10*time.Millisecond)
+	require.NoError(t, w.svc.Close())
+	require.Zero(t, pids())
+}

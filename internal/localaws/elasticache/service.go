@@ -1,0 +1,237 @@
+package elasticache
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ec2"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+)
+
+// Network is the part of EC2 that nodes live in.
+type Network interface {
+	Subnet(id string) (ec2.Subnet, bool)
+	SecurityGroup(id string) (ec2.SecurityGroup, bool)
+	Attach(owner, subnet string, groups []string) (release func())
+}
+
+// Logs is the part of CloudWatch Logs that takes engine and slow logs.
+type Logs interface {
+	Group(name string) bool
+	Put(group, stream string, events ...logs.Event) error
+}
+
+// Metrics is the part of CloudWatch that takes what nodes measure.
+type Metrics interface {
+	Put(m cloudwatch.Metric, t time.Time, value float64)
+}
+
+// Service is ElastiCache of one account and Region; its nodes are processes of this machine.
+type Service struct {
+	acct    *account.Account
+	network Network
+	logs    Logs
+	metrics Metrics
+
+	ctx  context.Context // of everything that runs on after a call
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+
+	binaries func() binaries
+	ca       func() (*authority, error)
+
+	mu         sync.Mutex
+	groups     map[string]*group
+	subnets    map[string]*subnetGroup
+	parameters map[string]*parameterGroup
+	events     []event
+	closed     bool
+}
+
+// New is an ElastiCache without caches. It starts no process.
+func New(acct *account.Account, network Network, logs Logs, metrics Metrics) *Service {
+	s := &Service{acct: acct, network: network, logs: logs, metrics: metrics, groups: map[string]*group{},
+		subnets: map[string]*subnetGroup{}, parameters: defaultGroups()}
+	s.binaries = sync.OnceValue(findBinaries)
+	s.ca = sync.OnceValues(func() (*authority, error) { return loadAuthority(acct.Dir) })
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	return s
+}
+
+// Register serves ElastiCache.
+// https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_Operations.html
+func (s *Service) Register(r *wire.Registry) {
+	r.On(wire.Service{Name: "elasticache", XMLNS: "http://elasticache.amazonaws.com/doc/2015-02-02/", Invalid: "InvalidParameterValue"},
+		wire.Action("CreateReplicationGroup", s.createReplicationGroup),
+		wire.Action("DescribeReplicationGroups", s.describeReplicationGroups),
+		wire.Action("DescribeCacheClusters", s.describeCacheClusters),
+		wire.Action("ModifyReplicationGroup", s.modifyReplicationGroup),
+		wire.Action("ModifyReplicationGroupShardConfiguration", s.modifyShards),
+		wire.Action("IncreaseReplicaCount", s.increaseReplicas),
+		wire.Action("DecreaseReplicaCount", s.decreaseReplicas),
+		wire.Action("DeleteReplicationGroup", s.deleteReplicationGroup),
+		wire.Action("CreateCacheSubnetGroup", s.createSubnetGroup),
+		wire.Action("ModifyCacheSubnetGroup", s.modifySubnetGroup),
+		wire.Action("DescribeCacheSubnetGroups", s.describeSubnetGroups),
+		wire.Action("DeleteCacheSubnetGroup", s.deleteSubnetGroup),
+		wire.Action("CreateCacheParameterGroup", s.createParameterGroup),
+		wire.Action("ModifyCacheParameterGroup", s.modifyParameterGroup),
+		wire.Action("ResetCacheParameterGroup", s.resetParameterGroup),
+		wire.Action("DescribeCacheParameterGroups", s.describeParameterGroups),
+		wire.Action("DescribeCacheParameters", s.describeParameters),
+		wire.Action("DescribeEngineDefaultParameters", s.describeDefaultParameters),
+		wire.Action("DeleteCacheParameterGroup", s.deleteParameterGroup),
+		wire.Action("DescribeCacheEngineVersions", s.describeEngineVersions),
+		wire.Action("DescribeEvents", s.describeEvents),
+		wire.Action("ListTagsForResource", s.listTags),
+		wire.Action("AddTagsToResource", s.addTags),
+		wire.Action("RemoveTagsFromResource", s.removeTags),
+	)
+}
+
+// Close ends every node, as if its power went off, and waits for all of them.
+func (s *Service) Close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	s.stop()
+	s.wg.Wait()
+	s.mu.Lock()
+	var nodes []*cacheNode
+	for _, g := range s.groups {
+		nodes = append(nodes, g.nodes()...)
+	}
+	s.mu.Unlock()
+	for _, n := range nodes {
+		n.end(0)
+	}
+	return nil
+}
+
+// background runs f, which Close waits for; the mutex is held.
+func (s *Service) background(f func()) {
+	if !s.closed {
+		s.wg.Go(f)
+	}
+}
+
+// ServerVersion names what new nodes run on: "redis-server 7.0.15", "valkey-server 8.1.1" (both when both are on
+// PATH: a node takes its own engine's), or the embedded stand-in, which is not Redis.
+func (s *Service) ServerVersion() string { return s.binaries().String() }
+
+func invalidValue(format string, args ...any) error {
+	return wire.Errorf(400, "InvalidParameterValue", format, args...)
+}
+
+func invalidCombination(format string, args ...any) error {
+	return wire.Errorf(400, "InvalidParameterCombination", format, args...)
+}
+
+// identifier: https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html
+var identifier = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
+
+// checkID gives a name as ElastiCache stores it: in lower case.
+func checkID(member, id string, longest int) (string, error) {
+	id = strings.ToLower(id)
+	if len(id) > longest || !identifier.MatchString(id) {
+		return "", invalidValue("The parameter %s is not a valid identifier. Identifiers must begin with a letter; must contain only ASCII letters, digits, and hyphens; must not end with a hyphen or contain two consecutive hyphens; and must have 1 to %d characters. It is %q.", member, longest, id)
+	}
+	return id, nil
+}
+
+// page is how Describe calls share out records: 20 to 100, with a marker.
+type page struct {
+	MaxRecords *int
+	Marker     *string
+}
+
+// cut gives the names of one page of sorted names, and the marker of the next.
+func (p page) cut(names []string) ([]string, *string, error) {
+	limit := 100
+	if p.MaxRecords != nil {
+		if limit = *p.MaxRecords; limit < 20 || limit > 100 {
+			return nil, nil, invalidValue("The parameter MaxRecords must be between 20 and 100: it is %d.", limit)
+		}
+	}
+	if p.Marker != nil && *p.Marker != "" {
+		i, found := slices.BinarySearch(names, *p.Marker)
+		if !found && i == len(names) {
+			return nil, nil, invalidValue("The marker %q is not one of this list.", *p.Marker)
+		}
+		names = names[i:]
+	}
+	if len(names) > limit {
+		return names[:limit], &names[limit], nil
+	}
+	return names, nil, nil
+}
+
+type event struct {
+	SourceIdentifier, SourceType, Message string
+	Date                                  *wire.Time
+}
+
+// note records an event of a replication group; the mutex is held.
+func (s *Service) note(kind, source, format string, args ...any) {
+	e := event{source, kind, fmt.Sprintf(format, args...), wire.At(s.acct.Clock.Now())}
+	s.events = append(s.events, e)
+	s.acct.Log.Info("elasticache", "source", source, "event", e.Message)
+}
+
+type describeEventsIn struct {
+	page
+	SourceIdentifier, SourceType *string
+	StartTime, EndTime           *wire.Time
+	Duration                     *int // minutes
+}
+
+type describeEventsOut struct {
+	Events []event `wire:"Events>Event"`
+	Marker *string
+}
+
+// describeEvents gives those of the last hour unless asked otherwise, at most those of 14 days.
+// https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DescribeEvents.html
+func (s *Service) describeEvents(_ context.Context, in *describeEventsIn) (*describeEventsOut, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end := s.acct.Clock.Now()
+	if in.EndTime != nil {
+		end = in.EndTime.Time
+	}
+	start := end.Add(-time.Hour)
+	if in.Duration != nil {
+		start = end.Add(-time.Duration(*in.Duration) * time.Minute)
+	}
+	if in.StartTime != nil {
+		start = in.StartTime.Time
+	}
+	var names []string
+	byName := map[string]event{}
+	for i, e := range s.events {
+		if e.Date.Before(start) || e.Date.After(end) || in.SourceIdentifier != nil && *in.SourceIdentifier != e.SourceIdentifier ||
+			in.SourceType != nil && *in.SourceType != e.SourceType {
+			continue
+		}
+		name := fmt.Sprintf("%09d", i)
+		names = append(names, name)
+		byName[name] = e
+	}
+	names, marker, err := in.cut(names)
+	if err != nil {
+		return nil, err
+	}
+	out := &describeEventsOut{Events: []event{}, Marker: marker}
+	for _, n := range names {
+		out.Events = append(out.Events, byName[n])
+	}
+	return out, nil
+}

@@ -1,0 +1,217 @@
+// Package iam is Identity and Access Management: roles with their trust, inline and attached policies, customer
+// managed policies, sessions of roles, and the decision whether a principal may do something.
+//
+// API reference: https://docs.aws.amazon.com/IAM/latest/APIReference/API_Operations.html
+//
+// The account has one user, Deployer: whoever calls with an access key that is not a session's is that user, and
+// may do everything. It does not do: groups, further users and their keys, instance profiles, identity providers,
+// session policies, service control policies, and AWS managed policies beyond those in managed.go.
+package iam
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+)
+
+// Service is IAM of one account.
+type Service struct {
+	acct    *account.Account
+	started time.Time
+
+	mu       sync.Mutex
+	roles    map[string]*role    // by lower-case name: names differ in more than case
+	policies map[string]*managed // customer managed, by ARN
+	sessions map[string]session  // by access key
+}
+
+// New is IAM without roles.
+func New(acct *account.Account) *Service {
+	return &Service{acct: acct, started: acct.Clock.Now(), roles: map[string]*role{}, policies: map[string]*managed{}, sessions: map[string]session{}}
+}
+
+// Register serves IAM's actions.
+func (s *Service) Register(r *wire.Registry) {
+	r.On(wire.Service{Name: "iam", XMLNS: "https://iam.amazonaws.com/doc/2010-05-08/", Invalid: "ValidationError"},
+		wire.Action("CreateRole", s.createRole),
+		wire.Action("GetRole", s.getRole),
+		wire.Action("ListRoles", s.listRoles),
+		wire.Action("UpdateRole", s.updateRole),
+		wire.Action("UpdateRoleDescription", s.updateRoleDescription),
+		wire.Action("UpdateAssumeRolePolicy", s.updateAssumeRolePolicy),
+		wire.Action("DeleteRole", s.deleteRole),
+		wire.Action("TagRole", s.tagRole),
+		wire.Action("UntagRole", s.untagRole),
+		wire.Action("ListRoleTags", s.listRoleTags),
+		wire.Action("PutRolePermissionsBoundary", s.putBoundary),
+		wire.Action("DeleteRolePermissionsBoundary", s.deleteBoundary),
+		wire.Action("CreateServiceLinkedRole", s.createServiceLinkedRole),
+		wire.Action("ListInstanceProfilesForRole", s.listInstanceProfilesForRole),
+		wire.Action("PutRolePolicy", s.putRolePolicy),
+		wire.Action("GetRolePolicy", s.getRolePolicy),
+		wire.Action("ListRolePolicies", s.listRolePolicies),
+		wire.Action("DeleteRolePolicy", s.deleteRolePolicy),
+		wire.Action("AttachRolePolicy", s.attachRolePolicy),
+		wire.Action("DetachRolePolicy", s.detachRolePolicy),
+		wire.Action("ListAttachedRolePolicies", s.listAttachedRolePolicies),
+		wire.Action("CreatePolicy", s.createPolicy),
+		wire.Action("GetPolicy", s.getPolicy),
+		wire.Action("DeletePolicy", s.deletePolicy),
+		wire.Action("CreatePolicyVersion", s.createPolicyVersion),
+		wire.Action("GetPolicyVersion", s.getPolicyVersion),
+		wire.Action("ListPolicyVersions", s.listPolicyVersions),
+		wire.Action("DeletePolicyVersion", s.deletePolicyVersion),
+		wire.Action("TagPolicy", s.tagPolicy),
+		wire.Action("UntagPolicy", s.untagPolicy),
+		wire.Action("ListPolicyTags", s.listPolicyTags),
+		wire.Action("GetUser", s.getUser),
+		wire.Action("ListAccountAliases", s.listAccountAliases),
+	)
+}
+
+type (
+	none struct{}
+	tag  struct {
+		Key   string `wire:",required"`
+		Value string `wire:",required"`
+	}
+	page struct {
+		Marker   string
+		MaxItems *int
+	}
+	pageOut struct {
+		IsTruncated bool
+		Marker      string `wire:",omitempty"`
+	}
+)
+
+// cut gives one page of a sorted list: the marker is the position it goes on from.
+func cut[T any](all []T, p page) ([]T, pageOut, error) {
+	size, from := 100, 0
+	if p.MaxItems != nil {
+		size = *p.MaxItems
+	}
+	if size < 1 || size > 1000 {
+		return nil, pageOut{}, invalid("Value '%d' at 'maxItems' failed to satisfy constraint: Member must have value between 1 and 1000", size)
+	}
+	if p.Marker != "" {
+		var err error
+		if from, err = strconv.Atoi(p.Marker); err != nil || from < 0 || from > len(all) {
+			return nil, pageOut{}, wire.Errorf(http.StatusBadRequest, "ValidationError", "Invalid Marker.")
+		}
+	}
+	if rest := all[from:]; len(rest) > size {
+		return rest[:size], pageOut{true, strconv.Itoa(from + size)}, nil
+	}
+	return append([]T{}, all[from:]...), pageOut{}, nil
+}
+
+func noSuch(format string, args ...any) error {
+	return wire.Errorf(http.StatusNotFound, "NoSuchEntity", format, args...)
+}
+
+func invalid(format string, args ...any) error {
+	return wire.Errorf(http.StatusBadRequest, "ValidationError", "1 validation error detected: "+format, args...)
+}
+
+func malformed(err error) error {
+	return wire.Errorf(http.StatusBadRequest, "MalformedPolicyDocument", "%v", err)
+}
+
+func limit(format string, args ...any) error {
+	return wire.Errorf(http.StatusConflict, "LimitExceeded", format, args...)
+}
+
+var (
+	nameChars = regexp.MustCompile(`^[\w+=,.@-]+$`)
+	pathChars = regexp.MustCompile(`^(/|/[!-~]+/)$`)
+	textChars = regexp.MustCompile(`^[\t\n\r\x20-\x7E\x{A1}-\x{FF}]*$`)
+	tagChars  = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
+)
+
+// checkName holds a name to IAM's characters and length.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+func checkName(member, name string, longest int) error {
+	if !nameChars.MatchString(name) {
+		return invalid(`Value '%s' at '%s' failed to satisfy constraint: Member must satisfy regular expression pattern: [\w+=,.@-]+`, name, member)
+	}
+	if len(name) > longest {
+		return invalid("Value '%s' at '%s' failed to satisfy constraint: Member must have length less than or equal to %d", name, member, longest)
+	}
+	return nil
+}
+
+func checkPath(path string) (string, error) {
+	if path == "" {
+		return "/", nil
+	}
+	if !pathChars.MatchString(path) || len(path) > 512 {
+		return "", wire.Errorf(http.StatusBadRequest, "ValidationError",
+			"The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
+	}
+	return path, nil
+}
+
+func checkText(text string) error {
+	if !textChars.MatchString(text) {
+		return invalid(`Value at 'description' failed to satisfy constraint: Member must satisfy regular expression pattern: [\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*`)
+	}
+	if utf8.RuneCountInString(text) > 1000 {
+		return invalid("Value at 'description' failed to satisfy constraint: Member must have length less than or equal to 1000")
+	}
+	return nil
+}
+
+// merge adds tags to those there are: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+func merge(have, add []tag) ([]tag, error) {
+	out := slices.Clone(have)
+	seen := map[string]bool{}
+	for _, t := range add {
+		input := func(format string, args ...any) error {
+			return wire.Errorf(http.StatusBadRequest, "InvalidInput", format, args...)
+		}
+		lower := strings.ToLower(t.Key)
+		switch {
+		case t.Key == "" || utf8.RuneCountInString(t.Key) > 128 || utf8.RuneCountInString(t.Value) > 256 || !tagChars.MatchString(t.Key) || !tagChars.MatchString(t.Value):
+			return nil, invalid(`Value at 'tags' failed to satisfy constraint: keys have 1 to 128 and values up to 256 characters of [\p{L}\p{Z}\p{N}_.:/=+\-@]`)
+		case strings.HasPrefix(lower, "aws:"):
+			return nil, input("aws: prefixed tag key names are not allowed for external use.")
+		case seen[lower]:
+			return nil, input("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+		}
+		seen[lower] = true
+		if i := slices.IndexFunc(out, func(o tag) bool { return strings.EqualFold(o.Key, t.Key) }); i >= 0 {
+			out[i] = t
+		} else {
+			out = append(out, t)
+		}
+	}
+	if len(out) > 50 {
+		return nil, limit("The number of tags has reached the maximum limit.")
+	}
+	return out, nil
+}
+
+func without(tags []tag, keys []string) []tag {
+	return slices.DeleteFunc(slices.Clone(tags), func(t tag) bool {
+		return slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, t.Key) })
+	})
+}
+
+// encoded is how IAM answers with documents: percent-encoded as RFC 3986 has it.
+func encoded(document string) string {
+	return strings.ReplaceAll(url.QueryEscape(document), "+", "%20")
+}
+
+// id makes a unique id: a prefix for the kind, then 17 characters.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
+func id(prefix string) string { return prefix + strings.ToUpper(account.NewID(17)) }

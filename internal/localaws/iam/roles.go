@@ -1,0 +1,422 @@
+package iam
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam/policy"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+)
+
+type role struct {
+	name, id, path, arn, trust, description, boundary string
+	created                                           time.Time
+	maxSession                                        int // seconds
+	document                                          *policy.Document
+	inline                                            map[string]inline
+	attached                                          []string // ARNs
+	tags                                              []tag
+	linked                                            bool // service-linked: only its service changes it
+}
+
+type boundaryOut struct{ PermissionsBoundaryType, PermissionsBoundaryArn string }
+
+type roleOut struct {
+	Path, RoleName, RoleId, Arn string
+	CreateDate                  *wire.Time
+	AssumeRolePolicyDocument    string
+	Description                 *string
+	MaxSessionDuration          int
+	PermissionsBoundary         *boundaryOut
+	Tags                        []tag
+	RoleLastUsed                *none
+}
+
+func (r *role) out() roleOut {
+	o := roleOut{Path: r.path, RoleName: r.name, RoleId: r.id, Arn: r.arn, CreateDate: wire.At(r.created),
+		AssumeRolePolicyDocument: encoded(r.trust), MaxSessionDuration: r.maxSession, RoleLastUsed: &none{}}
+	if r.description != "" {
+		o.Description = &r.description
+	}
+	if r.boundary != "" {
+		o.PermissionsBoundary = &boundaryOut{"PermissionsBoundaryPolicy", r.boundary}
+	}
+	if len(r.tags) > 0 {
+		o.Tags = r.tags
+	}
+	return o
+}
+
+// known are the service principals that a trust policy may name; IAM refuses the name of a service that it does
+// not know. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html#principal-services
+var known = strings.Fields(`apigateway application-autoscaling autoscaling backup batch cloudformation cloudtrail
+	cloudwatch codebuild codedeploy codepipeline config delivery.logs ec2 ecs ecs-tasks edgelambda elasticache elasticloadbalancing
+	events export.rds firehose glue kinesis lambda logs monitoring pipes rds s3 scheduler secretsmanager sns spotfleet sqs ssm states
+	transitgateway vpc-flow-logs xray`)
+
+// trust reads a role's trust policy and checks that whom it names exists.
+func (s *Service) trust(text string) (*policy.Document, error) {
+	if size(text) > trustSize {
+		return nil, limit("Cannot exceed quota for ACLSizePerRole: %d", trustSize)
+	}
+	d, err := policy.Parse(policy.Trust, text)
+	if err != nil {
+		return nil, malformed(err)
+	}
+	for _, p := range d.Principals() {
+		kind, name, _ := strings.Cut(p, ":")
+		switch {
+		case kind == "Service" && !slices.Contains(known, strings.TrimSuffix(name, ".amazonaws.com")) &&
+			!slices.Contains(known, strings.TrimSuffix(name, "."+s.acct.Region+".amazonaws.com")):
+			return nil, malformed(fmt.Errorf("Invalid principal in policy: %q:%q", "SERVICE", name))
+		case kind == "AWS" && strings.HasPrefix(name, s.acct.ARN("iam", "role/")):
+			if _, ok := s.byARN(name); !ok {
+				return nil, malformed(fmt.Errorf("Invalid principal in policy: %q:%q", "AWS", name))
+			}
+		case kind == "AWS" && strings.HasPrefix(name, s.acct.ARN("iam", "user/")) && name != s.user():
+			return nil, malformed(fmt.Errorf("Invalid principal in policy: %q:%q", "AWS", name))
+		}
+	}
+	return d, nil
+}
+
+func (s *Service) byARN(arn string) (*role, bool) {
+	for _, r := range s.roles {
+		if r.arn == arn {
+			return r, true
+		}
+	}
+	return nil, false
+}
+
+// find gives a role by name; the caller holds the lock.
+func (s *Service) find(name string) (*role, error) {
+	if r, ok := s.roles[strings.ToLower(name)]; ok {
+		return r, nil
+	}
+	return nil, noSuch("The role with name %s cannot be found.", name)
+}
+
+// change finds a role that is not service-linked; the caller holds the lock.
+func (s *Service) change(name string) (*role, error) {
+	r, err := s.find(name)
+	if err == nil && r.linked {
+		return nil, wire.Errorf(http.StatusBadRequest, "UnmodifiableEntity", "Cannot perform the operation on the protected role '%s' - this role is only modifiable by AWS", name)
+	}
+	return r, err
+}
+
+type createRoleIn struct {
+	RoleName                 string `wire:",required"`
+	AssumeRolePolicyDocument string `wire:",required"`
+	Path, Description        string
+	MaxSessionDuration       *int
+	PermissionsBoundary      string
+	Tags                     []tag
+}
+
+type roleResult struct{ Role roleOut }
+
+func (s *Service) createRole(_ context.Context, in *createRoleIn) (*roleResult, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	path, err := checkPath(in.Path)
+	if err := errors.Join(err, checkName("roleName", in.RoleName, 64), checkText(in.Description)); err != nil {
+		return nil, err
+	}
+	if strings.HasPrefix(path, "/aws-service-role/") {
+		return nil, wire.Errorf(http.StatusForbidden, "AccessDenied", "Path %s is reserved for service-linked roles", path)
+	}
+	seconds, err := sessionSeconds(in.MaxSessionDuration, 3600)
+	if err != nil {
+		return nil, err
+	}
+	tags, err := merge(nil, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	if _, ok := s.roles[strings.ToLower(in.RoleName)]; ok {
+		return nil, wire.Errorf(http.StatusConflict, "EntityAlreadyExists", "Role with name %s already exists.", in.RoleName)
+	}
+	d, err := s.trust(in.AssumeRolePolicyDocument)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.attachable(in.PermissionsBoundary, "Scope ARN: %s does not exist or is not attachable."); in.PermissionsBoundary != "" && err != nil {
+		return nil, err
+	}
+	r := &role{name: in.RoleName, id: id("AROA"), path: path, arn: s.acct.ARN("iam", "role"+path+in.RoleName), trust: in.AssumeRolePolicyDocument,
+		description: in.Description, boundary: in.PermissionsBoundary, created: s.acct.Clock.Now(), maxSession: seconds, document: d,
+		inline: map[string]inline{}, tags: tags}
+	s.roles[strings.ToLower(r.name)] = r
+	return &roleResult{r.out()}, nil
+}
+
+func sessionSeconds(asked *int, otherwise int) (int, error) {
+	if asked == nil {
+		return otherwise, nil
+	}
+	if *asked < 3600 || *asked > 43200 {
+		return 0, invalid("Value '%d' at 'maxSessionDuration' failed to satisfy constraint: Member must have value between 3600 and 43200", *asked)
+	}
+	return *asked, nil
+}
+
+type roleIn struct {
+	RoleName string `wire:",required"`
+}
+
+func (s *Service) getRole(_ context.Context, in *roleIn) (*roleResult, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.find(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	return &roleResult{r.out()}, nil
+}
+
+type listRolesIn struct {
+	PathPrefix string
+	page
+}
+
+type listRolesOut struct {
+	Roles []roleOut
+	pageOut
+}
+
+func (s *Service) listRoles(_ context.Context, in *listRolesIn) (*listRolesOut, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []roleOut
+	for _, r := range s.roles {
+		if strings.HasPrefix(r.path, in.PathPrefix) {
+			o := r.out() // a list leaves out what GetRole adds: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
+			o.PermissionsBoundary, o.RoleLastUsed, o.Tags = nil, nil, nil
+			all = append(all, o)
+		}
+	}
+	slices.SortFunc(all, func(a, b roleOut) int { return strings.Compare(a.RoleName, b.RoleName) })
+	roles, next, err := cut(all, in.page)
+	return &listRolesOut{roles, next}, err
+}
+
+type updateRoleIn struct {
+	RoleName           string `wire:",required"`
+	Description        *string
+	MaxSessionDuration *int
+}
+
+func (s *Service) updateRole(_ context.Context, in *updateRoleIn) (*none, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.change(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	seconds, err := sessionSeconds(in.MaxSessionDuration, r.maxSession)
+	if err != nil {
+		return nil, err
+	}
+	if in.Description != nil {
+		if err := checkText(*in.Description); err != nil {
+			return nil, err
+		}
+		r.description = *in.Description
+	}
+	r.maxSession = seconds
+	return &none{}, nil
+}
+
+type updateRoleDescriptionIn struct {
+	RoleName    string `wire:",required"`
+	Description string `wire:",required"`
+}
+
+func (s *Service) updateRoleDescription(ctx context.Context, in *updateRoleDescriptionIn) (*roleResult, error) {
+	if _, err := s.updateRole(ctx, &updateRoleIn{RoleName: in.RoleName, Description: &in.Description}); err != nil {
+		return nil, err
+	}
+	return s.getRole(ctx, &roleIn{in.RoleName})
+}
+
+type updateTrustIn struct {
+	RoleName       string `wire:",required"`
+	PolicyDocument string `wire:",required"`
+}
+
+func (s *Service) updateAssumeRolePolicy(_ context.Context, in *updateTrustIn) (*none, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.change(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.trust(in.PolicyDocument)
+	if err != nil {
+		return nil, err
+	}
+	r.trust, r.document = in.PolicyDocument, d
+	return &none{}, nil
+}
+
+func (s *Service) deleteRole(_ context.Context, in *roleIn) (*none, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.change(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	if len(r.attached) > 0 {
+		return nil, wire.Errorf(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must detach all policies first.")
+	}
+	if len(r.inline) > 0 {
+		return nil, wire.Errorf(http.StatusConflict, "DeleteConflict", "Cannot delete entity, must delete policies first.")
+	}
+	delete(s.roles, strings.ToLower(r.name))
+	return &none{}, nil
+}
+
+type tagRoleIn struct {
+	RoleName string `wire:",required"`
+	Tags     []tag  `wire:",required"`
+}
+
+func (s *Service) tagRole(_ context.Context, in *tagRoleIn) (*none, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.change(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	tags, err := merge(r.tags, in.Tags)
+	if err != nil {
+		return nil, err
+	}
+	r.tags = tags
+	return &none{}, nil
+}
+
+type untagRoleIn struct {
+	RoleName string   `wire:",required"`
+	TagKeys  []string `wire:",required"`
+}
+
+func (s *Service) untagRole(_ context.Context, in *untagRoleIn) (*none, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.change(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	r.tags = without(r.tags, in.TagKeys)
+	return &none{}, nil
+}
+
+type roleListIn struct {
+	RoleName string `wire:",required"`
+	page
+}
+
+type tagsOut struct {
+	Tags []tag
+	pageOut
+}
+
+func (s *Service) listRoleTags(_ context.Context, in *roleListIn) (*tagsOut, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.find(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	tags, next, err := cut(r.tags, in.page)
+	return &tagsOut{tags, next}, err
+}
+
+type putBoundaryIn struct {
+	RoleName            string `wire:",required"`
+	PermissionsBoundary string `wire:",required"`
+}
+
+func (s *Service) putBoundary(_ context.Context, in *putBoundaryIn) (*none, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.change(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.attachable(in.PermissionsBoundary, "Scope ARN: %s does not exist or is not attachable."); err != nil {
+		return nil, err
+	}
+	r.boundary = in.PermissionsBoundary
+	return &none{}, nil
+}
+
+func (s *Service) deleteBoundary(_ context.Context, in *roleIn) (*none, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, err := s.change(in.RoleName)
+	if err != nil {
+		return nil, err
+	}
+	r.boundary = ""
+	return &none{}, nil
+}
+
+type linkedIn struct {
+	AWSServiceName            string `wire:",required"`
+	Description, CustomSuffix string
+}
+
+// createServiceLinkedRole makes the roles that ECS and ElastiCache act under. It needs no policies of its own here:
+// what those services do for the account is not decided by Allowed.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
+func (s *Service) createServiceLinkedRole(_ context.Context, in *linkedIn) (*roleResult, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	name, ok := map[string]string{"ecs.amazonaws.com": "AWSServiceRoleForECS", "elasticache.amazonaws.com": "AWSServiceRoleForElastiCache"}[in.AWSServiceName]
+	input := func(format string, args ...any) error {
+		return wire.Errorf(http.StatusBadRequest, "InvalidInput", format, args...)
+	}
+	if !ok {
+		return nil, input("%s does not have a service-linked role here: localaws knows those of ECS and ElastiCache", in.AWSServiceName)
+	}
+	if in.CustomSuffix != "" {
+		return nil, input("Custom suffix is not allowed for %s", in.AWSServiceName)
+	}
+	if r, ok := s.roles[strings.ToLower(name)]; ok {
+		return nil, input("Service role name %s has been taken in this account, please try a different suffix.", r.name)
+	}
+	text := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Action":["sts:AssumeRole"],"Effect":"Allow","Principal":{"Service":[%q]}}]}`, in.AWSServiceName)
+	d, err := s.trust(text)
+	if err != nil {
+		return nil, err
+	}
+	path := "/aws-service-role/" + in.AWSServiceName + "/"
+	r := &role{name: name, id: id("AROA"), path: path, arn: s.acct.ARN("iam", "role"+path+name), trust: text, description: in.Description,
+		created: s.acct.Clock.Now(), maxSession: 3600, document: d, inline: map[string]inline{}, linked: true}
+	s.roles[strings.ToLower(name)] = r
+	o := r.out()
+	o.RoleLastUsed = nil
+	return &roleResult{o}, nil
+}
+
+type profilesOut struct {
+	InstanceProfiles []none
+	pageOut
+}
+
+// listInstanceProfilesForRole is always empty: profiles belong to EC2 instances, which are not served.
+func (s *Service) listInstanceProfilesForRole(_ context.Context, in *roleListIn) (*profilesOut, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := s.find(in.RoleName)
+	return &profilesOut{InstanceProfiles: []none{}}, err
+}

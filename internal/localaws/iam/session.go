@@ -1,0 +1,219 @@
+package iam
+
+import (
+	"maps"
+	"strings"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam/policy"
+)
+
+// Deployer is the account's one user: who calls with a key that is not a session's. It may do everything.
+const Deployer = "deployer"
+
+const userID = "AIDACKCEVSQ6C2EXAMPLE"
+
+func (s *Service) user() string { return s.acct.ARN("iam", "user/"+Deployer) }
+
+// Role is a role as other services see it.
+type Role struct{ Name, ARN, TrustPolicy string }
+
+// Role finds a role by its ARN.
+func (s *Service) Role(arn string) (Role, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.byARN(arn)
+	if !ok {
+		return Role{}, false
+	}
+	return Role{r.name, r.arn, r.trust}, true
+}
+
+// Credentials are those of a role's session.
+type Credentials struct {
+	AccessKeyID, SecretAccessKey, SessionToken string
+	Expires                                    time.Time
+}
+
+type session struct {
+	roleARN, roleID, name string
+	expires               time.Time
+}
+
+// Session starts a session of a role that lasts as long as the role allows. Whether the caller may do so is asked
+// beforehand: Trusts, or Assumable.
+func (s *Service) Session(roleARN, name string) Credentials { return s.session(roleARN, name, 0) }
+
+// ShortSession is Session for the given time.
+func (s *Service) ShortSession(roleARN, name string, d time.Duration) Credentials {
+	return s.session(roleARN, name, d)
+}
+
+func (s *Service) session(roleARN, name string, d time.Duration) Credentials {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.acct.Clock.Now()
+	maps.DeleteFunc(s.sessions, func(_ string, o session) bool { return o.expires.Before(now) })
+	r, ok := s.byARN(roleARN)
+	if !ok {
+		return Credentials{}
+	}
+	if d == 0 {
+		d = time.Duration(r.maxSession) * time.Second
+	}
+	c := Credentials{"ASIA" + strings.ToUpper(account.NewID(16)), account.NewID(40), account.NewID(64), now.Add(d)}
+	s.sessions[c.AccessKeyID] = session{r.arn, r.id, name, c.Expires}
+	return c
+}
+
+// Identity is who a caller is.
+type Identity struct{ ARN, UserID string }
+
+// Caller is whose an access key is; false for a session that has expired or whose role is gone, and without a key.
+func (s *Service) Caller(accessKeyID string) (Identity, bool) {
+	if accessKeyID == "" {
+		return Identity{}, false
+	}
+	if !strings.HasPrefix(accessKeyID, "ASIA") {
+		return Identity{s.user(), userID}, true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, ok := s.sessions[accessKeyID]
+	r, exists := s.byARN(o.roleARN)
+	if !ok || !exists || r.id != o.roleID || o.expires.Before(s.acct.Clock.Now()) {
+		return Identity{}, false
+	}
+	return Identity{s.acct.ARN("sts", "assumed-role/"+r.name+"/"+o.name), r.id + ":" + o.name}, true
+}
+
+// Principal is the ARN of whose an access key is.
+func (s *Service) Principal(accessKeyID string) (arn string, ok bool) {
+	c, ok := s.Caller(accessKeyID)
+	return c.ARN, ok
+}
+
+// Trusts tells whether a role lets a service assume it, such as "lambda.amazonaws.com". A condition on
+// aws:SourceArn counts as met for one resource of this account or another: TrustsFor checks it.
+// A role is not trusted before Delays.RoleReady: IAM is eventually consistent.
+func (s *Service) Trusts(roleARN, service string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.byARN(roleARN)
+	if !ok || !s.ready(r) {
+		return false
+	}
+	return r.document.Ignoring("aws:SourceArn").Decide(s.assume(service, "")) == policy.Allow
+}
+
+// TrustsFor is Trusts on behalf of a resource: a schedule group, a function.
+func (s *Service) TrustsFor(roleARN, service, sourceARN string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.byARN(roleARN)
+	return ok && s.ready(r) && r.document.Decide(s.assume(service, sourceARN)) == policy.Allow
+}
+
+func (s *Service) ready(r *role) bool {
+	return !s.acct.Clock.Now().Before(r.created.Add(s.acct.Delays.RoleReady))
+}
+
+func (s *Service) assume(service, sourceARN string) policy.Request {
+	r := policy.Request{Principals: []string{"Service:" + service}, Action: "sts:AssumeRole", Resource: "*",
+		Context: map[string]string{"aws:SourceAccount": s.acct.ID}}
+	if sourceARN != "" {
+		r.Context["aws:SourceArn"] = sourceARN
+	}
+	return r
+}
+
+// Assumable tells whether a principal of this account may assume a role, and for how long at most. A trust policy
+// that names the principal is enough; one that names the account leaves it to the principal's own policies.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
+func (s *Service) Assumable(roleARN, principalARN string, context map[string]string) (longest time.Duration, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r, ok := s.byARN(roleARN)
+	if !ok || !s.ready(r) {
+		return 0, false
+	}
+	ask := policy.Request{Action: "sts:AssumeRole", Resource: "*", Context: s.context(principalARN, context)}
+	names := []string{"AWS:" + principalARN}
+	if caller, ok := s.roleOf(principalARN); ok { // a session counts as its role too
+		names = append(names, "AWS:"+caller.arn)
+	}
+	ask.Principals = append(names, "AWS:"+s.acct.ARN("iam", "root"))
+	if r.document.Decide(ask) != policy.Allow {
+		return 0, false
+	}
+	ask.Principals = names
+	if r.document.Decide(ask) != policy.Allow && !s.allowed(principalARN, "sts:AssumeRole", roleARN, context) {
+		return 0, false
+	}
+	return time.Duration(r.maxSession) * time.Second, true
+}
+
+// roleOf is the role behind a role's or a session's ARN.
+func (s *Service) roleOf(principalARN string) (*role, bool) {
+	if rest, ok := strings.CutPrefix(principalARN, s.acct.ARN("sts", "assumed-role/")); ok {
+		name, _, _ := strings.Cut(rest, "/")
+		r, ok := s.roles[strings.ToLower(name)]
+		return r, ok
+	}
+	return s.byARN(principalARN)
+}
+
+// Allowed decides by the policies of the principal - a role, a session of one, or the user - whether it may do
+// action ("ecs:UpdateService") on resource (an ARN, "*" for actions without resource-level permissions). context
+// are condition keys of the request; those about the principal are known here. Several values of one key are
+// separated by line breaks.
+func (s *Service) Allowed(principalARN, action, resource string, context map[string]string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.allowed(principalARN, action, resource, context)
+}
+
+func (s *Service) allowed(principalARN, action, resource string, context map[string]string) bool {
+	if principalARN == s.user() {
+		return true
+	}
+	r, ok := s.roleOf(principalARN)
+	if !ok {
+		return false
+	}
+	ask := policy.Request{Action: action, Resource: resource, Context: s.context(principalARN, context)}
+	decision := policy.None
+	documents := make([]*policy.Document, 0, len(r.inline)+len(r.attached))
+	for _, p := range r.inline {
+		documents = append(documents, p.document)
+	}
+	for _, arn := range r.attached {
+		if p, ok := s.policy(arn); ok {
+			documents = append(documents, p.document())
+		}
+	}
+	for _, d := range documents {
+		decision = max(decision, d.Decide(ask)) // Deny is above Allow, Allow above None
+	}
+	if r.boundary != "" && decision == policy.Allow { // what both allow: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+		p, ok := s.policy(r.boundary)
+		return ok && p.document().Decide(ask) == policy.Allow
+	}
+	return decision == policy.Allow
+}
+
+// context adds what IAM knows of the principal and the Region to a request's condition keys.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+func (s *Service) context(principalARN string, more map[string]string) map[string]string {
+	c := map[string]string{"aws:PrincipalAccount": s.acct.ID, "aws:PrincipalArn": principalARN, "aws:RequestedRegion": s.acct.Region,
+		"aws:SecureTransport": "true"} // the loopback stands for TLS
+	if r, ok := s.roleOf(principalARN); ok {
+		c["aws:PrincipalArn"] = r.arn
+		for _, t := range r.tags {
+			c["aws:PrincipalTag/"+t.Key] = t.Value
+		}
+	}
+	maps.Copy(c, more)
+	return c
+}

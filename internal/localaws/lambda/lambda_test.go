@@ -1,0 +1,586 @@
+package lambda_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	runtime "github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/lambda"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
+)
+
+// The test binary is also the functions' bootstrap.
+func TestMain(m *testing.M) {
+	if os.Getenv("AWS_LAMBDA_RUNTIME_API") == "" {
+		os.Exit(m.Run())
+	}
+	if os.Getenv("INIT") == "exit" {
+		fmt.Println("cannot start")
+		os.Exit(3)
+	}
+	runtime.Start(handler)
+}
+
+type request struct {
+	Do    string
+	Sleep int // milliseconds
+}
+
+var calls int
+
+func handler(ctx context.Context, r request) (any, error) {
+	calls++
+	fmt.Println("doing", r.Do)
+	switch r.Do {
+	case "environment":
+		return os.Environ(), nil
+	case "context":
+		c, _ := lambdacontext.FromContext(ctx)
+		deadline, _ := ctx.Deadline()
+		return map[string]any{"id": c.AwsRequestID, "arn": c.InvokedFunctionArn, "left": time.Until(deadline).Seconds(), "pid": os.Getpid(), "calls": calls, "client": c.ClientContext.Custom}, nil
+	case "sleep":
+		time.Sleep(time.Duration(r.Sleep) * time.Millisecond)
+	case "fail":
+		return nil, errors.New("as told")
+	case "panic":
+		panic("as told")
+	case "exit":
+		fmt.Fprint(os.Stderr, "last words")
+		os.Exit(7)
+	case "big":
+		return strings.Repeat("x", 7<<20), nil
+	}
+	return r.Do, nil
+}
+
+type world struct {
+	*sdk.Client
+	service *lambda.Service
+	acct    *account.Account
+	mu      sync.Mutex
+	denied  []string // actions
+	roles   []string
+	groups  []string
+	events  []logs.Event
+	streams []string
+	metrics map[string]float64
+	sent    chan string
+}
+
+const role = "arn:aws:iam::123456789012:role/fn"
+
+func (w *world) TrustsFor(arn, service, _ string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return service == "lambda.amazonaws.com" && slices.Contains(w.roles, arn)
+}
+
+func (w *world) Allowed(_, action, _ string, _ map[string]string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !slices.Contains(w.denied, action)
+}
+
+func (w *world) Session(string, string) iam.Credentials {
+	return iam.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "secret", SessionToken: "token", Expires: time.Now().Add(time.Hour)}
+}
+func (w *world) Group(name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Contains(w.groups, name)
+}
+
+type logPut struct{ *world }
+
+func (w logPut) Put(_, stream string, events ...logs.Event) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events = append(w.events, events...)
+	w.streams = append(w.streams, stream)
+	return nil
+}
+
+func (w *world) Put(m cloudwatch.Metric, _ time.Time, v float64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.metrics[m.Dimensions[0].Value+" "+m.Name+" "+m.Unit] += v
+}
+func (w *world) Send(arn, body string) error          { w.sent <- arn + " " + body; return nil }
+func (w *world) Publish(arn, _, message string) error { w.sent <- arn + " " + message; return nil }
+
+func (w *world) deny(actions ...string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.denied = actions
+}
+
+func (w *world) log() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var b strings.Builder
+	for _, e := range w.events {
+		b.WriteString(e.Message)
+	}
+	return b.String()
+}
+
+func (w *world) metric(name string) float64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.metrics[name]
+}
+
+func start(t *testing.T) *world {
+	w := &world{acct: wiretest.Account(t), roles: []string{role}, groups: []string{"/aws/lambda/fn"}, metrics: map[string]float64{}, sent: make(chan string, 10)}
+	w.service = lambda.New(w.acct, lambda.Deps{IAM: w, Logs: logPut{w}, CloudWatch: w, SQS: w, SNS: w, Endpoint: func() string { return "http://127.0.0.1:1" }})
+	t.Cleanup(func() { require.NoError(t, w.service.Close()) })
+	w.service.RetryWaits = [2]time.Duration{time.Millisecond, 2 * time.Millisecond}
+	r := wire.NewRegistry()
+	w.service.Register(r)
+	w.Client = sdk.NewFromConfig(wiretest.Config(t, r))
+	return w
+}
+
+// archive is a zip whose bootstrap is the given script, by default one that runs this test binary.
+func archive(t *testing.T, script string) []byte {
+	t.Helper()
+	if script == "" {
+		self, err := os.Executable()
+		require.NoError(t, err)
+		script = "#!/bin/sh\nexec " + self + "\n"
+	}
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	h := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate}
+	h.SetMode(0o755)
+	f, err := z.CreateHeader(h)
+	require.NoError(t, err)
+	_, err = f.Write([]byte(script))
+	require.NoError(t, err)
+	require.NoError(t, z.Close())
+	return b.Bytes()
+}
+
+func (w *world) create(t *testing.T, change func(*sdk.CreateFunctionInput)) (*sdk.CreateFunctionOutput, error) {
+	t.Helper()
+	in := &sdk.CreateFunctionInput{FunctionName: aws.String("fn"), Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"), Role: aws.String(role),
+		Code: &types.FunctionCode{ZipFile: archive(t, "")}, Timeout: aws.Int32(20)}
+	if change != nil {
+		change(in)
+	}
+	return w.CreateFunction(t.Context(), in)
+}
+
+func (w *world) invoke(t *testing.T, payload string) *sdk.InvokeOutput {
+	t.Helper()
+	out, err := w.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: aws.String("fn"), Payload: []byte(payload), LogType: types.LogTypeTail})
+	require.NoError(t, err)
+	return out
+}
+
+func code(err error) string {
+	var e smithy.APIError
+	if errors.As(err, &e) {
+		return e.ErrorCode() + ": " + e.ErrorMessage()
+	}
+	return fmt.Sprint(err)
+}
+
+func TestFunctionLife(t *testing.T) {
+	w := start(t)
+	made, err := w.create(t, func(in *sdk.CreateFunctionInput) {
+		in.Environment = &types.Environment{Variables: map[string]string{"CONFIG": `{"a":1}`}}
+		in.Tags = map[string]string{"run": "r"}
+	})
+	require.NoError(t, err)
+	require.Equal(t, types.StatePending, made.State)
+	require.Regexp(t, `^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+0000$`, *made.LastModified)
+	require.Equal(t, "arn:aws:lambda:us-east-1:123456789012:function:fn", *made.FunctionArn)
+
+	for _, name := range []string{"fn", "fn:$LATEST", *made.FunctionArn, "123456789012:function:fn"} {
+		got, err := w.GetFunction(t.Context(), &sdk.GetFunctionInput{FunctionName: &name})
+		require.NoError(t, err, name)
+		c := got.Configuration
+		require.Equal(t, types.StateActive, c.State)
+		require.Equal(t, types.LastUpdateStatusSuccessful, c.LastUpdateStatus)
+		require.Equal(t, *made.CodeSha256, *c.CodeSha256)
+		require.Equal(t, int32(128), *c.MemorySize)
+		require.Equal(t, []types.Architecture{types.ArchitectureX8664}, c.Architectures)
+		require.Equal(t, "/aws/lambda/fn", *c.LoggingConfig.LogGroup)
+		require.Equal(t, types.LogFormatText, c.LoggingConfig.LogFormat)
+		require.Equal(t, map[string]string{"CONFIG": `{"a":1}`}, c.Environment.Variables)
+		require.Equal(t, map[string]string{"run": "r"}, got.Tags)
+	}
+	versions, err := w.ListVersionsByFunction(t.Context(), &sdk.ListVersionsByFunctionInput{FunctionName: aws.String("fn")})
+	require.NoError(t, err)
+	require.Equal(t, *made.FunctionArn+":$LATEST", *versions.Versions[0].FunctionArn)
+	list, err := w.ListFunctions(t.Context(), &sdk.ListFunctionsInput{})
+	require.NoError(t, err)
+	require.Len(t, list.Functions, 1)
+	signing, err := w.GetFunctionCodeSigningConfig(t.Context(), &sdk.GetFunctionCodeSigningConfigInput{FunctionName: aws.String("fn")})
+	require.NoError(t, err)
+	require.Nil(t, signing.CodeSigningConfigArn)
+
+	updated, err := w.UpdateFunctionConfiguration(t.Context(), &sdk.UpdateFunctionConfigurationInput{FunctionName: aws.String("fn"), MemorySize: aws.Int32(512),
+		LoggingConfig: &types.LoggingConfig{LogFormat: types.LogFormatJson}, Environment: &types.Environment{Variables: map[string]string{}}})
+	require.NoError(t, err)
+	require.Equal(t, types.LastUpdateStatusInProgress, updated.LastUpdateStatus)
+	require.Equal(t, types.ApplicationLogLevelInfo, updated.LoggingConfig.ApplicationLogLevel)
+	require.Nil(t, updated.Environment)
+	require.Equal(t, int32(20), *updated.Timeout)
+	require.NotEqual(t, *made.RevisionId, *updated.RevisionId)
+	changed, err := w.UpdateFunctionCode(t.Context(), &sdk.UpdateFunctionCodeInput{FunctionName: aws.String("fn"), ZipFile: archive(t, "#!/bin/sh\n"), Architectures: []types.Architecture{types.ArchitectureArm64}})
+	require.NoError(t, err)
+	require.NotEqual(t, *made.CodeSha256, *changed.CodeSha256)
+	_, err = w.UpdateFunctionCode(t.Context(), &sdk.UpdateFunctionCodeInput{FunctionName: aws.String("fn"), ZipFile: archive(t, ""), RevisionId: made.RevisionId})
+	require.Contains(t, code(err), "PreconditionFailedException")
+
+	w.service.Settling = time.Hour
+	_, err = w.UpdateFunctionConfiguration(t.Context(), &sdk.UpdateFunctionConfigurationInput{FunctionName: aws.String("fn"), Timeout: aws.Int32(1)})
+	require.Contains(t, code(err), "ResourceConflictException: The operation cannot be performed at this time.")
+	_, err = w.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: aws.String("fn")})
+	require.Contains(t, code(err), "currently in the following state: Pending")
+	w.service.Settling = 0
+
+	_, err = w.TagResource(t.Context(), &sdk.TagResourceInput{Resource: made.FunctionArn, Tags: map[string]string{"b": "2"}})
+	require.NoError(t, err)
+	_, err = w.UntagResource(t.Context(), &sdk.UntagResourceInput{Resource: made.FunctionArn, TagKeys: []string{"run"}})
+	require.NoError(t, err)
+	tags, err := w.ListTags(t.Context(), &sdk.ListTagsInput{Resource: made.FunctionArn})
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"b": "2"}, tags.Tags)
+
+	_, err = w.create(t, nil)
+	require.Equal(t, "ResourceConflictException: Function already exist: fn", code(err))
+	_, err = w.DeleteFunction(t.Context(), &sdk.DeleteFunctionInput{FunctionName: aws.String("fn")})
+	require.NoError(t, err)
+	_, err = w.GetFunction(t.Context(), &sdk.GetFunctionInput{FunctionName: aws.String("fn")})
+	require.Equal(t, "ResourceNotFoundException: Function not found: arn:aws:lambda:us-east-1:123456789012:function:fn", code(err))
+}
+
+func TestCreateIsStrict(t *testing.T) {
+	w := start(t)
+	for want, change := range map[string]func(*sdk.CreateFunctionInput){
+		"InvalidParameterValueException: The role defined for the function cannot be assumed by Lambda.": func(in *sdk.CreateFunctionInput) { in.Role = aws.String(role + "2") },
+		"ValidationException: 1 validation error detected: Value '127' at 'memorySize'":                  func(in *sdk.CreateFunctionInput) { in.MemorySize = aws.Int32(127) },
+		"ValidationException: 1 validation error detected: Value '901' at 'timeout'":                     func(in *sdk.CreateFunctionInput) { in.Timeout = aws.Int32(901) },
+		"ValidationException: 1 validation error detected: Value '511' at 'ephemeralStorage.size'":       func(in *sdk.CreateFunctionInput) { in.EphemeralStorage = &types.EphemeralStorage{Size: aws.Int32(511)} },
+		"ValidationException: 1 validation error detected: Value 'a b' at 'functionName'":                func(in *sdk.CreateFunctionInput) { in.FunctionName = aws.String("a b") },
+		"ValidationException: 1 validation error detected: Value 'mips' at 'architectures'":              func(in *sdk.CreateFunctionInput) { in.Architectures = []types.Architecture{"mips"} },
+		"InvalidParameterValueException: Could not unzip uploaded file.":                                 func(in *sdk.CreateFunctionInput) { in.Code.ZipFile = []byte("zip?") },
+		"InvalidParameterValueException: Runtime and Handler are mandatory":                              func(in *sdk.CreateFunctionInput) { in.Handler = nil },
+		"InvalidParameterValueException: localaws does not serve runtime python3.12":                     func(in *sdk.CreateFunctionInput) { in.Runtime = types.RuntimePython312 },
+		"exceeded the 4KB limit": func(in *sdk.CreateFunctionInput) {
+			in.Environment = &types.Environment{Variables: map[string]string{"BIG": strings.Repeat("x", 4096)}}
+		},
+		"Reserved keys used in this request: AWS_REGION": func(in *sdk.CreateFunctionInput) {
+			in.Environment = &types.Environment{Variables: map[string]string{"AWS_REGION": "x"}}
+		},
+		"you must use the JSON log format": func(in *sdk.CreateFunctionInput) {
+			in.LoggingConfig = &types.LoggingConfig{LogFormat: types.LogFormatText, SystemLogLevel: types.SystemLogLevelWarn}
+		},
+		"localaws does not serve VpcConfig": func(in *sdk.CreateFunctionInput) { in.VpcConfig = &types.VpcConfig{SubnetIds: []string{"subnet-1"}} },
+		"does not have permissions to call SendMessage on SQS": func(in *sdk.CreateFunctionInput) {
+			w.deny("sqs:SendMessage")
+			in.DeadLetterConfig = &types.DeadLetterConfig{TargetArn: aws.String("arn:aws:sqs:us-east-1:123456789012:q")}
+		},
+	} {
+		_, err := w.create(t, change)
+		require.Contains(t, code(err), want)
+	}
+	left, err := os.ReadDir(w.acct.Dir + "/lambda/fn")
+	require.True(t, err != nil || len(left) == 0, "%v", left)
+}
+
+func TestInvoke(t *testing.T) {
+	w := start(t)
+	_, err := w.create(t, func(in *sdk.CreateFunctionInput) {
+		in.Environment = &types.Environment{Variables: map[string]string{"CONFIG": "{}"}}
+	})
+	require.NoError(t, err)
+	out := w.invoke(t, `{"Do":"environment"}`)
+	require.Nil(t, out.FunctionError)
+	require.Equal(t, "$LATEST", *out.ExecutedVersion)
+	var env []string
+	require.NoError(t, json.Unmarshal(out.Payload, &env))
+	for _, want := range []string{"AWS_LAMBDA_FUNCTION_NAME=fn", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=128", "AWS_LAMBDA_FUNCTION_VERSION=$LATEST", "_HANDLER=bootstrap", "AWS_REGION=us-east-1",
+		"AWS_ACCESS_KEY_ID=ASIAEXAMPLE", "AWS_SECRET_ACCESS_KEY=secret", "AWS_SESSION_TOKEN=token", "AWS_ENDPOINT_URL=http://127.0.0.1:1", "CONFIG={}", "AWS_LAMBDA_LOG_GROUP_NAME=/aws/lambda/fn"} {
+		require.Contains(t, env, want)
+	}
+	require.False(t, slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, "HOME=") }), "nothing of this process's environment: %q", env)
+
+	type answer struct {
+		ID, ARN    string
+		Left       float64
+		PID, Calls int
+		Client     map[string]string
+	}
+	var a answer
+	client := base64.StdEncoding.EncodeToString([]byte(`{"custom":{"k":"v"}}`))
+	out, err = w.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: aws.String("fn"), Payload: []byte(`{"Do":"context"}`), ClientContext: &client, LogType: types.LogTypeTail})
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(out.Payload, &a))
+	require.Equal(t, "arn:aws:lambda:us-east-1:123456789012:function:fn", a.ARN)
+	require.InDelta(t, 20, a.Left, 5)
+	require.Equal(t, 2, a.Calls, "the environment was reused")
+	require.Equal(t, "v", a.Client["k"])
+	require.Equal(t, []int{a.PID}, w.service.PIDs("fn"))
+	tail, err := base64.StdEncoding.DecodeString(*out.LogResult)
+	require.NoError(t, err)
+	require.Regexp(t, `^START RequestId: `+a.ID+` Version: \$LATEST\ndoing context\nEND RequestId: `+a.ID+`\nREPORT RequestId: `+a.ID+`\tDuration: [\d.]+ ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB\tMax Memory Used: [1-9]\d* MB\t\n$`, string(tail))
+	require.Contains(t, w.log(), "INIT_START Runtime Version: provided:al2023")
+	require.Contains(t, w.log(), "Init Duration: ")
+	require.Regexp(t, `^\d{4}/\d\d/\d\d/\[\$LATEST\][0-9a-f]{32}$`, w.streams[0])
+	require.Equal(t, 2.0, w.metric("fn Invocations Count"))
+	require.Equal(t, 0.0, w.metric("fn Errors Count"))
+	require.Positive(t, w.metric("fn Duration Milliseconds"))
+
+	// Side by side: an environment each.
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() { w.invoke(t, `{"Do":"sleep","Sleep":300}`) })
+	}
+	wg.Wait()
+	require.Len(t, w.service.PIDs("fn"), 3)
+
+	// An environment whose process was killed meanwhile is replaced; new code gets a new one.
+	before := w.service.PIDs("fn")
+	for _, pid := range before {
+		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
+	}
+	require.Eventually(t, func() bool { return nobody(before) }, 10*time.Second, 5*time.Millisecond)
+	require.Equal(t, `"hello"`, string(w.invoke(t, `{"Do":"hello"}`).Payload))
+	after := w.service.PIDs("fn")
+	_, err = w.UpdateFunctionCode(t.Context(), &sdk.UpdateFunctionCodeInput{FunctionName: aws.String("fn"), ZipFile: archive(t, "")})
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return nobody(after) }, 10*time.Second, 5*time.Millisecond)
+	require.Equal(t, `"hello"`, string(w.invoke(t, `{"Do":"hello"}`).Payload))
+	last := w.service.PIDs("fn")
+	require.Len(t, last, 1)
+	require.NoError(t, w.service.Close())
+	require.True(t, nobody(last))
+}
+
+// nobody says that none of the processes runs; one that waits for init to reap it does not.
+func nobody(pids []int) bool {
+	return !slices.ContainsFunc(pids, func(pid int) bool {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		return err == nil && !strings.Contains(string(b), ") Z ")
+	})
+}
+
+func TestFailures(t *testing.T) {
+	w := start(t)
+	_, err := w.create(t, func(in *sdk.CreateFunctionInput) { in.Timeout = aws.Int32(1) })
+	require.NoError(t, err)
+	for _, c := range []struct{ do, payload, log string }{
+		{"fail", `^{"errorMessage":"as told","errorType":"errorString"}$`, `REPORT .*MB\t(Init Duration: .*\t)?\n$`},
+		{"panic", `^{"errorMessage":"as told","errorType":"string"`, `REPORT .*Status: error\tError Type: string\n$`},
+		{"exit", `^{"errorType":"Runtime.ExitError","errorMessage":"RequestId: \S+ Error: Runtime exited with error: exit status 7"}$`, `last words\nRequestId: \S+ Error: Runtime exited with error: exit status 7\nRuntime.ExitError\nEND .*\nREPORT .*Error Type: Runtime.ExitError\n$`},
+		{"sleep", `^{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: \S+ Error: Task timed out after 1.00 seconds"}$`, `\S+Z \S+ Task timed out after 1.00 seconds\n\nEND .*\nREPORT .*Status: timeout\n$`},
+		{"big", `^{"errorType":"Function.ResponseSizeTooLarge","errorMessage":"Response payload size \(7340034 bytes\) exceeded maximum allowed payload size \(6291556 bytes\)."}$`, ``},
+	} {
+		out := w.invoke(t, `{"Do":"`+c.do+`","Sleep":60000}`)
+		require.NotNil(t, out.FunctionError, c.do)
+		require.Equal(t, "Unhandled", *out.FunctionError)
+		require.Regexp(t, c.payload, string(out.Payload))
+		tail, err := base64.StdEncoding.DecodeString(*out.LogResult)
+		require.NoError(t, err)
+		require.Regexp(t, c.log, string(tail))
+	}
+	require.Equal(t, 5.0, w.metric("fn Errors Count"))
+	require.Equal(t, `"well"`, string(w.invoke(t, `{"Do":"well"}`).Payload))
+
+	for _, c := range []struct{ script, want string }{
+		{"#!/bin/sh\nexit 5\n", `"Runtime.ExitError".*exit status 5`},
+		{"#!/bin/sh\nkill -KILL $$\n", `"Runtime.ExitError".*signal: killed`},
+		{"not a program", `"Runtime.InvalidEntrypoint".*fork/exec /var/task/bootstrap: exec format error`},
+	} {
+		_, err := w.UpdateFunctionCode(t.Context(), &sdk.UpdateFunctionCodeInput{FunctionName: aws.String("fn"), ZipFile: archive(t, c.script)})
+		require.NoError(t, err)
+		require.Regexp(t, c.want, string(w.invoke(t, `{}`).Payload))
+	}
+	var b bytes.Buffer
+	require.NoError(t, zip.NewWriter(&b).Close())
+	_, err = w.UpdateFunctionCode(t.Context(), &sdk.UpdateFunctionCodeInput{FunctionName: aws.String("fn"), ZipFile: b.Bytes()})
+	require.NoError(t, err)
+	require.Contains(t, string(w.invoke(t, `{}`).Payload), "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
+}
+
+func TestInvokeIsStrict(t *testing.T) {
+	w := start(t)
+	_, err := w.create(t, nil)
+	require.NoError(t, err)
+	invoke := func(kind types.InvocationType, payload string) (int32, string) {
+		out, err := w.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: aws.String("fn"), InvocationType: kind, Payload: []byte(payload)})
+		if err != nil {
+			return 0, code(err)
+		}
+		return out.StatusCode, ""
+	}
+	_, e := invoke("", "{")
+	require.Contains(t, e, "InvalidRequestContentException: Could not parse request body into json")
+	_, e = invoke("", `"`+strings.Repeat("x", 6<<20)+`"`)
+	require.Contains(t, e, "RequestTooLargeException: Request must be smaller than 6291456 bytes")
+	_, e = invoke(types.InvocationTypeEvent, `"`+strings.Repeat("x", 1<<20)+`"`)
+	require.Contains(t, e, "RequestTooLargeException: Request must be smaller than 1048576 bytes")
+	status, _ := invoke(types.InvocationTypeDryRun, "{}")
+	require.Equal(t, int32(204), status)
+	require.Empty(t, w.service.PIDs("fn"))
+
+	_, err = w.PutFunctionConcurrency(t.Context(), &sdk.PutFunctionConcurrencyInput{FunctionName: aws.String("fn"), ReservedConcurrentExecutions: aws.Int32(901)})
+	require.Contains(t, code(err), "below its minimum value of [100]")
+	_, err = w.PutFunctionConcurrency(t.Context(), &sdk.PutFunctionConcurrencyInput{FunctionName: aws.String("fn"), ReservedConcurrentExecutions: aws.Int32(0)})
+	require.NoError(t, err)
+	_, e = invoke("", "{}")
+	require.Equal(t, "TooManyRequestsException: Rate Exceeded.", e)
+	require.Equal(t, 1.0, w.metric("fn Throttles Count"))
+	_, err = w.DeleteFunctionConcurrency(t.Context(), &sdk.DeleteFunctionConcurrencyInput{FunctionName: aws.String("fn")})
+	require.NoError(t, err)
+
+	w.mu.Lock()
+	w.roles = nil
+	w.mu.Unlock()
+	_, e = invoke("", "{}")
+	require.Contains(t, e, "AccessDeniedException: The role defined for the function cannot be assumed by Lambda.")
+}
+
+func TestLogsNeedGroupAndPermission(t *testing.T) {
+	for _, c := range []struct {
+		group, denied string
+		logged        bool
+	}{{"/own/group", "", true}, {"/own/group", "logs:PutLogEvents", false}, {"/another", "", false}} {
+		w := start(t)
+		w.groups = []string{c.group}
+		w.deny(c.denied)
+		_, err := w.create(t, func(in *sdk.CreateFunctionInput) {
+			in.LoggingConfig = &types.LoggingConfig{LogFormat: types.LogFormatJson, LogGroup: aws.String("/own/group")}
+		})
+		require.NoError(t, err)
+		w.invoke(t, `{"Do":"x"}`)
+		if !c.logged {
+			require.Empty(t, w.log())
+			continue
+		}
+		require.Regexp(t, `(?s)^{"time":"[^"]+Z","type":"platform.initStart".*\n{"time":"[^"]+","type":"platform.start","record":{"requestId":"[^"]+","version":"\$LATEST"}}\ndoing x\n{"time":"[^"]+","type":"platform.report","record":{"metrics":{.*"status":"success"}}\n$`, w.log())
+		require.Regexp(t, `^\d{4}/\d\d/\d\d/fn\[\$LATEST\][0-9a-f]{32}$`, w.streams[0])
+	}
+}
+
+func TestEvents(t *testing.T) {
+	w := start(t)
+	_, err := w.create(t, nil)
+	require.NoError(t, err)
+	_, err = w.GetFunctionEventInvokeConfig(t.Context(), &sdk.GetFunctionEventInvokeConfigInput{FunctionName: aws.String("fn")})
+	require.Equal(t, "ResourceNotFoundException: The function arn:aws:lambda:us-east-1:123456789012:function:fn:$LATEST doesn't have an EventInvokeConfig", code(err))
+	queue, topic := "arn:aws:sqs:us-east-1:123456789012:failed", "arn:aws:sns:us-east-1:123456789012:done"
+	config := &sdk.PutFunctionEventInvokeConfigInput{FunctionName: aws.String("fn"), MaximumRetryAttempts: aws.Int32(3)}
+	_, err = w.PutFunctionEventInvokeConfig(t.Context(), config)
+	require.Contains(t, code(err), "Value '3' at 'maximumRetryAttempts'")
+	config.MaximumRetryAttempts, config.MaximumEventAgeInSeconds = nil, aws.Int32(59)
+	_, err = w.PutFunctionEventInvokeConfig(t.Context(), config)
+	require.Contains(t, code(err), "Value '59' at 'maximumEventAgeInSeconds'")
+	config.MaximumEventAgeInSeconds = aws.Int32(3600)
+	config.DestinationConfig = &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: &queue}, OnSuccess: &types.OnSuccess{Destination: &topic}}
+	w.deny("sqs:SendMessage")
+	_, err = w.PutFunctionEventInvokeConfig(t.Context(), config)
+	require.Equal(t, "InvalidParameterValueException: The function's execution role does not have permissions to call SendMessage on "+queue, code(err))
+	w.deny()
+	put, err := w.PutFunctionEventInvokeConfig(t.Context(), config)
+	require.NoError(t, err)
+	require.Equal(t, queue, *put.DestinationConfig.OnFailure.Destination)
+	require.WithinDuration(t, time.Now(), *put.LastModified, time.Minute)
+
+	out, err := w.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: aws.String("fn"), InvocationType: types.InvocationTypeEvent, Payload: []byte(`{"Do":"fail"}`)})
+	require.NoError(t, err)
+	require.Equal(t, int32(202), out.StatusCode)
+	arn, body, _ := strings.Cut(<-w.sent, " ")
+	require.Equal(t, queue, arn)
+	require.Regexp(t, `^{"version":"1.0","timestamp":"[^"]+Z","requestContext":{"requestId":"[0-9a-f-]{36}","functionArn":"arn:aws:lambda:us-east-1:123456789012:function:fn:\$LATEST","condition":"RetriesExhausted","approximateInvokeCount":3},`+
+		`"requestPayload":{"Do":"fail"},"responseContext":{"statusCode":200,"executedVersion":"\$LATEST","functionError":"Unhandled"},"responsePayload":{"errorMessage":"as told","errorType":"errorString"}}$`, body)
+	require.Equal(t, 3.0, w.metric("fn Errors Count"))
+
+	require.NoError(t, w.service.InvokeAsync("arn:aws:lambda:us-east-1:123456789012:function:fn", []byte(`{"Do":"x"}`)))
+	arn, body, _ = strings.Cut(<-w.sent, " ")
+	require.Equal(t, topic, arn)
+	require.Contains(t, body, `"condition":"Success","approximateInvokeCount":1}`)
+	require.Contains(t, code(w.service.InvokeAsync("arn:aws:lambda:us-east-1:123456789012:function:none", nil)), "ResourceNotFoundException")
+
+	_, err = w.UpdateFunctionEventInvokeConfig(t.Context(), &sdk.UpdateFunctionEventInvokeConfigInput{FunctionName: aws.String("fn"), MaximumRetryAttempts: aws.Int32(0)})
+	require.NoError(t, err)
+	got, err := w.GetFunctionEventInvokeConfig(t.Context(), &sdk.GetFunctionEventInvokeConfigInput{FunctionName: aws.String("fn")})
+	require.NoError(t, err)
+	require.Equal(t, int32(3600), *got.MaximumEventAgeInSeconds)
+	require.NoError(t, w.service.InvokeAsync("fn", []byte(`{"Do":"exit"}`)))
+	_, body, _ = strings.Cut(<-w.sent, " ")
+	require.Contains(t, body, `"approximateInvokeCount":1}`)
+	require.Contains(t, body, "Runtime.ExitError")
+
+	_, err = w.PutFunctionConcurrency(t.Context(), &sdk.PutFunctionConcurrencyInput{FunctionName: aws.String("fn"), ReservedConcurrentExecutions: aws.Int32(0)})
+	require.NoError(t, err)
+	require.NoError(t, w.service.InvokeAsync("fn", []byte(`{"Do":"x"}`)))
+	_, body, _ = strings.Cut(<-w.sent, " ")
+	require.Contains(t, body, `"condition":"ZeroReservedConcurrency","approximateInvokeCount":0}`)
+	require.NotContains(t, body, "responseContext")
+	_, err = w.DeleteFunctionEventInvokeConfig(t.Context(), &sdk.DeleteFunctionEventInvokeConfigInput{FunctionName: aws.String("fn")})
+	require.NoError(t, err)
+}
+
+// An event whose retry waits does not hold Close up.
+func TestCloseDropsWaitingEvents(t *testing.T) {
+	w := start(t)
+	w.service.RetryWaits = [2]time.Duration{time.Hour, time.Hour}
+	_, err := w.create(t, nil)
+	require.NoError(t, err)
+	require.NoError(t, w.service.InvokeAsync("fn", []byte(`{"Do":"fail"}`)))
+	require.NoError(t, w.service.InvokeAsync("fn", []byte(`{"Do":"sleep","Sleep":3600000}`)))
+	require.Eventually(t, func() bool { return w.metric("fn Errors Count") == 1 && strings.Contains(w.log(), "doing sleep") }, 20*time.Second, 5*time.Millisecond)
+	require.NoError(t, w.service.Close())
+	require.Contains(t, code(w.service.InvokeAsync("fn", []byte(`{}`))), "closing")
+}
+
+func TestPolicy(t *testing.T) {
+	w := start(t)
+	made, err := w.create(t, nil)
+	require.NoError(t, err)
+	_, err = w.GetPolicy(t.Context(), &sdk.GetPolicyInput{FunctionName: aws.String("fn")})
+	require.Equal(t, "ResourceNotFoundException: The resource you requested does not exist.", code(err))
+	add := &sdk.AddPermissionInput{FunctionName: aws.String("fn"), StatementId: aws.String("events"), Action: aws.String("lambda:InvokeFunction"),
+		Principal: aws.String("events.amazonaws.com"), SourceArn: aws.String("arn:aws:events:us-east-1:123456789012:rule/r")}
+	_, err = w.AddPermission(t.Context(), add)
+	require.NoError(t, err)
+	_, err = w.AddPermission(t.Context(), add)
+	require.Contains(t, code(err), "ResourceConflictException: The statement id (events) provided already exists.")
+	got, err := w.GetPolicy(t.Context(), &sdk.GetPolicyInput{FunctionName: aws.String("fn")})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"Version":"2012-10-17","Id":"default","Statement":[{"Sid":"events","Effect":"Allow","Principal":{"Service":"events.amazonaws.com"},"Action":"lambda:InvokeFunction",
+		"Resource":"`+*made.FunctionArn+`","Condition":{"ArnLike":{"AWS:SourceArn":"arn:aws:events:us-east-1:123456789012:rule/r"}}}]}`, *got.Policy)
+	_, err = w.RemovePermission(t.Context(), &sdk.RemovePermissionInput{FunctionName: aws.String("fn"), StatementId: aws.String("events")})
+	require.NoError(t, err)
+	_, err = w.RemovePermission(t.Context(), &sdk.RemovePermissionInput{FunctionName: aws.String("fn"), StatementId: aws.String("events")})
+	require.Contains(t, code(err), "ResourceNotFoundException")
+}

@@ -1,0 +1,239 @@
+package s3
+
+import (
+	"bufio"
+	"crypto/md5"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+	"hash/crc64"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+)
+
+const (
+	maxPut = 5 << 30 // bytes in one PUT: https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html
+
+	defaultChecksum = "CRC64NVME" // of objects whose client gave none
+	fullObject      = "FULL_OBJECT"
+	composite       = "COMPOSITE"
+)
+
+var algorithms = []string{"CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"}
+
+// newHash is nil for an unknown algorithm.
+func newHash(algorithm string) hash.Hash {
+	switch algorithm {
+	case "CRC32":
+		return crc32.NewIEEE()
+	case "CRC32C":
+		return crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	case "CRC64NVME":
+		return crc64.New(crc64.MakeTable(0x9a6c9329ac4bc9b5))
+	case "SHA1":
+		return sha1.New()
+	case "SHA256":
+		return sha256.New()
+	}
+	return nil
+}
+
+func encode(h hash.Hash) string { return base64.StdEncoding.EncodeToString(h.Sum(nil)) }
+
+func header(algorithm string) string { return "x-amz-checksum-" + strings.ToLower(algorithm) }
+
+// wanted is the checksum algorithm that a request carries, and its value unless that comes in the trailer.
+func wanted(h http.Header) (algorithm, value string, err error) {
+	for _, a := range algorithms {
+		v := h.Get(header(a))
+		if v == "" && !strings.EqualFold(h.Get("x-amz-trailer"), header(a)) {
+			continue
+		}
+		if algorithm != "" {
+			return "", "", wire.Errorf(400, "InvalidRequest", "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+		}
+		algorithm, value = a, v
+	}
+	if algorithm == "" && h.Get("x-amz-sdk-checksum-algorithm") != "" && h.Get("Content-MD5") == "" {
+		return "", "", wire.Errorf(400, "InvalidRequest", "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.")
+	}
+	return algorithm, value, nil
+}
+
+// received is a request's body, checked and lying in a file.
+type received struct {
+	path     string
+	size     int64
+	md5      []byte
+	sum      hash.Hash // by algorithm
+	checksum string    // algorithm that the client chose, "" for none
+}
+
+// receive stores the body in a new file and checks every digest that came with it.
+func (s *Service) receive(x *exchange) (_ *received, err error) {
+	h := x.r.Header
+	algorithm, value, err := wanted(h)
+	if err != nil {
+		return nil, err
+	}
+	out := &received{checksum: algorithm}
+	if algorithm == "" {
+		algorithm = defaultChecksum
+	}
+	size := x.r.ContentLength
+	var trailer http.Header
+	var src io.Reader = x.r.Body
+	payload := h.Get("x-amz-content-sha256")
+	if strings.HasPrefix(payload, "STREAMING-") {
+		n, err := strconv.ParseInt(h.Get("x-amz-decoded-content-length"), 10, 64)
+		if err != nil {
+			return nil, wire.Errorf(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+		}
+		size, trailer = n, http.Header{}
+		src = &chunked{r: bufio.NewReaderSize(x.r.Body, 64<<10), trailer: trailer}
+	}
+	if size < 0 {
+		return nil, wire.Errorf(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
+	}
+	if size > maxPut {
+		return nil, wire.Errorf(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
+	}
+	f, err := os.CreateTemp(s.scratch(), "body-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if e := f.Close(); err == nil {
+			err = e
+		}
+		if err != nil {
+			_ = os.Remove(f.Name()) // the error is what matters
+		}
+	}()
+	sum, sha := md5.New(), sha256.New()
+	out.sum = newHash(algorithm)
+	out.path = f.Name()
+	writers := []io.Writer{f, sum, out.sum}
+	if len(payload) == 64 {
+		writers = append(writers, sha)
+	}
+	out.size, err = io.Copy(io.MultiWriter(writers...), src)
+	if errors.Is(err, io.ErrUnexpectedEOF) || err == nil && out.size != size {
+		return nil, wire.Errorf(400, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
+	}
+	if err != nil {
+		return nil, err
+	}
+	out.md5 = sum.Sum(nil)
+	if len(payload) == 64 && !strings.EqualFold(hex.EncodeToString(sha.Sum(nil)), payload) {
+		return nil, wire.Errorf(400, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")
+	}
+	if err := checkMD5(h, out.md5); err != nil {
+		return nil, err
+	}
+	if value == "" && out.checksum != "" {
+		value = trailer.Get(header(algorithm))
+	}
+	if out.checksum != "" {
+		if raw, err := base64.StdEncoding.DecodeString(value); err != nil || len(raw) != out.sum.Size() {
+			return nil, wire.Errorf(400, "InvalidRequest", "Value for %s header is invalid.", header(algorithm))
+		}
+		if value != encode(out.sum) {
+			return nil, wire.Errorf(400, "BadDigest", "The %s you specified did not match the calculated checksum.", algorithm)
+		}
+	}
+	return out, nil
+}
+
+func checkMD5(h http.Header, sum []byte) error {
+	want := h.Get("Content-MD5")
+	if want == "" {
+		return nil
+	}
+	raw, err := base64.StdEncoding.DecodeString(want)
+	if err != nil || len(raw) != md5.Size {
+		return wire.Errorf(400, "InvalidDigest", "The Content-MD5 you specified was invalid.")
+	}
+	if string(raw) != string(sum) {
+		return wire.Errorf(400, "BadDigest", "The Content-MD5 you specified did not match what we received.")
+	}
+	return nil
+}
+
+// chunked reads aws-chunked bodies. Signatures are not verified.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
+type chunked struct {
+	r       *bufio.Reader
+	left    int64
+	begun   bool
+	done    bool
+	trailer http.Header
+}
+
+func (c *chunked) Read(p []byte) (int, error) {
+	for c.left == 0 {
+		if c.done {
+			return 0, io.EOF
+		}
+		if err := c.next(); err != nil {
+			return 0, err
+		}
+	}
+	n, err := c.r.Read(p[:min(int64(len(p)), c.left)])
+	c.left -= int64(n)
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+// next reads a chunk's head, and after the last chunk the trailer.
+func (c *chunked) next() error {
+	if c.begun {
+		if line, err := c.line(); err != nil || line != "" {
+			return errors.Join(err, fmt.Errorf("aws-chunked: %q where a chunk should end", line))
+		}
+	}
+	c.begun = true
+	line, err := c.line()
+	if err != nil {
+		return err
+	}
+	size, _, _ := strings.Cut(line, ";")
+	if c.left, err = strconv.ParseInt(size, 16, 64); err != nil || c.left < 0 {
+		return wire.Errorf(400, "InvalidRequest", "aws-chunked: %q is no chunk size", size)
+	}
+	if c.left > 0 {
+		return nil
+	}
+	c.done = true
+	for {
+		line, err := c.line()
+		if errors.Is(err, io.ErrUnexpectedEOF) || err == nil && line == "" {
+			return nil // some clients leave the last line end out
+		}
+		if err != nil {
+			return err
+		}
+		name, value, _ := strings.Cut(line, ":")
+		c.trailer.Set(name, strings.TrimSpace(value))
+	}
+}
+
+func (c *chunked) line() (string, error) {
+	line, err := c.r.ReadString('\n')
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return strings.TrimRight(line, "\r\n"), err
+}

@@ -1,0 +1,11 @@
+// Package s3 is S3 over plain files: the object KEY of BUCKET is the file s3/BUCKET/KEY of the account's folder,
+// and a person can open it, or put one there. What a file cannot hold (ETag of a multipart upload, checksum,
+// content type, user metadata) lies beside the buckets, in s3meta/.
+//
+// Served: buckets, objects, conditional writes, checksums, ranges, copies, lists and multipart uploads, with S3's
+// own errors. Not served, and refused as NotImplemented: versions, ACLs, policies, tags, encryption by KMS, browser
+// uploads, UploadPartCopy and keys that are no file names ("a/../b", "a//b", "a/" or a key below another key).
+// Objects outlive the process; multipart uploads do not.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/API/Welcome.html
+package s3

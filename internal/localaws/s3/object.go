@@ -1,0 +1,348 @@
+package s3
+
+import (
+	"encoding/hex"
+	"encoding/xml"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+)
+
+// storeHeaders are the request's headers that become the object's.
+func (s *Service) storeHeaders(h http.Header) (map[string]string, error) {
+	for name, only := range map[string]string{"x-amz-acl": "private bucket-owner-full-control", "x-amz-storage-class": "STANDARD", "x-amz-server-side-encryption": "AES256"} {
+		if v := h.Get(name); v != "" && !strings.Contains(" "+only+" ", " "+v+" ") {
+			return nil, s.refuse("PutObject " + name + ": " + v)
+		}
+	}
+	out := map[string]string{"Content-Type": "binary/octet-stream"}
+	for _, name := range []string{"Content-Type", "Cache-Control", "Content-Disposition", "Content-Language", "Expires"} {
+		if v := h.Get(name); v != "" {
+			out[name] = v
+		}
+	}
+	var encodings []string
+	for e := range strings.SplitSeq(h.Get("Content-Encoding"), ",") {
+		if e = strings.TrimSpace(e); e != "" && e != "aws-chunked" {
+			encodings = append(encodings, e)
+		}
+	}
+	if len(encodings) > 0 {
+		out["Content-Encoding"] = strings.Join(encodings, ",")
+	}
+	size := 0
+	for name, v := range h {
+		if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-meta-") {
+			out[name] = strings.Join(v, ",")
+			size += len(name) - len("x-amz-meta-") + len(out[name])
+		}
+	}
+	if size > 2<<10 {
+		return nil, wire.Errorf(400, "MetadataTooLarge", "Your metadata headers exceed the maximum allowed metadata size")
+	}
+	return out, nil
+}
+
+// condition is a conditional write as it stood when its request began.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+type condition struct {
+	ifMatch, ifNoneMatch string
+	deletes              int
+}
+
+func (s *Service) condition(x *exchange) (condition, error) {
+	c := condition{ifMatch: x.r.Header.Get("If-Match"), ifNoneMatch: x.r.Header.Get("If-None-Match")}
+	if c.ifNoneMatch != "" && c.ifNoneMatch != "*" || c.ifMatch != "" && c.ifNoneMatch != "" {
+		return c, wire.Errorf(501, "NotImplemented", "A header you provided implies functionality that is not implemented")
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	c.deletes = s.buckets[x.Bucket].deletes[x.Key]
+	return c, nil
+}
+
+// holds checks a condition at the moment of writing; s.mu is held.
+func (s *Service) holds(c condition, bucket, key string) error {
+	if c.ifMatch == "" && c.ifNoneMatch == "" {
+		return nil
+	}
+	now, err := s.look(bucket, key)
+	exists := err == nil
+	deleted := s.buckets[bucket].deletes[key] != c.deletes // while the request ran
+	switch {
+	case c.ifNoneMatch != "" && exists:
+		return precondition("If-None-Match")
+	case c.ifNoneMatch != "" && deleted:
+		return wire.Errorf(409, "ConditionalRequestConflict", "The conditional request cannot succeed due to a conflicting operation against this resource.")
+	case c.ifMatch != "" && !exists:
+		return err
+	case c.ifMatch != "" && strings.Trim(c.ifMatch, `"`) != now.ETag:
+		return precondition("If-Match")
+	}
+	return nil
+}
+
+func precondition(name string) error {
+	return wire.Errorf(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold: %s", name)
+}
+
+func (s *Service) putObject(x *exchange) error {
+	if x.r.Header.Get("x-amz-copy-source") != "" {
+		return s.copyObject(x)
+	}
+	if err := s.storable(x.Key); err != nil {
+		return err
+	}
+	headers, err := s.storeHeaders(x.r.Header)
+	if err != nil {
+		return err
+	}
+	cond, err := s.condition(x)
+	if err != nil {
+		return err
+	}
+	body, err := s.receive(x)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(body.path) }() // gone already when all went well
+	algorithm := body.checksum
+	if algorithm == "" {
+		algorithm = defaultChecksum
+	}
+	m := meta{Key: x.Key, ETag: hex.EncodeToString(body.md5), Size: body.size, Headers: headers, Checksum: checksum{algorithm, encode(body.sum), fullObject}}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.write(x.Bucket, body.path, m, cond); err != nil {
+		return err
+	}
+	m.answer(x.w.Header(), true)
+	x.answer(200, nil)
+	return nil
+}
+
+// write places an object if its condition holds and its bucket is still there; s.mu is held.
+func (s *Service) write(bucket, from string, m meta, c condition) error {
+	if s.buckets[bucket] == nil {
+		return wire.Errorf(404, "NoSuchBucket", "The specified bucket does not exist")
+	}
+	if err := s.holds(c, bucket, m.Key); err != nil {
+		return err
+	}
+	return s.place(bucket, from, m)
+}
+
+// answer sets what a write tells of its object.
+func (m meta) answer(h http.Header, checksums bool) {
+	h.Set("ETag", `"`+m.ETag+`"`)
+	h.Set("x-amz-server-side-encryption", "AES256") // https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
+	if checksums && m.Checksum.Algorithm != "" {
+		h.Set(header(m.Checksum.Algorithm), m.Checksum.Value)
+		h.Set("x-amz-checksum-type", m.Checksum.Type)
+	}
+}
+
+// getObject serves HeadObject too. Ranges and conditions are those of HTTP, which net/http knows.
+func (s *Service) getObject(x *exchange) error {
+	s.mu.RLock()
+	m, err := s.look(x.Bucket, x.Key)
+	var f *os.File
+	if err == nil {
+		f, err = os.Open(s.file(x.Bucket, x.Key))
+	}
+	s.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	h := x.w.Header()
+	for k, v := range m.Headers {
+		h.Set(k, v)
+	}
+	for q := range x.query {
+		if name, ok := strings.CutPrefix(q, "response-"); ok {
+			h.Set(name, x.query.Get(q))
+		}
+	}
+	ranged := x.r.Header.Get("Range")
+	if strings.Contains(ranged, ",") {
+		x.r.Header.Del("Range") // S3 has no multipart ranges and then sends everything
+		ranged = ""
+	}
+	m.answer(h, x.r.Header.Get("x-amz-checksum-mode") == "ENABLED" && ranged == "")
+	rw := &reader{ResponseWriter: x.w, size: m.Size}
+	http.ServeContent(rw, x.r, "", m.Modified, f)
+	switch rw.refused {
+	case http.StatusRequestedRangeNotSatisfiable:
+		return wire.Errorf(416, "InvalidRange", "The requested range is not satisfiable")
+	case http.StatusPreconditionFailed:
+		return precondition("If-Match or If-Unmodified-Since")
+	}
+	return nil
+}
+
+// reader holds net/http's own error answers back, for S3's.
+type reader struct {
+	http.ResponseWriter
+	size    int64
+	refused int
+}
+
+func (r *reader) WriteHeader(status int) {
+	if status >= 400 {
+		r.refused = status
+		return
+	}
+	if status == http.StatusOK { // left out by net/http when there is a Content-Encoding
+		r.Header().Set("Content-Length", strconv.FormatInt(r.size, 10))
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *reader) Write(b []byte) (int, error) {
+	if r.refused != 0 {
+		return len(b), nil
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+func (s *Service) copyObject(x *exchange) error {
+	if err := s.storable(x.Key); err != nil {
+		return err
+	}
+	source, err := url.PathUnescape(x.r.Header.Get("x-amz-copy-source"))
+	if err != nil {
+		return wire.Errorf(400, "InvalidArgument", "x-amz-copy-source: %v", err)
+	}
+	fromBucket, fromKey, _ := strings.Cut(strings.TrimPrefix(source, "/"), "/")
+	headers, err := s.storeHeaders(x.r.Header)
+	if err != nil {
+		return err
+	}
+	cond, err := s.condition(x)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.buckets[fromBucket] == nil {
+		return wire.Errorf(404, "NoSuchBucket", "The specified bucket does not exist")
+	}
+	m, err := s.look(fromBucket, fromKey)
+	if err != nil {
+		return err
+	}
+	if want := x.r.Header.Get("x-amz-copy-source-if-match"); want != "" && strings.Trim(want, `"`) != m.ETag {
+		return precondition("x-amz-copy-source-if-match")
+	}
+	if x.r.Header.Get("x-amz-metadata-directive") == "REPLACE" {
+		m.Headers = headers
+	} else if fromBucket == x.Bucket && fromKey == x.Key {
+		return wire.Errorf(400, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
+	}
+	whole, err := s.join([]string{s.file(fromBucket, fromKey)}, defaultChecksum)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.Remove(whole.path) }()
+	m.Key, m.ETag = x.Key, hex.EncodeToString(whole.md5) // a copy is one part, whatever its source was
+	if m.Checksum.Type != fullObject {
+		m.Checksum = checksum{defaultChecksum, encode(whole.sum), fullObject}
+	}
+	if err := s.write(x.Bucket, whole.path, m, cond); err != nil {
+		return err
+	}
+	x.answer(200, struct {
+		XMLName            xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ CopyObjectResult"`
+		ETag, LastModified string
+	}{ETag: `"` + m.ETag + `"`, LastModified: stamp(s.acct.Clock.Now())})
+	return nil
+}
+
+func (s *Service) deleteObject(x *exchange) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if want := x.r.Header.Get("If-Match"); want != "" {
+		m, err := s.look(x.Bucket, x.Key)
+		if err != nil {
+			return err
+		}
+		if want != "*" && strings.Trim(want, `"`) != m.ETag {
+			return precondition("If-Match")
+		}
+	}
+	if err := s.remove(x.Bucket, x.Key); err != nil {
+		return err
+	}
+	x.answer(204, nil)
+	return nil
+}
+
+func (s *Service) deleteObjects(x *exchange) error {
+	if x.r.Header.Get("Content-MD5") == "" && x.r.Header.Get("x-amz-sdk-checksum-algorithm") == "" && !hasChecksum(x.r.Header) {
+		return wire.Errorf(400, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
+	}
+	body, err := s.receive(x)
+	if err != nil {
+		return err
+	}
+	raw, err := os.ReadFile(body.path)
+	if err != nil {
+		return err
+	}
+	_ = os.Remove(body.path) // scratch is cleared at the next start too
+	var in struct {
+		XMLName xml.Name `xml:"Delete"`
+		Quiet   bool
+		Objects []struct{ Key, VersionId, ETag string } `xml:"Object"`
+	}
+	if err := xml.Unmarshal(raw, &in); err != nil {
+		return malformed(err)
+	}
+	if len(in.Objects) == 0 || len(in.Objects) > 1000 {
+		return wire.Errorf(400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema: %d objects, from 1 to 1000 are allowed", len(in.Objects))
+	}
+	type deleted struct{ Key string }
+	type failure struct{ Key, Code, Message string }
+	var out struct {
+		XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ DeleteResult"`
+		Deleted []deleted
+		Errors  []failure `xml:"Error"`
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range in.Objects {
+		if o.VersionId != "" || o.ETag != "" {
+			return s.refuse("DeleteObjects by version or ETag")
+		}
+		if err := s.remove(x.Bucket, o.Key); err != nil {
+			out.Errors = append(out.Errors, failure{o.Key, "InternalError", err.Error()})
+		} else if !in.Quiet {
+			out.Deleted = append(out.Deleted, deleted{o.Key})
+		}
+	}
+	x.answer(200, out)
+	return nil
+}
+
+func hasChecksum(h http.Header) bool {
+	a, _, err := wanted(h)
+	return err == nil && a != ""
+}
+
+// number reads a query parameter that is a count.
+func number(q url.Values, name string, byDefault, most int) (int, error) {
+	v := q.Get(name)
+	if v == "" {
+		return byDefault, nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 0 {
+		return 0, wire.Errorf(400, "InvalidArgument", "Provided %s not an integer or within integer range", name)
+	}
+	return min(n, most), nil
+}

@@ -1,0 +1,532 @@
+package s3_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/feature/s3/manager"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/s3"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
+)
+
+const bucket = "results"
+
+type world struct {
+	*sdk.Client
+	s3   *s3.Service
+	acct *account.Account
+	cfg  aws.Config
+}
+
+func start(t *testing.T) world {
+	acct := wiretest.Account(t)
+	s, err := s3.New(acct)
+	require.NoError(t, err)
+	require.NoError(t, s.Bucket(bucket, "us-east-1"))
+	r := wire.NewRegistry()
+	s.Register(r)
+	cfg := wiretest.Config(t, r)
+	cfg.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported // as config.LoadDefaultConfig sets it
+	cfg.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenSupported
+	return world{client(cfg), s, acct, cfg}
+}
+
+func client(cfg aws.Config) *sdk.Client { return sdk.NewFromConfig(cfg) }
+
+func (w world) file(key string) string { return filepath.Join(w.acct.Dir, "s3", bucket, key) }
+
+func (w world) put(t *testing.T, key, body string, opts ...func(*sdk.PutObjectInput)) *sdk.PutObjectOutput {
+	t.Helper()
+	in := &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: strings.NewReader(body)}
+	for _, o := range opts {
+		o(in)
+	}
+	out, err := w.PutObject(t.Context(), in)
+	require.NoError(t, err)
+	return out
+}
+
+func (w world) get(t *testing.T, key string) string {
+	t.Helper()
+	out, err := w.GetObject(t.Context(), &sdk.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+	require.NoError(t, err)
+	b, err := io.ReadAll(out.Body)
+	require.NoError(t, err)
+	return string(b)
+}
+
+func code(err error) string {
+	var e smithy.APIError
+	if errors.As(err, &e) {
+		return e.ErrorCode()
+	}
+	return fmt.Sprint(err)
+}
+
+func TestObjectsArePlainFiles(t *testing.T) {
+	w := start(t)
+	put := w.put(t, "exports/metrics/a b+é.csv", "Timestamp\n", func(in *sdk.PutObjectInput) {
+		in.ContentType, in.ContentEncoding = aws.String("text/csv"), aws.String("identity")
+		in.Metadata = map[string]string{"run": "perf/2026-11-23T03-08-09Z"}
+	})
+	require.Equal(t, `"e0341e4843645d083319e86eb4778896"`, *put.ETag)
+	onDisk, err := os.ReadFile(w.file("exports/metrics/a b+é.csv"))
+	require.NoError(t, err)
+	require.Equal(t, "Timestamp\n", string(onDisk))
+
+	head, err := w.HeadObject(t.Context(), &sdk.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("exports/metrics/a b+é.csv"), ChecksumMode: types.ChecksumModeEnabled})
+	require.NoError(t, err)
+	require.Equal(t, "perf/2026-11-23T03-08-09Z", head.Metadata["run"])
+	require.Equal(t, "text/csv", *head.ContentType)
+	require.Equal(t, int64(10), *head.ContentLength)
+	require.Equal(t, *put.ETag, *head.ETag)
+	require.Equal(t, *put.ChecksumCRC32, *head.ChecksumCRC32)
+	require.Equal(t, types.ChecksumTypeFullObject, head.ChecksumType)
+	require.WithinDuration(t, w.acct.Clock.Now(), *head.LastModified, 60e9)
+
+	out, err := w.GetObject(t.Context(), &sdk.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("exports/metrics/a b+é.csv"), Range: aws.String("bytes=4-7")})
+	require.NoError(t, err)
+	part, err := io.ReadAll(out.Body)
+	require.NoError(t, err)
+	require.Equal(t, "stam", string(part))
+	require.Equal(t, "bytes 4-7/10", *out.ContentRange)
+	_, err = w.GetObject(t.Context(), &sdk.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("exports/metrics/a b+é.csv"), Range: aws.String("bytes=10-")})
+	require.Equal(t, "InvalidRange", code(err))
+
+	// A file that somebody put there, or edited, is an object like the others.
+	require.NoError(t, os.WriteFile(w.file("by-hand.txt"), []byte("hello"), 0o644))
+	require.Equal(t, "hello", w.get(t, "by-hand.txt"))
+	require.NoError(t, os.WriteFile(w.file("exports/metrics/a b+é.csv"), []byte("edited"), 0o644))
+	require.Equal(t, "edited", w.get(t, "exports/metrics/a b+é.csv"))
+
+	// Objects outlive the process.
+	again, err := s3.New(w.acct)
+	require.NoError(t, err)
+	r := wire.NewRegistry()
+	again.Register(r)
+	w.Client = client(wiretest.Config(t, r))
+	require.Equal(t, "hello", w.get(t, "by-hand.txt"))
+
+	for range 2 { // S3 does not mind deleting nothing
+		_, err = w.DeleteObject(t.Context(), &sdk.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("exports/metrics/a b+é.csv")})
+		require.NoError(t, err)
+	}
+	require.NoDirExists(t, w.file("exports"))
+	_, err = w.GetObject(t.Context(), &sdk.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("exports/metrics/a b+é.csv")})
+	var missing *types.NoSuchKey
+	require.ErrorAs(t, err, &missing)
+	_, err = w.HeadObject(t.Context(), &sdk.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("nothing")})
+	var notFound *types.NotFound
+	require.ErrorAs(t, err, &notFound)
+}
+
+func TestKeysThatAreNoFileNames(t *testing.T) {
+	acct := wiretest.Account(t)
+	s, err := s3.New(acct)
+	require.NoError(t, err)
+	require.NoError(t, s.Bucket(bucket, "us-east-1"))
+	r := wire.NewRegistry()
+	s.Register(r)
+	srv := httptest.NewServer(r)
+	defer srv.Close()
+	put := func(key string) int {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, srv.URL, strings.NewReader("x"))
+		require.NoError(t, err)
+		req.URL.Opaque = "//" + req.URL.Host + "/" + bucket + "/" + key
+		req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=k/20261123/us-east-1/s3/aws4_request, Signature=x")
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		_ = resp.Body.Close()
+		return resp.StatusCode
+	}
+	require.Equal(t, 200, put("a/b"))
+	for _, key := range []string{"../../escaped", "a/../../b", "a//b", "folder/", "a", "a/b/c"} {
+		require.Equal(t, 501, put(key), key)
+	}
+	require.NoFileExists(t, filepath.Join(acct.Dir, "escaped"))
+	require.Len(t, r.Unhandled(), 6)
+}
+
+func TestConditionalPut(t *testing.T) {
+	w := start(t)
+	none := func(in *sdk.PutObjectInput) { in.IfNoneMatch = aws.String("*") }
+	first := w.put(t, "k", "one", none)
+	_, err := w.PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Body: strings.NewReader("two"), IfNoneMatch: aws.String("*")})
+	require.Equal(t, "PreconditionFailed", code(err))
+	require.Equal(t, "one", w.get(t, "k"))
+	w.put(t, "k", "three", func(in *sdk.PutObjectInput) { in.IfMatch = first.ETag })
+	_, err = w.PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Body: strings.NewReader("four"), IfMatch: first.ETag})
+	require.Equal(t, "PreconditionFailed", code(err))
+	_, err = w.PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("absent"), Body: strings.NewReader("x"), IfMatch: first.ETag})
+	require.Equal(t, "NoSuchKey", code(err))
+
+	// Of many writers at once one wins.
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	codes := map[string]int{}
+	for i := range 8 {
+		wg.Go(func() {
+			_, err := w.PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("race"), Body: strings.NewReader(fmt.Sprint(i)), IfNoneMatch: aws.String("*")})
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				codes[code(err)]++
+			} else {
+				codes["ok"]++
+			}
+		})
+	}
+	wg.Wait()
+	require.Equal(t, map[string]int{"ok": 1, "PreconditionFailed": 7}, codes)
+}
+
+// A delete that succeeds while a conditional write runs makes that write a conflict.
+func TestConditionalPutConflict(t *testing.T) {
+	w := start(t)
+	w.put(t, "k", "old")
+	body, send := io.Pipe()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, *w.cfg.BaseEndpoint+"/"+bucket+"/k", body)
+	require.NoError(t, err)
+	req.ContentLength = 1<<20 + 2
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=k/20261123/us-east-1/s3/aws4_request, Signature=x")
+	req.Header.Set("If-None-Match", "*")
+	answer := make(chan string)
+	go func() {
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		b, _ := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		answer <- string(b)
+	}()
+	_, err = send.Write(make([]byte, 1<<20))
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { // the request's body has begun to arrive, so its condition was noted
+		parts, err := filepath.Glob(filepath.Join(w.acct.Dir, "s3meta", ".uploads", "body-*"))
+		return err == nil && len(parts) == 1
+	}, 10e9, 1e6)
+	_, err = w.DeleteObject(t.Context(), &sdk.DeleteObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.NoError(t, err)
+	_, err = send.Write([]byte("w!"))
+	require.NoError(t, err)
+	require.NoError(t, send.Close())
+	require.Contains(t, <-answer, "<Code>ConditionalRequestConflict</Code>")
+	require.NoFileExists(t, w.file("k"))
+}
+
+func TestIntegrity(t *testing.T) {
+	w := start(t)
+	put := func(change func(*sdk.PutObjectInput)) error {
+		in := &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Body: strings.NewReader("body")}
+		change(in)
+		_, err := w.PutObject(t.Context(), in)
+		return err
+	}
+	require.Equal(t, "BadDigest", code(put(func(in *sdk.PutObjectInput) { in.ChecksumCRC32 = aws.String("AAAAAA==") })))
+	require.Equal(t, "BadDigest", code(put(func(in *sdk.PutObjectInput) { in.ChecksumSHA256 = aws.String(strings.Repeat("A", 43) + "=") })))
+	require.Equal(t, "InvalidRequest", code(put(func(in *sdk.PutObjectInput) { in.ChecksumCRC32C = aws.String("?") })))
+	require.Equal(t, "BadDigest", code(put(func(in *sdk.PutObjectInput) { in.ContentMD5 = aws.String("AAAAAAAAAAAAAAAAAAAAAA==") })))
+	require.Equal(t, "InvalidDigest", code(put(func(in *sdk.PutObjectInput) { in.ContentMD5 = aws.String("AAAA") })))
+	require.Equal(t, "MetadataTooLarge", code(put(func(in *sdk.PutObjectInput) { in.Metadata = map[string]string{"m": strings.Repeat("x", 2048)} })))
+	require.NoFileExists(t, w.file("k"))
+	for _, a := range types.ChecksumAlgorithm("").Values()[:5] {
+		require.NoError(t, put(func(in *sdk.PutObjectInput) { in.ChecksumAlgorithm = a }), a)
+		out, err := w.GetObject(t.Context(), &sdk.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), ChecksumMode: types.ChecksumModeEnabled})
+		require.NoError(t, err)
+		b, err := io.ReadAll(out.Body) // the SDK compares the checksum while it reads
+		require.NoError(t, err)
+		require.Equal(t, "body", string(b))
+	}
+	// The default of S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
+	plain := sdk.NewFromConfig(w.cfg, func(o *sdk.Options) { o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired })
+	out, err := plain.PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Body: strings.NewReader("123456789")})
+	require.NoError(t, err)
+	require.Equal(t, "rosUhgp5mIg=", *out.ChecksumCRC64NVME) // the algorithm's check value, ae8b14860a799888
+}
+
+func TestStreamedChunks(t *testing.T) {
+	acct := wiretest.Account(t)
+	s, err := s3.New(acct)
+	require.NoError(t, err)
+	require.NoError(t, s.Bucket(bucket, "us-east-1"))
+	r := wire.NewRegistry()
+	s.Register(r)
+	srv := httptest.NewServer(r)
+	defer srv.Close()
+	put := func(body, length string) (int, string) {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, srv.URL+"/"+bucket+"/k", strings.NewReader(body))
+		require.NoError(t, err)
+		req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=k/20261123/us-east-1/s3/aws4_request, Signature=x")
+		req.Header.Set("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+		req.Header.Set("x-amz-decoded-content-length", length)
+		req.Header.Set("x-amz-trailer", "x-amz-checksum-crc32")
+		req.Header.Set("Content-Encoding", "aws-chunked,gzip")
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		b, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		_ = resp.Body.Close()
+		return resp.StatusCode, string(b)
+	}
+	status, body := put("5\r\n12345\r\n4;chunk-signature=00\r\n6789\r\n0\r\nx-amz-checksum-crc32:y/Q5Jg==\r\n\r\n", "9")
+	require.Equal(t, 200, status, body)
+	b, err := os.ReadFile(filepath.Join(acct.Dir, "s3", bucket, "k"))
+	require.NoError(t, err)
+	require.Equal(t, "123456789", string(b))
+	status, body = put("5\r\n12345\r\n4\r\n6780\r\n0\r\nx-amz-checksum-crc32:y/Q5Jg==\r\n\r\n", "9")
+	require.Equal(t, 400, status)
+	require.Contains(t, body, "<Code>BadDigest</Code>")
+	status, body = put("5\r\n12345\r\n4\r\n67", "9")
+	require.Equal(t, 400, status)
+	require.Contains(t, body, "<Code>IncompleteBody</Code>")
+	left, err := filepath.Glob(filepath.Join(acct.Dir, "s3meta", ".uploads", "*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+func TestMultipart(t *testing.T) {
+	w := start(t)
+	data := make([]byte, 12<<20)
+	_, _ = rand.Read(data)
+	up := manager.NewUploader(w.Client)
+	send := func(ctx context.Context, key string, none *string) error {
+		_, err := up.Upload(ctx, &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: struct{ io.Reader }{bytes.NewReader(data)}, IfNoneMatch: none,
+			ContentType: aws.String("text/plain"), Metadata: map[string]string{"run": "r"}})
+		return err
+	}
+	require.NoError(t, send(t.Context(), "big", aws.String("*")))
+	require.Equal(t, data, []byte(w.get(t, "big")))
+	head, err := w.HeadObject(t.Context(), &sdk.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("big"), ChecksumMode: types.ChecksumModeEnabled})
+	require.NoError(t, err)
+	require.Regexp(t, `^"[0-9a-f]{32}-3"$`, *head.ETag)
+	require.Regexp(t, `-3$`, *head.ChecksumCRC32)
+	require.Equal(t, types.ChecksumTypeComposite, head.ChecksumType)
+	require.Equal(t, "r", head.Metadata["run"])
+
+	// CompleteMultipartUpload keeps the promise of If-None-Match as PutObject does; the uploader then aborts.
+	require.Equal(t, "PreconditionFailed", code(errors.Unwrap(send(t.Context(), "big", aws.String("*")))))
+	left, err := w.ListMultipartUploads(t.Context(), &sdk.ListMultipartUploadsInput{Bucket: aws.String(bucket)})
+	require.NoError(t, err)
+	require.Empty(t, left.Uploads)
+	files, err := filepath.Glob(filepath.Join(w.acct.Dir, "s3meta", ".uploads", "*"))
+	require.NoError(t, err)
+	require.Empty(t, files)
+}
+
+func TestMultipartStrictness(t *testing.T) {
+	w := start(t)
+	key := aws.String("parts")
+	up, err := w.CreateMultipartUpload(t.Context(), &sdk.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: key, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32})
+	require.NoError(t, err)
+	require.Equal(t, types.ChecksumTypeComposite, up.ChecksumType)
+	part := func(n int32, size int) types.CompletedPart {
+		out, err := w.UploadPart(t.Context(), &sdk.UploadPartInput{Bucket: aws.String(bucket), Key: key, UploadId: up.UploadId, PartNumber: &n, Body: bytes.NewReader(make([]byte, size))})
+		require.NoError(t, err)
+		return types.CompletedPart{ETag: out.ETag, PartNumber: &n, ChecksumCRC32: out.ChecksumCRC32}
+	}
+	complete := func(parts ...types.CompletedPart) error {
+		_, err := w.CompleteMultipartUpload(t.Context(), &sdk.CompleteMultipartUploadInput{Bucket: aws.String(bucket), Key: key, UploadId: up.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}})
+		return err
+	}
+	small, large, last := part(1, 5<<20-1), part(2, 5<<20), part(3, 1)
+	require.Equal(t, "EntityTooSmall", code(complete(small, large, last)))
+	require.Equal(t, "InvalidPartOrder", code(complete(last, large)))
+	require.Equal(t, "InvalidPartOrder", code(complete(large, large)))
+	require.Equal(t, "InvalidPart", code(complete(types.CompletedPart{ETag: aws.String("x"), PartNumber: aws.Int32(2), ChecksumCRC32: large.ChecksumCRC32})))
+	require.Equal(t, "InvalidPart", code(complete(large, types.CompletedPart{ETag: aws.String("x"), PartNumber: aws.Int32(9), ChecksumCRC32: large.ChecksumCRC32})))
+	require.Equal(t, "InvalidRequest", code(complete(types.CompletedPart{ETag: large.ETag, PartNumber: large.PartNumber})))
+	require.Equal(t, "MalformedXML", code(complete()))
+	_, err = w.UploadPart(t.Context(), &sdk.UploadPartInput{Bucket: aws.String(bucket), Key: key, UploadId: up.UploadId, PartNumber: aws.Int32(4), Body: strings.NewReader("x"), ChecksumAlgorithm: types.ChecksumAlgorithmSha1})
+	require.Equal(t, "InvalidRequest", code(err))
+	_, err = w.UploadPart(t.Context(), &sdk.UploadPartInput{Bucket: aws.String(bucket), Key: key, UploadId: up.UploadId, PartNumber: aws.Int32(10_001), Body: strings.NewReader("x")})
+	require.Equal(t, "InvalidArgument", code(err))
+
+	parts, err := w.ListParts(t.Context(), &sdk.ListPartsInput{Bucket: aws.String(bucket), Key: key, UploadId: up.UploadId, MaxParts: aws.Int32(2)})
+	require.NoError(t, err)
+	require.Len(t, parts.Parts, 2)
+	require.True(t, *parts.IsTruncated)
+	require.Equal(t, "2", *parts.NextPartNumberMarker)
+	uploads, err := w.ListMultipartUploads(t.Context(), &sdk.ListMultipartUploadsInput{Bucket: aws.String(bucket), Prefix: aws.String("par")})
+	require.NoError(t, err)
+	require.Equal(t, *up.UploadId, *uploads.Uploads[0].UploadId)
+
+	require.NoFileExists(t, w.file("parts")) // nothing under the final key before the end
+	require.NoError(t, complete(large, last))
+	require.FileExists(t, w.file("parts"))
+	require.Equal(t, "NoSuchUpload", code(complete(large, last)))
+	_, err = w.AbortMultipartUpload(t.Context(), &sdk.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: key, UploadId: up.UploadId})
+	require.Equal(t, "NoSuchUpload", code(err))
+}
+
+func TestLists(t *testing.T) {
+	w := start(t)
+	for _, key := range []string{"a-b", "a/1", "a/2", "a/b/3", "z"} {
+		w.put(t, key, key)
+	}
+	var keys []string
+	pages := 0
+	p := sdk.NewListObjectsV2Paginator(w, &sdk.ListObjectsV2Input{Bucket: aws.String(bucket), MaxKeys: aws.Int32(2)})
+	for p.HasMorePages() {
+		out, err := p.NextPage(t.Context())
+		require.NoError(t, err)
+		pages++
+		for _, c := range out.Contents {
+			keys = append(keys, *c.Key)
+			require.Equal(t, int64(len(*c.Key)), *c.Size)
+		}
+	}
+	require.Equal(t, []string{"a-b", "a/1", "a/2", "a/b/3", "z"}, keys) // in the order of bytes: '-' is before '/'
+	require.Equal(t, 3, pages)
+	for after, want := range map[string]string{"": "a-b [a/] z", "a-b": " [a/] z", "a/": "z []"} {
+		out, err := w.ListObjectsV2(t.Context(), &sdk.ListObjectsV2Input{Bucket: aws.String(bucket), Delimiter: aws.String("/"), StartAfter: aws.String(after)})
+		require.NoError(t, err)
+		names := ""
+		for _, c := range out.Contents {
+			names += *c.Key + " "
+		}
+		for _, c := range out.CommonPrefixes {
+			names += *c.Prefix + " "
+		}
+		require.ElementsMatch(t, strings.Fields(strings.NewReplacer("[", "", "]", "").Replace(want)), strings.Fields(names), after)
+	}
+	out, err := w.ListObjectsV2(t.Context(), &sdk.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: aws.String("a/"), Delimiter: aws.String("/"), MaxKeys: aws.Int32(2)})
+	require.NoError(t, err)
+	require.True(t, *out.IsTruncated)
+	out, err = w.ListObjectsV2(t.Context(), &sdk.ListObjectsV2Input{Bucket: aws.String(bucket), Prefix: aws.String("a/"), Delimiter: aws.String("/"), ContinuationToken: out.NextContinuationToken})
+	require.NoError(t, err)
+	require.Empty(t, out.Contents)
+	require.Equal(t, "a/b/", *out.CommonPrefixes[0].Prefix)
+	old, err := w.ListObjects(t.Context(), &sdk.ListObjectsInput{Bucket: aws.String(bucket), Marker: aws.String("a/2")})
+	require.NoError(t, err)
+	require.Len(t, old.Contents, 2)
+
+	deleted, err := w.DeleteObjects(t.Context(), &sdk.DeleteObjectsInput{Bucket: aws.String(bucket), Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("a/1")}, {Key: aws.String("never")}}}})
+	require.NoError(t, err)
+	require.Len(t, deleted.Deleted, 2)
+	require.NoFileExists(t, w.file("a/1"))
+}
+
+func TestCopy(t *testing.T) {
+	w := start(t)
+	w.put(t, "from/a b", "text", func(in *sdk.PutObjectInput) { in.Metadata = map[string]string{"run": "1"} })
+	_, err := w.CopyObject(t.Context(), &sdk.CopyObjectInput{Bucket: aws.String(bucket), Key: aws.String("to"), CopySource: aws.String(bucket + "/from/a%20b")})
+	require.NoError(t, err)
+	require.Equal(t, "text", w.get(t, "to"))
+	head, err := w.HeadObject(t.Context(), &sdk.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("to")})
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"run": "1"}, head.Metadata)
+	_, err = w.CopyObject(t.Context(), &sdk.CopyObjectInput{Bucket: aws.String(bucket), Key: aws.String("to"), CopySource: aws.String(bucket + "/to")})
+	require.Equal(t, "InvalidRequest", code(err))
+	_, err = w.CopyObject(t.Context(), &sdk.CopyObjectInput{Bucket: aws.String(bucket), Key: aws.String("to"), CopySource: aws.String(bucket + "/none")})
+	require.Equal(t, "NoSuchKey", code(err))
+}
+
+func TestBuckets(t *testing.T) {
+	w := start(t)
+	name := aws.String(bucket)
+	head, err := w.HeadBucket(t.Context(), &sdk.HeadBucketInput{Bucket: name})
+	require.NoError(t, err)
+	require.Equal(t, "us-east-1", *head.BucketRegion)
+	_, err = w.HeadBucket(t.Context(), &sdk.HeadBucketInput{Bucket: aws.String("nobodys")})
+	var notFound *types.NotFound
+	require.ErrorAs(t, err, &notFound)
+	_, err = w.GetBucketWebsite(t.Context(), &sdk.GetBucketWebsiteInput{Bucket: name})
+	require.Equal(t, "NoSuchWebsiteConfiguration", code(err))
+	_, err = w.PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String("nobodys"), Key: aws.String("k"), Body: strings.NewReader("")})
+	require.Equal(t, "NoSuchBucket", code(err))
+
+	require.NoError(t, w.s3.Bucket("far", "eu-west-1"))
+	_, err = w.HeadBucket(t.Context(), &sdk.HeadBucketInput{Bucket: aws.String("far")})
+	var status interface{ HTTPStatusCode() int }
+	require.ErrorAs(t, err, &status)
+	require.Equal(t, 301, status.HTTPStatusCode())
+	_, err = w.ListObjectsV2(t.Context(), &sdk.ListObjectsV2Input{Bucket: aws.String("far")})
+	require.Equal(t, "PermanentRedirect", code(err))
+	region, err := manager.GetBucketRegion(t.Context(), w.Client, "far", func(o *sdk.Options) { // as the Terraform provider asks
+		o.UsePathStyle, o.Credentials = true, w.cfg.Credentials
+	})
+	require.NoError(t, err)
+	require.Equal(t, "eu-west-1", region)
+	location, err := w.GetBucketLocation(t.Context(), &sdk.GetBucketLocationInput{Bucket: aws.String("far")})
+	require.NoError(t, err)
+	require.Equal(t, types.BucketLocationConstraintEuWest1, location.LocationConstraint)
+	location, err = w.GetBucketLocation(t.Context(), &sdk.GetBucketLocationInput{Bucket: name})
+	require.NoError(t, err)
+	require.Empty(t, location.LocationConstraint)
+	there := sdk.NewFromConfig(w.cfg, func(o *sdk.Options) { o.Region = "eu-west-1" })
+	_, err = there.HeadBucket(t.Context(), &sdk.HeadBucketInput{Bucket: aws.String("far")})
+	require.NoError(t, err)
+
+	w.put(t, "k", "v")
+	w.s3.ReadOnly(bucket, true)
+	_, err = w.PutObject(t.Context(), &sdk.PutObjectInput{Bucket: name, Key: aws.String("k"), Body: strings.NewReader("w")})
+	require.Equal(t, "AccessDenied", code(err))
+	_, err = w.CreateMultipartUpload(t.Context(), &sdk.CreateMultipartUploadInput{Bucket: name, Key: aws.String("k")})
+	require.Equal(t, "AccessDenied", code(err))
+	require.Equal(t, "v", w.get(t, "k"))
+	w.s3.ReadOnly(bucket, false)
+
+	_, err = w.CreateBucket(t.Context(), &sdk.CreateBucketInput{Bucket: aws.String("Wrong_Name")})
+	require.Equal(t, "InvalidBucketName", code(err))
+	_, err = w.CreateBucket(t.Context(), &sdk.CreateBucketInput{Bucket: aws.String("new"), CreateBucketConfiguration: &types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"}})
+	require.Equal(t, "IllegalLocationConstraintException", code(err))
+	_, err = w.CreateBucket(t.Context(), &sdk.CreateBucketInput{Bucket: aws.String("new")})
+	require.NoError(t, err)
+	list, err := w.ListBuckets(t.Context(), &sdk.ListBucketsInput{})
+	require.NoError(t, err)
+	require.Len(t, list.Buckets, 3)
+	_, err = w.DeleteBucket(t.Context(), &sdk.DeleteBucketInput{Bucket: name})
+	require.Equal(t, "BucketNotEmpty", code(err))
+	_, err = w.DeleteBucket(t.Context(), &sdk.DeleteBucketInput{Bucket: aws.String("new")})
+	require.NoError(t, err)
+}
+
+// What is not served is refused and listed, not ignored.
+func TestNothingIsIgnored(t *testing.T) {
+	acct := wiretest.Account(t)
+	s, err := s3.New(acct)
+	require.NoError(t, err)
+	require.NoError(t, s.Bucket(bucket, "us-east-1"))
+	r := wire.NewRegistry()
+	s.Register(r)
+	srv := httptest.NewServer(r)
+	defer srv.Close()
+	c := sdk.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: &srv.URL, RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider("k", "s", "")})
+	_, err = c.GetBucketAcl(t.Context(), &sdk.GetBucketAclInput{Bucket: aws.String(bucket)})
+	require.Equal(t, "NotImplemented", code(err))
+	_, err = c.PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Tagging: aws.String("a=b")})
+	require.Equal(t, "NotImplemented", code(err))
+	_, err = c.PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), StorageClass: types.StorageClassGlacier})
+	require.Equal(t, "NotImplemented", code(err))
+	require.Equal(t, []string{"s3 ListObjects query acl", "s3 PutObject header x-amz-tagging", "s3 PutObject x-amz-storage-class: GLACIER"}, r.Unhandled())
+
+	r.Authorize = func(_ context.Context, c *wire.Call) error {
+		require.Equal(t, "PutObject", c.Action)
+		require.Equal(t, &s3.Target{Bucket: bucket, Key: "k"}, c.In)
+		return wire.Errorf(403, "AccessDenied", "no")
+	}
+	_, err = c.PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})
+	require.Equal(t, "AccessDenied", code(err))
+}

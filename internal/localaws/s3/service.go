@@ -1,0 +1,285 @@
+package s3
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+)
+
+// Service is S3, for all Regions: a bucket is in one of them.
+type Service struct {
+	acct     *account.Account
+	registry *wire.Registry
+
+	mu      sync.RWMutex // guards what follows, and that a file and its metadata change together
+	buckets map[string]*bucket
+	uploads map[string]*upload
+}
+
+type bucket struct {
+	region   string
+	created  time.Time
+	readOnly bool
+	deletes  map[string]int // how often a key was deleted, for 409 on conditional writes
+}
+
+// New serves the buckets that lie in the account's folder. Unfinished multipart uploads of an earlier process are dropped.
+func New(acct *account.Account) (*Service, error) {
+	s := &Service{acct: acct, buckets: map[string]*bucket{}, uploads: map[string]*upload{}}
+	if err := os.RemoveAll(s.scratch()); err != nil {
+		return nil, fmt.Errorf("s3: %w", err)
+	}
+	for _, dir := range []string{s.scratch(), filepath.Join(acct.Dir, "s3")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("s3: %w", err)
+		}
+	}
+	found, err := os.ReadDir(filepath.Join(acct.Dir, "s3"))
+	if err != nil {
+		return nil, fmt.Errorf("s3: %w", err)
+	}
+	for _, e := range found {
+		if e.IsDir() {
+			b := &bucket{region: acct.Region, created: acct.Clock.Now(), deletes: map[string]int{}}
+			if info, err := e.Info(); err == nil {
+				b.created = info.ModTime().UTC()
+			}
+			s.buckets[e.Name()] = b
+		}
+	}
+	return s, nil
+}
+
+// Register gives the s3 service of r to this one.
+func (s *Service) Register(r *wire.Registry) {
+	s.registry = r
+	r.Handle("s3", s)
+}
+
+// Bucket makes a bucket in a Region, or moves an existing one there.
+func (s *Service) Bucket(name, region string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.buckets[name]; b != nil {
+		b.region = region
+		return nil
+	}
+	return s.make(name, region)
+}
+
+// ReadOnly makes every write to a bucket AccessDenied, as a bucket policy would.
+func (s *Service) ReadOnly(name string, on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.buckets[name]; b != nil {
+		b.readOnly = on
+	}
+}
+
+// Target is the resource of a call, for authorization. Key is "" when the call is about a bucket.
+type Target struct{ Bucket, Key string }
+
+// exchange is one request.
+type exchange struct {
+	Target
+	w      http.ResponseWriter
+	r      *http.Request
+	query  url.Values
+	action *action
+}
+
+type action struct {
+	name, method string
+	level        int    // how much of /bucket/key there is
+	selector     string // query parameter that picks this action; "" for the plain one
+	query        string // what else the query may hold
+	headers      string // x-amz- headers it understands, without that prefix; a * ends with anything
+	write        bool
+	serve        func(*Service, *exchange) error
+}
+
+const (
+	conditions = "checksum-* sdk-checksum-algorithm"
+	storing    = conditions + " meta-* storage-class acl server-side-encryption"
+	reading    = "checksum-mode"
+	responses  = "response-content-type response-content-disposition response-content-encoding response-cache-control response-content-language response-expires"
+)
+
+// The first that fits is taken. https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
+var actions []action
+
+func init() { // not a literal: the handlers look at the table
+	actions = []action{
+		{"ListBuckets", "GET", 0, "", "max-buckets prefix continuation-token bucket-region", "", false, (*Service).listBuckets},
+		{"GetBucketLocation", "GET", 1, "location", "", "", false, (*Service).getBucketLocation},
+		{"GetBucketWebsite", "GET", 1, "website", "", "", false, (*Service).getBucketWebsite},
+		{"ListMultipartUploads", "GET", 1, "uploads", "prefix delimiter encoding-type key-marker upload-id-marker max-uploads", "", false, (*Service).listMultipartUploads},
+		{"ListObjectsV2", "GET", 1, "list-type", "prefix delimiter encoding-type max-keys continuation-token start-after fetch-owner", "optional-object-attributes", false, (*Service).listObjectsV2},
+		{"ListObjects", "GET", 1, "", "prefix delimiter encoding-type max-keys marker", "optional-object-attributes", false, (*Service).listObjects},
+		{"HeadBucket", "HEAD", 1, "", "", "", false, (*Service).headBucket},
+		{"CreateBucket", "PUT", 1, "", "", conditions, false, (*Service).createBucket},
+		{"DeleteBucket", "DELETE", 1, "", "", "", true, (*Service).deleteBucket},
+		{"DeleteObjects", "POST", 1, "delete", "", conditions, true, (*Service).deleteObjects},
+		{"ListParts", "GET", 2, "uploadId", "max-parts part-number-marker encoding-type", "", false, (*Service).listParts},
+		{"GetObject", "GET", 2, "", responses, reading, false, (*Service).getObject},
+		{"HeadObject", "HEAD", 2, "", responses, reading, false, (*Service).getObject},
+		{"UploadPart", "PUT", 2, "uploadId", "partNumber", conditions, true, (*Service).uploadPart},
+		{"PutObject", "PUT", 2, "", "", storing + " copy-source metadata-directive copy-source-if-match", true, (*Service).putObject},
+		{"CreateMultipartUpload", "POST", 2, "uploads", "encoding-type", storing, true, (*Service).createMultipartUpload},
+		{"CompleteMultipartUpload", "POST", 2, "uploadId", "", conditions + " mp-object-size", true, (*Service).completeMultipartUpload},
+		{"AbortMultipartUpload", "DELETE", 2, "uploadId", "", "", true, (*Service).abortMultipartUpload},
+		{"DeleteObject", "DELETE", 2, "", "", "", true, (*Service).deleteObject},
+	}
+}
+
+// ServeHTTP answers one request; buckets are in the path, as clients do with an IP address for an endpoint.
+func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	call := wire.From(r.Context())
+	h := w.Header()
+	var id [12]byte
+	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
+	h.Set("x-amz-request-id", strings.ToUpper(hex.EncodeToString(id[:8])))
+	h.Set("x-amz-id-2", base64.StdEncoding.EncodeToString(id[:]))
+	h.Set("Server", "AmazonS3")
+	x := &exchange{w: w, r: r, query: r.URL.Query()}
+	x.Bucket, x.Key, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	if err := s.serve(r.Context(), call, x); err != nil {
+		x.fail(err)
+	}
+}
+
+func (s *Service) serve(ctx context.Context, call *wire.Call, x *exchange) error {
+	if err := s.route(x); err != nil {
+		return err
+	}
+	call.Action, call.In = x.action.name, &x.Target
+	if s.registry != nil && s.registry.Authorize != nil {
+		if err := s.registry.Authorize(ctx, call); err != nil {
+			return err
+		}
+	}
+	if owner := x.r.Header.Get("x-amz-expected-bucket-owner"); owner != "" && owner != s.acct.ID {
+		return denied()
+	}
+	if x.Bucket != "" && x.action.name != "CreateBucket" {
+		s.mu.RLock()
+		b := s.buckets[x.Bucket]
+		var region string
+		var readOnly bool
+		if b != nil {
+			region, readOnly = b.region, b.readOnly
+		}
+		s.mu.RUnlock()
+		switch {
+		case b == nil:
+			return wire.Errorf(404, "NoSuchBucket", "The specified bucket does not exist")
+		case x.action.name == "GetBucketLocation":
+		// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html: the Region is told also to who asks the wrong one.
+		case call.Region != "" && region != call.Region:
+			x.w.Header().Set("x-amz-bucket-region", region)
+			return wire.Errorf(301, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.")
+		case readOnly && x.action.write:
+			return denied()
+		}
+	}
+	return x.action.serve(s, x)
+}
+
+func denied() error { return wire.Errorf(403, "AccessDenied", "Access Denied") }
+
+// route finds the action and refuses what it would otherwise ignore.
+func (s *Service) route(x *exchange) error {
+	level := 0
+	if x.Bucket != "" {
+		level = 1
+	}
+	if x.Key != "" {
+		level = 2
+	}
+	for i, a := range actions {
+		if a.method == x.r.Method && a.level == level && (a.selector == "" || x.query.Has(a.selector)) {
+			x.action = &actions[i]
+			break
+		}
+	}
+	if x.action == nil {
+		return s.refuse(fmt.Sprintf("%s %s", x.r.Method, x.r.URL.Path))
+	}
+	a := x.action
+	for q := range x.query {
+		if q != a.selector && q != "x-id" && !strings.HasPrefix(strings.ToLower(q), "x-amz-") && !slices.Contains(strings.Fields(a.query), q) {
+			return s.refuse(a.name + " query " + q)
+		}
+	}
+	for name := range x.r.Header {
+		name, amz := strings.CutPrefix(strings.ToLower(name), "x-amz-")
+		if amz && !understood("date content-sha256 security-token user-agent decoded-content-length trailer expected-bucket-owner "+a.headers, name) {
+			return s.refuse(a.name + " header x-amz-" + name)
+		}
+	}
+	return nil
+}
+
+func understood(patterns, name string) bool {
+	for p := range strings.FieldsSeq(patterns) {
+		if prefix, open := strings.CutSuffix(p, "*"); p == name || open && strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Service) refuse(what string) error {
+	if s.registry != nil {
+		s.registry.Miss("s3 " + what)
+	}
+	return wire.Errorf(501, "NotImplemented", "A header or query you provided implies functionality that is not implemented: localaws does not serve %s", what)
+}
+
+// fail answers an error; https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+func (x *exchange) fail(err error) {
+	var e *wire.Error
+	if !errors.As(err, &e) {
+		e = wire.Errorf(500, "InternalError", "%v", err)
+	}
+	h := x.w.Header()
+	for _, name := range []string{"ETag", "Content-Length", "Content-Range", "Last-Modified"} {
+		h.Del(name)
+	}
+	for k, v := range e.Header {
+		h[k] = v
+	}
+	x.answer(e.Status, struct {
+		XMLName                              xml.Name `xml:"Error"`
+		Code, Message, Resource, RequestId   string
+		HostId                               string
+		BucketName, Key, Condition, Endpoint string `xml:",omitempty"`
+	}{Code: e.Code, Message: e.Message, Resource: x.r.URL.Path, RequestId: h.Get("x-amz-request-id"), HostId: h.Get("x-amz-id-2"), BucketName: x.Bucket, Key: x.Key})
+}
+
+// answer sends a status, and v as XML unless it is nil.
+func (x *exchange) answer(status int, v any) {
+	if v == nil || x.r.Method == http.MethodHead || status == http.StatusNotModified {
+		x.w.WriteHeader(status)
+		return
+	}
+	x.w.Header().Set("Content-Type", "application/xml")
+	x.w.WriteHeader(status)
+	_, _ = x.w.Write([]byte(xml.Header))
+	_ = xml.NewEncoder(x.w).Encode(v) // the caller may be gone
+}

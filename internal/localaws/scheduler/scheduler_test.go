@@ -1,0 +1,381 @@
+package scheduler_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/scheduler"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
+)
+
+// clock stands still until the test moves it.
+type clock struct {
+	mu       sync.Mutex
+	now      time.Time
+	sleepers []sleeper
+}
+
+type sleeper struct {
+	until time.Time
+	wake  chan struct{}
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
+	c.mu.Lock()
+	s := sleeper{c.now.Add(d), make(chan struct{})}
+	if d > 0 {
+		c.sleepers = append(c.sleepers, s)
+	} else {
+		close(s.wake)
+	}
+	c.mu.Unlock()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-s.wake:
+		return ctx.Err()
+	}
+}
+
+// next waits until somebody sleeps for d, and moves the clock there.
+func (c *clock) next(t *testing.T, d time.Duration) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		i := slices.IndexFunc(c.sleepers, func(s sleeper) bool { return s.until.Equal(c.now.Add(d)) })
+		if i < 0 {
+			return false
+		}
+		c.now = c.now.Add(max(0, d))
+		close(c.sleepers[i].wake)
+		c.sleepers = slices.Delete(c.sleepers, i, i+1)
+		return true
+	}, 10*time.Second, time.Millisecond, "nobody sleeps for %s", d)
+}
+
+type world struct {
+	*sdk.Client
+	service *scheduler.Service
+	clock   *clock
+	events  chan string // what the function and the queue got
+
+	mu     sync.Mutex
+	denied []string
+	broken error
+}
+
+func (w *world) TrustsFor(role, service, source string) bool {
+	return role == "arn:aws:iam::123456789012:role/s" && service == "scheduler.amazonaws.com" && strings.HasPrefix(source, "arn:aws:scheduler:us-east-1:123456789012:schedule-group/")
+}
+
+func (w *world) Allowed(_, action, _ string, _ map[string]string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return !slices.Contains(w.denied, action)
+}
+
+func (w *world) InvokeAsync(_ string, payload []byte) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.broken == nil {
+		w.events <- string(payload)
+	}
+	return w.broken
+}
+
+func (w *world) Send(queue, body string) error {
+	w.events <- queue + " " + body
+	return nil
+}
+
+func start(t *testing.T) *world {
+	w := &world{clock: &clock{now: time.Date(2026, 11, 23, 3, 8, 9, 0, time.UTC)}, events: make(chan string, 100)}
+	acct := wiretest.Account(t)
+	acct.Clock = w.clock
+	w.service = scheduler.New(acct, scheduler.Deps{IAM: w, Lambda: w, SQS: w})
+	t.Cleanup(func() { require.NoError(t, w.service.Close()) })
+	r := wire.NewRegistry()
+	w.service.Register(r)
+	w.Client = sdk.NewFromConfig(wiretest.Config(t, r))
+	_, err := w.CreateScheduleGroup(t.Context(), &sdk.CreateScheduleGroupInput{Name: aws.String("perf"), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}}})
+	require.NoError(t, err)
+	return w
+}
+
+const function = "arn:aws:lambda:us-east-1:123456789012:function:fn"
+
+func (w *world) create(t *testing.T, name, expression string, change func(*sdk.CreateScheduleInput)) error {
+	t.Helper()
+	in := &sdk.CreateScheduleInput{Name: &name, GroupName: aws.String("perf"), ScheduleExpression: &expression, FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff},
+		Target: &types.Target{Arn: aws.String(function), RoleArn: aws.String("arn:aws:iam::123456789012:role/s"), Input: aws.String(`{"action":"watch"}`)}}
+	if change != nil {
+		change(in)
+	}
+	_, err := w.CreateSchedule(t.Context(), in)
+	return err
+}
+
+func (w *world) event(t *testing.T) string {
+	t.Helper()
+	select {
+	case e := <-w.events:
+		return e
+	case <-time.After(10 * time.Second):
+		t.Fatal("nothing was delivered")
+		return ""
+	}
+}
+
+func (w *world) quiet(t *testing.T) {
+	t.Helper()
+	require.Never(t, func() bool { return len(w.events) > 0 }, 50*time.Millisecond, 10*time.Millisecond)
+}
+
+func code(err error) string {
+	var e smithy.APIError
+	if errors.As(err, &e) {
+		return e.ErrorCode() + ": " + e.ErrorMessage()
+	}
+	return fmt.Sprint(err)
+}
+
+func TestRate(t *testing.T) {
+	w := start(t)
+	require.NoError(t, w.create(t, "watch", "rate(10 minutes)", nil))
+	require.Equal(t, `{"action":"watch"}`, w.event(t), "fires at once without a StartDate")
+	for range 3 {
+		w.clock.next(t, 10*time.Minute)
+		w.event(t)
+	}
+	// After the machine slept for an hour: once, and on at the old beat.
+	w.clock.mu.Lock()
+	w.clock.now = w.clock.now.Add(64 * time.Minute)
+	w.clock.mu.Unlock()
+	w.clock.next(t, -54*time.Minute)
+	w.event(t)
+	w.clock.next(t, 6*time.Minute)
+	w.event(t)
+	_, err := w.DeleteSchedule(t.Context(), &sdk.DeleteScheduleInput{Name: aws.String("watch"), GroupName: aws.String("perf")})
+	require.NoError(t, err)
+	w.quiet(t)
+}
+
+func TestRateWithDates(t *testing.T) {
+	w := start(t)
+	now := w.clock.Now()
+	require.Equal(t, "ValidationException: The StartDate you specify cannot be earlier than 5 minutes ago.",
+		code(w.create(t, "r", "rate(1 hour)", func(in *sdk.CreateScheduleInput) { in.StartDate = aws.Time(now.Add(-6 * time.Minute)) })))
+	require.Contains(t, code(w.create(t, "r", "rate(1 hour)", func(in *sdk.CreateScheduleInput) { in.EndDate = aws.Time(now) })), "ValidationException: The EndDate")
+	require.NoError(t, w.create(t, "r", "rate(1 hour)", func(in *sdk.CreateScheduleInput) {
+		in.StartDate, in.EndDate = aws.Time(now.Add(time.Minute)), aws.Time(now.Add(62*time.Minute))
+		in.ActionAfterCompletion = types.ActionAfterCompletionDelete
+		in.Target.Input = aws.String(`{"at":"<aws.scheduler.scheduled-time>","arn":"<aws.scheduler.schedule-arn>","try":"<aws.scheduler.attempt-number>"}`)
+	}))
+	w.quiet(t)
+	w.clock.next(t, time.Minute)
+	require.Equal(t, `{"at":"2026-11-23T03:09:09Z","arn":"arn:aws:scheduler:us-east-1:123456789012:schedule/perf/r","try":"1"}`, w.event(t))
+	w.clock.next(t, time.Hour)
+	require.Contains(t, w.event(t), "04:09:09Z")
+	require.Eventually(t, func() bool {
+		_, err := w.GetSchedule(t.Context(), &sdk.GetScheduleInput{Name: aws.String("r"), GroupName: aws.String("perf")})
+		return code(err) == "ResourceNotFoundException: Schedule r does not exist."
+	}, 10*time.Second, 5*time.Millisecond, "deleted after its completion")
+}
+
+func TestAt(t *testing.T) {
+	w := start(t)
+	require.NoError(t, w.create(t, "stop", "at(2026-11-23T05:08:09)", func(in *sdk.CreateScheduleInput) {
+		in.ScheduleExpressionTimezone = aws.String("Europe/Berlin")
+		in.Target.Input = nil
+	}))
+	w.clock.next(t, time.Hour)
+	require.Regexp(t, `^{"version":"0","id":"[^"]+","detail-type":"Scheduled Event","source":"aws.scheduler","account":"123456789012","time":"2026-11-23T04:08:09Z","region":"us-east-1","resources":\["arn:aws:scheduler:us-east-1:123456789012:schedule/perf/stop"\],"detail":"{}"}$`, w.event(t))
+	got, err := w.GetSchedule(t.Context(), &sdk.GetScheduleInput{Name: aws.String("stop"), GroupName: aws.String("perf")})
+	require.NoError(t, err)
+	require.Equal(t, types.ActionAfterCompletionNone, got.ActionAfterCompletion)
+	require.Equal(t, types.ScheduleStateEnabled, got.State)
+	require.Equal(t, int32(185), *got.Target.RetryPolicy.MaximumRetryAttempts)
+	require.Equal(t, int32(86400), *got.Target.RetryPolicy.MaximumEventAgeInSeconds)
+
+	// A time that has passed fires at once.
+	require.NoError(t, w.create(t, "past", "at(2026-11-23T00:00:00)", func(in *sdk.CreateScheduleInput) { in.ActionAfterCompletion = types.ActionAfterCompletionDelete }))
+	w.event(t)
+	require.Eventually(t, func() bool {
+		list, err := w.ListSchedules(t.Context(), &sdk.ListSchedulesInput{GroupName: aws.String("perf")})
+		return err == nil && len(list.Schedules) == 1 && *list.Schedules[0].Name == "stop"
+	}, 10*time.Second, 5*time.Millisecond)
+
+	// Disabled it does not fire; an update arms it again.
+	require.NoError(t, w.create(t, "off", "at(2026-11-23T00:00:00)", func(in *sdk.CreateScheduleInput) { in.State = types.ScheduleStateDisabled }))
+	w.quiet(t)
+	_, err = w.UpdateSchedule(t.Context(), &sdk.UpdateScheduleInput{Name: aws.String("off"), GroupName: aws.String("perf"), ScheduleExpression: aws.String("at(2026-11-23T04:09:09)"),
+		FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeFlexible, MaximumWindowInMinutes: aws.Int32(5)}, Target: got.Target})
+	require.NoError(t, err)
+	w.clock.next(t, time.Minute)
+	w.event(t)
+}
+
+// AWS fires within the minute; the switch for it makes that so here.
+func TestPrecision(t *testing.T) {
+	w := start(t)
+	w.service.Precision = time.Minute
+	require.NoError(t, w.create(t, "stop", "at(2026-11-23T04:08:09)", nil))
+	w.quiet(t)
+	var slept time.Duration
+	require.Eventually(t, func() bool {
+		w.clock.mu.Lock()
+		defer w.clock.mu.Unlock()
+		if len(w.clock.sleepers) == 0 {
+			return false
+		}
+		slept = w.clock.sleepers[0].until.Sub(w.clock.now)
+		return true
+	}, 10*time.Second, time.Millisecond)
+	require.GreaterOrEqual(t, slept, time.Hour)
+	require.Less(t, slept, time.Hour+time.Minute)
+}
+
+func TestRetriesAndDeadLetters(t *testing.T) {
+	w := start(t)
+	w.broken = errors.New("no such function")
+	queue := "arn:aws:sqs:us-east-1:123456789012:dlq"
+	policy := func(in *sdk.CreateScheduleInput) {
+		in.Target.RetryPolicy = &types.RetryPolicy{MaximumRetryAttempts: aws.Int32(2), MaximumEventAgeInSeconds: aws.Int32(60)}
+		in.Target.DeadLetterConfig = &types.DeadLetterConfig{Arn: &queue}
+	}
+	require.NoError(t, w.create(t, "stop", "at(2026-11-23T03:08:09)", policy))
+	w.clock.next(t, time.Second)
+	w.clock.next(t, 2*time.Second)
+	require.Equal(t, queue+` {"action":"watch"}`, w.event(t))
+
+	// It works at the second try.
+	require.NoError(t, w.create(t, "again", "at(2026-11-23T03:08:09)", policy))
+	require.Eventually(t, func() bool { w.clock.mu.Lock(); defer w.clock.mu.Unlock(); return len(w.clock.sleepers) == 1 }, 10*time.Second, time.Millisecond)
+	w.mu.Lock()
+	w.broken = nil
+	w.mu.Unlock()
+	w.clock.next(t, time.Second)
+	require.Equal(t, `{"action":"watch"}`, w.event(t))
+
+	// A role that may not invoke, and an event that grows too old for a third try.
+	w.mu.Lock()
+	w.denied = []string{"lambda:InvokeFunction"}
+	w.mu.Unlock()
+	w.service.Backoff = 40 * time.Second
+	require.NoError(t, w.create(t, "denied", "at(2026-11-23T03:08:09)", policy))
+	w.clock.next(t, 40*time.Second)
+	require.Equal(t, queue+` {"action":"watch"}`, w.event(t))
+}
+
+func TestGroups(t *testing.T) {
+	w := start(t)
+	arn := "arn:aws:scheduler:us-east-1:123456789012:schedule-group/perf"
+	got, err := w.GetScheduleGroup(t.Context(), &sdk.GetScheduleGroupInput{Name: aws.String("perf")})
+	require.NoError(t, err)
+	require.Equal(t, arn, *got.Arn)
+	require.Equal(t, types.ScheduleGroupStateActive, got.State)
+	_, err = w.CreateScheduleGroup(t.Context(), &sdk.CreateScheduleGroupInput{Name: aws.String("perf")})
+	require.Equal(t, "ConflictException: Schedule group perf already exists.", code(err))
+	_, err = w.CreateScheduleGroup(t.Context(), &sdk.CreateScheduleGroupInput{Name: aws.String("a b")})
+	require.Contains(t, code(err), "ValidationException")
+	_, err = w.TagResource(t.Context(), &sdk.TagResourceInput{ResourceArn: &arn, Tags: []types.Tag{{Key: aws.String("b"), Value: aws.String("2")}, {Key: aws.String("a"), Value: aws.String("3")}}})
+	require.NoError(t, err)
+	_, err = w.UntagResource(t.Context(), &sdk.UntagResourceInput{ResourceArn: &arn, TagKeys: []string{"b"}})
+	require.NoError(t, err)
+	tags, err := w.ListTagsForResource(t.Context(), &sdk.ListTagsForResourceInput{ResourceArn: &arn})
+	require.NoError(t, err)
+	require.Equal(t, []types.Tag{{Key: aws.String("a"), Value: aws.String("3")}}, tags.Tags)
+	_, err = w.ListTagsForResource(t.Context(), &sdk.ListTagsForResourceInput{ResourceArn: aws.String("arn:aws:scheduler:us-east-1:123456789012:schedule/perf/x")})
+	require.Contains(t, code(err), "ValidationException")
+	groups, err := w.ListScheduleGroups(t.Context(), &sdk.ListScheduleGroupsInput{MaxResults: aws.Int32(1)})
+	require.NoError(t, err)
+	require.Equal(t, "default", *groups.ScheduleGroups[0].Name)
+	groups, err = w.ListScheduleGroups(t.Context(), &sdk.ListScheduleGroupsInput{NextToken: groups.NextToken})
+	require.NoError(t, err)
+	require.Equal(t, "perf", *groups.ScheduleGroups[0].Name)
+	require.Nil(t, groups.NextToken)
+
+	// Its schedules go with it, and it is DELETING for a while.
+	require.NoError(t, w.create(t, "stop", "at(2026-11-23T04:08:09)", nil))
+	w.service.Settling = time.Minute
+	_, err = w.DeleteScheduleGroup(t.Context(), &sdk.DeleteScheduleGroupInput{Name: aws.String("perf")})
+	require.NoError(t, err)
+	got, err = w.GetScheduleGroup(t.Context(), &sdk.GetScheduleGroupInput{Name: aws.String("perf")})
+	require.NoError(t, err)
+	require.Equal(t, types.ScheduleGroupStateDeleting, got.State)
+	_, err = w.GetSchedule(t.Context(), &sdk.GetScheduleInput{Name: aws.String("stop"), GroupName: aws.String("perf")})
+	require.Contains(t, code(err), "ResourceNotFoundException")
+	require.Contains(t, code(w.create(t, "x", "rate(1 day)", nil)), "ConflictException")
+	w.clock.mu.Lock()
+	w.clock.now = w.clock.now.Add(time.Minute)
+	w.clock.mu.Unlock()
+	_, err = w.GetScheduleGroup(t.Context(), &sdk.GetScheduleGroupInput{Name: aws.String("perf")})
+	require.Equal(t, "ResourceNotFoundException: Schedule group perf does not exist.", code(err))
+	_, err = w.DeleteScheduleGroup(t.Context(), &sdk.DeleteScheduleGroupInput{Name: aws.String("default")})
+	require.Contains(t, code(err), "ValidationException")
+}
+
+func TestScheduleIsStrict(t *testing.T) {
+	w := start(t)
+	for expression, ok := range map[string]bool{"rate(1 minute)": true, "rate(5 hours)": true, "rate(7 days)": true, "at(2027-01-31T23:59:59)": true,
+		"rate(0 minutes)": false, "rate(1 week)": false, "rate(1.5 hours)": false, "at(2027-02-30T00:00:00)": false, "at(2027-01-01T00:00:00Z)": false, "at(2027-01-01T00:00:00.5)": false,
+		"at(2027-01-01 00:00:00)": false, "cron(0 12 * * ? *)": false, "": false} {
+		err := w.create(t, "e", expression, func(in *sdk.CreateScheduleInput) { in.State = types.ScheduleStateDisabled })
+		if ok {
+			require.NoError(t, err, expression)
+			_, err = w.DeleteSchedule(t.Context(), &sdk.DeleteScheduleInput{Name: aws.String("e"), GroupName: aws.String("perf")})
+			require.NoError(t, err)
+			continue
+		}
+		require.Contains(t, code(err), "ValidationException", expression)
+	}
+	for want, change := range map[string]func(*sdk.CreateScheduleInput){
+		"The execution role you provide must allow AWS EventBridge Scheduler to assume the role.": func(in *sdk.CreateScheduleInput) {
+			in.Target.RoleArn = aws.String("arn:aws:iam::123456789012:role/other")
+		},
+		"Provided Arn is not in correct format.": func(in *sdk.CreateScheduleInput) { in.Target.Arn = aws.String("fn") },
+		"only Lambda functions":                  func(in *sdk.CreateScheduleInput) { in.Target.Arn = aws.String("arn:aws:sqs:us-east-1:123456789012:q") },
+		"well-formed JSON":                       func(in *sdk.CreateScheduleInput) { in.Target.Input = aws.String("{") },
+		"Value '186' at 'target.retryPolicy.maximumRetry": func(in *sdk.CreateScheduleInput) {
+			in.Target.RetryPolicy = &types.RetryPolicy{MaximumRetryAttempts: aws.Int32(186)}
+		},
+		"Value '59' at 'target.retryPolicy.maximumEvent": func(in *sdk.CreateScheduleInput) {
+			in.Target.RetryPolicy = &types.RetryPolicy{MaximumEventAgeInSeconds: aws.Int32(59)}
+		},
+		"at 'target.deadLetterConfig.arn'": func(in *sdk.CreateScheduleInput) {
+			in.Target.DeadLetterConfig = &types.DeadLetterConfig{Arn: aws.String("q")}
+		},
+		"Invalid Schedule Expression Timezone Mars/Olympus.": func(in *sdk.CreateScheduleInput) { in.ScheduleExpressionTimezone = aws.String("Mars/Olympus") },
+		"MaximumWindowInMinutes must be specified": func(in *sdk.CreateScheduleInput) {
+			in.FlexibleTimeWindow = &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeFlexible}
+		},
+		"Value 'a b' at 'name'":                  func(in *sdk.CreateScheduleInput) { in.Name = aws.String("a b") },
+		"Schedule group nothing does not exist.": func(in *sdk.CreateScheduleInput) { in.GroupName = aws.String("nothing") },
+	} {
+		require.Contains(t, code(w.create(t, "e", "at(2027-01-01T00:00:00)", change)), want)
+	}
+	require.NoError(t, w.create(t, "e", "at(2027-01-01T00:00:00)", nil))
+	require.Equal(t, "ConflictException: Schedule e already exists.", code(w.create(t, "e", "at(2027-01-01T00:00:00)", nil)))
+	_, err := w.DeleteSchedule(t.Context(), &sdk.DeleteScheduleInput{Name: aws.String("other"), GroupName: aws.String("perf")})
+	require.Equal(t, "ResourceNotFoundException: Schedule other does not exist.", code(err))
+}

@@ -1,0 +1,339 @@
+package scheduler
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+)
+
+// Deps are the services that schedules need.
+type Deps struct {
+	IAM interface {
+		TrustsFor(roleARN, service, sourceARN string) bool
+		Allowed(principalARN, action, resource string, context map[string]string) bool
+	}
+	Lambda interface {
+		InvokeAsync(functionARN string, payload []byte) error
+	}
+	SQS interface {
+		Send(queueARN, body string) error
+	}
+}
+
+// Service is EventBridge Scheduler in one account and Region.
+type Service struct {
+	acct *account.Account
+	Deps
+	// Precision is how late a schedule may fire: it does at a random moment of it. AWS's is a minute.
+	Precision time.Duration
+	// Settling is how long a deleted group stays DELETING.
+	Settling time.Duration
+	// Backoff is the pause before the first retry of a delivery; it doubles, up to five minutes. AWS does not document its own.
+	Backoff time.Duration
+
+	ctx   context.Context
+	close context.CancelFunc
+	wg    sync.WaitGroup // schedules and deliveries
+
+	mu     sync.Mutex // guards what follows
+	groups map[string]*group
+}
+
+type group struct {
+	name              string
+	created, modified time.Time
+	deleted           time.Time // when it is gone; zero for an active one
+	tags              []tag
+	schedules         map[string]*schedule
+}
+
+type tag struct {
+	Key   string `wire:",required"`
+	Value string `wire:",required"`
+}
+
+// defaultGroup exists in every account.
+const defaultGroup = "default"
+
+// New has the default group.
+func New(acct *account.Account, deps Deps) *Service {
+	now := acct.Clock.Now()
+	s := &Service{acct: acct, Deps: deps, Backoff: time.Second, groups: map[string]*group{
+		defaultGroup: {name: defaultGroup, created: now, modified: now, schedules: map[string]*schedule{}}}}
+	s.ctx, s.close = context.WithCancel(context.Background())
+	return s
+}
+
+// Register adds Scheduler's actions; https://docs.aws.amazon.com/scheduler/latest/APIReference/API_Operations.html
+func (s *Service) Register(r *wire.Registry) {
+	r.On(wire.Service{Name: "scheduler", Message: "Message"},
+		wire.Route("CreateScheduleGroup", "POST /schedule-groups/{Name}", 200, s.createScheduleGroup),
+		wire.Route("GetScheduleGroup", "GET /schedule-groups/{Name}", 200, s.getScheduleGroup),
+		wire.Route("DeleteScheduleGroup", "DELETE /schedule-groups/{Name}", 200, s.deleteScheduleGroup),
+		wire.Route("ListScheduleGroups", "GET /schedule-groups", 200, s.listScheduleGroups),
+
+		wire.Route("CreateSchedule", "POST /schedules/{Name}", 200, s.createSchedule),
+		wire.Route("GetSchedule", "GET /schedules/{Name}", 200, s.getSchedule),
+		wire.Route("UpdateSchedule", "PUT /schedules/{Name}", 200, s.updateSchedule),
+		wire.Route("DeleteSchedule", "DELETE /schedules/{Name}", 200, s.deleteSchedule),
+		wire.Route("ListSchedules", "GET /schedules", 200, s.listSchedules),
+
+		wire.Route("ListTagsForResource", "GET /tags/{ResourceArn}", 200, s.listTagsForResource),
+		wire.Route("TagResource", "POST /tags/{ResourceArn}", 200, s.tagResource),
+		wire.Route("UntagResource", "DELETE /tags/{ResourceArn}", 200, s.untagResource),
+	)
+}
+
+// Close ends every schedule and delivery, and waits for them.
+func (s *Service) Close() error {
+	s.mu.Lock()
+	s.close()
+	s.mu.Unlock()
+	s.wg.Wait()
+	return nil
+}
+
+func invalid(format string, args ...any) error {
+	return wire.Errorf(http.StatusBadRequest, "ValidationException", format, args...)
+}
+
+func missing(format string, args ...any) error {
+	return wire.Errorf(http.StatusNotFound, "ResourceNotFoundException", format, args...)
+}
+
+func conflict(format string, args ...any) error {
+	return wire.Errorf(http.StatusConflict, "ConflictException", format, args...)
+}
+
+var nameForm = regexp.MustCompile(`^[0-9a-zA-Z-_.]{1,64}$`)
+
+func checkName(member, name string) error {
+	if nameForm.MatchString(name) {
+		return nil
+	}
+	return invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[0-9a-zA-Z-_.]+$ and have length less than or equal to 64", name, member)
+}
+
+// group finds one, and forgets it when its time has come; s.mu is held.
+func (s *Service) group(name string) (*group, error) {
+	g := s.groups[name]
+	if g != nil && !g.deleted.IsZero() && !s.acct.Clock.Now().Before(g.deleted) {
+		delete(s.groups, name)
+		g = nil
+	}
+	if g == nil {
+		return nil, missing("Schedule group %s does not exist.", name)
+	}
+	return g, nil
+}
+
+func (s *Service) groupARN(name string) string {
+	return s.acct.ARN("scheduler", "schedule-group/"+name)
+}
+
+type groupIn struct {
+	Name        string `at:"uri"`
+	Tags        []tag
+	ClientToken *string
+}
+
+type groupOut struct{ ScheduleGroupArn string }
+
+func (s *Service) createScheduleGroup(_ context.Context, in *groupIn) (*groupOut, error) {
+	if err := checkName("name", in.Name); err != nil {
+		return nil, err
+	}
+	if err := checkTags(in.Tags); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.group(in.Name); err == nil {
+		return nil, conflict("Schedule group %s already exists.", in.Name)
+	}
+	now := s.acct.Clock.Now()
+	s.groups[in.Name] = &group{name: in.Name, created: now, modified: now, tags: in.Tags, schedules: map[string]*schedule{}}
+	return &groupOut{s.groupARN(in.Name)}, nil
+}
+
+func checkTags(tags []tag) error {
+	if len(tags) > 50 {
+		return invalid("A resource cannot have more than 50 tags.")
+	}
+	seen := map[string]bool{}
+	for _, t := range tags {
+		if t.Key == "" || len(t.Key) > 128 || t.Value == "" || len(t.Value) > 256 || strings.HasPrefix(t.Key, "aws:") || seen[t.Key] {
+			return invalid("Tag %q: keys are unique, have 1 to 128 characters and do not begin with aws:, values have 1 to 256", t.Key)
+		}
+		seen[t.Key] = true
+	}
+	return nil
+}
+
+type groupSummary struct {
+	Arn, Name, State                   string
+	CreationDate, LastModificationDate wire.Time
+}
+
+func (s *Service) summary(g *group) groupSummary {
+	state := "ACTIVE"
+	if !g.deleted.IsZero() {
+		state = "DELETING"
+	}
+	return groupSummary{s.groupARN(g.name), g.name, state, wire.Time{Time: g.created}, wire.Time{Time: g.modified}}
+}
+
+func (s *Service) getScheduleGroup(_ context.Context, in *struct {
+	Name string `at:"uri"`
+}) (*groupSummary, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, err := s.group(in.Name)
+	if err != nil {
+		return nil, err
+	}
+	out := s.summary(g)
+	return &out, nil
+}
+
+type deleteGroupIn struct {
+	Name        string  `at:"uri"`
+	ClientToken *string `at:"query=clientToken"`
+}
+
+// https://docs.aws.amazon.com/scheduler/latest/APIReference/API_DeleteScheduleGroup.html: its schedules go with it.
+func (s *Service) deleteScheduleGroup(_ context.Context, in *deleteGroupIn) (*struct{}, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, err := s.group(in.Name)
+	switch {
+	case err != nil:
+		return nil, err
+	case in.Name == defaultGroup:
+		return nil, invalid("The default schedule group cannot be deleted.")
+	case !g.deleted.IsZero():
+		return nil, conflict("Schedule group %s is being deleted.", in.Name)
+	}
+	for name, sc := range g.schedules {
+		sc.stop()
+		delete(g.schedules, name)
+	}
+	g.deleted = s.acct.Clock.Now().Add(s.Settling)
+	return &struct{}{}, nil
+}
+
+type listIn struct {
+	GroupName  *string `at:"query=ScheduleGroup"`
+	NamePrefix *string `at:"query=NamePrefix"`
+	State      *string `at:"query=State"`
+	MaxResults *int    `at:"query=MaxResults"`
+	NextToken  *string `at:"query=NextToken"`
+}
+
+// page cuts sorted items to what a request asked for.
+func page[T any](in *listIn, items []T) ([]T, *string, error) {
+	size, start := 100, 0
+	if in.MaxResults != nil {
+		if size = *in.MaxResults; size < 1 || size > 100 {
+			return nil, nil, invalid("1 validation error detected: Value '%d' at 'maxResults' failed to satisfy constraint: Member must have value between 1 and 100", size)
+		}
+	}
+	if in.NextToken != nil {
+		n, err := strconv.Atoi(*in.NextToken)
+		if err != nil || n < 0 || n > len(items) {
+			return nil, nil, invalid("Invalid NextToken: %s", *in.NextToken)
+		}
+		start = n
+	}
+	end := min(start+size, len(items))
+	if end == len(items) {
+		return items[start:end], nil, nil
+	}
+	token := strconv.Itoa(end)
+	return items[start:end], &token, nil
+}
+
+type listGroupsOut struct {
+	ScheduleGroups []groupSummary
+	NextToken      *string
+}
+
+func (s *Service) listScheduleGroups(_ context.Context, in *listIn) (*listGroupsOut, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := []groupSummary{}
+	for _, name := range slices.Sorted(maps.Keys(s.groups)) {
+		if g, err := s.group(name); err == nil && (in.NamePrefix == nil || strings.HasPrefix(name, *in.NamePrefix)) {
+			all = append(all, s.summary(g))
+		}
+	}
+	out, next, err := page(in, all)
+	return &listGroupsOut{out, next}, err
+}
+
+type tagsIn struct {
+	ResourceArn string `at:"uri"`
+	Tags        []tag
+	TagKeys     []string `at:"query=TagKeys"`
+}
+
+type tagsOut struct{ Tags []tag }
+
+// tagged is the group that an ARN names; s.mu is held. Only groups have tags.
+func (s *Service) tagged(arn string) (*group, error) {
+	name, ok := strings.CutPrefix(arn, s.groupARN(""))
+	if !ok {
+		return nil, invalid("1 validation error detected: Value '%s' at 'resourceArn' failed to satisfy constraint: Member must satisfy regular expression pattern: ^arn:aws(-[a-z]+)?:scheduler:[a-z0-9\\-]+:\\d{12}:schedule-group\\/[0-9a-zA-Z-_.]+$", arn)
+	}
+	return s.group(name)
+}
+
+func (s *Service) listTagsForResource(_ context.Context, in *struct {
+	ResourceArn string `at:"uri"`
+}) (*tagsOut, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, err := s.tagged(in.ResourceArn)
+	if err != nil {
+		return nil, err
+	}
+	return &tagsOut{append([]tag{}, g.tags...)}, nil
+}
+
+func (s *Service) tagResource(_ context.Context, in *tagsIn) (*struct{}, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, err := s.tagged(in.ResourceArn)
+	if err != nil {
+		return nil, err
+	}
+	tags := slices.DeleteFunc(slices.Clone(g.tags), func(old tag) bool {
+		return slices.ContainsFunc(in.Tags, func(t tag) bool { return t.Key == old.Key })
+	})
+	tags = append(tags, in.Tags...)
+	if err := checkTags(tags); err != nil {
+		return nil, err
+	}
+	g.tags = tags
+	return &struct{}{}, nil
+}
+
+func (s *Service) untagResource(_ context.Context, in *tagsIn) (*struct{}, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	g, err := s.tagged(in.ResourceArn)
+	if err != nil {
+		return nil, err
+	}
+	g.tags = slices.DeleteFunc(g.tags, func(t tag) bool { return slices.Contains(in.TagKeys, t.Key) })
+	return &struct{}{}, nil
+}

@@ -1,0 +1,170 @@
+// Package servicequotas is Service Quotas: the account's limits that `mage validate` reads.
+//
+// API reference: https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_Operations.html
+//
+// It does not do: requests for an increase, and quotas beyond the table below.
+package servicequotas
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+)
+
+// defaults are a new account's quotas, with the sources of their values.
+var defaults = []quota{
+	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html#service-quotas-fargate
+	{ServiceCode: "fargate", ServiceName: "AWS Fargate", QuotaCode: "L-3032A538", QuotaName: "Fargate On-Demand vCPU resource count", Value: 6, Adjustable: true},
+	{ServiceCode: "fargate", ServiceName: "AWS Fargate", QuotaCode: "L-36FBB829", QuotaName: "Fargate Spot vCPU resource count", Value: 6, Adjustable: true},
+	// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/quota-limits.html
+	{ServiceCode: "elasticache", ServiceName: "Amazon ElastiCache", QuotaCode: "L-DFE45DF3", QuotaName: "Nodes per Region", Value: 300, Adjustable: true},
+}
+
+type quota struct {
+	ServiceCode, ServiceName, QuotaArn, QuotaCode, QuotaName string
+	Value                                                    float64
+	Unit                                                     string
+	Adjustable, GlobalQuota                                  bool
+	QuotaAppliedAtLevel                                      string
+}
+
+// Service is Service Quotas of one account.
+type Service struct {
+	acct *account.Account
+
+	mu      sync.Mutex
+	applied map[string]float64 // by quota code; absent: the default
+}
+
+// New has the quotas of a new account.
+func New(acct *account.Account) *Service { return &Service{acct: acct, applied: map[string]float64{}} }
+
+// Register serves Service Quotas' actions.
+func (s *Service) Register(r *wire.Registry) {
+	r.On(wire.Service{Name: "servicequotas", Message: "Message", Invalid: "IllegalArgumentException"},
+		wire.Action("GetServiceQuota", s.get),
+		wire.Action("GetAWSDefaultServiceQuota", s.getDefault),
+		wire.Action("ListServiceQuotas", s.list),
+		wire.Action("ListAWSDefaultServiceQuotas", s.listDefaults),
+	)
+}
+
+// Apply sets a quota of the account, such as 12 for L-3032A538.
+func (s *Service) Apply(quotaCode string, value float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.applied[quotaCode] = value
+}
+
+// Value is a quota's applied value, 0 when it is not known here.
+func (s *Service) Value(quotaCode string) float64 {
+	for _, q := range s.quotas(true) {
+		if q.QuotaCode == quotaCode {
+			return q.Value
+		}
+	}
+	return 0
+}
+
+func (s *Service) quotas(applied bool) []quota {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]quota, len(defaults))
+	for i, q := range defaults {
+		q.QuotaArn, q.Unit, q.QuotaAppliedAtLevel = s.acct.ARN("servicequotas", q.ServiceCode+"/"+q.QuotaCode), "None", "ACCOUNT"
+		if v, ok := s.applied[q.QuotaCode]; ok && applied {
+			q.Value = v
+		}
+		if !applied {
+			q.QuotaAppliedAtLevel = ""
+		}
+		out[i] = q
+	}
+	return out
+}
+
+type getIn struct {
+	ServiceCode string `wire:",required"`
+	QuotaCode   string `wire:",required"`
+}
+
+type getOut struct{ Quota quota }
+
+func noSuch(what string) error {
+	return wire.Errorf(http.StatusBadRequest, "NoSuchResourceException", "The request failed because the specified %s does not exist.", what)
+}
+
+func (s *Service) one(in *getIn, applied bool) (*getOut, error) {
+	for _, q := range s.quotas(applied) {
+		if q.ServiceCode == in.ServiceCode && q.QuotaCode == in.QuotaCode {
+			return &getOut{q}, nil
+		}
+	}
+	return nil, noSuch("quota")
+}
+
+func (s *Service) get(_ context.Context, in *getIn) (*getOut, error)        { return s.one(in, true) }
+func (s *Service) getDefault(_ context.Context, in *getIn) (*getOut, error) { return s.one(in, false) }
+
+type listIn struct {
+	ServiceCode string `wire:",required"`
+	NextToken   string
+	MaxResults  *int
+}
+
+type listAppliedIn struct {
+	listIn
+	QuotaCode, QuotaAppliedAtLevel string
+}
+
+type listOut struct {
+	NextToken string `wire:",omitempty"`
+	Quotas    []quota
+}
+
+func (s *Service) many(in listIn, applied bool, code string) (*listOut, error) {
+	out := &listOut{Quotas: []quota{}}
+	known := false
+	for _, q := range s.quotas(applied) {
+		known = known || q.ServiceCode == in.ServiceCode
+		if q.ServiceCode == in.ServiceCode && (code == "" || code == q.QuotaCode) {
+			out.Quotas = append(out.Quotas, q)
+		}
+	}
+	if !known {
+		return nil, noSuch("service")
+	}
+	from, size := 0, 100
+	if in.MaxResults != nil {
+		size = *in.MaxResults
+	}
+	if size < 1 || size > 100 {
+		return nil, wire.Errorf(http.StatusBadRequest, "IllegalArgumentException", "MaxResults must be between 1 and 100")
+	}
+	if in.NextToken != "" {
+		var err error
+		if from, err = strconv.Atoi(in.NextToken); err != nil || from < 0 || from > len(out.Quotas) {
+			return nil, wire.Errorf(http.StatusBadRequest, "InvalidPaginationTokenException", "Invalid token was used.")
+		}
+	}
+	out.Quotas = out.Quotas[from:]
+	if len(out.Quotas) > size {
+		out.Quotas, out.NextToken = out.Quotas[:size], strconv.Itoa(from+size)
+	}
+	return out, nil
+}
+
+func (s *Service) list(_ context.Context, in *listAppliedIn) (*listOut, error) {
+	if in.QuotaAppliedAtLevel == "RESOURCE" {
+		return &listOut{Quotas: []quota{}}, nil
+	}
+	return s.many(in.listIn, true, in.QuotaCode)
+}
+
+func (s *Service) listDefaults(_ context.Context, in *listIn) (*listOut, error) {
+	return s.many(*in, false, "")
+}

@@ -1,0 +1,50 @@
+package servicequotas_test
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/servicequotas"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/servicequotas"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
+)
+
+func TestQuotas(t *testing.T) {
+	s := servicequotas.New(wiretest.Account(t))
+	r := wire.NewRegistry()
+	s.Register(r)
+	c := sdk.NewFromConfig(wiretest.Config(t, r))
+	vcpu := func() float64 {
+		out, err := c.GetServiceQuota(t.Context(), &sdk.GetServiceQuotaInput{ServiceCode: aws.String("fargate"), QuotaCode: aws.String("L-3032A538")})
+		require.NoError(t, err)
+		require.Equal(t, "Fargate On-Demand vCPU resource count", *out.Quota.QuotaName)
+		return *out.Quota.Value
+	}
+	require.Equal(t, 6.0, vcpu())
+	s.Apply("L-3032A538", 100)
+	require.Equal(t, 100.0, vcpu())
+	require.Equal(t, 100.0, s.Value("L-3032A538"))
+	d, err := c.GetAWSDefaultServiceQuota(t.Context(), &sdk.GetAWSDefaultServiceQuotaInput{ServiceCode: aws.String("fargate"), QuotaCode: aws.String("L-3032A538")})
+	require.NoError(t, err)
+	require.Equal(t, 6.0, *d.Quota.Value)
+
+	var codes []string
+	pages := sdk.NewListServiceQuotasPaginator(c, &sdk.ListServiceQuotasInput{ServiceCode: aws.String("fargate"), MaxResults: aws.Int32(1)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.Context())
+		require.NoError(t, err)
+		require.Len(t, page.Quotas, 1)
+		codes = append(codes, *page.Quotas[0].QuotaCode)
+	}
+	require.Equal(t, []string{"L-3032A538", "L-36FBB829"}, codes)
+
+	_, err = c.GetServiceQuota(t.Context(), &sdk.GetServiceQuotaInput{ServiceCode: aws.String("fargate"), QuotaCode: aws.String("L-0")})
+	var none *types.NoSuchResourceException
+	require.ErrorAs(t, err, &none)
+	_, err = c.ListServiceQuotas(t.Context(), &sdk.ListServiceQuotasInput{ServiceCode: aws.String("nothing")})
+	require.ErrorAs(t, err, &none)
+}

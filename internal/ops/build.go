@@ -1,0 +1,116 @@
+package ops
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Build makes the Lambda's zip for the stack's architecture: arm64, or the one that ARCH or lambda_architecture says.
+func Build(ctx context.Context, p *Project) error {
+	architecture := getenv(p.Env, "ARCH")
+	if architecture == "" {
+		architecture = getenv(p.Env, "TF_VAR_lambda_architecture")
+	}
+	if architecture == "" {
+		architecture = "arm64"
+		// The variables need not be complete to build; what terraform.tfvars says counts when they are.
+		if t, err := p.terraform(); err == nil {
+			if in, err := p.inputs(ctx, t); err == nil {
+				architecture = in.Architecture
+			}
+		}
+	}
+	return p.build(ctx, architecture)
+}
+
+// goarch are Lambda's architectures, in Go's words.
+var goarch = map[string]string{"arm64": "arm64", "x86_64": "amd64"}
+
+func (p *Project) zip(architecture string) string {
+	return filepath.Join(p.Root, "build", "lambda-"+architecture+".zip")
+}
+
+// build makes build/lambda-ARCHITECTURE.zip. Same sources and Go version give the same bytes, wherever and whenever it is built. The go command's
+// own cache tells whether there is something to compile; the zip is only written when its bytes differ.
+func (p *Project) build(ctx context.Context, architecture string) error {
+	if goarch[architecture] == "" {
+		return fmt.Errorf("there is no Lambda architecture %q: take arm64 or x86_64", architecture)
+	}
+	file := p.zip(architecture)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	began := time.Now()
+	binary := strings.TrimSuffix(file, ".zip") + ".bootstrap"
+	defer os.Remove(binary)
+	c := p.command(ctx, "go", lambdaArgs(binary)...)
+	c.Env = lambdaEnv(p.Env, goarch[architecture])
+	if err := runChild(c, time.Minute); err != nil {
+		return fmt.Errorf("compile the Lambda for %s: %w", architecture, err)
+	}
+	content, err := os.ReadFile(binary)
+	if err != nil {
+		return err
+	}
+	var packed bytes.Buffer
+	if err := pack(&packed, content); err != nil {
+		return err
+	}
+	old, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if bytes.Equal(old, packed.Bytes()) {
+		p.say("%s is up to date (by the go command's build cache)", p.path(file))
+		return nil
+	}
+	if err := replaceFile(file, packed.Bytes(), 0o644); err != nil {
+		return err
+	}
+	p.say("%s built in %s (%.1f MB)", p.path(file), time.Since(began).Round(100*time.Millisecond), float64(packed.Len())/1e6)
+	return nil
+}
+
+// lambdaArgs: lambda.norpc leaves out what only the old go1.x runtime needed; without VCS stamp and build id, and with trimmed paths, the
+// binary depends on its sources alone. https://docs.aws.amazon.com/lambda/latest/dg/golang-package.html
+func lambdaArgs(binary string) []string {
+	return []string{"build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", binary, "./lambda"}
+}
+
+// lambdaEnv sets everything that would change the binary.
+func lambdaEnv(env []string, arch string) []string {
+	return append(without(env, func(name string) bool { return name == "GOEXPERIMENT" || name == "GODEBUG" }),
+		"CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0")
+}
+
+// pack writes a zip with the one file bootstrap. A zip knows no time before 1980, and Lambda needs the file executable.
+func pack(w io.Writer, binary []byte) error {
+	z := zip.NewWriter(w)
+	header := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
+	header.SetMode(0o755)
+	entry, err := z.CreateHeader(header)
+	if err != nil {
+		return err
+	}
+	if _, err := entry.Write(binary); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+// replaceFile writes a file so that nobody sees half of it.
+func replaceFile(file string, content []byte, mode os.FileMode) error {
+	next := file + ".new"
+	if err := os.WriteFile(next, content, mode); err != nil {
+		return err
+	}
+	return os.Rename(next, file)
+}

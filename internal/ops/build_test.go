@@ -1,0 +1,77 @@
+package ops
+
+import (
+	"archive/zip"
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// sources makes a small Lambda in a folder of its own.
+func sources(t *testing.T, mark string) *Project {
+	root := t.TempDir()
+	for file, text := range map[string]string{
+		"go.mod":         "module example.com/small\n\ngo 1.26\n",
+		"lambda/main.go": "package main\n\nfunc main() { println(\"" + mark + "\") }\n",
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, file)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(root, file), []byte(text), 0o644))
+	}
+	return &Project{Root: root, Stack: root, Env: os.Environ(), Out: &bytes.Buffer{}}
+}
+
+func printed(p *Project) string { return p.Out.(*bytes.Buffer).String() }
+
+func TestZipIsReproducible(t *testing.T) {
+	first, second := sources(t, "a"), sources(t, "a")
+	// Another folder, inside a repository, with flags that change binaries.
+	for _, args := range [][]string{{"init", "-q"}, {"-c", "user.name=n", "-c", "user.email=e", "commit", "-q", "--allow-empty", "-m", "m"}} {
+		c := exec.Command("git", args...)
+		c.Dir = second.Root
+		out, err := c.CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	second.Env = append(second.Env, "GOFLAGS=-buildvcs=true", "GOAMD64=v3", "CGO_ENABLED=1")
+	require.NoError(t, first.build(t.Context(), "x86_64"))
+	require.NoError(t, second.build(t.Context(), "x86_64"))
+	a, b := read(t, first.zip("x86_64")), read(t, second.zip("x86_64"))
+	require.True(t, a == b, "%d and %d bytes differ", len(a), len(b))
+
+	z, err := zip.NewReader(bytes.NewReader([]byte(a)), int64(len(a)))
+	require.NoError(t, err)
+	require.Len(t, z.File, 1)
+	require.Equal(t, "bootstrap", z.File[0].Name)
+	require.Equal(t, os.FileMode(0o755), z.File[0].Mode())
+	require.Equal(t, 1980, z.File[0].Modified.Year())
+}
+
+func TestZipIsWrittenWhenSourcesChange(t *testing.T) {
+	p := sources(t, "a")
+	require.NoError(t, p.build(t.Context(), "x86_64"))
+	require.Contains(t, printed(p), "build/lambda-x86_64.zip built in ")
+	before, err := os.Stat(p.zip("x86_64"))
+	require.NoError(t, err)
+
+	require.NoError(t, p.build(t.Context(), "x86_64"))
+	require.Contains(t, printed(p), "build/lambda-x86_64.zip is up to date (by the go command's build cache)")
+	after, err := os.Stat(p.zip("x86_64"))
+	require.NoError(t, err)
+	require.Equal(t, before.ModTime(), after.ModTime())
+
+	old := read(t, p.zip("x86_64"))
+	require.NoError(t, os.WriteFile(filepath.Join(p.Root, "lambda/main.go"), []byte("package main\n\nfunc main() { println(\"b\") }\n"), 0o644))
+	require.NoError(t, p.build(t.Context(), "x86_64"))
+	require.NotEqual(t, old, read(t, p.zip("x86_64")))
+
+	require.NoError(t, os.WriteFile(filepath.Join(p.Root, "lambda/main.go"), []byte("package main\n\nfunc main() { nonsense }\n"), 0o644))
+	require.ErrorContains(t, p.build(t.Context(), "x86_64"), "compile the Lambda for x86_64")
+}
+
+func TestZipForARM(t *testing.T) {
+	require.Contains(t, lambdaEnv(nil, goarch["arm64"]), "GOARCH=arm64")
+	require.Equal(t, "build -trimpath -buildvcs=false -tags lambda.norpc -ldflags -s -w -buildid= -o file ./lambda", join(lambdaArgs("file")))
+}

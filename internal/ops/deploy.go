@@ -1,0 +1,254 @@
+package ops
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// watchAddress is what fixes the run: made anew, it begins a new one.
+const watchAddress = "module.scheduler.aws_scheduler_schedule.watch"
+
+// Deploy makes the stack, waits until the load runs, and prints where to look.
+//
+// In a terminal it shows the plan and asks; APPROVE=1, or no terminal, goes ahead.
+func Deploy(ctx context.Context, p *Project) error {
+	_, err := p.deploy(ctx)
+	return err
+}
+
+// deployed is a stack with load on it.
+type deployed struct {
+	terraform *Terraform
+	inputs    *Inputs
+	stack     *stack
+	run       *shutdown.Event
+	stopsAt   time.Time
+}
+
+func (p *Project) deploy(ctx context.Context) (*deployed, error) {
+	t, in, err := p.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.provider(ctx, t); err != nil {
+		return nil, err
+	}
+	if err := p.build(ctx, in.Architecture); err != nil {
+		return nil, err
+	}
+	if err := p.validate(ctx, in, nil); err != nil {
+		return nil, err
+	}
+	if err := p.init(ctx, t); err != nil {
+		return nil, err
+	}
+	s, err := p.stack(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	replace, err := p.replace(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.waitDeleted(ctx, s); err != nil {
+		return nil, err
+	}
+	plan := filepath.Join(p.data(), "plan")
+	defer os.Remove(plan) // it holds the auth token
+	p.say("terraform: planning")
+	changes, err := t.Plan(ctx, plan, replace...)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if changes {
+		if err := p.approve(ctx, fmt.Sprintf("Make these changes? What they create costs money until the run ends, %d minutes after the load has started.", in.Minutes)); err != nil {
+			return nil, err
+		}
+		p.say("terraform: applying")
+		if err := p.apply(ctx, t, s, plan); err != nil {
+			return nil, err
+		}
+	}
+	if s, err = p.stack(ctx, in); err != nil { // now with the Lambda's configuration
+		return nil, err
+	}
+	d := &deployed{terraform: t, inputs: in, stack: s}
+	if d.run, err = s.run(ctx); err != nil {
+		return nil, err
+	}
+	if d.run == nil {
+		return nil, fmt.Errorf("the stack is there but no run is under way: the schedule %s is gone; run `go tool mage deploy` again", s.config.Schedules.Watch)
+	}
+	if d.stopsAt, err = s.stopsAt(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.waitLoad(ctx, s, d.run.Run); err != nil {
+		return nil, err
+	}
+	outputs, err := t.Outputs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.say("the load runs, %s after the apply began", time.Since(began).Round(time.Second))
+	p.say("  run        %s", d.run.Run)
+	p.say("  dashboard  %s", outputs["cloudwatch_dashboard_url"])
+	p.say("  stops at   %s (%s from now)", d.stopsAt.Format(time.RFC3339), time.Until(d.stopsAt).Round(time.Second))
+	p.say("  exports    %s", outputs["metrics_export_location"])
+	return d, nil
+}
+
+// init prepares the stack's folder. A lock file may pin a provider that the mirror at hand does not have: then the mirror's version is taken.
+func (p *Project) init(ctx context.Context, t *Terraform) error {
+	err := t.Init(ctx, false)
+	var failed *TerraformError
+	if !errors.As(err, &failed) || ctx.Err() != nil || !strings.HasPrefix(getenv(t.Env, "TF_CLI_CONFIG_FILE"), p.data()) {
+		return err
+	}
+	p.say("terraform: once more, with the version that the mirror has")
+	return t.Init(ctx, true)
+}
+
+// replace is what has to be made anew although nothing in it changed: the watch schedule, when its run is over but it is still there.
+func (p *Project) replace(ctx context.Context, s *stack) ([]string, error) {
+	run, err := s.run(ctx)
+	if err != nil || run == nil {
+		return nil, err
+	}
+	stops, err := s.stopsAt(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	if now.Before(run.StopBy) && (stops.IsZero() || now.Before(stops)) {
+		m, err := s.manifest(ctx, run.Run)
+		if err != nil || m == nil || !m.Complete {
+			return nil, err // alive
+		}
+	}
+	if err := p.finish(ctx, s, run); err != nil {
+		return nil, err
+	}
+	p.say("run %s is over: a new one begins", run.Run)
+	return []string{watchAddress}, nil
+}
+
+func (p *Project) approve(ctx context.Context, question string) error {
+	if !p.TTY || getenv(p.Env, "APPROVE") == "1" {
+		return nil
+	}
+	fmt.Fprintf(p.Out, "%s [y/N] ", question)
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(p.In).ReadString('\n')
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case a := <-answer:
+		if a != "y" && a != "yes" {
+			return errors.New("not approved: nothing was changed")
+		}
+		return nil
+	}
+}
+
+var errRollout = errors.New("the load cannot start: ECS gave the deployment up")
+
+// apply carries the plan out. The provider waits for a service to be steady also when ECS has given up on it: that is looked for here.
+func (p *Project) apply(ctx context.Context, t *Terraform, s *stack, plan string) error {
+	applying, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for sleep(applying, p.pause()) == nil {
+			if service, err := s.service(applying); err == nil && service != nil {
+				for _, d := range service.Deployments {
+					if d.RolloutState == types.DeploymentRolloutStateFailed {
+						cancel(errRollout)
+					}
+				}
+			}
+		}
+	}()
+	err := t.Apply(applying, plan)
+	cancel(nil)
+	<-watched
+	if err == nil {
+		return nil
+	}
+	why := ""
+	if ctx.Err() == nil {
+		if why = s.trouble(ctx); why != "" {
+			why = "\nwhat ECS and the tasks say:\n" + why
+		}
+	}
+	return fmt.Errorf("%w%s\nwhat was created is still there: `go tool mage deploy` goes on, `go tool mage destroy` removes it; the schedule %s ends it if you do neither",
+		err, why, s.config.Schedules.Watch)
+}
+
+// waitDeleted waits out a cache that is being deleted: its name and subnet group are taken until it is gone, and the provider does not wait.
+func (p *Project) waitDeleted(ctx context.Context, s *stack) error {
+	began := time.Now()
+	for said := false; ; {
+		status, err := s.cacheStatus(ctx)
+		if err != nil || status != "deleting" {
+			return err
+		}
+		if !said {
+			said = true
+			p.say("the cache %s is being deleted: waiting until it is gone", s.config.Cache.ReplicationGroup)
+		}
+		if time.Since(began) > 45*time.Minute { // as long as the provider would
+			return fmt.Errorf("the cache %s is still being deleted after 45 minutes: look at it in the AWS console", s.config.Cache.ReplicationGroup)
+		}
+		if err := sleep(ctx, p.pause()); err != nil {
+			return err
+		}
+	}
+}
+
+// waitLoad waits until a task of the run has reported operations: a running task is not yet a loaded cache.
+func (p *Project) waitLoad(ctx context.Context, s *stack, run string) error {
+	since, err := shutdown.ParseRun(run)
+	if err != nil {
+		return err
+	}
+	deadline := time.Now().Add(5 * time.Minute)
+	for failed := ""; ; {
+		events, err := s.loadLog(ctx, since, 10_000)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			if r, ok := report.ParseProgress(e.text); ok && r.Operations > 0 {
+				return nil
+			}
+			if why, ok := strings.CutPrefix(e.text, "load: failed: "); ok {
+				failed = ": " + why
+			}
+		}
+		if service, err := s.service(ctx); err == nil && service != nil && service.DesiredCount == 0 {
+			return fmt.Errorf("the load of run %s was stopped before it reported an operation%s", run, failed)
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the load of run %s has reported no operation for 5 minutes%s\n%s", run, failed, s.trouble(ctx))
+		}
+		if err := sleep(ctx, min(p.pause(), 2*time.Second)); err != nil {
+			return err
+		}
+	}
+}

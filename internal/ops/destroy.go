@@ -1,0 +1,56 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+)
+
+// Destroy removes the stack, after the run under way has been ended and exported. FORCE=1 goes on without the exports.
+func Destroy(ctx context.Context, p *Project) error {
+	t, in, err := p.ready(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.provider(ctx, t); err != nil {
+		return err
+	}
+	if err := p.init(ctx, t); err != nil {
+		return err
+	}
+	s, err := p.stack(ctx, in)
+	if err != nil {
+		return err
+	}
+	run, err := s.run(ctx)
+	if err != nil {
+		return err
+	}
+	if run != nil {
+		if err := p.finish(ctx, s, run); err != nil {
+			return err
+		}
+	}
+	if err := p.waitDeleted(ctx, s); err != nil {
+		return err
+	}
+	if err := p.approve(ctx, fmt.Sprintf("Remove everything of %s?", in.Name)); err != nil {
+		return err
+	}
+	p.say("terraform: destroying")
+	if err := t.Destroy(ctx); err != nil {
+		return fmt.Errorf("%w\nwhat is left is still in the state: run `go tool mage destroy` again", err)
+	}
+	left, err := t.Resources(ctx)
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("%d resources are left in the state: %v", len(left), left)
+	}
+	if status, err := s.cacheStatus(ctx); err != nil || status != "" {
+		return fmt.Errorf("the cache %s is not in the state and yet there (%q): delete it in the AWS console (%w)", s.config.Cache.ReplicationGroup, status, err)
+	}
+	p.say("%s is removed. What stays and costs nothing: inactive revisions of the ECS task definition %s, and the account's service-linked roles of ECS and ElastiCache. "+
+		"What you asked for: the exports in s3://%s/%s", in.Name, s.config.Service, s.config.Bucket, prefixed(s.config.Prefix))
+	return nil
+}

@@ -1,0 +1,42 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// Export writes a run's exports again from what CloudWatch still has, with the Lambda's own code and keys: the run of RUN=, or the latest.
+func Export(ctx context.Context, p *Project) error {
+	_, in, err := p.ready(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := p.stack(ctx, in)
+	if err != nil {
+		return err
+	}
+	run := getenv(p.Env, "RUN")
+	if run == "" {
+		v, err := s.view(ctx)
+		if err != nil {
+			return err
+		}
+		switch {
+		case v.run != nil:
+			run = v.run.Run
+		case v.manifest != nil:
+			run = v.manifest.Run
+		default:
+			return fmt.Errorf("there is no run of %s in s3://%s/%s to export; RUN=2026-11-23T03-08-09Z names one", in.Name, in.Bucket, prefixed(in.Prefix))
+		}
+	}
+	answer, err := shutdown.New(s.config, shutdown.NewClients(s.cfg), export.Wall{}).Handle(ctx, shutdown.Event{Action: shutdown.ActionExport, Run: run})
+	if err != nil {
+		return fmt.Errorf("export of run %s: %w", run, err)
+	}
+	p.say("run %s: %s %s", run, answer.Status, answer.Message)
+	return nil
+}

@@ -1,0 +1,186 @@
+package ops
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+// Inputs are the stack's variables as Terraform sees them: defaults, terraform.tfvars, *.auto.tfvars and TF_VAR_*, checked by their validations.
+type Inputs struct {
+	Name         string   `json:"name"`
+	Region       string   `json:"aws_region"` // "" is the environment's
+	VPC          string   `json:"vpc_id"`
+	Subnets      []string `json:"subnet_ids"`
+	Bucket       string   `json:"metrics_export_s3_bucket"`
+	Prefix       string   `json:"metrics_export_s3_prefix"`
+	Minutes      int      `json:"test_duration_minutes"`
+	Architecture string   `json:"lambda_architecture"` // arm64 or x86_64
+	Auth         bool     `json:"auth_token"`          // whether there is one: the token itself stays where it is
+	Load         struct {
+		TaskCount      int    `json:"task_count"`
+		CPU            int    `json:"cpu"`    // units of 1/1024 vCPU
+		Memory         int    `json:"memory"` // MiB
+		Image          string `json:"image"`
+		AssignPublicIP bool   `json:"assign_public_ip"`
+		Threads        int    `json:"threads"`
+		Clients        int    `json:"clients"`
+		Pipeline       int    `json:"pipeline"`
+		DataSize       int    `json:"data_size"`
+		Ratio          string `json:"ratio"`
+	} `json:"load"`
+	Cache struct {
+		Engine        string `json:"engine"`
+		EngineVersion string `json:"engine_version"`
+		NodeType      string `json:"node_type"`
+		Shards        int    `json:"shards"`
+		Replicas      int    `json:"replicas"`
+	} `json:"cache"`
+}
+
+// filledIn are the variables whose defaults and bounds are a module's: the root passes them on.
+var filledIn = map[string]string{"load": "modules/ecs-load", "cache": "modules/cache"}
+
+// inputs reads the variables. Terraform itself does it, in a folder of its own that holds just the variables: without provider, state or AWS
+// it takes a tenth of a second, and says what is wrong in its own words. (terraform console would start the provider, and crashes on a
+// value of the wrong type; a plan of the stack needs AWS, the zip and the bucket, which are yet to be checked.)
+func (p *Project) inputs(ctx context.Context, t *Terraform) (*Inputs, error) {
+	dir, err := os.MkdirTemp("", "elasticache-perf-inputs-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir) // the plan holds the auth token
+	if err := p.writeInputs(dir); err != nil {
+		return nil, err
+	}
+	var shown bytes.Buffer
+	scratch := *t
+	scratch.Dir, scratch.Out, scratch.Grace = dir, &shown, 0
+	scratch.Env = append(without(t.Env, func(name string) bool {
+		return name == "TF_DATA_DIR" || name == "TF_WORKSPACE" || name == "TF_CLI_CONFIG_FILE" || strings.HasPrefix(name, "TF_CLI_ARGS")
+	}), "TF_CLI_ARGS_plan="+getenv(t.Env, "TF_CLI_ARGS_plan"))
+	if err := scratch.Init(ctx, false); err != nil {
+		return nil, err
+	}
+	if _, err := scratch.Plan(ctx, "plan"); err != nil {
+		var failed *TerraformError
+		if errors.As(err, &failed) {
+			return nil, p.inputsError(failed.Output)
+		}
+		return nil, err
+	}
+	var plan bytes.Buffer
+	if err := scratch.run(ctx, &plan, "show", "-json", "plan"); err != nil {
+		return nil, err
+	}
+	var read struct {
+		PlannedValues struct {
+			Outputs struct{ Inputs struct{ Value *Inputs } }
+		} `json:"planned_values"`
+	}
+	if err := json.Unmarshal(plan.Bytes(), &read); err != nil || read.PlannedValues.Outputs.Inputs.Value == nil {
+		return nil, fmt.Errorf("the stack's inputs, as terraform show gives them: %w", errors.Join(err, errors.New("no value")))
+	}
+	return read.PlannedValues.Outputs.Inputs.Value, nil
+}
+
+var (
+	unset       = regexp.MustCompile(`(?s)input\s+variable\s+"(\w+)"\s+is\s+not\s+set`)
+	description = regexp.MustCompile(`(?s)^.*?description\s*=\s*"((?:[^"\\]|\\.)*)"`)
+)
+
+// inputsError is what Terraform says; for variables that are not set, it is what they are for.
+func (p *Project) inputsError(said string) error {
+	variables, err := os.ReadFile(filepath.Join(p.Stack, "variables.tf"))
+	if err != nil {
+		return err
+	}
+	var list strings.Builder
+	for _, m := range unset.FindAllStringSubmatch(said, -1) {
+		text := ""
+		if d := description.FindSubmatch(block(variables, m[1])); d != nil {
+			text = strings.ReplaceAll(string(d[1]), `\"`, `"`)
+		}
+		fmt.Fprintf(&list, "\n  - %s: %s", m[1], text)
+	}
+	if list.Len() > 0 && strings.Count(said, "Error: ") == strings.Count(list.String(), "\n  - ") {
+		return fmt.Errorf("these inputs are not set; put them into terraform.tfvars (terraform.tfvars.example shows how), or into TF_VAR_NAME variables:%s", list.String())
+	}
+	return fmt.Errorf("the stack's inputs (terraform.tfvars, TF_VAR_ variables) are not right:\n%s", said)
+}
+
+// block is the declaration of a variable.
+func block(variables []byte, name string) []byte {
+	return regexp.MustCompile(`(?ms)^variable "` + name + `" \{.*?^\}$`).Find(variables)
+}
+
+var variable = regexp.MustCompile(`(?m)^variable "(\w+)"`)
+
+// writeInputs makes a configuration that has the stack's variables and puts them out.
+func (p *Project) writeInputs(dir string) error {
+	variables, err := os.ReadFile(filepath.Join(p.Stack, "variables.tf"))
+	if err != nil {
+		return err
+	}
+	values, err := filepath.Glob(filepath.Join(p.Stack, "*.auto.tfvars*"))
+	if err != nil {
+		return err
+	}
+	for _, file := range append(values, filepath.Join(p.Stack, "variables.tf"), filepath.Join(p.Stack, "terraform.tfvars"), filepath.Join(p.Stack, "terraform.tfvars.json")) {
+		if err := link(file, filepath.Join(dir, filepath.Base(file))); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	var outputs, modules strings.Builder
+	for _, m := range variable.FindAllSubmatch(variables, -1) {
+		name := string(m[1])
+		value := "var." + name
+		if name == "auth_token" {
+			value += " != null"
+		}
+		if module := filledIn[name]; module != "" {
+			if err := p.writeDefaults(filepath.Join(dir, name), module, name); err != nil {
+				return err
+			}
+			fmt.Fprintf(&modules, "module %q {\n  source = \"./%[1]s\"\n  %[1]s = var.%[1]s\n}\n", name)
+			value = "module." + name + ".value"
+		}
+		fmt.Fprintf(&outputs, "    %s = %s\n", name, value)
+	}
+	text := fmt.Sprintf("%soutput \"inputs\" {\n  sensitive = true\n  value = {\n%s  }\n}\n", modules.String(), outputs.String())
+	return os.WriteFile(filepath.Join(dir, "inputs.tf"), []byte(text), 0o600)
+}
+
+// writeDefaults makes a module that has one variable of another module, with its type, defaults and validations, and puts it out.
+func (p *Project) writeDefaults(dir, module, name string) error {
+	file := filepath.Join(p.Root, module, "variables.tf")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	declared := block(text, name)
+	if declared == nil {
+		return fmt.Errorf("%s has no variable %q", p.path(file), name)
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, "variables.tf"), fmt.Appendf(declared, "\noutput \"value\" {\n  value = var.%s\n}\n", name), 0o600)
+}
+
+func link(file, to string) error {
+	if _, err := os.Stat(file); err != nil {
+		return err
+	}
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return err
+	}
+	return os.Symlink(abs, to)
+}

@@ -1,0 +1,53 @@
+package ops
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// project is the tree itself, with a stack folder that has its variables only.
+func project(t *testing.T, env ...string) *Project {
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	stack := t.TempDir()
+	require.NoError(t, link(filepath.Join(root, "variables.tf"), filepath.Join(stack, "variables.tf")))
+	return &Project{Root: root, Stack: stack, Env: append(os.Environ(), env...), Out: &bytes.Buffer{}}
+}
+
+const tfvars = `vpc_id = "vpc-0123456789abcdef0"
+subnet_ids = ["subnet-0123456789abcdef0"]
+metrics_export_s3_bucket = "one"
+load = { task_count = 2 }
+`
+
+func TestInputsAreAsTerraformSeesThem(t *testing.T) {
+	p := project(t, "TF_VAR_metrics_export_s3_bucket=less", "TF_VAR_name=mine", "TF_VAR_auth_token=0123456789abcdef", "TF_DATA_DIR=elsewhere", "TF_WORKSPACE=other")
+	require.NoError(t, os.WriteFile(filepath.Join(p.Stack, "terraform.tfvars"), []byte(tfvars), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(p.Stack, "more.auto.tfvars"), []byte("test_duration_minutes = 7\n"), 0o644))
+	_, in, err := p.ready(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "mine", in.Name)
+	require.Equal(t, "one", in.Bucket, "terraform.tfvars counts more than TF_VAR_")
+	require.Equal(t, "exports", in.Prefix)
+	require.Equal(t, 7, in.Minutes)
+	require.Equal(t, []string{"subnet-0123456789abcdef0"}, in.Subnets)
+	require.Empty(t, in.Region)
+	require.True(t, in.Auth)
+	require.Equal(t, 2, in.Load.TaskCount)
+	require.Equal(t, 1024, in.Load.CPU, "the module's default")
+	require.NotEmpty(t, in.Load.Image)
+	require.NotEmpty(t, in.Cache.NodeType)
+}
+
+func TestInputsOfAWrongType(t *testing.T) {
+	p := project(t, "TF_VAR_load={task_count=[]}")
+	require.NoError(t, os.WriteFile(filepath.Join(p.Stack, "terraform.tfvars"), []byte(strings.Replace(tfvars, `"vpc-0123456789abcdef0"`, `["a"]`, 1)), 0o644))
+	_, _, err := p.ready(t.Context())
+	require.ErrorContains(t, err, "vpc_id")
+	require.ErrorContains(t, err, "are not right")
+}

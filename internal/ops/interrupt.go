@@ -1,0 +1,72 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+// errInterrupted is the reason of a context that an interrupt ended.
+var errInterrupted = errors.New("interrupted")
+
+// interruptible is a context that ends on SIGINT, SIGTERM, SIGHUP, or when a process that started us is gone.
+//
+// mage has handlers of its own: SIGINT to the group makes the magefile's binary exit after 5 seconds and orphan its children, and SIGTERM or
+// SIGKILL to `go tool mage` reaches only the processes above. So mage's handler is taken off, and the processes above are watched.
+func interruptible(messages io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 4)
+	// Ignore removes every handler of SIGINT, without a moment in which it would kill us.
+	take := func() {
+		signal.Ignore(syscall.SIGINT)
+		signal.Notify(signals, syscall.SIGINT)
+	}
+	take()
+	others := []os.Signal{syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // not under nohup
+		others = append(others, syscall.SIGHUP)
+	}
+	signal.Notify(signals, others...)
+	// A handler that does nothing: writing to a pipe that nobody reads is an error then, not the end.
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+
+	above := ancestors()
+	done := make(chan struct{})
+	go func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		ticks := 0
+		for {
+			select {
+			case <-done:
+				return
+			case s := <-signals:
+				if ctx.Err() != nil {
+					fmt.Fprintln(messages, "still ending what runs; another interrupt would make Terraform lose its state")
+				}
+				cancel(fmt.Errorf("%w by %s", errInterrupted, s))
+			case <-tick.C:
+				if ticks++; ticks <= 2 {
+					take() // mage sets its handler in another goroutine, which may come after our first one
+				}
+				for _, a := range above {
+					if !a.alive() && ctx.Err() == nil {
+						cancel(fmt.Errorf("%w: the process that started this one (%s, pid %d) is gone", errInterrupted, a.name, a.pid))
+					}
+				}
+			}
+		}
+	}()
+	return ctx, func() {
+		close(done)
+		signal.Stop(signals)
+		signal.Stop(broken)
+		cancel(nil)
+	}
+}

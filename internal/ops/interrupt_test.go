@@ -1,0 +1,138 @@
+package ops
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func notify() chan os.Signal {
+	signals := make(chan os.Signal, 9)
+	signal.Notify(signals, syscall.SIGINT)
+	return signals
+}
+
+// ending is a second after the first signal: time for a second one, which must not come.
+func ending(count int) <-chan time.Time {
+	if count == 0 {
+		return nil
+	}
+	return time.After(time.Second)
+}
+
+// A process tree as `go tool mage TARGET` has it: however it is ended, the command's child gets exactly one SIGINT, and is waited for.
+func TestEndOfTheProcessAbove(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	for name, end := range map[string]func(t *testing.T, top *os.Process, mage int){
+		"SIGINT to the group":   func(t *testing.T, top *os.Process, _ int) { require.NoError(t, syscall.Kill(-top.Pid, syscall.SIGINT)) },
+		"SIGTERM to the top":    func(t *testing.T, top *os.Process, _ int) { require.NoError(t, top.Signal(syscall.SIGTERM)) },
+		"SIGKILL to the top":    func(t *testing.T, top *os.Process, _ int) { require.NoError(t, top.Kill()) },
+		"SIGKILL in the middle": func(t *testing.T, _ *os.Process, mage int) { require.NoError(t, syscall.Kill(mage, syscall.SIGKILL)) },
+		"Ctrl-C pressed thrice": func(t *testing.T, top *os.Process, _ int) { interruptThrice(t, top.Pid) },
+		"SIGTERM to the command": func(t *testing.T, _ *os.Process, mage int) {
+			require.NoError(t, syscall.Kill(childOf(t, mage), syscall.SIGTERM))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for _, role := range []string{"go", "mage", "target", "child"} {
+				copyFile(t, self, filepath.Join(dir, role))
+			}
+			top := exec.Command(filepath.Join(dir, "go"))
+			top.Env = append(os.Environ(), "TEST_ROLE=go", "TEST_DIR="+dir)
+			top.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			require.NoError(t, top.Start())
+			child := pidIn(t, filepath.Join(dir, "child.pid"))
+			mage := pidIn(t, filepath.Join(dir, "mage.pid"))
+			end(t, top.Process, mage)
+			_ = top.Wait()
+			require.Eventually(t, func() bool { return exists(filepath.Join(dir, "target.end")) }, 20*time.Second, 20*time.Millisecond)
+			require.Equal(t, "1", read(t, filepath.Join(dir, "child.end")), "SIGINTs that the child got")
+			require.Contains(t, read(t, filepath.Join(dir, "target.end")), "interrupted")
+			_, _, alive := stat(child)
+			require.False(t, alive, "the child is waited for")
+		})
+	}
+}
+
+func interruptThrice(t *testing.T, group int) {
+	for range 3 {
+		require.NoError(t, syscall.Kill(-group, syscall.SIGINT))
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// childOf is the one child of a process.
+func childOf(t *testing.T, pid int) int {
+	text := read(t, filepath.Join("/proc", strconv.Itoa(pid), "task", strconv.Itoa(pid), "children"))
+	if strings.TrimSpace(text) == "" { // another thread may have started it
+		files, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task", "*", "children"))
+		require.NoError(t, err)
+		for _, f := range files {
+			text += read(t, f)
+		}
+	}
+	child, err := strconv.Atoi(strings.Fields(text)[0])
+	require.NoError(t, err)
+	return child
+}
+
+func pidIn(t *testing.T, file string) (pid int) {
+	require.Eventually(t, func() bool {
+		text, _ := os.ReadFile(file)
+		pid, _ = strconv.Atoi(string(text))
+		return pid > 0
+	}, 20*time.Second, 20*time.Millisecond, file)
+	return pid
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func copyFile(t *testing.T, from, to string) {
+	in, err := os.Open(from)
+	require.NoError(t, err)
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o755)
+	require.NoError(t, err)
+	_, err = io.Copy(out, in)
+	require.NoError(t, err)
+	require.NoError(t, out.Close())
+}
+
+func TestAncestorsAreGoAndMageOnly(t *testing.T) {
+	for _, a := range ancestors() { // under `go test`, the go command is above
+		require.Contains(t, []string{"go", "mage"}, a.name)
+		require.True(t, a.alive())
+	}
+	parent, began, alive := stat(os.Getpid())
+	require.True(t, alive)
+	require.Equal(t, os.Getppid(), parent)
+	require.False(t, ancestor{pid: os.Getpid(), began: began + "0"}.alive(), "another process with the same pid")
+}
+
+func TestWritingGoesOnWhenNobodyReads(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	_, stop := interruptible(io.Discard)
+	defer stop()
+	n, err := quiet{w}.Write([]byte("one"))
+	require.NoError(t, err)
+	require.Equal(t, 3, n)
+}

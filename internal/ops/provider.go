@@ -1,0 +1,244 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+)
+
+// NoProviderError means that the aws provider can be had nowhere.
+type NoProviderError struct {
+	Registry string   // that did not answer
+	Looked   []string // folders without it
+}
+
+func (e *NoProviderError) Error() string {
+	return fmt.Sprintf("Terraform's provider hashicorp/aws is nowhere to be found: %s does not answer, and it is not in\n  %s\n"+
+		"go online (HTTPS_PROXY is used when it is set), or put an unpacked mirror (registry.terraform.io/hashicorp/aws/VERSION/%s/) into one of these folders; `terraform providers mirror DIR` makes one on another machine",
+		e.Registry, strings.Join(e.Looked, "\n  "), platform())
+}
+
+// mirrors looks for the provider. Its fields are the world, so that tests can have one of their own.
+type mirrors struct {
+	env      []string
+	stack    string // Terraform's working directory
+	data     string // Terraform's data directory: what is generated goes there
+	tofu     bool
+	addOns   string // where add-on packages lie, one folder each: /opt, https://refspecs.linuxfoundation.org/FHS_3.0/fhs/ch03s13.html
+	shared   string // default of XDG_DATA_DIRS
+	answers  func(ctx context.Context, url string) bool
+	platform string // linux_amd64
+}
+
+// provider tells Terraform where to get the provider from, in its environment, and says so when that is not the registry.
+func (p *Project) provider(ctx context.Context, t *Terraform) error {
+	m := mirrors{env: t.Env, stack: t.Dir, data: p.data(), tofu: t.tofu(), addOns: addOns, shared: "/usr/local/share:/usr/share",
+		answers: registryAnswers, platform: platform()}
+	file, note, err := m.find(ctx)
+	if err != nil {
+		return err
+	}
+	if note != "" {
+		p.say("provider: %s", note)
+	}
+	t.Env = without(t.Env, func(name string) bool { return name == "TF_CLI_CONFIG_FILE" })
+	if file != "" {
+		t.Env = append(t.Env, "TF_CLI_CONFIG_FILE="+file)
+	}
+	return nil
+}
+
+// The world of provider, which tests replace.
+var (
+	addOns          = "/opt"
+	registryAnswers = answers
+)
+
+// find gives the CLI configuration file to use ("" is Terraform's default) and what to say about it.
+// https://developer.hashicorp.com/terraform/cli/config/config-file#provider-installation
+func (m mirrors) find(ctx context.Context) (file, note string, err error) {
+	file, own, err := m.ownConfig()
+	if err != nil {
+		return "", "", err
+	}
+	if strings.Contains(own, "provider_installation") {
+		return file, "as your " + file + " says", nil
+	}
+	looked := m.implied()
+	for _, dir := range looked {
+		if m.holds(dir, m.host()) != "" {
+			return file, "from " + dir, nil // Terraform looks there by itself
+		}
+	}
+	registry := "https://" + m.host()
+	if m.answers(ctx, registry+"/.well-known/terraform.json") {
+		return file, "", nil
+	}
+	if err := ctx.Err(); err != nil {
+		return "", "", context.Cause(ctx)
+	}
+	addOns, _ := filepath.Glob(filepath.Join(m.addOns, "*"))
+	for _, dir := range append(addOns, looked...) { // for OpenTofu, those of the other registry may be among the implied ones
+		if version := m.holds(dir, terraformHost); version != "" && (!m.tofu || exists(m.leaf(dir, terraformHost, version))) {
+			if file, err = m.write(own, dir, version); err != nil {
+				return "", "", err
+			}
+			return file, fmt.Sprintf("hashicorp/aws %s from the mirror %s (%s does not answer)", version, dir, m.host()), nil
+		}
+	}
+	return "", "", &NoProviderError{Registry: registry, Looked: append(looked, filepath.Join(m.addOns, "*"))}
+}
+
+const terraformHost = "registry.terraform.io"
+
+func (m mirrors) host() string {
+	if m.tofu {
+		return "registry.opentofu.org"
+	}
+	return terraformHost
+}
+
+// ownConfig is the person's CLI configuration: its path ("" is the default) and its text. TF_CLI_CONFIG_FILE may name a file that does not
+// exist: then there is none, and Terraform shall not warn of it at every command.
+func (m mirrors) ownConfig() (file, text string, err error) {
+	candidates := []string{".terraformrc"}
+	if m.tofu {
+		candidates = []string{".tofurc", ".terraformrc"}
+	}
+	named := getenv(m.env, "TF_CLI_CONFIG_FILE")
+	for i, c := range candidates {
+		candidates[i] = filepath.Join(getenv(m.env, "HOME"), c)
+	}
+	if named != "" {
+		candidates = []string{named}
+	}
+	for _, path := range candidates {
+		content, err := os.ReadFile(path)
+		if err == nil {
+			return path, string(content), nil
+		}
+		if !errors.Is(err, os.ErrNotExist) {
+			return "", "", fmt.Errorf("your Terraform CLI configuration: %w", err)
+		}
+	}
+	if named == "" {
+		return "", "", nil
+	}
+	file, err = m.write("", "", "")
+	return file, "", err
+}
+
+// implied are the folders in which Terraform looks by itself.
+// https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
+func (m mirrors) implied() []string {
+	home := getenv(m.env, "HOME")
+	own, dirs := getenv(m.env, "XDG_DATA_HOME"), getenv(m.env, "XDG_DATA_DIRS")
+	if own == "" {
+		own = filepath.Join(home, ".local/share")
+	}
+	if dirs == "" {
+		dirs = m.shared
+	}
+	list := []string{filepath.Join(m.stack, "terraform.d/plugins"), filepath.Join(home, ".terraform.d/plugins"), filepath.Join(own, "terraform/plugins")}
+	if runtime.GOOS == "darwin" {
+		list = append(list, filepath.Join(home, "Library/Application Support/io.terraform/plugins"), "/Library/Application Support/io.terraform/plugins")
+	}
+	for _, dir := range filepath.SplitList(dirs) {
+		list = append(list, filepath.Join(dir, "terraform/plugins"))
+	}
+	return list
+}
+
+// holds gives the newest version of the provider that a mirror has for this platform, unpacked or packed; "" when it has none.
+func (m mirrors) holds(dir, host string) string {
+	folder := filepath.Join(dir, host, "hashicorp/aws")
+	unpacked, _ := filepath.Glob(filepath.Join(folder, "*", m.platform))
+	packed, _ := filepath.Glob(filepath.Join(folder, "terraform-provider-aws_*_"+m.platform+".zip"))
+	newest := ""
+	for _, found := range append(unpacked, packed...) {
+		version := filepath.Base(filepath.Dir(found))
+		if strings.HasSuffix(found, ".zip") {
+			version = strings.TrimSuffix(strings.TrimPrefix(filepath.Base(found), "terraform-provider-aws_"), "_"+m.platform+".zip")
+		}
+		if newer(version, newest) {
+			newest = version
+		}
+	}
+	return newest
+}
+
+func newer(a, b string) bool {
+	var x, y [3]int
+	if n, _ := fmt.Sscanf(a, "%d.%d.%d", &x[0], &x[1], &x[2]); n < 3 {
+		return false
+	}
+	_, _ = fmt.Sscanf(b, "%d.%d.%d", &y[0], &y[1], &y[2])
+	return b == "" || x[0] != y[0] && x[0] > y[0] || x[0] == y[0] && (x[1] > y[1] || x[1] == y[1] && x[2] > y[2])
+}
+
+// write generates a CLI configuration: the person's own text, and the mirror when there is one.
+func (m mirrors) write(own, mirror, version string) (string, error) {
+	if err := os.MkdirAll(m.data, 0o755); err != nil {
+		return "", err
+	}
+	text := own
+	if mirror != "" {
+		if m.tofu {
+			linked, err := m.link(mirror, version)
+			if err != nil {
+				return "", err
+			}
+			mirror = linked
+		}
+		text += fmt.Sprintf("\nprovider_installation {\n  filesystem_mirror {\n    path    = %q\n    include = [%q]\n  }\n  direct {\n    exclude = [%[2]q]\n  }\n}\n", mirror, m.host()+"/hashicorp/aws")
+	}
+	file := filepath.Join(m.data, "cli.tfrc")
+	return file, os.WriteFile(file, []byte(text), 0o600) // the person's own text may hold tokens
+}
+
+// link makes a mirror for OpenTofu, which looks under a registry name of its own. Linking the version's leaf works, linking `aws` does not.
+func (m mirrors) link(mirror, version string) (string, error) {
+	to := filepath.Join(m.data, "mirror")
+	leaf := m.leaf(to, m.host(), version)
+	if err := os.MkdirAll(filepath.Dir(leaf), 0o755); err != nil {
+		return "", err
+	}
+	if err := os.Remove(leaf); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return "", err
+	}
+	return to, os.Symlink(m.leaf(mirror, terraformHost, version), leaf)
+}
+
+// leaf is where a mirror has one version unpacked.
+func (m mirrors) leaf(mirror, host, version string) string {
+	return filepath.Join(mirror, host, "hashicorp/aws", version, m.platform)
+}
+
+func platform() string { return runtime.GOOS + "_" + runtime.GOARCH }
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
+// answers tells whether a registry can be reached, within five seconds.
+func answers(ctx context.Context, url string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}

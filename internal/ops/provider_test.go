@@ -1,0 +1,113 @@
+package ops
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// somewhere is a world with nothing in it.
+func somewhere(t *testing.T) mirrors {
+	dir := t.TempDir()
+	return mirrors{env: []string{"HOME=" + filepath.Join(dir, "home")}, stack: filepath.Join(dir, "stack"), data: filepath.Join(dir, "data"),
+		addOns: filepath.Join(dir, "opt"), shared: filepath.Join(dir, "share"), platform: "linux_amd64",
+		answers: func(context.Context, string) bool { return false }}
+}
+
+func put(t *testing.T, parts ...string) string {
+	dir := filepath.Join(parts...)
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	return dir
+}
+
+func TestProviderIsNowhere(t *testing.T) {
+	m := somewhere(t)
+	put(t, m.addOns, "tool/registry.terraform.io/hashicorp/aws/5.100.0/windows_amd64")
+	_, _, err := m.find(t.Context())
+	var nowhere *NoProviderError
+	require.ErrorAs(t, err, &nowhere)
+	require.Contains(t, nowhere.Looked, filepath.Join(m.shared, "terraform/plugins"))
+	require.Contains(t, nowhere.Looked, filepath.Join(m.addOns, "*"))
+}
+
+func TestProviderFromTheRegistry(t *testing.T) {
+	m := somewhere(t)
+	put(t, m.addOns, "tool/registry.terraform.io/hashicorp/aws/5.100.0/linux_amd64")
+	var asked string
+	m.answers = func(_ context.Context, url string) bool { asked = url; return true }
+	file, note, err := m.find(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, file+note)
+	require.Equal(t, "https://registry.terraform.io/.well-known/terraform.json", asked)
+}
+
+func TestProviderFromAnImpliedMirror(t *testing.T) {
+	m := somewhere(t)
+	put(t, m.shared, "terraform/plugins/registry.terraform.io/hashicorp/aws/6.2.0/linux_amd64")
+	file, note, err := m.find(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, file, "Terraform looks there by itself")
+	require.Contains(t, note, m.shared)
+}
+
+func TestProviderFromAnAddOnFolder(t *testing.T) {
+	m := somewhere(t)
+	put(t, m.addOns, "empty")
+	mirror := put(t, m.addOns, "tool")
+	for _, version := range []string{"5.99.0", "5.100.0", "5.9.1"} {
+		put(t, mirror, "registry.terraform.io/hashicorp/aws", version, "linux_amd64")
+	}
+	own := filepath.Join(put(t, getenv(m.env, "HOME")), ".terraformrc")
+	require.NoError(t, os.WriteFile(own, []byte("credentials \"example.com\" {}\n"), 0o600))
+	file, note, err := m.find(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, note, "hashicorp/aws 5.100.0 from the mirror "+mirror)
+	require.Equal(t, filepath.Join(m.data, "cli.tfrc"), file)
+	text := read(t, file)
+	require.Contains(t, text, "credentials \"example.com\" {}\n", "the person's own configuration still counts")
+	require.Contains(t, text, "path    = \""+mirror+"\"")
+	require.Contains(t, text, `exclude = ["registry.terraform.io/hashicorp/aws"]`)
+
+	// A provider_installation of the person's own is not touched.
+	require.NoError(t, os.WriteFile(own, []byte("provider_installation {\n}\n"), 0o600))
+	file, _, err = m.find(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, own, file)
+}
+
+func TestProviderForOpenTofu(t *testing.T) {
+	m := somewhere(t)
+	m.tofu = true
+	mirror := put(t, m.addOns, "tool")
+	leaf := put(t, mirror, "registry.terraform.io/hashicorp/aws/5.100.0/linux_amd64")
+	for range 2 { // the second time, the link is there
+		file, _, err := m.find(t.Context())
+		require.NoError(t, err)
+		require.Contains(t, read(t, file), `include = ["registry.opentofu.org/hashicorp/aws"]`)
+	}
+	linked, err := os.Readlink(filepath.Join(m.data, "mirror/registry.opentofu.org/hashicorp/aws/5.100.0/linux_amd64"))
+	require.NoError(t, err)
+	require.Equal(t, leaf, linked)
+}
+
+func TestMissingCLIConfigurationIsQuiet(t *testing.T) {
+	m := somewhere(t)
+	m.env = append(m.env, "TF_CLI_CONFIG_FILE="+filepath.Join(m.stack, "none"))
+	m.answers = func(context.Context, string) bool { return true }
+	file, note, err := m.find(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, note)
+	require.Empty(t, read(t, file), "an empty file of ours instead")
+}
+
+func TestAnswers(t *testing.T) {
+	up := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	require.True(t, answers(t.Context(), up.URL))
+	up.Close()
+	require.False(t, answers(t.Context(), up.URL))
+}

@@ -1,0 +1,297 @@
+package ops
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/smithy-go"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// stack is what is deployed under a name, as AWS shows it: names are known from the plan on, so nothing is read from a state.
+type stack struct {
+	cfg    aws.Config
+	config shutdown.Config // as the Lambda has it; what can be named when there is no Lambda
+	lambda string          // function name; "" when it does not exist
+
+	ecs       *ecs.Client
+	cache     *elasticache.Client
+	logs      *cloudwatchlogs.Client
+	schedules *scheduler.Client
+	s3        *s3.Client
+	functions *lambda.Client
+}
+
+// stack reads the Lambda's configuration.
+func (p *Project) stack(ctx context.Context, in *Inputs) (*stack, error) {
+	cfg, err := p.AWS(ctx, in.Region)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Region == "" {
+		return nil, errors.New("no AWS Region: set aws_region, or AWS_REGION in the environment")
+	}
+	s := &stack{cfg: cfg, ecs: ecs.NewFromConfig(cfg), cache: elasticache.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg),
+		schedules: scheduler.NewFromConfig(cfg), s3: s3.NewFromConfig(cfg), functions: lambda.NewFromConfig(cfg)}
+	s.config = shutdown.Config{Name: in.Name, Bucket: in.Bucket, Prefix: in.Prefix, Cluster: in.Name, Service: in.Name + "-load",
+		Cache:     shutdown.Cache{ReplicationGroup: in.Name, Delete: true},
+		Logs:      shutdown.Logs{Load: "/elasticache-perf/" + in.Name + "/load"},
+		Schedules: shutdown.Schedules{Group: in.Name, Watch: in.Name + "-watch", Stop: in.Name + "-load-stop"}, Minutes: in.Minutes}
+	name := in.Name + "-stop"
+	out, err := s.functions.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &name})
+	if missing(err) {
+		return s, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("Lambda function %s: %w", name, err)
+	}
+	s.lambda = name
+	if out.Environment != nil && out.Environment.Variables["CONFIG"] != "" {
+		if s.config, err = shutdown.ParseConfig(out.Environment.Variables["CONFIG"]); err != nil {
+			return nil, fmt.Errorf("Lambda function %s: %w", name, err)
+		}
+	}
+	return s, nil
+}
+
+// missing covers the services' words for it: ReplicationGroupNotFoundFault, ResourceNotFoundException, InvalidSubnetID.NotFound, NoSuchKey ...
+// but not NoSuchBucket.
+func missing(err error) bool {
+	return strings.Contains(code(err), "NotFound") || code(err) == "NoSuchKey"
+}
+
+func code(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// run is the run under way, from the watch schedule's input; nil when there is none.
+func (s *stack) run(ctx context.Context) (*shutdown.Event, error) {
+	out, err := s.schedules.GetSchedule(ctx, &scheduler.GetScheduleInput{GroupName: &s.config.Schedules.Group, Name: &s.config.Schedules.Watch})
+	if missing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("schedule %s: %w", s.config.Schedules.Watch, err)
+	}
+	var event shutdown.Event
+	if out.Target == nil || json.Unmarshal([]byte(aws.ToString(out.Target.Input)), &event) != nil || event.Run == "" {
+		return nil, fmt.Errorf("schedule %s: its input names no run", s.config.Schedules.Watch)
+	}
+	return &event, nil
+}
+
+// stopsAt is the time of the stop schedule; zero when there is none.
+func (s *stack) stopsAt(ctx context.Context) (time.Time, error) {
+	out, err := s.schedules.GetSchedule(ctx, &scheduler.GetScheduleInput{GroupName: &s.config.Schedules.Group, Name: &s.config.Schedules.Stop})
+	if missing(err) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("schedule %s: %w", s.config.Schedules.Stop, err)
+	}
+	return time.Parse("at(2006-01-02T15:04:05)", aws.ToString(out.ScheduleExpression))
+}
+
+// cacheStatus is the replication group's; "" when it does not exist.
+func (s *stack) cacheStatus(ctx context.Context) (string, error) {
+	out, err := s.cache.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.config.Cache.ReplicationGroup})
+	if missing(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("cache %s: %w", s.config.Cache.ReplicationGroup, err)
+	}
+	if len(out.ReplicationGroups) == 0 {
+		return "", nil
+	}
+	return aws.ToString(out.ReplicationGroups[0].Status), nil
+}
+
+// service is the load's; nil when it does not exist or is gone.
+func (s *stack) service(ctx context.Context) (*types.Service, error) {
+	out, err := s.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &s.config.Cluster, Services: []string{s.config.Service}})
+	if missing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("service %s: %w", s.config.Service, err)
+	}
+	if len(out.Services) == 0 || aws.ToString(out.Services[0].Status) == "INACTIVE" {
+		return nil, nil
+	}
+	return &out.Services[0], nil
+}
+
+// manifest is a run's; nil when it is not written yet, or belongs to another stack.
+func (s *stack) manifest(ctx context.Context, run string) (*export.Manifest, error) {
+	key := s.config.ManifestKey(run)
+	out, err := s.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.config.Bucket, Key: &key})
+	if missing(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("s3://%s/%s: %w", s.config.Bucket, key, err)
+	}
+	defer out.Body.Close()
+	text, err := io.ReadAll(out.Body)
+	if err != nil {
+		return nil, fmt.Errorf("s3://%s/%s: %w", s.config.Bucket, key, err)
+	}
+	m, err := export.ParseManifest(text)
+	if err != nil {
+		return nil, fmt.Errorf("s3://%s/%s: %w", s.config.Bucket, key, err)
+	}
+	if m.Name != s.config.Name {
+		return nil, nil
+	}
+	return &m, nil
+}
+
+// latest is the newest manifest of this stack; nil when there is none. Runs sort by time.
+func (s *stack) latest(ctx context.Context) (*export.Manifest, error) {
+	prefix := strings.TrimSuffix(s.config.ManifestKey("x"), "x.json")
+	var runs []string
+	pages := s3.NewListObjectsV2Paginator(s.s3, &s3.ListObjectsV2Input{Bucket: &s.config.Bucket, Prefix: &prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("s3://%s/%s: %w", s.config.Bucket, prefix, err)
+		}
+		for _, o := range page.Contents {
+			if run, ok := strings.CutSuffix(strings.TrimPrefix(aws.ToString(o.Key), prefix), ".json"); ok {
+				runs = append(runs, run)
+			}
+		}
+	}
+	slices.Sort(runs)
+	for _, run := range slices.Backward(runs) {
+		if m, err := s.manifest(ctx, run); err != nil || m != nil {
+			return m, err
+		}
+	}
+	return nil, nil
+}
+
+// loaded tells whether the load of a run ever started: a task of its time has written to the log.
+func (s *stack) loaded(ctx context.Context, run string) (bool, error) {
+	begun, err := shutdown.ParseRun(run)
+	if err != nil {
+		return false, err
+	}
+	events, err := s.loadLog(ctx, begun, 1)
+	return len(events) > 0, err
+}
+
+// logEvent is one event of the load's log.
+type logEvent struct {
+	at           time.Time
+	stream, text string
+}
+
+// loadLog are the first events since a time, about limit at most; none when there is no log group.
+func (s *stack) loadLog(ctx context.Context, since time.Time, limit int) ([]logEvent, error) {
+	pages := cloudwatchlogs.NewFilterLogEventsPaginator(s.logs, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &s.config.Logs.Load,
+		StartTime: aws.Int64(since.UnixMilli()), Limit: aws.Int32(int32(min(limit, 10_000)))})
+	var events []logEvent
+	for pages.HasMorePages() && len(events) < limit {
+		page, err := pages.NextPage(ctx)
+		if missing(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("log group %s: %w", s.config.Logs.Load, err)
+		}
+		for _, e := range page.Events {
+			events = append(events, logEvent{time.UnixMilli(aws.ToInt64(e.Timestamp)).UTC(), aws.ToString(e.LogStreamName), strings.TrimSpace(aws.ToString(e.Message))})
+		}
+	}
+	return events, nil
+}
+
+// throughput is the operations of the last second, summed over the tasks that reported within the last ten; ops is all they did.
+func throughput(events []logEvent, now time.Time) (perSecond, ops int64) {
+	last := map[string]report.Progress{}
+	for _, e := range events {
+		if p, ok := report.ParseProgress(e.text); ok && now.Sub(e.at) < 10*time.Second {
+			last[e.stream] = p
+		}
+	}
+	for _, p := range last {
+		perSecond += p.OpsPerSecond
+		ops += p.Operations
+	}
+	return perSecond, ops
+}
+
+// trouble says why the load does not run: the service's latest events, the stopped tasks' reasons, and the last lines that tasks wrote.
+func (s *stack) trouble(ctx context.Context) string {
+	var b strings.Builder
+	if service, err := s.service(ctx); err == nil && service != nil {
+		for _, e := range service.Events[:min(3, len(service.Events))] {
+			fmt.Fprintf(&b, "  service: %s\n", aws.ToString(e.Message))
+		}
+	}
+	tasks, err := s.ecs.ListTasks(ctx, &ecs.ListTasksInput{Cluster: &s.config.Cluster, ServiceName: &s.config.Service, DesiredStatus: types.DesiredStatusStopped})
+	if err == nil && len(tasks.TaskArns) > 0 {
+		described, err := s.ecs.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &s.config.Cluster, Tasks: tasks.TaskArns})
+		if err == nil {
+			for _, t := range described.Tasks[:min(3, len(described.Tasks))] {
+				fmt.Fprintf(&b, "  task %s stopped: %s\n", tail(aws.ToString(t.TaskArn)), aws.ToString(t.StoppedReason))
+				for _, c := range t.Containers {
+					fmt.Fprintf(&b, "    container %s: %s\n", aws.ToString(c.Name), strings.TrimSpace(fmt.Sprintf("%s %s", exitCode(c.ExitCode), aws.ToString(c.Reason))))
+				}
+			}
+		}
+	}
+	events, err := s.loadLog(ctx, time.Now().Add(-30*time.Minute), 10_000)
+	if err == nil {
+		for _, e := range events[max(0, len(events)-15):] {
+			fmt.Fprintf(&b, "  %s [%s] %s\n", e.at.Format("15:04:05"), e.stream, e.text)
+		}
+	}
+	return strings.TrimRight(b.String(), "\n")
+}
+
+func exitCode(c *int32) string {
+	if c == nil {
+		return "never ran"
+	}
+	return fmt.Sprintf("exit code %d", *c)
+}
+
+// tail is an ARN's last part.
+func tail(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
+
+// invoke runs the Lambda in the background, as a schedule does.
+func (s *stack) invoke(ctx context.Context, event shutdown.Event) error {
+	payload, err := json.Marshal(event)
+	if err != nil {
+		return err
+	}
+	_, err = s.functions.Invoke(ctx, &lambda.InvokeInput{FunctionName: &s.lambda, InvocationType: "Event", Payload: payload})
+	if err != nil {
+		return fmt.Errorf("Lambda function %s: %w", s.lambda, err)
+	}
+	return nil
+}

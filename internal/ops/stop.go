@@ -1,0 +1,119 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// Stop ends the run under way now: the load stops, metrics and logs are exported, the cache is deleted.
+func Stop(ctx context.Context, p *Project) error {
+	_, in, err := p.ready(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := p.stack(ctx, in)
+	if err != nil {
+		return err
+	}
+	run, err := s.run(ctx)
+	if err != nil {
+		return err
+	}
+	if run == nil {
+		p.say("no run of %s is under way", in.Name)
+		return nil
+	}
+	return p.finish(ctx, s, run)
+}
+
+// finish sees to it that a run whose load ever started has a complete manifest, and runs the stop when it has not. An error means that the run
+// would be lost. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
+func (p *Project) finish(ctx context.Context, s *stack, run *shutdown.Event) error {
+	m, err := s.manifest(ctx, run.Run)
+	if err != nil {
+		return err
+	}
+	if m != nil && m.Complete {
+		return nil
+	}
+	ran, err := s.loaded(ctx, run.Run)
+	if err != nil || !ran {
+		return err
+	}
+	if getenv(p.Env, "FORCE") == "1" {
+		p.say("FORCE=1: run %s is given up; lost for good: %s", run.Run, lost(m))
+		return nil
+	}
+	refuse := fmt.Sprintf("run %s has no complete manifest, and %s would be lost. `go tool mage export` tries again, FORCE=1 goes on without", run.Run, lost(m))
+	if s.lambda == "" {
+		return fmt.Errorf("%s (the Lambda that ends runs is gone)", refuse)
+	}
+	p.say("run %s is not ended and exported yet: ending it now", run.Run)
+	if err := s.invoke(ctx, shutdown.Event{Action: shutdown.ActionStop, Run: run.Run}); err != nil {
+		return err
+	}
+	if err := p.waitManifest(ctx, s, run.Run, 20*time.Minute); err != nil {
+		return fmt.Errorf("%s: %w", refuse, err)
+	}
+	return nil
+}
+
+// lost is what is not exported.
+func lost(m *export.Manifest) string {
+	switch {
+	case m == nil:
+		return "its metrics and logs"
+	default:
+		_, metrics := m.Object(export.KindMetrics)
+		_, logs := m.Object(export.KindLogs)
+		switch {
+		case metrics && logs:
+			return "the proof that its exports are whole"
+		case metrics:
+			return "its logs"
+		case logs:
+			return "its metrics"
+		}
+		return "its metrics and logs"
+	}
+}
+
+// waitManifest waits until a run's manifest is complete, and says every half minute how far it is.
+func (p *Project) waitManifest(ctx context.Context, s *stack, run string, limit time.Duration) error {
+	deadline, next := time.Now().Add(limit), time.Now().Add(30*time.Second)
+	for {
+		m, err := s.manifest(ctx, run)
+		if err != nil {
+			return err
+		}
+		if m != nil && m.Complete {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("it is not complete after %s; look at the log group /aws/lambda/%s", limit, s.lambda)
+		}
+		if time.Now().After(next) {
+			next = time.Now().Add(30 * time.Second)
+			p.say("ending run %s: %s", run, s.progress(ctx))
+		}
+		if err := sleep(ctx, min(p.pause(), 5*time.Second)); err != nil {
+			return err
+		}
+	}
+}
+
+// progress is where the end of a run stands, in a few words.
+func (s *stack) progress(ctx context.Context) string {
+	tasks, cache := "load gone", "cache gone"
+	if service, err := s.service(ctx); err == nil && service != nil {
+		tasks = fmt.Sprintf("%d tasks running", service.RunningCount)
+	}
+	if status, err := s.cacheStatus(ctx); err == nil && status != "" {
+		cache = "cache " + status
+	}
+	return tasks + ", " + cache
+}

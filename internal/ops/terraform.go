@@ -1,0 +1,191 @@
+package ops
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// ErrNoTerraform means that neither Terraform nor OpenTofu is on PATH.
+var ErrNoTerraform = errors.New("neither terraform nor tofu is on PATH: install Terraform 1.3 or newer (https://developer.hashicorp.com/terraform/install) or OpenTofu (https://opentofu.org/docs/intro/install)")
+
+// Terraform drives one stack. Its commands never ask: there is no terminal on their stdin.
+type Terraform struct {
+	Bin   string // path of terraform or tofu
+	Dir   string // the stack's folder
+	Env   []string
+	Out   io.Writer // what it prints
+	Color bool
+	Grace time.Duration // see Project
+}
+
+// TerraformError is a Terraform command that failed.
+type TerraformError struct {
+	Args   []string
+	Code   int
+	Output string // the errors it printed
+	Err    error  // of the process
+}
+
+func (e *TerraformError) Error() string {
+	text := fmt.Sprintf("terraform %s failed (exit code %d)", e.Args[0], e.Code)
+	if e.Output != "" {
+		text += ":\n" + e.Output
+	}
+	return text
+}
+
+func (e *TerraformError) Unwrap() error { return e.Err }
+
+// terraform finds Terraform, or else OpenTofu, on the project's PATH.
+func (p *Project) terraform() (*Terraform, error) {
+	for _, name := range []string{"terraform", "tofu"} {
+		if bin := lookPath(getenv(p.Env, "PATH"), name); bin != "" {
+			out := p.TerraformOut
+			if out == nil {
+				out = p.Out
+			}
+			return &Terraform{Bin: bin, Dir: p.Stack, Env: append(p.Env[:len(p.Env):len(p.Env)], "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1"),
+				Out: out, Color: p.TTY && p.TerraformOut == nil, Grace: p.Grace}, nil
+		}
+	}
+	return nil, ErrNoTerraform
+}
+
+// lookPath is exec.LookPath in another PATH than our own.
+func lookPath(path, name string) string {
+	for _, dir := range filepath.SplitList(path) {
+		if file, err := exec.LookPath(filepath.Join(dir, name)); err == nil && filepath.IsAbs(file) {
+			return file
+		}
+	}
+	return ""
+}
+
+func (t *Terraform) tofu() bool { return filepath.Base(t.Bin) == "tofu" }
+
+// The command lines, without the -chdir and -no-color that every one has.
+
+func initArgs(upgrade bool) []string {
+	args := []string{"init", "-input=false"}
+	if upgrade {
+		args = append(args, "-upgrade")
+	}
+	return args
+}
+
+// planArgs writes the plan to file; a resource in replace is made anew.
+func planArgs(file string, replace ...string) []string {
+	args := []string{"plan", "-input=false", "-detailed-exitcode", "-out=" + file}
+	for _, r := range replace {
+		args = append(args, "-replace="+r)
+	}
+	return args
+}
+
+func applyArgs(plan string) []string { return []string{"apply", "-input=false", plan} }
+
+func destroyArgs() []string { return []string{"destroy", "-input=false", "-auto-approve"} }
+
+func outputArgs() []string { return []string{"output", "-json"} }
+
+func stateListArgs() []string { return []string{"state", "list"} }
+
+// argv is the whole command line after the program's name.
+func (t *Terraform) argv(args []string) []string {
+	all := append([]string{"-chdir=" + t.Dir}, args...)
+	if !t.Color && args[0] != "state" { // state list has no colour, and no such flag
+		all = append(all[:2:2], append([]string{"-no-color"}, all[2:]...)...)
+	}
+	return all
+}
+
+// run prints what Terraform prints; capture, when set, gets its stdout instead.
+func (t *Terraform) run(ctx context.Context, capture io.Writer, args ...string) error {
+	c := exec.CommandContext(ctx, t.Bin, t.argv(args)...)
+	c.Env = t.Env
+	var problems bytes.Buffer
+	c.Stdout, c.Stderr = t.Out, io.MultiWriter(t.Out, &problems)
+	if capture != nil {
+		c.Stdout, c.Stderr = capture, &problems
+	}
+	err := runChild(c, t.Grace)
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return fmt.Errorf("terraform %s: %w; its state is saved", args[0], cause)
+	}
+	failed := &TerraformError{Args: args, Code: c.ProcessState.ExitCode(), Err: err}
+	if capture != nil || t.quiet() {
+		failed.Output = strings.TrimSpace(problems.String())
+	}
+	return failed
+}
+
+// quiet: what it prints goes to a file, so errors have to be shown again.
+func (t *Terraform) quiet() bool { _, shown := t.Out.(quiet); return !shown }
+
+// Init makes the stack's folder ready: modules, provider, backend.
+func (t *Terraform) Init(ctx context.Context, upgrade bool) error {
+	return t.run(ctx, nil, initArgs(upgrade)...)
+}
+
+// Plan writes a plan to file and tells whether there is something to change.
+func (t *Terraform) Plan(ctx context.Context, file string, replace ...string) (changes bool, err error) {
+	err = t.run(ctx, nil, planArgs(file, replace...)...)
+	var failed *TerraformError
+	if errors.As(err, &failed) && failed.Code == 2 { // -detailed-exitcode
+		return true, nil
+	}
+	return false, err
+}
+
+// Apply carries a plan out.
+func (t *Terraform) Apply(ctx context.Context, plan string) error {
+	return t.run(ctx, nil, applyArgs(plan)...)
+}
+
+// Destroy removes everything in the state.
+func (t *Terraform) Destroy(ctx context.Context) error { return t.run(ctx, nil, destroyArgs()...) }
+
+// Outputs are the stack's outputs that are plain strings, numbers or booleans, as text.
+func (t *Terraform) Outputs(ctx context.Context) (map[string]string, error) {
+	var text bytes.Buffer
+	if err := t.run(ctx, &text, outputArgs()...); err != nil {
+		return nil, err
+	}
+	var all map[string]struct{ Value any }
+	if err := json.Unmarshal(text.Bytes(), &all); err != nil {
+		return nil, fmt.Errorf("terraform output: %w", err)
+	}
+	outputs := map[string]string{}
+	for name, o := range all {
+		switch o.Value.(type) {
+		case string, float64, bool:
+			outputs[name] = fmt.Sprint(o.Value)
+		}
+	}
+	return outputs, nil
+}
+
+// Resources are the addresses in the state; none when there is no state.
+func (t *Terraform) Resources(ctx context.Context) ([]string, error) {
+	var text bytes.Buffer
+	err := t.run(ctx, &text, stateListArgs()...)
+	var failed *TerraformError
+	if errors.As(err, &failed) && strings.Contains(failed.Output, "No state file was found") {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return strings.Fields(text.String()), nil
+}

@@ -1,0 +1,95 @@
+package ops
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// TestUnit runs the Go tests of everything but the journeys in test/.
+func TestUnit(ctx context.Context, p *Project) error {
+	c := p.command(ctx, "go", "list", "./...")
+	var out bytes.Buffer
+	c.Stdout = &out
+	if err := runChild(c, time.Minute); err != nil {
+		return fmt.Errorf("go list: %w", err)
+	}
+	var packages []string
+	for _, pkg := range strings.Fields(out.String()) {
+		if !strings.HasSuffix(pkg, "/test") && !strings.Contains(pkg, "/test/") {
+			packages = append(packages, pkg)
+		}
+	}
+	return p.goTest(ctx, append([]string{"-timeout=20m"}, packages...)...)
+}
+
+// TestModules runs `terraform test` in every module and in the stack.
+func TestModules(ctx context.Context, p *Project) error {
+	t, err := p.terraform()
+	if err != nil {
+		return err
+	}
+	if err := p.provider(ctx, t); err != nil {
+		return err
+	}
+	roots, err := p.terraformRoots()
+	if err != nil {
+		return err
+	}
+	var failed []error
+	for _, dir := range roots {
+		tests, err := filepath.Glob(filepath.Join(dir, "tests", "*.tftest.hcl"))
+		if err != nil {
+			return err
+		}
+		if len(tests) > 0 {
+			failed = append(failed, p.inRoot(ctx, t, dir, "test"))
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// TestE2E runs the journeys: on the embedded AWS, or in the caller's account with E2E_TARGET=aws.
+func TestE2E(ctx context.Context, p *Project) error {
+	return p.goTest(ctx, "-timeout=60m", "-count=1", "-v", "./test/...")
+}
+
+// TestAll runs everything, the longer suites too.
+func TestAll(ctx context.Context, p *Project) error {
+	long := *p
+	long.Env = append(p.Env[:len(p.Env):len(p.Env)], "E2E_LONG=1")
+	for _, test := range []Command{TestUnit, TestModules, TestE2E} {
+		if err := test(ctx, &long); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Test runs the unit tests, the modules' tests and the journeys.
+func Test(ctx context.Context, p *Project) error {
+	for _, test := range []Command{TestUnit, TestModules, TestE2E} {
+		if err := test(ctx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// goTest gives the tests time to take down what they started when they are interrupted.
+func (p *Project) goTest(ctx context.Context, args ...string) error {
+	if err := runChild(p.command(ctx, "go", append([]string{"test"}, args...)...), 2*time.Minute); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+		return fmt.Errorf("go test: %w", err)
+	}
+	return nil
+}

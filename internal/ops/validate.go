@@ -1,0 +1,234 @@
+package ops
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+// InvalidError is everything that is in the way of a deployment, each with what to do about it.
+type InvalidError struct{ Problems []string }
+
+func (e *InvalidError) Error() string {
+	return fmt.Sprintf("%d thing(s) to mend before the stack can be deployed; nothing was created:\n  - %s",
+		len(e.Problems), strings.ReplaceAll(strings.Join(e.Problems, "\n- "), "\n", "\n  "))
+}
+
+// Validate checks what a deployment needs, without creating anything: Terraform and its provider, the inputs, the Lambda's zip, the bucket, the
+// subnets' way out, and the Fargate quota.
+func Validate(ctx context.Context, p *Project) error {
+	t, in, err := p.ready(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.provider(ctx, t); err != nil {
+		return err
+	}
+	var problems []string
+	if file := p.zip(in.Architecture); !exists(file) {
+		problems = append(problems, fmt.Sprintf("the Lambda's zip %s is not built: go tool mage build", p.path(file)))
+	}
+	return p.validate(ctx, in, problems)
+}
+
+// ready finds Terraform and reads the inputs.
+func (p *Project) ready(ctx context.Context) (*Terraform, *Inputs, error) {
+	t, err := p.terraform()
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := p.inputs(ctx, t)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, in, nil
+}
+
+// validate checks the account; problems are those found before.
+func (p *Project) validate(ctx context.Context, in *Inputs, problems []string) error {
+	cfg, err := p.AWS(ctx, in.Region)
+	if err != nil {
+		return &InvalidError{append(problems, fmt.Sprintf("the AWS configuration cannot be read: %v", err))}
+	}
+	if cfg.Region == "" {
+		return &InvalidError{append(problems, "no AWS Region: set aws_region in terraform.tfvars, or AWS_REGION in the environment")}
+	}
+	who, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return &InvalidError{append(problems, fmt.Sprintf("AWS does not know who you are: log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (%v)", err))}
+	}
+	for _, check := range []func(context.Context, aws.Config, *Inputs) ([]string, error){checkBucket, checkSubnets, checkQuota} {
+		found, err := check(ctx, cfg, in)
+		if err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			found = append(found, err.Error())
+		}
+		problems = append(problems, found...)
+	}
+	if len(problems) > 0 {
+		return &InvalidError{problems}
+	}
+	p.say("validated: account %s, Region %s, bucket %s, %d subnet(s) of %s, %d x %g vCPU", aws.ToString(who.Account), cfg.Region, in.Bucket,
+		len(in.Subnets), in.VPC, in.Load.TaskCount, float64(in.Load.CPU)/1024)
+	return nil
+}
+
+// checkBucket: it exists, is in the stack's Region, and takes and gives up an object.
+func checkBucket(ctx context.Context, cfg aws.Config, in *Inputs) ([]string, error) {
+	client := s3.NewFromConfig(cfg)
+	head, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &in.Bucket})
+	region := ""
+	if err == nil {
+		region = aws.ToString(head.BucketRegion)
+	}
+	// A HEAD's error has no body: its status says it all. https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+	var response *awshttp.ResponseError
+	if errors.As(err, &response) {
+		if r := response.Response.Header.Get("X-Amz-Bucket-Region"); r != "" {
+			region = r
+		}
+		switch response.HTTPStatusCode() {
+		case http.StatusNotFound:
+			return []string{fmt.Sprintf("the bucket %s does not exist: make it with `aws s3 mb s3://%[1]s --region %s`, or set metrics_export_s3_bucket to one you have", in.Bucket, cfg.Region)}, nil
+		case http.StatusForbidden:
+			return []string{fmt.Sprintf("the bucket %s is not yours to use (403): it belongs to another account, or you lack s3:ListBucket on it; set metrics_export_s3_bucket to one of your own", in.Bucket)}, nil
+		case http.StatusMovedPermanently:
+			err = nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the bucket %s cannot be looked at: %w", in.Bucket, err)
+	}
+	if region != "" && region != cfg.Region {
+		return []string{fmt.Sprintf("the bucket %s is in %s, the stack in %s: the Lambda writes within its Region only; use a bucket in %[3]s, or set aws_region = %[2]q", in.Bucket, region, cfg.Region)}, nil
+	}
+	key := path.Join(in.Prefix, "probe-"+rand.Text())
+	if _, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: &in.Bucket, Key: &key, Body: strings.NewReader("elasticache-perf was here\n")}); err != nil {
+		return []string{fmt.Sprintf("the bucket %s cannot be written to: allow s3:PutObject on arn:aws:s3:::%[1]s/%s* (%v)", in.Bucket, prefixed(in.Prefix), err)}, nil
+	}
+	if _, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &in.Bucket, Key: &key}); err != nil {
+		return []string{fmt.Sprintf("the probe s3://%s/%s was written but cannot be removed: allow s3:DeleteObject, and remove it (%v)", in.Bucket, key, err)}, nil
+	}
+	return nil, nil
+}
+
+func prefixed(prefix string) string {
+	if prefix == "" {
+		return ""
+	}
+	return strings.TrimSuffix(prefix, "/") + "/"
+}
+
+// checkSubnets: they exist, are in the VPC, and tasks in them get their image and get rid of their logs: by a default route, or by endpoints.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html#ecr-minimum-system-requirements
+func checkSubnets(ctx context.Context, cfg aws.Config, in *Inputs) (problems []string, err error) {
+	client := ec2.NewFromConfig(cfg)
+	closed := false
+	for _, id := range in.Subnets {
+		out, err := client.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{id}})
+		if missing(err) || code(err) == "InvalidSubnetID.Malformed" {
+			problems = append(problems, fmt.Sprintf("the subnet %s does not exist in %s: `aws ec2 describe-subnets --filters Name=vpc-id,Values=%s` lists those there are", id, cfg.Region, in.VPC))
+			continue
+		}
+		if err != nil {
+			return problems, fmt.Errorf("the subnet %s cannot be looked at: %w", id, err)
+		}
+		if vpc := aws.ToString(out.Subnets[0].VpcId); vpc != in.VPC {
+			problems = append(problems, fmt.Sprintf("the subnet %s is in %s, not in the vpc_id %s: take subnets of one VPC", id, vpc, in.VPC))
+			continue
+		}
+		way, err := wayOut(ctx, client, in.VPC, id)
+		if err != nil {
+			return problems, fmt.Errorf("the routes of the subnet %s cannot be looked at: %w", id, err)
+		}
+		switch {
+		case strings.HasPrefix(way, "igw-") && !in.Load.AssignPublicIP:
+			problems = append(problems, fmt.Sprintf("the subnet %s leads out by an internet gateway, which tasks can use with a public address only: take a subnet with a NAT gateway, or set load = { assign_public_ip = true }", id))
+		case way == "":
+			closed = true
+		}
+	}
+	if !closed {
+		return problems, nil
+	}
+	want := []string{"ecr.api", "ecr.dkr", "s3", "logs"}
+	if in.Auth {
+		want = append(want, "ssm")
+	}
+	out, err := client.DescribeVpcEndpoints(ctx, &ec2.DescribeVpcEndpointsInput{Filters: []types.Filter{{Name: aws.String("vpc-id"), Values: []string{in.VPC}}}})
+	if err != nil {
+		return problems, fmt.Errorf("the endpoints of %s cannot be looked at: %w", in.VPC, err)
+	}
+	for _, e := range out.VpcEndpoints {
+		if strings.EqualFold(string(e.State), "available") {
+			service := strings.TrimPrefix(aws.ToString(e.ServiceName), "com.amazonaws."+cfg.Region+".")
+			want = slices.DeleteFunc(want, func(w string) bool { return w == service })
+		}
+	}
+	if len(want) > 0 {
+		problems = append(problems, fmt.Sprintf("the subnets have no way out: add a default route to a NAT gateway, or VPC endpoints for %s", strings.Join(want, ", ")))
+	} else if !strings.Contains(in.Load.Image, ".dkr.ecr.") {
+		problems = append(problems, fmt.Sprintf("the subnets reach AWS by endpoints only, and the image %s is not in ECR: copy it there and set load = { image = \"ACCOUNT.dkr.ecr.%s.amazonaws.com/NAME:TAG\" }", in.Load.Image, cfg.Region))
+	}
+	return problems, nil
+}
+
+// wayOut is the target of a subnet's default route; "" when there is none that is active. A subnet without a table of its own has the VPC's main one.
+// https://docs.aws.amazon.com/vpc/latest/userguide/subnet-route-tables.html
+func wayOut(ctx context.Context, client *ec2.Client, vpc, subnet string) (string, error) {
+	filter := func(name, value string) types.Filter { return types.Filter{Name: &name, Values: []string{value}} }
+	for _, filters := range [][]types.Filter{
+		{filter("association.subnet-id", subnet)},
+		{filter("vpc-id", vpc), filter("association.main", "true")},
+	} {
+		out, err := client.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: filters})
+		if err != nil {
+			return "", err
+		}
+		if len(out.RouteTables) == 0 {
+			continue
+		}
+		for _, r := range out.RouteTables[0].Routes {
+			if aws.ToString(r.DestinationCidrBlock) == "0.0.0.0/0" && r.State != types.RouteStateBlackhole {
+				for _, target := range []*string{r.NatGatewayId, r.GatewayId, r.TransitGatewayId, r.NetworkInterfaceId, r.InstanceId, r.VpcPeeringConnectionId} {
+					if aws.ToString(target) != "" {
+						return *target, nil
+					}
+				}
+			}
+		}
+		return "", nil
+	}
+	return "", nil
+}
+
+// checkQuota: the account may run that many vCPU of Fargate at once. What already runs is not counted: AWS has no figure for it.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+func checkQuota(ctx context.Context, cfg aws.Config, in *Inputs) ([]string, error) {
+	const quota = "L-3032A538" // Fargate On-Demand vCPU resource count
+	out, err := servicequotas.NewFromConfig(cfg).GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: aws.String("fargate"), QuotaCode: aws.String(quota)})
+	if err != nil {
+		return nil, fmt.Errorf("the Fargate quota %s cannot be read: allow servicequotas:GetServiceQuota (%w)", quota, err)
+	}
+	want := float64(in.Load.TaskCount) * float64(in.Load.CPU) / 1024
+	if out.Quota == nil || out.Quota.Value == nil || *out.Quota.Value >= want {
+		return nil, nil
+	}
+	return []string{fmt.Sprintf("the load needs %g vCPU of Fargate (%d tasks x %g), and the account may have %g in %s: ask for more with `aws service-quotas request-service-quota-increase --service-code fargate --quota-code %s --desired-value %[1]g`, or take fewer tasks",
+		want, in.Load.TaskCount, float64(in.Load.CPU)/1024, *out.Quota.Value, cfg.Region, quota)}, nil
+}

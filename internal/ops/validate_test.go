@@ -1,0 +1,168 @@
+package ops
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/require"
+)
+
+// answering is an AWS that answers by a function of the request: "HEAD /bucket", or the action of a query or JSON request.
+func answering(answer func(what string, body url.Values) (status int, header map[string]string, text string)) func(context.Context, string) (aws.Config, error) {
+	return func(context.Context, string) (aws.Config, error) {
+		return aws.Config{Region: "us-east-1", BaseEndpoint: aws.String("http://127.0.0.1"), HTTPClient: roundTrip(func(r *http.Request) (*http.Response, error) {
+			var body []byte
+			if r.Body != nil {
+				body, _ = io.ReadAll(r.Body)
+			}
+			form, _ := url.ParseQuery(string(body))
+			what := r.Method + " " + r.URL.Path
+			if target := r.Header.Get("X-Amz-Target"); target != "" {
+				what = target[strings.LastIndexByte(target, '.')+1:]
+			} else if form.Get("Action") != "" {
+				what = form.Get("Action")
+			}
+			status, header, text := answer(what, form)
+			h := http.Header{}
+			for k, v := range header {
+				h.Set(k, v)
+			}
+			return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
+		}), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "A", SecretAccessKey: "S"}, nil
+		}), RetryMaxAttempts: 1}, nil
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) Do(r *http.Request) (*http.Response, error) { return f(r) }
+
+// account is one in which everything is right, but for what override answers.
+func account(override map[string]string) func(string, url.Values) (int, map[string]string, string) {
+	const ec2 = `<%sResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">%s</%[1]sResponse>`
+	return func(what string, body url.Values) (int, map[string]string, string) {
+		key := what
+		if filter := body.Get("Filter.1.Name"); filter != "" {
+			key += " " + filter
+		}
+		text, overridden := override[key]
+		if status, rest, ok := strings.Cut(text, ":"); overridden && ok && len(status) == 3 { // "404:", "301:eu-west-1"
+			code := 0
+			_, _ = fmt.Sscan(status, &code)
+			return code, map[string]string{"X-Amz-Bucket-Region": rest}, ""
+		}
+		switch {
+		case what == "GetCallerIdentity":
+			return 200, nil, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`
+		case strings.HasPrefix(what, "HEAD "):
+			return 200, map[string]string{"X-Amz-Bucket-Region": "us-east-1"}, ""
+		case strings.HasPrefix(what, "PUT "):
+			return 200, nil, ""
+		case strings.HasPrefix(what, "DELETE "):
+			return 204, nil, ""
+		case what == "DescribeSubnets" && !overridden:
+			text = `<subnetSet><item><subnetId>subnet-1</subnetId><vpcId>vpc-1</vpcId></item></subnetSet>`
+		case key == "DescribeRouteTables vpc-id" && !overridden:
+			text = `<routeTableSet><item><routeSet>` + route("natGatewayId", "nat-1") + `</routeSet></item></routeTableSet>`
+		case what == "GetServiceQuota":
+			if !overridden {
+				text = "6"
+			}
+			return 200, nil, `{"Quota":{"Value":` + text + `}}`
+		}
+		return 200, nil, fmt.Sprintf(ec2, what, text)
+	}
+}
+
+func route(target, id string) string {
+	return `<item><destinationCidrBlock>10.0.0.0/16</destinationCidrBlock><gatewayId>local</gatewayId></item>` +
+		`<item><destinationCidrBlock>0.0.0.0/0</destinationCidrBlock><` + target + `>` + id + `</` + target + `><state>active</state></item>`
+}
+
+func endpoints(services ...string) string {
+	var b strings.Builder
+	for _, s := range services {
+		fmt.Fprintf(&b, `<item><serviceName>com.amazonaws.us-east-1.%s</serviceName><state>available</state></item>`, s)
+	}
+	return `<vpcEndpointSet>` + b.String() + `</vpcEndpointSet>`
+}
+
+func TestValidate(t *testing.T) {
+	const table = `<routeTableSet><item><routeSet>%s</routeSet></item></routeTableSet>`
+	noRoute := fmt.Sprintf(table, `<item><destinationCidrBlock>10.0.0.0/16</destinationCidrBlock><gatewayId>local</gatewayId></item>`)
+	public := fmt.Sprintf(table, route("gatewayId", "igw-1"))
+	for name, c := range map[string]struct {
+		override map[string]string
+		change   func(*Inputs)
+		want     []string // what each problem contains; none: all is right
+	}{
+		"all is right":      {},
+		"no such bucket":    {override: map[string]string{"HEAD /b": "404:"}, want: []string{"the bucket b does not exist: make it with `aws s3 mb s3://b --region us-east-1`"}},
+		"somebody else's":   {override: map[string]string{"HEAD /b": "403:us-east-1"}, want: []string{"the bucket b is not yours to use (403)"}},
+		"in another Region": {override: map[string]string{"HEAD /b": "301:eu-west-1"}, want: []string{"the bucket b is in eu-west-1, the stack in us-east-1"}},
+		"lists in another Region": {override: map[string]string{"HEAD /b": "200:eu-west-1"},
+			want: []string{"set aws_region = \"eu-west-1\""}},
+		"no such subnet":     {override: map[string]string{"DescribeSubnets": `400:`}, want: []string{"the subnet subnet-1 cannot be looked at"}},
+		"of another VPC":     {override: map[string]string{"DescribeSubnets": `<subnetSet><item><vpcId>vpc-2</vpcId></item></subnetSet>`}, want: []string{"is in vpc-2, not in the vpc_id vpc-1"}},
+		"no way out":         {override: map[string]string{"DescribeRouteTables vpc-id": noRoute}, want: []string{"add a default route to a NAT gateway, or VPC endpoints for ecr.api, ecr.dkr, s3, logs"}},
+		"its own table":      {override: map[string]string{"DescribeRouteTables association.subnet-id": noRoute}, want: []string{"the subnets have no way out"}},
+		"public, no address": {override: map[string]string{"DescribeRouteTables vpc-id": public}, want: []string{"set load = { assign_public_ip = true }"}},
+		"public, with one":   {override: map[string]string{"DescribeRouteTables vpc-id": public}, change: func(in *Inputs) { in.Load.AssignPublicIP = true }},
+		"transit gateway":    {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, route("transitGatewayId", "tgw-1"))}},
+		"some endpoints": {override: map[string]string{"DescribeRouteTables vpc-id": noRoute, "DescribeVpcEndpoints vpc-id": endpoints("ecr.api", "s3", "logs")},
+			change: func(in *Inputs) { in.Auth = true }, want: []string{"VPC endpoints for ecr.dkr, ssm"}},
+		"endpoints, image elsewhere": {override: map[string]string{"DescribeRouteTables vpc-id": noRoute, "DescribeVpcEndpoints vpc-id": endpoints("ecr.api", "ecr.dkr", "s3", "logs")},
+			want: []string{"the image tool:1 is not in ECR"}},
+		"endpoints, image in ECR": {override: map[string]string{"DescribeRouteTables vpc-id": noRoute, "DescribeVpcEndpoints vpc-id": endpoints("ecr.api", "ecr.dkr", "s3", "logs")},
+			change: func(in *Inputs) { in.Load.Image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/tool:1" }},
+		"small quota": {override: map[string]string{"GetServiceQuota": "1.5"}, want: []string{"needs 2 vCPU of Fargate (2 tasks x 1), and the account may have 1.5", "--desired-value 2"}},
+		"all at once": {override: map[string]string{"HEAD /b": "404:", "DescribeRouteTables vpc-id": noRoute, "GetServiceQuota": "0"},
+			want: []string{"the bucket b does not exist", "no way out", "vCPU of Fargate"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := &Inputs{Name: "n", Bucket: "b", Prefix: "exports", VPC: "vpc-1", Subnets: []string{"subnet-1"}}
+			in.Load.TaskCount, in.Load.CPU, in.Load.Image = 2, 1024, "tool:1"
+			if c.change != nil {
+				c.change(in)
+			}
+			var out bytes.Buffer
+			p := &Project{Out: &out, AWS: answering(account(c.override))}
+			err := p.validate(t.Context(), in, nil)
+			if len(c.want) == 0 {
+				require.NoError(t, err)
+				require.Contains(t, out.String(), "validated: account 123456789012, Region us-east-1, bucket b")
+				return
+			}
+			var invalid *InvalidError
+			require.ErrorAs(t, err, &invalid)
+			for _, want := range c.want {
+				require.Contains(t, err.Error(), want)
+			}
+		})
+	}
+}
+
+func TestBucketThatCannotBeWritten(t *testing.T) {
+	for denied, want := range map[string]string{
+		"PUT ":    "the bucket b cannot be written to: allow s3:PutObject on arn:aws:s3:::b/exports/*",
+		"DELETE ": "was written but cannot be removed: allow s3:DeleteObject",
+	} {
+		right := account(nil)
+		p := &Project{Out: &bytes.Buffer{}, AWS: answering(func(what string, body url.Values) (int, map[string]string, string) {
+			if strings.HasPrefix(what, denied) {
+				return 403, nil, `<Error><Code>AccessDenied</Code><Message>no</Message></Error>`
+			}
+			return right(what, body)
+		})}
+		in := &Inputs{Bucket: "b", Prefix: "exports", VPC: "vpc-1", Subnets: []string{"subnet-1"}}
+		require.ErrorContains(t, p.validate(t.Context(), in, nil), want)
+	}
+}

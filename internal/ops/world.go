@@ -1,0 +1,260 @@
+package ops
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+// world is the embedded AWS, a process of its own. It ends when its stdin closes, so also when this process dies without a word.
+type world struct {
+	hello handshake
+	cmd   *exec.Cmd
+	stdin io.Closer
+	log   string // file
+	done  chan struct{}
+}
+
+// handshake is the line that the embedded AWS prints when it is ready.
+type handshake struct {
+	URL         string            `json:"url"`
+	Region      string            `json:"region"`
+	VPC         string            `json:"vpc_id"`
+	Subnets     []string          `json:"subnet_ids"`
+	Bucket      string            `json:"bucket"`
+	Env         map[string]string `json:"env"`
+	CacheServer string            `json:"cache_server"`
+	Generator   string            `json:"generator"`
+}
+
+const localBucket = "exports"
+
+// local is the folder that holds everything of the embedded AWS, its exports too.
+func (p *Project) local() string { return filepath.Join(p.Root, ".localaws") }
+
+// lockLocal keeps two commands from using that folder at once; the kernel gives the lock back when we die.
+func (p *Project) lockLocal() (unlock func(), err error) {
+	if err := os.MkdirAll(p.local(), 0o755); err != nil {
+		return nil, err
+	}
+	dir, err := os.Open(p.local())
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = dir.Close()
+		return nil, fmt.Errorf("%s is in use: another local:run or local:up is under way (%w)", p.path(p.local()), err)
+	}
+	return func() { _ = dir.Close() }, nil
+}
+
+func localArgs(dir string, period time.Duration) []string {
+	return []string{"serve", "--dir", dir, "--listen", "127.0.0.1:0", "--bucket", localBucket, "--metrics-period", period.String(), "--with-parent"}
+}
+
+// startWorld compiles and starts the embedded AWS.
+func (p *Project) startWorld(ctx context.Context, period time.Duration) (*world, error) {
+	if runtime.GOOS != "linux" {
+		return nil, fmt.Errorf("the embedded AWS is for Linux and WSL2 (the Lambda is built for the host, cache nodes live on 127.0.0.x), not for %s", runtime.GOOS)
+	}
+	binary := filepath.Join(p.Root, "build", "localaws")
+	p.say("building the embedded AWS")
+	if err := runChild(p.command(ctx, "go", "build", "-o", binary, "./cmd/localaws"), time.Minute); err != nil {
+		return nil, fmt.Errorf("compile cmd/localaws: %w", errors.Join(err, context.Cause(ctx)))
+	}
+	w := &world{log: filepath.Join(p.local(), "localaws.log"), done: make(chan struct{})}
+	log, err := os.Create(w.log)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	w.cmd = exec.Command(binary, localArgs(p.local(), period)...)
+	w.cmd.Dir, w.cmd.Stderr = p.Root, log
+	w.cmd.Env = without(p.Env, func(name string) bool { return strings.HasPrefix(name, "AWS_") })
+	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if w.stdin, err = w.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	stdout, err := w.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := w.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("the embedded AWS: %w", err)
+	}
+	line := make(chan []byte, 1)
+	go func() {
+		text, _ := bufio.NewReader(stdout).ReadBytes('\n')
+		line <- text
+		_ = w.cmd.Wait()
+		close(w.done)
+	}()
+	select {
+	case text := <-line:
+		err = json.Unmarshal(text, &w.hello)
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-time.After(time.Minute):
+		err = errors.New("it is not ready after a minute")
+	}
+	if err != nil {
+		_ = w.end()
+		return nil, fmt.Errorf("the embedded AWS did not start: %w\n%s", err, lastLines(w.log, 15))
+	}
+	return w, nil
+}
+
+// end ends the embedded AWS and everything in it, within half a minute.
+func (w *world) end() error {
+	_ = w.stdin.Close()
+	select {
+	case <-w.done:
+	case <-time.After(30 * time.Second):
+		_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL)
+		<-w.done
+		return fmt.Errorf("the embedded AWS did not end and was killed; see %s", w.log)
+	}
+	if code := w.cmd.ProcessState.ExitCode(); code != 0 {
+		return fmt.Errorf("the embedded AWS ended with exit code %d:\n%s", code, lastLines(w.log, 10))
+	}
+	return nil
+}
+
+// unserved are the API actions that were asked and are not served.
+func (w *world) unserved(ctx context.Context) ([]string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.hello.URL+"/_localaws/unhandled", nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	var actions []string
+	return actions, json.NewDecoder(response.Body).Decode(&actions)
+}
+
+// in is the project inside the embedded AWS: a stack folder, state and data directory of its own, and an environment from which nothing leads
+// to an account, a profile or a state of the person's.
+func (p *Project) in(w *world, values map[string]any) (*Project, error) {
+	stack, err := p.localStack()
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.MarshalIndent(values, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	if values != nil {
+		if err := os.WriteFile(filepath.Join(stack, "terraform.tfvars.json"), append(text, '\n'), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	inside := *p
+	inside.Stack, inside.Env = stack, localEnv(p.Env)
+	for _, name := range slices.Sorted(maps.Keys(w.env(p))) {
+		inside.Env = append(inside.Env, name+"="+w.env(p)[name])
+	}
+	inside.Grace, inside.Pause, inside.TTY = 20*time.Second, time.Second, false
+	inside.AWS = func(context.Context, string) (aws.Config, error) {
+		return aws.Config{Region: w.hello.Region, BaseEndpoint: &w.hello.URL, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: w.hello.Env["AWS_ACCESS_KEY_ID"], SecretAccessKey: w.hello.Env["AWS_SECRET_ACCESS_KEY"]}, nil
+		})}, nil
+	}
+	return &inside, nil
+}
+
+// localEnv is env without what could lead to an account, a profile, a state or another stack. The person's other TF_VAR_ stay: a load or a
+// cache of one's own is wanted, and what names the account is in terraform.tfvars.json, which counts more.
+func localEnv(env []string) []string {
+	return without(env, func(name string) bool {
+		return strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "TF_CLI_ARGS") || strings.HasPrefix(name, "TF_LOG") ||
+			slices.Contains([]string{"TF_DATA_DIR", "TF_WORKSPACE", "STACK_DIR", "FORCE", "RUN", "ARCH"}, name)
+	})
+}
+
+// env is what a process needs to see the embedded AWS and nothing else.
+func (w *world) env(p *Project) map[string]string {
+	env := map[string]string{}
+	maps.Copy(env, w.hello.Env)
+	// https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html
+	env["AWS_CONFIG_FILE"], env["AWS_SHARED_CREDENTIALS_FILE"] = os.DevNull, os.DevNull
+	env["AWS_EC2_METADATA_DISABLED"] = "true"
+	env["TF_DATA_DIR"] = filepath.Join(p.local(), "terraform")
+	env["STACK_DIR"] = filepath.Join(p.local(), "stack")
+	return env
+}
+
+// values are the stack's inputs in the embedded AWS.
+func (w *world) values(minutes int, period time.Duration) map[string]any {
+	architecture := "x86_64"
+	if runtime.GOARCH == "arm64" {
+		architecture = "arm64"
+	}
+	return map[string]any{
+		"aws_region": w.hello.Region, "vpc_id": w.hello.VPC, "subnet_ids": w.hello.Subnets, "metrics_export_s3_bucket": w.hello.Bucket,
+		"test_duration_minutes": minutes, "metrics_period_seconds": int(period.Seconds()), "lambda_architecture": architecture,
+	}
+}
+
+// localStack makes a fresh folder with the same HCL as the project's, by links, and a local backend, whatever backend the project has.
+func (p *Project) localStack() (string, error) {
+	dir := filepath.Join(p.local(), "stack")
+	if err := os.RemoveAll(dir); err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	files, err := filepath.Glob(filepath.Join(p.Root, "*.tf"))
+	if err != nil {
+		return "", err
+	}
+	for _, file := range append(files, filepath.Join(p.Root, "modules"), filepath.Join(p.Root, "build")) {
+		if err := os.Symlink(filepath.Join("../..", filepath.Base(file)), filepath.Join(dir, filepath.Base(file))); err != nil {
+			return "", err
+		}
+	}
+	// https://developer.hashicorp.com/terraform/language/files/override#merging-terraform-blocks
+	backend := "terraform {\n  backend \"local\" {}\n}\n"
+	return dir, os.WriteFile(filepath.Join(dir, "zz_local_override.tf"), []byte(backend), 0o644)
+}
+
+func (p *Project) minutes() (int, error) {
+	text := getenv(p.Env, "MINUTES")
+	if text == "" {
+		return 1, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 1440 {
+		return 0, fmt.Errorf("MINUTES=%s: take a whole number from 1 to 1440", text)
+	}
+	return n, nil
+}
+
+// lastLines is the end of a log file, indented.
+func lastLines(file string, n int) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "  (" + err.Error() + ")"
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return "  " + strings.Join(lines[max(0, len(lines)-n):], "\n  ")
+}

@@ -1,0 +1,221 @@
+package export
+
+import (
+	"bytes"
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+)
+
+// LogsAPI lists and reads log streams.
+type LogsAPI interface {
+	DescribeLogStreams(context.Context, *cloudwatchlogs.DescribeLogStreamsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogStreamsOutput, error)
+	GetLogEvents(context.Context, *cloudwatchlogs.GetLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error)
+}
+
+// LogGroup is a log group and the word its streams are labelled with.
+type LogGroup struct {
+	Kind string // load, engine-log, slow-log
+	Name string
+}
+
+// LogsJob writes the events of all streams of Groups in Window as lines "[timestamp] [stream] message", merged in time order.
+//
+// The timestamp is the event's own, UTC, in milliseconds. The stream is labelled kind/stream, load/memtier/abc or engine-log/xyz; a stream
+// name that begins with its kind already, as the load's do, is not given it twice. Events of one instant are in the order of their labels,
+// and within a stream in the order CloudWatch returned them. A line break inside a message (LF, CR LF or CR alone) begins a new line with
+// the same prefix, one break at the end of a message is dropped, and bytes that are no UTF-8 become U+FFFD. Nothing else is changed.
+type LogsJob struct {
+	API    LogsAPI
+	Clock  Clock
+	Groups []LogGroup
+	Window Window
+	Rate   float64   // GetLogEvents calls a second, see LogsRate
+	Until  time.Time // no call begins after it; zero: no limit
+}
+
+// LogsRate is 90 % of the GetLogEvents calls a second that a Region allows; the quota cannot be raised:
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+func LogsRate(region string) float64 {
+	switch region {
+	case "us-west-2", "ap-northeast-3", "ap-southeast-3", "ca-west-1", "eu-central-1", "eu-west-1", "il-central-1":
+		return 9
+	case "eu-west-3":
+		return 27
+	}
+	return 22.5
+}
+
+// Pages in memory: one a stream, and a few that are read ahead. A page is at most 1 MB of messages, so a hundred streams hold about 100 MB;
+// with more streams the pages are asked for smaller.
+const (
+	pageEvents  = 10_000
+	fullStreams = 100
+	aheadPages  = 8
+)
+
+// Write merges the streams. What it holds is bound by the number of streams, not by the length of the run.
+func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
+	sum := Logs{Window: j.Window}
+	streams, err := j.streams(ctx, &sum)
+	if err != nil {
+		return Logs{}, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	var reads sync.WaitGroup
+	defer reads.Wait()
+	defer cancel()
+	shared := &reading{job: j, pace: &pacer{clock: j.Clock, rate: j.Rate, until: j.Until}, ahead: make(chan struct{}, aheadPages), reads: &reads}
+	if n := len(streams); n > fullStreams {
+		shared.limit = aws.Int32(int32(max(100, pageEvents*fullStreams/n)))
+	}
+	if err := shared.begin(ctx, streams); err != nil {
+		return Logs{}, err
+	}
+	var merged merge
+	for _, s := range streams {
+		if ok, err := s.more(ctx); err != nil {
+			return Logs{}, err
+		} else if ok {
+			merged = append(merged, s)
+			sum.Streams++
+		}
+	}
+	heap.Init(&merged)
+	var lines []byte
+	for len(merged) > 0 {
+		s := merged[0]
+		at, message := s.event()
+		var count int
+		lines, count = appendEvent(lines[:0], at, s.label, message)
+		if _, err := w.Write(lines); err != nil {
+			return Logs{}, err
+		}
+		sum.Events++
+		sum.Lines += int64(count)
+		sum.Bytes += int64(len(message))
+		s.i++
+		if ok, err := s.more(ctx); err != nil {
+			return Logs{}, err
+		} else if ok {
+			heap.Fix(&merged, 0)
+		} else {
+			heap.Pop(&merged)
+		}
+	}
+	return sum, nil
+}
+
+// streams lists the streams that can hold an event of the window, in the order of their labels. A group that does not exist is a message
+// in the summary: an engine that never started has none.
+func (j LogsJob) streams(ctx context.Context, sum *Logs) (all []*stream, err error) {
+	pace := &pacer{clock: j.Clock, rate: 20, until: j.Until} // DescribeLogStreams allows 25 calls a second
+	for _, g := range j.Groups {
+		in := &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: aws.String(g.Name)}
+		for {
+			if err := pace.wait(ctx, 1); err != nil {
+				return nil, fmt.Errorf("list the streams of log group %s: %w", g.Name, err)
+			}
+			out, err := j.API.DescribeLogStreams(ctx, in)
+			if missing := (*types.ResourceNotFoundException)(nil); errors.As(err, &missing) {
+				sum.Messages = append(sum.Messages, fmt.Sprintf("log group %s does not exist", g.Name))
+				break
+			}
+			if err != nil {
+				return nil, fmt.Errorf("list the streams of log group %s: %w", g.Name, err)
+			}
+			for _, s := range out.LogStreams {
+				if j.reaches(s) {
+					all = append(all, &stream{group: g.Name, name: aws.ToString(s.LogStreamName), label: label(g.Kind, aws.ToString(s.LogStreamName))})
+				}
+			}
+			if aws.ToString(out.NextToken) == "" {
+				break
+			}
+			in.NextToken = out.NextToken
+		}
+	}
+	slices.SortFunc(all, func(a, b *stream) int {
+		return strings.Compare(a.label+"\x00"+a.group, b.label+"\x00"+b.group)
+	})
+	for i, s := range all {
+		s.order = i
+	}
+	return all, nil
+}
+
+// reaches leaves out streams of earlier runs. LastIngestionTime is eventually consistent, typically within an hour, hence the day's margin.
+func (j LogsJob) reaches(s types.LogStream) bool {
+	return s.LastIngestionTime == nil || *s.LastIngestionTime >= j.Window.Start.Add(-day).UnixMilli()
+}
+
+func label(kind, stream string) string {
+	if !strings.HasPrefix(stream, kind+"/") {
+		stream = kind + "/" + stream
+	}
+	return stream
+}
+
+// appendEvent appends an event's lines to dst and says how many they are.
+func appendEvent(dst []byte, at int64, label string, message []byte) ([]byte, int) {
+	start := len(dst)
+	dst = append(dst, '[')
+	dst = time.UnixMilli(at).UTC().AppendFormat(dst, "2006-01-02T15:04:05.000Z")
+	dst = append(dst, "] ["...)
+	dst = append(dst, label...)
+	dst = append(dst, "] "...)
+	prefix := dst[start:len(dst):len(dst)]
+	for lines := 1; ; lines++ {
+		end := bytes.IndexAny(message, "\r\n")
+		if end < 0 {
+			return append(appendUTF8(dst, message), '\n'), lines
+		}
+		dst = append(appendUTF8(dst, message[:end]), '\n')
+		if message[end] == '\r' && end+1 < len(message) && message[end+1] == '\n' {
+			end++
+		}
+		if message = message[end+1:]; len(message) == 0 {
+			return dst, lines
+		}
+		dst = append(dst, prefix...)
+	}
+}
+
+func appendUTF8(dst, text []byte) []byte {
+	if utf8.Valid(text) {
+		return append(dst, text...)
+	}
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		dst, text = utf8.AppendRune(dst, r), text[size:]
+	}
+	return dst
+}
+
+// merge is a heap of streams by their next event.
+type merge []*stream
+
+func (m merge) Len() int { return len(m) }
+func (m merge) Less(a, b int) bool {
+	at, bt := m[a].page.at[m[a].i], m[b].page.at[m[b].i]
+	return at < bt || at == bt && m[a].order < m[b].order
+}
+func (m merge) Swap(a, b int) { m[a], m[b] = m[b], m[a] }
+func (m *merge) Push(any)     { panic("a stream is never added") }
+func (m *merge) Pop() any {
+	last := (*m)[len(*m)-1]
+	(*m)[len(*m)-1] = nil
+	*m = (*m)[:len(*m)-1]
+	return last
+}

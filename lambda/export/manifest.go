@@ -1,0 +1,138 @@
+package export
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// SchemaVersion is the manifest's: it changes when a member changes its meaning or goes away, not when one is added.
+const SchemaVersion = 1
+
+// Manifest says what ran, what was exported and what is missing. It is written after the other objects; Complete is the commit mark: once
+// true, the manifest and the objects it lists no longer change.
+type Manifest struct {
+	SchemaVersion int             `json:"schema_version"`
+	Name          string          `json:"name"`         // the stack
+	Run           string          `json:"run"`          // 2026-11-23T03-08-09Z
+	ToolVersion   string          `json:"tool_version"` // of the code that wrote the manifest
+	Complete      bool            `json:"complete"`
+	CreatedAt     time.Time       `json:"created_at"`
+	Attempts      int             `json:"attempts"`         // invocations that worked on the stop, this one included
+	Window        *Window         `json:"window,omitempty"` // what the metrics cover; absent when no load ever ran
+	LoadStart     *time.Time      `json:"load_start,omitempty"`
+	Settings      json.RawMessage `json:"settings,omitempty"` // the run's configuration as the stack gave it, no secrets
+	Membership    *Membership     `json:"membership,omitempty"`
+	Tasks         []Task          `json:"tasks"`
+	Objects       []Object        `json:"objects"`
+	Metrics       *Metrics        `json:"metrics,omitempty"`
+	Logs          *Logs           `json:"logs,omitempty"`
+	Warnings      []string        `json:"warnings"`
+}
+
+// ParseManifest reads a manifest and refuses a schema it does not know.
+func ParseManifest(text []byte) (Manifest, error) {
+	var m Manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, fmt.Errorf("read the manifest: %w", err)
+	}
+	if m.SchemaVersion != SchemaVersion {
+		return m, fmt.Errorf("the manifest has schema_version %d, this version of elasticache-perf reads %d", m.SchemaVersion, SchemaVersion)
+	}
+	return m, nil
+}
+
+// Object finds a listed object by its kind.
+func (m Manifest) Object(kind string) (Object, bool) {
+	for _, o := range m.Objects {
+		if o.Kind == kind {
+			return o, true
+		}
+	}
+	return Object{}, false
+}
+
+// Window is a span of time in UTC: Start inclusive, End exclusive.
+type Window struct {
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+}
+
+// Membership is the cache as it was before it was deleted: what a later export needs to name its series.
+type Membership struct {
+	ReplicationGroup string `json:"replication_group"`
+	Engine           string `json:"engine,omitempty"`         // redis or valkey
+	EngineVersion    string `json:"engine_version,omitempty"` // in three parts, 7.1.0
+	NodeType         string `json:"node_type,omitempty"`
+	ClusterMode      bool   `json:"cluster_mode"`
+	Endpoint         string `json:"endpoint,omitempty"` // host:port, the configuration endpoint or the primary's
+	Nodes            []Node `json:"nodes"`
+}
+
+// Node is one cache node.
+type Node struct {
+	CacheClusterID   string `json:"cache_cluster_id"`
+	CacheNodeID      string `json:"cache_node_id"`
+	NodeGroup        string `json:"node_group,omitempty"`
+	Role             string `json:"role,omitempty"` // primary or replica; AWS does not say it in cluster mode
+	AvailabilityZone string `json:"availability_zone,omitempty"`
+}
+
+// Task is the last that ECS said of a load task.
+type Task struct {
+	ID            string     `json:"id"`
+	LastStatus    string     `json:"last_status"`
+	CreatedAt     *time.Time `json:"created_at,omitempty"`
+	StartedAt     *time.Time `json:"started_at,omitempty"`
+	StoppedAt     *time.Time `json:"stopped_at,omitempty"`
+	ExitCode      *int32     `json:"exit_code,omitempty"` // of the memtier container
+	StopCode      string     `json:"stop_code,omitempty"`
+	StoppedReason string     `json:"stopped_reason,omitempty"`
+}
+
+// Kinds of objects in a manifest.
+const (
+	KindMetrics = "metrics"
+	KindLogs    = "logs"
+)
+
+// Object is one exported file.
+type Object struct {
+	Kind        string `json:"kind"`
+	Key         string `json:"key"`
+	ContentType string `json:"content_type"`
+	Bytes       int64  `json:"bytes"`
+	Rows        int64  `json:"rows"` // lines without the header
+	SHA256      string `json:"sha256"`
+}
+
+// Metrics sums up what CloudWatch had. Minutes count distinct minutes with at least one datapoint.
+type Metrics struct {
+	PeriodSeconds   int      `json:"period_seconds"` // asked for; ElastiCache publishes one datapoint a minute whatever it is
+	SourceAge       string   `json:"source_age"`     // age of the window's start when it was read: 60-second data lives 15 days
+	SeriesAsked     int      `json:"series_asked"`
+	SeriesExpected  int      `json:"series_expected"` // those whose absence is a gap
+	SeriesFound     int      `json:"series_found"`
+	Points          int64    `json:"points"`
+	MinutesExpected int      `json:"minutes_expected"`
+	Sources         []Source `json:"sources"`
+	Missing         []string `json:"missing"` // expected metrics with no datapoint on any source, as Namespace/Metric
+	Messages        []string `json:"messages,omitempty"`
+}
+
+// Source is a node, a group or a service that metrics describe.
+type Source struct {
+	Name         string `json:"name"`
+	SeriesFound  int    `json:"series_found"`
+	MinutesFound int    `json:"minutes_found"`
+}
+
+// Logs sums up what was in the log groups.
+type Logs struct {
+	Window   Window   `json:"window"` // from the run's begin to a minute after its last task: engine logs begin before the load
+	Streams  int      `json:"streams"`
+	Events   int64    `json:"events"`
+	Lines    int64    `json:"lines"`
+	Bytes    int64    `json:"bytes"` // of the events' messages
+	Messages []string `json:"messages,omitempty"`
+}

@@ -1,0 +1,155 @@
+package export
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+)
+
+// Row is one datapoint of one series, one line of the metrics CSV. Value is in Unit, over the period that begins at Timestamp. Unit is
+// empty for a metric the catalog does not know, because GetMetricData does not return units.
+type Row struct {
+	Timestamp  Timestamp `csv:"Timestamp"`
+	Namespace  string    `csv:"Namespace"`
+	MetricName string    `csv:"MetricName"`
+	Stat       string    `csv:"Stat"`
+	Value      float64   `csv:"Value"`
+	Unit       string    `csv:"Unit"`
+	Dimensions string    `csv:"Dimensions"` // FormatDimensions' text
+}
+
+// Columns is the header of the metrics CSV.
+var Columns = []string{"Timestamp", "Namespace", "MetricName", "Stat", "Value", "Unit", "Dimensions"}
+
+// Timestamp is a time that reads and writes as ISO 8601 in UTC with its offset: 2026-11-23T03:08:00+00:00.
+type Timestamp struct{ time.Time }
+
+const timestampLayout = "2006-01-02T15:04:05+00:00"
+
+// MarshalCSV writes the time in UTC; CloudWatch's datapoints have whole seconds.
+func (t Timestamp) MarshalCSV() (string, error) { return t.UTC().Format(timestampLayout), nil }
+
+// UnmarshalCSV reads any RFC 3339 time, whatever its offset.
+func (t *Timestamp) UnmarshalCSV(s string) error {
+	parsed, err := time.Parse(time.RFC3339, s)
+	t.Time = parsed.UTC()
+	return err
+}
+
+// ReadMetrics yields the rows of a metrics CSV one by one. Columns may come in any order and more may be there; an error names its line
+// and ends the sequence.
+func ReadMetrics(r io.Reader) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		in := csv.NewReader(r)
+		in.ReuseRecord = true
+		header, err := in.Read()
+		if err != nil {
+			yield(Row{}, fmt.Errorf("read the header of the metrics CSV: %w", err))
+			return
+		}
+		at := make([]int, len(Columns))
+		for i, name := range Columns {
+			if at[i] = slices.Index(header, name); at[i] < 0 {
+				yield(Row{}, fmt.Errorf("the metrics CSV has no column %s: expected %s", name, strings.Join(Columns, ",")))
+				return
+			}
+		}
+		for {
+			record, err := in.Read()
+			if err == io.EOF {
+				return
+			}
+			var row Row
+			if err == nil {
+				row, err = parseRow(record, at)
+			}
+			if err != nil {
+				line, _ := in.FieldPos(0)
+				yield(Row{}, fmt.Errorf("metrics CSV, line %d: %w", line, err))
+				return
+			}
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+func parseRow(record []string, at []int) (row Row, err error) {
+	if err = row.Timestamp.UnmarshalCSV(record[at[0]]); err != nil {
+		return row, err
+	}
+	if row.Value, err = strconv.ParseFloat(record[at[4]], 64); err != nil {
+		return row, err
+	}
+	row.Namespace, row.MetricName, row.Stat = record[at[1]], record[at[2]], record[at[3]]
+	row.Unit, row.Dimensions = record[at[5]], record[at[6]]
+	return row, nil
+}
+
+var (
+	escapeDimension   = strings.NewReplacer(`\`, `\\`, `;`, `\;`, `=`, `\=`, "\n", `\n`, "\r", `\r`)
+	unescapeDimension = map[byte]byte{'n': '\n', 'r': '\r'}
+)
+
+// FormatDimensions writes dimensions as Name=Value;Name=Value, sorted by name. A backslash escapes ; = \ and line breaks inside a name
+// or a value, so that ParseDimensions gets the same pairs back.
+func FormatDimensions(dimensions []types.Dimension) string {
+	pairs := slices.Clone(dimensions)
+	slices.SortFunc(pairs, func(a, b types.Dimension) int {
+		if c := strings.Compare(aws.ToString(a.Name), aws.ToString(b.Name)); c != 0 {
+			return c
+		}
+		return strings.Compare(aws.ToString(a.Value), aws.ToString(b.Value))
+	})
+	var text strings.Builder
+	for i, d := range pairs {
+		if i > 0 {
+			text.WriteByte(';')
+		}
+		text.WriteString(escapeDimension.Replace(aws.ToString(d.Name)))
+		text.WriteByte('=')
+		text.WriteString(escapeDimension.Replace(aws.ToString(d.Value)))
+	}
+	return text.String()
+}
+
+// ParseDimensions reads what FormatDimensions wrote into a map from name to value.
+func ParseDimensions(text string) (map[string]string, error) {
+	dimensions := map[string]string{}
+	var name string
+	var part []byte
+	named := false
+	for i := 0; i <= len(text); i++ {
+		switch {
+		case i == len(text) || text[i] == ';':
+			if !named {
+				if i == len(text) && len(text) == 0 {
+					return dimensions, nil
+				}
+				return nil, fmt.Errorf("dimensions %q: a pair has no =", text)
+			}
+			dimensions[name], part, named = string(part), part[:0], false
+		case text[i] == '=' && !named:
+			name, part, named = string(part), part[:0], true
+		case text[i] == '\\' && i+1 < len(text):
+			i++
+			c, ok := unescapeDimension[text[i]]
+			if !ok {
+				c = text[i]
+			}
+			part = append(part, c)
+		default:
+			part = append(part, text[i])
+		}
+	}
+	return dimensions, nil
+}

@@ -1,0 +1,135 @@
+package export
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func newUpload(t *testing.T, api S3API) *Upload {
+	return NewUpload(t.Context(), api, "bucket", "perf/2026-11-23T03-08-09Z", 1, Object{Kind: KindMetrics, Key: "exports/metrics/r.csv", ContentType: "text/csv"})
+}
+
+// text is lines of 64 bytes.
+func text(bytes int) (b []byte) {
+	for len(b) < bytes {
+		b = fmt.Appendf(b, "%063d\n", len(b))
+	}
+	return b
+}
+
+func TestUpload(t *testing.T) {
+	for name, test := range map[string]struct{ size, parts int }{
+		"small":            {1 << 10, 0},
+		"one part":         {partSize, 0},
+		"a part and more":  {partSize + 64, 2},
+		"exactly 2 parts":  {2 * partSize, 2},
+		"nothing at all":   {0, 0},
+		"two and a little": {2*partSize + 640, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body, bucket := text(test.size), &fakeS3{}
+			u := newUpload(t, bucket)
+			for rest := body; len(rest) > 0; {
+				n := min(len(rest), 1<<20+7)
+				written, err := u.Write(rest[:n])
+				require.NoError(t, err)
+				require.Equal(t, n, written)
+				rest = rest[n:]
+			}
+			assert.Empty(t, bucket.objects, "nothing is under the key before Close")
+			if test.parts > 0 {
+				assert.GreaterOrEqual(t, len(bucket.uploads["1"].parts), test.parts-1, "parts go out as they fill")
+			}
+			got, err := u.Close()
+			require.NoError(t, err)
+			sum := sha256.Sum256(body)
+			assert.Equal(t, Object{KindMetrics, "exports/metrics/r.csv", "text/csv", int64(len(body)), int64(len(body)/64) - 1, hex.EncodeToString(sum[:])}, got)
+			assert.True(t, bytes.Equal(body, bucket.objects["exports/metrics/r.csv"].body))
+			assert.Equal(t, "perf/2026-11-23T03-08-09Z", bucket.objects["exports/metrics/r.csv"].meta["run"])
+			assert.Empty(t, bucket.uploads)
+		})
+	}
+}
+
+func TestUploadMeetsAnObject(t *testing.T) {
+	for _, size := range []int{640, partSize + 640} {
+		bucket, body := &fakeS3{}, text(size)
+		first := newUpload(t, bucket)
+		_, err := first.Write(body)
+		require.NoError(t, err)
+		record, err := first.Close()
+		require.NoError(t, err)
+
+		second := newUpload(t, bucket) // another attempt that found more
+		_, err = second.Write(append(body, text(64)...))
+		require.NoError(t, err)
+		adopted, err := second.Close()
+		require.NoError(t, err)
+		assert.Equal(t, record, adopted, "what was finished first stands")
+		assert.Empty(t, bucket.uploads)
+
+		bucket.objects["exports/metrics/r.csv"].meta["run"] = "other/2026-11-23T03-08-09Z"
+		third := newUpload(t, bucket)
+		_, err = third.Write(body)
+		require.NoError(t, err)
+		_, err = third.Close()
+		var foreign *ForeignError
+		require.ErrorAs(t, err, &foreign)
+		assert.Equal(t, "other/2026-11-23T03-08-09Z", foreign.Owner)
+		assert.ErrorContains(t, err, "move it away")
+		assert.Empty(t, bucket.uploads)
+		assert.True(t, bytes.Equal(body, bucket.objects["exports/metrics/r.csv"].body), "a foreign object is not touched")
+	}
+}
+
+// The answer to a Complete that worked is lost, and the SDK sends it again.
+func TestUploadCompletesTwice(t *testing.T) {
+	bucket, body := &fakeS3{}, text(partSize+640)
+	u := newUpload(t, bucket)
+	_, err := u.Write(body)
+	require.NoError(t, err)
+	bucket.fail = func(op string) error {
+		if op == "Completed" {
+			return s3Error("NoSuchUpload")
+		}
+		return nil
+	}
+	got, err := u.Close()
+	require.NoError(t, err)
+	assert.EqualValues(t, len(body), got.Bytes)
+}
+
+func TestUploadFails(t *testing.T) {
+	for _, op := range []string{"PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"} {
+		broken := errors.New("InternalError")
+		bucket := &fakeS3{fail: func(called string) error {
+			if called == op {
+				return broken
+			}
+			return nil
+		}}
+		size := partSize + 1
+		if op == "PutObject" {
+			size = 1
+		}
+		u := newUpload(t, bucket)
+		_, err := u.Write(make([]byte, size))
+		if err == nil {
+			_, err = u.Close()
+		}
+		require.ErrorIs(t, err, broken, op)
+		assert.ErrorContains(t, err, "s3://bucket/exports/metrics/r.csv", op)
+		u.Abort()
+		assert.Empty(t, bucket.objects, op)
+		assert.Empty(t, bucket.uploads, "%s leaves no upload", op)
+		_, err = u.Close()
+		assert.Error(t, err, "after Abort")
+	}
+}

@@ -1,0 +1,125 @@
+package shutdown
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/smithy-go"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// ECS is the load's side.
+type ECS interface {
+	DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error)
+	UpdateService(context.Context, *ecs.UpdateServiceInput, ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error)
+	ListTasks(context.Context, *ecs.ListTasksInput, ...func(*ecs.Options)) (*ecs.ListTasksOutput, error)
+	DescribeTasks(context.Context, *ecs.DescribeTasksInput, ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error)
+}
+
+// ElastiCache is the cache's side.
+type ElastiCache interface {
+	DescribeReplicationGroups(context.Context, *elasticache.DescribeReplicationGroupsInput, ...func(*elasticache.Options)) (*elasticache.DescribeReplicationGroupsOutput, error)
+	DescribeCacheClusters(context.Context, *elasticache.DescribeCacheClustersInput, ...func(*elasticache.Options)) (*elasticache.DescribeCacheClustersOutput, error)
+	ListTagsForResource(context.Context, *elasticache.ListTagsForResourceInput, ...func(*elasticache.Options)) (*elasticache.ListTagsForResourceOutput, error)
+	DeleteReplicationGroup(context.Context, *elasticache.DeleteReplicationGroupInput, ...func(*elasticache.Options)) (*elasticache.DeleteReplicationGroupOutput, error)
+}
+
+// CloudWatch finds and reads metrics.
+type CloudWatch interface {
+	export.DataAPI
+	export.ListAPI
+}
+
+// S3 holds the objects.
+type S3 interface {
+	export.S3API
+	HeadObject(context.Context, *s3.HeadObjectInput, ...func(*s3.Options)) (*s3.HeadObjectOutput, error)
+	DeleteObject(context.Context, *s3.DeleteObjectInput, ...func(*s3.Options)) (*s3.DeleteObjectOutput, error)
+	ListMultipartUploads(context.Context, *s3.ListMultipartUploadsInput, ...func(*s3.Options)) (*s3.ListMultipartUploadsOutput, error)
+}
+
+// Scheduler holds the run's identity and its end.
+type Scheduler interface {
+	GetSchedule(context.Context, *scheduler.GetScheduleInput, ...func(*scheduler.Options)) (*scheduler.GetScheduleOutput, error)
+	DeleteSchedule(context.Context, *scheduler.DeleteScheduleInput, ...func(*scheduler.Options)) (*scheduler.DeleteScheduleOutput, error)
+}
+
+// SNS tells people.
+type SNS interface {
+	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
+}
+
+// Clients is the AWS that a Shutdown works on.
+type Clients struct {
+	ECS         ECS
+	ElastiCache ElastiCache
+	CloudWatch  CloudWatch
+	Logs        export.LogsAPI
+	S3          S3
+	Scheduler   Scheduler
+	SNS         SNS
+	Region      string // decides the rate of log reads
+}
+
+// NewClients are the real clients, patient with throttling (8 attempts with up to 20 s between them, and no budget that a long export
+// could exhaust) but not with silence: an answer that does not begin within 30 s is asked for again.
+// https://docs.aws.amazon.com/sdk-for-go/v2/developer-guide/configure-retries-timeouts.html
+func NewClients(cfg aws.Config) Clients {
+	if client, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
+		cfg.HTTPClient = client.WithTransportOptions(func(t *http.Transport) { t.ResponseHeaderTimeout = 30 * time.Second })
+	}
+	cfg.Retryer = func() aws.Retryer {
+		return retry.NewStandard(func(o *retry.StandardOptions) {
+			o.MaxAttempts, o.MaxBackoff, o.RateLimiter = 8, 20*time.Second, ratelimit.None
+		})
+	}
+	return Clients{
+		ECS:         ecs.NewFromConfig(cfg),
+		ElastiCache: elasticache.NewFromConfig(cfg),
+		CloudWatch:  cloudwatch.NewFromConfig(cfg),
+		Logs:        cloudwatchlogs.NewFromConfig(cfg),
+		S3: s3.NewFromConfig(cfg, func(o *s3.Options) {
+			o.DisableLogOutputChecksumValidationSkipped = true // a multipart object has no checksum of the whole; TLS and sha256 remain
+		}),
+		Scheduler: scheduler.NewFromConfig(cfg),
+		SNS:       sns.NewFromConfig(cfg),
+		Region:    cfg.Region,
+	}
+}
+
+// errorCode is the code of an AWS error, or empty.
+func errorCode(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// notFound covers the services' words for it: ReplicationGroupNotFoundFault, ResourceNotFoundException, NotFound, NoSuchKey ... but not
+// NoSuchBucket.
+func notFound(err error) bool {
+	code := errorCode(err)
+	return strings.Contains(code, "NotFound") || code == "NoSuchKey"
+}
+
+// denied covers AccessDenied, AccessDeniedException, and a HEAD answered 403, which has no body and so no code of its own.
+func denied(err error) bool {
+	var response *awshttp.ResponseError
+	return strings.Contains(errorCode(err), "AccessDenied") || errors.As(err, &response) && response.HTTPStatusCode() == http.StatusForbidden
+}

@@ -1,0 +1,132 @@
+package shutdown
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// Config is what the stack tells its Lambda, the JSON in the environment variable CONFIG.
+type Config struct {
+	Name          string          `json:"name"`
+	Bucket        string          `json:"bucket"`
+	Prefix        string          `json:"prefix"`
+	Cluster       string          `json:"cluster"`
+	Service       string          `json:"service"`
+	Cache         Cache           `json:"cache"`
+	Logs          Logs            `json:"logs"`
+	Schedules     Schedules       `json:"schedules"`
+	TopicARN      string          `json:"topic_arn"` // SNS, empty: nobody is notified
+	Minutes       int             `json:"minutes"`
+	PeriodSeconds int             `json:"period_seconds"` // of the exported metrics, 0: 60
+	Settings      json.RawMessage `json:"settings"`       // goes into the manifest as it is
+}
+
+// Cache is the cache under test. Delete is false for one the stack did not create.
+type Cache struct {
+	ReplicationGroup string `json:"replication_group"`
+	Delete           bool   `json:"delete"`
+}
+
+// Logs names the log groups to export; an empty one does not exist.
+type Logs struct {
+	Load   string `json:"load"`
+	Engine string `json:"engine"`
+	Slow   string `json:"slow"`
+}
+
+// Schedules are the run's EventBridge schedules: the guard, and the planned end.
+type Schedules struct {
+	Group string `json:"group"`
+	Watch string `json:"watch"`
+	Stop  string `json:"stop"`
+}
+
+// ParseConfig reads CONFIG and names what is missing in it.
+func ParseConfig(text string) (Config, error) {
+	var c Config
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return c, fmt.Errorf("read the environment variable CONFIG: %w", err)
+	}
+	if c.PeriodSeconds == 0 {
+		c.PeriodSeconds = 60
+	}
+	var missing []error
+	for _, m := range []struct{ name, value string }{{"name", c.Name}, {"bucket", c.Bucket}, {"cluster", c.Cluster}, {"service", c.Service},
+		{"schedules.group", c.Schedules.Group}, {"schedules.watch", c.Schedules.Watch}, {"schedules.stop", c.Schedules.Stop}} {
+		if m.value == "" {
+			missing = append(missing, fmt.Errorf("the environment variable CONFIG has no %s", m.name))
+		}
+	}
+	return c, errors.Join(missing...)
+}
+
+// Keys of a run's objects. They are fixed by the run, not by the attempt.
+
+func (c Config) metricsKey(run string) string { return path.Join(c.Prefix, "metrics", run+".csv") }
+func (c Config) logsKey(run string) string    { return path.Join(c.Prefix, "logs", run+".txt") }
+
+// ManifestKey is the key of a run's manifest.
+func (c Config) ManifestKey(run string) string { return path.Join(c.Prefix, "manifest", run+".json") }
+
+// StateKey is the key of a run's record.
+func (c Config) StateKey(run string) string { return path.Join(c.Prefix, "state", run+".json") }
+
+// owner is the value of x-amz-meta-run on the run's objects.
+func (c Config) owner(run string) string { return c.Name + "/" + run }
+
+func (c Config) logGroups() (groups []export.LogGroup) {
+	for _, g := range []export.LogGroup{{Kind: "load", Name: c.Logs.Load}, {Kind: "engine-log", Name: c.Logs.Engine}, {Kind: "slow-log", Name: c.Logs.Slow}} {
+		if g.Name != "" {
+			groups = append(groups, g)
+		}
+	}
+	return groups
+}
+
+// Actions of an Event.
+const (
+	ActionStop      = "stop"      // end the run now
+	ActionWatch     = "watch"     // end the run if it is overdue or half ended
+	ActionPreflight = "preflight" // prove that a stop could work, before anything costs money
+	ActionExport    = "export"    // export again what an ended run's stop could not
+)
+
+// Event is one request.
+type Event struct {
+	Action string    `json:"action"`
+	Run    string    `json:"run"`              // 2026-11-23T03-08-09Z
+	StopBy time.Time `json:"stop_by,omitzero"` // watch only: the end of the run whatever became of its stop schedule
+}
+
+// Statuses of an Answer.
+const (
+	StatusReady   = "ready"   // preflight passed
+	StatusIdle    = "idle"    // nothing to do, Message says why
+	StatusPending = "pending" // not done yet, the next watch tick carries on
+	StatusDone    = "done"    // nothing of the run is left but its objects
+)
+
+// Answer says what an invocation came to.
+type Answer struct {
+	Run      string `json:"run"`
+	Action   string `json:"action"`
+	Status   string `json:"status"`
+	Message  string `json:"message,omitempty"`
+	Manifest string `json:"manifest,omitempty"` // s3://BUCKET/KEY, once it is complete
+}
+
+const runLayout = "2006-01-02T15-04-05Z"
+
+// ParseRun is the instant a run is named after, in UTC.
+func ParseRun(run string) (time.Time, error) {
+	t, err := time.Parse(runLayout, run)
+	if err != nil {
+		return t, fmt.Errorf("run %q is not of the form 2026-11-23T03-08-09Z", run)
+	}
+	return t, nil
+}

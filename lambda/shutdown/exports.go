@@ -1,0 +1,231 @@
+package shutdown
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// reserve is kept back from an export for the steps after it: the cache must be deleted in this invocation.
+const reserve = time.Minute
+
+func (r *run) target() export.Target {
+	t := export.Target{Cluster: r.cfg.Cluster, Service: r.cfg.Service}
+	if r.state.Membership != nil {
+		t.Membership = *r.state.Membership
+	}
+	return t
+}
+
+// until is when an export has to end, zero without a deadline.
+func (r *run) until(ctx context.Context) time.Time {
+	if deadline, ok := ctx.Deadline(); ok {
+		return deadline.Add(-reserve)
+	}
+	return time.Time{}
+}
+
+// settle waits until the window's last datapoints are there. CloudWatch closes a minute late, about two minutes in the field, so it is
+// given three periods of the data, and 15 seconds at least; what comes later is missing, and the manifest says so.
+func (r *run) settle(ctx context.Context) error {
+	if r.state.Window == nil || r.state.Membership == nil || r.recordOf(export.KindMetrics) != nil {
+		return nil
+	}
+	end, period := r.state.Window.End, time.Duration(r.state.PeriodSeconds)*time.Second
+	late := false
+	settled, err := r.poll(ctx, min(period, 10*time.Second), min(4*time.Minute, r.left(ctx)-reserve), func() (bool, error) {
+		settled, step, err := export.Settled(ctx, r.aws.CloudWatch, *r.state.Membership, end, period)
+		late = !settled && r.clock.Now().After(end.Add(min(max(3*step, 15*time.Second), 3*time.Minute)))
+		return settled || late, err
+	})
+	if err == nil && (late || !settled) {
+		r.log.Warn("the end of the window is not complete", "window_end", end)
+	}
+	return err
+}
+
+func (r *run) exportMetrics(ctx context.Context) error {
+	if !r.state.LoadStopped {
+		return pending("the load was not seen to stop")
+	}
+	if r.state.Window == nil {
+		return nil
+	}
+	object := export.Object{Kind: export.KindMetrics, Key: r.cfg.metricsKey(r.id), ContentType: "text/csv; charset=utf-8"}
+	until := r.until(ctx)
+	return r.upload(ctx, object, 1, func(ctx context.Context, w io.Writer) error {
+		series, err := r.target().Discover(ctx, r.aws.CloudWatch, r.clock)
+		if err != nil {
+			return err
+		}
+		job := export.MetricsJob{API: r.aws.CloudWatch, Clock: r.clock, Series: series, Window: *r.state.Window,
+			Period: time.Duration(r.state.PeriodSeconds) * time.Second, Until: until}
+		sum, err := job.Write(ctx, w)
+		if err == nil {
+			r.state.Metrics = &sum
+		}
+		return err
+	})
+}
+
+// exportLogs covers more than the metrics: from the run's begin, where the engine's log begins, to a minute after the load's end, because
+// a task's clock is not ECS's.
+func (r *run) exportLogs(ctx context.Context) error {
+	if !r.state.LoadStopped {
+		return pending("the load was not seen to stop")
+	}
+	if r.state.Window == nil {
+		return nil
+	}
+	object := export.Object{Kind: export.KindLogs, Key: r.cfg.logsKey(r.id), ContentType: "text/plain; charset=utf-8"}
+	until := r.until(ctx)
+	return r.upload(ctx, object, 0, func(ctx context.Context, w io.Writer) error {
+		job := export.LogsJob{API: r.aws.Logs, Clock: r.clock, Groups: r.cfg.logGroups(),
+			Window: export.Window{Start: r.begun, End: r.state.Window.End.Add(time.Minute)}, Rate: export.LogsRate(r.aws.Region), Until: until}
+		sum, err := job.Write(ctx, w)
+		if err == nil {
+			r.state.Logs = &sum
+		}
+		return err
+	})
+}
+
+// upload makes one object, unless it is there and on record, and puts it on record. A call that hangs cannot eat the reserve.
+func (r *run) upload(all context.Context, object export.Object, header int64, write func(context.Context, io.Writer) error) (err error) {
+	there, err := r.there(all, object)
+	if there || err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(all, r.left(all)-reserve)
+	defer cancel()
+	defer func() {
+		if err != nil && ctx.Err() != nil && all.Err() == nil {
+			err = fmt.Errorf("%w: %w", export.ErrOutOfTime, err)
+		}
+	}()
+	if r.state.Attempts != 1 {
+		if err := r.sweep(ctx, object.Key); err != nil {
+			return err
+		}
+	}
+	u := export.NewUpload(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.owner(r.id), header, object)
+	defer u.Abort()
+	if err := write(ctx, u); err != nil {
+		return err
+	}
+	object, err = u.Close()
+	if err != nil {
+		return err
+	}
+	r.state.Objects = append(slices.DeleteFunc(r.state.Objects, func(o export.Object) bool { return o.Kind == object.Kind }), object)
+	return r.save(ctx)
+}
+
+func (r *run) recordOf(kind string) *export.Object {
+	for i, o := range r.state.Objects {
+		if o.Kind == kind {
+			return &r.state.Objects[i]
+		}
+	}
+	return nil
+}
+
+// there says whether the object is on record and still lies as it was recorded.
+func (r *run) there(ctx context.Context, object export.Object) (bool, error) {
+	known := r.recordOf(object.Kind)
+	if known == nil {
+		return false, nil
+	}
+	size, err := r.store.size(ctx, object.Key)
+	if size < 0 || err != nil {
+		return false, err // someone removed it: it is made again
+	}
+	if size != known.Bytes {
+		return false, fmt.Errorf("s3://%s/%s has %d bytes, but %d were exported: someone changed it; remove it and run `mage export`", r.cfg.Bucket, object.Key, size, known.Bytes)
+	}
+	return true, nil
+}
+
+// sweep removes what an attempt that was cut off left of an upload.
+func (r *run) sweep(ctx context.Context, key string) error {
+	out, err := r.aws.S3.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &r.cfg.Bucket, Prefix: &key})
+	if err != nil {
+		return fmt.Errorf("list open uploads of s3://%s/%s: allow s3:ListBucketMultipartUploads on the bucket: %w", r.cfg.Bucket, key, err)
+	}
+	for _, u := range out.Uploads {
+		if aws.ToString(u.Key) != key {
+			continue
+		}
+		_, err := r.aws.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &r.cfg.Bucket, Key: &key, UploadId: u.UploadId})
+		if err != nil && errorCode(err) != "NoSuchUpload" {
+			return fmt.Errorf("abort an upload of s3://%s/%s that an earlier attempt left: %w", r.cfg.Bucket, key, err)
+		}
+	}
+	return nil
+}
+
+// writeManifest says what is there so far. A complete manifest is never replaced.
+func (r *run) writeManifest(ctx context.Context) error {
+	key := r.cfg.ManifestKey(r.id)
+	complete := r.state.LoadStopped && (r.state.Window == nil || r.recordOf(export.KindMetrics) != nil && r.recordOf(export.KindLogs) != nil)
+	there, etag, err := r.store.get(ctx, key)
+	if err != nil {
+		return err
+	}
+	if there != nil {
+		before, err := export.ParseManifest(there)
+		if err == nil && before.Complete {
+			r.state.Complete = true
+			return nil
+		}
+	}
+	m := r.manifest(complete)
+	if _, err := r.store.put(ctx, key, m, etag); err != nil {
+		return err
+	}
+	r.state.Complete = complete
+	return r.save(ctx)
+}
+
+func (r *run) manifest(complete bool) export.Manifest {
+	m := export.Manifest{SchemaVersion: export.SchemaVersion, Name: r.cfg.Name, Run: r.id, ToolVersion: toolVersion(), Complete: complete,
+		CreatedAt: r.clock.Now().UTC().Truncate(time.Second), Attempts: r.state.Attempts, Window: r.state.Window, LoadStart: r.state.LoadStart,
+		Settings: json.RawMessage(r.cfg.Settings), Membership: r.state.Membership, Tasks: append([]export.Task{}, r.state.Tasks...),
+		Objects: append([]export.Object{}, r.state.Objects...), Metrics: r.state.Metrics, Logs: r.state.Logs, Warnings: append([]string{}, r.state.Warnings...)}
+	if m.Metrics != nil {
+		for _, s := range m.Metrics.Sources {
+			if s.MinutesFound < m.Metrics.MinutesExpected {
+				m.Warnings = append(m.Warnings, fmt.Sprintf("metrics of %s: %d of %d minutes", s.Name, s.MinutesFound, m.Metrics.MinutesExpected))
+			}
+		}
+		m.Warnings = append(m.Warnings, m.Metrics.Messages...)
+	}
+	if m.Logs != nil {
+		m.Warnings = append(m.Warnings, m.Logs.Messages...)
+	}
+	m.Warnings = append(m.Warnings, r.troubles()...)
+	return m
+}
+
+// toolVersion is the module's version in the binary, or its commit.
+func toolVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && info.Main.Version == "(devel)" {
+			return s.Value
+		}
+	}
+	return info.Main.Version
+}

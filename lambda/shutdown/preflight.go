@@ -1,0 +1,167 @@
+package shutdown
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// check is one call that a stop will make. What it asks for need not exist yet.
+type check struct {
+	allow string // the permission it needs
+	do    func(context.Context) error
+}
+
+// preflight proves, before anything costs money, that the stop of this run could do its work: the run is the stack's, the bucket takes
+// objects from this role, and every kind of read is allowed. A role that was just created takes up to a minute to work, so what is denied
+// is asked again for that long: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html#troubleshoot_general_eventual-consistency
+func (r *run) preflight(ctx context.Context) (Answer, error) {
+	end := r.clock.Now().Add(time.Minute)
+	var failures []error
+	for _, c := range append(r.reads(ctx), r.bucket()...) {
+		var err error
+		_, stopped := r.poll(ctx, 5*time.Second, end.Sub(r.clock.Now()), func() (bool, error) {
+			err = c.do(ctx)
+			return !denied(err), nil
+		})
+		switch {
+		case stopped != nil:
+			return Answer{Run: r.id, Action: r.action}, errors.Join(append(failures, stopped)...)
+		case denied(err):
+			failures = append(failures, fmt.Errorf("preflight: allow %s to the role of Lambda %s-stop: %w", c.allow, r.cfg.Name, err))
+		case err != nil && !notFound(err):
+			failures = append(failures, fmt.Errorf("preflight: %w", err))
+		}
+	}
+	if len(failures) > 0 {
+		return Answer{Run: r.id, Action: r.action}, errors.Join(failures...)
+	}
+	return r.answer(StatusReady, fmt.Sprintf("s3://%s/%s takes the exports", r.cfg.Bucket, r.cfg.Prefix)), nil
+}
+
+func (r *run) reads(ctx context.Context) []check {
+	checks := []check{
+		{"scheduler:GetSchedule", func(ctx context.Context) error {
+			current, err := r.current(ctx)
+			if err == nil && current.Run != r.id {
+				err = fmt.Errorf("schedule %s/%s names run %q, not %s: apply again", r.cfg.Schedules.Group, r.cfg.Schedules.Watch, current.Run, r.id)
+			}
+			return err
+		}},
+		{"ecs:DescribeServices", func(ctx context.Context) error {
+			_, err := r.service(ctx)
+			return err
+		}},
+		{"ecs:ListTasks", func(ctx context.Context) error {
+			_, err := r.aws.ECS.ListTasks(ctx, &ecs.ListTasksInput{Cluster: &r.cfg.Cluster, ServiceName: &r.cfg.Service})
+			return err
+		}},
+		{"cloudwatch:ListMetrics", func(ctx context.Context) error {
+			_, err := r.aws.CloudWatch.ListMetrics(ctx, &cloudwatch.ListMetricsInput{Namespace: aws.String(export.NamespaceECS)})
+			return err
+		}},
+		{"cloudwatch:GetMetricData", func(ctx context.Context) error {
+			end := r.clock.Now().Truncate(time.Minute)
+			_, err := r.aws.CloudWatch.GetMetricData(ctx, &cloudwatch.GetMetricDataInput{StartTime: aws.Time(end.Add(-time.Minute)), EndTime: &end,
+				MetricDataQueries: []cwtypes.MetricDataQuery{{Id: aws.String("preflight"), MetricStat: &cwtypes.MetricStat{Period: aws.Int32(60), Stat: aws.String("Average"),
+					Metric: &cwtypes.Metric{Namespace: aws.String(export.NamespaceECS), MetricName: aws.String("CPUUtilization")}}}}})
+			return err
+		}},
+	}
+	if id := r.cfg.Cache.ReplicationGroup; id != "" {
+		checks = append(checks, check{"elasticache:DescribeReplicationGroups", func(ctx context.Context) error {
+			_, err := r.replicationGroup(ctx)
+			return err
+		}}, check{"elasticache:DescribeCacheClusters", func(ctx context.Context) error {
+			_, err := r.aws.ElastiCache.DescribeCacheClusters(ctx, &elasticache.DescribeCacheClustersInput{CacheClusterId: aws.String(id + "-001")})
+			return err
+		}})
+		if arn := groupARN(ctx, id); arn != "" && r.cfg.Cache.Delete {
+			checks = append(checks, check{"elasticache:ListTagsForResource", func(ctx context.Context) error {
+				_, err := r.aws.ElastiCache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &arn})
+				return err
+			}})
+		}
+	}
+	for _, group := range r.cfg.logGroups() {
+		checks = append(checks, check{"logs:DescribeLogStreams on " + group.Name, func(ctx context.Context) error {
+			_, err := r.aws.Logs.DescribeLogStreams(ctx, &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: &group.Name, Limit: aws.Int32(1)})
+			return err
+		}}, check{"logs:GetLogEvents on " + group.Name, func(ctx context.Context) error {
+			_, err := r.aws.Logs.GetLogEvents(ctx, &cloudwatchlogs.GetLogEventsInput{LogGroupName: &group.Name, LogStreamName: aws.String("preflight"),
+				StartFromHead: aws.Bool(true), Limit: aws.Int32(1)})
+			return err
+		}})
+	}
+	return checks
+}
+
+// groupARN is derived from this function's own ARN, which knows partition, Region and account; outside of Lambda it is empty.
+func groupARN(ctx context.Context, id string) string {
+	lc, ok := lambdacontext.FromContext(ctx)
+	if !ok {
+		return ""
+	}
+	part := strings.SplitN(lc.InvokedFunctionArn, ":", 6) // arn:aws:lambda:REGION:ACCOUNT:function:NAME
+	if len(part) < 6 {
+		return ""
+	}
+	return fmt.Sprintf("arn:%s:elasticache:%s:%s:replicationgroup:%s", part[1], part[3], part[4], id)
+}
+
+func (r *run) bucket() []check {
+	at := fmt.Sprintf("s3://%s/%s/*", r.cfg.Bucket, r.cfg.Prefix)
+	checks := []check{
+		{"s3:PutObject and s3:DeleteObject on " + at + " (and the use of the bucket's KMS key, if it has one)", r.probe},
+		{"s3:ListBucketMultipartUploads on bucket " + r.cfg.Bucket, func(ctx context.Context) error { return r.sweep(ctx, r.probeKey()) }},
+	}
+	for _, key := range []string{r.cfg.StateKey(r.id), r.cfg.metricsKey(r.id), r.cfg.logsKey(r.id), r.cfg.ManifestKey(r.id)} {
+		checks = append(checks, check{"s3:GetObject on " + at + " and s3:ListBucket on bucket " + r.cfg.Bucket, func(ctx context.Context) error {
+			_, err := r.store.size(ctx, key) // an object of another run is an error
+			return err
+		}})
+	}
+	return checks
+}
+
+func (r *run) probeKey() string { return path.Join(r.cfg.Prefix, "preflight", r.id) }
+
+// probe writes an object the way a large export is written, and removes it.
+func (r *run) probe(ctx context.Context) error {
+	key, bucket := r.probeKey(), r.cfg.Bucket
+	fail := func(what string, err error) error { return fmt.Errorf("%s s3://%s/%s: %w", what, bucket, key, err) }
+	upload, err := r.aws.S3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: &key,
+		Metadata: map[string]string{export.Metadata: r.cfg.owner(r.id)}})
+	if err != nil {
+		return fail("begin a multipart upload to", err)
+	}
+	part, err := r.aws.S3.UploadPart(ctx, &s3.UploadPartInput{Bucket: &bucket, Key: &key, UploadId: upload.UploadId, PartNumber: aws.Int32(1),
+		Body: strings.NewReader("elasticache-perf asks whether this bucket takes its exports\n")})
+	if err == nil {
+		_, err = r.aws.S3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: upload.UploadId,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32}}}})
+	}
+	if err != nil {
+		_, aborted := r.aws.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: upload.UploadId})
+		return fail("write", errors.Join(err, aborted))
+	}
+	if _, err := r.aws.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key}); err != nil {
+		return fail("remove the probe", err)
+	}
+	return nil
+}

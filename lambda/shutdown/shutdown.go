@@ -1,0 +1,235 @@
+package shutdown
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// Shutdown ends runs of one stack.
+type Shutdown struct {
+	cfg   Config
+	aws   Clients
+	clock export.Clock
+}
+
+// New makes a Shutdown of the stack cfg describes.
+func New(cfg Config, clients Clients, clock export.Clock) *Shutdown {
+	return &Shutdown{cfg: cfg, aws: clients, clock: clock}
+}
+
+const (
+	stopGrace = 15 * time.Minute // a stop schedule that has not ended the run by then is overdue
+	alarmLate = 24 * time.Hour   // a run still not gone that long after it was overdue is an error, which is the alarm
+)
+
+// Handle serves one event. An error is worth Lambda's retry; what only needs time is StatusPending, and watch carries it on.
+func (s *Shutdown) Handle(ctx context.Context, event Event) (Answer, error) {
+	begun, err := ParseRun(event.Run)
+	if err != nil {
+		return Answer{}, err
+	}
+	r := &run{Shutdown: s, id: event.Run, begun: begun, action: event.Action, holder: holder(ctx),
+		log:   slog.With("run", event.Run, "action", event.Action),
+		store: store{s.aws.S3, s.cfg.Bucket, s.cfg.owner(event.Run)}}
+	answer, err := r.handle(ctx, event)
+	if err != nil {
+		r.log.Error("failed", "status", answer.Status, "error", err)
+		return answer, err
+	}
+	r.log.Info("answered", "status", answer.Status, "message", answer.Message)
+	return answer, nil
+}
+
+func (r *run) handle(ctx context.Context, event Event) (Answer, error) {
+	switch event.Action {
+	case ActionPreflight:
+		return r.preflight(ctx)
+	case ActionExport:
+		return r.export(ctx)
+	case ActionStop, ActionWatch:
+	default:
+		return Answer{}, fmt.Errorf("action %q: expected stop, watch, preflight or export", event.Action)
+	}
+	current, err := r.current(ctx)
+	switch {
+	case err != nil:
+		return Answer{}, err
+	case current.Run == "":
+		return r.answer(StatusIdle, fmt.Sprintf("schedule %s is gone: no run is under way", r.cfg.Schedules.Watch)), nil
+	case current.Run != r.id:
+		return r.answer(StatusIdle, fmt.Sprintf("the stack's run is %s, not %s: nothing was touched", current.Run, r.id)), nil
+	case event.Action == ActionWatch:
+		return r.watch(ctx, current.StopBy)
+	}
+	return r.stop(ctx)
+}
+
+// current is the event in the watch schedule's input, the stack's one run; its zero value means that there is none.
+func (s *Shutdown) current(ctx context.Context) (Event, error) {
+	var event Event
+	out, err := s.schedule(ctx, s.cfg.Schedules.Watch)
+	if err != nil || out == nil || out.Target == nil {
+		return event, err
+	}
+	if err := json.Unmarshal([]byte(aws.ToString(out.Target.Input)), &event); err != nil {
+		return event, fmt.Errorf("read the input of schedule %s: %w", s.cfg.Schedules.Watch, err)
+	}
+	return event, nil
+}
+
+// schedule is nil when there is none of that name.
+func (s *Shutdown) schedule(ctx context.Context, name string) (*scheduler.GetScheduleOutput, error) {
+	out, err := s.aws.Scheduler.GetSchedule(ctx, &scheduler.GetScheduleInput{GroupName: &s.cfg.Schedules.Group, Name: &name})
+	if notFound(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read schedule %s/%s: %w", s.cfg.Schedules.Group, name, err)
+	}
+	return out, nil
+}
+
+// watch is the guard: it leaves a run in time alone, and ends one that is overdue or whose stop was begun.
+func (r *run) watch(ctx context.Context, stopBy time.Time) (Answer, error) {
+	due, err := r.due(ctx, stopBy)
+	if err != nil {
+		return Answer{}, err
+	}
+	now := r.clock.Now()
+	if now.Before(due) {
+		begun, _, err := r.store.get(ctx, r.cfg.StateKey(r.id))
+		if err != nil {
+			return Answer{}, err
+		}
+		if begun == nil {
+			return r.answer(StatusIdle, "in time until "+due.Format(time.RFC3339)), nil
+		}
+	}
+	answer, err := r.stop(ctx)
+	if err == nil && answer.Status != StatusDone && now.After(due.Add(alarmLate)) {
+		err = fmt.Errorf("run %s was due at %s and is still not gone: %s; look at the log of this function, then run `mage destroy`",
+			r.id, due.Format(time.RFC3339), answer.Message)
+	}
+	return answer, err
+}
+
+// due is when the run is overdue: a grace after its stop schedule, which exists from the moment the load is steady, or stop_by.
+func (r *run) due(ctx context.Context, stopBy time.Time) (time.Time, error) {
+	if stopBy.IsZero() {
+		return stopBy, fmt.Errorf("the input of schedule %s has no stop_by", r.cfg.Schedules.Watch)
+	}
+	out, err := r.schedule(ctx, r.cfg.Schedules.Stop)
+	if err != nil || out == nil {
+		return stopBy, err
+	}
+	text := aws.ToString(out.ScheduleExpression)
+	zone, err := time.LoadLocation(aws.ToString(out.ScheduleExpressionTimezone))
+	if err != nil {
+		return stopBy, fmt.Errorf("schedule %s: %w", r.cfg.Schedules.Stop, err)
+	}
+	at, err := time.ParseInLocation("at(2006-01-02T15:04:05)", text, zone)
+	if err != nil {
+		return stopBy, fmt.Errorf("schedule %s has the expression %q: expected at(yyyy-mm-ddThh:mm:ss)", r.cfg.Schedules.Stop, text)
+	}
+	if late := at.UTC().Add(stopGrace); late.Before(stopBy) {
+		return late, nil
+	}
+	return stopBy, nil
+}
+
+// run is one invocation's work on one run.
+type run struct {
+	*Shutdown
+	id     string
+	begun  time.Time // the instant the run is named after
+	action string
+	holder string
+	log    *slog.Logger
+	store  store
+
+	state    State
+	etag     string // of the record
+	recorded bool   // state is the record, not just this invocation's memory
+
+	idle bool // ECS runs nothing of this run
+	gone bool // so far as it is ours to delete, the cache is NotFound
+
+	waiting  []string // what only needs time
+	failures []error
+}
+
+// holder names this invocation. Lambda's retries of one event carry one request id, so a retry need not wait for the attempt that died.
+func holder(ctx context.Context) string {
+	if lc, ok := lambdacontext.FromContext(ctx); ok && lc.AwsRequestID != "" {
+		return lc.AwsRequestID
+	}
+	return "person-" + rand.Text()
+}
+
+func (r *run) answer(status, message string) Answer {
+	a := Answer{Run: r.id, Action: r.action, Status: status, Message: message}
+	if r.state.Complete {
+		a.Manifest = "s3://" + r.cfg.Bucket + "/" + r.cfg.ManifestKey(r.id)
+	}
+	return a
+}
+
+// pending is an outcome that only needs time: it is no failure, and the next watch tick goes on from it.
+type pending string
+
+func (p pending) Error() string { return string(p) }
+
+func (r *run) warn(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.log.Warn(text)
+	if !slices.Contains(r.state.Warnings, text) {
+		r.state.Warnings = append(r.state.Warnings, text)
+	}
+}
+
+// left is the time before this invocation ends, a day when it has no deadline.
+func (r *run) left(ctx context.Context) time.Duration {
+	if deadline, ok := ctx.Deadline(); ok {
+		return deadline.Sub(r.clock.Now())
+	}
+	return 24 * time.Hour
+}
+
+// poll asks done every interval until it says yes, fails, or the time is up.
+func (r *run) poll(ctx context.Context, interval, atMost time.Duration, done func() (bool, error)) (bool, error) {
+	end := r.clock.Now().Add(atMost)
+	for {
+		if ok, err := done(); ok || err != nil {
+			return ok, err
+		}
+		if !r.clock.Now().Add(interval).Before(end) {
+			return false, nil
+		}
+		if err := r.clock.Sleep(ctx, interval); err != nil {
+			return false, err
+		}
+	}
+}
+
+// troubles are this invocation's waits and failures in words.
+func (r *run) troubles() []string {
+	all := slices.Clone(r.waiting)
+	for _, err := range r.failures {
+		all = append(all, err.Error())
+	}
+	return all
+}
+
+func (r *run) failed() error { return errors.Join(r.failures...) }

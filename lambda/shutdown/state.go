@@ -1,0 +1,177 @@
+package shutdown
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// State is the run's record between invocations. What one attempt found out stands for the next: the window and the membership fix the
+// bytes of the exports.
+type State struct {
+	Name          string             `json:"name"`
+	Run           string             `json:"run"`
+	Begun         time.Time          `json:"begun"`
+	Attempts      int                `json:"attempts"`
+	Holder        string             `json:"holder,omitempty"` // the invocation at work
+	HeldUntil     time.Time          `json:"held_until,omitzero"`
+	LoadStopped   bool               `json:"load_stopped"`     // Window is known, or no load ever ran
+	Window        *export.Window     `json:"window,omitempty"` // absent: no load ever ran
+	LoadStart     *time.Time         `json:"load_start,omitempty"`
+	PeriodSeconds int                `json:"period_seconds,omitempty"`
+	Tasks         []export.Task      `json:"tasks,omitempty"`
+	Membership    *export.Membership `json:"membership,omitempty"`
+	Metrics       *export.Metrics    `json:"metrics,omitempty"`
+	Logs          *export.Logs       `json:"logs,omitempty"`
+	Objects       []export.Object    `json:"objects,omitempty"`
+	Complete      bool               `json:"complete"` // the manifest is
+	Notified      []string           `json:"notified,omitempty"`
+	Warnings      []string           `json:"warnings,omitempty"`
+}
+
+var (
+	errHeld  = errors.New("another invocation is at work on this run")
+	errTaken = errors.New("another invocation took this run over")
+)
+
+// store keeps a run's small JSON objects. Writes are conditional on what was read.
+type store struct {
+	s3            S3
+	bucket, owner string
+}
+
+// get reads an object of this run; text is nil when there is none.
+func (s store) get(ctx context.Context, key string) (text []byte, etag string, err error) {
+	out, err := s.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
+	if notFound(err) {
+		return nil, "", nil
+	}
+	if denied(err) {
+		return nil, "", fmt.Errorf("read s3://%s/%s: allow s3:GetObject on the object, and s3:ListBucket on the bucket (without it a missing object reads as denied): %w", s.bucket, key, err)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("read s3://%s/%s: %w", s.bucket, key, err)
+	}
+	defer out.Body.Close()
+	if err := s.owns(key, out.Metadata); err != nil {
+		return nil, "", err
+	}
+	text, err = io.ReadAll(out.Body)
+	if err != nil {
+		return nil, "", fmt.Errorf("read s3://%s/%s: %w", s.bucket, key, err)
+	}
+	return text, aws.ToString(out.ETag), nil
+}
+
+// size is the size of an object of this run in bytes, -1 when there is none.
+func (s store) size(ctx context.Context, key string) (int64, error) {
+	out, err := s.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &key})
+	if notFound(err) {
+		return -1, nil
+	}
+	if err != nil {
+		return -1, fmt.Errorf("look at s3://%s/%s: %w", s.bucket, key, err)
+	}
+	return aws.ToInt64(out.ContentLength), s.owns(key, out.Metadata)
+}
+
+func (s store) owns(key string, metadata map[string]string) error {
+	if owner := metadata[export.Metadata]; owner != s.owner {
+		return &export.ForeignError{Bucket: s.bucket, Key: key, Owner: owner, Want: s.owner}
+	}
+	return nil
+}
+
+// put writes an object over the version etag, or a new one when etag is empty. errTaken: it is not that version any more.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+func (s store) put(ctx context.Context, key string, value any, etag string) (string, error) {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return "", err
+	}
+	text = append(text, '\n')
+	in := &s3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(text), ContentType: aws.String("application/json"),
+		Metadata: map[string]string{export.Metadata: s.owner}}
+	if etag == "" {
+		in.IfNoneMatch = aws.String("*")
+	} else {
+		in.IfMatch = &etag
+	}
+	out, err := s.s3.PutObject(ctx, in)
+	if err == nil {
+		return aws.ToString(out.ETag), nil
+	}
+	if code := errorCode(err); code != "PreconditionFailed" && code != "ConditionalRequestConflict" {
+		return "", fmt.Errorf("write s3://%s/%s: %w", s.bucket, key, err)
+	}
+	// A write whose answer was lost is sent again by the SDK and then meets itself.
+	there, now, err := s.get(ctx, key)
+	if err != nil {
+		return "", err
+	}
+	if bytes.Equal(there, text) {
+		return now, nil
+	}
+	return "", fmt.Errorf("write s3://%s/%s: %w", s.bucket, key, errTaken)
+}
+
+// take reads the record and holds the run until this invocation's deadline, or for 15 minutes, Lambda's longest.
+func (r *run) take(ctx context.Context) error {
+	text, etag, err := r.store.get(ctx, r.cfg.StateKey(r.id))
+	if err != nil {
+		return err
+	}
+	now := r.clock.Now()
+	state := State{Name: r.cfg.Name, Run: r.id, Begun: now}
+	if text != nil {
+		if err := json.Unmarshal(text, &state); err != nil {
+			return fmt.Errorf("read s3://%s/%s: %w", r.cfg.Bucket, r.cfg.StateKey(r.id), err)
+		}
+	}
+	if state.Holder != "" && state.Holder != r.holder && now.Before(state.HeldUntil) {
+		return fmt.Errorf("%w until %s", errHeld, state.HeldUntil.Format(time.RFC3339))
+	}
+	state.Attempts++
+	state.Holder, state.HeldUntil = r.holder, now.Add(15*time.Minute)
+	if deadline, ok := ctx.Deadline(); ok {
+		state.HeldUntil = deadline.UTC()
+	}
+	r.state, r.etag, r.recorded = state, etag, true
+	if err := r.save(ctx); err != nil {
+		r.recorded = false
+		return err
+	}
+	return nil
+}
+
+// save writes the record, unless there was none to take.
+func (r *run) save(ctx context.Context) error {
+	if !r.recorded {
+		return nil
+	}
+	etag, err := r.store.put(ctx, r.cfg.StateKey(r.id), r.state, r.etag)
+	if err != nil {
+		return err
+	}
+	r.etag = etag
+	return nil
+}
+
+// release lets the next invocation begin at once. When it cannot, the hold ends by itself.
+func (r *run) release(ctx context.Context) {
+	r.state.Holder, r.state.HeldUntil = "", time.Time{}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := r.save(ctx); err != nil {
+		r.log.Warn("the record keeps its holder", "error", err)
+	}
+}

@@ -1,0 +1,165 @@
+package shutdown
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+// stop ends the run. The order is the promise: nothing is exported before the load has said its last words, the cache is deleted whatever
+// failed before, the manifest is the commit mark, and the guard goes last, when there is nothing left to guard.
+func (r *run) stop(ctx context.Context) (Answer, error) {
+	if err := r.take(ctx); errors.Is(err, errHeld) || errors.Is(err, errTaken) {
+		return r.answer(StatusPending, err.Error()), nil
+	} else if err != nil {
+		r.failures = append(r.failures, err) // go on without a record: the load and the cache cost money
+		r.log.Error("there is no record of this run", "error", err)
+	}
+	defer r.release(ctx)
+	for _, step := range []step{
+		{"stop the load", r.stopLoad},
+		{"read the membership", r.readMembership},
+		{"save the record", r.save},
+		{"settle", r.settle},
+		{"export metrics", r.exportMetrics},
+		{"export logs", r.exportLogs},
+		{"delete the cache", r.deleteCache},
+		{"write the manifest", r.writeManifest},
+		{"notify", r.notify},
+		{"wait for the cache to be gone", r.awaitGone},
+		{"remove the schedules", r.removeSchedules},
+	} {
+		err := step.do(ctx)
+		var wait pending
+		switch {
+		case err == nil:
+			r.log.Info("step", "step", step.name)
+			continue
+		case errors.Is(err, errTaken), ctx.Err() != nil:
+			return r.answer(StatusPending, step.name+": "+err.Error()), ctx.Err()
+		case errors.As(err, &wait), errors.Is(err, export.ErrOutOfTime):
+			r.waiting = append(r.waiting, step.name+": "+err.Error())
+		default:
+			r.failures = append(r.failures, fmt.Errorf("%s: %w", step.name, err))
+		}
+		r.log.Warn("step", "step", step.name, "error", err)
+	}
+	if len(r.waiting)+len(r.failures) > 0 {
+		return r.answer(StatusPending, strings.Join(r.troubles(), "; ")), r.failed()
+	}
+	return r.answer(StatusDone, "nothing of the run is left but its objects"), nil
+}
+
+// export does the exports of an ended run again, where they are not done: `mage export`. The run's record says what they cover.
+func (r *run) export(ctx context.Context) (Answer, error) {
+	text, _, err := r.store.get(ctx, r.cfg.StateKey(r.id))
+	if err != nil {
+		return Answer{}, err
+	}
+	if text == nil {
+		return Answer{}, fmt.Errorf("s3://%s/%s does not exist: run %s was never stopped, or is not of this stack; a run under way is exported by its stop (`mage stop`)",
+			r.cfg.Bucket, r.cfg.StateKey(r.id), r.id)
+	}
+	if err := r.take(ctx); err != nil {
+		return Answer{}, err
+	}
+	defer r.release(ctx)
+	if !r.state.LoadStopped {
+		return Answer{}, fmt.Errorf("run %s: its load was not seen to stop; run `mage stop`", r.id)
+	}
+	for _, step := range []step{{"settle", r.settle}, {"export metrics", r.exportMetrics}, {"export logs", r.exportLogs}, {"write the manifest", r.writeManifest}} {
+		if err := step.do(ctx); err != nil {
+			r.failures = append(r.failures, fmt.Errorf("%s: %w", step.name, err))
+		}
+	}
+	if err := r.failed(); err != nil {
+		return r.answer(StatusPending, strings.Join(r.troubles(), "; ")), err
+	}
+	return r.answer(StatusDone, "exported"), nil
+}
+
+// notify tells the topic once that the run ended, or once that ending it failed. Nobody's mail holds the run up.
+func (r *run) notify(ctx context.Context) error {
+	what, text := "finished", fmt.Sprintf("Run %s of %s ended. Exports:\n", r.id, r.cfg.Name)
+	for _, o := range r.state.Objects {
+		text += fmt.Sprintf("  s3://%s/%s (%d bytes, %d rows)\n", r.cfg.Bucket, o.Key, o.Bytes, o.Rows)
+	}
+	text += fmt.Sprintf("  s3://%s/%s\n", r.cfg.Bucket, r.cfg.ManifestKey(r.id))
+	switch {
+	case len(r.failures) > 0:
+		what = "failed"
+		text = fmt.Sprintf("Ending run %s of %s failed:\n  %s\nIt is tried again every 10 minutes. `mage status` shows where it stands, `RUN=%s mage export` exports by hand.\n",
+			r.id, r.cfg.Name, strings.Join(r.troubles(), "\n  "), r.id)
+	case !r.state.Complete:
+		return nil
+	}
+	if r.cfg.TopicARN == "" || slices.Contains(r.state.Notified, what) {
+		return nil
+	}
+	subject := fmt.Sprintf("%s: run %s %s", r.cfg.Name, r.id, what) // ASCII, under 100 characters: a name has at most 40
+	if _, err := r.aws.SNS.Publish(ctx, &sns.PublishInput{TopicArn: &r.cfg.TopicARN, Subject: &subject, Message: &text}); err != nil {
+		r.warn("nobody was notified: publish to %s: %v", r.cfg.TopicARN, err)
+		return nil
+	}
+	r.state.Notified = append(r.state.Notified, what)
+	return r.save(ctx)
+}
+
+// awaitGone gives the cache up to 10 minutes to disappear; the next watch tick looks again.
+func (r *run) awaitGone(ctx context.Context) error {
+	gone, err := r.poll(ctx, 5*time.Second, min(10*time.Minute, r.left(ctx)-30*time.Second), func() (bool, error) {
+		if r.gone {
+			return true, nil
+		}
+		group, err := r.replicationGroup(ctx)
+		if err != nil {
+			return false, err
+		}
+		r.gone = group == nil
+		if !r.gone && aws.ToString(group.Status) != "deleting" {
+			return false, pending("replication group " + r.cfg.Cache.ReplicationGroup + " is " + aws.ToString(group.Status))
+		}
+		return r.gone, nil
+	})
+	if err == nil && !gone {
+		err = pending("replication group " + r.cfg.Cache.ReplicationGroup + " is still deleting")
+	}
+	return err
+}
+
+// removeSchedules removes the stop schedule, then the guard, once there is nothing left to guard.
+func (r *run) removeSchedules(ctx context.Context) error {
+	var left []string
+	for _, end := range []struct {
+		reached bool
+		not     string
+	}{{r.idle, "ECS is not at 0"}, {r.gone, "the cache is not gone"}, {r.state.Complete, "the manifest is not complete"}} {
+		if !end.reached {
+			left = append(left, end.not)
+		}
+	}
+	if len(left) > 0 {
+		return pending("kept, because " + strings.Join(left, ", "))
+	}
+	for _, name := range []string{r.cfg.Schedules.Stop, r.cfg.Schedules.Watch} {
+		_, err := r.aws.Scheduler.DeleteSchedule(ctx, &scheduler.DeleteScheduleInput{GroupName: &r.cfg.Schedules.Group, Name: aws.String(name)})
+		if err != nil && !notFound(err) {
+			return fmt.Errorf("delete schedule %s/%s: %w", r.cfg.Schedules.Group, name, err)
+		}
+	}
+	return nil
+}

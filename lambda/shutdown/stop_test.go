@@ -1,0 +1,562 @@
+package shutdown
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+const (
+	metricsKey  = "exports/metrics/" + runID + ".csv"
+	logsKey     = "exports/logs/" + runID + ".txt"
+	manifestKey = "exports/manifest/" + runID + ".json"
+	stateKey    = "exports/state/" + runID + ".json"
+)
+
+func (w *world) manifest(t *testing.T) export.Manifest {
+	t.Helper()
+	m, err := export.ParseManifest([]byte(w.text(manifestKey)))
+	require.NoError(t, err)
+	return m
+}
+
+// assertEnded is the end state of every run, whatever happened on the way.
+func (w *world) assertEnded(t *testing.T) {
+	t.Helper()
+	assert.Zero(t, w.desired, "ECS is at 0")
+	assert.Empty(t, w.cache, "the cache is gone")
+	assert.Empty(t, w.schedules, "the schedules are removed")
+	assert.Empty(t, w.uploads, "no upload stays open")
+	assert.True(t, w.manifest(t).Complete, "the manifest is complete")
+	var state State
+	require.NoError(t, json.Unmarshal([]byte(w.text(stateKey)), &state))
+	for _, o := range w.objects {
+		assert.Equal(t, "perf/"+runID, o.meta["run"])
+	}
+}
+
+func TestStop(t *testing.T) {
+	w := newWorld()
+	answer, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	assert.Equal(t, Answer{runID, "stop", StatusDone, "nothing of the run is left but its objects", "s3://bucket/" + manifestKey}, answer)
+	w.assertEnded(t)
+
+	order := []string{"ListTasks", "UpdateService", "DescribeTasks", "DescribeReplicationGroups", "GetMetricData", "GetLogEvents", "DeleteReplicationGroup", "Publish", "DeleteSchedule"}
+	last := -1
+	for _, op := range order {
+		i := slices.Index(w.calls[last+1:], op)
+		require.GreaterOrEqual(t, i, 0, "%s after what comes before it in %v; calls %v", op, order, w.calls)
+		last += i + 1
+	}
+	rows := strings.Split(strings.TrimSpace(w.text(metricsKey)), "\n")
+	assert.Equal(t, strings.Join(export.Columns, ","), rows[0])
+	assert.Regexp(t, `^2026-11-23T03:20:00\+00:00,AWS/ECS,CPUUtilization,Average,[0-9.]+,Percent,ClusterName=perf;ServiceName=perf-load$`, rows[1])
+	assert.Regexp(t, `^2026-11-23T04:21:00\+00:00,AWS/ElastiCache,CurrItems,Maximum,[0-9.]+,Count,CacheClusterId=perf-001;CacheNodeId=0001$`, rows[len(rows)-1])
+	assert.Equal(t, `[2026-11-23T03:12:00.000Z] [engine-log/perf-001] Server initialized
+[2026-11-23T03:20:31.000Z] [load/memtier/a] load: run=2026-11-23T03-08-09Z task=a
+[2026-11-23T03:20:32.000Z] [load/memtier/b] load: run=2026-11-23T03-08-09Z task=b
+[2026-11-23T04:20:00.000Z] [load/memtier/a] [RUN #1 99%]
+[2026-11-23T04:20:00.000Z] [load/memtier/b] [RUN #1 98%]
+[2026-11-23T04:21:05.000Z] [load/memtier/a] ALL STATS
+[2026-11-23T04:21:05.000Z] [load/memtier/a] Totals 100
+[2026-11-23T04:21:06.000Z] [load/memtier/b] ALL STATS
+[2026-11-23T04:21:06.000Z] [load/memtier/b] Totals 90
+[2026-11-23T04:22:30.000Z] [load/memtier/a] a late word
+`, w.text(logsKey))
+
+	m := w.manifest(t)
+	assert.Equal(t, export.Window{Start: at("2026-11-23T03:20:00Z"), End: at("2026-11-23T04:22:00Z")}, *m.Window)
+	assert.Equal(t, at("2026-11-23T03:20:30Z"), *m.LoadStart)
+	assert.Equal(t, export.Membership{ReplicationGroup: "perf", Engine: "redis", EngineVersion: "7.1.0", NodeType: "cache.t4g.micro",
+		Endpoint: "perf.abc.use1.cache.amazonaws.com:6379", Nodes: []export.Node{{CacheClusterID: "perf-001", CacheNodeID: "0001", NodeGroup: "0001", Role: "primary"}}}, *m.Membership)
+	require.Len(t, m.Tasks, 2)
+	assert.Equal(t, "a STOPPED 0 Scaling activity", fmt.Sprintf("%s %s %d %s", m.Tasks[0].ID, m.Tasks[0].LastStatus, *m.Tasks[0].ExitCode, m.Tasks[0].StoppedReason))
+	assert.Equal(t, 1, m.Attempts)
+	assert.JSONEq(t, `{"cache":{"engine":"redis"}}`, string(m.Settings))
+	metrics, _ := m.Object(export.KindMetrics)
+	assert.EqualValues(t, len(w.text(metricsKey)), metrics.Bytes)
+	assert.EqualValues(t, len(rows)-1, metrics.Rows)
+	assert.EqualValues(t, metrics.Rows, m.Metrics.Points)
+	assert.Equal(t, 62, m.Metrics.MinutesExpected)
+	assert.Contains(t, m.Metrics.Missing, "AWS/ElastiCache/EngineCPUUtilization")
+	logs, _ := m.Object(export.KindLogs)
+	assert.EqualValues(t, 10, logs.Rows)
+	assert.Equal(t, 3, m.Logs.Streams)
+	require.Len(t, w.published, 1)
+	assert.Contains(t, w.published[0], "perf: run "+runID+" finished\n")
+	assert.Contains(t, w.published[0], "s3://bucket/"+metricsKey)
+
+	before := len(w.calls)
+	answer, err = w.handle("again", ActionStop)
+	require.NoError(t, err)
+	assert.Equal(t, StatusIdle, answer.Status, "a second delivery finds nothing")
+	assert.Equal(t, []string{"GetSchedule"}, w.calls[before:])
+}
+
+func TestEventOfAnotherRun(t *testing.T) {
+	for _, action := range []string{ActionStop, ActionWatch} {
+		w := newWorld()
+		answer, err := New(w.cfg, w.clients(), w).Handle(t.Context(), Event{Action: action, Run: "2026-11-22T03-08-09Z"})
+		require.NoError(t, err)
+		assert.Equal(t, StatusIdle, answer.Status)
+		assert.Contains(t, answer.Message, "the stack's run is "+runID)
+		assert.Equal(t, []string{"GetSchedule"}, w.calls)
+	}
+	w := newWorld()
+	_, err := New(w.cfg, w.clients(), w).Handle(t.Context(), Event{Action: "stop", Run: "yesterday"})
+	assert.ErrorContains(t, err, `run "yesterday" is not of the form`)
+	_, err = New(w.cfg, w.clients(), w).Handle(t.Context(), Event{Action: "start", Run: runID})
+	assert.ErrorContains(t, err, `action "start": expected stop, watch, preflight or export`)
+}
+
+func TestFailedExport(t *testing.T) {
+	undisturbed := newWorld()
+	_, err := undisturbed.handle("stop", ActionStop)
+	require.NoError(t, err)
+	for _, op := range []string{"GetMetricData", "ListMetrics", "GetLogEvents", "DescribeLogStreams"} {
+		w := newWorld()
+		w.before = func(_ int, called string) error {
+			if called == op {
+				return apiError("InternalServiceFault")
+			}
+			return nil
+		}
+		answer, err := w.handle("stop", ActionStop)
+		require.ErrorContains(t, err, "InternalServiceFault", op)
+		assert.Equal(t, StatusPending, answer.Status)
+		assert.Equal(t, 1, w.called("DeleteReplicationGroup"), "the cache is deleted even so")
+		assert.False(t, w.manifest(t).Complete)
+		assert.Contains(t, strings.Join(w.manifest(t).Warnings, "\n"), "InternalServiceFault")
+		assert.NotEmpty(t, w.schedules["perf-watch"], "the guard stays")
+		require.Len(t, w.published, 1)
+		assert.Contains(t, w.published[0], "RUN="+runID+" mage export")
+
+		_, err = w.handle("stop", ActionStop)
+		require.Error(t, err)
+		assert.Len(t, w.published, 1, "failed is said once")
+
+		w.revive()
+		answer, err = w.handle("stop", ActionStop)
+		require.NoError(t, err)
+		assert.Equal(t, StatusDone, answer.Status)
+		w.assertEnded(t)
+		assert.Equal(t, undisturbed.text(metricsKey), w.text(metricsKey))
+		assert.Equal(t, undisturbed.text(logsKey), w.text(logsKey))
+		assert.Equal(t, 3, w.manifest(t).Attempts)
+		assert.Len(t, w.published, 2)
+	}
+}
+
+// same is the manifest without what may differ between attempts.
+func same(m export.Manifest) export.Manifest {
+	m.Attempts, m.CreatedAt, m.Warnings = 0, time.Time{}, nil
+	if m.Metrics != nil {
+		metrics := *m.Metrics
+		metrics.SourceAge = ""
+		m.Metrics = &metrics
+	}
+	return m
+}
+
+// The stop is killed at its k-th call, before or after the call had its effect, for every k; then Lambda's two retries and watch go on.
+func TestKilledAtEveryCall(t *testing.T) {
+	undisturbed := newWorld()
+	_, err := undisturbed.handle("stop", ActionStop)
+	require.NoError(t, err)
+	calls := len(undisturbed.calls)
+	require.Greater(t, calls, 30)
+	for k := 1; k <= calls; k++ {
+		for _, effect := range []bool{false, true} {
+			w := newWorld()
+			w.kill(k, effect)
+			_, _ = w.handle("stop", ActionStop)
+			w.revive()
+			if k%2 == 0 { // without the retries, watch alone must do it
+				for _, wait := range []time.Duration{time.Minute, 2 * time.Minute} {
+					w.pass(wait)
+					_, err := w.handle("stop", ActionStop)
+					require.NoError(t, err)
+				}
+			}
+			for range 6 {
+				_, err := w.tick()
+				require.NoError(t, err)
+			}
+			w.assertEnded(t)
+			require.Equal(t, undisturbed.text(metricsKey), w.text(metricsKey), "killed at call %d", k)
+			require.Equal(t, undisturbed.text(logsKey), w.text(logsKey), "killed at call %d", k)
+			require.Equal(t, same(undisturbed.manifest(t)), same(w.manifest(t)), "killed at call %d", k)
+		}
+	}
+}
+
+// The same around the calls that make a large object: an upload that was cut off is removed, and nothing half lies under the key.
+func TestKilledInALargeUpload(t *testing.T) {
+	large := func() *world {
+		w := newWorld()
+		for i := range 45 {
+			w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:21:20 "+strings.Repeat(string(rune('A'+i)), 200_000))
+		}
+		return w
+	}
+	undisturbed := large()
+	_, err := undisturbed.handle("stop", ActionStop)
+	require.NoError(t, err)
+	require.Equal(t, 2, undisturbed.called("UploadPart"))
+	first := slices.Index(undisturbed.calls, "CreateMultipartUpload") + 1
+	for k := first; k <= first+4; k++ { // create, two parts, complete, record
+		for _, effect := range []bool{false, true} {
+			w := large()
+			w.kill(k, effect)
+			_, _ = w.handle("stop", ActionStop)
+			if o := w.objects[logsKey]; o != nil {
+				require.Equal(t, undisturbed.text(logsKey), w.text(logsKey), "whole or not there")
+			}
+			w.revive()
+			for range 4 {
+				_, err := w.tick()
+				require.NoError(t, err)
+			}
+			w.assertEnded(t)
+			require.True(t, undisturbed.text(logsKey) == w.text(logsKey), "killed at call %d", k)
+			require.Equal(t, same(undisturbed.manifest(t)), same(w.manifest(t)))
+		}
+	}
+}
+
+// A second invocation begins at the k-th call of the first: while the first holds the run it stands back; once the first is overdue it
+// takes the run over, and the first gives up when it notices.
+func TestSideBySide(t *testing.T) {
+	undisturbed := newWorld()
+	_, err := undisturbed.handle("stop", ActionStop)
+	require.NoError(t, err)
+	for k := range len(undisturbed.calls) {
+		for _, overdue := range []bool{false, true} {
+			w := newWorld()
+			w.before = func(n int, _ string) error {
+				if n == k+1 {
+					w.revive()
+					if overdue {
+						w.pass(16 * time.Minute)
+					}
+					_, err := w.handle("another", ActionStop)
+					assert.NoError(t, err)
+				}
+				return nil
+			}
+			_, err := w.handle("stop", ActionStop)
+			require.NoError(t, err)
+			for range 4 {
+				_, err := w.tick()
+				require.NoError(t, err)
+			}
+			w.assertEnded(t)
+			require.Equal(t, undisturbed.text(metricsKey), w.text(metricsKey), "second at call %d", k)
+			require.Equal(t, undisturbed.text(logsKey), w.text(logsKey))
+			require.Equal(t, same(undisturbed.manifest(t)), same(w.manifest(t)))
+		}
+	}
+}
+
+func TestUnusableBucket(t *testing.T) {
+	w := newWorld()
+	s3 := []string{"PutObject", "GetObject", "HeadObject", "CreateMultipartUpload", "UploadPart", "ListMultipartUploads"}
+	w.before = func(_ int, op string) error {
+		if slices.Contains(s3, op) {
+			return apiError("AccessDenied")
+		}
+		return nil
+	}
+	answer, err := w.handle("stop", ActionStop)
+	require.ErrorContains(t, err, "s3://bucket/"+stateKey)
+	require.ErrorContains(t, err, "s3:ListBucket")
+	assert.Equal(t, StatusPending, answer.Status)
+	assert.Zero(t, w.desired, "the load stops")
+	assert.Equal(t, 1, w.called("DeleteReplicationGroup"), "the cache goes")
+	assert.NotEmpty(t, w.schedules["perf-watch"])
+	w.revive()
+	for range 2 {
+		_, err = w.tick()
+		require.NoError(t, err)
+	}
+	w.assertEnded(t)
+	assert.Contains(t, w.manifest(t).Warnings, "replication group perf was gone before it was described: 1 nodes are named after CloudWatch's metrics")
+	assert.Contains(t, w.text(metricsKey), "CacheClusterId=perf-001;CacheNodeId=0001")
+}
+
+func TestForeignObjects(t *testing.T) {
+	for _, key := range []string{stateKey, metricsKey, logsKey, manifestKey} {
+		w := newWorld()
+		w.objects[key] = &object{[]byte("theirs"), map[string]string{"run": "other/" + runID}, "e"}
+		_, err := w.handle("stop", ActionStop)
+		var foreign *export.ForeignError
+		require.ErrorAs(t, err, &foreign, key)
+		assert.Equal(t, "theirs", w.text(key))
+		assert.Equal(t, 1, w.called("DeleteReplicationGroup"), key)
+		if key != stateKey { // without a record of its own the run still ends
+			assert.NotEmpty(t, w.schedules["perf-watch"])
+			delete(w.objects, key)
+			for range 2 {
+				_, err = w.tick()
+				require.NoError(t, err)
+			}
+			w.assertEnded(t)
+		}
+	}
+}
+
+func TestCacheThatCannotBeDeletedYet(t *testing.T) {
+	w := newWorld()
+	w.cache = "modifying"
+	answer, err := w.handle("stop", ActionStop)
+	require.NoError(t, err, "it only needs time")
+	assert.Equal(t, StatusPending, answer.Status)
+	assert.Contains(t, answer.Message, "replication group perf is modifying")
+	assert.True(t, w.manifest(t).Complete)
+	w.cache = "available"
+	answer, err = w.tick()
+	require.NoError(t, err)
+	assert.Equal(t, StatusDone, answer.Status)
+	w.assertEnded(t)
+	assert.Equal(t, 1, w.manifest(t).Attempts, "a complete manifest is not written again")
+}
+
+func TestCacheThatTakesLongToGo(t *testing.T) {
+	w := newWorld()
+	w.deleting = 200
+	begun := w.Now()
+	answer, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	assert.Equal(t, StatusPending, answer.Status)
+	assert.Contains(t, answer.Message, "still deleting")
+	assert.Less(t, w.Now().Sub(begun), 15*time.Minute)
+	assert.NotEmpty(t, w.schedules["perf-watch"], "the guard stays while the cache is there")
+	for range 3 {
+		_, err = w.tick()
+		require.NoError(t, err)
+	}
+	w.assertEnded(t)
+}
+
+func TestCacheOfSomeoneElse(t *testing.T) {
+	w := newWorld()
+	w.cacheRun = "2026-11-22T01-01-01Z"
+	_, err := w.handle("stop", ActionStop)
+	require.ErrorContains(t, err, `replication group perf has the tag run="2026-11-22T01-01-01Z"`)
+	assert.Zero(t, w.called("DeleteReplicationGroup"))
+	assert.True(t, w.manifest(t).Complete, "the exports are there")
+
+	w = newWorld()
+	w.cfg.Cache.Delete, w.cacheRun = false, ""
+	answer, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	assert.Equal(t, StatusDone, answer.Status)
+	assert.Equal(t, "available", w.cache)
+	assert.Zero(t, w.called("DeleteReplicationGroup")+w.called("ListTagsForResource"))
+	assert.Empty(t, w.schedules)
+}
+
+func TestTasksThatDoNotStop(t *testing.T) {
+	w := newWorld()
+	w.stuck = true
+	answer, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	assert.Equal(t, StatusPending, answer.Status)
+	assert.Contains(t, answer.Message, "still run 3 minutes after")
+	assert.Equal(t, 1, w.called("DeleteReplicationGroup"), "the cache goes all the same")
+	assert.NotEmpty(t, w.schedules["perf-watch"])
+	assert.Contains(t, w.manifest(t).Warnings, "the window ends while tasks still run: their last words may be missing")
+	w.stuck = false
+	_, err = w.tick()
+	require.NoError(t, err)
+	w.assertEnded(t)
+}
+
+func TestECSFails(t *testing.T) {
+	w := newWorld()
+	w.before = func(_ int, op string) error {
+		if op == "UpdateService" {
+			return apiError("ServerException")
+		}
+		return nil
+	}
+	_, err := w.handle("stop", ActionStop)
+	require.ErrorContains(t, err, "scale ECS service perf-load of cluster perf to 0")
+	assert.Equal(t, 1, w.called("DeleteReplicationGroup"))
+	assert.Empty(t, w.text(metricsKey), "nothing is exported while the load may run")
+	w.revive()
+	_, err = w.tick()
+	require.NoError(t, err)
+	w.assertEnded(t)
+	assert.Contains(t, w.text(metricsKey), "CurrItems")
+}
+
+func TestShortInvocation(t *testing.T) {
+	w := newWorld()
+	answer, err := New(w.cfg, w.clients(), w).Handle(w.invocation("stop", 50*time.Second), Event{Action: ActionStop, Run: runID})
+	require.NoError(t, err, "out of time is no failure: watch carries on")
+	assert.Equal(t, StatusPending, answer.Status)
+	assert.Contains(t, answer.Message, export.ErrOutOfTime.Error())
+	assert.Equal(t, 1, w.called("DeleteReplicationGroup"))
+	assert.False(t, w.manifest(t).Complete)
+	_, err = w.tick()
+	require.NoError(t, err)
+	w.assertEnded(t)
+	assert.Contains(t, w.text(metricsKey), "CurrItems")
+}
+
+// A call that hangs is given up while there is time to delete the cache.
+func TestHangingCall(t *testing.T) {
+	w := newWorld()
+	hung := make(chan struct{})
+	hang := &hanging{world: w, hung: hung}
+	clients := w.clients()
+	clients.CloudWatch = hang
+	ctx := w.invocation("stop", reserve+200*time.Millisecond)
+	answer, err := New(w.cfg, clients, w).Handle(ctx, Event{Action: ActionStop, Run: runID})
+	require.NoError(t, err)
+	<-hung
+	assert.Equal(t, StatusPending, answer.Status)
+	assert.Contains(t, answer.Message, "export metrics: out of time")
+	assert.Equal(t, 1, w.called("DeleteReplicationGroup"))
+	for range 2 {
+		_, err = w.tick()
+		require.NoError(t, err)
+	}
+	w.assertEnded(t)
+}
+
+// hanging answers the wait for the last minute, and nothing more.
+type hanging struct {
+	*world
+	hung chan struct{}
+}
+
+func (h *hanging) ListMetrics(ctx context.Context, _ *cloudwatch.ListMetricsInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.ListMetricsOutput, error) {
+	close(h.hung)
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestSettle(t *testing.T) {
+	for _, test := range []struct {
+		lag, waits time.Duration
+		minutes    int
+	}{{2 * time.Minute, time.Minute, 62}, {20 * time.Minute, 3 * time.Minute, 62 - 16}} {
+		w := newWorld()
+		w.clock, w.lag, w.deleting = at("2026-11-23T04:22:00Z"), test.lag, 0
+		begun := w.Now()
+		_, err := w.handle("stop", ActionStop)
+		require.NoError(t, err)
+		assert.InDelta(t, test.waits.Seconds(), w.Now().Sub(begun).Seconds(), 25)
+		m := w.manifest(t)
+		node := m.Metrics.Sources[slices.IndexFunc(m.Metrics.Sources, func(s export.Source) bool { return s.Name == "perf-001" })]
+		assert.InDelta(t, test.minutes, node.MinutesFound, 1)
+		late := slices.ContainsFunc(m.Warnings, func(s string) bool { return strings.HasPrefix(s, "metrics of perf-001: ") })
+		assert.Equal(t, node.MinutesFound < 62, late, "what never came is named: %v", m.Warnings)
+	}
+}
+
+func TestNotifyDoesNotHoldTheRun(t *testing.T) {
+	w := newWorld()
+	w.before = func(_ int, op string) error {
+		if op == "Publish" {
+			return apiError("AuthorizationError")
+		}
+		return nil
+	}
+	answer, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	assert.Equal(t, StatusDone, answer.Status)
+	w.assertEnded(t)
+}
+
+func TestExportAgain(t *testing.T) {
+	w := newWorld()
+	export := func() (Answer, error) {
+		return New(w.cfg, w.clients(), w).Handle(t.Context(), Event{Action: ActionExport, Run: runID})
+	}
+	_, err := export()
+	require.ErrorContains(t, err, "s3://bucket/"+stateKey+" does not exist")
+
+	w.before = func(_ int, op string) error {
+		if op == "GetLogEvents" {
+			return apiError("ServiceUnavailable")
+		}
+		return nil
+	}
+	_, err = w.handle("stop", ActionStop)
+	require.Error(t, err)
+	_, err = export()
+	require.Error(t, err)
+	w.revive()
+	metrics := w.objects[metricsKey]
+	answer, err := export()
+	require.NoError(t, err)
+	assert.Equal(t, Answer{runID, "export", StatusDone, "exported", "s3://bucket/" + manifestKey}, answer)
+	assert.Contains(t, w.text(logsKey), "Totals 100")
+	assert.Same(t, metrics, w.objects[metricsKey], "what was there is not made again")
+	_, err = w.tick()
+	require.NoError(t, err)
+	w.assertEnded(t)
+
+	before := len(w.calls)
+	manifest := w.objects[manifestKey]
+	_, err = export()
+	require.NoError(t, err, "long after the run")
+	assert.Same(t, manifest, w.objects[manifestKey])
+	assert.NotContains(t, w.calls[before:], "GetMetricData")
+
+	text := w.text(logsKey)
+	delete(w.objects, logsKey)
+	_, err = export()
+	require.NoError(t, err)
+	assert.Equal(t, text, w.text(logsKey), "a removed object comes back with the same bytes")
+	w.objects[logsKey].body = []byte("x")
+	_, err = export()
+	require.ErrorContains(t, err, "has 1 bytes")
+}
+
+func TestWhileHeld(t *testing.T) {
+	w := newWorld()
+	w.before = func(_ int, op string) error {
+		if op == "GetMetricData" {
+			w.revive()
+			_, err := New(w.cfg, w.clients(), w).Handle(t.Context(), Event{Action: ActionExport, Run: runID})
+			assert.ErrorIs(t, err, errHeld)
+			answer, err := w.handle("another", ActionStop)
+			assert.NoError(t, err)
+			assert.Equal(t, StatusPending, answer.Status)
+			assert.Contains(t, answer.Message, "until 2026-11-23T04:40:00Z")
+		}
+		return nil
+	}
+	_, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	w.assertEnded(t)
+}
+
+func TestParseConfig(t *testing.T) {
+	_, err := ParseConfig("")
+	assert.ErrorContains(t, err, "environment variable CONFIG")
+	_, err = ParseConfig(`{"name":"perf"}`)
+	for _, name := range []string{"bucket", "cluster", "service", "schedules.group", "schedules.watch", "schedules.stop"} {
+		assert.ErrorContains(t, err, "has no "+name)
+	}
+	cfg, err := ParseConfig(`{"name":"perf","bucket":"b","prefix":"a/b/","cluster":"c","service":"s","schedules":{"group":"g","watch":"w","stop":"s"}}`)
+	require.NoError(t, err)
+	assert.Equal(t, 60, cfg.PeriodSeconds)
+	assert.Equal(t, "a/b/manifest/r.json", cfg.ManifestKey("r"))
+	assert.Empty(t, cfg.logGroups())
+}

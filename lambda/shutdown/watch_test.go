@@ -1,0 +1,239 @@
+package shutdown
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+func TestWatchInTime(t *testing.T) {
+	w := newWorld()
+	w.clock = at("2026-11-23T04:35:29Z")
+	answer, err := w.handle("tick", ActionWatch)
+	require.NoError(t, err)
+	assert.Equal(t, Answer{Run: runID, Action: "watch", Status: StatusIdle, Message: "in time until 2026-11-23T04:35:30Z"}, answer)
+	assert.Equal(t, []string{"GetSchedule", "GetSchedule", "GetObject"}, w.calls)
+
+	w.clock = at("2026-11-23T04:35:30Z") // the stop never fired
+	answer, err = w.handle("tick", ActionWatch)
+	require.NoError(t, err)
+	assert.Equal(t, StatusDone, answer.Status)
+	w.assertEnded(t)
+}
+
+func TestWatchStopBy(t *testing.T) {
+	w := newWorld()
+	w.schedules["perf-load-stop"].ScheduleExpression = aws.String("at(2026-11-23T06:00:00)") // its grace ends after stop_by
+	w.clock = at("2026-11-23T06:08:08Z")
+	answer, err := w.handle("tick", ActionWatch)
+	require.NoError(t, err)
+	assert.Equal(t, "in time until 2026-11-23T06:08:09Z", answer.Message)
+	w.clock = at("2026-11-23T06:08:09Z")
+	answer, err = w.handle("tick", ActionWatch)
+	require.NoError(t, err)
+	assert.Equal(t, StatusDone, answer.Status)
+}
+
+func TestWatchFinishesWhatWasBegun(t *testing.T) {
+	w := newWorld()
+	w.clock = at("2026-11-23T03:40:00Z") // someone ended the run early, and the Lambda died
+	w.kill(12, true)
+	_, err := w.handle("stop", ActionStop)
+	require.Error(t, err)
+	w.revive()
+	answer, err := w.tick()
+	require.NoError(t, err)
+	assert.Equal(t, StatusPending, answer.Status, "the dead invocation holds the run until its deadline")
+	answer, err = w.tick()
+	require.NoError(t, err)
+	assert.Equal(t, StatusDone, answer.Status)
+	w.assertEnded(t)
+}
+
+// An apply that failed before there was a load: nothing happens until stop_by, then what there is of the run goes.
+func TestWatchAfterAFailedApply(t *testing.T) {
+	for _, cache := range []string{"available", "create-failed", ""} {
+		w := newWorld()
+		w.service, w.desired, w.cache = false, 0, cache
+		delete(w.schedules, "perf-load-stop")
+		answer, err := w.tick()
+		require.NoError(t, err)
+		assert.Equal(t, StatusIdle, answer.Status)
+		assert.Equal(t, cache, w.cache)
+
+		w.clock = at("2026-11-23T06:00:00Z")
+		answer, err = w.tick()
+		require.NoError(t, err)
+		assert.Equal(t, StatusDone, answer.Status)
+		w.assertEnded(t)
+		m := w.manifest(t)
+		assert.Contains(t, m.Warnings, "no load ever ran: ECS service perf-load does not exist, so there is nothing to export")
+		assert.Nil(t, m.LoadStart)
+		assert.Nil(t, m.Window)
+		assert.Empty(t, m.Objects)
+	}
+
+	w := newWorld() // still being created: left to the next tick
+	w.service, w.desired, w.cache, w.clock = false, 0, "creating", at("2026-11-23T06:00:00Z")
+	answer, err := w.tick()
+	require.NoError(t, err)
+	assert.Equal(t, StatusPending, answer.Status)
+	w.cache = "available"
+	_, err = w.tick()
+	require.NoError(t, err)
+	w.assertEnded(t)
+
+	w = newWorld() // the name belongs to an older run's cache
+	w.service, w.desired, w.cacheRun, w.clock = false, 0, "2026-11-01T00-00-00Z", at("2026-11-23T06:00:00Z")
+	_, err = w.tick()
+	require.ErrorContains(t, err, "was not created by this run")
+	assert.Equal(t, "available", w.cache)
+}
+
+// A service whose tasks never started, a bad image for example: the reasons are kept, and what the engine said.
+func TestLoadThatNeverStarted(t *testing.T) {
+	w := newWorld()
+	for i := range w.tasks {
+		w.tasks[i].StartedAt, w.tasks[i].StoppedReason = nil, aws.String("CannotPullContainerError: rate limit")
+	}
+	w.streams[w.cfg.Logs.Load] = nil
+	_, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	w.assertEnded(t)
+	m := w.manifest(t)
+	assert.Nil(t, m.LoadStart)
+	assert.Equal(t, export.Window{Start: at("2026-11-23T03:19:00Z"), End: at("2026-11-23T04:22:00Z")}, *m.Window)
+	assert.Equal(t, "CannotPullContainerError: rate limit", m.Tasks[0].StoppedReason)
+	assert.Contains(t, strings.Join(m.Warnings, "\n"), "no task of ECS service perf-load is known to have started")
+	assert.Contains(t, w.text(logsKey), "Server initialized")
+}
+
+func TestOldTasksAreNotOurs(t *testing.T) {
+	w := newWorld()
+	w.tasks[0].CreatedAt, w.tasks[0].StartedAt = aws.Time(at("2026-11-23T02:50:00Z")), aws.Time(at("2026-11-23T02:51:00Z")) // of the run before, ECS shows it for an hour
+	_, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	m := w.manifest(t)
+	require.Len(t, m.Tasks, 1)
+	assert.Equal(t, at("2026-11-23T03:20:31Z"), *m.LoadStart)
+}
+
+func TestWatchRaisesTheAlarm(t *testing.T) {
+	w := newWorld()
+	w.cache = "modifying" // for ever
+	var err error
+	for range 146 { // 24 h and 20 min
+		_, err = w.tick()
+		if w.Now().Before(at("2026-11-24T04:35:30Z")) {
+			require.NoError(t, err)
+		}
+	}
+	require.ErrorContains(t, err, "still not gone")
+	require.ErrorContains(t, err, "mage destroy")
+	assert.Len(t, w.published, 1)
+	assert.NotEmpty(t, w.schedules["perf-watch"], "the guard stays")
+}
+
+func TestWatchRefusesWhatItCannotRead(t *testing.T) {
+	w := newWorld()
+	w.schedules["perf-load-stop"].ScheduleExpression = aws.String("rate(1 day)")
+	_, err := w.handle("tick", ActionWatch)
+	assert.ErrorContains(t, err, `has the expression "rate(1 day)"`)
+	w.schedules["perf-watch"].Target.Input = aws.String(`{"run":"` + runID + `"}`)
+	_, err = w.handle("tick", ActionWatch)
+	assert.ErrorContains(t, err, "has no stop_by")
+	w.schedules["perf-watch"].Target.Input = aws.String(`run`)
+	_, err = w.handle("tick", ActionWatch)
+	assert.ErrorContains(t, err, "read the input of schedule perf-watch")
+}
+
+func TestWatchKnowsTimeZones(t *testing.T) {
+	w := newWorld()
+	w.schedules["perf-load-stop"].ScheduleExpressionTimezone = aws.String("UTC")
+	w.clock = at("2026-11-23T04:30:00Z")
+	answer, err := w.handle("tick", ActionWatch)
+	require.NoError(t, err)
+	assert.Equal(t, StatusIdle, answer.Status)
+}
+
+func TestPreflight(t *testing.T) {
+	bare := func() *world { // before anything but Lambda and schedules exists
+		w := newWorld()
+		w.service, w.cache, w.streams = false, "", nil
+		delete(w.schedules, "perf-load-stop")
+		return w
+	}
+	w := bare()
+	answer, err := w.handle("preflight", ActionPreflight)
+	require.NoError(t, err)
+	assert.Equal(t, Answer{Run: runID, Action: "preflight", Status: StatusReady, Message: "s3://bucket/exports takes the exports"}, answer)
+	assert.Empty(t, w.objects, "the probe is removed")
+	assert.Empty(t, w.uploads)
+	for _, op := range []string{"DescribeServices", "ListTasks", "DescribeReplicationGroups", "DescribeCacheClusters", "ListTagsForResource", "GetMetricData",
+		"ListMetrics", "DescribeLogStreams", "GetLogEvents", "GetSchedule", "CompleteMultipartUpload", "DeleteObject"} {
+		assert.NotZero(t, w.called(op), op)
+	}
+
+	w = bare() // a role that takes half a minute to work
+	begun := w.Now()
+	w.before = func(int, string) error {
+		if w.Now().Sub(begun) < 30*time.Second {
+			return apiError("AccessDeniedException")
+		}
+		return nil
+	}
+	_, err = w.handle("preflight", ActionPreflight)
+	require.NoError(t, err)
+
+	for op, says := range map[string]string{
+		"CreateMultipartUpload": "allow s3:PutObject and s3:DeleteObject on s3://bucket/exports/*",
+		"UploadPart":            "allow s3:PutObject and s3:DeleteObject on s3://bucket/exports/*",
+		"DeleteObject":          "remove the probe s3://bucket/exports/preflight/" + runID,
+		"HeadObject":            "s3:ListBucket on bucket bucket",
+		"ListMultipartUploads":  "allow s3:ListBucketMultipartUploads on bucket bucket",
+		"ListTasks":             "allow ecs:ListTasks to the role of Lambda perf-stop",
+		"GetLogEvents":          "allow logs:GetLogEvents on /elasticache-perf/perf/load",
+		"GetSchedule":           "allow scheduler:GetSchedule",
+		"ListTagsForResource":   "allow elasticache:ListTagsForResource",
+	} {
+		w = bare()
+		begun := w.Now()
+		w.before = func(_ int, called string) error {
+			if called == op {
+				return apiError("AccessDenied")
+			}
+			return nil
+		}
+		_, err = w.handle("preflight", ActionPreflight)
+		require.ErrorContains(t, err, says, op)
+		assert.LessOrEqual(t, w.Now().Sub(begun), time.Minute, op)
+		assert.Empty(t, w.uploads, op)
+	}
+
+	w = bare() // no retry for what time does not heal
+	w.before = func(_ int, op string) error {
+		if op == "CreateMultipartUpload" {
+			return apiError("NoSuchBucket")
+		}
+		return nil
+	}
+	begun = w.Now()
+	_, err = w.handle("preflight", ActionPreflight)
+	require.ErrorContains(t, err, "s3://bucket/exports/preflight/"+runID+": api error NoSuchBucket")
+	assert.Equal(t, begun, w.Now())
+
+	w = bare()
+	w.objects[metricsKey] = &object{[]byte("theirs"), nil, "e"}
+	_, err = w.handle("preflight", ActionPreflight)
+	require.ErrorContains(t, err, `belongs to run "", not to "perf/`+runID)
+
+	w = bare()
+	_, err = New(w.cfg, w.clients(), w).Handle(t.Context(), Event{Action: ActionPreflight, Run: "2026-11-22T00-00-00Z"})
+	require.ErrorContains(t, err, "names run \""+runID+"\", not 2026-11-22T00-00-00Z")
+}

@@ -1,0 +1,67 @@
+//go:build mage
+
+// Ephemeral ElastiCache performance runs: deploy, load, export, destroy.
+package main
+
+import (
+	"github.com/magefile/mage/mg"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/ops"
+)
+
+// Aliases: `mage test` runs the suites that a change has to pass.
+var Aliases = map[string]any{"test": Test.Default}
+
+// Build makes the Lambda's zip, byte for byte the same for the same sources.
+func Build() error { return ops.Run(ops.Build) }
+
+// Validate checks inputs, bucket, subnets and quota, and says what to do.
+func Validate() error { return ops.Run(ops.Validate) }
+
+// Deploy makes the stack and waits until the load runs (APPROVE=1: do not ask).
+func Deploy() error { return ops.Run(ops.Deploy) }
+
+// Status shows where the run stands.
+func Status() error { return ops.Run(ops.Status) }
+
+// Stop ends the run now: stops the load, exports, deletes the cache.
+func Stop() error { return ops.Run(ops.Stop) }
+
+// Export writes a run's exports again from what CloudWatch still has (RUN=...).
+func Export() error { return ops.Run(ops.Export) }
+
+// Destroy removes the stack; a run that is not exported is exported first (FORCE=1: is lost).
+func Destroy() error { return ops.Run(ops.Destroy) }
+
+// Check runs gofmt, go vet, terraform fmt and terraform validate.
+func Check() error { return ops.Run(ops.Check) }
+
+// Clean removes what builds, tests and local runs left.
+func Clean() error { return ops.Run(ops.Clean) }
+
+// Local is the whole road on this machine.
+type Local mg.Namespace
+
+// Run takes the whole road on an embedded AWS and prints what came out (MINUTES=1).
+func (Local) Run() error { return ops.Run(ops.LocalRun) }
+
+// Up keeps an embedded AWS running and prints the environment that leads to it.
+func (Local) Up() error { return ops.Run(ops.LocalUp) }
+
+// Test is what proves the project.
+type Test mg.Namespace
+
+// Default runs unit, modules and e2e: the same as `mage test`.
+func (Test) Default() error { return ops.Run(ops.Test) }
+
+// Unit runs the Go tests.
+func (Test) Unit() error { return ops.Run(ops.TestUnit) }
+
+// Modules runs the tests of the Terraform modules and the stack.
+func (Test) Modules() error { return ops.Run(ops.TestModules) }
+
+// E2E runs the journeys on the embedded AWS (E2E_TARGET=aws: in your account).
+func (Test) E2E() error { return ops.Run(ops.TestE2E) }
+
+// All runs everything, the longer suites too.
+func (Test) All() error { return ops.Run(ops.TestAll) }

@@ -1,0 +1,135 @@
+locals {
+  engine_version = coalesce(var.cache.engine_version, var.cache.engine == "redis" ? "7.1" : "8.1")
+  major          = split(".", local.engine_version)[0]
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html
+  family = "${var.cache.engine}${local.engine_version == "6.2" ? "6.x" : local.major}"
+
+  cluster_mode = var.cache.shards != null
+  auth         = nonsensitive(var.auth_token != null)
+
+  # Member ids are a function of the name, so a dashboard or a policy need not wait for the nodes.
+  replica_ids = range(1, 2 + var.cache.replicas)
+  nodes = local.cluster_mode ? flatten([
+    for shard in range(1, 1 + var.cache.shards) : [for i in local.replica_ids : format("%s-%04d-%03d", var.name, shard, i)]
+  ]) : [for i in local.replica_ids : format("%s-%03d", var.name, i)]
+
+  # The prefix is covered by the resource policy for vended logs that AWS keeps; a name elsewhere takes room in the
+  # account's own, which is capped: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
+  log_groups = {
+    engine = "/aws/vendedlogs/elasticache/${var.name}/engine-log"
+    slow   = "/aws/vendedlogs/elasticache/${var.name}/slow-log"
+  }
+}
+
+resource "aws_cloudwatch_log_group" "this" {
+  for_each = local.log_groups
+
+  name              = each.value
+  retention_in_days = var.log_retention_days
+  tags              = var.tags
+}
+
+resource "aws_elasticache_subnet_group" "this" {
+  name        = var.name
+  description = "Nodes of ${var.name}"
+  subnet_ids  = var.subnet_ids
+  tags        = var.tags
+}
+
+resource "aws_elasticache_parameter_group" "this" {
+  name        = var.name
+  description = "Parameters of ${var.name}"
+  family      = local.family
+  tags        = var.tags
+
+  dynamic "parameter" {
+    for_each = merge(var.cache.parameters, local.cluster_mode ? { cluster-enabled = "yes" } : {})
+
+    content {
+      name  = parameter.key
+      value = parameter.value
+    }
+  }
+}
+
+resource "aws_security_group" "this" {
+  name        = "${var.name}-cache"
+  description = "Nodes of ${var.name}: reached by its clients only"
+  vpc_id      = var.vpc_id
+  tags        = var.tags
+}
+
+resource "aws_vpc_security_group_ingress_rule" "clients" {
+  for_each = var.clients
+
+  security_group_id            = aws_security_group.this.id
+  referenced_security_group_id = each.value
+  description                  = "From ${each.key}"
+  ip_protocol                  = "tcp"
+  from_port                    = var.cache.port
+  to_port                      = var.cache.port
+  tags                         = var.tags
+}
+
+resource "aws_elasticache_replication_group" "this" {
+  replication_group_id = var.name
+  description          = "Performance run of ${var.name}"
+  engine               = var.cache.engine
+  engine_version       = local.engine_version
+  node_type            = var.cache.node_type
+  port                 = var.cache.port
+  parameter_group_name = aws_elasticache_parameter_group.this.name
+  subnet_group_name    = aws_elasticache_subnet_group.this.name
+  security_group_ids   = [aws_security_group.this.id]
+
+  num_cache_clusters         = local.cluster_mode ? null : 1 + var.cache.replicas
+  num_node_groups            = var.cache.shards
+  replicas_per_node_group    = local.cluster_mode ? var.cache.replicas : null
+  automatic_failover_enabled = local.cluster_mode || var.cache.replicas > 0 # cluster mode demands it
+  multi_az_enabled           = var.cache.multi_az
+  data_tiering_enabled       = startswith(var.cache.node_type, "cache.r6gd.") # r6gd takes nothing else
+
+  at_rest_encryption_enabled = var.cache.at_rest_encryption
+  kms_key_id                 = var.cache.kms_key_arn
+  transit_encryption_enabled = var.cache.transit_encryption
+  auth_token                 = var.auth_token
+  auth_token_update_strategy = local.auth ? "SET" : null # provider 6 has no default; 5 has ROTATE, which keeps the old token valid
+
+  # Written because their defaults differ between the API, provider 5 and provider 6.
+  apply_immediately          = true
+  auto_minor_version_upgrade = false # the version that was asked for is the one that is measured
+  snapshot_retention_limit   = 0     # a snapshot in the run would be measured, too
+
+  dynamic "log_delivery_configuration" {
+    for_each = aws_cloudwatch_log_group.this
+
+    content {
+      destination      = log_delivery_configuration.value.name
+      destination_type = "cloudwatch-logs"
+      log_format       = var.cache.log_format
+      log_type         = "${log_delivery_configuration.key}-log"
+    }
+  }
+
+  tags = merge(var.tags, var.run == null ? {} : { run = var.run.id })
+
+  lifecycle {
+    # A parameter group is bound to its family, and cannot be replaced under a living cache.
+    replace_triggered_by = [aws_elasticache_parameter_group.this.family]
+
+    precondition {
+      condition     = local.auth ? var.cache.transit_encryption : true
+      error_message = "An auth token needs TLS: set cache.transit_encryption = true, or leave auth_token out."
+    }
+    # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html
+    precondition {
+      condition     = !(var.cache.engine == "redis" && can(regex("^cache\\.(c8gn|m8g|r8g)\\.", var.cache.node_type)))
+      error_message = "ElastiCache for Redis OSS has no ${var.cache.node_type}: c8gn, m8g and r8g are for Valkey. Set cache.engine = \"valkey\", or take a 7th generation node type."
+    }
+    # timestamp() is unknown in a plan, so this is decided in the moment of apply.
+    precondition {
+      condition     = var.run == null ? true : timecmp(timestamp(), var.run.stop_by) < 0
+      error_message = "The run ${try(var.run.id, "")} had to end by ${try(var.run.stop_by, "")}, so it gets no new cache. Start a new run: `go tool mage deploy`, or terraform apply with -replace of the scheduler's aws_scheduler_schedule.watch."
+    }
+  }
+}

@@ -1,0 +1,145 @@
+variable "name" {
+  description = "Name of the replication group, its subnet group, parameter group and log groups. Example: `orders-cache`."
+  type        = string
+  nullable    = false
+
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html (stored in lower case)
+  # A security group's name, `NAME-cache`, must not begin with sg-.
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 40 && !startswith(var.name, "sg-")
+    error_message = "The name must have 1 to 40 characters: lower-case letters, digits and single hyphens, first a letter, last no hyphen, and not begin with \"sg-\"."
+  }
+}
+
+variable "vpc_id" {
+  description = "VPC of the cache. Example: `vpc-0123456789abcdef0`."
+  type        = string
+  nullable    = false
+}
+
+variable "subnet_ids" {
+  description = "Subnets of the cache nodes; Multi-AZ needs two Availability Zones. Example: `[\"subnet-0123456789abcdef0\"]`."
+  type        = list(string)
+  nullable    = false
+
+  validation {
+    condition     = length(var.subnet_ids) >= 1 && length(var.subnet_ids) <= 20
+    error_message = "A cache subnet group takes 1 to 20 subnets."
+  }
+}
+
+variable "cache" {
+  description = <<-EOT
+    The cache. `shards = null` is cluster mode off, a number is cluster mode on; `replicas` counts per shard.
+    Example: `{ engine = "redis", node_type = "cache.m7g.large", replicas = 1, multi_az = true, parameters = { maxmemory-policy = "allkeys-lru" } }`.
+    `engine_version` defaults to 8.1 for Valkey and 7.1 for Redis OSS.
+  EOT
+  type = object({
+    engine             = optional(string, "valkey")
+    engine_version     = optional(string)
+    node_type          = optional(string, "cache.t4g.micro")
+    shards             = optional(number)
+    replicas           = optional(number, 0)
+    multi_az           = optional(bool, false)
+    port               = optional(number, 6379)
+    parameters         = optional(map(string), {})
+    transit_encryption = optional(bool, false)
+    at_rest_encryption = optional(bool, true)
+    kms_key_arn        = optional(string)
+    log_format         = optional(string, "text")
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["redis", "valkey"], var.cache.engine)
+    error_message = "The cache's engine must be \"redis\" or \"valkey\"."
+  }
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/engine-versions.html
+  validation {
+    condition = var.cache.engine_version == null ? true : (
+      var.cache.engine == "redis" ? contains(["6.2", "7.0", "7.1"], var.cache.engine_version) : can(regex("^(7\\.2|[89]\\.[0-9])$", var.cache.engine_version))
+    )
+    error_message = "The engine_version must be 6.2, 7.0 or 7.1 for redis, and 7.2, 8.x or 9.x for valkey, as major.minor (\"8.1\", not \"8\" or \"8.1.0\")."
+  }
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html
+  validation {
+    condition     = can(regex("^cache\\.[a-z0-9]+\\.[a-z0-9]+$", var.cache.node_type)) && !can(regex("^cache\\.(t1|t2|m1|m2|m3|c1|r3)\\.", var.cache.node_type))
+    error_message = "The node_type must look like \"cache.m7g.large\"; t2 and older families can no longer be created."
+  }
+  validation {
+    condition     = var.cache.shards == null ? true : var.cache.shards >= 1 && var.cache.shards <= 500 && floor(var.cache.shards) == var.cache.shards
+    error_message = "The number of shards must be a whole number from 1 to 500, or null for cluster mode off."
+  }
+  validation {
+    condition     = var.cache.replicas >= 0 && var.cache.replicas <= 5 && floor(var.cache.replicas) == var.cache.replicas
+    error_message = "The number of replicas must be a whole number from 0 to 5."
+  }
+  validation {
+    condition     = coalesce(var.cache.shards, 1) * (1 + var.cache.replicas) <= 500
+    error_message = "A cluster has at most 500 nodes, shards x (1 + replicas); above 90 it also takes a raised service quota."
+  }
+  validation {
+    condition     = var.cache.multi_az ? var.cache.replicas >= 1 : true
+    error_message = "With multi_az the number of replicas must be 1 to 5: there is nothing to fail over to without one."
+  }
+  validation {
+    condition     = var.cache.port >= 1 && var.cache.port <= 65535 && floor(var.cache.port) == var.cache.port
+    error_message = "The cache's port must be a whole number from 1 to 65535."
+  }
+  validation {
+    condition     = !contains(keys(var.cache.parameters), "cluster-enabled")
+    error_message = "The parameter cluster-enabled follows from shards: set shards to a number (on) or null (off)."
+  }
+  validation {
+    condition     = var.cache.kms_key_arn == null ? true : var.cache.at_rest_encryption && can(regex("^arn:[^:]+:kms:", var.cache.kms_key_arn))
+    error_message = "The kms_key_arn must be the ARN of a KMS key (\"arn:aws:kms:...\") and needs at_rest_encryption = true."
+  }
+  validation {
+    condition     = contains(["text", "json"], var.cache.log_format)
+    error_message = "The log_format must be \"text\" or \"json\"."
+  }
+}
+
+variable "auth_token" {
+  description = "Password of the cache; needs `cache.transit_encryption`. It is stored in the Terraform state in clear text: use an encrypted backend."
+  type        = string
+  default     = null
+  sensitive   = true
+
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth.html
+  validation {
+    condition     = var.auth_token == null ? true : can(regex("^[A-Za-z0-9!&#$^<>-]{16,128}$", var.auth_token))
+    error_message = "The auth token must have 16 to 128 characters: letters, digits and ! & # $ ^ < > -."
+  }
+}
+
+variable "clients" {
+  description = "Security groups that may reach the cache, by a name of your own. Nothing else may. Example: `{ load = \"sg-0123456789abcdef0\" }`."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "run" {
+  description = "The run that this cache belongs to: its id becomes the tag `run`, and after `stop_by` (RFC 3339) no cache is created. Null: a cache without a run. Example: `{ id = module.scheduler.run, stop_by = module.scheduler.stop_by }`."
+  type = object({
+    id      = string
+    stop_by = string
+  })
+  default = null
+}
+
+variable "log_retention_days" {
+  description = "Days that CloudWatch Logs keeps the engine and slow logs. Example: `7`."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags of everything this module makes. Example: `{ team = \"search\" }`."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

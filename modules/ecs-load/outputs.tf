@@ -1,0 +1,31 @@
+output "service_id" {
+  description = "ARN of the service, known once its tasks run; a replaced service has a new one in the plan."
+  value       = aws_ecs_service.this.id
+}
+
+output "security_group_id" {
+  description = "Security group of the tasks, for the cache to let in."
+  value       = aws_security_group.this.id
+}
+
+# The outputs below are functions of the inputs: known in the plan, and nobody who reads them waits for the service.
+
+output "cluster_name" {
+  description = "Name of the ECS cluster."
+  value       = var.name
+}
+
+output "service_name" {
+  description = "Name of the ECS service."
+  value       = local.service
+}
+
+output "log_group" {
+  description = "Name of the tasks' log group."
+  value       = local.log_group
+}
+
+output "settings" {
+  description = "What was asked for, with every default filled in and without certificates."
+  value       = { for k, v in var.load : k => v if k != "ca_pem" }
+}

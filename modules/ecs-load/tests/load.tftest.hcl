@@ -1,0 +1,320 @@
+mock_provider "aws" {
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+  mock_data "aws_region" {
+    defaults = { name = "eu-central-1" }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/orders" }
+  }
+  mock_resource "aws_ssm_parameter" {
+    defaults = { arn = "arn:aws:ssm:eu-central-1:123456789012:parameter/elasticache-perf/orders/auth-token" }
+  }
+}
+
+variables {
+  name       = "orders"
+  vpc_id     = "vpc-0123456789abcdef0"
+  subnet_ids = ["subnet-0123456789abcdef0"]
+  run        = "2026-11-23T03-08-09Z"
+  minutes    = 10
+  cache      = { endpoint = "cache.example.com", security_group_id = "sg-0123456789abcdef0" }
+}
+
+run "defaults" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      aws_ecs_service.this.desired_count == 1,
+      aws_ecs_service.this.wait_for_steady_state,
+      aws_ecs_service.this.availability_zone_rebalancing == "DISABLED",
+      aws_ecs_service.this.propagate_tags == "SERVICE",
+      !aws_ecs_service.this.network_configuration[0].assign_public_ip,
+      aws_ecs_service.this.timeouts.create == "10m",
+      one(aws_ecs_cluster.this.setting).value == "disabled",
+    ])
+    error_message = "The service waits for its tasks, at most 10 minutes, and writes the defaults that differ."
+  }
+  assert {
+    condition     = output.cluster_name == "orders" && output.service_name == "orders-load" && output.log_group == "/elasticache-perf/orders/load"
+    error_message = "Names are known in the plan."
+  }
+  assert {
+    condition     = aws_vpc_security_group_egress_rule.cache.referenced_security_group_id == "sg-0123456789abcdef0" && aws_vpc_security_group_egress_rule.cache.cidr_ipv4 == null
+    error_message = "The tasks may go to the cache's group."
+  }
+  assert {
+    condition = { for s in local.execution_statements : s.Sid => s.Resource } == {
+      WriteLoadLog = "arn:aws:logs:eu-central-1:123456789012:log-group:/elasticache-perf/orders/load:*"
+    }
+    error_message = "Without token, mirror and credentials the tasks' start needs their log group only."
+  }
+}
+
+run "task" {
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].command[0] == "memtier" && contains(jsondecode(aws_ecs_task_definition.this.container_definitions)[0].command, "--server=cache.example.com")
+    error_message = "The command is the wrapper's $0 and memtier's arguments."
+  }
+  assert {
+    condition     = contains(jsondecode(aws_ecs_task_definition.this.container_definitions)[0].command, "--test-time=2400")
+    error_message = "10 minutes and 30 more are 2400 seconds."
+  }
+  assert {
+    condition     = startswith(jsonencode(jsondecode(aws_ecs_task_definition.this.container_definitions)[0].entryPoint), "[\"sh\",\"-c\",") && jsondecode(aws_ecs_task_definition.this.container_definitions)[0].stopTimeout == 120
+    error_message = "The wrapper is the entry point and has 120 seconds to stop."
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].logConfiguration.options.mode == "blocking" && jsondecode(aws_ecs_task_definition.this.container_definitions)[0].logConfiguration.options.awslogs-region == "eu-central-1"
+    error_message = "No line is lost, and the Region is the provider's."
+  }
+  assert {
+    condition     = { for e in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : e.name => e.value } == { RUN = "2026-11-23T03-08-09Z", TASKS = "1" }
+    error_message = "The task knows its run."
+  }
+}
+
+run "everything" {
+  variables {
+    cache      = { endpoint = "cache.example.com", port = 6380, cluster_mode = true, tls = true }
+    auth_token = "correct-horse-battery-staple"
+    load = {
+      task_count            = 3
+      cpu                   = 16384
+      memory                = 40960
+      architecture          = "ARM64"
+      image                 = "210987654321.dkr.ecr.us-west-2.amazonaws.com/perf/memtier_benchmark:2.3.1"
+      image_credentials_arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:docker-hub-AbCdEf"
+      assign_public_ip      = true
+      rate_limit            = 500
+      extra_args            = ["--random-data"]
+      container_insights    = "enhanced"
+    }
+    iam  = { path = "/perf/", permissions_boundary = "arn:aws:iam::123456789012:policy/boundary" }
+    tags = { team = "search" }
+  }
+
+  assert {
+    condition     = length(setsubtract(["--tls", "--cluster-mode", "--rate-limiting=500", "--random-data", "--port=6380"], local.command)) == 0
+    error_message = "TLS, cluster mode, rate and extra arguments reach memtier."
+  }
+  assert {
+    condition     = length(regexall("BEGIN CERTIFICATE", local.environment.CA_PEM)) == 5
+    error_message = "With TLS the tasks get the five roots of Amazon Trust Services."
+  }
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].secrets[0].name == "CACHE_AUTH_TOKEN" && !can(regex("battery", nonsensitive(aws_ecs_task_definition.this.container_definitions)))
+    error_message = "The token is a secret of the task and not in its definition."
+  }
+  assert {
+    condition     = aws_ssm_parameter.auth_token[0].type == "SecureString" && aws_ssm_parameter.auth_token[0].name == "/elasticache-perf/orders/auth-token"
+    error_message = "The token is kept as a SecureString."
+  }
+  assert {
+    condition = { for s in local.execution_statements : s.Sid => s.Resource } == {
+      WriteLoadLog         = "arn:aws:logs:eu-central-1:123456789012:log-group:/elasticache-perf/orders/load:*"
+      ReadAuthToken        = "arn:aws:ssm:eu-central-1:123456789012:parameter/elasticache-perf/orders/auth-token"
+      ReadImageCredentials = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:docker-hub-AbCdEf"
+      PullImage            = "arn:aws:ecr:us-west-2:210987654321:repository/perf/memtier_benchmark"
+      LogInToRegistry      = "*"
+    }
+    error_message = "Each option adds its own permission."
+  }
+  assert {
+    condition     = aws_vpc_security_group_egress_rule.cache.cidr_ipv4 == "0.0.0.0/0" && aws_vpc_security_group_egress_rule.cache.from_port == 6380
+    error_message = "A cache whose security group is not known is reached by its port."
+  }
+  assert {
+    condition     = aws_iam_role.task.path == "/perf/" && aws_iam_role.execution.permissions_boundary == "arn:aws:iam::123456789012:policy/boundary" && aws_cloudwatch_log_group.insights[0].name == "/aws/ecs/containerinsights/orders/performance"
+    error_message = "Path and boundary are on the roles; the log group of Container Insights is ours."
+  }
+  assert {
+    condition     = !can(output.settings.ca_pem) && output.settings.threads == 2
+    error_message = "The settings have the defaults and no certificates."
+  }
+}
+
+run "own_roots" {
+  command = plan
+  variables {
+    cache = { endpoint = "cache.example.com", tls = true }
+    load  = { ca_pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n" }
+  }
+  assert {
+    condition     = startswith(local.environment.CA_PEM, "-----BEGIN CERTIFICATE-----\nMIIB")
+    error_message = "ca_pem replaces Amazon's roots."
+  }
+}
+
+run "bad_name" {
+  command = plan
+  variables {
+    name = "sg-orders"
+  }
+  expect_failures = [var.name]
+}
+
+run "too_many_subnets" {
+  command = plan
+  variables {
+    subnet_ids = [for i in range(17) : format("subnet-%08x", i)]
+  }
+  expect_failures = [var.subnet_ids]
+}
+
+run "too_long" {
+  command = plan
+  variables {
+    minutes = 1441
+  }
+  expect_failures = [var.minutes]
+}
+
+run "no_tasks" {
+  command = plan
+  variables {
+    load = { task_count = 0 }
+  }
+  expect_failures = [var.load]
+}
+
+run "fargate_has_no_such_cpu" {
+  command = plan
+  variables {
+    load = { cpu = 300 }
+  }
+  expect_failures = [var.load]
+}
+
+run "fargate_has_no_such_pair" {
+  command = plan
+  variables {
+    load = { cpu = 8192, memory = 17408 }
+  }
+  expect_failures = [var.load]
+}
+
+run "bad_architecture" {
+  command = plan
+  variables {
+    load = { architecture = "arm64" }
+  }
+  expect_failures = [var.load]
+}
+
+run "image_not_pinned" {
+  command = plan
+  variables {
+    load = { image = "registry.example.com:5000/memtier_benchmark" }
+  }
+  expect_failures = [var.load]
+}
+
+run "image_latest" {
+  command = plan
+  variables {
+    load = { image = "redislabs/memtier_benchmark:latest" }
+  }
+  expect_failures = [var.load]
+}
+
+run "bad_credentials" {
+  command = plan
+  variables {
+    load = { image_credentials_arn = "docker-hub" }
+  }
+  expect_failures = [var.load]
+}
+
+run "no_threads" {
+  command = plan
+  variables {
+    load = { threads = 0 }
+  }
+  expect_failures = [var.load]
+}
+
+run "too_many_connections" {
+  command = plan
+  variables {
+    load = { task_count = 66, threads = 10, clients = 100 }
+  }
+  expect_failures = [var.load]
+}
+
+run "value_too_large" {
+  command = plan
+  variables {
+    load = { data_size = 536870913 }
+  }
+  expect_failures = [var.load]
+}
+
+run "ratio_without_colon" {
+  command = plan
+  variables {
+    load = { ratio = "10" }
+  }
+  expect_failures = [var.load]
+}
+
+run "ratio_of_nothing" {
+  command = plan
+  variables {
+    load = { ratio = "0:0" }
+  }
+  expect_failures = [var.load]
+}
+
+run "bad_key_pattern" {
+  command = plan
+  variables {
+    load = { key_pattern = "R:X" }
+  }
+  expect_failures = [var.load]
+}
+
+run "bad_rate" {
+  command = plan
+  variables {
+    load = { rate_limit = 0.5 }
+  }
+  expect_failures = [var.load]
+}
+
+run "extra_args_that_are_ours" {
+  command = plan
+  variables {
+    load = { extra_args = ["--test-time=5"] }
+  }
+  expect_failures = [var.load]
+}
+
+run "bad_certificates" {
+  command = plan
+  variables {
+    load = { ca_pem = "ca.pem" }
+  }
+  expect_failures = [var.load]
+}
+
+run "bad_insights" {
+  command = plan
+  variables {
+    load = { container_insights = "on" }
+  }
+  expect_failures = [var.load]
+}
+
+run "token_without_tls" {
+  command = plan
+  variables {
+    auth_token = "correct-horse-battery-staple"
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}

@@ -1,0 +1,191 @@
+variable "name" {
+  description = "Name of the ECS cluster; the service, task family and roles begin with it. Example: `orders-cache`."
+  type        = string
+  nullable    = false
+
+  # The longest name made from it is the role NAME-load-execution: 64 characters in IAM. SG names must not begin with sg-.
+  validation {
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,47}$", var.name)) && !startswith(var.name, "sg-")
+    error_message = "The name must have 1 to 48 characters: letters, digits and hyphens, first a letter, and not begin with \"sg-\"."
+  }
+}
+
+variable "vpc_id" {
+  description = "VPC of the tasks. Example: `vpc-0123456789abcdef0`."
+  type        = string
+  nullable    = false
+}
+
+variable "subnet_ids" {
+  description = "Subnets of the tasks; they need a way to the image, to CloudWatch Logs and to the cache. Example: `[\"subnet-0123456789abcdef0\"]`."
+  type        = list(string)
+  nullable    = false
+
+  # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
+  validation {
+    condition     = length(var.subnet_ids) >= 1 && length(var.subnet_ids) <= 16
+    error_message = "An ECS service takes 1 to 16 subnets."
+  }
+}
+
+variable "cache" {
+  description = "The cache to load. Without `security_group_id` the tasks may reach its port at any address. Example: `{ endpoint = \"cache.example.com\", port = 6379 }`."
+  type = object({
+    endpoint          = string
+    port              = optional(number, 6379)
+    cluster_mode      = optional(bool, false)
+    tls               = optional(bool, false)
+    security_group_id = optional(string)
+  })
+  nullable = false
+}
+
+variable "run" {
+  description = "Id of the run, which every log line of a task carries; a new one replaces the tasks. Example: `2026-11-23T03-08-09Z`."
+  type        = string
+  nullable    = false
+}
+
+variable "minutes" {
+  description = "Minutes that the load is needed; it goes on for 30 more, so that it is the stop that ends it. Example: `60`."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.minutes >= 1 && var.minutes <= 1440 && floor(var.minutes) == var.minutes
+    error_message = "The load's minutes must be a whole number from 1 to 1440."
+  }
+}
+
+variable "load" {
+  description = <<-EOT
+    The load: `task_count` Fargate tasks, each running memtier_benchmark with `threads` x `clients` connections.
+    `ratio` is SET:GET; `key_pattern` is SET:GET of S(equential), R(andom), G(aussian), P(arallel) and Z(ipf);
+    `data_size` is in bytes; `rate_limit` is requests per second and connection; `extra_args` go to memtier as they are.
+    `ca_pem` replaces Amazon's root certificates; `container_insights` costs extra.
+    Example: `{ task_count = 4, cpu = 2048, memory = 4096, threads = 2, clients = 50, pipeline = 8, ratio = "1:10" }`.
+  EOT
+  type = object({
+    task_count            = optional(number, 1)
+    cpu                   = optional(number, 1024)
+    memory                = optional(number, 2048)
+    architecture          = optional(string, "X86_64")
+    image                 = optional(string, "redislabs/memtier_benchmark:2.3.1")
+    image_credentials_arn = optional(string)
+    assign_public_ip      = optional(bool, false)
+    threads               = optional(number, 2)
+    clients               = optional(number, 10)
+    pipeline              = optional(number, 1)
+    data_size             = optional(number, 256)
+    ratio                 = optional(string, "1:10")
+    key_pattern           = optional(string, "R:R")
+    key_maximum           = optional(number, 100000)
+    rate_limit            = optional(number)
+    extra_args            = optional(list(string), [])
+    ca_pem                = optional(string)
+    container_insights    = optional(string, "disabled")
+  })
+  default  = {}
+  nullable = false
+
+  # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html (tasks per service)
+  validation {
+    condition     = var.load.task_count >= 1 && var.load.task_count <= 5000 && floor(var.load.task_count) == var.load.task_count
+    error_message = "The task_count must be a whole number from 1 to 5000."
+  }
+  # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-cpu-memory-error.html
+  validation {
+    condition = contains(lookup({
+      "256"   = [512, 1024, 2048]
+      "512"   = range(1024, 4097, 1024)
+      "1024"  = range(2048, 8193, 1024)
+      "2048"  = range(4096, 16385, 1024)
+      "4096"  = range(8192, 30721, 1024)
+      "8192"  = range(16384, 61441, 4096)
+      "16384" = range(32768, 122881, 8192)
+      "32768" = [61440, 122880, 249856]
+    }, tostring(var.load.cpu), []), var.load.memory)
+    error_message = "Fargate takes these pairs of cpu and memory (MiB): 256 with 512, 1024 or 2048; 512 with 1024 to 4096, 1024 with 2048 to 8192, 2048 with 4096 to 16384 and 4096 with 8192 to 30720, all in steps of 1024; 8192 with 16384 to 61440 in steps of 4096; 16384 with 32768 to 122880 in steps of 8192; 32768 with 61440, 122880 or 249856."
+  }
+  validation {
+    condition     = contains(["X86_64", "ARM64"], var.load.architecture)
+    error_message = "The load's architecture must be \"X86_64\" or \"ARM64\"."
+  }
+  validation {
+    condition     = can(regex("^[^@]+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})$", var.load.image)) && !can(regex(":(latest|edge)$", var.load.image))
+    error_message = "The image must be pinned to a version or digest, such as \"redislabs/memtier_benchmark:2.3.1\": two runs on \"latest\" cannot be compared."
+  }
+  validation {
+    condition     = var.load.image_credentials_arn == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.load.image_credentials_arn))
+    error_message = "The image_credentials_arn must be the ARN of a Secrets Manager secret (\"arn:aws:secretsmanager:...:secret:...\")."
+  }
+  validation {
+    condition     = alltrue([for n in [var.load.threads, var.load.clients, var.load.pipeline, var.load.key_maximum] : n >= 1 && floor(n) == n])
+    error_message = "The load's threads, clients, pipeline and key_maximum must be whole numbers of at least 1."
+  }
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html (maxclients, for each node)
+  validation {
+    condition     = var.load.task_count * var.load.threads * var.load.clients <= 65000
+    error_message = "An ElastiCache node takes at most 65000 connections: task_count x threads x clients must not exceed that."
+  }
+  # A string value of Redis and Valkey holds at most 512 MB: https://valkey.io/topics/strings/
+  validation {
+    condition     = var.load.data_size >= 1 && var.load.data_size <= 536870912 && floor(var.load.data_size) == var.load.data_size
+    error_message = "The data_size must be a whole number from 1 to 536870912 bytes."
+  }
+  validation {
+    condition     = can(regex("^[0-9]{1,9}:[0-9]{1,9}$", var.load.ratio)) && !can(regex("^0+:0+$", var.load.ratio))
+    error_message = "The ratio must be SET:GET, two whole numbers that are not both 0, such as \"1:10\"."
+  }
+  validation {
+    condition     = can(regex("^[SRGPZ]:[SRGPZ]$", var.load.key_pattern))
+    error_message = "The key_pattern must be SET:GET, each one of S, R, G, P and Z, such as \"R:R\"."
+  }
+  validation {
+    condition     = var.load.rate_limit == null ? true : var.load.rate_limit >= 1 && floor(var.load.rate_limit) == var.load.rate_limit
+    error_message = "The rate_limit must be a whole number of at least 1 request per second and connection, or null for none."
+  }
+  validation {
+    condition     = !anytrue([for a in var.load.extra_args : can(regex("^(-[aspPhoxntcd]|--(server|host|port|unix-socket|protocol|authenticate|uri|tls|cert|key|cacert|test-time|requests|run-count|out-file|json-out-file|hdr-file-prefix|cluster-mode|threads|clients|pipeline|data-size|ratio|key-pattern|key-maximum|rate-limiting|distinct-client-seed|hide-histogram))(=|$)", a))])
+    error_message = "The extra_args must not set what the load sets itself: server, login, TLS, test time, output files, seed, and what has a name of its own here (threads, clients, pipeline, data_size, ratio, key_pattern, key_maximum, rate_limit)."
+  }
+  validation {
+    condition     = var.load.ca_pem == null ? true : can(regex("-----BEGIN CERTIFICATE-----", var.load.ca_pem))
+    error_message = "The ca_pem must be certificates in PEM format (\"-----BEGIN CERTIFICATE-----\"), for instance file(\"ca.pem\")."
+  }
+  validation {
+    condition     = contains(["disabled", "enabled", "enhanced"], var.load.container_insights)
+    error_message = "The container_insights must be \"disabled\", \"enabled\" or \"enhanced\"."
+  }
+}
+
+variable "auth_token" {
+  description = "Password of the cache, handed to the tasks as an ECS secret from an SSM SecureString; needs `cache.tls`."
+  type        = string
+  default     = null
+  sensitive   = true
+}
+
+variable "iam" {
+  description = "For accounts that demand them on every role. Example: `{ path = \"/perf/\", permissions_boundary = \"arn:aws:iam::123456789012:policy/boundary\" }`."
+  type = object({
+    path                 = optional(string, "/")
+    permissions_boundary = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "log_retention_days" {
+  description = "Days that CloudWatch Logs keeps what the tasks print. Example: `7`."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags of everything this module makes, tasks included. Example: `{ team = \"search\" }`."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

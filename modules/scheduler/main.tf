@@ -1,0 +1,146 @@
+data "aws_partition" "current" {}
+data "aws_caller_identity" "current" {}
+data "aws_region" "current" {}
+
+locals {
+  region    = lookup(data.aws_region.current, "region", data.aws_region.current.name) # provider 6 renamed it
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+
+  # ARNs by name, for policies and so that the guard need not wait for what it does not need.
+  function  = "${var.name}-stop"
+  log_group = "/aws/lambda/${local.function}"
+  watch     = "${var.name}-watch"
+  stop      = "${var.load.service}-stop"
+  queue_arn = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.function}-dlq"
+  topics    = aws_sns_topic.this[*].arn
+
+  config = jsonencode({
+    name           = var.name
+    bucket         = var.export.bucket
+    prefix         = var.export.prefix
+    cluster        = var.load.cluster
+    service        = var.load.service
+    cache          = { replication_group = var.cache.replication_group, delete = var.cache.delete }
+    logs           = merge({ load = var.load.log_group }, var.cache.log_groups)
+    schedules      = { group = var.name, watch = local.watch, stop = local.stop }
+    topic_arn      = join("", local.topics)
+    minutes        = var.minutes
+    period_seconds = var.export.period_seconds
+    settings       = jsondecode(var.settings)
+  })
+}
+
+# The Lambda may not create groups, or its own would come back after destroy, without a retention.
+resource "aws_cloudwatch_log_group" "this" {
+  name              = local.log_group
+  retention_in_days = var.log_retention_days
+  tags              = var.tags
+}
+
+resource "aws_lambda_function" "this" {
+  function_name    = local.function
+  description      = "Ends a run of ${var.name}: stops the load, exports metrics and logs, deletes the cache"
+  role             = aws_iam_role.lambda.arn
+  runtime          = "provided.al2023"
+  handler          = "bootstrap"
+  architectures    = [var.lambda.architecture]
+  filename         = var.lambda.zip
+  source_code_hash = fileexists(var.lambda.zip) ? filebase64sha256(var.lambda.zip) : null
+  memory_size      = var.lambda.memory
+  timeout          = 900 # the most that Lambda gives; what takes longer goes on at the next tick of watch
+  tags             = var.tags
+
+  environment {
+    variables = {
+      CONFIG     = local.config
+      GOMEMLIMIT = "${floor(var.lambda.memory * 0.9)}MiB"
+    }
+  }
+
+  lifecycle {
+    precondition {
+      condition     = fileexists(var.lambda.zip)
+      error_message = "The Lambda's zip ${var.lambda.zip} is not there. Run: go tool mage build"
+    }
+    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 4 KB for all variables together
+    precondition {
+      condition     = length(local.config) <= 4000
+      error_message = "The Lambda's configuration has ${length(local.config)} characters, and 4000 fit its environment: shorten cache.parameters or load.extra_args."
+    }
+  }
+
+  depends_on = [aws_cloudwatch_log_group.this]
+}
+
+# What fails for good, here or in a schedule, waits in this queue for a person. No queue policy: Lambda and Scheduler
+# send with their roles.
+resource "aws_sqs_queue" "dead" {
+  name                      = "${local.function}-dlq"
+  message_retention_seconds = 1209600 # 14 days, the most there is
+  sqs_managed_sse_enabled   = true
+  tags                      = var.tags
+}
+
+# This one waits for the queue: Lambda refuses a destination that the function's role cannot send to.
+resource "aws_lambda_function_event_invoke_config" "this" {
+  function_name                = aws_lambda_function.this.function_name
+  maximum_event_age_in_seconds = 3600
+  maximum_retry_attempts       = 2
+
+  destination_config {
+    on_failure {
+      destination = aws_sqs_queue.dead.arn
+    }
+  }
+
+  depends_on = [aws_iam_role_policy.lambda]
+}
+
+resource "aws_sns_topic" "this" {
+  count = var.notifications == null ? 0 : 1
+
+  name = var.name # not encrypted with alias/aws/sns: alarms could not publish to it
+  tags = var.tags
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  count = var.notifications == null ? 0 : 1
+
+  topic_arn = aws_sns_topic.this[0].arn
+  protocol  = "email"
+  endpoint  = var.notifications.email
+}
+
+# A run that is 24 h overdue is an error of the Lambda's, too: that is the alarm for a run that will not end.
+resource "aws_cloudwatch_metric_alarm" "errors" {
+  alarm_name          = "${local.function}-errors"
+  alarm_description   = "Ending a run of ${var.name} failed; see the log group ${local.log_group}. It is tried again every 10 minutes."
+  namespace           = "AWS/Lambda"
+  metric_name         = "Errors"
+  dimensions          = { FunctionName = local.function }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.topics
+  tags                = var.tags
+}
+
+resource "aws_cloudwatch_metric_alarm" "dead" {
+  alarm_name          = "${local.function}-dlq"
+  alarm_description   = "An event of ${var.name} was given up; it lies in the queue ${local.function}-dlq."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = aws_sqs_queue.dead.name }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = local.topics
+  tags                = var.tags
+}

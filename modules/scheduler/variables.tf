@@ -1,0 +1,165 @@
+variable "name" {
+  description = "Name of the run's stack: the Lambda is NAME-stop, the schedule group NAME. Example: `orders-cache`."
+  type        = string
+  nullable    = false
+
+  # The longest names made from it, NAME-scheduler and NAME-watch, fit the 64 characters of IAM, Lambda and Scheduler.
+  validation {
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,47}$", var.name))
+    error_message = "The name must have 1 to 48 characters: letters, digits and hyphens, first a letter."
+  }
+}
+
+variable "minutes" {
+  description = "Minutes from a steady load to its stop. Example: `60`."
+  type        = number
+  nullable    = false
+
+  validation {
+    condition     = var.minutes >= 1 && var.minutes <= 1440 && floor(var.minutes) == var.minutes
+    error_message = "The run's minutes must be a whole number from 1 to 1440."
+  }
+}
+
+variable "margin_minutes" {
+  description = "Minutes that creating the cache and starting the load may take: `minutes` + `margin_minutes` after the start of the apply, `watch` ends the run in any case. Example: `30`."
+  type        = number
+  default     = 60
+  nullable    = false
+
+  validation {
+    condition     = var.margin_minutes >= 15 && var.margin_minutes <= 240 && floor(var.margin_minutes) == var.margin_minutes
+    error_message = "The margin_minutes must be a whole number from 15 to 240."
+  }
+}
+
+variable "load" {
+  description = "ECS names of the load to stop, and its log group. They need not exist yet. Example: `{ cluster = \"perf\", service = \"perf-load\", log_group = \"/elasticache-perf/perf/load\" }`."
+  type = object({
+    cluster   = string
+    service   = string
+    log_group = string
+  })
+  nullable = false
+}
+
+variable "service_id" {
+  description = "ARN of the ECS service, known when its tasks run: the stop is set then, and set anew for another service. Example: `module.load.service_id`."
+  type        = string
+  nullable    = false
+}
+
+variable "cache" {
+  description = "The cache to export and, with `delete`, to delete at the end; log groups by `engine` and `slow`. It need not exist yet. Example: `{ replication_group = \"perf\", log_groups = { slow = \"/aws/vendedlogs/elasticache/perf/slow-log\" } }`."
+  type = object({
+    replication_group = string
+    delete            = optional(bool, true)
+    log_groups        = optional(map(string), {})
+  })
+  nullable = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.cache.log_groups), ["engine", "slow"])) == 0
+    error_message = "The cache's log_groups are named \"engine\" and \"slow\"."
+  }
+}
+
+variable "export" {
+  description = "Where metrics and logs go, and the period of the metrics in seconds; `kms_key_arn` when the bucket encrypts with a key of yours. Example: `{ bucket = \"my-exports\", prefix = \"exports\", period_seconds = 60 }`."
+  type = object({
+    bucket         = string
+    prefix         = optional(string, "exports")
+    period_seconds = optional(number, 60)
+    kms_key_arn    = optional(string)
+  })
+  nullable = false
+
+  validation {
+    condition     = var.export.bucket != ""
+    error_message = "The bucket for exports is empty. Make one in the stack's Region and name it: aws s3 mb s3://my-elasticache-perf-exports"
+  }
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+  validation {
+    condition     = var.export.bucket == "" || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.export.bucket))
+    error_message = "The bucket's name must have 3 to 63 characters: lower-case letters, digits, dots and hyphens, first and last a letter or digit."
+  }
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html (safe characters)
+  validation {
+    condition     = can(regex("^[0-9A-Za-z!_.'()-]+(/[0-9A-Za-z!_.'()-]+)*$", var.export.prefix)) && length(var.export.prefix) <= 512
+    error_message = "The prefix must have 1 to 512 characters: letters, digits and ! - _ . ' ( ), with single slashes inside but not first or last."
+  }
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricStat.html
+  validation {
+    condition     = contains([1, 5, 10, 30], var.export.period_seconds) || (var.export.period_seconds >= 60 && var.export.period_seconds <= 86400 && var.export.period_seconds % 60 == 0)
+    error_message = "The period must be 1, 5, 10, 30 or a multiple of 60 up to 86400 seconds."
+  }
+}
+
+variable "lambda" {
+  description = "The Lambda's zip (`go tool mage build` makes it), its architecture (arm64 or x86_64) and memory in MB. Example: `{ zip = \"build/lambda-arm64.zip\" }`."
+  type = object({
+    zip          = string
+    architecture = optional(string, "arm64")
+    memory       = optional(number, 512)
+  })
+  nullable = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.lambda.architecture)
+    error_message = "The Lambda's architecture must be \"arm64\" or \"x86_64\"."
+  }
+  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html; below 256 MB pages of logs do not fit.
+  validation {
+    condition     = var.lambda.memory >= 256 && var.lambda.memory <= 10240 && floor(var.lambda.memory) == var.lambda.memory
+    error_message = "The Lambda's memory must be a whole number from 256 to 10240 MB."
+  }
+}
+
+variable "settings" {
+  description = "JSON object that is copied into the manifest: what was run. No secrets. Example: `jsonencode({ cache = module.cache.settings })`."
+  type        = string
+  default     = "{}"
+  nullable    = false
+
+  validation {
+    condition     = can(keys(jsondecode(var.settings)))
+    error_message = "The settings must be a JSON object, for instance jsonencode({ cache = ... })."
+  }
+}
+
+variable "notifications" {
+  description = "Mail address that hears when a run has ended and when ending it fails; AWS asks it for consent first. Null: nobody. Example: `{ email = \"team@example.com\" }`."
+  type = object({
+    email = string
+  })
+  default = null
+
+  validation {
+    condition     = var.notifications == null ? true : can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", var.notifications.email))
+    error_message = "The notifications' email must be a mail address, such as \"team@example.com\"."
+  }
+}
+
+variable "iam" {
+  description = "For accounts that demand them on every role. Example: `{ path = \"/perf/\", permissions_boundary = \"arn:aws:iam::123456789012:policy/boundary\" }`."
+  type = object({
+    path                 = optional(string, "/")
+    permissions_boundary = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "log_retention_days" {
+  description = "Days that CloudWatch Logs keeps what the Lambda prints. Example: `7`."
+  type        = number
+  default     = 30
+  nullable    = false
+}
+
+variable "tags" {
+  description = "Tags of everything this module makes. Example: `{ team = \"search\" }`."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}

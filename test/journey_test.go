@@ -1,0 +1,202 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	ect "github.com/aws/aws-sdk-go-v2/service/elasticache/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3t "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// The whole road, twice: apply, load, stop by its schedule, export; then a plain apply is a new run with new keys.
+func TestJourney(t *testing.T) {
+	w := newWorld(t)
+	s := newStack(t, w, ".", map[string]any{"load": map[string]any{"task_count": 2, "threads": 1, "clients": 4, "key_maximum": 10000}})
+	s.apply(t)
+	s.planIsEmpty(t)
+	first := s.output(t, "run")
+	require.Contains(t, s.output(t, "cloudwatch_dashboard_url"), "#dashboards/dashboard/"+s.name)
+	s.waitLoad(t)
+	s.planIsEmpty(t) // also while the load runs, or when the stop has just set the service to 0
+	s.hasEnded(t, first, 2)
+
+	s.apply(t)
+	second := s.output(t, "run")
+	require.NotEqual(t, first, second, "the next apply is a new run")
+	s.planIsEmpty(t)
+	s.hasEnded(t, second, 2)
+	require.NotNil(t, s.object(t, "exports/metrics/"+first+".csv"), "the first run's export stays")
+}
+
+// The stop never fires: watch finds the run overdue, and ends it.
+func TestWatchEndsARunThatNobodyStopped(t *testing.T) {
+	if onAWS() {
+		t.Skip("moves the stop's time, which only an own world may")
+	}
+	w := newWorld(t)
+	w.local.Scheduler.RateScale = 40 // rate(10 minutes) ticks every 15 s
+	s := newStack(t, w, ".", nil)
+	s.apply(t)
+	run := s.output(t, "run")
+	client := scheduler.NewFromConfig(w.Config)
+	name := s.name + "-load-stop"
+	old, err := client.GetSchedule(t.Context(), &scheduler.GetScheduleInput{Name: &name, GroupName: &s.name})
+	require.NoError(t, err)
+	// As if it had been due long ago and had not been delivered.
+	_, err = client.UpdateSchedule(t.Context(), &scheduler.UpdateScheduleInput{Name: &name, GroupName: &s.name, Target: old.Target,
+		FlexibleTimeWindow: old.FlexibleTimeWindow, ScheduleExpressionTimezone: old.ScheduleExpressionTimezone, State: "DISABLED",
+		ScheduleExpression: aws.String("at(" + time.Now().UTC().Add(-20*time.Minute).Format("2006-01-02T15:04:05") + ")")})
+	require.NoError(t, err)
+	s.hasEnded(t, run, 1)
+}
+
+// waitLoad waits for progress with operations in the load's log.
+func (s *stack) waitLoad(t *testing.T) {
+	t.Helper()
+	s.eventually(t, 2*time.Minute, "progress of the load", func(ctx context.Context) (bool, error) {
+		out, err := ecs.NewFromConfig(s.Config).DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &s.name, Services: []string{s.name + "-load"}})
+		if err != nil {
+			return false, err
+		}
+		return out.Services[0].RunningCount > 0, nil
+	})
+}
+
+// hasEnded waits for the end of a run and holds everything that it promises.
+func (s *stack) hasEnded(t *testing.T, run string, tasks int) {
+	t.Helper()
+	var m export.Manifest
+	s.eventually(t, 6*time.Minute, "a complete manifest of run "+run, func(ctx context.Context) (bool, error) {
+		text, err := s.get(ctx, "exports/manifest/"+run+".json")
+		var missing *s3t.NoSuchKey
+		if errors.As(err, &missing) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		m, err = export.ParseManifest(text)
+		return m.Complete, err
+	})
+	require.Equal(t, run, m.Run)
+	require.NotNil(t, m.Window)
+	require.Len(t, m.Tasks, tasks)
+
+	metrics := s.listed(t, m, export.KindMetrics, "exports/metrics/"+run+".csv")
+	header, _, _ := strings.Cut(string(metrics), "\n")
+	require.Equal(t, "Timestamp,Namespace,MetricName,Stat,Value,Unit,Dimensions", strings.TrimSpace(header))
+	rows := map[string]int{}
+	var commands float64
+	last := time.Time{}
+	for row, err := range export.ReadMetrics(bytes.NewReader(metrics)) {
+		require.NoError(t, err)
+		require.False(t, row.Timestamp.Before(last), "rows are in time order")
+		require.False(t, row.Timestamp.Before(m.Window.Start) || !row.Timestamp.Before(m.Window.End), "%s is outside of the window %v", row.Timestamp, m.Window)
+		last = row.Timestamp.Time
+		rows[row.Namespace]++
+		if row.MetricName == "ProcessedCommands" && row.Stat == "Sum" {
+			commands += row.Value
+		}
+	}
+	require.Positive(t, rows["AWS/ElastiCache"])
+	require.Positive(t, rows["AWS/ECS"])
+
+	text := s.listed(t, m, export.KindLogs, "exports/logs/"+run+".txt")
+	line := regexp.MustCompile(`^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\] \[[^\]]+\] `)
+	previous := ""
+	for l := range strings.Lines(string(text)) {
+		require.Regexp(t, line, l)
+		require.LessOrEqual(t, previous, l[:26], "lines are in time order")
+		previous = l[:26]
+	}
+	log, err := report.ParseLog(bytes.NewReader(text))
+	require.NoError(t, err)
+	require.Len(t, log.Tasks, tasks, "each task's last words are in the log")
+	var rate float64
+	for _, task := range log.Tasks {
+		require.True(t, task.OK(), "task %s: %s", task.ID, task.Trouble())
+		require.Positive(t, task.Totals.OpsPerSecond)
+		rate += task.Totals.OpsPerSecond
+	}
+	t.Logf("run %s: %.0f operations/s, rows of metrics by namespace %v, %.0f commands measured by the cache, %d bytes of log", run, rate, rows, commands, len(text))
+
+	s.eventually(t, 3*time.Minute, "the cache gone, ECS at 0 and the schedules removed", func(ctx context.Context) (bool, error) {
+		_, err := elasticache.NewFromConfig(s.Config).DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.name})
+		var gone *ect.ReplicationGroupNotFoundFault
+		if !errors.As(err, &gone) {
+			return false, err
+		}
+		services, err := ecs.NewFromConfig(s.Config).DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &s.name, Services: []string{s.name + "-load"}})
+		if err != nil || services.Services[0].DesiredCount+services.Services[0].RunningCount+services.Services[0].PendingCount > 0 {
+			return false, err
+		}
+		schedules, err := scheduler.NewFromConfig(s.Config).ListSchedules(ctx, &scheduler.ListSchedulesInput{GroupName: &s.name})
+		return err == nil && len(schedules.Schedules) == 0, err
+	})
+}
+
+// listed fetches an object of the manifest and holds it against what the manifest says of it.
+func (s *stack) listed(t *testing.T, m export.Manifest, kind, key string) []byte {
+	t.Helper()
+	o, ok := m.Object(kind)
+	require.True(t, ok, "the manifest lists no %s", kind)
+	require.Equal(t, key, o.Key)
+	content := s.object(t, key)
+	sum := sha256.Sum256(content)
+	require.Equal(t, o.SHA256, hex.EncodeToString(sum[:]), "%s is not as the manifest says", key)
+	require.EqualValues(t, o.Bytes, len(content))
+	return content
+}
+
+func (s *stack) object(t *testing.T, key string) []byte {
+	t.Helper()
+	content, err := s.get(t.Context(), key)
+	require.NoError(t, err)
+	return content
+}
+
+func (s *stack) get(ctx context.Context, key string) ([]byte, error) {
+	out, err := s3.NewFromConfig(s.Config).GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
+	if err != nil {
+		return nil, fmt.Errorf("s3://%s/%s: %w", s.bucket, key, err)
+	}
+	defer out.Body.Close()
+	return io.ReadAll(out.Body)
+}
+
+// eventually asks until it is so; an error ends it.
+func (s *stack) eventually(t *testing.T, limit time.Duration, what string, so func(context.Context) (bool, error)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	for {
+		ok, err := so(ctx)
+		require.NoError(t, err, what)
+		if ok {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: not within %s", what, limit)
+		case <-time.After(time.Second):
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2t "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	ect "github.com/aws/aws-sdk-go-v2/service/elasticache/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/gruntwork-io/terratest/modules/logger"
+	"github.com/gruntwork-io/terratest/modules/terraform"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// stack is a Terraform root applied in a world, with state and data of its own.
+type stack struct {
+	*world
+	name    string
+	options *terraform.Options
+}
+
+// newStack prepares a root folder ("." is the project's own). It is destroyed when the test ends, whatever happened;
+// the logs of what it ran are collected before.
+func newStack(t *testing.T, w *world, root string, vars map[string]any) *stack {
+	t.Helper()
+	name := "e2e-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	if len(name) > 30 {
+		name = strings.TrimRight(name[:30], "-")
+	}
+	all := map[string]any{
+		"name": name, "vpc_id": w.vpc, "subnet_ids": w.subnets, "metrics_export_s3_bucket": w.bucket, "lambda_architecture": w.architecture,
+		"test_duration_minutes": 1, "metrics_period_seconds": w.period,
+		"load": map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000},
+	}
+	for k, v := range vars {
+		all[k] = v
+	}
+	env := map[string]string{"TF_DATA_DIR": filepath.Join(t.TempDir(), "terraform"), "TF_IN_AUTOMATION": "1"}
+	for k, v := range w.env {
+		env[k] = v
+	}
+	s := &stack{world: w, name: all["name"].(string), options: &terraform.Options{
+		TerraformDir: folder(t, root), EnvVars: env, Vars: all, NoColor: true, Logger: logger.Discard,
+	}}
+	if testing.Verbose() && os.Getenv("E2E_LOG") != "" {
+		s.options.Logger = logger.Default
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+		defer cancel()
+		if t.Failed() {
+			s.collect(ctx, t)
+		}
+		s.waitCacheGone(ctx, t)
+		_, err := terraform.DestroyContextE(t, ctx, s.options)
+		assert.NoError(t, err, "destroy")
+		if err == nil {
+			s.nothingLeft(ctx, t)
+		}
+	})
+	terraform.InitContext(t, t.Context(), s.options)
+	return s
+}
+
+// folder makes a root of links to a folder of the project, so that state and lock file are the test's own.
+func folder(t *testing.T, root string) string {
+	t.Helper()
+	project, err := filepath.Abs("..")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	files, err := filepath.Glob(filepath.Join(project, root, "*.tf"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files, "no Terraform files in %s", root)
+	for _, f := range append(files, filepath.Join(project, "modules"), filepath.Join(project, "build")) {
+		require.NoError(t, os.Symlink(f, filepath.Join(dir, filepath.Base(f))))
+	}
+	return dir
+}
+
+func (s *stack) apply(t *testing.T) {
+	t.Helper()
+	began := time.Now()
+	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
+	require.NoError(t, err)
+	t.Logf("apply took %s", time.Since(began).Round(time.Second))
+}
+
+// planIsEmpty holds the second plan: whatever AWS answers is what the configuration says.
+func (s *stack) planIsEmpty(t *testing.T) {
+	t.Helper()
+	code, err := terraform.PlanExitCodeContextE(t, t.Context(), s.options)
+	require.NoError(t, err)
+	if code != 0 {
+		text, _ := terraform.PlanContextE(t, t.Context(), s.options)
+		require.Equal(t, 0, code, "the second plan is not empty:\n%s", text)
+	}
+}
+
+func (s *stack) output(t *testing.T, name string) string {
+	t.Helper()
+	return terraform.OutputContext(t, t.Context(), s.options, name)
+}
+
+// collect prints the end of every log group of the stack: after destroy they are gone.
+func (s *stack) collect(ctx context.Context, t *testing.T) {
+	client := cloudwatchlogs.NewFromConfig(s.Config)
+	for _, prefix := range []string{"/elasticache-perf/" + s.name, "/aws/lambda/" + s.name} {
+		groups, err := client.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &prefix})
+		if err != nil {
+			t.Logf("log groups: %v", err)
+			continue
+		}
+		for _, g := range groups.LogGroups {
+			streams, err := client.DescribeLogStreams(ctx, &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: g.LogGroupName})
+			if err != nil {
+				t.Logf("%s: %v", *g.LogGroupName, err)
+				continue
+			}
+			for _, st := range streams.LogStreams {
+				events, err := client.GetLogEvents(ctx, &cloudwatchlogs.GetLogEventsInput{LogGroupName: g.LogGroupName, LogStreamName: st.LogStreamName, Limit: aws.Int32(40)})
+				if err != nil {
+					t.Logf("%s %s: %v", *g.LogGroupName, *st.LogStreamName, err)
+					continue
+				}
+				for _, e := range events.Events {
+					t.Logf("%s %s: %s", *g.LogGroupName, *st.LogStreamName, *e.Message)
+				}
+			}
+		}
+	}
+}
+
+// waitCacheGone waits out a cache that is being deleted, as `mage destroy` does: the provider does not retry
+// CacheSubnetGroupInUse.
+func (s *stack) waitCacheGone(ctx context.Context, t *testing.T) {
+	t.Helper()
+	client := elasticache.NewFromConfig(s.Config)
+	for ctx.Err() == nil {
+		out, err := client.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.name})
+		if err != nil || aws.ToString(out.ReplicationGroups[0].Status) != "deleting" {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+}
+
+// nothingLeft asks every service for what the stack made. INACTIVE task definitions and service-linked roles are
+// what AWS keeps.
+func (s *stack) nothingLeft(ctx context.Context, t *testing.T) {
+	t.Helper()
+	stop := s.name + "-stop"
+	var notFound *ect.ReplicationGroupNotFoundFault
+	_, err := elasticache.NewFromConfig(s.Config).DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.name})
+	assert.ErrorAs(t, err, &notFound, "replication group")
+	_, err = elasticache.NewFromConfig(s.Config).DescribeCacheSubnetGroups(ctx, &elasticache.DescribeCacheSubnetGroupsInput{CacheSubnetGroupName: &s.name})
+	assert.ErrorContains(t, err, "CacheSubnetGroupNotFound", "subnet group")
+	_, err = elasticache.NewFromConfig(s.Config).DescribeCacheParameterGroups(ctx, &elasticache.DescribeCacheParameterGroupsInput{CacheParameterGroupName: &s.name})
+	assert.ErrorContains(t, err, "CacheParameterGroupNotFound", "parameter group")
+	clusters, err := ecs.NewFromConfig(s.Config).DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: []string{s.name}})
+	if assert.NoError(t, err) && len(clusters.Clusters) > 0 {
+		assert.Equal(t, "INACTIVE", *clusters.Clusters[0].Status, "ECS cluster")
+	}
+	_, err = lambda.NewFromConfig(s.Config).GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: &stop})
+	assert.ErrorContains(t, err, "ResourceNotFoundException", "Lambda")
+	_, err = scheduler.NewFromConfig(s.Config).GetScheduleGroup(ctx, &scheduler.GetScheduleGroupInput{Name: &s.name})
+	assert.ErrorContains(t, err, "ResourceNotFoundException", "schedule group")
+	_, err = sqs.NewFromConfig(s.Config).GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(stop + "-dlq")})
+	assert.ErrorContains(t, err, "QueueDoesNotExist", "dead-letter queue")
+	for _, role := range []string{stop, s.name + "-scheduler", s.name + "-load-execution", s.name + "-load-task"} {
+		_, err = iam.NewFromConfig(s.Config).GetRole(ctx, &iam.GetRoleInput{RoleName: &role})
+		assert.ErrorContains(t, err, "NoSuchEntity", "role %s", role)
+	}
+	alarms, err := cloudwatch.NewFromConfig(s.Config).DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNamePrefix: &s.name})
+	if assert.NoError(t, err) {
+		assert.Empty(t, alarms.MetricAlarms, "alarms")
+	}
+	_, err = cloudwatch.NewFromConfig(s.Config).GetDashboard(ctx, &cloudwatch.GetDashboardInput{DashboardName: &s.name})
+	assert.ErrorContains(t, err, "ResourceNotFound", "dashboard")
+	for _, prefix := range []string{"/elasticache-perf/" + s.name, "/aws/lambda/" + s.name, "/aws/vendedlogs/elasticache/" + s.name, "/aws/ecs/containerinsights/" + s.name} {
+		groups, err := cloudwatchlogs.NewFromConfig(s.Config).DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &prefix})
+		if assert.NoError(t, err) {
+			assert.Empty(t, groups.LogGroups, "log groups")
+		}
+	}
+	topics, err := sns.NewFromConfig(s.Config).ListTopics(ctx, &sns.ListTopicsInput{})
+	if assert.NoError(t, err) {
+		for _, topic := range topics.Topics {
+			assert.False(t, strings.HasSuffix(*topic.TopicArn, ":"+s.name), "topic %s", *topic.TopicArn)
+		}
+	}
+	groups, err := ec2.NewFromConfig(s.Config).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
+		Filters: []ec2t.Filter{{Name: aws.String("group-name"), Values: []string{s.name + "-load", s.name + "-cache", s.name}}}})
+	if assert.NoError(t, err) {
+		assert.Empty(t, groups.SecurityGroups, "security groups")
+	}
+}

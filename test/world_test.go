@@ -1,0 +1,153 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/apimodel"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+)
+
+// world is where a journey takes place: the embedded AWS, or with E2E_TARGET=aws the caller's account.
+type world struct {
+	aws.Config
+	env          map[string]string
+	vpc, bucket  string
+	subnets      []string
+	architecture string
+	period       int // seconds between datapoints, asked for by the export
+	local        *localaws.Server
+	dir          string // of the embedded AWS
+}
+
+// onAWS tells whether journeys use the caller's account; tests that need to own their world are for localaws alone.
+func onAWS() bool { return os.Getenv("E2E_TARGET") == "aws" }
+
+// long tells whether the longer journeys run too (mage test:all).
+func long() bool { return os.Getenv("E2E_LONG") != "" }
+
+func newWorld(t *testing.T, change ...func(*localaws.Config)) *world {
+	t.Helper()
+	if onAWS() {
+		return accountWorld(t)
+	}
+	models, err := apimodel.Load()
+	require.NoError(t, err)
+	var mu sync.Mutex
+	var problems []string
+	cfg := localaws.Config{
+		Dir: t.TempDir(), Buckets: []string{"exports"}, MetricsPeriod: 5 * time.Second, Tools: tools(t),
+		Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		// Long enough to be seen, far shorter than AWS's minutes.
+		Delays: account.Delays{CacheCreate: 2 * time.Second, CacheDelete: 3 * time.Second, TaskStart: time.Second, TaskStop: time.Second,
+			LogDelivery: time.Second, RoleReady: 500 * time.Millisecond},
+		Record: func(x wire.Exchange) {
+			found := models.Check(x)
+			mu.Lock()
+			defer mu.Unlock()
+			for _, p := range found {
+				if !slices.Contains(problems, p) {
+					problems = append(problems, p)
+				}
+			}
+		},
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	server, err := localaws.Start(t.Context(), cfg)
+	require.NoError(t, err)
+	w := &world{local: server, dir: cfg.Dir, env: server.Env(), vpc: server.VPC(), subnets: server.Subnets(), bucket: "exports", architecture: hostArchitecture(),
+		period: int(cfg.MetricsPeriod.Seconds())}
+	w.Config = aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(server.URL()), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: w.env["AWS_ACCESS_KEY_ID"], SecretAccessKey: w.env["AWS_SECRET_ACCESS_KEY"]}, nil
+	})}
+	t.Cleanup(func() {
+		// First what was asked and is not served: Close would end whoever still asks.
+		require.Empty(t, server.Unhandled(), "asked for and not served by localaws")
+		require.NoError(t, server.Close())
+		require.Empty(t, children(), "processes left behind")
+		mu.Lock()
+		defer mu.Unlock()
+		seen, reachable, actions := models.Coverage()
+		t.Logf("held against AWS's API models: %d actions, %d of the %d structures that they can carry", actions, seen, reachable)
+		require.Empty(t, problems, "exchanges that AWS's API models do not allow")
+	})
+	return w
+}
+
+func accountWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{env: map[string]string{}, vpc: os.Getenv("E2E_VPC_ID"), bucket: os.Getenv("E2E_BUCKET"), architecture: "arm64", period: 60,
+		subnets: strings.FieldsFunc(os.Getenv("E2E_SUBNET_IDS"), func(r rune) bool { return r == ',' })}
+	if w.vpc == "" || w.bucket == "" || len(w.subnets) == 0 {
+		t.Fatal("E2E_TARGET=aws needs E2E_VPC_ID, E2E_SUBNET_IDS (comma-separated, private) and E2E_BUCKET of an account that may be billed")
+	}
+	var err error
+	w.Config, err = config.LoadDefaultConfig(t.Context())
+	require.NoError(t, err)
+	return w
+}
+
+// tools is the cmd/localaws binary, built once for all journeys.
+func tools(t *testing.T) string {
+	t.Helper()
+	path, err := build()
+	require.NoError(t, err)
+	return path
+}
+
+var build = sync.OnceValues(func() (string, error) {
+	path := filepath.Join("..", "build", "localaws")
+	cmd := exec.Command("go", "build", "-o", path, "../cmd/localaws")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build cmd/localaws: %w\n%s", err, out)
+	}
+	return filepath.Abs(path)
+})
+
+func hostArchitecture() string {
+	if runtime.GOARCH == "arm64" {
+		return "arm64"
+	}
+	return "x86_64"
+}
+
+// children are the command lines of this process's living children.
+func children() []string {
+	out, err := exec.Command("ps", "--no-headers", "-o", "pid=,stat=,args=", "--ppid", fmt.Sprint(os.Getpid())).Output()
+	if err != nil {
+		return nil // ps gives 1 when there is none; itself excepted, there is always one
+	}
+	var living []string
+	for line := range strings.Lines(string(out)) {
+		f := strings.Fields(line)
+		if len(f) > 2 && !strings.HasPrefix(f[1], "Z") && f[2] != "ps" {
+			living = append(living, strings.TrimSpace(line))
+		}
+	}
+	return living
+}
+
+type testWriter struct{ t *testing.T }
+
+func (w testWriter) Write(p []byte) (int, error) {
+	w.t.Log(strings.TrimSpace(string(p)))
+	return len(p), nil
+}

@@ -1,0 +1,156 @@
+# The modules have tests of their own; these hold what the root adds: wiring, its own bounds, messages that users meet.
+
+mock_provider "aws" {
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+  mock_data "aws_region" {
+    defaults = { name = "eu-central-1" }
+  }
+  mock_data "aws_subnet" {
+    defaults = { vpc_id = "vpc-0123456789abcdef0" }
+  }
+}
+
+variables {
+  vpc_id                   = "vpc-0123456789abcdef0"
+  subnet_ids               = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
+  metrics_export_s3_bucket = "my-exports"
+}
+
+run "defaults" {
+  command = plan
+
+  assert {
+    condition     = output.metrics_export_location == "s3://my-exports/exports/" && output.ecs_cluster_name == "elasticache-perf" && output.ecs_service_name == "elasticache-perf-load" && output.cache_port == 6379
+    error_message = "The stack is named elasticache-perf and exports below exports/."
+  }
+  assert {
+    condition = output.log_groups == {
+      load   = "/elasticache-perf/elasticache-perf/load"
+      lambda = "/aws/lambda/elasticache-perf-stop"
+      engine = "/aws/vendedlogs/elasticache/elasticache-perf/engine-log"
+      slow   = "/aws/vendedlogs/elasticache/elasticache-perf/slow-log"
+    }
+    error_message = "All log groups are known in the plan."
+  }
+  assert {
+    condition     = module.cache.settings.node_type == "cache.t4g.micro" && module.load.settings.image == "redislabs/memtier_benchmark:2.3.1"
+    error_message = "What the root leaves out, the modules fill in."
+  }
+}
+
+run "everything" {
+  command = plan
+  variables {
+    name                       = "orders"
+    aws_region                 = "eu-central-1"
+    test_duration_minutes      = 1440
+    metrics_period_seconds     = 5
+    metrics_export_s3_prefix   = "team/exports"
+    metrics_export_kms_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    tags                       = { team = "search" }
+    iam                        = { path = "/perf/" }
+    cache                      = { engine = "redis", shards = 2, replicas = 1, multi_az = true, transit_encryption = true, parameters = { maxmemory-policy = "allkeys-lru" } }
+    load                       = { task_count = 3, cpu = 2048, memory = 4096, rate_limit = 100, extra_args = ["--random-data"] }
+    auth_token                 = "correct-horse-battery-staple"
+    lambda_architecture        = "x86_64"
+    notifications              = { email = "team@example.com" }
+  }
+  assert {
+    condition     = module.cache.settings.engine_version == "7.1" && module.cache.settings.auth && length(module.cache.nodes) == 4 && module.load.settings.task_count == 3
+    error_message = "The objects reach their modules."
+  }
+}
+
+run "no_bucket" {
+  command = plan
+  variables {
+    metrics_export_s3_bucket = ""
+  }
+  expect_failures = [var.metrics_export_s3_bucket]
+}
+
+run "subnet_of_another_vpc" {
+  command = plan
+  override_data {
+    target = data.aws_subnet.this
+    values = { vpc_id = "vpc-0fedcba9876543210" }
+  }
+  expect_failures = [data.aws_subnet.this]
+}
+
+run "not_a_vpc" {
+  command = plan
+  variables {
+    vpc_id = "default"
+  }
+  expect_failures = [var.vpc_id]
+}
+
+run "one_subnet_twice" {
+  command = plan
+  variables {
+    subnet_ids = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef0"]
+  }
+  expect_failures = [var.subnet_ids]
+}
+
+run "not_a_subnet" {
+  command = plan
+  variables {
+    subnet_ids = ["10.0.0.0/24"]
+  }
+  expect_failures = [var.subnet_ids]
+}
+
+run "longer_than_a_day" {
+  command = plan
+  variables {
+    test_duration_minutes = 1441
+  }
+  expect_failures = [var.test_duration_minutes]
+}
+
+run "part_of_a_minute" {
+  command = plan
+  variables {
+    test_duration_minutes = 0.5
+  }
+  expect_failures = [var.test_duration_minutes]
+}
+
+run "odd_period" {
+  command = plan
+  variables {
+    metrics_period_seconds = 45
+  }
+  expect_failures = [var.metrics_period_seconds]
+}
+
+run "name_too_long_for_a_replication_group" {
+  command = plan
+  variables {
+    name = "a12345678901234567890123456789012345678901"
+  }
+  expect_failures = [var.name]
+}
+
+run "tag_that_the_stack_sets" {
+  command = plan
+  variables {
+    tags = { Name = "orders" }
+  }
+  expect_failures = [var.tags]
+}
+
+run "unknown_architecture" {
+  command = plan
+  variables {
+    lambda_architecture = "amd64"
+  }
+  expect_failures = [var.lambda_architecture]
+}

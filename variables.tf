@@ -1,0 +1,203 @@
+variable "vpc_id" {
+  description = "VPC for cache and load. Example: `vpc-0123456789abcdef0`."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^vpc-[0-9a-f]{8,17}$", var.vpc_id))
+    error_message = "The vpc_id must look like \"vpc-0123456789abcdef0\" (vpc- and 8 to 17 hexadecimal digits)."
+  }
+}
+
+variable "subnet_ids" {
+  description = "Subnets of that VPC for cache nodes and load tasks; the tasks need a way to the image and to CloudWatch Logs (NAT or endpoints). Example: `[\"subnet-0123456789abcdef0\", \"subnet-0123456789abcdef1\"]`."
+  type        = list(string)
+  nullable    = false
+
+  # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
+  validation {
+    condition     = length(var.subnet_ids) >= 1 && length(var.subnet_ids) <= 16 && length(distinct(var.subnet_ids)) == length(var.subnet_ids)
+    error_message = "The subnet_ids must be 1 to 16 different subnets."
+  }
+  validation {
+    condition     = alltrue([for id in var.subnet_ids : can(regex("^subnet-[0-9a-f]{8,17}$", id))])
+    error_message = "Each of the subnet_ids must look like \"subnet-0123456789abcdef0\" (subnet- and 8 to 17 hexadecimal digits)."
+  }
+}
+
+variable "metrics_export_s3_bucket" {
+  description = "Bucket that receives metrics, logs and manifest, in the stack's Region; make one with `aws s3 mb s3://my-elasticache-perf-exports`. Example: `my-elasticache-perf-exports`."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = var.metrics_export_s3_bucket != ""
+    error_message = "The metrics_export_s3_bucket is empty. Make a bucket in the stack's Region and name it: aws s3 mb s3://my-elasticache-perf-exports"
+  }
+}
+
+variable "metrics_export_s3_prefix" {
+  description = "What the keys of exported objects begin with: PREFIX/metrics/RUN.csv, PREFIX/logs/RUN.txt, PREFIX/manifest/RUN.json. Example: `team/exports`."
+  type        = string
+  default     = "exports"
+  nullable    = false
+}
+
+variable "metrics_export_kms_key_arn" {
+  description = "KMS key of a bucket that encrypts with a key of yours (SSE-KMS). Example: `arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab`."
+  type        = string
+  default     = null
+}
+
+variable "test_duration_minutes" {
+  description = "Minutes from the moment the load runs to the stop. Example: `15`."
+  type        = number
+  default     = 60
+  nullable    = false
+
+  validation {
+    condition     = var.test_duration_minutes >= 1 && var.test_duration_minutes <= 1440 && floor(var.test_duration_minutes) == var.test_duration_minutes
+    error_message = "The test_duration_minutes must be a whole number from 1 to 1440 (24 hours)."
+  }
+}
+
+variable "metrics_period_seconds" {
+  description = "Period of the exported metrics. ElastiCache publishes every 60 seconds, so less helps only with metrics of your own. Example: `300`."
+  type        = number
+  default     = 60
+  nullable    = false
+
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricStat.html
+  validation {
+    condition     = contains([1, 5, 10, 30], var.metrics_period_seconds) || (var.metrics_period_seconds >= 60 && var.metrics_period_seconds <= 86400 && var.metrics_period_seconds % 60 == 0)
+    error_message = "The metrics_period_seconds must be 1, 5, 10, 30 or a multiple of 60 up to 86400."
+  }
+}
+
+variable "aws_region" {
+  description = "Region of the stack. Null: the environment decides (AWS_REGION, profile). Example: `eu-central-1`."
+  type        = string
+  default     = null
+}
+
+variable "name" {
+  description = "Name of the stack, from which every name in AWS is made; two stacks in one account and Region need two. Example: `orders-cache`."
+  type        = string
+  default     = "elasticache-perf"
+  nullable    = false
+
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 40
+    error_message = "The name must have 1 to 40 characters, as a replication group's id: lower-case letters, digits and single hyphens, first a letter, last no hyphen."
+  }
+}
+
+variable "tags" {
+  description = "Tags of everything, besides `name` and `run`, which the stack sets. Example: `{ team = \"search\", cost-center = \"42\" }`."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html; IAM compares keys without case
+  validation {
+    condition     = length(var.tags) <= 40 && alltrue([for k, v in var.tags : length(k) >= 1 && length(k) <= 128 && length(v) <= 256])
+    error_message = "The tags must be at most 40, with keys of 1 to 128 and values of at most 256 characters."
+  }
+  validation {
+    condition     = alltrue([for k in keys(var.tags) : !startswith(lower(k), "aws:") && !contains(["name", "run"], lower(k))])
+    error_message = "The tags must not have the keys \"name\" and \"run\", which the stack sets, or begin with \"aws:\"."
+  }
+}
+
+variable "iam" {
+  description = "For accounts that demand them on every role. Example: `{ path = \"/perf/\", permissions_boundary = \"arn:aws:iam::123456789012:policy/boundary\" }`."
+  type = object({
+    path                 = optional(string, "/")
+    permissions_boundary = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+# The two objects below have no defaults and bounds of their own: what is left out is null, and modules/cache and
+# modules/ecs-load fill it in and check it.
+
+variable "cache" {
+  description = <<-EOT
+    The cache; modules/cache/README.md lists every default. `shards = null` is cluster mode off; `replicas` counts per shard.
+    Example: `{ engine = "redis", engine_version = "7.1", node_type = "cache.m7g.large", replicas = 1, parameters = { maxmemory-policy = "allkeys-lru" } }`.
+  EOT
+  type = object({
+    engine             = optional(string)
+    engine_version     = optional(string)
+    node_type          = optional(string)
+    shards             = optional(number)
+    replicas           = optional(number)
+    multi_az           = optional(bool)
+    port               = optional(number)
+    parameters         = optional(map(string))
+    transit_encryption = optional(bool)
+    at_rest_encryption = optional(bool)
+    kms_key_arn        = optional(string)
+    log_format         = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "load" {
+  description = <<-EOT
+    The load; modules/ecs-load/README.md lists every default. `task_count` tasks with `threads` x `clients` connections each; `ratio` is SET:GET.
+    Example: `{ task_count = 4, cpu = 2048, memory = 4096, clients = 50, pipeline = 8, data_size = 1024, ratio = "1:10" }`.
+  EOT
+  type = object({
+    task_count            = optional(number)
+    cpu                   = optional(number)
+    memory                = optional(number)
+    architecture          = optional(string)
+    image                 = optional(string)
+    image_credentials_arn = optional(string)
+    assign_public_ip      = optional(bool)
+    threads               = optional(number)
+    clients               = optional(number)
+    pipeline              = optional(number)
+    data_size             = optional(number)
+    ratio                 = optional(string)
+    key_pattern           = optional(string)
+    key_maximum           = optional(number)
+    rate_limit            = optional(number)
+    extra_args            = optional(list(string))
+    ca_pem                = optional(string)
+    container_insights    = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "auth_token" {
+  description = "Password of the cache, 16 to 128 characters; needs `cache.transit_encryption`. Set it by TF_VAR_auth_token, and keep the state in an encrypted backend: it is in there in clear text."
+  type        = string
+  default     = null
+  sensitive   = true
+}
+
+variable "lambda_architecture" {
+  description = "Architecture of the Lambda and its zip: arm64 or x86_64. Example: `x86_64`."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.lambda_architecture)
+    error_message = "The lambda_architecture must be \"arm64\" or \"x86_64\"."
+  }
+}
+
+variable "notifications" {
+  description = "Mail address that hears when a run has ended and when ending it fails; AWS asks it for consent first. Null: nobody. Example: `{ email = \"team@example.com\" }`."
+  type = object({
+    email = string
+  })
+  default = null
+}
