@@ -23,7 +23,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/elasticache/node"
 )
 
-const usage = `usage: localaws serve --dir DIR [--listen 127.0.0.1:0] [--region us-east-1] [--bucket NAME ...] [--metrics-period 60s] [--fast] [--with-parent] [--cache-port 6379]
+const usage = `usage: localaws serve --dir DIR [--listen 127.0.0.1:0] [--region us-east-1] [--bucket NAME ...] [--metrics-period 60s] [--fast] [--with-parent] [--cache-port N]
        localaws cache-node ARGS     a cache node without a Redis or Valkey server
        localaws loadgen ARGS        the load generator; also under the name memtier_benchmark`
 
@@ -85,7 +85,7 @@ func serve(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	period := flags.Duration("metrics-period", time.Minute, "how often metrics are published; AWS: every minute")
 	fast := flags.Bool("fast", false, "state changes take no longer than the processes behind them")
 	withParent := flags.Bool("with-parent", false, "end when stdin closes")
-	port := flags.Int("cache-port", 6379, "port of a cache that asks for none")
+	port := flags.Int("cache-port", 0, "port that cache nodes will want: an error at once when something listens on it on all addresses; 0 looks at none")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}

@@ -100,7 +100,7 @@ func (s *Server) wire(cfg Config) error {
 	network := ec2.New(acct)
 	s.vpc, s.subnets = network.Seed()
 	queues := sqs.New(acct)
-	s.SNS = sns.New(acct, roles, queues)
+	s.SNS = sns.New(acct, queues)
 	metrics := cloudwatch.New(acct, s.SNS)
 	streams := logs.New(acct)
 	parameters := ssm.New(acct, roles)

@@ -41,6 +41,7 @@ type Inputs struct {
 		NodeType      string `json:"node_type"`
 		Shards        int    `json:"shards"`
 		Replicas      int    `json:"replicas"`
+		Port          int    `json:"port"`
 	} `json:"cache"`
 }
 

@@ -42,7 +42,7 @@ func LocalRun(ctx context.Context, p *Project) (err error) {
 	shown.Out = quiet{&elapsed{w: p.Out, began: time.Now()}}
 	p = &shown
 
-	w, err := p.startWorld(ctx, localPeriod)
+	w, err := p.startWorld(ctx, minutes, localPeriod)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func LocalUp(ctx context.Context, p *Project) (err error) {
 		return err
 	}
 	defer unlock()
-	w, err := p.startWorld(ctx, localPeriod)
+	w, err := p.startWorld(ctx, minutes, localPeriod)
 	if err != nil {
 		return err
 	}
@@ -281,7 +281,7 @@ type applied struct {
 
 var (
 	complete = regexp.MustCompile(`: (?:Creation|Destruction|Modifications) complete after`)
-	still    = regexp.MustCompile(`(?m)^(\S+): Still (\w+)\.\.\. \[(?:id=\S+ )?(\w+) elapsed\]|^(\S+): Still (\w+)\.\.\. \[id=[^,\]]*, (\w+) elapsed\]`)
+	still    = regexp.MustCompile(`(?m)^(\S+): Still (\w+)\.\.\. \[(?:id=.*, )?(\w+) elapsed\]`)
 )
 
 func (a *applied) Write(b []byte) (int, error) {
@@ -290,8 +290,7 @@ func (a *applied) Write(b []byte) (int, error) {
 	a.done += len(complete.FindAllIndex(b, -1))
 	if m := still.FindSubmatch(b); m != nil && time.Since(a.last) > 9*time.Second {
 		a.last = time.Now()
-		name, what, since := string(m[1])+string(m[4]), string(m[2])+string(m[5]), string(m[3])+string(m[6])
-		a.say("terraform: %d done, still %s %s (%s)", a.done, what, name, since)
+		a.say("terraform: %d done, still %s %s (%s)", a.done, m[2], m[1], m[3])
 	}
 	return a.log.Write(b)
 }

@@ -28,7 +28,7 @@ func TestCommandLines(t *testing.T) {
 		require.Equal(t, want, join(plain.argv(args)))
 	}
 	require.Equal(t, "-chdir=stack apply -input=false file", join((&Terraform{Dir: "stack", Color: true}).argv(applyArgs("file"))))
-	require.Equal(t, "serve --dir d --listen 127.0.0.1:0 --bucket exports --metrics-period 5s --with-parent", join(localArgs("d", 5*time.Second)))
+	require.Equal(t, "serve --dir d --listen 127.0.0.1:0 --bucket exports --metrics-period 5s --with-parent --cache-port 6380", join(localArgs("d", 5*time.Second, 6380)))
 }
 
 func join(args []string) string {

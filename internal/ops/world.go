@@ -64,12 +64,24 @@ func (p *Project) lockLocal() (unlock func(), err error) {
 	return func() { _ = dir.Close() }, nil
 }
 
-func localArgs(dir string, period time.Duration) []string {
-	return []string{"serve", "--dir", dir, "--listen", "127.0.0.1:0", "--bucket", localBucket, "--metrics-period", period.String(), "--with-parent"}
+func localArgs(dir string, period time.Duration, port int) []string {
+	return []string{"serve", "--dir", dir, "--listen", "127.0.0.1:0", "--bucket", localBucket, "--metrics-period", period.String(), "--with-parent",
+		"--cache-port", strconv.Itoa(port)}
 }
 
+// placeholder stands for a world that is yet to be started, so that inputs can be read before anything is.
+var placeholder = &world{hello: handshake{Region: "us-east-1", VPC: "vpc-00000000", Subnets: []string{"subnet-00000000"}, Bucket: localBucket}}
+
 // startWorld compiles and starts the embedded AWS.
-func (p *Project) startWorld(ctx context.Context, period time.Duration) (*world, error) {
+func (p *Project) startWorld(ctx context.Context, minutes int, period time.Duration) (*world, error) {
+	inside, err := p.in(placeholder, placeholder.values(minutes, period))
+	if err != nil {
+		return nil, err
+	}
+	_, in, err := inside.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if runtime.GOOS != "linux" {
 		return nil, fmt.Errorf("the embedded AWS is for Linux and WSL2 (the Lambda is built for the host, cache nodes live on 127.0.0.x), not for %s", runtime.GOOS)
 	}
@@ -84,7 +96,7 @@ func (p *Project) startWorld(ctx context.Context, period time.Duration) (*world,
 		return nil, err
 	}
 	defer log.Close()
-	w.cmd = exec.Command(binary, localArgs(p.local(), period)...)
+	w.cmd = exec.Command(binary, localArgs(p.local(), period, in.Cache.Port)...)
 	w.cmd.Dir, w.cmd.Stderr = p.Root, log
 	w.cmd.Env = without(p.Env, func(name string) bool { return strings.HasPrefix(name, "AWS_") })
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"sort"
 	"strconv"
@@ -34,7 +35,7 @@ func ParseLine(s string) (Line, bool) {
 	return Line{Time: at.UTC(), Stream: stream, Message: strings.TrimPrefix(message, " ")}, true
 }
 
-// Totals is the last row of memtier's final table.
+// Totals is the last row of memtier's final table; a value that the table does not have is NaN.
 type Totals struct {
 	OpsPerSecond, HitsPerSecond, MissesPerSecond float64
 	Average, P50, P99, P999                      float64 // milliseconds
@@ -135,9 +136,12 @@ func parseTotals(header, row []string) *Totals {
 		"Ops/sec": &t.OpsPerSecond, "Hits/sec": &t.HitsPerSecond, "Misses/sec": &t.MissesPerSecond,
 		"Avg. Latency": &t.Average, "p50 Latency": &t.P50, "p99 Latency": &t.P99, "p99.9 Latency": &t.P999, "KB/sec": &t.KBPerSecond,
 	}
+	for _, to := range into {
+		*to = math.NaN()
+	}
 	for i, name := range header {
 		if to := into[name]; to != nil && i < len(row) {
-			if v, err := strconv.ParseFloat(row[i], 64); err == nil && v == v { // not NaN
+			if v, err := strconv.ParseFloat(row[i], 64); err == nil {
 				*to = v
 			}
 		}

@@ -90,26 +90,28 @@ func (s Summary) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// throughput is summed over tasks; a percentile of several tasks is their range.
+// throughput is summed over the tasks whose result counts; a percentile of several tasks is their range.
 func throughput(tasks []*Task) [][2]string {
 	var done []*Totals
 	for _, t := range tasks {
-		if t.Totals != nil {
+		if t.OK() {
 			done = append(done, t.Totals)
 		}
 	}
 	if len(done) == 0 {
-		return [][2]string{{"operations/s", "none: no task printed its final table"}}
+		return [][2]string{{"operations/s", "unknown: no task has a result that counts"}}
 	}
 	sum := func(of func(*Totals) float64) (v float64) {
 		for _, t := range done {
-			v += of(t)
+			if x := of(t); !math.IsNaN(x) {
+				v += x
+			}
 		}
 		return v
 	}
 	note := ""
-	if len(done) > 1 {
-		note = fmt.Sprintf(" by %d tasks", len(done))
+	if len(tasks) > 1 {
+		note = fmt.Sprintf(" by %d of %d tasks", len(done), len(tasks))
 	}
 	ops := sum(func(t *Totals) float64 { return t.OpsPerSecond })
 	hits, misses := sum(func(t *Totals) float64 { return t.HitsPerSecond }), sum(func(t *Totals) float64 { return t.MissesPerSecond })
@@ -126,7 +128,12 @@ func throughput(tasks []*Task) [][2]string {
 func span(totals []*Totals, of func(*Totals) float64) string {
 	low, high := math.Inf(1), math.Inf(-1)
 	for _, t := range totals {
-		low, high = min(low, of(t)), max(high, of(t))
+		if x := of(t); !math.IsNaN(x) {
+			low, high = min(low, x), max(high, x)
+		}
+	}
+	if low > high {
+		return "unknown"
 	}
 	a, b := fmt.Sprintf("%.3f", low), fmt.Sprintf("%.3f", high)
 	if a == b {

@@ -84,8 +84,9 @@ func (u *Upload) take() {
 
 func (u *Upload) flush() error {
 	if u.id == nil {
+		// The SDK sends a CRC32 with each part, which S3 takes only when the upload was begun with that algorithm.
 		out, err := u.api.CreateMultipartUpload(u.ctx, &s3.CreateMultipartUploadInput{Bucket: &u.bucket, Key: &u.object.Key,
-			ContentType: &u.object.ContentType, Metadata: map[string]string{Metadata: u.owner}})
+			ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ContentType: &u.object.ContentType, Metadata: map[string]string{Metadata: u.owner}})
 		if err != nil {
 			return u.fail("begin the upload of", err)
 		}

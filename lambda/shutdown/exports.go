@@ -3,6 +3,7 @@ package shutdown
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -105,10 +106,11 @@ func (r *run) upload(all context.Context, object export.Object, header int64, wr
 	if there || err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(all, r.left(all)-reserve)
+	ctx, cancel := context.WithCancel(all)
 	defer cancel()
+	defer time.AfterFunc(r.left(all)-reserve, cancel).Stop()
 	defer func() {
-		if err != nil && ctx.Err() != nil && all.Err() == nil {
+		if err != nil && ctx.Err() != nil && all.Err() == nil && !errors.Is(err, export.ErrOutOfTime) {
 			err = fmt.Errorf("%w: %w", export.ErrOutOfTime, err)
 		}
 	}()

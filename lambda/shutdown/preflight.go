@@ -146,7 +146,7 @@ func (r *run) probe(ctx context.Context) error {
 	key, bucket := r.probeKey(), r.cfg.Bucket
 	fail := func(what string, err error) error { return fmt.Errorf("%s s3://%s/%s: %w", what, bucket, key, err) }
 	upload, err := r.aws.S3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: &key,
-		Metadata: map[string]string{export.Metadata: r.cfg.owner(r.id)}})
+		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, Metadata: map[string]string{export.Metadata: r.cfg.owner(r.id)}})
 	if err != nil {
 		return fail("begin a multipart upload to", err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/apimodel"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
@@ -83,6 +84,13 @@ func start(t *testing.T) (*cloudwatch.Service, *sdk.Client, *clock, *topics) {
 	s := cloudwatch.New(acct, p)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	r := wire.NewRegistry()
+	models, err := apimodel.Load()
+	require.NoError(t, err)
+	r.Record = func(x wire.Exchange) {
+		for _, problem := range models.Check(x) {
+			t.Errorf("%s: %s", x.Action, problem)
+		}
+	}
 	s.Register(r)
 	return s, sdk.NewFromConfig(wiretest.Config(t, r)), c, p
 }

@@ -71,7 +71,6 @@ type createGroupIn struct {
 }
 
 type createGroupOut struct {
-	Return                    bool
 	GroupId, SecurityGroupArn string
 	TagSet                    []tag
 }
@@ -106,7 +105,7 @@ func (s *Service) createSecurityGroup(_ context.Context, in *createGroupIn) (*cr
 	s.groups = append(s.groups, g)
 	s.rules = append(s.rules, &rule{id: newID("sgr"), group: g.id, egress: true, protocol: "-1", from: -1, to: -1, cidr4: "0.0.0.0/0", owner: g.owner})
 	s.tag(g.id, tags)
-	return &createGroupOut{true, g.id, s.acct.ARN("ec2", "security-group/"+g.id), s.tagSet(g.id)}, nil
+	return &createGroupOut{g.id, s.acct.ARN("ec2", "security-group/"+g.id), s.tagSet(g.id)}, nil
 }
 
 type groupOut struct {

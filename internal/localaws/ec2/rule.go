@@ -231,19 +231,7 @@ type revokeIn struct {
 	SecurityGroupRuleId []string
 }
 
-type revokedRule struct {
-	SecurityGroupRuleId, GroupId, IpProtocol           string
-	IsEgress                                           bool
-	FromPort, ToPort                                   int
-	CidrIpv4, CidrIpv6, ReferencedGroupId, Description *string
-}
-
-type revokeOut struct {
-	Return                      bool
-	RevokedSecurityGroupRuleSet []revokedRule
-}
-
-func (s *Service) revoke(in *revokeIn, egress bool) (*revokeOut, error) {
+func (s *Service) revoke(in *revokeIn, egress bool) (*done, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, err := byID(s.groups, "sg", in.GroupId); err != nil {
@@ -273,21 +261,18 @@ func (s *Service) revoke(in *revokeIn, egress bool) (*revokeOut, error) {
 			gone = append(gone, s.rules[i])
 		}
 	}
-	out := &revokeOut{true, []revokedRule{}}
 	for _, r := range gone {
 		s.rules = slices.DeleteFunc(s.rules, func(o *rule) bool { return o == r })
 		delete(s.tags, r.id)
-		out.RevokedSecurityGroupRuleSet = append(out.RevokedSecurityGroupRuleSet, revokedRule{r.id, r.group, r.protocol, r.egress, r.from, r.to,
-			optional(r.cidr4), optional(r.cidr6), optional(r.peer), optional(r.description)})
 	}
-	return out, nil
+	return &done{true}, nil
 }
 
-func (s *Service) revokeIngress(_ context.Context, in *revokeIn) (*revokeOut, error) {
+func (s *Service) revokeIngress(_ context.Context, in *revokeIn) (*done, error) {
 	return s.revoke(in, false)
 }
 
-func (s *Service) revokeEgress(_ context.Context, in *revokeIn) (*revokeOut, error) {
+func (s *Service) revokeEgress(_ context.Context, in *revokeIn) (*done, error) {
 	return s.revoke(in, true)
 }
 

@@ -3,8 +3,9 @@
 //
 // No image is pulled: image names are only checked for their form, and a container must name what it runs
 // (entryPoint, or command). The program comes from the machine's PATH, and memtier_benchmark, where the machine
-// has none, from localaws itself. CPU, memory and ulimits are validated, kept and used for metrics and quota, not
-// enforced; nor is the CPU architecture. Tasks have no credentials, no health checks, volumes or ECS Exec; log
+// has none, from localaws itself. A task has the machine's files, and a folder of its own as HOME and TMPDIR, which
+// goes with it. CPU, memory and ulimits are validated, kept and used for metrics and quota, not enforced (so
+// CPUUtilization can pass 100 %); nor is the CPU architecture. Tasks have no credentials, no health checks, volumes or ECS Exec; log
 // drivers other than awslogs, launch types other than FARGATE, load balancers and capacity providers for services
 // are refused. Container Insights gives metrics, no performance log events.
 //

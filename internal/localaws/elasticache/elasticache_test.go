@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/apimodel"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ec2"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/elasticache"
@@ -35,8 +36,11 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	_, _ = loaded() // while PATH is whole; each test looks at the error
 	os.Exit(m.Run())
 }
+
+var loaded = sync.OnceValues(apimodel.Load)
 
 // network has two subnets in a VPC, one elsewhere, and counts interfaces by security group.
 type network struct {
@@ -147,6 +151,13 @@ func start(t *testing.T, change ...func(*account.Account)) *world {
 	w.svc = elasticache.New(w.acct, w.network, w.books, numbers{w.books})
 	t.Cleanup(func() { require.NoError(t, w.svc.Close()) })
 	r := wire.NewRegistry()
+	models, err := loaded()
+	require.NoError(t, err)
+	r.Record = func(x wire.Exchange) {
+		for _, problem := range models.Check(x) {
+			t.Errorf("%s: %s", x.Action, problem)
+		}
+	}
 	w.svc.Register(r)
 	w.c = sdk.NewFromConfig(wiretest.Config(t, r))
 	_, err = w.c.CreateCacheSubnetGroup(t.Context(), &sdk.CreateCacheSubnetGroupInput{CacheSubnetGroupName: aws.String("perf"), CacheSubnetGroupDescription: aws.String("d"), SubnetIds: []string{"subnet-a", "subnet-b"}})

@@ -154,12 +154,25 @@ var measures = []measure{
 		v, err := strconv.ParseFloat(ttl, 64)
 		return v, ok && err == nil
 	})},
-	{"AuthenticationFailures", "Count", false, counter("acl_access_denied_auth")},
+	{"AuthenticationFailures", "Count", false, authFailures},
 	{"CommandAuthorizationFailures", "Count", false, counter("acl_access_denied_cmd")},
 	{"KeyAuthorizationFailures", "Count", false, counter("acl_access_denied_key")},
 	{"ChannelAuthorizationFailures", "Count", true, counter("acl_access_denied_channel")},
 	{"PubSubChannels", "Count", true, gauge("pubsub_channels")},
 	{"PubSubShardChannels", "Count", true, gauge("pubsubshard_channels")},
+}
+
+// authFailures are counted by name from version 7.2 on; older servers count their errors by kind.
+func authFailures(b between) (float64, bool) {
+	if v, ok := b.grown("acl_access_denied_auth"); ok {
+		return v, true
+	}
+	count := func(r reading) float64 {
+		v, _ := strconv.ParseFloat(strings.TrimPrefix(r.info["errorstat_WRONGPASS"], "count="), 64)
+		return v // without the field there was no such error yet
+	}
+	_, ok := b.now("total_error_replies")
+	return max(0, count(b.to)-count(b.from)), ok
 }
 
 func flag(b bool) float64 {

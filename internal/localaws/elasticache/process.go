@@ -291,7 +291,10 @@ func join(ctx context.Context, g *group) error {
 			}
 		}
 	}
-	return nil
+	return each(all, func(n *cacheNode) error {
+		_, err := n.do("CONFIG", "SET", "repl-ping-replica-period", "10") // the servers' default
+		return err
+	})
 }
 
 func (n *cacheNode) clusterInfo() (map[string]string, error) {

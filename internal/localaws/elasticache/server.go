@@ -184,6 +184,7 @@ func (n *cacheNode) config(g *group, p program, primary *cacheNode, databases st
 	}
 	if g.clusterMode {
 		line("cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-announce-ip %s", n.addr)
+		line("repl-ping-replica-period 1") // until it has joined: a replica is shown to clients once it got something
 		if g.tls {
 			line("tls-cluster yes")
 		}

@@ -55,6 +55,8 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("PutRolePermissionsBoundary", s.putBoundary),
 		wire.Action("DeleteRolePermissionsBoundary", s.deleteBoundary),
 		wire.Action("CreateServiceLinkedRole", s.createServiceLinkedRole),
+		wire.Action("DeleteServiceLinkedRole", s.deleteServiceLinkedRole),
+		wire.Action("GetServiceLinkedRoleDeletionStatus", s.deletionStatus),
 		wire.Action("ListInstanceProfilesForRole", s.listInstanceProfilesForRole),
 		wire.Action("PutRolePolicy", s.putRolePolicy),
 		wire.Action("GetRolePolicy", s.getRolePolicy),

@@ -133,6 +133,11 @@ func TestWhatIAMRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "InvalidInput: Service role name AWSServiceRoleForECS has been taken in this account")
 	_, err = c.DeleteRole(ctx, &sdk.DeleteRoleInput{RoleName: aws.String("AWSServiceRoleForECS")})
 	require.Equal(t, "UnmodifiableEntity", code(t, err))
+	task, err := c.DeleteServiceLinkedRole(ctx, &sdk.DeleteServiceLinkedRoleInput{RoleName: aws.String("AWSServiceRoleForECS")})
+	require.NoError(t, err)
+	status, err := c.GetServiceLinkedRoleDeletionStatus(ctx, &sdk.GetServiceLinkedRoleDeletionStatusInput{DeletionTaskId: task.DeletionTaskId})
+	require.NoError(t, err)
+	require.Equal(t, types.DeletionTaskStatusTypeSucceeded, status.Status)
 }
 
 func TestTagsAndUpdates(t *testing.T) {

@@ -291,7 +291,7 @@ type tagRoleIn struct {
 func (s *Service) tagRole(_ context.Context, in *tagRoleIn) (*none, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, err := s.change(in.RoleName)
+	r, err := s.find(in.RoleName)
 	if err != nil {
 		return nil, err
 	}
@@ -311,7 +311,7 @@ type untagRoleIn struct {
 func (s *Service) untagRole(_ context.Context, in *untagRoleIn) (*none, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r, err := s.change(in.RoleName)
+	r, err := s.find(in.RoleName)
 	if err != nil {
 		return nil, err
 	}
@@ -368,44 +368,6 @@ func (s *Service) deleteBoundary(_ context.Context, in *roleIn) (*none, error) {
 	}
 	r.boundary = ""
 	return &none{}, nil
-}
-
-type linkedIn struct {
-	AWSServiceName            string `wire:",required"`
-	Description, CustomSuffix string
-}
-
-// createServiceLinkedRole makes the roles that ECS and ElastiCache act under. It needs no policies of its own here:
-// what those services do for the account is not decided by Allowed.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
-func (s *Service) createServiceLinkedRole(_ context.Context, in *linkedIn) (*roleResult, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	name, ok := map[string]string{"ecs.amazonaws.com": "AWSServiceRoleForECS", "elasticache.amazonaws.com": "AWSServiceRoleForElastiCache"}[in.AWSServiceName]
-	input := func(format string, args ...any) error {
-		return wire.Errorf(http.StatusBadRequest, "InvalidInput", format, args...)
-	}
-	if !ok {
-		return nil, input("%s does not have a service-linked role here: localaws knows those of ECS and ElastiCache", in.AWSServiceName)
-	}
-	if in.CustomSuffix != "" {
-		return nil, input("Custom suffix is not allowed for %s", in.AWSServiceName)
-	}
-	if r, ok := s.roles[strings.ToLower(name)]; ok {
-		return nil, input("Service role name %s has been taken in this account, please try a different suffix.", r.name)
-	}
-	text := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Action":["sts:AssumeRole"],"Effect":"Allow","Principal":{"Service":[%q]}}]}`, in.AWSServiceName)
-	d, err := s.trust(text)
-	if err != nil {
-		return nil, err
-	}
-	path := "/aws-service-role/" + in.AWSServiceName + "/"
-	r := &role{name: name, id: id("AROA"), path: path, arn: s.acct.ARN("iam", "role"+path+name), trust: text, description: in.Description,
-		created: s.acct.Clock.Now(), maxSession: 3600, document: d, inline: map[string]inline{}, linked: true}
-	s.roles[strings.ToLower(name)] = r
-	o := r.out()
-	o.RoleLastUsed = nil
-	return &roleResult{o}, nil
 }
 
 type profilesOut struct {

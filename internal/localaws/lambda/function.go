@@ -32,25 +32,24 @@ type function struct {
 
 // configuration is FunctionConfiguration; https://docs.aws.amazon.com/lambda/latest/api/API_FunctionConfiguration.html
 type configuration struct {
-	FunctionName, FunctionArn, Runtime, Role, Handler  string
-	CodeSize                                           int64
-	Description                                        string
-	Timeout, MemorySize                                int
-	LastModified, CodeSha256, Version                  string
-	Environment                                        *environmentVariables
-	DeadLetterConfig                                   *deadLetterConfig
-	TracingConfig                                      tracingConfig
-	RevisionId                                         string
-	State                                              string `wire:",omitempty"`
-	StateReason, StateReasonCode                       *string
-	LastUpdateStatus                                   *string
-	LastUpdateStatusReason, LastUpdateStatusReasonCode *string
-	PackageType                                        string
-	Architectures                                      []string
-	EphemeralStorage                                   ephemeralStorage
-	SnapStart                                          snapStart
-	RuntimeVersionConfig                               runtimeVersion
-	LoggingConfig                                      loggingConfig
+	FunctionName, FunctionArn, Runtime, Role, Handler string
+	CodeSize                                          int64
+	Description                                       string
+	Timeout, MemorySize                               int
+	LastModified, CodeSha256, Version                 string
+	Environment                                       *environmentVariables
+	DeadLetterConfig                                  *deadLetterConfig
+	TracingConfig                                     tracingConfig
+	RevisionId                                        string
+	State                                             string `wire:",omitempty"`
+	StateReason, StateReasonCode                      *string
+	LastUpdateStatus                                  *string
+	PackageType                                       string
+	Architectures                                     []string
+	EphemeralStorage                                  ephemeralStorage
+	SnapStart                                         snapStart
+	RuntimeVersionConfig                              runtimeVersion
+	LoggingConfig                                     loggingConfig
 }
 
 type (
@@ -200,9 +199,6 @@ func (f *function) shown(state, update string) *configuration {
 		return &c
 	}
 	c.LastUpdateStatus = &update
-	if update == "InProgress" {
-		c.LastUpdateStatusReason, c.LastUpdateStatusReasonCode = &reason, &creating
-	}
 	return &c
 }
 
@@ -427,6 +423,7 @@ func (s *Service) listVersionsByFunction(_ context.Context, in *listIn) (*listVe
 	})
 }
 
+// codeSigningOut of a function without such a configuration has no ARN, though AWS's model requires one: so AWS answers.
 type codeSigningOut struct {
 	FunctionName         string
 	CodeSigningConfigArn *string

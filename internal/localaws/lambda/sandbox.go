@@ -102,7 +102,7 @@ func (s *Service) start(f *function) (*sandbox, error) {
 // explain makes AWS's wording of a bootstrap that cannot start, and says what to do when it is another machine's.
 func explain(err error, bootstrap string) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return errors.New("Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]") //nolint:staticcheck // AWS's text
+		return errors.New("Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]") // AWS's text
 	}
 	var reason syscall.Errno
 	if !errors.As(err, &reason) {

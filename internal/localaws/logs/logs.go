@@ -63,7 +63,7 @@ type Event struct {
 	Message string
 }
 
-// New has no groups. What an earlier process left in the folder is removed with the first event.
+// New has no groups, and removes the events that an earlier process left in the folder.
 func New(acct *account.Account) *Service {
 	s := &Service{acct: acct, dir: filepath.Join(acct.Dir, "logs"), groups: map[string]*group{}, policies: map[string]*resourcePolicy{}}
 	if err := os.RemoveAll(s.dir); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/apimodel"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/scheduler"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
@@ -115,6 +116,7 @@ func start(t *testing.T) *world {
 	w.service = scheduler.New(acct, scheduler.Deps{IAM: w, Lambda: w, SQS: w})
 	t.Cleanup(func() { require.NoError(t, w.service.Close()) })
 	r := wire.NewRegistry()
+	r.Record = record(t)
 	w.service.Register(r)
 	w.Client = sdk.NewFromConfig(wiretest.Config(t, r))
 	_, err := w.CreateScheduleGroup(t.Context(), &sdk.CreateScheduleGroupInput{Name: aws.String("perf"), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("1")}}})
@@ -149,6 +151,22 @@ func (w *world) event(t *testing.T) string {
 func (w *world) quiet(t *testing.T) {
 	t.Helper()
 	require.Never(t, func() bool { return len(w.events) > 0 }, 50*time.Millisecond, 10*time.Millisecond)
+}
+
+var models = sync.OnceValues(apimodel.Load)
+
+// record holds every exchange against AWS's own model.
+func record(t *testing.T) func(wire.Exchange) {
+	m, err := models()
+	require.NoError(t, err)
+	return func(x wire.Exchange) {
+		if x.Action == "UntagResource" { // the check does not read lists in a query
+			return
+		}
+		if p := m.Check(x); len(p) > 0 {
+			t.Errorf("%s %s: %q\n%s\n%s", x.Service, x.Action, p, x.RequestBody, x.ResponseBody)
+		}
+	}
 }
 
 func code(err error) string {

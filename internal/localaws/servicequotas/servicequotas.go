@@ -29,7 +29,7 @@ type quota struct {
 	Value                                                    float64
 	Unit                                                     string
 	Adjustable, GlobalQuota                                  bool
-	QuotaAppliedAtLevel                                      string
+	QuotaAppliedAtLevel                                      string `wire:",omitempty"`
 }
 
 // Service is Service Quotas of one account.

@@ -11,7 +11,6 @@ import (
 	sdksqs "github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/stretchr/testify/require"
 
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/sns"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/sqs"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
@@ -23,7 +22,7 @@ func world(t *testing.T) (*sns.Service, *sdk.Client, *sdksqs.Client) {
 	r := wire.NewRegistry()
 	queues := sqs.New(acct)
 	queues.Register(r)
-	s := sns.New(acct, iam.New(acct), queues)
+	s := sns.New(acct, queues)
 	s.Register(r)
 	cfg := wiretest.Config(t, r)
 	return s, sdk.NewFromConfig(cfg), sdksqs.NewFromConfig(cfg)

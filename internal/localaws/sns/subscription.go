@@ -10,12 +10,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
 type subscription struct {
-	arn, topic, protocol, endpoint, principal, token string
-	pending, raw                                     bool
+	arn, topic, protocol, endpoint, token string
+	pending, raw                          bool
 }
 
 type subscribeIn struct {
@@ -30,7 +29,7 @@ type subscriptionArn struct{ SubscriptionArn string }
 
 // subscribe answers "pending confirmation" in place of the ARN of a subscription that is not confirmed, unless the
 // ARN is asked for. https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
-func (s *Service) subscribe(ctx context.Context, in *subscribeIn) (*subscriptionArn, error) {
+func (s *Service) subscribe(_ context.Context, in *subscribeIn) (*subscriptionArn, error) {
 	sub := &subscription{topic: in.TopicArn, protocol: in.Protocol, endpoint: in.Endpoint}
 	switch in.Protocol {
 	case "email", "email-json":
@@ -52,7 +51,6 @@ func (s *Service) subscribe(ctx context.Context, in *subscribeIn) (*subscription
 			return nil, err
 		}
 	}
-	sub.principal, _ = s.iam.Principal(wire.From(ctx).AccessKey)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, err := s.find(in.TopicArn)
@@ -174,7 +172,7 @@ func (s *Service) getSubscriptionAttributes(_ context.Context, in *subscriptionI
 	}
 	return &struct{ Attributes map[string]string }{map[string]string{"SubscriptionArn": sub.arn, "TopicArn": sub.topic, "Owner": s.acct.ID,
 		"Protocol": sub.protocol, "Endpoint": sub.endpoint, "PendingConfirmation": fmt.Sprint(sub.pending), "RawMessageDelivery": fmt.Sprint(sub.raw),
-		"ConfirmationWasAuthenticated": fmt.Sprint(!sub.pending && sub.protocol == "sqs"), "SubscriptionPrincipal": sub.principal}}, nil
+		"ConfirmationWasAuthenticated": fmt.Sprint(!sub.pending && sub.protocol == "sqs")}}, nil
 }
 
 type setSubscriptionIn struct {

@@ -54,10 +54,10 @@ func (q *queue) number(attribute string) int {
 // put appends a message; the caller holds the lock. delay is in seconds, nil for the queue's own.
 func (s *Service) put(q *queue, body string, delay *int) (*message, error) {
 	if body == "" {
-		return nil, fail("MissingParameter", "MissingParameter", "The request must contain the parameter MessageBody.")
+		return nil, fail("com.amazon.coral.service#MissingRequiredParameterException", "MissingParameter", "The request must contain the parameter MessageBody.")
 	}
 	if size := q.number("MaximumMessageSize"); len(body) > size {
-		return nil, fail("InvalidParameterValue", "InvalidParameterValue", "One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", size)
+		return nil, badParameter("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", size)
 	}
 	for _, r := range body { // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 		if r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
@@ -67,7 +67,7 @@ func (s *Service) put(q *queue, body string, delay *int) (*message, error) {
 	seconds := q.number("DelaySeconds")
 	if delay != nil {
 		if seconds = *delay; seconds < 0 || seconds > 900 {
-			return nil, fail("InvalidParameterValue", "InvalidParameterValue", "Value %d for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.", seconds)
+			return nil, badParameter("Value %d for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 and <= 900.", seconds)
 		}
 	}
 	now := s.acct.Clock.Now()
@@ -151,7 +151,7 @@ func between(name string, v *int, low, high, otherwise int) (int, error) {
 		return otherwise, nil
 	}
 	if *v < low || *v > high {
-		return 0, fail("InvalidParameterValue", "InvalidParameterValue", "Value %d for parameter %s is invalid. Reason: Must be between %d and %d, if provided.", *v, name, low, high)
+		return 0, badParameter("Value %d for parameter %s is invalid. Reason: Must be between %d and %d, if provided.", *v, name, low, high)
 	}
 	return *v, nil
 }

@@ -1,0 +1,138 @@
+package ops
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+const aRun = "2026-11-23T03-08-09Z"
+
+// ended is an account with one run, as far as finish looks at it. Stopping it makes the manifest what after is.
+func ended(before, after string, ran, lambda bool, invoked *string) func(string, url.Values) (int, map[string]string, string) {
+	manifest := before
+	return func(what string, _ url.Values) (int, map[string]string, string) {
+		switch {
+		case strings.HasSuffix(what, "/configuration"):
+			if !lambda {
+				return 404, map[string]string{"X-Amzn-Errortype": "ResourceNotFoundException"}, `{}`
+			}
+			return 200, nil, `{"FunctionName":"n-stop","Environment":{"Variables":{}}}`
+		case strings.HasSuffix(what, "/invocations"):
+			*invoked, manifest = what, after
+			return 202, nil, ``
+		case what == "GET /b/exports/manifest/"+aRun+".json":
+			if manifest == "" {
+				return 404, nil, `<Error><Code>NoSuchKey</Code></Error>`
+			}
+			return 200, nil, manifest
+		case what == "FilterLogEvents":
+			if !ran {
+				return 200, nil, `{"events":[]}`
+			}
+			return 200, nil, `{"events":[{"timestamp":1,"message":"load: ready","logStreamName":"s"}]}`
+		}
+		return 500, nil, ``
+	}
+}
+
+func TestNoRunIsLost(t *testing.T) {
+	const whole = `{"schema_version":1,"name":"n","complete":true}`
+	const half = `{"schema_version":1,"name":"n","objects":[{"kind":"metrics"}]}`
+	const foreign = `{"schema_version":1,"name":"other","complete":true}`
+	for name, c := range map[string]struct {
+		before, after string
+		ran, lambda   bool
+		force         string
+		invoked       bool
+		says, refuses string
+	}{
+		"exported":               {before: whole, ran: true, lambda: true},
+		"never loaded":           {lambda: true},
+		"not stopped yet":        {after: whole, ran: true, lambda: true, invoked: true, says: "ending it now"},
+		"half exported":          {before: half, after: whole, ran: true, lambda: true, invoked: true},
+		"of another stack":       {before: foreign, after: whole, ran: true, lambda: true, invoked: true},
+		"nobody to stop it":      {before: half, ran: true, refuses: "has no complete manifest, and its logs would be lost"},
+		"nobody, but forced":     {before: half, ran: true, force: "1", says: "lost for good: its logs"},
+		"nothing there, forced":  {ran: true, lambda: true, force: "1", says: "lost for good: its metrics and logs"},
+		"forced without a cause": {before: whole, ran: true, lambda: true, force: "1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			invoked := ""
+			p := &Project{Out: &out, Env: []string{"FORCE=" + c.force}, Pause: time.Millisecond, AWS: answering(ended(c.before, c.after, c.ran, c.lambda, &invoked))}
+			s, err := p.stack(t.Context(), &Inputs{Name: "n", Bucket: "b", Prefix: "exports"})
+			require.NoError(t, err)
+			err = p.finish(t.Context(), s, &shutdown.Event{Run: aRun})
+			if c.refuses != "" {
+				require.ErrorContains(t, err, c.refuses)
+			} else {
+				require.NoError(t, err)
+			}
+			require.Equal(t, c.invoked, invoked != "")
+			require.Contains(t, out.String(), c.says)
+			if c.says == "" && !c.invoked {
+				require.Empty(t, out.String())
+			}
+		})
+	}
+}
+
+func TestPhase(t *testing.T) {
+	now := time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
+	run := &shutdown.Event{Run: aRun, StopBy: now.Add(time.Hour)}
+	late := &shutdown.Event{Run: aRun, StopBy: now.Add(-time.Hour)}
+	whole := &export.Manifest{Run: aRun, Complete: true}
+	for want, v := range map[string]view{
+		"none: nothing is deployed":          {},
+		"finished: exported, and nothing":    {deployed: true, manifest: whole},
+		"idle: deployed, but no run":         {deployed: true},
+		"starting: the load is not steady":   {deployed: true, run: run},
+		"running: 10m0s left, until 2026-11": {deployed: true, run: run, stops: now.Add(10 * time.Minute), cache: "available"},
+		"stopping: since 1m0s":               {deployed: true, run: run, stops: now.Add(-time.Minute), cache: "available"},
+		"clearing: exported; the cache is":   {deployed: true, run: run, stops: now.Add(-time.Minute), cache: "deleting", manifest: whole},
+		"finished: exported":                 {deployed: true, run: run, stops: now.Add(-time.Minute), manifest: whole},
+		"overdue: should have ended by 2026": {deployed: true, run: late, stops: now.Add(-2 * time.Hour), cache: "available"},
+	} {
+		v.now = now
+		phase, meaning := v.phase()
+		require.Truef(t, strings.HasPrefix(phase+": "+meaning, want), "%s: %s, want %s", phase, meaning, want)
+	}
+}
+
+func TestStatusText(t *testing.T) {
+	now := time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
+	c := shutdown.Config{Bucket: "b", Prefix: "exports", Service: "n-load"}
+	text := view{now: now, deployed: true, run: &shutdown.Event{Run: aRun, StopBy: now.Add(time.Hour)}, stops: now.Add(90 * time.Second),
+		service: &types.Service{RunningCount: 2, DesiredCount: 2}, cache: "available", perSec: 123456}.text(c)
+	require.Equal(t, `phase     running: 1m30s left, until 2026-11-23T04:01:30Z
+run       `+aRun+`
+tasks     2 of 2 running, 123,456 operations/s
+cache     available
+manifest  s3://b/exports/manifest/`+aRun+`.json
+`, text)
+	text = view{now: now, deployed: true, manifest: &export.Manifest{Run: aRun, Complete: true, Warnings: []string{"careful"},
+		Objects: []export.Object{{Kind: "logs", Key: "exports/logs/x.txt", Bytes: 1234}}}}.text(c)
+	for _, want := range []string{"run       " + aRun, "tasks     none: the service n-load is not there", "cache     gone", "logs      s3://b/exports/logs/x.txt (1,234 bytes)", "warning   careful"} {
+		require.Contains(t, text, want)
+	}
+}
+
+func TestThroughputIsOfNow(t *testing.T) {
+	now := time.Now()
+	progress := func(age time.Duration, stream string, ops int) logEvent {
+		return logEvent{now.Add(-age), stream, fmt.Sprintf("[RUN #1 5%%,   3 secs]  2 threads  8 conns:        %d ops,    %d (avg:    1) ops/sec, 1KB/sec", 10*ops, ops)}
+	}
+	perSecond, ops := throughput([]logEvent{progress(time.Minute, "old", 7), progress(3*time.Second, "a", 100), progress(time.Second, "a", 200), progress(time.Second, "b", 50)}, now)
+	require.EqualValues(t, 250, perSecond)
+	require.EqualValues(t, 2500, ops)
+}

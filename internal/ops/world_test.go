@@ -1,0 +1,145 @@
+package ops
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var someWorld = &world{hello: handshake{URL: "http://127.0.0.1:1", Region: "us-east-1", VPC: "vpc-0123456789abcdef0", Subnets: []string{"subnet-0123456789abcdef0"},
+	Bucket: "exports", Env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "it's"}}}
+
+// tree is a project with a remote backend, a state, and inputs of the person's.
+func tree(t *testing.T) *Project {
+	root := t.TempDir()
+	for file, text := range map[string]string{
+		"main.tf":          "variable \"vpc_id\" { type = string }\nvariable \"name\" { default = \"theirs\" }\noutput \"both\" { value = \"${var.vpc_id} ${var.name}\" }\n",
+		"backend.tf":       "terraform {\n  backend \"s3\" {\n    bucket = \"theirs\"\n    key    = \"k\"\n    region = \"us-east-1\"\n  }\n}\n",
+		"terraform.tfvars": "name = \"production\"\nvpc_id = \"vpc-production\"\n",
+		"modules/m/m.tf":   "",
+		"build/zip":        "",
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, file)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(root, file), []byte(text), 0o644))
+	}
+	return &Project{Root: root, Stack: root, Out: &bytes.Buffer{}, Env: append(os.Environ(), "AWS_PROFILE=production", "AWS_ENDPOINT_URL_S3=https://example.com",
+		"TF_DATA_DIR=/theirs", "TF_WORKSPACE=theirs", "TF_CLI_ARGS=-state=theirs", "TF_VAR_name=mine", "STACK_DIR=/theirs")}
+}
+
+func TestNothingLeadsOutOfTheEmbeddedAWS(t *testing.T) {
+	p := tree(t)
+	inside, err := p.in(someWorld, map[string]any{"vpc_id": someWorld.hello.VPC})
+	require.NoError(t, err)
+	var names []string
+	for _, e := range inside.Env {
+		if name, _, _ := strings.Cut(e, "="); strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "TF_") || name == "STACK_DIR" {
+			names = append(names, name)
+		}
+	}
+	require.ElementsMatch(t, []string{"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+		"AWS_EC2_METADATA_DISABLED", "TF_DATA_DIR", "TF_VAR_name", "STACK_DIR"}, without(names, func(n string) bool { return n == "TF_CLI_CONFIG_FILE" }))
+	require.Equal(t, os.DevNull, getenv(inside.Env, "AWS_CONFIG_FILE"))
+
+	cfg, err := inside.AWS(t.Context(), "eu-west-1")
+	require.NoError(t, err)
+	require.Equal(t, "us-east-1", cfg.Region)
+	require.Equal(t, someWorld.hello.URL, *cfg.BaseEndpoint)
+	require.Empty(t, cfg.ConfigSources, "the SDK finds no other endpoint in the environment")
+
+	// Terraform itself: the remote backend is not used, the inputs and the state are ours.
+	terraform, err := inside.terraform()
+	require.NoError(t, err)
+	var out bytes.Buffer
+	terraform.Out = &out
+	require.NoError(t, terraform.Init(t.Context(), false), out.String())
+	changes, err := terraform.Plan(t.Context(), filepath.Join(inside.data(), "plan"))
+	require.NoError(t, err, out.String())
+	require.True(t, changes)
+	require.NoError(t, terraform.Apply(t.Context(), filepath.Join(inside.data(), "plan")))
+	outputs, err := terraform.Outputs(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, map[string]string{"both": someWorld.hello.VPC + " mine"}, outputs)
+	require.FileExists(t, filepath.Join(p.Root, ".localaws/stack/terraform.tfstate"))
+	for _, file := range []string{".terraform", "terraform.tfstate", ".terraform.lock.hcl"} {
+		require.NoFileExists(t, filepath.Join(p.Root, file))
+	}
+
+	// The next world begins without that state.
+	_, err = p.in(someWorld, nil)
+	require.NoError(t, err)
+	require.NoFileExists(t, filepath.Join(p.Root, ".localaws/stack/terraform.tfstate"))
+	require.NoFileExists(t, filepath.Join(p.Root, ".localaws/stack/terraform.tfvars.json"))
+}
+
+func TestEnvironmentForAShell(t *testing.T) {
+	p := tree(t)
+	file := filepath.Join(p.Root, "env")
+	require.NoError(t, os.WriteFile(file, []byte(someWorld.script(p, someWorld.values(2, 5*time.Second))), 0o644))
+	c := exec.Command("sh", "-c", `. "$0" && printf '%s|' "$AWS_SECRET_ACCESS_KEY" "$AWS_PROFILE" "$TF_VAR_subnet_ids" "$TF_VAR_vpc_id" "$TF_VAR_test_duration_minutes" "$STACK_DIR"`, file)
+	c.Env = append(os.Environ(), "AWS_PROFILE=production")
+	out, err := c.Output()
+	require.NoError(t, err)
+	require.Equal(t, `it's||["subnet-0123456789abcdef0"]|vpc-0123456789abcdef0|2|`+filepath.Join(p.Root, ".localaws/stack")+"|", string(out))
+}
+
+func TestOnlyOneAtATime(t *testing.T) {
+	p := tree(t)
+	unlock, err := p.lockLocal()
+	require.NoError(t, err)
+	_, err = p.lockLocal()
+	require.ErrorContains(t, err, ".localaws is in use")
+	unlock()
+	unlock, err = p.lockLocal()
+	require.NoError(t, err)
+	unlock()
+}
+
+func TestCleanLeavesTheStack(t *testing.T) {
+	p := tree(t)
+	put(t, p.Root, ".terraform")
+	put(t, p.Root, "modules/m/.terraform/modules")
+	put(t, p.Root, ".localaws/s3/exports")
+	require.NoError(t, Clean(t.Context(), p))
+	for _, gone := range []string{"build", ".localaws", "modules/m/.terraform"} {
+		require.NoDirExists(t, filepath.Join(p.Root, gone))
+	}
+	for _, kept := range []string{".terraform", "modules/m/m.tf", "terraform.tfvars"} {
+		require.True(t, exists(filepath.Join(p.Root, kept)), kept)
+	}
+}
+
+func TestElapsedBeginsEveryLine(t *testing.T) {
+	var out bytes.Buffer
+	e := &elapsed{w: &out, began: time.Now().Add(-75 * time.Second)}
+	for _, text := range []string{"one\ntw", "o\n", "three\n"} {
+		_, err := e.Write([]byte(text))
+		require.NoError(t, err)
+	}
+	require.Regexp(t, `^\[  75 s\] one\n\[  7\d s\] two\n\[  7\d s\] three\n$`, out.String())
+}
+
+func TestTerraformProgressInAFewLines(t *testing.T) {
+	var log bytes.Buffer
+	p := &Project{Out: &bytes.Buffer{}}
+	a := &applied{log: &log, say: p.say}
+	text := "module.a.aws_x.this: Creation complete after 1s [id=x]\nmodule.a.aws_y.this: Still creating... [10s elapsed]\nmodule.b.aws_z.this: Still creating... [10s elapsed]\n"
+	_, err := a.Write([]byte(text))
+	require.NoError(t, err)
+	require.Equal(t, text, log.String())
+	require.Equal(t, "terraform: 1 done, still creating module.a.aws_y.this (10s)\n", printed(p))
+	a.last = time.Time{}
+	_, err = a.Write([]byte("module.a.aws_y.this: Still destroying... [id=y, 20s elapsed]\n"))
+	require.NoError(t, err)
+	require.Contains(t, printed(p), "terraform: 1 done, still destroying module.a.aws_y.this (20s)\n")
+	// Terraform 1.10 and newer write minutes and seconds
+	a.last = time.Time{}
+	_, err = a.Write([]byte("module.a.aws_y.this: Still creating... [00m30s elapsed]\n"))
+	require.NoError(t, err)
+	require.Contains(t, printed(p), "(00m30s)\n")
+}
