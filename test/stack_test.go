@@ -180,7 +180,7 @@ func (s *stack) nothingLeft(ctx context.Context, t *testing.T) {
 	_, err = scheduler.NewFromConfig(s.Config).GetScheduleGroup(ctx, &scheduler.GetScheduleGroupInput{Name: &s.name})
 	assert.ErrorContains(t, err, "ResourceNotFoundException", "schedule group")
 	_, err = sqs.NewFromConfig(s.Config).GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String(stop + "-dlq")})
-	assert.ErrorContains(t, err, "QueueDoesNotExist", "dead-letter queue")
+	assert.ErrorContains(t, err, "NonExistentQueue", "dead-letter queue")
 	for _, role := range []string{stop, s.name + "-scheduler", s.name + "-load-execution", s.name + "-load-task"} {
 		_, err = iam.NewFromConfig(s.Config).GetRole(ctx, &iam.GetRoleInput{RoleName: &role})
 		assert.ErrorContains(t, err, "NoSuchEntity", "role %s", role)

@@ -61,14 +61,12 @@ func (r *run) readMembership(ctx context.Context) error {
 	}
 	// All members are of one engine version and node type, which only the members themselves tell in full.
 	out, err := r.aws.ElastiCache.DescribeCacheClusters(ctx, &elasticache.DescribeCacheClustersInput{CacheClusterId: &m.Nodes[0].CacheClusterID})
-	if err != nil && !notFound(err) {
-		return fmt.Errorf("describe cache cluster %s: %w", m.Nodes[0].CacheClusterID, err)
+	if err != nil || len(out.CacheClusters) == 0 {
+		r.warn("the engine version is not known: describe cache cluster %s: %v", m.Nodes[0].CacheClusterID, err)
+		return nil
 	}
-	if err == nil && len(out.CacheClusters) > 0 {
-		c := out.CacheClusters[0]
-		m.Engine, m.EngineVersion, m.NodeType = aws.ToString(c.Engine), aws.ToString(c.EngineVersion), aws.ToString(c.CacheNodeType)
-		r.state.Membership = &m
-	}
+	c := out.CacheClusters[0]
+	m.Engine, m.EngineVersion, m.NodeType = aws.ToString(c.Engine), aws.ToString(c.EngineVersion), aws.ToString(c.CacheNodeType)
 	return nil
 }
 

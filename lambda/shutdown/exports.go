@@ -61,6 +61,9 @@ func (r *run) exportMetrics(ctx context.Context) error {
 	if r.state.Window == nil {
 		return nil
 	}
+	if r.cfg.Cache.ReplicationGroup != "" && r.state.Membership == nil {
+		return pending("the nodes of replication group " + r.cfg.Cache.ReplicationGroup + " are not known")
+	}
 	object := export.Object{Kind: export.KindMetrics, Key: r.cfg.metricsKey(r.id), ContentType: "text/csv; charset=utf-8"}
 	until := r.until(ctx)
 	return r.upload(ctx, object, 1, func(ctx context.Context, w io.Writer) error {

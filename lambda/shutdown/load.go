@@ -31,6 +31,7 @@ func (r *run) stopLoad(ctx context.Context) error {
 		r.idle = true
 		return nil
 	}
+	created := aws.ToTime(service.CreatedAt)
 	tasks, err := r.tasks(ctx, nil) // listed before the service is scaled down
 	if err != nil {
 		return err
@@ -41,19 +42,18 @@ func (r *run) stopLoad(ctx context.Context) error {
 		}
 	}
 	stopped, err := r.poll(ctx, 3*time.Second, 3*time.Minute, func() (bool, error) {
-		running := slices.ContainsFunc(slices.Collect(maps.Values(tasks)), func(t types.Task) bool { return aws.ToString(t.LastStatus) != "STOPPED" })
-		if !running {
-			if service, err = r.service(ctx); err != nil {
+		for _, t := range tasks {
+			if aws.ToString(t.LastStatus) != "STOPPED" {
+				tasks, err = r.tasks(ctx, tasks)
 				return false, err
 			}
-			running = service != nil && service.RunningCount+service.PendingCount > 0
 		}
-		if running {
-			var err error
-			tasks, err = r.tasks(ctx, tasks)
-			return false, err
+		service, err := r.service(ctx)
+		if err != nil || service == nil || service.RunningCount+service.PendingCount == 0 {
+			return err == nil, err
 		}
-		return true, nil
+		tasks, err = r.tasks(ctx, tasks)
+		return false, err
 	})
 	if err != nil {
 		return err
@@ -68,7 +68,7 @@ func (r *run) stopLoad(ctx context.Context) error {
 	if !stopped {
 		r.warn("the window ends while tasks still run: their last words may be missing")
 	}
-	r.fix(tasks, aws.ToTime(service.CreatedAt))
+	r.fix(tasks, created)
 	return err
 }
 
@@ -139,6 +139,9 @@ func (r *run) tasks(ctx context.Context, known map[string]types.Task) (map[strin
 		in := &ecs.ListTasksInput{Cluster: &r.cfg.Cluster, ServiceName: &r.cfg.Service, DesiredStatus: status}
 		for {
 			out, err := r.aws.ECS.ListTasks(ctx, in)
+			if notFound(err) {
+				break // the service was deleted meanwhile; what is known of its tasks remains
+			}
 			if err != nil {
 				return nil, fmt.Errorf("list the tasks of ECS service %s: %w", r.cfg.Service, err)
 			}

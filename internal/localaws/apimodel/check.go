@@ -82,6 +82,10 @@ var commonErrors = []string{"AccessDenied", "AccessDeniedException", "ExpiredTok
 	"InvalidParameterCombination", "InvalidParameterValue", "MissingParameter", "Throttling", "ThrottlingException", "ValidationError",
 	"ValidationException", "SerializationException", "RequestLimitExceeded", "ServiceUnavailable", "UnrecognizedClientException"}
 
+// Required members that AWS itself leaves out of its answers.
+// https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionCodeSigningConfig.html: a function without signing has no ARN to name.
+var leftOut = []string{"GetFunctionCodeSigningConfigResponse.CodeSigningConfigArn"}
+
 func (c *checker) errorCode(where string, op operation, x wire.Exchange) {
 	if x.Service == "ec2" || slices.Contains(commonErrors, x.ErrorCode) {
 		return // EC2's codes are in a document, not in the model
@@ -143,6 +147,13 @@ func (c *checker) request(op operation, x wire.Exchange) (any, error) {
 				v := pathValue(op.HTTP.RequestURI, u.EscapedPath(), r.LocationName)
 				return v, v != ""
 			case "querystring":
+				if values := u.Query()[r.LocationName]; c.md.Shapes[r.Shape].Type == "list" {
+					l := make([]any, len(values))
+					for i, v := range values {
+						l[i] = v
+					}
+					return l, len(l) > 0
+				}
 				return u.Query().Get(r.LocationName), u.Query().Has(r.LocationName)
 			}
 			v := x.RequestHeader.Get(r.LocationName)
@@ -287,7 +298,7 @@ func (c *checker) structure(path, name string, s shape, m map[string]any, newer 
 		known[w] = true
 		v, ok := m[w]
 		if !ok || v == nil {
-			if slices.Contains(s.Required, member) {
+			if slices.Contains(s.Required, member) && !slices.Contains(leftOut, name+"."+member) {
 				c.say(path, "%s lacks the required %s", name, w)
 			}
 			continue

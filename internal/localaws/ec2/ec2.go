@@ -57,6 +57,7 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("CreateVpcEndpoint", s.createVpcEndpoint),
 		wire.Action("DescribeVpcEndpoints", s.describeVpcEndpoints),
 		wire.Action("DeleteVpcEndpoints", s.deleteVpcEndpoints),
+		wire.Action("DescribePrefixLists", s.describePrefixLists),
 		wire.Action("DescribeNetworkInterfaces", s.describeNetworkInterfaces),
 		wire.Action("CreateSecurityGroup", s.createSecurityGroup),
 		wire.Action("DescribeSecurityGroups", s.describeSecurityGroups),
@@ -94,6 +95,7 @@ var kinds = map[string]struct{ resource, code, message string }{
 	"vpce":   {"vpc-endpoint", "InvalidVpcEndpointId.NotFound", "The Vpc Endpoint Id '%s' does not exist"},
 	"sg":     {"security-group", "InvalidGroup.NotFound", "The security group '%s' does not exist"},
 	"sgr":    {"security-group-rule", "InvalidSecurityGroupRuleId.NotFound", "The security group rule ID '%s' does not exist"},
+	"pl":     {"prefix-list", "InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist"},
 	"eni":    {"network-interface", "InvalidNetworkInterfaceID.NotFound", "The networkInterface ID '%s' does not exist"},
 }
 

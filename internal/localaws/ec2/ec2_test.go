@@ -147,6 +147,9 @@ func TestRoutesAndEndpoints(t *testing.T) {
 
 	s3, err := w.c.CreateVpcEndpoint(ctx, &sdk.CreateVpcEndpointInput{VpcId: &w.vpc, ServiceName: aws.String("com.amazonaws.us-east-1.s3"), RouteTableIds: []string{*table}})
 	require.NoError(t, err)
+	lists, err := w.c.DescribePrefixLists(ctx, &sdk.DescribePrefixListsInput{Filters: filter("prefix-list-name", "com.amazonaws.us-east-1.s3")})
+	require.NoError(t, err)
+	require.Len(t, lists.PrefixLists, 1)
 	group := w.group("endpoints")
 	ecr, err := w.c.CreateVpcEndpoint(ctx, &sdk.CreateVpcEndpointInput{VpcId: &w.vpc, ServiceName: aws.String("com.amazonaws.us-east-1.ecr.api"),
 		VpcEndpointType: types.VpcEndpointTypeInterface, SubnetIds: w.subnets, SecurityGroupIds: []string{group}, PrivateDnsEnabled: aws.Bool(true)})

@@ -84,7 +84,7 @@ func (s *Service) expand(group string, egress bool, in []permission) ([]*rule, e
 	for _, p := range in {
 		n := len(out)
 		for _, l := range p.PrefixListIds {
-			return nil, fail("InvalidPrefixListID.NotFound", "The prefix list ID '%s' does not exist", l.PrefixListId)
+			return nil, badValue("localaws does not serve prefix lists as sources of rules: %s", l.PrefixListId)
 		}
 		for _, g := range p.Groups {
 			if g.UserId != nil && *g.UserId != "" && *g.UserId != s.acct.ID {

@@ -3,6 +3,7 @@ package lambda_test
 import (
 	"archive/zip"
 	"bytes"
+	"debug/elf"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -228,7 +229,8 @@ func TestFailures(t *testing.T) {
 	for _, c := range []struct{ script, want string }{
 		{"#!/bin/sh\nexit 5\n", `"Runtime.ExitError".*exit status 5`},
 		{"#!/bin/sh\nkill -KILL $$\n", `"Runtime.ExitError".*signal: killed`},
-		{"not a program", `"Runtime.InvalidEntrypoint".*fork/exec /var/task/bootstrap: exec format error`},
+		{"not a program", `"Runtime.InvalidEntrypoint".*fork/exec /var/task/bootstrap: exec format error"`},
+		{foreign(), `"Runtime.InvalidEntrypoint".*exec format error \(it is built for EM_\w+, this machine is \w+: build the function for the machine`},
 	} {
 		_, err := w.UpdateFunctionCode(t.Context(), &sdk.UpdateFunctionCodeInput{FunctionName: aws.String("fn"), ZipFile: archive(t, c.script)})
 		require.NoError(t, err)
@@ -239,6 +241,14 @@ func TestFailures(t *testing.T) {
 	_, err = w.UpdateFunctionCode(t.Context(), &sdk.UpdateFunctionCodeInput{FunctionName: aws.String("fn"), ZipFile: b.Bytes()})
 	require.NoError(t, err)
 	require.Contains(t, string(w.invoke(t, `{}`).Payload), "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]")
+}
+
+// foreign is the head of a program for a machine that this is not.
+func foreign() string {
+	head := make([]byte, 64)
+	copy(head, "\x7fELF\x02\x01\x01")
+	head[16], head[18], head[20], head[52] = 2, byte(elf.EM_S390), 1, 64 // an executable; EM_S390; version 1; its own size
+	return string(head)
 }
 
 func TestInvokeIsStrict(t *testing.T) {

@@ -73,12 +73,16 @@ func (s *Service) arm(sc *schedule, start time.Time) {
 	}
 	ctx, stop := context.WithCancel(s.ctx)
 	sc.stop = stop
+	e := sc.expression
+	if s.RateScale > 1 {
+		e.every /= s.RateScale
+	}
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
 		var last time.Time
 		for {
-			due, more := sc.expression.next(start, last, end)
+			due, more := e.next(start, last, end)
 			if !more {
 				break
 			}
@@ -89,11 +93,11 @@ func (s *Service) arm(sc *schedule, start time.Time) {
 			if s.acct.Clock.Sleep(ctx, max(0, when.Sub(s.acct.Clock.Now()))) != nil {
 				return
 			}
-			if late := s.acct.Clock.Now().Sub(due); sc.expression.every > 0 { // what passed while the machine slept is one
-				due = due.Add(late.Truncate(sc.expression.every))
+			if late := s.acct.Clock.Now().Sub(due); e.every > 0 { // what passed while the machine slept is one
+				due = due.Add(late.Truncate(e.every))
 			}
 			last = due
-			if sc.expression.every == 0 { // its completion waits for its delivery
+			if e.every == 0 { // its completion waits for its delivery
 				s.deliver(ctx, sc, due)
 				continue
 			}

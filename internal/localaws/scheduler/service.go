@@ -35,6 +35,8 @@ type Service struct {
 	Deps
 	// Precision is how late a schedule may fire: it does at a random moment of it. AWS's is a minute.
 	Precision time.Duration
+	// RateScale makes rate() schedules tick so many times faster, for journeys that cannot wait for ten minutes. Set it before they are created.
+	RateScale time.Duration
 	// Settling is how long a deleted group stays DELETING.
 	Settling time.Duration
 	// Backoff is the pause before the first retry of a delivery; it doubles, up to five minutes. AWS does not document its own.

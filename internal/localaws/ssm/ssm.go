@@ -105,17 +105,14 @@ func checkName(name string) error {
 
 // find reads a name, an ARN, or either with ":version"; the caller holds the lock.
 func (s *Service) find(name string) (*parameter, int, error) {
-	gone := fail("ParameterNotFound", "")
-	if short, ok := strings.CutPrefix(name, s.acct.ARN("ssm", "parameter")); ok {
-		name = short // of /a/b it ends in parameter/a/b, of a in parameter/a
-		if _, ok := s.parameters[strings.TrimPrefix(short, "/")]; ok {
-			name = strings.TrimPrefix(short, "/")
-		}
+	short, isARN := strings.CutPrefix(name, s.acct.ARN("ssm", "parameter"))
+	name, selector, selected := strings.Cut(short, ":")
+	if _, path := s.parameters[name]; isARN && !path { // the ARN of a ends in parameter/a, and so does that of /a
+		name = strings.TrimPrefix(name, "/")
 	}
-	name, selector, selected := strings.Cut(name, ":")
 	p, ok := s.parameters[name]
 	if !ok {
-		return nil, 0, gone
+		return nil, 0, fail("ParameterNotFound", "")
 	}
 	if !selected {
 		return p, len(p.values), nil

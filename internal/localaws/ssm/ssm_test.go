@@ -110,6 +110,9 @@ func TestDescribeAndTags(t *testing.T) {
 	require.Equal(t, []types.Tag{{Key: aws.String("b"), Value: aws.String("2")}}, tags.TagList)
 	require.Equal(t, []string{"three"}, describe("tag:b", "", "2"))
 
+	byARN, err := c.GetParameter(ctx, &sdk.GetParameterInput{Name: aws.String("arn:aws:ssm:us-east-1:123456789012:parameter/three:1")})
+	require.NoError(t, err)
+	require.Equal(t, "v", *byARN.Parameter.Value)
 	many, err := c.GetParameters(ctx, &sdk.GetParametersInput{Names: []string{"three", "four"}})
 	require.NoError(t, err)
 	require.Equal(t, []string{"four"}, many.InvalidParameters)

@@ -1,0 +1,124 @@
+package shutdown
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// same is the manifest without what may differ between attempts.
+func same(m export.Manifest) export.Manifest {
+	m.Attempts, m.CreatedAt, m.Warnings = 0, time.Time{}, nil
+	if m.Metrics != nil {
+		metrics := *m.Metrics
+		metrics.SourceAge = ""
+		m.Metrics = &metrics
+	}
+	return m
+}
+
+// The stop is killed at its k-th call, before or after the call had its effect, for every k; then Lambda's two retries and watch go on.
+func TestKilledAtEveryCall(t *testing.T) {
+	undisturbed := newWorld()
+	_, err := undisturbed.handle("stop", ActionStop)
+	require.NoError(t, err)
+	calls := len(undisturbed.calls)
+	require.Greater(t, calls, 30)
+	for k := 1; k <= calls; k++ {
+		for _, effect := range []bool{false, true} {
+			w := newWorld()
+			w.kill(k, effect)
+			_, _ = w.handle("stop", ActionStop)
+			w.revive()
+			if k%2 == 0 { // without the retries, watch alone must do it
+				for _, wait := range []time.Duration{time.Minute, 2 * time.Minute} {
+					w.pass(wait)
+					_, err := w.handle("stop", ActionStop)
+					require.NoError(t, err)
+				}
+			}
+			for range 6 {
+				_, err := w.tick()
+				require.NoError(t, err)
+			}
+			w.assertEnded(t)
+			require.Equal(t, undisturbed.text(metricsKey), w.text(metricsKey), "killed at call %d", k)
+			require.Equal(t, undisturbed.text(logsKey), w.text(logsKey), "killed at call %d", k)
+			require.Equal(t, same(undisturbed.manifest(t)), same(w.manifest(t)), "killed at call %d", k)
+		}
+	}
+}
+
+// The same around the calls that make a large object: an upload that was cut off is removed, and nothing half lies under the key.
+func TestKilledInALargeUpload(t *testing.T) {
+	large := func() *world {
+		w := newWorld()
+		for i := range 45 {
+			w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:21:20 "+strings.Repeat(string(rune('A'+i)), 200_000))
+		}
+		return w
+	}
+	undisturbed := large()
+	_, err := undisturbed.handle("stop", ActionStop)
+	require.NoError(t, err)
+	require.Equal(t, 2, undisturbed.called("UploadPart"))
+	first := slices.Index(undisturbed.calls, "CreateMultipartUpload") + 1
+	for k := first; k <= first+4; k++ { // create, two parts, complete, record
+		for _, effect := range []bool{false, true} {
+			w := large()
+			w.kill(k, effect)
+			_, _ = w.handle("stop", ActionStop)
+			if o := w.objects[logsKey]; o != nil {
+				require.Equal(t, undisturbed.text(logsKey), w.text(logsKey), "whole or not there")
+			}
+			w.revive()
+			for range 4 {
+				_, err := w.tick()
+				require.NoError(t, err)
+			}
+			w.assertEnded(t)
+			require.True(t, undisturbed.text(logsKey) == w.text(logsKey), "killed at call %d", k)
+			require.Equal(t, same(undisturbed.manifest(t)), same(w.manifest(t)))
+		}
+	}
+}
+
+// A second invocation begins at the k-th call of the first: while the first holds the run it stands back; once the first is overdue it
+// takes the run over, and the first gives up when it notices.
+func TestSideBySide(t *testing.T) {
+	undisturbed := newWorld()
+	_, err := undisturbed.handle("stop", ActionStop)
+	require.NoError(t, err)
+	for k := range len(undisturbed.calls) {
+		for _, overdue := range []bool{false, true} {
+			w := newWorld()
+			w.before = func(n int, _ string) error {
+				if n == k+1 {
+					w.revive()
+					if overdue {
+						w.pass(16 * time.Minute)
+					}
+					_, err := w.handle("another", ActionStop)
+					assert.NoError(t, err)
+				}
+				return nil
+			}
+			_, err := w.handle("stop", ActionStop)
+			require.NoError(t, err)
+			for range 4 {
+				_, err := w.tick()
+				require.NoError(t, err)
+			}
+			w.assertEnded(t)
+			require.Equal(t, undisturbed.text(metricsKey), w.text(metricsKey), "second at call %d", k)
+			require.Equal(t, undisturbed.text(logsKey), w.text(logsKey))
+			require.Equal(t, same(undisturbed.manifest(t)), same(w.manifest(t)))
+		}
+	}
+}
