@@ -1,4 +1,4 @@
-package apimodel
+package apimodel_test
 
 import (
 	"context"
@@ -16,13 +16,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/apimodel"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
 // check calls an SDK through a registry and gives what the models say of it.
 func check(t *testing.T, register func(*wire.Registry), call func(aws.Config)) []string {
-	models, err := Load()
+	models, err := apimodel.Load()
 	require.NoError(t, err)
 	r := wire.NewRegistry()
 	var problems []string

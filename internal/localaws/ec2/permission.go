@@ -34,10 +34,11 @@ type (
 // permissions puts rules into the older form.
 func permissions(rules []*rule, egress bool) []permission {
 	out := []permission{}
-	for _, r := range rules {
-		if r.egress != egress {
+	for _, shared := range rules {
+		if shared.egress != egress {
 			continue
 		}
+		r := *shared // the answer is written after the lock is gone
 		p := permission{IpProtocol: r.protocol, Groups: []pair{}, IpRanges: []ipRange{}, Ipv6Ranges: []ipv6Range{}, PrefixListIds: []prefixList{}}
 		if r.protocol != "-1" {
 			p.FromPort, p.ToPort = &r.from, &r.to

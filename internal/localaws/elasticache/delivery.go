@@ -153,10 +153,18 @@ func engineEvent(format, cluster, line string, now time.Time) (time.Time, string
 	if format == "text" {
 		return t, fmt.Sprintf("%s/%s:%s %s %s %s", cluster, nodeID, role, at, level, message)
 	}
-	b, _ := json.Marshal(struct { // strings always encode
+	return t, jsonLine(struct {
 		CacheClusterId, CacheNodeId, LogLevel, Role, Time, Message string
 	}{cluster, nodeID, levels[level], role, at, message})
-	return t, string(b)
+}
+
+// jsonLine encodes strings and numbers, which cannot fail.
+func jsonLine(v any) string {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v)
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 // slowEvent is an entry of SLOWLOG GET as ElastiCache delivers it: arguments are not shown.
@@ -168,14 +176,13 @@ func slowEvent(format, cluster string, e slowEntry) string {
 	if format == "text" {
 		return strings.Join([]string{cluster, nodeID, strconv.FormatInt(e.at, 10), strconv.FormatInt(e.micros, 10), command, e.address, e.name}, ",")
 	}
-	b, _ := json.Marshal(struct {
+	return jsonLine(struct {
 		CacheClusterId, CacheNodeId string
 		Id, Timestamp               int64
 		Duration                    int64 `json:"Duration (us)"`
 		Command                     string
 		ClientAddress, ClientName   string
 	}{cluster, nodeID, e.id, e.at, e.micros, command, e.address, e.name})
-	return string(b)
 }
 
 type slowEntry struct {

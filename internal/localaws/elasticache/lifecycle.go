@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,9 +27,9 @@ func (s *Service) bring(g *group, settings []setting) {
 	begun := s.acct.Clock.Now()
 	err := s.startNodes(g, settings)
 	if err == nil {
-		for _, n := range g.nodes() {
-			s.observe(g, n)
-		}
+		err = each(g.nodes(), func(n *cacheNode) error { return s.observe(g, n) })
+	}
+	if err == nil {
 		err = s.acct.Clock.Sleep(s.ctx, s.acct.Delays.CacheCreate-s.acct.Clock.Now().Sub(begun))
 	}
 	if err != nil {
@@ -38,6 +39,7 @@ func (s *Service) bring(g *group, settings []setting) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		g.status = "create-failed"
+		s.acct.Log.Error("a replication group could not be created", "id", g.id, "error", err)
 		s.note("replication-group", g.id, "Replication group %s could not be created: %v", g.id, err)
 		return
 	}
@@ -134,7 +136,7 @@ func (s *Service) deleteReplicationGroup(_ context.Context, in *deleteGroupIn) (
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	g, err := s.find(in.ReplicationGroupId)
+	g, err := s.find(strings.ToLower(in.ReplicationGroupId))
 	if err != nil {
 		return nil, err
 	}
@@ -169,21 +171,21 @@ func (s *Service) remove(g *group) {
 }
 
 // engineLine delivers a line of a server's output.
-func (s *Service) engineLine(g *group, engine, cluster, line string) {
-	for _, d := range s.deliveriesOf(g, "engine-log") {
+func (s *Service) engineLine(g *group, cluster, line string) {
+	engine, deliveries := s.deliveriesOf(g, "engine-log")
+	for _, d := range deliveries {
 		t, message := engineEvent(d.format, cluster, line, s.acct.Clock.Now())
 		d.put(s, engine, cluster, t, message)
 	}
 }
 
-func (s *Service) deliveriesOf(g *group, logType string) []*delivery {
+func (s *Service) deliveriesOf(g *group, logType string) (engine string, out []*delivery) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var out []*delivery
 	for _, d := range g.deliveries {
 		if d.logType == logType {
 			out = append(out, d)
 		}
 	}
-	return out
+	return g.version.engine, out
 }

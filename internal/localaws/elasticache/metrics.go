@@ -1,6 +1,7 @@
 package elasticache
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"slices"
@@ -21,7 +22,7 @@ type reading struct {
 	rss, swap, pgFault float64
 }
 
-// span is what happened between two readings of a node.
+// between is what happened between two readings of a node.
 type between struct {
 	from, to reading
 	size     nodeType
@@ -273,26 +274,32 @@ func memory(pid int) (swap, faults float64) {
 
 // observe publishes a node's metrics at each boundary of MetricsPeriod, with the time at which the period began, and
 // delivers its slow log, until the node ends: then once more, for the period that has not ended.
-func (s *Service) observe(g *group, n *cacheNode) {
+// The first reading is taken before it returns, so that no client's command comes before it.
+func (s *Service) observe(g *group, n *cacheNode) error {
+	w := &watcher{s: s, g: g, n: n}
+	if answer, err := n.do("COMMAND"); err == nil {
+		w.kinds = commandKinds(answer)
+	}
+	var err error
+	if w.last, err = s.read(n); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(s.ctx)
 	done := make(chan struct{})
 	n.mu.Lock()
 	n.halt = func() { cancel(); <-done }
 	n.mu.Unlock()
+	slow := make(chan struct{})
+	s.wg.Go(func() {
+		defer close(slow)
+		for s.acct.Clock.Sleep(ctx, slowPeriod) == nil {
+			w.slow()
+		}
+	})
 	s.wg.Go(func() {
 		defer close(done)
-		w := &watcher{s: s, g: g, n: n}
-		if answer, err := n.do("COMMAND"); err == nil {
-			w.kinds = commandKinds(answer)
-		}
-		var err error
-		if w.last, err = s.read(n); err != nil {
-			w.lost(err)
-			return
-		}
-		s.wg.Go(func() { w.slow(ctx) })
 		for {
-			period := s.acct.MetricsPeriod
+			period := cmp.Or(s.acct.MetricsPeriod, time.Minute)
 			now := s.acct.Clock.Now()
 			begin := now.Truncate(period)
 			ended := s.acct.Clock.Sleep(ctx, begin.Add(period).Sub(now)) != nil
@@ -301,11 +308,13 @@ func (s *Service) observe(g *group, n *cacheNode) {
 				return
 			}
 			if ended {
-				w.slowOnce()
+				<-slow
+				w.slow()
 				return
 			}
 		}
 	})
+	return nil
 }
 
 type watcher struct {
@@ -386,14 +395,8 @@ func (w *watcher) publish(at time.Time) error {
 // slowPeriod is how often the slow log is read: what a server has dropped from it by then is not delivered, as on AWS.
 const slowPeriod = 5 * time.Second
 
-func (w *watcher) slow(ctx context.Context) {
-	for w.s.acct.Clock.Sleep(ctx, slowPeriod) == nil {
-		w.slowOnce()
-	}
-}
-
-func (w *watcher) slowOnce() {
-	deliveries := w.s.deliveriesOf(w.g, "slow-log")
+func (w *watcher) slow() {
+	engine, deliveries := w.s.deliveriesOf(w.g, "slow-log")
 	if len(deliveries) == 0 {
 		return
 	}
@@ -412,7 +415,7 @@ func (w *watcher) slowOnce() {
 		}
 		w.seen = e.id + 1
 		for _, d := range deliveries {
-			d.put(w.s, w.g.version.engine, w.n.id, time.Unix(e.at, 0).UTC(), slowEvent(d.format, w.n.id, e))
+			d.put(w.s, engine, w.n.id, time.Unix(e.at, 0).UTC(), slowEvent(d.format, w.n.id, e))
 		}
 	}
 }

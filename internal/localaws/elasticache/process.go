@@ -62,8 +62,7 @@ func (s *Service) start(ctx context.Context, g *group, n, primary *cacheNode, da
 		}
 		path, args = p.path, []string{file}
 	}
-	engine := g.version.engine
-	out := &output{line: func(line string) { s.engineLine(g, engine, n.id, line) }}
+	out := &output{line: func(line string) { s.engineLine(g, n.id, line) }}
 	child, err := proc.Start(proc.Spec{Path: path, Args: args, Env: []string{"TZ=UTC"}, Dir: n.dir, Stdout: out, Stderr: out})
 	if err != nil {
 		return err

@@ -117,7 +117,7 @@ func (r *Registry) find(x *exchange) (Endpoint, bool) {
 	default:
 		x.codec = restCodec{}
 		if sv != nil {
-			if p := x.r.URL.Path; len(p) > 1 { // some callers end a path in a slash that the API reference has not
+			if p := x.r.URL.Path; len(p) > 1 && x.r.URL.RawPath == "" { // some callers end a path in a slash that the API reference has not
 				x.r.URL.Path = strings.TrimSuffix(p, "/")
 			}
 			if h, pattern := sv.routes.Handler(x.r); pattern != "" {

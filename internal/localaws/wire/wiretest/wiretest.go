@@ -4,6 +4,7 @@ package wiretest
 import (
 	"log/slog"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/apimodel"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -20,9 +22,23 @@ func Account(t testing.TB) *account.Account {
 		Log: slog.New(slog.DiscardHandler), MetricsPeriod: time.Second}
 }
 
+var models = sync.OnceValues(apimodel.Load)
+
 // Config serves r and is the configuration of SDK clients that reach it, without retries. When the test ends,
-// everything that was asked for must have been served.
+// everything that was asked for must have been served, and every exchange must have been as AWS's API models say
+// (unless the test records them for itself).
 func Config(t testing.TB, r *wire.Registry) aws.Config {
+	if r.Record == nil {
+		m, err := models()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Record = func(x wire.Exchange) {
+			for _, problem := range m.Check(x) {
+				t.Errorf("not as AWS's API model says: %s", problem)
+			}
+		}
+	}
 	srv := httptest.NewServer(r)
 	t.Cleanup(func() {
 		srv.Close()
