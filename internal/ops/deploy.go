@@ -101,9 +101,15 @@ func (p *Project) deploy(ctx context.Context) (*deployed, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.say("the load runs, %s after the apply began", time.Since(began).Round(time.Second))
+	if changes {
+		p.say("the load runs, %s after the apply began", time.Since(began).Round(time.Second))
+	} else {
+		p.say("the load runs, as before: there was nothing to change")
+	}
 	p.say("  run        %s", d.run.Run)
-	p.say("  dashboard  %s", outputs["cloudwatch_dashboard_url"])
+	if s.cfg.BaseEndpoint == nil { // the address is of AWS's own console
+		p.say("  dashboard  %s", outputs["cloudwatch_dashboard_url"])
+	}
 	p.say("  stops at   %s (%s from now)", d.stopsAt.Format(time.RFC3339), time.Until(d.stopsAt).Round(time.Second))
 	p.say("  exports    %s", outputs["metrics_export_location"])
 	return d, nil

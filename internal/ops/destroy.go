@@ -25,15 +25,15 @@ func Destroy(ctx context.Context, p *Project) error {
 	if err != nil {
 		return err
 	}
+	if err := p.approve(ctx, fmt.Sprintf("Remove everything of %s? A run that is not exported yet is ended and exported first.", in.Name)); err != nil {
+		return err
+	}
 	if run != nil {
 		if err := p.finish(ctx, s, run); err != nil {
 			return err
 		}
 	}
 	if err := p.waitDeleted(ctx, s); err != nil {
-		return err
-	}
-	if err := p.approve(ctx, fmt.Sprintf("Remove everything of %s?", in.Name)); err != nil {
 		return err
 	}
 	p.say("terraform: destroying")

@@ -134,8 +134,11 @@ func (v view) text(c shutdown.Config) string {
 			row("warning", "%s", w)
 		}
 	}
-	if run != "" {
+	switch {
+	case v.manifest != nil:
 		row("manifest", "s3://%s/%s", c.Bucket, c.ManifestKey(run))
+	case run != "":
+		row("results", "will be in s3://%s/%s", c.Bucket, prefixed(c.Prefix))
 	}
 	return text
 }

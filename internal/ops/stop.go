@@ -59,6 +59,7 @@ func (p *Project) finish(ctx context.Context, s *stack, run *shutdown.Event) err
 	if err := p.waitManifest(ctx, s, run.Run, 20*time.Minute); err != nil {
 		return fmt.Errorf("%s: %w", refuse, err)
 	}
+	p.say("run %s is ended and exported", run.Run)
 	return nil
 }
 

@@ -118,7 +118,7 @@ func TestStatusText(t *testing.T) {
 run       `+aRun+`
 tasks     2 of 2 running, 123,456 operations/s
 cache     available
-manifest  s3://b/exports/manifest/`+aRun+`.json
+results   will be in s3://b/exports/
 `, text)
 	text = view{now: now, deployed: true, manifest: &export.Manifest{Run: aRun, Complete: true, Warnings: []string{"careful"},
 		Objects: []export.Object{{Kind: "logs", Key: "exports/logs/x.txt", Bytes: 1234}}}}.text(c)

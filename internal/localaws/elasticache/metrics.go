@@ -276,7 +276,7 @@ func memory(pid int) (swap, faults float64) {
 // delivers its slow log, until the node ends: then once more, for the period that has not ended.
 // The first reading is taken before it returns, so that no client's command comes before it.
 func (s *Service) observe(g *group, n *cacheNode) error {
-	w := &watcher{s: s, g: g, n: n}
+	w := &watcher{s: s, g: g, id: g.id, n: n}
 	if answer, err := n.do("COMMAND"); err == nil {
 		w.kinds = commandKinds(answer)
 	}
@@ -320,6 +320,7 @@ func (s *Service) observe(g *group, n *cacheNode) error {
 type watcher struct {
 	s     *Service
 	g     *group
+	id    string // of g, whose fields may be changing
 	n     *cacheNode
 	kinds map[string][]string
 	last  reading
@@ -371,7 +372,7 @@ func (w *watcher) publish(at time.Time) error {
 		}
 	}
 	if v, ok := engineCPU(b); ok { // the replication group's own has one sample of each node
-		rg := cloudwatch.Dimension{Name: "ReplicationGroupId", Value: w.g.id}
+		rg := cloudwatch.Dimension{Name: "ReplicationGroupId", Value: w.id}
 		role := cloudwatch.Dimension{Name: "Role", Value: map[string]string{"master": "Primary", "slave": "Replica"}[now.info["role"]]}
 		put("EngineCPUUtilization", "Percent", v, []cloudwatch.Dimension{rg}, []cloudwatch.Dimension{{Name: "NodeGroupId", Value: shard}, rg}, []cloudwatch.Dimension{rg, role})
 	}
