@@ -19,8 +19,9 @@ const module = "github.com/elasticache-perf/elasticache-perf"
 var mayImport = map[string][]string{
 	".":                 {"internal/ops"}, // magefile.go: every package it reaches is compiled for every target
 	"internal/ops":      {"lambda/export", "lambda/shutdown", "internal/report"},
-	"internal/report":   {"lambda/export"},
-	"internal/localaws": {},
+	"internal/report":   {"lambda/export", "internal/chart"},
+	"internal/chart":    {},
+	"internal/localaws": {"internal/chart"},
 	"internal/loadgen":  {},
 	"lambda":            {"lambda"},
 	"cmd":               {"internal"},

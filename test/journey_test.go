@@ -28,6 +28,7 @@ import (
 
 // The whole road, twice: apply, load, stop by its schedule, export; then a plain apply is a new run with new keys.
 func TestJourney(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s := newStack(t, w, ".", map[string]any{"load": map[string]any{"task_count": 2, "threads": 1, "clients": 4, "key_maximum": 10000}})
 	s.apply(t)
@@ -51,6 +52,7 @@ func TestWatchEndsARunThatNobodyStopped(t *testing.T) {
 	if onAWS() {
 		t.Skip("moves the stop's time, which only an own world may")
 	}
+	t.Parallel()
 	w := newWorld(t)
 	w.local.Scheduler.RateScale = 40 // rate(10 minutes) ticks every 15 s
 	s := newStack(t, w, ".", nil)

@@ -2,6 +2,8 @@ package test
 
 import (
 	"context"
+	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -42,20 +44,18 @@ func newStack(t *testing.T, w *world, root string, vars map[string]any) *stack {
 	if len(name) > 30 {
 		name = strings.TrimRight(name[:30], "-")
 	}
-	all := map[string]any{
-		"name": name, "vpc_id": w.vpc, "subnet_ids": w.subnets, "metrics_export_s3_bucket": w.bucket, "lambda_architecture": w.architecture,
-		"test_duration_minutes": 1, "metrics_period_seconds": w.period,
-		"load": map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000},
-	}
-	for k, v := range vars {
-		all[k] = v
-	}
+	inputs := w.inputs(map[string]any{"name": name, "load": map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000}}, vars)
 	env := map[string]string{"TF_DATA_DIR": filepath.Join(t.TempDir(), "terraform"), "TF_IN_AUTOMATION": "1"}
 	for k, v := range w.env {
 		env[k] = v
 	}
-	s := &stack{world: w, name: all["name"].(string), options: &terraform.Options{
-		TerraformDir: folder(t, root), EnvVars: env, Vars: all, NoColor: true, Logger: logger.Discard,
+	maps.Copy(env, w.deployer(t, inputs["name"].(string)))
+	binary := os.Getenv("E2E_TERRAFORM")
+	if binary == "" {
+		t.Fatal("run the journeys by `go tool mage test:e2e`: it finds Terraform and its provider and builds the Lambda")
+	}
+	s := &stack{world: w, name: inputs["name"].(string), options: &terraform.Options{
+		TerraformBinary: binary, TerraformDir: folder(t, root, inputs), EnvVars: env, NoColor: true, Logger: logger.Discard,
 	}}
 	if testing.Verbose() && os.Getenv("E2E_LOG") != "" {
 		s.options.Logger = logger.Default
@@ -77,8 +77,18 @@ func newStack(t *testing.T, w *world, root string, vars map[string]any) *stack {
 	return s
 }
 
-// folder makes a root of links to a folder of the project, so that state and lock file are the test's own.
-func folder(t *testing.T, root string) string {
+// inputs are what a root needs in this world, with what the test wants instead.
+func (w *world) inputs(wanted ...map[string]any) map[string]any {
+	all := map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "metrics_export_s3_bucket": w.bucket, "lambda_architecture": w.architecture,
+		"aws_region": w.Region, "test_duration_minutes": 1, "metrics_period_seconds": w.period}
+	for _, vars := range wanted {
+		maps.Copy(all, vars)
+	}
+	return all
+}
+
+// folder makes a root of links to a folder of the project, so that state and lock file are the test's own, with its inputs.
+func folder(t *testing.T, root string, inputs map[string]any) string {
 	t.Helper()
 	project, err := filepath.Abs("..")
 	require.NoError(t, err)
@@ -89,6 +99,9 @@ func folder(t *testing.T, root string) string {
 	for _, f := range append(files, filepath.Join(project, "modules"), filepath.Join(project, "build")) {
 		require.NoError(t, os.Symlink(f, filepath.Join(dir, filepath.Base(f))))
 	}
+	text, err := json.Marshal(inputs)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "terraform.tfvars.json"), text, 0o600))
 	return dir
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -34,6 +35,7 @@ type world struct {
 	period       int // seconds between datapoints, asked for by the export
 	local        *localaws.Server
 	dir          string // of the embedded AWS
+	decided      *decisions
 }
 
 // onAWS tells whether journeys use the caller's account; tests that need to own their world are for localaws alone.
@@ -51,12 +53,14 @@ func newWorld(t *testing.T, change ...func(*localaws.Config)) *world {
 	require.NoError(t, err)
 	var mu sync.Mutex
 	var problems []string
+	decided := &decisions{}
 	cfg := localaws.Config{
 		Dir: t.TempDir(), Buckets: []string{"exports"}, MetricsPeriod: 5 * time.Second, Tools: tools(t),
 		Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		// Long enough to be seen, far shorter than AWS's minutes.
 		Delays: account.Delays{CacheCreate: 2 * time.Second, CacheDelete: 3 * time.Second, TaskStart: time.Second, TaskStop: time.Second,
 			LogDelivery: time.Second, RoleReady: 500 * time.Millisecond},
+		Decided: decided.add,
 		Record: func(x wire.Exchange) {
 			found := models.Check(x)
 			mu.Lock()
@@ -73,7 +77,7 @@ func newWorld(t *testing.T, change ...func(*localaws.Config)) *world {
 	}
 	server, err := localaws.Start(t.Context(), cfg)
 	require.NoError(t, err)
-	w := &world{local: server, dir: cfg.Dir, env: server.Env(), vpc: server.VPC(), subnets: server.Subnets(), bucket: "exports", architecture: hostArchitecture(),
+	w := &world{local: server, decided: decided, dir: cfg.Dir, env: server.Env(), vpc: server.VPC(), subnets: server.Subnets(), bucket: "exports", architecture: hostArchitecture(),
 		period: int(cfg.MetricsPeriod.Seconds())}
 	w.Config = aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(server.URL()), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: w.env["AWS_ACCESS_KEY_ID"], SecretAccessKey: w.env["AWS_SECRET_ACCESS_KEY"]}, nil
@@ -82,7 +86,7 @@ func newWorld(t *testing.T, change ...func(*localaws.Config)) *world {
 		// First what was asked and is not served: Close would end whoever still asks.
 		require.Empty(t, server.Unhandled(), "asked for and not served by localaws")
 		require.NoError(t, server.Close())
-		require.Empty(t, children(), "processes left behind")
+		require.Empty(t, children(cfg.Dir), "processes left behind")
 		mu.Lock()
 		defer mu.Unlock()
 		seen, reachable, actions := models.Coverage()
@@ -129,17 +133,22 @@ func hostArchitecture() string {
 	return "x86_64"
 }
 
-// children are the command lines of this process's living children.
-func children() []string {
-	out, err := exec.Command("ps", "--no-headers", "-o", "pid=,stat=,args=", "--ppid", fmt.Sprint(os.Getpid())).Output()
-	if err != nil {
-		return nil // ps gives 1 when there is none; itself excepted, there is always one
-	}
-	var living []string
-	for line := range strings.Lines(string(out)) {
-		f := strings.Fields(line)
-		if len(f) > 2 && !strings.HasPrefix(f[1], "Z") && f[2] != "ps" {
-			living = append(living, strings.TrimSpace(line))
+// children are this process's living children that work below a folder: journeys run side by side.
+func children(dir string) (living []string) {
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is right
+	for _, stat := range stats {
+		text, err := os.ReadFile(stat)
+		if err != nil {
+			continue // it has just ended
+		}
+		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		if fields[0] == "Z" || fields[1] != strconv.Itoa(os.Getpid()) {
+			continue
+		}
+		cwd, _ := os.Readlink(filepath.Join(filepath.Dir(stat), "cwd"))
+		line, _ := os.ReadFile(filepath.Join(filepath.Dir(stat), "cmdline"))
+		if strings.HasPrefix(cwd, dir) || strings.Contains(string(line), dir) {
+			living = append(living, strings.ReplaceAll(string(line), "\x00", " "))
 		}
 	}
 	return living

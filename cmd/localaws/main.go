@@ -21,9 +21,11 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/elasticache/node"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
 const usage = `usage: localaws serve --dir DIR [--listen 127.0.0.1:0] [--region us-east-1] [--bucket NAME ...] [--metrics-period 60s] [--fast] [--with-parent] [--cache-port N]
+                      [--quotas] [--fault monitoring.GetMetricData:3=throttle ...]
        localaws cache-node ARGS     a cache node without a Redis or Valkey server
        localaws loadgen ARGS        the load generator; also under the name memtier_benchmark`
 
@@ -77,7 +79,7 @@ type hello struct {
 func serve(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("localaws serve", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	var buckets list
+	var buckets, faults list
 	dir := flags.String("dir", "", "folder that holds everything: s3/, nodes/, tasks/, bin/")
 	listen := flags.String("listen", "127.0.0.1:0", "address of the endpoint")
 	region := flags.String("region", "us-east-1", "the one Region")
@@ -86,12 +88,23 @@ func serve(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	fast := flags.Bool("fast", false, "state changes take no longer than the processes behind them")
 	withParent := flags.Bool("with-parent", false, "end when stdin closes")
 	port := flags.Int("cache-port", 0, "port that cache nodes will want: an error at once when something listens on it on all addresses; 0 looks at none")
+	quotas := flags.Bool("quotas", false, "throttle requests beyond AWS's quotas")
+	flags.Var(&faults, "fault", "what goes wrong, SERVICE.ACTION[:CALL]=KIND, as in logs.GetLogEvents:2-4=5xx or *:17=kill; may come several times")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
 	if *dir == "" || flags.NArg() > 0 {
 		fmt.Fprintln(stderr, usage)
 		return 2
+	}
+	cfg := localaws.Config{Dir: *dir, Listen: *listen, Region: *region, Buckets: buckets, MetricsPeriod: *period, CachePort: *port, Quotas: *quotas}
+	for _, text := range faults {
+		fault, err := wire.ParseFault(text)
+		if err != nil {
+			fmt.Fprintf(stderr, "localaws: %v\n", err)
+			return 2
+		}
+		cfg.Faults = append(cfg.Faults, fault)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -104,8 +117,8 @@ func serve(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 			_, _ = io.Copy(io.Discard, stdin)
 		}()
 	}
-	if err := run(ctx, *fast, localaws.Config{Dir: *dir, Listen: *listen, Region: *region, Buckets: buckets, MetricsPeriod: *period, CachePort: *port}, stdout, stderr); err != nil {
-		fmt.Fprintf(stderr, "localaws: %v\n", err)
+	if err := run(ctx, *fast, cfg, stdout, stderr); err != nil {
+		fmt.Fprintln(stderr, err)
 		return 1
 	}
 	return 0
@@ -140,11 +153,11 @@ func run(ctx context.Context, fast bool, cfg localaws.Config, stdout, stderr io.
 		ready.Bucket = cfg.Buckets[0]
 	}
 	if err := json.NewEncoder(stdout).Encode(ready); err != nil {
-		return fmt.Errorf("say that it is ready: %w", err)
+		return fmt.Errorf("localaws: say that it is ready: %w", err)
 	}
 	<-ctx.Done()
 	if unhandled := server.Unhandled(); len(unhandled) > 0 {
-		return fmt.Errorf("asked for what is not served: %s", strings.Join(unhandled, ", "))
+		return fmt.Errorf("localaws: asked for what is not served: %s", strings.Join(unhandled, ", "))
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/authorize"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ec2"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ecs"
@@ -44,15 +45,26 @@ type Config struct {
 	CachePort     int    // when set, Start fails if cache nodes cannot listen on it
 	Tools         string // path of a cmd/localaws binary: the embedded cache node and the generator
 	Log           *slog.Logger
+	Clock         account.Clock // default: the machine's
+	Faults        []wire.Fault
+	Quotas        bool                // enforce AWS's request quotas, see quota.go
 	Record        func(wire.Exchange) // gets every exchange but S3's
+	Decided       func(iam.Decision)  // gets every decision on a permission
 }
 
 // Server is a running embedded AWS. Its services are there for tests that own the world they run in.
 type Server struct {
-	S3        *s3.Service
-	Scheduler *scheduler.Service
-	SNS       *sns.Service
-	Quotas    *servicequotas.Service
+	IAM        *iam.Service
+	S3         *s3.Service
+	Scheduler  *scheduler.Service
+	SNS        *sns.Service
+	SQS        *sqs.Service
+	Quotas     *servicequotas.Service
+	Lambda     *lambda.Service
+	Logs       *logs.Service
+	CloudWatch *cloudwatch.Service
+	Faults     *wire.Faults
+	Requests   *Requests // nil unless quotas are enforced
 
 	acct     *account.Account
 	registry *wire.Registry
@@ -67,7 +79,10 @@ type Server struct {
 // Start makes the world and serves it. ctx bounds the start alone; Close ends the world.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	acct := &account.Account{ID: account.ID, Region: cmp.Or(cfg.Region, "us-east-1"), Dir: cfg.Dir, Tools: cfg.Tools,
-		Clock: account.SystemClock{}, Log: cfg.Log, Delays: cfg.Delays, MetricsPeriod: cmp.Or(cfg.MetricsPeriod, time.Minute)}
+		Clock: cfg.Clock, Log: cfg.Log, Delays: cfg.Delays, MetricsPeriod: cmp.Or(cfg.MetricsPeriod, time.Minute)}
+	if acct.Clock == nil {
+		acct.Clock = account.SystemClock{}
+	}
 	if acct.Log == nil {
 		acct.Log = slog.New(slog.DiscardHandler)
 	}
@@ -84,8 +99,13 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("localaws: endpoint: %w", err)
 	}
-	s := &Server{acct: acct, registry: wire.NewRegistry(), url: "http://" + listener.Addr().String()}
-	s.registry.Record = cfg.Record
+	s := &Server{acct: acct, registry: wire.NewRegistry(), url: "http://" + listener.Addr().String(), Faults: &wire.Faults{}}
+	s.registry.Record, s.registry.Faults = cfg.Record, s.Faults
+	s.Faults.Add(cfg.Faults...)
+	if cfg.Quotas {
+		s.Requests = &Requests{region: acct.Region, clock: acct.Clock}
+		s.registry.Limit = s.Requests.limit
+	}
 	if err := s.wire(cfg); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
@@ -97,18 +117,22 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 func (s *Server) wire(cfg Config) error {
 	acct := s.acct
 	roles := iam.New(acct)
+	roles.Decided, s.IAM = cfg.Decided, roles
 	network := ec2.New(acct)
 	s.vpc, s.subnets = network.Seed()
 	queues := sqs.New(acct)
 	s.SNS = sns.New(acct, queues)
 	metrics := cloudwatch.New(acct, s.SNS)
 	streams := logs.New(acct)
+	s.SQS, s.CloudWatch, s.Logs = queues, metrics, streams
 	parameters := ssm.New(acct, roles)
 	s.Quotas = servicequotas.New(acct)
 	s.caches = elasticache.New(acct, network, streams, metrics)
 	s.tasks = ecs.New(acct, ecs.Deps{EC2: network, IAM: roles, Logs: streams, SSM: parameters, CloudWatch: metrics,
-		VCPUs: func() float64 { return s.Quotas.Value("L-3032A538") }})
+		VCPUs:    func() float64 { return s.Quotas.Value("L-3032A538") },
+		Isolated: func(groups []string) bool { return isolated(network, s.caches.Listeners(), groups) }})
 	functions := lambda.New(acct, lambda.Deps{IAM: roles, Logs: streams, CloudWatch: metrics, SQS: queues, SNS: s.SNS, Endpoint: s.URL})
+	s.Lambda, s.Faults.Caller = functions, functions.Caller
 	s.Scheduler = scheduler.New(acct, scheduler.Deps{IAM: roles, Lambda: functions, SQS: queues})
 	var err error
 	if s.S3, err = s3.New(acct); err != nil {
@@ -123,9 +147,15 @@ func (s *Server) wire(cfg Config) error {
 		parameters, s.Quotas, s.caches, s.tasks, functions, s.Scheduler, s.S3} {
 		service.Register(s.registry)
 	}
+	s.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: roles, Tags: network.Tags, Key: s.S3.Key, Miss: s.registry.Miss}).Call
 	// What starts things ends first; what is written to ends last.
 	s.closers = []func() error{s.Scheduler.Close, functions.Close, s.tasks.Close, s.caches.Close, metrics.Close, streams.Close}
 	return nil
+}
+
+// isolated tells whether there are caches and a task with these security groups reaches none of them.
+func isolated(network *ec2.Service, caches []elasticache.Listener, groups []string) bool {
+	return len(caches) > 0 && !slices.ContainsFunc(caches, func(l elasticache.Listener) bool { return network.Reaches(groups, l.SecurityGroups, l.Port) })
 }
 
 func (s *Server) serve(l net.Listener) {
@@ -134,6 +164,7 @@ func (s *Server) serve(l net.Listener) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(append([]string{}, s.Unhandled()...)) // the caller may be gone
 	})
+	mux.Handle("GET "+dashboardPath+"{name...}", s.dashboards())
 	// Not through the mux: it would clean paths, and S3 keys may hold anything.
 	s.http = &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern != "" {
@@ -182,6 +213,9 @@ func (s *Server) CacheServer() string { return s.caches.ServerVersion() }
 
 // Generator names what a task finds as memtier_benchmark.
 func (s *Server) Generator() string { return s.tasks.Generator() }
+
+// CA is the certificate, in PEM, of who signs for cache nodes with TLS; on AWS that is Amazon.
+func (s *Server) CA() (string, error) { return s.caches.CA() }
 
 // Unhandled lists what was asked for and is not served; empty when the world was as complete as its callers needed.
 func (s *Server) Unhandled() []string { return s.registry.Unhandled() }

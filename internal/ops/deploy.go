@@ -227,31 +227,38 @@ func (p *Project) waitDeleted(ctx context.Context, s *stack) error {
 	}
 }
 
-// waitLoad waits until a task of the run has reported operations: a running task is not yet a loaded cache.
+// waitLoad waits until a task of the run has reported operations: a running task is not yet a loaded cache. It gives up when more tasks have
+// failed than there should be: ECS has started others in their place, which fail too.
 func (p *Project) waitLoad(ctx context.Context, s *stack, run string) error {
 	since, err := shutdown.ParseRun(run)
 	if err != nil {
 		return err
 	}
-	deadline := time.Now().Add(5 * time.Minute)
-	for failed := ""; ; {
+	for deadline := time.Now().Add(5 * time.Minute); ; {
 		events, err := s.loadLog(ctx, since, 10_000)
 		if err != nil {
 			return err
 		}
+		failed, why := map[string]bool{}, ""
 		for _, e := range events {
 			if r, ok := report.ParseProgress(e.text); ok && r.Operations > 0 {
 				return nil
 			}
-			if why, ok := strings.CutPrefix(e.text, "load: failed: "); ok {
-				failed = ": " + why
+			if text, ok := strings.CutPrefix(e.text, "load: failed: "); ok {
+				failed[e.stream], why = true, ": "+text
 			}
 		}
-		if service, err := s.service(ctx); err == nil && service != nil && service.DesiredCount == 0 {
-			return fmt.Errorf("the load of run %s was stopped before it reported an operation%s", run, failed)
+		service, err := s.service(ctx)
+		if err != nil {
+			return err
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("the load of run %s has reported no operation for 5 minutes%s\n%s", run, failed, s.trouble(ctx))
+		switch {
+		case service == nil || service.DesiredCount == 0:
+			return fmt.Errorf("the load of run %s was stopped before it reported an operation%s", run, why)
+		case len(failed) > int(service.DesiredCount):
+			return fmt.Errorf("the load of run %s cannot start, %d tasks failed%s\n%s", run, len(failed), why, s.trouble(ctx))
+		case time.Now().After(deadline):
+			return fmt.Errorf("the load of run %s has reported no operation for 5 minutes%s\n%s", run, why, s.trouble(ctx))
 		}
 		if err := sleep(ctx, min(p.pause(), 2*time.Second)); err != nil {
 			return err

@@ -235,8 +235,13 @@ func (p *Project) summary(w *world, in *Inputs, m *export.Manifest) (*report.Sum
 		return nil, err
 	}
 	object := func(o *export.Object) string { return p.path(filepath.Join(folder, filepath.FromSlash(o.Key))) }
+	var notes []string
+	if strings.HasPrefix(w.hello.CacheServer, "miniredis") {
+		notes = append(notes, "the cache was miniredis, as neither valkey-server nor redis-server is on PATH: these are not the figures of Redis or Valkey")
+	}
 	return &report.Summary{
-		Run: m.Run, Server: w.hello.CacheServer, Generator: w.hello.Generator, Log: log,
+		Notes: notes,
+		Run:   m.Run, Server: w.hello.CacheServer, Generator: w.hello.Generator, Log: log,
 		What: fmt.Sprintf("%d min, %d task(s) x %d threads x %d clients, pipeline %d, %d bytes, SET:GET %s", in.Minutes, in.Load.TaskCount, in.Load.Threads,
 			in.Load.Clients, in.Load.Pipeline, in.Load.DataSize, in.Load.Ratio),
 		Files: []report.File{

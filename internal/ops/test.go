@@ -56,9 +56,26 @@ func TestModules(ctx context.Context, p *Project) error {
 	return errors.Join(failed...)
 }
 
-// TestE2E runs the journeys: on the embedded AWS, or in the caller's account with E2E_TARGET=aws.
+// TestE2E runs the journeys: on the embedded AWS, or in the caller's account with E2E_TARGET=aws. It gives them what they cannot find for
+// themselves: Terraform, where its provider comes from, and the Lambda's zip.
 func TestE2E(ctx context.Context, p *Project) error {
-	return p.goTest(ctx, "-timeout=60m", "-count=1", "-v", "./test/...")
+	t, err := p.terraform()
+	if err != nil {
+		return err
+	}
+	if err := p.provider(ctx, t); err != nil {
+		return err
+	}
+	architecture := hostArchitecture()
+	if getenv(p.Env, "E2E_TARGET") == "aws" {
+		architecture = "arm64"
+	}
+	if err := p.build(ctx, architecture); err != nil {
+		return err
+	}
+	journeys := *p
+	journeys.Env = append(t.Env[:len(t.Env):len(t.Env)], "E2E_TERRAFORM="+t.Bin)
+	return journeys.goTest(ctx, "-timeout=60m", "-count=1", "-v", "./test/...")
 }
 
 // TestAll runs everything, the longer suites too.

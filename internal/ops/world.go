@@ -119,7 +119,11 @@ func (p *Project) startWorld(ctx context.Context, minutes int, period time.Durat
 	}()
 	select {
 	case text := <-line:
-		err = json.Unmarshal(text, &w.hello)
+		if len(text) == 0 {
+			err = errors.New("it ended")
+		} else {
+			err = json.Unmarshal(text, &w.hello)
+		}
 	case <-ctx.Done():
 		err = context.Cause(ctx)
 	case <-time.After(time.Minute):
@@ -214,15 +218,19 @@ func (w *world) env(p *Project) map[string]string {
 	return env
 }
 
+// hostArchitecture is this machine's, in Lambda's words.
+func hostArchitecture() string {
+	if runtime.GOARCH == "arm64" {
+		return "arm64"
+	}
+	return "x86_64"
+}
+
 // values are the stack's inputs in the embedded AWS.
 func (w *world) values(minutes int, period time.Duration) map[string]any {
-	architecture := "x86_64"
-	if runtime.GOARCH == "arm64" {
-		architecture = "arm64"
-	}
 	return map[string]any{
 		"aws_region": w.hello.Region, "vpc_id": w.hello.VPC, "subnet_ids": w.hello.Subnets, "metrics_export_s3_bucket": w.hello.Bucket,
-		"test_duration_minutes": minutes, "metrics_period_seconds": int(period.Seconds()), "lambda_architecture": architecture,
+		"test_duration_minutes": minutes, "metrics_period_seconds": int(period.Seconds()), "lambda_architecture": hostArchitecture(),
 	}
 }
 

@@ -71,12 +71,15 @@ var (
 )
 
 // ParseLog reads an exported log in one pass.
-func ParseLog(r io.Reader) (*Log, error) {
+func ParseLog(r io.Reader) (*Log, error) { return scanLog(r, func(*Task, Line, *Progress) {}) }
+
+// scanLog reads a log and shows each line to visit, with the task whose stream it is in (nil: none's) and its progress record, if it is one.
+func scanLog(r io.Reader, visit func(*Task, Line, *Progress)) (*Log, error) {
 	log := &Log{}
 	tasks := map[string]*Task{}
 	headers := map[string][]string{}
 	in := bufio.NewScanner(r)
-	in.Buffer(nil, 2<<20) // a CloudWatch event has at most 1 MiB, https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+	in.Buffer(make([]byte, 64<<10), 2<<20) // a CloudWatch event has at most 1 MiB, https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 	for in.Scan() {
 		log.Lines++
 		line, ok := ParseLine(in.Text())
@@ -85,18 +88,23 @@ func ParseLog(r io.Reader) (*Log, error) {
 		}
 		log.Events++
 		task := tasks[line.Stream]
-		if m := startLine.FindStringSubmatch(line.Message); m != nil && task == nil {
-			task = &Task{Stream: line.Stream, Run: m[1], ID: m[2], Generator: m[3], Started: line.Time}
-			tasks[line.Stream] = task
-			log.Tasks = append(log.Tasks, task)
+		if task == nil && strings.HasPrefix(line.Message, "load: run=") {
+			if m := startLine.FindStringSubmatch(line.Message); m != nil {
+				task = &Task{Stream: line.Stream, Run: m[1], ID: m[2], Generator: m[3], Started: line.Time}
+				tasks[line.Stream] = task
+				log.Tasks = append(log.Tasks, task)
+			}
 		}
 		if task == nil {
-			if m := serverLine.FindStringSubmatch(line.Message); m != nil && log.Server == "" {
-				log.Server = m[1] + " " + m[2]
+			if log.Server == "" {
+				if m := serverLine.FindStringSubmatch(line.Message); m != nil {
+					log.Server = m[1] + " " + m[2]
+				}
 			}
+			visit(nil, line, nil)
 			continue
 		}
-		task.read(line, headers)
+		visit(task, line, task.read(line, headers))
 	}
 	if err := in.Err(); err != nil {
 		return nil, fmt.Errorf("exported log, line %d: %w", log.Lines+1, err)
@@ -105,9 +113,15 @@ func ParseLog(r io.Reader) (*Log, error) {
 	return log, nil
 }
 
-func (t *Task) read(line Line, headers map[string][]string) {
+// read takes in a line of the task; the answer is the progress record that it is, else nil.
+func (t *Task) read(line Line, headers map[string][]string) *Progress {
 	msg := strings.TrimSpace(line.Message)
 	switch {
+	case strings.HasPrefix(msg, "[RUN #"):
+		if p, ok := ParseProgress(msg); ok {
+			t.Operations = p.Operations
+			return &p
+		}
 	case msg == "load: ready":
 		t.Ready = line.Time
 	case strings.HasPrefix(msg, "load: failed: "):
@@ -117,15 +131,12 @@ func (t *Task) read(line Line, headers map[string][]string) {
 			t.Finished, t.Verdict = line.Time, m[2]
 			t.Exit, _ = strconv.Atoi(m[1])
 		}
-	case strings.HasPrefix(msg, "[RUN #"):
-		if p, ok := ParseProgress(msg); ok {
-			t.Operations = p.Operations
-		}
 	case strings.HasPrefix(msg, "Type ") && strings.Contains(msg, "Ops/sec"):
 		headers[t.Stream] = gap.Split(msg, -1)
 	case strings.HasPrefix(msg, "Totals ") && headers[t.Stream] != nil:
 		t.Totals = parseTotals(headers[t.Stream], strings.Fields(msg))
 	}
+	return nil
 }
 
 // parseTotals pairs a row of memtier's table with its header: which columns there are depends on memtier's flags.
@@ -151,22 +162,100 @@ func parseTotals(header, row []string) *Totals {
 
 // Progress is one of the generator's records, written once a second.
 type Progress struct {
-	Seconds      int64 // since the generator's start
-	Operations   int64 // since the generator's start
-	OpsPerSecond int64 // in the last second
+	Seconds          int64   // since the generator's start
+	Threads          int64   // that still run
+	Operations       int64   // since the generator's start
+	OpsPerSecond     int64   // in the last second
+	ConnectionErrors int64   // since the generator's start
+	BytesPerSecond   float64 // in the last second, requests and replies; NaN when idle
+	LatencyMS        float64 // mean of the last second; NaN when idle
 }
 
-var progressLine = regexp.MustCompile(`^\[RUN #\d+[^\]]*?(\d+) secs?\]\s+\d+ threads\s+\d+ conns(?:\s+\d+ conn errors)?:\s+(\d+) ops,\s+(\d+) `)
-
-// ParseProgress reads a progress record, "[RUN #1 5%,   1 secs]  2 threads  8 conns: 4094 ops, 4031 (avg: ...".
+// ParseProgress reads a progress record, "[RUN #1 5%,   1 secs]  2 threads  8 conns: 4094 ops, 4031 (avg: 4031) ops/sec, 155.58KB/sec (avg: ...".
+// By hand: a day of 100 tasks has nine million of them.
 func ParseProgress(message string) (Progress, bool) {
-	m := progressLine.FindStringSubmatch(message)
-	if m == nil {
-		return Progress{}, false
-	}
 	var p Progress
-	p.Seconds, _ = strconv.ParseInt(m[1], 10, 64)
-	p.Operations, _ = strconv.ParseInt(m[2], 10, 64)
-	p.OpsPerSecond, _ = strconv.ParseInt(m[3], 10, 64)
+	c := cursor{rest: message}
+	if !c.skip("[RUN #") {
+		return p, false
+	}
+	head, rest, ok := strings.Cut(c.rest, "]")
+	before, isHead := strings.CutSuffix(strings.TrimSuffix(head, "s"), " sec")
+	if !ok || !isHead {
+		return p, false
+	}
+	p.Seconds, _ = strconv.ParseInt(before[strings.LastIndexByte(before, ' ')+1:], 10, 64)
+	c.rest = rest
+	if p.Threads, ok = c.number(" threads"); !ok {
+		return p, false
+	}
+	if _, ok = c.number(" conns"); !ok {
+		return p, false
+	}
+	if !c.skip(":") {
+		if p.ConnectionErrors, ok = c.number(" conn errors:"); !ok {
+			return p, false
+		}
+	}
+	if p.Operations, ok = c.number(" ops,"); !ok {
+		return p, false
+	}
+	if p.OpsPerSecond, ok = c.number(" "); !ok {
+		return p, false
+	}
+	p.BytesPerSecond, p.LatencyMS = math.NaN(), math.NaN()
+	if _, after, ok := strings.Cut(c.rest, "ops/sec, "); ok {
+		p.BytesPerSecond = parseRate(after)
+		if _, after, ok = strings.Cut(after, "), "); ok {
+			latency, _, _ := strings.Cut(strings.TrimLeft(after, " "), " ")
+			if v, err := strconv.ParseFloat(latency, 64); err == nil {
+				p.LatencyMS = v
+			}
+		}
+	}
 	return p, true
+}
+
+// parseRate reads "155.58KB/sec", in memtier's units of 1,024; NaN when it is none.
+func parseRate(s string) float64 {
+	text, _, ok := strings.Cut(s, "B/sec")
+	if !ok {
+		return math.NaN()
+	}
+	unit := 1.0
+	for i, letter := range "KMGT" {
+		if strings.HasSuffix(text, string(letter)) {
+			text, unit = text[:len(text)-1], math.Pow(1024, float64(i+1))
+		}
+	}
+	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	if err != nil {
+		return math.NaN()
+	}
+	return v * unit
+}
+
+// cursor takes a record apart from left to right.
+type cursor struct{ rest string }
+
+func (c *cursor) skip(text string) bool {
+	rest, ok := strings.CutPrefix(c.rest, text)
+	c.rest = rest
+	return ok
+}
+
+// number reads blanks, digits and what follows them.
+func (c *cursor) number(then string) (int64, bool) {
+	s := strings.TrimLeft(c.rest, " ")
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	v, err := strconv.ParseInt(s[:n], 10, 64)
+	rest, ok := strings.CutPrefix(s[n:], then)
+	if err != nil || !ok {
+		return 0, false
+	}
+	c.rest = rest
+	return v, true
 }

@@ -85,7 +85,7 @@ func TestSummary(t *testing.T) {
 	files := []File{{Name: "metrics", Path: "s3/exports/metrics/x.csv", Bytes: 1234567, Holds: "9,876 rows"}}
 	for name, s := range map[string]Summary{
 		"several-tasks": {Run: "2026-11-23T03-08-09Z", What: "1 min, 5 tasks", Generator: "memtier_benchmark", Log: log, Files: files},
-		"one-task":      {Run: "2026-11-23T03-08-09Z", Server: "redis-server 7.0.15", Log: &Log{Tasks: log.Tasks[:1]}, Files: files},
+		"one-task":      {Run: "2026-11-23T03-08-09Z", Server: "redis-server 7.0.15", Log: &Log{Tasks: log.Tasks[:1]}, Files: files, Notes: []string{"not Redis"}},
 		"no-result":     {Run: "2026-11-23T03-08-09Z", Log: &Log{Tasks: log.Tasks[1:4]}},
 	} {
 		t.Run(name, func(t *testing.T) {

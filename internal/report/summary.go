@@ -57,6 +57,7 @@ type Summary struct {
 	Server, Generator string // as measured; "" takes what the log says
 	Log               *Log
 	Files             []File
+	Notes             []string // what a reader must know about the figures
 }
 
 // WriteTo prints the summary as a short page of text.
@@ -82,6 +83,9 @@ func (s Summary) WriteTo(w io.Writer) (int64, error) {
 		if !t.OK() {
 			row("task "+t.ID, t.Trouble())
 		}
+	}
+	for _, n := range s.Notes {
+		row("note", n)
 	}
 	for _, f := range s.Files {
 		row(f.Name, fmt.Sprintf("%s (%s bytes, %s)", f.Path, Thousands(float64(f.Bytes)), f.Holds))

@@ -2,6 +2,7 @@ package export
 
 import (
 	"bytes"
+	"cmp"
 	"container/heap"
 	"context"
 	"errors"
@@ -9,7 +10,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -43,6 +43,16 @@ type LogsJob struct {
 	Window Window
 	Rate   float64   // GetLogEvents calls a second, see LogsRate
 	Until  time.Time // no call begins after it; zero: no limit
+	From   *LogsPosition
+}
+
+// LogsPosition is a place between two events, and what was counted up to there. It needs no token: these end after a day.
+type LogsPosition struct {
+	At     int64  `json:"at"`    // milliseconds of the event before
+	Label  string `json:"label"` // its stream and group: those before them, in their order, have nothing left at that instant
+	Group  string `json:"group"`
+	Events int    `json:"events"` // how many of this stream at that instant were written
+	Sum    Logs   `json:"sum"`
 }
 
 // LogsRate is 90 % of the GetLogEvents calls a second that a Region allows; the quota cannot be raised:
@@ -57,31 +67,23 @@ func LogsRate(region string) float64 {
 	return 22.5
 }
 
-// Pages in memory: one a stream, and a few that are read ahead. A page is at most 1 MB of messages, so a hundred streams hold about 100 MB;
-// with more streams the pages are asked for smaller.
-const (
-	pageEvents  = 10_000
-	fullStreams = 100
-	aheadPages  = 8
-)
-
-// Write merges the streams. What it holds is bound by the number of streams, not by the length of the run.
+// Write merges the streams. What it holds is bound by the number of streams, not by the length of the run. Into a Sink it writes what
+// follows From, and marks where it stands.
 func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
-	sum := Logs{Window: j.Window}
-	streams, err := j.streams(ctx, &sum)
+	sum, last := Logs{Window: j.Window}, LogsPosition{}
+	if j.From != nil {
+		sum, last = j.From.Sum, *j.From
+	}
+	streams, missing, err := j.streams(ctx)
 	if err != nil {
 		return Logs{}, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	var reads sync.WaitGroup
-	defer reads.Wait()
+	reading := newReading(j, streams)
+	defer reading.fetches.Wait()
 	defer cancel()
-	shared := &reading{job: j, pace: &pacer{clock: j.Clock, rate: j.Rate, until: j.Until}, ahead: make(chan struct{}, aheadPages), reads: &reads}
-	if n := len(streams); n > fullStreams {
-		shared.limit = aws.Int32(int32(max(100, pageEvents*fullStreams/n)))
-	}
-	if err := shared.begin(ctx, streams); err != nil {
-		return Logs{}, err
+	for _, s := range streams {
+		s.ahead(ctx)
 	}
 	var merged merge
 	for _, s := range streams {
@@ -89,23 +91,37 @@ func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
 			return Logs{}, err
 		} else if ok {
 			merged = append(merged, s)
-			sum.Streams++
 		}
 	}
+	if j.From == nil {
+		sum.Streams, sum.Messages = len(merged), missing
+	}
 	heap.Init(&merged)
+	sink, _ := w.(Sink)
 	var lines []byte
 	for len(merged) > 0 {
 		s := merged[0]
-		at, message := s.event()
 		var count int
-		lines, count = appendEvent(lines[:0], at, s.label, message)
+		lines, count = appendEvent(lines[:0], s.at, s.label, s.message)
 		if _, err := w.Write(lines); err != nil {
 			return Logs{}, err
 		}
 		sum.Events++
 		sum.Lines += int64(count)
-		sum.Bytes += int64(len(message))
-		s.i++
+		sum.Bytes += int64(len(s.message))
+		if s.at < last.At {
+			sink = nil // a stream that is not in time order has no place to begin again
+		}
+		if s.at != last.At || s.compare(last) != 0 {
+			last = LogsPosition{At: s.at, Label: s.label, Group: s.group}
+		}
+		last.Events++
+		if sink != nil && sink.Due() {
+			mark := LogsPosition{last.At, last.Label, last.Group, last.Events, sum}
+			if err := sink.Mark(Position{Logs: &mark}); err != nil {
+				return Logs{}, err
+			}
+		}
 		if ok, err := s.more(ctx); err != nil {
 			return Logs{}, err
 		} else if ok {
@@ -119,21 +135,21 @@ func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
 
 // streams lists the streams that can hold an event of the window, in the order of their labels. A group that does not exist is a message
 // in the summary: an engine that never started has none.
-func (j LogsJob) streams(ctx context.Context, sum *Logs) (all []*stream, err error) {
+func (j LogsJob) streams(ctx context.Context) (all []*stream, messages []string, err error) {
 	pace := &pacer{clock: j.Clock, rate: 20, until: j.Until} // DescribeLogStreams allows 25 calls a second
 	for _, g := range j.Groups {
 		in := &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: aws.String(g.Name)}
 		for {
 			if err := pace.wait(ctx, 1); err != nil {
-				return nil, fmt.Errorf("list the streams of log group %s: %w", g.Name, err)
+				return nil, nil, fmt.Errorf("list the streams of log group %s: %w", g.Name, err)
 			}
 			out, err := j.API.DescribeLogStreams(ctx, in)
-			if missing := (*types.ResourceNotFoundException)(nil); errors.As(err, &missing) {
-				sum.Messages = append(sum.Messages, fmt.Sprintf("log group %s does not exist", g.Name))
+			if gone := (*types.ResourceNotFoundException)(nil); errors.As(err, &gone) {
+				messages = append(messages, fmt.Sprintf("log group %s does not exist", g.Name))
 				break
 			}
 			if err != nil {
-				return nil, fmt.Errorf("list the streams of log group %s: %w", g.Name, err)
+				return nil, nil, fmt.Errorf("list the streams of log group %s: %w", g.Name, err)
 			}
 			for _, s := range out.LogStreams {
 				if j.reaches(s) {
@@ -147,12 +163,12 @@ func (j LogsJob) streams(ctx context.Context, sum *Logs) (all []*stream, err err
 		}
 	}
 	slices.SortFunc(all, func(a, b *stream) int {
-		return strings.Compare(a.label+"\x00"+a.group, b.label+"\x00"+b.group)
+		return cmp.Or(strings.Compare(a.label, b.label), strings.Compare(a.group, b.group))
 	})
 	for i, s := range all {
 		s.order = i
 	}
-	return all, nil
+	return all, messages, nil
 }
 
 // reaches leaves out streams of earlier runs. LastIngestionTime is eventually consistent, typically within an hour, hence the day's margin.
@@ -208,8 +224,7 @@ type merge []*stream
 
 func (m merge) Len() int { return len(m) }
 func (m merge) Less(a, b int) bool {
-	at, bt := m[a].page.at[m[a].i], m[b].page.at[m[b].i]
-	return at < bt || at == bt && m[a].order < m[b].order
+	return m[a].at < m[b].at || m[a].at == m[b].at && m[a].order < m[b].order
 }
 func (m merge) Swap(a, b int) { m[a], m[b] = m[b], m[a] }
 func (m *merge) Push(any)     { panic("a stream is never added") }

@@ -69,11 +69,13 @@ func ReadMetrics(r io.Reader) iter.Seq2[Row, error] {
 			}
 			var row Row
 			if err == nil {
-				row, err = parseRow(record, at)
+				if row, err = parseRow(record, at); err != nil {
+					line, _ := in.FieldPos(0)
+					err = fmt.Errorf("line %d: %w", line, err)
+				}
 			}
-			if err != nil {
-				line, _ := in.FieldPos(0)
-				yield(Row{}, fmt.Errorf("metrics CSV, line %d: %w", line, err))
+			if err != nil { // csv.ParseError names its line itself
+				yield(Row{}, fmt.Errorf("metrics CSV, %w", err))
 				return
 			}
 			if !yield(row, nil) {

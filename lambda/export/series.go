@@ -31,13 +31,13 @@ type Target struct {
 
 // Series is one statistic of one metric with one set of dimensions.
 type Series struct {
-	Namespace  string
-	Metric     string
-	Stat       string
-	Unit       string // as the AWS documentation states it; empty when unknown
-	Dimensions []types.Dimension
-	Source     string // the node, group or service it describes
-	Expected   bool   // its absence is a gap: the catalog knows no condition for it
+	Namespace  string            `json:"namespace"`
+	Metric     string            `json:"metric"`
+	Stat       string            `json:"stat"`
+	Unit       string            `json:"unit,omitempty"` // as the AWS documentation states it; empty when unknown
+	Dimensions []types.Dimension `json:"dimensions"`
+	Source     string            `json:"source"`             // the node, group or service it describes
+	Expected   bool              `json:"expected,omitempty"` // its absence is a gap: the catalog knows no condition for it
 
 	label string // FormatDimensions(Dimensions)
 }
@@ -117,13 +117,12 @@ type ListAPI interface {
 	ListMetrics(context.Context, *cloudwatch.ListMetricsInput, ...func(*cloudwatch.Options)) (*cloudwatch.ListMetricsOutput, error)
 }
 
-// Discover is the catalog's series and those that ListMetrics shows beside them, sorted, each once. A new metric can take 15 minutes to
-// be listed and is listed for two weeks after its last datapoint, which is why neither source is enough alone:
+// Discover is the series that ListMetrics shows beside the catalog's. A new metric can take 15 minutes to be listed and is listed for two
+// weeks after its last datapoint, which is why neither source is enough alone:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
-func (t Target) Discover(ctx context.Context, api ListAPI, clock Clock) ([]Series, error) {
-	all := t.Catalog()
+func (t Target) Discover(ctx context.Context, api ListAPI, clock Clock) (found []Series, err error) {
 	known := map[string]bool{} // namespace, metric and dimensions: the catalog chose the statistics
-	for _, s := range all {
+	for _, s := range t.Catalog() {
 		known[s.Namespace+" "+s.Metric+" "+s.label] = true
 	}
 	pace := &pacer{clock: clock, rate: 20} // ListMetrics allows 25 calls a second and Region
@@ -138,11 +137,21 @@ func (t Target) Discover(ctx context.Context, api ListAPI, clock Clock) ([]Serie
 				continue
 			}
 			known[s.Namespace+" "+s.Metric+" "+s.label] = true
-			all = append(all, s.statistics()...)
+			found = append(found, s.statistics()...)
 		}
 	}
+	return found, nil
+}
+
+// Series is the catalog's series and the found ones, sorted.
+func (t Target) Series(found []Series) []Series {
+	all := t.Catalog()
+	for _, s := range found {
+		s.label = FormatDimensions(s.Dimensions)
+		all = append(all, s)
+	}
 	slices.SortFunc(all, Series.compare)
-	return all, nil
+	return all
 }
 
 type listQuery struct{ namespace, name, value string }

@@ -1,55 +1,46 @@
 package export
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 )
 
+// What a job holds: for each stream the page that is merged and the next one, compressed, and a few answers that are being decoded, some
+// 8 MB each. Logs that do not compress stop the reading ahead, then get smaller pages.
+const (
+	fetchers   = 8
+	budget     = 64 << 20 // bytes of pages, beyond which nothing is read ahead
+	pageEvents = 10_000   // GetLogEvents' own bound
+)
+
 // reading is what the streams of one job share.
 type reading struct {
-	job   LogsJob
-	pace  *pacer
-	limit *int32        // events a page, nil: as many as fit
-	ahead chan struct{} // one element for each page that is read ahead
-	reads *sync.WaitGroup
+	job     LogsJob
+	pace    *pacer
+	small   int32         // events a page when the budget is used up twice
+	slots   chan struct{} // one element for each call under way
+	held    atomic.Int64  // bytes of pages
+	fetches sync.WaitGroup
 }
 
-// begin reads the first page of every stream, a few at a time.
-func (r *reading) begin(ctx context.Context, streams []*stream) error {
-	next := make(chan *stream)
-	for range min(aheadPages, len(streams)) {
-		r.reads.Go(func() {
-			for s := range next {
-				s.pending <- s.fetch(ctx)
-			}
-		})
-	}
-	defer close(next)
+func newReading(job LogsJob, streams []*stream) *reading {
+	r := &reading{job: job, pace: &pacer{clock: job.Clock, rate: job.Rate, until: job.Until}, slots: make(chan struct{}, fetchers),
+		small: int32(max(100, pageEvents*100/max(100, len(streams))))}
 	for _, s := range streams {
-		s.reading, s.pending = r, make(chan result, 1)
-		select {
-		case next <- s:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		s.reading = r
 	}
-	return nil
-}
-
-// page is a page of events in the least memory: the messages behind each other, and where each one ends.
-type page struct {
-	text []byte
-	at   []int64 // milliseconds
-	end  []int
-	last bool
+	return r
 }
 
 type result struct {
-	page page
+	page *page
 	err  error
 }
 
@@ -59,85 +50,115 @@ type stream struct {
 	group, name, label string
 	order              int
 
-	token    *string
-	page     page
-	i        int         // of the next event in page
-	pending  chan result // nil: no read is under way
-	borrowed bool        // the read under way holds an element of ahead
+	at      int64 // milliseconds of the next event
+	message []byte
+	skipped int // events that an earlier invocation wrote at the instant where the job begins
+
+	token   *string
+	page    *page
+	pending chan result // nil: no read is under way
 }
 
-func (s *stream) event() (at int64, message []byte) {
-	begin := 0
-	if s.i > 0 {
-		begin = s.page.end[s.i-1]
-	}
-	return s.page.at[s.i], s.page.text[begin:s.page.end[s.i]]
-}
-
-// more says whether there is a next event, and gets the next page for it. From the middle of a page on, the next one is read ahead, as
-// long as not too many are.
+// more goes to the next event; false at the end.
 func (s *stream) more(ctx context.Context) (bool, error) {
-	if s.i < len(s.page.at) {
-		if s.pending == nil && !s.page.last && s.i >= len(s.page.at)/2 {
-			select {
-			case s.ahead <- struct{}{}:
-				s.borrowed, s.pending = true, make(chan result, 1)
-				s.reads.Go(func() { s.pending <- s.fetch(ctx) })
-			default:
+	for {
+		for s.page != nil && s.page.events > 0 {
+			var err error
+			if s.at, s.message, err = s.page.next(s.message); err != nil {
+				return false, fmt.Errorf("log stream %s of %s: %w", s.name, s.group, err)
+			}
+			if !s.written() {
+				return true, nil
 			}
 		}
-		return true, nil
-	}
-	if s.page.last {
-		s.page = page{}
-		return false, nil
-	}
-	s.page.text = nil // let it go before the next one comes
-	var r result
-	if s.pending == nil {
-		r = s.fetch(ctx)
-	} else {
-		r = <-s.pending
-		s.pending = nil
-		if s.borrowed {
-			<-s.ahead
-			s.borrowed = false
+		if s.page != nil {
+			s.held.Add(-s.page.size())
+			if s.page.last {
+				s.page = nil
+				return false, nil
+			}
+			s.page = nil
+		}
+		if s.pending == nil {
+			s.ahead(ctx)
+		}
+		r := <-s.pending
+		if s.pending = nil; r.err != nil {
+			return false, r.err
+		}
+		s.page = r.page
+		if !s.page.last && s.held.Load() < budget {
+			s.ahead(ctx)
 		}
 	}
-	s.page, s.i = r.page, 0
-	return len(s.page.at) > 0, r.err
+}
+
+// written says that an earlier invocation wrote the event.
+func (s *stream) written() bool {
+	from := s.job.From
+	if from == nil || s.at > from.At {
+		return false
+	}
+	order := s.compare(*from)
+	if s.at == from.At && order == 0 && s.skipped < from.Events {
+		s.skipped++
+		return true
+	}
+	return s.at < from.At || order < 0
+}
+
+// compare orders the stream and that of a position, as streams are ordered.
+func (s *stream) compare(p LogsPosition) int {
+	return cmp.Or(strings.Compare(s.label, p.Label), strings.Compare(s.group, p.Group))
+}
+
+// ahead begins to read the next page. Until it is there it counts as much as the one before.
+func (s *stream) ahead(ctx context.Context) {
+	pending, expected := make(chan result, 1), int64(0)
+	if s.page != nil {
+		expected = s.page.size()
+	}
+	s.held.Add(expected)
+	s.pending = pending
+	s.fetches.Go(func() {
+		s.slots <- struct{}{}
+		p, err := s.fetch(ctx)
+		<-s.slots
+		if s.held.Add(-expected); p != nil {
+			s.held.Add(p.size())
+		}
+		pending <- result{p, err}
+	})
 }
 
 // fetch reads on until there are events or the stream ends, which it does when a token repeats. Pages may be empty before that:
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
-func (s *stream) fetch(ctx context.Context) result {
-	window := s.job.Window
+func (s *stream) fetch(ctx context.Context) (*page, error) {
+	begin, end := s.job.Window.Start.UnixMilli(), s.job.Window.End.UnixMilli()
+	if s.job.From != nil {
+		begin = max(begin, s.job.From.At)
+	}
 	for {
 		if err := s.pace.wait(ctx, 1); err != nil {
-			return result{err: fmt.Errorf("read log stream %s of %s: %w", s.name, s.group, err)}
+			return nil, fmt.Errorf("read log stream %s of %s: %w", s.name, s.group, err)
 		}
-		out, err := s.job.API.GetLogEvents(ctx, &cloudwatchlogs.GetLogEventsInput{
-			LogGroupName: aws.String(s.group), LogStreamName: aws.String(s.name), StartFromHead: aws.Bool(true), NextToken: s.token, Limit: s.limit,
-			StartTime: aws.Int64(window.Start.UnixMilli()), EndTime: aws.Int64(window.End.UnixMilli()),
-		})
+		in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: &s.group, LogStreamName: &s.name, StartFromHead: aws.Bool(true), NextToken: s.token,
+			StartTime: &begin, EndTime: &end}
+		if s.held.Load() > 2*budget {
+			in.Limit = &s.small
+		}
+		out, err := s.job.API.GetLogEvents(ctx, in)
 		if err != nil {
-			return result{err: fmt.Errorf("read log stream %s of %s: %w", s.name, s.group, err)}
+			return nil, fmt.Errorf("read log stream %s of %s: %w", s.name, s.group, err)
 		}
-		p := page{last: out.NextForwardToken == nil || s.token != nil && *out.NextForwardToken == *s.token}
+		p, err := pack(out.Events, begin, end)
+		if err != nil {
+			return nil, fmt.Errorf("read log stream %s of %s: %w", s.name, s.group, err)
+		}
+		p.last = out.NextForwardToken == nil || s.token != nil && *out.NextForwardToken == *s.token
 		s.token = out.NextForwardToken
-		size := 0
-		for _, e := range out.Events {
-			size += len(aws.ToString(e.Message))
-		}
-		p.text, p.at, p.end = make([]byte, 0, size), make([]int64, 0, len(out.Events)), make([]int, 0, len(out.Events))
-		for _, e := range out.Events {
-			if at := aws.ToInt64(e.Timestamp); at >= window.Start.UnixMilli() && at < window.End.UnixMilli() {
-				p.text = append(p.text, aws.ToString(e.Message)...)
-				p.at, p.end = append(p.at, at), append(p.end, len(p.text))
-			}
-		}
-		if len(p.at) > 0 || p.last {
-			return result{page: p}
+		if p.events > 0 || p.last {
+			return p, nil
 		}
 	}
 }

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -29,12 +31,48 @@ type S3API interface {
 
 // partSize is over the 5 MiB that every part but the last must have, and 10,000 parts of it are 80 GB:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
-const partSize = 8 << 20
+// A part ends at the first mark behind partSize; a writer that gives no marks gets parts of maxPart.
+const (
+	partSize = 8 << 20
+	maxPart  = 2 * partSize
+)
+
+// recordEvery is how many parts go out between two records: what a crash can cost is half a gigabyte of the export.
+const recordEvery = 64
 
 // Metadata is the user metadata that says whose an object is: x-amz-meta-run, "NAME/RUN".
 const Metadata = "run"
 
-// Upload is an io.Writer to one new object. It holds one part in memory. Nothing is under the key before Close, and an object that is
+// Sink takes the bytes of a job. Between two rows the job asks whether a mark is Due and says where it stands: a later job that begins
+// there writes the bytes that follow.
+type Sink interface {
+	io.Writer
+	Due() bool
+	Mark(Position) error
+}
+
+// Position is a place between two rows: one of its members is set.
+type Position struct {
+	Metrics *MetricsPosition `json:"metrics,omitempty"`
+	Logs    *LogsPosition    `json:"logs,omitempty"`
+}
+
+// Progress is an upload that another invocation can carry on: what lies in S3, and the place in the data where it ends.
+type Progress struct {
+	Object   Object   `json:"object"`              // as far as it was uploaded, without a checksum yet
+	UploadID string   `json:"upload_id,omitempty"` // empty: the upload is about to be opened
+	Parts    []Part   `json:"parts,omitempty"`
+	Sum      []byte   `json:"sum,omitempty"` // SHA-256's inner state
+	Position Position `json:"position"`
+}
+
+// Part is an uploaded part; its number is its place in the list, from 1 on.
+type Part struct {
+	ETag  string `json:"etag"`
+	CRC32 string `json:"crc32"`
+}
+
+// Upload is a Sink for one new object. It holds one part in memory. Nothing is under the key before Close, and an object that is
 // already there is never replaced.
 type Upload struct {
 	ctx    context.Context
@@ -43,36 +81,80 @@ type Upload struct {
 	owner  string
 	header int64
 	object Object
+	record func(Progress) error
 
 	part   []byte
 	sum    hash.Hash
 	id     *string // of the multipart upload, nil while one part is enough
-	parts  []types.CompletedPart
+	parts  []Part
+	marked Progress // as of the last mark
 	closed bool
 }
 
 // NewUpload begins an object: kind, key and content type are object's. owner is the value of its run metadata. header is the number of
-// lines at its top that are no rows.
-func NewUpload(ctx context.Context, api S3API, bucket, owner string, header int64, object Object) *Upload {
-	return &Upload{ctx: ctx, api: api, bucket: bucket, owner: owner, header: header, object: object, sum: sha256.New()}
+// lines at its top that are no rows. record keeps the progress for a later invocation: first before a multipart upload is opened, so that
+// none is ever open that no record names, then now and again.
+func NewUpload(ctx context.Context, api S3API, bucket, owner string, header int64, object Object, record func(Progress) error) *Upload {
+	return &Upload{ctx: ctx, api: api, bucket: bucket, owner: owner, header: header, object: object, record: record, sum: sha256.New()}
 }
 
-// Write takes p into the current part and uploads the part when it is full.
+// Resume goes on where an earlier invocation's upload stood at its last mark.
+func (u *Upload) Resume(p Progress) error {
+	if err := u.sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(p.Sum); err != nil {
+		return u.fail("resume", err)
+	}
+	u.object, u.id, u.parts, u.marked = p.Object, &p.UploadID, slices.Clone(p.Parts), p
+	return nil
+}
+
+// Write takes p into the current part.
 func (u *Upload) Write(p []byte) (int, error) {
 	written := 0
 	for len(p) > 0 {
 		if u.part == nil {
-			u.part = make([]byte, 0, partSize)
+			u.part = make([]byte, 0, partSize+partSize/8)
 		}
-		if len(u.part) == partSize {
+		if len(u.part) == maxPart {
 			if err := u.flush(); err != nil {
 				return written, err
 			}
 		}
-		n := min(len(p), partSize-len(u.part))
+		n := min(len(p), maxPart-len(u.part))
 		u.part, p, written = append(u.part, p[:n]...), p[n:], written+n
 	}
 	return written, nil
+}
+
+// Due says that the part is full.
+func (u *Upload) Due() bool { return len(u.part) >= partSize }
+
+// Mark uploads the part, which ends at position.
+func (u *Upload) Mark(position Position) error {
+	if err := u.flush(); err != nil {
+		return err
+	}
+	sum, err := u.sum.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		return u.fail("mark", err)
+	}
+	p := Progress{Object: u.object, UploadID: *u.id, Parts: slices.Clip(u.parts), Sum: sum, Position: position}
+	if len(u.parts)%recordEvery == 1 {
+		if err := u.record(p); err != nil {
+			return err
+		}
+	}
+	u.marked = p
+	return nil
+}
+
+// Suspend leaves the upload open for a later invocation; ok is false when there is nothing to carry on, and the upload is gone.
+func (u *Upload) Suspend() (p Progress, ok bool) {
+	if u.marked.UploadID == "" {
+		u.Abort()
+		return Progress{}, false
+	}
+	u.closed, u.part = true, nil
+	return u.marked, true
 }
 
 // take counts the part into the object's record.
@@ -84,6 +166,9 @@ func (u *Upload) take() {
 
 func (u *Upload) flush() error {
 	if u.id == nil {
+		if err := u.record(Progress{Object: u.object}); err != nil {
+			return err
+		}
 		// The SDK sends a CRC32 with each part, which S3 takes only when the upload was begun with that algorithm.
 		out, err := u.api.CreateMultipartUpload(u.ctx, &s3.CreateMultipartUploadInput{Bucket: &u.bucket, Key: &u.object.Key,
 			ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ContentType: &u.object.ContentType, Metadata: map[string]string{Metadata: u.owner}})
@@ -98,42 +183,62 @@ func (u *Upload) flush() error {
 	if err != nil {
 		return u.fail(fmt.Sprintf("upload part %d of", *number), err)
 	}
-	u.parts = append(u.parts, types.CompletedPart{PartNumber: number, ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32,
-		ChecksumCRC32C: out.ChecksumCRC32C, ChecksumCRC64NVME: out.ChecksumCRC64NVME, ChecksumSHA1: out.ChecksumSHA1, ChecksumSHA256: out.ChecksumSHA256})
+	u.parts = append(u.parts, Part{aws.ToString(out.ETag), aws.ToString(out.ChecksumCRC32)})
 	u.take()
 	u.part = u.part[:0]
 	return nil
 }
 
 // Close puts the object under its key and returns its record. When an object of the same run is there already, that one stands and its
-// record is returned: an earlier attempt wrote it and was cut off before it could say so. An object of another run is an error.
+// record is returned: an earlier attempt wrote it and was cut off before it could say so. An object of another run is an error. After an
+// error the upload is still to be aborted or suspended.
 func (u *Upload) Close() (Object, error) {
 	if u.closed {
 		return Object{}, fmt.Errorf("s3://%s/%s was closed before", u.bucket, u.object.Key)
 	}
-	u.closed = true
 	var err error
 	if u.id == nil {
 		u.take()
 		_, err = u.api.PutObject(u.ctx, &s3.PutObjectInput{Bucket: &u.bucket, Key: &u.object.Key, ContentType: &u.object.ContentType,
 			Metadata: map[string]string{Metadata: u.owner}, Body: bytes.NewReader(u.part), IfNoneMatch: aws.String("*")})
-	} else if err = u.flush(); err == nil {
-		_, err = u.api.CompleteMultipartUpload(u.ctx, &s3.CompleteMultipartUploadInput{Bucket: &u.bucket, Key: &u.object.Key, UploadId: u.id,
-			MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts}, IfNoneMatch: aws.String("*")})
+	} else {
+		err = u.complete()
 	}
-	u.part = nil
-	switch {
+	switch code := errorCode(err); {
 	case err == nil:
+		u.closed, u.part = true, nil
 		u.object.SHA256 = hex.EncodeToString(u.sum.Sum(nil))
 		u.object.Rows -= u.header
 		return u.object, nil
-	case errorCode(err) == "PreconditionFailed", errorCode(err) == "NoSuchUpload":
+	case code == "PreconditionFailed", code == "NoSuchUpload":
 		// NoSuchUpload: a Complete whose answer was lost is sent again by the SDK, and finds the upload gone.
-		u.abort()
-		return u.adopt(err)
+		u.part = nil
+		object, err := u.adopt(err)
+		if err == nil {
+			u.Abort()
+		}
+		return object, err
 	}
-	u.abort()
 	return Object{}, u.fail("finish", err)
+}
+
+// complete sends what is left as the last part, and makes the parts an object.
+func (u *Upload) complete() error {
+	if len(u.part) > 0 {
+		if err := u.flush(); err != nil {
+			return err
+		}
+	}
+	parts := make([]types.CompletedPart, len(u.parts))
+	for i, p := range u.parts {
+		parts[i] = types.CompletedPart{PartNumber: aws.Int32(int32(i + 1)), ETag: &p.ETag}
+		if p.CRC32 != "" {
+			parts[i].ChecksumCRC32 = &p.CRC32
+		}
+	}
+	_, err := u.api.CompleteMultipartUpload(u.ctx, &s3.CompleteMultipartUploadInput{Bucket: &u.bucket, Key: &u.object.Key, UploadId: u.id,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}, IfNoneMatch: aws.String("*")})
+	return err
 }
 
 // adopt records the object that is there, if it is this run's.

@@ -13,7 +13,11 @@ import (
 )
 
 func newUpload(t *testing.T, api S3API) *Upload {
-	return NewUpload(t.Context(), api, "bucket", "perf/2026-11-23T03-08-09Z", 1, Object{Kind: KindMetrics, Key: "exports/metrics/r.csv", ContentType: "text/csv"})
+	return recorded(t, api, func(Progress) error { return nil })
+}
+
+func recorded(t *testing.T, api S3API, record func(Progress) error) *Upload {
+	return NewUpload(t.Context(), api, "bucket", "perf/2026-11-23T03-08-09Z", 1, Object{Kind: KindMetrics, Key: "exports/metrics/r.csv", ContentType: "text/csv"}, record)
 }
 
 // text is lines of 64 bytes.
@@ -27,11 +31,11 @@ func text(bytes int) (b []byte) {
 func TestUpload(t *testing.T) {
 	for name, test := range map[string]struct{ size, parts int }{
 		"small":            {1 << 10, 0},
-		"one part":         {partSize, 0},
-		"a part and more":  {partSize + 64, 2},
-		"exactly 2 parts":  {2 * partSize, 2},
+		"one part":         {maxPart, 0},
+		"a part and more":  {maxPart + 64, 2},
+		"exactly 2 parts":  {2 * maxPart, 2},
 		"nothing at all":   {0, 0},
-		"two and a little": {2*partSize + 640, 3},
+		"two and a little": {2*maxPart + 640, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			body, bucket := text(test.size), &fakeS3{}
@@ -59,7 +63,7 @@ func TestUpload(t *testing.T) {
 }
 
 func TestUploadMeetsAnObject(t *testing.T) {
-	for _, size := range []int{640, partSize + 640} {
+	for _, size := range []int{640, maxPart + 640} {
 		bucket, body := &fakeS3{}, text(size)
 		first := newUpload(t, bucket)
 		_, err := first.Write(body)
@@ -84,6 +88,7 @@ func TestUploadMeetsAnObject(t *testing.T) {
 		require.ErrorAs(t, err, &foreign)
 		assert.Equal(t, "other/2026-11-23T03-08-09Z", foreign.Owner)
 		assert.ErrorContains(t, err, "move it away")
+		third.Abort()
 		assert.Empty(t, bucket.uploads)
 		assert.True(t, bytes.Equal(body, bucket.objects["exports/metrics/r.csv"].body), "a foreign object is not touched")
 	}
@@ -91,7 +96,7 @@ func TestUploadMeetsAnObject(t *testing.T) {
 
 // The answer to a Complete that worked is lost, and the SDK sends it again.
 func TestUploadCompletesTwice(t *testing.T) {
-	bucket, body := &fakeS3{}, text(partSize+640)
+	bucket, body := &fakeS3{}, text(maxPart+640)
 	u := newUpload(t, bucket)
 	_, err := u.Write(body)
 	require.NoError(t, err)
@@ -115,7 +120,7 @@ func TestUploadFails(t *testing.T) {
 			}
 			return nil
 		}}
-		size := partSize + 1
+		size := maxPart + 1
 		if op == "PutObject" {
 			size = 1
 		}

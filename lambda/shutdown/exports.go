@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -65,15 +64,15 @@ func (r *run) exportMetrics(ctx context.Context) error {
 		return pending("the nodes of replication group " + r.cfg.Cache.ReplicationGroup + " are not known")
 	}
 	object := export.Object{Kind: export.KindMetrics, Key: r.cfg.metricsKey(r.id), ContentType: "text/csv; charset=utf-8"}
-	until := r.until(ctx)
-	return r.upload(ctx, object, 1, func(ctx context.Context, w io.Writer) error {
-		series, err := r.target().Discover(ctx, r.aws.CloudWatch, r.clock)
-		if err != nil {
-			return err
+	return r.upload(ctx, object, 1, func(ctx context.Context, w export.Sink, p *Progress) error {
+		if p.UploadID == "" {
+			var err error
+			if p.Series, err = r.target().Discover(ctx, r.aws.CloudWatch, r.clock); err != nil {
+				return err
+			}
 		}
-		job := export.MetricsJob{API: r.aws.CloudWatch, Clock: r.clock, Series: series, Window: *r.state.Window,
-			Period: time.Duration(r.state.PeriodSeconds) * time.Second, Until: until}
-		sum, err := job.Write(ctx, w)
+		sum, err := export.MetricsJob{API: r.aws.CloudWatch, Clock: r.clock, Series: r.target().Series(p.Series), Window: *r.state.Window,
+			Period: time.Duration(r.state.PeriodSeconds) * time.Second, Until: r.until(ctx), From: p.Position.Metrics}.Write(ctx, w)
 		if err == nil {
 			r.state.Metrics = &sum
 		}
@@ -91,11 +90,9 @@ func (r *run) exportLogs(ctx context.Context) error {
 		return nil
 	}
 	object := export.Object{Kind: export.KindLogs, Key: r.cfg.logsKey(r.id), ContentType: "text/plain; charset=utf-8"}
-	until := r.until(ctx)
-	return r.upload(ctx, object, 0, func(ctx context.Context, w io.Writer) error {
-		job := export.LogsJob{API: r.aws.Logs, Clock: r.clock, Groups: r.cfg.logGroups(),
-			Window: export.Window{Start: r.begun, End: r.state.Window.End.Add(time.Minute)}, Rate: export.LogsRate(r.aws.Region), Until: until}
-		sum, err := job.Write(ctx, w)
+	return r.upload(ctx, object, 0, func(ctx context.Context, w export.Sink, p *Progress) error {
+		sum, err := export.LogsJob{API: r.aws.Logs, Clock: r.clock, Groups: r.cfg.logGroups(), Rate: export.LogsRate(r.aws.Region),
+			Window: export.Window{Start: r.begun, End: r.state.Window.End.Add(time.Minute)}, Until: r.until(ctx), From: p.Position.Logs}.Write(ctx, w)
 		if err == nil {
 			r.state.Logs = &sum
 		}
@@ -103,36 +100,76 @@ func (r *run) exportLogs(ctx context.Context) error {
 	})
 }
 
-// upload makes one object, unless it is there and on record, and puts it on record. A call that hangs cannot eat the reserve.
-func (r *run) upload(all context.Context, object export.Object, header int64, write func(context.Context, io.Writer) error) (err error) {
-	there, err := r.there(all, object)
+// upload makes one object, unless it is there and on record, and puts it on record. When the time is up it leaves the upload open, for the
+// next invocation to carry on from its last part; after an error it leaves nothing.
+func (r *run) upload(ctx context.Context, object export.Object, header int64, write func(context.Context, export.Sink, *Progress) error) error {
+	there, err := r.there(ctx, object)
 	if there || err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(all)
-	defer cancel()
-	defer time.AfterFunc(r.left(all)-reserve, cancel).Stop()
-	defer func() {
-		if err != nil && ctx.Err() != nil && all.Err() == nil && !errors.Is(err, export.ErrOutOfTime) {
-			err = fmt.Errorf("%w: %w", export.ErrOutOfTime, err)
-		}
-	}()
+	p := r.state.Progress
+	switch {
+	case p == nil || p.ToolVersion != toolVersion() && p.Object.Kind == object.Kind || p.UploadID == "":
+		p = &Progress{ToolVersion: toolVersion()}
+	case p.Object.Kind != object.Kind:
+		return pending("the upload of s3://" + r.cfg.Bucket + "/" + p.Object.Key + " goes first")
+	}
 	if r.state.Attempts != 1 {
-		if err := r.sweep(ctx, object.Key); err != nil {
+		if err := r.sweep(ctx, object.Key, p.UploadID); err != nil {
 			return err
 		}
 	}
-	u := export.NewUpload(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.owner(r.id), header, object)
-	defer u.Abort()
-	if err := write(ctx, u); err != nil {
-		return err
+	resumed := p.UploadID != ""
+	made, err := r.fill(ctx, *p, object, header, write)
+	switch code := errorCode(err); {
+	case err == nil:
+		r.state.Progress = nil
+		r.state.Objects = append(slices.DeleteFunc(r.state.Objects, func(o export.Object) bool { return o.Kind == object.Kind }), made)
+		return r.save(ctx)
+	case resumed && r.state.Progress == nil && (code == "NoSuchUpload" || code == "InvalidPart"):
+		r.log.Warn("the open upload is gone: it begins anew", "key", object.Key, "error", err)
+		return r.upload(ctx, object, header, write)
 	}
-	object, err = u.Close()
-	if err != nil {
-		return err
+	return err
+}
+
+// fill writes one object from p on. A call that hangs cannot eat the reserve.
+func (r *run) fill(all context.Context, p Progress, object export.Object, header int64, write func(context.Context, export.Sink, *Progress) error) (export.Object, error) {
+	ctx, cancel := context.WithCancel(all)
+	defer cancel()
+	defer time.AfterFunc(r.left(all)-reserve, cancel).Stop()
+	u := export.NewUpload(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.owner(r.id), header, object, func(now export.Progress) error {
+		r.state.Progress = &Progress{now, p.ToolVersion, p.Series}
+		return r.save(ctx)
+	})
+	var err error
+	if p.UploadID != "" {
+		err = u.Resume(p.Progress)
 	}
-	r.state.Objects = append(slices.DeleteFunc(r.state.Objects, func(o export.Object) bool { return o.Kind == object.Kind }), object)
-	return r.save(ctx)
+	if err == nil {
+		err = write(ctx, u, &p)
+	}
+	if err == nil {
+		object, err = u.Close()
+	}
+	if ctx.Err() != nil && all.Err() == nil && err != nil && !errors.Is(err, export.ErrOutOfTime) {
+		err = fmt.Errorf("%w: %w", export.ErrOutOfTime, err)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, errTaken):
+		u.Suspend()
+	case errors.Is(err, export.ErrOutOfTime) && r.recorded:
+		r.state.Progress = nil
+		if now, ok := u.Suspend(); ok {
+			r.state.Progress = &Progress{now, p.ToolVersion, p.Series}
+		}
+		err = errors.Join(err, r.save(all))
+	default:
+		u.Abort()
+		r.state.Progress = nil
+	}
+	return object, err
 }
 
 func (r *run) recordOf(kind string) *export.Object {
@@ -160,14 +197,14 @@ func (r *run) there(ctx context.Context, object export.Object) (bool, error) {
 	return true, nil
 }
 
-// sweep removes what an attempt that was cut off left of an upload.
-func (r *run) sweep(ctx context.Context, key string) error {
+// sweep removes what an attempt that was cut off left of an upload, but for the one that is carried on.
+func (r *run) sweep(ctx context.Context, key, keep string) error {
 	out, err := r.aws.S3.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &r.cfg.Bucket, Prefix: &key})
 	if err != nil {
 		return fmt.Errorf("list open uploads of s3://%s/%s: allow s3:ListBucketMultipartUploads on the bucket: %w", r.cfg.Bucket, key, err)
 	}
 	for _, u := range out.Uploads {
-		if aws.ToString(u.Key) != key {
+		if aws.ToString(u.Key) != key || aws.ToString(u.UploadId) == keep {
 			continue
 		}
 		_, err := r.aws.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &r.cfg.Bucket, Key: &key, UploadId: u.UploadId})

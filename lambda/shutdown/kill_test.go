@@ -60,7 +60,7 @@ func TestKilledInALargeUpload(t *testing.T) {
 	large := func() *world {
 		w := newWorld()
 		for i := range 45 {
-			w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:21:20 "+strings.Repeat(string(rune('A'+i)), 200_000))
+			w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:22:40 "+strings.Repeat(string(rune('A'+i)), 200_000))
 		}
 		return w
 	}

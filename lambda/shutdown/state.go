@@ -33,9 +33,17 @@ type State struct {
 	Metrics       *export.Metrics    `json:"metrics,omitempty"`
 	Logs          *export.Logs       `json:"logs,omitempty"`
 	Objects       []export.Object    `json:"objects,omitempty"`
-	Complete      bool               `json:"complete"` // the manifest is
+	Progress      *Progress          `json:"progress,omitempty"` // the one upload that is open
+	Complete      bool               `json:"complete"`           // the manifest is
 	Notified      []string           `json:"notified,omitempty"`
 	Warnings      []string           `json:"warnings,omitempty"`
+}
+
+// Progress is an export that the next invocation carries on.
+type Progress struct {
+	export.Progress
+	ToolVersion string          `json:"tool_version"`     // another version may see its places differently, and begins anew
+	Series      []export.Series `json:"series,omitempty"` // of the metrics, beside the catalog's
 }
 
 var (
@@ -49,8 +57,17 @@ type store struct {
 	bucket, owner string
 }
 
-// get reads an object of this run; text is nil when there is none.
+// get reads an object of this run; text is nil when there is none. The SDK asks again for an answer, but not for the rest of one.
 func (s store) get(ctx context.Context, key string) (text []byte, etag string, err error) {
+	for range 3 {
+		if text, etag, err = s.read(ctx, key); !errors.Is(err, io.ErrUnexpectedEOF) {
+			break
+		}
+	}
+	return text, etag, err
+}
+
+func (s store) read(ctx context.Context, key string) (text []byte, etag string, err error) {
 	out, err := s.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.bucket, Key: &key})
 	if notFound(err) {
 		return nil, "", nil
@@ -61,15 +78,12 @@ func (s store) get(ctx context.Context, key string) (text []byte, etag string, e
 	if err != nil {
 		return nil, "", fmt.Errorf("read s3://%s/%s: %w", s.bucket, key, err)
 	}
-	defer out.Body.Close()
-	if err := s.owns(key, out.Metadata); err != nil {
-		return nil, "", err
-	}
 	text, err = io.ReadAll(out.Body)
+	_ = out.Body.Close() // only read
 	if err != nil {
 		return nil, "", fmt.Errorf("read s3://%s/%s: %w", s.bucket, key, err)
 	}
-	return text, aws.ToString(out.ETag), nil
+	return text, aws.ToString(out.ETag), s.owns(key, out.Metadata)
 }
 
 // size is the size of an object of this run in bytes, -1 when there is none.

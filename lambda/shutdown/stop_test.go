@@ -357,7 +357,7 @@ func TestHangingCall(t *testing.T) {
 	hang := &hanging{world: w, hung: hung}
 	clients := w.clients()
 	clients.CloudWatch = hang
-	ctx := w.invocation("stop", reserve+200*time.Millisecond)
+	ctx := w.invocation("stop", reserve+3200*time.Millisecond) // 3 s pass while the tasks stop
 	answer, err := New(w.cfg, clients, w).Handle(ctx, Event{Action: ActionStop, Run: runID})
 	require.NoError(t, err)
 	<-hung

@@ -90,15 +90,18 @@ var leftOut = []string{"GetFunctionCodeSigningConfigResponse.CodeSigningConfigAr
 // https://docs.aws.amazon.com/cli/latest/reference/ec2/describe-internet-gateways.html#examples
 var spelled = []string{"available"}
 
-// Codes that AWS answers and its model does not list: a permissions boundary that does not exist, and SQS's framework (Coral).
+// Codes that AWS answers and its model does not list: a permissions boundary that does not exist, SQS's framework (Coral), and no
+// permission to make ElastiCache's service-linked role.
 var alsoAnswered = []string{"iam.CreateRole NoSuchEntity", "sqs.CreateQueue InvalidParameterValueException",
-	"sqs.SendMessage InvalidParameterValueException", "sqs.ReceiveMessage InvalidParameterValueException"}
+	"sqs.SendMessage InvalidParameterValueException", "sqs.ReceiveMessage InvalidParameterValueException",
+	// https://github.com/aws-controllers-k8s/community/issues/367
+	"elasticache.CreateReplicationGroup ServiceLinkedRoleNotFoundFault", "elasticache.CreateCacheSubnetGroup ServiceLinkedRoleNotFoundFault"}
 
 func (c *checker) errorCode(where string, op operation, x wire.Exchange) {
-	if x.Service == "ec2" || slices.Contains(commonErrors, x.ErrorCode) {
+	code := x.ErrorCode[strings.LastIndexAny(x.ErrorCode, "#")+1:]
+	if x.Service == "ec2" || slices.Contains(commonErrors, code) {
 		return // EC2's codes are in a document, not in the model
 	}
-	code := x.ErrorCode[strings.LastIndexAny(x.ErrorCode, "#")+1:]
 	if slices.Contains(alsoAnswered, where+" "+code) {
 		return
 	}

@@ -41,6 +41,20 @@ type getMetricDataIn struct {
 	LabelOptions       *struct{ Timezone *string } // matters to dynamic labels only, which are refused
 }
 
+// Datapoints is what a request counts against the quota of datapoints a second: those that could be there.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+func (in *getMetricDataIn) Datapoints() (n int, start time.Time) {
+	if in.StartTime == nil || in.EndTime == nil {
+		return 0, start
+	}
+	for _, q := range in.MetricDataQueries {
+		if q.MetricStat != nil && q.MetricStat.Period > 0 {
+			n += int(in.EndTime.Sub(in.StartTime.Time) / (time.Duration(q.MetricStat.Period) * time.Second))
+		}
+	}
+	return n, in.StartTime.Time
+}
+
 type message struct{ Code, Value string }
 
 type dataResult struct {

@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"maps"
 	"strings"
 )
 
@@ -20,6 +21,16 @@ func (s *Service) tagSet(id string) []tag {
 	}
 	return sorted(out, func(t tag) string { return t.Key })
 }
+
+// Tags are those of a resource, as conditions of policies see them.
+func (s *Service) Tags(id string) map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.tags[id])
+}
+
+// ResourceType is what a resource's ARN names before its id: "security-group".
+func ResourceType(id string) string { return kinds[kindOf(id)].resource }
 
 // checkTags holds tags to EC2's restrictions: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions
 func checkTags(have map[string]string, add []tag) error {

@@ -2,6 +2,7 @@ package ecs
 
 import (
 	"bytes"
+	"errors"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
@@ -24,7 +25,12 @@ func (s *Service) driver(t *task, c *running) *driver {
 	d := &driver{now: s.now, put: func(...logs.Event) error { return nil }} // no log configuration: nowhere
 	if l := c.LogConfiguration; l != nil {
 		group, stream := l.Options["awslogs-group"], l.Options["awslogs-stream-prefix"]+"/"+c.Name+"/"+t.id
-		d.put = func(e ...logs.Event) error { return s.deps.Logs.Put(group, stream, e...) }
+		d.put = func(e ...logs.Event) error {
+			if reason := s.refusal(t, "logs:PutLogEvents", s.stream(t, c)); reason != "" {
+				return errors.New(reason)
+			}
+			return s.deps.Logs.Put(group, stream, e...)
+		}
 		d.lost = func(err error) {
 			s.acct.Log.Error("log events are lost", "group", group, "stream", stream, "error", err)
 		}

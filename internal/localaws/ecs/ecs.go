@@ -24,6 +24,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ec2"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
@@ -37,6 +38,7 @@ type Deps struct {
 	}
 	IAM interface {
 		Trusts(roleARN, service string) bool
+		Decide(principalARN, action, resource string, context map[string]string) iam.Decision
 	}
 	Logs interface {
 		Group(name string) bool

@@ -110,6 +110,9 @@ func (s *Service) start(t *task) {
 func (s *Service) launchContainers(t *task) (*running, error) {
 	env := map[*running][]string{}
 	for _, c := range t.containers {
+		if err := s.pull(t, c); err != nil {
+			return c, err
+		}
 		var err error
 		if env[c], err = s.environment(t, c); err != nil {
 			return c, err
@@ -119,8 +122,16 @@ func (s *Service) launchContainers(t *task) (*running, error) {
 	t.pullStopped = s.now()
 	s.mu.Unlock()
 	for _, c := range t.containers {
-		if l := c.LogConfiguration; l != nil && (l.Options["awslogs-region"] != s.acct.Region || !s.deps.Logs.Group(l.Options["awslogs-group"])) {
-			return c, errors.New("ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist. : exit status 1")
+		l := c.LogConfiguration
+		if l == nil {
+			continue
+		}
+		reason := s.refusal(t, "logs:CreateLogStream", s.stream(t, c))
+		if reason == "" && (l.Options["awslogs-region"] != s.acct.Region || !s.deps.Logs.Group(l.Options["awslogs-group"])) {
+			reason = "ResourceNotFoundException: The specified log group does not exist."
+		}
+		if reason != "" {
+			return c, fmt.Errorf("ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: %s : exit status 1", reason)
 		}
 	}
 	for _, c := range t.containers {
@@ -146,6 +157,9 @@ func (s *Service) environment(t *task, c *running) ([]string, error) {
 		env = append(env, e.Name+"="+e.Value)
 	}
 	for _, x := range c.Secrets {
+		if reason := s.refusal(t, "ssm:GetParameters", s.parameter(x.ValueFrom)); reason != "" {
+			return nil, fmt.Errorf("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: service call has been retried 1 time(s): %s", reason)
+		}
 		v, ok := s.deps.SSM.Parameter(x.ValueFrom)
 		if !ok {
 			return nil, fmt.Errorf("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: service call has been retried 1 time(s): invalid parameters: %s", x.ValueFrom)

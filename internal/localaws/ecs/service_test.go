@@ -317,3 +317,33 @@ func TestWrongServices(t *testing.T) {
 	_, err = w.ecs.DescribeTasks(t.Context(), &sdk.DescribeTasksInput{Cluster: aws.String("c"), Tasks: make([]string, 101)})
 	require.ErrorContains(t, err, "more than 100 elements")
 }
+
+// What the execution role may not do ends a task before it runs, with AWS's reason.
+func TestExecutionRole(t *testing.T) {
+	for action, reason := range map[string]string{
+		"logs:CreateLogStream": "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: " +
+			"AccessDeniedException: User: arn:aws:sts::123456789012:assumed-role/load-execution/TASK is not authorized to perform: logs:CreateLogStream on resource: " +
+			"arn:aws:logs:us-east-1:123456789012:log-group:/load:log-stream:load/memtier/TASK because no identity-based policy allows the logs:CreateLogStream action",
+		"ssm:GetParameters": "unable to retrieve secrets from ssm: service call has been retried 1 time(s): AccessDeniedException: User: " +
+			"arn:aws:sts::123456789012:assumed-role/load-execution/TASK is not authorized to perform: ssm:GetParameters on resource: arn:aws:ssm:us-east-1:123456789012:parameter/x/auth because",
+		"secretsmanager:GetSecretValue": "failed to fetch secret arn:aws:secretsmanager:us-east-1:123456789012:secret:hub from secrets manager: AccessDeniedException: ",
+		"ecr:GetAuthorizationToken":     "unable to retrieve ecr registry auth: service call has been retried 1 time(s): AccessDeniedException: ",
+		"ecr:BatchGetImage":             "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 123456789012.dkr.ecr.us-east-1.amazonaws.com/memtier:1: ",
+	} {
+		t.Run(action, func(t *testing.T) {
+			w := begin(t)
+			w.mu.Lock()
+			w.denied = []string{action}
+			w.mu.Unlock()
+			c := container(`echo started`)
+			c.Secrets = []types.Secret{{Name: aws.String("TOKEN"), ValueFrom: aws.String("/x/auth")}}
+			c.Image = aws.String("123456789012.dkr.ecr.us-east-1.amazonaws.com/memtier:1")
+			if action == "secretsmanager:GetSecretValue" {
+				c.RepositoryCredentials = &types.RepositoryCredentials{CredentialsParameter: aws.String("arn:aws:secretsmanager:us-east-1:123456789012:secret:hub")}
+			}
+			ended := w.run(w.register(definition(c)))
+			require.Equal(t, types.TaskStopCodeTaskFailedToStart, ended.StopCode)
+			require.Contains(t, *ended.StoppedReason, strings.ReplaceAll(reason, "TASK", filepath.Base(*ended.TaskArn)))
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -21,6 +22,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ec2"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ecs"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
@@ -39,6 +41,7 @@ type world struct {
 	mu       sync.Mutex
 	attached map[string]bool // task ARNs that hold a network interface
 	untrust  bool
+	denied   []string // actions of the execution role
 	points   []point
 }
 
@@ -71,6 +74,12 @@ func (w *world) Trusts(arn, service string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return arn == execution && service == "ecs-tasks.amazonaws.com" && !w.untrust
+}
+
+func (w *world) Decide(principal, action, resource string, _ map[string]string) iam.Decision {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return iam.Decision{Principal: principal, Action: action, Resource: resource, Allowed: !slices.Contains(w.denied, action)}
 }
 
 func (w *world) Parameter(name string) (string, bool) {

@@ -29,6 +29,15 @@ type authority struct {
 // CAFile is where the certificate authority of nodes with TLS lies, once there has been one: ca.pem in the account's folder.
 func (s *Service) CAFile() string { return filepath.Join(s.acct.Dir, "ca.pem") }
 
+// CA makes sure that there is a certificate authority, and gives its CAFile's content: for clients that exist before the first node.
+func (s *Service) CA() (string, error) {
+	if _, err := s.ca(); err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(s.CAFile())
+	return string(text), err
+}
+
 // loadAuthority reads the account's authority, or makes it; clients that have its certificate keep working.
 func loadAuthority(dir string) (*authority, error) {
 	certFile, keyFile := filepath.Join(dir, "ca.pem"), filepath.Join(dir, "nodes", "ca.key")

@@ -52,6 +52,23 @@ func (g *group) primaries() []*cacheNode {
 	return out
 }
 
+// Listener is where a cache listens, and which security groups let traffic in.
+type Listener struct {
+	SecurityGroups []string
+	Port           int
+}
+
+// Listeners are those of all caches, for who wants to know what can reach one.
+func (s *Service) Listeners() []Listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []Listener
+	for _, g := range s.groups {
+		out = append(out, Listener{slices.Clone(g.securityGroups), g.port})
+	}
+	return out
+}
+
 func (s *Service) find(id string) (*group, error) {
 	if g := s.groups[id]; g != nil {
 		return g, nil

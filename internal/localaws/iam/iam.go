@@ -25,6 +25,9 @@ import (
 
 // Service is IAM of one account.
 type Service struct {
+	// Decided, when set, gets every decision on a request. Set it before there are any.
+	Decided func(Decision)
+
 	acct    *account.Account
 	started time.Time
 

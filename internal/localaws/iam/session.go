@@ -1,6 +1,7 @@
 package iam
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"time"
@@ -28,6 +29,16 @@ func (s *Service) Role(arn string) (Role, bool) {
 		return Role{}, false
 	}
 	return Role{r.name, r.arn, r.trust}, true
+}
+
+// RoleARN is the ARN of a role by its name, with the path it has; without one when there is no such role.
+func (s *Service) RoleARN(name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r, ok := s.roles[strings.ToLower(name)]; ok {
+		return r.arn
+	}
+	return s.acct.ARN("iam", "role/"+name)
 }
 
 // Credentials are those of a role's session.
@@ -164,43 +175,87 @@ func (s *Service) roleOf(principalARN string) (*role, bool) {
 	return s.byARN(principalARN)
 }
 
+// Decision is what the policies of a principal say of one action on one resource.
+type Decision struct {
+	Principal, Action, Resource string
+	Context                     map[string]string // the request's condition keys, those about the principal included
+	Allowed                     bool
+	Denied                      bool     // explicitly
+	Statements                  []string // those that apply: "policy/Sid"
+}
+
+// Refusal is AWS's text for what a principal may not do.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+func (d Decision) Refusal() string { return d.RefusalOf(d.Action, d.Resource) }
+
+// RefusalOf is Refusal with the action and the resource as a service spells them.
+func (d Decision) RefusalOf(action, resource string) string {
+	why := fmt.Sprintf("because no identity-based policy allows the %s action", action)
+	switch {
+	case d.Denied:
+		why = "with an explicit deny in an identity-based policy"
+	case len(d.Statements) > 0: // a policy allows it, so it is the boundary that does not
+		why = fmt.Sprintf("because no permissions boundary allows the %s action", action)
+	}
+	return fmt.Sprintf("User: %s is not authorized to perform: %s on resource: %s %s", d.Principal, action, resource, why)
+}
+
 // Allowed decides by the policies of the principal - a role, a session of one, or the user - whether it may do
 // action ("ecs:UpdateService") on resource (an ARN, "*" for actions without resource-level permissions). context
 // are condition keys of the request; those about the principal are known here. Several values of one key are
 // separated by line breaks.
 func (s *Service) Allowed(principalARN, action, resource string, context map[string]string) bool {
+	return s.Decide(principalARN, action, resource, context).Allowed
+}
+
+// Decide is Allowed with its reasons.
+func (s *Service) Decide(principalARN, action, resource string, context map[string]string) Decision {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.allowed(principalARN, action, resource, context)
+	d := s.decide(principalARN, action, resource, context)
+	s.mu.Unlock()
+	if s.Decided != nil {
+		s.Decided(d)
+	}
+	return d
 }
 
 func (s *Service) allowed(principalARN, action, resource string, context map[string]string) bool {
+	return s.decide(principalARN, action, resource, context).Allowed
+}
+
+func (s *Service) decide(principalARN, action, resource string, context map[string]string) Decision {
+	d := Decision{Principal: principalARN, Action: action, Resource: resource, Context: s.context(principalARN, context)}
 	if principalARN == s.user() {
-		return true
+		d.Allowed = true
+		return d
 	}
 	r, ok := s.roleOf(principalARN)
 	if !ok {
-		return false
+		return d
 	}
-	ask := policy.Request{Action: action, Resource: resource, Context: s.context(principalARN, context)}
-	decision := policy.None
-	documents := make([]*policy.Document, 0, len(r.inline)+len(r.attached))
-	for _, p := range r.inline {
-		documents = append(documents, p.document)
+	ask := policy.Request{Action: action, Resource: resource, Context: d.Context}
+	ruling := policy.None
+	weigh := func(name string, document *policy.Document) {
+		one, statements := document.Explain(ask)
+		ruling = max(ruling, one) // Deny is above Allow, Allow above None
+		for _, sid := range statements {
+			d.Statements = append(d.Statements, name+"/"+sid)
+		}
+	}
+	for name, p := range r.inline {
+		weigh(name, p.document)
 	}
 	for _, arn := range r.attached {
 		if p, ok := s.policy(arn); ok {
-			documents = append(documents, p.document())
+			weigh(p.name, p.document())
 		}
 	}
-	for _, d := range documents {
-		decision = max(decision, d.Decide(ask)) // Deny is above Allow, Allow above None
-	}
-	if r.boundary != "" && decision == policy.Allow { // what both allow: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+	d.Allowed, d.Denied = ruling == policy.Allow, ruling == policy.Deny
+	if r.boundary != "" && d.Allowed { // what both allow: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 		p, ok := s.policy(r.boundary)
-		return ok && p.document().Decide(ask) == policy.Allow
+		d.Allowed = ok && p.document().Decide(ask) == policy.Allow
 	}
-	return decision == policy.Allow
+	return d
 }
 
 // context adds what IAM knows of the principal and the Region to a request's condition keys.

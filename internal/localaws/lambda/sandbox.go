@@ -34,6 +34,7 @@ const (
 type sandbox struct {
 	spec    *function // as it was when the environment started
 	service *Service
+	key     string    // access key of its credentials
 	expires time.Time // of the credentials
 	output  *output
 	server  *http.Server
@@ -62,7 +63,7 @@ func (s *Service) start(f *function) (*sandbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("runtime API of function %s: %w", f.FunctionName, err)
 	}
-	b := &sandbox{spec: f, service: s, expires: credentials.Expires, ready: make(chan struct{}, 1), events: make(chan invocation), posted: make(chan outcome, 1)}
+	b := &sandbox{spec: f, service: s, key: credentials.AccessKeyID, expires: credentials.Expires, ready: make(chan struct{}, 1), events: make(chan invocation), posted: make(chan outcome, 1)}
 	if b.output, err = s.newOutput(f); err != nil {
 		_ = l.Close() // nothing uses it yet
 		return nil, err
@@ -83,6 +84,9 @@ func (s *Service) start(f *function) (*sandbox, error) {
 		b.broken = explain(b.broken, bootstrap)
 		return b, nil
 	}
+	s.mu.Lock()
+	s.live[b.key] = b
+	s.mu.Unlock()
 	s.acct.Log.Debug("lambda environment", "function", f.FunctionName, "pid", b.process.PID())
 	limit := time.NewTimer(initLimit)
 	defer limit.Stop()
@@ -309,10 +313,23 @@ func (b *sandbox) end() {
 		return
 	}
 	b.ended.Do(func() {
+		b.service.mu.Lock()
+		delete(b.service.live, b.key)
+		b.service.mu.Unlock()
 		b.stop()
 		_ = b.server.Close() // its only client is gone
 		b.output.close()
 	})
+}
+
+// Caller is what kills the process of the environment with these credentials, by SIGKILL and waiting for its end; nil when there is none.
+func (s *Service) Caller(accessKey string) func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.live[accessKey]; b != nil {
+		return b.stop
+	}
+	return nil
 }
 
 // PIDs lists the processes of a function's idle environments: for tests that end them.

@@ -60,12 +60,14 @@ type Service struct {
 	mu        sync.Mutex // guards what follows; not held while a process is awaited
 	closed    bool
 	functions map[string]*function
+	live      map[string]*sandbox // by the access key of their credentials
 	running   int
 }
 
 // New has no functions. Code that an earlier process left in the folder is removed with the first upload.
 func New(acct *account.Account, deps Deps) *Service {
-	s := &Service{acct: acct, Deps: deps, RetryWaits: [2]time.Duration{time.Minute, 2 * time.Minute}, Concurrency: 1000, functions: map[string]*function{}}
+	s := &Service{acct: acct, Deps: deps, RetryWaits: [2]time.Duration{time.Minute, 2 * time.Minute}, Concurrency: 1000,
+		functions: map[string]*function{}, live: map[string]*sandbox{}}
 	s.ctx, s.close = context.WithCancel(context.Background())
 	s.clean = sync.OnceValue(func() error { return os.RemoveAll(filepath.Join(acct.Dir, "lambda")) })
 	return s

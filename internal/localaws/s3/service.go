@@ -35,6 +35,7 @@ type bucket struct {
 	region   string
 	created  time.Time
 	readOnly bool
+	key      string         // ARN of the KMS key that it encrypts with by default
 	deletes  map[string]int // how often a key was deleted, for 409 on conditional writes
 }
 
@@ -91,8 +92,28 @@ func (s *Service) ReadOnly(name string, on bool) {
 	}
 }
 
-// Target is the resource of a call, for authorization. Key is "" when the call is about a bucket.
-type Target struct{ Bucket, Key string }
+// Encrypt gives a bucket a KMS key of the account's as its default. Nothing is encrypted: callers need the key's permissions.
+func (s *Service) Encrypt(name, keyARN string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.buckets[name]; b != nil {
+		b.key = keyARN
+	}
+}
+
+// Key is the ARN of a bucket's default KMS key, "" without one.
+func (s *Service) Key(name string) string {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if b := s.buckets[name]; b != nil {
+		return b.key
+	}
+	return ""
+}
+
+// Target is what a call is about, for authorization: Key is "" for a bucket, Prefix that of a list, Source the
+// bucket/key that is copied from.
+type Target struct{ Bucket, Key, Prefix, Source string }
 
 // exchange is one request.
 type exchange struct {
@@ -147,6 +168,15 @@ func init() { // not a literal: the handlers look at the table
 	}
 }
 
+// Actions are the names of what is served.
+func Actions() []string {
+	var names []string
+	for _, a := range actions {
+		names = append(names, a.name)
+	}
+	return names
+}
+
 // ServeHTTP answers one request; buckets are in the path, as clients do with an IP address for an endpoint.
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call := wire.From(r.Context())
@@ -158,6 +188,10 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Server", "AmazonS3")
 	x := &exchange{w: w, r: r, query: r.URL.Query()}
 	x.Bucket, x.Key, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	x.Prefix = x.query.Get("prefix")
+	if source, err := url.PathUnescape(r.Header.Get("x-amz-copy-source")); err == nil {
+		x.Source = strings.TrimPrefix(source, "/")
+	}
 	if err := s.serve(r.Context(), call, x); err != nil {
 		x.fail(err)
 	}
@@ -168,10 +202,8 @@ func (s *Service) serve(ctx context.Context, call *wire.Call, x *exchange) error
 		return err
 	}
 	call.Action, call.In = x.action.name, &x.Target
-	if s.registry != nil && s.registry.Authorize != nil {
-		if err := s.registry.Authorize(ctx, call); err != nil {
-			return err
-		}
+	if err := s.authorize(ctx, call); err != nil {
+		return err
 	}
 	if owner := x.r.Header.Get("x-amz-expected-bucket-owner"); owner != "" && owner != s.acct.ID {
 		return denied()
@@ -197,7 +229,23 @@ func (s *Service) serve(ctx context.Context, call *wire.Call, x *exchange) error
 			return denied()
 		}
 	}
-	return x.action.serve(s, x)
+	err := x.action.serve(s, x)
+	var e *wire.Error
+	if x.Key != "" && errors.As(err, &e) && e.Code == "NoSuchKey" {
+		// Who may not list a bucket is not told that an object is missing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+		list := &wire.Call{Service: call.Service, Action: "HeadBucket", AccessKey: call.AccessKey, In: &Target{Bucket: x.Bucket}}
+		if err := s.authorize(ctx, list); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+func (s *Service) authorize(ctx context.Context, call *wire.Call) error {
+	if s.registry == nil || s.registry.Authorize == nil {
+		return nil
+	}
+	return s.registry.Authorize(ctx, call)
 }
 
 func denied() error { return wire.Errorf(403, "AccessDenied", "Access Denied") }

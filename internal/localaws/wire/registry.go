@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"slices"
 	"sync"
 )
@@ -65,6 +66,7 @@ func From(ctx context.Context) *Call {
 type Endpoint struct {
 	action, pattern string // pattern: "POST /2015-03-31/functions", REST only
 	status          int
+	in              reflect.Type // of the decoded input
 	serve           func(ctx context.Context, x *exchange)
 }
 
@@ -75,7 +77,7 @@ func Action[In, Out any](name string, f func(context.Context, *In) (*Out, error)
 
 // Route is an action of a REST-JSON service; status is that of a success.
 func Route[In, Out any](name, pattern string, status int, f func(context.Context, *In) (*Out, error)) Endpoint {
-	return Endpoint{action: name, pattern: pattern, status: status, serve: func(ctx context.Context, x *exchange) {
+	return Endpoint{action: name, pattern: pattern, status: status, in: reflect.TypeFor[In](), serve: func(ctx context.Context, x *exchange) {
 		var in In
 		if err := x.codec.decode(x, &in); err != nil {
 			x.fail(err)
@@ -84,6 +86,12 @@ func Route[In, Out any](name, pattern string, status int, f func(context.Context
 		x.call.In = &in
 		if x.registry.Authorize != nil {
 			if err := x.registry.Authorize(ctx, x.call); err != nil {
+				x.fail(err)
+				return
+			}
+		}
+		if x.registry.Limit != nil {
+			if err := x.registry.Limit(x.call); err != nil {
 				x.fail(err)
 				return
 			}
@@ -104,8 +112,12 @@ func Route[In, Out any](name, pattern string, status int, f func(context.Context
 type Registry struct {
 	// Authorize, when set, decides each decoded call before its handler runs.
 	Authorize func(context.Context, *Call) error
-	// Record, when set, gets every exchange after it was answered.
+	// Record, when set, gets every exchange after it was answered, but for those that a fault met.
 	Record func(Exchange)
+	// Limit, when set, refuses calls beyond the account's quotas.
+	Limit func(*Call) error
+	// Faults, when set, go wrong as they are told.
+	Faults *Faults
 
 	services map[string]*served
 	raw      map[string]http.Handler
@@ -157,6 +169,18 @@ func (r *Registry) Unhandled() []string {
 	out := slices.Clone(r.asked)
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// Inputs are the types that Call.In points to, by service and action: for tables over all actions.
+func (r *Registry) Inputs() map[string]map[string]reflect.Type {
+	all := map[string]map[string]reflect.Type{}
+	for name, sv := range r.services {
+		all[name] = map[string]reflect.Type{}
+		for action, e := range sv.actions {
+			all[name][action] = e.in
+		}
+	}
+	return all
 }
 
 // Miss notes something that was asked for and is not served.

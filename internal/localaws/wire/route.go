@@ -76,11 +76,22 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	x := &exchange{registry: r, call: call, r: req, body: body, header: http.Header{}}
 	x.header.Set("x-amzn-RequestId", call.RequestID)
-	if ep, ok := r.find(x); ok {
+	ep, ok := r.find(x)
+	fault, kill := r.Faults.at(call)
+	if err := fault.before(ctx, call.Service, nil, kill); err != nil {
+		x.fail(err)
+	} else if ok {
 		ep.serve(ctx, x)
+	}
+	if before, ok := r.Faults.stale(call, answer{x.status, x.header, x.out}); ok && fault.Kind == Stale {
+		x.status, x.header, x.out = before.status, before.header, before.body
 	}
 	for k, v := range x.header {
 		w.Header()[k] = v
+	}
+	if fault.Kind != "" { // what goes wrong on purpose is no exchange to learn from
+		fault.send(w, answer{x.status, x.header, x.out}, kill)
+		return
 	}
 	if r.Record != nil {
 		r.Record(Exchange{call.Service, call.Action, x.codec.protocol(), req.Method, req.URL.String(), req.Header.Clone(), body,

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -27,17 +28,22 @@ type Request struct {
 
 // Decide is the document's answer. A statement without Principal (identity) or Resource (trust) holds for any.
 func (d *Document) Decide(r Request) Decision {
-	decision := None
-	for _, st := range d.statements {
+	decision, _ := d.Explain(r)
+	return decision
+}
+
+// Explain is Decide with the statements that apply, by their Sid, or their position where they have none.
+func (d *Document) Explain(r Request) (decision Decision, statements []string) {
+	for i, st := range d.statements {
 		if !st.applies(r) {
 			continue
 		}
-		if st.deny {
-			return Deny
+		statements = append(statements, cmp.Or(st.sid, strconv.Itoa(i)))
+		if decision = max(decision, Allow); st.deny {
+			decision = Deny
 		}
-		decision = Allow
 	}
-	return decision
+	return decision, statements
 }
 
 func (st statement) applies(r Request) bool {

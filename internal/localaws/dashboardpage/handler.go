@@ -1,0 +1,207 @@
+package dashboardpage
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"html/template"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/chart"
+)
+
+// Source is where a page has its content from. All of it must be set.
+type Source struct {
+	Now        func() time.Time
+	Dashboards func() []string                          // names, sorted
+	Body       func(name string) (body string, ok bool) // as PutDashboard got it
+	// Series are the values of a metric from from to to, in time order: what GetMetricData gives.
+	Series func(m Metric, from, to time.Time) (times []time.Time, values []float64, err error)
+	// Events are the newest of a log group since from whose messages match, the newest first, at most limit; none when there is no such group.
+	Events func(group string, from time.Time, limit int, match func(message string) bool) ([]Event, error)
+}
+
+// Event is a log event.
+type Event struct {
+	Time            time.Time
+	Stream, Message string
+}
+
+var (
+	//go:embed page.html.tmpl
+	pageText string
+	//go:embed page.css
+	stylesheet string
+
+	page = template.Must(template.New("page").Funcs(template.FuncMap{
+		"chartCSS": func() template.CSS { return chart.Stylesheet },
+		"chartJS":  func() template.JS { return chart.Script },
+		"pageCSS":  func() template.CSS { return template.CSS(stylesheet) }, // #nosec G203 -- our own file
+		"add":      func(a, b int) int { return a + b },
+	}).Parse(pageText))
+)
+
+// spans are how far a page can look back; the first is the default.
+var spans = []string{"15m", "1h", "3h", "12h", "24h"}
+
+type view struct {
+	Name, Last string
+	Names      []string
+	Spans      []string
+	Now        time.Time
+	Widgets    []shown
+	Error      string
+}
+
+// shown is a widget with what it shows.
+type shown struct {
+	widget
+	Plot   int // height in pixels
+	Text   template.HTML
+	Chart  template.HTML
+	Single []single
+	Events []Event
+	Said   []string // what is not shown, and why
+}
+
+type single struct{ Name, Value string }
+
+// Handler serves the page of the dashboard whose name is the path value "name"; without one, of the first that there is. ?last=1h looks further back.
+func Handler(s Source) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := view{Name: r.PathValue("name"), Last: r.FormValue("last"), Names: s.Dashboards(), Spans: spans, Now: s.Now().UTC()}
+		if v.Name == "" && len(v.Names) > 0 {
+			v.Name = v.Names[0]
+		}
+		if !slices.Contains(spans, v.Last) {
+			v.Last = spans[0]
+		}
+		text, ok := s.Body(v.Name)
+		status := http.StatusOK
+		switch {
+		case !ok && v.Name == "":
+			v.Error = "There is no dashboard yet: it comes with `go tool mage deploy`. This page looks again by itself."
+		case !ok:
+			v.Error, status = fmt.Sprintf("There is no dashboard %q.", v.Name), http.StatusNotFound
+		default:
+			b, err := parse(text)
+			if err != nil {
+				v.Error = err.Error()
+				break
+			}
+			back, _ := time.ParseDuration(v.Last) // one of spans
+			for i, one := range b.Widgets {
+				v.Widgets = append(v.Widgets, s.show(i, one, v.Now.Add(-back), v.Now))
+			}
+		}
+		var out bytes.Buffer
+		if err := page.Execute(&out, v); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(status)
+		_, _ = w.Write(out.Bytes()) // the reader may be gone
+	})
+}
+
+func (s *Source) show(i int, w widget, from, to time.Time) shown {
+	v := shown{widget: w, Plot: max(w.Height*rowHeight-140, 80)}
+	switch w.Type {
+	case "text":
+		v.Text = markdown(w.Properties.Markdown)
+	case "metric":
+		s.metric(&v, "widget-"+strconv.Itoa(i), from, to)
+	case "log":
+		s.log(&v, from)
+	default:
+		v.Said = []string{"widgets of type " + w.Type + " are not shown here"}
+	}
+	return v
+}
+
+const rowHeight = 50 // pixels of a dashboard's row
+
+func (s *Source) metric(v *shown, id string, from, to time.Time) {
+	p := &v.Properties
+	metrics, said := p.metrics()
+	v.Said = said
+	c := &chart.Chart{ID: id, Title: p.Title, Unit: p.YAxis.Left.Label, From: float64(from.Unix()), To: float64(to.Unix())}
+	if p.YAxis.Left.Max != nil {
+		c.Top = *p.YAxis.Left.Max
+	}
+	for _, m := range metrics {
+		times, values, err := s.Series(m, from, to)
+		if err != nil {
+			v.Said = append(v.Said, m.label+": "+err.Error())
+			continue
+		}
+		line := chart.Series{Name: m.label, Step: m.Period.Seconds()}
+		for i, t := range times {
+			line.X, line.Y = append(line.X, float64(t.Unix())), append(line.Y, values[i])
+		}
+		c.Series = append(c.Series, line)
+		if n := len(values); n > 0 {
+			v.Single = append(v.Single, single{m.label, chart.WithUnit(values[n-1], c.Unit)})
+		} else {
+			v.Single = append(v.Single, single{m.label, "–"})
+		}
+	}
+	if p.View != "" && p.View != "timeSeries" {
+		return // the last values, as numbers
+	}
+	v.Single = nil
+	for _, a := range annotations(p.Annotations.Horizontal) {
+		if value, is := a.Value.(float64); is {
+			c.Lines = append(c.Lines, chart.Line{Name: a.Label, Y: value})
+		}
+	}
+	for _, a := range annotations(p.Annotations.Vertical) {
+		if t, err := time.Parse(time.RFC3339, text(a.Value)); err == nil {
+			c.Marks = append(c.Marks, chart.Mark{Name: a.Label, X: float64(t.Unix())})
+		}
+	}
+	v.Chart = c.HTML()
+}
+
+var (
+	sourceOf = regexp.MustCompile(`^\s*SOURCE\s+'([^']+)'`)
+	filterOf = regexp.MustCompile(`\|\s*filter\s+@message\s+like\s+/((?:[^/\\]|\\.)*)/`)
+	limitOf  = regexp.MustCompile(`\|\s*limit\s+(\d+)`)
+)
+
+// log shows the newest events that a query asks for.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
+func (s *Source) log(v *shown, from time.Time) {
+	group := sourceOf.FindStringSubmatch(v.Properties.Query)
+	if group == nil {
+		v.Said = []string{"this query is not understood here: " + v.Properties.Query}
+		return
+	}
+	like := regexp.MustCompile("")
+	if m := filterOf.FindStringSubmatch(v.Properties.Query); m != nil {
+		var err error
+		if like, err = regexp.Compile(m[1]); err != nil {
+			v.Said = []string{"this filter is not understood here: " + err.Error()}
+			return
+		}
+	}
+	most := 100
+	if m := limitOf.FindStringSubmatch(v.Properties.Query); m != nil {
+		most, _ = strconv.Atoi(m[1])
+	}
+	events, err := s.Events(group[1], from, most, like.MatchString)
+	if err != nil {
+		v.Said = []string{err.Error()}
+		return
+	}
+	v.Events = events
+	if len(v.Events) == 0 {
+		v.Said = []string{"no events"}
+	}
+}

@@ -1,0 +1,64 @@
+package ecs
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// refusal is why the agent may not do something for a task: what it does, it does as a session of the execution role
+// that is named after the task. "" when it may, and when there is no such role, which RegisterTaskDefinition has
+// made sure is not needed.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
+func (s *Service) refusal(t *task, action, resource string) string {
+	role := or(t.definition.ExecutionRoleArn, "")
+	if role == "" {
+		return ""
+	}
+	d := s.deps.IAM.Decide(s.acct.ARN("sts", "assumed-role/"+role[strings.LastIndex(role, "/")+1:]+"/"+t.id), action, resource, nil)
+	if d.Allowed {
+		return ""
+	}
+	return "AccessDeniedException: " + d.Refusal() + "\n\tstatus code: 400, request id: " + uuid()
+}
+
+// stream is the ARN of the log stream that a container writes to.
+func (s *Service) stream(t *task, c *running) string {
+	o := c.LogConfiguration.Options
+	return s.acct.ARN("logs", "log-group:"+o["awslogs-group"]+":log-stream:"+o["awslogs-stream-prefix"]+"/"+c.Name+"/"+t.id)
+}
+
+// parameter is the ARN of a parameter by its name or ARN.
+func (s *Service) parameter(nameOrARN string) string {
+	if strings.HasPrefix(nameOrARN, "arn:") {
+		return nameOrARN
+	}
+	return s.acct.ARN("ssm", "parameter/"+strings.TrimPrefix(nameOrARN, "/"))
+}
+
+var ecr = regexp.MustCompile(`^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com/([^:@]+)`)
+
+// pull asks for what fetching the image needs; the image itself is not fetched.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
+func (s *Service) pull(t *task, c *running) error {
+	const auth = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "
+	if r := c.RepositoryCredentials; r != nil {
+		if reason := s.refusal(t, "secretsmanager:GetSecretValue", r.CredentialsParameter); reason != "" {
+			return fmt.Errorf(auth+"unable to retrieve secret from asm: service call has been retried 1 time(s): failed to fetch secret %s from secrets manager: %s", r.CredentialsParameter, reason)
+		}
+	}
+	m := ecr.FindStringSubmatch(c.Image)
+	if m == nil {
+		return nil
+	}
+	if reason := s.refusal(t, "ecr:GetAuthorizationToken", "*"); reason != "" {
+		return fmt.Errorf(auth+"unable to retrieve ecr registry auth: service call has been retried 1 time(s): %s", reason)
+	}
+	repository := fmt.Sprintf("arn:aws:ecr:%s:%s:repository/%s", m[2], m[1], m[3])
+	for _, action := range []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"} {
+		if reason := s.refusal(t, action, repository); reason != "" {
+			return fmt.Errorf("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref %s: %s", c.Image, reason)
+		}
+	}
+	return nil
+}

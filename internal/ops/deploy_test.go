@@ -1,0 +1,99 @@
+package ops
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// under is an account with a run under way: its watch and stop schedules, its manifest, its service and the load's log.
+func under(stopBy, stops time.Time, manifest string, desired int, events ...string) func(string, url.Values) (int, map[string]string, string) {
+	return func(what string, _ url.Values) (int, map[string]string, string) {
+		switch {
+		case strings.HasSuffix(what, "/configuration"):
+			return 200, nil, `{"FunctionName":"n-stop"}`
+		case what == "GET /schedules/n-watch" && !stopBy.IsZero():
+			return 200, nil, fmt.Sprintf(`{"Target":{"Input":"{\"action\":\"watch\",\"run\":\"%s\",\"stop_by\":\"%s\"}"}}`, aRun, stopBy.Format(time.RFC3339))
+		case what == "GET /schedules/n-load-stop" && !stops.IsZero():
+			return 200, nil, fmt.Sprintf(`{"ScheduleExpression":"at(%s)"}`, stops.UTC().Format("2006-01-02T15:04:05"))
+		case strings.HasPrefix(what, "GET /schedules/"):
+			return 404, map[string]string{"X-Amzn-Errortype": "ResourceNotFoundException"}, `{}`
+		case strings.HasPrefix(what, "GET /b/exports/manifest/"):
+			if manifest == "" {
+				return 404, nil, `<Error><Code>NoSuchKey</Code></Error>`
+			}
+			return 200, nil, manifest
+		case what == "DescribeServices":
+			return 200, nil, fmt.Sprintf(`{"services":[{"status":"ACTIVE","desiredCount":%d}]}`, desired)
+		case what == "FilterLogEvents":
+			return 200, nil, `{"events":[` + strings.Join(events, ",") + `]}`
+		}
+		return 200, nil, `{}`
+	}
+}
+
+func event(stream, message string) string {
+	return fmt.Sprintf(`{"timestamp":1,"logStreamName":%q,"message":%q}`, stream, message)
+}
+
+func stackOf(t *testing.T, answer func(string, url.Values) (int, map[string]string, string)) (*Project, *stack) {
+	p := &Project{Out: &bytes.Buffer{}, Pause: time.Millisecond, AWS: answering(answer)}
+	s, err := p.stack(t.Context(), &Inputs{Name: "n", Bucket: "b", Prefix: "exports"})
+	require.NoError(t, err)
+	return p, s
+}
+
+// A run that is over, and whose schedule is still there, is begun anew; one that is alive is not touched.
+func TestOverRunsBeginAnew(t *testing.T) {
+	const whole = `{"schema_version":1,"name":"n","complete":true}`
+	soon, gone := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
+	for name, c := range map[string]struct {
+		stopBy, stops time.Time
+		manifest      string
+		anew          bool
+	}{
+		"none":                    {},
+		"alive":                   {stopBy: soon, stops: soon},
+		"not steady yet":          {stopBy: soon},
+		"exported before its end": {stopBy: soon, stops: soon, manifest: whole, anew: true},
+		"stopped":                 {stopBy: soon, stops: gone, manifest: whole, anew: true},
+		"expired":                 {stopBy: gone, anew: true}, // its load never ran: nothing to lose
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, s := stackOf(t, under(c.stopBy, c.stops, c.manifest, 1))
+			replace, err := p.replace(t.Context(), s)
+			require.NoError(t, err)
+			require.Equal(t, c.anew, len(replace) == 1 && replace[0] == watchAddress, "%v", replace)
+		})
+	}
+}
+
+func TestLoadIsWaitedFor(t *testing.T) {
+	const record = "[RUN #1 5%%,   1 secs]  2 threads  8 conns:        %d ops,    4031 (avg:    4031) ops/sec, 1KB/sec"
+	failed := func(stream string) string { return event(stream, "load: failed: no route to 10.0.0.1:6379") }
+	for name, c := range map[string]struct {
+		desired int
+		events  []string
+		want    string
+	}{
+		"loads":                       {1, []string{failed("a"), event("b", fmt.Sprintf(record, 4094))}, ""},
+		"was stopped":                 {0, []string{event("a", fmt.Sprintf(record, 0))}, "was stopped before it reported an operation"},
+		"was stopped after it failed": {0, []string{failed("a")}, "operation: no route to 10.0.0.1:6379"},
+		"cannot start":                {1, []string{failed("a"), failed("b")}, "cannot start, 2 tasks failed: no route to 10.0.0.1:6379"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, s := stackOf(t, under(time.Time{}, time.Time{}, "", c.desired, c.events...))
+			err := p.waitLoad(t.Context(), s, aRun)
+			if c.want == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, c.want)
+			}
+		})
+	}
+}

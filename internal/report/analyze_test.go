@@ -1,0 +1,434 @@
+package report
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestVerdicts(t *testing.T) {
+	ended := func(node, m int) float64 { // burst for 8 minutes, then the baseline
+		if m < 8 {
+			return 60 * 5 * baseline
+		}
+		return 60 * 0.99 * baseline
+	}
+	for name, test := range map[string]struct {
+		change  func(*crafted)
+		outcome string
+		limits  []string
+		says    string
+	}{
+		"nothing":    {func(*crafted) {}, NotLimited, []string{}, "Nothing was at its limit: the load was too small. Nearest was engine CPU (EngineCPUUtilization of perf-001 at 40 %, limit 90 %)"},
+		"engine CPU": {func(c *crafted) { c.metrics = with(map[string]float64{"EngineCPUUtilization": 96}) }, Limited, []string{"engine_cpu"}, "Limited by engine CPU (EngineCPUUtilization of perf-001 at 96 %, limit 90 %, 2 of 2 nodes)"},
+		"one hot node": {func(c *crafted) {
+			c.metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(n, _ int) float64 { return 20 + 75*float64(n) }}
+		}, Limited, []string{"engine_cpu"}, "perf-002 at 95 %"},
+		"engine CPU by the host's": {func(c *crafted) {
+			c.metrics = map[string]func(int, int) float64{"EngineCPUUtilization": nil, "CPUUtilization": func(int, int) float64 { return 47 }}
+		}, Limited, []string{"engine_cpu"}, "CPUUtilization of perf-001 at 47 %, limit 45 %"},
+		"host CPU":         {func(c *crafted) { c.metrics = with(map[string]float64{"CPUUtilization": 93}) }, Limited, []string{"host_cpu"}, "Limited by host CPU"},
+		"bandwidth out":    {func(c *crafted) { c.metrics = map[string]func(int, int) float64{"NetworkBytesOut": ended} }, Limited, []string{"bandwidth_out"}, "NetworkBytesOut of perf-001 at 99 % of 937 Mbit/s, 2 of 2 nodes"},
+		"bandwidth in":     {func(c *crafted) { c.metrics = map[string]func(int, int) float64{"NetworkBytesIn": ended} }, Limited, []string{"bandwidth_in"}, "Limited by bandwidth in"},
+		"all of the burst": {func(c *crafted) { c.metrics = with(map[string]float64{"NetworkBytesOut": 60 * 0.95 * burst}) }, Limited, []string{"bandwidth_out"}, "at 95 % of 12.5 Gbit/s"},
+		"counters alone":   {func(c *crafted) { c.metrics = with(map[string]float64{"NetworkBandwidthOutAllowanceExceeded": 100}) }, Limited, []string{"bandwidth_out"}, "NetworkBandwidthOutAllowanceExceeded of perf-001, perf-002 counted packets in 100 % of the minutes"},
+		"packets":          {func(c *crafted) { c.metrics = with(map[string]float64{"NetworkPacketsPerSecondAllowanceExceeded": 5}) }, Limited, []string{"packets_per_second"}, "Limited by packets per second"},
+		"tracking":         {func(c *crafted) { c.metrics = with(map[string]float64{"NetworkConntrackAllowanceExceeded": 5}) }, Limited, []string{"connection_tracking"}, "connection tracking"},
+		"evictions": {func(c *crafted) {
+			c.metrics = with(map[string]float64{"Evictions": 6000, "DatabaseMemoryUsageCountedForEvictPercentage": 100})
+		}, Limited, []string{"memory"}, "evictions in 100 % of the minutes, 200 keys/s, memory at 100 %"},
+		"full without evictions": {func(c *crafted) {
+			c.metrics = with(map[string]float64{"DatabaseMemoryUsageCountedForEvictPercentage": 100})
+		}, Limited, []string{"memory"}, "memory of perf-001 at 100 %"},
+		"rejected":                 {func(c *crafted) { c.metrics = with(map[string]float64{"RejectedConnections": 3}) }, Limited, []string{"connections"}, "Limited by connections"},
+		"managed":                  {func(c *crafted) { c.metrics = with(map[string]float64{"TrafficManagementActive": 1}) }, Limited, []string{"traffic_management"}, "traffic management"},
+		"load generator":           {func(c *crafted) { c.taskCPU = 97 }, Limited, []string{"load_generator"}, "The cache was not at a limit: it can do more."},
+		"threads of the generator": {func(c *crafted) { c.taskCPU, c.settings = 48, `, "threads": 1` }, Limited, []string{"load_generator"}, "CPU of the tasks at 48 % of which 1 threads can use 50 %"},
+		"rate limit":               {func(c *crafted) { c.settings = `, "rate_limit": 500` }, Limited, []string{"load_generator"}, "its rate limit of 20,000 ops/s was reached"},
+		"two at once": {func(c *crafted) {
+			c.metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(int, int) float64 { return 95 }, "NetworkBytesOut": ended}
+		}, Limited, []string{"engine_cpu", "bandwidth_out"}, "(EngineCPUUtilization of perf-001 at 95 %, limit 90 %, 2 of 2 nodes) and bandwidth out ("},
+		"no engine CPU, many vCPUs": {func(c *crafted) {
+			c.metrics = map[string]func(int, int) float64{"EngineCPUUtilization": nil, "CPUUtilization": nil}
+		}, CannotTell, []string{}, "Cannot tell what limited the run, because EngineCPUUtilization is missing; nothing else was at its limit."},
+		"no task CPU": {func(c *crafted) { c.taskCPU = -1 }, CannotTell, []string{}, "because CPUUtilization of the load service is missing"},
+		"a limit though data is missing": {func(c *crafted) {
+			c.taskCPU = -1
+			c.metrics = with(map[string]float64{"EngineCPUUtilization": 99})
+		}, Limited, []string{"engine_cpu"}, "engine CPU"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := plain()
+			test.change(&c)
+			r := c.analyze(t)
+			require.Equal(t, test.outcome, r.Verdict.Outcome, r.Verdict.Sentence)
+			require.Equal(t, test.limits, r.Verdict.Limits)
+			require.Contains(t, r.Verdict.Sentence, test.says)
+			require.Len(t, r.Verdict.Findings, len(rules))
+		})
+	}
+}
+
+func TestCreditsOfBurstableTypes(t *testing.T) {
+	c := plain()
+	c.metrics = map[string]func(int, int) float64{"CPUCreditBalance": func(_, m int) float64 { return max(0, 10-float64(m)*4) }, "CPUUtilization": func(int, int) float64 { return 20 }}
+	run := c.run()
+	run.Manifest.Membership.NodeType = "cache.t4g.micro"
+	r, err := Analyze(context.Background(), run)
+	require.NoError(t, err)
+	require.Contains(t, r.Verdict.Limits, "cpu_credits")
+	require.Equal(t, NotApplicable, plain().analyze(t).Verdict.Findings[2].State)
+}
+
+func TestBurstEndsAtAKnownMinute(t *testing.T) {
+	for _, minute := range []int{5, 12, 17} {
+		c := plain()
+		c.minutes, c.nodes = 30, 1
+		c.rate = func(_, s int) float64 {
+			if s < 60*minute {
+				return 40_000
+			}
+			return 8_000
+		}
+		c.metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 {
+			if m < minute {
+				return 60 * 5 * baseline
+			}
+			return 60 * 0.98 * baseline
+		}}
+		r := c.analyze(t)
+		out := r.Network.Nodes[0].Out
+		require.Equal(t, BurstEnded, out.State)
+		require.Equal(t, minute, *out.EndedMinute)
+		require.Equal(t, began.Add(time.Duration(minute)*time.Minute), *out.EndedAt)
+		require.InDelta(t, 5*baseline, *out.BurstBytesPerSecond, 1)
+		require.InDelta(t, 0.98*baseline, *out.SustainedBytesPerSecond, 1)
+		require.EqualValues(t, minute, *out.BurstMinutes)
+		require.True(t, out.LongEnough)
+		require.Equal(t, BelowBaseline, r.Network.Nodes[0].In.State)
+		require.Contains(t, r.Network.Summary, "until minute")
+
+		require.Equal(t, []string{Burst, Steady}, phaseNames(r)[:2])
+		require.Equal(t, *out.EndedAt, r.Phases.Steady.Start)
+		require.InEpsilon(t, 16_000, *r.figure("ops_per_second"), 0.005)
+		require.InEpsilon(t, 80_000, *r.figure("ops_per_second_burst"), 0.005)
+		require.Equal(t, []string{"bandwidth_out"}, r.Verdict.Limits)
+		require.NotNil(t, r.Network.Fargate.FellAt)
+		require.Equal(t, *out.EndedAt, *r.Network.Fargate.FellAt)
+		require.Contains(t, r.Network.Fargate.Sentence, "when the nodes' burst ended")
+	}
+}
+
+// phaseNames also sees that phases leave no gap.
+func phaseNames(r *Results) (names []string) {
+	for i, p := range r.Phases.List {
+		if i > 0 && !p.Start.Equal(r.Phases.List[i-1].End) {
+			return []string{"a gap before " + p.Phase}
+		}
+		names = append(names, p.Phase)
+	}
+	return names
+}
+
+func TestBurstToTheEndIsTooShortATest(t *testing.T) {
+	c := plain()
+	c.metrics = with(map[string]float64{"NetworkBytesOut": 60 * 3 * baseline})
+	d := c.analyze(t).Network.Nodes[0].Out
+	require.Equal(t, BurstToEnd, d.State)
+	require.False(t, d.LongEnough)
+	require.Nil(t, d.SustainedBytesPerSecond)
+
+	c.metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 { return 60 * baseline * map[bool]float64{true: 3, false: 0.2}[m < 9] }}
+	d = c.analyze(t).Network.Nodes[0].Out
+	require.Equal(t, BurstUnclear, d.State, "less load is no end of a burst")
+	require.False(t, d.LongEnough)
+}
+
+func TestPhases(t *testing.T) {
+	t.Run("warm-up and ramp-down", func(t *testing.T) {
+		c := plain()
+		c.rate = func(_, s int) float64 {
+			switch {
+			case s < 100:
+				return 2000 + 80*float64(s)
+			case s >= 20*60-30:
+				return 5000
+			}
+			return 10_000
+		}
+		r := c.analyze(t)
+		require.Equal(t, []string{WarmUp, Steady, RampDown}, phaseNames(r))
+		require.InDelta(t, 92, r.Phases.Steady.Start.Sub(began).Seconds(), 10, "the rule takes the last seconds of a ramp that no longer matter")
+		require.InDelta(t, 30, c.end().Sub(r.Phases.Steady.End).Seconds(), 5)
+		require.InEpsilon(t, 20_000, *r.figure("ops_per_second"), 0.005)
+		require.InDelta(t, 0, *r.Phases.DriftPercent, 1)
+	})
+	t.Run("prefill", func(t *testing.T) {
+		c := plain()
+		c.metrics = map[string]func(int, int) float64{"GetTypeCmds": func(_, m int) float64 { return map[bool]float64{true: 0, false: 1e6}[m < 4] }}
+		c.rate = func(_, s int) float64 { return map[bool]float64{true: 4000, false: 10_000}[s < 240] }
+		r := c.analyze(t)
+		require.Equal(t, Window{Prefill, began, began.Add(4 * time.Minute)}, r.Phases.List[0])
+		require.False(t, r.Phases.Steady.Start.Before(began.Add(4*time.Minute)))
+	})
+	t.Run("nothing to cut", func(t *testing.T) {
+		r := plain().analyze(t)
+		require.Equal(t, Steady, r.Phases.List[0].Phase)
+		require.Equal(t, began, r.Phases.Steady.Start)
+	})
+}
+
+func TestTasksThatAreNotAsTheOthers(t *testing.T) {
+	c := plain()
+	c.tasks = 4
+	c.dies = map[int]int{3: 900}
+	c.begins = map[int]int{2: 45}
+	r := c.analyze(t)
+	require.Len(t, r.Tasks, 4)
+	byID := map[string]TaskResult{}
+	for _, x := range r.Tasks {
+		byID[x.ID] = x
+	}
+	dead, late := byID[taskName(3)], byID[taskName(2)]
+	require.Equal(t, "died", dead.State)
+	require.Contains(t, dead.Trouble, "its last word was at 03:25:00; ECS says: OutOfMemoryError")
+	require.Empty(t, dead.Percentiles)
+	require.InDelta(t, 45, *late.LateSeconds, 1.5)
+	require.Equal(t, 3, r.Client.Latency.Tasks)
+	require.Contains(t, r.Client.Latency.Note, "Of 3 of 4 tasks.")
+	require.Contains(t, strings.Join(r.Warnings, "\n"), "task task0003 died")
+	require.Contains(t, strings.Join(r.Warnings, "\n"), "task task0002 began 45 s after the first")
+	require.WithinDuration(t, began.Add(46*time.Second), r.Phases.Steady.Start, 2*time.Second, "steady is where all four ran")
+	require.WithinDuration(t, began.Add(900*time.Second), r.Phases.Steady.End, 2*time.Second)
+	require.Equal(t, []string{WarmUp, Steady, Disturbed}, phaseNames(r))
+	require.InEpsilon(t, 40_000, *r.figure("ops_per_second"), 0.005)
+	require.InEpsilon(t, 10_000*(1200+1200+1155), float64(r.Client.SuccessfulOperations), 0.005)
+	require.InEpsilon(t, 10_000*(1200+1200+1155+900), float64(r.Client.Operations), 0.005)
+}
+
+// Percentiles of all tasks are those of all operations, within the three digits that memtier's histograms have.
+func TestPercentilesAreMergedNotAveraged(t *testing.T) {
+	c := plain()
+	c.latency = func(task int) []int64 {
+		if task == 0 {
+			return []int64{100, 200, 300, 400}
+		}
+		return []int64{1000, 2000, 30_000, 400_000}
+	}
+	l := c.analyze(t).Client.Latency
+	p50, _ := l.At(50)
+	require.InEpsilon(t, 0.4, p50, 0.02, "half of the operations are those of the first task")
+	p90, _ := l.At(90)
+	require.InEpsilon(t, 400, p90, 0.002)
+	require.InEpsilon(t, 400, *l.MaxMS, 0.002)
+	require.InEpsilon(t, (0.1+0.2+0.3+0.4+1+2+30+400)/8, *l.MeanMS, 0.01)
+	require.Equal(t, 100.0, l.Curve[len(l.Curve)-1].Percent)
+	require.True(t, slices.IsSortedFunc(l.Curve, func(a, b Percentile) int { return cmp.Or(cmp.Compare(a.MS, b.MS), cmp.Compare(a.Percent, b.Percent)) }))
+	require.Equal(t, "closed", l.Loop)
+	require.Contains(t, l.Note, "Coordinated omission")
+	c.settings = `, "rate_limit": 100`
+	require.Equal(t, "rate_limited", c.analyze(t).Client.Latency.Loop)
+}
+
+func TestHistogramsThatAreNotWhole(t *testing.T) {
+	const good = "load: hdr sha256=0000 part=1/2 abc"
+	for name, lines := range map[string][]string{
+		"printed 1 of 2 parts of its histogram": {good},
+		"checksum":                              {good, "load: hdr sha256=0000 part=2/2 def"},
+		"does not say":                          {"load: hdr sha256=0000 part=3/2 abc"},
+		"words":                                 {"load: hdr sha256=0000"},
+	} {
+		c := &chunks{}
+		for _, line := range lines {
+			c.add(line)
+		}
+		require.Contains(t, c.problem(), name)
+	}
+	require.Equal(t, "printed no histogram", (*chunks)(nil).problem())
+}
+
+func TestEverySecondCountsOnce(t *testing.T) {
+	var s seconds
+	s.spread(10.25, 12.75, 250)
+	require.InDeltaSlice(t, []float64{75, 100, 75}, s.v[10:], 1e-9)
+	var f folding
+	for i := range 10_000 {
+		f.add(int64(i), 1)
+	}
+	require.EqualValues(t, 4, f.step)
+	sum := 0.0
+	for _, v := range f.v {
+		sum += v
+	}
+	require.EqualValues(t, 10_000, sum)
+}
+
+func TestCost(t *testing.T) {
+	r := plain().analyze(t)
+	// cache.m7g.large with Valkey is 0.1264 USD; the run lives 40 minutes, two tasks 22 minutes each with 2 vCPU and 4 GB.
+	want := 2*1*0.1264 + 2*22.0/60*(2*0.0404784+4*0.004446)
+	require.InDelta(t, want, *r.Cost.TotalUSD, 1e-9)
+	require.InEpsilon(t, want/24*1, *r.Cost.USDPerMillionOps, 0.005, "24 million operations")
+	require.Empty(t, r.Cost.Missing)
+	require.Contains(t, r.Cost.Items[0].Source, "2026-10-02")
+
+	run := plain().run()
+	run.Manifest.Membership.Nodes[0].AvailabilityZone = "eu-west-1a"
+	r, err := Analyze(context.Background(), run)
+	require.NoError(t, err)
+	require.Nil(t, r.Cost.TotalUSD)
+	require.Contains(t, strings.Join(r.Cost.Missing, "\n"), "price of cache.m7g.large, valkey in eu-west-1")
+	_, lacks := r.Lacks("cost")
+	require.True(t, lacks)
+}
+
+func TestMissingData(t *testing.T) {
+	c := plain()
+	c.metrics = map[string]func(int, int) float64{"NetworkBytesIn": nil, "NetworkBytesOut": nil, "ProcessedCommands": nil}
+	r := c.analyze(t)
+	why, lacks := r.Lacks("network")
+	require.True(t, lacks)
+	require.Contains(t, why, "NetworkBytesIn and NetworkBytesOut")
+	_, lacks = r.Lacks("server")
+	require.True(t, lacks)
+	require.Equal(t, NotLimited, r.Verdict.Outcome, "the counters say that no packet was dropped")
+
+	t.Run("nothing at all", func(t *testing.T) {
+		r, err := Analyze(context.Background(), Run{})
+		require.NoError(t, err)
+		require.Equal(t, CannotTell, r.Verdict.Outcome)
+		require.NotEmpty(t, r.Lacking)
+		valid(t, r)
+	})
+	t.Run("metrics alone", func(t *testing.T) {
+		r, err := Analyze(context.Background(), Run{Metrics: plain().run().Metrics})
+		require.NoError(t, err)
+		require.InEpsilon(t, 40_000, *r.figure("ops_per_second"), 0.001, "two nodes of 1.2 million commands a minute")
+		_, lacks := r.Lacks("client")
+		require.True(t, lacks)
+		require.Equal(t, 2, r.Configuration.Nodes)
+		valid(t, r)
+	})
+	t.Run("log alone", func(t *testing.T) {
+		r, err := Analyze(context.Background(), Run{Logs: plain().run().Logs})
+		require.NoError(t, err)
+		require.InEpsilon(t, 20_000, *r.figure("ops_per_second"), 0.001)
+		require.Equal(t, CannotTell, r.Verdict.Outcome)
+		require.Equal(t, "2026-11-23T03-00-00Z", r.Run)
+		valid(t, r)
+	})
+	t.Run("tasks that did nothing", func(t *testing.T) {
+		run := plain().run()
+		run.Logs = strings.NewReader("[2026-11-23T03:08:09.001Z] [load/memtier/aaa] load: run=2026-11-23T03-00-00Z task=aaa generator=\"memtier_benchmark 2.3.1\"\n" +
+			"[2026-11-23T03:08:19.001Z] [load/memtier/aaa] load: failed: no command succeeded\n")
+		r, err := Analyze(context.Background(), run)
+		require.NoError(t, err)
+		require.Equal(t, "Cannot tell what limited the run, because no task did an operation: task aaa failed: no command succeeded.", r.Verdict.Sentence)
+		require.Equal(t, "failed", r.Tasks[0].State)
+		valid(t, r)
+	})
+	t.Run("a hole", func(t *testing.T) {
+		c := plain()
+		c.nodes = 1
+		var b bytes.Buffer
+		c.csv(&b)
+		var kept []string
+		for _, line := range strings.Split(b.String(), "\n") {
+			if !strings.HasPrefix(line, "2026-11-23T03:15") && !strings.HasPrefix(line, "2026-11-23T03:16") {
+				kept = append(kept, line)
+			}
+		}
+		r, err := Analyze(context.Background(), Run{Metrics: strings.NewReader(strings.Join(kept, "\n")), Logs: c.run().Logs})
+		require.NoError(t, err)
+		require.Equal(t, "EngineCPUUtilization of perf-001", r.Gaps[0].What)
+		require.Equal(t, began.Add(5*time.Minute), *r.Gaps[0].Start)
+		require.EqualValues(t, 120, r.Gaps[0].Seconds)
+	})
+}
+
+// A file keeps the contract in any order of rows and columns, and may name a cluster's series twice.
+func TestFilesFromElsewhere(t *testing.T) {
+	c := plain()
+	c.nodes = 1
+	var b bytes.Buffer
+	c.csv(&b)
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	var other []string
+	for _, line := range lines[1:] {
+		other = append(other, line, strings.Replace(line, ";CacheNodeId=0001", "", 1))
+	}
+	slices.Reverse(other)
+	for i, line := range other {
+		f := strings.Split(line, ",")
+		slices.Reverse(f)
+		other[i] = strings.Join(f, ",")
+	}
+	text := "Dimensions,Unit,Value,Stat,MetricName,Namespace,Timestamp\n" + strings.Join(other, "\n") + "\n"
+	r, err := Analyze(context.Background(), Run{Metrics: strings.NewReader(text), Logs: c.run().Logs, Manifest: c.manifest()})
+	require.NoError(t, err)
+	want := c.analyze(t)
+	r.Provenance, want.Provenance = Provenance{}, Provenance{}
+	require.Equal(t, marshal(t, want), marshal(t, r))
+}
+
+func TestErrorsOfFiles(t *testing.T) {
+	_, err := Analyze(context.Background(), Run{Metrics: strings.NewReader("a,b\n")})
+	require.ErrorContains(t, err, "no column Timestamp")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	cancel(errors.New("told to stop"))
+	_, err = Analyze(ctx, plain().run())
+	require.ErrorContains(t, err, "told to stop")
+}
+
+func marshal(t testing.TB, r any) string {
+	text, err := json.MarshalIndent(r, "", "  ")
+	require.NoError(t, err)
+	return string(text) + "\n"
+}
+
+// A small run with something of everything, as results.json.
+func TestGoldenResults(t *testing.T) {
+	c := crafted{minutes: 12, tasks: 2, nodes: 1, taskCPU: 96, rate: func(task, s int) float64 { return map[bool]float64{true: 9000, false: 3000}[s < 300] }}
+	c.metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 { return 60 * baseline * map[bool]float64{true: 3, false: 1}[m < 5] },
+		"NetworkBandwidthOutAllowanceExceeded": func(_, m int) float64 { return map[bool]float64{true: 0, false: 1200}[m < 5] }}
+	r := c.analyze(t)
+	text := marshal(t, r)
+	const golden = "testdata/results.json"
+	if *update {
+		require.NoError(t, os.WriteFile(golden, []byte(text), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(want), text)
+	valid(t, r)
+
+	var back Results
+	require.NoError(t, json.Unmarshal(want, &back))
+	require.Equal(t, text, marshal(t, &back), "results.json reads back")
+}
+
+// Whatever is in the files, there is an answer or an error, and the answer is as the schema says.
+func FuzzAnalyze(f *testing.F) {
+	c := crafted{minutes: 2, tasks: 1, nodes: 1, taskCPU: 40}
+	var metrics, log bytes.Buffer
+	c.csv(&metrics)
+	c.log(&log)
+	f.Add(metrics.String(), log.String())
+	f.Add(metrics.String()[:2000]+"1970-01-01T00:00:00Z,AWS/ElastiCache,CPUUtilization,Average,1,Percent,CacheClusterId=perf-001;CacheNodeId=0001\n", exported)
+	f.Fuzz(func(t *testing.T, metrics, log string) {
+		r, err := Analyze(context.Background(), Run{Metrics: strings.NewReader(metrics), Logs: strings.NewReader(log)})
+		if err == nil {
+			valid(t, r)
+			Compare([]*Results{r, r})
+		}
+	})
+}

@@ -1,0 +1,105 @@
+package page
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/chart"
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
+)
+
+// CompareHTML writes runs side by side as one file that needs nothing else.
+func CompareHTML(w io.Writer, c *report.Comparison) error {
+	view := struct {
+		C      *report.Comparison
+		Title  string
+		Charts []*chart.Chart
+	}{c, "elasticache-perf: " + strings.Join(c.Runs, ", "), overlaid(c)}
+	if err := pages.ExecuteTemplate(w, "compare.html.tmpl", view); err != nil {
+		return fmt.Errorf("comparison of %s: %w", strings.Join(c.Runs, ", "), err)
+	}
+	return nil
+}
+
+// overlaid are charts of all runs on one axis, each from its load's begin.
+func overlaid(c *report.Comparison) []*chart.Chart {
+	throughput := &chart.Chart{ID: "throughput", Title: "Throughput", Unit: "operations/s", X: chart.Elapsed}
+	latency := &chart.Chart{ID: "latency", Title: "Mean latency of all tasks", Unit: "ms", X: chart.Elapsed}
+	curves := &chart.Chart{ID: "percentiles", Title: "Latency by percentile", Unit: "ms", X: chart.Percentile, Log: true}
+	for i, run := range c.Runs {
+		for _, of := range []struct {
+			to   *chart.Chart
+			from []*report.Series
+		}{{throughput, c.Throughput}, {latency, c.MeanLatency}} {
+			if i < len(of.from) && of.from[i] != nil {
+				s := colored(color(i), chart.Solid, line(run, of.from[i], 1))
+				s.Low, s.High = nil, nil // areas over each other hide the lines
+				begin := seconds(of.from[i].Start)
+				for j := range s.X {
+					s.X[j] -= begin
+				}
+				of.to.Series = append(of.to.Series, s)
+			}
+		}
+		if i < len(c.Curves) {
+			curves.Series = append(curves.Series, colored(color(i), chart.Solid, curve(run, c.Curves[i])))
+		}
+	}
+	return []*chart.Chart{throughput, latency, curves}
+}
+
+func color(i int) int { return i%chart.Colors + 1 }
+
+// interval is where a delta lies with 95 %, in percent.
+func interval(v *[2]float64) string {
+	return fmt.Sprintf("95 %%: %s to %s %%", signed(v[0], decimals(abs(v[0]), 1)), signed(v[1], decimals(abs(v[1]), 1)))
+}
+
+func abs(v float64) float64 { return max(v, -v) }
+
+// CompareText writes runs side by side for a terminal: letters stand for the runs, of which the first is the reference.
+func CompareText(w io.Writer, c *report.Comparison) error {
+	t := &text{}
+	t.line("%d runs, each against A", len(c.Runs))
+	name := func(i int) string { return string(rune('A' + i%26)) }
+	for i, run := range c.Runs {
+		t.line("\n%s  %s", name(i), run)
+		if i < len(c.Verdicts) {
+			t.line("   %s", strings.Join(wrap(c.Verdicts[i], columns-3), "\n   "))
+		}
+	}
+	if len(c.Differences) > 0 {
+		t.head("what differs")
+		for _, d := range c.Differences {
+			var values []string
+			for i, v := range d.Values {
+				values = append(values, name(i)+" "+v)
+			}
+			t.row(d.Setting, strings.Join(values, ", "))
+		}
+	}
+	for _, row := range c.Figures {
+		t.head(row.Label)
+		var rows [][]string
+		for i, cell := range row.Cells {
+			said := ""
+			if cell.Direction != report.Reference {
+				said = strings.TrimSpace(arrow(cell) + " " + directions[cell.Direction])
+				if cell.Interval != nil {
+					said += ", " + interval(cell.Interval)
+				}
+				if cell.Why != "" {
+					said += ": " + cell.Why
+				}
+			}
+			rows = append(rows, []string{name(i), " " + amount(cell.Value, row.Unit), " " + change(cell, row.Unit), said})
+		}
+		t.table(rows)
+	}
+	if c.Method != "" {
+		t.line("\n%s", strings.Join(wrap(c.Method, columns), "\n"))
+	}
+	_, err := io.WriteString(w, t.String())
+	return err
+}

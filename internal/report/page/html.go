@@ -1,0 +1,294 @@
+package page
+
+import (
+	"bytes"
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/chart"
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
+)
+
+var (
+	//go:embed *.tmpl
+	templates embed.FS
+	//go:embed page.css
+	stylesheet string
+)
+
+var pages = template.Must(template.New("").Funcs(template.FuncMap{
+	"chartCSS": func() template.CSS { return chart.Stylesheet },
+	"chartJS":  func() template.JS { return chart.Script },
+	"pageCSS":  func() template.CSS { return template.CSS(stylesheet) }, // #nosec G203 -- our own file
+
+	"amount": amount, "phase": phase, "duration": duration, "span": span, "short": short, "join": and,
+	"window":     func(w *report.Window) string { return window(w) },
+	"headline":   func(v report.Verdict) string { return headline(&v) },
+	"state":      func(s string) string { return states[s] },
+	"ptr":        func(v float64) *float64 { return &v },
+	"millions":   func(n int64) string { return report.Thousands(float64(n)) },
+	"meter":      meter,
+	"limit":      limit,
+	"where":      where,
+	"directions": directionRows,
+	"percentile": percentile,
+	"color":      color, "arrow": arrow, "change": change, "interval": interval,
+	"direction": func(s string) string { return directions[s] },
+	"clock": func(t *time.Time) string {
+		if t == nil {
+			return unknown
+		}
+		return t.UTC().Format("15:04:05")
+	},
+}).ParseFS(templates, "*.tmpl"))
+
+// HTML writes the answer as one file that needs nothing else.
+func HTML(w io.Writer, r *report.Results) error {
+	if err := pages.ExecuteTemplate(w, "report.html.tmpl", newView(r)); err != nil {
+		return fmt.Errorf("report of run %s: %w", r.Run, err)
+	}
+	return nil
+}
+
+// view is Results with what the page adds to it.
+type view struct {
+	R                         *report.Results
+	Title, What, Aside        string
+	Tiles                     []report.Figure
+	Configuration, Provenance []row
+	Settings                  string
+	Clean                     bool
+	NodesFew, TasksFew        fold
+	GapsFew                   fold
+	charts                    figures
+}
+
+type row struct{ Name, Value string }
+
+// fold hides a long table until it is asked for.
+type fold struct {
+	Many  bool
+	Label string
+}
+
+func folded(n int, what string) fold {
+	return fold{Many: n > 12, Label: fmt.Sprintf("%s %s", report.Thousands(float64(n)), what)}
+}
+
+// tiles are the figures at the top: the first four of these that a run has.
+var tiles = []string{"ops_per_second", "latency_p50_ms", "latency_p99_ms", "latency_p999_ms", "latency_mean_ms", "engine_cpu_percent", "successful_operations"}
+
+func newView(r *report.Results) *view {
+	v := &view{R: r, Title: "elasticache-perf " + r.Run, What: what(r), charts: draw(r),
+		NodesFew: folded(len(r.Nodes), "nodes"), TasksFew: folded(len(r.Tasks), "tasks"), GapsFew: folded(len(r.Gaps), "gaps"),
+		Clean: len(r.Warnings)+len(r.Lacking)+len(r.Gaps) == 0, Configuration: configuration(&r.Configuration), Provenance: provenance(&r.Provenance)}
+	for _, id := range tiles {
+		for _, f := range r.Headline {
+			if f.ID == id && f.Value != nil && len(v.Tiles) < 4 {
+				v.Tiles = append(v.Tiles, f)
+			}
+		}
+	}
+	if c := caveats(r); c != "" {
+		v.Aside = c + ": see the end of this page."
+	}
+	if len(r.Configuration.Settings) > 0 && string(r.Configuration.Settings) != "null" {
+		var b bytes.Buffer
+		if json.Indent(&b, r.Configuration.Settings, "", "  ") == nil {
+			v.Settings = b.String()
+		}
+	}
+	return v
+}
+
+// Chart draws a chart of the page.
+func (v *view) Chart(id string) template.HTML { return v.charts[id].HTML() }
+
+// Get is a chart for a template of its own.
+func (v *view) Get(id string) *chart.Chart { return v.charts[id] }
+
+// Has tells whether a chart has data.
+func (v *view) Has(id string) bool { return !v.charts[id].Empty() }
+
+// Lack says why a section has no data; "" when it has.
+func (v *view) Lack(section string) string {
+	why, _ := v.R.Lacks(section)
+	return why
+}
+
+// caveats counts what keeps the answer from being whole.
+func caveats(r *report.Results) string {
+	var parts []string
+	for _, of := range []struct {
+		n         int
+		one, many string
+	}{{len(r.Warnings), "warning", "warnings"}, {len(r.Lacking), "section without data", "sections without data"}, {len(r.Gaps), "gap", "gaps"}} {
+		switch of.n {
+		case 0:
+		case 1:
+			parts = append(parts, "1 "+of.one)
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", of.n, of.many))
+		}
+	}
+	return and(parts)
+}
+
+// what ran, in one line.
+func what(r *report.Results) string {
+	c := &r.Configuration
+	var parts []string
+	if c.Engine != "" {
+		parts = append(parts, strings.TrimSpace(strings.ToUpper(c.Engine[:1])+c.Engine[1:]+" "+c.EngineVersion))
+	}
+	if c.NodeType != "" {
+		parts = append(parts, fmt.Sprintf("%d × %s", max(c.Nodes, 1), c.NodeType))
+	}
+	if c.Tasks > 0 {
+		parts = append(parts, fmt.Sprintf("%d load task%s", c.Tasks, plural(c.Tasks)))
+	}
+	if w := r.Phases.Load; w != nil {
+		parts = append(parts, duration(w.Duration())+" of load from "+moment(w.Start)+" UTC")
+	}
+	return strings.Join(parts, " · ")
+}
+
+func plural(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return "s"
+}
+
+// meter is how far a finding's value is to its limit, which stands at 80 %; nil where higher is not nearer.
+func meter(f report.Finding) *int {
+	if f.Measured == nil || f.Threshold <= 0 || (f.State == report.Fired) != (*f.Measured >= f.Threshold) {
+		return nil
+	}
+	share := int(80 * min(*f.Measured/f.Threshold, 1.25))
+	return &share
+}
+
+func limit(f report.Finding) string {
+	if f.State == report.NoData || f.State == report.NotApplicable {
+		return ""
+	}
+	return amount(&f.Threshold, f.Unit)
+}
+
+// where names the nodes or tasks of a finding, at most three; "" when its evidence does.
+func where(f report.Finding) string {
+	if len(f.Where) == 1 && strings.Contains(f.Evidence, f.Where[0]) {
+		return ""
+	}
+	if len(f.Where) > 3 {
+		return fmt.Sprintf("%s and %d more", strings.Join(f.Where[:3], ", "), len(f.Where)-3)
+	}
+	return strings.Join(f.Where, ", ")
+}
+
+type direction struct {
+	report.Direction
+	Way, Said string
+}
+
+var bursts = map[string]string{
+	report.BelowBaseline: "below baseline", report.BurstEnded: "burst ended", report.BurstToEnd: "bursting at the end",
+	report.BurstUnclear: "unclear", report.BurstNone: "no burst", report.BurstUnknown: "no data",
+}
+
+func directionRows(n report.NodeNetwork) []direction {
+	return []direction{{n.In, "in", bursts[n.In.State]}, {n.Out, "out", bursts[n.Out.State]}}
+}
+
+func percentile(of []report.Percentile, percent float64) string {
+	for _, p := range of {
+		if p.Percent == percent {
+			return amount(&p.MS, "ms")
+		}
+	}
+	return unknown
+}
+
+func configuration(c *report.Configuration) []row {
+	var rows []row
+	add := func(name, value string) {
+		if value != "" && value != "0" {
+			rows = append(rows, row{name, value})
+		}
+	}
+	add("engine", strings.TrimSpace(c.Engine+" "+c.EngineVersion))
+	add("server says", c.Server)
+	add("node type", c.NodeType)
+	add("nodes", strconv.Itoa(c.Nodes))
+	if c.ClusterMode {
+		add("cluster mode", fmt.Sprintf("%d shards", c.Shards))
+	}
+	if c.TLS != nil {
+		add("TLS", map[bool]string{true: "yes", false: "no"}[*c.TLS])
+	}
+	add("region", c.Region)
+	add("generator", c.Generator)
+	if c.DifferentGenerator {
+		add("", "tasks ran different generators")
+	}
+	add("image", c.Image)
+	add("tasks", strconv.Itoa(c.Tasks))
+	if c.TaskCPUUnits > 0 {
+		add("of a task", fmt.Sprintf("%g vCPU, %g GiB, %s", float64(c.TaskCPUUnits)/1024, float64(c.TaskMemoryMiB)/1024, c.Architecture))
+	}
+	if c.Threads > 0 {
+		add("connections", fmt.Sprintf("%d threads × %d clients a task, pipeline %d", c.Threads, c.Clients, c.Pipeline))
+	}
+	if c.DataSize > 0 {
+		add("value size", fmt.Sprintf("%d bytes", c.DataSize))
+	}
+	add("SET:GET", c.Ratio)
+	if c.KeyMaximum > 0 {
+		add("keys", strings.TrimSpace(report.Thousands(float64(c.KeyMaximum))+" "+c.KeyPattern))
+	}
+	if c.RateLimit != nil {
+		add("rate limit", amount(c.RateLimit, "requests/s a connection"))
+	}
+	add("further arguments", strings.Join(c.ExtraArgs, " "))
+	return rows
+}
+
+func provenance(p *report.Provenance) []row {
+	rows := []row{}
+	add := func(name, value string) { rows = append(rows, row{name, value}) }
+	switch {
+	case p.ManifestComplete == nil:
+		add("manifest", "none")
+	case *p.ManifestComplete:
+		add("manifest", "complete")
+	default:
+		add("manifest", "not complete: the run may still be exporting")
+	}
+	if p.ManifestCreated != nil {
+		add("exported", moment(*p.ManifestCreated))
+	}
+	if p.ExportTool != "" {
+		add("by", p.ExportTool)
+	}
+	metrics := report.Thousands(float64(p.MetricRows)) + " rows"
+	if p.MetricPeriod > 0 {
+		metrics += ", one each " + duration(time.Duration(p.MetricPeriod)*time.Second)
+	}
+	if p.MetricsFrom != nil && p.MetricsTo != nil {
+		metrics += ", " + moment(*p.MetricsFrom) + " to " + p.MetricsTo.UTC().Format("15:04:05")
+	}
+	add("metrics", metrics)
+	lines := report.Thousands(float64(p.LogLines)) + " lines"
+	if p.LogFrom != nil && p.LogTo != nil {
+		lines += ", " + moment(*p.LogFrom) + " to " + p.LogTo.UTC().Format("15:04:05")
+	}
+	add("log", lines)
+	return rows
+}

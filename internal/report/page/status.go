@@ -1,0 +1,167 @@
+package page
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Status is a run at one moment. What is zero, nil or empty is left out.
+type Status struct {
+	Now            time.Time
+	Run            string
+	Phase, Meaning string      // for example "running", and what that means
+	Began, Stops   time.Time   // of the load; both and Now between them give the progress bar
+	Recent         []float64   // operations/s of the last seconds, all tasks, oldest first; the last is "now"
+	ReadP99        *float64    // ms, inside the cache, of the last minute
+	WriteP99       *float64    // ms
+	Rows           [][2]string // further facts: cache, tasks, where results will be
+}
+
+// Bar is a progress bar of so many columns, for a share of 0 to 1.
+func Bar(share float64, columns int) string {
+	full := int(math.Round(min(max(share, 0), 1) * float64(columns)))
+	return strings.Repeat("█", full) + strings.Repeat("░", columns-full)
+}
+
+// Spark is values as a row of small bars from 0 to their highest, one column each; a value that is not known is a space.
+func Spark(values []float64) string {
+	high := 0.
+	for _, v := range values {
+		if !math.IsNaN(v) {
+			high = max(high, v)
+		}
+	}
+	bars := []rune(" ▁▂▃▄▅▆▇█")
+	var b strings.Builder
+	for _, v := range values {
+		i := 0
+		if high > 0 && v > 0 {
+			i = int(math.Ceil(v / high * 8))
+		}
+		b.WriteRune(bars[i])
+	}
+	return b.String()
+}
+
+// share is how much of the load's time is over; false when that is not known.
+func (s Status) share() (float64, bool) {
+	if s.Began.IsZero() || !s.Stops.After(s.Began) || s.Now.Before(s.Began) {
+		return 0, false
+	}
+	return min(float64(s.Now.Sub(s.Began))/float64(s.Stops.Sub(s.Began)), 1), true
+}
+
+func (s Status) left() string {
+	if d := s.Stops.Sub(s.Now); d > 0 {
+		return duration(d.Round(time.Second)) + " left"
+	}
+	return "time is up"
+}
+
+func (s Status) p99() string {
+	var parts []string
+	if s.ReadP99 != nil {
+		parts = append(parts, "read "+amount(s.ReadP99, "ms"))
+	}
+	if s.WriteP99 != nil {
+		parts = append(parts, "write "+amount(s.WriteP99, "ms"))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// String is the status as a person wants it, on a few lines of at most 80 columns; only an address may be longer.
+func (s Status) String() string {
+	var b strings.Builder
+	row := func(name, value string) {
+		if value == "" {
+			return
+		}
+		lines := []string{value}
+		if !strings.Contains(value, "://") {
+			lines = wrap(value, columns-14)
+		}
+		for i, l := range lines {
+			if i > 0 {
+				name = ""
+			}
+			fmt.Fprintf(&b, "  %-11s %s\n", name, l)
+		}
+	}
+	if s.Run != "" {
+		fmt.Fprintf(&b, "run %s: ", s.Run)
+	}
+	fmt.Fprintf(&b, "%s\n", s.Phase)
+	row("", s.Meaning)
+	if share, ok := s.share(); ok {
+		fmt.Fprintf(&b, "  %-11s %s %3.0f %%  %s\n", "time", Bar(share, 34), 100*share, s.left())
+	}
+	if n := len(s.Recent); n > 0 {
+		spark := Spark(s.Recent[max(0, n-34):])
+		fmt.Fprintf(&b, "  %-11s %s  %s ops/s\n", "throughput", spark+strings.Repeat(" ", 34-utf8.RuneCountInString(spark)), count(s.Recent[n-1]))
+	}
+	if p := s.p99(); p != "" {
+		row("p99", p+" (inside the cache, last minute)")
+	}
+	for _, r := range s.Rows {
+		row(r[0], r[1])
+	}
+	return b.String()
+}
+
+// Line is the status on one line, for a log.
+func (s Status) Line() string {
+	parts := []string{s.Phase}
+	if share, ok := s.share(); ok {
+		parts = append(parts, fmt.Sprintf("%.0f %%, %s", 100*share, s.left()))
+	}
+	if n := len(s.Recent); n > 0 {
+		parts = append(parts, count(s.Recent[n-1])+" ops/s")
+	}
+	if p := s.p99(); p != "" {
+		parts = append(parts, "p99 "+p)
+	}
+	for _, r := range s.Rows {
+		if !strings.Contains(r[1], "://") {
+			parts = append(parts, r[0]+" "+r[1])
+		}
+	}
+	return strings.Join(parts, " · ")
+}
+
+// Screen keeps a status in view: in a terminal it is drawn over the last one, in a log it is a line a time.
+type Screen struct {
+	W   io.Writer
+	TTY bool
+	// Every is the least time between two lines of a log.
+	Every time.Duration
+
+	drawn string
+	said  time.Time
+}
+
+// Show draws s.
+func (c *Screen) Show(s Status) error {
+	if !c.TTY {
+		line := s.Line()
+		if !c.said.IsZero() && s.Now.Sub(c.said) < c.Every {
+			return nil
+		}
+		c.said = s.Now
+		_, err := fmt.Fprintln(c.W, line)
+		return err
+	}
+	text, up := s.String(), ""
+	if n := strings.Count(c.drawn, "\n"); n > 0 {
+		up = fmt.Sprintf("\x1b[%dA\x1b[J", n) // to the first line of the last one, and clear from there
+	}
+	c.drawn = text
+	_, err := io.WriteString(c.W, up+text)
+	return err
+}
+
+// Keep ends the drawing: what comes next stands below the last status.
+func (c *Screen) Keep() { c.drawn = "" }

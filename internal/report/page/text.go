@@ -1,0 +1,267 @@
+package page
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
+)
+
+const columns = 80
+
+// text builds a page of at most 80 columns.
+type text struct{ strings.Builder }
+
+func (t *text) line(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) }
+
+// head begins a section.
+func (t *text) head(name string) { t.line("\n%s", name) }
+
+// row is a name and what there is to say, which is wrapped.
+func (t *text) row(name, value string) {
+	const indent = 20
+	if value == "" {
+		return
+	}
+	for i, l := range wrap(value, columns-indent) {
+		if i > 0 {
+			name = ""
+		}
+		t.line("  %s%s", pad(name, indent-2), l)
+	}
+}
+
+// table has columns as wide as their widest cell; the last one is wrapped into what is left. A cell that begins
+// with a space is right-aligned.
+func (t *text) table(rows [][]string) {
+	widths := map[int]int{}
+	for _, r := range rows {
+		for i, cell := range r {
+			widths[i] = max(widths[i], utf8.RuneCountInString(strings.TrimPrefix(cell, " ")))
+		}
+	}
+	for _, r := range rows {
+		l := "  "
+		for i, cell := range r {
+			if right, is := strings.CutPrefix(cell, " "); is {
+				l += strings.Repeat(" ", widths[i]-utf8.RuneCountInString(right)) + right + "  "
+				continue
+			}
+			used := utf8.RuneCountInString(l)
+			if i < len(r)-1 || columns-used < 16 {
+				l += cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+2)
+				continue
+			}
+			l += strings.Join(wrap(cell, columns-used), "\n"+strings.Repeat(" ", used))
+		}
+		t.line("%s", strings.TrimRight(l, " "))
+	}
+}
+
+func pad(s string, n int) string {
+	return s + strings.Repeat(" ", max(n-utf8.RuneCountInString(s), 1))
+}
+
+// wrap breaks s between words into lines of at most width; a longer word is on a line of its own.
+func wrap(s string, width int) []string {
+	var lines []string
+	l := ""
+	for _, w := range strings.Fields(s) {
+		switch {
+		case l == "":
+			l = w
+		case utf8.RuneCountInString(l)+1+utf8.RuneCountInString(w) <= width:
+			l += " " + w
+		default:
+			lines, l = append(lines, l), w
+		}
+	}
+	return append(lines, l)
+}
+
+// Text writes the answer for a terminal: the verdict first, 80 columns wide.
+func Text(w io.Writer, r *report.Results) error {
+	t := &text{}
+	t.line("run %s%s", r.Run, map[bool]string{true: "", false: " of " + r.Name}[r.Name == ""])
+	if s := what(r); s != "" {
+		t.line("%s", strings.Join(wrap(s, columns), "\n"))
+	}
+	t.line("\n%s", strings.ToUpper(headline(&r.Verdict)))
+	for _, l := range wrap(r.Verdict.Sentence, columns-2) {
+		t.line("  %s", l)
+	}
+	t.headline(r)
+	t.timeline(r)
+	t.limits(r)
+	if r.Network.Summary != "" {
+		t.head("network")
+		t.row("cache", r.Network.Summary)
+		t.row("load", r.Network.Fargate.Sentence)
+	}
+	t.tasks(r)
+	t.cost(&r.Cost)
+	if n := r.Client.Latency.Note; n != "" && len(r.Client.Latency.Percentiles) > 0 {
+		t.head("how to read the latency")
+		t.line("  %s", strings.Join(wrap(n, columns-2), "\n  "))
+	}
+	t.caveats(r)
+	_, err := io.WriteString(w, t.String())
+	return err
+}
+
+func (t *text) headline(r *report.Results) {
+	var rows [][]string
+	var windows []string
+	for _, f := range r.Headline {
+		note := f.Note
+		if f.Value != nil && f.Window != nil {
+			note = phase(f.Window.Phase)
+			if w := window(f.Window); !slices.Contains(windows, w) {
+				windows = append(windows, w)
+			}
+		}
+		rows = append(rows, []string{f.Label, " " + amount(f.Value, f.Unit), note})
+	}
+	if len(rows) == 0 {
+		return
+	}
+	t.head("figures")
+	t.table(rows)
+	for _, w := range windows {
+		t.line("  (%s)", w)
+	}
+}
+
+// timeline is throughput over the load as a row of bars, with the phases below.
+func (t *text) timeline(r *report.Results) {
+	s, load := r.Client.Throughput, r.Phases.Load
+	if s == nil || load == nil || load.Duration() <= 0 {
+		return
+	}
+	const wide = columns - 4
+	sums, n := make([]float64, wide), make([]float64, wide)
+	for i, v := range s.Values {
+		at := int(float64(s.At(i).Sub(load.Start)) / float64(load.Duration()) * wide)
+		if at >= 0 && at < wide && !math.IsNaN(v) {
+			sums[at], n[at] = sums[at]+v, n[at]+1
+		}
+	}
+	high := 0.
+	for i := range sums {
+		if n[i] > 0 {
+			sums[i] /= n[i]
+			high = max(high, sums[i])
+		} else if i > 0 {
+			sums[i], n[i] = sums[i-1], min(n[i-1], float64(s.StepSeconds)*wide/load.Duration().Seconds()) // a step reaches over several columns
+		}
+	}
+	if high == 0 {
+		return
+	}
+	t.head(fmt.Sprintf("throughput over %s, top %s ops/s", duration(load.Duration()), report.Thousands(high)))
+	t.line("  %s", strings.TrimRight(Spark(sums), " "))
+	ruler := []rune(strings.Repeat(" ", wide))
+	for _, p := range r.Phases.List {
+		from, to := int(float64(p.Start.Sub(load.Start))/float64(load.Duration())*wide), int(float64(p.End.Sub(load.Start))/float64(load.Duration())*wide)
+		name := []rune("|" + phase(p.Phase))
+		for i := range name[:max(0, min(len(name), to-from, wide-from))] {
+			ruler[from+i] = name[i]
+		}
+	}
+	t.line("  %s", strings.TrimRight(string(ruler), " "))
+}
+
+func (t *text) limits(r *report.Results) {
+	var rows [][]string
+	for _, f := range r.Verdict.Findings {
+		what := states[f.State]
+		switch f.State {
+		case report.Quiet, report.Fired:
+			what = fmt.Sprintf("%s of %s: %s", amount(f.Measured, f.Unit), limit(f), what)
+			if len(f.Where) > 0 {
+				what += ", " + f.Where[0]
+				if more := len(f.Where) - 1; more > 0 {
+					what += fmt.Sprintf(" and %d more", more)
+				}
+			}
+		case report.NoData:
+			what += ": " + f.Evidence
+		}
+		rows = append(rows, []string{map[bool]string{true: "!", false: ""}[f.State == report.Fired], f.Name, what})
+	}
+	if len(rows) > 0 {
+		t.head("what could have limited it")
+		t.table(rows)
+	}
+}
+
+func (t *text) tasks(r *report.Results) {
+	ok := 0
+	var rows [][]string
+	for _, task := range r.Tasks {
+		if task.State == "ok" {
+			ok++
+		} else if len(rows) < 10 {
+			rows = append(rows, []string{short(task.ID), task.State, task.Trouble})
+		}
+	}
+	if len(r.Tasks) == 0 {
+		return
+	}
+	t.head(fmt.Sprintf("tasks: %d of %d ok", ok, len(r.Tasks)))
+	t.table(rows)
+	if more := len(r.Tasks) - ok - len(rows); more > 0 {
+		t.line("  and %d more", more)
+	}
+	e := r.Client.Errors
+	if e.Connections+e.Reconnects+e.Lines > 0 {
+		t.line("  %d connection errors, %d reconnects, %d error lines", e.Connections, e.Reconnects, e.Lines)
+	}
+}
+
+func (t *text) cost(c *report.Cost) {
+	if len(c.Items) == 0 && len(c.Missing) == 0 {
+		return
+	}
+	t.head("cost")
+	var rows [][]string
+	for _, i := range c.Items {
+		rows = append(rows, []string{i.Name, " " + amount(i.Quantity, i.Unit), " " + amount(i.USD, "USD")})
+	}
+	rows = append(rows, []string{"total", "", " " + amount(c.TotalUSD, "USD")})
+	if c.USDPerMillionOps != nil {
+		rows = append(rows, []string{"a million operations", "", " " + amount(c.USDPerMillionOps, "USD")})
+	}
+	t.table(rows)
+	if len(c.Missing) > 0 {
+		t.row("not known", and(c.Missing))
+	}
+}
+
+func (t *text) caveats(r *report.Results) {
+	if len(r.Warnings)+len(r.Lacking)+len(r.Gaps) == 0 {
+		return
+	}
+	t.head("gaps and warnings")
+	for _, w := range r.Warnings {
+		t.row("warning", w)
+	}
+	for _, l := range r.Lacking {
+		t.row("no "+l.Section, l.Why)
+	}
+	for i, g := range r.Gaps {
+		if i == 5 {
+			t.row("", fmt.Sprintf("and %d more gaps: report.html has all", len(r.Gaps)-i))
+			break
+		}
+		what := g.What
+		if g.Seconds > 0 {
+			what += ": " + amount(&g.Seconds, "s")
+		}
+		t.row("gap", what)
+	}
+}

@@ -1,0 +1,273 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+)
+
+// Phases of a load.
+const (
+	Prefill   = "prefill"   // writes only, before a load that reads
+	WarmUp    = "warm_up"   // throughput not yet as later
+	Burst     = "burst"     // before a node's burst bandwidth ended
+	Steady    = "steady"    // the longest time in which nothing changed; after a burst that ended, what is sustained
+	Disturbed = "disturbed" // while the set of tasks was another
+	RampDown  = "ramp_down" // tasks end
+)
+
+const phaseMethod = "Prefill: minutes at the begin with under 5 % reads when over 20 % follow. Then the longest stretch in which the same tasks ran, " +
+	"after the end of the burst bandwidth if it ended. Its warm-up is cut by MSER-5 (K. P. White, 1997, \"An effective truncation heuristic for bias reduction " +
+	"in simulation output\", Simulation 69(6); batches of 5: S. C. Spratt, 1998) on throughput by second, searched in the first half, its ramp-down by the same rule " +
+	"from the end, searched in the last tenth; a cut counts when the mean of what it cuts differs by over 2 %."
+
+// phases finds the phases of the load; false when no operation is in the files.
+func (a *analysis) phases() bool {
+	p := &a.Phases
+	p.Method = phaseMethod
+	var x *grid
+	if p.Load = a.l.window(); p.Load != nil {
+		x = a.l.ops.grid(*p.Load, nil)
+	} else if a.l != nil && len(a.l.log.Tasks) > 0 {
+		return false // there was a load, and it did nothing
+	} else if x = combine(a.s.of(a.nodes, commands, (*samples).rate), add); x != nil {
+		p.Load = busy(x)
+		p.Method = "No log: the load is where the nodes' commands exceed a twentieth of their peak. " + p.Method
+	}
+	if p.Load == nil {
+		return false
+	}
+	from := *p.Load
+	if end, ok := a.prefill(); ok {
+		p.List = append(p.List, Window{Prefill, from.Start, end})
+		from.Start = end
+	}
+	whole := from
+	stretch := a.stretch(from)
+	ended := a.burstEnd()
+	burst := !ended.IsZero() && ended.After(from.Start) && from.End.Sub(ended) >= max(2*time.Minute, from.Duration()/20)
+	if burst {
+		if after := (Window{Start: ended, End: from.End}); !stretch.End.After(ended.Add(after.Duration() / 2)) {
+			stretch = a.stretch(after) // the longest stretch lies in the burst, another one in what is sustained
+		}
+		stretch.Start = later(stretch.Start, ended)
+	}
+	cut := *p.Load
+	cut.Start = stretch.Start
+	if !burst {
+		cut.Start = a.warm(x, stretch)
+	}
+	cut.End = stretch.End
+	if whole.End.Sub(stretch.End) <= whole.Duration()/10 {
+		cut.End = a.cool(x, Window{Start: cut.Start, End: stretch.End})
+	}
+	if cut.Duration() <= 0 {
+		p.Method += " Here it found no steady state."
+		return true
+	}
+	p.Steady = &Window{Steady, cut.Start, cut.End}
+	begin := from.Start
+	if burst {
+		warm := a.warm(x, Window{Start: from.Start, End: ended})
+		if warm.After(begin) {
+			p.List = append(p.List, Window{WarmUp, begin, warm})
+		}
+		p.List = append(p.List, Window{Burst, warm, ended})
+		begin = ended
+	}
+	if cut.Start.After(begin) {
+		name := WarmUp
+		if burst || cut.Start.Sub(begin) > whole.Duration()/3 && stretch.Start.Sub(begin) > whole.Duration()/5 {
+			name = Disturbed
+		}
+		p.List = append(p.List, Window{name, begin, cut.Start})
+	}
+	p.List = append(p.List, *p.Steady)
+	if end := from.End; end.After(cut.End) {
+		name := RampDown
+		if end.Sub(cut.End) > whole.Duration()/10 {
+			name = Disturbed
+		}
+		p.List = append(p.List, Window{name, cut.End, end})
+	}
+	a.stability(x)
+	return true
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// busy is from the first to the last value above a twentieth of the highest.
+func busy(g *grid) *Window {
+	if len(g.v) == 0 {
+		return nil
+	}
+	top, first, last := 0.0, -1, -1
+	for _, v := range g.v {
+		if v > top {
+			top = v
+		}
+	}
+	for i, v := range g.v {
+		if top > 0 && v > top/20 {
+			if last = i; first < 0 {
+				first = i
+			}
+		}
+	}
+	if first < 0 {
+		return nil
+	}
+	return &Window{Phase: "load", Start: g.at(first), End: g.at(last + 1)}
+}
+
+// prefill is the time until which nothing was read, when reads follow.
+func (a *analysis) prefill() (time.Time, bool) {
+	if a.s == nil {
+		return time.Time{}, false
+	}
+	gets, sets := combine(a.s.of(a.nodes, getCommands, (*samples).rate), add), combine(a.s.of(a.nodes, setCommands, (*samples).rate), add)
+	if gets == nil || sets == nil || gets.step != sets.step {
+		return time.Time{}, false
+	}
+	reads := combine([]*grid{gets, sets}, func(get, set float64) float64 {
+		if get+set == 0 {
+			return math.NaN()
+		}
+		return 100 * get / (get + set)
+	})
+	from, to := reads.within(*a.Phases.Load)
+	known := reads.values(*a.Phases.Load)
+	if len(known) < 4 || median(known) < 20 {
+		return time.Time{}, false
+	}
+	n := from
+	for n < to && !(reads.v[n] >= 5) {
+		n++
+	}
+	if n == from || n == to {
+		return time.Time{}, false
+	}
+	end := reads.at(n)
+	return end, end.After(a.Phases.Load.Start) && end.Before(a.Phases.Load.End)
+}
+
+// stretch is the longest time in the window in which the same tasks ran.
+func (a *analysis) stretch(w Window) Window {
+	if a.l.window() == nil {
+		return w
+	}
+	cuts := []time.Time{w.Start, w.End}
+	for _, k := range a.l.order {
+		for _, t := range []time.Time{k.first, k.last} {
+			if t.After(w.Start) && t.Before(w.End) {
+				cuts = append(cuts, t)
+			}
+		}
+	}
+	slices.SortFunc(cuts, time.Time.Compare)
+	best := Window{}
+	for i := range cuts[1:] {
+		if s := (Window{Start: cuts[i], End: cuts[i+1]}); s.Duration() > best.Duration() {
+			best = s
+		}
+	}
+	best.Start, best.End = best.Start.Round(time.Second), best.End.Round(time.Second)
+	return best
+}
+
+// warm is where the warm-up of a stretch ends.
+func (a *analysis) warm(x *grid, w Window) time.Time {
+	from, to := x.within(w)
+	n := mser(x.v[from:to], 0.5)
+	return later(w.Start, x.at(from+n))
+}
+
+// cool is where the ramp-down of a stretch begins.
+func (a *analysis) cool(x *grid, w Window) time.Time {
+	from, to := x.within(w)
+	backwards := slices.Clone(x.v[from:to])
+	slices.Reverse(backwards)
+	if n := mser(backwards, 0.1); n > 0 {
+		return x.at(to - n)
+	}
+	return w.End
+}
+
+// mser is how many values at the begin to cut, by MSER: the cut after which the standard error of the mean of the rest is smallest. It works on
+// means of 5 values (MSER-5) where there are at least 50. Only the given share of the values is searched, for the statistic is not reliable
+// near the end of the data; a minimum on the bound of half is none: throughput never settled.
+func mser(x []float64, searched float64) int {
+	batch := 5
+	if len(x) < 50 {
+		batch = 1
+	}
+	var means []float64
+	for i := 0; i+batch <= len(x); i += batch {
+		m := mean(x[i : i+batch])
+		if math.IsNaN(m) {
+			m = 0 // no report is no operation
+		}
+		means = append(means, m)
+	}
+	n := len(means)
+	bound := int(float64(n) * searched)
+	if n < 10 || bound < 1 {
+		return 0
+	}
+	best, at := math.Inf(1), 0
+	sum, squares := 0.0, 0.0
+	offset := median(means) // keeps the difference of large numbers exact
+	for d := n - 1; d >= 0; d-- {
+		v := means[d] - offset
+		sum, squares = sum+v, squares+v*v
+		if rest := float64(n - d); d <= bound {
+			if statistic := (squares - sum*sum/rest) / (rest * rest); statistic <= best {
+				best, at = statistic, d
+			}
+		}
+	}
+	if at == 0 || at == bound && bound > 1 && searched >= 0.5 {
+		return 0
+	}
+	kept := mean(means[at:])
+	if math.Abs(mean(means[:at])-kept) <= 0.02*math.Abs(kept) {
+		return 0
+	}
+	return at * batch
+}
+
+// stability says how much throughput moved in the steady window.
+func (a *analysis) stability(x *grid) {
+	p := &a.Phases
+	step := int64(60)
+	if p.Steady.Duration() < 10*time.Minute {
+		step = 5
+	}
+	v := x.resample(step).values(*p.Steady)
+	if len(v) < 3 {
+		return
+	}
+	m := mean(v)
+	if m == 0 {
+		return
+	}
+	p.VariationPercent = known(100 * deviation(v) / m)
+	slope, square := 0.0, 0.0
+	for i, y := range v {
+		t := float64(i) - float64(len(v)-1)/2
+		slope, square = slope+t*(y-m), square+t*t
+	}
+	p.DriftPercent = known(100 * slope / square * float64(len(v)) / m)
+	if d := *p.DriftPercent; math.Abs(d) > 10 {
+		a.warn("throughput was not steady: it changed by %+.0f %% over the steady window", d)
+	}
+	if p.Steady.Duration() < 3*time.Minute {
+		a.warn("the steady window is only %s long: figures of it are rough", fmt.Sprint(p.Steady.Duration()))
+	}
+}

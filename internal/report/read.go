@@ -1,0 +1,365 @@
+package report
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// Run is the exported files of a run. Each may be nil: what it would have given is then said to lack.
+type Run struct {
+	Metrics, Logs io.Reader
+	Manifest      *export.Manifest
+}
+
+// How many values a series has at most, so that a day of 100 tasks and 90 nodes stays a page of a few megabytes.
+const (
+	pointsOfRun   = 1500 // one line for all of the run
+	pointsOfGroup = 6000 // the same line for each of a group of tasks or nodes, in all
+)
+
+// each is how many values each of n series of a group may have.
+func each(n int) int { return min(pointsOfRun, max(60, pointsOfGroup/max(1, n))) }
+
+// Analyze answers what the cache did and what limited it. It reads both files once, at the same time, and keeps sums and series of them, never
+// the rows. The error is that of a file that is not as promised, or ctx's; missing data is no error but said in the results.
+func Analyze(ctx context.Context, run Run) (*Results, error) {
+	m := (*manifest)(run.Manifest)
+	var s *samples
+	var l *load
+	read := make(chan error, 1)
+	go func() {
+		var err error
+		if run.Metrics != nil {
+			s, err = readSamples(until{ctx, run.Metrics}, m.step())
+		}
+		read <- err
+	}()
+	var err error
+	if run.Logs != nil {
+		l, err = readLoad(until{ctx, run.Logs})
+	}
+	if err = errors.Join(err, <-read); err != nil {
+		return nil, err
+	}
+	return analyze(m, s, l), nil
+}
+
+// until ends a reader with its context.
+type until struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (u until) Read(b []byte) (int, error) {
+	if err := context.Cause(u.ctx); err != nil {
+		return 0, err
+	}
+	return u.r.Read(b)
+}
+
+// analysis is what the sections are made from.
+type analysis struct {
+	*Results
+	m     *manifest
+	s     *samples // nil: no metrics
+	l     *load    // nil: no log
+	nodes []*source
+	load  *source // the service; nil: none
+	kind  nodeType
+	known bool // kind is
+}
+
+func analyze(m *manifest, s *samples, l *load) *Results {
+	r := &Results{SchemaVersion: SchemaVersion, Headline: []Figure{}, Tasks: []TaskResult{}, Nodes: []NodeResult{}, Gaps: []Gap{}, Warnings: []string{}, Lacking: []Lack{}}
+	r.Verdict.Limits, r.Verdict.Findings = []string{}, []Finding{}
+	r.Phases.List, r.Client.Errors.Kinds = []Window{}, []ErrorKind{}
+	r.Client.Latency.Percentiles, r.Client.Latency.Curve = []Percentile{}, []Percentile{}
+	r.Network.Nodes, r.Network.Allowances = []NodeNetwork{}, []Allowance{}
+	r.Cost.Items, r.Cost.Missing, r.Cost.NotIncluded = []CostItem{}, []string{}, []string{}
+	r.Provenance.Files, r.Provenance.Data = []Source{}, []Data{}
+	a := &analysis{Results: r, m: m, s: s, l: l}
+	if m != nil {
+		r.Warnings = append(r.Warnings, m.Warnings...)
+	}
+	a.provenance()
+	a.configure()
+	if s != nil {
+		for _, id := range slices.Sorted(maps.Keys(s.nodes)) {
+			a.nodes = append(a.nodes, s.nodes[id])
+		}
+		for _, id := range slices.Sorted(maps.Keys(s.services)) {
+			if a.load == nil || strings.HasSuffix(id, "-load") {
+				a.load = s.services[id]
+			}
+		}
+	}
+	a.kind, a.known = facts().nodeTypes[r.Configuration.NodeType]
+	if a.phases() {
+		a.client()
+		a.network()
+		a.server()
+		a.verdict()
+	} else {
+		a.nothing()
+	}
+	a.cost()
+	a.headline()
+	a.missing()
+	return r
+}
+
+// nothing says that there is no load to look at.
+func (a *analysis) nothing() {
+	why := "no operation of a load is in the files"
+	if a.l != nil {
+		a.l.tasks(a.Results, a.m)
+		a.l.trouble(a.Results)
+		if len(a.Tasks) > 0 {
+			why = fmt.Sprintf("no task did an operation: task %s %s", a.Tasks[0].ID, first(a.Tasks[0].Trouble, "was silent"))
+		}
+	}
+	a.Verdict.Outcome, a.Verdict.Sentence = CannotTell, "Cannot tell what limited the run, because "+why+"."
+	a.Client.Latency.Note = why
+	for _, section := range []string{"client", "latency", "phases", "server", "network", "cpu", "memory", "connections"} {
+		a.lack(section, "%s", why)
+	}
+	if len(a.Tasks) == 0 {
+		a.lack("tasks", "%s", why)
+	}
+}
+
+func (a *analysis) client() {
+	if a.l.window() == nil {
+		const why = "no load task wrote a progress record into the log, or there is no log"
+		for _, section := range []string{"client", "latency", "tasks"} {
+			a.lack(section, why)
+		}
+		a.Client.Latency.Note = why
+		return
+	}
+	a.l.fill(a.Results)
+	a.l.latencies(a.Results)
+	a.l.tasks(a.Results, a.m)
+	a.l.trouble(a.Results)
+}
+
+// manifest reads members of a manifest that may not be there.
+type manifest export.Manifest
+
+// step is how dense the metrics are kept, in seconds.
+func (m *manifest) step() int64 {
+	if m != nil && m.Window != nil && m.Window.End.Sub(m.Window.Start) <= 2*time.Hour {
+		return 1
+	}
+	return 60
+}
+
+func (m *manifest) tasks() []export.Task {
+	if m == nil {
+		return nil
+	}
+	return m.Tasks
+}
+
+// stopped is why ECS stopped a task.
+func (m *manifest) stopped(id string) string {
+	for _, t := range m.tasks() {
+		if shortID(t.ID) == shortID(id) {
+			return first(t.StoppedReason, t.StopCode)
+		}
+	}
+	return ""
+}
+
+func (m *manifest) node(id string) (export.Node, bool) {
+	if m == nil || m.Membership == nil {
+		return export.Node{}, false
+	}
+	for _, n := range m.Membership.Nodes {
+		if nodeID(n.CacheClusterID, n.CacheNodeID) == id {
+			return n, true
+		}
+	}
+	return export.Node{}, false
+}
+
+func (a *analysis) provenance() {
+	p := &a.Provenance
+	if a.m != nil {
+		a.Name, a.Run = a.m.Name, a.m.Run
+		p.ManifestComplete, p.ManifestCreated, p.ExportTool = &a.m.Complete, &a.m.CreatedAt, a.m.ToolVersion
+		for _, o := range a.m.Objects {
+			p.Files = append(p.Files, Source{Kind: o.Kind, Key: o.Key, Bytes: o.Bytes, SHA256: o.SHA256})
+		}
+		if !a.m.Complete {
+			a.warn("the manifest is not complete: the run's stop had not finished its export")
+		}
+	} else {
+		a.warn("there is no manifest: configuration, prices and what should be there are not known")
+	}
+	if a.s != nil {
+		p.MetricRows, p.MetricsFrom, p.MetricsTo = a.s.rows, instant(a.s.from), instant(a.s.to)
+	}
+	if a.l != nil {
+		p.LogLines, p.LogEvents, p.LogFrom, p.LogTo = int64(a.l.log.Lines), int64(a.l.log.Events), instant(a.l.from), instant(a.l.to)
+		for _, t := range a.l.log.Tasks {
+			a.Run = first(a.Run, t.Run)
+		}
+	}
+	ref := facts()
+	p.Data = append(p.Data, ref.types, ref.nodes, ref.tasks)
+}
+
+// settings are the members of the manifest's settings that the analysis knows; a value may be absent, null, or of another type elsewhere.
+type settings struct {
+	Cache struct {
+		Engine            string
+		EngineVersion     string `json:"engine_version"`
+		NodeType          string `json:"node_type"`
+		Shards, Replicas  *int
+		TransitEncryption *bool `json:"transit_encryption"`
+	}
+	Load struct {
+		TaskCount    int `json:"task_count"`
+		CPU          int
+		Memory       int
+		Architecture string
+		Threads      int
+		Clients      int
+		Pipeline     int
+		DataSize     int `json:"data_size"`
+		Ratio        string
+		KeyPattern   string   `json:"key_pattern"`
+		KeyMaximum   int64    `json:"key_maximum"`
+		RateLimit    *float64 `json:"rate_limit"`
+		ExtraArgs    []string `json:"extra_args"`
+		Image        string
+	}
+}
+
+func (a *analysis) configure() {
+	c := &a.Configuration
+	c.ExtraArgs = []string{}
+	if a.m != nil {
+		var s settings
+		if len(a.m.Settings) > 0 {
+			if err := json.Unmarshal(a.m.Settings, &s); err != nil {
+				a.warn("settings in the manifest are of another kind: %v", err)
+			}
+			c.Settings = a.m.Settings
+		}
+		c.Engine, c.EngineVersion, c.NodeType, c.TLS = s.Cache.Engine, s.Cache.EngineVersion, s.Cache.NodeType, s.Cache.TransitEncryption
+		w := s.Load
+		c.Tasks, c.TaskCPUUnits, c.TaskMemoryMiB, c.Architecture, c.Threads, c.Clients, c.Pipeline = w.TaskCount, w.CPU, w.Memory, w.Architecture, w.Threads, w.Clients, w.Pipeline
+		c.DataSize, c.Ratio, c.KeyPattern, c.KeyMaximum, c.RateLimit, c.Image = w.DataSize, w.Ratio, w.KeyPattern, w.KeyMaximum, w.RateLimit, w.Image
+		if w.ExtraArgs != nil {
+			c.ExtraArgs = w.ExtraArgs
+		}
+		if g := a.m.Membership; g != nil {
+			c.Engine, c.EngineVersion = cmp.Or(g.Engine, c.Engine), cmp.Or(g.EngineVersion, c.EngineVersion)
+			c.NodeType, c.ClusterMode, c.Nodes = cmp.Or(g.NodeType, c.NodeType), g.ClusterMode, len(g.Nodes)
+			shards := map[string]bool{}
+			for _, n := range g.Nodes {
+				shards[n.NodeGroup] = true
+				if zone := n.AvailabilityZone; c.Region == "" && len(zone) > 1 {
+					c.Region = strings.TrimRight(zone, "abcdefghij") // us-east-1b
+				}
+			}
+			c.Shards = len(shards)
+		}
+	}
+	if a.s != nil {
+		c.Nodes = cmp.Or(c.Nodes, len(a.s.nodes))
+	}
+	if a.l != nil {
+		c.Server, c.Tasks = a.l.log.Server, cmp.Or(c.Tasks, len(a.l.log.Tasks))
+		for _, t := range a.l.log.Tasks {
+			c.Generator = first(c.Generator, t.Generator)
+			c.DifferentGenerator = c.DifferentGenerator || t.Generator != c.Generator
+		}
+		if c.DifferentGenerator {
+			a.warn("the tasks did not all run the same generator")
+		}
+	}
+}
+
+// missing lists gaps: metrics without a datapoint, and holes of those that the verdict needs.
+func (a *analysis) missing() {
+	if a.s == nil {
+		return
+	}
+	period := int64(0)
+	for _, n := range a.nodes {
+		for _, m := range []metric{engineCPU, hostCPU, bytesIn, bytesOut} {
+			g := a.s.grid(n, m)
+			if g == nil {
+				continue
+			}
+			period = max(period, g.step)
+			if a.Phases.Load != nil {
+				a.holes(g, m.name+" of "+n.id)
+			}
+		}
+	}
+	a.Provenance.MetricPeriod = int(period)
+	if a.m != nil && a.m.Metrics != nil {
+		for _, name := range a.m.Metrics.Missing {
+			a.Gaps = append(a.Gaps, Gap{What: name + ": no datapoint on any node"})
+		}
+	}
+	const most = 100
+	if n := len(a.Gaps); n > most {
+		a.Gaps = a.Gaps[:most]
+		a.warn("%d gaps, of which the first %d are listed", n, most)
+	}
+}
+
+// holes are stretches of the load without a value.
+func (a *analysis) holes(g *grid, what string) {
+	w := *a.Phases.Load
+	step := time.Duration(g.step) * time.Second
+	hole := time.Time{}
+	for t := w.Start.Truncate(step).Add(step); !t.Add(step).After(w.End); t = t.Add(step) {
+		i := (t.Unix() - g.start) / g.step
+		switch there := i >= 0 && i < int64(len(g.v)) && !math.IsNaN(g.v[i]); {
+		case !there && hole.IsZero():
+			hole = t
+		case there && !hole.IsZero():
+			a.gap(what, hole, t)
+			hole = time.Time{}
+		}
+	}
+	if !hole.IsZero() {
+		a.gap(what, hole, w.End)
+	}
+}
+
+// figure adds a headline figure. how says how it was made; absent, why it is not there.
+func (a *analysis) figure(id, label, unit, better string, value *float64, w *Window, how, absent string) {
+	if value == nil {
+		w, how = nil, absent
+	}
+	a.Headline = append(a.Headline, Figure{ID: id, Label: label, Unit: unit, Better: better, Value: value, Window: w, Note: how})
+}
+
+// at says a window in minutes of the load.
+func (a *analysis) at(w Window) string {
+	begin := a.Phases.Load.Start
+	return fmt.Sprintf("%s to %s of the load", clock(w.Start.Sub(begin)), clock(w.End.Sub(begin)))
+}
+
+func clock(d time.Duration) string {
+	s := int(d.Seconds() + 0.5)
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+}

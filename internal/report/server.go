@@ -1,0 +1,224 @@
+package report
+
+import (
+	"math"
+	"slices"
+)
+
+// ms turns the server's microseconds into milliseconds.
+func (s *samples) ms(n *source, m metric) *grid { return s.grid(n, m).scale(1e-3) }
+
+// memory of a node in percent of maxmemory, without what eviction leaves out where AWS says that.
+func (s *samples) memory(n *source, _ metric) *grid {
+	if g := s.grid(n, memoryEvict); g != nil {
+		return g
+	}
+	return s.grid(n, memoryAll)
+}
+
+// server writes the nodes and what they add up to: the sections server, cpu, memory and connections.
+func (a *analysis) server() {
+	all := func(m metric, read func(*samples, *source, metric) *grid) []*grid { return a.s.of(a.nodes, m, read) }
+	line := func(g *grid, name, unit, stat string) *Series { return g.series(name, unit, stat, pointsOfRun) }
+	grid, rate, ms := (*samples).grid, (*samples).rate, (*samples).ms
+	load := *a.Phases.Load
+
+	a.Server = Server{
+		Commands: line(combine(all(commands, rate), add), "commands", "commands/s", "mean"),
+		ReadP50:  line(combine(all(readP50, ms), math.Max), "p50 of reads, slowest node", "ms", "max"),
+		ReadP99:  line(combine(all(readP99, ms), math.Max), "p99 of reads, slowest node", "ms", "max"),
+		WriteP50: line(combine(all(writeP50, ms), math.Max), "p50 of writes, slowest node", "ms", "max"),
+		WriteP99: line(combine(all(writeP99, ms), math.Max), "p99 of writes, slowest node", "ms", "max"),
+		HitRate:  line(hitRate(combine(all(hits, rate), add), combine(all(misses, rate), add)), "hit rate", "percent", "mean"),
+		Items:    line(combine(all(items, grid), add), "keys", "count", "mean"),
+	}
+	engine, host, credits := all(engineCPU, grid), all(hostCPU, grid), all(creditBalance, grid)
+	a.CPU = CPU{
+		Engine:    line(average(engine), "engine CPU, mean of the nodes", "percent", "mean"),
+		EngineMax: line(combine(engine, math.Max), "engine CPU, busiest node", "percent", "max"),
+		Host:      line(average(host), "host CPU, mean of the nodes", "percent", "mean"),
+		HostMax:   line(combine(host, math.Max), "host CPU, busiest node", "percent", "max"),
+		Credits:   line(combine(credits, math.Min), "CPU credits, lowest node", "vCPU-minutes", "mean"),
+	}
+	a.Memory = Memory{
+		Percent:   line(combine(all(memoryAll, (*samples).memory), math.Max), "memory, fullest node", "percent", "max"),
+		UsedBytes: line(combine(all(usedMemory, grid), add), "memory used by data", "bytes", "mean"),
+		Freeable:  line(combine(all(freeable, grid), math.Min), "freeable memory, node with least", "bytes", "mean"),
+		Swap:      line(combine(all(swap, grid), math.Max), "swap, node with most", "bytes", "max"),
+		Evictions: line(combine(all(evictions, rate), add), "evictions", "1/s", "mean"),
+		Evicted:   combine(all(evictions, grid), add).over(load, total),
+	}
+	a.Connections = Connections{
+		Current:  line(combine(all(connections, grid), add), "connections", "count", "max"),
+		New:      line(combine(all(newConnections, rate), add), "new connections", "1/s", "mean"),
+		Rejected: combine(all(rejected, grid), add).over(load, total),
+	}
+	if a.known {
+		vcpu, memory := a.kind.vcpu, a.kind.memoryGiB
+		a.CPU.VCPU, a.Memory.NodeGiB = &vcpu, &memory
+	}
+	if c := a.Configuration; c.Tasks > 0 && c.Threads > 0 && c.Clients > 0 {
+		n := c.Tasks * c.Threads * c.Clients
+		a.Connections.Expected = &n
+	}
+	for _, lack := range []struct {
+		section string
+		has     *Series
+		why     string
+	}{
+		{"server", a.Server.Commands, "ProcessedCommands is not in the metrics"},
+		{"cpu", first2(a.CPU.Engine, a.CPU.Host), "neither EngineCPUUtilization nor CPUUtilization of the nodes is in the metrics"},
+		{"memory", first2(a.Memory.Percent, a.Memory.UsedBytes), "neither DatabaseMemoryUsagePercentage nor BytesUsedForCache is in the metrics"},
+		{"connections", a.Connections.Current, "CurrConnections is not in the metrics"},
+	} {
+		if lack.has == nil {
+			a.lack(lack.section, "%s", lack.why)
+		}
+	}
+	limit := each(len(a.nodes))
+	for _, n := range a.nodes {
+		a.Nodes = append(a.Nodes, a.node(n, limit))
+	}
+	if early, late := a.halves(a.Server.HitRate); late-early > 5 {
+		a.warn("the cache was still filling: its hit rate was %.0f %% in the first half of the steady window and %.0f %% in the second", early, late)
+	}
+}
+
+func first2(a, b *Series) *Series {
+	if a != nil {
+		return a
+	}
+	return b
+}
+
+// hitRate in percent.
+func hitRate(hits, misses *grid) *grid {
+	if hits == nil || misses == nil {
+		return nil
+	}
+	return combine([]*grid{hits, misses}, func(hit, miss float64) float64 { return 100 * hit / (hit + miss) })
+}
+
+// halves is the mean of a series in the first and in the second half of the steady window; 0 and 0 when there is none.
+func (a *analysis) halves(s *Series) (early, late float64) {
+	if a.Phases.Steady == nil {
+		return 0, 0
+	}
+	v := s.grid().values(*a.Phases.Steady)
+	if len(v) < 4 {
+		return 0, 0
+	}
+	return mean(v[:len(v)/2]), mean(v[len(v)/2:])
+}
+
+// window is the steady one, else all of the load.
+func (a *analysis) window() Window {
+	if a.Phases.Steady != nil {
+		return *a.Phases.Steady
+	}
+	return *a.Phases.Load
+}
+
+func (a *analysis) node(n *source, limit int) NodeResult {
+	w, load := a.window(), *a.Phases.Load
+	s := a.s
+	out := NodeResult{ID: n.id}
+	if m, ok := a.m.node(n.id); ok {
+		out.Shard, out.Role, out.AvailabilityZone = m.NodeGroup, m.Role, m.AvailabilityZone
+	}
+	if v := s.grid(n, isMaster).over(w, mean); out.Role == "" && v != nil {
+		out.Role = map[bool]string{true: "primary", false: "replica"}[*v >= 0.5]
+	}
+	engine, host, credits := s.grid(n, engineCPU), s.grid(n, hostCPU), s.grid(n, creditBalance)
+	work, in, outward := s.rate(n, commands), s.rate(n, bytesIn), s.rate(n, bytesOut)
+	highIn, highOut := s.grid(n, peakIn), s.grid(n, peakOut)
+	reads, writes := s.ms(n, readP99), s.ms(n, writeP99)
+	memory, evicted, connected := s.memory(n, memoryAll), s.rate(n, evictions), s.grid(n, connections)
+	out.EngineCPUPercent, out.HostCPUPercent, out.CreditBalance = engine.over(w, mean), host.over(w, mean), credits.over(load, lowest)
+	out.CommandsPerSecond, out.ReadP99MS, out.WriteP99MS = work.over(w, mean), reads.over(w, median), writes.over(w, median)
+	out.HitPercent = hitRate(s.rate(n, hits), s.rate(n, misses)).over(w, mean)
+	out.MemoryPercent, out.Evictions, out.MaxConnections = memory.over(w, highest), s.grid(n, evictions).over(w, total), connected.over(w, highest)
+	out.BytesInPerSecond, out.BytesOutPerSecond = in.over(w, mean), outward.over(w, mean)
+	out.PeakBytesInPerSecond, out.PeakBytesOutPerSecond = highIn.over(load, highest), highOut.over(load, highest)
+	out.Series = NodeSeries{
+		EngineCPU: engine.series("engine CPU", "percent", "mean", limit), HostCPU: host.series("host CPU", "percent", "mean", limit),
+		CreditBalance: credits.series("CPU credits", "vCPU-minutes", "mean", limit), Commands: work.series("commands", "commands/s", "mean", limit),
+		ReadP99: reads.series("p99 of reads", "ms", "max", limit), WriteP99: writes.series("p99 of writes", "ms", "max", limit),
+		BytesIn: in.series("in", "bytes/s", "mean", limit), BytesOut: outward.series("out", "bytes/s", "mean", limit),
+		PeakIn: highIn.series("in, highest second", "bytes/s", "max", limit), PeakOut: highOut.series("out, highest second", "bytes/s", "max", limit),
+		Memory: memory.series("memory", "percent", "max", limit), Evictions: evicted.series("evictions", "1/s", "mean", limit),
+		Connections: connected.series("connections", "count", "max", limit),
+	}
+	return out
+}
+
+// headline picks the figures that a reader wants first.
+func (a *analysis) headline() {
+	if a.Phases.Load == nil {
+		return
+	}
+	load, w, run := a.Phases.Load, a.window(), a.life()
+	how := "mean"
+	if a.Phases.Steady == nil {
+		how = "mean of all of the load: no steady state was found"
+	}
+	const absent = "not in the exported files"
+	if a.Client.Throughput != nil {
+		x := a.l.ops.grid(*load, nil)
+		a.figure("ops_per_second", "Throughput", "ops/s", "higher", x.over(w, mean), &w, how, absent)
+		for i := range a.Phases.List {
+			if p := a.Phases.List[i]; p.Phase == Burst {
+				a.figure("ops_per_second_burst", "Throughput with burst bandwidth", "ops/s", "higher", x.over(p, mean), &p, "mean", absent)
+			}
+		}
+	} else {
+		work := combine(a.s.of(a.nodes, commands, (*samples).rate), add)
+		a.figure("ops_per_second", "Throughput", "ops/s", "higher", work.over(w, mean), &w, "commands that the nodes processed, for there is no log of the load", absent)
+	}
+	l := &a.Client.Latency
+	const merged = "merged histograms of all of the load: a histogram has no times"
+	a.figure("latency_mean_ms", "Mean latency", "ms", "lower", l.MeanMS, l.Window, merged, l.Note)
+	for _, p := range []struct {
+		id, label string
+		percent   float64
+	}{{"latency_p50_ms", "p50 latency", 50}, {"latency_p99_ms", "p99 latency", 99}, {"latency_p999_ms", "p99.9 latency", 99.9}} {
+		var v *float64
+		if ms, ok := l.At(p.percent); ok {
+			v = &ms
+		}
+		a.figure(p.id, p.label, "ms", "lower", v, l.Window, merged, l.Note)
+	}
+	a.figure("latency_max_ms", "Highest latency", "ms", "lower", l.MaxMS, l.Window, merged, l.Note)
+	for _, f := range []struct {
+		id, label, unit, better, how string
+		of                           func(*NodeResult) *float64
+	}{
+		{"server_read_p99_ms", "p99 of reads, by the server", "ms", "lower", "median of the minutes' p99, slowest node; without the network", func(n *NodeResult) *float64 { return n.ReadP99MS }},
+		{"server_write_p99_ms", "p99 of writes, by the server", "ms", "lower", "median of the minutes' p99, slowest node; without the network", func(n *NodeResult) *float64 { return n.WriteP99MS }},
+		{"engine_cpu_percent", "Engine CPU", "percent", "", "mean, busiest node", func(n *NodeResult) *float64 { return n.EngineCPUPercent }},
+		{"node_bytes_out_per_second", "Traffic out of a node", "bytes/s", "", "mean, busiest node", func(n *NodeResult) *float64 { return n.BytesOutPerSecond }},
+		{"node_bytes_in_per_second", "Traffic into a node", "bytes/s", "", "mean, busiest node", func(n *NodeResult) *float64 { return n.BytesInPerSecond }},
+	} {
+		a.figure(f.id, f.label, f.unit, f.better, a.highestNode(f.of), &w, f.how, absent)
+	}
+	a.figure("hit_percent", "Reads that hit", "percent", "", a.Client.HitPercent, load, "by the tasks' final tables", "the tasks printed no final table with reads")
+	if a.Client.Throughput != nil {
+		a.figure("operations", "Successful operations", "count", "", known(float64(a.Client.SuccessfulOperations)), load, "of the tasks whose result counts", "")
+	}
+	a.figure("usd_total", "Cost of the run", "USD", "lower", a.Cost.TotalUSD, &run, a.Cost.Note, a.Cost.Note)
+	a.figure("usd_per_million_ops", "Cost of a million operations", "USD", "lower", a.Cost.USDPerMillionOps, &run, "cost of the run over its successful operations. "+a.Cost.Note, a.Cost.Note)
+}
+
+func (a *analysis) highestNode(of func(*NodeResult) *float64) *float64 {
+	var all []float64
+	for i := range a.Nodes {
+		if v := of(&a.Nodes[i]); v != nil {
+			all = append(all, *v)
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	v := slices.Max(all)
+	return &v
+}

@@ -1,0 +1,274 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+const large = 20_000_000 // bytes of log: three parts of a multipart upload
+
+// undisturbed is how a run ends when nothing goes wrong, and the calls that it takes.
+func undisturbed(t *testing.T, bytes int) (outcome, []string) {
+	t.Helper()
+	w := freeze(t, bytes)
+	c := w.caller()
+	answer, err, _ := w.invoke(shutdown.ActionStop, "stop", c)
+	require.NoError(t, err)
+	require.Equal(t, shutdown.StatusDone, answer.Status, answer.Message)
+	return w.ended(), c.ops
+}
+
+func (o outcome) equal(t *testing.T, other outcome) {
+	t.Helper()
+	require.Equal(t, o.manifest, other.manifest)
+	require.True(t, o.metrics == other.metrics, "the metrics are not byte-identical")
+	require.True(t, o.logs == other.logs, "the logs are not byte-identical")
+}
+
+// state is the run's record.
+func (w *frozen) state() (s shutdown.State) {
+	text := w.text("state", "json")
+	if text != "" {
+		require.NoError(w.t, json.Unmarshal([]byte(text), &s))
+	}
+	return s
+}
+
+// interrupted holds what is promised at any time: no half object under a final key, and no open upload but the one that the record names.
+func (w *frozen) interrupted(whole outcome) {
+	w.t.Helper()
+	for kind, want := range map[string]string{"metrics": whole.metrics, "logs": whole.logs} {
+		if got := w.text(kind, map[string]string{"metrics": "csv", "logs": "txt"}[kind]); got != "" {
+			require.True(w.t, want == got, "%s is whole or not there", kind)
+		}
+	}
+	open := w.uploads()
+	require.LessOrEqual(w.t, len(open), 1)
+	if len(open) == 1 {
+		p := w.state().Progress
+		require.NotNil(w.t, p, "an upload is open that no record names")
+		require.Contains(w.t, []string{"", open[0]}, p.UploadID)
+	}
+}
+
+// finish lets the retries of the function, and watch, do the rest.
+func (w *frozen) finish(retried bool) outcome {
+	w.t.Helper()
+	if retried { // with its request's id, soon
+		w.clock.pass(time.Second)
+		_, err, _ := w.invoke(shutdown.ActionStop, "stop", w.caller())
+		require.NoError(w.t, err)
+	}
+	for range 8 {
+		w.tick(10 * time.Minute)
+	}
+	return w.ended()
+}
+
+func TestFaultsKilledAtEveryCall(t *testing.T) {
+	onlyLocal(t)
+	want, ops := undisturbed(t, 0)
+	require.Greater(t, len(ops), 40)
+	scaled := slices.Index(ops, "UpdateService") + 1
+	for k := range len(ops) {
+		for _, effect := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%02d %s effect=%v", k+1, ops[k], effect), func(t *testing.T) {
+				t.Parallel()
+				w := freeze(t, 0)
+				c := w.caller()
+				c.killAt, c.effect = k+1, effect
+				_, _, alive := w.invoke(shutdown.ActionStop, "stop", c)
+				require.False(t, alive)
+				w.interrupted(want)
+				// Until it is scaled down the load goes on, and what there is to export with it: then only the retry comes in the same minute.
+				want.equal(t, w.finish(k < scaled || k%2 == 0))
+			})
+		}
+	}
+}
+
+func TestFaultsKilledInALargeUpload(t *testing.T) {
+	onlyLocal(t)
+	want, ops := undisturbed(t, large)
+	first := slices.Index(ops, "CreateMultipartUpload")
+	last := slices.Index(ops, "CompleteMultipartUpload")
+	require.Equal(t, 3, count(ops, "UploadPart"))
+	for k := first - 1; k <= last+1; k++ { // from the record that names the upload to the record of the object
+		t.Run(fmt.Sprintf("%02d %s", k+1, ops[k]), func(t *testing.T) {
+			t.Parallel()
+			for _, effect := range []bool{false, true} {
+				w := freeze(t, large)
+				c := w.caller()
+				c.killAt, c.effect = k+1, effect
+				_, _, alive := w.invoke(shutdown.ActionStop, "stop", c)
+				require.False(t, alive)
+				w.interrupted(want)
+				want.equal(t, w.finish(k%2 == 0))
+			}
+		})
+	}
+}
+
+// Each call takes 20 seconds: one invocation is far too short for the export, and the next ones carry it on.
+func TestFaultsExportLongerThanAnInvocation(t *testing.T) {
+	onlyLocal(t)
+	const bytes = 60_000_000
+	want, ops := undisturbed(t, bytes)
+	w := freeze(t, bytes)
+	invocations, read := 0, 0
+	for range 20 {
+		c := w.caller()
+		c.before = func(int, string) { w.clock.pass(20 * time.Second) }
+		action := shutdown.ActionStop
+		if invocations++; invocations > 1 {
+			action = shutdown.ActionWatch
+		}
+		answer, err, _ := w.invoke(action, fmt.Sprint("invocation ", invocations), c)
+		require.NoError(t, err, "only time is missing")
+		read += count(c.ops, "GetLogEvents")
+		if answer.Status == shutdown.StatusDone {
+			break
+		}
+		w.interrupted(want)
+		require.Empty(t, w.cache(), "the cache does not wait for the export")
+	}
+	want.equal(t, w.ended())
+	require.Greater(t, invocations, 2)
+	t.Logf("%d invocations, %d calls of GetLogEvents instead of %d", invocations, read, count(ops, "GetLogEvents"))
+}
+
+// A second invocation begins at the k-th call of the first. It stands back; or, when the first is overdue, takes the run over.
+func TestFaultsSideBySide(t *testing.T) {
+	onlyLocal(t)
+	want, ops := undisturbed(t, 0)
+	scaled := slices.Index(ops, "UpdateService") + 1
+	for k := 0; k < len(ops); k += 3 {
+		for _, overdue := range []bool{false, true} {
+			if overdue && k <= scaled {
+				continue // the load would go on for those minutes
+			}
+			t.Run(fmt.Sprintf("%02d %s overdue=%v", k+1, ops[k], overdue), func(t *testing.T) {
+				t.Parallel()
+				w := freeze(t, 0)
+				c := w.caller()
+				var once sync.Once
+				c.before = func(n int, _ string) {
+					if n <= k {
+						return
+					}
+					once.Do(func() {
+						if overdue {
+							w.quiet()
+							w.clock.pass(16 * time.Minute)
+						}
+						_, err, _ := w.invoke(shutdown.ActionStop, "another", w.caller())
+						require.NoError(t, err)
+					})
+				}
+				_, err, _ := w.invoke(shutdown.ActionStop, "stop", c)
+				require.NoError(t, err)
+				w.interrupted(want)
+				want.equal(t, w.finish(false))
+			})
+		}
+	}
+}
+
+func TestFaultsOfEachKind(t *testing.T) {
+	onlyLocal(t)
+	wants := map[int]outcome{}
+	for _, bytes := range []int{0, large} {
+		wants[bytes], _ = undisturbed(t, bytes)
+	}
+	everywhere := func(kind string) (faults []string) {
+		for _, action := range []string{"scheduler.GetSchedule:1", "ecs.DescribeServices:1", "ecs.ListTasks:1", "ecs.UpdateService:1", "ecs.DescribeTasks:1", "elasticache.DescribeReplicationGroups:1",
+			"elasticache.DescribeCacheClusters:1", "monitoring.GetMetricData:1-2", "monitoring.ListMetrics:2", "logs.DescribeLogStreams:1", "logs.GetLogEvents:2-3",
+			"s3.GetObject:1", "s3.PutObject:1", "s3.PutObject:4", "elasticache.ListTagsForResource:1", "elasticache.DeleteReplicationGroup:1", "scheduler.DeleteSchedule:1"} {
+			faults = append(faults, action+"="+kind)
+		}
+		return faults
+	}
+	upload := func(kind string) (faults []string) {
+		for _, action := range []string{"s3.CreateMultipartUpload:1", "s3.UploadPart:1", "s3.UploadPart:3", "s3.CompleteMultipartUpload:1"} {
+			faults = append(faults, action+"="+kind)
+		}
+		return faults
+	}
+	for name, test := range map[string]struct {
+		bytes  int
+		faults []string
+		denied bool // the first invocation fails, and the next one is allowed what it needs
+	}{
+		"throttle":            {faults: everywhere(wire.Throttle)},
+		"5xx":                 {faults: everywhere(wire.ServerFail)},
+		"cut":                 {faults: everywhere(wire.Cut)},
+		"cut-request":         {faults: everywhere(wire.CutRequest)},
+		"slow":                {faults: []string{"*=slow(20ms)"}},
+		"upload throttle":     {bytes: large, faults: upload(wire.Throttle)},
+		"upload 5xx":          {bytes: large, faults: upload(wire.ServerFail)},
+		"upload cut":          {bytes: large, faults: upload(wire.Cut)},
+		"upload cut-request":  {bytes: large, faults: upload(wire.CutRequest)},
+		"stale":               {faults: []string{"ecs.DescribeServices:2-3=stale", "ecs.ListTasks:3-6=stale", "ecs.DescribeTasks:2-3=stale", "elasticache.DescribeReplicationGroups:2-4=stale", "scheduler.GetSchedule:2+=stale", "logs.DescribeLogStreams=stale"}},
+		"denied metrics":      {faults: []string{"monitoring.*=denied"}, denied: true},
+		"denied logs":         {faults: []string{"logs.GetLogEvents=denied"}, denied: true},
+		"denied upload":       {bytes: large, faults: []string{"s3.UploadPart:2+=denied"}, denied: true},
+		"denied bucket":       {faults: []string{"s3.PutObject:2+=denied"}, denied: true},
+		"denied to delete":    {faults: []string{"elasticache.DeleteReplicationGroup=denied"}, denied: true},
+		"denied last of all":  {faults: []string{"scheduler.DeleteSchedule=denied"}, denied: true},
+		"denied to read tags": {faults: []string{"elasticache.ListTagsForResource=denied"}, denied: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := freeze(t, test.bytes)
+			for _, text := range test.faults {
+				fault, err := wire.ParseFault(text)
+				require.NoError(t, err)
+				w.Faults.Add(fault)
+			}
+			_, err, _ := w.invoke(shutdown.ActionStop, "stop", w.caller())
+			if test.denied {
+				require.ErrorContains(t, err, "AccessDenied")
+				w.interrupted(wants[test.bytes])
+				require.Zero(t, w.quiet(), "the load has stopped whatever fails")
+				require.NotZero(t, w.schedules(), "the guard stays")
+				require.Equal(t, strings.Contains(name, "delete") || strings.Contains(name, "tags"), w.cache() != "", "the cache is deleted whatever else fails")
+			} else {
+				require.NoError(t, err)
+			}
+			fired := w.Faults.Fired()
+			for _, text := range test.faults {
+				action, _, _ := strings.Cut(strings.Split(text, "=")[0], ":")
+				require.True(t, action == "*" || slices.ContainsFunc(fired, func(f string) bool { return strings.HasPrefix(f, strings.TrimSuffix(action, "*")) }), "%s did not happen: %v", text, fired)
+			}
+			w.Faults.Clear()
+			wants[test.bytes].equal(t, w.finish(false))
+		})
+	}
+}
+
+func count(ops []string, op string) (n int) {
+	for _, o := range ops {
+		if o == op {
+			n++
+		}
+	}
+	return n
+}
+
+// onlyLocal skips what only an embedded world can suffer.
+func onlyLocal(t *testing.T) {
+	t.Helper()
+	if onAWS() {
+		t.Skip("faults happen on the embedded AWS alone")
+	}
+}

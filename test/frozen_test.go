@@ -1,0 +1,366 @@
+package test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecst "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	ect "github.com/aws/aws-sdk-go-v2/service/elasticache/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	schedulert "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// jumper is a clock that runs with the machine's and can be set. Sleeps are real.
+type jumper struct {
+	account.SystemClock
+	mu     sync.Mutex
+	offset time.Duration
+}
+
+func (c *jumper) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().UTC().Add(c.offset)
+}
+
+func (c *jumper) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.offset += d
+}
+
+func (c *jumper) set(t time.Time) { c.pass(t.Sub(c.Now())) }
+
+// leaper is the function's clock in such a world: when it sleeps, the world's time leaps, and processes get a moment to follow.
+type leaper struct{ *jumper }
+
+func (c leaper) Sleep(ctx context.Context, d time.Duration) error {
+	c.pass(d)
+	return c.jumper.Sleep(ctx, 10*time.Millisecond)
+}
+
+// A frozen world holds one stack at the planned end of its run: real services, a real cache and a real task, but metrics and logs that
+// were put there, whole, and do not change with the time. Its run begins in the hour after the next: deadlines lie in the future.
+type frozen struct {
+	*localaws.Server
+	t     *testing.T
+	clock *jumper
+	cfg   shutdown.Config
+	aws   aws.Config
+	run   string
+	begun time.Time
+	dir   string
+}
+
+var nextHour = time.Now().UTC().Truncate(time.Hour).Add(2 * time.Hour) // one for all worlds of this process: their files must be equal
+
+// freeze makes the world. bytes of log are added to the load's: a multipart upload begins at 8 MiB.
+func freeze(t *testing.T, bytes int) *frozen {
+	t.Helper()
+	w := newFrozen(t, nextHour.Add(8*time.Minute+9*time.Second))
+	w.clock.set(w.begun.Add(-24 * time.Hour))
+	w.CloudWatch.ListDelay = 12 * time.Hour // what the cache publishes at its end is not listed: the world stays as it is
+	w.record(bytes)
+	w.clock.set(w.begun)
+	w.build()
+	w.clock.set(w.begun.Add(22 * time.Minute).Truncate(time.Minute).Add(5 * time.Second))
+	return w
+}
+
+func newFrozen(t *testing.T, begun time.Time) *frozen {
+	t.Helper()
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the function's own log
+	w := &frozen{t: t, clock: &jumper{}, begun: begun, run: begun.Format("2006-01-02T15-04-05Z"),
+		cfg: shutdown.Config{Name: "perf", Bucket: "exports", Prefix: "exports", Cluster: "perf", Service: "perf-load", Minutes: 20, PeriodSeconds: 60,
+			Cache: shutdown.Cache{ReplicationGroup: "perf", Delete: true}, Logs: shutdown.Logs{Load: "/elasticache-perf/perf/load", Engine: "/aws/vendedlogs/elasticache/perf/engine-log"},
+			Schedules: shutdown.Schedules{Group: "perf", Watch: "perf-watch", Stop: "perf-load-stop"}, Settings: json.RawMessage(`{"cache":{"engine":"redis"}}`)}}
+	cfg := localaws.Config{Dir: t.TempDir(), Buckets: []string{"exports"}, MetricsPeriod: 100_000 * time.Hour, Tools: tools(t), Clock: w.clock,
+		Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelError}))}
+	w.dir = cfg.Dir
+	var err error
+	w.Server, err = localaws.Start(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.Empty(t, w.Unhandled(), "asked for and not served by localaws")
+		require.NoError(t, w.Close())
+	})
+	w.aws = aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(w.URL()), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: w.Env()["AWS_ACCESS_KEY_ID"], SecretAccessKey: "localaws"}, nil
+	})}
+	return w
+}
+
+// record puts the metrics and the logs of the run.
+func (w *frozen) record(bytes int) {
+	metric := func(namespace, name, unit string, dims ...cloudwatch.Dimension) {
+		for minute := w.begun.Truncate(time.Minute); minute.Before(w.begun.Add(2 * time.Hour)); minute = minute.Add(time.Minute) {
+			w.CloudWatch.Put(cloudwatch.Metric{Namespace: namespace, Name: name, Unit: unit, Dimensions: dims}, minute, float64((len(name)*minute.Minute())%97)/8)
+		}
+	}
+	node := []cloudwatch.Dimension{{Name: "CacheClusterId", Value: "perf-001"}, {Name: "CacheNodeId", Value: "0001"}}
+	for _, name := range []string{"CurrConnections", "CurrItems", "EngineCPUUtilization", "SuccessfulReadRequestLatency", "NotInTheCatalog"} {
+		metric("AWS/ElastiCache", name, "", node...)
+	}
+	service := []cloudwatch.Dimension{{Name: "ClusterName", Value: "perf"}, {Name: "ServiceName", Value: "perf-load"}}
+	metric("AWS/ECS", "CPUUtilization", "Percent", service...)
+	client := cloudwatchlogs.NewFromConfig(w.aws)
+	for _, group := range []string{w.cfg.Logs.Load, w.cfg.Logs.Engine} {
+		_, err := client.CreateLogGroup(w.t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
+		require.NoError(w.t, err)
+	}
+	put := func(group, stream string, events ...logs.Event) {
+		require.NoError(w.t, w.Logs.Put(group, stream, events...))
+	}
+	for _, stream := range []string{"load/memtier/aaaa", "load/memtier/bbbb"} {
+		put(w.cfg.Logs.Load, stream, logs.Event{Time: w.begun.Add(2 * time.Minute), Message: "load: run=" + w.run},
+			logs.Event{Time: w.begun.Add(20 * time.Minute), Message: "[RUN #1 99%]\r[RUN #1 100%]\r"}, logs.Event{Time: w.begun.Add(20*time.Minute + time.Second), Message: "ALL STATS\nTotals 100\n"})
+	}
+	put(w.cfg.Logs.Engine, "perf-001", logs.Event{Time: w.begun.Add(time.Minute), Message: "Ready to accept connections \x00 ü"})
+	const size = 100_000
+	for i := range bytes / size { // two streams with the same instants
+		put(w.cfg.Logs.Load, fmt.Sprintf("load/memtier/%s", []string{"aaaa", "bbbb"}[i%2]),
+			logs.Event{Time: w.begun.Add(3*time.Minute + time.Duration(i/4)*time.Millisecond), Message: strings.Repeat(fmt.Sprintf("%09d ", i), size/10)})
+	}
+}
+
+// build makes the stack as Terraform does, where the stop depends on it.
+func (w *frozen) build() {
+	t, ctx := w.t, w.t.Context()
+	role := func(name, service string) string {
+		out, err := iam.NewFromConfig(w.aws).CreateRole(ctx, &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(
+			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"` + service + `"}}]}`)})
+		require.NoError(t, err)
+		return *out.Role.Arn
+	}
+	cache := elasticache.NewFromConfig(w.aws)
+	_, err := cache.CreateCacheSubnetGroup(ctx, &elasticache.CreateCacheSubnetGroupInput{CacheSubnetGroupName: aws.String("perf"), CacheSubnetGroupDescription: aws.String("d"), SubnetIds: w.Subnets()})
+	require.NoError(t, err)
+	_, err = cache.CreateReplicationGroup(ctx, &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("perf"), ReplicationGroupDescription: aws.String("d"),
+		Engine: aws.String("redis"), EngineVersion: aws.String("7.1"), CacheNodeType: aws.String("cache.t4g.micro"), CacheSubnetGroupName: aws.String("perf"),
+		NumCacheClusters: aws.Int32(1), Port: aws.Int32(6391), Tags: []ect.Tag{{Key: aws.String("run"), Value: &w.run}}})
+	require.NoError(t, err)
+
+	tasks, execution := ecs.NewFromConfig(w.aws), role("perf-load-execution", "ecs-tasks.amazonaws.com")
+	_, err = tasks.CreateCluster(ctx, &ecs.CreateClusterInput{ClusterName: aws.String("perf")})
+	require.NoError(t, err)
+	_, err = tasks.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{Family: aws.String("perf-load"), NetworkMode: ecst.NetworkModeAwsvpc, ExecutionRoleArn: &execution,
+		Cpu: aws.String("256"), Memory: aws.String("512"), RequiresCompatibilities: []ecst.Compatibility{ecst.CompatibilityFargate}, ContainerDefinitions: []ecst.ContainerDefinition{{
+			Name: aws.String("memtier"), Image: aws.String("redislabs/memtier_benchmark:2.3.1"), StopTimeout: aws.Int32(2),
+			EntryPoint: []string{"sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.05; done"}}}})
+	require.NoError(t, err)
+	_, err = tasks.CreateService(ctx, &ecs.CreateServiceInput{Cluster: aws.String("perf"), ServiceName: aws.String("perf-load"), TaskDefinition: aws.String("perf-load"),
+		DesiredCount: aws.Int32(1), LaunchType: ecst.LaunchTypeFargate, NetworkConfiguration: &ecst.NetworkConfiguration{AwsvpcConfiguration: &ecst.AwsVpcConfiguration{Subnets: w.Subnets()}}})
+	require.NoError(t, err)
+
+	clock, invoke := scheduler.NewFromConfig(w.aws), role("perf-scheduler", "scheduler.amazonaws.com")
+	_, err = clock.CreateScheduleGroup(ctx, &scheduler.CreateScheduleGroupInput{Name: aws.String("perf")})
+	require.NoError(t, err)
+	input, err := json.Marshal(shutdown.Event{Action: shutdown.ActionWatch, Run: w.run, StopBy: w.begun.Add(3 * time.Hour)})
+	require.NoError(t, err)
+	for name, expression := range map[string]string{"perf-watch": "rate(10 minutes)", "perf-load-stop": "at(" + w.begun.Add(21*time.Minute).Format("2006-01-02T15:04:05") + ")"} {
+		_, err = clock.CreateSchedule(ctx, &scheduler.CreateScheduleInput{GroupName: aws.String("perf"), Name: &name, ScheduleExpression: &expression, State: schedulert.ScheduleStateDisabled, // the test fires them
+			FlexibleTimeWindow: &schedulert.FlexibleTimeWindow{Mode: schedulert.FlexibleTimeWindowModeOff},
+			Target:             &schedulert.Target{Arn: aws.String("arn:aws:lambda:us-east-1:123456789012:function:perf-stop"), RoleArn: &invoke, Input: aws.String(string(input))}})
+		require.NoError(t, err)
+	}
+	w.quiet()
+	w.eventually("the cache is available", func() bool { return w.cache() == "available" })
+}
+
+func (w *frozen) eventually(what string, is func() bool) {
+	w.t.Helper()
+	require.Eventually(w.t, is, 20*time.Second, 5*time.Millisecond, what)
+}
+
+// quiet waits until ECS has done what it was told: a leap of the clock must not come between.
+func (w *frozen) quiet() (running int32) {
+	w.t.Helper()
+	w.eventually("ECS is steady", func() bool {
+		s := w.service()
+		running = s.RunningCount
+		return running == s.DesiredCount && s.PendingCount == 0
+	})
+	return running
+}
+
+func (w *frozen) service() ecst.Service {
+	out, err := ecs.NewFromConfig(w.aws).DescribeServices(context.Background(), &ecs.DescribeServicesInput{Cluster: aws.String("perf"), Services: []string{"perf-load"}})
+	require.NoError(w.t, err)
+	return out.Services[0]
+}
+
+// cache is the status of the cache, "" when it is gone.
+func (w *frozen) cache() string {
+	out, err := elasticache.NewFromConfig(w.aws).DescribeReplicationGroups(context.Background(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String("perf")})
+	if err != nil {
+		require.ErrorContains(w.t, err, "ReplicationGroupNotFoundFault")
+		return ""
+	}
+	return *out.ReplicationGroups[0].Status
+}
+
+func (w *frozen) schedules() int {
+	out, err := scheduler.NewFromConfig(w.aws).ListSchedules(context.Background(), &scheduler.ListSchedulesInput{GroupName: aws.String("perf")})
+	require.NoError(w.t, err)
+	return len(out.Schedules)
+}
+
+// uploads are the ids of the multipart uploads that are open.
+func (w *frozen) uploads() (ids []string) {
+	out, err := s3.NewFromConfig(w.aws).ListMultipartUploads(context.Background(), &s3.ListMultipartUploadsInput{Bucket: aws.String("exports")})
+	require.NoError(w.t, err)
+	for _, u := range out.Uploads {
+		ids = append(ids, *u.UploadId)
+	}
+	return ids
+}
+
+func (w *frozen) text(kind, extension string) string {
+	return contents(w.file(kind, extension))
+}
+
+// caller is the way of one invocation to the world: it counts the calls, and can be cut off for good, as a process that dies.
+type caller struct {
+	http.Client
+	before func(n int, op string) // of the n-th call
+	killAt int                    // this call, and every later one, never returns
+	effect bool                   // the killing call still has its effect
+
+	mu    sync.Mutex
+	ops   []string
+	dies  sync.Once
+	died  chan struct{}
+	grave <-chan struct{} // the test's end
+}
+
+func (w *frozen) caller() *caller {
+	return &caller{died: make(chan struct{}), grave: w.t.Context().Done()}
+}
+
+func operation(r *http.Request) string {
+	if _, op, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
+		return op
+	}
+	if _, op, ok := strings.Cut(r.URL.Path, "/operation/"); ok {
+		return op
+	}
+	if id := r.URL.Query().Get("x-id"); id != "" {
+		return id
+	}
+	return r.Method + " " + r.URL.Path
+}
+
+func (c *caller) Do(r *http.Request) (*http.Response, error) {
+	c.mu.Lock()
+	c.ops = append(c.ops, operation(r))
+	n, op := len(c.ops), c.ops[len(c.ops)-1]
+	c.mu.Unlock()
+	if c.before != nil {
+		c.before(n, op)
+	}
+	if c.killAt > 0 && n >= c.killAt {
+		if n == c.killAt && c.effect {
+			if resp, err := c.Client.Do(r); err == nil {
+				_ = resp.Body.Close() // nobody reads it any more
+			}
+		}
+		c.dies.Do(func() { close(c.died) })
+		<-c.grave
+		runtime.Goexit()
+	}
+	return c.Client.Do(r)
+}
+
+// context of an invocation that ends after limit of the world's time.
+type limited struct {
+	context.Context
+	deadline time.Time
+}
+
+func (l limited) Deadline() (time.Time, bool) { return l.deadline, true }
+
+// invoke runs the function once, as Lambda would for a request. alive is false when the caller was cut off.
+func (w *frozen) invoke(action, request string, c *caller) (answer shutdown.Answer, err error, alive bool) {
+	w.t.Helper()
+	ctx := limited{lambdacontext.NewContext(context.Background(), &lambdacontext.LambdaContext{AwsRequestID: request,
+		InvokedFunctionArn: "arn:aws:lambda:us-east-1:123456789012:function:perf-stop"}), w.clock.Now().Add(15 * time.Minute)}
+	config := w.aws
+	config.HTTPClient = c
+	done := make(chan struct{})
+	go func() {
+		answer, err = shutdown.New(w.cfg, shutdown.NewClients(config), leaper{w.clock}).Handle(ctx, shutdown.Event{Action: action, Run: w.run})
+		close(done)
+	}()
+	select {
+	case <-done:
+		return answer, err, true
+	case <-c.died:
+		w.quiet()
+		return shutdown.Answer{}, nil, false
+	}
+}
+
+// tick is a firing of the watch schedule after that time, if it is still there.
+func (w *frozen) tick(after time.Duration) {
+	w.t.Helper()
+	w.clock.pass(after)
+	if w.schedules() == 0 {
+		return
+	}
+	_, err, _ := w.invoke(shutdown.ActionWatch, "tick "+w.clock.Now().String(), w.caller())
+	require.NoError(w.t, err)
+}
+
+// outcome is what is left of a run: what must not depend on how it was ended.
+type outcome struct {
+	metrics, logs string
+	manifest      export.Manifest
+}
+
+// ended holds the promises about every run's end.
+func (w *frozen) ended() outcome {
+	w.t.Helper()
+	s := w.service()
+	require.Zero(w.t, s.DesiredCount+s.RunningCount+s.PendingCount, "ECS is at 0")
+	require.Empty(w.t, w.cache(), "the cache is gone")
+	require.Zero(w.t, w.schedules(), "the schedules are removed")
+	require.Empty(w.t, w.uploads(), "no upload stays open")
+	text := w.text("manifest", "json")
+	m, err := export.ParseManifest([]byte(text))
+	require.NoError(w.t, err)
+	require.True(w.t, m.Complete)
+	require.Empty(w.t, violations(w.t, []byte(text)), "the manifest is as docs/manifest.schema.json says")
+	m.Attempts, m.Warnings, m.CreatedAt, m.LoadStart, m.Metrics.SourceAge = 0, nil, time.Time{}, nil, ""
+	m.Membership.Endpoint = ""
+	for i := range m.Tasks {
+		m.Tasks[i] = export.Task{LastStatus: m.Tasks[i].LastStatus, ExitCode: m.Tasks[i].ExitCode, StopCode: m.Tasks[i].StopCode}
+	}
+	return outcome{w.text("metrics", "csv"), w.text("logs", "txt"), m}
+}
+
+func (w *frozen) file(kind, extension string) string {
+	return w.dir + "/s3/exports/exports/" + kind + "/" + w.run + "." + extension
+}

@@ -1,0 +1,393 @@
+package test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2t "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecst "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	local "github.com/elasticache-perf/elasticache-perf/internal/localaws/iam"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam/policy"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// One run with everything on, under the deployer's policy: then no statement of any policy can be missed.
+func TestEveryStatementIsNeeded(t *testing.T) {
+	if onAWS() {
+		t.Skip("takes statements away, which only an own world may")
+	}
+	w := newWorld(t)
+	const key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	ca, err := w.local.CA()
+	require.NoError(t, err)
+	s := newStack(t, w, ".", map[string]any{
+		"cache": map[string]any{"transit_encryption": true}, "auth_token": "correct-horse-battery", "metrics_export_kms_key_arn": key,
+		"notifications": map[string]any{"email": "team@example.com"},
+		"load": map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000, "ca_pem": ca, "container_insights": "enabled",
+			"image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/perf/memtier:2.3.1", "image_credentials_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub-abcdef"},
+	})
+	s.apply(t)
+	s.planIsEmpty(t)
+	s.asksAsOpsDoes(t)
+	w.local.S3.Encrypt(w.bucket, key)
+	roles := []string{s.name + "-stop", s.name + "-scheduler", s.name + "-load-execution", s.name + "-deployer"}
+	policies := map[string][]document{}
+	for _, role := range roles {
+		policies[role] = w.policies(t, role)
+	}
+	s.onlyTheLoadReachesTheCache(t)
+	s.preflightMissesNothing(t, policies[s.name+"-stop"])
+	s.hasEnded(t, s.output(t, "run"), 1)
+	s.sendsToTheDeadLetters(t, policies[s.name+"-scheduler"])
+	for _, role := range roles {
+		asked := w.decided.of(role)
+		require.NotEmpty(t, asked, "nothing was asked for by %s", role)
+		for i, d := range policies[role] {
+			for j, st := range d.statements {
+				without := slices.Clone(policies[role])
+				without[i] = d.without(j)
+				missed := map[string]bool{}
+				for _, one := range asked {
+					if one.Allowed && !allows(t, without, one) {
+						missed[strings.ToLower(one.Action)] = true
+					}
+				}
+				require.NotEmpty(t, missed, "%s: nothing needs %s", role, st.Sid)
+				for _, action := range st.Action {
+					if !missed[strings.ToLower(action)] {
+						require.Equal(t, s.name+"-deployer", role, "nothing needs %s of %s", action, st.Sid) // who deploys also changes and destroys
+					}
+				}
+			}
+		}
+	}
+}
+
+// asksAsOpsDoes makes the calls of `mage validate`, `status` and `stop` that Terraform does not make.
+func (s *stack) asksAsOpsDoes(t *testing.T) {
+	t.Helper()
+	ctx := t.Context()
+	env := s.options.EnvVars
+	cfg := s.Config.Copy()
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"], env["AWS_SESSION_TOKEN"])
+	objects := s3.NewFromConfig(cfg)
+	_, err := objects.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucket})
+	require.NoError(t, err)
+	probe := "exports/probe"
+	_, err = objects.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: &probe, Body: strings.NewReader("x")})
+	require.NoError(t, err)
+	_, err = objects.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &probe})
+	require.NoError(t, err)
+	_, err = servicequotas.NewFromConfig(cfg).GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: aws.String("fargate"), QuotaCode: aws.String("L-3032A538")})
+	require.NoError(t, err)
+	_, err = ecs.NewFromConfig(cfg).ListTasks(ctx, &ecs.ListTasksInput{Cluster: &s.name, ServiceName: aws.String(s.name + "-load")})
+	require.NoError(t, err)
+	_, err = cloudwatchlogs.NewFromConfig(cfg).FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/elasticache-perf/" + s.name + "/load")})
+	require.NoError(t, err)
+
+	// And what nobody granted is refused in AWS's words.
+	_, err = objects.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: aws.String("elsewhere"), Body: strings.NewReader("x")})
+	denied(t, err, "AccessDenied", `is not authorized to perform: s3:PutObject on resource: "arn:aws:s3:::exports/elsewhere" because no identity-based policy allows the s3:PutObject action`)
+	_, err = ecs.NewFromConfig(cfg).ListTasks(ctx, &ecs.ListTasksInput{Cluster: aws.String("another")})
+	denied(t, err, "AccessDeniedException", "is not authorized to perform: ecs:ListTasks on resource: * because no identity-based policy allows the ecs:ListTasks action")
+}
+
+func denied(t *testing.T, err error, code, text string) {
+	t.Helper()
+	var e smithy.APIError
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, code, e.ErrorCode())
+	require.Contains(t, e.ErrorMessage(), text)
+}
+
+// sprint is a clock that never waits.
+type sprint struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+func (c *sprint) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.ahead)
+}
+
+func (c *sprint) Sleep(ctx context.Context, d time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ahead += d
+	return ctx.Err()
+}
+
+// preflightMissesNothing runs the preflight with each statement of the Lambda's role taken away: it must name what
+// is missing, for all that it can ask for without doing it.
+func (s *stack) preflightMissesNothing(t *testing.T, documents []document) {
+	t.Helper()
+	client := iam.NewFromConfig(s.Config)
+	role := s.name + "-stop"
+	// These do or end something, or are Lambda's own.
+	doing := []string{"WriteOwnLog", "EndSchedules", "SendFailures", "Notify", "DescribeTasks", "DeleteCache"}
+	d := documents[0]
+	config := s.lambdaConfig(t)
+	// An upload that an ended preflight left open: the next one has to abort it.
+	_, err := s3.NewFromConfig(s.Config).CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &s.bucket, Key: aws.String("exports/preflight/" + s.output(t, "run"))})
+	require.NoError(t, err)
+	for i, st := range d.statements {
+		if slices.Contains(doing, st.Sid) {
+			continue
+		}
+		_, err := client.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &d.name, PolicyDocument: aws.String(d.without(i).text())})
+		require.NoError(t, err)
+		c := s.local.IAM.Session("arn:aws:iam::"+account.ID+":role/"+role, role)
+		cfg := s.Config.Copy()
+		cfg.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
+		cfg.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported // as config.LoadDefaultConfig has it
+		_, err = shutdown.New(config, shutdown.NewClients(cfg), &sprint{}).Handle(t.Context(), shutdown.Event{Action: "preflight", Run: s.output(t, "run")})
+		require.ErrorContains(t, err, "is not authorized to perform: ", "preflight without %s", st.Sid)
+		require.True(t, slices.ContainsFunc(st.Action, func(a string) bool { return strings.Contains(err.Error(), a) }), "preflight without %s: %v", st.Sid, err)
+	}
+	_, err = client.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &d.name, PolicyDocument: aws.String(d.text())})
+	require.NoError(t, err)
+}
+
+// onlyTheLoadReachesTheCache runs the same command in the load's security group and in the VPC's default one.
+func (s *stack) onlyTheLoadReachesTheCache(t *testing.T) {
+	t.Helper()
+	ctx := t.Context()
+	found, err := elasticache.NewFromConfig(s.Config).DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.name})
+	require.NoError(t, err)
+	cache := found.ReplicationGroups[0].NodeGroups[0].PrimaryEndpoint
+	client := ecs.NewFromConfig(s.Config)
+	definition, err := client.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{Family: aws.String(s.name + "-knock"), Cpu: aws.String("256"), Memory: aws.String("512"),
+		NetworkMode: ecst.NetworkModeAwsvpc, RequiresCompatibilities: []ecst.Compatibility{ecst.CompatibilityFargate}, ContainerDefinitions: []ecst.ContainerDefinition{{
+			Name: aws.String("knock"), Image: aws.String("bash"), EntryPoint: []string{"bash", "-c", fmt.Sprintf("exec 3<>/dev/tcp/%s/%d", *cache.Address, *cache.Port)}}}})
+	require.NoError(t, err)
+	groups, err := ec2.NewFromConfig(s.Config).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
+		Filters: []ec2t.Filter{{Name: aws.String("vpc-id"), Values: []string{s.vpc}}, {Name: aws.String("group-name"), Values: []string{s.name + "-load", "default"}}}})
+	require.NoError(t, err)
+	require.Len(t, groups.SecurityGroups, 2)
+	for _, group := range groups.SecurityGroups {
+		ran, err := client.RunTask(ctx, &ecs.RunTaskInput{Cluster: &s.name, TaskDefinition: definition.TaskDefinition.TaskDefinitionArn, LaunchType: ecst.LaunchTypeFargate,
+			NetworkConfiguration: &ecst.NetworkConfiguration{AwsvpcConfiguration: &ecst.AwsVpcConfiguration{Subnets: s.subnets, SecurityGroups: []string{*group.GroupId}}}})
+		require.NoError(t, err)
+		var exit int32
+		s.eventually(t, time.Minute, "the end of a task", func(ctx context.Context) (bool, error) {
+			out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &s.name, Tasks: []string{*ran.Tasks[0].TaskArn}})
+			if err != nil || *out.Tasks[0].LastStatus != "STOPPED" {
+				return false, err
+			}
+			exit = aws.ToInt32(out.Tasks[0].Containers[0].ExitCode)
+			return true, nil
+		})
+		require.Equal(t, *group.GroupName == "default", exit != 0, "exit code %d in the security group %s", exit, *group.GroupName)
+	}
+	_, err = client.DeregisterTaskDefinition(ctx, &ecs.DeregisterTaskDefinitionInput{TaskDefinition: definition.TaskDefinition.TaskDefinitionArn})
+	require.NoError(t, err)
+}
+
+// sendsToTheDeadLetters takes the permission to invoke away from the scheduler's role: what it cannot deliver is in the queue.
+func (s *stack) sendsToTheDeadLetters(t *testing.T, documents []document) {
+	t.Helper()
+	role, d := s.name+"-scheduler", documents[0]
+	i := slices.IndexFunc(d.statements, func(st statement) bool { return st.Sid == "Invoke" })
+	_, err := iam.NewFromConfig(s.Config).PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &d.name, PolicyDocument: aws.String(d.without(i).text())})
+	require.NoError(t, err)
+	arn := func(service, resource string) *string {
+		return aws.String("arn:aws:" + service + ":us-east-1:" + account.ID + ":" + resource)
+	}
+	_, err = scheduler.NewFromConfig(s.Config).CreateSchedule(t.Context(), &scheduler.CreateScheduleInput{Name: aws.String("once"), GroupName: &s.name,
+		ScheduleExpression: aws.String("at(" + time.Now().UTC().Add(-time.Second).Format("2006-01-02T15:04:05") + ")"), FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff},
+		ActionAfterCompletion: types.ActionAfterCompletionDelete, Target: &types.Target{Arn: arn("lambda", "function:"+s.name+"-stop"), RoleArn: aws.String("arn:aws:iam::" + account.ID + ":role/" + role),
+			Input: aws.String(`{"undelivered":true}`), RetryPolicy: &types.RetryPolicy{MaximumRetryAttempts: aws.Int32(0)}, DeadLetterConfig: &types.DeadLetterConfig{Arn: arn("sqs", s.name+"-stop-dlq")}}})
+	require.NoError(t, err)
+	client := sqs.NewFromConfig(s.Config)
+	queue, err := client.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String(s.name + "-stop-dlq")})
+	require.NoError(t, err)
+	s.eventually(t, time.Minute, "a dead letter", func(ctx context.Context) (bool, error) {
+		out, err := client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: queue.QueueUrl, MaxNumberOfMessages: 10})
+		if err != nil {
+			return false, err
+		}
+		for _, m := range out.Messages {
+			if strings.Contains(*m.Body, "undelivered") {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+	_, err = iam.NewFromConfig(s.Config).PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &d.name, PolicyDocument: aws.String(d.text())})
+	require.NoError(t, err)
+}
+
+// lambdaConfig is what the function finds in its environment.
+func (s *stack) lambdaConfig(t *testing.T) shutdown.Config {
+	t.Helper()
+	f, err := lambda.NewFromConfig(s.Config).GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(s.name + "-stop")})
+	require.NoError(t, err)
+	config, err := shutdown.ParseConfig(f.Environment.Variables["CONFIG"])
+	require.NoError(t, err)
+	return config
+}
+
+// decisions are what a world's IAM decided.
+type decisions struct {
+	mu  sync.Mutex
+	all []local.Decision
+}
+
+func (d *decisions) add(one local.Decision) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.all = append(d.all, one)
+}
+
+// of are those about a role, by its own ARN or that of a session.
+func (d *decisions) of(role string) []local.Decision {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []local.Decision
+	for _, one := range d.all {
+		if strings.HasSuffix(one.Principal, ":role/"+role) || strings.Contains(one.Principal, ":assumed-role/"+role+"/") {
+			out = append(out, one)
+		}
+	}
+	return out
+}
+
+// deployerPolicies are those of docs/permissions.md for a stack.
+func (w *world) deployerPolicies(t *testing.T, name string) []string {
+	t.Helper()
+	page, err := os.ReadFile("../docs/permissions.md")
+	require.NoError(t, err)
+	fill := strings.NewReplacer("REGION", w.Region, "ACCOUNT", account.ID, "NAME", name, "BUCKET", w.bucket, "PREFIX", "exports", "VPC", w.vpc)
+	var out []string
+	for _, block := range regexp.MustCompile("(?s)```json\n(.*?)```").FindAllSubmatch(page, -1) {
+		out = append(out, fill.Replace(string(block[1])))
+	}
+	require.Len(t, out, 2, "policies in docs/permissions.md")
+	return out
+}
+
+// deployer is the environment of a session that may do what docs/permissions.md grants who deploys, and nothing else.
+func (w *world) deployer(t *testing.T, name string) map[string]string {
+	t.Helper()
+	if w.local == nil {
+		return nil // the caller's own permissions
+	}
+	client := iam.NewFromConfig(w.Config)
+	role := name + "-deployer"
+	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"arn:aws:iam::` + account.ID + `:root"}}]}`
+	made, err := client.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: &role, AssumeRolePolicyDocument: &trust, MaxSessionDuration: aws.Int32(4 * 3600)})
+	require.NoError(t, err)
+	for i, text := range w.deployerPolicies(t, name) {
+		p, err := client.CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: aws.String(fmt.Sprintf("%s-%d", role, i+1)), PolicyDocument: &text})
+		require.NoError(t, err)
+		_, err = client.AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: p.Policy.Arn})
+		require.NoError(t, err)
+	}
+	c := w.local.IAM.Session(*made.Role.Arn, "journey")
+	return map[string]string{"AWS_ACCESS_KEY_ID": c.AccessKeyID, "AWS_SECRET_ACCESS_KEY": c.SecretAccessKey, "AWS_SESSION_TOKEN": c.SessionToken}
+}
+
+// document is a policy that one can take statements from.
+type document struct {
+	name       string
+	raw        []json.RawMessage
+	statements []statement
+}
+
+type statement struct {
+	Sid    string
+	Action words
+}
+
+// words is one text or a list of them.
+type words []string
+
+func (w *words) UnmarshalJSON(b []byte) error {
+	var one string
+	if json.Unmarshal(b, &one) == nil {
+		*w = words{one}
+		return nil
+	}
+	return json.Unmarshal(b, (*[]string)(w))
+}
+
+func (d document) without(i int) document {
+	return document{d.name, slices.Delete(slices.Clone(d.raw), i, i+1), slices.Delete(slices.Clone(d.statements), i, i+1)}
+}
+
+func (d document) text() string {
+	b, _ := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": d.raw}) // as it was read
+	return string(b)
+}
+
+func allows(t *testing.T, documents []document, d local.Decision) bool {
+	t.Helper()
+	ruling := policy.None
+	for _, one := range documents {
+		if len(one.raw) == 0 {
+			continue
+		}
+		p, err := policy.Parse(policy.Identity, one.text())
+		require.NoError(t, err)
+		ruling = max(ruling, p.Decide(policy.Request{Action: d.Action, Resource: d.Resource, Context: d.Context}))
+	}
+	return ruling == policy.Allow
+}
+
+// policies are all of a role's, inline and attached.
+func (w *world) policies(t *testing.T, role string) (out []document) {
+	t.Helper()
+	client := iam.NewFromConfig(w.Config)
+	read := func(name, encoded string) {
+		text, err := url.QueryUnescape(encoded)
+		require.NoError(t, err)
+		var raw struct{ Statement []json.RawMessage }
+		var parsed struct{ Statement []statement }
+		require.NoError(t, errors.Join(json.Unmarshal([]byte(text), &raw), json.Unmarshal([]byte(text), &parsed)))
+		out = append(out, document{name, raw.Statement, parsed.Statement})
+	}
+	inline, err := client.ListRolePolicies(t.Context(), &iam.ListRolePoliciesInput{RoleName: &role})
+	require.NoError(t, err)
+	for _, name := range inline.PolicyNames {
+		p, err := client.GetRolePolicy(t.Context(), &iam.GetRolePolicyInput{RoleName: &role, PolicyName: &name})
+		require.NoError(t, err)
+		read(name, *p.PolicyDocument)
+	}
+	attached, err := client.ListAttachedRolePolicies(t.Context(), &iam.ListAttachedRolePoliciesInput{RoleName: &role})
+	require.NoError(t, err)
+	for _, a := range attached.AttachedPolicies {
+		v, err := client.GetPolicyVersion(t.Context(), &iam.GetPolicyVersionInput{PolicyArn: a.PolicyArn, VersionId: aws.String("v1")})
+		require.NoError(t, err)
+		read(*a.PolicyName, *v.PolicyVersion.Document)
+	}
+	return out
+}

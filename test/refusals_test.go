@@ -1,0 +1,121 @@
+package test
+
+import (
+	"context"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/gruntwork-io/terratest/modules/terraform"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
+	"github.com/elasticache-perf/elasticache-perf/internal/ops"
+)
+
+// project is what `mage` would work on in this world, with these inputs.
+func (w *world) project(t *testing.T, vars map[string]any) (*ops.Project, *strings.Builder) {
+	t.Helper()
+	stack := folder(t, ".", w.inputs(vars))
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	env := append(os.Environ(), "TF_DATA_DIR="+filepath.Join(t.TempDir(), "terraform"), "APPROVE=1", "FORCE=1")
+	for k, v := range w.env {
+		env = append(env, k+"="+v)
+	}
+	var out strings.Builder
+	return &ops.Project{Root: root, Stack: stack, Env: env, In: strings.NewReader(""), Out: &out, Pause: time.Second,
+		AWS: func(context.Context, string) (aws.Config, error) { return w.Config, nil }}, &out
+}
+
+// What is wrong is found before anything is made.
+func TestWrongInputsMakeNothing(t *testing.T) {
+	if onAWS() {
+		t.Skip("buckets that refuse are made in an own world")
+	}
+	w := newWorld(t, func(c *localaws.Config) { c.Buckets = append(c.Buckets, "elsewhere", "locked") })
+	require.NoError(t, w.local.S3.Bucket("elsewhere", "eu-west-1"))
+	w.local.S3.ReadOnly("locked", true)
+	w.local.Quotas.Apply("L-3032A538", 6)
+	for name, c := range map[string]struct {
+		vars map[string]any
+		want []string
+	}{
+		"no bucket":             {map[string]any{"metrics_export_s3_bucket": ""}, []string{"metrics_export_s3_bucket", "aws s3 mb"}},
+		"bucket does not exist": {map[string]any{"metrics_export_s3_bucket": "nobody-has-this"}, []string{"nobody-has-this", "aws s3 mb"}},
+		"bucket elsewhere":      {map[string]any{"metrics_export_s3_bucket": "elsewhere"}, []string{"elsewhere", "eu-west-1", "us-east-1"}},
+		"bucket not writable":   {map[string]any{"metrics_export_s3_bucket": "locked"}, []string{"locked", "AccessDenied"}},
+		"subnet of nobody":      {map[string]any{"subnet_ids": []string{"subnet-00000000000000000"}}, []string{"subnet-00000000000000000"}},
+		"more vCPU than Fargate gives": {map[string]any{"load": map[string]any{"task_count": 7, "cpu": 1024, "memory": 2048}},
+			[]string{"7", "6", "L-3032A538"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, out := w.project(t, c.vars)
+			err := ops.Deploy(t.Context(), p)
+			require.Error(t, err, out.String())
+			for _, want := range c.want {
+				require.ErrorContains(t, err, want)
+			}
+		})
+	}
+	groups, err := elasticache.NewFromConfig(w.Config).DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{})
+	require.NoError(t, err)
+	require.Empty(t, groups.ReplicationGroups)
+	_, err = iam.NewFromConfig(w.Config).GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String("elasticache-perf-stop")})
+	require.ErrorContains(t, err, "NoSuchEntity", "not even a role")
+}
+
+// Plain `terraform apply` knows no validate: the preflight finds out before the cache is made.
+func TestPreflightComesBeforeTheCache(t *testing.T) {
+	if onAWS() {
+		t.Skip("the bucket that refuses is made in an own world")
+	}
+	t.Parallel()
+	w := newWorld(t)
+	w.local.S3.ReadOnly("exports", true)
+	s := newStack(t, w, ".", nil)
+	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
+	require.ErrorContains(t, err, "exports")
+	require.ErrorContains(t, err, "AccessDenied")
+	groups, err := elasticache.NewFromConfig(w.Config).DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{})
+	require.NoError(t, err)
+	require.Empty(t, groups.ReplicationGroups)
+}
+
+// A task that cannot get into the cache says so, and deploy ends with its words: here it does not trust the
+// certificate, as ca_pem is not that of the embedded AWS.
+func TestLoadThatCannotGetIn(t *testing.T) {
+	if onAWS() {
+		t.Skip("on AWS the cache's certificate is Amazon's, which is trusted")
+	}
+	t.Parallel()
+	w := newWorld(t)
+	p, out := w.project(t, map[string]any{"cache": map[string]any{"transit_encryption": true}, "auth_token": "a-password-of-16-or-more"})
+	t.Cleanup(func() {
+		if err := ops.Destroy(context.Background(), p); err != nil {
+			t.Errorf("destroy: %v\n%s", err, out.String())
+		}
+	})
+	err := ops.Deploy(t.Context(), p)
+	require.Error(t, err, out.String())
+	require.ErrorContains(t, err, "load: failed: no command succeeded on 127.")
+	require.ErrorContains(t, err, "auth token and TLS")
+	require.NotContains(t, err.Error()+out.String(), "a-password-of-16-or-more")
+}
+
+// Another program on the cache's port is found before anything is made.
+func TestPortTaken(t *testing.T) {
+	l, err := net.Listen("tcp4", "0.0.0.0:0")
+	require.NoError(t, err)
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	_, err = localaws.Start(t.Context(), localaws.Config{Dir: t.TempDir(), CachePort: port})
+	require.ErrorContains(t, err, "cache nodes cannot listen on port")
+	require.ErrorContains(t, err, "take another cache.port")
+}
