@@ -30,6 +30,9 @@ func Stop() error { return ops.Run(ops.Stop) }
 // Export writes a run's exports again from what CloudWatch still has (RUN=...).
 func Export() error { return ops.Run(ops.Export) }
 
+// Report says what a run did and what limited it (RUN=, RUNS=a,b, FROM=folder, UPLOAD=1).
+func Report() error { return ops.Run(ops.Report) }
+
 // Destroy removes the stack; a run that is not exported is exported first (FORCE=1: is lost).
 func Destroy() error { return ops.Run(ops.Destroy) }
 

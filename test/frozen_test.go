@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -201,9 +202,22 @@ func (w *frozen) quiet() (running int32) {
 	w.eventually("ECS is steady", func() bool {
 		s := w.service()
 		running = s.RunningCount
-		return running == s.DesiredCount && s.PendingCount == 0
+		return running == s.DesiredCount && s.PendingCount == 0 && !w.stopping()
 	})
 	return running
+}
+
+// stopping says whether a task is on its way to STOPPED.
+func (w *frozen) stopping() bool {
+	client := ecs.NewFromConfig(w.aws)
+	listed, err := client.ListTasks(context.Background(), &ecs.ListTasksInput{Cluster: aws.String("perf"), DesiredStatus: ecst.DesiredStatusStopped})
+	require.NoError(w.t, err)
+	if len(listed.TaskArns) == 0 {
+		return false
+	}
+	out, err := client.DescribeTasks(context.Background(), &ecs.DescribeTasksInput{Cluster: aws.String("perf"), Tasks: listed.TaskArns})
+	require.NoError(w.t, err)
+	return slices.ContainsFunc(out.Tasks, func(t ecst.Task) bool { return *t.LastStatus != "STOPPED" })
 }
 
 func (w *frozen) service() ecst.Service {

@@ -169,7 +169,7 @@ func (u *Upload) flush() error {
 		if err := u.record(Progress{Object: u.object}); err != nil {
 			return err
 		}
-		// The SDK sends a CRC32 with each part, which S3 takes only when the upload was begun with that algorithm.
+		// Parts bring the checksum that the upload was begun with, whatever AWS_REQUEST_CHECKSUM_CALCULATION says.
 		out, err := u.api.CreateMultipartUpload(u.ctx, &s3.CreateMultipartUploadInput{Bucket: &u.bucket, Key: &u.object.Key,
 			ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ContentType: &u.object.ContentType, Metadata: map[string]string{Metadata: u.owner}})
 		if err != nil {
@@ -179,7 +179,7 @@ func (u *Upload) flush() error {
 	}
 	number := aws.Int32(int32(len(u.parts) + 1))
 	out, err := u.api.UploadPart(u.ctx, &s3.UploadPartInput{Bucket: &u.bucket, Key: &u.object.Key, UploadId: u.id, PartNumber: number,
-		Body: bytes.NewReader(u.part)})
+		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, Body: bytes.NewReader(u.part)})
 	if err != nil {
 		return u.fail(fmt.Sprintf("upload part %d of", *number), err)
 	}

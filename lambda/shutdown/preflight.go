@@ -151,7 +151,7 @@ func (r *run) probe(ctx context.Context) error {
 		return fail("begin a multipart upload to", err)
 	}
 	part, err := r.aws.S3.UploadPart(ctx, &s3.UploadPartInput{Bucket: &bucket, Key: &key, UploadId: upload.UploadId, PartNumber: aws.Int32(1),
-		Body: strings.NewReader("elasticache-perf asks whether this bucket takes its exports\n")})
+		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, Body: strings.NewReader("elasticache-perf asks whether this bucket takes its exports\n")})
 	if err == nil {
 		_, err = r.aws.S3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: upload.UploadId,
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32}}}})

@@ -1,0 +1,259 @@
+package ops
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// Report answers what a finished run did and what limited it: a page of text here, report.html and results.json in files. It reads the run
+// RUN= or the latest, from the stack's bucket or from a folder, FROM=, that holds metrics/, logs/ and manifest/. RUNS=a,b,c puts several side by
+// side, the first as the reference. UPLOAD=1 also puts the files beside the exports in S3.
+func Report(ctx context.Context, p *Project) error {
+	from, err := p.exports(ctx)
+	if err != nil {
+		return err
+	}
+	runs := strings.FieldsFunc(getenv(p.Env, "RUNS"), func(r rune) bool { return r == ',' || r == ' ' })
+	if len(runs) == 0 {
+		run := getenv(p.Env, "RUN")
+		if run == "" {
+			if run, err = latestRun(ctx, from); err != nil {
+				return err
+			}
+		}
+		runs = []string{run}
+	}
+	var all []*report.Results
+	for _, run := range runs {
+		if len(runs) > 1 {
+			p.say("reading run %s", run)
+		}
+		r, err := analyse(ctx, from, run)
+		if err != nil {
+			return err
+		}
+		all = append(all, r)
+	}
+	if len(all) == 1 {
+		if err := page.Text(p.Out, all[0]); err != nil {
+			return err
+		}
+		_, err := p.writeReport(ctx, from, runs[0], all[0], func(w io.Writer) error { return page.HTML(w, all[0]) })
+		return err
+	}
+	c := report.Compare(all)
+	if err := page.CompareText(p.Out, c); err != nil {
+		return err
+	}
+	_, err = p.writeReport(ctx, from, strings.Join(runs, "_"), c, func(w io.Writer) error { return page.CompareHTML(w, c) })
+	return err
+}
+
+// exported is where exports lie. Names are below the export prefix, with slashes.
+type exported interface {
+	open(ctx context.Context, name string) (io.ReadCloser, error) // errors.Is(err, os.ErrNotExist) when it is not there
+	list(ctx context.Context, folder string) ([]string, error)    // names in a folder
+	put(ctx context.Context, name, contentType string, content []byte) error
+	folder(p *Project) string // where files about these exports go on this machine
+	String() string
+}
+
+func (p *Project) exports(ctx context.Context) (exported, error) {
+	if from := getenv(p.Env, "FROM"); from != "" {
+		if info, err := os.Stat(filepath.Join(from, "metrics")); err != nil || !info.IsDir() {
+			return nil, fmt.Errorf("FROM=%s: it has no folder metrics; give the folder that holds metrics/, logs/ and manifest/", from)
+		}
+		return folderExports(from), nil
+	}
+	_, in, err := p.ready(ctx)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := p.AWS(ctx, in.Region)
+	if err != nil {
+		return nil, err
+	}
+	return bucketExports{s3.NewFromConfig(cfg), in.Bucket, in.Prefix}, nil
+}
+
+// latestRun is the newest run that has a manifest, or else metrics. Runs sort by time.
+func latestRun(ctx context.Context, from exported) (string, error) {
+	for folder, suffix := range map[string]string{"manifest": ".json", "metrics": ".csv"} {
+		names, err := from.list(ctx, folder)
+		if err != nil {
+			return "", err
+		}
+		names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, suffix) })
+		if len(names) > 0 {
+			return strings.TrimSuffix(slices.Max(names), suffix), nil
+		}
+	}
+	return "", fmt.Errorf("%s has no exported run yet; `go tool mage status` says where a run stands", from)
+}
+
+// analyse reads what there is of a run; sections whose file is missing say so in the answer.
+func analyse(ctx context.Context, from exported, run string) (*report.Results, error) {
+	var in report.Run
+	open := func(name string) (io.Reader, error) {
+		r, err := from.open(ctx, name)
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		context.AfterFunc(ctx, func() { _ = r.Close() })
+		return r, nil
+	}
+	ctx, cancel := context.WithCancel(ctx) // closes what was opened
+	defer cancel()
+	manifest, err := open("manifest/" + run + ".json")
+	if err != nil {
+		return nil, err
+	}
+	if manifest != nil {
+		text, err := io.ReadAll(manifest)
+		if err != nil {
+			return nil, fmt.Errorf("%s: manifest of run %s: %w", from, run, err)
+		}
+		m, err := export.ParseManifest(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", from, err)
+		}
+		in.Manifest = &m
+	}
+	if in.Metrics, err = open("metrics/" + run + ".csv"); err != nil {
+		return nil, err
+	}
+	if in.Logs, err = open("logs/" + run + ".txt"); err != nil {
+		return nil, err
+	}
+	if in.Metrics == nil && in.Logs == nil {
+		return nil, fmt.Errorf("%s has neither metrics/%s.csv nor logs/%s.txt: is the run right, and finished?", from, run, run)
+	}
+	r, err := report.Analyze(ctx, in)
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", run, err)
+	}
+	return r, nil
+}
+
+// writeReport writes report.html and results.json and says where.
+func (p *Project) writeReport(ctx context.Context, from exported, name string, results any, html func(io.Writer) error) (string, error) {
+	var b bytes.Buffer
+	if err := html(&b); err != nil {
+		return "", err
+	}
+	text, err := json.MarshalIndent(results, "", "  ")
+	if err != nil {
+		return "", fmt.Errorf("results.json: %w", err)
+	}
+	dir := filepath.Join(from.folder(p), name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	files := []struct {
+		name, contentType string
+		content           []byte
+	}{{"report.html", "text/html; charset=utf-8", b.Bytes()}, {"results.json", "application/json", append(text, '\n')}}
+	for _, f := range files {
+		if err := replaceFile(filepath.Join(dir, f.name), f.content, 0o644); err != nil {
+			return "", err
+		}
+		if getenv(p.Env, "UPLOAD") == "" {
+			continue
+		}
+		if err := from.put(ctx, path.Join("report", name, f.name), f.contentType, f.content); err != nil {
+			return "", err
+		}
+	}
+	file := filepath.Join(dir, "report.html")
+	p.say("  report        %s (%d KB), with results.json beside it", p.path(file), len(files[0].content)/1000)
+	return file, nil
+}
+
+// folderExports are exports in a folder, as local:run leaves them.
+type folderExports string
+
+func (f folderExports) open(_ context.Context, name string) (io.ReadCloser, error) {
+	return os.Open(filepath.Join(string(f), filepath.FromSlash(name)))
+}
+
+func (f folderExports) list(_ context.Context, folder string) (names []string, err error) {
+	entries, err := os.ReadDir(filepath.Join(string(f), folder))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
+// put has nothing to do: the files are beside the exports already.
+func (f folderExports) put(context.Context, string, string, []byte) error { return nil }
+
+func (f folderExports) folder(*Project) string { return filepath.Join(string(f), "report") }
+
+func (f folderExports) String() string { return string(f) }
+
+// bucketExports are exports in S3.
+type bucketExports struct {
+	client         *s3.Client
+	bucket, prefix string
+}
+
+func (b bucketExports) key(name string) *string { return aws.String(path.Join(b.prefix, name)) }
+
+func (b bucketExports) open(ctx context.Context, name string) (io.ReadCloser, error) {
+	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: b.key(name)})
+	if missing(err) {
+		err = os.ErrNotExist
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s%s: %w", b, name, err)
+	}
+	return out.Body, nil
+}
+
+func (b bucketExports) list(ctx context.Context, folder string) (names []string, err error) {
+	prefix := *b.key(folder) + "/"
+	pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &prefix})
+	for pages.HasMorePages() {
+		out, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("list %s%s: %w", b, folder, err)
+		}
+		for _, o := range out.Contents {
+			names = append(names, strings.TrimPrefix(aws.ToString(o.Key), prefix))
+		}
+	}
+	return names, nil
+}
+
+func (b bucketExports) put(ctx context.Context, name, contentType string, content []byte) error {
+	if _, err := b.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &b.bucket, Key: b.key(name), ContentType: &contentType, Body: bytes.NewReader(content)}); err != nil {
+		return fmt.Errorf("upload %s%s: %w", b, name, err)
+	}
+	return nil
+}
+
+func (b bucketExports) folder(p *Project) string { return filepath.Join(p.Root, "reports") }
+
+func (b bucketExports) String() string { return fmt.Sprintf("s3://%s/%s/", b.bucket, b.prefix) }
