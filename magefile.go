@@ -24,6 +24,9 @@ func Deploy() error { return ops.Run(ops.Deploy) }
 // Status shows where the run stands.
 func Status() error { return ops.Run(ops.Status) }
 
+// Watch keeps the status in view until the run is over.
+func Watch() error { return ops.Run(ops.Watch) }
+
 // Stop ends the run now: stops the load, exports, deletes the cache.
 func Stop() error { return ops.Run(ops.Stop) }
 

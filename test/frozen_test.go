@@ -170,7 +170,7 @@ func (w *frozen) build() {
 	_, err = tasks.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{Family: aws.String("perf-load"), NetworkMode: ecst.NetworkModeAwsvpc, ExecutionRoleArn: &execution,
 		Cpu: aws.String("256"), Memory: aws.String("512"), RequiresCompatibilities: []ecst.Compatibility{ecst.CompatibilityFargate}, ContainerDefinitions: []ecst.ContainerDefinition{{
 			Name: aws.String("memtier"), Image: aws.String("redislabs/memtier_benchmark:2.3.1"), StopTimeout: aws.Int32(2),
-			EntryPoint: []string{"sh", "-c", "trap 'exit 0' TERM; while :; do sleep 0.05; done"}}}})
+			EntryPoint: []string{"sleep", "1000"}}}})
 	require.NoError(t, err)
 	_, err = tasks.CreateService(ctx, &ecs.CreateServiceInput{Cluster: aws.String("perf"), ServiceName: aws.String("perf-load"), TaskDefinition: aws.String("perf-load"),
 		DesiredCount: aws.Int32(1), LaunchType: ecst.LaunchTypeFargate, NetworkConfiguration: &ecst.NetworkConfiguration{AwsvpcConfiguration: &ecst.AwsVpcConfiguration{Subnets: w.Subnets()}}})
@@ -281,8 +281,13 @@ func operation(r *http.Request) string {
 	if _, op, ok := strings.Cut(r.URL.Path, "/operation/"); ok {
 		return op
 	}
-	if id := r.URL.Query().Get("x-id"); id != "" {
-		return id
+	switch q := r.URL.Query(); {
+	case q.Has("x-id"):
+		return q.Get("x-id")
+	case q.Has("uploads") && r.Method == http.MethodPost:
+		return "CreateMultipartUpload"
+	case q.Has("uploadId") && r.Method == http.MethodPost:
+		return "CompleteMultipartUpload"
 	}
 	return r.Method + " " + r.URL.Path
 }
@@ -308,7 +313,16 @@ func (c *caller) Do(r *http.Request) (*http.Response, error) {
 	return c.Client.Do(r)
 }
 
-// context of an invocation that ends after limit of the world's time.
+func (c *caller) dead() bool {
+	select {
+	case <-c.died:
+		return true
+	default:
+		return false
+	}
+}
+
+// limited is the context of an invocation that ends after some of the world's time.
 type limited struct {
 	context.Context
 	deadline time.Time

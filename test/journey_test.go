@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
@@ -45,6 +47,22 @@ func TestJourney(t *testing.T) {
 	s.planIsEmpty(t)
 	s.hasEnded(t, second, 2)
 	require.NotNil(t, s.object(t, "exports/metrics/"+first+".csv"), "the first run's export stays")
+
+	// The answer, from what lies in S3: of the latest run, and of both side by side.
+	p, out := w.project(t, nil)
+	p.Root = t.TempDir()
+	p.Env = append(p.Env, "UPLOAD=1")
+	require.NoError(t, ops.Report(t.Context(), p))
+	require.Contains(t, out.String(), "run "+second)
+	var results report.Results
+	require.NoError(t, json.Unmarshal(s.object(t, "exports/report/"+second+"/results.json"), &results))
+	require.Equal(t, second, results.Run)
+	require.Len(t, results.Tasks, 2)
+	require.NotEmpty(t, results.Verdict.Sentence)
+	require.Contains(t, string(s.object(t, "exports/report/"+second+"/report.html")), results.Verdict.Sentence[:20])
+	p.Env = append(p.Env, "RUNS="+first+","+second)
+	require.NoError(t, ops.Report(t.Context(), p))
+	require.Contains(t, out.String(), "2 runs, each against A")
 }
 
 // The stop never fires: watch finds the run overdue, and ends it.

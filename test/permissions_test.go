@@ -301,18 +301,21 @@ func (w *world) deployer(t *testing.T, name string) map[string]string {
 	if w.local == nil {
 		return nil // the caller's own permissions
 	}
-	client := iam.NewFromConfig(w.Config)
 	role := name + "-deployer"
-	trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"arn:aws:iam::` + account.ID + `:root"}}]}`
-	made, err := client.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: &role, AssumeRolePolicyDocument: &trust, MaxSessionDuration: aws.Int32(4 * 3600)})
-	require.NoError(t, err)
-	for i, text := range w.deployerPolicies(t, name) {
-		p, err := client.CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: aws.String(fmt.Sprintf("%s-%d", role, i+1)), PolicyDocument: &text})
+	arn := "arn:aws:iam::" + account.ID + ":role/" + role
+	if _, exists := w.local.IAM.Role(arn); !exists { // two roots of one name share it
+		client := iam.NewFromConfig(w.Config)
+		trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"arn:aws:iam::` + account.ID + `:root"}}]}`
+		_, err := client.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: &role, AssumeRolePolicyDocument: &trust, MaxSessionDuration: aws.Int32(4 * 3600)})
 		require.NoError(t, err)
-		_, err = client.AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: p.Policy.Arn})
-		require.NoError(t, err)
+		for i, text := range w.deployerPolicies(t, name) {
+			p, err := client.CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: aws.String(fmt.Sprintf("%s-%d", role, i+1)), PolicyDocument: &text})
+			require.NoError(t, err)
+			_, err = client.AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: p.Policy.Arn})
+			require.NoError(t, err)
+		}
 	}
-	c := w.local.IAM.Session(*made.Role.Arn, "journey")
+	c := w.local.IAM.Session(arn, "journey")
 	return map[string]string{"AWS_ACCESS_KEY_ID": c.AccessKeyID, "AWS_SECRET_ACCESS_KEY": c.SecretAccessKey, "AWS_SESSION_TOKEN": c.SessionToken}
 }
 

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
@@ -37,7 +38,7 @@ func LocalRun(ctx context.Context, p *Project) (err error) {
 		return err
 	}
 	defer unlock()
-	page := p.Out
+	out := p.Out
 	shown := *p
 	shown.Out = quiet{&elapsed{w: p.Out, began: time.Now()}}
 	p = &shown
@@ -93,8 +94,21 @@ func LocalRun(ctx context.Context, p *Project) (err error) {
 		return err
 	}
 	p.say("done: nothing is left running")
-	_, _ = summary.WriteTo(page)
-	return nil
+	_, _ = summary.WriteTo(out)
+	return p.answer(ctx, out, folderExports(filepath.Join(p.local(), "s3", w.hello.Bucket, d.inputs.Prefix)), m.Run)
+}
+
+// answer ends a run: the verdict, and where the report is.
+func (p *Project) answer(ctx context.Context, out io.Writer, from exported, run string) error {
+	r, err := analyse(ctx, from, run)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "  verdict       %s\n", r.Verdict.Sentence)
+	plain := *p
+	plain.Out = out
+	_, err = plain.writeReport(ctx, from, run, r, func(w io.Writer) error { return page.HTML(w, r) })
+	return err
 }
 
 // LocalUp starts the embedded AWS, prints the environment that leads to it, and keeps it until Ctrl-C.
@@ -122,7 +136,7 @@ func LocalUp(ctx context.Context, p *Project) (err error) {
 		return err
 	}
 	fmt.Fprint(p.Out, script)
-	p.say("# the embedded AWS runs (cache nodes: %s; load: %s) until Ctrl-C. In another shell:\n#   . %s && go tool mage deploy", w.hello.CacheServer, w.hello.Generator, p.path(file))
+	p.say("# the embedded AWS runs (cache nodes: %s; load: %s) until Ctrl-C. In another shell:\n#   . %s && go tool mage deploy\n# its dashboards, live: %s/_localaws/dashboard/", w.hello.CacheServer, w.hello.Generator, p.path(file), w.hello.URL)
 	select {
 	case <-ctx.Done():
 		p.say("# ending")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -34,6 +35,7 @@ type stack struct {
 	ecs       *ecs.Client
 	cache     *elasticache.Client
 	logs      *cloudwatchlogs.Client
+	metrics   *cloudwatch.Client
 	schedules *scheduler.Client
 	s3        *s3.Client
 	functions *lambda.Client
@@ -48,7 +50,7 @@ func (p *Project) stack(ctx context.Context, in *Inputs) (*stack, error) {
 	if cfg.Region == "" {
 		return nil, errors.New("no AWS Region: set aws_region, or AWS_REGION in the environment")
 	}
-	s := &stack{cfg: cfg, ecs: ecs.NewFromConfig(cfg), cache: elasticache.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg),
+	s := &stack{cfg: cfg, ecs: ecs.NewFromConfig(cfg), cache: elasticache.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg),
 		schedules: scheduler.NewFromConfig(cfg), s3: s3.NewFromConfig(cfg), functions: lambda.NewFromConfig(cfg)}
 	s.config = shutdown.Config{Name: in.Name, Bucket: in.Bucket, Prefix: in.Prefix, Cluster: in.Name, Service: in.Name + "-load",
 		Cache:     shutdown.Cache{ReplicationGroup: in.Name, Delete: true},

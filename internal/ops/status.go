@@ -1,33 +1,69 @@
 package ops
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwt "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
 // Status prints where the run stands: judged by its schedules and its manifest, never by a plan.
 func Status(ctx context.Context, p *Project) error {
-	_, in, err := p.ready(ctx)
+	s, v, err := p.look(ctx)
 	if err != nil {
 		return err
+	}
+	fmt.Fprint(p.Out, v.status(s.config))
+	return nil
+}
+
+// Watch keeps the status in view until the run is over: drawn in place in a terminal, a line every ten seconds elsewhere.
+func Watch(ctx context.Context, p *Project) error {
+	screen := page.Screen{W: p.Out, TTY: p.TTY, Every: 10 * time.Second}
+	s, v, err := p.look(ctx)
+	for err == nil {
+		if err = screen.Show(v.status(s.config)); err != nil {
+			break
+		}
+		if phase, _ := v.phase(); phase == "none" || phase == "idle" || phase == "finished" {
+			return nil
+		}
+		if err = sleep(ctx, 2*time.Second); err != nil {
+			break
+		}
+		v, err = s.view(ctx)
+	}
+	if errors.Is(err, errInterrupted) {
+		return nil // who watches may go; the run goes on
+	}
+	return err
+}
+
+// look is the stack and its state now.
+func (p *Project) look(ctx context.Context) (*stack, view, error) {
+	_, in, err := p.ready(ctx)
+	if err != nil {
+		return nil, view{}, err
 	}
 	s, err := p.stack(ctx, in)
 	if err != nil {
-		return err
+		return nil, view{}, err
 	}
 	v, err := s.view(ctx)
-	if err != nil {
-		return err
-	}
-	fmt.Fprint(p.Out, v.text(s.config))
-	return nil
+	return s, v, err
 }
 
 // view is the stack at one moment.
@@ -38,8 +74,10 @@ type view struct {
 	stops    time.Time       // zero: no stop schedule
 	manifest *export.Manifest
 	service  *types.Service
-	cache    string // status, "" is gone
-	perSec   int64  // operations in the last second
+	cache    string    // status, "" is gone
+	recent   []float64 // operations/s of the load, a value a second, the last is now; nil when nothing reports
+	read     *float64  // p99 inside the cache in ms, of the last minute that CloudWatch has
+	write    *float64
 }
 
 func (s *stack) view(ctx context.Context) (v view, err error) {
@@ -65,11 +103,14 @@ func (s *stack) view(ctx context.Context) (v view, err error) {
 		return v, err
 	}
 	if v.service != nil && v.service.RunningCount > 0 {
-		events, err := s.loadLog(ctx, v.now.Add(-10*time.Second), 10_000)
+		events, err := s.loadLog(ctx, v.now.Add(-recently), 10_000)
 		if err != nil {
 			return v, err
 		}
-		v.perSec, _ = throughput(events, v.now)
+		v.recent = recent(events, v.now)
+		if v.read, v.write, err = s.p99(ctx, v.now); err != nil {
+			return v, err
+		}
 	}
 	return v, nil
 }
@@ -95,37 +136,30 @@ func (v view) phase() (phase, meaning string) {
 	case v.now.After(v.stops):
 		return "stopping", fmt.Sprintf("since %s", v.now.Sub(v.stops).Round(time.Second))
 	}
-	return "running", fmt.Sprintf("%s left, until %s", v.stops.Sub(v.now).Round(time.Second), v.stops.Format(time.RFC3339))
+	return "running", "until " + v.stops.Format(time.RFC3339)
 }
 
-func (v view) text(c shutdown.Config) string {
+// status is the view as people see it.
+func (v view) status(c shutdown.Config) page.Status {
 	phase, meaning := v.phase()
-	text := fmt.Sprintf("%-9s %s: %s\n", "phase", phase, meaning)
+	st := page.Status{Now: v.now, Phase: phase, Meaning: meaning, Stops: v.stops, Recent: v.recent, ReadP99: v.read, WriteP99: v.write}
 	row := func(name, format string, args ...any) {
-		text += fmt.Sprintf("%-9s %s\n", name, fmt.Sprintf(format, args...))
+		st.Rows = append(st.Rows, [2]string{name, fmt.Sprintf(format, args...)})
 	}
-	run := ""
 	if v.run != nil {
-		run = v.run.Run
+		st.Run = v.run.Run
 	} else if v.manifest != nil {
-		run = v.manifest.Run
+		st.Run = v.manifest.Run
 	}
-	if run != "" {
-		row("run", "%s", run)
+	if !v.stops.IsZero() {
+		st.Began = v.stops.Add(-time.Duration(c.Minutes) * time.Minute)
 	}
-	switch {
-	case v.service == nil:
+	if v.service == nil {
 		row("tasks", "none: the service %s is not there", c.Service)
-	case v.perSec > 0:
-		row("tasks", "%d of %d running, %s operations/s", v.service.RunningCount, v.service.DesiredCount, report.Thousands(float64(v.perSec)))
-	default:
+	} else {
 		row("tasks", "%d of %d running", v.service.RunningCount, v.service.DesiredCount)
 	}
-	if v.cache == "" {
-		row("cache", "gone")
-	} else {
-		row("cache", "%s", v.cache)
-	}
+	row("cache", "%s", cmp.Or(v.cache, "gone"))
 	if v.manifest != nil {
 		for _, o := range v.manifest.Objects {
 			row(o.Kind, "s3://%s/%s (%s bytes)", c.Bucket, o.Key, report.Thousands(float64(o.Bytes)))
@@ -136,9 +170,67 @@ func (v view) text(c shutdown.Config) string {
 	}
 	switch {
 	case v.manifest != nil:
-		row("manifest", "s3://%s/%s", c.Bucket, c.ManifestKey(run))
-	case run != "":
+		row("manifest", "s3://%s/%s", c.Bucket, c.ManifestKey(st.Run))
+	case st.Run != "":
 		row("results", "will be in s3://%s/%s", c.Bucket, prefixed(c.Prefix))
 	}
-	return text
+	return st
+}
+
+// recently is how far back the throughput goes.
+const recently = 34 * time.Second
+
+// recent sums the progress records of all tasks by the second, oldest first; nil when none is of the last ten seconds.
+func recent(events []logEvent, now time.Time) []float64 {
+	first := now.Add(-recently).Unix()
+	values := make([]float64, now.Unix()-first)
+	newest := -1
+	for _, e := range events {
+		i := int(e.at.Unix() - first)
+		if p, ok := report.ParseProgress(e.text); ok && i >= 0 && i < len(values) {
+			values[i] += float64(p.OpsPerSecond)
+			newest = max(newest, i)
+		}
+	}
+	if newest < len(values)-10 {
+		return nil
+	}
+	return values[:newest+1]
+}
+
+// p99 is the slowest node's latency of reads and writes in ms, of the last minute that CloudWatch has; nil when it has none.
+func (s *stack) p99(ctx context.Context, now time.Time) (read, write *float64, err error) {
+	group, err := s.cache.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.config.Cache.ReplicationGroup})
+	if missing(err) || err == nil && len(group.ReplicationGroups) == 0 {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("cache %s: %w", s.config.Cache.ReplicationGroup, err)
+	}
+	var queries []cwt.MetricDataQuery
+	for i, node := range group.ReplicationGroups[0].MemberClusters[:min(250, len(group.ReplicationGroups[0].MemberClusters))] {
+		for _, kind := range []string{"Read", "Write"} {
+			queries = append(queries, cwt.MetricDataQuery{Id: aws.String(fmt.Sprintf("%s%d", strings.ToLower(kind), i)), MetricStat: &cwt.MetricStat{
+				Period: aws.Int32(60), Stat: aws.String("p99"), Metric: &cwt.Metric{Namespace: aws.String("AWS/ElastiCache"),
+					MetricName: aws.String("Successful" + kind + "RequestLatency"), Dimensions: []cwt.Dimension{
+						{Name: aws.String("CacheClusterId"), Value: aws.String(node)}, {Name: aws.String("CacheNodeId"), Value: aws.String("0001")}}}}})
+		}
+	}
+	data, err := s.metrics.GetMetricData(ctx, &cloudwatch.GetMetricDataInput{StartTime: aws.Time(now.Add(-5 * time.Minute)), EndTime: &now, MetricDataQueries: queries})
+	if err != nil {
+		return nil, nil, fmt.Errorf("latency of the cache: %w", err)
+	}
+	for _, r := range data.MetricDataResults {
+		if len(r.Values) == 0 {
+			continue
+		}
+		at := &read
+		if strings.HasPrefix(aws.ToString(r.Id), "write") {
+			at = &write
+		}
+		if ms := r.Values[0] / 1000; *at == nil || ms > **at { // newest first, in microseconds
+			*at = &ms
+		}
+	}
+	return read, write, nil
 }

@@ -97,7 +97,7 @@ func TestPhase(t *testing.T) {
 		"finished: exported, and nothing":    {deployed: true, manifest: whole},
 		"idle: deployed, but no run":         {deployed: true},
 		"starting: the load is not steady":   {deployed: true, run: run},
-		"running: 10m0s left, until 2026-11": {deployed: true, run: run, stops: now.Add(10 * time.Minute), cache: "available"},
+		"running: until 2026-11": {deployed: true, run: run, stops: now.Add(10 * time.Minute), cache: "available"},
 		"stopping: since 1m0s":               {deployed: true, run: run, stops: now.Add(-time.Minute), cache: "available"},
 		"clearing: exported; the cache is":   {deployed: true, run: run, stops: now.Add(-time.Minute), cache: "deleting", manifest: whole},
 		"finished: exported":                 {deployed: true, run: run, stops: now.Add(-time.Minute), manifest: whole},
@@ -111,20 +111,32 @@ func TestPhase(t *testing.T) {
 
 func TestStatusText(t *testing.T) {
 	now := time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
-	c := shutdown.Config{Bucket: "b", Prefix: "exports", Service: "n-load"}
+	c := shutdown.Config{Bucket: "b", Prefix: "exports", Service: "n-load", Minutes: 3}
 	text := view{now: now, deployed: true, run: &shutdown.Event{Run: aRun, StopBy: now.Add(time.Hour)}, stops: now.Add(90 * time.Second),
-		service: &types.Service{RunningCount: 2, DesiredCount: 2}, cache: "available", perSec: 123456}.text(c)
-	require.Equal(t, `phase     running: 1m30s left, until 2026-11-23T04:01:30Z
-run       `+aRun+`
-tasks     2 of 2 running, 123,456 operations/s
-cache     available
-results   will be in s3://b/exports/
+		service: &types.Service{RunningCount: 2, DesiredCount: 2}, cache: "available", recent: []float64{61728, 123456}}.status(c).String()
+	require.Equal(t, "run "+aRun+`: running
+              until 2026-11-23T04:01:30Z
+  time        █████████████████░░░░░░░░░░░░░░░░░  50 %  90 s left
+  throughput  ▄█                                  123,456 ops/s
+  tasks       2 of 2 running
+  cache       available
+  results     will be in s3://b/exports/
 `, text)
 	text = view{now: now, deployed: true, manifest: &export.Manifest{Run: aRun, Complete: true, Warnings: []string{"careful"},
-		Objects: []export.Object{{Kind: "logs", Key: "exports/logs/x.txt", Bytes: 1234}}}}.text(c)
-	for _, want := range []string{"run       " + aRun, "tasks     none: the service n-load is not there", "cache     gone", "logs      s3://b/exports/logs/x.txt (1,234 bytes)", "warning   careful"} {
+		Objects: []export.Object{{Kind: "logs", Key: "exports/logs/x.txt", Bytes: 1234}}}}.status(c).String()
+	for _, want := range []string{"run " + aRun + ": finished", "tasks       none: the service n-load is not there", "cache       gone", "logs        s3://b/exports/logs/x.txt (1,234 bytes)", "warning     careful"} {
 		require.Contains(t, text, want)
 	}
+}
+
+func TestRecentThroughputIsASumBySecond(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	progress := func(age time.Duration, stream string, ops int) logEvent {
+		return logEvent{now.Add(-age), stream, fmt.Sprintf("[RUN #1 5%%,   3 secs]  2 threads  8 conns:        %d ops,    %d (avg:    1) ops/sec, 1KB/sec", 10*ops, ops)}
+	}
+	values := recent([]logEvent{progress(3*time.Second, "a", 100), progress(2*time.Second, "a", 200), progress(2*time.Second, "b", 50), progress(time.Minute, "old", 7)}, now)
+	require.Equal(t, []float64{100, 250}, values[len(values)-2:])
+	require.Nil(t, recent([]logEvent{progress(20*time.Second, "a", 100)}, now), "a load that reports no more has no throughput")
 }
 
 func TestThroughputIsOfNow(t *testing.T) {

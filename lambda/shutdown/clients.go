@@ -3,6 +3,7 @@ package shutdown
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -77,7 +78,8 @@ type Clients struct {
 }
 
 // NewClients are the real clients, patient with throttling (8 attempts with up to 20 s between them, and no budget that a long export
-// could exhaust) but not with silence: an answer that does not begin within 30 s is asked for again.
+// could exhaust) but not with silence: an answer that does not begin within 30 s is asked for again, and so is one that ends in its middle,
+// which the SDK takes for an answer that it cannot read. Every call may be made twice.
 // https://docs.aws.amazon.com/sdk-for-go/v2/developer-guide/configure-retries-timeouts.html
 func NewClients(cfg aws.Config) Clients {
 	if client, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
@@ -86,6 +88,12 @@ func NewClients(cfg aws.Config) Clients {
 	cfg.Retryer = func() aws.Retryer {
 		return retry.NewStandard(func(o *retry.StandardOptions) {
 			o.MaxAttempts, o.MaxBackoff, o.RateLimiter = 8, 20*time.Second, ratelimit.None
+			o.Retryables = append(o.Retryables, retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+				if errors.Is(err, io.ErrUnexpectedEOF) {
+					return aws.TrueTernary
+				}
+				return aws.UnknownTernary
+			}))
 		})
 	}
 	return Clients{

@@ -140,7 +140,10 @@ func (r *run) fill(all context.Context, p Progress, object export.Object, header
 	defer time.AfterFunc(r.left(all)-reserve, cancel).Stop()
 	u := export.NewUpload(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.owner(r.id), header, object, func(now export.Progress) error {
 		r.state.Progress = &Progress{now, p.ToolVersion, p.Series}
-		return r.save(ctx)
+		if err := r.save(ctx); err != nil || now.UploadID == "" {
+			return err
+		}
+		return r.sweep(ctx, object.Key, now.UploadID) // when the answer to its opening is lost, the SDK opens another one
 	})
 	var err error
 	if p.UploadID != "" {
@@ -242,7 +245,12 @@ func (r *run) manifest(complete bool) export.Manifest {
 	m := export.Manifest{SchemaVersion: export.SchemaVersion, Name: r.cfg.Name, Run: r.id, ToolVersion: toolVersion(), Complete: complete,
 		CreatedAt: r.clock.Now().UTC().Truncate(time.Second), Attempts: r.state.Attempts, Window: r.state.Window, LoadStart: r.state.LoadStart,
 		Settings: json.RawMessage(r.cfg.Settings), Membership: r.state.Membership, Tasks: append([]export.Task{}, r.state.Tasks...),
-		Objects: append([]export.Object{}, r.state.Objects...), Metrics: r.state.Metrics, Logs: r.state.Logs, Warnings: append([]string{}, r.state.Warnings...)}
+		Objects: []export.Object{}, Metrics: r.state.Metrics, Logs: r.state.Logs, Warnings: append([]string{}, r.state.Warnings...)}
+	for _, kind := range []string{export.KindMetrics, export.KindLogs} {
+		if o := r.recordOf(kind); o != nil {
+			m.Objects = append(m.Objects, *o)
+		}
+	}
 	if m.Metrics != nil {
 		for _, s := range m.Metrics.Sources {
 			if s.MinutesFound < m.Metrics.MinutesExpected {

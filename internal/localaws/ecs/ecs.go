@@ -5,7 +5,8 @@
 // (entryPoint, or command). The program comes from the machine's PATH, and memtier_benchmark, where the machine
 // has none, from localaws itself. A task has the machine's files, and a folder of its own as HOME and TMPDIR, which
 // goes with it. CPU, memory and ulimits are validated, kept and used for metrics and quota, not enforced (so
-// CPUUtilization can pass 100 %); nor is the CPU architecture. Tasks have no credentials, no health checks, volumes or ECS Exec; log
+// CPUUtilization can pass 100 %); nor is the CPU architecture. What starting a task needs - its log stream, secrets, the
+// image's registry - is decided by the execution role's policies. Tasks have no credentials, no health checks, volumes or ECS Exec; log
 // drivers other than awslogs, launch types other than FARGATE, load balancers and capacity providers for services
 // are refused. Container Insights gives metrics, no performance log events.
 //

@@ -10,7 +10,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam/policy"
 )
 
-// Deployer is the account's one user: who calls with a key that is not a session's. It may do everything.
+// Deployer is the account's one user: who calls with a key that is not a session's. It may do everything; a
+// deployer with AWS's limits is a role's session.
 const Deployer = "deployer"
 
 const userID = "AIDACKCEVSQ6C2EXAMPLE"

@@ -3,7 +3,8 @@
 // content type, user metadata) lies beside the buckets, in s3meta/.
 //
 // Served: buckets, objects, conditional writes, checksums, ranges, copies, lists and multipart uploads, with S3's
-// own errors. Not served, and refused as NotImplemented: versions, ACLs, policies, tags, encryption by KMS, browser
+// own errors. A bucket may have a KMS key: callers then need its permissions, and nothing is encrypted. Not served, and
+// refused as NotImplemented: versions, ACLs, policies, tags, encryption asked for by a request, browser
 // uploads, UploadPartCopy and keys that are no file names ("a/../b", "a//b", "a/" or a key below another key).
 // Objects outlive the process; multipart uploads do not.
 //

@@ -229,7 +229,7 @@ func (s *Service) serve(ctx context.Context, call *wire.Call, x *exchange) error
 			return denied()
 		}
 	}
-	err := x.action.serve(s, x)
+	err := s.answered(call, x)
 	var e *wire.Error
 	if x.Key != "" && errors.As(err, &e) && e.Code == "NoSuchKey" {
 		// Who may not list a bucket is not told that an object is missing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
@@ -239,6 +239,19 @@ func (s *Service) serve(ctx context.Context, call *wire.Call, x *exchange) error
 		}
 	}
 	return err
+}
+
+// answered serves the request, unless a fault comes between.
+func (s *Service) answered(call *wire.Call, x *exchange) error {
+	if s.registry == nil {
+		return x.action.serve(s, x)
+	}
+	return s.registry.Fault(x.w, x.r, call, func(w http.ResponseWriter) error {
+		own := x.w
+		defer func() { x.w = own }() // an error is answered there
+		x.w = w
+		return x.action.serve(s, x)
+	})
 }
 
 func (s *Service) authorize(ctx context.Context, call *wire.Call) error {
