@@ -69,5 +69,8 @@ func (Test) Modules() error { return ops.Run(ops.TestModules) }
 // E2E runs the journeys on the embedded AWS (E2E_TARGET=aws: in your account).
 func (Test) E2E() error { return ops.Run(ops.TestE2E) }
 
+// Pages opens report and dashboard in Chromium and keeps screenshots.
+func (Test) Pages() error { return ops.Run(ops.TestPages) }
+
 // All runs everything, the longer suites too.
 func (Test) All() error { return ops.Run(ops.TestAll) }

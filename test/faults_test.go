@@ -121,7 +121,7 @@ func TestFaultsKilledInALargeUpload(t *testing.T) {
 	}
 }
 
-// Each page of log takes 20 seconds: one invocation is far too short for the export, and the next ones carry it on.
+// Each page of log takes 40 seconds: one invocation is far too short for the export, and the next ones carry it on.
 func TestFaultsExportLongerThanAnInvocation(t *testing.T) {
 	onlyLocal(t)
 	const bytes = 60_000_000
@@ -132,7 +132,7 @@ func TestFaultsExportLongerThanAnInvocation(t *testing.T) {
 		c := w.caller()
 		c.before = func(_ int, op string) {
 			if op == "GetLogEvents" {
-				w.clock.pass(20 * time.Second)
+				w.clock.pass(40 * time.Second)
 			}
 		}
 		action := shutdown.ActionStop

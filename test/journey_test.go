@@ -50,7 +50,7 @@ func TestJourney(t *testing.T) {
 
 	// The answer, from what lies in S3: of the latest run, and of both side by side.
 	p, out := w.project(t, nil)
-	p.Root = t.TempDir()
+	p.Root = p.Stack // the reports go there
 	p.Env = append(p.Env, "UPLOAD=1")
 	require.NoError(t, ops.Report(t.Context(), p))
 	require.Contains(t, out.String(), "run "+second)

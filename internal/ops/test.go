@@ -82,12 +82,17 @@ func TestE2E(ctx context.Context, p *Project) error {
 func TestAll(ctx context.Context, p *Project) error {
 	long := *p
 	long.Env = append(p.Env[:len(p.Env):len(p.Env)], "E2E_LONG=1")
-	for _, test := range []Command{TestUnit, TestModules, TestE2E} {
+	for _, test := range []Command{TestUnit, TestModules, TestPages, TestE2E} {
 		if err := test(ctx, &long); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// TestPages opens the report and the local dashboard in a browser; screenshots are in build/screenshots. They skip without Chromium.
+func TestPages(ctx context.Context, p *Project) error {
+	return p.goTest(ctx, "-timeout=10m", "-count=1", "-tags=browser", "-run=InTheBrowser", "./internal/report/page", "./internal/localaws/dashboardpage")
 }
 
 // Test runs the unit tests, the modules' tests and the journeys.

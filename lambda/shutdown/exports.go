@@ -108,29 +108,27 @@ func (r *run) upload(ctx context.Context, object export.Object, header int64, wr
 		return err
 	}
 	p := r.state.Progress
-	switch {
-	case p == nil || p.ToolVersion != toolVersion() && p.Object.Kind == object.Kind || p.UploadID == "":
-		p = &Progress{ToolVersion: toolVersion()}
-	case p.Object.Kind != object.Kind:
+	if p != nil && p.Object.Kind != object.Kind {
 		return pending("the upload of s3://" + r.cfg.Bucket + "/" + p.Object.Key + " goes first")
 	}
+	if p == nil || p.ToolVersion != toolVersion() {
+		p = &Progress{ToolVersion: toolVersion()}
+	}
 	if r.state.Attempts != 1 {
-		if err := r.sweep(ctx, object.Key, p.UploadID); err != nil {
+		kept, err := r.sweep(ctx, object.Key, p.UploadID)
+		if err != nil {
 			return err
 		}
+		if !kept {
+			p = &Progress{ToolVersion: toolVersion()}
+		}
 	}
-	resumed := p.UploadID != ""
-	made, err := r.fill(ctx, *p, object, header, write)
-	switch code := errorCode(err); {
-	case err == nil:
-		r.state.Progress = nil
-		r.state.Objects = append(slices.DeleteFunc(r.state.Objects, func(o export.Object) bool { return o.Kind == object.Kind }), made)
-		return r.save(ctx)
-	case resumed && r.state.Progress == nil && (code == "NoSuchUpload" || code == "InvalidPart"):
-		r.log.Warn("the open upload is gone: it begins anew", "key", object.Key, "error", err)
-		return r.upload(ctx, object, header, write)
+	if object, err = r.fill(ctx, *p, object, header, write); err != nil {
+		return err
 	}
-	return err
+	r.state.Progress = nil
+	r.state.Objects = append(slices.DeleteFunc(r.state.Objects, func(o export.Object) bool { return o.Kind == object.Kind }), object)
+	return r.save(ctx)
 }
 
 // fill writes one object from p on. A call that hangs cannot eat the reserve.
@@ -143,7 +141,8 @@ func (r *run) fill(all context.Context, p Progress, object export.Object, header
 		if err := r.save(ctx); err != nil || now.UploadID == "" {
 			return err
 		}
-		return r.sweep(ctx, object.Key, now.UploadID) // when the answer to its opening is lost, the SDK opens another one
+		_, err := r.sweep(ctx, object.Key, now.UploadID) // when the answer to its opening is lost, the SDK opens another one
+		return err
 	})
 	var err error
 	if p.UploadID != "" {
@@ -200,22 +199,26 @@ func (r *run) there(ctx context.Context, object export.Object) (bool, error) {
 	return true, nil
 }
 
-// sweep removes what an attempt that was cut off left of an upload, but for the one that is carried on.
-func (r *run) sweep(ctx context.Context, key, keep string) error {
+// sweep removes what attempts that were cut off left of uploads, but for the one to keep, and says whether that one is there.
+func (r *run) sweep(ctx context.Context, key, keep string) (kept bool, err error) {
 	out, err := r.aws.S3.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &r.cfg.Bucket, Prefix: &key})
 	if err != nil {
-		return fmt.Errorf("list open uploads of s3://%s/%s: allow s3:ListBucketMultipartUploads on the bucket: %w", r.cfg.Bucket, key, err)
+		return false, fmt.Errorf("list open uploads of s3://%s/%s: allow s3:ListBucketMultipartUploads on the bucket: %w", r.cfg.Bucket, key, err)
 	}
 	for _, u := range out.Uploads {
-		if aws.ToString(u.Key) != key || aws.ToString(u.UploadId) == keep {
+		switch {
+		case aws.ToString(u.Key) != key:
+			continue
+		case aws.ToString(u.UploadId) == keep:
+			kept = true
 			continue
 		}
 		_, err := r.aws.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &r.cfg.Bucket, Key: &key, UploadId: u.UploadId})
 		if err != nil && errorCode(err) != "NoSuchUpload" {
-			return fmt.Errorf("abort an upload of s3://%s/%s that an earlier attempt left: %w", r.cfg.Bucket, key, err)
+			return false, fmt.Errorf("abort an upload of s3://%s/%s that an earlier attempt left: %w", r.cfg.Bucket, key, err)
 		}
 	}
-	return nil
+	return kept, nil
 }
 
 // writeManifest says what is there so far. A complete manifest is never replaced.

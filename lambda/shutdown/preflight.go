@@ -128,7 +128,10 @@ func (r *run) bucket() []check {
 	at := fmt.Sprintf("s3://%s/%s/*", r.cfg.Bucket, r.cfg.Prefix)
 	checks := []check{
 		{"s3:PutObject and s3:DeleteObject on " + at + " (and the use of the bucket's KMS key, if it has one)", r.probe},
-		{"s3:ListBucketMultipartUploads on bucket " + r.cfg.Bucket, func(ctx context.Context) error { return r.sweep(ctx, r.probeKey(), "") }},
+		{"s3:ListBucketMultipartUploads on bucket " + r.cfg.Bucket, func(ctx context.Context) error {
+			_, err := r.sweep(ctx, r.probeKey(), "")
+			return err
+		}},
 	}
 	for _, key := range []string{r.cfg.StateKey(r.id), r.cfg.metricsKey(r.id), r.cfg.logsKey(r.id), r.cfg.ManifestKey(r.id)} {
 		checks = append(checks, check{"s3:GetObject on " + at + " and s3:ListBucket on bucket " + r.cfg.Bucket, func(ctx context.Context) error {
