@@ -16,6 +16,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwt "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2t "github.com/aws/aws-sdk-go-v2/service/ec2/types"
@@ -110,6 +112,10 @@ func (s *stack) asksAsOpsDoes(t *testing.T) {
 	_, err = ecs.NewFromConfig(cfg).ListTasks(ctx, &ecs.ListTasksInput{Cluster: &s.name, ServiceName: aws.String(s.name + "-load")})
 	require.NoError(t, err)
 	_, err = cloudwatchlogs.NewFromConfig(cfg).FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/elasticache-perf/" + s.name + "/load")})
+	require.NoError(t, err)
+	_, err = cloudwatch.NewFromConfig(cfg).GetMetricData(ctx, &cloudwatch.GetMetricDataInput{StartTime: aws.Time(time.Now().Add(-time.Minute)), EndTime: aws.Time(time.Now()),
+		MetricDataQueries: []cwt.MetricDataQuery{{Id: aws.String("m"), MetricStat: &cwt.MetricStat{Period: aws.Int32(60), Stat: aws.String("p99"),
+			Metric: &cwt.Metric{Namespace: aws.String("AWS/ElastiCache"), MetricName: aws.String("SuccessfulReadRequestLatency")}}}}})
 	require.NoError(t, err)
 
 	// And what nobody granted is refused in AWS's words.
