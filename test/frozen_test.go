@@ -67,7 +67,7 @@ func (c leaper) Sleep(ctx context.Context, d time.Duration) error {
 // were put there, whole, and do not change with the time. Its run begins in the hour after the next: deadlines lie in the future.
 type frozen struct {
 	*localaws.Server
-	t     *testing.T
+	t     testing.TB
 	clock *jumper
 	cfg   shutdown.Config
 	aws   aws.Config
@@ -79,7 +79,7 @@ type frozen struct {
 var nextHour = time.Now().UTC().Truncate(time.Hour).Add(2 * time.Hour) // one for all worlds of this process: their files must be equal
 
 // freeze makes the world. bytes of log are added to the load's: a multipart upload begins at 8 MiB.
-func freeze(t *testing.T, bytes int) *frozen {
+func freeze(t testing.TB, bytes int) *frozen {
 	t.Helper()
 	w := newFrozen(t, nextHour.Add(8*time.Minute+9*time.Second))
 	w.clock.set(w.begun.Add(-24 * time.Hour))
@@ -91,7 +91,7 @@ func freeze(t *testing.T, bytes int) *frozen {
 	return w
 }
 
-func newFrozen(t *testing.T, begun time.Time) *frozen {
+func newFrozen(t testing.TB, begun time.Time, change ...func(*localaws.Config)) *frozen {
 	t.Helper()
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the function's own log
 	w := &frozen{t: t, clock: &jumper{}, begun: begun, run: begun.Format("2006-01-02T15-04-05Z"),
@@ -100,6 +100,9 @@ func newFrozen(t *testing.T, begun time.Time) *frozen {
 			Schedules: shutdown.Schedules{Group: "perf", Watch: "perf-watch", Stop: "perf-load-stop"}, Settings: json.RawMessage(`{"cache":{"engine":"redis"}}`)}}
 	cfg := localaws.Config{Dir: t.TempDir(), Buckets: []string{"exports"}, MetricsPeriod: 100_000 * time.Hour, Tools: tools(t), Clock: w.clock,
 		Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelError}))}
+	for _, c := range change {
+		c(&cfg)
+	}
 	w.dir = cfg.Dir
 	var err error
 	w.Server, err = localaws.Start(t.Context(), cfg)

@@ -45,6 +45,7 @@ func TestEveryStatementIsNeeded(t *testing.T) {
 	if onAWS() {
 		t.Skip("takes statements away, which only an own world may")
 	}
+	t.Parallel()
 	w := newWorld(t)
 	const key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 	ca, err := w.local.CA()

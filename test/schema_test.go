@@ -20,7 +20,7 @@ import (
 
 type schema map[string]any
 
-func manifestSchema(t *testing.T) schema {
+func manifestSchema(t testing.TB) schema {
 	t.Helper()
 	text, err := os.ReadFile("../docs/manifest.schema.json")
 	require.NoError(t, err)
@@ -30,7 +30,7 @@ func manifestSchema(t *testing.T) schema {
 }
 
 // violations holds a manifest against docs/manifest.schema.json.
-func violations(t *testing.T, manifest []byte) []string {
+func violations(t testing.TB, manifest []byte) []string {
 	t.Helper()
 	var v any
 	require.NoError(t, json.Unmarshal(manifest, &v))

@@ -110,7 +110,7 @@ func accountWorld(t *testing.T) *world {
 }
 
 // tools is the cmd/localaws binary, built once for all journeys.
-func tools(t *testing.T) string {
+func tools(t testing.TB) string {
 	t.Helper()
 	path, err := build()
 	require.NoError(t, err)
@@ -154,7 +154,7 @@ func children(dir string) (living []string) {
 	return living
 }
 
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(p []byte) (int, error) {
 	w.t.Log(strings.TrimSpace(string(p)))

@@ -90,9 +90,9 @@ type point struct {
 // four a second are allowed. Each holds some 25 MB while it is decoded.
 const readers = 3
 
-// Write asks for one page of time after the other, for all series, and writes each before the next: what it holds is bound by the size of
-// a page, not by the length of the run. Rows are in time order, and within one instant in the order of the series. Into a Sink it writes
-// what follows From, and marks where it stands.
+// Write asks for one page of time after the other, for all series, and writes each while the next is read: what it holds is bound by the
+// size of a page, not by the length of the run. Rows are in time order, and within one instant in the order of the series. Into a Sink it
+// writes what follows From, and marks where it stands.
 func (j MetricsJob) Write(ctx context.Context, w io.Writer) (Metrics, error) {
 	out := newTable(w, j)
 	if j.From == nil {
@@ -102,31 +102,38 @@ func (j MetricsJob) Write(ctx context.Context, w io.Writer) (Metrics, error) {
 	}
 	now := j.Clock.Now()
 	age := now.Sub(j.Window.Start)
-	reading := &metricsReading{MetricsJob: j, now: now, pace: &pacer{clock: j.Clock, rate: 1, until: j.Until}, messages: out.messages}
-	align := max(rounding(age), j.Period)
-	length := align
-	if n := len(j.Series); n > 0 {
-		length = max(align, (maxDatapoints/time.Duration(min(n, maxQueries))*j.Period)/align*align)
-	}
-	from := j.Window.Start
-	if j.From != nil {
-		from = time.Unix(j.From.At, 0).UTC()
-	}
-	for from = from.Truncate(align); from.Before(j.Window.End) && len(j.Series) > 0; from = from.Add(length) {
-		to := from.Add(length)
-		if to.After(j.Window.End) {
-			to = j.Window.End
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	reading := &metricsReading{MetricsJob: j, now: now, pace: &pacer{clock: j.Clock, rate: 1, until: j.Until}}
+	pages := make(chan metricsPage)
+	go func() {
+		defer close(pages)
+		reading.pages(ctx, max(rounding(age), j.Period), pages)
+	}()
+	var failed error
+	for page := range pages {
+		if failed != nil {
+			continue // until the reader has seen it too
 		}
-		page, err := reading.page(ctx, Window{from, to})
-		out.messages = reading.messages
-		if err != nil {
-			return Metrics{}, fmt.Errorf("read metrics from %s to %s: %w", from.Format(time.RFC3339), to.Format(time.RFC3339), err)
+		if failed = page.err; failed == nil {
+			out.says(page.messages)
+			failed = out.page(page.points)
 		}
-		if err := out.page(page); err != nil {
-			return Metrics{}, err
+		if failed != nil {
+			cancel()
 		}
 	}
-	return out.summary(age), nil
+	if failed != nil {
+		return Metrics{}, failed
+	}
+	return out.summary(age), ctx.Err()
+}
+
+// metricsPage is what CloudWatch has for all series in a span of time, unsorted.
+type metricsPage struct {
+	points   []point
+	messages []string
+	err      error
 }
 
 // metricsReading is the job while it reads.
@@ -135,16 +142,50 @@ type metricsReading struct {
 	now  time.Time
 	pace *pacer // its cost is in seconds
 
-	mu       sync.Mutex
-	points   []point
-	messages []string
+	mu   sync.Mutex
+	page metricsPage // that is being read
 }
 
-// page is all datapoints of a window, unsorted; it is good until the next one.
-func (r *metricsReading) page(ctx context.Context, window Window) ([]point, error) {
+// pages sends all pages. A page that was received is good until the next but one is.
+func (r *metricsReading) pages(ctx context.Context, align time.Duration, pages chan<- metricsPage) {
+	if len(r.Series) == 0 {
+		return
+	}
+	length := max(align, (maxDatapoints/time.Duration(min(len(r.Series), maxQueries))*r.Period)/align*align)
+	from := r.Window.Start
+	if r.From != nil {
+		from = time.Unix(r.From.At, 0).UTC()
+	}
+	var buffers [2][]point
+	for i := 0; from.Before(r.Window.End); i++ {
+		from = from.Truncate(align)
+		to := from.Add(length)
+		if to.After(r.Window.End) {
+			to = r.Window.End
+		}
+		if buffers[i%2] == nil {
+			buffers[i%2] = make([]point, 0, len(r.Series)*int(to.Sub(from)/r.Period+1))
+		}
+		r.page = metricsPage{points: buffers[i%2][:0]}
+		if err := r.readPage(ctx, Window{from, to}); err != nil {
+			r.page.err = fmt.Errorf("read metrics from %s to %s: %w", from.Format(time.RFC3339), to.Format(time.RFC3339), err)
+		}
+		select {
+		case pages <- r.page:
+		case <-ctx.Done():
+			return
+		}
+		if r.page.err != nil {
+			return
+		}
+		buffers[i%2], from = r.page.points, to
+	}
+}
+
+// readPage fills the page, some calls at once.
+func (r *metricsReading) readPage(ctx context.Context, window Window) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	r.points = r.points[:0]
 	chunks := make(chan int)
 	var reads sync.WaitGroup
 	for range min(readers, (len(r.Series)+maxQueries-1)/maxQueries) {
@@ -161,7 +202,7 @@ func (r *metricsReading) page(ctx context.Context, window Window) ([]point, erro
 	}
 	close(chunks)
 	reads.Wait()
-	return r.points, context.Cause(ctx)
+	return context.Cause(ctx)
 }
 
 // cost is how many seconds of the quota a call takes, counted as CloudWatch does: the datapoints that could be there. 396,000 a second
@@ -237,9 +278,7 @@ func (r *metricsReading) add(out *cloudwatch.GetMetricDataOutput, window Window,
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range out.Messages {
-		if text := aws.ToString(m.Code) + ": " + aws.ToString(m.Value); !slices.Contains(r.messages, text) {
-			r.messages = append(r.messages, text)
-		}
+		r.page.messages = append(r.page.messages, aws.ToString(m.Code)+": "+aws.ToString(m.Value))
 	}
 	for _, result := range out.MetricDataResults {
 		id := aws.ToString(result.Id)
@@ -256,7 +295,7 @@ func (r *metricsReading) add(out *cloudwatch.GetMetricDataOutput, window Window,
 		status[id] = result.StatusCode
 		for i, at := range result.Timestamps {
 			if !at.Before(window.Start) && at.Before(window.End) && !at.Before(r.Window.Start) {
-				r.points = append(r.points, point{at.Unix(), int32(series), int32(len(r.points)), result.Values[i]})
+				r.page.points = append(r.page.points, point{at.Unix(), int32(series), int32(len(r.page.points)), result.Values[i]})
 			}
 		}
 	}

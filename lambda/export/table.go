@@ -40,6 +40,15 @@ func newTable(w io.Writer, j MetricsJob) *table {
 
 func (t *table) header() error { return gocsv.MarshalCSV(t.rows, t.csv) }
 
+// says keeps what CloudWatch said, once each.
+func (t *table) says(messages []string) {
+	for _, m := range messages {
+		if !slices.Contains(t.messages, m) {
+			t.messages = append(t.messages, m)
+		}
+	}
+}
+
 func (t *table) page(points []point) error {
 	slices.SortFunc(points, func(a, b point) int {
 		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.series, b.series), cmp.Compare(a.seq, b.seq))

@@ -1,0 +1,162 @@
+package test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// Whole exports by the real bootstrap against localaws, which throttles beyond AWS's quotas. Reported of the function: rows/s, MB/s, calls
+// of the API that the quota is about, how many of them more than the least possible, the time by that of the quota alone (x-floor), and its peak memory.
+//
+//	go test ./test -run '^$' -bench Export -benchtime 1x -count 6 | tee new.txt && benchstat new.txt
+func BenchmarkExport(b *testing.B) {
+	for _, hours := range []int{4, 24} {
+		b.Run(fmt.Sprintf("metrics/series=5400/hours=%d", hours), func(b *testing.B) { exportOf(b, hours, 0) })
+	}
+	for _, million := range []int{1, 10} {
+		b.Run(fmt.Sprintf("logs/streams=100/events=%dM", million), func(b *testing.B) { exportOf(b, 0, million*1_000_000) })
+	}
+}
+
+const (
+	benchNodes   = 54
+	benchStreams = 100
+)
+
+func exportOf(b *testing.B, hours, events int) {
+	w := newFrozen(b, time.Now().UTC().Truncate(time.Hour).Add(-28*time.Hour), func(c *localaws.Config) { c.Quotas = true })
+	end := w.begun.Add(24 * time.Hour)
+	window := export.Window{Start: end.Add(-time.Duration(max(hours, 1)) * time.Hour), End: end}
+	members := export.Membership{ReplicationGroup: "perf"}
+	if hours > 0 {
+		members = w.fill(window)
+	}
+	client := cloudwatchlogs.NewFromConfig(w.aws)
+	for _, group := range []string{w.cfg.Logs.Load, w.cfg.Logs.Engine} {
+		_, err := client.CreateLogGroup(b.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
+		require.NoError(b, err)
+	}
+	leastLogs := w.talk(window, events)
+	w.deploy(512)
+	state, err := json.Marshal(shutdown.State{Name: "perf", Run: w.run, Begun: end, Attempts: 1, LoadStopped: true, Window: &window, PeriodSeconds: 60, Membership: &members})
+	require.NoError(b, err)
+	for b.Loop() {
+		b.StopTimer()
+		before := map[string]int{}
+		for _, action := range []string{"logs.GetLogEvents", "monitoring.GetMetricData"} {
+			before[action] = w.Requests.Count(action).Calls
+		}
+		for _, key := range []string{"metrics/" + w.run + ".csv", "logs/" + w.run + ".txt", "manifest/" + w.run + ".json"} {
+			_, err := s3.NewFromConfig(w.aws).DeleteObject(b.Context(), &s3.DeleteObjectInput{Bucket: aws.String("exports"), Key: aws.String("exports/" + key)})
+			require.NoError(b, err)
+		}
+		_, err := s3.NewFromConfig(w.aws).PutObject(b.Context(), &s3.PutObjectInput{Bucket: aws.String("exports"), Key: aws.String("exports/state/" + w.run + ".json"),
+			Body: strings.NewReader(string(state)), Metadata: map[string]string{export.Metadata: "perf/" + w.run}})
+		require.NoError(b, err)
+		b.StartTimer()
+		began := time.Now()
+		answer, log := w.call(shutdown.ActionExport)
+		took := time.Since(began).Seconds()
+		b.StopTimer()
+		require.Equal(b, shutdown.StatusDone, answer.Status)
+		m, err := export.ParseManifest([]byte(w.text("manifest", "json")))
+		require.NoError(b, err)
+		kind, action, least, floor := export.KindLogs, "logs.GetLogEvents", leastLogs, float64(leastLogs)/localaws.RequestRate("us-east-1", "logs.GetLogEvents")
+		if hours > 0 {
+			// Each page of time of each 500 series; the datapoints at 396,000 a second, behind a list of each node's, the group's and the service's metrics.
+			pages := math.Ceil(float64(hours*60) / float64(100_800/500))
+			kind, action, least = export.KindMetrics, "monitoring.GetMetricData", int(math.Ceil(float64(m.Metrics.SeriesAsked)/500)*pages)
+			floor = float64(m.Metrics.SeriesAsked*hours*60)/396_000 + (benchNodes+3)/localaws.RequestRate("us-east-1", "monitoring.ListMetrics")
+			require.EqualValues(b, m.Metrics.Points, m.Metrics.SeriesFound*hours*60)
+		} else {
+			require.EqualValues(b, events, m.Logs.Events)
+		}
+		o, _ := m.Object(kind)
+		calls := w.Requests.Count(action).Calls - before[action]
+		b.ReportMetric(float64(o.Rows)/took, "rows/s")
+		b.ReportMetric(float64(o.Bytes)/took/1e6, "MB/s")
+		b.ReportMetric(float64(calls), "calls")
+		b.ReportMetric(100*(float64(calls)/float64(least)-1), "%calls-over")
+		b.ReportMetric(float64(w.Requests.Throttled()), "throttled")
+		b.ReportMetric(took/floor, "x-floor")
+		b.ReportMetric(peak(b, log), "peak-MB")
+		b.StartTimer()
+	}
+}
+
+var maxMemory = regexp.MustCompile(`Max Memory Used: (\d+) MB`)
+
+// peak is the most memory that the function's process held, in MB (MiB), by Lambda's report.
+func peak(b *testing.B, log string) float64 {
+	text, err := base64.StdEncoding.DecodeString(log)
+	require.NoError(b, err)
+	m := maxMemory.FindStringSubmatch(string(text))
+	require.NotNil(b, m, "%s", text)
+	n, err := strconv.ParseFloat(m[1], 64)
+	require.NoError(b, err)
+	return n
+}
+
+// fill puts a datapoint a minute of every metric that is asked for of 54 nodes, some 5,400 series.
+func (w *frozen) fill(window export.Window) export.Membership {
+	m := export.Membership{ReplicationGroup: "perf", ClusterMode: true}
+	for i := range benchNodes {
+		m.Nodes = append(m.Nodes, export.Node{CacheClusterID: fmt.Sprintf("perf-%04d-001", i+1), CacheNodeID: "0001"})
+	}
+	seen := map[string]bool{}
+	for _, s := range (export.Target{Membership: m, Cluster: "perf", Service: "perf-load"}).Series(nil) {
+		key := s.Metric + export.FormatDimensions(s.Dimensions)
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		var dims []cloudwatch.Dimension
+		for _, d := range s.Dimensions {
+			dims = append(dims, cloudwatch.Dimension{Name: *d.Name, Value: *d.Value})
+		}
+		for at := window.Start; at.Before(window.End); at = at.Add(time.Minute) {
+			w.CloudWatch.Put(cloudwatch.Metric{Namespace: s.Namespace, Name: s.Metric, Unit: s.Unit, Dimensions: dims}, at, float64((at.Unix()/60*7919)%100_003)/8)
+		}
+	}
+	return m
+}
+
+// talk puts memtier's progress lines into 100 streams, and says how few calls can read them.
+func (w *frozen) talk(window export.Window, events int) (least int) {
+	each := events / benchStreams
+	for stream := range benchStreams {
+		bytes := 0
+		batch := make([]logs.Event, 0, 10_000)
+		for i := range each {
+			ops := 40_000 + (i*7919+stream*31)%9_973
+			message := fmt.Sprintf("[RUN #1 %d%%, %3d secs]  4 threads 200 conns: %11d ops, %7d (avg: %7d) ops/sec, %d.%02dMB/sec (avg: 4.31MB/sec),  %d.%02d (avg:  4.72) msec latency",
+				i*100/each, i, i*ops, ops, 44_000+i%97, 3+i%3, i%100, 4+i%2, i*31%100)
+			bytes += len(message) + 26
+			batch = append(batch, logs.Event{Time: window.Start.Add(time.Duration(i) * time.Hour / time.Duration(each)), Message: message})
+			if len(batch) == cap(batch) || i == each-1 {
+				require.NoError(w.t, w.Logs.Put(w.cfg.Logs.Load, fmt.Sprintf("load/memtier/%03d", stream), batch...))
+				batch = batch[:0]
+			}
+		}
+		least += int(math.Ceil(max(float64(bytes)/(1<<20), float64(each)/10_000))) + 1
+	}
+	return least
+}

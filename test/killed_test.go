@@ -1,0 +1,174 @@
+package test
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdat "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// bootstrap is the Lambda's zip for this machine, built once.
+var bootstrap = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "bootstrap")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "bootstrap")
+	cmd := exec.Command("go", "build", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", file, "../lambda")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("build the Lambda: %w\n%s", err, out)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var packed bytes.Buffer
+	z := zip.NewWriter(&packed)
+	header := &zip.FileHeader{Name: "bootstrap", Method: zip.Store}
+	header.SetMode(0o755)
+	entry, err := z.CreateHeader(header)
+	if err == nil {
+		_, err = entry.Write(content)
+	}
+	err = errors.Join(err, z.Close())
+	return packed.Bytes(), err
+})
+
+// alive makes a world whose run ends now, by the machine's own clock, and where the function is the real bootstrap.
+func alive(t *testing.T, bytes int) *frozen {
+	t.Helper()
+	w := newFrozen(t, time.Now().UTC().Truncate(time.Second).Add(-25*time.Minute))
+	w.record(bytes)
+	w.build()
+	w.deploy(512)
+	return w
+}
+
+// deploy makes the function, with so much memory in MB.
+func (w *frozen) deploy(memory int32) {
+	t, ctx := w.t, w.t.Context()
+	role, err := iam.NewFromConfig(w.aws).CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("perf-stop"), AssumeRolePolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}]}`)})
+	require.NoError(t, err)
+	_, err = iam.NewFromConfig(w.aws).PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String("perf-stop"), PolicyName: aws.String("all"),
+		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`)})
+	require.NoError(t, err)
+	_, err = cloudwatchlogs.NewFromConfig(w.aws).CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String("/aws/lambda/perf-stop")})
+	require.NoError(t, err)
+	zipped, err := bootstrap()
+	require.NoError(t, err)
+	config, err := json.Marshal(w.cfg)
+	require.NoError(t, err)
+	w.Lambda.RetryWaits = [2]time.Duration{time.Second, time.Second}
+	architecture := lambdat.ArchitectureX8664
+	if hostArchitecture() == "arm64" {
+		architecture = lambdat.ArchitectureArm64
+	}
+	_, err = lambda.NewFromConfig(w.aws).CreateFunction(ctx, &lambda.CreateFunctionInput{FunctionName: aws.String("perf-stop"), Role: role.Role.Arn, Runtime: lambdat.RuntimeProvidedal2023,
+		Handler: aws.String("bootstrap"), Architectures: []lambdat.Architecture{architecture}, Timeout: aws.Int32(900), MemorySize: &memory, Code: &lambdat.FunctionCode{ZipFile: zipped},
+		Environment: &lambdat.Environment{Variables: map[string]string{"CONFIG": string(config), "GOMEMLIMIT": fmt.Sprintf("%dMiB", memory*9/10)}}})
+	require.NoError(t, err)
+}
+
+// call invokes the function and waits for its answer.
+func (w *frozen) call(action string) (answer shutdown.Answer, log string) {
+	w.t.Helper()
+	event, err := json.Marshal(shutdown.Event{Action: action, Run: w.run})
+	require.NoError(w.t, err)
+	out, err := lambda.NewFromConfig(w.aws).Invoke(w.t.Context(), &lambda.InvokeInput{FunctionName: aws.String("perf-stop"), Payload: event, LogType: lambdat.LogTypeTail})
+	require.NoError(w.t, err)
+	require.Nil(w.t, out.FunctionError, "%s", out.Payload)
+	require.NoError(w.t, json.Unmarshal(out.Payload, &answer))
+	return answer, aws.ToString(out.LogResult)
+}
+
+// start queues an event, as Scheduler does.
+func (w *frozen) start(action string) {
+	w.t.Helper()
+	event, err := json.Marshal(shutdown.Event{Action: action, Run: w.run})
+	require.NoError(w.t, err)
+	_, err = lambda.NewFromConfig(w.aws).Invoke(w.t.Context(), &lambda.InvokeInput{FunctionName: aws.String("perf-stop"), Payload: event, InvocationType: lambdat.InvocationTypeEvent})
+	require.NoError(w.t, err)
+}
+
+// sameAsSource makes the files again from what CloudWatch holds, by the manifest's own account of the run.
+func (w *frozen) sameAsSource(o outcome) {
+	w.t.Helper()
+	var metrics, logs bytes.Buffer
+	target := export.Target{Membership: *o.manifest.Membership, Cluster: "perf", Service: "perf-load"}
+	client := cloudwatch.NewFromConfig(w.aws)
+	found, err := target.Discover(w.t.Context(), client, export.Wall{})
+	require.NoError(w.t, err)
+	_, err = export.MetricsJob{API: client, Clock: export.Wall{}, Series: target.Series(found), Window: *o.manifest.Window, Period: time.Minute}.Write(w.t.Context(), &metrics)
+	require.NoError(w.t, err)
+	_, err = export.LogsJob{API: cloudwatchlogs.NewFromConfig(w.aws), Clock: export.Wall{}, Rate: 1000, Window: o.manifest.Logs.Window,
+		Groups: []export.LogGroup{{Kind: "load", Name: w.cfg.Logs.Load}, {Kind: "engine-log", Name: w.cfg.Logs.Engine}}}.Write(w.t.Context(), &logs)
+	require.NoError(w.t, err)
+	require.True(w.t, metrics.String() == o.metrics, "the metrics are not those that are there")
+	require.True(w.t, logs.String() == o.logs, "the logs are not those that are there")
+}
+
+// The real bootstrap is killed by SIGKILL at its k-th call; Lambda's retry of the event, or the next watch, goes on.
+func TestFaultsKilledProcess(t *testing.T) {
+	onlyLocal(t)
+	for _, test := range []struct {
+		kind string
+		k    int
+	}{{wire.Kill, 2}, {wire.KillAfter, 8}, {wire.Kill, 17}, {wire.KillAfter, 26}, {wire.Kill, 38}, {wire.KillAfter, 45}} {
+		t.Run(fmt.Sprintf("%s at call %d", test.kind, test.k), func(t *testing.T) {
+			t.Parallel()
+			w := alive(t, large)
+			answer, _ := w.call(shutdown.ActionPreflight)
+			require.Equal(t, shutdown.StatusReady, answer.Status)
+			pids := w.Lambda.PIDs("perf-stop")
+			require.Len(t, pids, 1, "the environment waits for its next event")
+			w.Faults.Add(wire.Fault{Action: "*", First: test.k, Last: test.k, Kind: test.kind})
+			w.start(shutdown.ActionStop)
+			require.Eventually(t, func() bool { return errors.Is(syscall.Kill(pids[0], 0), syscall.ESRCH) }, 30*time.Second, 10*time.Millisecond, "the process lives")
+			require.Len(t, w.Faults.Fired(), 1)
+			require.Eventually(t, func() bool { return w.schedules() == 0 }, time.Minute, 100*time.Millisecond, "the run has not ended")
+			w.settled()
+			o := w.ended()
+			w.sameAsSource(o)
+			t.Logf("%s; %d bytes of log", w.Faults.Fired()[0], len(o.logs))
+		})
+	}
+	t.Run("two at once", func(t *testing.T) {
+		t.Parallel()
+		w := alive(t, 0)
+		w.start(shutdown.ActionStop)
+		w.start(shutdown.ActionStop)
+		w.start(shutdown.ActionWatch)
+		require.Eventually(t, func() bool { return w.schedules() == 0 }, time.Minute, 100*time.Millisecond, "the run has not ended")
+		w.settled()
+		w.sameAsSource(w.ended())
+	})
+}
+
+// settled waits until the record has no holder: the function has answered.
+func (w *frozen) settled() {
+	w.t.Helper()
+	w.eventually("the function lets go of the record", func() bool { return w.state().Holder == "" })
+}
