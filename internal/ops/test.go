@@ -36,6 +36,9 @@ func TestModules(ctx context.Context, p *Project) error {
 	if err := p.provider(ctx, t); err != nil {
 		return err
 	}
+	if err := p.build(ctx, "arm64"); err != nil { // the stack's default; its plan asks for the file
+		return err
+	}
 	roots, err := p.terraformRoots()
 	if err != nil {
 		return err
