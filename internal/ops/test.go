@@ -36,8 +36,10 @@ func TestModules(ctx context.Context, p *Project) error {
 	if err := p.provider(ctx, t); err != nil {
 		return err
 	}
-	if err := p.build(ctx, "arm64"); err != nil { // the stack's default; its plan asks for the file
-		return err
+	for _, architecture := range []string{"arm64", "x86_64"} { // the stack's plan asks for the file
+		if err := p.build(ctx, architecture); err != nil {
+			return err
+		}
 	}
 	roots, err := p.terraformRoots()
 	if err != nil {
