@@ -42,6 +42,9 @@ func Destroy() error { return ops.Run(ops.Destroy) }
 // Check runs gofmt, go vet, terraform fmt and terraform validate.
 func Check() error { return ops.Run(ops.Check) }
 
+// Bench measures the export's speed, calls and memory (BENCH=name, COUNT=6).
+func Bench() error { return ops.Run(ops.Bench) }
+
 // Clean removes what builds, tests and local runs left.
 func Clean() error { return ops.Run(ops.Clean) }
 
@@ -57,7 +60,7 @@ func (Local) Up() error { return ops.Run(ops.LocalUp) }
 // Test is what proves the project.
 type Test mg.Namespace
 
-// Default runs unit, modules and e2e: the same as `mage test`.
+// Default runs unit, modules, faults and e2e: the same as `mage test`.
 func (Test) Default() error { return ops.Run(ops.Test) }
 
 // Unit runs the Go tests.
@@ -68,6 +71,9 @@ func (Test) Modules() error { return ops.Run(ops.TestModules) }
 
 // E2E runs the journeys on the embedded AWS (E2E_TARGET=aws: in your account).
 func (Test) E2E() error { return ops.Run(ops.TestE2E) }
+
+// Faults kills the stop at every step and breaks every call; the run must end all the same.
+func (Test) Faults() error { return ops.Run(ops.TestFaults) }
 
 // Pages opens report and dashboard in Chromium and keeps screenshots.
 func (Test) Pages() error { return ops.Run(ops.TestPages) }

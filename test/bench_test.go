@@ -37,7 +37,7 @@ func BenchmarkExport(b *testing.B) {
 }
 
 const (
-	benchNodes   = 54
+	benchNodes   = 44
 	benchStreams = 100
 )
 

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdat "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
@@ -60,6 +61,9 @@ var bootstrap = sync.OnceValues(func() ([]byte, error) {
 func alive(t *testing.T, bytes int) *frozen {
 	t.Helper()
 	w := newFrozen(t, time.Now().UTC().Truncate(time.Second).Add(-25*time.Minute))
+	topic, err := sns.NewFromConfig(w.aws).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("perf")})
+	require.NoError(t, err)
+	w.cfg.TopicARN = *topic.TopicArn
 	w.record(bytes)
 	w.build()
 	w.deploy(512)
@@ -158,12 +162,18 @@ func TestFaultsKilledProcess(t *testing.T) {
 	t.Run("two at once", func(t *testing.T) {
 		t.Parallel()
 		w := alive(t, 0)
+		w.call(shutdown.ActionPreflight)
 		w.start(shutdown.ActionStop)
 		w.start(shutdown.ActionStop)
 		w.start(shutdown.ActionWatch)
 		require.Eventually(t, func() bool { return w.schedules() == 0 }, time.Minute, 100*time.Millisecond, "the run has not ended")
 		w.settled()
 		w.sameAsSource(w.ended())
+		var told []string
+		for _, m := range w.SNS.Messages(w.cfg.TopicARN) {
+			told = append(told, m.Subject)
+		}
+		require.Equal(t, []string{"perf: run " + w.run + " started", "perf: run " + w.run + " finished"}, told)
 	})
 }
 

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,14 +81,29 @@ func TestE2E(ctx context.Context, p *Project) error {
 	}
 	journeys := *p
 	journeys.Env = append(t.Env[:len(t.Env):len(t.Env)], "E2E_TERRAFORM="+t.Bin)
-	return journeys.goTest(ctx, "-timeout=60m", "-count=1", "-v", "./test/...")
+	return journeys.goTest(ctx, "-timeout=60m", "-count=1", "-v", "-skip=^TestFaults", "./test/...")
+}
+
+// TestFaults holds the end of a run against every fault that the embedded AWS can make, and a kill at every step.
+func TestFaults(ctx context.Context, p *Project) error {
+	return p.goTest(ctx, "-timeout=15m", "-count=1", "-parallel=4", "-run=^TestFaults", "./test")
+}
+
+// Bench measures the export: writing CSV, merging logs, and whole exports against the embedded AWS with AWS's quotas. BENCH= chooses by
+// name, COUNT= repeats for benchstat.
+func Bench(ctx context.Context, p *Project) error {
+	args := []string{"-timeout=120m", "-run=^$", "-bench=" + cmp.Or(getenv(p.Env, "BENCH"), "."), "-count=" + cmp.Or(getenv(p.Env, "COUNT"), "1")}
+	if err := p.goTest(ctx, append(args, "./lambda/export")...); err != nil {
+		return err
+	}
+	return p.goTest(ctx, append(args, "-benchtime=1x", "./test")...)
 }
 
 // TestAll runs everything, the longer suites too.
 func TestAll(ctx context.Context, p *Project) error {
 	long := *p
 	long.Env = append(p.Env[:len(p.Env):len(p.Env)], "E2E_LONG=1")
-	for _, test := range []Command{TestUnit, TestModules, TestPages, TestE2E} {
+	for _, test := range []Command{TestUnit, TestModules, TestPages, TestFaults, TestE2E} {
 		if err := test(ctx, &long); err != nil {
 			return err
 		}
@@ -100,9 +116,9 @@ func TestPages(ctx context.Context, p *Project) error {
 	return p.goTest(ctx, "-timeout=10m", "-count=1", "-tags=browser", "-run=InTheBrowser", "./internal/report/page", "./internal/localaws/dashboardpage")
 }
 
-// Test runs the unit tests, the modules' tests and the journeys.
+// Test runs the unit tests, the modules' tests, the faults and the journeys.
 func Test(ctx context.Context, p *Project) error {
-	for _, test := range []Command{TestUnit, TestModules, TestE2E} {
+	for _, test := range []Command{TestUnit, TestModules, TestFaults, TestE2E} {
 		if err := test(ctx, p); err != nil {
 			return err
 		}

@@ -55,16 +55,16 @@ type LogsPosition struct {
 	Sum    Logs   `json:"sum"`
 }
 
-// LogsRate is 90 % of the GetLogEvents calls a second that a Region allows; the quota cannot be raised:
+// LogsRate is 95 % of the GetLogEvents calls a second that a Region allows; the quota cannot be raised:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 func LogsRate(region string) float64 {
 	switch region {
 	case "us-west-2", "ap-northeast-3", "ap-southeast-3", "ca-west-1", "eu-central-1", "eu-west-1", "il-central-1":
-		return 9
+		return 9.5
 	case "eu-west-3":
-		return 27
+		return 28.5
 	}
-	return 22.5
+	return 23.75
 }
 
 // Write merges the streams. What it holds is bound by the number of streams, not by the length of the run. Into a Sink it writes what

@@ -126,9 +126,9 @@ func TestLogsFail(t *testing.T) {
 }
 
 func TestLogsRate(t *testing.T) {
-	assert.Equal(t, 22.5, LogsRate("us-east-1"))
-	assert.Equal(t, 9.0, LogsRate("eu-central-1"))
-	assert.Equal(t, 27.0, LogsRate("eu-west-3"))
+	assert.Equal(t, 23.75, LogsRate("us-east-1"))
+	assert.Equal(t, 9.5, LogsRate("eu-central-1"))
+	assert.Equal(t, 28.5, LogsRate("eu-west-3"))
 }
 
 func FuzzLogEvent(f *testing.F) {

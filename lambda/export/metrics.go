@@ -41,7 +41,7 @@ type MetricsJob struct {
 
 // MetricsPosition is a place between two rows of the metrics, and what was counted up to there.
 type MetricsPosition struct {
-	At       int64              `json:"at"` // Unix seconds of the row before
+	After    int32              `json:"after"` // seconds after the window's start, of the row before
 	Series   int                `json:"series"`
 	Points   int64              `json:"points"`
 	Found    []byte             `json:"found"` // a bit a series
@@ -78,11 +78,10 @@ func rounding(age time.Duration) time.Duration {
 	return max(time.Minute, Resolution(time.Minute, age))
 }
 
-// point is one datapoint on its way through a page; seq lets the later of two answers for one instant win.
+// point is one datapoint on its way through a page. Millions of them are held.
 type point struct {
-	at     int64 // Unix seconds
+	after  int32 // seconds after the window's start
 	series int32
-	seq    int32
 	value  float64
 }
 
@@ -117,7 +116,7 @@ func (j MetricsJob) Write(ctx context.Context, w io.Writer) (Metrics, error) {
 		}
 		if failed = page.err; failed == nil {
 			out.says(page.messages)
-			failed = out.page(page.points)
+			failed = out.page(page.points, page.again)
 		}
 		if failed != nil {
 			cancel()
@@ -132,6 +131,7 @@ func (j MetricsJob) Write(ctx context.Context, w io.Writer) (Metrics, error) {
 // metricsPage is what CloudWatch has for all series in a span of time, unsorted.
 type metricsPage struct {
 	points   []point
+	again    bool // some were asked for twice: the later answer of an instant stands behind the earlier one
 	messages []string
 	err      error
 }
@@ -151,10 +151,15 @@ func (r *metricsReading) pages(ctx context.Context, align time.Duration, pages c
 	if len(r.Series) == 0 {
 		return
 	}
-	length := max(align, (maxDatapoints/time.Duration(min(len(r.Series), maxQueries))*r.Period)/align*align)
 	from := r.Window.Start
 	if r.From != nil {
-		from = time.Unix(r.From.At, 0).UTC()
+		from = r.Window.Start.Add(time.Duration(r.From.After) * time.Second)
+	}
+	// As many pages as the longest possible would need, all of one length.
+	length := max(align, (maxDatapoints/time.Duration(min(len(r.Series), maxQueries))*r.Period)/align*align)
+	if whole := r.Window.End.Sub(from.Truncate(align)); whole > 0 {
+		pages := (whole + length - 1) / length
+		length = ((whole+pages-1)/pages + align - 1) / align * align
 	}
 	var buffers [2][]point
 	for i := 0; from.Before(r.Window.End); i++ {
@@ -270,6 +275,9 @@ func (r *metricsReading) read(ctx context.Context, window Window, queries []type
 		if err := r.Clock.Sleep(ctx, time.Second<<(attempt-1)); err != nil {
 			return err
 		}
+		r.mu.Lock()
+		r.page.again = true
+		r.mu.Unlock()
 	}
 }
 
@@ -295,7 +303,7 @@ func (r *metricsReading) add(out *cloudwatch.GetMetricDataOutput, window Window,
 		status[id] = result.StatusCode
 		for i, at := range result.Timestamps {
 			if !at.Before(window.Start) && at.Before(window.End) && !at.Before(r.Window.Start) {
-				r.page.points = append(r.page.points, point{at.Unix(), int32(series), int32(len(r.page.points)), result.Values[i]})
+				r.page.points = append(r.page.points, point{int32(at.Sub(r.Window.Start) / time.Second), int32(series), result.Values[i]})
 			}
 		}
 	}

@@ -31,7 +31,7 @@ func newTable(w io.Writer, j MetricsJob) *table {
 		found: make([]byte, (len(j.Series)+7)/8), minutes: map[string]Minutes{}}
 	t.sink, _ = w.(Sink)
 	if from := j.From; from != nil {
-		t.last = point{at: from.At, series: int32(from.Series)}
+		t.last = point{after: from.After, series: int32(from.Series)}
 		t.points, t.messages, t.minutes = from.Points, slices.Clone(from.Messages), maps.Clone(from.Minutes)
 		copy(t.found, from.Found)
 	}
@@ -49,20 +49,22 @@ func (t *table) says(messages []string) {
 	}
 }
 
-func (t *table) page(points []point) error {
-	slices.SortFunc(points, func(a, b point) int {
-		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.series, b.series), cmp.Compare(a.seq, b.seq))
-	})
+func (t *table) page(points []point, again bool) error {
+	sort := slices.SortFunc[[]point]
+	if again {
+		sort = slices.SortStableFunc
+	}
+	sort(points, func(a, b point) int { return cmp.Or(cmp.Compare(a.after, b.after), cmp.Compare(a.series, b.series)) })
 	for i, p := range points {
-		if i+1 < len(points) && points[i+1].at == p.at && points[i+1].series == p.series {
+		if i+1 < len(points) && points[i+1].after == p.after && points[i+1].series == p.series {
 			continue // answered twice: the later answer stands
 		}
-		if from := t.job.From; from != nil && (p.at < from.At || p.at == from.At && int(p.series) <= from.Series) {
+		if from := t.job.From; from != nil && (p.after < from.After || p.after == from.After && int(p.series) <= from.Series) {
 			continue // written by an earlier invocation
 		}
 		s := &t.job.Series[p.series]
 		t.count(p, s)
-		t.rows = append(t.rows, Row{Timestamp{time.Unix(p.at, 0)}, s.Namespace, s.Metric, s.Stat, p.value, s.Unit, s.label})
+		t.rows = append(t.rows, Row{Timestamp{t.job.Window.Start.Add(time.Duration(p.after) * time.Second)}, s.Namespace, s.Metric, s.Stat, p.value, s.Unit, s.label})
 		if t.last = p; len(t.rows) == cap(t.rows) {
 			if err := t.flush(); err != nil {
 				return err
@@ -81,14 +83,14 @@ func (t *table) flush() error {
 	if err != nil || t.sink == nil || !t.sink.Due() {
 		return err
 	}
-	return t.sink.Mark(Position{Metrics: &MetricsPosition{At: t.last.at, Series: int(t.last.series), Points: t.points,
+	return t.sink.Mark(Position{Metrics: &MetricsPosition{After: t.last.after, Series: int(t.last.series), Points: t.points,
 		Found: slices.Clone(t.found), Minutes: maps.Clone(t.minutes), Messages: t.messages}})
 }
 
 func (t *table) count(p point, s *Series) {
 	t.points++
 	t.found[p.series/8] |= 1 << (p.series % 8)
-	if m, minute := t.minutes[s.Source], p.at/60; m.Count == 0 || minute != m.Last {
+	if m, minute := t.minutes[s.Source], (t.job.Window.Start.Unix()+int64(p.after))/60; m.Count == 0 || minute != m.Last {
 		t.minutes[s.Source] = Minutes{minute, m.Count + 1}
 	}
 }

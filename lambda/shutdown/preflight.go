@@ -21,10 +21,11 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// check is one call that a stop will make. What it asks for need not exist yet.
+// check is one call that a stop will make.
 type check struct {
-	allow string // the permission it needs
-	do    func(context.Context) error
+	allow  string // the permission it needs
+	do     func(context.Context) error
+	exists bool // what it asks for is there already; else it need not be
 }
 
 // preflight proves, before anything costs money, that the stop of this run could do its work: the run is the stack's, the bucket takes
@@ -32,8 +33,7 @@ type check struct {
 // is asked again for that long: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html#troubleshoot_general_eventual-consistency
 func (r *run) preflight(ctx context.Context) (Answer, error) {
 	end := r.clock.Now().Add(time.Minute)
-	var failures []error
-	for _, c := range append(r.reads(ctx), r.bucket()...) {
+	try := func(c check) error {
 		var err error
 		_, stopped := r.poll(ctx, 5*time.Second, end.Sub(r.clock.Now()), func() (bool, error) {
 			err = c.do(ctx)
@@ -41,41 +41,54 @@ func (r *run) preflight(ctx context.Context) (Answer, error) {
 		})
 		switch {
 		case stopped != nil:
-			return Answer{Run: r.id, Action: r.action}, errors.Join(append(failures, stopped)...)
+			return stopped
 		case denied(err):
-			failures = append(failures, fmt.Errorf("preflight: allow %s to the role of Lambda %s-stop: %w", c.allow, r.cfg.Name, err))
-		case err != nil && !notFound(err):
-			failures = append(failures, fmt.Errorf("preflight: %w", err))
+			return fmt.Errorf("preflight: allow %s to the role of Lambda %s-stop: %w", c.allow, r.cfg.Name, err)
+		case err != nil && (c.exists || !notFound(err)):
+			return fmt.Errorf("preflight: %w", err)
+		}
+		return nil
+	}
+	var failures []error
+	for _, c := range append(r.reads(ctx), r.bucket()...) {
+		if err := try(c); err != nil {
+			failures = append(failures, err)
+		}
+		if ctx.Err() != nil {
+			break
 		}
 	}
-	if len(failures) > 0 {
-		return Answer{Run: r.id, Action: r.action}, errors.Join(failures...)
+	if len(failures) == 0 && r.cfg.TopicARN != "" {
+		failures = append(failures, try(check{allow: "sns:Publish on " + r.cfg.TopicARN, do: r.started, exists: true}))
+	}
+	if err := errors.Join(failures...); err != nil {
+		return Answer{Run: r.id, Action: r.action}, err
 	}
 	return r.answer(StatusReady, fmt.Sprintf("s3://%s/%s takes the exports", r.cfg.Bucket, r.cfg.Prefix)), nil
 }
 
 func (r *run) reads(ctx context.Context) []check {
 	checks := []check{
-		{"scheduler:GetSchedule", func(ctx context.Context) error {
+		{allow: "scheduler:GetSchedule", do: func(ctx context.Context) error {
 			current, err := r.current(ctx)
 			if err == nil && current.Run != r.id {
 				err = fmt.Errorf("schedule %s/%s names run %q, not %s: apply again", r.cfg.Schedules.Group, r.cfg.Schedules.Watch, current.Run, r.id)
 			}
 			return err
 		}},
-		{"ecs:DescribeServices", func(ctx context.Context) error {
+		{allow: "ecs:DescribeServices", do: func(ctx context.Context) error {
 			_, err := r.service(ctx)
 			return err
 		}},
-		{"ecs:ListTasks", func(ctx context.Context) error {
+		{allow: "ecs:ListTasks", do: func(ctx context.Context) error {
 			_, err := r.aws.ECS.ListTasks(ctx, &ecs.ListTasksInput{Cluster: &r.cfg.Cluster, ServiceName: &r.cfg.Service})
 			return err
 		}},
-		{"cloudwatch:ListMetrics", func(ctx context.Context) error {
+		{allow: "cloudwatch:ListMetrics", do: func(ctx context.Context) error {
 			_, err := r.aws.CloudWatch.ListMetrics(ctx, &cloudwatch.ListMetricsInput{Namespace: aws.String(export.NamespaceECS)})
 			return err
 		}},
-		{"cloudwatch:GetMetricData", func(ctx context.Context) error {
+		{allow: "cloudwatch:GetMetricData", do: func(ctx context.Context) error {
 			end := r.clock.Now().Truncate(time.Minute)
 			_, err := r.aws.CloudWatch.GetMetricData(ctx, &cloudwatch.GetMetricDataInput{StartTime: aws.Time(end.Add(-time.Minute)), EndTime: &end,
 				MetricDataQueries: []cwtypes.MetricDataQuery{{Id: aws.String("preflight"), MetricStat: &cwtypes.MetricStat{Period: aws.Int32(60), Stat: aws.String("Average"),
@@ -84,25 +97,25 @@ func (r *run) reads(ctx context.Context) []check {
 		}},
 	}
 	if id := r.cfg.Cache.ReplicationGroup; id != "" {
-		checks = append(checks, check{"elasticache:DescribeReplicationGroups", func(ctx context.Context) error {
+		checks = append(checks, check{allow: "elasticache:DescribeReplicationGroups", do: func(ctx context.Context) error {
 			_, err := r.replicationGroup(ctx)
 			return err
-		}}, check{"elasticache:DescribeCacheClusters", func(ctx context.Context) error {
+		}}, check{allow: "elasticache:DescribeCacheClusters", do: func(ctx context.Context) error {
 			_, err := r.aws.ElastiCache.DescribeCacheClusters(ctx, &elasticache.DescribeCacheClustersInput{CacheClusterId: aws.String(id + "-001")})
 			return err
 		}})
 		if arn := groupARN(ctx, id); arn != "" && r.cfg.Cache.Delete {
-			checks = append(checks, check{"elasticache:ListTagsForResource", func(ctx context.Context) error {
+			checks = append(checks, check{allow: "elasticache:ListTagsForResource", do: func(ctx context.Context) error {
 				_, err := r.aws.ElastiCache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &arn})
 				return err
 			}})
 		}
 	}
 	for _, group := range r.cfg.logGroups() {
-		checks = append(checks, check{"logs:DescribeLogStreams on " + group.Name, func(ctx context.Context) error {
+		checks = append(checks, check{allow: "logs:DescribeLogStreams on " + group.Name, do: func(ctx context.Context) error {
 			_, err := r.aws.Logs.DescribeLogStreams(ctx, &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: &group.Name, Limit: aws.Int32(1)})
 			return err
-		}}, check{"logs:GetLogEvents on " + group.Name, func(ctx context.Context) error {
+		}}, check{allow: "logs:GetLogEvents on " + group.Name, do: func(ctx context.Context) error {
 			_, err := r.aws.Logs.GetLogEvents(ctx, &cloudwatchlogs.GetLogEventsInput{LogGroupName: &group.Name, LogStreamName: aws.String("preflight"),
 				StartFromHead: aws.Bool(true), Limit: aws.Int32(1)})
 			return err
@@ -127,14 +140,14 @@ func groupARN(ctx context.Context, id string) string {
 func (r *run) bucket() []check {
 	at := fmt.Sprintf("s3://%s/%s/*", r.cfg.Bucket, r.cfg.Prefix)
 	checks := []check{
-		{"s3:PutObject and s3:DeleteObject on " + at + " (and the use of the bucket's KMS key, if it has one)", r.probe},
-		{"s3:ListBucketMultipartUploads on bucket " + r.cfg.Bucket, func(ctx context.Context) error {
+		{allow: "s3:PutObject and s3:DeleteObject on " + at + " (and the use of the bucket's KMS key, if it has one)", do: r.probe},
+		{allow: "s3:ListBucketMultipartUploads on bucket " + r.cfg.Bucket, do: func(ctx context.Context) error {
 			_, err := r.sweep(ctx, r.probeKey(), "")
 			return err
 		}},
 	}
 	for _, key := range []string{r.cfg.StateKey(r.id), r.cfg.metricsKey(r.id), r.cfg.logsKey(r.id), r.cfg.ManifestKey(r.id)} {
-		checks = append(checks, check{"s3:GetObject on " + at + " and s3:ListBucket on bucket " + r.cfg.Bucket, func(ctx context.Context) error {
+		checks = append(checks, check{allow: "s3:GetObject on " + at + " and s3:ListBucket on bucket " + r.cfg.Bucket, do: func(ctx context.Context) error {
 			_, err := r.store.size(ctx, key) // an object of another run is an error
 			return err
 		}})

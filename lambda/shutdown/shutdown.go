@@ -121,6 +121,9 @@ func (r *run) watch(ctx context.Context, stopBy time.Time) (Answer, error) {
 	if err == nil && answer.Status != StatusDone && now.After(due.Add(alarmLate)) {
 		err = fmt.Errorf("run %s was due at %s and is still not gone: %s; look at the log of this function, then run `mage destroy`",
 			r.id, due.Format(time.RFC3339), answer.Message)
+		if told := r.tellOnce(ctx, "overdue", err.Error()+"\n"+r.advice()); told != nil {
+			r.log.Warn("the record does not say that the alarm was raised", "error", told)
+		}
 	}
 	return answer, err
 }

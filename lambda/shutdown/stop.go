@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
-	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
@@ -90,33 +88,6 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 		return r.answer(StatusPending, strings.Join(r.troubles(), "; ")), err
 	}
 	return r.answer(StatusDone, "exported"), nil
-}
-
-// notify tells the topic once that the run ended, or once that ending it failed. Nobody's mail holds the run up.
-func (r *run) notify(ctx context.Context) error {
-	what, text := "finished", fmt.Sprintf("Run %s of %s ended. Exports:\n", r.id, r.cfg.Name)
-	for _, o := range r.state.Objects {
-		text += fmt.Sprintf("  s3://%s/%s (%d bytes, %d rows)\n", r.cfg.Bucket, o.Key, o.Bytes, o.Rows)
-	}
-	text += fmt.Sprintf("  s3://%s/%s\n", r.cfg.Bucket, r.cfg.ManifestKey(r.id))
-	switch {
-	case len(r.failures) > 0:
-		what = "failed"
-		text = fmt.Sprintf("Ending run %s of %s failed:\n  %s\nIt is tried again every 10 minutes. `mage status` shows where it stands, `RUN=%s mage export` exports by hand.\n",
-			r.id, r.cfg.Name, strings.Join(r.troubles(), "\n  "), r.id)
-	case !r.state.Complete:
-		return nil
-	}
-	if r.cfg.TopicARN == "" || slices.Contains(r.state.Notified, what) {
-		return nil
-	}
-	subject := fmt.Sprintf("%s: run %s %s", r.cfg.Name, r.id, what) // ASCII, under 100 characters: a name has at most 40
-	if _, err := r.aws.SNS.Publish(ctx, &sns.PublishInput{TopicArn: &r.cfg.TopicARN, Subject: &subject, Message: &text}); err != nil {
-		r.warn("nobody was notified: publish to %s: %v", r.cfg.TopicARN, err)
-		return nil
-	}
-	r.state.Notified = append(r.state.Notified, what)
-	return r.save(ctx)
 }
 
 // awaitGone gives the cache up to 10 minutes to disappear; the next watch tick looks again.

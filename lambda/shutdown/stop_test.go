@@ -95,7 +95,9 @@ func TestStop(t *testing.T) {
 	assert.Equal(t, 3, m.Logs.Streams)
 	require.Len(t, w.published, 1)
 	assert.Contains(t, w.published[0], "perf: run "+runID+" finished\n")
-	assert.Contains(t, w.published[0], "s3://bucket/"+metricsKey)
+	assert.Contains(t, w.published[0], "task a exited with 0; task b exited with 0\n")
+	assert.Contains(t, w.published[0], "  s3://bucket/"+metricsKey+"\n  https://s3.console.aws.amazon.com/s3/object/bucket?prefix=exports%2Fmetrics%2F"+runID+".csv&region=us-east-1\n")
+	assert.Contains(t, w.published[0], "s3://bucket/"+manifestKey)
 
 	before := len(w.calls)
 	answer, err = w.handle("again", ActionStop)

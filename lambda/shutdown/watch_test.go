@@ -136,7 +136,9 @@ func TestWatchRaisesTheAlarm(t *testing.T) {
 	}
 	require.ErrorContains(t, err, "still not gone")
 	require.ErrorContains(t, err, "mage destroy")
-	assert.Len(t, w.published, 1)
+	require.Len(t, w.published, 2, "finished, and once: overdue")
+	assert.Contains(t, w.published[1], "perf: run "+runID+" overdue\n")
+	assert.Contains(t, w.published[1], "mage destroy")
 	assert.NotEmpty(t, w.schedules["perf-watch"], "the guard stays")
 }
 
@@ -175,6 +177,9 @@ func TestPreflight(t *testing.T) {
 	assert.Equal(t, Answer{Run: runID, Action: "preflight", Status: StatusReady, Message: "s3://bucket/exports takes the exports"}, answer)
 	assert.Empty(t, w.objects, "the probe is removed")
 	assert.Empty(t, w.uploads)
+	require.Len(t, w.published, 1)
+	assert.Contains(t, w.published[0], "perf: run "+runID+" started\n")
+	assert.Contains(t, w.published[0], "ends by 2026-11-23T06:08:09Z")
 	for _, op := range []string{"DescribeServices", "ListTasks", "DescribeReplicationGroups", "DescribeCacheClusters", "ListTagsForResource", "GetMetricData",
 		"ListMetrics", "DescribeLogStreams", "GetLogEvents", "GetSchedule", "CompleteMultipartUpload", "DeleteObject"} {
 		assert.NotZero(t, w.called(op), op)
@@ -201,6 +206,7 @@ func TestPreflight(t *testing.T) {
 		"GetLogEvents":          "allow logs:GetLogEvents on /elasticache-perf/perf/load",
 		"GetSchedule":           "allow scheduler:GetSchedule",
 		"ListTagsForResource":   "allow elasticache:ListTagsForResource",
+		"Publish":               "allow sns:Publish on arn:aws:sns:us-east-1:123456789012:perf",
 	} {
 		w = bare()
 		begun := w.Now()
@@ -214,6 +220,7 @@ func TestPreflight(t *testing.T) {
 		require.ErrorContains(t, err, says, op)
 		assert.LessOrEqual(t, w.Now().Sub(begun), time.Minute, op)
 		assert.Empty(t, w.uploads, op)
+		assert.Empty(t, w.published, "a run that cannot be does not start")
 	}
 
 	w = bare() // no retry for what time does not heal
