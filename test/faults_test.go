@@ -3,15 +3,20 @@ package test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
@@ -280,5 +285,28 @@ func onlyLocal(t *testing.T) {
 	t.Helper()
 	if onAWS() {
 		t.Skip("faults happen on the embedded AWS alone")
+	}
+}
+
+// Many small streams cost calls, not bytes: in a Region with 10 reads a second none of them may be throttled.
+func TestFaultsLogReadsStayBelowTheQuota(t *testing.T) {
+	onlyLocal(t)
+	t.Parallel()
+	const region, streams = "eu-central-1", 40
+	w := newFrozen(t, nextHour, func(c *localaws.Config) { c.Quotas, c.Region = true, region })
+	w.aws.Region = region
+	client := cloudwatchlogs.NewFromConfig(w.aws)
+	_, err := client.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &w.cfg.Logs.Load})
+	require.NoError(t, err)
+	for i := range streams {
+		require.NoError(t, w.Logs.Put(w.cfg.Logs.Load, fmt.Sprintf("load/memtier/%03d", i), logs.Event{Time: nextHour.Add(time.Minute), Message: "ready"}))
+	}
+	sum, err := export.LogsJob{API: client, Clock: export.Wall{}, Rate: export.LogsRate(region), Window: export.Window{Start: nextHour, End: nextHour.Add(time.Hour)},
+		Groups: []export.LogGroup{{Kind: "load", Name: w.cfg.Logs.Load}}}.Write(t.Context(), io.Discard)
+	require.NoError(t, err)
+	require.EqualValues(t, streams, sum.Events)
+	require.Zero(t, w.Requests.Throttled())
+	for _, region := range []string{"us-east-1", "us-west-2", "eu-west-1", "eu-west-3", "ap-northeast-3", "ca-west-1", "il-central-1", "sa-east-1"} {
+		require.InDelta(t, 0.95*localaws.RequestRate(region, "logs.GetLogEvents"), export.LogsRate(region), 1e-9, region)
 	}
 }
