@@ -385,7 +385,7 @@ func (w *frozen) ended() outcome {
 	require.True(w.t, m.Complete)
 	require.Empty(w.t, violations(w.t, []byte(text)), "the manifest is as docs/manifest.schema.json says")
 	m.Attempts, m.Warnings, m.CreatedAt, m.LoadStart, m.Metrics.SourceAge = 0, nil, time.Time{}, nil, ""
-	m.Membership.Endpoint = ""
+	m.APIEndpoint, m.Membership.Endpoint, m.Membership.CreatedAt, m.Membership.DeletionRequestedAt = "", "", nil, nil
 	for i := range m.Tasks {
 		m.Tasks[i] = export.Task{LastStatus: m.Tasks[i].LastStatus, ExitCode: m.Tasks[i].ExitCode, StopCode: m.Tasks[i].StopCode}
 	}

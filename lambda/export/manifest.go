@@ -18,8 +18,9 @@ type Manifest struct {
 	ToolVersion   string          `json:"tool_version"` // of the code that wrote the manifest
 	Complete      bool            `json:"complete"`
 	CreatedAt     time.Time       `json:"created_at"`
-	Attempts      int             `json:"attempts"`         // invocations that worked on the stop, this one included
-	Window        *Window         `json:"window,omitempty"` // what the metrics cover; absent when no load ever ran
+	Attempts      int             `json:"attempts"`               // invocations that worked on the stop, this one included
+	APIEndpoint   string          `json:"api_endpoint,omitempty"` // where the run's AWS answers, when that is not AWS's own: an embedded AWS
+	Window        *Window         `json:"window,omitempty"`       // what the metrics cover; absent when no load ever ran
 	LoadStart     *time.Time      `json:"load_start,omitempty"`
 	Settings      json.RawMessage `json:"settings,omitempty"` // the run's configuration as the stack gave it, no secrets
 	Membership    *Membership     `json:"membership,omitempty"`
@@ -67,6 +68,9 @@ type Membership struct {
 	ClusterMode      bool   `json:"cluster_mode"`
 	Endpoint         string `json:"endpoint,omitempty"` // host:port, the configuration endpoint or the primary's
 	Nodes            []Node `json:"nodes"`
+
+	CreatedAt           *time.Time `json:"created_at,omitempty"`            // as ElastiCache has it
+	DeletionRequestedAt *time.Time `json:"deletion_requested_at,omitempty"` // when the stop asked for it, or saw that it was under way; absent while the cache stays
 }
 
 // Node is one cache node.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
@@ -48,7 +49,7 @@ func (r *run) readMembership(ctx context.Context) error {
 		return nil
 	}
 	m := export.Membership{ReplicationGroup: r.cfg.Cache.ReplicationGroup, Engine: aws.ToString(group.Engine),
-		NodeType: aws.ToString(group.CacheNodeType), ClusterMode: aws.ToBool(group.ClusterEnabled), Endpoint: endpoint(group)}
+		NodeType: aws.ToString(group.CacheNodeType), ClusterMode: aws.ToBool(group.ClusterEnabled), Endpoint: endpoint(group), CreatedAt: group.ReplicationGroupCreateTime}
 	for _, shard := range group.NodeGroups {
 		for _, n := range shard.NodeGroupMembers {
 			m.Nodes = append(m.Nodes, export.Node{CacheClusterID: aws.ToString(n.CacheClusterId), CacheNodeID: aws.ToString(n.CacheNodeId),
@@ -104,7 +105,11 @@ func (r *run) deleteCache(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.gone = group == nil; r.gone || aws.ToString(group.Status) == "deleting" {
+	if r.gone = group == nil; r.gone {
+		return nil
+	}
+	if aws.ToString(group.Status) == "deleting" {
+		r.deleting()
 		return nil
 	}
 	id, status := r.cfg.Cache.ReplicationGroup, aws.ToString(group.Status)
@@ -132,6 +137,17 @@ func (r *run) deleteCache(ctx context.Context) error {
 		return pending(fmt.Sprintf("replication group %s is %s and cannot be deleted yet", id, status))
 	case err != nil:
 		return fmt.Errorf("delete replication group %s: %w", id, err)
+	default:
+		r.deleting()
 	}
 	return nil
+}
+
+// deleting puts on record since when the cache no longer costs money, as far as this side knows: nodes are billed until they are terminated.
+// https://aws.amazon.com/elasticache/pricing/
+func (r *run) deleting() {
+	if m := r.state.Membership; m != nil && m.DeletionRequestedAt == nil {
+		now := r.clock.Now().UTC().Truncate(time.Second)
+		m.DeletionRequestedAt = &now
+	}
 }

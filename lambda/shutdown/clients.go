@@ -75,6 +75,7 @@ type Clients struct {
 	Scheduler   Scheduler
 	SNS         SNS
 	Region      string // decides the rate of log reads
+	Endpoint    string // of an AWS that is not AWS's own, as AWS_ENDPOINT_URL gives it; else empty
 }
 
 // NewClients are the real clients, patient with throttling (8 attempts with up to 20 s between them, and no budget that a long export
@@ -107,6 +108,7 @@ func NewClients(cfg aws.Config) Clients {
 		Scheduler: scheduler.NewFromConfig(cfg),
 		SNS:       sns.NewFromConfig(cfg),
 		Region:    cfg.Region,
+		Endpoint:  aws.ToString(cfg.BaseEndpoint),
 	}
 }
 

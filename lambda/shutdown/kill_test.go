@@ -20,6 +20,11 @@ func same(m export.Manifest) export.Manifest {
 		metrics.SourceAge = ""
 		m.Metrics = &metrics
 	}
+	if m.Membership != nil {
+		membership := *m.Membership
+		membership.DeletionRequestedAt = nil
+		m.Membership = &membership
+	}
 	return m
 }
 

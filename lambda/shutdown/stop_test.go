@@ -78,8 +78,12 @@ func TestStop(t *testing.T) {
 	m := w.manifest(t)
 	assert.Equal(t, export.Window{Start: at("2026-11-23T03:20:00Z"), End: at("2026-11-23T04:22:00Z")}, *m.Window)
 	assert.Equal(t, at("2026-11-23T03:20:30Z"), *m.LoadStart)
-	assert.Equal(t, export.Membership{ReplicationGroup: "perf", Engine: "redis", EngineVersion: "7.1.0", NodeType: "cache.t4g.micro",
+	created, requested := at("2026-11-23T03:10:00Z"), m.Membership.DeletionRequestedAt
+	require.NotNil(t, requested)
+	assert.True(t, requested.After(m.Window.End) && !requested.After(m.CreatedAt), "%s", requested)
+	assert.Equal(t, export.Membership{ReplicationGroup: "perf", Engine: "redis", EngineVersion: "7.1.0", NodeType: "cache.t4g.micro", CreatedAt: &created, DeletionRequestedAt: requested,
 		Endpoint: "perf.abc.use1.cache.amazonaws.com:6379", Nodes: []export.Node{{CacheClusterID: "perf-001", CacheNodeID: "0001", NodeGroup: "0001", Role: "primary"}}}, *m.Membership)
+	assert.Equal(t, "http://127.0.0.1:4566", m.APIEndpoint)
 	require.Len(t, m.Tasks, 2)
 	assert.Equal(t, "a STOPPED 0 Scaling activity", fmt.Sprintf("%s %s %d %s", m.Tasks[0].ID, m.Tasks[0].LastStatus, *m.Tasks[0].ExitCode, m.Tasks[0].StoppedReason))
 	assert.Equal(t, 1, m.Attempts)
@@ -255,6 +259,7 @@ func TestCacheOfSomeoneElse(t *testing.T) {
 	assert.Equal(t, StatusDone, answer.Status)
 	assert.Equal(t, "available", w.cache)
 	assert.Zero(t, w.called("DeleteReplicationGroup")+w.called("ListTagsForResource"))
+	assert.Nil(t, w.manifest(t).Membership.DeletionRequestedAt, "it stays")
 	assert.Empty(t, w.schedules)
 }
 

@@ -122,7 +122,7 @@ func newWorld() *world {
 }
 
 func (w *world) clients() Clients {
-	return Clients{ECS: w, ElastiCache: w, CloudWatch: w, Logs: w, S3: w, Scheduler: w, SNS: w, Region: "us-east-1"}
+	return Clients{ECS: w, ElastiCache: w, CloudWatch: w, Logs: w, S3: w, Scheduler: w, SNS: w, Region: "us-east-1", Endpoint: "http://127.0.0.1:4566"}
 }
 
 func (w *world) Now() time.Time {
@@ -303,7 +303,7 @@ func (w *world) DescribeReplicationGroups(_ context.Context, in *elasticache.Des
 		}
 		return &elasticache.DescribeReplicationGroupsOutput{ReplicationGroups: []cachetypes.ReplicationGroup{{
 			ReplicationGroupId: in.ReplicationGroupId, ARN: aws.String("arn:aws:elasticache:us-east-1:123456789012:replicationgroup:perf"), Status: &w.cache,
-			CacheNodeType: aws.String("cache.t4g.micro"), ClusterEnabled: aws.Bool(false), NodeGroups: []cachetypes.NodeGroup{{NodeGroupId: aws.String("0001"),
+			ReplicationGroupCreateTime: aws.Time(at("2026-11-23T03:10:00Z")), CacheNodeType: aws.String("cache.t4g.micro"), ClusterEnabled: aws.Bool(false), NodeGroups: []cachetypes.NodeGroup{{NodeGroupId: aws.String("0001"),
 				PrimaryEndpoint:  &cachetypes.Endpoint{Address: aws.String("perf.abc.use1.cache.amazonaws.com"), Port: aws.Int32(6379)},
 				NodeGroupMembers: []cachetypes.NodeGroupMember{{CacheClusterId: aws.String("perf-001"), CacheNodeId: aws.String("0001"), CurrentRole: aws.String("primary")}}}}}}}, nil
 	})
