@@ -275,7 +275,8 @@ func TestEverySecondCountsOnce(t *testing.T) {
 func TestCost(t *testing.T) {
 	r := plain().analyze(t)
 	// cache.m7g.large with Valkey is 0.1264 USD; the run lives 40 minutes, two tasks 22 minutes each with 2 vCPU and 4 GB.
-	want := 2*1*0.1264 + 2*22.0/60*(2*0.0404784+4*0.004446)
+	tasks := 2 * 22.0 / 60 * (2*0.0404784 + 4*0.004446)
+	want := 2*1*0.1264 + tasks
 	require.InDelta(t, want, *r.Cost.TotalUSD, 1e-9)
 	require.InEpsilon(t, want/24*1, *r.Cost.USDPerMillionOps, 0.005, "24 million operations")
 	require.Empty(t, r.Cost.Missing)
@@ -289,6 +290,36 @@ func TestCost(t *testing.T) {
 	require.Contains(t, strings.Join(r.Cost.Missing, "\n"), "price of cache.m7g.large, valkey in eu-west-1")
 	_, lacks := r.Lacks("cost")
 	require.True(t, lacks)
+}
+
+// Nodes are billed from their creation to their end, as the manifest has them, and begun hours whole; what it lacks is said.
+func TestCostOfTheCachesOwnTime(t *testing.T) {
+	at := func(minutes float64) *time.Time {
+		v := began.Add(time.Duration(minutes * float64(time.Minute)))
+		return &v
+	}
+	for name, test := range map[string]struct {
+		created, requested, manifest *time.Time
+		hours                        float64 // of two nodes
+		says                         string
+	}{
+		"both":                {at(-5), at(52), at(70), 2, "2 nodes for 0.95 h, begun hours whole; the cache's time is from its creation, to the request to delete it"},
+		"over an hour":        {at(-5), at(56), at(70), 4, "2 nodes for 1.02 h"},
+		"neither":             {nil, nil, at(45), 2, "2 nodes for 0.92 h, begun hours whole; the cache's time is from the run's begin, a little before its creation, to the manifest"},
+		"a cache that stays":  {at(-5), nil, at(56), 4, "from its creation, to the manifest"},
+		"one that was before": {at(-5000), nil, at(45), 2, "from the run's begin, for the cache was there before, to the manifest"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run := plain().run()
+			run.Manifest.CreatedAt = *test.manifest
+			run.Manifest.Membership.CreatedAt, run.Manifest.Membership.DeletionRequestedAt = test.created, test.requested
+			r, err := Analyze(context.Background(), run)
+			require.NoError(t, err)
+			require.InDelta(t, test.hours, *r.Cost.Items[0].Quantity, 1e-9)
+			require.Contains(t, r.Cost.Items[0].How, test.says)
+			valid(t, r)
+		})
+	}
 }
 
 func TestMissingData(t *testing.T) {
@@ -349,7 +380,9 @@ func TestMissingData(t *testing.T) {
 		}
 		r, err := Analyze(context.Background(), Run{Metrics: strings.NewReader(strings.Join(kept, "\n")), Logs: c.run().Logs})
 		require.NoError(t, err)
-		require.Equal(t, "EngineCPUUtilization of perf-001", r.Gaps[0].What)
+		require.Len(t, r.Gaps, 1)
+		require.Equal(t, "EngineCPUUtilization, CPUUtilization, NetworkBytesIn and NetworkBytesOut of perf-001", r.Gaps[0].What)
+		require.Equal(t, GapHole, r.Gaps[0].Reason)
 		require.Equal(t, began.Add(5*time.Minute), *r.Gaps[0].Start)
 		require.EqualValues(t, 120, r.Gaps[0].Seconds)
 	})
@@ -408,7 +441,7 @@ func TestGoldenResults(t *testing.T) {
 	}
 	want, err := os.ReadFile(golden)
 	require.NoError(t, err)
-	require.Equal(t, string(want), text)
+	require.True(t, string(want) == text, "%s is not as expected; look at the difference, then run with -update", golden)
 	valid(t, r)
 
 	var back Results

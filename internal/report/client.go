@@ -378,7 +378,8 @@ func (l *load) tasks(r *Results, m *manifest) {
 			r.warn("task %s: its generator began anew %d times and lost what it had counted; its final table and histogram hold only the last part", t.ID, k.restarts)
 		}
 		if k.longestSilence > 10*time.Second {
-			r.gap("operations of task "+t.ID, k.silenceBegan, k.silenceBegan.Add(k.longestSilence))
+			r.Gaps = append(r.Gaps, Gap{Reason: GapSilent, What: "operations of task " + t.ID, Metrics: []string{}, Where: []string{t.ID},
+				Start: instant(k.silenceBegan), End: instant(k.silenceBegan.Add(k.longestSilence)), Seconds: k.longestSilence.Seconds()})
 		}
 	}
 	for _, t := range m.tasks() {
@@ -449,8 +450,4 @@ func (r *Results) warn(format string, args ...any) {
 
 func (r *Results) lack(section, format string, args ...any) {
 	r.Lacking = append(r.Lacking, Lack{Section: section, Why: fmt.Sprintf(format, args...)})
-}
-
-func (r *Results) gap(what string, from, to time.Time) {
-	r.Gaps = append(r.Gaps, Gap{What: what, Start: instant(from), End: instant(to), Seconds: to.Sub(from).Seconds()})
 }

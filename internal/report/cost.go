@@ -77,6 +77,9 @@ func (a *analysis) cost() {
 	if len(c.Missing) > 0 {
 		c.Note = "Not complete, so no total: see what is missing."
 	}
+	if a.m != nil && a.m.APIEndpoint != "" {
+		c.Note = "Nothing was billed, for this was the embedded AWS: it is what the same would cost on AWS. " + c.Note
+	}
 	if c.TotalUSD == nil && c.USDPerHour == nil {
 		a.lack("cost", "a price or an amount is missing: %s", c.Missing[0])
 	}
@@ -87,34 +90,47 @@ func lookup(prices map[[3]string]float64, key [3]string) (float64, bool) {
 	return v, ok
 }
 
-// life is how long the cache lived, as far as the files show: from the run's begin, which is before the cache's, to the manifest, written after
-// its deletion; else what the metrics cover, which is shorter.
-func (a *analysis) life() Window {
+// life is how long this run paid for the cache: from its creation to the request to delete it, as the manifest has them. What the manifest
+// does not have is bounded by the run's begin, before which nothing of it was there, and by the manifest, written when the run's stop had done
+// its work; without a manifest by what the metrics cover. how says which it was.
+func (a *analysis) life() (w Window, how string) {
 	begin, err := time.Parse(runLayout, a.Run)
-	switch {
-	case a.m != nil && err == nil && a.m.CreatedAt.After(begin):
-		return Window{"run", begin, a.m.CreatedAt.UTC()}
-	case a.s != nil && a.s.to.After(a.s.from):
-		return Window{"metrics", a.s.from, a.s.to}
+	if a.m == nil || err != nil || !a.m.CreatedAt.After(begin) {
+		if a.s == nil || !a.s.to.After(a.s.from) {
+			return Window{}, ""
+		}
+		return Window{"metrics", a.s.from, a.s.to}, "from the first datapoint to the last, shorter than the cache lived"
 	}
-	return Window{}
+	w = Window{"run", begin, a.m.CreatedAt.UTC()}
+	from, to := "the run's begin, a little before its creation", "the manifest"
+	if g := a.m.Membership; g != nil {
+		if c := g.CreatedAt; c != nil && c.Before(begin) {
+			from = "the run's begin, for the cache was there before"
+		} else if c != nil {
+			w.Start, from = c.UTC(), "its creation"
+		}
+		if d := g.DeletionRequestedAt; d != nil && d.After(w.Start) {
+			w.End, to = d.UTC(), "the request to delete it"
+		}
+	}
+	if from == "its creation" && to == "the request to delete it" {
+		w.Phase = "cache"
+	}
+	return w, "from " + from + ", to " + to
 }
 
 // nodeHours is the hours that AWS bills for, begun ones whole.
 func (a *analysis) nodeHours() (*float64, string) {
-	w, n := a.life(), a.Configuration.Nodes
+	w, how := a.life()
+	n := a.Configuration.Nodes
 	switch {
 	case n == 0:
 		return nil, "the number of nodes is not known"
 	case w.Duration() == 0:
 		return nil, "how long the cache lived is not known"
 	}
-	how := "from the run's begin to its manifest, a little longer than the cache lived"
-	if w.Phase != "run" {
-		how = "from the first datapoint to the last, shorter than the cache lived"
-	}
 	hours := w.Duration().Hours()
-	return known(float64(n) * math.Ceil(hours)), fmt.Sprintf("%d nodes for %.2f h, begun hours whole; %s", n, hours, how)
+	return known(float64(n) * math.Ceil(hours)), fmt.Sprintf("%s for %.2f h, begun hours whole; the cache's time is %s", quantity(n, "node"), hours, how)
 }
 
 // taskHours adds up the tasks' lives; Fargate bills by the second, at least a minute: https://aws.amazon.com/fargate/pricing/
@@ -132,7 +148,7 @@ func (a *analysis) taskHours() (*float64, string) {
 		n++
 	}
 	if n > 0 {
-		return &sum, fmt.Sprintf("%d tasks from creation to stop, by ECS", n)
+		return &sum, quantity(n, "task") + " from creation to stop, by ECS"
 	}
 	if a.l.window() == nil {
 		return nil, "how long the tasks ran is not known"
@@ -142,5 +158,13 @@ func (a *analysis) taskHours() (*float64, string) {
 			sum += max(time.Minute, k.seen.Sub(k.task.Started)).Hours()
 		}
 	}
-	return &sum, fmt.Sprintf("%d tasks from their first word in the log to their last, shorter than what is billed", len(a.l.order))
+	return &sum, quantity(len(a.l.order), "task") + " from the first word in the log to the last, shorter than what is billed"
+}
+
+// quantity says how many there are: "1 node", "2 nodes".
+func quantity(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return Thousands(float64(n)) + " " + what + "s"
 }

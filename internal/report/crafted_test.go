@@ -65,7 +65,7 @@ var sums = []string{"NetworkBytesIn", "NetworkBytesOut", "Evictions", "Processed
 
 func statOf(name string) string {
 	switch {
-	case slices.Contains(sums, name) || strings.HasSuffix(name, "Exceeded"):
+	case slices.Contains(sums, name) || strings.HasSuffix(name, "Exceeded") || strings.HasSuffix(name, "Cmds"):
 		return "Sum"
 	case strings.HasPrefix(name, "NetworkMax") || strings.HasPrefix(name, "DatabaseMemory") || name == "TrafficManagementActive":
 		return "Maximum"

@@ -113,12 +113,18 @@ type samples struct {
 	step     int64              // seconds
 	nodes    map[string]*source // by id; cluster ids alone where no node id is given
 	services map[string]*source
-	found    map[string]bool // metric names with any value
+	counts   map[string]*count // of the counters asked for
+}
+
+// count is a counter's sum over all nodes and times.
+type count struct {
+	known bool // it is in the file
+	sum   float64
 }
 
 // readSamples reads the CSV in one pass. Values become values of a step: a minute, or for a short window as dense as they are.
-func readSamples(r io.Reader, step int64) (*samples, error) {
-	s := &samples{step: step, nodes: map[string]*source{}, services: map[string]*source{}, found: map[string]bool{}}
+func readSamples(r io.Reader, step int64, counts map[string]*count) (*samples, error) {
+	s := &samples{step: step, nodes: map[string]*source{}, services: map[string]*source{}, counts: counts}
 	want := map[statistic]bool{}
 	for _, m := range wanted {
 		for _, stat := range m.statistics {
@@ -137,6 +143,9 @@ func readSamples(r io.Reader, step int64) (*samples, error) {
 		if row.Timestamp.After(s.to) {
 			s.to = row.Timestamp.Time
 		}
+		if c := counts[row.MetricName]; c != nil && row.Stat == "Sum" {
+			c.known, c.sum = true, c.sum+row.Value
+		}
 		key := statistic{row.Namespace, row.MetricName, row.Stat}
 		if !want[key] || math.IsNaN(row.Value) || math.IsInf(row.Value, 0) {
 			continue
@@ -154,7 +163,6 @@ func readSamples(r io.Reader, step int64) (*samples, error) {
 			p = &points{}
 			key = statistic{strings.Clone(key.namespace), strings.Clone(key.name), strings.Clone(key.stat)}
 			from.series[key] = p
-			s.found[key.name] = true
 		}
 		p.add(uint32(row.Timestamp.Unix()/step), row.Value, row.Stat)
 	}

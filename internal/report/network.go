@@ -168,7 +168,7 @@ func (a *analysis) network() {
 	}
 	w.Summary = where + ": " + telling.Sentence + "."
 	if n := counts[telling.State]; n > 1 {
-		w.Summary += fmt.Sprintf(" The same in %d of %d directions of %d nodes.", n, 2*len(a.nodes), len(a.nodes))
+		w.Summary += fmt.Sprintf(" The same in %d of %d directions of %s.", n, 2*len(a.nodes), quantity(len(a.nodes), "node"))
 	}
 	if baseline == 0 && a.Configuration.NodeType != "" {
 		a.warn("node type %s is not in the embedded table: its baseline and burst bandwidth are not known", a.Configuration.NodeType)

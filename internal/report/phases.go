@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -268,6 +267,6 @@ func (a *analysis) stability(x *grid) {
 		a.warn("throughput was not steady: it changed by %+.0f %% over the steady window", d)
 	}
 	if p.Steady.Duration() < 3*time.Minute {
-		a.warn("the steady window is only %s long: figures of it are rough", fmt.Sprint(p.Steady.Duration()))
+		a.warn("the steady window is only %.0f s long: figures of it are rough", p.Steady.Duration().Seconds())
 	}
 }

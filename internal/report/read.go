@@ -3,12 +3,14 @@ package report
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"maps"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -35,13 +37,22 @@ func each(n int) int { return min(pointsOfRun, max(60, pointsOfGroup/max(1, n)))
 // the rows. The error is that of a file that is not as promised, or ctx's; missing data is no error but said in the results.
 func Analyze(ctx context.Context, run Run) (*Results, error) {
 	m := (*manifest)(run.Manifest)
+	sums := map[string]hash.Hash{}
+	whole := func(kind string, r io.Reader) io.Reader {
+		if r == nil || !m.lists(kind) {
+			return r
+		}
+		sums[kind] = sha256.New()
+		return io.TeeReader(r, sums[kind])
+	}
+	run.Metrics, run.Logs = whole(export.KindMetrics, run.Metrics), whole(export.KindLogs, run.Logs)
 	var s *samples
 	var l *load
 	read := make(chan error, 1)
 	go func() {
 		var err error
 		if run.Metrics != nil {
-			s, err = readSamples(until{ctx, run.Metrics}, m.step())
+			s, err = readSamples(until{ctx, run.Metrics}, m.step(), m.counters())
 		}
 		read <- err
 	}()
@@ -52,7 +63,17 @@ func Analyze(ctx context.Context, run Run) (*Results, error) {
 	if err = errors.Join(err, <-read); err != nil {
 		return nil, err
 	}
-	return analyze(m, s, l), nil
+	r := analyze(m, s, l)
+	for i := range r.Provenance.Files {
+		f := &r.Provenance.Files[i]
+		if sum := sums[f.Kind]; sum != nil {
+			same := hex.EncodeToString(sum.Sum(nil)) == f.SHA256
+			if f.Verified = &same; !same {
+				r.warn("the %s that were read do not have the checksum that the manifest gives for %s: the file was changed, or is another one", f.Kind, f.Key)
+			}
+		}
+	}
+	return r, nil
 }
 
 // until ends a reader with its context.
@@ -115,7 +136,7 @@ func analyze(m *manifest, s *samples, l *load) *Results {
 	}
 	a.cost()
 	a.headline()
-	a.missing()
+	a.gaps()
 	return r
 }
 
@@ -165,6 +186,15 @@ func (m *manifest) step() int64 {
 	return 60
 }
 
+// lists tells whether the manifest has an object of the kind.
+func (m *manifest) lists(kind string) bool {
+	if m == nil {
+		return false
+	}
+	_, there := export.Manifest(*m).Object(kind)
+	return there
+}
+
 func (m *manifest) tasks() []export.Task {
 	if m == nil {
 		return nil
@@ -197,6 +227,10 @@ func (m *manifest) node(id string) (export.Node, bool) {
 func (a *analysis) provenance() {
 	p := &a.Provenance
 	if a.m != nil {
+		if a.m.APIEndpoint != "" {
+			p.APIEndpoint = a.m.APIEndpoint
+			a.warn("the run was on the embedded AWS at %s: these are figures of the server and the machine there, not of ElastiCache", a.m.APIEndpoint)
+		}
 		a.Name, a.Run = a.m.Name, a.m.Run
 		p.ManifestComplete, p.ManifestCreated, p.ExportTool = &a.m.Complete, &a.m.CreatedAt, a.m.ToolVersion
 		for _, o := range a.m.Objects {
@@ -291,57 +325,6 @@ func (a *analysis) configure() {
 		if c.DifferentGenerator {
 			a.warn("the tasks did not all run the same generator")
 		}
-	}
-}
-
-// missing lists gaps: metrics without a datapoint, and holes of those that the verdict needs.
-func (a *analysis) missing() {
-	if a.s == nil {
-		return
-	}
-	period := int64(0)
-	for _, n := range a.nodes {
-		for _, m := range []metric{engineCPU, hostCPU, bytesIn, bytesOut} {
-			g := a.s.grid(n, m)
-			if g == nil {
-				continue
-			}
-			period = max(period, g.step)
-			if a.Phases.Load != nil {
-				a.holes(g, m.name+" of "+n.id)
-			}
-		}
-	}
-	a.Provenance.MetricPeriod = int(period)
-	if a.m != nil && a.m.Metrics != nil {
-		for _, name := range a.m.Metrics.Missing {
-			a.Gaps = append(a.Gaps, Gap{What: name + ": no datapoint on any node"})
-		}
-	}
-	const most = 100
-	if n := len(a.Gaps); n > most {
-		a.Gaps = a.Gaps[:most]
-		a.warn("%d gaps, of which the first %d are listed", n, most)
-	}
-}
-
-// holes are stretches of the load without a value.
-func (a *analysis) holes(g *grid, what string) {
-	w := *a.Phases.Load
-	step := time.Duration(g.step) * time.Second
-	hole := time.Time{}
-	for t := w.Start.Truncate(step).Add(step); !t.Add(step).After(w.End); t = t.Add(step) {
-		i := (t.Unix() - g.start) / g.step
-		switch there := i >= 0 && i < int64(len(g.v)) && !math.IsNaN(g.v[i]); {
-		case !there && hole.IsZero():
-			hole = t
-		case there && !hole.IsZero():
-			a.gap(what, hole, t)
-			hole = time.Time{}
-		}
-	}
-	if !hole.IsZero() {
-		a.gap(what, hole, w.End)
 	}
 }
 

@@ -2,8 +2,6 @@ package report
 
 import (
 	"encoding/json"
-	"math"
-	"strconv"
 	"time"
 )
 
@@ -30,7 +28,7 @@ type Results struct {
 	Cost          Cost          `json:"cost"`
 	Configuration Configuration `json:"configuration"`
 	Provenance    Provenance    `json:"provenance"`
-	Gaps          []Gap         `json:"gaps"`     // where data that should be there is not
+	Gaps          []Gap         `json:"gaps"`     // data that should be there and is not; the expected ones last
 	Warnings      []string      `json:"warnings"` // sentences, those of the manifest first
 	Lacking       []Lack        `json:"lacking"`  // sections without data
 }
@@ -104,65 +102,6 @@ type Phases struct {
 	DriftPercent *float64 `json:"drift_percent"`
 	// VariationPercent is the standard deviation of throughput per minute (per 5 s in a short run) as a share of its mean.
 	VariationPercent *float64 `json:"variation_percent"`
-}
-
-// Series is evenly spaced values from Start on, one a Step; NaN (null in JSON) where there is no value. A value covers [Start+i*Step, Start+(i+1)*Step).
-// A long run is down-sampled: then Values are means (maxima where Stat is "max") and Low and High hold the extremes of what was measured; else they are empty.
-type Series struct {
-	Name        string    `json:"name"`
-	Unit        string    `json:"unit"`
-	Stat        string    `json:"stat"` // mean or max
-	Start       time.Time `json:"start"`
-	StepSeconds int       `json:"step_seconds"`
-	Values      Values    `json:"values"`
-	Low         Values    `json:"low"`
-	High        Values    `json:"high"`
-}
-
-// At is the begin of value i.
-func (s *Series) At(i int) time.Time {
-	return s.Start.Add(time.Duration(i*s.StepSeconds) * time.Second)
-}
-
-// End is the end of the last value.
-func (s *Series) End() time.Time { return s.At(len(s.Values)) }
-
-// Values are numbers of which some may be unknown: NaN, null in JSON. They are written with six significant digits.
-type Values []float64
-
-// MarshalJSON writes NaN and infinities as null.
-func (v Values) MarshalJSON() ([]byte, error) {
-	b := make([]byte, 0, 2+8*len(v))
-	b = append(b, '[')
-	for i, x := range v {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		if math.IsNaN(x) || math.IsInf(x, 0) {
-			b = append(b, "null"...)
-			continue
-		}
-		mark := len(b)
-		if b = strconv.AppendFloat(b, x, 'g', 6, 64); math.Abs(x) >= 1e6 && math.Abs(x) < 1e15 {
-			b = strconv.AppendFloat(b[:mark], math.Round(x), 'f', -1, 64) // 1234567, not 1.23457e+06
-		}
-	}
-	return append(b, ']'), nil
-}
-
-// UnmarshalJSON reads null as NaN.
-func (v *Values) UnmarshalJSON(text []byte) error {
-	var read []*float64
-	if err := json.Unmarshal(text, &read); err != nil {
-		return err
-	}
-	*v = make(Values, len(read))
-	for i, x := range read {
-		if (*v)[i] = math.NaN(); x != nil {
-			(*v)[i] = *x
-		}
-	}
-	return nil
 }
 
 // Client is what the load generators measured, all tasks together.
@@ -453,7 +392,8 @@ type Configuration struct {
 type Provenance struct {
 	ManifestComplete *bool      `json:"manifest_complete"` // nil: no manifest
 	ManifestCreated  *time.Time `json:"manifest_created"`
-	ExportTool       string     `json:"export_tool"` // version of the code that exported
+	ExportTool       string     `json:"export_tool"`  // version of the code that exported
+	APIEndpoint      string     `json:"api_endpoint"` // of the embedded AWS that it ran on; "" on AWS itself
 	Files            []Source   `json:"files"`
 	MetricRows       int64      `json:"metric_rows"`
 	MetricPeriod     int        `json:"metric_period_seconds"` // as found between datapoints
@@ -468,10 +408,11 @@ type Provenance struct {
 
 // Source is an exported file, as the manifest lists it.
 type Source struct {
-	Kind   string `json:"kind"`
-	Key    string `json:"key"`
-	Bytes  int64  `json:"bytes"`
-	SHA256 string `json:"sha256"`
+	Kind     string `json:"kind"`
+	Key      string `json:"key"`
+	Bytes    int64  `json:"bytes"`
+	SHA256   string `json:"sha256"`
+	Verified *bool  `json:"verified"` // whether the file that was read has this checksum; nil: none was read
 }
 
 // Data is reference data that the analysis used.
@@ -481,12 +422,16 @@ type Data struct {
 	AsOf   string `json:"as_of"`
 }
 
-// Gap is missing data inside the load.
+// Gap is data that should be there and is not: a stretch of the load, or a metric without any datapoint.
 type Gap struct {
-	What    string     `json:"what"` // for example "EngineCPUUtilization of c-001"
-	Start   *time.Time `json:"start"`
-	End     *time.Time `json:"end"`
-	Seconds float64    `json:"seconds"`
+	Reason   string     `json:"reason"`   // hole, silent, no_datapoint, no_commands or not_published
+	Expected bool       `json:"expected"` // the files explain it: nothing went wrong
+	What     string     `json:"what"`     // for people, for example "EngineCPUUtilization of c-001"
+	Metrics  []string   `json:"metrics"`  // CloudWatch's names
+	Where    []string   `json:"where"`    // nodes or a task; empty: all nodes
+	Start    *time.Time `json:"start"`    // nil: all of the run
+	End      *time.Time `json:"end"`
+	Seconds  float64    `json:"seconds"`
 }
 
 // Lack is a section without data.

@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -16,45 +17,54 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const schemaFile = "../../docs/results.schema.json"
+func schemaFile(name string) string { return "../../docs/" + name + ".schema.json" }
 
 // enums are the members that have a fixed set of values.
 var enums = map[string][]string{
 	"Verdict.outcome": {Limited, NotLimited, CannotTell}, "Finding.state": {Fired, Quiet, NoData, NotApplicable},
 	"Figure.better": {"higher", "lower", ""}, "Series.stat": {"mean", "max"}, "Latency.loop": {"closed", "rate_limited", ""},
-	"TaskResult.state": {"ok", "invalid", "failed", "died", "silent"},
-	"Direction.state":  {BelowBaseline, BurstEnded, BurstToEnd, BurstUnclear, BurstNone, BurstUnknown},
+	"Gap.reason":         {GapHole, GapSilent, GapNoDatapoint, GapNoCommands, GapNotPublished},
+	"TaskResult.state":   {"ok", "invalid", "failed", "died", "silent"},
+	"Compared.direction": {Reference, BetterThan, WorseThan, WithinNoise, Higher, Lower, NotComparable, NotTested},
+	"Direction.state":    {BelowBaseline, BurstEnded, BurstToEnd, BurstUnclear, BurstNone, BurstUnknown},
 }
 
-// schema is made from the types of Results and their comments, so that the three cannot differ.
-func schema(t *testing.T) string {
+// schemas are the files in docs, each of a type.
+var schemas = map[string]struct {
+	title string
+	of    reflect.Type
+}{
+	"results":    {"results.json of elasticache-perf: one run", reflect.TypeFor[Results]()},
+	"comparison": {"results.json of elasticache-perf: several runs side by side", reflect.TypeFor[Comparison]()},
+}
+
+// schema is made from a type and the comments of its members, so that the three cannot differ.
+func schema(t *testing.T, name string) string {
 	comments := map[string]string{}
-	file, err := parser.ParseFile(token.NewFileSet(), "results.go", nil, parser.ParseComments)
+	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
-	ast.Inspect(file, func(n ast.Node) bool {
-		spec, ok := n.(*ast.TypeSpec)
-		if !ok {
-			return true
-		}
-		if s, ok := spec.Type.(*ast.StructType); ok {
-			for _, f := range s.Fields.List {
-				for _, name := range f.Names {
-					comments[spec.Name.Name+"."+name.Name] = strings.Join(strings.Fields(f.Doc.Text()+" "+f.Comment.Text()), " ")
-				}
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
+		require.NoError(t, err)
+		for _, d := range file.Decls {
+			g, ok := d.(*ast.GenDecl)
+			if !ok || g.Tok != token.TYPE {
+				continue
 			}
-		}
-		return false
-	})
-	for _, d := range file.Decls {
-		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.TYPE {
-			for _, s := range g.Specs {
-				comments[s.(*ast.TypeSpec).Name.Name] = strings.Join(strings.Fields(g.Doc.Text()), " ")
+			spec := g.Specs[0].(*ast.TypeSpec)
+			comments[spec.Name.Name] = strings.Join(strings.Fields(g.Doc.Text()), " ")
+			if s, ok := spec.Type.(*ast.StructType); ok {
+				for _, f := range s.Fields.List {
+					for _, n := range f.Names {
+						comments[spec.Name.Name+"."+n.Name] = strings.Join(strings.Fields(f.Doc.Text()+" "+f.Comment.Text()), " ")
+					}
+				}
 			}
 		}
 	}
 	defs := map[string]any{}
-	root := describe(reflect.TypeFor[Results](), defs, comments)
-	text, err := json.MarshalIndent(map[string]any{"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "results.json of elasticache-perf",
+	root := describe(schemas[name].of, defs, comments)
+	text, err := json.MarshalIndent(map[string]any{"$schema": "https://json-schema.org/draft/2020-12/schema", "title": schemas[name].title,
 		"$ref": root["$ref"], "$defs": defs}, "", "  ")
 	require.NoError(t, err)
 	return string(text) + "\n"
@@ -77,6 +87,8 @@ func describe(t reflect.Type, defs map[string]any, comments map[string]string) m
 			return s
 		}
 		return map[string]any{"anyOf": []any{s, map[string]any{"type": "null"}}}
+	case reflect.Array:
+		return map[string]any{"type": "array", "items": describe(t.Elem(), defs, comments), "minItems": t.Len(), "maxItems": t.Len()}
 	case reflect.Slice:
 		return map[string]any{"type": "array", "items": describe(t.Elem(), defs, comments)}
 	case reflect.Bool:
@@ -113,29 +125,39 @@ func describe(t reflect.Type, defs map[string]any, comments map[string]string) m
 }
 
 func TestSchema(t *testing.T) {
-	text := schema(t)
-	if *update {
-		require.NoError(t, os.WriteFile(schemaFile, []byte(text), 0o644))
+	all := ""
+	for name := range schemas {
+		text := schema(t, name)
+		if *update {
+			require.NoError(t, os.WriteFile(schemaFile(name), []byte(text), 0o644))
+		}
+		have, err := os.ReadFile(schemaFile(name))
+		require.NoError(t, err)
+		require.True(t, text == string(have), "%s is made by go test -update", schemaFile(name))
+		all += text
 	}
-	have, err := os.ReadFile(schemaFile)
-	require.NoError(t, err)
-	require.Equal(t, text, string(have), "docs/results.schema.json is made by go test -update")
 	for name := range enums {
 		typ, member, _ := strings.Cut(name, ".")
-		require.Contains(t, text, `"`+typ+`"`)
-		require.Contains(t, text, `"`+member+`"`)
+		require.Contains(t, all, `"`+typ+`"`)
+		require.Contains(t, all, `"`+member+`"`)
 	}
+}
+
+// asSchema holds a value against a schema in docs.
+func asSchema(t *testing.T, name string, of any) {
+	t.Helper()
+	text, err := os.ReadFile(schemaFile(name))
+	require.NoError(t, err)
+	var s, value any
+	require.NoError(t, json.Unmarshal(text, &s))
+	require.NoError(t, json.Unmarshal([]byte(marshal(t, of)), &value))
+	require.Empty(t, violations(s.(map[string]any), s.(map[string]any), value, name))
 }
 
 // valid holds results against the schema in docs, and against what every section promises.
 func valid(t *testing.T, r *Results) {
 	t.Helper()
-	text, err := os.ReadFile(schemaFile)
-	require.NoError(t, err)
-	var s, value any
-	require.NoError(t, json.Unmarshal(text, &s))
-	require.NoError(t, json.Unmarshal([]byte(marshal(t, r)), &value))
-	require.Empty(t, violations(s.(map[string]any), s.(map[string]any), value, "results"))
+	asSchema(t, "results", r)
 	for _, f := range r.Headline {
 		require.Equal(t, f.Value == nil, f.Window == nil, "%s names its window", f.ID)
 		require.NotEmpty(t, f.Note, f.ID)
@@ -177,6 +199,9 @@ func violations(root, s map[string]any, v any, at string) (found []string) {
 		}
 	case []any:
 		is = "array"
+		if n, fixed := s["minItems"].(float64); fixed && len(x) != int(n) {
+			found = append(found, fmt.Sprintf("%s has %d items, not %g", at, len(x), n))
+		}
 		for i, item := range x {
 			found = append(found, violations(root, s["items"].(map[string]any), item, fmt.Sprintf("%s[%d]", at, i))...)
 		}

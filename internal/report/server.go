@@ -157,7 +157,8 @@ func (a *analysis) headline() {
 	if a.Phases.Load == nil {
 		return
 	}
-	load, w, run := a.Phases.Load, a.window(), a.life()
+	load, w := a.Phases.Load, a.window()
+	run, _ := a.life()
 	how := "mean"
 	if a.Phases.Steady == nil {
 		how = "mean of all of the load: no steady state was found"

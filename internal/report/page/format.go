@@ -43,6 +43,9 @@ func amount(v *float64, unit string) string {
 	if of, is := strings.CutPrefix(unit, "percent "); is {
 		return decimals(x, 1) + " % " + of
 	}
+	if x == 1 {
+		unit = strings.TrimSuffix(unit, "s") // 1 node-hour
+	}
 	return count(x) + " " + unit
 }
 
@@ -112,7 +115,7 @@ func span(w report.Window) string {
 }
 
 var phases = map[string]string{
-	"run": "all of the run", "load": "all of the load", "prefill": "prefill", "warm_up": "warm-up", "burst": "burst", "steady": "steady", "ramp_down": "ramp-down",
+	"run": "all of the run", "cache": "the cache's life", "metrics": "what the metrics cover", "load": "all of the load", "prefill": "prefill", "warm_up": "warm-up", "burst": "burst", "steady": "steady", "ramp_down": "ramp-down",
 }
 
 func phase(name string) string { return cmp.Or(phases[name], strings.ReplaceAll(name, "_", " ")) }

@@ -66,6 +66,7 @@ type view struct {
 	Clean                     bool
 	NodesFew, TasksFew        fold
 	GapsFew                   fold
+	Gaps, Expected            []report.Gap
 	charts                    figures
 }
 
@@ -86,8 +87,8 @@ var tiles = []string{"ops_per_second", "latency_p50_ms", "latency_p99_ms", "late
 
 func newView(r *report.Results) *view {
 	v := &view{R: r, Title: "elasticache-perf " + r.Run, What: what(r), charts: draw(r),
-		NodesFew: folded(len(r.Nodes), "nodes"), TasksFew: folded(len(r.Tasks), "tasks"), GapsFew: folded(len(r.Gaps), "gaps"),
-		Clean: len(r.Warnings)+len(r.Lacking)+len(r.Gaps) == 0, Configuration: configuration(&r.Configuration), Provenance: provenance(&r.Provenance)}
+		NodesFew: folded(len(r.Nodes), "nodes"), TasksFew: folded(len(r.Tasks), "tasks"), GapsFew: folded(len(unexpected(r.Gaps)), "gaps"), Gaps: unexpected(r.Gaps), Expected: r.Gaps[len(unexpected(r.Gaps)):],
+		Clean: len(r.Warnings)+len(r.Lacking)+len(unexpected(r.Gaps)) == 0, Configuration: configuration(&r.Configuration), Provenance: provenance(&r.Provenance)}
 	for _, id := range tiles {
 		for _, f := range r.Headline {
 			if f.ID == id && f.Value != nil && len(v.Tiles) < 4 {
@@ -128,7 +129,7 @@ func caveats(r *report.Results) string {
 	for _, of := range []struct {
 		n         int
 		one, many string
-	}{{len(r.Warnings), "warning", "warnings"}, {len(r.Lacking), "section without data", "sections without data"}, {len(r.Gaps), "gap", "gaps"}} {
+	}{{len(r.Warnings), "warning", "warnings"}, {len(r.Lacking), "section without data", "sections without data"}, {len(unexpected(r.Gaps)), "gap", "gaps"}} {
 		switch of.n {
 		case 0:
 		case 1:
@@ -138,6 +139,16 @@ func caveats(r *report.Results) string {
 		}
 	}
 	return and(parts)
+}
+
+// unexpected are the gaps that nothing explains, which come first.
+func unexpected(gaps []report.Gap) []report.Gap {
+	for i, g := range gaps {
+		if g.Expected {
+			return gaps[:i]
+		}
+	}
+	return gaps
 }
 
 // what ran, in one line.
@@ -273,6 +284,9 @@ func provenance(p *report.Provenance) []row {
 	}
 	if p.ManifestCreated != nil {
 		add("exported", moment(*p.ManifestCreated))
+	}
+	if p.APIEndpoint != "" {
+		add("ran on", "the embedded AWS at "+p.APIEndpoint)
 	}
 	if p.ExportTool != "" {
 		add("by", p.ExportTool)

@@ -181,7 +181,11 @@ func (t *text) limits(r *report.Results) {
 		what := states[f.State]
 		switch f.State {
 		case report.Quiet, report.Fired:
-			what = fmt.Sprintf("%s of %s: %s", amount(f.Measured, f.Unit), limit(f), what)
+			measured := amount(f.Measured, f.Unit)
+			if _, of, is := strings.Cut(f.Unit, "percent"); is {
+				measured = strings.TrimSuffix(measured, of) // once is enough: 0 % of 50 % of minutes
+			}
+			what = fmt.Sprintf("%s of %s: %s", measured, limit(f), what)
 			if len(f.Where) > 0 {
 				what += ", " + f.Where[0]
 				if more := len(f.Where) - 1; more > 0 {
@@ -242,6 +246,14 @@ func (t *text) cost(c *report.Cost) {
 	}
 }
 
+// few names the first of many.
+func few(names []string) string {
+	if more := len(names) - 3; more > 1 {
+		return strings.Join(names[:3], ", ") + fmt.Sprintf(" and %d more", more)
+	}
+	return and(names)
+}
+
 func (t *text) caveats(r *report.Results) {
 	if len(r.Warnings)+len(r.Lacking)+len(r.Gaps) == 0 {
 		return
@@ -253,15 +265,21 @@ func (t *text) caveats(r *report.Results) {
 	for _, l := range r.Lacking {
 		t.row("no "+l.Section, l.Why)
 	}
-	for i, g := range r.Gaps {
-		if i == 5 {
-			t.row("", fmt.Sprintf("and %d more gaps: report.html has all", len(r.Gaps)-i))
+	gaps := unexpected(r.Gaps)
+	for i, g := range gaps {
+		if more := len(gaps) - i; i == 5 && more > 1 {
+			t.row("", fmt.Sprintf("and %d more gaps: report.html has all", more))
 			break
 		}
 		what := g.What
-		if g.Seconds > 0 {
-			what += ": " + amount(&g.Seconds, "s")
+		if g.Start != nil {
+			what += ": " + amount(&g.Seconds, "s") + " from " + g.Start.UTC().Format("15:04:05")
+		} else {
+			what += ": " + few(g.Metrics)
 		}
 		t.row("gap", what)
+	}
+	for _, g := range r.Gaps[len(gaps):] {
+		t.row("as expected", g.What+": "+few(g.Metrics))
 	}
 }

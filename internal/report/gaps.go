@@ -1,0 +1,183 @@
+package report
+
+import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Reasons of gaps. The expected ones are explained by the files themselves: nothing went wrong.
+const (
+	GapHole         = "hole"          // a metric that stops and comes back, or ends before the load
+	GapSilent       = "silent"        // a task without a progress record
+	GapNoDatapoint  = "no_datapoint"  // a metric that ElastiCache or ECS publishes and the export did not find
+	GapNoCommands   = "no_commands"   // expected: the latency of commands of which the export counts none
+	GapNotPublished = "not_published" // expected: no datapoint from an AWS that is not AWS's own, which the manifest names
+)
+
+const latencyOf = "Latency" // HashBasedCmdsLatency is that of the commands which HashBasedCmds counts
+
+// counters are the metrics that count the commands whose latencies the manifest misses.
+func (m *manifest) counters() map[string]*count {
+	out := map[string]*count{}
+	if m == nil || m.Metrics == nil {
+		return out
+	}
+	for _, name := range m.Metrics.Missing {
+		if counter, is := strings.CutSuffix(name[strings.LastIndexByte(name, '/')+1:], latencyOf); is && strings.HasSuffix(counter, "Cmds") {
+			out[counter] = &count{}
+		}
+	}
+	return out
+}
+
+// gaps lists what should be in the metrics and is not, grouped: holes of what the verdict needs by time, metrics without a datapoint by reason.
+func (a *analysis) gaps() {
+	if a.s == nil {
+		return
+	}
+	a.findHoles()
+	if a.m != nil && a.m.Metrics != nil {
+		a.absent(a.m.Metrics.Missing)
+	}
+	slices.SortStableFunc(a.Gaps, func(x, y Gap) int {
+		if x.Expected != y.Expected {
+			return map[bool]int{false: -1, true: 1}[x.Expected]
+		}
+		if x.Start == nil || y.Start == nil {
+			return 0
+		}
+		return x.Start.Compare(*y.Start)
+	})
+	const most = 100
+	if n := len(a.Gaps); n > most {
+		a.Gaps = a.Gaps[:most]
+		a.warn("%d gaps, of which the first %d are listed", n, most)
+	}
+}
+
+// absent sorts the metrics that have no datapoint anywhere by what the files say of them.
+func (a *analysis) absent(missing []string) {
+	by := map[string][]string{}
+	for _, name := range missing {
+		name = name[strings.LastIndexByte(name, '/')+1:]
+		counter, _ := strings.CutSuffix(name, latencyOf)
+		reason := GapNoDatapoint
+		if c := a.s.counts[counter]; c != nil && c.known && c.sum == 0 {
+			reason = GapNoCommands
+		} else if a.m.APIEndpoint != "" {
+			reason = GapNotPublished
+		}
+		by[reason] = append(by[reason], name)
+	}
+	for _, reason := range []string{GapNoDatapoint, GapNotPublished, GapNoCommands} {
+		names := by[reason]
+		if len(names) == 0 {
+			continue
+		}
+		what := ""
+		switch n := len(names); reason {
+		case GapNoDatapoint:
+			what = quantity(n, "metric") + " without a datapoint on any node"
+		case GapNotPublished:
+			what = quantity(n, "metric") + " not published by the embedded AWS at " + a.m.APIEndpoint
+		case GapNoCommands:
+			what = "latency of " + quantity(n, "kind") + " of commands that nobody sent"
+		}
+		a.Gaps = append(a.Gaps, Gap{Reason: reason, Expected: reason != GapNoDatapoint, What: what, Metrics: names, Where: []string{}})
+	}
+}
+
+// hole is a stretch of the load without a value.
+type hole struct {
+	start, end   time.Time
+	metric, node string
+}
+
+// findHoles looks for holes in what the verdict needs; those of one stretch and of the same nodes are one gap.
+func (a *analysis) findHoles() {
+	var all []hole
+	period := int64(0)
+	for _, m := range []metric{engineCPU, hostCPU, bytesIn, bytesOut} {
+		for _, n := range a.nodes {
+			g := a.s.grid(n, m)
+			if g == nil {
+				continue
+			}
+			period = max(period, g.step)
+			if a.Phases.Load != nil {
+				for _, w := range g.holes(*a.Phases.Load) {
+					all = append(all, hole{w.Start, w.End, m.name, n.id})
+				}
+			}
+		}
+	}
+	a.Provenance.MetricPeriod = int(period)
+	slices.SortStableFunc(all, func(x, y hole) int { return cmp.Or(x.start.Compare(y.start), x.end.Compare(y.end)) })
+	for len(all) > 0 {
+		n := 1
+		for n < len(all) && all[n].start.Equal(all[0].start) && all[n].end.Equal(all[0].end) {
+			n++
+		}
+		a.sameStretch(all[:n])
+		all = all[n:]
+	}
+}
+
+// sameStretch makes gaps of the holes of one stretch: one for all metrics that are missing on the same nodes.
+func (a *analysis) sameStretch(holes []hole) {
+	var metrics []string
+	nodes := map[string][]string{}
+	for _, h := range holes {
+		if nodes[h.metric] == nil {
+			metrics = append(metrics, h.metric)
+		}
+		nodes[h.metric] = append(nodes[h.metric], h.node)
+	}
+	for len(metrics) > 0 {
+		where := nodes[metrics[0]]
+		var same, rest []string
+		for _, m := range metrics {
+			if slices.Equal(nodes[m], where) {
+				same = append(same, m)
+			} else {
+				rest = append(rest, m)
+			}
+		}
+		of := where[0]
+		switch n := len(where); {
+		case n == len(a.nodes) && n > 1:
+			of = "all " + quantity(n, "node")
+		case n > 3:
+			of = quantity(n, "node") + ", " + where[0] + " among them"
+		case n > 1:
+			of = join(where)
+		}
+		h := holes[0]
+		a.Gaps = append(a.Gaps, Gap{Reason: GapHole, What: join(same) + " of " + of, Metrics: same, Where: where,
+			Start: instant(h.start), End: instant(h.end), Seconds: h.end.Sub(h.start).Seconds()})
+		metrics = rest
+	}
+}
+
+// holes are the stretches of the window without a value.
+func (g *grid) holes(w Window) (out []Window) {
+	step := time.Duration(g.step) * time.Second
+	begin := time.Time{}
+	for t := w.Start.Truncate(step).Add(step); !t.Add(step).After(w.End); t = t.Add(step) {
+		i := (t.Unix() - g.start) / g.step
+		switch there := i >= 0 && i < int64(len(g.v)) && !math.IsNaN(g.v[i]); {
+		case !there && begin.IsZero():
+			begin = t
+		case there && !begin.IsZero():
+			out = append(out, Window{Start: begin, End: t})
+			begin = time.Time{}
+		}
+	}
+	if !begin.IsZero() {
+		out = append(out, Window{Start: begin, End: w.End})
+	}
+	return out
+}
