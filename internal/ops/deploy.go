@@ -66,8 +66,10 @@ func (p *Project) deploy(ctx context.Context) (*deployed, error) {
 	}
 	plan := filepath.Join(p.data(), "plan")
 	defer os.Remove(plan) // it holds the auth token
-	p.say("terraform: planning")
+	planning := p.step("terraform: planning")
+	t.during(planning)
 	changes, err := t.Plan(ctx, plan, replace...)
+	planning.end()
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +78,6 @@ func (p *Project) deploy(ctx context.Context) (*deployed, error) {
 		if err := p.approve(ctx, fmt.Sprintf("Make these changes? What they create costs money until the run ends, %d minutes after the load has started.", in.Minutes)); err != nil {
 			return nil, err
 		}
-		p.say("terraform: applying")
 		if err := p.apply(ctx, t, s, plan); err != nil {
 			return nil, err
 		}
@@ -190,7 +191,10 @@ func (p *Project) apply(ctx context.Context, t *Terraform, s *stack, plan string
 			}
 		}
 	}()
+	working := p.step("terraform: applying")
+	t.during(working)
 	err := t.Apply(applying, plan)
+	working.end()
 	cancel(nil)
 	<-watched
 	if err == nil {
@@ -209,14 +213,15 @@ func (p *Project) apply(ctx context.Context, t *Terraform, s *stack, plan string
 // waitDeleted waits out a cache that is being deleted: its name and subnet group are taken until it is gone, and the provider does not wait.
 func (p *Project) waitDeleted(ctx context.Context, s *stack) error {
 	began := time.Now()
-	for said := false; ; {
+	var waiting *step
+	defer func() { waiting.end() }()
+	for {
 		status, err := s.cacheStatus(ctx)
 		if err != nil || status != "deleting" {
 			return err
 		}
-		if !said {
-			said = true
-			p.say("the cache %s is being deleted: waiting until it is gone", s.config.Cache.ReplicationGroup)
+		if waiting == nil {
+			waiting = p.step("the cache %s is being deleted: waiting until it is gone", s.config.Cache.ReplicationGroup)
 		}
 		if time.Since(began) > 45*time.Minute { // as long as the provider would
 			return fmt.Errorf("the cache %s is still being deleted after 45 minutes: look at it in the AWS console", s.config.Cache.ReplicationGroup)
@@ -227,30 +232,40 @@ func (p *Project) waitDeleted(ctx context.Context, s *stack) error {
 	}
 }
 
-// waitLoad waits until a task of the run has reported operations: a running task is not yet a loaded cache. It gives up when more tasks have
+// waitLoad waits until a task of the run has reported operations, and none writes its first keys any more: a running task is not yet a loaded
+// cache. It gives up when more tasks have
 // failed than there should be: ECS has started others in their place, which fail too.
 func (p *Project) waitLoad(ctx context.Context, s *stack, run string) error {
 	since, err := shutdown.ParseRun(run)
 	if err != nil {
 		return err
 	}
+	var waiting *step
+	defer func() { waiting.end() }()
 	for deadline := time.Now().Add(5 * time.Minute); ; {
-		events, err := s.loadLog(ctx, since, 10_000)
+		events, err := s.loadLog(ctx, since, 10_000, "")
 		if err != nil {
 			return err
 		}
-		failed, why := map[string]bool{}, ""
+		failed, why, loads := map[string]bool{}, "", false
 		for _, e := range events {
 			if r, ok := report.ParseProgress(e.text); ok && r.Operations > 0 {
-				return nil
+				loads = true
 			}
 			if text, ok := strings.CutPrefix(e.text, "load: failed: "); ok {
 				failed[e.stream], why = true, ": "+text
 			}
 		}
+		keys, err := s.prefill(ctx, since, time.Now())
+		if err != nil || loads && keys == nil {
+			return err
+		}
 		service, err := s.service(ctx)
 		if err != nil {
 			return err
+		}
+		if keys != nil {
+			deadline = time.Now().Add(5 * time.Minute)
 		}
 		switch {
 		case service == nil || service.DesiredCount == 0:
@@ -259,6 +274,14 @@ func (p *Project) waitLoad(ctx context.Context, s *stack, run string) error {
 			return fmt.Errorf("the load of run %s cannot start, %d tasks failed%s\n%s", run, len(failed), why, s.trouble(ctx))
 		case time.Now().After(deadline):
 			return fmt.Errorf("the load of run %s has reported no operation for 5 minutes%s\n%s", run, why, s.trouble(ctx))
+		}
+		if waiting == nil {
+			waiting = p.step("waiting for the load's first operation")
+		}
+		if keys != nil {
+			waiting.at(keys.share, "%s", keys)
+		} else {
+			waiting.at(-1, "%d of %d tasks running", service.RunningCount, service.DesiredCount)
 		}
 		if err := sleep(ctx, min(p.pause(), 2*time.Second)); err != nil {
 			return err

@@ -36,8 +36,11 @@ func Destroy(ctx context.Context, p *Project) error {
 	if err := p.waitDeleted(ctx, s); err != nil {
 		return err
 	}
-	p.say("terraform: destroying")
-	if err := t.Destroy(ctx); err != nil {
+	removing := p.step("terraform: destroying")
+	t.during(removing)
+	err = t.Destroy(ctx)
+	removing.end()
+	if err != nil {
 		return fmt.Errorf("%w\nwhat is left is still in the state: run `go tool mage destroy` again", err)
 	}
 	left, err := t.Resources(ctx)

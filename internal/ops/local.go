@@ -12,7 +12,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -41,6 +40,7 @@ func LocalRun(ctx context.Context, p *Project) (err error) {
 	out := p.Out
 	shown := *p
 	shown.Out = quiet{&elapsed{w: p.Out, began: time.Now()}}
+	shown.Every = 10 * time.Second
 	p = &shown
 
 	w, err := p.startWorld(ctx, minutes, localPeriod)
@@ -64,7 +64,7 @@ func LocalRun(ctx context.Context, p *Project) (err error) {
 		return err
 	}
 	defer log.Close()
-	inside.TerraformOut = &applied{log: log, say: p.say}
+	inside.TerraformOut = log
 
 	d, err := inside.deploy(ctx)
 	var m *export.Manifest
@@ -164,7 +164,10 @@ func (w *world) script(p *Project, values map[string]any) string {
 // waitRun shows the load until its schedule stops it, and waits for the manifest.
 func (p *Project) waitRun(ctx context.Context, d *deployed) (*export.Manifest, error) {
 	limit := d.stopsAt.Add(5 * time.Minute)
-	for next := time.Now().Add(10 * time.Second); ; {
+	whole := time.Duration(d.inputs.Minutes) * time.Minute
+	shown := p.step("running")
+	defer func() { shown.end() }()
+	for stopping := false; ; {
 		if err := sleep(ctx, p.pause()); err != nil {
 			return nil, err
 		}
@@ -173,6 +176,7 @@ func (p *Project) waitRun(ctx context.Context, d *deployed) (*export.Manifest, e
 			return nil, err
 		}
 		if m != nil && m.Complete {
+			shown.end()
 			p.say("stopped and exported")
 			return m, nil
 		}
@@ -180,20 +184,22 @@ func (p *Project) waitRun(ctx context.Context, d *deployed) (*export.Manifest, e
 		if now.After(limit) {
 			return nil, fmt.Errorf("run %s is not exported 5 minutes after its stop (%s)\n%s", d.run.Run, d.stack.progress(ctx), d.stack.trouble(ctx))
 		}
-		if now.Before(next) {
-			continue
-		}
-		next = now.Add(10 * time.Second)
 		if now.After(d.stopsAt) {
-			p.say("stopping: %s", d.stack.progress(ctx))
+			if !stopping {
+				stopping = true
+				shown.end()
+				shown = p.step("stopping: the load ends, metrics and logs are exported")
+			}
+			shown.at(-1, "%s", d.stack.progress(ctx))
 			continue
 		}
-		events, err := d.stack.loadLog(ctx, now.Add(-10*time.Second), 10_000)
+		events, err := d.stack.loadLog(ctx, now.Add(-10*time.Second), 10_000, "")
 		if err != nil {
 			return nil, err
 		}
 		rate, _ := throughput(events, now)
-		p.say("running: %s operations/s, %s left", report.Thousands(float64(rate)), d.stopsAt.Sub(now).Round(time.Second))
+		left := d.stopsAt.Sub(now)
+		shown.at(1-float64(left)/float64(whole), "%s left, %s operations/s", left.Round(time.Second), report.Thousands(float64(rate)))
 	}
 }
 
@@ -272,44 +278,23 @@ func (p *Project) terraformLog() string { return filepath.Join(p.local(), "terra
 type elapsed struct {
 	w     io.Writer
 	began time.Time
+	mu    sync.Mutex
 	mid   bool // the last write did not end its line
 }
 
 func (e *elapsed) Write(b []byte) (int, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var out []byte
 	for line := range bytes.Lines(b) {
 		if !e.mid {
-			fmt.Fprintf(e.w, "[%4.0f s] ", time.Since(e.began).Seconds())
+			out = fmt.Appendf(out, "[%4.0f s] ", time.Since(e.began).Seconds())
 		}
 		e.mid = line[len(line)-1] != '\n'
-		if _, err := e.w.Write(line); err != nil {
-			return 0, err
-		}
+		out = append(out, line...)
+	}
+	if _, err := e.w.Write(out); err != nil {
+		return 0, err
 	}
 	return len(b), nil
-}
-
-// applied keeps what Terraform prints in a file, and says every ten seconds how far it is: Terraform itself reports "Still creating" so often.
-type applied struct {
-	log io.Writer
-	say func(string, ...any)
-
-	mu   sync.Mutex
-	done int
-	last time.Time
-}
-
-var (
-	complete = regexp.MustCompile(`: (?:Creation|Destruction|Modifications) complete after`)
-	still    = regexp.MustCompile(`(?m)^(\S+): Still (\w+)\.\.\. \[(?:id=.*, )?(\w+) elapsed\]`)
-)
-
-func (a *applied) Write(b []byte) (int, error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.done += len(complete.FindAllIndex(b, -1))
-	if m := still.FindSubmatch(b); m != nil && time.Since(a.last) > 9*time.Second {
-		a.last = time.Now()
-		a.say("terraform: %d done, still %s %s (%s)", a.done, m[2], m[1], m[3])
-	}
-	return a.log.Write(b)
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"golang.org/x/term"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 )
 
 // Command is what a target runs.
@@ -31,6 +33,10 @@ type Project struct {
 	In    io.Reader
 	Out   io.Writer
 	TTY   bool // a person reads and can answer
+
+	// Terminal, where Out is one, shows long steps in one line below it. Nil: a plain line of Out every Every, 0 is 30 s.
+	Terminal *page.Terminal
+	Every    time.Duration
 
 	// AWS makes the SDK's configuration; an empty region leaves it to the environment.
 	AWS func(ctx context.Context, region string) (aws.Config, error)
@@ -71,6 +77,16 @@ func open() (*Project, error) {
 		AWS: func(ctx context.Context, region string) (aws.Config, error) {
 			return config.LoadDefaultConfig(ctx, config.WithRegion(region))
 		},
+	}
+	if out := int(os.Stdout.Fd()); term.IsTerminal(out) && os.Getenv("TERM") != "dumb" {
+		p.Terminal = &page.Terminal{W: os.Stdout, Columns: func() int {
+			columns, _, err := term.GetSize(out)
+			if err != nil || columns == 0 {
+				return 80
+			}
+			return columns
+		}}
+		p.Out = quiet{p.Terminal}
 	}
 	if dir := os.Getenv("STACK_DIR"); dir != "" {
 		if p.Stack, err = filepath.Abs(dir); err != nil {

@@ -201,7 +201,7 @@ func (s *stack) loaded(ctx context.Context, run string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	events, err := s.loadLog(ctx, begun, 1)
+	events, err := s.loadLog(ctx, begun, 1, "")
 	return len(events) > 0, err
 }
 
@@ -211,10 +211,14 @@ type logEvent struct {
 	stream, text string
 }
 
-// loadLog are the first events since a time, about limit at most; none when there is no log group.
-func (s *stack) loadLog(ctx context.Context, since time.Time, limit int) ([]logEvent, error) {
-	pages := cloudwatchlogs.NewFilterLogEventsPaginator(s.logs, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &s.config.Logs.Load,
-		StartTime: aws.Int64(since.UnixMilli()), Limit: aws.Int32(int32(min(limit, 10_000)))})
+// loadLog are the first events since a time that match a filter pattern ("": all), about limit at most; none when there is no log group.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+func (s *stack) loadLog(ctx context.Context, since time.Time, limit int, pattern string) ([]logEvent, error) {
+	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &s.config.Logs.Load, StartTime: aws.Int64(since.UnixMilli()), Limit: aws.Int32(int32(min(limit, 10_000)))}
+	if pattern != "" {
+		in.FilterPattern = &pattern
+	}
+	pages := cloudwatchlogs.NewFilterLogEventsPaginator(s.logs, in)
 	var events []logEvent
 	for pages.HasMorePages() && len(events) < limit {
 		page, err := pages.NextPage(ctx)
@@ -266,7 +270,7 @@ func (s *stack) trouble(ctx context.Context) string {
 			}
 		}
 	}
-	events, err := s.loadLog(ctx, time.Now().Add(-30*time.Minute), 10_000)
+	events, err := s.loadLog(ctx, time.Now().Add(-30*time.Minute), 10_000, "")
 	if err == nil {
 		for _, e := range events[max(0, len(events)-15):] {
 			fmt.Fprintf(&b, "  %s [%s] %s\n", e.at.Format("15:04:05"), e.stream, e.text)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -75,7 +76,9 @@ type view struct {
 	manifest *export.Manifest
 	service  *types.Service
 	cache    string    // status, "" is gone
+	prefill  *prefill  // nil: no task writes its first keys
 	recent   []float64 // operations/s of the load, a value a second, the last is now; nil when nothing reports
+	latency  float64   // ms as the load sees it, mean of the last second; NaN when nothing reports
 	read     *float64  // p99 inside the cache in ms, of the last minute that CloudWatch has
 	write    *float64
 }
@@ -103,16 +106,34 @@ func (s *stack) view(ctx context.Context) (v view, err error) {
 		return v, err
 	}
 	if v.service != nil && v.service.RunningCount > 0 {
-		events, err := s.loadLog(ctx, v.now.Add(-recently), 10_000)
+		events, err := s.loadLog(ctx, v.now.Add(-recently), 10_000, "")
 		if err != nil {
 			return v, err
 		}
-		v.recent = recent(events, v.now)
+		v.recent, v.latency = recent(events, v.now)
+		if v.mayPrefill(s) {
+			begun, err := shutdown.ParseRun(v.run.Run)
+			if err != nil {
+				return v, err
+			}
+			if v.prefill, err = s.prefill(ctx, begun, v.now); err != nil {
+				return v, err
+			}
+		}
 		if v.read, v.write, err = s.p99(ctx, v.now); err != nil {
 			return v, err
 		}
 	}
 	return v, nil
+}
+
+// mayPrefill tells whether a look at the log is worth its while: it is read from the run's begin.
+func (v view) mayPrefill(s *stack) bool {
+	if v.run == nil {
+		return false
+	}
+	steady := v.stops.Add(-time.Duration(s.config.Minutes) * time.Minute)
+	return v.stops.IsZero() || v.now.Before(steady.Add(time.Duration(s.prefillMinutes()+5)*time.Minute))
 }
 
 // phase of the run, and what it means.
@@ -135,6 +156,8 @@ func (v view) phase() (phase, meaning string) {
 		return "starting", fmt.Sprintf("the load is not steady yet; ended in any case by %s", v.run.StopBy.Format(time.RFC3339))
 	case v.now.After(v.stops):
 		return "stopping", fmt.Sprintf("since %s", v.now.Sub(v.stops).Round(time.Second))
+	case v.prefill != nil:
+		return "prefilling", "the measured load follows, until " + v.stops.Format(time.RFC3339)
 	}
 	return "running", "until " + v.stops.Format(time.RFC3339)
 }
@@ -142,7 +165,7 @@ func (v view) phase() (phase, meaning string) {
 // status is the view as people see it.
 func (v view) status(c shutdown.Config) page.Status {
 	phase, meaning := v.phase()
-	st := page.Status{Now: v.now, Phase: phase, Meaning: meaning, Stops: v.stops, Recent: v.recent, ReadP99: v.read, WriteP99: v.write}
+	st := page.Status{Now: v.now, Phase: phase, Meaning: meaning, Stops: v.stops, Recent: v.recent, Latency: v.latency, ReadP99: v.read, WriteP99: v.write}
 	row := func(name, format string, args ...any) {
 		st.Rows = append(st.Rows, [2]string{name, fmt.Sprintf(format, args...)})
 	}
@@ -154,9 +177,15 @@ func (v view) status(c shutdown.Config) page.Status {
 	if !v.stops.IsZero() {
 		st.Began = v.stops.Add(-time.Duration(c.Minutes) * time.Minute)
 	}
-	if v.service == nil {
+	if v.prefill != nil {
+		row("prefill", "%.0f %%, %d of %d tasks done", 100*v.prefill.share, v.prefill.done, v.prefill.tasks)
+	}
+	switch {
+	case v.service == nil:
 		row("tasks", "none: the service %s is not there", c.Service)
-	} else {
+	case v.service.PendingCount > 0:
+		row("tasks", "%d of %d running, %d starting", v.service.RunningCount, v.service.DesiredCount, v.service.PendingCount)
+	default:
 		row("tasks", "%d of %d running", v.service.RunningCount, v.service.DesiredCount)
 	}
 	row("cache", "%s", cmp.Or(v.cache, "gone"))
@@ -180,22 +209,27 @@ func (v view) status(c shutdown.Config) page.Status {
 // recently is how far back the throughput goes.
 const recently = 34 * time.Second
 
-// recent sums the progress records of all tasks by the second, oldest first; nil when none is of the last ten seconds.
-func recent(events []logEvent, now time.Time) []float64 {
+// recent sums the progress records of all tasks by the second, oldest first; nil when none is of the last ten seconds. latency is the mean of all
+// operations of the last of these seconds, in ms; NaN when there were none.
+func recent(events []logEvent, now time.Time) (values []float64, latency float64) {
 	first := now.Add(-recently).Unix()
-	values := make([]float64, now.Unix()-first)
+	values = make([]float64, now.Unix()-first)
+	waited := make([]float64, len(values))
 	newest := -1
 	for _, e := range events {
 		i := int(e.at.Unix() - first)
 		if p, ok := report.ParseProgress(e.text); ok && i >= 0 && i < len(values) {
 			values[i] += float64(p.OpsPerSecond)
+			if p.OpsPerSecond > 0 {
+				waited[i] += float64(p.OpsPerSecond) * p.LatencyMS
+			}
 			newest = max(newest, i)
 		}
 	}
-	if newest < len(values)-10 {
-		return nil
+	if newest < 0 || newest < len(values)-10 {
+		return nil, math.NaN()
 	}
-	return values[:newest+1]
+	return values[:newest+1], waited[newest] / values[newest]
 }
 
 // p99 is the slowest node's latency of reads and writes in ms, of the last minute that CloudWatch has; nil when it has none.

@@ -83,9 +83,11 @@ func lost(m *export.Manifest) string {
 	}
 }
 
-// waitManifest waits until a run's manifest is complete, and says every half minute how far it is.
+// waitManifest waits until a run's manifest is complete, and shows how far it is.
 func (p *Project) waitManifest(ctx context.Context, s *stack, run string, limit time.Duration) error {
-	deadline, next := time.Now().Add(limit), time.Now().Add(30*time.Second)
+	deadline := time.Now().Add(limit)
+	ending := p.step("ending run %s: stop the load, export, delete the cache", run)
+	defer ending.end()
 	for {
 		m, err := s.manifest(ctx, run)
 		if err != nil {
@@ -97,10 +99,7 @@ func (p *Project) waitManifest(ctx context.Context, s *stack, run string, limit 
 		if time.Now().After(deadline) {
 			return fmt.Errorf("it is not complete after %s; look at the log group /aws/lambda/%s", limit, s.lambda)
 		}
-		if time.Now().After(next) {
-			next = time.Now().Add(30 * time.Second)
-			p.say("ending run %s: %s", run, s.progress(ctx))
-		}
+		ending.at(-1, "%s", s.progress(ctx))
 		if err := sleep(ctx, min(p.pause(), 5*time.Second)); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package ops
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 	"testing"
@@ -93,15 +94,16 @@ func TestPhase(t *testing.T) {
 	late := &shutdown.Event{Run: aRun, StopBy: now.Add(-time.Hour)}
 	whole := &export.Manifest{Run: aRun, Complete: true}
 	for want, v := range map[string]view{
-		"none: nothing is deployed":          {},
-		"finished: exported, and nothing":    {deployed: true, manifest: whole},
-		"idle: deployed, but no run":         {deployed: true},
-		"starting: the load is not steady":   {deployed: true, run: run},
-		"running: until 2026-11":             {deployed: true, run: run, stops: now.Add(10 * time.Minute), cache: "available"},
-		"stopping: since 1m0s":               {deployed: true, run: run, stops: now.Add(-time.Minute), cache: "available"},
-		"clearing: exported; the cache is":   {deployed: true, run: run, stops: now.Add(-time.Minute), cache: "deleting", manifest: whole},
-		"finished: exported":                 {deployed: true, run: run, stops: now.Add(-time.Minute), manifest: whole},
-		"overdue: should have ended by 2026": {deployed: true, run: late, stops: now.Add(-2 * time.Hour), cache: "available"},
+		"none: nothing is deployed":             {},
+		"finished: exported, and nothing":       {deployed: true, manifest: whole},
+		"idle: deployed, but no run":            {deployed: true},
+		"starting: the load is not steady":      {deployed: true, run: run},
+		"running: until 2026-11":                {deployed: true, run: run, stops: now.Add(10 * time.Minute), cache: "available"},
+		"prefilling: the measured load follows": {deployed: true, run: run, stops: now.Add(10 * time.Minute), prefill: &prefill{}},
+		"stopping: since 1m0s":                  {deployed: true, run: run, stops: now.Add(-time.Minute), cache: "available"},
+		"clearing: exported; the cache is":      {deployed: true, run: run, stops: now.Add(-time.Minute), cache: "deleting", manifest: whole},
+		"finished: exported":                    {deployed: true, run: run, stops: now.Add(-time.Minute), manifest: whole},
+		"overdue: should have ended by 2026":    {deployed: true, run: late, stops: now.Add(-2 * time.Hour), cache: "available"},
 	} {
 		v.now = now
 		phase, meaning := v.phase()
@@ -113,11 +115,12 @@ func TestStatusText(t *testing.T) {
 	now := time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
 	c := shutdown.Config{Bucket: "b", Prefix: "exports", Service: "n-load", Minutes: 3}
 	text := view{now: now, deployed: true, run: &shutdown.Event{Run: aRun, StopBy: now.Add(time.Hour)}, stops: now.Add(90 * time.Second),
-		service: &types.Service{RunningCount: 2, DesiredCount: 2}, cache: "available", recent: []float64{61728, 123456}}.status(c).String()
+		service: &types.Service{RunningCount: 2, DesiredCount: 2}, cache: "available", recent: []float64{61728, 123456}, latency: 0.2514}.status(c).String()
 	require.Equal(t, "run "+aRun+`: running
               until 2026-11-23T04:01:30Z
   time        █████████████████░░░░░░░░░░░░░░░░░  50 %  90 s left
   throughput  ▄█                                  123,456 ops/s
+  latency     0.251 ms mean (at the load, network included, last second)
   tasks       2 of 2 running
   cache       available
   results     will be in s3://b/exports/
@@ -132,11 +135,16 @@ func TestStatusText(t *testing.T) {
 func TestRecentThroughputIsASumBySecond(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	progress := func(age time.Duration, stream string, ops int) logEvent {
-		return logEvent{now.Add(-age), stream, fmt.Sprintf("[RUN #1 5%%,   3 secs]  2 threads  8 conns:        %d ops,    %d (avg:    1) ops/sec, 1KB/sec", 10*ops, ops)}
+		return logEvent{now.Add(-age), stream, fmt.Sprintf("[RUN #1 5%%,   3 secs]  2 threads  8 conns:        %d ops,    %d (avg:    1) ops/sec, 1KB/sec (avg: 1KB/sec),  0.25 (avg:  0.30) msec latency", 10*ops, ops)}
 	}
-	values := recent([]logEvent{progress(3*time.Second, "a", 100), progress(2*time.Second, "a", 200), progress(2*time.Second, "b", 50), progress(time.Minute, "old", 7)}, now)
+	slower := progress(2*time.Second, "b", 50)
+	slower.text = strings.Replace(slower.text, "0.25 (", "0.75 (", 1)
+	values, latency := recent([]logEvent{progress(3*time.Second, "a", 100), progress(2*time.Second, "a", 200), slower, progress(time.Minute, "old", 7)}, now)
 	require.Equal(t, []float64{100, 250}, values[len(values)-2:])
-	require.Nil(t, recent([]logEvent{progress(20*time.Second, "a", 100)}, now), "a load that reports no more has no throughput")
+	require.InDelta(t, 0.35, latency, 1e-9, "of 200 operations at 0.25 ms and 50 at 0.75 ms")
+	values, latency = recent([]logEvent{progress(20*time.Second, "a", 100)}, now)
+	require.Nil(t, values, "a load that reports no more has no throughput")
+	require.True(t, math.IsNaN(latency))
 }
 
 func TestThroughputIsOfNow(t *testing.T) {

@@ -53,7 +53,7 @@ func (p *Project) terraform() (*Terraform, error) {
 				out = p.Out
 			}
 			return &Terraform{Bin: bin, Dir: p.Stack, Env: append(p.Env[:len(p.Env):len(p.Env)], "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1"),
-				Out: out, Color: p.TTY && p.TerraformOut == nil, Grace: p.Grace}, nil
+				Out: &followed{to: out, shown: p.TerraformOut == nil}, Color: p.TTY && p.TerraformOut == nil, Grace: p.Grace}, nil
 		}
 	}
 	return nil, ErrNoTerraform
@@ -117,6 +117,9 @@ func (t *Terraform) run(ctx context.Context, capture io.Writer, args ...string) 
 		c.Stdout, c.Stderr = capture, &problems
 	}
 	err := runChild(c, t.Grace)
+	if f, ok := t.Out.(*followed); ok {
+		f.flush()
+	}
 	if err == nil {
 		return nil
 	}
@@ -130,8 +133,18 @@ func (t *Terraform) run(ctx context.Context, capture io.Writer, args ...string) 
 	return failed
 }
 
-// quiet: what it prints goes to a file, so errors have to be shown again.
-func (t *Terraform) quiet() bool { _, shown := t.Out.(quiet); return !shown }
+// quiet: nobody sees what it prints, so errors have to be shown again.
+func (t *Terraform) quiet() bool {
+	f, ok := t.Out.(*followed)
+	return !ok || !f.shown
+}
+
+// during lets a step show how far the commands are that follow.
+func (t *Terraform) during(s *step) {
+	if f, ok := t.Out.(*followed); ok {
+		f.follow(s)
+	}
+}
 
 // Init makes the stack's folder ready: modules, provider, backend.
 func (t *Terraform) Init(ctx context.Context, upgrade bool) error {

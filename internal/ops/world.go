@@ -86,8 +86,10 @@ func (p *Project) startWorld(ctx context.Context, minutes int, period time.Durat
 		return nil, fmt.Errorf("the embedded AWS is for Linux and WSL2 (the Lambda is built for the host, cache nodes live on 127.0.0.x), not for %s", runtime.GOOS)
 	}
 	binary := filepath.Join(p.Root, "build", "localaws")
-	p.say("building the embedded AWS")
-	if err := runChild(p.command(ctx, "go", "build", "-o", binary, "./cmd/localaws"), time.Minute); err != nil {
+	building := p.step("building the embedded AWS")
+	err = runChild(p.command(ctx, "go", "build", "-o", binary, "./cmd/localaws"), time.Minute)
+	building.end()
+	if err != nil {
 		return nil, fmt.Errorf("compile cmd/localaws: %w", errors.Join(err, context.Cause(ctx)))
 	}
 	w := &world{log: filepath.Join(p.local(), "localaws.log"), done: make(chan struct{})}

@@ -123,23 +123,3 @@ func TestElapsedBeginsEveryLine(t *testing.T) {
 	}
 	require.Regexp(t, `^\[  75 s\] one\n\[  7\d s\] two\n\[  7\d s\] three\n$`, out.String())
 }
-
-func TestTerraformProgressInAFewLines(t *testing.T) {
-	var log bytes.Buffer
-	p := &Project{Out: &bytes.Buffer{}}
-	a := &applied{log: &log, say: p.say}
-	text := "module.a.aws_x.this: Creation complete after 1s [id=x]\nmodule.a.aws_y.this: Still creating... [10s elapsed]\nmodule.b.aws_z.this: Still creating... [10s elapsed]\n"
-	_, err := a.Write([]byte(text))
-	require.NoError(t, err)
-	require.Equal(t, text, log.String())
-	require.Equal(t, "terraform: 1 done, still creating module.a.aws_y.this (10s)\n", printed(p))
-	a.last = time.Time{}
-	_, err = a.Write([]byte("module.a.aws_y.this: Still destroying... [id=y, 20s elapsed]\n"))
-	require.NoError(t, err)
-	require.Contains(t, printed(p), "terraform: 1 done, still destroying module.a.aws_y.this (20s)\n")
-	// Terraform 1.10 and newer write minutes and seconds
-	a.last = time.Time{}
-	_, err = a.Write([]byte("module.a.aws_y.this: Still creating... [00m30s elapsed]\n"))
-	require.NoError(t, err)
-	require.Contains(t, printed(p), "(00m30s)\n")
-}

@@ -16,6 +16,7 @@ type Status struct {
 	Phase, Meaning string      // for example "running", and what that means
 	Began, Stops   time.Time   // of the load; both and Now between them give the progress bar
 	Recent         []float64   // operations/s of the last seconds, all tasks, oldest first; the last is "now"
+	Latency        float64     // ms, as the load sees it, mean of the last second; 0 or NaN is not known
 	ReadP99        *float64    // ms, inside the cache, of the last minute
 	WriteP99       *float64    // ms
 	Rows           [][2]string // further facts: cache, tasks, where results will be
@@ -106,6 +107,9 @@ func (s Status) String() string {
 	if p := s.p99(); p != "" {
 		row("p99", p+" (inside the cache, last minute)")
 	}
+	if s.Latency > 0 {
+		row("latency", amount(&s.Latency, "ms")+" mean (at the load, network included, last second)")
+	}
 	for _, r := range s.Rows {
 		row(r[0], r[1])
 	}
@@ -123,6 +127,8 @@ func (s Status) Line() string {
 	}
 	if p := s.p99(); p != "" {
 		parts = append(parts, "p99 "+p)
+	} else if s.Latency > 0 {
+		parts = append(parts, "mean at the load "+amount(&s.Latency, "ms"))
 	}
 	for _, r := range s.Rows {
 		if !strings.Contains(r[1], "://") {

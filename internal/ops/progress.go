@@ -1,0 +1,185 @@
+package ops
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+)
+
+// step is something that takes long, shown while it goes on: in a terminal a line below the output that is redrawn every second, elsewhere a
+// plain line when it begins and one every Project.Every.
+type step struct {
+	p     *Project
+	title string
+	now   func() time.Time
+	began time.Time
+
+	mu    sync.Mutex
+	share float64
+	note  string
+	said  time.Time
+
+	stop, done chan struct{}
+}
+
+// step says what begins, and shows it until end.
+func (p *Project) step(format string, args ...any) *step {
+	s := p.begin(time.Now, fmt.Sprintf(format, args...))
+	go func() {
+		defer close(s.done)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-s.stop:
+				return
+			case <-tick.C:
+				s.show()
+			}
+		}
+	}()
+	return s
+}
+
+func (p *Project) begin(now func() time.Time, title string) *step {
+	s := &step{p: p, title: title, now: now, began: now(), share: -1, said: now(), stop: make(chan struct{}), done: make(chan struct{})}
+	p.say("%s", title)
+	s.show()
+	return s
+}
+
+// at says how far it is: a share of 0 to 1, or below 0 when nobody knows.
+func (s *step) at(share float64, format string, args ...any) {
+	s.mu.Lock()
+	s.share, s.note = share, fmt.Sprintf(format, args...)
+	s.mu.Unlock()
+	if s.p.Terminal != nil {
+		s.show()
+	}
+}
+
+func (s *step) show() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.now()
+	shown := page.Step{Share: s.share, Took: now.Sub(s.began), Note: s.note}
+	switch {
+	case s.p.Terminal != nil:
+		s.p.Terminal.Show(&shown)
+	case now.Sub(s.said) >= cmp.Or(s.p.Every, 30*time.Second):
+		s.said = now
+		s.p.say("%s", shown.Said(s.title))
+	}
+}
+
+// end is for defer: of a step that never began, or has ended, nothing is left to do.
+func (s *step) end() {
+	if s == nil {
+		return
+	}
+	select {
+	case <-s.stop:
+		return
+	default:
+	}
+	close(s.stop)
+	<-s.done
+	if s.p.Terminal != nil {
+		s.p.Terminal.Show(nil)
+	}
+}
+
+// followed passes on what Terraform prints, whole lines at a time, and reads from it how far it is.
+type followed struct {
+	to    io.Writer
+	shown bool // to a person
+
+	mu      sync.Mutex
+	part    []byte   // of a line that has not ended
+	total   int      // changes in the plan; 0: not known yet
+	done    int      // of them
+	pending []string // "creating ADDRESS", the longest under way first
+	step    *step
+}
+
+var (
+	colours  = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+	planned  = regexp.MustCompile(`^Plan: (?:\d+ to import, )?(\d+) to add, (\d+) to change, (\d+) to destroy`)
+	begun    = regexp.MustCompile(`^(.+?): (Creating|Modifying|Destroying)\.\.\.`)
+	finished = regexp.MustCompile(`^(.+?): (?:Creation|Modifications|Destruction) complete after`)
+)
+
+// follow lets s show how far Terraform is; what the plan said stays known.
+func (f *followed) follow(s *step) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.step, f.done, f.pending = s, 0, nil
+}
+
+func (f *followed) Write(b []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.part = append(f.part, b...)
+	end := bytes.LastIndexByte(f.part, '\n') + 1
+	if end == 0 {
+		return len(b), nil
+	}
+	if _, err := f.to.Write(f.part[:end]); err != nil {
+		return 0, err
+	}
+	for line := range strings.Lines(string(f.part[:end])) {
+		f.read(colours.ReplaceAllString(strings.TrimRight(line, "\n"), ""))
+	}
+	f.part = append([]byte(nil), f.part[end:]...)
+	return len(b), nil
+}
+
+// flush passes on a last line that has no end.
+func (f *followed) flush() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.part) > 0 {
+		_, _ = f.to.Write(append(f.part, '\n')) // what was said before it is there
+		f.part = nil
+	}
+}
+
+func (f *followed) read(line string) {
+	if m := planned.FindStringSubmatch(line); m != nil {
+		f.total = 0
+		for _, n := range m[1:] {
+			count, _ := strconv.Atoi(n) // digits
+			f.total += count
+		}
+	} else if m := begun.FindStringSubmatch(line); m != nil {
+		f.pending = append(f.pending, strings.ToLower(m[2])+" "+m[1])
+	} else if m := finished.FindStringSubmatch(line); m != nil {
+		f.done++
+		f.pending = slices.DeleteFunc(f.pending, func(p string) bool { return strings.HasSuffix(p, " "+m[1]) })
+	} else {
+		return
+	}
+	if f.step == nil {
+		return
+	}
+	share, note := -1., fmt.Sprintf("%d done", f.done)
+	if f.total > 0 {
+		share, note = float64(f.done)/float64(f.total), fmt.Sprintf("%d of %d done", f.done, f.total)
+	}
+	if n := len(f.pending); n > 0 {
+		note += ", " + f.pending[0]
+		if n > 1 {
+			note += fmt.Sprintf(" and %d more", n-1)
+		}
+	}
+	f.step.at(share, "%s", note)
+}
