@@ -1,5 +1,5 @@
-// Package elasticache is ElastiCache for Redis OSS and Valkey: replication groups whose nodes are real server
-// processes of this machine. https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/Welcome.html
+// Package elasticache is ElastiCache for Redis OSS and Valkey: replication groups and serverless caches whose nodes are
+// real server processes of this machine. https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/Welcome.html
 //
 // # Nodes
 //
@@ -13,6 +13,11 @@
 // are passwords of the user default, and the commands that ElastiCache restricts answer NOPERM. Nothing is written to
 // disk but configuration and, while a replica is filled, its copy. Parameters reach the server where it knows them;
 // maxmemory is the node type's memory less reserved-memory-percent. A node type's CPU and bandwidth are not imposed.
+//
+// A serverless cache is one server that has all slots, in cluster mode and behind TLS, on port 6379 of its own address:
+// AWS speaks the cluster protocol there, too, whatever is behind it. Its reader endpoint, port 6380 of the same address, is
+// shown as AWS shows it, but nothing listens there: there are no replicas. DataStorage's maximum is the server's
+// maxmemory, with AWS's eviction; ECPUPerSecond and both minimums are checked and shown, and limit nothing.
 //
 // # Metrics
 //
@@ -30,6 +35,11 @@
 //   - AWS documents Boolean and Number as units of some metrics; CloudWatch has no such unit, they are None.
 //   - Latencies of commands (…CmdsLatency) and CacheHitRate are absent for a period without such commands.
 //
+// A serverless cache publishes under the one dimension clusterId, its name: BytesUsedForCache, CacheHits, CacheMisses,
+// CacheHitRate, CurrConnections, CurrItems, CurrVolatileItems, Evictions, NetworkBytesIn and -Out, NewConnections,
+// TotalCmdsCount, failed logins and permissions, and counts of commands by kind. Not ElastiCacheProcessingUnits nor any
+// ...ECPUs, whose weights AWS does not document in full, nor ThrottledCmds, because nothing throttles here.
+//
 // Not published, because it cannot be measured here: CPUCreditBalance, CPUCreditUsage, NetworkPackets*, NetworkMax*,
 // NetworkBaselineMax*, *AllowanceExceeded, SuccessfulReadRequestLatency, SuccessfulWriteRequestLatency,
 // TrafficManagementActive, GlobalDatastoreReplicationLag, Durability*, IamAuthentication*, DatabaseAuthorizationFailures,
@@ -40,8 +50,8 @@
 //
 // # What it does not do
 //
-//   - Serverless caches, Memcached, cache clusters outside of replication groups, global datastores, users and user
-//     groups, snapshots (SnapshotRetentionLimit is kept and shown, nothing is ever taken), IPv6, cluster mode compatible,
+//   - Memcached, cache clusters outside of replication groups, global datastores, users and user groups, snapshots
+//     (SnapshotRetentionLimit is kept and shown, nothing is ever taken), IPv6, public connections, cluster mode compatible,
 //     TransitEncryptionMode preferred, NodeGroupConfiguration, renamed commands, log delivery to Firehose.
 //   - A living group's topology, encryption and cluster mode do not change: a run measures one. There are no maintenance
 //     windows, so changes that would wait for one need ApplyImmediately.

@@ -50,7 +50,7 @@ type network struct {
 
 func (n *network) Subnet(id string) (ec2.Subnet, bool) {
 	sub, ok := map[string]ec2.Subnet{"subnet-a": {ID: "subnet-a", VPC: "vpc-1", AZ: "us-east-1a"}, "subnet-b": {ID: "subnet-b", VPC: "vpc-1", AZ: "us-east-1b"},
-		"subnet-c": {ID: "subnet-c", VPC: "vpc-2", AZ: "us-east-1a"}}[id]
+		"subnet-c": {ID: "subnet-c", VPC: "vpc-2", AZ: "us-east-1a"}, "subnet-d": {ID: "subnet-d", VPC: "vpc-1", AZ: "us-east-1a"}}[id]
 	return sub, ok
 }
 
@@ -58,6 +58,8 @@ func (n *network) SecurityGroup(id string) (ec2.SecurityGroup, bool) {
 	sg, ok := map[string]ec2.SecurityGroup{"sg-1": {ID: "sg-1", VPC: "vpc-1"}, "sg-2": {ID: "sg-2", VPC: "vpc-2"}, "sg-3": {ID: "sg-3", VPC: "vpc-1"}}[id]
 	return sg, ok
 }
+
+func (n *network) DefaultSecurityGroup(string) string { return "sg-1" }
 
 func (n *network) Attach(_, _ string, groups []string) func() {
 	n.count(groups, 1)

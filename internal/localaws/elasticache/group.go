@@ -2,13 +2,14 @@ package elasticache
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// group is a replication group. The mutex of the service guards it.
+// group is a replication group or, with serverless, such a cache. The mutex of the service guards it.
 type group struct {
 	id, description, status           string
 	created                           time.Time
@@ -29,6 +30,15 @@ type group struct {
 	shards                            []*shard
 	deliveries                        []*delivery
 	tags                              tags
+	serverless                        *serverless
+}
+
+// kind is what DescribeEvents and people call it.
+func (g *group) kind() (source, noun string) {
+	if g.serverless != nil {
+		return "serverless-cache", "Serverless cache"
+	}
+	return "replication-group", "Replication group"
 }
 
 type shard struct {
@@ -63,10 +73,15 @@ func (s *Service) Listeners() []Listener {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var out []Listener
-	for _, g := range s.groups {
+	for _, g := range s.all() {
 		out = append(out, Listener{slices.Clone(g.securityGroups), g.port})
 	}
 	return out
+}
+
+// all are the replication groups and the serverless caches; the mutex is held.
+func (s *Service) all() []*group {
+	return slices.AppendSeq(slices.Collect(maps.Values(s.groups)), maps.Values(s.serverless))
 }
 
 func (s *Service) find(id string) (*group, error) {

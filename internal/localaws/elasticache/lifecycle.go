@@ -24,6 +24,7 @@ func (s *Service) equip(g *group) {
 
 // bring takes a group from creating to available, or to create-failed.
 func (s *Service) bring(g *group, settings []setting) {
+	kind, noun := g.kind()
 	begun := s.acct.Clock.Now()
 	err := s.startNodes(g, settings)
 	if err == nil {
@@ -39,15 +40,15 @@ func (s *Service) bring(g *group, settings []setting) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		g.status = "create-failed"
-		s.acct.Log.Error("a replication group could not be created", "id", g.id, "error", err)
-		s.note("replication-group", g.id, "Replication group %s could not be created: %v", g.id, err)
+		s.acct.Log.Error("a cache could not be created", "kind", kind, "id", g.id, "error", err)
+		s.note(kind, g.id, "%s %s could not be created: %v", noun, g.id, err)
 		return
 	}
 	s.activate(g)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g.status = "available"
-	s.note("replication-group", g.id, "Replication group %s is available on %s", g.id, s.binaries().running(g))
+	s.note(kind, g.id, "%s %s is available on %s", noun, g.id, s.binaries().running(g))
 }
 
 // activate turns on log deliveries that are being enabled: at once, or after the delay that was asked for.
@@ -166,8 +167,13 @@ func (s *Service) remove(g *group) {
 			s.acct.Log.Warn("a node's folder remains", "node", n.id, "error", err)
 		}
 	}
-	delete(s.groups, g.id)
-	s.note("replication-group", g.id, "Replication group %s was deleted", g.id)
+	if g.serverless != nil {
+		delete(s.serverless, g.id)
+	} else {
+		delete(s.groups, g.id)
+	}
+	kind, noun := g.kind()
+	s.note(kind, g.id, "%s %s was deleted", noun, g.id)
 }
 
 // engineLine delivers a line of a server's output.

@@ -350,8 +350,13 @@ func (w *watcher) publish(at time.Time) error {
 			shard, b.replicas = sh.id, len(sh.nodes) > 1
 		}
 	}
+	only := w.g.serverless != nil
 	w.s.mu.Unlock()
 	w.last = now
+	if only {
+		w.publishServerless(b, at)
+		return nil
+	}
 
 	cluster := cloudwatch.Dimension{Name: "CacheClusterId", Value: w.n.id}
 	node := []cloudwatch.Dimension{cluster, {Name: "CacheNodeId", Value: nodeID}}
@@ -376,13 +381,7 @@ func (w *watcher) publish(at time.Time) error {
 		role := cloudwatch.Dimension{Name: "Role", Value: map[string]string{"master": "Primary", "slave": "Replica"}[now.info["role"]]}
 		put("EngineCPUUtilization", "Percent", v, []cloudwatch.Dimension{rg}, []cloudwatch.Dimension{{Name: "NodeGroupId", Value: shard}, rg}, []cloudwatch.Dimension{rg, role})
 	}
-	calls, micros := map[string]float64{}, map[string]float64{}
-	for command, n := range now.calls {
-		for _, k := range w.kinds[command] {
-			calls[k] += max(0, n-b.from.calls[command])
-			micros[k] += max(0, now.micros[command]-b.from.micros[command])
-		}
-	}
+	calls, micros := w.counts(b)
 	for _, k := range kinds {
 		sets := both(slices.Contains(onNodesOnly, k))
 		put(k+"Cmds", "Count", calls[k], sets...)
@@ -391,6 +390,18 @@ func (w *watcher) publish(at time.Time) error {
 		}
 	}
 	return nil
+}
+
+// counts are the commands of each kind in a period, and the time they took.
+func (w *watcher) counts(b between) (calls, micros map[string]float64) {
+	calls, micros = map[string]float64{}, map[string]float64{}
+	for command, n := range b.to.calls {
+		for _, k := range w.kinds[command] {
+			calls[k] += max(0, n-b.from.calls[command])
+			micros[k] += max(0, b.to.micros[command]-b.from.micros[command])
+		}
+	}
+	return calls, micros
 }
 
 // slowPeriod is how often the slow log is read: what a server has dropped from it by then is not delivered, as on AWS.

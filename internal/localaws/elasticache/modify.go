@@ -254,11 +254,12 @@ func (s *Service) apply(g *group, settings []setting) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g.status = "available"
+	kind, noun := g.kind()
 	if err != nil {
-		s.note("replication-group", g.id, "Replication group %s was modified in part: %v", g.id, err)
+		s.note(kind, g.id, "%s %s was modified in part: %v", noun, g.id, err)
 		return
 	}
-	s.note("replication-group", g.id, "Replication group %s was modified", g.id)
+	s.note(kind, g.id, "%s %s was modified", noun, g.id)
 }
 
 type shardsIn struct {

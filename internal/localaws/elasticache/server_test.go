@@ -273,6 +273,8 @@ func TestEmbeddedServer(t *testing.T) {
 		require.ErrorContains(t, err, "has "+what)
 		require.ErrorContains(t, err, "install redis-server")
 	}
+	_, err := w.c.CreateServerlessCache(t.Context(), serverless())
+	require.ErrorContains(t, err, "perf has cluster mode")
 	g := w.create(t, func(in *sdk.CreateReplicationGroupInput) {
 		in.LogDeliveryConfigurations = delivery("engine-log", "/there/engine", "json")
 	})

@@ -20,6 +20,7 @@ import (
 type Network interface {
 	Subnet(id string) (ec2.Subnet, bool)
 	SecurityGroup(id string) (ec2.SecurityGroup, bool)
+	DefaultSecurityGroup(vpc string) string
 	Attach(owner, subnet string, groups []string) (release func())
 }
 
@@ -50,6 +51,7 @@ type Service struct {
 
 	mu         sync.Mutex
 	groups     map[string]*group
+	serverless map[string]*group
 	subnets    map[string]*subnetGroup
 	parameters map[string]*parameterGroup
 	events     []event
@@ -58,7 +60,7 @@ type Service struct {
 
 // New is an ElastiCache without caches. It starts no process.
 func New(acct *account.Account, network Network, logs Logs, metrics Metrics) *Service {
-	s := &Service{acct: acct, network: network, logs: logs, metrics: metrics, groups: map[string]*group{},
+	s := &Service{acct: acct, network: network, logs: logs, metrics: metrics, groups: map[string]*group{}, serverless: map[string]*group{},
 		subnets: map[string]*subnetGroup{}, parameters: defaultGroups()}
 	s.binaries = sync.OnceValue(findBinaries)
 	s.ca = sync.OnceValues(func() (*authority, error) { return loadAuthority(acct.Dir) })
@@ -78,6 +80,10 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("IncreaseReplicaCount", s.increaseReplicas),
 		wire.Action("DecreaseReplicaCount", s.decreaseReplicas),
 		wire.Action("DeleteReplicationGroup", s.deleteReplicationGroup),
+		wire.Action("CreateServerlessCache", s.createServerless),
+		wire.Action("DescribeServerlessCaches", s.describeServerless),
+		wire.Action("ModifyServerlessCache", s.modifyServerless),
+		wire.Action("DeleteServerlessCache", s.deleteServerless),
 		wire.Action("CreateCacheSubnetGroup", s.createSubnetGroup),
 		wire.Action("ModifyCacheSubnetGroup", s.modifySubnetGroup),
 		wire.Action("DescribeCacheSubnetGroups", s.describeSubnetGroups),
@@ -106,7 +112,7 @@ func (s *Service) Close() error {
 	s.wg.Wait()
 	s.mu.Lock()
 	var nodes []*cacheNode
-	for _, g := range s.groups {
+	for _, g := range s.all() {
 		nodes = append(nodes, g.nodes()...)
 	}
 	s.mu.Unlock()
@@ -179,7 +185,7 @@ type event struct {
 	Date                                  *wire.Time
 }
 
-// note records an event of a replication group; the mutex is held.
+// note records an event of a cache; the mutex is held.
 func (s *Service) note(kind, source, format string, args ...any) {
 	e := event{source, kind, fmt.Sprintf(format, args...), wire.At(s.acct.Clock.Now())}
 	s.events = append(s.events, e)

@@ -51,6 +51,12 @@ func (s *Service) tagsOf(arn string) (*tags, error) {
 			return nil, err
 		}
 		return &g.tags, nil
+	case "serverlesscache":
+		g, err := s.findServerless(name)
+		if err != nil {
+			return nil, err
+		}
+		return &g.tags, nil
 	case "cluster":
 		for _, g := range s.groups {
 			for _, n := range g.nodes() {
