@@ -61,9 +61,10 @@ type Window struct {
 
 // Membership is the cache as it was before it was deleted: what a later export needs to name its series.
 type Membership struct {
-	ReplicationGroup string `json:"replication_group"`
-	Engine           string `json:"engine,omitempty"`         // redis or valkey
-	EngineVersion    string `json:"engine_version,omitempty"` // in three parts, 7.1.0
+	ReplicationGroup string `json:"replication_group"`          // empty for a serverless cache
+	ServerlessCache  string `json:"serverless_cache,omitempty"` // its name; it has no nodes
+	Engine           string `json:"engine,omitempty"`           // redis or valkey
+	EngineVersion    string `json:"engine_version,omitempty"`   // in three parts, 7.1.0; of a serverless cache in two, 7.1
 	NodeType         string `json:"node_type,omitempty"`
 	ClusterMode      bool   `json:"cluster_mode"`
 	Endpoint         string `json:"endpoint,omitempty"` // host:port, the configuration endpoint or the primary's
@@ -124,7 +125,7 @@ type Metrics struct {
 	Messages        []string `json:"messages,omitempty"`
 }
 
-// Source is a node, a group or a service that metrics describe.
+// Source is a node, a group, a serverless cache or a service that metrics describe.
 type Source struct {
 	Name         string `json:"name"`
 	SeriesFound  int    `json:"series_found"`

@@ -48,6 +48,47 @@ func TestCatalogIsOneSeriesEach(t *testing.T) {
 	assert.False(t, series(t, "ReplicationLag", "Maximum", "perf-001").Expected, "a primary has none")
 }
 
+// A serverless cache has one dimension, its name, and no nodes.
+func TestServerlessCatalog(t *testing.T) {
+	serverless := Target{Cluster: "perf", Service: "perf-load", Membership: Membership{ServerlessCache: "perf"}}
+	stats := map[string][]string{}
+	for _, s := range serverless.Catalog() {
+		if s.Namespace != NamespaceCache {
+			continue
+		}
+		assert.Equal(t, "clusterId=perf", s.label)
+		assert.Equal(t, "perf", s.Source)
+		stats[s.Metric] = append(stats[s.Metric], s.Stat)
+	}
+	assert.Equal(t, []string{"Average", "Minimum", "Maximum", "SampleCount", "p50", "p90", "p99", "p99.9"}, stats["SuccessfulReadRequestLatency"])
+	assert.Equal(t, []string{"Sum"}, stats["ElastiCacheProcessingUnits"])
+	assert.Equal(t, []string{"Sum"}, stats["GetTypeCmdsECPUs"])
+	assert.NotContains(t, stats, "EngineCPUUtilization")
+
+	api := &fakeMetrics{listed: []types.Metric{
+		metric(NamespaceCache, "JsonBasedCmds", "clusterId=perf"),
+		metric(NamespaceCache, "CurrItems", "clusterId=perf"),
+		metric(NamespaceCache, "JsonBasedCmds", "clusterId=other"),
+	}}
+	found, err := serverless.Discover(t.Context(), api, &ticker{now: at("2026-11-23T03:00:00Z")})
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	assert.Equal(t, "JsonBasedCmds clusterId=perf", found[0].Metric+" "+found[0].label)
+
+	api = &fakeMetrics{size: 1}
+	for _, s := range serverless.Catalog() {
+		if s.Metric == "CurrConnections" && s.Stat == "Average" {
+			api.put(s, at("2026-11-23T03:09:00Z"), 5)
+		}
+	}
+	settled, _, err := serverless.Settled(t.Context(), api, at("2026-11-23T03:10:00Z"), time.Minute)
+	require.NoError(t, err)
+	assert.True(t, settled)
+	settled, _, err = serverless.Settled(t.Context(), api, at("2026-11-23T03:11:00Z"), time.Minute)
+	require.NoError(t, err)
+	assert.False(t, settled)
+}
+
 func TestDiscoverAddsWhatIsListed(t *testing.T) {
 	api := &fakeMetrics{listed: []types.Metric{
 		metric(NamespaceCache, "CurrItems", "CacheClusterId=perf-001"),                                        // twin
@@ -302,7 +343,7 @@ func TestSettled(t *testing.T) {
 			for _, clock := range test.b {
 				api.put(b, at("2026-11-23T"+clock+"Z"), 5)
 			}
-			settled, step, err := Settled(t.Context(), api, target.Membership, at("2026-11-23T"+test.end+"Z"), test.period)
+			settled, step, err := target.Settled(t.Context(), api, at("2026-11-23T"+test.end+"Z"), test.period)
 			require.NoError(t, err)
 			assert.Equal(t, test.settled, settled)
 			assert.Equal(t, test.step, step)

@@ -36,7 +36,7 @@ type Series struct {
 	Stat       string            `json:"stat"`
 	Unit       string            `json:"unit,omitempty"` // as the AWS documentation states it; empty when unknown
 	Dimensions []types.Dimension `json:"dimensions"`
-	Source     string            `json:"source"`             // the node, group or service it describes
+	Source     string            `json:"source"`             // the node, group, serverless cache or service it describes
 	Expected   bool              `json:"expected,omitempty"` // its absence is a gap: the catalog knows no condition for it
 
 	label string // FormatDimensions(Dimensions)
@@ -90,7 +90,7 @@ func (e entry) series(source string, values ...string) (all []Series) {
 	return all
 }
 
-// Catalog is every series that is asked for without looking: the embedded catalog for each node, the group and the service.
+// Catalog is every series that is asked for without looking: the embedded catalog for each node, the group or serverless cache, and the service.
 func (t Target) Catalog() (all []Series) {
 	for _, e := range catalog() {
 		if e.Ask != "always" {
@@ -104,6 +104,10 @@ func (t Target) Catalog() (all []Series) {
 		case "ReplicationGroupId":
 			if group := t.Membership.ReplicationGroup; group != "" {
 				all = append(all, e.series(group, group)...)
+			}
+		case "clusterId":
+			if name := t.Membership.ServerlessCache; name != "" {
+				all = append(all, e.series(name, name)...)
 			}
 		case "ClusterName+ServiceName":
 			all = append(all, e.series(t.Service, t.Cluster, t.Service)...)
@@ -162,6 +166,9 @@ func (t Target) lists() (queries []listQuery) {
 	}
 	if group := t.Membership.ReplicationGroup; group != "" {
 		queries = append(queries, listQuery{NamespaceCache, "ReplicationGroupId", group})
+	}
+	if name := t.Membership.ServerlessCache; name != "" {
+		queries = append(queries, listQuery{NamespaceCache, "clusterId", name})
 	}
 	return append(queries, listQuery{NamespaceECS, "ServiceName", t.Service}, listQuery{NamespaceInsights, "ServiceName", t.Service})
 }

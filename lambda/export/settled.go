@@ -14,39 +14,59 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 )
 
-// probe is a metric that every node publishes every minute, idle or not.
+// probe is a metric that every node and every serverless cache publishes every minute, idle or not.
 const probe = "CurrConnections"
 
-// Settled says whether every node's last datapoint before end is in CloudWatch, and how far apart the nodes' datapoints are: period, or a
-// minute where they do not come denser, as on AWS, whatever period is asked for.
-func Settled(ctx context.Context, api DataAPI, m Membership, end time.Time, period time.Duration) (settled bool, step time.Duration, err error) {
+// probes are the metrics that tell how far CloudWatch is: of each node or of the serverless cache; without a cache the service's.
+func (t Target) probes() (all []types.Metric) {
+	metric := func(namespace, name string, dimensions ...string) {
+		m := types.Metric{Namespace: &namespace, MetricName: &name}
+		for i := 0; i < len(dimensions); i += 2 {
+			m.Dimensions = append(m.Dimensions, types.Dimension{Name: &dimensions[i], Value: &dimensions[i+1]})
+		}
+		all = append(all, m)
+	}
+	m := t.Membership
+	for _, n := range m.Nodes {
+		metric(NamespaceCache, probe, "CacheClusterId", n.CacheClusterID, "CacheNodeId", n.CacheNodeID)
+	}
+	if m.ServerlessCache != "" {
+		metric(NamespaceCache, probe, "clusterId", m.ServerlessCache)
+	}
+	if len(all) == 0 && m.ReplicationGroup == "" {
+		metric(NamespaceECS, "CPUUtilization", "ClusterName", t.Cluster, "ServiceName", t.Service)
+	}
+	return all
+}
+
+// Settled says whether the last datapoint before end of every one that publishes is in CloudWatch, and how far apart their datapoints are:
+// period, or a minute where they do not come denser, as on AWS, whatever period is asked for.
+func (t Target) Settled(ctx context.Context, api DataAPI, end time.Time, period time.Duration) (settled bool, step time.Duration, err error) {
 	start := end.Add(-max(3*time.Minute, 2*period))
-	last, dense := map[string]time.Time{}, map[string]bool{}
-	for nodes := range slices.Chunk(m.Nodes, maxQueries) {
+	probes := t.probes()
+	last, dense := map[int]time.Time{}, map[int]bool{} // by probe
+	for first := 0; first < len(probes); first += maxQueries {
 		in := &cloudwatch.GetMetricDataInput{StartTime: &start, EndTime: &end, ScanBy: types.ScanByTimestampAscending}
-		for _, n := range nodes {
-			in.MetricDataQueries = append(in.MetricDataQueries, types.MetricDataQuery{Id: aws.String(fmt.Sprintf("n%d", len(in.MetricDataQueries))),
-				MetricStat: &types.MetricStat{Period: aws.Int32(int32(period / time.Second)), Stat: aws.String("Average"),
-					Metric: &types.Metric{Namespace: aws.String(NamespaceCache), MetricName: aws.String(probe), Dimensions: []types.Dimension{
-						{Name: aws.String("CacheClusterId"), Value: &n.CacheClusterID}, {Name: aws.String("CacheNodeId"), Value: &n.CacheNodeID}}}}})
+		for i, m := range probes[first:min(first+maxQueries, len(probes))] {
+			in.MetricDataQueries = append(in.MetricDataQueries, types.MetricDataQuery{Id: aws.String(fmt.Sprintf("n%d", first+i)),
+				MetricStat: &types.MetricStat{Period: aws.Int32(int32(period / time.Second)), Stat: aws.String("Average"), Metric: &m}})
 		}
 		for {
 			out, err := api.GetMetricData(ctx, in)
 			if err != nil {
-				return false, 0, fmt.Errorf("look for the last %s before %s: %w", probe, end.Format(time.RFC3339), err)
+				return false, 0, fmt.Errorf("look for the last %s before %s: %w", aws.ToString(probes[first].MetricName), end.Format(time.RFC3339), err)
 			}
 			for _, r := range out.MetricDataResults {
 				i, err := strconv.Atoi(strings.TrimPrefix(aws.ToString(r.Id), "n"))
-				if err != nil || i < 0 || i >= len(nodes) {
+				if err != nil || i < 0 || i >= len(probes) {
 					return false, 0, fmt.Errorf("GetMetricData answered for %q, which was not asked", aws.ToString(r.Id))
 				}
-				name := nodes[i].CacheClusterID
 				for _, at := range r.Timestamps {
-					if before, ok := last[name]; ok && at.Sub(before) < time.Minute {
-						dense[name] = true
+					if before, ok := last[i]; ok && at.Sub(before) < time.Minute {
+						dense[i] = true
 					}
-					if at.Before(end) && at.After(last[name]) {
-						last[name] = at
+					if at.Before(end) && at.After(last[i]) {
+						last[i] = at
 					}
 				}
 			}
@@ -56,9 +76,9 @@ func Settled(ctx context.Context, api DataAPI, m Membership, end time.Time, peri
 			in.NextToken = out.NextToken
 		}
 	}
-	settled, step = len(last) == len(m.Nodes), period
-	for name := range last {
-		if !dense[name] {
+	settled, step = len(last) == len(probes), period
+	for i := range last {
+		if !dense[i] {
 			step = max(period, time.Minute)
 		}
 	}

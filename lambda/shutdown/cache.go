@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
+	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache/types"
@@ -14,111 +16,89 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// replicationGroup is nil when it does not exist.
-func (r *run) replicationGroup(ctx context.Context) (*types.ReplicationGroup, error) {
-	id := r.cfg.Cache.ReplicationGroup
-	if id == "" {
-		return nil, nil
-	}
-	out, err := r.aws.ElastiCache.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id})
-	if notFound(err) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("describe replication group %s: %w", id, err)
-	}
-	if len(out.ReplicationGroups) == 0 {
-		return nil, nil
-	}
-	return &out.ReplicationGroups[0], nil
+// cache is the cache under test: a replication group or a serverless cache.
+type cache interface {
+	fmt.Stringer                                      // replication group NAME
+	describe(context.Context) (*seen, error)          // nil when it does not exist
+	detail(context.Context, *export.Membership)       // adds what takes another call
+	lost(context.Context) (*export.Membership, error) // what can be said of one that was never seen
+	delete(context.Context) error
+	checks(context.Context) []check // the calls of a stop, without the deletion
 }
 
-// readMembership puts the cache's nodes on record while the cache is there: without them a later export could not name its series.
+// seen is a cache as AWS describes it.
+type seen struct {
+	status, arn string // status is lower case
+	membership  export.Membership
+}
+
+// cache is nil when the stack knows no more than an endpoint.
+func (r *run) cache() cache {
+	switch c := r.cfg.Cache; {
+	case c.Serverless != "":
+		return serverless{r, c.Serverless}
+	case c.ReplicationGroup != "":
+		return replicationGroup{r, c.ReplicationGroup}
+	}
+	return nil
+}
+
+// known says whether a membership names what publishes metrics.
+func known(m *export.Membership) bool {
+	return m != nil && (len(m.Nodes) > 0 || m.ServerlessCache != "")
+}
+
+// readMembership puts the cache on record while it is there: without its nodes' names a later export could not name its series.
 func (r *run) readMembership(ctx context.Context) error {
-	if r.state.Membership != nil && len(r.state.Membership.Nodes) > 0 {
-		return nil
-	}
-	group, err := r.replicationGroup(ctx)
-	if err != nil {
-		return err
-	}
-	if group == nil || len(group.NodeGroups) == 0 {
-		if r.state.Window != nil && r.cfg.Cache.ReplicationGroup != "" {
-			return r.findMembership(ctx)
+	c := r.cache()
+	if c == nil {
+		if r.state.Window != nil {
+			r.warn("the stack names neither a replication group nor a serverless cache: the metrics are those of ECS alone")
 		}
 		return nil
 	}
-	m := export.Membership{ReplicationGroup: r.cfg.Cache.ReplicationGroup, Engine: aws.ToString(group.Engine),
-		NodeType: aws.ToString(group.CacheNodeType), ClusterMode: aws.ToBool(group.ClusterEnabled), Endpoint: endpoint(group), CreatedAt: group.ReplicationGroupCreateTime}
-	for _, shard := range group.NodeGroups {
-		for _, n := range shard.NodeGroupMembers {
-			m.Nodes = append(m.Nodes, export.Node{CacheClusterID: aws.ToString(n.CacheClusterId), CacheNodeID: aws.ToString(n.CacheNodeId),
-				NodeGroup: aws.ToString(shard.NodeGroupId), Role: aws.ToString(n.CurrentRole), AvailabilityZone: aws.ToString(n.PreferredAvailabilityZone)})
-		}
-	}
-	r.state.Membership = &m
-	if len(m.Nodes) == 0 {
+	if known(r.state.Membership) {
 		return nil
 	}
-	// All members are of one engine version and node type, which only the members themselves tell in full.
-	out, err := r.aws.ElastiCache.DescribeCacheClusters(ctx, &elasticache.DescribeCacheClustersInput{CacheClusterId: &m.Nodes[0].CacheClusterID})
-	if err != nil || len(out.CacheClusters) == 0 {
-		r.warn("the engine version is not known: describe cache cluster %s: %v", m.Nodes[0].CacheClusterID, err)
-		return nil
-	}
-	c := out.CacheClusters[0]
-	m.Engine, m.EngineVersion, m.NodeType = aws.ToString(c.Engine), aws.ToString(c.EngineVersion), aws.ToString(c.CacheNodeType)
-	return nil
-}
-
-// findMembership names the nodes after what CloudWatch lists, for a cache that was gone before anybody looked.
-func (r *run) findMembership(ctx context.Context) error {
-	id := r.cfg.Cache.ReplicationGroup
-	nodes, err := export.FindNodes(ctx, r.aws.CloudWatch, r.clock, id)
+	now, err := c.describe(ctx)
 	if err != nil {
 		return err
 	}
-	r.warn("replication group %s was gone before it was described: %d nodes are named after CloudWatch's metrics", id, len(nodes))
-	r.state.Membership = &export.Membership{ReplicationGroup: id, Nodes: nodes}
+	if now == nil || !known(&now.membership) {
+		if r.state.Window != nil {
+			r.state.Membership, err = c.lost(ctx)
+		}
+		return err
+	}
+	c.detail(ctx, &now.membership)
+	r.state.Membership = &now.membership
 	return nil
 }
 
-func endpoint(group *types.ReplicationGroup) string {
-	e := group.ConfigurationEndpoint
-	if e == nil && len(group.NodeGroups) > 0 {
-		e = group.NodeGroups[0].PrimaryEndpoint
-	}
-	if e == nil {
-		return ""
-	}
-	return net.JoinHostPort(aws.ToString(e.Address), strconv.Itoa(int(aws.ToInt32(e.Port))))
-}
-
-// deleteCache deletes the cache if the stack made it and this run owns it. A cache that is being created or modified cannot be deleted:
-// https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DeleteReplicationGroup.html
+// deleteCache deletes the cache if the stack made it and this run owns it.
 func (r *run) deleteCache(ctx context.Context) error {
-	if !r.cfg.Cache.Delete || r.cfg.Cache.ReplicationGroup == "" {
+	c := r.cache()
+	if c == nil || !r.cfg.Cache.Delete {
 		r.gone = true
 		return nil
 	}
-	group, err := r.replicationGroup(ctx)
+	now, err := c.describe(ctx)
 	if err != nil {
 		return err
 	}
-	if r.gone = group == nil; r.gone {
+	if r.gone = now == nil; r.gone {
 		return nil
 	}
-	if aws.ToString(group.Status) == "deleting" {
+	if now.status == "deleting" {
 		r.deleting()
 		return nil
 	}
-	id, status := r.cfg.Cache.ReplicationGroup, aws.ToString(group.Status)
-	tags, err := r.aws.ElastiCache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: group.ARN})
-	if errorCode(err) == "InvalidReplicationGroupState" {
-		return pending(fmt.Sprintf("replication group %s is %s", id, status))
+	tags, err := r.aws.ElastiCache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &now.arn})
+	if busy(err) {
+		return pending(fmt.Sprintf("%s is %s", c, now.status))
 	}
 	if err != nil {
-		return fmt.Errorf("read the tags of replication group %s, which say whose it is: %w", id, err)
+		return fmt.Errorf("read the tags of %s, which say whose it is: %w", c, err)
 	}
 	var owner string
 	for _, t := range tags.TagList {
@@ -127,16 +107,15 @@ func (r *run) deleteCache(ctx context.Context) error {
 		}
 	}
 	if owner != r.id {
-		return fmt.Errorf("replication group %s has the tag run=%q, not %q: it was not created by this run and is not deleted; run `mage destroy` or delete it by hand", id, owner, r.id)
+		return fmt.Errorf("%s has the tag run=%q, not %q: it was not created by this run and is not deleted; run `mage destroy` or delete it by hand", c, owner, r.id)
 	}
-	_, err = r.aws.ElastiCache.DeleteReplicationGroup(ctx, &elasticache.DeleteReplicationGroupInput{ReplicationGroupId: &id, RetainPrimaryCluster: aws.Bool(false)})
-	switch {
+	switch err = c.delete(ctx); {
 	case notFound(err):
 		r.gone = true
-	case errorCode(err) == "InvalidReplicationGroupState":
-		return pending(fmt.Sprintf("replication group %s is %s and cannot be deleted yet", id, status))
+	case busy(err):
+		return pending(fmt.Sprintf("%s is %s and cannot be deleted yet", c, now.status))
 	case err != nil:
-		return fmt.Errorf("delete replication group %s: %w", id, err)
+		return fmt.Errorf("delete %s: %w", c, err)
 	default:
 		r.deleting()
 	}
@@ -150,4 +129,59 @@ func (r *run) deleting() {
 		now := r.clock.Now().UTC().Truncate(time.Second)
 		m.DeletionRequestedAt = &now
 	}
+}
+
+// awaitGone gives the cache up to 10 minutes to disappear; the next watch tick looks again.
+func (r *run) awaitGone(ctx context.Context) error {
+	c := r.cache()
+	gone, err := r.poll(ctx, 5*time.Second, min(10*time.Minute, r.left(ctx)-30*time.Second), func() (bool, error) {
+		if r.gone {
+			return true, nil
+		}
+		now, err := c.describe(ctx)
+		if err != nil {
+			return false, err
+		}
+		if r.gone = now == nil; !r.gone && now.status != "deleting" {
+			return false, pending(fmt.Sprintf("%s is %s", c, now.status))
+		}
+		return r.gone, nil
+	})
+	if err == nil && !gone {
+		err = pending(fmt.Sprintf("%s is still deleting", c))
+	}
+	return err
+}
+
+// busy says that a cache is being created or modified, and cannot be asked for its tags or deleted:
+// https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DeleteReplicationGroup.html
+// https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DeleteServerlessCache.html
+func busy(err error) bool {
+	code := errorCode(err)
+	return code == "InvalidReplicationGroupState" || strings.HasPrefix(code, "InvalidServerlessCacheState")
+}
+
+func address(e *types.Endpoint) string {
+	if e == nil {
+		return ""
+	}
+	return net.JoinHostPort(aws.ToString(e.Address), strconv.Itoa(int(aws.ToInt32(e.Port))))
+}
+
+// tagsCheck asks for the tags of the cache by an ARN derived from this function's own, which knows partition, Region and account; outside of
+// Lambda there is none.
+func (r *run) tagsCheck(ctx context.Context, resource string) []check {
+	lc, ok := lambdacontext.FromContext(ctx)
+	if !ok || !r.cfg.Cache.Delete {
+		return nil
+	}
+	part := strings.SplitN(lc.InvokedFunctionArn, ":", 6) // arn:aws:lambda:REGION:ACCOUNT:function:NAME
+	if len(part) < 6 {
+		return nil
+	}
+	arn := fmt.Sprintf("arn:%s:elasticache:%s:%s:%s", part[1], part[3], part[4], resource)
+	return []check{{allow: "elasticache:ListTagsForResource", do: func(ctx context.Context) error {
+		_, err := r.aws.ElastiCache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &arn})
+		return err
+	}}}
 }

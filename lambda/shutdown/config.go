@@ -26,9 +26,11 @@ type Config struct {
 	Settings      json.RawMessage `json:"settings"`       // goes into the manifest as it is
 }
 
-// Cache is the cache under test. Delete is false for one the stack did not create.
+// Cache is the cache under test, by one of the two names; without a name only its endpoint is known, and it has no metrics here. Delete is
+// false for one the stack did not create.
 type Cache struct {
 	ReplicationGroup string `json:"replication_group"`
+	Serverless       string `json:"serverless"`
 	Delete           bool   `json:"delete"`
 }
 
@@ -61,6 +63,9 @@ func ParseConfig(text string) (Config, error) {
 		if m.value == "" {
 			missing = append(missing, fmt.Errorf("the environment variable CONFIG has no %s", m.name))
 		}
+	}
+	if c.Cache.ReplicationGroup != "" && c.Cache.Serverless != "" {
+		missing = append(missing, errors.New("the environment variable CONFIG has both cache.replication_group and cache.serverless: a run has one cache"))
 	}
 	return c, errors.Join(missing...)
 }

@@ -37,13 +37,13 @@ func (r *run) until(ctx context.Context) time.Time {
 // settle waits until the window's last datapoints are there. CloudWatch closes a minute late, about two minutes in the field, so it is
 // given three periods of the data, and 15 seconds at least; what comes later is missing, and the manifest says so.
 func (r *run) settle(ctx context.Context) error {
-	if r.state.Window == nil || r.state.Membership == nil || r.recordOf(export.KindMetrics) != nil {
+	if r.state.Window == nil || r.cache() != nil && r.state.Membership == nil || r.recordOf(export.KindMetrics) != nil {
 		return nil
 	}
 	end, period := r.state.Window.End, time.Duration(r.state.PeriodSeconds)*time.Second
 	late := false
 	settled, err := r.poll(ctx, min(period, 10*time.Second), min(4*time.Minute, r.left(ctx)-reserve), func() (bool, error) {
-		settled, step, err := export.Settled(ctx, r.aws.CloudWatch, *r.state.Membership, end, period)
+		settled, step, err := r.target().Settled(ctx, r.aws.CloudWatch, end, period)
 		late = !settled && r.clock.Now().After(end.Add(min(max(3*step, 15*time.Second), 3*time.Minute)))
 		return settled || late, err
 	})
@@ -60,8 +60,8 @@ func (r *run) exportMetrics(ctx context.Context) error {
 	if r.state.Window == nil {
 		return nil
 	}
-	if r.cfg.Cache.ReplicationGroup != "" && r.state.Membership == nil {
-		return pending("the nodes of replication group " + r.cfg.Cache.ReplicationGroup + " are not known")
+	if c := r.cache(); c != nil && r.state.Membership == nil {
+		return pending("what publishes the metrics of " + c.String() + " is not known")
 	}
 	object := export.Object{Kind: export.KindMetrics, Key: r.cfg.metricsKey(r.id), ContentType: "text/csv; charset=utf-8"}
 	return r.upload(ctx, object, 1, func(ctx context.Context, w export.Sink, p *Progress) error {

@@ -30,14 +30,20 @@ func same(m export.Manifest) export.Manifest {
 
 // The stop is killed at its k-th call, before or after the call had its effect, for every k; then Lambda's two retries and watch go on.
 func TestKilledAtEveryCall(t *testing.T) {
-	undisturbed := newWorld()
+	for kind, make := range kinds {
+		t.Run(kind, func(t *testing.T) { killAtEveryCall(t, make) })
+	}
+}
+
+func killAtEveryCall(t *testing.T, make func() *world) {
+	undisturbed := make()
 	_, err := undisturbed.handle("stop", ActionStop)
 	require.NoError(t, err)
 	calls := len(undisturbed.calls)
 	require.Greater(t, calls, 30)
 	for k := 1; k <= calls; k++ {
 		for _, effect := range []bool{false, true} {
-			w := newWorld()
+			w := make()
 			w.kill(k, effect)
 			_, _ = w.handle("stop", ActionStop)
 			w.revive()

@@ -8,13 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
-	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -96,20 +94,8 @@ func (r *run) reads(ctx context.Context) []check {
 			return err
 		}},
 	}
-	if id := r.cfg.Cache.ReplicationGroup; id != "" {
-		checks = append(checks, check{allow: "elasticache:DescribeReplicationGroups", do: func(ctx context.Context) error {
-			_, err := r.replicationGroup(ctx)
-			return err
-		}}, check{allow: "elasticache:DescribeCacheClusters", do: func(ctx context.Context) error {
-			_, err := r.aws.ElastiCache.DescribeCacheClusters(ctx, &elasticache.DescribeCacheClustersInput{CacheClusterId: aws.String(id + "-001")})
-			return err
-		}})
-		if arn := groupARN(ctx, id); arn != "" && r.cfg.Cache.Delete {
-			checks = append(checks, check{allow: "elasticache:ListTagsForResource", do: func(ctx context.Context) error {
-				_, err := r.aws.ElastiCache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &arn})
-				return err
-			}})
-		}
+	if c := r.cache(); c != nil {
+		checks = append(checks, c.checks(ctx)...)
 	}
 	for _, group := range r.cfg.logGroups() {
 		checks = append(checks, check{allow: "logs:DescribeLogStreams on " + group.Name, do: func(ctx context.Context) error {
@@ -122,19 +108,6 @@ func (r *run) reads(ctx context.Context) []check {
 		}})
 	}
 	return checks
-}
-
-// groupARN is derived from this function's own ARN, which knows partition, Region and account; outside of Lambda it is empty.
-func groupARN(ctx context.Context, id string) string {
-	lc, ok := lambdacontext.FromContext(ctx)
-	if !ok {
-		return ""
-	}
-	part := strings.SplitN(lc.InvokedFunctionArn, ":", 6) // arn:aws:lambda:REGION:ACCOUNT:function:NAME
-	if len(part) < 6 {
-		return ""
-	}
-	return fmt.Sprintf("arn:%s:elasticache:%s:%s:replicationgroup:%s", part[1], part[3], part[4], id)
 }
 
 func (r *run) bucket() []check {

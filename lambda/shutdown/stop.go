@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
@@ -88,28 +87,6 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 		return r.answer(StatusPending, strings.Join(r.troubles(), "; ")), err
 	}
 	return r.answer(StatusDone, "exported"), nil
-}
-
-// awaitGone gives the cache up to 10 minutes to disappear; the next watch tick looks again.
-func (r *run) awaitGone(ctx context.Context) error {
-	gone, err := r.poll(ctx, 5*time.Second, min(10*time.Minute, r.left(ctx)-30*time.Second), func() (bool, error) {
-		if r.gone {
-			return true, nil
-		}
-		group, err := r.replicationGroup(ctx)
-		if err != nil {
-			return false, err
-		}
-		r.gone = group == nil
-		if !r.gone && aws.ToString(group.Status) != "deleting" {
-			return false, pending("replication group " + r.cfg.Cache.ReplicationGroup + " is " + aws.ToString(group.Status))
-		}
-		return r.gone, nil
-	})
-	if err == nil && !gone {
-		err = pending("replication group " + r.cfg.Cache.ReplicationGroup + " is still deleting")
-	}
-	return err
 }
 
 // removeSchedules removes the stop schedule, then the guard, once there is nothing left to guard.

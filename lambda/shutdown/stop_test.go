@@ -500,4 +500,6 @@ func TestParseConfig(t *testing.T) {
 	assert.Equal(t, 60, cfg.PeriodSeconds)
 	assert.Equal(t, "a/b/manifest/r.json", cfg.ManifestKey("r"))
 	assert.Empty(t, cfg.logGroups())
+	_, err = ParseConfig(`{"cache":{"replication_group":"a","serverless":"b"}}`)
+	assert.ErrorContains(t, err, "a run has one cache")
 }

@@ -64,7 +64,7 @@ type world struct {
 	stuck     bool            // tasks never stop
 	cache     string          // status; empty: NotFound
 	cacheRun  string          // tag
-	deleting  int             // DescribeReplicationGroups answers before a deleting cache is gone
+	deleting  int             // descriptions before a deleting cache is gone
 	lag       time.Duration   // of the last metrics
 	streams   map[string]map[string][]string
 	schedules map[string]*scheduler.GetScheduleOutput
@@ -118,6 +118,16 @@ func newWorld() *world {
 			StoppedAt: aws.Time(at("2026-11-23T04:21:09Z").Add(time.Duration(i) * time.Second)), StopCode: ecstypes.TaskStopCodeServiceSchedulerInitiated,
 			StoppedReason: aws.String("Scaling activity"), Containers: []ecstypes.Container{{Name: aws.String("memtier"), ExitCode: aws.Int32(0)}}})
 	}
+	return w
+}
+
+// kinds are worlds with each kind of cache.
+var kinds = map[string]func() *world{"node-based": newWorld, "serverless": newServerless}
+
+func newServerless() *world {
+	w := newWorld()
+	w.cfg.Cache = Cache{Serverless: "perf", Delete: true}
+	w.cfg.Logs.Engine, w.cfg.Logs.Slow = "", ""
 	return w
 }
 
@@ -293,11 +303,7 @@ func (w *world) DescribeTasks(_ context.Context, in *ecs.DescribeTasksInput, _ .
 
 func (w *world) DescribeReplicationGroups(_ context.Context, in *elasticache.DescribeReplicationGroupsInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeReplicationGroupsOutput, error) {
 	return call(w, "DescribeReplicationGroups", func() (*elasticache.DescribeReplicationGroupsOutput, error) {
-		if w.cache == "deleting" {
-			if w.deleting--; w.deleting < 0 {
-				w.cache = ""
-			}
-		}
+		w.age()
 		if w.cache == "" {
 			return nil, &cachetypes.ReplicationGroupNotFoundFault{}
 		}
@@ -340,6 +346,41 @@ func (w *world) DeleteReplicationGroup(_ context.Context, in *elasticache.Delete
 	})
 }
 
+func (w *world) DescribeServerlessCaches(_ context.Context, in *elasticache.DescribeServerlessCachesInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeServerlessCachesOutput, error) {
+	return call(w, "DescribeServerlessCaches", func() (*elasticache.DescribeServerlessCachesOutput, error) {
+		w.age()
+		if w.cache == "" {
+			return nil, &cachetypes.ServerlessCacheNotFoundFault{}
+		}
+		return &elasticache.DescribeServerlessCachesOutput{ServerlessCaches: []cachetypes.ServerlessCache{{ServerlessCacheName: in.ServerlessCacheName,
+			ARN: aws.String("arn:aws:elasticache:us-east-1:123456789012:serverlesscache:perf"), Status: aws.String(strings.ToUpper(w.cache)),
+			Engine: aws.String("valkey"), FullEngineVersion: aws.String("8.1"), CreateTime: aws.Time(at("2026-11-23T03:10:00Z")),
+			Endpoint: &cachetypes.Endpoint{Address: aws.String("perf-abc.serverless.use1.cache.amazonaws.com"), Port: aws.Int32(6379)}}}}, nil
+	})
+}
+
+func (w *world) DeleteServerlessCache(_ context.Context, in *elasticache.DeleteServerlessCacheInput, _ ...func(*elasticache.Options)) (*elasticache.DeleteServerlessCacheOutput, error) {
+	return call(w, "DeleteServerlessCache", func() (*elasticache.DeleteServerlessCacheOutput, error) {
+		switch w.cache {
+		case "":
+			return nil, &cachetypes.ServerlessCacheNotFoundFault{}
+		case "available", "create-failed":
+			w.cache = "deleting"
+			return &elasticache.DeleteServerlessCacheOutput{}, nil
+		}
+		return nil, &cachetypes.InvalidServerlessCacheStateFault{}
+	})
+}
+
+// age lets a deleting cache go after a while.
+func (w *world) age() {
+	if w.cache == "deleting" {
+		if w.deleting--; w.deleting < 0 {
+			w.cache = ""
+		}
+	}
+}
+
 // CloudWatch: a few metrics, a datapoint a minute from 03:10 to 04:30, whose value follows from the series and the minute.
 
 var published = []string{"CurrConnections", "CurrItems", "CPUUtilization", "MemoryUtilization"}
@@ -370,7 +411,7 @@ func (w *world) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDataInp
 func (w *world) ListMetrics(_ context.Context, in *cloudwatch.ListMetricsInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.ListMetricsOutput, error) {
 	return call(w, "ListMetrics", func() (*cloudwatch.ListMetricsOutput, error) {
 		out := &cloudwatch.ListMetricsOutput{}
-		if *in.Namespace == export.NamespaceCache {
+		if node := w.cfg.Cache.Serverless == ""; node && *in.Namespace == export.NamespaceCache {
 			out.Metrics = []cwtypes.Metric{{Namespace: in.Namespace, MetricName: aws.String("CurrConnections"), Dimensions: []cwtypes.Dimension{
 				{Name: aws.String("CacheClusterId"), Value: aws.String("perf-001")}, {Name: aws.String("CacheNodeId"), Value: aws.String("0001")}}}}
 		}
