@@ -6,6 +6,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/dashboardpage"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/elasticache"
 )
 
 // dashboardPath is where the page of a dashboard is, by its name.
@@ -14,7 +15,13 @@ const dashboardPath = "/_localaws/dashboard/"
 // dashboards shows the dashboards with the metrics and logs of this world.
 func (s *Server) dashboards() http.Handler {
 	return dashboardpage.Handler(dashboardpage.Source{
-		Now: s.acct.Clock.Now, Dashboards: s.CloudWatch.Dashboards, Body: s.CloudWatch.Dashboard,
+		Now: s.acct.Clock.Now, Dashboards: s.CloudWatch.Dashboards, Body: s.CloudWatch.Dashboard, Finest: s.acct.MetricsPeriod,
+		Absent: func(metric string) string {
+			if elasticache.Unpublished(metric) {
+				return metric + " is AWS's alone: a process on this machine cannot honestly give it"
+			}
+			return ""
+		},
 		Series: func(m dashboardpage.Metric, from, to time.Time) ([]time.Time, []float64, error) {
 			of := cloudwatch.Metric{Namespace: m.Namespace, Name: m.Name}
 			for _, d := range m.Dimensions {

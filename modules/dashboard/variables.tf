@@ -11,20 +11,22 @@ variable "name" {
 }
 
 variable "nodes" {
-  description = "CacheClusterId of each cache node; the first 100 are shown. Example: `[\"orders-cache-001\"]`."
+  description = "CacheClusterId of each cache node; the first 100 are shown. None: a serverless cache, or one of which only the load is known. Example: `[\"orders-cache-001\"]`."
   type        = list(string)
+  default     = []
   nullable    = false
-
-  validation {
-    condition     = length(var.nodes) >= 1
-    error_message = "A dashboard needs at least 1 cache node; it shows the first 100."
-  }
 }
 
 variable "node_type" {
   description = "Node type, whose network baseline and burst become lines in the network graphs. Example: `cache.t4g.micro`."
   type        = string
-  nullable    = false
+  default     = null
+}
+
+variable "serverless_cache" {
+  description = "Name of a serverless cache, which has metrics of its own and no nodes. Example: `orders-cache`."
+  type        = string
+  default     = null
 }
 
 variable "load" {

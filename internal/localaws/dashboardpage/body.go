@@ -57,9 +57,14 @@ type Metric struct {
 	Stat            string
 	Period          time.Duration
 
-	label string
-	right bool
+	label  string
+	right  bool
+	id     string
+	hidden bool // others are calculated from it
 }
+
+// expression is a line that is calculated from metrics.
+type expression struct{ text, label string }
 
 func parse(text string) (*body, error) {
 	b := &body{}
@@ -78,10 +83,9 @@ func parse(text string) (*body, error) {
 	return b, nil
 }
 
-// metrics are those of a widget with their shorthands resolved: "." repeats the value above, "..." all up to those that follow it. said is what
-// cannot be drawn.
+// metrics are those of a widget with their shorthands resolved: "." repeats the value above, "..." all up to those that follow it.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html#CloudWatch-Dashboard-Properties-Metrics-Array-Format
-func (p *properties) metrics() (all []Metric, said []string) {
+func (p *properties) metrics() (all []Metric, math []expression) {
 	var above []string
 	for _, m := range p.Metrics {
 		options := map[string]any{}
@@ -91,7 +95,9 @@ func (p *properties) metrics() (all []Metric, said []string) {
 			}
 		}
 		if e, is := options["expression"].(string); is {
-			said = append(said, "metric math is not calculated here: "+e)
+			if visible, is := options["visible"].(bool); !is || visible {
+				math = append(math, expression{e, first(text(options["label"]), e)})
+			}
 			continue
 		}
 		words := make([]string, 0, len(m))
@@ -107,10 +113,11 @@ func (p *properties) metrics() (all []Metric, said []string) {
 			}
 		}
 		above = words
-		if visible, is := options["visible"].(bool); is && !visible || len(words) < 2 {
+		if len(words) < 2 {
 			continue
 		}
-		one := Metric{Namespace: words[0], Name: words[1], Stat: first(text(options["stat"]), p.Stat, "Average"), Period: time.Duration(p.Period) * time.Second}
+		visible, is := options["visible"].(bool)
+		one := Metric{id: text(options["id"]), hidden: is && !visible, Namespace: words[0], Name: words[1], Stat: first(text(options["stat"]), p.Stat, "Average"), Period: time.Duration(p.Period) * time.Second}
 		if period, is := options["period"].(float64); is {
 			one.Period = time.Duration(period) * time.Second
 		}
@@ -128,7 +135,7 @@ func (p *properties) metrics() (all []Metric, said []string) {
 		}
 		all = append(all, one)
 	}
-	return all, said
+	return all, math
 }
 
 func text(v any) string { s, _ := v.(string); return s }

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -14,11 +15,15 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/chart"
 )
 
-// Source is where a page has its content from. All of it must be set.
+// Source is where a page has its content from. All of it must be set, but for Finest.
 type Source struct {
 	Now        func() time.Time
 	Dashboards func() []string                          // names, sorted
 	Body       func(name string) (body string, ok bool) // as PutDashboard got it
+	// Finest is how often metrics are published; a graph whose period is longer is drawn that densely. 0: graphs keep their periods.
+	Finest time.Duration
+	// Absent says why a metric of this name is never there; "" when it can be.
+	Absent func(metric string) string
 	// Series are the values of a metric from from to to, in time order: what GetMetricData gives.
 	Series func(m Metric, from, to time.Time) (times []time.Time, values []float64, err error)
 	// Events are the newest of a log group since from whose messages match, the newest first, at most limit; none when there is no such group.
@@ -46,7 +51,7 @@ var (
 )
 
 // spans are how far a page can look back; the first is the default.
-var spans = []string{"15m", "1h", "3h", "12h", "24h"}
+var spans = []string{"5m", "15m", "1h", "3h", "12h", "24h"}
 
 type view struct {
 	Name, Last string
@@ -55,6 +60,7 @@ type view struct {
 	Now        time.Time
 	Widgets    []shown
 	Error      string
+	Finest     time.Duration
 }
 
 // shown is a widget with what it shows.
@@ -73,7 +79,7 @@ type single struct{ Name, Value string }
 // Handler serves the page of the dashboard whose name is the path value "name"; without one, of the first that there is. ?last=1h looks further back.
 func Handler(s Source) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v := view{Name: r.PathValue("name"), Last: r.FormValue("last"), Names: s.Dashboards(), Spans: spans, Now: s.Now().UTC()}
+		v := view{Name: r.PathValue("name"), Last: r.FormValue("last"), Names: s.Dashboards(), Spans: spans, Now: s.Now().UTC(), Finest: s.Finest}
 		if v.Name == "" && len(v.Names) > 0 {
 			v.Name = v.Names[0]
 		}
@@ -125,31 +131,64 @@ func (s *Source) show(i int, w widget, from, to time.Time) shown {
 	return v
 }
 
+// say tells once what is not shown.
+func (v *shown) say(what string) {
+	if what != "" && !slices.Contains(v.Said, what) {
+		v.Said = append(v.Said, what)
+	}
+}
+
 const rowHeight = 50 // pixels of a dashboard's row
 
 func (s *Source) metric(v *shown, id string, from, to time.Time) {
 	p := &v.Properties
-	metrics, said := p.metrics()
-	v.Said = said
+	metrics, math := p.metrics()
 	c := &chart.Chart{ID: id, Title: p.Title, Unit: p.YAxis.Left.Label, From: float64(from.Unix()), To: float64(to.Unix())}
 	if p.YAxis.Left.Max != nil {
 		c.Top = *p.YAxis.Left.Max
 	}
-	for _, m := range metrics {
-		times, values, err := s.Series(m, from, to)
-		if err != nil {
-			v.Said = append(v.Said, m.label+": "+err.Error())
-			continue
-		}
-		line := chart.Series{Name: m.label, Step: m.Period.Seconds()}
-		for i, t := range times {
-			line.X, line.Y = append(line.X, float64(t.Unix())), append(line.Y, values[i])
+	add := func(label string, period time.Duration, values series) {
+		line := chart.Series{Name: label, Step: period.Seconds()}
+		for _, t := range slices.Sorted(maps.Keys(values)) {
+			line.X, line.Y = append(line.X, float64(t)), append(line.Y, values[t])
 		}
 		c.Series = append(c.Series, line)
-		if n := len(values); n > 0 {
-			v.Single = append(v.Single, single{m.label, chart.WithUnit(values[n-1], c.Unit)})
-		} else {
-			v.Single = append(v.Single, single{m.label, "–"})
+		last := "–"
+		if n := len(line.Y); n > 0 {
+			last = chart.WithUnit(line.Y[n-1], c.Unit)
+		}
+		v.Single = append(v.Single, single{label, last})
+	}
+	var all []fetched
+	var period time.Duration // of what is calculated
+	for _, m := range metrics {
+		if s.Finest > 0 && m.Period > s.Finest {
+			m.Period = s.Finest
+		}
+		period = max(period, m.Period)
+		times, values, err := s.Series(m, from, to)
+		if err != nil {
+			v.say(m.label + ": " + err.Error())
+			continue
+		}
+		one := fetched{m, series{}}
+		for i, t := range times {
+			one.values[t.Unix()] = values[i]
+		}
+		if all = append(all, one); len(values) == 0 {
+			v.say(s.Absent(m.Name))
+		}
+		if !m.hidden {
+			add(m.label, m.Period, one.values)
+		}
+	}
+	for _, e := range math {
+		lines, err := calculate(e.text, all)
+		if err != nil {
+			v.say(err.Error())
+		}
+		for _, values := range lines {
+			add(e.label, period, values)
 		}
 	}
 	if p.View != "" && p.View != "timeSeries" {

@@ -22,11 +22,12 @@ func module(t testing.TB) Source {
 	require.NoError(t, err)
 	levels := map[string]float64{"ProcessedCommands": 2.7e6, "GetTypeCmds": 2.45e6, "SetTypeCmds": 2.4e5, "SuccessfulReadRequestLatency": 62, "SuccessfulWriteRequestLatency": 71,
 		"CacheHitRate": 96, "NetworkBytesIn": 3.1e8, "NetworkBytesOut": 7.4e8, "EngineCPUUtilization": 61, "CPUUtilization": 43, "DatabaseMemoryUsagePercentage": 31,
-		"Evictions": 0, "CurrItems": 99000, "CurrConnections": 24, "NewConnections": 2, "MemoryUtilization": 6}
+		"Evictions": 0, "Reclaimed": 0, "CurrItems": 99000, "CurrConnections": 24, "NewConnections": 2, "MemoryUtilization": 6}
 	return Source{
 		Now:        func() time.Time { return now },
 		Dashboards: func() []string { return []string{"elasticache-perf"} },
 		Body:       func(name string) (string, bool) { return string(body), name == "elasticache-perf" },
+		Absent:     func(metric string) string { return "" },
 		Series: func(m Metric, from, to time.Time) (times []time.Time, values []float64, err error) {
 			level, ok := levels[m.Name]
 			if m.Stat == "SampleCount" {
@@ -68,7 +69,7 @@ func get(t testing.TB, s Source, path string) (int, string) {
 }
 
 func TestModulesDashboard(t *testing.T) {
-	code, text := get(t, module(t), "")
+	code, text := get(t, module(t), "?last=15m")
 	require.Equal(t, http.StatusOK, code)
 	b, err := parse(string(must(os.ReadFile("testdata/body.json"))))
 	require.NoError(t, err)
@@ -81,13 +82,13 @@ func TestModulesDashboard(t *testing.T) {
 	}
 	require.Equal(t, charts, strings.Count(text, `<figure class="chart"`))
 	require.Equal(t, 2, strings.Count(text, `class="nodata"`), "allowances and credits, which this source does not have")
-	has(t, text, "↑ burst 5 Gbps", "far above what is measured")
+	has(t, text, "↑ burst 5 Gbit/s", "far above what is measured")
 	has(t, text, "<h2>elasticache-perf</h2>")
 	has(t, text, "<strong>cache</strong> valkey 8.1")
 	has(t, text, "load: ready")
 	require.NotContains(t, text, "[RUN #1", "the query's filter")
 	require.Less(t, strings.Index(text, "load: ready"), strings.Index(text, "load: run="), "newest first")
-	has(t, text, `"from":1795447140,"step":60`, "15 minutes are the default, values from the 4th minute on")
+	has(t, text, `"from":1795447140,"step":60`, "the last 15 minutes, values from the 4th on")
 
 	_, text = get(t, module(t), "elasticache-perf?last=1h")
 	has(t, text, `"from":1795444440,"step":60`, "the last hour")
@@ -130,11 +131,11 @@ func TestShorthandsOfMetrics(t *testing.T) {
 		["AWS/ElastiCache","Evictions","CacheClusterId","a-001","CacheNodeId","0001"],
 		[".","CurrItems",".",".",".",".",{"stat":"Maximum","label":"items"}],
 		["...","a-002",".","."],
-		["...",{"visible":false}],
+		["...",{"visible":false,"id":"m1"}],
 		[{"expression":"m1/60","label":"x"}]]}}]}`)
 	require.NoError(t, err)
 	require.Equal(t, 6, b.Widgets[0].Width)
-	all, said := b.Widgets[0].Properties.metrics()
+	all, math := b.Widgets[0].Properties.metrics()
 	node := func(id string) [][2]string {
 		return [][2]string{{"CacheClusterId", id}, {"CacheNodeId", "0001"}}
 	}
@@ -142,8 +143,9 @@ func TestShorthandsOfMetrics(t *testing.T) {
 		{Namespace: "AWS/ElastiCache", Name: "Evictions", Dimensions: node("a-001"), Stat: "Sum", Period: time.Minute, label: "Evictions"},
 		{Namespace: "AWS/ElastiCache", Name: "CurrItems", Dimensions: node("a-001"), Stat: "Maximum", Period: time.Minute, label: "items"},
 		{Namespace: "AWS/ElastiCache", Name: "CurrItems", Dimensions: node("a-002"), Stat: "Sum", Period: time.Minute, label: "CurrItems"},
+		{Namespace: "AWS/ElastiCache", Name: "CurrItems", Dimensions: node("a-002"), Stat: "Sum", Period: time.Minute, label: "CurrItems", id: "m1", hidden: true},
 	}, all)
-	require.Equal(t, []string{"metric math is not calculated here: m1/60"}, said)
+	require.Equal(t, []expression{{"m1/60", "x"}}, math)
 }
 
 func TestMarkdown(t *testing.T) {

@@ -1,0 +1,12 @@
+package elasticache
+
+import (
+	"slices"
+	"strings"
+)
+
+// Unpublished tells whether a metric is one that ElastiCache has and this package never publishes; the package's comment says why.
+func Unpublished(metric string) bool {
+	return strings.HasSuffix(metric, "AllowanceExceeded") || strings.HasPrefix(metric, "NetworkPackets") || strings.HasPrefix(metric, "NetworkMax") ||
+		slices.Contains([]string{"SuccessfulReadRequestLatency", "SuccessfulWriteRequestLatency", "CPUCreditBalance", "CPUCreditUsage"}, metric)
+}
