@@ -14,12 +14,52 @@ data "aws_subnet" "this" {
   }
 }
 
+# Of an existing cache, what the dashboard needs: the members are known in the plan.
+data "aws_elasticache_replication_group" "this" {
+  count = try(var.existing_cache.replication_group_id, null) == null ? 0 : 1
+
+  replication_group_id = var.existing_cache.replication_group_id
+}
+
 locals {
   subnet_ids = [for s in data.aws_subnet.this : s.id] # through the data source, so that they are checked first
+  existing   = var.existing_cache != null
+
+  # What the dashboard and the Lambda have to know of the cache. It holds nothing that has to be waited for.
+  cache = local.existing ? {
+    replication_group = var.existing_cache.replication_group_id
+    serverless        = var.existing_cache.serverless_cache
+    nodes             = flatten([for g in data.aws_elasticache_replication_group.this : sort(g.member_clusters)])
+    node_type         = one(data.aws_elasticache_replication_group.this[*].node_type)
+    log_groups        = {}
+    settings          = jsonencode(merge(var.existing_cache, { existing = true, transit_encryption = var.existing_cache.tls, auth = nonsensitive(var.auth_token != null) }))
+    is                = "${var.existing_cache.endpoint}, which is not of this stack"
+    } : {
+    replication_group = module.cache[0].serverless_cache == null ? var.name : null
+    serverless        = module.cache[0].serverless_cache
+    nodes             = module.cache[0].nodes
+    node_type         = module.cache[0].settings.node_type
+    log_groups        = module.cache[0].log_groups
+    settings          = jsonencode(module.cache[0].settings)
+    is                = "${module.cache[0].settings.engine} ${module.cache[0].settings.engine_version}, ${module.cache[0].serverless_cache == null ? "${length(module.cache[0].nodes)} x ${module.cache[0].settings.node_type}" : "serverless"}"
+  }
+}
+
+# An existing cache's group lets the load in as long as the stack is there.
+resource "aws_vpc_security_group_ingress_rule" "this" {
+  count = try(var.existing_cache.security_group_id, null) == null ? 0 : 1
+
+  security_group_id            = var.existing_cache.security_group_id
+  referenced_security_group_id = module.load.security_group_id
+  description                  = "From the load of ${var.name}"
+  ip_protocol                  = "tcp"
+  from_port                    = var.existing_cache.port
+  to_port                      = var.existing_cache.port
 }
 
 module "cache" {
   source = "./modules/cache"
+  count  = local.existing ? 0 : 1
 
   name       = var.name
   vpc_id     = var.vpc_id
@@ -43,11 +83,11 @@ module "load" {
   iam        = var.iam
 
   cache = {
-    endpoint          = module.cache.endpoint
-    port              = module.cache.port
-    cluster_mode      = module.cache.settings.shards != null
-    tls               = module.cache.settings.transit_encryption
-    security_group_id = module.cache.security_group_id
+    endpoint          = local.existing ? var.existing_cache.endpoint : module.cache[0].endpoint
+    port              = local.existing ? var.existing_cache.port : module.cache[0].port
+    cluster_mode      = local.existing ? var.existing_cache.cluster_mode : module.cache[0].cluster_mode
+    tls               = local.existing ? var.existing_cache.tls : module.cache[0].tls
+    security_group_id = local.existing ? one(aws_vpc_security_group_ingress_rule.this[*].security_group_id) : module.cache[0].security_group_id
   }
 }
 
@@ -57,7 +97,7 @@ module "scheduler" {
   name          = var.name
   minutes       = var.test_duration_minutes
   service_id    = module.load.service_id
-  settings      = jsonencode({ cache = module.cache.settings, load = module.load.settings })
+  settings      = jsonencode({ cache = jsondecode(local.cache.settings), load = module.load.settings })
   notifications = var.notifications
   iam           = var.iam
 
@@ -67,8 +107,10 @@ module "scheduler" {
     log_group = module.load.log_group
   }
   cache = {
-    replication_group = var.name
-    log_groups        = module.cache.log_groups
+    replication_group = local.cache.replication_group
+    serverless        = local.cache.serverless
+    delete            = !local.existing
+    log_groups        = local.cache.log_groups
   }
   export = {
     bucket         = var.metrics_export_s3_bucket
@@ -85,9 +127,10 @@ module "scheduler" {
 module "dashboard" {
   source = "./modules/dashboard"
 
-  name      = var.name
-  nodes     = module.cache.nodes
-  node_type = module.cache.settings.node_type
+  name             = var.name
+  nodes            = local.cache.nodes
+  node_type        = local.cache.node_type
+  serverless_cache = local.cache.serverless
 
   load = {
     cluster   = module.load.cluster_name
@@ -96,7 +139,7 @@ module "dashboard" {
   }
   facts = {
     run   = module.scheduler.run
-    cache = "${module.cache.settings.engine} ${module.cache.settings.engine_version}, ${length(module.cache.nodes)} x ${module.cache.settings.node_type}"
+    cache = local.cache.is
     load  = "${module.load.settings.task_count} tasks x ${module.load.settings.threads} threads x ${module.load.settings.clients} clients, pipeline ${module.load.settings.pipeline}, ${module.load.settings.data_size} bytes, SET:GET ${module.load.settings.ratio}"
     ends  = "${var.test_duration_minutes} minutes after the load is steady, at the latest ${module.scheduler.stop_by}"
   }

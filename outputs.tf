@@ -25,22 +25,27 @@ output "metrics_export_location" {
 
 output "cache_endpoint" {
   description = "Host of the cache."
-  value       = module.cache.endpoint
+  value       = local.existing ? var.existing_cache.endpoint : module.cache[0].endpoint
+
+  precondition {
+    condition     = !local.existing || alltrue([for v in values(var.cache) : v == null])
+    error_message = "The inputs cache and existing_cache exclude each other: leave cache out to load the existing one, or existing_cache to make a new one."
+  }
 }
 
 output "cache_port" {
   description = "TCP port of the cache."
-  value       = module.cache.port
+  value       = local.existing ? var.existing_cache.port : module.cache[0].port
 }
 
 output "cache_engine_version" {
-  description = "Version that the cache's nodes report."
-  value       = module.cache.engine_version_actual
+  description = "Version that the cache reports; null of an existing one."
+  value       = one(module.cache[*].engine_version_actual)
 }
 
 output "replication_group_id" {
-  description = "Id of the cache's replication group."
-  value       = module.cache.replication_group_id
+  description = "Id of the cache's replication group; null of a serverless cache and of one that is only an endpoint."
+  value       = local.existing ? var.existing_cache.replication_group_id : module.cache[0].replication_group_id
 }
 
 output "ecs_cluster_name" {
@@ -54,8 +59,8 @@ output "ecs_service_name" {
 }
 
 output "log_groups" {
-  description = "Log groups: `load`, `engine`, `slow` and `lambda`."
-  value       = merge({ load = module.load.log_group, lambda = module.scheduler.log_group }, module.cache.log_groups)
+  description = "Log groups: `load` and `lambda`, and of a cache with nodes that the stack made `engine` and `slow`."
+  value       = merge({ load = module.load.log_group, lambda = module.scheduler.log_group }, local.cache.log_groups)
 }
 
 output "lambda_function_name" {

@@ -125,7 +125,7 @@ variable "iam" {
 
 variable "cache" {
   description = <<-EOT
-    The cache; modules/cache/README.md lists every default. `shards = null` is cluster mode off; `replicas` counts per shard.
+    The cache; modules/cache/README.md lists every default. `shards = null` is cluster mode off; `replicas` counts per shard; `serverless = {}` makes a serverless cache.
     Example: `{ engine = "redis", engine_version = "7.1", node_type = "cache.m7g.large", replicas = 1, parameters = { maxmemory-policy = "allkeys-lru" } }`.
   EOT
   type = object({
@@ -141,9 +141,61 @@ variable "cache" {
     at_rest_encryption = optional(bool)
     kms_key_arn        = optional(string)
     log_format         = optional(string)
+    serverless = optional(object({
+      min_storage_gb      = optional(number)
+      max_storage_gb      = optional(number)
+      min_ecpu_per_second = optional(number)
+      max_ecpu_per_second = optional(number)
+    }))
   })
   default  = {}
   nullable = false
+}
+
+variable "existing_cache" {
+  description = <<-EOT
+    A cache that is there already, instead of `cache`: it is loaded and exported, and never changed or deleted. With `security_group_id`, that group lets the load in
+    while the stack is there; without, the cache must be open to it. With `replication_group_id` or `serverless_cache`, its metrics are exported, too. It needs no
+    `auth_token` of the stack's, but its own: set that one. What is in the cache is overwritten and evicted by the load: do not take one that is in use.
+    Example: `{ endpoint = "master.orders.abc123.use1.cache.amazonaws.com", tls = true, security_group_id = "sg-0123456789abcdef0", replication_group_id = "orders" }`.
+  EOT
+  type = object({
+    endpoint             = string
+    port                 = optional(number, 6379)
+    tls                  = optional(bool, false)
+    cluster_mode         = optional(bool, false)
+    reader_endpoint      = optional(string)
+    security_group_id    = optional(string)
+    replication_group_id = optional(string)
+    serverless_cache     = optional(string)
+  })
+  default = null
+
+  validation {
+    condition     = var.existing_cache == null ? true : alltrue([for host in [var.existing_cache.endpoint, var.existing_cache.reader_endpoint] : host == null ? true : can(regex("^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", host))])
+    error_message = "The existing_cache's endpoint and reader_endpoint are host names or addresses, without scheme or port, such as \"master.orders.abc123.use1.cache.amazonaws.com\"."
+  }
+  validation {
+    condition     = var.existing_cache == null ? true : var.existing_cache.port >= 1 && var.existing_cache.port <= 65535 && floor(var.existing_cache.port) == var.existing_cache.port
+    error_message = "The existing_cache's port must be a whole number from 1 to 65535."
+  }
+  validation {
+    condition     = var.existing_cache == null ? true : can(regex("^(sg-[0-9a-f]{8,17})?$", join("", var.existing_cache.security_group_id[*])))
+    error_message = "The existing_cache's security_group_id must look like \"sg-0123456789abcdef0\" (sg- and 8 to 17 hexadecimal digits)."
+  }
+  validation {
+    condition     = var.existing_cache == null ? true : alltrue([for id in compact([var.existing_cache.replication_group_id, var.existing_cache.serverless_cache]) : can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", id)) && length(id) <= 40])
+    error_message = "The existing_cache's replication_group_id and serverless_cache are ids of 1 to 40 lower-case letters, digits and single hyphens, such as \"orders\"."
+  }
+  validation {
+    condition     = var.existing_cache == null ? true : var.existing_cache.replication_group_id == null || var.existing_cache.serverless_cache == null
+    error_message = "The existing_cache is a replication_group_id or a serverless_cache, not both."
+  }
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/WhatIs.corecomponents.html
+  validation {
+    condition     = var.existing_cache == null ? true : var.existing_cache.serverless_cache == null || (var.existing_cache.tls && var.existing_cache.cluster_mode)
+    error_message = "A serverless_cache speaks TLS in cluster mode: set tls = true and cluster_mode = true."
+  }
 }
 
 variable "load" {

@@ -38,7 +38,7 @@ run "defaults" {
     error_message = "All log groups are known in the plan."
   }
   assert {
-    condition     = module.cache.settings.node_type == "cache.t4g.micro" && module.load.settings.image == "redislabs/memtier_benchmark:2.3.1"
+    condition     = module.cache[0].settings.node_type == "cache.t4g.micro" && module.load.settings.image == "redislabs/memtier_benchmark:2.3.1"
     error_message = "What the root leaves out, the modules fill in."
   }
 }
@@ -61,9 +61,127 @@ run "everything" {
     notifications              = { email = "team@example.com" }
   }
   assert {
-    condition     = module.cache.settings.engine_version == "7.1" && module.cache.settings.auth && length(module.cache.nodes) == 4 && module.load.settings.task_count == 3
+    condition     = module.cache[0].settings.engine_version == "7.1" && module.cache[0].settings.auth && length(module.cache[0].nodes) == 4 && module.load.settings.task_count == 3
     error_message = "The objects reach their modules."
   }
+}
+
+run "serverless" {
+  command = plan
+  variables {
+    cache = { serverless = { max_ecpu_per_second = 50000 } }
+  }
+  assert {
+    condition     = module.cache[0].serverless_cache == "elasticache-perf" && output.replication_group_id == null && output.log_groups == { load = "/elasticache-perf/elasticache-perf/load", lambda = "/aws/lambda/elasticache-perf-stop" }
+    error_message = "A serverless cache has no replication group and no logs of nodes."
+  }
+}
+
+run "existing_cache" {
+  command = plan
+  variables {
+    existing_cache = { endpoint = "master.orders.example", port = 6390, tls = true, security_group_id = "sg-0123456789abcdef0", replication_group_id = "orders" }
+    auth_token     = "correct-horse-battery-staple"
+  }
+  override_data {
+    target = data.aws_elasticache_replication_group.this
+    values = { member_clusters = ["orders-002", "orders-001"], node_type = "cache.m7g.large" }
+  }
+  assert {
+    condition     = length(module.cache) == 0 && output.cache_endpoint == "master.orders.example" && output.cache_port == 6390 && output.replication_group_id == "orders" && output.cache_engine_version == null
+    error_message = "No cache is made: the load gets the existing one."
+  }
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.this[0].security_group_id == "sg-0123456789abcdef0" && aws_vpc_security_group_ingress_rule.this[0].from_port == 6390 && aws_vpc_security_group_ingress_rule.this[0].to_port == 6390
+    error_message = "The cache's group lets the load in on the cache's port."
+  }
+  assert {
+    condition     = join(" ", local.cache.nodes) == "orders-001 orders-002" && local.cache.node_type == "cache.m7g.large"
+    error_message = "The dashboard knows the nodes."
+  }
+  assert {
+    condition     = jsondecode(local.cache.settings).existing && jsondecode(local.cache.settings).transit_encryption && jsondecode(local.cache.settings).auth && !strcontains(local.cache.settings, "battery")
+    error_message = "The manifest says that it was an existing cache with a token, and not which."
+  }
+}
+
+run "existing_serverless_cache" {
+  command = plan
+  variables {
+    existing_cache = { endpoint = "orders.serverless.example", tls = true, cluster_mode = true, serverless_cache = "orders" }
+  }
+  assert {
+    condition     = local.cache.serverless == "orders" && length(local.cache.nodes) == 0 && local.cache.node_type == null && length(aws_vpc_security_group_ingress_rule.this) == 0
+    error_message = "Without a group's id no group is changed."
+  }
+}
+
+run "existing_endpoint" {
+  command = plan
+  variables {
+    existing_cache = { endpoint = "10.0.0.7" }
+  }
+  assert {
+    condition     = output.replication_group_id == null && local.cache.serverless == null && length(local.cache.nodes) == 0
+    error_message = "An endpoint alone will do."
+  }
+}
+
+run "existing_and_new_cache" {
+  command = plan
+  variables {
+    existing_cache = { endpoint = "10.0.0.7" }
+    cache          = { replicas = 1 }
+  }
+  expect_failures = [output.cache_endpoint]
+}
+
+run "existing_cache_with_a_port_in_the_endpoint" {
+  command = plan
+  variables {
+    existing_cache = { endpoint = "master.orders.example:6379" }
+  }
+  expect_failures = [var.existing_cache]
+}
+
+run "existing_cache_on_port_0" {
+  command = plan
+  variables {
+    existing_cache = { endpoint = "10.0.0.7", port = 0 }
+  }
+  expect_failures = [var.existing_cache]
+}
+
+run "existing_cache_with_a_group_by_name" {
+  command = plan
+  variables {
+    existing_cache = { endpoint = "10.0.0.7", security_group_id = "orders-cache" }
+  }
+  expect_failures = [var.existing_cache]
+}
+
+run "existing_cache_with_an_arn" {
+  command = plan
+  variables {
+    existing_cache = { endpoint = "10.0.0.7", replication_group_id = "arn:aws:elasticache:us-east-1:123456789012:replicationgroup:orders" }
+  }
+  expect_failures = [var.existing_cache]
+}
+
+run "existing_cache_of_both_kinds" {
+  command = plan
+  variables {
+    existing_cache = { endpoint = "10.0.0.7", tls = true, cluster_mode = true, replication_group_id = "orders", serverless_cache = "orders" }
+  }
+  expect_failures = [var.existing_cache]
+}
+
+run "existing_serverless_cache_without_tls" {
+  command = plan
+  variables {
+    existing_cache = { endpoint = "orders.serverless.example", serverless_cache = "orders" }
+  }
+  expect_failures = [var.existing_cache]
 }
 
 run "no_bucket" {

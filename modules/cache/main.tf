@@ -1,24 +1,28 @@
 locals {
-  engine_version = coalesce(var.cache.engine_version, var.cache.engine == "redis" ? "7.1" : "8.1")
+  serverless     = var.cache.serverless != null
+  engine_version = coalesce(var.cache.engine_version, local.serverless ? (var.cache.engine == "redis" ? "7" : "8") : (var.cache.engine == "redis" ? "7.1" : "8.1"))
   major          = split(".", local.engine_version)[0]
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html
   family = "${var.cache.engine}${local.engine_version == "6.2" ? "6.x" : local.major}"
 
-  cluster_mode = var.cache.shards != null
+  # A serverless cache speaks TLS only, and runs in cluster mode:
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/WhatIs.corecomponents.html
+  cluster_mode = local.serverless || var.cache.shards != null
+  tls          = local.serverless || var.cache.transit_encryption
   auth         = nonsensitive(var.auth_token != null)
 
   # Member ids are a function of the name, so a dashboard or a policy need not wait for the nodes.
-  replica_ids = range(1, 2 + var.cache.replicas)
-  nodes = local.cluster_mode ? flatten([
+  replica_ids = local.serverless ? [] : range(1, 2 + var.cache.replicas)
+  nodes = var.cache.shards != null ? flatten([
     for shard in range(1, 1 + var.cache.shards) : [for i in local.replica_ids : format("%s-%04d-%03d", var.name, shard, i)]
   ]) : [for i in local.replica_ids : format("%s-%03d", var.name, i)]
 
-  # The prefix is covered by the resource policy for vended logs that AWS keeps; a name elsewhere takes room in the
+  # AWS delivers the logs of nodes only. The prefix is covered by the resource policy for vended logs that AWS keeps; a name elsewhere takes room in the
   # account's own, which is capped: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
-  log_groups = {
-    engine = "/aws/vendedlogs/elasticache/${var.name}/engine-log"
-    slow   = "/aws/vendedlogs/elasticache/${var.name}/slow-log"
-  }
+  log_groups = { for kind in ["engine", "slow"] : kind => "/aws/vendedlogs/elasticache/${var.name}/${kind}-log" if !local.serverless }
+
+  tags = merge(var.tags, var.run == null ? {} : { run = var.run.id })
+  late = "The run ${try(var.run.id, "")} had to end by ${try(var.run.stop_by, "")}, so it gets no new cache. Start a new run: `go tool mage deploy`, or terraform apply with -replace of the scheduler's aws_scheduler_schedule.watch."
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -30,6 +34,8 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_elasticache_subnet_group" "this" {
+  count = local.serverless ? 0 : 1
+
   name        = var.name
   description = "Nodes of ${var.name}"
   subnet_ids  = var.subnet_ids
@@ -37,6 +43,8 @@ resource "aws_elasticache_subnet_group" "this" {
 }
 
 resource "aws_elasticache_parameter_group" "this" {
+  count = local.serverless ? 0 : 1
+
   name        = var.name
   description = "Parameters of ${var.name}"
   family      = local.family
@@ -67,19 +75,21 @@ resource "aws_vpc_security_group_ingress_rule" "clients" {
   description                  = "From ${each.key}"
   ip_protocol                  = "tcp"
   from_port                    = var.cache.port
-  to_port                      = var.cache.port
+  to_port                      = local.serverless ? 6380 : var.cache.port # reads from replicas have a port of their own
   tags                         = var.tags
 }
 
 resource "aws_elasticache_replication_group" "this" {
+  count = local.serverless ? 0 : 1
+
   replication_group_id = var.name
   description          = "Performance run of ${var.name}"
   engine               = var.cache.engine
   engine_version       = local.engine_version
   node_type            = var.cache.node_type
   port                 = var.cache.port
-  parameter_group_name = aws_elasticache_parameter_group.this.name
-  subnet_group_name    = aws_elasticache_subnet_group.this.name
+  parameter_group_name = aws_elasticache_parameter_group.this[0].name
+  subnet_group_name    = aws_elasticache_subnet_group.this[0].name
   security_group_ids   = [aws_security_group.this.id]
 
   num_cache_clusters         = local.cluster_mode ? null : 1 + var.cache.replicas
@@ -111,11 +121,11 @@ resource "aws_elasticache_replication_group" "this" {
     }
   }
 
-  tags = merge(var.tags, var.run == null ? {} : { run = var.run.id })
+  tags = local.tags
 
   lifecycle {
     # A parameter group is bound to its family, and cannot be replaced under a living cache.
-    replace_triggered_by = [aws_elasticache_parameter_group.this.family]
+    replace_triggered_by = [aws_elasticache_parameter_group.this[0].family]
 
     precondition {
       condition     = local.auth ? var.cache.transit_encryption : true
@@ -129,7 +139,7 @@ resource "aws_elasticache_replication_group" "this" {
     # timestamp() is unknown in a plan, so this is decided in the moment of apply.
     precondition {
       condition     = var.run == null ? true : timecmp(timestamp(), var.run.stop_by) < 0
-      error_message = "The run ${try(var.run.id, "")} had to end by ${try(var.run.stop_by, "")}, so it gets no new cache. Start a new run: `go tool mage deploy`, or terraform apply with -replace of the scheduler's aws_scheduler_schedule.watch."
+      error_message = local.late
     }
   }
 }

@@ -1,22 +1,25 @@
 output "endpoint" {
   description = "Host that clients connect to: the configuration endpoint in cluster mode, else the primary's. Known once the cache is available and its clients may reach it."
-  value       = local.cluster_mode ? aws_elasticache_replication_group.this.configuration_endpoint_address : aws_elasticache_replication_group.this.primary_endpoint_address
+  value = local.serverless ? one(aws_elasticache_serverless_cache.this[*].endpoint[0].address) : (
+    local.cluster_mode ? one(aws_elasticache_replication_group.this[*].configuration_endpoint_address) : one(aws_elasticache_replication_group.this[*].primary_endpoint_address)
+  )
+  depends_on = [aws_vpc_security_group_ingress_rule.clients]
+}
+
+output "reader_endpoint" {
+  description = "Host that spreads connections over the replicas; null without replicas and in cluster mode, which has no such host."
+  value       = var.cache.replicas > 0 && !local.cluster_mode ? one(aws_elasticache_replication_group.this[*].reader_endpoint_address) : null
   depends_on  = [aws_vpc_security_group_ingress_rule.clients]
 }
 
-output "port" {
-  description = "TCP port of every node."
-  value       = var.cache.port
-}
-
 output "replication_group_id" {
-  description = "Id of the replication group."
-  value       = aws_elasticache_replication_group.this.id
+  description = "Id of the replication group; null of a serverless cache."
+  value       = one(aws_elasticache_replication_group.this[*].id)
 }
 
 output "engine_version_actual" {
-  description = "Version that the nodes report, with its patch level."
-  value       = aws_elasticache_replication_group.this.engine_version_actual
+  description = "Version that the cache reports, with its patch level."
+  value       = local.serverless ? one(aws_elasticache_serverless_cache.this[*].full_engine_version) : one(aws_elasticache_replication_group.this[*].engine_version_actual)
 }
 
 output "security_group_id" {
@@ -26,17 +29,46 @@ output "security_group_id" {
 
 # The outputs below are functions of the inputs: known in the plan, and nobody who reads them waits for the cache.
 
+output "port" {
+  description = "TCP port of every node."
+  value       = var.cache.port
+}
+
+output "tls" {
+  description = "Whether clients must speak TLS."
+  value       = local.tls
+}
+
+output "cluster_mode" {
+  description = "Whether clients must speak the cluster protocol."
+  value       = local.cluster_mode
+}
+
+output "serverless_cache" {
+  description = "Name of the serverless cache, as CloudWatch's dimension `clusterId` has it; null of nodes."
+  value       = local.serverless ? var.name : null
+}
+
 output "nodes" {
-  description = "CacheClusterId of each node, as CloudWatch names it."
+  description = "CacheClusterId of each node, as CloudWatch names it; none of a serverless cache."
   value       = local.nodes
 }
 
 output "log_groups" {
-  description = "Names of the log groups: `engine` and `slow`."
+  description = "Names of the log groups: `engine` and `slow`; none of a serverless cache."
   value       = local.log_groups
 }
 
 output "settings" {
-  description = "What was asked for, with every default filled in and without secrets."
-  value       = merge(var.cache, { engine_version = local.engine_version, auth = local.auth })
+  description = "What was asked for, with every default filled in and without secrets; what a serverless cache has not is null."
+  value = merge(var.cache, {
+    engine_version     = local.engine_version
+    transit_encryption = local.tls
+    auth               = local.auth
+    node_type          = local.serverless ? null : var.cache.node_type
+    replicas           = local.serverless ? null : var.cache.replicas
+    multi_az           = local.serverless ? null : var.cache.multi_az
+    parameters         = local.serverless ? null : var.cache.parameters
+    log_format         = local.serverless ? null : var.cache.log_format
+  })
 }

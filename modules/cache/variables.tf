@@ -32,7 +32,9 @@ variable "cache" {
   description = <<-EOT
     The cache. `shards = null` is cluster mode off, a number is cluster mode on; `replicas` counts per shard.
     Example: `{ engine = "redis", node_type = "cache.m7g.large", replicas = 1, multi_az = true, parameters = { maxmemory-policy = "allkeys-lru" } }`.
-    `engine_version` defaults to 8.1 for Valkey and 7.1 for Redis OSS.
+    `engine_version` defaults to 8.1 for Valkey and 7.1 for Redis OSS, of a serverless cache to the major versions 8 and 7.
+    `serverless = {}` makes a serverless cache instead of nodes, with TLS; beside it only engine, engine_version and kms_key_arn apply. Its limits are in GB and
+    ECPU per second: `{ serverless = { max_storage_gb = 10, max_ecpu_per_second = 50000 } }`; a minimum is paid for whether it is used or not.
   EOT
   type = object({
     engine             = optional(string, "valkey")
@@ -47,6 +49,12 @@ variable "cache" {
     at_rest_encryption = optional(bool, true)
     kms_key_arn        = optional(string)
     log_format         = optional(string, "text")
+    serverless = optional(object({
+      min_storage_gb      = optional(number)
+      max_storage_gb      = optional(number)
+      min_ecpu_per_second = optional(number)
+      max_ecpu_per_second = optional(number)
+    }))
   })
   default  = {}
   nullable = false
@@ -57,10 +65,15 @@ variable "cache" {
   }
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/engine-versions.html
   validation {
-    condition = var.cache.engine_version == null ? true : (
+    condition = var.cache.engine_version == null || var.cache.serverless != null ? true : (
       var.cache.engine == "redis" ? contains(["6.2", "7.0", "7.1"], var.cache.engine_version) : can(regex("^(7\\.2|[89]\\.[0-9])$", var.cache.engine_version))
     )
     error_message = "The engine_version must be 6.2, 7.0 or 7.1 for redis, and 7.2, 8.x or 9.x for valkey, as major.minor (\"8.1\", not \"8\" or \"8.1.0\")."
+  }
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/VersionManagement.html#VersionManagement-serverless
+  validation {
+    condition     = var.cache.engine_version == null || var.cache.serverless == null ? true : contains(var.cache.engine == "redis" ? ["7"] : ["7", "8", "9"], var.cache.engine_version)
+    error_message = "The engine_version of a serverless cache is a major version: 7 for redis, and 7, 8 or 9 for valkey. AWS applies the minor versions itself."
   }
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html
   validation {
@@ -98,6 +111,34 @@ variable "cache" {
   validation {
     condition     = contains(["text", "json"], var.cache.log_format)
     error_message = "The log_format must be \"text\" or \"json\"."
+  }
+  validation {
+    condition = var.cache.serverless == null ? true : alltrue([
+      var.cache.shards == null, var.cache.replicas == 0, !var.cache.multi_az, var.cache.node_type == "cache.t4g.micro", var.cache.port == 6379,
+      length(var.cache.parameters) == 0, var.cache.at_rest_encryption, var.cache.log_format == "text",
+    ])
+    error_message = "A serverless cache has no nodes to describe: beside serverless leave out shards, replicas, multi_az, node_type, port, parameters, at_rest_encryption and log_format."
+  }
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Scaling.html
+  validation {
+    condition = var.cache.serverless == null ? true : alltrue([
+      for gb in [var.cache.serverless.min_storage_gb, var.cache.serverless.max_storage_gb] : gb == null ? true : gb >= 1 && gb <= 5000 && floor(gb) == gb
+    ])
+    error_message = "The limits min_storage_gb and max_storage_gb must be whole numbers from 1 to 5000 GB."
+  }
+  validation {
+    condition = var.cache.serverless == null ? true : alltrue([
+      for n in [var.cache.serverless.min_ecpu_per_second, var.cache.serverless.max_ecpu_per_second] : n == null ? true : n >= 1000 && n <= 15000000 && floor(n) == n
+    ])
+    error_message = "The limits min_ecpu_per_second and max_ecpu_per_second must be whole numbers from 1000 to 15000000."
+  }
+  validation {
+    condition = var.cache.serverless == null ? true : alltrue([
+      for pair in [
+        [var.cache.serverless.min_storage_gb, var.cache.serverless.max_storage_gb], [var.cache.serverless.min_ecpu_per_second, var.cache.serverless.max_ecpu_per_second]
+      ] : pair[0] == null || pair[1] == null ? true : pair[0] <= pair[1]
+    ])
+    error_message = "A minimum of serverless must not be above its maximum."
   }
 }
 

@@ -7,6 +7,11 @@ locals {
   group_arn  = "arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule-group/${var.name}"
   lambda_arn = "arn:${local.partition}:lambda:${local.region}:${local.account}:function:${local.function}"
 
+  cache_arns = merge(
+    { for id in var.cache.replication_group[*] : "nodes" => "${local.cache}:replicationgroup:${id}" },
+    { for name in var.cache.serverless[*] : "serverless" => "${local.cache}:serverlesscache:${name}" },
+  )
+
   # docs/permissions.md says why each statement is there.
   lambda_statements = concat(
     [
@@ -34,18 +39,6 @@ locals {
         Effect   = "Allow"
         Action   = ["ecs:DescribeTasks"]
         Resource = "${local.ecs}:task/${var.load.cluster}/*"
-      },
-      {
-        Sid      = "DescribeCache"
-        Effect   = "Allow"
-        Action   = ["elasticache:DescribeReplicationGroups"]
-        Resource = "${local.cache}:replicationgroup:${var.cache.replication_group}"
-      },
-      {
-        Sid      = "DescribeNodes"
-        Effect   = "Allow"
-        Action   = ["elasticache:DescribeCacheClusters"]
-        Resource = "${local.cache}:cluster:${var.cache.replication_group}-*"
       },
       {
         Sid      = "ReadMetrics" # no resource-level permissions
@@ -90,11 +83,23 @@ locals {
         Resource = local.queue_arn
       },
     ],
-    [for _ in var.cache.delete ? [1] : [] : {
+    [for kind, arn in local.cache_arns : {
+      Sid      = "DescribeCache"
+      Effect   = "Allow"
+      Action   = [kind == "serverless" ? "elasticache:DescribeServerlessCaches" : "elasticache:DescribeReplicationGroups"]
+      Resource = arn
+    }],
+    [for kind, arn in local.cache_arns : {
       Sid      = "DeleteCache" # if its tag names the run
       Effect   = "Allow"
-      Action   = ["elasticache:DeleteReplicationGroup", "elasticache:ListTagsForResource"]
-      Resource = "${local.cache}:replicationgroup:${var.cache.replication_group}"
+      Action   = [kind == "serverless" ? "elasticache:DeleteServerlessCache" : "elasticache:DeleteReplicationGroup", "elasticache:ListTagsForResource"]
+      Resource = arn
+    } if var.cache.delete],
+    [for id in var.cache.replication_group[*] : {
+      Sid      = "DescribeNodes"
+      Effect   = "Allow"
+      Action   = ["elasticache:DescribeCacheClusters"]
+      Resource = "${local.cache}:cluster:${id}-*"
     }],
     [for arn in compact([var.export.kms_key_arn]) : {
       Sid      = "EncryptExports" # a multipart upload also decrypts

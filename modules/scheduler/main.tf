@@ -21,7 +21,7 @@ locals {
     prefix         = var.export.prefix
     cluster        = var.load.cluster
     service        = var.load.service
-    cache          = { replication_group = var.cache.replication_group, delete = var.cache.delete }
+    cache          = { replication_group = join("", var.cache.replication_group[*]), serverless = join("", var.cache.serverless[*]), delete = var.cache.delete }
     logs           = merge({ load = var.load.log_group }, var.cache.log_groups)
     schedules      = { group = var.name, watch = local.watch, stop = local.stop }
     topic_arn      = join("", local.topics)

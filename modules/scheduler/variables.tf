@@ -50,14 +50,23 @@ variable "service_id" {
 }
 
 variable "cache" {
-  description = "The cache to export and, with `delete`, to delete at the end; log groups by `engine` and `slow`. It need not exist yet. Example: `{ replication_group = \"perf\", log_groups = { slow = \"/aws/vendedlogs/elasticache/perf/slow-log\" } }`."
+  description = <<-EOT
+    The cache to export and, with `delete`, to delete at the end: a `replication_group` or a `serverless` cache, by name; neither is a cache of which only the load is
+    exported. Log groups by `engine` and `slow`. It need not exist yet.
+    Example: `{ replication_group = "perf", log_groups = { slow = "/aws/vendedlogs/elasticache/perf/slow-log" } }`.
+  EOT
   type = object({
-    replication_group = string
+    replication_group = optional(string)
+    serverless        = optional(string)
     delete            = optional(bool, true)
     log_groups        = optional(map(string), {})
   })
   nullable = false
 
+  validation {
+    condition     = var.cache.replication_group == null || var.cache.serverless == null
+    error_message = "The cache is a replication_group or a serverless cache, not both."
+  }
   validation {
     condition     = length(setsubtract(keys(var.cache.log_groups), ["engine", "slow"])) == 0
     error_message = "The cache's log_groups are named \"engine\" and \"slow\"."

@@ -15,27 +15,27 @@ run "defaults" {
 
   assert {
     condition = alltrue([
-      aws_elasticache_replication_group.this.engine == "valkey",
-      aws_elasticache_replication_group.this.engine_version == "8.1",
-      aws_elasticache_replication_group.this.node_type == "cache.t4g.micro",
-      aws_elasticache_replication_group.this.num_cache_clusters == 1,
-      aws_elasticache_replication_group.this.automatic_failover_enabled == false,
-      aws_elasticache_parameter_group.this.family == "valkey8",
+      aws_elasticache_replication_group.this[0].engine == "valkey",
+      aws_elasticache_replication_group.this[0].engine_version == "8.1",
+      aws_elasticache_replication_group.this[0].node_type == "cache.t4g.micro",
+      aws_elasticache_replication_group.this[0].num_cache_clusters == 1,
+      aws_elasticache_replication_group.this[0].automatic_failover_enabled == false,
+      aws_elasticache_parameter_group.this[0].family == "valkey8",
     ])
     error_message = "The default is one node of Valkey 8.1 on cache.t4g.micro, cluster mode off."
   }
   assert {
     condition = alltrue([
-      tobool(aws_elasticache_replication_group.this.at_rest_encryption_enabled),
-      aws_elasticache_replication_group.this.apply_immediately,
-      aws_elasticache_replication_group.this.snapshot_retention_limit == 0,
-      !tobool(aws_elasticache_replication_group.this.auto_minor_version_upgrade),
-      !aws_elasticache_replication_group.this.data_tiering_enabled,
+      tobool(aws_elasticache_replication_group.this[0].at_rest_encryption_enabled),
+      aws_elasticache_replication_group.this[0].apply_immediately,
+      aws_elasticache_replication_group.this[0].snapshot_retention_limit == 0,
+      !tobool(aws_elasticache_replication_group.this[0].auto_minor_version_upgrade),
+      !aws_elasticache_replication_group.this[0].data_tiering_enabled,
     ])
     error_message = "What differs between versions of API and provider is written."
   }
   assert {
-    condition     = { for l in aws_elasticache_replication_group.this.log_delivery_configuration : l.log_type => l.destination } == { engine-log = "/aws/vendedlogs/elasticache/orders/engine-log", slow-log = "/aws/vendedlogs/elasticache/orders/slow-log" }
+    condition     = { for l in aws_elasticache_replication_group.this[0].log_delivery_configuration : l.log_type => l.destination } == { engine-log = "/aws/vendedlogs/elasticache/orders/engine-log", slow-log = "/aws/vendedlogs/elasticache/orders/slow-log" }
     error_message = "Engine log and slow log go to groups under /aws/vendedlogs/."
   }
   assert {
@@ -43,12 +43,16 @@ run "defaults" {
     error_message = "Without clients nothing may reach the cache."
   }
   assert {
-    condition     = aws_elasticache_replication_group.this.tags == null || length(aws_elasticache_replication_group.this.tags) == 0
+    condition     = aws_elasticache_replication_group.this[0].tags == null || length(aws_elasticache_replication_group.this[0].tags) == 0
     error_message = "A cache without a run has no tag run."
   }
   assert {
-    condition     = join(" ", output.nodes) == "orders-001" && !output.settings.auth && output.settings.engine_version == "8.1"
-    error_message = "Nodes and settings are known in the plan."
+    condition     = join(" ", output.nodes) == "orders-001" && !output.settings.auth && output.settings.engine_version == "8.1" && !output.tls && !output.cluster_mode && output.serverless_cache == null
+    error_message = "Nodes, settings and what clients have to speak are known in the plan."
+  }
+  assert {
+    condition     = output.reader_endpoint == null && length(aws_elasticache_serverless_cache.this) == 0
+    error_message = "One node has no replicas to read from, and is not serverless."
   }
 }
 
@@ -64,11 +68,11 @@ run "redis_with_a_replica" {
 
   assert {
     condition = alltrue([
-      aws_elasticache_replication_group.this.engine_version == "7.1",
-      aws_elasticache_parameter_group.this.family == "redis7",
-      aws_elasticache_replication_group.this.num_cache_clusters == 2,
-      aws_elasticache_replication_group.this.automatic_failover_enabled,
-      aws_elasticache_replication_group.this.multi_az_enabled,
+      aws_elasticache_replication_group.this[0].engine_version == "7.1",
+      aws_elasticache_parameter_group.this[0].family == "redis7",
+      aws_elasticache_replication_group.this[0].num_cache_clusters == 2,
+      aws_elasticache_replication_group.this[0].automatic_failover_enabled,
+      aws_elasticache_replication_group.this[0].multi_az_enabled,
     ])
     error_message = "A replica brings failover, redis defaults to 7.1."
   }
@@ -77,7 +81,7 @@ run "redis_with_a_replica" {
     error_message = "The client's group is let in on the cache's port."
   }
   assert {
-    condition     = aws_elasticache_replication_group.this.tags == tomap({ team = "search", run = "2026-11-23T03-08-09Z" })
+    condition     = aws_elasticache_replication_group.this[0].tags == tomap({ team = "search", run = "2026-11-23T03-08-09Z" })
     error_message = "The cache carries the tags and its run."
   }
   assert {
@@ -94,11 +98,11 @@ run "cluster_mode" {
 
   assert {
     condition = alltrue([
-      aws_elasticache_replication_group.this.num_node_groups == 2,
-      aws_elasticache_replication_group.this.replicas_per_node_group == 1,
-      aws_elasticache_replication_group.this.automatic_failover_enabled,
-      aws_elasticache_parameter_group.this.family == "valkey9",
-      contains([for p in aws_elasticache_parameter_group.this.parameter : "${p.name}=${p.value}"], "cluster-enabled=yes"),
+      aws_elasticache_replication_group.this[0].num_node_groups == 2,
+      aws_elasticache_replication_group.this[0].replicas_per_node_group == 1,
+      aws_elasticache_replication_group.this[0].automatic_failover_enabled,
+      aws_elasticache_parameter_group.this[0].family == "valkey9",
+      contains([for p in aws_elasticache_parameter_group.this[0].parameter : "${p.name}=${p.value}"], "cluster-enabled=yes"),
     ])
     error_message = "Shards turn cluster mode on, with failover and the parameter cluster-enabled."
   }
@@ -116,7 +120,7 @@ run "tls_and_login" {
   }
 
   assert {
-    condition     = aws_elasticache_replication_group.this.transit_encryption_enabled && aws_elasticache_replication_group.this.auth_token_update_strategy == "SET" && aws_elasticache_parameter_group.this.family == "redis6.x"
+    condition     = aws_elasticache_replication_group.this[0].transit_encryption_enabled && aws_elasticache_replication_group.this[0].auth_token_update_strategy == "SET" && aws_elasticache_parameter_group.this[0].family == "redis6.x"
     error_message = "TLS is on and the token replaces its predecessor."
   }
   assert {
@@ -131,7 +135,7 @@ run "data_tiering" {
     cache = { node_type = "cache.r6gd.xlarge" }
   }
   assert {
-    condition     = aws_elasticache_replication_group.this.data_tiering_enabled
+    condition     = aws_elasticache_replication_group.this[0].data_tiering_enabled
     error_message = "r6gd comes with data tiering."
   }
 }
@@ -141,7 +145,7 @@ run "in_time" {
     run = { id = "2026-11-23T03-08-09Z", stop_by = "2999-01-01T00:00:00Z" }
   }
   assert {
-    condition     = output.endpoint == aws_elasticache_replication_group.this.primary_endpoint_address
+    condition     = output.endpoint == aws_elasticache_replication_group.this[0].primary_endpoint_address
     error_message = "Without cluster mode clients use the primary's endpoint."
   }
 }

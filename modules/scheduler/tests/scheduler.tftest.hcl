@@ -39,7 +39,7 @@ run "lambda" {
       prefix         = "exports"
       cluster        = "orders"
       service        = "orders-load"
-      cache          = { replication_group = "orders", delete = true }
+      cache          = { replication_group = "orders", serverless = "", delete = true }
       logs           = { load = "/elasticache-perf/orders/load", engine = "/aws/vendedlogs/elasticache/orders/engine-log", slow = "/aws/vendedlogs/elasticache/orders/slow-log" }
       schedules      = { group = "orders", watch = "orders-watch", stop = "orders-load-stop" }
       topic_arn      = ""
@@ -127,6 +127,57 @@ run "options" {
     condition     = aws_sns_topic_subscription.email[0].endpoint == "team@example.com" && aws_iam_role.lambda.path == "/perf/" && aws_iam_role.scheduler.permissions_boundary == "arn:aws:iam::123456789012:policy/boundary"
     error_message = "The address is subscribed; path and boundary are on the roles."
   }
+}
+
+run "serverless" {
+  command = plan
+  variables {
+    cache = { serverless = "orders" }
+  }
+
+  assert {
+    condition     = jsondecode(aws_lambda_function.this.environment[0].variables.CONFIG).cache == jsondecode("{\"replication_group\":\"\",\"serverless\":\"orders\",\"delete\":true}")
+    error_message = "CONFIG names the serverless cache."
+  }
+  assert {
+    condition = { for s in local.lambda_statements : s.Sid => join(" ", concat(s.Action, [s.Resource])) if strcontains(jsonencode(s.Action), "elasticache:") } == {
+      DescribeCache = "elasticache:DescribeServerlessCaches arn:aws:elasticache:eu-central-1:123456789012:serverlesscache:orders"
+      DeleteCache   = "elasticache:DeleteServerlessCache elasticache:ListTagsForResource arn:aws:elasticache:eu-central-1:123456789012:serverlesscache:orders"
+    }
+    error_message = "A serverless cache is described and deleted by its own name, and has no nodes."
+  }
+}
+
+run "someone_elses_serverless" {
+  command = plan
+  variables {
+    cache = { serverless = "theirs", delete = false }
+  }
+
+  assert {
+    condition     = join(" ", flatten([for s in local.lambda_statements : s.Action if strcontains(jsonencode(s.Action), "elasticache:")])) == "elasticache:DescribeServerlessCaches"
+    error_message = "A cache that is not the stack's is only described."
+  }
+}
+
+run "only_an_endpoint" {
+  command = plan
+  variables {
+    cache = { delete = false }
+  }
+
+  assert {
+    condition     = !strcontains(jsonencode(local.lambda_statements), "elasticache:") && jsondecode(aws_lambda_function.this.environment[0].variables.CONFIG).cache == jsondecode("{\"replication_group\":\"\",\"serverless\":\"\",\"delete\":false}")
+    error_message = "Nothing of ElastiCache is asked about a cache without a name."
+  }
+}
+
+run "both_kinds" {
+  command = plan
+  variables {
+    cache = { replication_group = "orders", serverless = "orders" }
+  }
+  expect_failures = [var.cache]
 }
 
 run "zip_not_built" {
