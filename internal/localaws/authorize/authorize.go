@@ -98,9 +98,18 @@ func (a *Authorizer) demands(call *wire.Call, r rule) []demand {
 			out = append(out, demand{"iam:PassRole", role, map[string]string{"iam:PassedToService": r.pass[member]}})
 		}
 	}
-	for _, t := range r.also {
-		if has(call.In, t.only) {
-			out = append(out, demand{t.text, "*", nil})
+	for _, other := range r.also {
+		if only := other.resource.only; only != "" && !has(call.In, only) {
+			continue
+		}
+		if other.resource.text == "" {
+			out = append(out, demand{other.action, "*", other.keys})
+			continue
+		}
+		service, _, _ := strings.Cut(other.action, ":")
+		found, _ := expand(other.resource.text, call.In)
+		for _, resource := range found {
+			out = append(out, demand{other.action, a.acct.ARN(service, resource), other.keys})
 		}
 	}
 	if target, ok := call.In.(*s3.Target); ok {

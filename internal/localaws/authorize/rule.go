@@ -14,14 +14,21 @@ type rule struct {
 	keys      map[string]string // condition key -> template
 	tags      string            // action that tags need
 	pass      map[string]string // member -> service
-	also      []template        // text: "logs:PutResourcePolicy"
-	kms       []string          // actions on the bucket's key
-	linked    string            // service whose own role is used
+	also      []another
+	kms       []string // actions on the bucket's key
+	linked    string   // service whose own role is used
 	free      bool
 }
 
 // template is a word with {Members}; with a member named in only, it counts when that is there.
 type template struct{ text, only string }
+
+// another is an action of another service that the caller needs, too: on a template's resources of that service, or on *.
+type another struct {
+	action   string // "ec2:CreateVpcEndpoint"
+	resource template
+	keys     map[string]string
+}
 
 var rules = map[string]map[string]rule{}
 
@@ -50,8 +57,14 @@ func parse(line string) rule {
 		case "kms":
 			r.kms = append(r.kms, word)
 		case "also":
-			text, only, _ := strings.Cut(rest, "?")
-			r.also = append(r.also, template{text, only})
+			rest, only, _ := strings.Cut(rest, "?")
+			rest, key, keyed := strings.Cut(rest, ";")
+			action, resource, _ := strings.Cut(rest, "=")
+			a := another{action, template{resource, only}, nil}
+			if name, value, _ := strings.Cut(key, "="); keyed {
+				a.keys = map[string]string{name: value}
+			}
+			r.also = append(r.also, a)
 		case "key":
 			key, value, _ := strings.Cut(rest, "=")
 			r.keys[key] = value
@@ -79,8 +92,11 @@ func (r rule) members() []string {
 			out = append(out, t.only)
 		}
 	}
-	for _, t := range r.also {
-		out = append(out, t.only)
+	for _, a := range r.also {
+		texts = append(texts, a.resource.text)
+		if a.resource.only != "" {
+			out = append(out, a.resource.only)
+		}
 	}
 	for _, k := range r.keys {
 		texts = append(texts, k)

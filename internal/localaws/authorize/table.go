@@ -13,6 +13,7 @@ package authorize
 //	tags:TagResource                with tags the caller needs this action too, on the same resources
 //	pass:Role=lambda.amazonaws.com  a role that the caller must be allowed to hand to that service
 //	also:logs:PutResourcePolicy?M   another action, on *, with that member
+//	also:ec2:CreateTags=vpc/*;K=V   another action on a resource of its service, with a condition key
 //	linked:ecs.amazonaws.com        the service acts under its service-linked role, and makes it with the caller's permissions
 //	free                            needs no permission, or its service decides
 var table = map[string]map[string]string{
@@ -79,7 +80,7 @@ var table = map[string]map[string]string{
 		"ListTagsForResource":                      "{ResourceName}",
 		"AddTagsToResource":                        "{ResourceName}",
 		"RemoveTagsFromResource":                   "{ResourceName}",
-		"CreateServerlessCache":                    "serverlesscache:{ServerlessCacheName} tags:AddTagsToResource linked:elasticache.amazonaws.com",
+		"CreateServerlessCache":                    "serverlesscache:{ServerlessCacheName} tags:AddTagsToResource linked:elasticache.amazonaws.com" + endpoint,
 		"DescribeServerlessCaches":                 "serverlesscache:{ServerlessCacheName}",
 		"ModifyServerlessCache":                    "serverlesscache:{ServerlessCacheName}",
 		"DeleteServerlessCache":                    "serverlesscache:{ServerlessCacheName} serverlesscachesnapshot:{FinalSnapshotName}?FinalSnapshotName",
@@ -328,3 +329,11 @@ const delivery = " also:logs:CreateLogDelivery?LogDeliveryConfigurations also:lo
 	" also:logs:UpdateLogDelivery?LogDeliveryConfigurations also:logs:DeleteLogDelivery?LogDeliveryConfigurations" +
 	" also:logs:ListLogDeliveries?LogDeliveryConfigurations also:logs:PutResourcePolicy?LogDeliveryConfigurations" +
 	" also:logs:DescribeResourcePolicies?LogDeliveryConfigurations also:logs:DescribeLogGroups?LogDeliveryConfigurations"
+
+// endpoint is what the caller needs besides to make a serverless cache, whose interface endpoint is made in the caller's name
+// and removed under the service-linked role: AWS's own policies for both have it so.
+// https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonElastiCacheFullAccess.html
+// https://docs.aws.amazon.com/aws-managed-policy/latest/reference/ElastiCacheServiceRolePolicy.html
+const endpoint = " also:ec2:CreateVpcEndpoint=vpc-endpoint/*;ec2:VpceServiceName=com.amazonaws.elasticache.serverless.vpce-svc-0" +
+	" also:ec2:CreateVpcEndpoint=subnet/{SubnetIds}?SubnetIds also:ec2:CreateVpcEndpoint=security-group/{SecurityGroupIds}?SecurityGroupIds" +
+	" also:ec2:CreateTags=vpc-endpoint/*;ec2:CreateAction=CreateVpcEndpoint"
