@@ -221,10 +221,10 @@ func (p *Project) waitDeleted(ctx context.Context, s *stack) error {
 			return err
 		}
 		if waiting == nil {
-			waiting = p.step("the cache %s is being deleted: waiting until it is gone", s.config.Cache.ReplicationGroup)
+			waiting = p.step("the cache %s is being deleted: waiting until it is gone", cacheName(s.config.Cache))
 		}
 		if time.Since(began) > 45*time.Minute { // as long as the provider would
-			return fmt.Errorf("the cache %s is still being deleted after 45 minutes: look at it in the AWS console", s.config.Cache.ReplicationGroup)
+			return fmt.Errorf("the cache %s is still being deleted after 45 minutes: look at it in the AWS console", cacheName(s.config.Cache))
 		}
 		if err := sleep(ctx, p.pause()); err != nil {
 			return err

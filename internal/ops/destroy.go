@@ -51,7 +51,7 @@ func Destroy(ctx context.Context, p *Project) error {
 		return fmt.Errorf("%d resources are left in the state: %v", len(left), left)
 	}
 	if status, err := s.cacheStatus(ctx); err != nil || status != "" {
-		return fmt.Errorf("the cache %s is not in the state and yet there (%q): delete it in the AWS console (%w)", s.config.Cache.ReplicationGroup, status, err)
+		return fmt.Errorf("the cache %s is not in the state and yet there (%q): delete it in the AWS console (%w)", cacheName(s.config.Cache), status, err)
 	}
 	p.say("%s is removed. What stays and costs nothing: inactive revisions of the ECS task definition %s, and the account's service-linked roles of ECS and ElastiCache. "+
 		"What you asked for: the exports in s3://%s/%s", in.Name, s.config.Service, s.config.Bucket, prefixed(s.config.Prefix))

@@ -36,13 +36,22 @@ type Inputs struct {
 		Ratio          string `json:"ratio"`
 	} `json:"load"`
 	Cache struct {
-		Engine        string `json:"engine"`
-		EngineVersion string `json:"engine_version"`
-		NodeType      string `json:"node_type"`
-		Shards        int    `json:"shards"`
-		Replicas      int    `json:"replicas"`
-		Port          int    `json:"port"`
+		Engine        string    `json:"engine"`
+		EngineVersion string    `json:"engine_version"`
+		NodeType      string    `json:"node_type"`
+		Shards        int       `json:"shards"`
+		Replicas      int       `json:"replicas"`
+		Port          int       `json:"port"`
+		Serverless    *struct{} `json:"serverless"` // nil: nodes
 	} `json:"cache"`
+	ExistingCache *ExistingCache `json:"existing_cache"` // nil: the stack makes one
+}
+
+// ExistingCache is a cache that was there before the stack; what is not known of it is empty.
+type ExistingCache struct {
+	SecurityGroup    string `json:"security_group_id"`
+	ReplicationGroup string `json:"replication_group_id"`
+	Serverless       string `json:"serverless_cache"`
 }
 
 // filledIn are the variables whose defaults and bounds are a module's: the root passes them on.

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
 // project is the tree itself, with a stack folder that has its variables only.
@@ -42,6 +44,24 @@ func TestInputsAreAsTerraformSeesThem(t *testing.T) {
 	require.Equal(t, 1024, in.Load.CPU, "the module's default")
 	require.NotEmpty(t, in.Load.Image)
 	require.NotEmpty(t, in.Cache.NodeType)
+	require.Nil(t, in.Cache.Serverless)
+	require.Nil(t, in.ExistingCache)
+	require.Equal(t, shutdown.Cache{ReplicationGroup: "mine", Delete: true}, cacheOf(in))
+}
+
+func TestInputsOfOtherCaches(t *testing.T) {
+	for env, want := range map[string]shutdown.Cache{
+		`TF_VAR_cache={"serverless":{"max_storage_gb":1}}`:                                                      {Serverless: "elasticache-perf", Delete: true},
+		`TF_VAR_existing_cache={"endpoint":"a.example","replication_group_id":"orders"}`:                        {ReplicationGroup: "orders"},
+		`TF_VAR_existing_cache={"endpoint":"a.example","serverless_cache":"s","tls":true,"cluster_mode":true}`:  {Serverless: "s"},
+		`TF_VAR_existing_cache={"endpoint":"a.example","port":7000,"security_group_id":"sg-0123456789abcdef0"}`: {},
+	} {
+		p := project(t, env)
+		require.NoError(t, os.WriteFile(filepath.Join(p.Stack, "terraform.tfvars"), []byte(tfvars), 0o644))
+		_, in, err := p.ready(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, cacheOf(in), env)
+	}
 }
 
 func TestInputsOfAWrongType(t *testing.T) {

@@ -53,7 +53,7 @@ func (p *Project) stack(ctx context.Context, in *Inputs) (*stack, error) {
 	s := &stack{cfg: cfg, ecs: ecs.NewFromConfig(cfg), cache: elasticache.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg),
 		schedules: scheduler.NewFromConfig(cfg), s3: s3.NewFromConfig(cfg), functions: lambda.NewFromConfig(cfg)}
 	s.config = shutdown.Config{Name: in.Name, Bucket: in.Bucket, Prefix: in.Prefix, Cluster: in.Name, Service: in.Name + "-load",
-		Cache:     shutdown.Cache{ReplicationGroup: in.Name, Delete: true},
+		Cache:     cacheOf(in),
 		Logs:      shutdown.Logs{Load: "/elasticache-perf/" + in.Name + "/load"},
 		Schedules: shutdown.Schedules{Group: in.Name, Watch: in.Name + "-watch", Stop: in.Name + "-load-stop"}, Minutes: in.Minutes}
 	name := in.Name + "-stop"
@@ -113,21 +113,6 @@ func (s *stack) stopsAt(ctx context.Context) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("schedule %s: %w", s.config.Schedules.Stop, err)
 	}
 	return time.Parse("at(2006-01-02T15:04:05)", aws.ToString(out.ScheduleExpression))
-}
-
-// cacheStatus is the replication group's; "" when it does not exist.
-func (s *stack) cacheStatus(ctx context.Context) (string, error) {
-	out, err := s.cache.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.config.Cache.ReplicationGroup})
-	if missing(err) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("cache %s: %w", s.config.Cache.ReplicationGroup, err)
-	}
-	if len(out.ReplicationGroups) == 0 {
-		return "", nil
-	}
-	return aws.ToString(out.ReplicationGroups[0].Status), nil
 }
 
 // service is the load's; nil when it does not exist or is gone.

@@ -6,14 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
-	cwt "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
@@ -75,7 +70,7 @@ type view struct {
 	stops    time.Time       // zero: no stop schedule
 	manifest *export.Manifest
 	service  *types.Service
-	cache    string    // status, "" is gone
+	cache    string    // status of the stack's own cache, "" is gone
 	prefill  *prefill  // nil: no task writes its first keys
 	recent   []float64 // operations/s of the load, a value a second, the last is now; nil when nothing reports
 	latency  float64   // ms as the load sees it, mean of the last second; NaN when nothing reports
@@ -143,7 +138,7 @@ func (v view) phase() (phase, meaning string) {
 	case v.run == nil && !v.deployed && v.cache == "" && v.service == nil:
 		return "none", "nothing is deployed"
 	case v.run == nil && complete:
-		return "finished", "exported, and nothing that costs money is left; `go tool mage deploy` begins a new run"
+		return "finished", "exported, and nothing of the stack that costs money is left; `go tool mage deploy` begins a new run"
 	case v.run == nil:
 		return "idle", "deployed, but no run is under way; `go tool mage deploy` begins one"
 	case complete && v.cache != "":
@@ -188,7 +183,11 @@ func (v view) status(c shutdown.Config) page.Status {
 	default:
 		row("tasks", "%d of %d running", v.service.RunningCount, v.service.DesiredCount)
 	}
-	row("cache", "%s", cmp.Or(v.cache, "gone"))
+	if c.Cache.Delete {
+		row("cache", "%s", cmp.Or(v.cache, "gone"))
+	} else {
+		row("cache", "%s, which was there before and stays", cmp.Or(cacheName(c.Cache), "an endpoint"))
+	}
 	if v.manifest != nil {
 		for _, o := range v.manifest.Objects {
 			row(o.Kind, "s3://%s/%s (%s bytes)", c.Bucket, o.Key, report.Thousands(float64(o.Bytes)))
@@ -230,41 +229,4 @@ func recent(events []logEvent, now time.Time) (values []float64, latency float64
 		return nil, math.NaN()
 	}
 	return values[:newest+1], waited[newest] / values[newest]
-}
-
-// p99 is the slowest node's latency of reads and writes in ms, of the last minute that CloudWatch has; nil when it has none.
-func (s *stack) p99(ctx context.Context, now time.Time) (read, write *float64, err error) {
-	group, err := s.cache.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.config.Cache.ReplicationGroup})
-	if missing(err) || err == nil && len(group.ReplicationGroups) == 0 {
-		return nil, nil, nil
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("cache %s: %w", s.config.Cache.ReplicationGroup, err)
-	}
-	var queries []cwt.MetricDataQuery
-	for i, node := range group.ReplicationGroups[0].MemberClusters[:min(250, len(group.ReplicationGroups[0].MemberClusters))] {
-		for _, kind := range []string{"Read", "Write"} {
-			queries = append(queries, cwt.MetricDataQuery{Id: aws.String(fmt.Sprintf("%s%d", strings.ToLower(kind), i)), MetricStat: &cwt.MetricStat{
-				Period: aws.Int32(60), Stat: aws.String("p99"), Metric: &cwt.Metric{Namespace: aws.String("AWS/ElastiCache"),
-					MetricName: aws.String("Successful" + kind + "RequestLatency"), Dimensions: []cwt.Dimension{
-						{Name: aws.String("CacheClusterId"), Value: aws.String(node)}, {Name: aws.String("CacheNodeId"), Value: aws.String("0001")}}}}})
-		}
-	}
-	data, err := s.metrics.GetMetricData(ctx, &cloudwatch.GetMetricDataInput{StartTime: aws.Time(now.Add(-5 * time.Minute)), EndTime: &now, MetricDataQueries: queries})
-	if err != nil {
-		return nil, nil, fmt.Errorf("latency of the cache: %w", err)
-	}
-	for _, r := range data.MetricDataResults {
-		if len(r.Values) == 0 {
-			continue
-		}
-		at := &read
-		if strings.HasPrefix(aws.ToString(r.Id), "write") {
-			at = &write
-		}
-		if ms := r.Values[0] / 1000; *at == nil || ms > **at { // newest first, in microseconds
-			*at = &ms
-		}
-	}
-	return read, write, nil
 }

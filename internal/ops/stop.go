@@ -109,6 +109,9 @@ func (p *Project) waitManifest(ctx context.Context, s *stack, run string, limit 
 // progress is where the end of a run stands, in a few words.
 func (s *stack) progress(ctx context.Context) string {
 	tasks, cache := "load gone", "cache gone"
+	if !s.config.Cache.Delete {
+		cache = "the cache stays"
+	}
 	if service, err := s.service(ctx); err == nil && service != nil {
 		tasks = fmt.Sprintf("%d tasks running", service.RunningCount)
 	}

@@ -113,7 +113,7 @@ func TestPhase(t *testing.T) {
 
 func TestStatusText(t *testing.T) {
 	now := time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
-	c := shutdown.Config{Bucket: "b", Prefix: "exports", Service: "n-load", Minutes: 3}
+	c := shutdown.Config{Bucket: "b", Prefix: "exports", Service: "n-load", Minutes: 3, Cache: shutdown.Cache{ReplicationGroup: "n", Delete: true}}
 	text := view{now: now, deployed: true, run: &shutdown.Event{Run: aRun, StopBy: now.Add(time.Hour)}, stops: now.Add(90 * time.Second),
 		service: &types.Service{RunningCount: 2, DesiredCount: 2}, cache: "available", recent: []float64{61728, 123456}, latency: 0.2514}.status(c).String()
 	require.Equal(t, "run "+aRun+`: running
@@ -130,6 +130,8 @@ func TestStatusText(t *testing.T) {
 	for _, want := range []string{"run " + aRun + ": finished", "tasks       none: the service n-load is not there", "cache       gone", "logs        s3://b/exports/logs/x.txt (1,234 bytes)", "warning     careful"} {
 		require.Contains(t, text, want)
 	}
+	c.Cache = shutdown.Cache{ReplicationGroup: "orders"}
+	require.Contains(t, view{now: now, deployed: true}.status(c).String(), "cache       orders, which was there before and stays")
 }
 
 func TestRecentThroughputIsASumBySecond(t *testing.T) {

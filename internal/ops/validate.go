@@ -70,7 +70,7 @@ func (p *Project) validate(ctx context.Context, in *Inputs, problems []string) e
 	if err != nil {
 		return &InvalidError{append(problems, fmt.Sprintf("AWS does not know who you are: log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (%v)", err))}
 	}
-	for _, check := range []func(context.Context, aws.Config, *Inputs) ([]string, error){checkBucket, checkSubnets, checkQuota} {
+	for _, check := range []func(context.Context, aws.Config, *Inputs) ([]string, error){checkBucket, checkSubnets, checkQuota, checkExistingCache} {
 		found, err := check(ctx, cfg, in)
 		if err != nil {
 			if ctx.Err() != nil {

@@ -72,6 +72,8 @@ func account(override map[string]string) func(string, url.Values) (int, map[stri
 			text = `<subnetSet><item><subnetId>subnet-1</subnetId><vpcId>vpc-1</vpcId></item></subnetSet>`
 		case key == "DescribeRouteTables vpc-id" && !overridden:
 			text = `<routeTableSet><item><routeSet>` + route("natGatewayId", "nat-1") + `</routeSet></item></routeTableSet>`
+		case strings.HasPrefix(what, "DescribeReplicationGroups"), strings.HasPrefix(what, "DescribeServerlessCaches"):
+			return 200, nil, fmt.Sprintf("<%sResponse><%[1]sResult>%s</%[1]sResult></%[1]sResponse>", what, text)
 		case what == "GetServiceQuota":
 			if !overridden {
 				text = "6"
@@ -93,6 +95,21 @@ func endpoints(services ...string) string {
 		fmt.Fprintf(&b, `<item><serviceName>com.amazonaws.us-east-1.%s</serviceName><state>available</state></item>`, s)
 	}
 	return `<vpcEndpointSet>` + b.String() + `</vpcEndpointSet>`
+}
+
+func existing(status string) string {
+	return `<ReplicationGroups><ReplicationGroup><Status>` + status + `</Status></ReplicationGroup></ReplicationGroups>`
+}
+
+func groupOf(vpc string) string {
+	return `<securityGroupInfo><item><groupId>sg-1</groupId><vpcId>` + vpc + `</vpcId></item></securityGroupInfo>`
+}
+
+// loads makes inputs load an existing cache.
+func loads(replicationGroup, serverless, securityGroup string) func(*Inputs) {
+	return func(in *Inputs) {
+		in.ExistingCache = &ExistingCache{SecurityGroup: securityGroup, ReplicationGroup: replicationGroup, Serverless: serverless}
+	}
 }
 
 func TestValidate(t *testing.T) {
@@ -123,7 +140,15 @@ func TestValidate(t *testing.T) {
 			want: []string{"the image tool:1 is not in ECR"}},
 		"endpoints, image in ECR": {override: map[string]string{"DescribeRouteTables vpc-id": noRoute, "DescribeVpcEndpoints vpc-id": endpoints("ecr.api", "ecr.dkr", "s3", "logs")},
 			change: func(in *Inputs) { in.Load.Image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/tool:1" }},
-		"small quota": {override: map[string]string{"GetServiceQuota": "1.5"}, want: []string{"needs 2 vCPU of Fargate (2 tasks x 1), and the account may have 1.5", "--desired-value 2"}},
+		"small quota":                    {override: map[string]string{"GetServiceQuota": "1.5"}, want: []string{"needs 2 vCPU of Fargate (2 tasks x 1), and the account may have 1.5", "--desired-value 2"}},
+		"existing cache":                 {override: map[string]string{"DescribeReplicationGroups": existing("available"), "DescribeSecurityGroups": groupOf("vpc-1")}, change: loads("orders", "", "sg-1")},
+		"only its endpoint":              {change: loads("", "", "")},
+		"existing cache of another name": {change: loads("orders", "", ""), want: []string{"the existing cache orders does not exist in us-east-1"}},
+		"existing cache is deleted": {override: map[string]string{"DescribeServerlessCaches": `<ServerlessCaches><member><Status>deleting</Status></member></ServerlessCaches>`},
+			change: loads("", "orders", ""), want: []string{"the existing cache orders is deleting: wait until it is available"}},
+		"no such group": {change: loads("", "", "sg-1"), want: []string{"security group sg-1 does not exist"}},
+		"group of another VPC": {override: map[string]string{"DescribeSecurityGroups": groupOf("vpc-2")}, change: loads("", "", "sg-1"),
+			want: []string{"security group sg-1 is in vpc-2, and the load would be in vpc-1"}},
 		"all at once": {override: map[string]string{"HEAD /b": "404:", "DescribeRouteTables vpc-id": noRoute, "GetServiceQuota": "0"},
 			want: []string{"the bucket b does not exist", "no way out", "vCPU of Fargate"}},
 	} {
