@@ -46,7 +46,7 @@ type deadLetterConfig struct{ Arn *string }
 // schedule is one of a group.
 type schedule struct {
 	settings
-	name              string
+	name, token       string
 	created, modified time.Time
 	expression        expression
 	stop              context.CancelFunc // ends its goroutines; never nil
@@ -84,6 +84,8 @@ func (s *Service) createSchedule(_ context.Context, in *scheduleIn) (*scheduleOu
 		return nil, err
 	case !g.deleted.IsZero():
 		return nil, conflict("Schedule group %s is being deleted.", g.name)
+	case g.schedules[in.Name] != nil && again(in.ClientToken, g.schedules[in.Name].token):
+		return &scheduleOut{s.arn(g.name, in.Name)}, nil
 	case g.schedules[in.Name] != nil:
 		return nil, conflict("Schedule %s already exists.", in.Name)
 	}
@@ -145,7 +147,7 @@ func (s *Service) parse(in *scheduleIn) (*schedule, error) {
 		return nil, err
 	}
 	now := s.acct.Clock.Now()
-	sc := &schedule{settings: in.settings, name: in.Name, created: now, modified: now, stop: func() {}}
+	sc := &schedule{settings: in.settings, name: in.Name, token: value(in.ClientToken), created: now, modified: now, stop: func() {}}
 	group := in.group()
 	sc.GroupName = &group
 	for _, d := range []struct {

@@ -394,6 +394,11 @@ func TestScheduleIsStrict(t *testing.T) {
 	}
 	require.NoError(t, w.create(t, "e", "at(2027-01-01T00:00:00)", nil))
 	require.Equal(t, "ConflictException: Schedule e already exists.", code(w.create(t, "e", "at(2027-01-01T00:00:00)", nil)))
+	for range 2 { // the same request sent again
+		require.NoError(t, w.create(t, "f", "at(2027-01-01T00:00:00)", func(in *sdk.CreateScheduleInput) { in.ClientToken = aws.String("token") }))
+		_, err := w.CreateScheduleGroup(t.Context(), &sdk.CreateScheduleGroupInput{Name: aws.String("again"), ClientToken: aws.String("token")})
+		require.NoError(t, err)
+	}
 	_, err := w.DeleteSchedule(t.Context(), &sdk.DeleteScheduleInput{Name: aws.String("other"), GroupName: aws.String("perf")})
 	require.Equal(t, "ResourceNotFoundException: Schedule other does not exist.", code(err))
 }

@@ -51,7 +51,7 @@ type Service struct {
 }
 
 type group struct {
-	name              string
+	name, token       string
 	created, modified time.Time
 	deleted           time.Time // when it is gone; zero for an active one
 	tags              []tag
@@ -159,12 +159,26 @@ func (s *Service) createScheduleGroup(_ context.Context, in *groupIn) (*groupOut
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := s.group(in.Name); err == nil {
+	if old, err := s.group(in.Name); err == nil {
+		if again(in.ClientToken, old.token) {
+			return &groupOut{s.groupARN(in.Name)}, nil
+		}
 		return nil, conflict("Schedule group %s already exists.", in.Name)
 	}
 	now := s.acct.Clock.Now()
-	s.groups[in.Name] = &group{name: in.Name, created: now, modified: now, tags: in.Tags, schedules: map[string]*schedule{}}
+	s.groups[in.Name] = &group{name: in.Name, token: value(in.ClientToken), created: now, modified: now, tags: in.Tags, schedules: map[string]*schedule{}}
 	return &groupOut{s.groupARN(in.Name)}, nil
+}
+
+// again tells whether a creation is one that was carried out before: the same client token.
+// https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html#API_CreateSchedule_RequestSyntax
+func again(token *string, before string) bool { return value(token) != "" && *token == before }
+
+func value(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
 }
 
 func checkTags(tags []tag) error {

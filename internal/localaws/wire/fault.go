@@ -19,6 +19,7 @@ import (
 const (
 	Throttle   = "throttle"    // the service's own throttling error
 	ServerFail = "5xx"         // the service's own internal error
+	FailAfter  = "5xx-after"   // the same, once the call has had its effect; not of S3
 	Denied     = "denied"      // AccessDenied
 	Slow       = "slow"        // the answer comes Delay later
 	Cut        = "cut"         // the call has its effect, and the connection ends in the middle of the answer
@@ -34,13 +35,15 @@ type Fault struct {
 	First, Last int    // calls of what Action names, from 1 on; Last 0: for ever
 	Kind        string
 	Delay       time.Duration // Slow
+	Holds       string        // when set, only calls whose path or body holds this text count (of S3's, the path)
 }
 
 // faultForm: SERVICE.ACTION[:FIRST[-LAST|+]]=KIND[(DELAY)]
 var faultForm = regexp.MustCompile(`^(\*|[a-z0-9-]+\.(?:\*|[A-Za-z0-9]+))(?::([1-9]\d*)(?:(\+)|-([1-9]\d*))?)?=([a-z0-9-]+)(?:\(([0-9a-zµ.]+)\))?$`)
 
 // ParseFault reads the text form: "monitoring.GetMetricData:3=throttle" is the third call, ":3-5" three calls, ":3+" all from the third
-// on, and without a number it is every call. "logs.*=slow(200ms)" has a delay. Kinds are throttle, 5xx, denied, slow, cut, cut-request, stale, kill and kill-after.
+// on, and without a number it is every call. "logs.*=slow(200ms)" has a delay. Kinds are throttle, 5xx, 5xx-after, denied, slow, cut, cut-request, stale,
+// kill and kill-after.
 func ParseFault(text string) (Fault, error) {
 	m := faultForm.FindStringSubmatch(text)
 	if m == nil {
@@ -66,6 +69,10 @@ func ParseFault(text string) (Fault, error) {
 	case Stale:
 		if action := f.Action[strings.LastIndexByte(f.Action, '.')+1:]; !reads(action) && action != "*" || strings.HasPrefix(f.Action, "s3.") {
 			return f, fmt.Errorf("fault %q: only a read can be stale, and not S3's, which is strongly consistent", text)
+		}
+	case FailAfter:
+		if strings.HasPrefix(f.Action, "s3.") {
+			return f, fmt.Errorf("fault %q: S3's answers are not held back: take cut", text)
 		}
 	case Throttle, ServerFail, Denied, Cut, CutRequest, Kill, KillAfter:
 	default:
@@ -128,7 +135,7 @@ func (f *Faults) Fired() []string {
 }
 
 // at counts a call, and gives the first fault that it meets.
-func (f *Faults) at(call *Call) (fault Fault, kill func()) {
+func (f *Faults) at(call *Call, path string, body []byte) (fault Fault, kill func()) {
 	if f == nil {
 		return fault, nil
 	}
@@ -136,7 +143,7 @@ func (f *Faults) at(call *Call) (fault Fault, kill func()) {
 	defer f.mu.Unlock()
 	name := call.Service + "." + call.Action
 	for _, c := range f.faults {
-		if c.Action != "*" && c.Action != name && c.Action != call.Service+".*" || c.Kind == Stale && !reads(call.Action) {
+		if c.Action != "*" && c.Action != name && c.Action != call.Service+".*" || c.Kind == Stale && !reads(call.Action) || !strings.Contains(path, c.Holds) && !bytes.Contains(body, []byte(c.Holds)) {
 			continue
 		}
 		var end func()
@@ -178,7 +185,7 @@ func (f Fault) Err(service string) error {
 	switch f.Kind {
 	case Throttle:
 		return Throttling(service)
-	case ServerFail:
+	case ServerFail, FailAfter:
 		code := map[string]string{"ecs": "ServerException", "logs": "ServiceUnavailableException", "monitoring": "InternalServiceFault",
 			"scheduler": "InternalServerException", "s3": "InternalError", "lambda": "ServiceException"}[service]
 		return Errorf(http.StatusInternalServerError, cmp.Or(code, "InternalFailure"), "We encountered an internal error. Please try again.")
@@ -228,6 +235,8 @@ func (f Fault) before(ctx context.Context, service string, body io.Reader, kill 
 	case Kill:
 		kill()
 		hangUp()
+	case FailAfter:
+		return nil
 	}
 	return f.Err(service)
 }
@@ -255,7 +264,7 @@ func (f Fault) send(w http.ResponseWriter, a answer, kill func()) {
 // Fault lets the registry's faults happen to a call of a service that has a handler of its own: serve writes the answer to the writer that
 // it is given, unless it returns an error, which is the answer.
 func (r *Registry) Fault(w http.ResponseWriter, req *http.Request, call *Call, serve func(http.ResponseWriter) error) error {
-	fault, kill := r.Faults.at(call)
+	fault, kill := r.Faults.at(call, req.URL.Path, nil)
 	if err := fault.before(req.Context(), call.Service, req.Body, kill); err != nil {
 		return err
 	}

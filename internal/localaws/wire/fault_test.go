@@ -17,6 +17,7 @@ func TestParseFault(t *testing.T) {
 	for text, want := range map[string]Fault{
 		"monitoring.GetMetricData:3=throttle": {Action: "monitoring.GetMetricData", First: 3, Last: 3, Kind: Throttle},
 		"logs.*:2-4=5xx":                      {Action: "logs.*", First: 2, Last: 4, Kind: ServerFail},
+		"logs.CreateLogGroup:1=5xx-after":     {Action: "logs.CreateLogGroup", First: 1, Last: 1, Kind: FailAfter},
 		"*:17=kill":                           {Action: "*", First: 17, Last: 17, Kind: Kill},
 		"s3.UploadPart:2+=cut-request":        {Action: "s3.UploadPart", First: 2, Kind: CutRequest},
 		"logs.GetLogEvents=slow(200ms)":       {Action: "logs.GetLogEvents", First: 1, Kind: Slow, Delay: 200 * time.Millisecond},
@@ -28,7 +29,7 @@ func TestParseFault(t *testing.T) {
 	}
 	for text, says := range map[string]string{
 		"GetMetricData=throttle": "is not of the form", "logs.GetLogEvents:0=5xx": "is not of the form", "logs.GetLogEvents=slow": "needs a duration",
-		"logs.PutLogEvents=stale": "only a read", "s3.GetObject=stale": "strongly consistent", "logs.GetLogEvents=flood": `no kind "flood"`,
+		"logs.PutLogEvents=stale": "only a read", "s3.PutObject=5xx-after": "take cut", "s3.GetObject=stale": "strongly consistent", "logs.GetLogEvents=flood": `no kind "flood"`,
 	} {
 		_, err := ParseFault(text)
 		assert.ErrorContains(t, err, says, text)
@@ -93,6 +94,21 @@ func TestFaults(t *testing.T) {
 	_, body, _ = ask("GetCount")
 	assert.JSONEq(t, `{"count":2}`, body)
 	assert.Equal(t, []string{"logs.GetCount:2=throttle", "logs.GetCount:3=denied", "logs.GetCount:4=5xx", "logs.PutCount:1=cut", "logs.PutCount:2=cut-request", "logs.GetCount:6=stale"}, r.Faults.Fired())
+}
+
+func TestAnswerThatSaysItFailed(t *testing.T) {
+	ask, count, r := faulty(t, "logs.PutCount:2=5xx-after")
+	r.Faults.Add(Fault{Action: "logs.GetCount", Kind: Denied, Holds: "{another}"})
+	for _, want := range []int{200, 500} {
+		status, body, err := ask("PutCount")
+		require.NoError(t, err)
+		assert.Equal(t, want, status)
+		assert.Equal(t, want == 500, strings.Contains(body, "ServiceUnavailableException"), body)
+	}
+	assert.Equal(t, 2, *count, "it was carried out")
+	status, _, err := ask("GetCount")
+	require.NoError(t, err)
+	assert.Equal(t, 200, status, "a call that does not hold the fault's text")
 }
 
 // A kill counts the calls of processes alone.

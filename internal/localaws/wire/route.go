@@ -77,11 +77,14 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	x := &exchange{registry: r, call: call, r: req, body: body, header: http.Header{}}
 	x.header.Set("x-amzn-RequestId", call.RequestID)
 	ep, ok := r.find(x)
-	fault, kill := r.Faults.at(call)
+	fault, kill := r.Faults.at(call, req.URL.Path, body)
 	if err := fault.before(ctx, call.Service, nil, kill); err != nil {
 		x.fail(err)
 	} else if ok {
 		ep.serve(ctx, x)
+		if fault.Kind == FailAfter {
+			x.fail(fault.Err(call.Service))
+		}
 	}
 	if before, ok := r.Faults.stale(call, answer{x.status, x.header, x.out}); ok && fault.Kind == Stale {
 		x.status, x.header, x.out = before.status, before.header, before.body
