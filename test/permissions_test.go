@@ -160,7 +160,7 @@ func (s *stack) preflightMissesNothing(t *testing.T, documents []document) {
 	client := iam.NewFromConfig(s.Config)
 	role := s.name + "-stop"
 	// These do or end something, or are Lambda's own.
-	doing := []string{"WriteOwnLog", "EndSchedules", "SendFailures", "Notify", "DescribeTasks", "DeleteCache"}
+	doing := []string{"WriteOwnLog", "EndSchedules", "SendFailures", "Notify", "DeleteCache"}
 	d := documents[0]
 	config := s.lambdaConfig(t)
 	// An upload that an ended preflight left open: the next one has to abort it.

@@ -202,8 +202,11 @@ func (r *run) there(ctx context.Context, object export.Object) (bool, error) {
 // sweep removes what attempts that were cut off left of uploads, but for the one to keep, and says whether that one is there.
 func (r *run) sweep(ctx context.Context, key, keep string) (kept bool, err error) {
 	out, err := r.aws.S3.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &r.cfg.Bucket, Prefix: &key})
-	if err != nil {
+	if denied(err) {
 		return false, fmt.Errorf("list open uploads of s3://%s/%s: allow s3:ListBucketMultipartUploads on the bucket: %w", r.cfg.Bucket, key, err)
+	}
+	if err != nil {
+		return false, fmt.Errorf("list open uploads of s3://%s/%s: %w", r.cfg.Bucket, key, err)
 	}
 	for _, u := range out.Uploads {
 		switch {

@@ -42,6 +42,8 @@ func (r *run) preflight(ctx context.Context) (Answer, error) {
 			return stopped
 		case denied(err):
 			return fmt.Errorf("preflight: allow %s to the role of Lambda %s-stop: %w", c.allow, r.cfg.Name, err)
+		case errorCode(err) == "NoSuchBucket":
+			return fmt.Errorf("preflight: the bucket %s does not exist: create it, or name another one for the exports: %w", r.cfg.Bucket, err)
 		case err != nil && (c.exists || !notFound(err)):
 			return fmt.Errorf("preflight: %w", err)
 		}
@@ -49,10 +51,11 @@ func (r *run) preflight(ctx context.Context) (Answer, error) {
 	}
 	var failures []error
 	for _, c := range append(r.reads(ctx), r.bucket()...) {
-		if err := try(c); err != nil {
+		err := try(c)
+		if err != nil {
 			failures = append(failures, err)
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || errorCode(err) == "NoSuchBucket" { // what follows would say the same
 			break
 		}
 	}
@@ -80,6 +83,10 @@ func (r *run) reads(ctx context.Context) []check {
 		}},
 		{allow: "ecs:ListTasks", do: func(ctx context.Context) error {
 			_, err := r.aws.ECS.ListTasks(ctx, &ecs.ListTasksInput{Cluster: &r.cfg.Cluster, ServiceName: &r.cfg.Service})
+			return err
+		}},
+		{allow: "ecs:DescribeTasks", do: func(ctx context.Context) error { // a task of nobody: the answer is that it is missing
+			_, err := r.aws.ECS.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &r.cfg.Cluster, Tasks: []string{strings.Repeat("0", 32)}})
 			return err
 		}},
 		{allow: "cloudwatch:ListMetrics", do: func(ctx context.Context) error {

@@ -180,7 +180,7 @@ func TestPreflight(t *testing.T) {
 	require.Len(t, w.published, 1)
 	assert.Contains(t, w.published[0], "perf: run "+runID+" started\n")
 	assert.Contains(t, w.published[0], "ends by 2026-11-23T06:08:09Z")
-	for _, op := range []string{"DescribeServices", "ListTasks", "DescribeReplicationGroups", "DescribeCacheClusters", "ListTagsForResource", "GetMetricData",
+	for _, op := range []string{"DescribeServices", "ListTasks", "DescribeTasks", "DescribeReplicationGroups", "DescribeCacheClusters", "ListTagsForResource", "GetMetricData",
 		"ListMetrics", "DescribeLogStreams", "GetLogEvents", "GetSchedule", "CompleteMultipartUpload", "DeleteObject"} {
 		assert.NotZero(t, w.called(op), op)
 	}
@@ -203,6 +203,7 @@ func TestPreflight(t *testing.T) {
 		"HeadObject":            "s3:ListBucket on bucket bucket",
 		"ListMultipartUploads":  "allow s3:ListBucketMultipartUploads on bucket bucket",
 		"ListTasks":             "allow ecs:ListTasks to the role of Lambda perf-stop",
+		"DescribeTasks":         "allow ecs:DescribeTasks to the role of Lambda perf-stop",
 		"GetLogEvents":          "allow logs:GetLogEvents on /elasticache-perf/perf/load",
 		"GetSchedule":           "allow scheduler:GetSchedule",
 		"ListTagsForResource":   "allow elasticache:ListTagsForResource",
@@ -223,9 +224,9 @@ func TestPreflight(t *testing.T) {
 		assert.Empty(t, w.published, "a run that cannot be does not start")
 	}
 
-	w = bare() // no retry for what time does not heal
+	w = bare() // no retry for what time does not heal, and one word for it
 	w.before = func(_ int, op string) error {
-		if op == "CreateMultipartUpload" {
+		if op == "CreateMultipartUpload" || op == "ListMultipartUploads" {
 			return apiError("NoSuchBucket")
 		}
 		return nil
@@ -233,6 +234,8 @@ func TestPreflight(t *testing.T) {
 	begun = w.Now()
 	_, err = w.handle("preflight", ActionPreflight)
 	require.ErrorContains(t, err, "s3://bucket/exports/preflight/"+runID+": api error NoSuchBucket")
+	require.ErrorContains(t, err, "the bucket bucket does not exist: create it")
+	require.NotContains(t, err.Error(), "allow ")
 	assert.Equal(t, begun, w.Now())
 
 	w = bare()
