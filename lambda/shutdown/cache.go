@@ -75,7 +75,23 @@ func (r *run) readMembership(ctx context.Context) error {
 	return nil
 }
 
-// deleteCache deletes the cache if the stack made it and this run owns it.
+// ours tells whether this run made the cache, or an earlier run of this stack did: a schedule `watch` made anew over a living cache is the
+// guard of a new run, and the old one's is gone.
+func (r *run) ours(tags []types.Tag) (owner string, ours bool) {
+	var name string
+	for _, t := range tags {
+		switch aws.ToString(t.Key) {
+		case "run":
+			owner = aws.ToString(t.Value)
+		case "name":
+			name = aws.ToString(t.Value)
+		}
+	}
+	_, err := ParseRun(owner)
+	return owner, owner == r.id || err == nil && owner < r.id && name == r.cfg.Name // runs sort by time
+}
+
+// deleteCache deletes the cache if the stack made it, for this run or an earlier one.
 func (r *run) deleteCache(ctx context.Context) error {
 	c := r.cache()
 	if c == nil || !r.cfg.Cache.Delete {
@@ -100,13 +116,7 @@ func (r *run) deleteCache(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the tags of %s, which say whose it is: %w", c, err)
 	}
-	var owner string
-	for _, t := range tags.TagList {
-		if aws.ToString(t.Key) == "run" {
-			owner = aws.ToString(t.Value)
-		}
-	}
-	if owner != r.id {
+	if owner, ours := r.ours(tags.TagList); !ours {
 		return fmt.Errorf("%s has the tag run=%q, not %q: it was not created by this run and is not deleted; run `mage destroy` or delete it by hand", c, owner, r.id)
 	}
 	switch err = c.delete(ctx); {

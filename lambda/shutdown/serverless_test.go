@@ -83,9 +83,9 @@ func TestExistingCache(t *testing.T) {
 			assert.Contains(t, w.text(metricsKey), "AWS/ElastiCache,CurrItems")
 		})
 	}
-	for kind, make := range kinds { // one whose tag is another run's is nobody's to delete either
+	for kind, make := range kinds { // one of another stack is not this one's to delete either
 		w := make()
-		w.cacheRun = "2026-11-22T01-01-01Z"
+		w.cacheRun, w.cacheName = "2026-11-22T01-01-01Z", "other"
 		_, err := w.handle("stop", ActionStop)
 		require.ErrorContains(t, err, `has the tag run="2026-11-22T01-01-01Z"`, kind)
 		assert.Equal(t, "available", w.cache)

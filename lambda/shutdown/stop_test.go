@@ -245,14 +245,16 @@ func TestCacheThatTakesLongToGo(t *testing.T) {
 }
 
 func TestCacheOfSomeoneElse(t *testing.T) {
-	w := newWorld()
-	w.cacheRun = "2026-11-22T01-01-01Z"
-	_, err := w.handle("stop", ActionStop)
-	require.ErrorContains(t, err, `replication group perf has the tag run="2026-11-22T01-01-01Z"`)
-	assert.Zero(t, w.called("DeleteReplicationGroup"))
-	assert.True(t, w.manifest(t).Complete, "the exports are there")
+	for _, tag := range []struct{ run, name string }{{"2026-11-22T01-01-01Z", "other"}, {"2026-11-22T01-01-01Z", ""}, {"2026-11-24T01-01-01Z", "perf"}, {"", "perf"}, {"1", "perf"}} {
+		w := newWorld()
+		w.cacheRun, w.cacheName = tag.run, tag.name
+		_, err := w.handle("stop", ActionStop)
+		require.ErrorContains(t, err, fmt.Sprintf("replication group perf has the tag run=%q", tag.run))
+		assert.Zero(t, w.called("DeleteReplicationGroup"))
+		assert.True(t, w.manifest(t).Complete, "the exports are there")
+	}
 
-	w = newWorld()
+	w := newWorld()
 	w.cfg.Cache.Delete, w.cacheRun = false, ""
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
@@ -261,6 +263,16 @@ func TestCacheOfSomeoneElse(t *testing.T) {
 	assert.Zero(t, w.called("DeleteReplicationGroup")+w.called("ListTagsForResource"))
 	assert.Nil(t, w.manifest(t).Membership.DeletionRequestedAt, "it stays")
 	assert.Empty(t, w.schedules)
+}
+
+// An apply that began a new run and failed before it reached the cache: the cache is still tagged with the stack's run before.
+func TestCacheOfAnEarlierRun(t *testing.T) {
+	w := newWorld()
+	w.cacheRun = "2026-11-22T01-01-01Z"
+	answer, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	assert.Equal(t, StatusDone, answer.Status)
+	w.assertEnded(t)
 }
 
 func TestTasksThatDoNotStop(t *testing.T) {

@@ -89,8 +89,8 @@ func TestWatchAfterAFailedApply(t *testing.T) {
 	require.NoError(t, err)
 	w.assertEnded(t)
 
-	w = newWorld() // the name belongs to an older run's cache
-	w.service, w.desired, w.cacheRun, w.clock = false, 0, "2026-11-01T00-00-00Z", at("2026-11-23T06:00:00Z")
+	w = newWorld() // the name belongs to somebody else's cache
+	w.service, w.desired, w.cacheRun, w.cacheName, w.clock = false, 0, "2026-11-01T00-00-00Z", "other", at("2026-11-23T06:00:00Z")
 	_, err = w.tick()
 	require.ErrorContains(t, err, "was not created by this run")
 	assert.Equal(t, "available", w.cache)

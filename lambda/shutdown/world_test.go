@@ -64,6 +64,7 @@ type world struct {
 	stuck     bool            // tasks never stop
 	cache     string          // status; empty: NotFound
 	cacheRun  string          // tag
+	cacheName string          // tag
 	deleting  int             // descriptions before a deleting cache is gone
 	lag       time.Duration   // of the last metrics
 	streams   map[string]map[string][]string
@@ -91,7 +92,7 @@ type upload struct {
 }
 
 func newWorld() *world {
-	w := &world{clock: at("2026-11-23T04:25:00Z"), service: true, desired: 2, cache: "available", cacheRun: runID, deleting: 3,
+	w := &world{clock: at("2026-11-23T04:25:00Z"), service: true, desired: 2, cache: "available", cacheRun: runID, cacheName: "perf", deleting: 3,
 		objects: map[string]*object{}, uploads: map[string]*upload{},
 		cfg: Config{Name: "perf", Bucket: "bucket", Prefix: "exports", Cluster: "perf", Service: "perf-load", Minutes: 60, PeriodSeconds: 60,
 			Cache:     Cache{ReplicationGroup: "perf", Delete: true},
@@ -329,7 +330,7 @@ func (w *world) ListTagsForResource(_ context.Context, in *elasticache.ListTagsF
 		if w.cache == "" {
 			return nil, &cachetypes.ReplicationGroupNotFoundFault{}
 		}
-		return &elasticache.ListTagsForResourceOutput{TagList: []cachetypes.Tag{{Key: aws.String("run"), Value: &w.cacheRun}}}, nil
+		return &elasticache.ListTagsForResourceOutput{TagList: []cachetypes.Tag{{Key: aws.String("name"), Value: &w.cacheName}, {Key: aws.String("run"), Value: &w.cacheRun}}}, nil
 	})
 }
 
