@@ -3,8 +3,6 @@ package ops
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -89,26 +87,68 @@ func LocalRun(ctx context.Context, p *Project) (err error) {
 	if err = errors.Join(err, w.end()); err != nil {
 		return err
 	}
-	summary, err := p.summary(w, d.inputs, m)
-	if err != nil {
-		return err
-	}
-	p.say("done: nothing is left running")
-	_, _ = summary.WriteTo(out)
-	return p.answer(ctx, out, folderExports(filepath.Join(p.local(), "s3", w.hello.Bucket, d.inputs.Prefix)), m.Run)
+	return p.answer(ctx, out, w, folderExports(filepath.Join(p.local(), "s3", w.hello.Bucket, d.inputs.Prefix)), m)
 }
 
-// answer ends a run: the verdict, and where the report is.
-func (p *Project) answer(ctx context.Context, out io.Writer, from exported, run string) error {
-	r, err := analyse(ctx, from, run)
+// answer ends a run: its first figures, the verdict, and where the files and the report are. An answer that is not whole is an error.
+func (p *Project) answer(ctx context.Context, out io.Writer, w *world, from folderExports, m *export.Manifest) error {
+	r, err := analyse(ctx, from, m.Run)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "  verdict       %s\n", r.Verdict.Sentence)
+	if err := whole(r); err != nil {
+		return fmt.Errorf("the exports in %s are not whole: %w", p.path(string(from)), err)
+	}
+	p.say("done: nothing is left running")
+	var rows [][2]string
+	row := func(name, format string, args ...any) {
+		rows = append(rows, [2]string{name, fmt.Sprintf(format, args...)})
+	}
+	if r.Configuration.Server == "" {
+		row("server", "%s", w.hello.CacheServer)
+	}
+	if strings.HasPrefix(w.hello.CacheServer, "miniredis") {
+		row("note", "the cache was miniredis, as neither valkey-server nor redis-server is on PATH: these are not the figures of Redis or Valkey")
+	}
+	for _, o := range m.Objects {
+		row(o.Kind, "%s (%s bytes, %s lines)", p.path(filepath.Join(p.local(), "s3", w.hello.Bucket, filepath.FromSlash(o.Key))), report.Thousands(float64(o.Bytes)), report.Thousands(float64(o.Rows)))
+	}
+	row("manifest", "%s (complete)", p.path(filepath.Join(string(from), "manifest", m.Run+".json")))
+	row("verdict", "%s", r.Verdict.Sentence)
+	if err := page.Summary(out, r, rows); err != nil {
+		return err
+	}
 	plain := *p
 	plain.Out = out
-	_, err = plain.writeReport(ctx, from, run, r, func(w io.Writer) error { return page.HTML(w, r) })
+	_, err = plain.writeReport(ctx, from, m.Run, r, func(w io.Writer) error { return page.HTML(w, r) })
 	return err
+}
+
+// whole tells what is wrong with the exports of a run in which everything should have gone well.
+func whole(r *report.Results) error {
+	for _, kind := range []string{export.KindMetrics, export.KindLogs} {
+		i := slices.IndexFunc(r.Provenance.Files, func(s report.Source) bool { return s.Kind == kind })
+		switch {
+		case i < 0:
+			return fmt.Errorf("the manifest lists no %s", kind)
+		case r.Provenance.Files[i].Verified == nil || !*r.Provenance.Files[i].Verified:
+			return fmt.Errorf("%s is not as the manifest says", r.Provenance.Files[i].Key)
+		}
+	}
+	switch {
+	case len(r.Nodes) == 0:
+		return errors.New("there is no metric of a cache node")
+	case r.Network.Fargate.ServiceCPU == nil:
+		return errors.New("there is no metric of the load's service")
+	case len(r.Tasks) == 0:
+		return errors.New("there is no line of a load task")
+	}
+	for _, t := range r.Tasks {
+		if t.State != "ok" {
+			return fmt.Errorf("task %s is %s: %s", t.ID, t.State, t.Trouble)
+		}
+	}
+	return nil
 }
 
 // LocalUp starts the embedded AWS, prints the environment that leads to it, and keeps it until Ctrl-C.
@@ -201,75 +241,6 @@ func (p *Project) waitRun(ctx context.Context, d *deployed) (*export.Manifest, e
 		left := d.stopsAt.Sub(now)
 		shown.at(1-float64(left)/float64(whole), "%s left, %s operations/s", left.Round(time.Second), report.Thousands(float64(rate)))
 	}
-}
-
-// summary reads the exported files and holds them against the manifest: an answer that is not whole is an error.
-func (p *Project) summary(w *world, in *Inputs, m *export.Manifest) (*report.Summary, error) {
-	folder := filepath.Join(p.local(), "s3", w.hello.Bucket)
-	read := func(kind string) (*export.Object, []byte, error) {
-		o, ok := m.Object(kind)
-		if !ok {
-			return nil, nil, fmt.Errorf("the manifest of run %s lists no %s", m.Run, kind)
-		}
-		content, err := os.ReadFile(filepath.Join(folder, filepath.FromSlash(o.Key)))
-		if err != nil {
-			return nil, nil, err
-		}
-		if sum := sha256.Sum256(content); int64(len(content)) != o.Bytes || hex.EncodeToString(sum[:]) != o.SHA256 {
-			return nil, nil, fmt.Errorf("%s is not as the manifest says: %d bytes of %d", o.Key, len(content), o.Bytes)
-		}
-		return &o, content, nil
-	}
-	csv, content, err := read(export.KindMetrics)
-	if err != nil {
-		return nil, err
-	}
-	metrics, err := report.ReadMetrics(bytes.NewReader(content))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", csv.Key, err)
-	}
-	for _, namespace := range []string{"AWS/ElastiCache", "AWS/ECS"} {
-		if metrics.Namespaces[namespace] == 0 {
-			return nil, fmt.Errorf("%s has no row of %s", csv.Key, namespace)
-		}
-	}
-	text, content, err := read(export.KindLogs)
-	if err != nil {
-		return nil, err
-	}
-	log, err := report.ParseLog(bytes.NewReader(content))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", text.Key, err)
-	}
-	if len(log.Tasks) == 0 {
-		return nil, fmt.Errorf("%s has no line of a load task", text.Key)
-	}
-	for _, t := range log.Tasks {
-		if !t.OK() {
-			return nil, fmt.Errorf("task %s: %s; see %s", t.ID, t.Trouble(), text.Key)
-		}
-	}
-	manifest := filepath.Join(folder, filepath.FromSlash(filepath.Dir(filepath.Dir(csv.Key))), "manifest", m.Run+".json")
-	info, err := os.Stat(manifest)
-	if err != nil {
-		return nil, err
-	}
-	object := func(o *export.Object) string { return p.path(filepath.Join(folder, filepath.FromSlash(o.Key))) }
-	var notes []string
-	if strings.HasPrefix(w.hello.CacheServer, "miniredis") {
-		notes = append(notes, "the cache was miniredis, as neither valkey-server nor redis-server is on PATH: these are not the figures of Redis or Valkey")
-	}
-	return &report.Summary{
-		Notes: notes,
-		Run:   m.Run, Server: w.hello.CacheServer, Generator: w.hello.Generator, Log: log,
-		What: fmt.Sprintf("%d min, %d task(s) x %d threads x %d clients, pipeline %d, %d bytes, SET:GET %s", in.Minutes, in.Load.TaskCount, in.Load.Threads,
-			in.Load.Clients, in.Load.Pipeline, in.Load.DataSize, in.Load.Ratio),
-		Files: []report.File{
-			{Name: "metrics", Path: object(csv), Bytes: csv.Bytes, Holds: report.Thousands(float64(metrics.Rows)) + " rows"},
-			{Name: "log", Path: object(text), Bytes: text.Bytes, Holds: report.Thousands(float64(log.Lines)) + " lines"},
-			{Name: "manifest", Path: p.path(manifest), Bytes: info.Size(), Holds: "complete"},
-		},
-	}, nil
 }
 
 func (p *Project) terraformLog() string { return filepath.Join(p.local(), "terraform.log") }

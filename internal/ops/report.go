@@ -29,15 +29,26 @@ func Report(ctx context.Context, p *Project) error {
 	if err != nil {
 		return err
 	}
+	return p.report(ctx, from)
+}
+
+func (p *Project) report(ctx context.Context, from exported) error {
+	run := getenv(p.Env, "RUN")
 	runs := strings.FieldsFunc(getenv(p.Env, "RUNS"), func(r rune) bool { return r == ',' || r == ' ' })
-	if len(runs) == 0 {
-		run := getenv(p.Env, "RUN")
-		if run == "" {
-			if run, err = latestRun(ctx, from); err != nil {
-				return err
-			}
-		}
+	switch {
+	case run != "" && len(runs) > 0:
+		return fmt.Errorf("RUN=%s and RUNS=%s: give one of them", run, strings.Join(runs, ","))
+	case run != "":
 		runs = []string{run}
+	case len(runs) == 0:
+		known, err := runsOf(ctx, from)
+		if err != nil {
+			return err
+		}
+		if len(known) == 0 {
+			return fmt.Errorf("%s has no exported run yet; `go tool mage status` says where a run stands", from)
+		}
+		runs = known[:1]
 	}
 	var all []*report.Results
 	for _, run := range runs {
@@ -61,7 +72,11 @@ func Report(ctx context.Context, p *Project) error {
 	if err := page.CompareText(p.Out, c); err != nil {
 		return err
 	}
-	_, err = p.writeReport(ctx, from, strings.Join(runs, "_"), c, func(w io.Writer) error { return page.CompareHTML(w, c) })
+	name := strings.Join(runs, "_")
+	if len(name) > 200 { // a file's name has at most 255 bytes
+		name = fmt.Sprintf("%s_and_%d_more", runs[0], len(runs)-1)
+	}
+	_, err := p.writeReport(ctx, from, name, c, func(w io.Writer) error { return page.CompareHTML(w, c) })
 	return err
 }
 
@@ -92,19 +107,26 @@ func (p *Project) exports(ctx context.Context) (exported, error) {
 	return bucketExports{s3.NewFromConfig(cfg), in.Bucket, in.Prefix}, nil
 }
 
-// latestRun is the newest run that has a manifest, or else metrics. Runs sort by time.
-func latestRun(ctx context.Context, from exported) (string, error) {
-	for folder, suffix := range map[string]string{"manifest": ".json", "metrics": ".csv"} {
-		names, err := from.list(ctx, folder)
+// runsOf are the runs that have a manifest, or where there is none those that have metrics, the latest first: names of runs sort by time.
+func runsOf(ctx context.Context, from exported) ([]string, error) {
+	for _, of := range [][2]string{{"manifest", ".json"}, {"metrics", ".csv"}} {
+		names, err := from.list(ctx, of[0])
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		names = slices.DeleteFunc(names, func(n string) bool { return !strings.HasSuffix(n, suffix) })
-		if len(names) > 0 {
-			return strings.TrimSuffix(slices.Max(names), suffix), nil
+		var runs []string
+		for _, n := range names {
+			if run, is := strings.CutSuffix(n, of[1]); is {
+				runs = append(runs, run)
+			}
+		}
+		if len(runs) > 0 {
+			slices.Sort(runs)
+			slices.Reverse(runs)
+			return runs, nil
 		}
 	}
-	return "", fmt.Errorf("%s has no exported run yet; `go tool mage status` says where a run stands", from)
+	return nil, nil
 }
 
 // analyse reads what there is of a run; sections whose file is missing say so in the answer.
@@ -145,7 +167,15 @@ func analyse(ctx context.Context, from exported, run string) (*report.Results, e
 		return nil, err
 	}
 	if in.Metrics == nil && in.Logs == nil {
-		return nil, fmt.Errorf("%s has neither metrics/%s.csv nor logs/%s.txt: is the run right, and finished?", from, run, run)
+		known, err := runsOf(ctx, from)
+		if err != nil {
+			return nil, err
+		}
+		advice := "it has no exported run"
+		if n := min(3, len(known)); n > 0 {
+			advice = "its latest are " + strings.Join(known[:n], ", ")
+		}
+		return nil, fmt.Errorf("%s has no run %s, neither metrics nor logs: %s; `go tool mage status` says where a run stands", from, run, advice)
 	}
 	r, err := report.Analyze(ctx, in)
 	if err != nil {

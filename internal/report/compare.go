@@ -120,6 +120,7 @@ type test struct {
 
 var tests = map[string]test{
 	"ops_per_second":            {series: func(r *Results) *Series { return r.Client.Throughput }, statistic: mean, spoiledBy: []string{"workload"}},
+	"load_bytes_per_second":     {series: func(r *Results) *Series { return r.Client.Bytes }, statistic: mean, spoiledBy: []string{"workload"}},
 	"latency_mean_ms":           {series: func(r *Results) *Series { return r.Client.MeanLatency }, statistic: mean, spoiledBy: []string{"workload", "latency"}},
 	"latency_p50_ms":            {percent: 50, spoiledBy: []string{"workload", "latency"}},
 	"latency_p99_ms":            {percent: 99, spoiledBy: []string{"workload", "latency"}},

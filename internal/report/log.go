@@ -56,6 +56,21 @@ type Task struct {
 // OK tells whether the task loaded the cache to the end and its result counts.
 func (t *Task) OK() bool { return t.Verdict == "ok" && t.Totals != nil && t.Totals.OpsPerSecond > 0 }
 
+// Trouble says why a task is not OK.
+func (t *Task) Trouble() string {
+	switch {
+	case t.Failed != "":
+		return "failed: " + t.Failed
+	case t.Verdict == "":
+		return "did not finish"
+	case t.Totals == nil:
+		return "printed no final table"
+	case t.Verdict != "ok":
+		return fmt.Sprintf("%s (exit %d)", t.Verdict, t.Exit)
+	}
+	return "no operations"
+}
+
 // Log is what an exported log says about a run.
 type Log struct {
 	Tasks         []*Task // by stream name

@@ -176,6 +176,9 @@ func (a *analysis) headline() {
 		work := combine(a.s.of(a.nodes, commands, (*samples).rate), add)
 		a.figure("ops_per_second", "Throughput", "ops/s", "higher", work.over(w, mean), &w, "commands that the nodes processed, for there is no log of the load", absent)
 	}
+	if a.Client.Bytes != nil {
+		a.figure("load_bytes_per_second", "Traffic of the load", "bytes/s", "higher", a.l.bytes.grid(*load, nil).over(w, mean), &w, "requests and replies of all tasks, as memtier counts them", absent)
+	}
 	l := &a.Client.Latency
 	const merged = "merged histograms of all of the load: a histogram has no times"
 	a.figure("latency_mean_ms", "Mean latency", "ms", "lower", l.MeanMS, l.Window, merged, l.Note)

@@ -82,7 +82,7 @@ func burst(minutes float64, step, tasks, nodes int) *report.Results {
 			{ID: "latency_p999_ms", Label: "latency p99.9", Value: ptr(11.903), Unit: "ms", Better: "lower", Window: load, Note: "merged from the histograms of 4 tasks"},
 			{ID: "hit_percent", Label: "reads that hit", Value: ptr(99.2), Unit: "percent", Better: "higher", Window: load},
 			{ID: "usd_per_million", Label: "cost of a million operations", Value: ptr(0.000921), Unit: "USD", Better: "lower", Window: load},
-			{ID: "bytes", Label: "traffic of the load", Value: ptr(71.2e6), Unit: "bytes/s", Window: steady},
+			{ID: "load_bytes_per_second", Label: "traffic of the load", Value: ptr(71.2e6), Unit: "bytes/s", Window: steady},
 			{ID: "credits", Label: "CPU credits used", Unit: "credits", Note: "CPUCreditUsage is not in the export"},
 		},
 		Client: report.Client{
@@ -270,6 +270,14 @@ func TestText(t *testing.T) {
 			narrow(t, b.String())
 			golden(t, name+".txt", b.String())
 		})
+	}
+}
+
+func TestSummary(t *testing.T) {
+	for name, r := range map[string]*report.Results{"burst": burst(30, 30, 4, 2), "bare": bare()} {
+		var b bytes.Buffer
+		require.NoError(t, Summary(&b, r, [][2]string{{"metrics", "s3/exports/metrics/x.csv"}, {"nothing", ""}}))
+		golden(t, "summary-"+name+".txt", b.String())
 	}
 }
 

@@ -1,0 +1,189 @@
+package ops
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+var threeRuns = []string{"2026-11-21T03-08-09Z", "2026-11-22T03-08-09Z", "2026-11-23T03-08-09Z"}
+
+// exportsOf writes small exports of runs, a minute of one task each, as a bucket or local:run has them.
+func exportsOf(t *testing.T, runs ...string) string {
+	t.Helper()
+	folder := t.TempDir()
+	write := func(kind, name, text string) {
+		require.NoError(t, os.MkdirAll(filepath.Join(folder, kind), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, kind, name), []byte(text), 0o644))
+	}
+	for i, run := range runs {
+		log := fmt.Sprintf("[2026-11-23T03:10:00.000Z] [load/memtier/a] load: run=%s task=a generator=\"memtier_benchmark 2.3.1\"\n", run)
+		for s := 1; s <= 60; s++ {
+			log += fmt.Sprintf("[2026-11-23T03:10:%02d.500Z] [load/memtier/a] [RUN #1 5%%, %d secs]  2 threads 10 conns:     %d ops,   %d (avg:   1000) ops/sec, 1.00MB/sec (avg: 1.00MB/sec),  0.50 (avg:  0.60) msec latency\n",
+				s-1, s, s*1000*(i+1), 1000*(i+1))
+		}
+		write("logs", run+".txt", log)
+		write("metrics", run+".csv", strings.Join(export.Columns, ",")+"\n"+
+			"2026-11-23T03:10:00+00:00,AWS/ElastiCache,EngineCPUUtilization,Average,50,Percent,CacheClusterId=c-001;CacheNodeId=0001\n"+
+			"2026-11-23T03:10:00+00:00,AWS/ECS,CPUUtilization,Average,50,Percent,ClusterName=n;ServiceName=n-load\n")
+		write("manifest", run+".json", fmt.Sprintf(`{"schema_version":1,"name":"n","run":%q,"complete":true,"created_at":"2026-11-23T03:20:00Z","tasks":[],"objects":[],"warnings":[]}`, run))
+	}
+	return folder
+}
+
+func (p *Project) reported(t *testing.T, from exported, env ...string) (text string, err error) {
+	t.Helper()
+	var out bytes.Buffer
+	asked := *p
+	asked.Out, asked.Env = &out, env
+	err = asked.report(t.Context(), from)
+	return out.String(), err
+}
+
+func TestReportOfAFolder(t *testing.T) {
+	folder := exportsOf(t, threeRuns...)
+	p := &Project{Root: t.TempDir(), Env: []string{"FROM=" + folder}}
+	from, err := p.exports(t.Context())
+	require.NoError(t, err)
+
+	text, err := p.reported(t, from)
+	require.NoError(t, err)
+	require.Contains(t, text, "run "+threeRuns[2]+" of n\n", "the default is the latest")
+	require.Contains(t, text, "3,000 ops/s")
+	text, err = p.reported(t, from, "RUN="+threeRuns[0], "UPLOAD=1")
+	require.NoError(t, err)
+	require.Contains(t, text, "1,000 ops/s")
+	for _, run := range []string{threeRuns[0], threeRuns[2]} {
+		require.FileExists(t, filepath.Join(folder, "report", run, "report.html"), "beside the exports, as they would be in S3")
+		content, err := os.ReadFile(filepath.Join(folder, "report", run, "results.json"))
+		require.NoError(t, err)
+		var r report.Results
+		require.NoError(t, json.Unmarshal(content, &r))
+		require.Equal(t, run, r.Run)
+	}
+
+	text, err = p.reported(t, from, "RUNS="+strings.Join(threeRuns, ", "))
+	require.NoError(t, err)
+	require.Contains(t, text, "3 runs, each against A")
+	content, err := os.ReadFile(filepath.Join(folder, "report", strings.Join(threeRuns, "_"), "results.json"))
+	require.NoError(t, err)
+	var c report.Comparison
+	require.NoError(t, json.Unmarshal(content, &c))
+	require.Equal(t, threeRuns, c.Runs)
+
+	many := strings.Repeat(threeRuns[0]+",", 15)
+	text, err = p.reported(t, from, "RUNS="+many)
+	require.NoError(t, err)
+	require.Contains(t, text, threeRuns[0]+"_and_14_more")
+}
+
+func TestReportSaysWhatToDo(t *testing.T) {
+	folder := folderExports(exportsOf(t, append([]string{"2026-11-20T03-08-09Z"}, threeRuns...)...))
+	p := &Project{Root: t.TempDir()}
+	const latest = "its latest are 2026-11-23T03-08-09Z, 2026-11-22T03-08-09Z, 2026-11-21T03-08-09Z"
+	_, err := p.reported(t, folder, "RUN=2026-11-24T00-00-00Z")
+	require.ErrorContains(t, err, "has no run 2026-11-24T00-00-00Z, neither metrics nor logs: "+latest)
+	_, err = p.reported(t, folder, "RUNS="+threeRuns[0]+",x")
+	require.ErrorContains(t, err, "has no run x")
+	_, err = p.reported(t, folder, "RUN=a", "RUNS=b,c")
+	require.ErrorContains(t, err, "RUN=a and RUNS=b,c: give one of them")
+
+	empty := t.TempDir()
+	p.Env = []string{"FROM=" + empty}
+	_, err = p.exports(t.Context())
+	require.ErrorContains(t, err, "has no folder metrics; give the folder that holds metrics/, logs/ and manifest/")
+	require.NoError(t, os.Mkdir(filepath.Join(empty, "metrics"), 0o755))
+	_, err = p.reported(t, folderExports(empty))
+	require.ErrorContains(t, err, "has no exported run yet; `go tool mage status` says where a run stands")
+	_, err = p.reported(t, folderExports(empty), "RUN=x")
+	require.ErrorContains(t, err, "it has no exported run")
+
+	require.NoError(t, os.WriteFile(filepath.Join(string(folder), "manifest", threeRuns[2]+".json"), []byte(`{"schema_version":7}`), 0o644))
+	_, err = p.reported(t, folder)
+	require.ErrorContains(t, err, "schema_version 7")
+}
+
+// bucket serves a folder of exports as s3://b/exports/, and keeps what is put.
+func bucket(t *testing.T, folder string, put map[string]string) bucketExports {
+	cfg, err := answering(func(what string, _ url.Values) (int, map[string]string, string) {
+		if key, is := strings.CutPrefix(what, "PUT /b/"); is {
+			put[key] = what
+			return 200, nil, ""
+		}
+		if what == "GET /b" || what == "GET /b/" { // the only list that is asked for is that of the manifests
+			list := ""
+			for _, run := range threeRuns {
+				list += "<Contents><Key>exports/manifest/" + run + ".json</Key></Contents>"
+			}
+			return 200, nil, "<ListBucketResult>" + list + "</ListBucketResult>"
+		}
+		content, err := os.ReadFile(filepath.Join(folder, strings.TrimPrefix(what, "GET /b/exports/")))
+		if err != nil {
+			return 404, nil, `<Error><Code>NoSuchKey</Code></Error>`
+		}
+		return 200, nil, string(content)
+	})(context.Background(), "")
+	require.NoError(t, err)
+	return bucketExports{s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), "b", "exports"}
+}
+
+func TestReportOfABucket(t *testing.T) {
+	put := map[string]string{}
+	p, from := &Project{Root: t.TempDir()}, bucket(t, exportsOf(t, threeRuns...), put)
+	text, err := p.reported(t, from)
+	require.NoError(t, err)
+	require.Contains(t, text, "run "+threeRuns[2])
+	require.FileExists(t, filepath.Join(p.Root, "reports", threeRuns[2], "report.html"))
+	require.Empty(t, put, "nothing is uploaded unless it is asked for")
+
+	_, err = p.reported(t, from, "RUNS="+threeRuns[0]+","+threeRuns[1], "UPLOAD=1")
+	require.NoError(t, err)
+	pair := "exports/report/" + threeRuns[0] + "_" + threeRuns[1]
+	var keys []string
+	for key := range put {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	require.Equal(t, []string{pair + "/report.html", pair + "/results.json"}, keys)
+
+	_, err = p.reported(t, from, "RUN=x")
+	require.ErrorContains(t, err, "s3://b/exports/ has no run x, neither metrics nor logs: its latest are "+threeRuns[2])
+}
+
+// local:run ends with an error when what it exported is not what it should be.
+func TestExportsOfALocalRunAreWhole(t *testing.T) {
+	yes, no := true, false
+	good := func() *report.Results {
+		r := &report.Results{Nodes: []report.NodeResult{{ID: "c-001"}}, Tasks: []report.TaskResult{{ID: "a", State: "ok"}}}
+		r.Network.Fargate.ServiceCPU = &report.Series{}
+		r.Provenance.Files = []report.Source{{Kind: export.KindMetrics, Key: "m.csv", Verified: &yes}, {Kind: export.KindLogs, Key: "l.txt", Verified: &yes}}
+		return r
+	}
+	require.NoError(t, whole(good()))
+	for says, spoil := range map[string]func(*report.Results){
+		"the manifest lists no logs":        func(r *report.Results) { r.Provenance.Files = r.Provenance.Files[:1] },
+		"m.csv is not as the manifest says": func(r *report.Results) { r.Provenance.Files[0].Verified = &no },
+		"no metric of a cache node":         func(r *report.Results) { r.Nodes = nil },
+		"no metric of the load's service":   func(r *report.Results) { r.Network.Fargate.ServiceCPU = nil },
+		"no line of a load task":            func(r *report.Results) { r.Tasks = nil },
+		"task a is died: did not finish":    func(r *report.Results) { r.Tasks[0].State, r.Tasks[0].Trouble = "died", "did not finish" },
+		"l.txt is not as the manifest says": func(r *report.Results) { r.Provenance.Files[1].Verified = nil },
+	} {
+		r := good()
+		spoil(r)
+		require.ErrorContains(t, whole(r), says)
+	}
+}

@@ -1,0 +1,46 @@
+package page
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
+)
+
+// Summary writes a run in a few lines: what it was, its first figures, and rows of the caller's.
+func Summary(w io.Writer, r *report.Results, rows [][2]string) error {
+	c := &r.Configuration
+	values := func(format string, ids ...string) string { // those that are known, each in its format
+		var parts []string
+		formats := strings.Split(format, ", ")
+		for i, id := range ids {
+			for _, f := range r.Headline {
+				if f.ID == id && f.Value != nil {
+					parts = append(parts, fmt.Sprintf(formats[i], amount(f.Value, f.Unit)))
+				}
+			}
+		}
+		return strings.Join(parts, ", ")
+	}
+	var all [][2]string
+	add := func(name, text string) { all = append(all, [2]string{name, text}) }
+	if load := r.Phases.Load; load != nil {
+		add("load", fmt.Sprintf("%s, %d task%s x %d threads x %d clients, pipeline %d, %d bytes, SET:GET %s", duration(load.Duration()), c.Tasks, plural(c.Tasks),
+			c.Threads, c.Clients, c.Pipeline, c.DataSize, c.Ratio))
+	}
+	add("server", c.Server)
+	add("generator", c.Generator)
+	add("throughput", values("%s, %s, %s of the reads hit", "ops_per_second", "load_bytes_per_second", "hit_percent"))
+	add("latency", values("p50 %s, p99 %s, p99.9 %s", "latency_p50_ms", "latency_p99_ms", "latency_p999_ms"))
+	fmt.Fprintf(w, "Run %s\n", r.Run)
+	for _, row := range append(all, rows...) {
+		if row[1] == "" {
+			continue
+		}
+		if _, err := fmt.Fprintf(w, "  %-13s %s\n", row[0], strings.TrimSpace(row[1])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
