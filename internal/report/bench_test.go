@@ -1,58 +1,97 @@
-package report
+package report_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
 	"os"
-	"runtime"
+	"path/filepath"
 	"runtime/debug"
 	"strconv"
-	"sync/atomic"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 )
 
-// An hour of 4 tasks, the usual run.
-func BenchmarkHour(b *testing.B) {
-	bench(b, crafted{minutes: 60, tasks: 4, nodes: 3, taskCPU: 40, bulk: 50})
+const mostOfAPage = 5 << 20 // bytes
+
+// However long the run and however many its tasks and nodes, the page and results.json stay of a size to open.
+func TestPageOfADayIsSmall(t *testing.T) {
+	r, err := report.Analyze(t.Context(), report.CraftedDay(24, true))
+	require.NoError(t, err)
+	require.Len(t, r.Tasks, 100)
+	require.Len(t, r.Nodes, 90)
+	require.Len(t, r.Client.Throughput.Values, 1440)
+	var html bytes.Buffer
+	require.NoError(t, page.HTML(&html, r))
+	require.Less(t, html.Len(), mostOfAPage)
+	text, err := json.Marshal(r)
+	require.NoError(t, err)
+	require.Less(t, len(text), 2*mostOfAPage)
 }
 
-// A day of 100 tasks and 90 nodes: about 1 GB of CSV and 2 GB of log, made while it is read, which costs more than half of the time. HOURS shortens it.
-//
-//	HOURS=24 go test ./internal/report -run '^$' -bench Day -benchtime 1x
-func BenchmarkDay(b *testing.B) {
+func BenchmarkReport(b *testing.B) {
+	b.Run("1h-4-tasks-3-nodes", func(b *testing.B) { bench(b, report.CraftedHour()) })
+	// A day of 100 tasks and 90 nodes. HOURS=24 is the whole one: it needs 3 GB under TMPDIR and some minutes to make the files.
 	hours, _ := strconv.Atoi(os.Getenv("HOURS"))
-	if hours == 0 {
-		hours = 1
-	}
-	bench(b, crafted{minutes: 60 * hours, tasks: 100, nodes: 90, taskCPU: 40, bulk: 45})
+	hours = max(1, hours)
+	b.Run(strconv.Itoa(hours)+"h-100-tasks-90-nodes", func(b *testing.B) { bench(b, report.CraftedDay(hours, false)) })
 }
 
-func bench(b *testing.B, c crafted) {
-	debug.SetGCPercent(100)
-	var peak atomic.Uint64
-	done := make(chan struct{})
-	go func() {
-		var m runtime.MemStats
-		for {
-			runtime.ReadMemStats(&m)
-			peak.Store(max(peak.Load(), m.Sys-m.HeapReleased))
-			select {
-			case <-done:
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
-		}
-	}()
-	size := 0
-	for b.Loop() {
-		r := c.analyze(b)
-		text, err := json.Marshal(r)
+// bench measures from the files to the page. Peak memory is the process's, from after the files were made.
+func bench(b *testing.B, made report.Run) {
+	dir := b.TempDir()
+	size := map[string]int64{}
+	write := func(name string, from io.Reader) {
+		f, err := os.Create(filepath.Join(dir, name))
 		require.NoError(b, err)
-		size = len(text)
+		size[name], err = io.Copy(f, from)
+		require.NoError(b, err)
+		require.NoError(b, f.Close())
 	}
-	close(done)
-	b.ReportMetric(float64(peak.Load())/(1<<20), "peak-MiB")
-	b.ReportMetric(float64(size)/(1<<20), "results-MiB")
+	write("metrics.csv", made.Metrics)
+	write("logs.txt", made.Logs)
+	open := func(name string) *os.File {
+		f, err := os.Open(filepath.Join(dir, name))
+		require.NoError(b, err)
+		return f
+	}
+	debug.FreeOSMemory()
+	require.NoError(b, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)) // the high-water mark begins anew, proc_pid_clear_refs(5)
+	var html bytes.Buffer
+	began, n := time.Now(), 0
+	for b.Loop() {
+		metrics, logs := open("metrics.csv"), open("logs.txt")
+		r, err := report.Analyze(b.Context(), report.Run{Metrics: metrics, Logs: logs, Manifest: made.Manifest})
+		require.NoError(b, err)
+		html.Reset()
+		require.NoError(b, page.HTML(&html, r))
+		_, _ = metrics.Close(), logs.Close()
+		n++
+	}
+	b.ReportMetric(time.Since(began).Seconds()/float64(n), "s/report")
+	b.ReportMetric(float64(size["metrics.csv"])/1e6, "MB-of-CSV")
+	b.ReportMetric(float64(size["logs.txt"])/1e6, "MB-of-log")
+	b.ReportMetric(float64(html.Len())/1e6, "MB-of-page")
+	b.ReportMetric(float64(peak(b))/1024, "peak-MiB")
+}
+
+// peak is the most memory that the process held, in KiB.
+func peak(b *testing.B) int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	require.NoError(b, err)
+	for line := range strings.Lines(string(status)) {
+		if rest, is := strings.CutPrefix(line, "VmHWM:"); is {
+			n, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			require.NoError(b, err)
+			return n
+		}
+	}
+	b.Fatal("no VmHWM in /proc/self/status")
+	return 0
 }

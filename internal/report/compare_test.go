@@ -2,6 +2,7 @@ package report
 
 import (
 	"context"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -39,7 +40,10 @@ func TestCompare(t *testing.T) {
 	require.Equal(t, Higher, cell(t, c, "engine_cpu_percent").Direction)
 	require.Equal(t, BetterThan, cell(t, c, "usd_per_million_ops").Direction)
 	require.Equal(t, NotTested, cell(t, c, "latency_max_ms").Direction)
-	require.Equal(t, WorseThan, cell(t, Compare([]*Results{faster.analyze(t), one}), "ops_per_second").Direction)
+	asSchema(t, "comparison", c)
+	back := Compare([]*Results{faster.analyze(t), one})
+	require.Equal(t, WorseThan, cell(t, back, "ops_per_second").Direction)
+	require.Equal(t, Lower, cell(t, back, "engine_cpu_percent").Direction, "neither better nor worse")
 
 	require.Equal(t, WithinNoise, cell(t, Compare([]*Results{one, same.analyze(t)}), "ops_per_second").Direction)
 	require.Equal(t, Compare([]*Results{one, same.analyze(t)}), Compare([]*Results{one, same.analyze(t)}), "no chance in the answer")
@@ -74,5 +78,30 @@ func TestCompare(t *testing.T) {
 	c = Compare([]*Results{one, short.analyze(t)})
 	require.Equal(t, NotTested, cell(t, c, "engine_cpu_percent").Direction)
 	require.Contains(t, cell(t, c, "engine_cpu_percent").Why, "under 5 values")
+	asSchema(t, "comparison", c)
 	require.Empty(t, Compare(nil).Figures)
+	asSchema(t, "comparison", Compare(nil))
+
+	nothing, err := Analyze(context.Background(), Run{})
+	require.NoError(t, err)
+	c = Compare([]*Results{one, nothing, one})
+	asSchema(t, "comparison", c)
+	require.Equal(t, NotComparable, cell(t, c, "ops_per_second").Direction)
+	require.Equal(t, "run  does not have it", cell(t, c, "ops_per_second").Why)
+	require.Equal(t, WithinNoise, c.Figures[0].Cells[2].Direction, "a third run is held against the first as well")
+}
+
+// Minutes that hang together are fewer than they seem: blocks keep them together, and the interval of the same spread is wider.
+func TestBlocksKnowThatMinutesHangTogether(t *testing.T) {
+	of := func(rate func(minute int) float64) *Results {
+		c := crafted{minutes: 120, tasks: 1, nodes: 1, taskCPU: 40, every: 5, rate: func(_, s int) float64 { return rate(s / 60) }}
+		return c.analyze(t)
+	}
+	slow := of(func(m int) float64 { return 10_000 + 500*math.Sin(2*math.Pi*float64(m)/30) })
+	fast := of(func(m int) float64 { return 10_000 + 500*math.Sin(2*math.Pi*float64(m*11%30)/30) }) // the same values, shuffled
+	width := func(r *Results) float64 {
+		i := cell(t, Compare([]*Results{r, r}), "ops_per_second").Interval
+		return i[1] - i[0]
+	}
+	require.Greater(t, width(slow), 1.5*width(fast))
 }

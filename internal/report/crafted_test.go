@@ -36,6 +36,8 @@ type crafted struct {
 	settings     string                               // more members of settings.load
 	latency      func(task int) []int64               // microseconds; each value counts as a share of the operations
 	bulk         int                                  // metrics that the analysis does not read, for each node
+	every        int                                  // seconds between progress records; default 1
+	period       int                                  // minutes between datapoints; default 1
 }
 
 func (c crafted) end() time.Time { return began.Add(time.Duration(c.minutes) * time.Minute) }
@@ -95,7 +97,7 @@ func (c crafted) csv(w io.Writer) {
 		tails[n] = ",Unit,CacheClusterId=" + c.nodeName(n) + ";CacheNodeId=0001\n"
 	}
 	var b []byte
-	for m := -2; m < c.minutes+1; m++ {
+	for m := -2; m < c.minutes+1; m += max(1, c.period) {
 		stamp := began.Add(time.Duration(m) * time.Minute).Format("2006-01-02T15:04:05+00:00")
 		row := func(namespace, name, stat string, v float64, tail string) {
 			b = append(append(append(append(append(b[:0], stamp...), namespace...), name...), ','), stat...)
@@ -109,8 +111,10 @@ func (c crafted) csv(w io.Writer) {
 		for _, name := range names {
 			for n := range c.nodes {
 				v := values[name](n, m)
-				if loaded := m >= 0 && m < c.minutes; !loaded && statOf(name) == "Sum" {
-					v = 0
+				if loaded := m >= 0 && m < c.minutes; statOf(name) == "Sum" {
+					if v *= float64(max(1, c.period)); !loaded {
+						v = 0
+					}
 				}
 				row(",AWS/ElastiCache,", name, statOf(name), v, tails[n])
 			}
@@ -170,7 +174,9 @@ func (c crafted) log(w io.Writer) {
 				continue
 			}
 			ops := int64(c.ops(t, s) * (1 + 0.01*random.NormFloat64()))
-			done[t] += ops
+			if done[t] += ops; (s+1)%max(1, c.every) != 0 {
+				continue
+			}
 			b = append(append(append(b[:0], '['), stamp...), byte('0'+t/100%10), byte('0'+t/10%10), byte('0'+t%10))
 			b = append(b, head[t]...)
 			b = strconv.AppendInt(b, int64(s+1-c.begins[t]), 10)

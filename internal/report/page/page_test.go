@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/chart"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
@@ -295,6 +296,15 @@ func TestCompare(t *testing.T) {
 	var page, text bytes.Buffer
 	require.NoError(t, CompareHTML(&page, compared()))
 	golden(t, "compare.html", page.String())
+	for _, c := range overlaid(compared()) {
+		for i, s := range c.Series {
+			require.Equal(t, compared().Runs[i], s.Name, c.ID)
+			require.Equal(t, i+1, s.Color, "a run has one colour on all charts, and on its verdict")
+			if c.X == chart.Elapsed {
+				require.Zero(t, s.X[0], "from the load's begin, whenever that was")
+			}
+		}
+	}
 	require.NoError(t, CompareText(&text, compared()))
 	narrow(t, text.String())
 	golden(t, "compare.txt", text.String())

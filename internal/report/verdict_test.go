@@ -1,0 +1,154 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// half is a metric that is over 0 in so many of 20 minutes.
+func half(name string, minutes int) func(*crafted) {
+	return func(c *crafted) {
+		c.metrics = map[string]func(int, int) float64{name: func(_, m int) float64 { return map[bool]float64{true: 3}[m*7%20 < minutes] }}
+	}
+}
+
+func flat(name string, v float64) func(*crafted) {
+	return func(c *crafted) { c.metrics = with(map[string]float64{name: v}) }
+}
+
+// Every rule of the table, at its threshold and just below it.
+func TestEveryRuleFiresAtItsThreshold(t *testing.T) {
+	tested := map[string]struct{ below, at func(*crafted) }{
+		"engine_cpu":          {flat("EngineCPUUtilization", 89.9), flat("EngineCPUUtilization", 90)},
+		"host_cpu":            {flat("CPUUtilization", 89.9), flat("CPUUtilization", 90)},
+		"cpu_credits":         {flat("CPUCreditBalance", 1.1), flat("CPUCreditBalance", 1)},
+		"bandwidth_out":       {flat("NetworkBytesOut", 60*0.899*burst), flat("NetworkBytesOut", 60*0.901*burst)},
+		"bandwidth_in":        {flat("NetworkBytesIn", 60*0.899*burst), flat("NetworkBytesIn", 60*0.901*burst)},
+		"packets_per_second":  {half("NetworkPacketsPerSecondAllowanceExceeded", 9), half("NetworkPacketsPerSecondAllowanceExceeded", 10)},
+		"connection_tracking": {half("NetworkConntrackAllowanceExceeded", 9), half("NetworkConntrackAllowanceExceeded", 10)},
+		"memory":              {half("Evictions", 9), half("Evictions", 10)},
+		"connections":         {half("RejectedConnections", 9), half("RejectedConnections", 10)},
+		"traffic_management":  {half("TrafficManagementActive", 9), half("TrafficManagementActive", 10)},
+		"load_generator":      {func(c *crafted) { c.taskCPU = 89.9 }, func(c *crafted) { c.taskCPU = 90 }},
+	}
+	for i, rule := range rules {
+		t.Run(rule.id, func(t *testing.T) {
+			test, is := tested[rule.id]
+			require.True(t, is, "a rule has a crafted run")
+			for _, of := range []struct {
+				change func(*crafted)
+				state  string
+			}{{test.below, Quiet}, {test.at, Fired}} {
+				c := plain()
+				of.change(&c)
+				run := c.run()
+				if rule.id == "cpu_credits" {
+					run.Manifest.Membership.NodeType = "cache.t4g.micro"
+				}
+				r, err := Analyze(context.Background(), run)
+				require.NoError(t, err)
+				f := r.Verdict.Findings[i]
+				require.Equal(t, rule.id, f.ID)
+				require.Equal(t, of.state, f.State, "%s: %v of %v", f.Evidence, *f.Measured, f.Threshold)
+				require.Equal(t, of.state == Fired, slices.Contains(r.Verdict.Limits, rule.id))
+				require.Contains(t, f.Source, "https://", "a threshold has a source")
+				valid(t, r)
+			}
+		})
+	}
+}
+
+// docs/report.md has the same table.
+func TestRulesAreDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/report.md")
+	require.NoError(t, err)
+	for _, r := range rules {
+		_, source, _ := strings.Cut(r.source, "https://")
+		source, _, _ = strings.Cut(source, ",")
+		require.Contains(t, string(text), fmt.Sprintf("| %s | %s | [AWS](https://%s) |\n", r.name, r.rule, source))
+	}
+	require.Contains(t, string(text), phaseMethod)
+	require.Contains(t, string(text), compareMethod)
+}
+
+// The same check for the load's side: traffic that falls for good.
+func TestFargatesBurst(t *testing.T) {
+	falls := plain()
+	falls.minutes = 40
+	falls.rate = func(_, s int) float64 { return map[bool]float64{true: 10_000, false: 6_000}[s < 25*60] }
+	falls.metrics = with(map[string]float64{"NetworkBytesOut": 60 * 0.1 * baseline})
+	f := falls.analyze(t).Network.Fargate
+	require.Equal(t, began.Add(25*time.Minute), *f.FellAt, "no node's burst ended, and yet traffic fell")
+	require.InEpsilon(t, 0.6, *f.AfterPerSecond / *f.BeforePerSecond, 0.01)
+	require.Contains(t, f.Sentence, "with no end of a node's burst at that time: a burst of the tasks' own may have ended")
+	require.Equal(t, "load generator", f.Source)
+	require.InEpsilon(t, (25*3.0+15*1.8)/40, *f.MeanPerTask/1e6, 0.02)
+
+	level := plain()
+	level.minutes = 40
+	require.Nil(t, level.analyze(t).Network.Fargate.FellAt)
+
+	t.Run("Container Insights", func(t *testing.T) {
+		c := plain()
+		var b bytes.Buffer
+		c.csv(&b)
+		for m := range c.minutes {
+			for name, v := range map[string]int{"NetworkRxBytes": 3_000_000, "NetworkTxBytes": 1_000_000} {
+				fmt.Fprintf(&b, "%s,ECS/ContainerInsights,%s,Average,%d,Bytes/Second,ClusterName=perf;ServiceName=perf-load\n",
+					began.Add(time.Duration(m)*time.Minute).Format(time.RFC3339), name, v)
+			}
+		}
+		r, err := Analyze(context.Background(), Run{Metrics: &b, Logs: c.run().Logs, Manifest: c.manifest()})
+		require.NoError(t, err)
+		require.Equal(t, "Container Insights", r.Network.Fargate.Source)
+		require.InDelta(t, 4e6, *r.Network.Fargate.MeanPerTask, 1)
+	})
+	t.Run("nothing known", func(t *testing.T) {
+		r, err := Analyze(context.Background(), Run{Metrics: plain().run().Metrics})
+		require.NoError(t, err)
+		require.Equal(t, "The tasks' traffic is not known.", r.Network.Fargate.Sentence)
+	})
+}
+
+// A day in which the burst ends after eleven hours.
+func TestADay(t *testing.T) {
+	const minute = 11 * 60
+	c := crafted{minutes: 24 * 60, tasks: 2, nodes: 1, taskCPU: 40, every: 10}
+	c.rate = func(_, s int) float64 { return map[bool]float64{true: 20_000, false: 5_000}[s < 60*minute] }
+	c.metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 { return 60 * baseline * map[bool]float64{true: 4, false: 0.97}[m < minute] }}
+	r := c.analyze(t)
+	require.Equal(t, []string{"bandwidth_out"}, r.Verdict.Limits)
+	require.Equal(t, minute, *r.Network.Nodes[0].Out.EndedMinute)
+	require.Equal(t, []string{Burst, Steady}, phaseNames(r)[:2])
+	require.InEpsilon(t, 10_000, *r.figure("ops_per_second"), 0.005)
+	require.InEpsilon(t, 40_000, *r.figure("ops_per_second_burst"), 0.005)
+	require.InEpsilon(t, 2*60*(20_000*minute+5_000*(24*60-minute)), float64(r.Client.Operations), 0.005)
+	require.Contains(t, r.Verdict.Sentence, "11:00:00 to 24:00:00 of the load")
+	require.EqualValues(t, 25, *r.Cost.Items[0].Quantity, "24 hours and what is around them, begun hours whole")
+	valid(t, r)
+}
+
+// Every figure says of which time it is, in whatever run.
+func TestEveryFigureNamesItsWindow(t *testing.T) {
+	late := plain()
+	late.begins, late.dies = map[int]int{1: 400}, map[int]int{0: 900}
+	short := plain()
+	short.minutes = 1
+	for name, c := range map[string]crafted{"plain": plain(), "tasks come and go": late, "a minute": short} {
+		r := c.analyze(t)
+		valid(t, r)
+		for _, f := range r.Headline {
+			if f.Value != nil {
+				require.True(t, f.Window.Duration() > 0, "%s: %s", name, f.ID)
+			}
+		}
+	}
+}
