@@ -103,6 +103,37 @@ func TestFaultsKilledAtEveryCall(t *testing.T) {
 	}
 }
 
+// The calls that are made for a serverless cache alone; the others are those above.
+func TestFaultsServerless(t *testing.T) {
+	onlyLocal(t)
+	w := freeze(t, 0, (*frozen).serverless)
+	c := w.caller()
+	answer, err, _ := w.invoke(shutdown.ActionStop, "stop", c)
+	require.NoError(t, err)
+	require.Equal(t, shutdown.StatusDone, answer.Status, answer.Message)
+	want := w.ended()
+	require.Contains(t, want.metrics, ",AWS/ElastiCache,CurrItems,Maximum,")
+	require.Contains(t, want.metrics, "NotInTheCatalog,Average,")
+	require.Contains(t, want.metrics, ",clusterId=perf\n")
+	for k, op := range c.ops {
+		if !strings.Contains(op, "ServerlessCache") && op != "ListTagsForResource" {
+			continue
+		}
+		for _, effect := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%02d %s effect=%v", k+1, op, effect), func(t *testing.T) {
+				t.Parallel()
+				w := freeze(t, 0, (*frozen).serverless)
+				c := w.caller()
+				c.killAt, c.effect = k+1, effect
+				_, err, _ := w.invoke(shutdown.ActionStop, "stop", c)
+				require.NoError(t, err)
+				w.interrupted(want)
+				want.equal(t, w.finish(k%2 == 0))
+			})
+		}
+	}
+}
+
 func TestFaultsKilledInALargeUpload(t *testing.T) {
 	onlyLocal(t)
 	want, ops := undisturbed(t, large)

@@ -76,12 +76,20 @@ type frozen struct {
 	dir   string
 }
 
+// serverless gives the world such a cache, which has no nodes and no engine log.
+func (w *frozen) serverless() {
+	w.cfg.Cache, w.cfg.Logs.Engine = shutdown.Cache{Serverless: "perf", Delete: true}, ""
+}
+
 var nextHour = time.Now().UTC().Truncate(time.Hour).Add(2 * time.Hour) // one for all worlds of this process: their files must be equal
 
 // freeze makes the world. bytes of log are added to the load's: a multipart upload begins at 8 MiB.
-func freeze(t testing.TB, bytes int) *frozen {
+func freeze(t testing.TB, bytes int, change ...func(*frozen)) *frozen {
 	t.Helper()
 	w := newFrozen(t, nextHour.Add(8*time.Minute+9*time.Second))
+	for _, c := range change {
+		c(w)
+	}
 	w.clock.set(w.begun.Add(-24 * time.Hour))
 	w.CloudWatch.ListDelay = 12 * time.Hour // what the cache publishes at its end is not listed: the world stays as it is
 	w.record(bytes)
@@ -125,13 +133,16 @@ func (w *frozen) record(bytes int) {
 		}
 	}
 	node := []cloudwatch.Dimension{{Name: "CacheClusterId", Value: "perf-001"}, {Name: "CacheNodeId", Value: "0001"}}
+	if name := w.cfg.Cache.Serverless; name != "" {
+		node = []cloudwatch.Dimension{{Name: "clusterId", Value: name}}
+	}
 	for _, name := range []string{"CurrConnections", "CurrItems", "EngineCPUUtilization", "SuccessfulReadRequestLatency", "NotInTheCatalog"} {
 		metric("AWS/ElastiCache", name, "", node...)
 	}
 	service := []cloudwatch.Dimension{{Name: "ClusterName", Value: "perf"}, {Name: "ServiceName", Value: "perf-load"}}
 	metric("AWS/ECS", "CPUUtilization", "Percent", service...)
 	client := cloudwatchlogs.NewFromConfig(w.aws)
-	for _, group := range []string{w.cfg.Logs.Load, w.cfg.Logs.Engine} {
+	for _, group := range []string{w.cfg.Logs.Load, "/aws/vendedlogs/elasticache/perf/engine-log"} {
 		_, err := client.CreateLogGroup(w.t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
 		require.NoError(w.t, err)
 	}
@@ -142,7 +153,7 @@ func (w *frozen) record(bytes int) {
 		put(w.cfg.Logs.Load, stream, logs.Event{Time: w.begun.Add(2 * time.Minute), Message: "load: run=" + w.run},
 			logs.Event{Time: w.begun.Add(20 * time.Minute), Message: "[RUN #1 99%]\r[RUN #1 100%]\r"}, logs.Event{Time: w.begun.Add(20*time.Minute + time.Second), Message: "ALL STATS\nTotals 100\n"})
 	}
-	put(w.cfg.Logs.Engine, "perf-001", logs.Event{Time: w.begun.Add(time.Minute), Message: "Ready to accept connections \x00 ü"})
+	put("/aws/vendedlogs/elasticache/perf/engine-log", "perf-001", logs.Event{Time: w.begun.Add(time.Minute), Message: "Ready to accept connections \x00 ü"})
 	const size = 100_000
 	for i := range bytes / size { // two streams with the same instants
 		put(w.cfg.Logs.Load, fmt.Sprintf("load/memtier/%s", []string{"aaaa", "bbbb"}[i%2]),
@@ -162,9 +173,14 @@ func (w *frozen) build() {
 	cache := elasticache.NewFromConfig(w.aws)
 	_, err := cache.CreateCacheSubnetGroup(ctx, &elasticache.CreateCacheSubnetGroupInput{CacheSubnetGroupName: aws.String("perf"), CacheSubnetGroupDescription: aws.String("d"), SubnetIds: w.Subnets()})
 	require.NoError(t, err)
-	_, err = cache.CreateReplicationGroup(ctx, &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("perf"), ReplicationGroupDescription: aws.String("d"),
-		Engine: aws.String("redis"), EngineVersion: aws.String("7.1"), CacheNodeType: aws.String("cache.t4g.micro"), CacheSubnetGroupName: aws.String("perf"),
-		NumCacheClusters: aws.Int32(1), Port: aws.Int32(6391), Tags: []ect.Tag{{Key: aws.String("run"), Value: &w.run}}})
+	tags := []ect.Tag{{Key: aws.String("run"), Value: &w.run}}
+	if name := w.cfg.Cache.Serverless; name != "" {
+		_, err = cache.CreateServerlessCache(ctx, &elasticache.CreateServerlessCacheInput{ServerlessCacheName: &name, Engine: aws.String("valkey"), SubnetIds: w.Subnets(), Tags: tags})
+	} else {
+		_, err = cache.CreateReplicationGroup(ctx, &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("perf"), ReplicationGroupDescription: aws.String("d"),
+			Engine: aws.String("redis"), EngineVersion: aws.String("7.1"), CacheNodeType: aws.String("cache.t4g.micro"), CacheSubnetGroupName: aws.String("perf"),
+			NumCacheClusters: aws.Int32(1), Port: aws.Int32(6391), Tags: tags})
+	}
 	require.NoError(t, err)
 
 	tasks, execution := ecs.NewFromConfig(w.aws), role("perf-load-execution", "ecs-tasks.amazonaws.com")
@@ -231,6 +247,14 @@ func (w *frozen) service() ecst.Service {
 
 // cache is the status of the cache, "" when it is gone.
 func (w *frozen) cache() string {
+	if name := w.cfg.Cache.Serverless; name != "" {
+		out, err := elasticache.NewFromConfig(w.aws).DescribeServerlessCaches(context.Background(), &elasticache.DescribeServerlessCachesInput{ServerlessCacheName: &name})
+		if err != nil {
+			require.ErrorContains(w.t, err, "ServerlessCacheNotFoundFault")
+			return ""
+		}
+		return *out.ServerlessCaches[0].Status
+	}
 	out, err := elasticache.NewFromConfig(w.aws).DescribeReplicationGroups(context.Background(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String("perf")})
 	if err != nil {
 		require.ErrorContains(w.t, err, "ReplicationGroupNotFoundFault")
