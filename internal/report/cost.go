@@ -37,8 +37,16 @@ func (a *analysis) cost() {
 		return &v
 	}
 	node := price(lookup(ref.nodeHour, [3]string{conf.Region, conf.NodeType, conf.Engine}))
-	hours, how := a.nodeHours()
-	item(fmt.Sprintf("%s, %s", first(conf.NodeType, "cache nodes of an unknown type"), first(conf.Engine, "unknown engine")), "node-hours", how, ref.nodes.String(), hours, node)
+	if conf.ServerlessCache != "" {
+		prices, priced := ref.serverless[[2]string{conf.Region, conf.Engine}]
+		millions, stored, how := a.serverlessUse(prices[2])
+		name := "ElastiCache Serverless, " + first(conf.Engine, "unknown engine")
+		item(name+", requests", "million ECPUs", how[0], ref.caches.String(), millions, price(prices[0], priced))
+		item(name+", data", "GB-hours", how[1], ref.caches.String(), stored, price(prices[1], priced))
+	} else {
+		hours, how := a.nodeHours()
+		item(fmt.Sprintf("%s, %s", first(conf.NodeType, "cache nodes of an unknown type"), first(conf.Engine, "unknown engine")), "node-hours", how, ref.nodes.String(), hours, node)
+	}
 
 	prices, priced := ref.fargate[[2]string{conf.Region, conf.Architecture}]
 	taskHours, how := a.taskHours()
@@ -74,6 +82,9 @@ func (a *analysis) cost() {
 		}
 	}
 	c.Note = "List prices, on demand. AWS bills a begun node-hour as a whole one (https://aws.amazon.com/elasticache/pricing/), so that a short run costs more per operation than its steady state."
+	if conf.ServerlessCache != "" {
+		c.Note = "On demand. The prices of the serverless cache are a third party's, not AWS's own page: " + ref.caches.String() + "."
+	}
 	if len(c.Missing) > 0 {
 		c.Note = "Not complete, so no total: see what is missing."
 	}
@@ -131,6 +142,22 @@ func (a *analysis) nodeHours() (*float64, string) {
 	}
 	hours := w.Duration().Hours()
 	return known(float64(n) * math.Ceil(hours)), fmt.Sprintf("%s for %.2f h, begun hours whole; the cache's time is %s", quantity(n, "node"), hours, how)
+}
+
+// serverlessUse is what AWS meters of a serverless cache: ECPUs, and the mean of the data, but at least so many GB, over the time it lived.
+// https://aws.amazon.com/elasticache/pricing/
+func (a *analysis) serverlessUse(least float64) (millions, stored *float64, how [2]string) {
+	how = [2]string{"ElastiCacheProcessingUnits is not in the metrics", "BytesUsedForCache is not in the metrics"}
+	w, life := a.life()
+	if sum := combine(a.s.of(a.nodes, ecpus, (*samples).grid), add).over(w, total); sum != nil {
+		millions, how[0] = known(*sum/1e6), "the sum of ElastiCacheProcessingUnits"
+	}
+	if mean := combine(a.s.of(a.nodes, usedMemory, (*samples).grid), add).over(w, mean); mean != nil && w.Duration() > 0 {
+		gb, hours := *mean/1e9, w.Duration().Hours()
+		how[1] = fmt.Sprintf("mean BytesUsedForCache of %.3g GB (of 10^9 bytes), at least %.3g GB, for %.2f h; the cache's time is %s", gb, least, hours, life)
+		stored = known(max(gb, least) * hours)
+	}
+	return millions, stored, how
 }
 
 // taskHours adds up the tasks' lives; Fargate bills by the second, at least a minute: https://aws.amazon.com/fargate/pricing/

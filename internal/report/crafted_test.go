@@ -35,6 +35,7 @@ type crafted struct {
 	taskCPU      float64                              // percent; negative: missing
 	settings     string                               // more members of settings.load
 	latency      func(task int) []int64               // microseconds; each value counts as a share of the operations
+	serverless   string                               // members of settings.cache.serverless; "" for nodes
 	bulk         int                                  // metrics that the analysis does not read, for each node
 	every        int                                  // seconds between progress records; default 1
 	period       int                                  // minutes between datapoints; default 1
@@ -63,7 +64,8 @@ func usual() map[string]func(node, minute int) float64 {
 	}
 }
 
-var sums = []string{"NetworkBytesIn", "NetworkBytesOut", "Evictions", "ProcessedCommands", "GetTypeCmds", "SetTypeCmds", "CacheHits", "CacheMisses", "NewConnections", "RejectedConnections"}
+var sums = []string{"NetworkBytesIn", "NetworkBytesOut", "Evictions", "ProcessedCommands", "GetTypeCmds", "SetTypeCmds", "CacheHits", "CacheMisses", "NewConnections", "RejectedConnections",
+	"TotalCmdsCount", "ElastiCacheProcessingUnits"}
 
 func statOf(name string) string {
 	switch {
@@ -82,6 +84,13 @@ func (c crafted) csv(w io.Writer) {
 	defer out.Flush()
 	fmt.Fprintln(out, strings.Join(export.Columns, ","))
 	values := usual()
+	if c.serverless != "" {
+		for name := range values {
+			if !slices.Contains([]string{"NetworkBytesIn", "NetworkBytesOut", "BytesUsedForCache", "Evictions", "CurrConnections", "NewConnections", "GetTypeCmds", "SetTypeCmds", "CacheHits", "CacheMisses", "CurrItems"}, name) {
+				delete(values, name)
+			}
+		}
+	}
 	for name, f := range c.metrics {
 		values[name] = f
 	}
@@ -95,6 +104,9 @@ func (c crafted) csv(w io.Writer) {
 	tails := make([]string, c.nodes)
 	for n := range tails {
 		tails[n] = ",Unit,CacheClusterId=" + c.nodeName(n) + ";CacheNodeId=0001\n"
+		if c.serverless != "" {
+			tails[n] = ",Unit,clusterId=perf\n"
+		}
 	}
 	var b []byte
 	for m := -2; m < c.minutes+1; m += max(1, c.period) {
@@ -228,6 +240,10 @@ func (c crafted) manifest() *export.Manifest {
 	for t := range c.tasks {
 		from, to := began.Add(-time.Minute), c.end().Add(time.Minute)
 		m.Tasks = append(m.Tasks, export.Task{ID: taskName(t), LastStatus: "STOPPED", CreatedAt: &from, StoppedAt: &to, StoppedReason: "OutOfMemoryError: Container killed due to memory usage"})
+	}
+	if c.serverless != "" {
+		m.Membership, m.Region = &export.Membership{ServerlessCache: "perf", Engine: "valkey", EngineVersion: "8.1", ClusterMode: true, Nodes: []export.Node{}}, "us-east-1"
+		m.Settings = json.RawMessage(`{"cache": {"engine": "valkey", "node_type": null, "serverless": ` + c.serverless + `}, "load": ` + load + `}`)
 	}
 	return m
 }

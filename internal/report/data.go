@@ -14,6 +14,8 @@ var (
 	nodeTypesText string
 	//go:embed data/node_prices.csv
 	nodePricesText string
+	//go:embed data/serverless_prices.csv
+	serverlessPricesText string
 	//go:embed data/fargate_prices.csv
 	fargatePricesText string
 )
@@ -26,17 +28,19 @@ type nodeType struct {
 }
 
 type reference struct {
-	nodeTypes map[string]nodeType
-	nodeHour  map[[3]string]float64    // region, node type, engine -> USD
-	fargate   map[[2]string][2]float64 // region, architecture -> USD of a vCPU-hour and of a GB-hour
-	types     Data
-	nodes     Data
-	tasks     Data
+	nodeTypes  map[string]nodeType
+	nodeHour   map[[3]string]float64    // region, node type, engine -> USD
+	fargate    map[[2]string][2]float64 // region, architecture -> USD of a vCPU-hour and of a GB-hour
+	serverless map[[2]string][3]float64 // region, engine -> USD of a million ECPUs and of a GB-hour, and the least GB
+	types      Data
+	nodes      Data
+	caches     Data // serverless
+	tasks      Data
 }
 
 var facts = sync.OnceValue(func() *reference {
-	r := &reference{nodeTypes: map[string]nodeType{}, nodeHour: map[[3]string]float64{}, fargate: map[[2]string][2]float64{},
-		types: dated("node types", nodeTypesText), nodes: dated("ElastiCache prices", nodePricesText), tasks: dated("Fargate prices", fargatePricesText)}
+	r := &reference{nodeTypes: map[string]nodeType{}, nodeHour: map[[3]string]float64{}, fargate: map[[2]string][2]float64{}, serverless: map[[2]string][3]float64{},
+		types: dated("node types", nodeTypesText), nodes: dated("ElastiCache prices", nodePricesText), caches: dated("ElastiCache Serverless prices", serverlessPricesText), tasks: dated("Fargate prices", fargatePricesText)}
 	for _, row := range table(nodeTypesText) {
 		vcpu, _ := strconv.Atoi(row[1])
 		r.nodeTypes[row[0]] = nodeType{vcpu: vcpu, memoryGiB: number(row[2]), baseline: number(row[3]) * 1e9 / 8, burst: number(row[4]) * 1e9 / 8}
@@ -47,6 +51,9 @@ var facts = sync.OnceValue(func() *reference {
 				r.nodeHour[[3]string{row[0], row[1], engine}] = price
 			}
 		}
+	}
+	for _, row := range table(serverlessPricesText) {
+		r.serverless[[2]string{row[0], row[1]}] = [3]float64{number(row[2]), number(row[3]), number(row[4])}
 	}
 	for _, row := range table(fargatePricesText) {
 		r.fargate[[2]string{row[0], row[1]}] = [2]float64{number(row[2]), number(row[3])}

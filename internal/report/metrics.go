@@ -54,6 +54,8 @@ var (
 	writeP50       = metric{export.NamespaceCache, "SuccessfulWriteRequestLatency", []string{"p50"}}
 	writeP99       = metric{export.NamespaceCache, "SuccessfulWriteRequestLatency", []string{"p99"}}
 	trafficManaged = metric{export.NamespaceCache, "TrafficManagementActive", []string{"Maximum", "Average"}}
+	throttled      = metric{export.NamespaceCache, "ThrottledCmds", []string{"Sum"}} // of serverless caches, as the next one
+	ecpus          = metric{export.NamespaceCache, "ElastiCacheProcessingUnits", []string{"Sum"}}
 	isMaster       = metric{export.NamespaceCache, "IsMaster", []string{"Maximum", "Average"}}
 
 	taskCPU       = metric{export.NamespaceECS, "CPUUtilization", []string{"Average"}}
@@ -66,7 +68,7 @@ var (
 var wanted = []*metric{&engineCPU, &hostCPU, &creditBalance, &bytesIn, &bytesOut, &peakIn, &peakOut, &exceededIn, &exceededOut, &exceededPPS,
 	&exceededTrack, &exceededLocal, &usageIn, &usageOut, &memoryEvict, &memoryAll, &usedMemory, &freeable, &swap, &evictions, &connections,
 	&newConnections, &rejected, &items, &hits, &misses, &commands, &getCommands, &setCommands, &readP50, &readP99, &writeP50, &writeP99,
-	&trafficManaged, &isMaster, &taskCPU, &taskCPUMax, &taskMemoryMax, &taskRx, &taskTx}
+	&trafficManaged, &throttled, &ecpus, &isMaster, &taskCPU, &taskCPUMax, &taskMemoryMax, &taskRx, &taskTx}
 
 type statistic struct{ namespace, name, stat string }
 
@@ -114,6 +116,8 @@ type samples struct {
 	nodes    map[string]*source // by id; cluster ids alone where no node id is given
 	services map[string]*source
 	counts   map[string]*count // of the counters asked for
+
+	serverless string // the name of such a cache, which is the one of nodes then
 }
 
 // count is a counter's sum over all nodes and times.
@@ -147,6 +151,9 @@ func readSamples(r io.Reader, step int64, counts map[string]*count) (*samples, e
 			c.known, c.sum = true, c.sum+row.Value
 		}
 		key := statistic{row.Namespace, row.MetricName, row.Stat}
+		if key.name == "TotalCmdsCount" {
+			key.name = commands.name // the same count, of a serverless cache
+		}
 		if !want[key] || math.IsNaN(row.Value) || math.IsInf(row.Value, 0) {
 			continue
 		}
@@ -183,6 +190,9 @@ func (s *samples) source(text string) *source {
 		return into[id]
 	}
 	switch cluster, node := d["CacheClusterId"], d["CacheNodeId"]; {
+	case d["clusterId"] != "" && len(d) == 1:
+		s.serverless = d["clusterId"]
+		return put(s.nodes, s.serverless)
 	case cluster != "" && len(d) == 2 && node != "":
 		return put(s.nodes, nodeID(cluster, node))
 	case cluster != "" && len(d) == 1:

@@ -61,6 +61,9 @@ func (a *analysis) direction(n *source, bytes, exceeded metric, baseline, burst 
 	}
 	d := Direction{SustainedBytesPerSecond: used.over(steady, mean)}
 	switch {
+	case a.Configuration.ServerlessCache != "":
+		d.State, d.Sentence = BurstUnknown, "AWS documents no bandwidth of a serverless cache"
+		return d
 	case baseline == 0:
 		d.State, d.Sentence = BurstUnknown, "the baseline of the node type is not known"
 		return d
@@ -164,7 +167,14 @@ func (a *analysis) network() {
 		}
 	}
 	for _, m := range []metric{exceededIn, exceededOut, exceededPPS, exceededTrack, exceededLocal} {
+		if a.Configuration.ServerlessCache != "" {
+			break // it has none of them
+		}
 		w.Allowances = append(w.Allowances, a.allowance(m))
+	}
+	if a.Configuration.ServerlessCache != "" {
+		w.Summary = "AWS documents no bandwidth of a serverless cache: its traffic is shown, and there is no baseline to hold it against."
+		return
 	}
 	w.Summary = where + ": " + telling.Sentence + "."
 	if n := counts[telling.State]; n > 1 {

@@ -99,6 +99,8 @@ type analysis struct {
 	load  *source // the service; nil: none
 	kind  nodeType
 	known bool // kind is
+
+	maxECPU float64 // a second, of a serverless cache; 0: none was set
 }
 
 func analyze(m *manifest, s *samples, l *load) *Results {
@@ -252,7 +254,11 @@ func (a *analysis) provenance() {
 		}
 	}
 	ref := facts()
-	p.Data = append(p.Data, ref.types, ref.nodes, ref.tasks)
+	if a.m != nil && a.m.Membership != nil && a.m.Membership.ServerlessCache != "" {
+		p.Data = append(p.Data, ref.caches, ref.tasks)
+	} else {
+		p.Data = append(p.Data, ref.types, ref.nodes, ref.tasks)
+	}
 }
 
 // settings are the members of the manifest's settings that the analysis knows; a value may be absent, null, or of another type elsewhere.
@@ -263,6 +269,10 @@ type settings struct {
 		NodeType          string `json:"node_type"`
 		Shards, Replicas  *int
 		TransitEncryption *bool `json:"transit_encryption"`
+		Serverless        *struct {
+			MaxECPU    float64 `json:"max_ecpu_per_second"`
+			MaxStorage float64 `json:"max_storage_gb"`
+		}
 	}
 	Load struct {
 		TaskCount    int `json:"task_count"`
@@ -300,7 +310,12 @@ func (a *analysis) configure() {
 		if w.ExtraArgs != nil {
 			c.ExtraArgs = w.ExtraArgs
 		}
+		c.Region = a.m.Region
+		if s.Cache.Serverless != nil {
+			a.maxECPU = s.Cache.Serverless.MaxECPU
+		}
 		if g := a.m.Membership; g != nil {
+			c.ServerlessCache = g.ServerlessCache
 			c.Engine, c.EngineVersion = cmp.Or(g.Engine, c.Engine), cmp.Or(g.EngineVersion, c.EngineVersion)
 			c.NodeType, c.ClusterMode, c.Nodes = cmp.Or(g.NodeType, c.NodeType), g.ClusterMode, len(g.Nodes)
 			shards := map[string]bool{}
@@ -314,6 +329,9 @@ func (a *analysis) configure() {
 		}
 	}
 	if a.s != nil {
+		c.ServerlessCache = cmp.Or(c.ServerlessCache, a.s.serverless)
+	}
+	if a.s != nil && c.ServerlessCache == "" {
 		c.Nodes = cmp.Or(c.Nodes, len(a.s.nodes))
 	}
 	if a.l != nil {

@@ -19,7 +19,7 @@ type Results struct {
 	Phases        Phases        `json:"phases"`
 	Client        Client        `json:"client"`
 	Tasks         []TaskResult  `json:"tasks"` // by start
-	Nodes         []NodeResult  `json:"nodes"` // by name
+	Nodes         []NodeResult  `json:"nodes"` // by name; a serverless cache is the one entry
 	Server        Server        `json:"server"`
 	Network       Network       `json:"network"`
 	CPU           CPU           `json:"cpu"`
@@ -232,6 +232,9 @@ type Server struct {
 	WriteP99 *Series `json:"write_p99"` // ms, of the slowest node
 	HitRate  *Series `json:"hit_rate"`  // percent, of all nodes
 	Items    *Series `json:"items"`     // count, summed over the nodes
+
+	ECPUs     *Series `json:"ecpus"`     // ElastiCache Processing Units a second, of a serverless cache
+	Throttled *Series `json:"throttled"` // commands/s that a serverless cache throttled
 }
 
 // Network is bandwidth against what the node type has.
@@ -351,7 +354,7 @@ type Cost struct {
 type CostItem struct {
 	Name     string   `json:"name"`
 	Quantity *float64 `json:"quantity"`
-	Unit     string   `json:"unit"`      // node-hours, vCPU-hours or GB-hours
+	Unit     string   `json:"unit"`      // node-hours, vCPU-hours, GB-hours or million ECPUs
 	PriceUSD *float64 `json:"price_usd"` // of one Unit
 	USD      *float64 `json:"usd"`
 	Source   string   `json:"source"` // of the price, with its date
@@ -362,7 +365,8 @@ type CostItem struct {
 type Configuration struct {
 	Engine             string          `json:"engine"` // redis or valkey
 	EngineVersion      string          `json:"engine_version"`
-	Server             string          `json:"server"` // the engine's own word in its log
+	Server             string          `json:"server"`           // the engine's own word in its log
+	ServerlessCache    string          `json:"serverless_cache"` // its name; such a cache has no nodes and no node type
 	NodeType           string          `json:"node_type"`
 	Nodes              int             `json:"nodes"`
 	Shards             int             `json:"shards"`

@@ -31,6 +31,9 @@ func (a *analysis) server() {
 		WriteP99: line(combine(all(writeP99, ms), math.Max), "p99 of writes, slowest node", "ms", "max"),
 		HitRate:  line(hitRate(combine(all(hits, rate), add), combine(all(misses, rate), add)), "hit rate", "percent", "mean"),
 		Items:    line(combine(all(items, grid), add), "keys", "count", "mean"),
+
+		ECPUs:     line(combine(all(ecpus, rate), add), "ECPUs", "ECPU/s", "mean"),
+		Throttled: line(combine(all(throttled, rate), add), "throttled commands", "commands/s", "mean"),
 	}
 	engine, host, credits := all(engineCPU, grid), all(hostCPU, grid), all(creditBalance, grid)
 	a.CPU = CPU{
@@ -61,13 +64,17 @@ func (a *analysis) server() {
 		n := c.Tasks * c.Threads * c.Clients
 		a.Connections.Expected = &n
 	}
+	noCPU := "neither EngineCPUUtilization nor CPUUtilization of the nodes is in the metrics"
+	if a.Configuration.ServerlessCache != "" {
+		noCPU = "a serverless cache shows no CPU"
+	}
 	for _, lack := range []struct {
 		section string
 		has     *Series
 		why     string
 	}{
 		{"server", a.Server.Commands, "ProcessedCommands is not in the metrics"},
-		{"cpu", first2(a.CPU.Engine, a.CPU.Host), "neither EngineCPUUtilization nor CPUUtilization of the nodes is in the metrics"},
+		{"cpu", first2(a.CPU.Engine, a.CPU.Host), noCPU},
 		{"memory", first2(a.Memory.Percent, a.Memory.UsedBytes), "neither DatabaseMemoryUsagePercentage nor BytesUsedForCache is in the metrics"},
 		{"connections", a.Connections.Current, "CurrConnections is not in the metrics"},
 	} {
@@ -204,6 +211,10 @@ func (a *analysis) headline() {
 		{"node_bytes_in_per_second", "Traffic into a node", "bytes/s", "", "mean, busiest node", func(n *NodeResult) *float64 { return n.BytesInPerSecond }},
 	} {
 		a.figure(f.id, f.label, f.unit, f.better, a.highestNode(f.of), &w, f.how, absent)
+	}
+	if a.Configuration.ServerlessCache != "" {
+		used := combine(a.s.of(a.nodes, ecpus, (*samples).rate), add)
+		a.figure("ecpus_per_second", "ElastiCache Processing Units", "ECPU/s", "lower", used.over(w, mean), &w, "mean", absent)
 	}
 	a.figure("hit_percent", "Reads that hit", "percent", "", a.Client.HitPercent, load, "by the tasks' final tables", "the tasks printed no final table with reads")
 	if a.Client.Throughput != nil {

@@ -12,6 +12,7 @@ const (
 	hostLevel      = "https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.HostLevel.html"
 	credits        = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/burstable-credits-baseline-concepts.html"
 	bandwidths     = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-network-bandwidth.html"
+	serverless     = "https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/serverless-metrics-events-redis.html"
 	ecsMetrics     = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html"
 )
 
@@ -51,6 +52,9 @@ var rules = []rule{
 		"RejectedConnections over 0 in half of the minutes", "a node takes 65,000 connections, " + whichToMonitor, counted(rejected)},
 	{"traffic_management", "traffic management", 50, "percent of minutes", false,
 		"TrafficManagementActive over 0 in half of the minutes", "ElastiCache slows clients of a node that is given more commands than it can do, " + whichToMonitor, counted(trafficManaged)},
+	{"throttling", "throttling", 50, "percent of minutes", true,
+		"ThrottledCmds of a serverless cache over 0 in half of the minutes; at 90 % or more of the maximum of ECPUs a second that was set it is that maximum",
+		"a serverless cache throttles above its ECPU maximum, https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Scaling.html, and while the load grows faster than it can scale, " + serverless, lookThrottling},
 	{"load_generator", "the load generator", 90, "percent", true,
 		"mean CPU of the tasks at 90 % or more of what memtier's threads can use, or throughput at 97 % or more of the rate limit that was set",
 		"a thread uses one vCPU at most; service CPUUtilization, " + ecsMetrics, lookGenerator},
@@ -65,7 +69,10 @@ func (a *analysis) verdict() {
 	var unseen []string
 	nearest := Finding{}
 	for _, r := range rules {
-		f := r.look(a, r, w)
+		f := a.applies(r)
+		if f.State == "" {
+			f = r.look(a, r, w)
+		}
 		f.ID, f.Name, f.Rule, f.Source = r.id, r.name, r.rule, r.source
 		if f.Where == nil {
 			f.Where = []string{}
@@ -112,6 +119,41 @@ func (a *analysis) verdict() {
 			v.Sentence += fmt.Sprintf(" Nearest was %s (%s), %s.", nearest.Name, nearest.Evidence, a.at(w))
 		}
 	}
+}
+
+// applies tells rules of nodes from those of serverless caches, which show neither CPU nor bandwidth, and which alone are throttled. State is
+// "" when the rule applies.
+func (a *analysis) applies(r rule) (f Finding) {
+	serverless := a.Configuration.ServerlessCache != ""
+	switch {
+	case r.id == "memory" || r.id == "load_generator" || serverless == (r.id == "throttling"):
+		return f
+	case serverless:
+		f.Evidence = "a serverless cache does not show it"
+	default:
+		f.Evidence = "the cache is not serverless"
+	}
+	f.State, f.Threshold, f.Unit = NotApplicable, r.threshold, r.unit
+	return f
+}
+
+// lookThrottling names the maximum where that was reached: throttled while it scales, a cache would take more a little later.
+func lookThrottling(a *analysis, r rule, w Window) Finding {
+	f := counted(throttled)(a, r, w)
+	used := combine(a.s.of(a.nodes, ecpus, (*samples).rate), add).over(w, mean)
+	if f.State != Fired || used == nil {
+		return f
+	}
+	f.Evidence += fmt.Sprintf(", %s ECPU/s", Thousands(*used))
+	switch {
+	case a.maxECPU > 0 && *used >= 0.9*a.maxECPU:
+		f.Evidence += fmt.Sprintf(" of the maximum of %s that was set", Thousands(a.maxECPU))
+	case a.maxECPU > 0:
+		f.Evidence += fmt.Sprintf(", below the maximum of %s: the load grew faster than the cache scaled", Thousands(a.maxECPU))
+	default:
+		f.Evidence += ", no maximum known: the load grew faster than the cache scaled"
+	}
+	return f
 }
 
 func ratio(f Finding) float64 {

@@ -20,6 +20,7 @@ type Manifest struct {
 	CreatedAt     time.Time       `json:"created_at"`
 	Attempts      int             `json:"attempts"`               // invocations that worked on the stop, this one included
 	APIEndpoint   string          `json:"api_endpoint,omitempty"` // where the run's AWS answers, when that is not AWS's own: an embedded AWS
+	Region        string          `json:"region,omitempty"`       // us-east-1
 	Window        *Window         `json:"window,omitempty"`       // what the metrics cover; absent when no load ever ran
 	LoadStart     *time.Time      `json:"load_start,omitempty"`
 	Settings      json.RawMessage `json:"settings,omitempty"` // the run's configuration as the stack gave it, no secrets

@@ -249,7 +249,7 @@ func (r *run) writeManifest(ctx context.Context) error {
 
 func (r *run) manifest(complete bool) export.Manifest {
 	m := export.Manifest{SchemaVersion: export.SchemaVersion, Name: r.cfg.Name, Run: r.id, ToolVersion: toolVersion(), Complete: complete,
-		CreatedAt: r.clock.Now().UTC().Truncate(time.Second), Attempts: r.state.Attempts, APIEndpoint: r.aws.Endpoint, Window: r.state.Window, LoadStart: r.state.LoadStart,
+		CreatedAt: r.clock.Now().UTC().Truncate(time.Second), Attempts: r.state.Attempts, APIEndpoint: r.aws.Endpoint, Region: r.aws.Region, Window: r.state.Window, LoadStart: r.state.LoadStart,
 		Settings: json.RawMessage(r.cfg.Settings), Membership: r.state.Membership, Tasks: append([]export.Task{}, r.state.Tasks...),
 		Objects: []export.Object{}, Metrics: r.state.Metrics, Logs: r.state.Logs, Warnings: append([]string{}, r.state.Warnings...)}
 	for _, kind := range []string{export.KindMetrics, export.KindLogs} {

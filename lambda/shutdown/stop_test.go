@@ -84,6 +84,7 @@ func TestStop(t *testing.T) {
 	assert.Equal(t, export.Membership{ReplicationGroup: "perf", Engine: "redis", EngineVersion: "7.1.0", NodeType: "cache.t4g.micro", CreatedAt: &created, DeletionRequestedAt: requested,
 		Endpoint: "perf.abc.use1.cache.amazonaws.com:6379", Nodes: []export.Node{{CacheClusterID: "perf-001", CacheNodeID: "0001", NodeGroup: "0001", Role: "primary"}}}, *m.Membership)
 	assert.Equal(t, "http://127.0.0.1:4566", m.APIEndpoint)
+	assert.Equal(t, "us-east-1", m.Region)
 	require.Len(t, m.Tasks, 2)
 	assert.Equal(t, "a STOPPED 0 Scaling activity", fmt.Sprintf("%s %s %d %s", m.Tasks[0].ID, m.Tasks[0].LastStatus, *m.Tasks[0].ExitCode, m.Tasks[0].StoppedReason))
 	assert.Equal(t, 1, m.Attempts)

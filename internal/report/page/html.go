@@ -158,6 +158,9 @@ func what(r *report.Results) string {
 	if c.Engine != "" {
 		parts = append(parts, strings.TrimSpace(strings.ToUpper(c.Engine[:1])+c.Engine[1:]+" "+c.EngineVersion))
 	}
+	if c.ServerlessCache != "" {
+		parts = append(parts, "serverless")
+	}
 	if c.NodeType != "" {
 		parts = append(parts, fmt.Sprintf("%d × %s", max(c.Nodes, 1), c.NodeType))
 	}
@@ -236,9 +239,10 @@ func configuration(c *report.Configuration) []row {
 	}
 	add("engine", strings.TrimSpace(c.Engine+" "+c.EngineVersion))
 	add("server says", c.Server)
+	add("serverless cache", c.ServerlessCache)
 	add("node type", c.NodeType)
 	add("nodes", strconv.Itoa(c.Nodes))
-	if c.ClusterMode {
+	if c.ClusterMode && c.ServerlessCache == "" {
 		add("cluster mode", fmt.Sprintf("%d shards", c.Shards))
 	}
 	if c.TLS != nil {
