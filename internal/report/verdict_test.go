@@ -24,6 +24,14 @@ func flat(name string, v float64) func(*crafted) {
 	return func(c *crafted) { c.metrics = with(map[string]float64{name: v}) }
 }
 
+// throttles is a serverless cache that throttles in so many of 20 minutes.
+func throttles(minutes int) func(*crafted) {
+	return func(c *crafted) {
+		half("ThrottledCmds", minutes)(c)
+		c.nodes, c.serverless = 1, "{}"
+	}
+}
+
 // Every rule of the table, at its threshold and just below it.
 func TestEveryRuleFiresAtItsThreshold(t *testing.T) {
 	tested := map[string]struct{ below, at func(*crafted) }{
@@ -37,6 +45,7 @@ func TestEveryRuleFiresAtItsThreshold(t *testing.T) {
 		"memory":              {half("Evictions", 9), half("Evictions", 10)},
 		"connections":         {half("RejectedConnections", 9), half("RejectedConnections", 10)},
 		"traffic_management":  {half("TrafficManagementActive", 9), half("TrafficManagementActive", 10)},
+		"throttling":          {throttles(9), throttles(10)},
 		"load_generator":      {func(c *crafted) { c.taskCPU = 89.9 }, func(c *crafted) { c.taskCPU = 90 }},
 	}
 	for i, rule := range rules {
