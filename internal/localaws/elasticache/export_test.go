@@ -5,6 +5,9 @@ import (
 	"crypto/tls"
 )
 
+// ServerlessQuota sets how many serverless caches there may be.
+func (s *Service) ServerlessQuota(n int) { s.quota = n }
+
 // Client is a plain client of a node.
 type Client struct{ c *conn }
 

@@ -97,6 +97,10 @@ type createServerlessIn struct {
 // quotaServerless: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/quota-limits.html
 const quotaServerless = 40
 
+// kmsKey is a key's ARN, or the key id or alias that KMS takes for it; whether it exists is not known here, where KMS is not.
+// https://docs.aws.amazon.com/kms/latest/developerguide/concepts-key-id.html
+var kmsKey = regexp.MustCompile(`^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/.+|(mrk-)?[0-9a-f-]{32,36}|alias/.+)$`)
+
 // createServerless checks everything, takes an address, and answers; the server starts afterwards.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateServerlessCache.html
 func (s *Service) createServerless(_ context.Context, in *createServerlessIn) (*serverlessOut, error) {
@@ -109,6 +113,8 @@ func (s *Service) createServerless(_ context.Context, in *createServerlessIn) (*
 		return nil, err
 	}
 	switch {
+	case g.kmsKey != "" && !kmsKey.MatchString(g.kmsKey):
+		return nil, invalidValue("The parameter KmsKeyId is not the ARN of a KMS key: %s.", g.kmsKey)
 	case len(in.SnapshotArnsToRestore) > 0:
 		return nil, invalidCombination("localaws keeps no snapshots: leave SnapshotArnsToRestore out.")
 	case !slices.Contains([]string{"", "ipv4"}, text(in.NetworkType)):
@@ -139,8 +145,8 @@ func (s *Service) createServerless(_ context.Context, in *createServerlessIn) (*
 		return nil, wire.Errorf(500, "InternalFailure", "localaws is stopping")
 	case s.serverless[g.id] != nil:
 		return nil, wire.Errorf(400, "ServerlessCacheAlreadyExistsFault", "Serverless cache %s already exists.", g.id)
-	case len(s.serverless) >= quotaServerless:
-		return nil, wire.Errorf(400, "ServerlessCacheQuotaForCustomerExceededFault", "The quota of %d serverless caches per customer is reached.", quotaServerless)
+	case len(s.serverless) >= s.quota:
+		return nil, wire.Errorf(400, "ServerlessCacheQuotaForCustomerExceededFault", "The quota of %d serverless caches per customer is reached.", s.quota)
 	}
 	s.attachServerless(g)
 	s.serverless[g.id] = g

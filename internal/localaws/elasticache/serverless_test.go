@@ -189,6 +189,7 @@ func TestServerlessRules(t *testing.T) {
 		{"InvalidParameterValue", "it is 15000001", limits(nil, ecpu(1000, 15_000_001))},
 		{"InvalidParameterCombination", "Minimum, 2000, above its Maximum, 1000", limits(nil, ecpu(2000, 1000))},
 		{"InvalidParameterValue", "DataStorage.Unit: TB", limits(&types.DataStorage{Unit: "TB", Maximum: aws.Int32(1)}, nil)},
+		{"InvalidParameterValue", "KmsKeyId", func(in *sdk.CreateServerlessCacheInput) { in.KmsKeyId = aws.String("mine") }},
 		{"InvalidParameterValue", "SnapshotRetentionLimit", func(in *sdk.CreateServerlessCacheInput) { in.SnapshotRetentionLimit = aws.Int32(36) }},
 		{"InvalidParameterValue", "DailySnapshotTime", func(in *sdk.CreateServerlessCacheInput) { in.DailySnapshotTime = aws.String("24:00") }},
 		{"InvalidParameterValue", "Description", func(in *sdk.CreateServerlessCacheInput) { in.Description = aws.String(strings.Repeat("d", 256)) }},
@@ -244,6 +245,9 @@ func TestServerlessModifyAndPages(t *testing.T) {
 		_, err := w.c.ModifyServerlessCache(t.Context(), in)
 		require.ErrorContains(t, err, text)
 	}
+	w.svc.ServerlessQuota(3)
+	_, err := w.c.CreateServerlessCache(t.Context(), serverless(func(in *sdk.CreateServerlessCacheInput) { in.ServerlessCacheName = aws.String("perf-4") }))
+	require.ErrorAs(t, err, new(*types.ServerlessCacheQuotaForCustomerExceededFault))
 	pages := sdk.NewDescribeServerlessCachesPaginator(w.c, &sdk.DescribeServerlessCachesInput{MaxResults: aws.Int32(2)})
 	var names []string
 	for pages.HasMorePages() {

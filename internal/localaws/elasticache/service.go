@@ -52,6 +52,7 @@ type Service struct {
 	mu         sync.Mutex
 	groups     map[string]*group
 	serverless map[string]*group
+	quota      int // of serverless caches
 	subnets    map[string]*subnetGroup
 	parameters map[string]*parameterGroup
 	events     []event
@@ -60,7 +61,7 @@ type Service struct {
 
 // New is an ElastiCache without caches. It starts no process.
 func New(acct *account.Account, network Network, logs Logs, metrics Metrics) *Service {
-	s := &Service{acct: acct, network: network, logs: logs, metrics: metrics, groups: map[string]*group{}, serverless: map[string]*group{},
+	s := &Service{acct: acct, network: network, logs: logs, metrics: metrics, groups: map[string]*group{}, serverless: map[string]*group{}, quota: quotaServerless,
 		subnets: map[string]*subnetGroup{}, parameters: defaultGroups()}
 	s.binaries = sync.OnceValue(findBinaries)
 	s.ca = sync.OnceValues(func() (*authority, error) { return loadAuthority(acct.Dir) })
