@@ -57,11 +57,11 @@ func (p *Project) deploy(ctx context.Context) (*deployed, error) {
 	if err != nil {
 		return nil, err
 	}
-	replace, err := p.replace(ctx, s)
+	replace, alive, err := p.replace(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.waitDeleted(ctx, s); err != nil {
+	if err := p.unknownCache(ctx, t, s); err != nil {
 		return nil, err
 	}
 	plan := filepath.Join(p.data(), "plan")
@@ -73,14 +73,18 @@ func (p *Project) deploy(ctx context.Context) (*deployed, error) {
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
+	began, since := time.Now(), time.Time{}
 	if changes {
+		if alive != "" {
+			p.say("run %s is under way: what is changed becomes part of it, and its exports cover both; `go tool mage stop` first makes a run of its own of it", alive)
+		}
 		if err := p.approve(ctx, fmt.Sprintf("Make these changes? What they create costs money until the run ends, %d minutes after the load has started.", in.Minutes)); err != nil {
 			return nil, err
 		}
 		if err := p.apply(ctx, t, s, plan); err != nil {
 			return nil, err
 		}
+		since = time.Now() // what was replaced has had its last word
 	}
 	if s, err = p.stack(ctx, in); err != nil { // now with the Lambda's configuration
 		return nil, err
@@ -95,7 +99,7 @@ func (p *Project) deploy(ctx context.Context) (*deployed, error) {
 	if d.stopsAt, err = s.stopsAt(ctx); err != nil {
 		return nil, err
 	}
-	if err := p.waitLoad(ctx, s, d.run.Run); err != nil {
+	if err := p.waitLoad(ctx, s, d.run.Run, since); err != nil {
 		return nil, err
 	}
 	outputs, err := t.Outputs(ctx)
@@ -127,28 +131,32 @@ func (p *Project) init(ctx context.Context, t *Terraform) error {
 	return t.Init(ctx, true)
 }
 
-// replace is what has to be made anew although nothing in it changed: the watch schedule, when its run is over but it is still there.
-func (p *Project) replace(ctx context.Context, s *stack) ([]string, error) {
+// replace is what has to be made anew although nothing in it changed: the watch schedule, when its run is over but it is still there. The old
+// run's cache is gone by then, or it would be without a guard while the schedule is made. alive is the run under way, "" when there is none.
+func (p *Project) replace(ctx context.Context, s *stack) (replace []string, alive string, err error) {
 	run, err := s.run(ctx)
 	if err != nil || run == nil {
-		return nil, err
+		return nil, "", err
 	}
 	stops, err := s.stopsAt(ctx)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	now := time.Now()
 	if now.Before(run.StopBy) && (stops.IsZero() || now.Before(stops)) {
 		m, err := s.manifest(ctx, run.Run)
 		if err != nil || m == nil || !m.Complete {
-			return nil, err // alive
+			return nil, run.Run, err
 		}
 	}
 	if err := p.finish(ctx, s, run); err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	if err := p.cacheGone(ctx, s, true); err != nil {
+		return nil, "", err
 	}
 	p.say("run %s is over: a new one begins", run.Run)
-	return []string{watchAddress}, nil
+	return []string{watchAddress}, "", nil
 }
 
 func (p *Project) approve(ctx context.Context, question string) error {
@@ -210,35 +218,15 @@ func (p *Project) apply(ctx context.Context, t *Terraform, s *stack, plan string
 		err, why, s.config.Schedules.Watch)
 }
 
-// waitDeleted waits out a cache that is being deleted: its name and subnet group are taken until it is gone, and the provider does not wait.
-func (p *Project) waitDeleted(ctx context.Context, s *stack) error {
-	began := time.Now()
-	var waiting *step
-	defer func() { waiting.end() }()
-	for {
-		status, err := s.cacheStatus(ctx)
-		if err != nil || status != "deleting" {
-			return err
-		}
-		if waiting == nil {
-			waiting = p.step("the cache %s is being deleted: waiting until it is gone", cacheName(s.config.Cache))
-		}
-		if time.Since(began) > 45*time.Minute { // as long as the provider would
-			return fmt.Errorf("the cache %s is still being deleted after 45 minutes: look at it in the AWS console", cacheName(s.config.Cache))
-		}
-		if err := sleep(ctx, p.pause()); err != nil {
-			return err
-		}
-	}
-}
-
-// waitLoad waits until a task of the run has reported operations, and none writes its first keys any more: a running task is not yet a loaded
-// cache. It gives up when more tasks have
-// failed than there should be: ECS has started others in their place, which fail too.
-func (p *Project) waitLoad(ctx context.Context, s *stack, run string) error {
-	since, err := shutdown.ParseRun(run)
+// waitLoad waits until a task of the run has reported operations since a time, and none writes its first keys any more: a running task is not
+// yet a loaded cache. It gives up when more tasks have failed than there should be: ECS has started others in their place, which fail too.
+func (p *Project) waitLoad(ctx context.Context, s *stack, run string, since time.Time) error {
+	begun, err := shutdown.ParseRun(run)
 	if err != nil {
 		return err
+	}
+	if since.Before(begun) {
+		since = begun
 	}
 	var waiting *step
 	defer func() { waiting.end() }()

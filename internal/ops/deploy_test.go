@@ -55,19 +55,20 @@ func TestOverRunsBeginAnew(t *testing.T) {
 	for name, c := range map[string]struct {
 		stopBy, stops time.Time
 		manifest      string
-		anew          bool
+		anew, alive   bool
 	}{
 		"none":                    {},
-		"alive":                   {stopBy: soon, stops: soon},
-		"not steady yet":          {stopBy: soon},
+		"alive":                   {stopBy: soon, stops: soon, alive: true},
+		"not steady yet":          {stopBy: soon, alive: true},
 		"exported before its end": {stopBy: soon, stops: soon, manifest: whole, anew: true},
 		"stopped":                 {stopBy: soon, stops: gone, manifest: whole, anew: true},
 		"expired":                 {stopBy: gone, anew: true}, // its load never ran: nothing to lose
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, s := stackOf(t, under(c.stopBy, c.stops, c.manifest, 1))
-			replace, err := p.replace(t.Context(), s)
+			replace, alive, err := p.replace(t.Context(), s)
 			require.NoError(t, err)
+			require.Equal(t, c.alive, alive == aRun)
 			require.Equal(t, c.anew, len(replace) == 1 && replace[0] == watchAddress, "%v", replace)
 		})
 	}
@@ -88,7 +89,7 @@ func TestLoadIsWaitedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, s := stackOf(t, under(time.Time{}, time.Time{}, "", c.desired, c.events...))
-			err := p.waitLoad(t.Context(), s, aRun)
+			err := p.waitLoad(t.Context(), s, aRun, time.Time{})
 			if c.want == "" {
 				require.NoError(t, err)
 			} else {

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -33,7 +34,7 @@ func Destroy(ctx context.Context, p *Project) error {
 			return err
 		}
 	}
-	if err := p.waitDeleted(ctx, s); err != nil {
+	if err := p.unknownCache(ctx, t, s); err != nil {
 		return err
 	}
 	removing := p.step("terraform: destroying")
@@ -50,8 +51,8 @@ func Destroy(ctx context.Context, p *Project) error {
 	if len(left) > 0 {
 		return fmt.Errorf("%d resources are left in the state: %v", len(left), left)
 	}
-	if status, err := s.cacheStatus(ctx); err != nil || status != "" {
-		return fmt.Errorf("the cache %s is not in the state and yet there (%q): delete it in the AWS console (%w)", cacheName(s.config.Cache), status, err)
+	if left, err := s.left(ctx); err != nil || len(left) > 0 {
+		return errors.Join(err, leftError(left))
 	}
 	p.say("%s is removed. What stays and costs nothing: inactive revisions of the ECS task definition %s, and the account's service-linked roles of ECS and ElastiCache. "+
 		"What you asked for: the exports in s3://%s/%s", in.Name, s.config.Service, s.config.Bucket, prefixed(s.config.Prefix))

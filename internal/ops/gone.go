@@ -1,0 +1,234 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// AWS may carry a creation out and its answer be lost: then the resource is there, and Terraform's state does not know it.
+
+// cacheLimit is how long a cache may take to be gone: as long as the provider would wait.
+var cacheLimit = 45 * time.Minute
+
+// unknownCache sees to it that no cache is in Terraform's way: one that is being deleted is waited out, because the provider does not retry
+// CacheSubnetGroupInUse, and one that this stack made but its state does not know is deleted.
+func (p *Project) unknownCache(ctx context.Context, t *Terraform, s *stack) error {
+	status, err := s.cacheStatus(ctx)
+	if err != nil || status == "" {
+		return err
+	}
+	known, err := t.Resources(ctx)
+	if err != nil {
+		return err
+	}
+	unknown := !slices.ContainsFunc(known, func(address string) bool {
+		return strings.Contains(address, "aws_elasticache_replication_group.") || strings.Contains(address, "aws_elasticache_serverless_cache.")
+	})
+	if unknown && status != "deleting" {
+		ours, err := p.madeCache(ctx, s)
+		if err != nil {
+			return err
+		}
+		if !ours {
+			p.say("the cache %s is not in the state, and not tagged as one of this stack: it is left alone", cacheName(s.config.Cache))
+			return nil
+		}
+		p.say("the cache %s was made but is not in the state: the answer to its creation was lost; deleting it", cacheName(s.config.Cache))
+	}
+	return p.cacheGone(ctx, s, unknown)
+}
+
+// madeCache tells whether the cache is tagged with a run of this stack. A cache that is being created does not say so yet.
+func (p *Project) madeCache(ctx context.Context, s *stack) (bool, error) {
+	arn, err := s.cacheARN(ctx)
+	if err != nil || arn == nil {
+		return false, err
+	}
+	var waiting *step
+	defer func() { waiting.end() }()
+	tags, err := s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: arn})
+	for busy(err) {
+		if waiting == nil {
+			waiting = p.step("the cache %s is busy: waiting until AWS tells whose it is", cacheName(s.config.Cache))
+		}
+		if err := sleep(ctx, p.pause()); err != nil {
+			return false, err
+		}
+		tags, err = s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: arn})
+	}
+	if err != nil {
+		return false, fmt.Errorf("tags of the cache %s: %w", cacheName(s.config.Cache), err)
+	}
+	var name, run string
+	for _, t := range tags.TagList {
+		switch aws.ToString(t.Key) {
+		case "name":
+			name = aws.ToString(t.Value)
+		case "run":
+			run = aws.ToString(t.Value)
+		}
+	}
+	_, err = shutdown.ParseRun(run)
+	return err == nil && name == s.config.Name, nil
+}
+
+// cacheARN is nil when the cache does not exist.
+func (s *stack) cacheARN(ctx context.Context) (arn *string, err error) {
+	if c := s.config.Cache; c.Serverless != "" {
+		var out *elasticache.DescribeServerlessCachesOutput
+		if out, err = s.cache.DescribeServerlessCaches(ctx, &elasticache.DescribeServerlessCachesInput{ServerlessCacheName: &c.Serverless}); err == nil {
+			arn = out.ServerlessCaches[0].ARN
+		}
+	} else {
+		var out *elasticache.DescribeReplicationGroupsOutput
+		if out, err = s.cache.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &c.ReplicationGroup}); err == nil {
+			arn = out.ReplicationGroups[0].ARN
+		}
+	}
+	if missing(err) {
+		return nil, nil
+	}
+	return arn, err
+}
+
+// deleteCache asks for the deletion; a cache that is busy, or gone meanwhile, is no error.
+func (s *stack) deleteCache(ctx context.Context) (err error) {
+	if c := s.config.Cache; c.Serverless != "" {
+		_, err = s.cache.DeleteServerlessCache(ctx, &elasticache.DeleteServerlessCacheInput{ServerlessCacheName: &c.Serverless})
+	} else {
+		_, err = s.cache.DeleteReplicationGroup(ctx, &elasticache.DeleteReplicationGroupInput{ReplicationGroupId: &c.ReplicationGroup})
+	}
+	if missing(err) || busy(err) {
+		return nil
+	}
+	return err
+}
+
+// busy: a cache that is being created or modified cannot be deleted, nor asked for its tags.
+func busy(err error) bool {
+	return code(err) == "InvalidReplicationGroupState" || strings.HasPrefix(code(err), "InvalidServerlessCacheState")
+}
+
+// cacheGone waits until a cache that is being deleted is gone, and shows that it does. With remove it deletes one that is there, as soon as its
+// state lets it; one that the stack only uses has no status here.
+func (p *Project) cacheGone(ctx context.Context, s *stack, remove bool) error {
+	name, began := cacheName(s.config.Cache), time.Now()
+	var waiting *step
+	defer func() { waiting.end() }()
+	for {
+		status, err := s.cacheStatus(ctx)
+		if err != nil || status == "" || status != "deleting" && !remove {
+			return err
+		}
+		if status != "deleting" {
+			if err := s.deleteCache(ctx); err != nil {
+				return fmt.Errorf("delete the cache %s: %w", name, err)
+			}
+		}
+		if waiting == nil {
+			waiting = p.step("the cache %s is %s: waiting until it is gone", name, status)
+		}
+		waiting.at(-1, "%s", status)
+		if waited := time.Since(began).Round(time.Second); waited > cacheLimit {
+			return fmt.Errorf("the cache %s is still %s after %s, and is billed until it is gone: `aws elasticache describe-events --source-identifier %[1]s --source-type %[4]s` "+
+				"may say why; run this command again later, and ask AWS Support if that does not help", name, status, waited, s.cacheKind())
+		}
+		if err := sleep(ctx, p.pause()); err != nil {
+			return err
+		}
+	}
+}
+
+// cacheKind is AWS's word for what the cache is.
+func (s *stack) cacheKind() string {
+	if s.config.Cache.Serverless != "" {
+		return "serverless-cache"
+	}
+	return "replication-group"
+}
+
+// leftError says how to remove what is left; nil when there is nothing.
+func leftError(commands []string) error {
+	if len(commands) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the state is empty, and yet AWS has this under the stack's names: the answer to its creation was lost. If nobody else made it, remove it with\n  %s", strings.Join(commands, "\n  "))
+}
+
+// left looks for what a lost answer can leave behind, by the stack's names, and gives the commands that remove it. The calls that make the
+// rest are idempotent: sent again, they find what they made.
+func (s *stack) left(ctx context.Context) (commands []string, err error) {
+	name := s.config.Name
+	look := func(err error, command string, args ...any) error {
+		if missing(err) || code(err) == "NoSuchEntity" {
+			return nil
+		}
+		if err == nil {
+			commands = append(commands, fmt.Sprintf("aws "+command, args...))
+		}
+		return err
+	}
+	status, err := s.cacheStatus(ctx)
+	if err == nil && status != "" {
+		option := map[string]string{"replication-group": "--replication-group-id", "serverless-cache": "--serverless-cache-name"}[s.cacheKind()]
+		commands = append(commands, fmt.Sprintf("aws elasticache delete-%s %s %s", s.cacheKind(), option, cacheName(s.config.Cache)))
+	}
+	if err == nil {
+		_, err = s.cache.DescribeCacheSubnetGroups(ctx, &elasticache.DescribeCacheSubnetGroupsInput{CacheSubnetGroupName: &name})
+		err = look(err, "elasticache delete-cache-subnet-group --cache-subnet-group-name %s", name)
+	}
+	if err == nil {
+		_, err = s.cache.DescribeCacheParameterGroups(ctx, &elasticache.DescribeCacheParameterGroupsInput{CacheParameterGroupName: &name})
+		err = look(err, "elasticache delete-cache-parameter-group --cache-parameter-group-name %s", name)
+	}
+	function := name + "-stop"
+	if err == nil {
+		_, err = s.functions.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &function})
+		err = look(err, "lambda delete-function --function-name %s", function)
+	}
+	roles := iam.NewFromConfig(s.cfg)
+	for _, role := range []string{function, name + "-scheduler", name + "-load-execution", name + "-load-task"} {
+		if err == nil {
+			_, err = roles.GetRole(ctx, &iam.GetRoleInput{RoleName: &role})
+			err = look(err, "iam delete-role --role-name %s", role)
+		}
+	}
+	for _, prefix := range []string{"/elasticache-perf/" + name + "/", "/aws/lambda/" + function, "/aws/vendedlogs/elasticache/" + name + "/", "/aws/ecs/containerinsights/" + name + "/"} {
+		if err != nil {
+			break
+		}
+		var groups *cloudwatchlogs.DescribeLogGroupsOutput
+		if groups, err = s.logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &prefix}); err == nil {
+			for _, g := range groups.LogGroups {
+				commands = append(commands, "aws logs delete-log-group --log-group-name "+aws.ToString(g.LogGroupName))
+			}
+		}
+	}
+	if err == nil {
+		var groups *ec2.DescribeSecurityGroupsOutput
+		groups, err = ec2.NewFromConfig(s.cfg).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{
+			{Name: aws.String("group-name"), Values: []string{name + "-cache", name + "-load"}}, {Name: aws.String("tag:name"), Values: []string{name}}}})
+		if err == nil {
+			for _, g := range groups.SecurityGroups {
+				commands = append(commands, "aws ec2 delete-security-group --group-id "+aws.ToString(g.GroupId))
+			}
+		}
+	}
+	if err != nil {
+		return commands, fmt.Errorf("everything in the state is removed; whether something else is left is not known: %w", err)
+	}
+	return commands, nil
+}

@@ -1,0 +1,127 @@
+package ops
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// caches is an account with one cache, whose status is the first of those given, and the next one after each look at it.
+func caches(tags string, calls *[]string, statuses ...string) func(string, url.Values) (int, map[string]string, string) {
+	asked := 0
+	return func(what string, _ url.Values) (int, map[string]string, string) {
+		*calls = append(*calls, what)
+		switch what {
+		case "DescribeReplicationGroups":
+			status := statuses[0]
+			if len(statuses) > 1 {
+				statuses = statuses[1:]
+			}
+			if status == "" {
+				return 404, nil, `<ErrorResponse><Error><Code>ReplicationGroupNotFoundFault</Code></Error></ErrorResponse>`
+			}
+			return 200, nil, `<R><DescribeReplicationGroupsResult><ReplicationGroups><ReplicationGroup><ARN>arn:n</ARN><Status>` + status +
+				`</Status></ReplicationGroup></ReplicationGroups></DescribeReplicationGroupsResult></R>`
+		case "ListTagsForResource":
+			if asked++; asked == 1 && statuses[0] == "creating" {
+				return 400, nil, `<ErrorResponse><Error><Code>InvalidReplicationGroupState</Code></Error></ErrorResponse>`
+			}
+			return 200, nil, `<R><ListTagsForResourceResult><TagList>` + tags + `</TagList></ListTagsForResourceResult></R>`
+		case "DeleteReplicationGroup":
+			if statuses[0] == "creating" {
+				return 400, nil, `<ErrorResponse><Error><Code>InvalidReplicationGroupState</Code></Error></ErrorResponse>`
+			}
+			return 200, nil, `<R><DeleteReplicationGroupResult/></R>`
+		}
+		return 404, map[string]string{"X-Amzn-Errortype": "ResourceNotFoundException"}, `{}`
+	}
+}
+
+func tag(key, value string) string {
+	return fmt.Sprintf("<Tag><Key>%s</Key><Value>%s</Value></Tag>", key, value)
+}
+
+// What the state does not know and this stack made is deleted; what it knows is Terraform's, and a stranger's is left alone.
+func TestCacheThatTheStateDoesNotKnow(t *testing.T) {
+	ours := tag("name", "n") + tag("run", aRun)
+	const known = "module.cache.aws_elasticache_replication_group.this\n"
+	for name, c := range map[string]struct {
+		state, tags string
+		statuses    []string
+		deletes     int
+		says        string
+	}{
+		"none":                    {statuses: []string{""}},
+		"Terraform's":             {state: known, statuses: []string{"available"}},
+		"Terraform's, going":      {state: known, statuses: []string{"deleting", "deleting", "deleting", ""}, says: "the cache n is deleting: waiting until it is gone"},
+		"going":                   {statuses: []string{"deleting", "deleting", ""}, says: "the cache n is deleting"},
+		"answer was lost":         {tags: ours, statuses: []string{"available", "available", "available", "deleting", ""}, deletes: 1, says: "was made but is not in the state"},
+		"creating, answer lost":   {tags: ours, statuses: []string{"creating", "creating", "creating", "creating", "available", "deleting", ""}, deletes: 3, says: "the cache n is creating"},
+		"of another stack":        {tags: tag("name", "m") + tag("run", aRun), statuses: []string{"available"}, says: "it is left alone"},
+		"not of a run, same name": {tags: tag("name", "n"), statuses: []string{"available"}, says: "it is left alone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var calls []string
+			p, s := stackOf(t, caches(c.tags, &calls, c.statuses...))
+			terraform := &Terraform{Bin: filepath.Join(fake(t, "terraform", "printf '"+c.state+"'"), "terraform"), Dir: t.TempDir(), Out: p.Out}
+			require.NoError(t, p.unknownCache(t.Context(), terraform, s))
+			require.Equal(t, c.deletes, strings.Count(strings.Join(calls, " "), "DeleteReplicationGroup"), "%v", calls)
+			require.Contains(t, p.Out.(*bytes.Buffer).String(), c.says)
+			if c.says == "" {
+				require.Empty(t, p.Out.(*bytes.Buffer).String())
+			}
+		})
+	}
+}
+
+func TestCacheThatDoesNotGo(t *testing.T) {
+	before := cacheLimit
+	t.Cleanup(func() { cacheLimit = before })
+	cacheLimit = 500 * time.Millisecond
+	var calls []string
+	p, s := stackOf(t, caches("", &calls, "deleting"))
+	err := p.cacheGone(t.Context(), s, false)
+	require.ErrorContains(t, err, "the cache n is still deleting after")
+	require.ErrorContains(t, err, "aws elasticache describe-events --source-identifier n --source-type replication-group")
+	require.Contains(t, p.Out.(*bytes.Buffer).String(), "the cache n is deleting: waiting until it is gone")
+	require.NotContains(t, calls, "DeleteReplicationGroup")
+
+	s.config.Cache.Delete = false // an existing cache is none of ours
+	calls = nil
+	require.NoError(t, p.cacheGone(t.Context(), s, true))
+	require.NotContains(t, calls, "DeleteReplicationGroup")
+}
+
+func TestLeftOverIsNamedWithItsCommand(t *testing.T) {
+	_, s := stackOf(t, func(what string, body url.Values) (int, map[string]string, string) {
+		switch {
+		case what == "GetRole" && body.Get("RoleName") == "n-load-task":
+			return 200, nil, `<R><GetRoleResult><Role><RoleName>n-load-task</RoleName></Role></GetRoleResult></R>`
+		case what == "GetRole":
+			return 404, nil, `<ErrorResponse><Error><Code>NoSuchEntity</Code></Error></ErrorResponse>`
+		case what == "DescribeLogGroups":
+			return 200, nil, `{"logGroups":[{"logGroupName":"/aws/lambda/n-stop"}]}`
+		case what == "DescribeSecurityGroups":
+			return 200, nil, `<R><securityGroupInfo><item><groupId>sg-1</groupId></item></securityGroupInfo></R>`
+		case strings.HasPrefix(what, "DescribeCache"):
+			return 404, nil, `<ErrorResponse><Error><Code>CacheSubnetGroupNotFoundFault</Code></Error></ErrorResponse>`
+		case what == "DescribeReplicationGroups":
+			return 404, nil, `<ErrorResponse><Error><Code>ReplicationGroupNotFoundFault</Code></Error></ErrorResponse>`
+		}
+		return 404, map[string]string{"X-Amzn-Errortype": "ResourceNotFoundException"}, `{}`
+	})
+	commands, err := s.left(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"aws iam delete-role --role-name n-load-task",
+		"aws logs delete-log-group --log-group-name /aws/lambda/n-stop", "aws logs delete-log-group --log-group-name /aws/lambda/n-stop",
+		"aws logs delete-log-group --log-group-name /aws/lambda/n-stop", "aws logs delete-log-group --log-group-name /aws/lambda/n-stop",
+		"aws ec2 delete-security-group --group-id sg-1"}, commands)
+	require.ErrorContains(t, leftError(commands), "remove it with\n  aws iam delete-role --role-name n-load-task\n")
+	require.NoError(t, leftError(nil))
+}
