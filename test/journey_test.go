@@ -28,7 +28,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// The whole road, twice: apply, load, stop by its schedule, export; then a plain apply is a new run with new keys.
+// The whole road, twice: apply, load, stop by its schedule, export; then an apply with another input is a new run with new keys.
 func TestJourney(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -39,13 +39,16 @@ func TestJourney(t *testing.T) {
 	require.Contains(t, s.output(t, "cloudwatch_dashboard_url"), "#dashboards/dashboard/"+s.name)
 	s.waitLoad(t)
 	s.hasEnded(t, first, 2)
+	exported := s.objects(t, first)
+	require.Len(t, exported, 4)
 
+	s.changes(t, map[string]any{"load": map[string]any{"task_count": 2, "threads": 1, "clients": 4, "key_maximum": 10000, "pipeline": 4}})
 	s.apply(t)
 	second := s.output(t, "run")
 	require.NotEqual(t, first, second, "the next apply is a new run")
 	s.planIsEmpty(t)
 	s.hasEnded(t, second, 2)
-	require.NotNil(t, s.object(t, "exports/metrics/"+first+".csv"), "the first run's export stays")
+	require.Equal(t, exported, s.objects(t, first), "the first run's exports stay as they were")
 
 	// The answer, from what lies in S3: of the latest run, and of both side by side.
 	p, out := w.project(t, nil)
@@ -90,6 +93,16 @@ func TestWatchEndsARunThatNobodyStopped(t *testing.T) {
 		ScheduleExpression: aws.String("at(" + time.Now().UTC().Add(-20*time.Minute).Format("2006-01-02T15:04:05") + ")")})
 	require.NoError(t, err)
 	s.hasEnded(t, run, 1)
+}
+
+// objects are a run's, by key.
+func (s *stack) objects(t *testing.T, run string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	for _, key := range []string{"metrics/" + run + ".csv", "logs/" + run + ".txt", "manifest/" + run + ".json", "state/" + run + ".json"} {
+		all[key] = string(s.object(t, "exports/"+key))
+	}
+	return all
 }
 
 // waitLoad waits for progress with operations in the load's log.

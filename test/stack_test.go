@@ -32,8 +32,9 @@ import (
 // stack is a Terraform root applied in a world, with state and data of its own.
 type stack struct {
 	*world
-	name    string
-	options *terraform.Options
+	name      string
+	options   *terraform.Options
+	destroyed bool
 }
 
 // newStack prepares a root folder ("." is the project's own). It is destroyed when the test ends, whatever happened;
@@ -66,11 +67,9 @@ func newStack(t *testing.T, w *world, root string, vars map[string]any) *stack {
 		if t.Failed() {
 			s.collect(ctx, t)
 		}
-		s.waitCacheGone(ctx, t)
-		_, err := terraform.DestroyContextE(t, ctx, s.options)
-		assert.NoError(t, err, "destroy")
-		if err == nil {
-			s.nothingLeft(ctx, t)
+		if !s.destroyed {
+			s.waitCacheGone(ctx, t)
+			s.destroy(ctx, t)
 		}
 	})
 	terraform.InitContext(t, t.Context(), s.options)
@@ -99,10 +98,21 @@ func folder(t *testing.T, root string, inputs map[string]any) string {
 	for _, f := range append(files, filepath.Join(project, "modules"), filepath.Join(project, "build")) {
 		require.NoError(t, os.Symlink(f, filepath.Join(dir, filepath.Base(f))))
 	}
+	write(t, dir, "terraform.tfvars.json", inputs)
+	return dir
+}
+
+func write(t *testing.T, dir, file string, inputs map[string]any) {
+	t.Helper()
 	text, err := json.Marshal(inputs)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "terraform.tfvars.json"), text, 0o600))
-	return dir
+	require.NoError(t, os.WriteFile(filepath.Join(dir, file), text, 0o600))
+}
+
+// changes gives a stack other inputs; they come after terraform.tfvars.json and win.
+func (s *stack) changes(t *testing.T, inputs map[string]any) {
+	t.Helper()
+	write(t, s.options.TerraformDir, "changed.auto.tfvars.json", inputs)
 }
 
 func (s *stack) apply(t *testing.T) {
@@ -111,6 +121,17 @@ func (s *stack) apply(t *testing.T) {
 	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
 	require.NoError(t, err)
 	t.Logf("apply took %s", time.Since(began).Round(time.Second))
+}
+
+// destroy is clean: it succeeds, and nothing is left.
+func (s *stack) destroy(ctx context.Context, t *testing.T) {
+	t.Helper()
+	began := time.Now()
+	_, err := terraform.DestroyContextE(t, ctx, s.options)
+	if s.destroyed = err == nil; assert.NoError(t, err, "destroy") {
+		t.Logf("destroy took %s", time.Since(began).Round(time.Second))
+		s.nothingLeft(ctx, t)
+	}
 }
 
 // planIsEmpty holds the second plan: whatever AWS answers is what the configuration says.

@@ -1,0 +1,207 @@
+package test
+
+import (
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/gruntwork-io/terratest/modules/terraform"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// creation is a call by which a default apply makes something.
+type creation struct {
+	resource string
+	action   string
+	holds    string // what this call's request holds, unlike others of the action; NAME is the stack's
+	short    bool   // also in mage test
+}
+
+func (c creation) holding(name string) string { return strings.ReplaceAll(c.holds, "NAME", name) }
+
+// creations are all of them; TestDestroyAfterEveryFailure holds that.
+var creations = []creation{
+	{resource: "module.cache.aws_cloudwatch_log_group.this", action: "logs.CreateLogGroup", holds: "NAME/engine-log"},
+	{resource: "module.cache.aws_cloudwatch_log_group.this", action: "logs.CreateLogGroup", holds: "NAME/slow-log"},
+	{resource: "module.cache.aws_cloudwatch_log_group.this", action: "logs.PutRetentionPolicy", holds: "NAME/engine-log", short: true},
+	{resource: "module.cache.aws_cloudwatch_log_group.this", action: "logs.PutRetentionPolicy", holds: "NAME/slow-log"},
+	{resource: "module.cache.aws_elasticache_subnet_group.this", action: "elasticache.CreateCacheSubnetGroup"},
+	{resource: "module.cache.aws_elasticache_parameter_group.this", action: "elasticache.CreateCacheParameterGroup"},
+	{resource: "module.cache.aws_security_group.this", action: "ec2.CreateSecurityGroup", holds: "GroupName=NAME-cache"},
+	{resource: "aws_security_group.this", action: "ec2.RevokeSecurityGroupEgress"}, // both groups begin with AWS's rule that all may go out
+	{resource: "module.cache.aws_vpc_security_group_ingress_rule.clients", action: "ec2.AuthorizeSecurityGroupIngress"},
+	{resource: "module.cache.aws_elasticache_replication_group.this", action: "elasticache.CreateReplicationGroup", short: true},
+	{resource: "module.load.aws_cloudwatch_log_group.load", action: "logs.CreateLogGroup", holds: "NAME/load"},
+	{resource: "module.load.aws_cloudwatch_log_group.load", action: "logs.PutRetentionPolicy", holds: "NAME/load"},
+	{resource: "module.load.aws_security_group.this", action: "ec2.CreateSecurityGroup", holds: "GroupName=NAME-load"},
+	{resource: "module.load.aws_vpc_security_group_egress_rule.https", action: "ec2.AuthorizeSecurityGroupEgress", holds: "ToPort=443"},
+	{resource: "module.load.aws_vpc_security_group_egress_rule.cache", action: "ec2.AuthorizeSecurityGroupEgress", holds: "ToPort=6379"},
+	{resource: "module.load.aws_iam_role.execution", action: "iam.CreateRole", holds: "RoleName=NAME-load-execution"},
+	{resource: "module.load.aws_iam_role_policy.execution", action: "iam.PutRolePolicy", holds: "RoleName=NAME-load-execution"},
+	{resource: "module.load.aws_iam_role.task", action: "iam.CreateRole", holds: "RoleName=NAME-load-task"},
+	{resource: "module.load.aws_ecs_cluster.this", action: "ecs.CreateCluster"},
+	{resource: "module.load.aws_ecs_task_definition.this", action: "ecs.RegisterTaskDefinition"},
+	{resource: "module.load.aws_ecs_service.this", action: "ecs.CreateService", short: true},
+	{resource: "module.scheduler.aws_cloudwatch_log_group.this", action: "logs.CreateLogGroup", holds: "/aws/lambda/NAME-stop"},
+	{resource: "module.scheduler.aws_cloudwatch_log_group.this", action: "logs.PutRetentionPolicy", holds: "/aws/lambda/NAME-stop"},
+	{resource: "module.scheduler.aws_iam_role.lambda", action: "iam.CreateRole", holds: "RoleName=NAME-stop"},
+	{resource: "module.scheduler.aws_iam_role_policy.lambda", action: "iam.PutRolePolicy", holds: "RoleName=NAME-stop"},
+	{resource: "module.scheduler.aws_iam_role.scheduler", action: "iam.CreateRole", holds: "RoleName=NAME-scheduler"},
+	{resource: "module.scheduler.aws_iam_role_policy.scheduler", action: "iam.PutRolePolicy", holds: "RoleName=NAME-scheduler"},
+	{resource: "module.scheduler.aws_lambda_function.this", action: "lambda.CreateFunction"},
+	{resource: "module.scheduler.aws_sqs_queue.dead", action: "sqs.CreateQueue"},
+	{resource: "module.scheduler.aws_lambda_function_event_invoke_config.this", action: "lambda.PutFunctionEventInvokeConfig"},
+	{resource: "module.scheduler.aws_cloudwatch_metric_alarm.errors", action: "monitoring.PutMetricAlarm", holds: "AlarmName=NAME-stop-errors"},
+	{resource: "module.scheduler.aws_cloudwatch_metric_alarm.dead", action: "monitoring.PutMetricAlarm", holds: "AlarmName=NAME-stop-dlq"},
+	{resource: "module.scheduler.aws_scheduler_schedule_group.this", action: "scheduler.CreateScheduleGroup"},
+	{resource: "module.scheduler.aws_scheduler_schedule.watch", action: "scheduler.CreateSchedule", holds: "NAME-watch", short: true},
+	{resource: "module.scheduler.aws_lambda_invocation.preflight", action: "lambda.Invoke"},
+	{resource: "module.scheduler.aws_scheduler_schedule.stop", action: "scheduler.CreateSchedule", holds: "NAME-load-stop", short: true},
+	{resource: "module.dashboard.aws_cloudwatch_dashboard.this", action: "monitoring.PutDashboard"},
+}
+
+// The apply fails at each resource in turn; then destroy is clean. The longer suite looks first whether these are all.
+func TestDestroyAfterEveryFailure(t *testing.T) {
+	onlyLocal(t)
+	t.Parallel()
+	if long() {
+		t.Run("the list is complete", func(t *testing.T) {
+			for _, call := range callsOfAnApply(t) {
+				var found []string
+				for _, c := range creations {
+					if c.action == call.action && strings.Contains(call.text, c.holding(call.name)) {
+						found = append(found, c.resource)
+					}
+				}
+				assert.Len(t, found, 1, "%s of %.300s", call.action, call.text)
+			}
+		})
+	}
+	cases := make(chan creation)
+	var wg sync.WaitGroup
+	for range 3 { // they wait for the provider most of the time
+		wg.Go(func() {
+			for c := range cases {
+				t.Run(c.action+" "+strings.ReplaceAll(c.holds, "/", " "), c.fails)
+			}
+		})
+	}
+	for _, c := range creations {
+		if c.short || long() {
+			cases <- c
+		}
+	}
+	close(cases)
+	wg.Wait()
+}
+
+func (c creation) fails(t *testing.T) {
+	w := newWorld(t)
+	s := newStack(t, w, ".", nil)
+	w.local.Faults.Add(wire.Fault{Action: c.action, First: 1, Kind: wire.Denied, Holds: c.holding(s.name)})
+	began := time.Now()
+	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
+	require.ErrorContains(t, err, "AccessDenied")
+	require.Contains(t, strings.Join(strings.Fields(err.Error()), " "), c.resource, "the resource is named")
+	t.Logf("apply failed after %s", time.Since(began).Round(time.Second))
+	w.local.Faults.Clear()
+	if s.cacheIsThere(t) {
+		_, err := scheduler.NewFromConfig(w.Config).GetSchedule(t.Context(), &scheduler.GetScheduleInput{GroupName: &s.name, Name: aws.String(s.name + "-watch")})
+		require.NoError(t, err, "nothing is billed without its guard")
+	}
+	s.destroy(t.Context(), t)
+	require.Empty(t, children(w.dir), "processes of nodes or tasks")
+}
+
+// call is a call that makes something.
+type call struct{ name, action, text string }
+
+// callsOfAnApply records an undisturbed one.
+func callsOfAnApply(t *testing.T) (calls []call) {
+	t.Helper()
+	var mu sync.Mutex
+	var recorded []wire.Exchange
+	w := newWorld(t, func(c *localaws.Config) {
+		check := c.Record
+		c.Record = func(x wire.Exchange) {
+			check(x)
+			mu.Lock()
+			defer mu.Unlock()
+			recorded = append(recorded, x)
+		}
+	})
+	s := newStack(t, w, ".", nil)
+	mu.Lock()
+	recorded = nil // what the test itself made
+	mu.Unlock()
+	s.apply(t)
+	mu.Lock()
+	defer mu.Unlock()
+	for _, x := range recorded {
+		reads := slices.ContainsFunc([]string{"Describe", "Get", "List", "Head"}, func(verb string) bool { return strings.HasPrefix(x.Action, verb) })
+		writesLogs := x.Action == "PutLogEvents" || x.Action == "CreateLogStream"
+		if !reads && !writesLogs {
+			calls = append(calls, call{s.name, x.Service + "." + x.Action, x.URL + " " + string(x.RequestBody)})
+		}
+	}
+	return calls
+}
+
+func (s *stack) cacheIsThere(t *testing.T) bool {
+	t.Helper()
+	out, err := elasticache.NewFromConfig(s.Config).DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{})
+	require.NoError(t, err)
+	return len(out.ReplicationGroups) > 0
+}
+
+// Applies that failed and that nobody cares about: the cache is there, the load never was, and the second apply had begun a new run without
+// reaching the cache, which is still tagged with the first. Once that run is overdue, watch deletes it.
+func TestWatchEndsAHalfMadeRun(t *testing.T) {
+	onlyLocal(t)
+	t.Parallel()
+	w := newWorld(t)
+	w.local.Scheduler.RateScale = 40 // rate(10 minutes) ticks every 15 s
+	s := newStack(t, w, ".", nil)
+	w.local.Faults.Add(wire.Fault{Action: "ecs.CreateService", First: 1, Kind: wire.Denied}, wire.Fault{Action: "elasticache.AddTagsToResource", First: 1, Kind: wire.Denied})
+	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
+	require.ErrorContains(t, err, "aws_ecs_service.this")
+	first, _ := s.watched(t)
+	s.options.ExtraArgs.Apply = []string{"-replace=module.scheduler.aws_scheduler_schedule.watch"}
+	_, err = terraform.ApplyContextE(t, t.Context(), s.options)
+	require.ErrorContains(t, err, "aws_elasticache_replication_group.this")
+	second, schedule := s.watched(t)
+	require.Less(t, first, second)
+	require.True(t, s.cacheIsThere(t))
+	schedule.Target.Input = aws.String(`{"action":"watch","run":"` + second + `","stop_by":"` + time.Now().UTC().Format(time.RFC3339) + `"}`)
+	client := scheduler.NewFromConfig(w.Config)
+	_, err = client.UpdateSchedule(t.Context(), &scheduler.UpdateScheduleInput{GroupName: &s.name, Name: schedule.Name, Target: schedule.Target,
+		ScheduleExpression: schedule.ScheduleExpression, FlexibleTimeWindow: schedule.FlexibleTimeWindow})
+	require.NoError(t, err)
+	s.eventually(t, 2*time.Minute, "the cache gone and the schedules removed", func(ctx context.Context) (bool, error) {
+		schedules, err := client.ListSchedules(ctx, &scheduler.ListSchedulesInput{GroupName: &s.name})
+		return err == nil && len(schedules.Schedules) == 0 && !s.cacheIsThere(t), err
+	})
+	s.destroy(t.Context(), t)
+}
+
+// watched is the run in the input of the watch schedule.
+func (s *stack) watched(t *testing.T) (run string, schedule *scheduler.GetScheduleOutput) {
+	t.Helper()
+	schedule, err := scheduler.NewFromConfig(s.Config).GetSchedule(t.Context(), &scheduler.GetScheduleInput{GroupName: &s.name, Name: aws.String(s.name + "-watch")})
+	require.NoError(t, err)
+	var event shutdown.Event
+	require.NoError(t, json.Unmarshal([]byte(*schedule.Target.Input), &event))
+	return event.Run, schedule
+}

@@ -1,0 +1,255 @@
+package test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+	"github.com/elasticache-perf/elasticache-perf/internal/ops"
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// person is somebody with the permissions of docs/permissions.md who types `go tool mage ...`.
+type person struct {
+	*stack
+	t       *testing.T
+	project *ops.Project
+
+	mu   sync.Mutex
+	said strings.Builder
+	at   string // the text at which they press Ctrl-C
+	stop context.CancelFunc
+}
+
+func newPerson(t *testing.T, w *world, vars map[string]any) *person {
+	t.Helper()
+	const name = "elasticache-perf"
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	p := &person{stack: &stack{world: w, name: name}, t: t}
+	env := append(os.Environ(), "TF_DATA_DIR="+filepath.Join(t.TempDir(), "terraform"))
+	for _, vars := range []map[string]string{w.env, w.deployer(t, name)} {
+		for k, v := range vars {
+			env = append(env, k+"="+v)
+		}
+	}
+	keys := w.deployer(t, name)
+	p.project = &ops.Project{Root: root, Stack: folder(t, ".", w.inputs(vars)), Env: env, In: strings.NewReader(""), Out: p, Pause: time.Second,
+		AWS: func(context.Context, string) (aws.Config, error) {
+			cfg := w.Config.Copy()
+			cfg.Credentials = credentials.NewStaticCredentialsProvider(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], keys["AWS_SESSION_TOKEN"])
+			return cfg, nil
+		}}
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		t.Log(p.heard())
+		p.project.Env = append(p.project.Env, "FORCE=1")
+		if err := ops.Destroy(context.Background(), p.project); err != nil {
+			t.Log("clearing away:", err)
+		}
+	})
+	return p
+}
+
+func (p *person) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.said.Write(b)
+	if p.at != "" && strings.Contains(p.said.String(), p.at) {
+		p.at = ""
+		p.stop()
+	}
+	return len(b), nil
+}
+
+// types runs a command, and interrupts it at a text ("" never). They hear what it said.
+func (p *person) types(command ops.Command, interruptAt string) (string, error) {
+	p.t.Helper()
+	ctx, cancel := context.WithCancel(p.t.Context())
+	defer cancel()
+	p.mu.Lock()
+	p.said.Reset()
+	p.at, p.stop = interruptAt, cancel
+	p.mu.Unlock()
+	began := time.Now()
+	err := command(ctx, p.project)
+	p.t.Logf("took %s", time.Since(began).Round(time.Second))
+	return p.heard(), err
+}
+
+func (p *person) heard() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.said.String()
+}
+
+// clean holds that destroy has left nothing.
+func (p *person) clean() {
+	p.t.Helper()
+	p.nothingLeft(p.t.Context(), p.t)
+	require.Empty(p.t, children(p.dir), "processes of nodes or tasks")
+}
+
+// A load that is changed while it runs is the same run. Destroy ends and exports it first; interrupted, it goes on the next time.
+func TestDestroyOfARunningLoad(t *testing.T) {
+	onlyLocal(t)
+	t.Parallel()
+	w := newWorld(t, func(c *localaws.Config) { c.Delays.CacheDelete = 15 * time.Second })
+	load := map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000}
+	p := newPerson(t, w, map[string]any{"load": load, "test_duration_minutes": 10})
+	said, err := p.types(ops.Deploy, "")
+	require.NoError(t, err, said)
+	run, _ := p.watched(t)
+
+	load["pipeline"] = 4
+	write(t, p.project.Stack, "changed.auto.tfvars.json", map[string]any{"load": load})
+	said, err = p.types(ops.Deploy, "")
+	require.NoError(t, err, said)
+	require.Contains(t, said, "run "+run+" is under way: what is changed becomes part of it")
+	again, _ := p.watched(t)
+	require.Equal(t, run, again)
+
+	said, err = p.types(ops.Destroy, "ending it now")
+	require.Error(t, err, said)
+	require.NotContains(t, said, "terraform: destroying", "nothing is removed of a run that is not exported")
+	said, err = p.types(ops.Destroy, "is deleting: waiting until it is gone")
+	require.Error(t, err, said)
+	said, err = p.types(ops.Destroy, "terraform: destroying")
+	require.Error(t, err, said)
+	said, err = p.types(ops.Destroy, "")
+	require.NoError(t, err, said)
+	p.clean()
+
+	m, err := export.ParseManifest(p.object(t, "exports/manifest/"+run+".json"))
+	require.NoError(t, err)
+	require.True(t, m.Complete)
+	require.Len(t, m.Tasks, 2, "one run with the tasks of both loads")
+	for _, kind := range []string{export.KindMetrics, export.KindLogs} {
+		p.listed(t, m, kind, map[string]string{export.KindMetrics: "exports/metrics/" + run + ".csv", export.KindLogs: "exports/logs/" + run + ".txt"}[kind])
+	}
+	require.Contains(t, string(m.Settings), `"pipeline": 4`)
+	said, err = p.types(ops.Destroy, "")
+	require.NoError(t, err, "there is nothing left to destroy: %s", said)
+}
+
+// Ctrl-C while the cache is being created, and again while it is being deleted.
+func TestInterruptedInTheMiddleOfTheCache(t *testing.T) {
+	onlyLocal(t)
+	t.Parallel()
+	w := newWorld(t, func(c *localaws.Config) { c.Delays.CacheCreate, c.Delays.CacheDelete = 20*time.Second, 20*time.Second })
+	p := newPerson(t, w, nil)
+	said, err := p.types(ops.Deploy, "aws_elasticache_replication_group.this: Creating...")
+	require.Error(t, err, said)
+	require.ErrorContains(t, err, "`go tool mage destroy` removes it")
+	said, err = p.types(ops.Destroy, "aws_elasticache_replication_group.this: Destroying...")
+	require.Error(t, err, said)
+	said, err = p.types(ops.Destroy, "")
+	require.NoError(t, err, said)
+	p.clean()
+}
+
+// AWS makes something and its answer is lost: Terraform does not know of it. A cache costs money and is deleted; the rest is named.
+func TestDestroyAfterLostAnswers(t *testing.T) {
+	onlyLocal(t)
+	t.Parallel()
+	t.Run("the cache", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t, func(c *localaws.Config) { c.Delays.CacheCreate = 10 * time.Second })
+		p := newPerson(t, w, nil)
+		w.local.Faults.Add(wire.Fault{Action: "elasticache.CreateReplicationGroup", First: 1, Last: 1, Kind: wire.FailAfter})
+		said, err := p.types(ops.Deploy, "")
+		require.Error(t, err, said)
+		require.Contains(t, said, "ReplicationGroupAlreadyExists")
+		said, err = p.types(ops.Destroy, "")
+		require.NoError(t, err, said)
+		require.Contains(t, said, "the cache elasticache-perf was made but is not in the state")
+		p.clean()
+	})
+	t.Run("what costs nothing", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := newPerson(t, w, nil)
+		lost := map[string]wire.Fault{
+			"aws iam delete-role --role-name elasticache-perf-load-task":                                       {Action: "iam.CreateRole", Holds: "RoleName=elasticache-perf-load-task"},
+			"aws logs delete-log-group --log-group-name /aws/vendedlogs/elasticache/elasticache-perf/slow-log": {Action: "logs.CreateLogGroup", Holds: "slow-log"},
+			"aws elasticache delete-cache-subnet-group --cache-subnet-group-name elasticache-perf":             {Action: "elasticache.CreateCacheSubnetGroup"},
+			"aws elasticache delete-cache-parameter-group --cache-parameter-group-name elasticache-perf":       {Action: "elasticache.CreateCacheParameterGroup"},
+			"aws ec2 delete-security-group --group-id sg-":                                                     {Action: "ec2.CreateSecurityGroup", Holds: "GroupName=elasticache-perf-cache"},
+		}
+		for _, f := range lost {
+			f.First, f.Last, f.Kind = 1, 1, wire.FailAfter
+			w.local.Faults.Add(f)
+		}
+		said, err := p.types(ops.Deploy, "")
+		require.Error(t, err, said)
+		require.Len(t, w.local.Faults.Fired(), len(lost))
+		said, err = p.types(ops.Destroy, "")
+		require.ErrorContains(t, err, "the state is empty, and yet AWS has this under the stack's names", said)
+		for command := range lost {
+			require.ErrorContains(t, err, command)
+		}
+		p.removes(err.Error())
+		said, err = p.types(ops.Destroy, "")
+		require.NoError(t, err, said)
+		p.clean()
+	})
+	t.Run("what can be asked for twice", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		p := newPerson(t, w, nil)
+		for _, action := range []string{"ecs.CreateCluster", "ecs.CreateService", "sqs.CreateQueue", "scheduler.CreateScheduleGroup", "scheduler.CreateSchedule",
+			"lambda.PutFunctionEventInvokeConfig", "monitoring.PutMetricAlarm", "monitoring.PutDashboard", "iam.PutRolePolicy", "logs.PutRetentionPolicy"} {
+			w.local.Faults.Add(wire.Fault{Action: action, First: 1, Last: 1, Kind: wire.FailAfter})
+		}
+		said, err := p.types(ops.Deploy, "")
+		require.NoError(t, err, said)
+		require.Len(t, w.local.Faults.Fired(), 10)
+		said, err = p.types(ops.Destroy, "")
+		require.NoError(t, err, said)
+		p.clean()
+	})
+}
+
+// removes does what the commands in a text do.
+func (p *person) removes(text string) {
+	p.t.Helper()
+	ctx := p.t.Context()
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) != 5 || words[0] != "aws" {
+			continue
+		}
+		name, err := &words[4], error(nil)
+		switch words[2] {
+		case "delete-role":
+			_, err = iam.NewFromConfig(p.Config).DeleteRole(ctx, &iam.DeleteRoleInput{RoleName: name})
+		case "delete-log-group":
+			_, err = cloudwatchlogs.NewFromConfig(p.Config).DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: name})
+		case "delete-cache-subnet-group":
+			_, err = elasticache.NewFromConfig(p.Config).DeleteCacheSubnetGroup(ctx, &elasticache.DeleteCacheSubnetGroupInput{CacheSubnetGroupName: name})
+		case "delete-cache-parameter-group":
+			_, err = elasticache.NewFromConfig(p.Config).DeleteCacheParameterGroup(ctx, &elasticache.DeleteCacheParameterGroupInput{CacheParameterGroupName: name})
+		case "delete-security-group":
+			_, err = ec2.NewFromConfig(p.Config).DeleteSecurityGroup(ctx, &ec2.DeleteSecurityGroupInput{GroupId: name})
+		default:
+			p.t.Errorf("unexpected: %s", line)
+		}
+		require.NoError(p.t, err, line)
+	}
+}
