@@ -1,6 +1,7 @@
 package test
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
@@ -106,7 +108,7 @@ func (p *person) clean() {
 	require.Empty(p.t, children(p.dir), "processes of nodes or tasks")
 }
 
-// A load that is changed while it runs is the same run. Destroy ends and exports it first; interrupted, it goes on the next time.
+// A load that is changed while it runs is the same run, and deploy says what that means. Destroy ends and exports it first; interrupted, it goes on the next time.
 func TestDestroyOfARunningLoad(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -121,7 +123,7 @@ func TestDestroyOfARunningLoad(t *testing.T) {
 	write(t, p.project.Stack, "changed.auto.tfvars.json", map[string]any{"load": load})
 	said, err = p.types(ops.Deploy, "")
 	require.NoError(t, err, said)
-	require.Contains(t, said, "run "+run+" is under way: what is changed becomes part of it")
+	require.Contains(t, said, "run "+run+" is under way, and these changes become part of it")
 	again, _ := p.watched(t)
 	require.Equal(t, run, again)
 
@@ -139,10 +141,11 @@ func TestDestroyOfARunningLoad(t *testing.T) {
 	m, err := export.ParseManifest(p.object(t, "exports/manifest/"+run+".json"))
 	require.NoError(t, err)
 	require.True(t, m.Complete)
-	require.Len(t, m.Tasks, 2, "one run with the tasks of both loads")
-	for _, kind := range []string{export.KindMetrics, export.KindLogs} {
-		p.listed(t, m, kind, map[string]string{export.KindMetrics: "exports/metrics/" + run + ".csv", export.KindLogs: "exports/logs/" + run + ".txt"}[kind])
-	}
+	require.Len(t, m.Tasks, 1, "the load as it was in the end")
+	p.listed(t, m, export.KindMetrics, "exports/metrics/"+run+".csv")
+	log, err := report.ParseLog(bytes.NewReader(p.listed(t, m, export.KindLogs, "exports/logs/"+run+".txt")))
+	require.NoError(t, err)
+	require.Len(t, log.Tasks, 2, "and the last words of both")
 	require.Contains(t, string(m.Settings), `"pipeline": 4`)
 	said, err = p.types(ops.Destroy, "")
 	require.NoError(t, err, "there is nothing left to destroy: %s", said)

@@ -76,7 +76,7 @@ func (p *Project) deploy(ctx context.Context) (*deployed, error) {
 	began, since := time.Now(), time.Time{}
 	if changes {
 		if alive != "" {
-			p.say("run %s is under way: what is changed becomes part of it, and its exports cover both; `go tool mage stop` first makes a run of its own of it", alive)
+			p.say("run %s is under way, and these changes become part of it: if they replace the load, the exported metrics begin with the new one. `go tool mage stop` first makes each a run of its own", alive)
 		}
 		if err := p.approve(ctx, fmt.Sprintf("Make these changes? What they create costs money until the run ends, %d minutes after the load has started.", in.Minutes)); err != nil {
 			return nil, err
