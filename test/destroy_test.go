@@ -33,16 +33,16 @@ func (c creation) holding(name string) string { return strings.ReplaceAll(c.hold
 
 // creations are all of them; TestDestroyAfterEveryFailure holds that.
 var creations = []creation{
-	{resource: "module.cache.aws_cloudwatch_log_group.this", action: "logs.CreateLogGroup", holds: "NAME/engine-log"},
-	{resource: "module.cache.aws_cloudwatch_log_group.this", action: "logs.CreateLogGroup", holds: "NAME/slow-log"},
-	{resource: "module.cache.aws_cloudwatch_log_group.this", action: "logs.PutRetentionPolicy", holds: "NAME/engine-log", short: true},
-	{resource: "module.cache.aws_cloudwatch_log_group.this", action: "logs.PutRetentionPolicy", holds: "NAME/slow-log"},
-	{resource: "module.cache.aws_elasticache_subnet_group.this", action: "elasticache.CreateCacheSubnetGroup"},
-	{resource: "module.cache.aws_elasticache_parameter_group.this", action: "elasticache.CreateCacheParameterGroup"},
-	{resource: "module.cache.aws_security_group.this", action: "ec2.CreateSecurityGroup", holds: "GroupName=NAME-cache"},
+	{resource: "module.cache[0].aws_cloudwatch_log_group.this", action: "logs.CreateLogGroup", holds: "NAME/engine-log"},
+	{resource: "module.cache[0].aws_cloudwatch_log_group.this", action: "logs.CreateLogGroup", holds: "NAME/slow-log"},
+	{resource: "module.cache[0].aws_cloudwatch_log_group.this", action: "logs.PutRetentionPolicy", holds: "NAME/engine-log", short: true},
+	{resource: "module.cache[0].aws_cloudwatch_log_group.this", action: "logs.PutRetentionPolicy", holds: "NAME/slow-log"},
+	{resource: "module.cache[0].aws_elasticache_subnet_group.this", action: "elasticache.CreateCacheSubnetGroup"},
+	{resource: "module.cache[0].aws_elasticache_parameter_group.this", action: "elasticache.CreateCacheParameterGroup"},
+	{resource: "module.cache[0].aws_security_group.this", action: "ec2.CreateSecurityGroup", holds: "GroupName=NAME-cache"},
 	{resource: "aws_security_group.this", action: "ec2.RevokeSecurityGroupEgress"}, // both groups begin with AWS's rule that all may go out
-	{resource: "module.cache.aws_vpc_security_group_ingress_rule.clients", action: "ec2.AuthorizeSecurityGroupIngress"},
-	{resource: "module.cache.aws_elasticache_replication_group.this", action: "elasticache.CreateReplicationGroup", short: true},
+	{resource: "module.cache[0].aws_vpc_security_group_ingress_rule.clients", action: "ec2.AuthorizeSecurityGroupIngress"},
+	{resource: "module.cache[0].aws_elasticache_replication_group.this", action: "elasticache.CreateReplicationGroup", short: true},
 	{resource: "module.load.aws_cloudwatch_log_group.load", action: "logs.CreateLogGroup", holds: "NAME/load"},
 	{resource: "module.load.aws_cloudwatch_log_group.load", action: "logs.PutRetentionPolicy", holds: "NAME/load"},
 	{resource: "module.load.aws_security_group.this", action: "ec2.CreateSecurityGroup", holds: "GroupName=NAME-load"},
