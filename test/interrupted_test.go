@@ -213,6 +213,9 @@ func TestDestroyAfterLostAnswers(t *testing.T) {
 		p.clean()
 	})
 	t.Run("what can be asked for twice", func(t *testing.T) {
+		if !long() {
+			t.Skip("one of the longer suites: mage test:all")
+		}
 		t.Parallel()
 		w := newWorld(t)
 		p := newPerson(t, w, nil)

@@ -35,42 +35,42 @@ func (s *stack) cacheStatus(ctx context.Context) (string, error) {
 	if !s.config.Cache.Delete {
 		return "", nil
 	}
-	status, _, err := describeCache(ctx, s.cache, s.config.Cache)
+	status, _, _, err := describeCache(ctx, s.cache, s.config.Cache)
 	return status, err
 }
 
-// describeCache gives a cache's status, "" when it does not exist, and the dimensions of each of its sources of metrics.
-func describeCache(ctx context.Context, client *elasticache.Client, c shutdown.Cache) (status string, sources [][]cwt.Dimension, err error) {
+// describeCache gives a cache's status and ARN, "" when it does not exist, and the dimensions of each of its sources of metrics.
+func describeCache(ctx context.Context, client *elasticache.Client, c shutdown.Cache) (status, arn string, sources [][]cwt.Dimension, err error) {
 	dimension := func(name, value string) cwt.Dimension { return cwt.Dimension{Name: &name, Value: &value} }
 	switch {
 	case c.Serverless != "":
 		out, err := client.DescribeServerlessCaches(ctx, &elasticache.DescribeServerlessCachesInput{ServerlessCacheName: &c.Serverless})
 		if missing(err) || err == nil && len(out.ServerlessCaches) == 0 {
-			return "", nil, nil
+			return "", "", nil, nil
 		}
 		if err != nil {
-			return "", nil, fmt.Errorf("cache %s: %w", c.Serverless, err)
+			return "", "", nil, fmt.Errorf("cache %s: %w", c.Serverless, err)
 		}
-		return strings.ToLower(aws.ToString(out.ServerlessCaches[0].Status)), [][]cwt.Dimension{{dimension("clusterId", c.Serverless)}}, nil
+		return strings.ToLower(aws.ToString(out.ServerlessCaches[0].Status)), aws.ToString(out.ServerlessCaches[0].ARN), [][]cwt.Dimension{{dimension("clusterId", c.Serverless)}}, nil
 	case c.ReplicationGroup != "":
 		out, err := client.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &c.ReplicationGroup})
 		if missing(err) || err == nil && len(out.ReplicationGroups) == 0 {
-			return "", nil, nil
+			return "", "", nil, nil
 		}
 		if err != nil {
-			return "", nil, fmt.Errorf("cache %s: %w", c.ReplicationGroup, err)
+			return "", "", nil, fmt.Errorf("cache %s: %w", c.ReplicationGroup, err)
 		}
 		for _, node := range out.ReplicationGroups[0].MemberClusters {
 			sources = append(sources, []cwt.Dimension{dimension("CacheClusterId", node), dimension("CacheNodeId", "0001")})
 		}
-		return aws.ToString(out.ReplicationGroups[0].Status), sources, nil
+		return aws.ToString(out.ReplicationGroups[0].Status), aws.ToString(out.ReplicationGroups[0].ARN), sources, nil
 	}
-	return "", nil, nil
+	return "", "", nil, nil
 }
 
 // p99 is the slowest node's latency of reads and writes in ms, of the last minute that CloudWatch has; nil when it has none.
 func (s *stack) p99(ctx context.Context, now time.Time) (read, write *float64, err error) {
-	_, sources, err := describeCache(ctx, s.cache, s.config.Cache)
+	_, _, sources, err := describeCache(ctx, s.cache, s.config.Cache)
 	if err != nil || len(sources) == 0 {
 		return nil, nil, err
 	}
@@ -107,7 +107,7 @@ func checkExistingCache(ctx context.Context, cfg aws.Config, in *Inputs) (proble
 		return nil, nil
 	}
 	if name := cacheName(cacheOf(in)); name != "" {
-		status, _, err := describeCache(ctx, elasticache.NewFromConfig(cfg), cacheOf(in))
+		status, _, _, err := describeCache(ctx, elasticache.NewFromConfig(cfg), cacheOf(in))
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("the existing cache cannot be looked at: %w", err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
@@ -73,7 +74,7 @@ func (p *Project) deploy(ctx context.Context) (*deployed, error) {
 	if err != nil {
 		return nil, err
 	}
-	began, since := time.Now(), time.Time{}
+	began := time.Now()
 	if changes {
 		if alive != "" {
 			p.say("run %s is under way, and these changes become part of it: if they replace the load, the exported metrics begin with the new one. `go tool mage stop` first makes each a run of its own", alive)
@@ -84,7 +85,6 @@ func (p *Project) deploy(ctx context.Context) (*deployed, error) {
 		if err := p.apply(ctx, t, s, plan); err != nil {
 			return nil, err
 		}
-		since = time.Now() // what was replaced has had its last word
 	}
 	if s, err = p.stack(ctx, in); err != nil { // now with the Lambda's configuration
 		return nil, err
@@ -99,7 +99,7 @@ func (p *Project) deploy(ctx context.Context) (*deployed, error) {
 	if d.stopsAt, err = s.stopsAt(ctx); err != nil {
 		return nil, err
 	}
-	if err := p.waitLoad(ctx, s, d.run.Run, since); err != nil {
+	if err := p.waitLoad(ctx, s, d.run.Run); err != nil {
 		return nil, err
 	}
 	outputs, err := t.Outputs(ctx)
@@ -132,7 +132,7 @@ func (p *Project) init(ctx context.Context, t *Terraform) error {
 }
 
 // replace is what has to be made anew although nothing in it changed: the watch schedule, when its run is over but it is still there. The old
-// run's cache is gone by then, or it would be without a guard while the schedule is made. alive is the run under way, "" when there is none.
+// run's cache is gone by then, or it would be without a guard while the schedule is made. alive is the run whose load runs, "" when none does.
 func (p *Project) replace(ctx context.Context, s *stack) (replace []string, alive string, err error) {
 	run, err := s.run(ctx)
 	if err != nil || run == nil {
@@ -146,13 +146,20 @@ func (p *Project) replace(ctx context.Context, s *stack) (replace []string, aliv
 	if now.Before(run.StopBy) && (stops.IsZero() || now.Before(stops)) {
 		m, err := s.manifest(ctx, run.Run)
 		if err != nil || m == nil || !m.Complete {
-			return nil, run.Run, err
+			if !stops.IsZero() {
+				alive = run.Run
+			}
+			return nil, alive, err
 		}
 	}
 	if err := p.finish(ctx, s, run); err != nil {
 		return nil, "", err
 	}
-	if err := p.cacheGone(ctx, s, true); err != nil {
+	ours, err := p.madeCache(ctx, s)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := p.cacheGone(ctx, s, ours); err != nil {
 		return nil, "", err
 	}
 	p.say("run %s is over: a new one begins", run.Run)
@@ -218,19 +225,23 @@ func (p *Project) apply(ctx context.Context, t *Terraform, s *stack, plan string
 		err, why, s.config.Schedules.Watch)
 }
 
-// waitLoad waits until a task of the run has reported operations since a time, and none writes its first keys any more: a running task is not
-// yet a loaded cache. It gives up when more tasks have failed than there should be: ECS has started others in their place, which fail too.
-func (p *Project) waitLoad(ctx context.Context, s *stack, run string, since time.Time) error {
-	begun, err := shutdown.ParseRun(run)
+// waitLoad waits until a task of the service has reported operations, and none writes its first keys any more: a running task is not yet a
+// loaded cache. A load that was changed has a new service, and what tasks said before it does not count. It gives up when more tasks have failed than there should be: ECS has started others in their place, which fail too.
+func (p *Project) waitLoad(ctx context.Context, s *stack, run string) error {
+	since, err := shutdown.ParseRun(run)
 	if err != nil {
 		return err
-	}
-	if since.Before(begun) {
-		since = begun
 	}
 	var waiting *step
 	defer func() { waiting.end() }()
 	for deadline := time.Now().Add(5 * time.Minute); ; {
+		service, err := s.service(ctx)
+		if err != nil {
+			return err
+		}
+		if service != nil && since.Before(aws.ToTime(service.CreatedAt)) {
+			since = *service.CreatedAt
+		}
 		events, err := s.loadLog(ctx, since, 10_000, "")
 		if err != nil {
 			return err
@@ -246,10 +257,6 @@ func (p *Project) waitLoad(ctx context.Context, s *stack, run string, since time
 		}
 		keys, err := s.prefill(ctx, since, time.Now())
 		if err != nil || loads && keys == nil {
-			return err
-		}
-		service, err := s.service(ctx)
-		if err != nil {
 			return err
 		}
 		if keys != nil {

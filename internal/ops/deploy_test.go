@@ -59,7 +59,7 @@ func TestOverRunsBeginAnew(t *testing.T) {
 	}{
 		"none":                    {},
 		"alive":                   {stopBy: soon, stops: soon, alive: true},
-		"not steady yet":          {stopBy: soon, alive: true},
+		"not steady yet":          {stopBy: soon},
 		"exported before its end": {stopBy: soon, stops: soon, manifest: whole, anew: true},
 		"stopped":                 {stopBy: soon, stops: gone, manifest: whole, anew: true},
 		"expired":                 {stopBy: gone, anew: true}, // its load never ran: nothing to lose
@@ -89,7 +89,7 @@ func TestLoadIsWaitedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, s := stackOf(t, under(time.Time{}, time.Time{}, "", c.desired, c.events...))
-			err := p.waitLoad(t.Context(), s, aRun, time.Time{})
+			err := p.waitLoad(t.Context(), s, aRun)
 			if c.want == "" {
 				require.NoError(t, err)
 			} else {

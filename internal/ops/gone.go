@@ -53,13 +53,16 @@ func (p *Project) unknownCache(ctx context.Context, t *Terraform, s *stack) erro
 
 // madeCache tells whether the cache is tagged with a run of this stack. A cache that is being created does not say so yet.
 func (p *Project) madeCache(ctx context.Context, s *stack) (bool, error) {
-	arn, err := s.cacheARN(ctx)
-	if err != nil || arn == nil {
+	if !s.config.Cache.Delete {
+		return false, nil
+	}
+	_, arn, _, err := describeCache(ctx, s.cache, s.config.Cache)
+	if err != nil || arn == "" {
 		return false, err
 	}
 	var waiting *step
 	defer func() { waiting.end() }()
-	tags, err := s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: arn})
+	tags, err := s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &arn})
 	for busy(err) {
 		if waiting == nil {
 			waiting = p.step("the cache %s is busy: waiting until AWS tells whose it is", cacheName(s.config.Cache))
@@ -67,7 +70,7 @@ func (p *Project) madeCache(ctx context.Context, s *stack) (bool, error) {
 		if err := sleep(ctx, p.pause()); err != nil {
 			return false, err
 		}
-		tags, err = s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: arn})
+		tags, err = s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &arn})
 	}
 	if err != nil {
 		return false, fmt.Errorf("tags of the cache %s: %w", cacheName(s.config.Cache), err)
@@ -83,25 +86,6 @@ func (p *Project) madeCache(ctx context.Context, s *stack) (bool, error) {
 	}
 	_, err = shutdown.ParseRun(run)
 	return err == nil && name == s.config.Name, nil
-}
-
-// cacheARN is nil when the cache does not exist.
-func (s *stack) cacheARN(ctx context.Context) (arn *string, err error) {
-	if c := s.config.Cache; c.Serverless != "" {
-		var out *elasticache.DescribeServerlessCachesOutput
-		if out, err = s.cache.DescribeServerlessCaches(ctx, &elasticache.DescribeServerlessCachesInput{ServerlessCacheName: &c.Serverless}); err == nil {
-			arn = out.ServerlessCaches[0].ARN
-		}
-	} else {
-		var out *elasticache.DescribeReplicationGroupsOutput
-		if out, err = s.cache.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &c.ReplicationGroup}); err == nil {
-			arn = out.ReplicationGroups[0].ARN
-		}
-	}
-	if missing(err) {
-		return nil, nil
-	}
-	return arn, err
 }
 
 // deleteCache asks for the deletion; a cache that is busy, or gone meanwhile, is no error.

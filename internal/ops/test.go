@@ -81,7 +81,7 @@ func TestE2E(ctx context.Context, p *Project) error {
 	}
 	journeys := *p
 	journeys.Env = append(t.Env[:len(t.Env):len(t.Env)], "E2E_TERRAFORM="+t.Bin)
-	return journeys.goTest(ctx, "-timeout=60m", "-count=1", "-v", "-skip=^TestFaults", "./test/...")
+	return journeys.goTest(ctx, "-timeout=120m", "-count=1", "-v", "-skip=^TestFaults", "./test/...")
 }
 
 // TestFaults holds the end of a run against every fault that the embedded AWS can make, and a kill at every step.
