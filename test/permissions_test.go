@@ -298,8 +298,8 @@ func (w *world) deployerPolicies(t *testing.T, name string) []string {
 	for _, block := range regexp.MustCompile("(?s)```json\n(.*?)```").FindAllSubmatch(page, -1) {
 		out = append(out, fill.Replace(string(block[1])))
 	}
-	require.Len(t, out, 2, "policies in docs/permissions.md")
-	return out
+	require.GreaterOrEqual(t, len(out), 2, "policies in docs/permissions.md")
+	return out[:2] // the others are for other caches
 }
 
 // deployer is the environment of a session that may do what docs/permissions.md grants who deploys, and nothing else.
