@@ -27,3 +27,8 @@ output "address" {
   description = "Where clients connect."
   value       = "${module.cache.endpoint}:${module.cache.port}"
 }
+
+output "security_group_id" {
+  description = "Security group of the nodes, which lets the clients in."
+  value       = module.cache.security_group_id
+}
