@@ -44,12 +44,12 @@ func newPerson(t *testing.T, w *world, vars map[string]any) *person {
 	require.NoError(t, err)
 	p := &person{stack: &stack{world: w, name: name}, t: t}
 	env := append(os.Environ(), "TF_DATA_DIR="+filepath.Join(t.TempDir(), "terraform"))
-	for _, vars := range []map[string]string{w.env, w.deployer(t, name)} {
+	keys := w.deployer(t, name, vars)
+	for _, vars := range []map[string]string{w.env, keys} {
 		for k, v := range vars {
 			env = append(env, k+"="+v)
 		}
 	}
-	keys := w.deployer(t, name)
 	p.project = &ops.Project{Root: root, Stack: folder(t, ".", w.inputs(vars)), Env: env, In: strings.NewReader(""), Out: p, Pause: time.Second,
 		AWS: func(context.Context, string) (aws.Config, error) {
 			cfg := w.Config.Copy()

@@ -16,8 +16,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
-	"github.com/aws/aws-sdk-go-v2/service/elasticache"
-	ect "github.com/aws/aws-sdk-go-v2/service/elasticache/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3t "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
@@ -118,7 +116,7 @@ func (s *stack) waitLoad(t *testing.T) {
 }
 
 // hasEnded waits for the end of a run and holds everything that it promises.
-func (s *stack) hasEnded(t *testing.T, run string, tasks int) {
+func (s *stack) hasEnded(t *testing.T, run string, tasks int) export.Manifest {
 	t.Helper()
 	var m export.Manifest
 	s.eventually(t, 6*time.Minute, "a complete manifest of run "+run, func(ctx context.Context) (bool, error) {
@@ -177,9 +175,7 @@ func (s *stack) hasEnded(t *testing.T, run string, tasks int) {
 	t.Logf("run %s: %.0f operations/s, rows of metrics by namespace %v, %.0f commands measured by the cache, %d bytes of log", run, rate, rows, commands, len(text))
 
 	s.eventually(t, 3*time.Minute, "the cache gone, ECS at 0 and the schedules removed", func(ctx context.Context) (bool, error) {
-		_, err := elasticache.NewFromConfig(s.Config).DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.name})
-		var gone *ect.ReplicationGroupNotFoundFault
-		if !errors.As(err, &gone) {
+		if status, err := s.cacheStatus(ctx); err != nil || status != "" {
 			return false, err
 		}
 		services, err := ecs.NewFromConfig(s.Config).DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &s.name, Services: []string{s.name + "-load"}})
@@ -189,6 +185,7 @@ func (s *stack) hasEnded(t *testing.T, run string, tasks int) {
 		schedules, err := scheduler.NewFromConfig(s.Config).ListSchedules(ctx, &scheduler.ListSchedulesInput{GroupName: &s.name})
 		return err == nil && len(schedules.Schedules) == 0, err
 	})
+	return m
 }
 
 // listed fetches an object of the manifest and holds it against what the manifest says of it.

@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"maps"
 	"os"
 	"path/filepath"
@@ -50,7 +51,7 @@ func newStack(t *testing.T, w *world, root string, vars map[string]any) *stack {
 	for k, v := range w.env {
 		env[k] = v
 	}
-	maps.Copy(env, w.deployer(t, inputs["name"].(string)))
+	maps.Copy(env, w.deployer(t, inputs["name"].(string), inputs))
 	binary := os.Getenv("E2E_TERRAFORM")
 	if binary == "" {
 		t.Fatal("run the journeys by `go tool mage test:e2e`: it finds Terraform and its provider and builds the Lambda")
@@ -91,11 +92,16 @@ func folder(t *testing.T, root string, inputs map[string]any) string {
 	t.Helper()
 	project, err := filepath.Abs("..")
 	require.NoError(t, err)
-	dir := t.TempDir()
+	top := t.TempDir() // where modules and build are, for roots that find them by "../.."
+	dir := filepath.Join(top, root)
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	for _, name := range []string{"modules", "build"} {
+		require.NoError(t, os.Symlink(filepath.Join(project, name), filepath.Join(top, name)))
+	}
 	files, err := filepath.Glob(filepath.Join(project, root, "*.tf"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files, "no Terraform files in %s", root)
-	for _, f := range append(files, filepath.Join(project, "modules"), filepath.Join(project, "build")) {
+	for _, f := range files {
 		require.NoError(t, os.Symlink(f, filepath.Join(dir, filepath.Base(f))))
 	}
 	write(t, dir, "terraform.tfvars.json", inputs)
@@ -183,14 +189,34 @@ func (s *stack) collect(ctx context.Context, t *testing.T) {
 // CacheSubnetGroupInUse.
 func (s *stack) waitCacheGone(ctx context.Context, t *testing.T) {
 	t.Helper()
-	client := elasticache.NewFromConfig(s.Config)
 	for ctx.Err() == nil {
-		out, err := client.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.name})
-		if err != nil || aws.ToString(out.ReplicationGroups[0].Status) != "deleting" {
+		if status, err := s.cacheStatus(ctx); err != nil || status != "deleting" {
 			return
 		}
 		time.Sleep(time.Second)
 	}
+}
+
+// cacheStatus is that of the cache of the stack's name, of whichever kind; "" when it does not exist.
+func (s *stack) cacheStatus(ctx context.Context) (string, error) {
+	client := elasticache.NewFromConfig(s.Config)
+	group, err := client.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.name})
+	var noGroup *ect.ReplicationGroupNotFoundFault
+	if !errors.As(err, &noGroup) {
+		if err != nil {
+			return "", err
+		}
+		return aws.ToString(group.ReplicationGroups[0].Status), nil
+	}
+	serverless, err := client.DescribeServerlessCaches(ctx, &elasticache.DescribeServerlessCachesInput{ServerlessCacheName: &s.name})
+	var noCache *ect.ServerlessCacheNotFoundFault
+	if errors.As(err, &noCache) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return aws.ToString(serverless.ServerlessCaches[0].Status), nil
 }
 
 // nothingLeft asks every service for what the stack made. INACTIVE task definitions and service-linked roles are
@@ -198,9 +224,9 @@ func (s *stack) waitCacheGone(ctx context.Context, t *testing.T) {
 func (s *stack) nothingLeft(ctx context.Context, t *testing.T) {
 	t.Helper()
 	stop := s.name + "-stop"
-	var notFound *ect.ReplicationGroupNotFoundFault
-	_, err := elasticache.NewFromConfig(s.Config).DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.name})
-	assert.ErrorAs(t, err, &notFound, "replication group")
+	status, err := s.cacheStatus(ctx)
+	assert.NoError(t, err)
+	assert.Empty(t, status, "cache")
 	_, err = elasticache.NewFromConfig(s.Config).DescribeCacheSubnetGroups(ctx, &elasticache.DescribeCacheSubnetGroupsInput{CacheSubnetGroupName: &s.name})
 	assert.ErrorContains(t, err, "CacheSubnetGroupNotFound", "subnet group")
 	_, err = elasticache.NewFromConfig(s.Config).DescribeCacheParameterGroups(ctx, &elasticache.DescribeCacheParameterGroupsInput{CacheParameterGroupName: &s.name})

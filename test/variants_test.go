@@ -1,9 +1,17 @@
 package test
 
 import (
+	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2t "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/gruntwork-io/terratest/modules/terraform"
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
 // Every variant of cache and load is applied, loaded, exported and destroyed. All nodes run the same server binary
@@ -28,6 +36,7 @@ func TestVariants(t *testing.T) {
 		"data-tiering":       {cache: map[string]any{"node_type": "cache.r6gd.xlarge"}},
 		"rate-limited":       {load: map[string]any{"rate_limit": 100}},
 		"port":               {cache: map[string]any{"port": 7000}},
+		"serverless":         {cache: map[string]any{"serverless": map[string]any{"max_storage_gb": 1, "max_ecpu_per_second": 5000}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !v.short && !long() {
@@ -46,7 +55,7 @@ func TestVariants(t *testing.T) {
 			if v.token != "" {
 				vars["auth_token"] = v.token
 			}
-			if v.cache["transit_encryption"] == true && w.local != nil {
+			if (v.cache["transit_encryption"] == true || v.cache["serverless"] != nil) && w.local != nil {
 				ca, err := w.local.CA()
 				require.NoError(t, err)
 				load["ca_pem"] = ca
@@ -55,7 +64,10 @@ func TestVariants(t *testing.T) {
 			s.apply(t)
 			s.planIsEmpty(t)
 			run := s.output(t, "run")
-			s.hasEnded(t, run, max(1, v.tasks))
+			m := s.hasEnded(t, run, max(1, v.tasks))
+			if v.cache["serverless"] != nil {
+				s.wasServerless(t, m)
+			}
 			if v.token != "" {
 				for _, kind := range []string{"metrics/" + run + ".csv", "logs/" + run + ".txt", "manifest/" + run + ".json"} {
 					require.NotContains(t, string(s.object(t, "exports/"+kind)), v.token)
@@ -63,4 +75,95 @@ func TestVariants(t *testing.T) {
 			}
 		})
 	}
+}
+
+// wasServerless holds what is its own of a serverless cache: its metrics, and the permissions that it takes.
+func (s *stack) wasServerless(t *testing.T, m export.Manifest) {
+	t.Helper()
+	require.Equal(t, s.name, m.Membership.ServerlessCache)
+	require.Empty(t, m.Membership.Nodes)
+	metrics := string(s.object(t, "exports/metrics/"+m.Run+".csv"))
+	require.Contains(t, metrics, ",TotalCmdsCount,Sum,")
+	require.Contains(t, metrics, ",clusterId="+s.name)
+	require.NotContains(t, metrics, "CacheClusterId=")
+	if s.local == nil {
+		return
+	}
+	s.cannotDoWithout(t, s.name+"-stop", s.policies(t, s.name+"-stop"), asksAboutCaches)
+	deployer := s.policies(t, s.name+"-deployer")
+	s.cannotDoWithout(t, s.name+"-deployer", deployer, deployer[2].has)
+}
+
+func asksAboutCaches(st statement) bool { return strings.HasPrefix(st.Action[0], "elasticache:") }
+
+// A cache that is there already is loaded and exported, by the stack and by a root of one's own, and stays as it was.
+func TestExistingCache(t *testing.T) {
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	t.Parallel()
+	w := newWorld(t)
+	owner := newStack(t, w, "examples/cache-only", map[string]any{"name": "e2e-orders"})
+	owner.apply(t)
+	owner.planIsEmpty(t)
+	host, _, _ := strings.Cut(owner.output(t, "address"), ":")
+	group := owner.output(t, "security_group_id")
+	for name, c := range map[string]struct {
+		root string
+		vars map[string]any
+	}{
+		"root":    {".", map[string]any{"existing_cache": map[string]any{"endpoint": host, "security_group_id": group, "replication_group_id": owner.name}}},
+		"example": {"examples/load-an-existing-cache", map[string]any{"replication_group_id": owner.name, "security_group_id": group, "bucket": w.bucket, "minutes": 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t, w, c.root, c.vars)
+			s.apply(t)
+			s.planIsEmpty(t)
+			require.NotEmpty(t, w.ingress(t, group, s.name), "the cache's group does not let the load in")
+			run := s.output(t, "run")
+			m := s.hasEnded(t, run, 1)
+			require.Equal(t, owner.name, m.Membership.ReplicationGroup)
+			require.Len(t, m.Membership.Nodes, 2)
+			metrics := string(s.object(t, "exports/metrics/"+run+".csv"))
+			for _, node := range m.Membership.Nodes {
+				require.Contains(t, metrics, "CacheClusterId="+node.CacheClusterID+";CacheNodeId="+node.CacheNodeID)
+			}
+			w.available(t, owner.name)
+			if w.local != nil {
+				policies := w.policies(t, s.name+"-stop")
+				require.NotContains(t, policies[0].text(), "elasticache:Delete")
+				w.cannotDoWithout(t, s.name+"-stop", policies, asksAboutCaches)
+			}
+			_, err := terraform.DestroyContextE(t, t.Context(), s.options)
+			require.NoError(t, err)
+			w.available(t, owner.name)
+			require.Empty(t, w.ingress(t, group, s.name), "the rule stays in the cache's group")
+			if w.local != nil {
+				deployer := w.policies(t, s.name+"-deployer")
+				w.cannotDoWithout(t, s.name+"-deployer", deployer, deployer[2].has)
+			}
+		})
+	}
+}
+
+// available holds that a replication group is.
+func (w *world) available(t *testing.T, id string) {
+	t.Helper()
+	out, err := elasticache.NewFromConfig(w.Config).DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id})
+	require.NoError(t, err)
+	require.Equal(t, "available", *out.ReplicationGroups[0].Status)
+}
+
+// ingress are the rules of a security group for the load of a stack.
+func (w *world) ingress(t *testing.T, group, stack string) (rules []ec2t.SecurityGroupRule) {
+	t.Helper()
+	out, err := ec2.NewFromConfig(w.Config).DescribeSecurityGroupRules(t.Context(), &ec2.DescribeSecurityGroupRulesInput{Filters: []ec2t.Filter{{Name: aws.String("group-id"), Values: []string{group}}}})
+	require.NoError(t, err)
+	for _, r := range out.SecurityGroupRules {
+		if aws.ToString(r.Description) == "From the load of "+stack {
+			rules = append(rules, r)
+		}
+	}
+	return rules
 }
