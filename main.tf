@@ -1,5 +1,6 @@
 # What waits for what follows from values: the cache and the tasks take `run` from the scheduler, so the Lambda, the
-# watch schedule and the preflight are there before anything is billed; the stop takes the id of the steady service.
+# watch schedule and the preflight are there before anything is billed; the stop takes the id of the steady service. The load
+# takes the id of an existing cache's security group from the rule that lets it in.
 
 data "aws_subnet" "this" {
   for_each = toset(var.subnet_ids)
@@ -88,6 +89,7 @@ module "load" {
     cluster_mode      = local.existing ? var.existing_cache.cluster_mode : module.cache[0].cluster_mode
     tls               = local.existing ? var.existing_cache.tls : module.cache[0].tls
     security_group_id = local.existing ? one(aws_vpc_security_group_ingress_rule.this[*].security_group_id) : module.cache[0].security_group_id
+    reader_endpoint   = local.existing ? var.existing_cache.reader_endpoint : module.cache[0].reader_endpoint
   }
 }
 

@@ -154,9 +154,9 @@ variable "cache" {
 
 variable "existing_cache" {
   description = <<-EOT
-    A cache that is there already, instead of `cache`: it is loaded and exported, and never changed or deleted. With `security_group_id`, that group lets the load in
-    while the stack is there; without, the cache must be open to it. With `replication_group_id` or `serverless_cache`, its metrics are exported, too. It needs no
-    `auth_token` of the stack's, but its own: set that one. What is in the cache is overwritten and evicted by the load: do not take one that is in use.
+    A cache that is there already, instead of `cache`: it is loaded and exported, and never changed or deleted. But the load writes into it, and evicts what is in it
+    where memory is short: take one that nobody depends on. Its security group `security_group_id` lets the load in as long as the stack is there; without it, the cache must be
+    open to the load already. `replication_group_id` or `serverless_cache` name it in CloudWatch: without, the export has no metrics of the cache. Its password is `auth_token`.
     Example: `{ endpoint = "master.orders.abc123.use1.cache.amazonaws.com", tls = true, security_group_id = "sg-0123456789abcdef0", replication_group_id = "orders" }`.
   EOT
   type = object({
