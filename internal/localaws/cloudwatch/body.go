@@ -10,7 +10,10 @@ import (
 
 // checker collects what is wrong with a dashboard body: an error refuses it, a warning is answered.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
-type checker struct{ errs, warnings []validationMessage }
+type checker struct {
+	errs, warnings []validationMessage
+	fetched        int // metrics and expressions, of all widgets
+}
 
 func (c *checker) fail(path, format string, args ...any) {
 	c.errs = append(c.errs, validationMessage{path, fmt.Sprintf(format, args...)})
@@ -62,6 +65,9 @@ func checkBody(body string) (errs, warnings []validationMessage) {
 	}
 	for i, w := range widgets {
 		c.widget(fmt.Sprintf("/widgets/%d", i), w)
+	}
+	if c.fetched > 2500 {
+		c.fail("/widgets", "Should NOT have more than 2500 metrics in all widgets, hidden ones and expressions too: there are %d", c.fetched)
 	}
 	return c.errs, c.warnings
 }
@@ -182,21 +188,94 @@ func (c *checker) metricProperties(path string, p object) {
 	if len(metrics) > 500 {
 		c.fail(path+"/metrics", "Should NOT have more than 500 items")
 	}
+	c.fetched += len(metrics)
+	ids := map[string]bool{}
 	for i, m := range metrics {
-		c.metric(fmt.Sprintf("%s/metrics/%d", path, i), m, i == 0)
+		c.metric(fmt.Sprintf("%s/metrics/%d", path, i), m, i == 0, ids)
 	}
 	for k := range annotations {
 		if !slices.Contains([]string{"alarms", "horizontal", "vertical"}, k) {
 			c.warn(path+"/annotations/"+k, "Should NOT have additional properties")
 		}
 	}
+	for _, band := range list(annotations["horizontal"]) {
+		lines, isBand := band.([]any) // a band is two lines
+		if !isBand {
+			lines = []any{band}
+		}
+		for _, line := range lines {
+			c.line(path+"/annotations/horizontal", line)
+		}
+	}
 	if axes, ok := p["yAxis"].(object); ok {
 		for side, v := range axes {
-			if _, ok := v.(object); !ok || side != "left" && side != "right" {
+			axis, ok := v.(object)
+			if !ok || side != "left" && side != "right" {
 				c.fail(path+"/yAxis/"+side, "Should be an object, left or right")
+			}
+			c.members(path+"/yAxis/"+side, axis, []string{"label", "min", "max", "showUnits"})
+			c.text(path+"/yAxis/"+side, axis, "label", false)
+			c.of(path+"/yAxis/"+side, axis, isNumber, "min", "max")
+			c.of(path+"/yAxis/"+side, axis, isBool, "showUnits")
+		}
+	}
+	if legend, ok := p["legend"].(object); ok {
+		c.oneOf(path+"/legend/position", legend["position"], "right", "bottom", "hidden")
+	}
+}
+
+func list(v any) []any { l, _ := v.([]any); return l }
+
+func isNumber(v any) string {
+	if _, ok := v.(float64); !ok {
+		return "Should be a number"
+	}
+	return ""
+}
+
+func isBool(v any) string {
+	if _, ok := v.(bool); !ok {
+		return "Should be a boolean"
+	}
+	return ""
+}
+
+// of checks optional members of an object.
+func (c *checker) of(path string, o object, is func(any) string, members ...string) {
+	for _, m := range members {
+		if v, ok := o[m]; ok {
+			if problem := is(v); problem != "" {
+				c.fail(path+"/"+m, "%s", problem)
 			}
 		}
 	}
+}
+
+// line checks a horizontal annotation.
+func (c *checker) line(path string, v any) {
+	o, ok := v.(object)
+	if !ok {
+		c.fail(path, "Should be an object, or an array of two")
+		return
+	}
+	if problem := isNumber(o["value"]); problem != "" {
+		c.fail(path+"/value", "%s", problem)
+	}
+	c.members(path, o, []string{"value", "label", "color", "fill", "visible", "yAxis"})
+	c.text(path, o, "label", false)
+	c.of(path, o, isColor, "color")
+	c.of(path, o, isBool, "visible")
+	c.oneOf(path+"/fill", o["fill"], "above", "below", "none")
+	c.oneOf(path+"/yAxis", o["yAxis"], "left", "right")
+}
+
+var color = regexp.MustCompile(`^#[0-9A-Fa-f]{6}$`)
+
+func isColor(v any) string {
+	if s, _ := v.(string); !color.MatchString(s) {
+		return "Should be a colour of six hexadecimal digits behind #"
+	}
+	return ""
 }
 
 func (c *checker) period(path string, v any) {
@@ -210,7 +289,7 @@ func (c *checker) period(path string, v any) {
 
 // metric checks [namespace, name, (dimension, value)*, {rendering}?] or [{expression}]. "." repeats the value above
 // and "..." all up to the last ones, so neither can be in the first metric.
-func (c *checker) metric(path string, v any, first bool) {
+func (c *checker) metric(path string, v any, first bool, ids map[string]bool) {
 	m, ok := v.([]any)
 	if !ok || len(m) == 0 {
 		c.fail(path, "Should be an array of namespace, metric name, dimension names and values")
@@ -221,7 +300,22 @@ func (c *checker) metric(path string, v any, first bool) {
 		c.members(path, o, rendering)
 		c.period(fmt.Sprintf("%s/%d/period", path, last), o["period"])
 		c.oneOf(fmt.Sprintf("%s/%d/yAxis", path, last), o["yAxis"], "left", "right")
-		if _, isExpression := o["expression"]; isExpression && last == 0 {
+		at := fmt.Sprintf("%s/%d", path, last)
+		c.text(at, o, "label", false)
+		c.text(at, o, "stat", false)
+		c.of(at, o, isColor, "color")
+		c.of(at, o, isBool, "visible")
+		if id, given := o["id"]; given {
+			text, _ := id.(string)
+			if !queryID.MatchString(text) || len(text) > 255 || ids[text] {
+				c.fail(at+"/id", "Should begin with a lower-case letter, hold letters, digits and underscores only, and be the only one of its graph")
+			}
+			ids[text] = true
+		}
+		if e, isExpression := o["expression"]; isExpression {
+			if text, _ := e.(string); text == "" || len(text) > 1024 || last != 0 {
+				c.fail(at+"/expression", "Should be a string of 1 to 1024 characters in an array of its own")
+			}
 			return
 		}
 		m = m[:last]

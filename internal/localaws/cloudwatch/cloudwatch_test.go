@@ -295,8 +295,9 @@ func TestDashboards(t *testing.T) {
 	}
 	good := `{"start":"-PT1H","periodOverride":"inherit","widgets":[
 		{"type":"text","x":0,"y":0,"width":24,"height":2,"properties":{"markdown":"# run"}},
-		{"type":"metric","x":0,"y":2,"width":12,"height":6,"properties":{"region":"us-east-1","view":"timeSeries","period":60,"stat":"Sum","yAxis":{"left":{"min":0}},
-		 "metrics":[["AWS/ElastiCache","GetTypeCmds","CacheClusterId","a",{"label":"a"}],["...","b"],[".","SetTypeCmds",".","."],[{"expression":"SUM(METRICS())"}]]}},
+		{"type":"metric","x":0,"y":2,"width":12,"height":6,"properties":{"region":"us-east-1","view":"timeSeries","period":60,"stat":"Sum","yAxis":{"left":{"min":0}},"legend":{"position":"right"},
+		 "annotations":{"horizontal":[{"label":"full","value":100},[{"value":1},{"value":2,"fill":"none"}]]},
+		 "metrics":[["AWS/ElastiCache","GetTypeCmds","CacheClusterId","a",{"label":"a","id":"m1","visible":false}],["...","b",{"id":"m2"}],[".","SetTypeCmds",".","."],[{"expression":"SUM(METRICS())"}]]}},
 		{"type":"log","x":12,"y":2,"width":12,"height":6,"properties":{"region":"us-east-1","query":"SOURCE '/x' | fields @message","view":"table"}}]}`
 	out, err := put(good)
 	require.NoError(t, err)
@@ -309,12 +310,21 @@ func TestDashboards(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "/widgets/2/properties/colour", *out.DashboardValidationMessages[0].DataPath)
 
-	for from, to := range map[string]string{`"type":"text"`: `"type":"texts"`, `"x":12`: `"x":24`, `"y":0,`: ``, `"width":24`: `"width":25`, `"markdown"`: `"mark"`, `["...","b"]`: `["a"]`,
+	for from, to := range map[string]string{`"type":"text"`: `"type":"texts"`, `"x":12`: `"x":24`, `"y":0,`: ``, `"width":24`: `"width":25`, `"markdown"`: `"mark"`, `["...","b",`: `["a",`, `"id":"m2"`: `"id":"m1"`, `"id":"m1"`: `"id":"M1"`, `"visible":false`: `"visible":"no"`, `"value":100`: `"value":"100"`, `{"value":1}`: `{"label":"1"}`, `"fill":"none"`: `"fill":"all"`,
+		`"min":0`: `"min":"0"`, `"right"`: `"top"`, `"label":"a"`: `"label":1`, `"expression":"SUM(METRICS())"`: `"expression":""`,
 		`"view":"timeSeries"`: `"view":"line"`, `"period":60`: `"period":90`, `"region":"us-east-1","view"`: `"view"`, `"-PT1H"`: `"1h"`, `"widgets":[`: `"w":[`, `"start"`: `"start`} {
 		require.Contains(t, good, from)
 		_, err = put(strings.Replace(good, from, to, 1))
 		require.ErrorContains(t, err, "InvalidParameterInput", "%s", to)
 	}
+	graph := `{"type":"metric","properties":{"region":"us-east-1","metrics":[` + strings.Repeat(`["N","m"],`, 499) + `["N","m"]]}},`
+	_, err = put(`{"widgets":[` + strings.Repeat(graph, 4) + strings.TrimSuffix(graph, ",") + `]}`)
+	require.NoError(t, err)
+	_, err = put(`{"widgets":[` + strings.Repeat(graph, 5) + `{"type":"metric","properties":{"region":"us-east-1","metrics":[["N","m"]]}}]}`)
+	require.ErrorContains(t, err, "there are 2501")
+	_, err = put(good)
+	require.NoError(t, err)
+
 	list, err := c.ListDashboards(t.Context(), &sdk.ListDashboardsInput{DashboardNamePrefix: aws.String("p")})
 	require.NoError(t, err)
 	require.Len(t, list.DashboardEntries, 1)

@@ -15,5 +15,5 @@ func TestInTheBrowser(t *testing.T) {
 	mux.Handle("GET /_localaws/dashboard/{name...}", Handler(module(t)))
 	server := httptest.NewServer(mux)
 	defer server.Close()
-	charttest.Check(t, server.URL+"/_localaws/dashboard/", "dashboard")
+	charttest.Check(t, server.URL+"/_localaws/dashboard/?last=15m", "dashboard")
 }
