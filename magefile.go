@@ -54,7 +54,7 @@ type Local mg.Namespace
 // Run takes the whole road on an embedded AWS and prints what came out (MINUTES=1).
 func (Local) Run() error { return ops.Run(ops.LocalRun) }
 
-// Up keeps an embedded AWS running and prints the environment that leads to it.
+// Up keeps an embedded AWS running and prints the environment that leads to it (FAULT=, QUOTAS=1).
 func (Local) Up() error { return ops.Run(ops.LocalUp) }
 
 // Test is what proves the project.

@@ -29,6 +29,11 @@ func TestCommandLines(t *testing.T) {
 	}
 	require.Equal(t, "-chdir=stack apply -input=false file", join((&Terraform{Dir: "stack", Color: true}).argv(applyArgs("file"))))
 	require.Equal(t, "serve --dir d --listen 127.0.0.1:0 --bucket exports --metrics-period 5s --with-parent --cache-port 6380", join(localArgs("d", 5*time.Second, 6380)))
+	troubles, err := (&Project{Env: []string{"FAULT=monitoring.GetMetricData:3=throttle, logs.*=slow(200ms)", "QUOTAS=1"}}).troubles()
+	require.NoError(t, err)
+	require.Equal(t, "--cache-port 6380 --fault monitoring.GetMetricData:3=throttle --fault logs.*=slow(200ms) --quotas", join(localArgs("d", time.Second, 6380, troubles...)[10:]))
+	_, err = (&Project{Env: []string{"QUOTAS=yes"}}).troubles()
+	require.ErrorContains(t, err, "QUOTAS=yes: 1 throttles")
 }
 
 func join(args []string) string {

@@ -64,9 +64,24 @@ func (p *Project) lockLocal() (unlock func(), err error) {
 	return func() { _ = dir.Close() }, nil
 }
 
-func localArgs(dir string, period time.Duration, port int) []string {
-	return []string{"serve", "--dir", dir, "--listen", "127.0.0.1:0", "--bucket", localBucket, "--metrics-period", period.String(), "--with-parent",
-		"--cache-port", strconv.Itoa(port)}
+func localArgs(dir string, period time.Duration, port int, troubles ...string) []string {
+	return append([]string{"serve", "--dir", dir, "--listen", "127.0.0.1:0", "--bucket", localBucket, "--metrics-period", period.String(), "--with-parent",
+		"--cache-port", strconv.Itoa(port)}, troubles...)
+}
+
+// troubles are what shall go wrong in the embedded AWS: FAULT= has faults with commas between them, QUOTAS=1 throttles as AWS does.
+func (p *Project) troubles() (args []string, err error) {
+	for _, fault := range strings.FieldsFunc(getenv(p.Env, "FAULT"), func(r rune) bool { return r == ',' || r == ' ' }) {
+		args = append(args, "--fault", fault)
+	}
+	switch v := getenv(p.Env, "QUOTAS"); v {
+	case "", "0":
+	case "1":
+		args = append(args, "--quotas")
+	default:
+		return nil, fmt.Errorf("QUOTAS=%s: 1 throttles requests beyond AWS's quotas, 0 does not", v)
+	}
+	return args, nil
 }
 
 // placeholder stands for a world that is yet to be started, so that inputs can be read before anything is.
@@ -74,6 +89,10 @@ var placeholder = &world{hello: handshake{Region: "us-east-1", VPC: "vpc-0000000
 
 // startWorld compiles and starts the embedded AWS.
 func (p *Project) startWorld(ctx context.Context, minutes int, period time.Duration) (*world, error) {
+	troubles, err := p.troubles()
+	if err != nil {
+		return nil, err
+	}
 	inside, err := p.in(placeholder, placeholder.values(minutes, period))
 	if err != nil {
 		return nil, err
@@ -92,13 +111,16 @@ func (p *Project) startWorld(ctx context.Context, minutes int, period time.Durat
 	if err != nil {
 		return nil, fmt.Errorf("compile cmd/localaws: %w", errors.Join(err, context.Cause(ctx)))
 	}
+	if len(troubles) > 0 {
+		p.say("going wrong there: %s", strings.ReplaceAll(strings.Join(troubles, " "), "--fault ", ""))
+	}
 	w := &world{log: filepath.Join(p.local(), "localaws.log"), done: make(chan struct{})}
 	log, err := os.Create(w.log)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	w.cmd = exec.Command(binary, localArgs(p.local(), period, in.Cache.Port)...)
+	w.cmd = exec.Command(binary, localArgs(p.local(), period, in.Cache.Port, troubles...)...)
 	w.cmd.Dir, w.cmd.Stderr = p.Root, log
 	w.cmd.Env = without(p.Env, func(name string) bool { return strings.HasPrefix(name, "AWS_") })
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -133,6 +155,9 @@ func (p *Project) startWorld(ctx context.Context, minutes int, period time.Durat
 	}
 	if err != nil {
 		_ = w.end()
+		if w.cmd.ProcessState.ExitCode() == 2 { // its words for arguments that it does not take, and ours come from FAULT= alone
+			return nil, fmt.Errorf("FAULT=%s: %s", getenv(p.Env, "FAULT"), strings.TrimPrefix(strings.TrimSpace(lastLines(w.log, 1)), "localaws: "))
+		}
 		return nil, fmt.Errorf("the embedded AWS did not start: %w\n%s", err, lastLines(w.log, 15))
 	}
 	return w, nil
@@ -204,7 +229,7 @@ func (p *Project) in(w *world, values map[string]any) (*Project, error) {
 func localEnv(env []string) []string {
 	return without(env, func(name string) bool {
 		return strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "TF_CLI_ARGS") || strings.HasPrefix(name, "TF_LOG") ||
-			slices.Contains([]string{"TF_DATA_DIR", "TF_WORKSPACE", "STACK_DIR", "FORCE", "RUN", "ARCH"}, name)
+			slices.Contains([]string{"TF_DATA_DIR", "TF_WORKSPACE", "STACK_DIR", "FORCE", "RUN", "ARCH", "FAULT", "QUOTAS"}, name)
 	})
 }
 

@@ -123,3 +123,23 @@ func TestElapsedBeginsEveryLine(t *testing.T) {
 	}
 	require.Regexp(t, `^\[  75 s\] one\n\[  7\d s\] two\n\[  7\d s\] three\n$`, out.String())
 }
+
+// A fault that the embedded AWS does not understand is its words, and nothing was started.
+func TestBadFault(t *testing.T) {
+	root := t.TempDir()
+	files, err := filepath.Glob("../../*.tf")
+	require.NoError(t, err)
+	for _, file := range append(files, "../../modules") {
+		file, err = filepath.Abs(file)
+		require.NoError(t, err)
+		require.NoError(t, os.Symlink(file, filepath.Join(root, filepath.Base(file))))
+	}
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "build"), 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Join(root, ".localaws"), 0o755))
+	compiler := fake(t, "go", `printf '#!/bin/sh\necho "localaws: fault \\"$FAULT\\" is not of the form A=B" >&2; exit 2\n' >build/localaws; chmod +x build/localaws`)
+	t.Setenv("PATH", compiler+":"+os.Getenv("PATH"))
+	p := &Project{Root: root, Stack: root, Out: &bytes.Buffer{}, Env: append(os.Environ(), "FAULT=nonsense")}
+	_, err = p.startWorld(t.Context(), 1, time.Second)
+	require.EqualError(t, err, `FAULT=nonsense: fault "nonsense" is not of the form A=B`)
+	require.Contains(t, printed(p), "going wrong there: nonsense\n")
+}
