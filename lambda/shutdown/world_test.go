@@ -24,8 +24,6 @@ import (
 	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
-	"github.com/aws/aws-sdk-go-v2/service/elasticache"
-	cachetypes "github.com/aws/aws-sdk-go-v2/service/elasticache/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
@@ -119,16 +117,6 @@ func newWorld() *world {
 			StoppedAt: aws.Time(at("2026-11-23T04:21:09Z").Add(time.Duration(i) * time.Second)), StopCode: ecstypes.TaskStopCodeServiceSchedulerInitiated,
 			StoppedReason: aws.String("Scaling activity"), Containers: []ecstypes.Container{{Name: aws.String("memtier"), ExitCode: aws.Int32(0)}}})
 	}
-	return w
-}
-
-// kinds are worlds with each kind of cache.
-var kinds = map[string]func() *world{"node-based": newWorld, "serverless": newServerless}
-
-func newServerless() *world {
-	w := newWorld()
-	w.cfg.Cache = Cache{Serverless: "perf", Delete: true}
-	w.cfg.Logs.Engine, w.cfg.Logs.Slow = "", ""
 	return w
 }
 
@@ -298,88 +286,6 @@ func (w *world) DescribeTasks(_ context.Context, in *ecs.DescribeTasksInput, _ .
 		}
 		return out, nil
 	})
-}
-
-// ElastiCache
-
-func (w *world) DescribeReplicationGroups(_ context.Context, in *elasticache.DescribeReplicationGroupsInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeReplicationGroupsOutput, error) {
-	return call(w, "DescribeReplicationGroups", func() (*elasticache.DescribeReplicationGroupsOutput, error) {
-		w.age()
-		if w.cache == "" {
-			return nil, &cachetypes.ReplicationGroupNotFoundFault{}
-		}
-		return &elasticache.DescribeReplicationGroupsOutput{ReplicationGroups: []cachetypes.ReplicationGroup{{
-			ReplicationGroupId: in.ReplicationGroupId, ARN: aws.String("arn:aws:elasticache:us-east-1:123456789012:replicationgroup:perf"), Status: &w.cache,
-			ReplicationGroupCreateTime: aws.Time(at("2026-11-23T03:10:00Z")), CacheNodeType: aws.String("cache.t4g.micro"), ClusterEnabled: aws.Bool(false), NodeGroups: []cachetypes.NodeGroup{{NodeGroupId: aws.String("0001"),
-				PrimaryEndpoint:  &cachetypes.Endpoint{Address: aws.String("perf.abc.use1.cache.amazonaws.com"), Port: aws.Int32(6379)},
-				NodeGroupMembers: []cachetypes.NodeGroupMember{{CacheClusterId: aws.String("perf-001"), CacheNodeId: aws.String("0001"), CurrentRole: aws.String("primary")}}}}}}}, nil
-	})
-}
-
-func (w *world) DescribeCacheClusters(_ context.Context, in *elasticache.DescribeCacheClustersInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeCacheClustersOutput, error) {
-	return call(w, "DescribeCacheClusters", func() (*elasticache.DescribeCacheClustersOutput, error) {
-		if w.cache == "" {
-			return nil, &cachetypes.CacheClusterNotFoundFault{}
-		}
-		return &elasticache.DescribeCacheClustersOutput{CacheClusters: []cachetypes.CacheCluster{{Engine: aws.String("redis"), EngineVersion: aws.String("7.1.0"), CacheNodeType: aws.String("cache.t4g.micro")}}}, nil
-	})
-}
-
-func (w *world) ListTagsForResource(_ context.Context, in *elasticache.ListTagsForResourceInput, _ ...func(*elasticache.Options)) (*elasticache.ListTagsForResourceOutput, error) {
-	return call(w, "ListTagsForResource", func() (*elasticache.ListTagsForResourceOutput, error) {
-		if w.cache == "" {
-			return nil, &cachetypes.ReplicationGroupNotFoundFault{}
-		}
-		return &elasticache.ListTagsForResourceOutput{TagList: []cachetypes.Tag{{Key: aws.String("name"), Value: &w.cacheName}, {Key: aws.String("run"), Value: &w.cacheRun}}}, nil
-	})
-}
-
-func (w *world) DeleteReplicationGroup(_ context.Context, in *elasticache.DeleteReplicationGroupInput, _ ...func(*elasticache.Options)) (*elasticache.DeleteReplicationGroupOutput, error) {
-	return call(w, "DeleteReplicationGroup", func() (*elasticache.DeleteReplicationGroupOutput, error) {
-		switch w.cache {
-		case "":
-			return nil, &cachetypes.ReplicationGroupNotFoundFault{}
-		case "available", "create-failed":
-			w.cache = "deleting"
-			return &elasticache.DeleteReplicationGroupOutput{}, nil
-		}
-		return nil, &cachetypes.InvalidReplicationGroupStateFault{}
-	})
-}
-
-func (w *world) DescribeServerlessCaches(_ context.Context, in *elasticache.DescribeServerlessCachesInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeServerlessCachesOutput, error) {
-	return call(w, "DescribeServerlessCaches", func() (*elasticache.DescribeServerlessCachesOutput, error) {
-		w.age()
-		if w.cache == "" {
-			return nil, &cachetypes.ServerlessCacheNotFoundFault{}
-		}
-		return &elasticache.DescribeServerlessCachesOutput{ServerlessCaches: []cachetypes.ServerlessCache{{ServerlessCacheName: in.ServerlessCacheName,
-			ARN: aws.String("arn:aws:elasticache:us-east-1:123456789012:serverlesscache:perf"), Status: aws.String(strings.ToUpper(w.cache)),
-			Engine: aws.String("valkey"), FullEngineVersion: aws.String("8.1"), CreateTime: aws.Time(at("2026-11-23T03:10:00Z")),
-			Endpoint: &cachetypes.Endpoint{Address: aws.String("perf-abc.serverless.use1.cache.amazonaws.com"), Port: aws.Int32(6379)}}}}, nil
-	})
-}
-
-func (w *world) DeleteServerlessCache(_ context.Context, in *elasticache.DeleteServerlessCacheInput, _ ...func(*elasticache.Options)) (*elasticache.DeleteServerlessCacheOutput, error) {
-	return call(w, "DeleteServerlessCache", func() (*elasticache.DeleteServerlessCacheOutput, error) {
-		switch w.cache {
-		case "":
-			return nil, &cachetypes.ServerlessCacheNotFoundFault{}
-		case "available", "create-failed":
-			w.cache = "deleting"
-			return &elasticache.DeleteServerlessCacheOutput{}, nil
-		}
-		return nil, &cachetypes.InvalidServerlessCacheStateFault{}
-	})
-}
-
-// age lets a deleting cache go after a while.
-func (w *world) age() {
-	if w.cache == "deleting" {
-		if w.deleting--; w.deleting < 0 {
-			w.cache = ""
-		}
-	}
 }
 
 // CloudWatch: a few metrics, a datapoint a minute from 03:10 to 04:30, whose value follows from the series and the minute.
