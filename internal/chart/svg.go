@@ -247,6 +247,9 @@ func (c *Chart) marks(b *strings.Builder, xs scale) {
 func (c *Chart) limits(b *strings.Builder, ys scale) {
 	var above []string
 	row := 1.1
+	if len(c.Bands) > 0 {
+		row = 2.4 // below their names
+	}
 	for _, l := range c.Lines {
 		if at := ys.share(l.Y); at > 1 {
 			above = append(above, "↑ "+l.Name)

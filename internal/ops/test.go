@@ -96,7 +96,7 @@ func Bench(ctx context.Context, p *Project) error {
 	if err := p.goTest(ctx, append(args, "./lambda/export")...); err != nil {
 		return err
 	}
-	return p.goTest(ctx, append(args, "-benchtime=1x", "./test")...)
+	return p.goTest(ctx, append(args, "-benchtime=1x", "./internal/report", "./test")...)
 }
 
 // TestAll runs everything, the longer suites too.

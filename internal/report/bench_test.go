@@ -2,6 +2,8 @@ package report_test
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"io"
 	"os"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
 const mostOfAPage = 5 << 20 // bytes
@@ -47,15 +50,17 @@ func BenchmarkReport(b *testing.B) {
 func bench(b *testing.B, made report.Run) {
 	dir := b.TempDir()
 	size := map[string]int64{}
-	write := func(name string, from io.Reader) {
+	write := func(kind, name string, from io.Reader) {
 		f, err := os.Create(filepath.Join(dir, name))
 		require.NoError(b, err)
-		size[name], err = io.Copy(f, from)
+		sum := sha256.New()
+		size[name], err = io.Copy(io.MultiWriter(f, sum), from)
 		require.NoError(b, err)
 		require.NoError(b, f.Close())
+		made.Manifest.Objects = append(made.Manifest.Objects, export.Object{Kind: kind, Key: name, SHA256: hex.EncodeToString(sum.Sum(nil))})
 	}
-	write("metrics.csv", made.Metrics)
-	write("logs.txt", made.Logs)
+	write(export.KindMetrics, "metrics.csv", made.Metrics)
+	write(export.KindLogs, "logs.txt", made.Logs)
 	open := func(name string) *os.File {
 		f, err := os.Open(filepath.Join(dir, name))
 		require.NoError(b, err)
@@ -69,6 +74,7 @@ func bench(b *testing.B, made report.Run) {
 		metrics, logs := open("metrics.csv"), open("logs.txt")
 		r, err := report.Analyze(b.Context(), report.Run{Metrics: metrics, Logs: logs, Manifest: made.Manifest})
 		require.NoError(b, err)
+		require.True(b, *r.Provenance.Files[0].Verified && *r.Provenance.Files[1].Verified)
 		html.Reset()
 		require.NoError(b, page.HTML(&html, r))
 		_, _ = metrics.Close(), logs.Close()

@@ -221,7 +221,7 @@ func (a *analysis) headline() {
 		a.figure("operations", "Successful operations", "count", "", known(float64(a.Client.SuccessfulOperations)), load, "of the tasks whose result counts", "")
 	}
 	a.figure("usd_total", "Cost of the run", "USD", "lower", a.Cost.TotalUSD, &run, a.Cost.Note, a.Cost.Note)
-	a.figure("usd_per_million_ops", "Cost of a million operations", "USD", "lower", a.Cost.USDPerMillionOps, &run, "cost of the run over its successful operations. "+a.Cost.Note, a.Cost.Note)
+	a.figure("usd_per_million_ops", "Cost of a million operations", "USD", "lower", a.Cost.USDPerMillionOps, &run, "cost of the run over its successful operations", a.Cost.Note)
 }
 
 func (a *analysis) highestNode(of func(*NodeResult) *float64) *float64 {

@@ -28,6 +28,7 @@ var views = []struct {
 	scheme, media string
 }{
 	{"wide-light", 1280, "light", "screen"}, {"wide-dark", 1280, "dark", "screen"}, {"narrow-light", 390, "light", "screen"}, {"narrow-dark", 390, "dark", "screen"},
+	{"wider-light", 1600, "light", "screen"},
 	{"print", 760, "dark", "print"}, // A4 less its margins; somebody who likes it dark prints on white paper
 }
 

@@ -110,9 +110,13 @@ func (d *drawing) latency() *chart.Chart {
 
 func (d *drawing) serverLatency() *chart.Chart {
 	s := d.r.Server
-	return d.timed("server-latency", "Latency inside the cache, slowest node", "ms", "server",
+	c := d.timed("server-latency", "Latency inside the cache, slowest node", "ms", "server",
 		colored(1, chart.Solid, line("read p99", s.ReadP99, 1)), colored(1, chart.Dashed, line("read p50", s.ReadP50, 1)),
 		colored(2, chart.Solid, line("write p99", s.WriteP99, 1)), colored(2, chart.Dashed, line("write p50", s.WriteP50, 1)))
+	if c.Empty() && c.Note == "" {
+		c.Note = "SuccessfulReadRequestLatency and SuccessfulWriteRequestLatency are not in the metrics"
+	}
+	return c
 }
 
 func (d *drawing) network(way string) *chart.Chart {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +23,8 @@ var (
 	//go:embed page.css
 	stylesheet string
 )
+
+var word = regexp.MustCompile(`([a-z])([A-Z])`)
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"chartCSS": func() template.CSS { return chart.Stylesheet },
@@ -40,6 +44,18 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"percentile": percentile,
 	"color":      color, "arrow": arrow, "change": change, "interval": interval,
 	"direction": func(s string) string { return directions[s] },
+	"words": func(name string) template.HTML { // a metric's name may break between its words
+		return template.HTML(word.ReplaceAllString(template.HTMLEscapeString(name), "$1<wbr>$2")) // #nosec G203 -- escaped
+	},
+	"counted": func(all []report.Allowance) bool {
+		return slices.ContainsFunc(all, func(a report.Allowance) bool { return a.Packets != nil })
+	},
+	"verified": func(s report.Source) string {
+		if s.Verified == nil {
+			return ""
+		}
+		return map[bool]string{true: "as read", false: "but what was read has another one"}[*s.Verified]
+	},
 	"clock": func(t *time.Time) string {
 		if t == nil {
 			return unknown
