@@ -60,6 +60,16 @@ func TestJourney(t *testing.T) {
 	require.Len(t, results.Tasks, 2)
 	require.NotEmpty(t, results.Verdict.Sentence)
 	require.Contains(t, string(s.object(t, "exports/report/"+second+"/report.html")), results.Verdict.Sentence[:20])
+	require.Contains(t, results.Cost.Items[0].How, "from its creation, to the request to delete it")
+	for _, f := range results.Provenance.Files {
+		require.True(t, *f.Verified, f.Key)
+	}
+	if !onAWS() {
+		require.NotEmpty(t, results.Provenance.APIEndpoint)
+		for _, g := range results.Gaps {
+			require.NotEqual(t, report.GapNoDatapoint, g.Reason, "%s: %s", g.What, g.Metrics)
+		}
+	}
 	p.Env = append(p.Env, "RUNS="+first+","+second)
 	require.NoError(t, ops.Report(t.Context(), p))
 	require.Contains(t, out.String(), "2 runs, each against A")

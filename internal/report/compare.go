@@ -198,10 +198,10 @@ func against(f Figure, base, run *Results) Compared {
 	was := base.figure(f.ID)
 	switch {
 	case out.Value == nil:
-		out.Why = "run " + run.Run + " does not have it"
+		out.Why = named(run) + " does not have it"
 		return out
 	case was == nil:
-		out.Why = "run " + base.Run + " does not have it"
+		out.Why = named(base) + " does not have it"
 		return out
 	}
 	out.Delta = known(*out.Value - *was)
@@ -234,6 +234,13 @@ func against(f Figure, base, run *Results) Compared {
 		out.Direction = WithinNoise
 	}
 	return out
+}
+
+func named(r *Results) string {
+	if r.Run == "" {
+		return "a run without a name"
+	}
+	return "run " + r.Run
 }
 
 // spoiled names the settings that differ and make a figure not comparable.
@@ -269,7 +276,7 @@ func (t test) interval(base, run *Results) (*[2]float64, string) {
 		unit := int64(60)
 		for _, r := range []*Results{base, run} {
 			if r.Phases.Steady == nil {
-				return nil, "run " + r.Run + " has no steady window"
+				return nil, named(r) + " has no steady window"
 			}
 			switch m := r.Phases.Steady.Duration().Minutes(); {
 			case m < 2:

@@ -87,7 +87,7 @@ func TestCompare(t *testing.T) {
 	c = Compare([]*Results{one, nothing, one})
 	asSchema(t, "comparison", c)
 	require.Equal(t, NotComparable, cell(t, c, "ops_per_second").Direction)
-	require.Equal(t, "run  does not have it", cell(t, c, "ops_per_second").Why)
+	require.Equal(t, "a run without a name does not have it", cell(t, c, "ops_per_second").Why)
 	require.Equal(t, WithinNoise, c.Figures[0].Cells[2].Direction, "a third run is held against the first as well")
 }
 
