@@ -80,7 +80,7 @@ func (a *analysis) absent(missing []string) {
 		what := ""
 		switch n := len(names); reason {
 		case GapNoDatapoint:
-			what = quantity(n, "metric") + " without a datapoint on any node"
+			what = quantity(n, "metric") + " without any datapoint"
 		case GapNotPublished:
 			what = quantity(n, "metric") + " not published by the embedded AWS at " + a.m.APIEndpoint
 		case GapNoCommands:

@@ -66,7 +66,7 @@ func TestAbsentMetricsByReason(t *testing.T) {
 	missing := []string{"AWS/ElastiCache/HashBasedCmdsLatency", "AWS/ElastiCache/NetworkPacketsIn", "AWS/ElastiCache/NetworkPacketsOut",
 		"AWS/ElastiCache/SetBasedCmdsLatency", "AWS/ElastiCache/ListBasedCmdsLatency", "AWS/ElastiCache/StringBasedCmdsLatency"}
 	require.Equal(t, []Gap{
-		{Reason: GapNoDatapoint, What: "4 metrics without a datapoint on any node", Metrics: []string{"NetworkPacketsIn", "NetworkPacketsOut", "SetBasedCmdsLatency", "ListBasedCmdsLatency"}, Where: []string{}},
+		{Reason: GapNoDatapoint, What: "4 metrics without any datapoint", Metrics: []string{"NetworkPacketsIn", "NetworkPacketsOut", "SetBasedCmdsLatency", "ListBasedCmdsLatency"}, Where: []string{}},
 		{Reason: GapNoCommands, Expected: true, What: "latency of 2 kinds of commands that nobody sent", Metrics: []string{"HashBasedCmdsLatency", "StringBasedCmdsLatency"}, Where: []string{}},
 	}, analyze("", missing...), "AWS publishes these: their absence is a gap")
 	require.Equal(t, []Gap{
