@@ -24,7 +24,8 @@ import (
 var cacheLimit = 45 * time.Minute
 
 // unknownCache sees to it that no cache is in Terraform's way: one that is being deleted is waited out, because the provider does not retry
-// CacheSubnetGroupInUse, and one that this stack made but its state does not know is deleted.
+// CacheSubnetGroupInUse, and one that this stack made but its state does not know is deleted. The state has to know the run's guard, which is
+// there before a cache is: else somebody else may have deployed the stack, with a state of their own.
 func (p *Project) unknownCache(ctx context.Context, t *Terraform, s *stack) error {
 	status, err := s.cacheStatus(ctx)
 	if err != nil || status == "" {
@@ -38,12 +39,14 @@ func (p *Project) unknownCache(ctx context.Context, t *Terraform, s *stack) erro
 		return strings.Contains(address, "aws_elasticache_replication_group.") || strings.Contains(address, "aws_elasticache_serverless_cache.")
 	})
 	if unknown && status != "deleting" {
-		ours, err := p.madeCache(ctx, s)
-		if err != nil {
-			return err
+		ours := slices.Contains(known, watchAddress)
+		if ours {
+			if ours, err = p.madeCache(ctx, s); err != nil {
+				return err
+			}
 		}
 		if !ours {
-			p.say("the cache %s is not in the state, and not tagged as one of this stack: it is left alone", cacheName(s.config.Cache))
+			p.say("the cache %s is not in the state, and was not made by this stack and state: it is left alone", cacheName(s.config.Cache))
 			return nil
 		}
 		p.say("the cache %s was made but is not in the state: the answer to its creation was lost; deleting it", cacheName(s.config.Cache))

@@ -50,7 +50,8 @@ func tag(key, value string) string {
 // What the state does not know and this stack made is deleted; what it knows is Terraform's, and a stranger's is left alone.
 func TestCacheThatTheStateDoesNotKnow(t *testing.T) {
 	ours := tag("name", "n") + tag("run", aRun)
-	const known = "module.cache.aws_elasticache_replication_group.this\n"
+	const known = "module.cache[0].aws_elasticache_replication_group.this[0]\n"
+	const guard = watchAddress + "\n"
 	for name, c := range map[string]struct {
 		state, tags string
 		statuses    []string
@@ -61,10 +62,11 @@ func TestCacheThatTheStateDoesNotKnow(t *testing.T) {
 		"Terraform's":             {state: known, statuses: []string{"available"}},
 		"Terraform's, going":      {state: known, statuses: []string{"deleting", "deleting", "deleting", ""}, says: "the cache n is deleting: waiting until it is gone"},
 		"going":                   {statuses: []string{"deleting", "deleting", ""}, says: "the cache n is deleting"},
-		"answer was lost":         {tags: ours, statuses: []string{"available", "available", "available", "deleting", ""}, deletes: 1, says: "was made but is not in the state"},
-		"creating, answer lost":   {tags: ours, statuses: []string{"creating", "creating", "creating", "creating", "available", "deleting", ""}, deletes: 3, says: "the cache n is creating"},
-		"of another stack":        {tags: tag("name", "m") + tag("run", aRun), statuses: []string{"available"}, says: "it is left alone"},
-		"not of a run, same name": {tags: tag("name", "n"), statuses: []string{"available"}, says: "it is left alone"},
+		"answer was lost":         {state: guard, tags: ours, statuses: []string{"available", "available", "available", "deleting", ""}, deletes: 1, says: "was made but is not in the state"},
+		"creating, answer lost":   {state: guard, tags: ours, statuses: []string{"creating", "creating", "creating", "creating", "available", "deleting", ""}, deletes: 3, says: "the cache n is creating"},
+		"of another stack":        {state: guard, tags: tag("name", "m") + tag("run", aRun), statuses: []string{"available"}, says: "it is left alone"},
+		"not of a run, same name": {state: guard, tags: tag("name", "n"), statuses: []string{"available"}, says: "it is left alone"},
+		"deployed by a colleague": {tags: ours, statuses: []string{"available"}, says: "it is left alone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var calls []string
