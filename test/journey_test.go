@@ -35,7 +35,6 @@ func TestJourney(t *testing.T) {
 	s.planIsEmpty(t)
 	first := s.output(t, "run")
 	require.Contains(t, s.output(t, "cloudwatch_dashboard_url"), "#dashboards/dashboard/"+s.name)
-	s.waitLoad(t)
 	s.hasEnded(t, first, 2)
 	exported := s.objects(t, first)
 	require.Len(t, exported, 4)
@@ -111,18 +110,6 @@ func (s *stack) objects(t *testing.T, run string) map[string]string {
 		all[key] = string(s.object(t, "exports/"+key))
 	}
 	return all
-}
-
-// waitLoad waits for progress with operations in the load's log.
-func (s *stack) waitLoad(t *testing.T) {
-	t.Helper()
-	s.eventually(t, 2*time.Minute, "progress of the load", func(ctx context.Context) (bool, error) {
-		out, err := ecs.NewFromConfig(s.Config).DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &s.name, Services: []string{s.name + "-load"}})
-		if err != nil {
-			return false, err
-		}
-		return out.Services[0].RunningCount > 0, nil
-	})
 }
 
 // hasEnded waits for the end of a run and holds everything that it promises.
