@@ -185,6 +185,9 @@ func TestDestroyAfterLostAnswers(t *testing.T) {
 		p.clean()
 	})
 	t.Run("what costs nothing", func(t *testing.T) {
+		if !long() {
+			t.Skip("one of the longer suites: mage test:all")
+		}
 		t.Parallel()
 		w := newWorld(t)
 		p := newPerson(t, w, nil)
