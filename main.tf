@@ -97,7 +97,7 @@ module "scheduler" {
   source = "./modules/scheduler"
 
   name          = var.name
-  minutes       = var.test_duration_minutes
+  minutes       = var.test_duration_minutes + module.load.prefill_minutes
   service_id    = module.load.service_id
   settings      = jsonencode({ cache = jsondecode(local.cache.settings), load = module.load.settings })
   notifications = var.notifications
@@ -143,6 +143,6 @@ module "dashboard" {
     run   = module.scheduler.run
     cache = local.cache.is
     load  = "${module.load.settings.task_count} tasks x ${module.load.settings.threads} threads x ${module.load.settings.clients} clients, pipeline ${module.load.settings.pipeline}, ${module.load.settings.data_size} bytes, SET:GET ${module.load.settings.ratio}"
-    ends  = "${var.test_duration_minutes} minutes after the load is steady, at the latest ${module.scheduler.stop_by}"
+    ends  = "${var.test_duration_minutes + module.load.prefill_minutes} minutes after the load is steady, at the latest ${module.scheduler.stop_by}"
   }
 }

@@ -200,8 +200,9 @@ variable "existing_cache" {
 
 variable "load" {
   description = <<-EOT
-    The load; modules/ecs-load/README.md lists every default. `task_count` tasks with `threads` x `clients` connections each; `ratio` is SET:GET.
-    Example: `{ task_count = 4, cpu = 2048, memory = 4096, clients = 50, pipeline = 8, data_size = 1024, ratio = "1:10" }`.
+    The load; modules/ecs-load/README.md lists every default. `task_count` tasks with `threads` x `clients` connections each; `workload` fills in
+    the rest by name; `prefill` writes the keys before the measured load, in `minutes` of its own.
+    Example: `{ task_count = 4, cpu = 2048, memory = 4096, clients = 50, workload = "session-store", prefill = { minutes = 5 }, pipeline = 8 }`.
   EOT
   type = object({
     task_count            = optional(number)
@@ -211,6 +212,9 @@ variable "load" {
     image                 = optional(string)
     image_credentials_arn = optional(string)
     assign_public_ip      = optional(bool)
+    workload              = optional(string)
+    prefill               = optional(object({ minutes = optional(number) }))
+    read_from             = optional(string)
     threads               = optional(number)
     clients               = optional(number)
     pipeline              = optional(number)

@@ -20,6 +20,7 @@
 //     --cluster-mode to a standalone node end the run instead of hanging it.
 //   - The exit code is 1 when not one operation succeeded. memtier says 0.
 //   - The JSON file has *** where memtier writes the password.
+//   - The files of --client-stats end after the seconds: no latency distribution.
 //   - Of a thread only the meaning remains: -t times -c clients, and no more CPUs
 //     than threads.
 //

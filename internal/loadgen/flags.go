@@ -46,9 +46,9 @@ type config struct {
 	backoff                 float64
 	connectTimeout          int // seconds; 0 is ours, see connectLimit
 
-	outFile, jsonFile, hdrPrefix string
-	hideHistogram                bool
-	percentiles                  []float64
+	outFile, jsonFile, hdrPrefix, clientStats string
+	hideHistogram                             bool
+	percentiles                               []float64
 
 	version, help bool
 }
@@ -164,6 +164,7 @@ var options = []option{
 	{"connection-timeout", 0, true, number(0, "connection-timeout must be a valid number.", func(c *config) *int { return &c.connectTimeout })},
 	{"out-file", 'o', true, text(func(c *config) *string { return &c.outFile })},
 	{"json-out-file", 0, true, text(func(c *config) *string { return &c.jsonFile })},
+	{"client-stats", 0, true, text(func(c *config) *string { return &c.clientStats })},
 	{"hdr-file-prefix", 0, true, text(func(c *config) *string { return &c.hdrPrefix })},
 	{"hide-histogram", 0, false, toggle(func(c *config) *bool { return &c.hideHistogram })},
 	{"print-percentiles", 0, true, setPercentiles},
@@ -172,7 +173,7 @@ var options = []option{
 }
 
 // unserved are memtier's other flags: known, so that the message can say where they work.
-var unserved = []string{"unix-socket", "tls-protocols", "run-count", "debug", "client-stats", "show-config", "print-all-runs",
+var unserved = []string{"unix-socket", "tls-protocols", "run-count", "debug", "show-config", "print-all-runs",
 	"statsd-host", "statsd-port", "statsd-prefix", "statsd-run-label", "graphite-port", "thread-conn-start-min-jitter-micros",
 	"thread-conn-start-max-jitter-micros", "multi-key-get", "command", "command-ratio", "command-key-pattern", "command-stats-breakdown",
 	"monitor-input", "monitor-pattern", "scan-incremental-iteration", "scan-incremental-max-iterations", "data-offset", "data-import",
@@ -388,7 +389,7 @@ func (c *config) complete() error {
 		c.size = span{32, 32}
 	}
 	if c.allKeys {
-		// Not one more for the last key: memtier counts the distance too.
+		// Not one more for the last key unless in parts: memtier counts the distance too.
 		c.requests = c.keyMax - c.keyMin
 		if c.keyPattern == "P:P" {
 			c.requests = c.requests/uint64(c.clients*c.threads) + 1

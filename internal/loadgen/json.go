@@ -242,7 +242,7 @@ func (r *results) configuration(o *object) {
 	text("cacert", c.cacert)
 	o.flag("tls_skip_verify", c.skipVerify)
 	text("sni", c.sni)
-	text("client_stats", "")
+	text("client_stats", c.clientStats)
 	o.member("run_count", "%d", 1)
 	o.member("debug", "%d", 0)
 	o.member("requests", "%d", c.requests)

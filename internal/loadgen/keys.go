@@ -37,12 +37,13 @@ func newGenerator(cfg *config, i int, seed uint64, values []byte) *generator {
 	g.keys = rand.New(rand.NewPCG(seed, 1))
 	g.sizes = rand.New(rand.NewPCG(seed, 2))
 	if cfg.keyPattern == "P:P" {
-		// Each client has a part of its own; the last takes what is left over.
+		// Each client has a part of its own, all of one length; the last takes what is left over. As in memtier, parts
+		// of few keys for many clients begin past the last key, and the last client then has one key only, its first.
 		total := uint64(cfg.clients * cfg.threads)
 		width := (cfg.keyMax-cfg.keyMin)/total + 1
-		g.lo = min(cfg.keyMin+width*uint64(i), cfg.keyMax)
+		g.lo = cfg.keyMin + width*uint64(i)
 		if uint64(i) < total-1 {
-			g.hi = min(g.lo+width-1, cfg.keyMax)
+			g.hi = g.lo + width - 1
 		}
 	}
 	g.next = [2]uint64{g.lo, g.lo}

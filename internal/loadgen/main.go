@@ -76,7 +76,7 @@ func (c *config) benchmark(ctx context.Context, stdout, stderr io.Writer) error 
 		crypto.Read(b[:])
 		seed = binary.NativeEndian.Uint64(b[:])
 	}
-	r := &run{cfg: c, dialer: dialer, stats: newRecorder(c.percentiles), seed: seed, values: valueBytes(c, seed),
+	r := &run{cfg: c, dialer: dialer, stats: newRecorder(c), seed: seed, values: valueBytes(c, seed),
 		errors: &errorLog{out: stderr, seen: map[string]int{}, held: map[string]int{}}}
 	if err := r.benchmark(ctx, stderr); err != nil {
 		return err
@@ -94,6 +94,9 @@ func (c *config) benchmark(ctx context.Context, stdout, stderr io.Writer) error 
 		}
 	}
 	if err := results.histograms(stderr); err != nil {
+		return err
+	}
+	if err := results.clientFiles(stderr); err != nil {
 		return err
 	}
 	if results.rows[totals].ops == 0 {

@@ -328,17 +328,7 @@ func TestClusterFollowsMoved(t *testing.T) {
 }
 
 func TestRealCluster(t *testing.T) {
-	args := []string{"--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", "--cluster-node-timeout", "2000"}
-	a, _ := redisServer(t, args...)
-	b, _ := redisServer(t, args...)
-	redis(t, a, "CLUSTER", "ADDSLOTSRANGE", "0", "8191")
-	redis(t, b, "CLUSTER", "ADDSLOTSRANGE", "8192", "16383")
-	redis(t, a, "CLUSTER", "MEET", "127.0.0.1", fmt.Sprint(b))
-	for _, port := range []int{a, b} {
-		require.Eventually(t, func() bool {
-			return strings.Contains(redis(t, port, "CLUSTER", "INFO").(string), "cluster_state:ok")
-		}, 30*time.Second, 50*time.Millisecond)
-	}
+	a, b := realCluster(t)
 	o := load(t, context.Background(), a, "--cluster-mode -t 2 -c 2 -n allkeys --key-pattern P:P --key-minimum 1 --key-maximum 1000 --ratio 1:0 --hide-histogram")
 	require.Zero(t, o.code, o.progress)
 	require.EqualValues(t, 1000, o.doc.All.Totals.Count)

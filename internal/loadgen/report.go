@@ -31,6 +31,7 @@ type results struct {
 	errors      int64 // of connections
 	rows        [4]row
 	series      []second
+	clients     [][][2]tally // of --client-stats
 }
 
 type row struct {
@@ -46,7 +47,7 @@ func summarize(r *run) *results {
 	total := s.total[get]
 	total.add(s.total[set])
 	return &results{cfg: r.cfg, began: r.began.UnixMilli(), end: r.began.UnixMilli() + r.end/1e6, seconds: max(float64(r.end)/1e9, 1e-6),
-		interrupted: r.interrupted, errors: r.connectionErrors.Load(), series: s.seconds,
+		interrupted: r.interrupted, errors: r.connectionErrors.Load(), series: s.seconds, clients: s.clients,
 		rows: [4]row{sets: {s.total[set], s.latency[set]}, gets: {s.total[get], s.latency[get]}, waits: {latency: wholeRun()}, totals: {total, both}}}
 }
 

@@ -169,6 +169,22 @@ func twoShards(t *testing.T, border *atomic.Int64) (ports [2]int, keys [2]*atomi
 	return ports, keys
 }
 
+// realCluster is two servers with half of the slots each.
+func realCluster(t testing.TB) (a, b int) {
+	args := []string{"--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", "--cluster-node-timeout", "2000"}
+	a, _ = redisServer(t, args...)
+	b, _ = redisServer(t, args...)
+	redis(t, a, "CLUSTER", "ADDSLOTSRANGE", "0", "8191")
+	redis(t, b, "CLUSTER", "ADDSLOTSRANGE", "8192", "16383")
+	redis(t, a, "CLUSTER", "MEET", "127.0.0.1", fmt.Sprint(b))
+	for _, port := range []int{a, b} {
+		require.Eventually(t, func() bool {
+			return strings.Contains(redis(t, port, "CLUSTER", "INFO").(string), "cluster_state:ok")
+		}, 30*time.Second, 50*time.Millisecond)
+	}
+	return a, b
+}
+
 // certificate makes a self-signed one for a name that no address has.
 func certificate(t *testing.T) (*tls.Config, string) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

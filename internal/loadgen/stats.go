@@ -65,15 +65,29 @@ type recorder struct {
 	latency [2]*hdrhistogram.Histogram
 	seconds []second
 	closed  int
+	clients [][][2]tally // by client and second; nil without --client-stats
 }
 
-func newRecorder(percentiles []float64) *recorder {
-	return &recorder{percentiles: percentiles, latency: [2]*hdrhistogram.Histogram{wholeRun(), wholeRun()}}
+func newRecorder(cfg *config) *recorder {
+	r := &recorder{percentiles: cfg.percentiles, latency: [2]*hdrhistogram.Histogram{wholeRun(), wholeRun()}}
+	if cfg.clientStats != "" {
+		r.clients = make([][][2]tally, cfg.threads*cfg.clients)
+	}
+	return r
 }
 
-func (r *recorder) add(at int, counts *[2]tally, samples []sample) {
+func (r *recorder) add(client, at int, counts *[2]tally, samples []sample) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.clients != nil {
+		mine := &r.clients[client]
+		for len(*mine) <= at {
+			*mine = append(*mine, [2]tally{})
+		}
+		for c := range counts {
+			(*mine)[at][c].add(counts[c])
+		}
+	}
 	for len(r.seconds) <= at {
 		r.seconds = append(r.seconds, second{histogram: [2]*hdrhistogram.Histogram{oneSecond(), oneSecond()}})
 		r.closeUntil(len(r.seconds) - closeAfter)

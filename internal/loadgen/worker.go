@@ -310,7 +310,7 @@ func (w *worker) refused(ctx context.Context, t *tally, line []byte) {
 // hand gives the recorder what was measured so far.
 func (w *worker) hand() {
 	if w.counts != [2]tally{} {
-		w.run.stats.add(w.second, &w.counts, w.samples)
+		w.run.stats.add(w.client, w.second, &w.counts, w.samples)
 	}
 	w.counts, w.samples = [2]tally{}, w.samples[:0]
 }

@@ -29,11 +29,6 @@ type Inputs struct {
 		Memory         int    `json:"memory"` // MiB
 		Image          string `json:"image"`
 		AssignPublicIP bool   `json:"assign_public_ip"`
-		Threads        int    `json:"threads"`
-		Clients        int    `json:"clients"`
-		Pipeline       int    `json:"pipeline"`
-		DataSize       int    `json:"data_size"`
-		Ratio          string `json:"ratio"`
 	} `json:"load"`
 	Cache struct {
 		Engine        string    `json:"engine"`

@@ -1,5 +1,6 @@
-# What a load task runs: prove that the cache answers, run memtier once, judge the result.
-#   sh -c "$(cat load.sh)" memtier ARGS...      memtier_benchmark's ARGS; env RUN, CACHE_AUTH_TOKEN, CA_PEM (the last two optional)
+# What a load task runs: prove that the cache answers, fill it when asked to, run memtier once, judge the result.
+#   sh -c "$(cat load.sh)" memtier ARGS...      memtier_benchmark's ARGS; env RUN, and where wanted CACHE_AUTH_TOKEN, CA_PEM,
+#   PREFILL_SECONDS (time in which every key is written and read back first), PREFILL_SERVER (host for that; else the load's)
 # memtier's exit code proves nothing: it is 0 for no operation at all, for NOAUTH replies, for a server that died.
 # No fixed path, for several tasks may share a machine. Works as PID 1, in dash and in bash.
 set -u; umask 077
@@ -9,6 +10,7 @@ pid='' stopping=''
 interrupt() { [ -z "$pid" ] || { sleep 1; kill -INT "$pid" 2>/dev/null; }; }
 trap 'stopping=1; interrupt' TERM INT
 fail() { echo "load: failed: $*"; exit 1; }
+linger() { while [ -z "$stopping" ]; do sleep 1; done; } # the service would start an ended task again, and all of this with it
 await() { while :; do wait "$1"; code=$?; kill -0 "$1" 2>/dev/null || return "$code"; done; } # a signal ends wait, not what it waits for
 loaded() { case $(sed -n 's/^Totals *\([^ ]*\).*/\1/p' "$1" 2>/dev/null) in *[1-9]*) ;; *) return 1 ;; esac; } # operations in the table?
 
@@ -18,13 +20,18 @@ task=${task%%-*} # both are ID-REST
 command -v memtier_benchmark >/dev/null || fail "memtier_benchmark is not on PATH; use an image that has it"
 echo "load: run=${RUN:-} task=$task generator=\"$(memtier_benchmark --version 2>&1 | head -n 1)\""
 
-server=localhost port=6379 seconds=0 prefix=memtier- probe="--ratio=1:1 --requests=20" last=''
+server=localhost port=6379 seconds=0 prefix=memtier- threads=4 clients=50 size=32 minimum=0 maximum=10000000 probe="--ratio=1:1 --requests=20" last=''
 for arg in "$@"; do # --flag=value or --flag value
   case $arg in --*=*) flag=${arg%%=*} value=${arg#*=} ;; *) flag=$last value=$arg ;; esac
   case $flag in
   --server | --host | -s | -h) server=$value ;;
   --port | -p) port=$value ;;
   --key-prefix) prefix=$value ;;
+  --threads | -t) threads=$value ;;
+  --clients | -c) clients=$value ;;
+  --data-size | -d) size=$value ;;
+  --key-minimum) minimum=$value ;;
+  --key-maximum) maximum=$value ;;
   --test-time) seconds=$value probe="${probe% *} --test-time=1" ;; # it excludes --requests
   --ratio) case $value in 0:*) probe="--ratio=0:1 ${probe#* }" ;; esac ;; # reads only, perhaps from a replica: write nothing
   esac
@@ -47,13 +54,14 @@ while [ -z "$stopping" ]; do # the same connection and log-in, real commands, bu
   try=$((try + 1))
   sleep 2
 done
-[ -z "$stopping" ] || fail "told to stop before the load on $server:$port began; nothing to do"
+told() { [ -z "$stopping" ] || fail "told to stop before the load on $server:$port began; nothing to do"; }
+told
 echo "load: ready"
 
 # tr makes a log event of each progress record (they end in \r). The shell hands lines on at once, where awk and sed hold them,
 # and keeps a flood of error lines (NOAUTH: 7 MB in 3 s) out of the log: 20 of them, then changes of text, 200 in all.
 mkfifo "$dir/log"
-(
+pump() {
   trap '' TERM INT
   stdbuf -oL tr '\r' '\n' <"$dir/log" | {
     errors=0 last=''
@@ -70,17 +78,67 @@ mkfifo "$dir/log"
     done
     echo "$errors" >"$dir/errors"
   }
-) &
-pump=$!
-begun=$(date +%s)
-# INT when it runs on a minute after its time; KILL a minute after any INT, also ours: a memtier that hangs ignores INT, and
-# Fargate kills this task 120 s after TERM.
-timeout --foreground -s INT -k 60 $((seconds > 0 ? seconds + 60 : 0)) memtier_benchmark "$@" --json-out-file="$dir/json" >"$dir/log" 2>&1 &
-pid=$!
-[ -z "$stopping" ] || interrupt # told between probe and load
-await "$pid"
-exit=$? took=$(($(date +%s) - begun)) pid='' invalid=''
-await "$pump"
+}
+# load SECONDS TABLE ARGS...: memtier, its words in the log and its table in a file; sets exit and took. INT after SECONDS (0: never),
+# KILL a minute after any INT, also ours: a memtier that hangs ignores INT, and Fargate kills this task 120 s after TERM.
+load() {
+  limit=$1 table=$2 begun=$(date +%s)
+  shift 2
+  pump &
+  pump=$!
+  timeout --foreground -s INT -k 60 "$limit" memtier_benchmark "$@" >"$table" 2>"$dir/log" &
+  pid=$!
+  [ -z "$stopping" ] || interrupt # told before it began
+  await "$pid"
+  exit=$? took=$(($(date +%s) - begun)) pid=''
+  await "$pump"
+}
+
+# Writes every key once, then reads every key: what was never written, or evicted since, is a miss. P:P gives each connection a part
+# of the keys; the parts are of one length, and must not begin past the last key, where memtier would go on: then with fewer connections.
+# https://github.com/redis/memtier_benchmark/blob/master/client.cpp (setup_client). Table and JSON have misses as a rate of two
+# decimals; client-stats counts them.
+prefill() {
+  left=$# value='' keys=$((maximum - minimum + 1)) filling=$(date +%s)
+  while [ "$left" -gt 0 ]; do # not what ends or slows the load, chooses among the keys, lets them expire or takes other commands
+    arg=$1 left=$((left - 1)) last=$value value=''
+    shift
+    [ -z "$last" ] || continue
+    case $arg in
+    --test-time* | --requests* | --rate* | --key-std* | --key-med* | --key-zipf* | --expiry* | --command* | --multi* | --wait-* | --num-*)
+      case $arg in *=*) ;; *) value=next ;; esac ;;
+    *) set -- "$@" "$arg" ;;
+    esac
+  done
+  while part=$(((keys - 1) / (threads * clients) + 1)) && [ $((part * (threads * clients - 1))) -ge "$keys" ]; do
+    if [ "$clients" -gt 1 ]; then clients=$((clients - 1)); else threads=1; fi
+  done
+  set -- "$@" --server="${PREFILL_SERVER:-$server}" --threads="$threads" --clients="$clients" --key-pattern=P:P --requests=allkeys
+  echo "load: prefill keys=$keys bytes=$((keys * size))"
+  for ratio in 1:0 0:1; do
+    left=$((filling + PREFILL_SECONDS - $(date +%s)))
+    load $((left > 0 ? left : 1)) /dev/null "$@" --ratio="$ratio" --client-stats="$dir/keys$ratio"
+    told
+    case $exit in
+    124 | 137) unfilled "not done in $PREFILL_SECONDS s: give it more time (load.prefill.minutes), or fewer keys (key_maximum)" ;;
+    esac
+  done
+  # shellcheck disable=SC2046 # two numbers
+  set -- $(awk -F, '$1 == "Second" { get = miss = NF + 1; for (i = 1; i <= NF; i++) { if ($i == "GET Requests") get = i; if ($i == "GET Misses") miss = i } next }
+    /^[0-9]+,/ { gets += $get; misses += $miss } END { printf "%.0f %.0f\n", gets, misses }' "$dir"/keys0:1-*.csv)
+  [ "${1:-0}" = $((part * threads * clients)) ] || unfilled "only ${1:-0} of $keys keys could be read back from ${PREFILL_SERVER:-$server}:$port; the lines above say why"
+  [ "$2" = 0 ] || unfilled "$2 of $keys keys were gone when they were read back: the working set (task_count x key_maximum x data_size, and what the engine keeps beside each) does not fit into maxmemory; take a larger node, fewer keys or smaller values"
+  echo "load: prefilled keys=$keys of $keys seconds=$(($(date +%s) - filling))"
+}
+unfilled() {
+  echo "load: failed: prefill: $*"
+  linger
+  exit 1
+}
+[ -z "${PREFILL_SECONDS:-}" ] || prefill "$@"
+
+load $((seconds > 0 ? seconds + 60 : 0)) "$dir/log" "$@" --json-out-file="$dir/json"
+invalid=''
 
 # Percentiles of several tasks merge from the histogram. Nothing else of the file is printed: it holds the password.
 sed -n 's/.*"Compressed Histogram": "\([^"]*\)".*/\1/p' "$dir/json" 2>/dev/null | tail -n 1 | fold -w 190000 >"$dir/hdr" # an event holds 256 KB
@@ -93,6 +151,5 @@ loaded "$dir/totals" || invalid="$invalid, no operations"
 [ -n "$stopping" ] || [ "$took" -ge $((seconds - 2)) ] || invalid="$invalid, ended after $took of $seconds s"
 echo "load: finished exit=$exit ${invalid:+invalid: }$([ -n "$invalid" ] && echo "${invalid#, }" || echo ok)"
 
-# The service would start an ended task again, and the load with it: stay until told to go.
-while [ -z "$stopping" ]; do sleep 1; done
+linger
 [ -z "$invalid" ]

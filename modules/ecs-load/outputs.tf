@@ -26,6 +26,13 @@ output "log_group" {
 }
 
 output "settings" {
-  description = "What was asked for, with every default filled in and without certificates."
-  value       = { for k, v in var.load : k => v if k != "ca_pem" }
+  description = "What was asked for, with every default and the workload filled in and without certificates; `working_set_bytes` is task_count x key_maximum x data_size."
+  value = merge({ for k, v in var.load : k => v if k != "ca_pem" }, local.workload, {
+    working_set_bytes = var.load.task_count * local.workload.key_maximum * local.workload.data_size
+  })
+}
+
+output "prefill_minutes" {
+  description = "Minutes that the prefill may take before the measured load, 0 without one: whatever stops the load has to add them."
+  value       = local.prefill_minutes
 }

@@ -1,27 +1,41 @@
 locals {
-  # Whatever may end a run late (a slow steady state, the stop's own minute, its retries) must still find load.
-  test_seconds = (var.minutes + 30) * 60
+  # What is set counts more than what the workload says. An unknown name is refused below.
+  workloads = jsondecode(file("${path.module}/workloads.json"))
+  preset    = try(local.workloads[var.load.workload], local.workloads["cache-aside"])
+  workload = {
+    ratio       = coalesce(var.load.ratio, local.preset.ratio)
+    data_size   = coalesce(var.load.data_size, local.preset.data_size)
+    key_pattern = coalesce(var.load.key_pattern, local.preset.key_pattern)
+    key_maximum = coalesce(var.load.key_maximum, local.preset.key_maximum)
+    pipeline    = coalesce(var.load.pipeline, local.preset.pipeline)
+    extra_args  = var.load.extra_args == null ? local.preset.extra_args : var.load.extra_args
+  }
+  prefill_minutes = var.load.prefill == null ? 0 : var.load.prefill.minutes
+  replicas        = var.load.read_from == "replicas"
+
+  # Whatever may end a run late (a slow steady state, the stop's own minute, its retries) must still find load, however short its prefill was.
+  test_seconds = (var.minutes + local.prefill_minutes + 30) * 60
 
   # load.sh adds what only the task knows: key prefix, seed, CA file, password and result file.
   command = concat(
     [
       "memtier", # $0 of the wrapper
-      "--server=${var.cache.endpoint}",
+      "--server=${local.replicas ? coalesce(var.cache.reader_endpoint, var.cache.endpoint) : var.cache.endpoint}",
       "--port=${var.cache.port}",
       "--threads=${var.load.threads}",
       "--clients=${var.load.clients}",
-      "--pipeline=${var.load.pipeline}",
-      "--data-size=${var.load.data_size}",
-      "--ratio=${var.load.ratio}",
-      "--key-pattern=${var.load.key_pattern}",
+      "--pipeline=${local.workload.pipeline}",
+      "--data-size=${local.workload.data_size}",
+      "--ratio=${local.workload.ratio}",
+      "--key-pattern=${local.workload.key_pattern}",
       "--key-minimum=1",
-      "--key-maximum=${var.load.key_maximum}",
+      "--key-maximum=${local.workload.key_maximum}",
       "--test-time=${local.test_seconds}",
     ],
     var.cache.tls ? ["--tls"] : [],
     var.cache.cluster_mode ? ["--cluster-mode"] : [],
     var.load.rate_limit == null ? [] : ["--rate-limiting=${var.load.rate_limit}"],
-    var.load.extra_args,
+    local.workload.extra_args,
   )
 
   environment = merge(
@@ -29,6 +43,8 @@ locals {
       RUN   = var.run
       TASKS = tostring(var.load.task_count) # so that another number replaces the service, whose desired_count is ignored
     },
+    var.load.prefill == null ? {} : { PREFILL_SECONDS = tostring(local.prefill_minutes * 60) },
+    var.load.prefill != null && local.replicas ? { PREFILL_SERVER = var.cache.endpoint } : {},
     var.cache.tls ? { CA_PEM = coalesce(var.load.ca_pem, file("${path.module}/amazon-roots.pem")) } : {},
   )
 }
@@ -87,6 +103,18 @@ resource "aws_ecs_task_definition" "this" {
     precondition {
       condition     = local.auth ? var.cache.tls : true
       error_message = "A cache with an auth token speaks TLS only: set cache.tls = true, or leave auth_token out."
+    }
+    precondition {
+      condition     = contains(keys(local.workloads), var.load.workload)
+      error_message = "There is no workload \"${var.load.workload}\": take one of ${join(", ", keys(local.workloads))}."
+    }
+    precondition {
+      condition     = local.replicas ? can(regex("^0:", local.workload.ratio)) : true
+      error_message = "With read_from = \"replicas\" the load must write nothing, for a replica refuses writes: set ratio = \"0:1\" (it is \"${local.workload.ratio}\"), and prefill = {} to have keys that it finds."
+    }
+    precondition {
+      condition     = local.replicas ? !var.cache.cluster_mode && var.cache.reader_endpoint != null : true
+      error_message = "With read_from = \"replicas\" the cache needs a reader endpoint: cluster mode off (shards = null) and 1 replica or more."
     }
   }
 }

@@ -29,13 +29,14 @@ variable "subnet_ids" {
 }
 
 variable "cache" {
-  description = "The cache to load. Without `security_group_id` the tasks may reach its port at any address. Example: `{ endpoint = \"cache.example.com\", port = 6379 }`."
+  description = "The cache to load. Without `security_group_id` the tasks may reach its port at any address; `reader_endpoint` spreads reads over its replicas. Example: `{ endpoint = \"cache.example.com\", port = 6379 }`."
   type = object({
     endpoint          = string
     port              = optional(number, 6379)
     cluster_mode      = optional(bool, false)
     tls               = optional(bool, false)
     security_group_id = optional(string)
+    reader_endpoint   = optional(string)
   })
   nullable = false
 }
@@ -60,8 +61,11 @@ variable "minutes" {
 variable "load" {
   description = <<-EOT
     The load: `task_count` Fargate tasks, each running memtier_benchmark with `threads` x `clients` connections.
-    `ratio` is SET:GET; `key_pattern` is SET:GET of S(equential), R(andom), G(aussian), P(arallel) and Z(ipf);
+    `workload` fills in what is left out of `ratio`, `data_size`, `key_pattern`, `key_maximum` (keys of each task), `pipeline` and `extra_args`
+    by name: cache-aside, write-heavy, large-values, session-store (workloads.json). `ratio` is SET:GET; `key_pattern` is SET:GET of S(equential), R(andom), G(aussian), P(arallel) and Z(ipf);
     `data_size` is in bytes; `rate_limit` is requests per second and connection; `extra_args` go to memtier as they are.
+    `prefill` has each task write all of its keys before the measured load and read them back, within its `minutes`; what is missing then fails the task.
+    `read_from = "replicas"` takes reads from the cache's reader endpoint, for a `ratio` without SETs; keys come from `prefill`, which writes to the primary.
     `ca_pem` replaces Amazon's root certificates; `container_insights` costs extra.
     Example: `{ task_count = 4, cpu = 2048, memory = 4096, threads = 2, clients = 50, pipeline = 8, ratio = "1:10" }`.
   EOT
@@ -73,15 +77,18 @@ variable "load" {
     image                 = optional(string, "redislabs/memtier_benchmark:2.3.1")
     image_credentials_arn = optional(string)
     assign_public_ip      = optional(bool, false)
+    workload              = optional(string, "cache-aside")
+    prefill               = optional(object({ minutes = optional(number, 10) }))
+    read_from             = optional(string, "primary")
     threads               = optional(number, 2)
     clients               = optional(number, 10)
-    pipeline              = optional(number, 1)
-    data_size             = optional(number, 256)
-    ratio                 = optional(string, "1:10")
-    key_pattern           = optional(string, "R:R")
-    key_maximum           = optional(number, 100000)
+    pipeline              = optional(number)
+    data_size             = optional(number)
+    ratio                 = optional(string)
+    key_pattern           = optional(string)
+    key_maximum           = optional(number)
     rate_limit            = optional(number)
-    extra_args            = optional(list(string), [])
+    extra_args            = optional(list(string))
     ca_pem                = optional(string)
     container_insights    = optional(string, "disabled")
   })
@@ -120,7 +127,7 @@ variable "load" {
     error_message = "The image_credentials_arn must be the ARN of a Secrets Manager secret (\"arn:aws:secretsmanager:...:secret:...\")."
   }
   validation {
-    condition     = alltrue([for n in [var.load.threads, var.load.clients, var.load.pipeline, var.load.key_maximum] : n >= 1 && floor(n) == n])
+    condition     = alltrue([for n in [var.load.threads, var.load.clients, coalesce(var.load.pipeline, 1), coalesce(var.load.key_maximum, 1)] : n >= 1 && floor(n) == n])
     error_message = "The load's threads, clients, pipeline and key_maximum must be whole numbers of at least 1."
   }
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html (maxclients, for each node)
@@ -130,15 +137,15 @@ variable "load" {
   }
   # A string value of Redis and Valkey holds at most 512 MB: https://valkey.io/topics/strings/
   validation {
-    condition     = var.load.data_size >= 1 && var.load.data_size <= 536870912 && floor(var.load.data_size) == var.load.data_size
+    condition     = var.load.data_size == null ? true : var.load.data_size >= 1 && var.load.data_size <= 536870912 && floor(var.load.data_size) == var.load.data_size
     error_message = "The data_size must be a whole number from 1 to 536870912 bytes."
   }
   validation {
-    condition     = can(regex("^[0-9]{1,9}:[0-9]{1,9}$", var.load.ratio)) && !can(regex("^0+:0+$", var.load.ratio))
+    condition     = var.load.ratio == null ? true : can(regex("^[0-9]{1,9}:[0-9]{1,9}$", var.load.ratio)) && !can(regex("^0+:0+$", var.load.ratio))
     error_message = "The ratio must be SET:GET, two whole numbers that are not both 0, such as \"1:10\"."
   }
   validation {
-    condition     = can(regex("^[SRGPZ]:[SRGPZ]$", var.load.key_pattern))
+    condition     = var.load.key_pattern == null ? true : can(regex("^[SRGPZ]:[SRGPZ]$", var.load.key_pattern))
     error_message = "The key_pattern must be SET:GET, each one of S, R, G, P and Z, such as \"R:R\"."
   }
   validation {
@@ -146,8 +153,16 @@ variable "load" {
     error_message = "The rate_limit must be a whole number of at least 1 request per second and connection, or null for none."
   }
   validation {
-    condition     = !anytrue([for a in var.load.extra_args : can(regex("^(-[aspPhoxntcd]|--(server|host|port|unix-socket|protocol|authenticate|uri|tls|cert|key|cacert|test-time|requests|run-count|out-file|json-out-file|hdr-file-prefix|cluster-mode|threads|clients|pipeline|data-size|ratio|key-pattern|key-maximum|rate-limiting|distinct-client-seed|hide-histogram))(=|$)", a))])
+    condition     = !anytrue([for a in coalesce(var.load.extra_args, []) : can(regex("^(-[aspPhoxntcd]|--(server|host|port|unix-socket|protocol|authenticate|uri|tls|cert|key|cacert|test-time|requests|run-count|out-file|json-out-file|client-stats|hdr-file-prefix|cluster-mode|threads|clients|pipeline|data-size|ratio|key-pattern|key-maximum|rate-limiting|distinct-client-seed|hide-histogram))(=|$)", a))])
     error_message = "The extra_args must not set what the load sets itself: server, login, TLS, test time, output files, seed, and what has a name of its own here (threads, clients, pipeline, data_size, ratio, key_pattern, key_maximum, rate_limit)."
+  }
+  validation {
+    condition     = var.load.prefill == null ? true : var.load.prefill.minutes >= 1 && var.load.prefill.minutes <= 240 && floor(var.load.prefill.minutes) == var.load.prefill.minutes
+    error_message = "The prefill's minutes must be a whole number from 1 to 240; prefill = null is none."
+  }
+  validation {
+    condition     = contains(["primary", "replicas"], var.load.read_from)
+    error_message = "The load's read_from must be \"primary\" or \"replicas\"."
   }
   validation {
     condition     = var.load.ca_pem == null ? true : can(regex("-----BEGIN CERTIFICATE-----", var.load.ca_pem))

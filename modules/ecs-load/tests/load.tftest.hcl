@@ -151,6 +151,183 @@ run "own_roots" {
   }
 }
 
+run "cache_aside_is_the_default" {
+  command = plan
+
+  assert {
+    condition     = length(setsubtract(["--ratio=1:10", "--data-size=256", "--key-pattern=R:R", "--key-maximum=100000", "--pipeline=1", "--test-time=2400", "--server=cache.example.com"], local.command)) == 0 && length(local.command) == 12
+    error_message = "Ten reads to each write of 256 bytes, and no further argument."
+  }
+  assert {
+    condition     = output.settings.workload == "cache-aside" && output.settings.ratio == "1:10" && output.settings.working_set_bytes == 25600000 && output.prefill_minutes == 0
+    error_message = "The settings say what the workload filled in."
+  }
+  assert {
+    condition     = alltrue([for name, w in local.workloads : length(w) == 7 && can(regex("^[A-Z].*[.]$", w.description))])
+    error_message = "Each workload has all of its values and a sentence."
+  }
+}
+
+run "write_heavy" {
+  command = plan
+  variables {
+    load = { workload = "write-heavy" }
+  }
+  assert {
+    condition     = contains(local.command, "--ratio=3:1") && output.settings.workload == "write-heavy"
+    error_message = "Three writes to each read."
+  }
+}
+
+run "large_values" {
+  command = plan
+  variables {
+    load = { workload = "large-values", task_count = 2 }
+  }
+  assert {
+    condition     = length(setsubtract(["--data-size=16384", "--key-maximum=10000"], local.command)) == 0 && output.settings.working_set_bytes == 2 * 10000 * 16384
+    error_message = "16 KiB each; two tasks have twice the keys."
+  }
+}
+
+run "session_store" {
+  command = plan
+  variables {
+    load = { workload = "session-store" }
+  }
+  assert {
+    condition     = length(setsubtract(["--data-size=1024", "--ratio=1:4", "--expiry-range=900-1800"], local.command)) == 0 && join(" ", output.settings.extra_args) == "--expiry-range=900-1800"
+    error_message = "Sessions expire."
+  }
+}
+
+run "what_is_set_beside_a_workload_wins" {
+  command = plan
+  variables {
+    load = { workload = "session-store", ratio = "1:1", data_size = 10, key_pattern = "Z:Z", key_maximum = 20, pipeline = 3, extra_args = [] }
+  }
+  assert {
+    condition     = length(setsubtract(["--data-size=10", "--ratio=1:1", "--key-pattern=Z:Z", "--key-maximum=20", "--pipeline=3"], local.command)) == 0 && !contains(local.command, "--expiry-range=900-1800")
+    error_message = "A workload fills in only what is left out."
+  }
+}
+
+run "prefill" {
+  command = plan
+  variables {
+    load = { prefill = { minutes = 45 } }
+  }
+  assert {
+    condition     = output.prefill_minutes == 45 && local.environment.PREFILL_SECONDS == "2700" && !can(local.environment.PREFILL_SERVER) && contains(local.command, "--test-time=5100")
+    error_message = "The load lasts past its stop, however short the prefill was."
+  }
+}
+
+run "prefill_by_default" {
+  command = plan
+  variables {
+    load = { prefill = {} }
+  }
+  assert {
+    condition     = output.prefill_minutes == 10 && output.settings.prefill.minutes == 10
+    error_message = "It may take 10 minutes."
+  }
+}
+
+run "reads_from_replicas" {
+  command = plan
+  variables {
+    cache = { endpoint = "cache.example.com", reader_endpoint = "cache-ro.example.com" }
+    load  = { read_from = "replicas", ratio = "0:1", prefill = {} }
+  }
+  assert {
+    condition     = contains(local.command, "--server=cache-ro.example.com") && local.environment.PREFILL_SERVER == "cache.example.com"
+    error_message = "The load reads from the replicas, the prefill writes to the primary."
+  }
+}
+
+run "writes_to_replicas" {
+  command = plan
+  variables {
+    cache = { endpoint = "cache.example.com", reader_endpoint = "cache-ro.example.com" }
+    load  = { read_from = "replicas" }
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
+run "reads_from_replicas_that_are_not_there" {
+  command = plan
+  variables {
+    load = { read_from = "replicas", ratio = "0:1" }
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
+run "reads_from_replicas_in_cluster_mode" {
+  command = plan
+  variables {
+    cache = { endpoint = "cache.example.com", reader_endpoint = "cache-ro.example.com", cluster_mode = true }
+    load  = { read_from = "replicas", ratio = "0:1" }
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
+run "reads_from_nowhere" {
+  command = plan
+  variables {
+    load = { read_from = "replica" }
+  }
+  expect_failures = [var.load]
+}
+
+run "no_such_workload" {
+  command = plan
+  variables {
+    load = { workload = "cache_aside" }
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
+run "prefill_without_time" {
+  command = plan
+  variables {
+    load = { prefill = { minutes = 0 } }
+  }
+  expect_failures = [var.load]
+}
+
+run "prefill_too_long" {
+  command = plan
+  variables {
+    load = { prefill = { minutes = 241 } }
+  }
+  expect_failures = [var.load]
+}
+
+run "no_pipeline" {
+  command = plan
+  variables {
+    load = { pipeline = 0 }
+  }
+  expect_failures = [var.load]
+}
+
+run "half_a_key" {
+  command = plan
+  variables {
+    load = { key_maximum = 1.5 }
+  }
+  expect_failures = [var.load]
+}
+
+run "no_data" {
+  command = plan
+  variables {
+    load = { data_size = 0 }
+  }
+  expect_failures = [var.load]
+}
+
 run "bad_name" {
   command = plan
   variables {
