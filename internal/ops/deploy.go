@@ -226,7 +226,8 @@ func (p *Project) apply(ctx context.Context, t *Terraform, s *stack, plan string
 }
 
 // waitLoad waits until a task of the service has reported operations, and none writes its first keys any more: a running task is not yet a
-// loaded cache. A load that was changed has a new service, and what tasks said before it does not count. It gives up when more tasks have failed than there should be: ECS has started others in their place, which fail too.
+// loaded cache. A load that was changed has a new service, and what tasks said before it does not count. It gives up when a task could not write
+// its keys, and when more tasks have failed than there should be: ECS has started others in their place, which fail too.
 func (p *Project) waitLoad(ctx context.Context, s *stack, run string) error {
 	since, err := shutdown.ParseRun(run)
 	if err != nil {
@@ -258,6 +259,9 @@ func (p *Project) waitLoad(ctx context.Context, s *stack, run string) error {
 		keys, err := s.prefill(ctx, since, time.Now())
 		if err != nil || loads && keys == nil {
 			return err
+		}
+		if keys != nil && keys.failed != "" {
+			return fmt.Errorf("the load of run %s does not begin: prefill: %s\n`go tool mage destroy` removes what was created; at the stop's time the run ends by itself", run, keys.failed)
 		}
 		if keys != nil {
 			deadline = time.Now().Add(5 * time.Minute)

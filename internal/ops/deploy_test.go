@@ -2,6 +2,8 @@ package ops
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"strings"
@@ -97,4 +99,19 @@ func TestLoadIsWaitedFor(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The operations of a prefill are not the load's, and one that failed leaves tasks that run and will never load.
+func TestLoadThatPrefillsIsWaitedFor(t *testing.T) {
+	const record = "[RUN #1 5%,   1 secs]  2 threads  8 conns:        4094 ops,    4031 (avg:    4031) ops/sec, 1KB/sec"
+	wait := func(last string) error {
+		p, s := stackOf(t, under(time.Time{}, time.Time{}, "", 1, event("a", "load: ready"), event("a", "load: prefill keys=1000 bytes=256000"), event("a", record), event("a", last)))
+		s.config.Settings = json.RawMessage(`{"load":{"prefill":{"minutes":7}}}`)
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		defer cancel()
+		return p.waitLoad(ctx, s, aRun)
+	}
+	require.ErrorIs(t, wait(record), context.DeadlineExceeded)
+	require.NoError(t, wait("load: prefilled keys=1000 of 1000 seconds=1"))
+	require.ErrorContains(t, wait("load: failed: prefill: 7 of 1000 keys were gone"), "does not begin: prefill: 7 of 1000 keys were gone")
 }

@@ -4,16 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// prefill is how far the tasks are that write their keys before the measured load.
+// prefill is how far the tasks are that write their keys, and read them back, before the measured load.
 type prefill struct {
 	tasks, done int
 	share       float64 // of all their keys, 0 to 1
+	failed      string  // why a task could not; it stays, so that nobody takes its place
 }
 
 func (f *prefill) String() string {
@@ -33,12 +35,12 @@ func (s *stack) prefillMinutes() int {
 
 var percent = regexp.MustCompile(`^\[RUN #\d+ +(\d+)%`)
 
-// prefill reads it from the load's log since a time; nil when no task prefills now. A stack without it costs no call.
+// prefill reads it from the load's log since a time; nil when no task prefills now and none failed. A stack without it costs no call.
 func (s *stack) prefill(ctx context.Context, since, now time.Time) (*prefill, error) {
 	if s.prefillMinutes() == 0 {
 		return nil, nil
 	}
-	said, err := s.loadLog(ctx, since, 10_000, `?"load: prefill keys" ?"load: prefilled keys" ?"load: failed"`)
+	said, err := s.loadLog(ctx, since, 10_000, `?"load: prefill" ?"load: failed"`)
 	if err != nil {
 		return nil, err
 	}
@@ -48,18 +50,27 @@ func (s *stack) prefill(ctx context.Context, since, now time.Time) (*prefill, er
 		switch _, prefills := share[e.stream]; {
 		case strings.HasPrefix(e.text, "load: prefill keys"):
 			share[e.stream] = 0
+		case strings.HasPrefix(e.text, "load: prefill: written") && prefills:
+			share[e.stream] = 0.5
 		case strings.HasPrefix(e.text, "load: prefilled keys") && prefills:
 			share[e.stream] = 1
 		case strings.HasPrefix(e.text, "load: failed"):
-			delete(share, e.stream) // another task comes in its place
+			delete(share, e.stream)
+			if why, ok := strings.CutPrefix(e.text, "load: failed: prefill: "); ok {
+				f.failed = why
+			}
 		}
 	}
 	for _, done := range share {
 		f.done += int(done)
 	}
-	if f.tasks = len(share); f.done == f.tasks {
+	switch f.tasks = len(share); {
+	case f.done == f.tasks && f.failed == "":
 		return nil, nil
+	case f.done == f.tasks:
+		return &f, nil
 	}
+	written := maps.Clone(share)
 	events, err := s.loadLog(ctx, now.Add(-recently), 10_000, "")
 	if err != nil {
 		return nil, err
@@ -68,7 +79,7 @@ func (s *stack) prefill(ctx context.Context, since, now time.Time) (*prefill, er
 		if m := percent.FindStringSubmatch(e.text); m != nil && share[e.stream] < 1 {
 			if _, prefills := share[e.stream]; prefills {
 				n, _ := strconv.Atoi(m[1]) // digits
-				share[e.stream] = min(float64(n)/100, 0.99)
+				share[e.stream] = written[e.stream] + min(float64(n)/200, 0.49)
 			}
 		}
 	}

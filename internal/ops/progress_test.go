@@ -112,7 +112,13 @@ func TestPrefillIsReadFromTheLog(t *testing.T) {
 	s.config.Settings = []byte(`{"load":{"prefill":{"minutes":10}}}`)
 	f, err := s.prefill(t.Context(), now.Add(-time.Hour), now)
 	require.NoError(t, err)
-	require.Equal(t, "prefilling, 25 %, 0 of 2 tasks done", f.String())
+	require.Equal(t, "prefilling, 12 %, 0 of 2 tasks done", f.String(), "half of what one of two tasks has to write, and then to read")
+	require.Equal(t, "out of memory", f.failed)
+
+	words = []string{at(9, "a", "load: prefill keys=10 bytes=2560"), at(7, "a", "load: prefill: written; reading every key back")}
+	f, err = s.prefill(t.Context(), now.Add(-time.Hour), now)
+	require.NoError(t, err)
+	require.Equal(t, "prefilling, 75 %, 0 of 1 tasks done", f.String())
 
 	words = []string{at(9, "a", "load: prefill keys=10 bytes=2560"), at(8, "b", "load: prefill keys=10 bytes=2560"), at(3, "a", "load: prefilled keys=10 of 10 seconds=6")}
 	f, err = s.prefill(t.Context(), now.Add(-time.Hour), now)

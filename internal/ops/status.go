@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
@@ -111,6 +112,9 @@ func (s *stack) view(ctx context.Context) (v view, err error) {
 			if err != nil {
 				return v, err
 			}
+			if created := aws.ToTime(v.service.CreatedAt); created.After(begun) { // a changed load has a new service
+				begun = created
+			}
 			if v.prefill, err = s.prefill(ctx, begun, v.now); err != nil {
 				return v, err
 			}
@@ -151,7 +155,7 @@ func (v view) phase() (phase, meaning string) {
 		return "starting", fmt.Sprintf("the load is not steady yet; ended in any case by %s", v.run.StopBy.Format(time.RFC3339))
 	case v.now.After(v.stops):
 		return "stopping", fmt.Sprintf("since %s", v.now.Sub(v.stops).Round(time.Second))
-	case v.prefill != nil:
+	case v.prefill != nil && v.prefill.done < v.prefill.tasks:
 		return "prefilling", "the measured load follows, until " + v.stops.Format(time.RFC3339)
 	}
 	return "running", "until " + v.stops.Format(time.RFC3339)
@@ -172,7 +176,10 @@ func (v view) status(c shutdown.Config) page.Status {
 	if !v.stops.IsZero() {
 		st.Began = v.stops.Add(-time.Duration(c.Minutes) * time.Minute)
 	}
-	if v.prefill != nil {
+	if v.prefill != nil && v.prefill.failed != "" {
+		row("trouble", "prefill: %s", v.prefill.failed)
+	}
+	if v.prefill != nil && v.prefill.tasks > 0 {
 		row("prefill", "%.0f %%, %d of %d tasks done", 100*v.prefill.share, v.prefill.done, v.prefill.tasks)
 	}
 	switch {

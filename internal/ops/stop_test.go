@@ -99,7 +99,7 @@ func TestPhase(t *testing.T) {
 		"idle: deployed, but no run":            {deployed: true},
 		"starting: the load is not steady":      {deployed: true, run: run},
 		"running: until 2026-11":                {deployed: true, run: run, stops: now.Add(10 * time.Minute), cache: "available"},
-		"prefilling: the measured load follows": {deployed: true, run: run, stops: now.Add(10 * time.Minute), prefill: &prefill{}},
+		"prefilling: the measured load follows": {deployed: true, run: run, stops: now.Add(10 * time.Minute), prefill: &prefill{tasks: 1}},
 		"stopping: since 1m0s":                  {deployed: true, run: run, stops: now.Add(-time.Minute), cache: "available"},
 		"clearing: exported; the cache is":      {deployed: true, run: run, stops: now.Add(-time.Minute), cache: "deleting", manifest: whole},
 		"finished: exported":                    {deployed: true, run: run, stops: now.Add(-time.Minute), manifest: whole},

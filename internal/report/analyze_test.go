@@ -180,6 +180,21 @@ func TestPhases(t *testing.T) {
 		require.Equal(t, Window{Prefill, began, began.Add(4 * time.Minute)}, r.Phases.List[0])
 		require.False(t, r.Phases.Steady.Start.Before(began.Add(4*time.Minute)))
 	})
+	t.Run("prefill that the tasks speak of", func(t *testing.T) {
+		c := plain()
+		c.fill, c.begins = 40, map[int]int{1: 20}
+		r := c.analyze(t)
+		require.Equal(t, Window{Prefill, began.Add(-40 * time.Second), began.Add(20 * time.Second)}, r.Phases.List[0], "until the last task has its keys")
+		require.Equal(t, r.Phases.List[0].End, r.Phases.Load.Start)
+		for _, f := range r.Headline {
+			require.False(t, f.Window != nil && f.Window.Phase != "run" && f.Window.Start.Before(r.Phases.List[0].End), f.ID)
+		}
+		require.InEpsilon(t, 20_000, *r.figure("ops_per_second"), 0.005)
+		require.InEpsilon(t, 10_000*(1200+1180), r.Client.Operations, 0.005, "what the prefill wrote and read does not count")
+		require.Equal(t, r.Client.Operations, r.Client.Latency.Operations)
+		require.NotContains(t, strings.Join(r.Warnings, "\n"), "anew")
+		require.Equal(t, "ok", r.Tasks[1].State)
+	})
 	t.Run("nothing to cut", func(t *testing.T) {
 		r := plain().analyze(t)
 		require.Equal(t, Steady, r.Phases.List[0].Phase)

@@ -31,6 +31,7 @@ type crafted struct {
 	tasks, nodes int
 	rate         func(task, second int) float64       // ops/s; default 10,000
 	begins, dies map[int]int                          // seconds of the load
+	fill         int                                  // seconds of prefill before the load; a task that begins later fills until then
 	metrics      map[string]func(node, m int) float64 // of a node in a minute of the load; nil: the metric is missing
 	taskCPU      float64                              // percent; negative: missing
 	settings     string                               // more members of settings.load
@@ -168,18 +169,40 @@ func (c crafted) log(w io.Writer) {
 	head := make([]string, c.tasks)
 	for t := range c.tasks {
 		at := began.Add(time.Duration(c.begins[t])*time.Second - 3*time.Second)
-		if c.begins[t] == 0 {
+		if c.fill > 0 {
+			at = began.Add(time.Duration(-c.fill) * time.Second)
+		}
+		if c.begins[t] == 0 || c.fill > 0 {
 			say(t, at, `load: run=2026-11-23T03-00-00Z task=%s generator="memtier_benchmark 2.3.1"`, taskName(t))
 			say(t, at.Add(2*time.Second), "load: ready")
 		}
 		head[t] = "Z] [load/memtier/" + taskName(t) + "] [RUN #1 5%, "
+	}
+	// A prefill writes in its first half and reads in its second, each time with a generator that counts from zero.
+	filling := func(t, second int) {
+		at := began.Add(time.Duration(second) * time.Second)
+		if whole := c.fill + c.begins[t]; second == c.begins[t] {
+			say(t, at, "load: prefilled keys=100000 of 100000 seconds=%d", whole)
+		} else if n := c.fill + second; n == 0 {
+			say(t, at, "load: prefill keys=100000 bytes=25600000")
+		} else {
+			say(t, at, "[RUN #1 5%%, %3d secs]  2 threads 10 conns: %d ops, 50000 (avg: 50000) ops/sec, 9.00MB/sec (avg: 9.00MB/sec), 0.20 (avg: 0.20) msec latency", n%(whole/2+1), 50000*int64(n%(whole/2+1)))
+		}
+	}
+	for s := -c.fill; s < 0; s++ {
+		for t := range c.tasks {
+			filling(t, s)
+		}
 	}
 	var b []byte
 	for s := range 60 * c.minutes {
 		at := began.Add(time.Duration(s+1) * time.Second)
 		stamp := at.Format("2006-01-02T15:04:05.")
 		for t := range c.tasks {
-			if c.begins[t] == s+1 && s > 0 {
+			if c.fill > 0 && s <= c.begins[t] {
+				filling(t, s)
+			}
+			if c.begins[t] == s+1 && s > 0 && c.fill == 0 {
 				say(t, at, `load: run=2026-11-23T03-00-00Z task=%s generator="memtier_benchmark 2.3.1"`, taskName(t))
 			}
 			if s < c.begins[t] || c.dies[t] > 0 && s >= c.dies[t] {

@@ -46,6 +46,7 @@ type Totals struct {
 type Task struct {
 	Stream, ID, Run, Generator string
 	Started, Ready, Finished   time.Time // zero: it never said so
+	Filling, Filled            time.Time // begin and end of its prefill; zero: it never said so
 	Failed                     string    // why it never loaded the cache; "" when it did
 	Exit                       int       // exit code of the generator, after Finished
 	Verdict                    string    // "ok", or "invalid: " and why; "" when it did not finish
@@ -133,12 +134,19 @@ func (t *Task) read(line Line, headers map[string][]string) *Progress {
 	msg := strings.TrimSpace(line.Message)
 	switch {
 	case strings.HasPrefix(msg, "[RUN #"):
+		if t.Filled.IsZero() && !t.Filling.IsZero() {
+			return nil // of the prefill, not of the load
+		}
 		if p, ok := ParseProgress(msg); ok {
 			t.Operations = p.Operations
 			return &p
 		}
 	case msg == "load: ready":
 		t.Ready = line.Time
+	case strings.HasPrefix(msg, "load: prefill "):
+		t.Filling = line.Time
+	case strings.HasPrefix(msg, "load: prefilled "):
+		t.Filled = line.Time
 	case strings.HasPrefix(msg, "load: failed: "):
 		t.Failed = strings.TrimPrefix(msg, "load: failed: ")
 	case strings.HasPrefix(msg, "load: finished"):

@@ -94,7 +94,7 @@ type Figure struct {
 
 // Phases of the load, in order of time and without overlap. Steady is what figures are taken from where nothing else is said.
 type Phases struct {
-	Load   *Window  `json:"load"`   // first to last operation of any task
+	Load   *Window  `json:"load"`   // first to last operation of any task, after the prefill that the tasks speak of
 	List   []Window `json:"list"`   // phases: prefill, warm_up, burst, steady, ramp_down; those that there are
 	Steady *Window  `json:"steady"` // nil: not found, figures are taken from all of the load
 	Method string   `json:"method"` // how they were found, with its source

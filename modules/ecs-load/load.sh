@@ -122,6 +122,7 @@ prefill() {
     case $exit in
     124 | 137) unfilled "not done in $PREFILL_SECONDS s: give it more time (load.prefill.minutes), or fewer keys (key_maximum)" ;;
     esac
+    [ "$ratio" = 0:1 ] || echo "load: prefill: written; reading every key back"
   done
   # shellcheck disable=SC2046 # two numbers
   set -- $(awk -F, '$1 == "Second" { get = miss = NF + 1; for (i = 1; i <= NF; i++) { if ($i == "GET Requests") get = i; if ($i == "GET Misses") miss = i } next }

@@ -64,8 +64,12 @@ func (d *drawing) bound() {
 	if w == nil {
 		return
 	}
-	room := w.Duration() / 40
-	d.from, d.to = seconds(w.Start.Add(-room)), seconds(w.End.Add(room))
+	start := w.Start
+	if l := d.r.Phases.List; len(l) > 0 && l[0].Start.Before(start) { // a prefill comes before the load
+		start = l[0].Start
+	}
+	room := w.End.Sub(start) / 40
+	d.from, d.to = seconds(start.Add(-room)), seconds(w.End.Add(room))
 }
 
 // timed is a chart over the run, with its phases.
