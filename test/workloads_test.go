@@ -1,0 +1,190 @@
+package test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	ect "github.com/aws/aws-sdk-go-v2/service/elasticache/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// Loads that first write their keys: what they promise is counted on the servers, while they run.
+func TestWorkloads(t *testing.T) {
+	prefill := map[string]any{"minutes": 1}
+	for name, v := range map[string]struct {
+		cache, load map[string]any
+		tasks       int
+		loaded      func(t *testing.T, s *stack)
+		ended       func(t *testing.T, s *stack, log *report.Log, run string)
+	}{
+		// Each task's keys are its own, the probe's and the load's are among them: no key more, and none less.
+		"prefill": {tasks: 2, load: map[string]any{"key_maximum": 5000, "prefill": prefill},
+			loaded: func(t *testing.T, s *stack) { require.Equal(t, "10000", s.ask(t, s.node(t, "primary"), "DBSIZE")) },
+			ended: func(t *testing.T, s *stack, log *report.Log, run string) {
+				for _, task := range log.Tasks {
+					require.Zero(t, task.Totals.MissesPerSecond, "every read of task %s finds its key", task.ID)
+				}
+			}},
+		"prefill-cluster-tls": {tasks: 1, cache: map[string]any{"shards": 2, "transit_encryption": true}, load: map[string]any{"key_maximum": 3000, "prefill": prefill},
+			ended: func(t *testing.T, s *stack, log *report.Log, run string) {
+				require.Zero(t, log.Tasks[0].Totals.MissesPerSecond)
+			}},
+		"session-store": {tasks: 1, load: map[string]any{"workload": "session-store", "key_maximum": 2000, "prefill": prefill},
+			loaded: func(t *testing.T, s *stack) {
+				s.eventually(t, time.Minute, "sessions that expire", func(context.Context) (bool, error) {
+					keys := regexp.MustCompile(`db0:keys=(\d+),expires=(\d+)`).FindStringSubmatch(s.ask(t, s.node(t, "primary"), "INFO keyspace"))
+					require.Equal(t, "2000", keys[1])
+					return keys[2] != "0", nil
+				})
+			}},
+		"replica-reads": {tasks: 1, cache: map[string]any{"replicas": 1}, load: map[string]any{"ratio": "0:1", "read_from": "replicas", "key_maximum": 2000, "prefill": prefill},
+			loaded: func(t *testing.T, s *stack) {
+				reads := func() int {
+					stats := s.ask(t, s.node(t, "replica"), "INFO commandstats")
+					n, _ := strconv.Atoi(first(regexp.MustCompile(`cmdstat_get:calls=(\d+)`).FindStringSubmatch(stats)))
+					return n
+				}
+				before := reads()
+				s.eventually(t, time.Minute, "reads of the replica", func(context.Context) (bool, error) { return reads() > before+1000, nil })
+				stats := s.ask(t, s.node(t, "primary"), "INFO commandstats")
+				require.Regexp(t, `cmdstat_get:calls=2000,`, stats, "the primary has the prefill's reads and none of the load's")
+				require.Regexp(t, `cmdstat_set:calls=2000,`, stats)
+			},
+			ended: func(t *testing.T, s *stack, log *report.Log, run string) {
+				require.Zero(t, log.Tasks[0].Totals.MissesPerSecond)
+				reads := map[string]float64{}
+				for row, err := range export.ReadMetrics(bytes.NewReader(s.object(t, "exports/metrics/"+run+".csv"))) {
+					require.NoError(t, err)
+					if row.MetricName == "GetTypeCmds" && row.Stat == "Sum" {
+						reads[row.Dimensions] += row.Value
+					}
+				}
+				primary, replica := reads["CacheClusterId="+s.name+"-001;CacheNodeId=0001"], reads["CacheClusterId="+s.name+"-002;CacheNodeId=0001"]
+				t.Logf("reads by the metrics: %.0f of the primary, %.0f of the replica", primary, replica)
+				require.LessOrEqual(t, primary, 2000.)
+				require.Greater(t, replica, 10*primary)
+			}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !long() {
+				t.Skip("one of the longer suites: mage test:all")
+			}
+			t.Parallel()
+			w := newWorld(t)
+			cache := map[string]any{}
+			for k, x := range v.cache {
+				cache[k] = x
+			}
+			load := map[string]any{"threads": 1, "clients": 2, "task_count": v.tasks}
+			for k, x := range v.load {
+				load[k] = x
+			}
+			if cache["transit_encryption"] == true && w.local != nil {
+				ca, err := w.local.CA()
+				require.NoError(t, err)
+				load["ca_pem"] = ca
+			}
+			s := newStack(t, w, ".", map[string]any{"cache": cache, "load": load})
+			s.apply(t)
+			s.planIsEmpty(t)
+			f, err := lambda.NewFromConfig(w.Config).GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(s.name + "-stop")})
+			require.NoError(t, err)
+			require.Contains(t, f.Environment.Variables["CONFIG"], `"minutes":2,`, "a minute of load, and one for the prefill")
+			s.prefilled(t, v.tasks, load["key_maximum"].(int))
+			if v.loaded != nil && w.local != nil { // a node on AWS is reached from its VPC only
+				v.loaded(t, s)
+			}
+			run := s.output(t, "run")
+			s.hasEnded(t, run, v.tasks)
+			log, err := report.ParseLog(bytes.NewReader(s.object(t, "exports/logs/"+run+".txt")))
+			require.NoError(t, err)
+			for _, task := range log.Tasks {
+				require.True(t, task.Ready.Before(task.Filled) && task.Filled.Before(task.Finished), "task %s: %v", task.ID, task)
+			}
+			if v.ended != nil {
+				v.ended(t, s, log, run)
+			}
+		})
+	}
+}
+
+func first(found []string) string {
+	if len(found) < 2 {
+		return "0"
+	}
+	return found[1]
+}
+
+// prefilled waits until so many tasks say that they have so many keys each.
+func (s *stack) prefilled(t *testing.T, tasks, keys int) {
+	t.Helper()
+	s.eventually(t, 2*time.Minute, "prefilled tasks", func(ctx context.Context) (bool, error) {
+		out, err := cloudwatchlogs.NewFromConfig(s.Config).FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{
+			LogGroupName: aws.String("/elasticache-perf/" + s.name + "/load"), FilterPattern: aws.String(`?"load: prefilled" ?"load: failed"`)})
+		if err != nil {
+			return false, err
+		}
+		for _, e := range out.Events {
+			require.Contains(t, *e.Message, fmt.Sprintf("load: prefilled keys=%d of %[1]d seconds=", keys))
+		}
+		return len(out.Events) == tasks, nil
+	})
+}
+
+// node is the address of the group's first node in a role.
+func (s *stack) node(t *testing.T, role string) *ect.Endpoint {
+	t.Helper()
+	out, err := elasticache.NewFromConfig(s.Config).DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.name})
+	require.NoError(t, err)
+	for _, m := range out.ReplicationGroups[0].NodeGroups[0].NodeGroupMembers {
+		if aws.ToString(m.CurrentRole) == role {
+			return m.ReadEndpoint
+		}
+	}
+	require.Fail(t, "no node", role)
+	return nil
+}
+
+// ask sends a node an inline command: https://redis.io/docs/latest/develop/reference/protocol-spec/#inline-commands
+func (s *stack) ask(t *testing.T, node *ect.Endpoint, command string) string {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", net.JoinHostPort(*node.Address, strconv.Itoa(int(*node.Port))), 5*time.Second)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(5*time.Second)))
+	_, err = fmt.Fprintf(conn, "%s\r\n", command)
+	require.NoError(t, err)
+	in := bufio.NewReader(conn)
+	line, err := in.ReadString('\n')
+	require.NoError(t, err)
+	line = strings.TrimSpace(line)
+	switch line[0] {
+	case ':':
+		return line[1:]
+	case '$':
+		n, err := strconv.Atoi(line[1:])
+		require.NoError(t, err)
+		text := make([]byte, n)
+		_, err = io.ReadFull(in, text)
+		require.NoError(t, err)
+		return string(text)
+	}
+	require.Fail(t, "an answer that is no number and no text", line)
+	return ""
+}
