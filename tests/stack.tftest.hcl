@@ -184,6 +184,19 @@ run "existing_serverless_cache_without_tls" {
   expect_failures = [var.existing_cache]
 }
 
+run "prefill_and_replicas" {
+  command = plan
+  variables {
+    test_duration_minutes = 20
+    cache                 = { replicas = 1 }
+    load                  = { workload = "session-store", ratio = "0:1", read_from = "replicas", prefill = { minutes = 5 } }
+  }
+  assert {
+    condition     = module.load.prefill_minutes == 5 && module.load.settings.data_size == 1024 && module.load.settings.ratio == "0:1"
+    error_message = "Workload, what is set beside it, and prefill reach the load, whose reader endpoint is not known yet."
+  }
+}
+
 run "no_bucket" {
   command = plan
   variables {
