@@ -1,6 +1,8 @@
 package test
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/gruntwork-io/terratest/modules/terraform"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
@@ -145,6 +148,43 @@ func TestExistingCache(t *testing.T) {
 			}
 		})
 	}
+}
+
+// mage deploys, shows, ends and removes stacks with caches of other kinds, too.
+func TestMageKnowsOtherCaches(t *testing.T) {
+	if !long() || onAWS() {
+		t.Skip("one of the longer suites, with a CA of its own: mage test:all")
+	}
+	t.Parallel()
+	w := newWorld(t)
+	ca, err := w.local.CA()
+	require.NoError(t, err)
+	owner := newStack(t, w, "examples/cache-only", map[string]any{"name": "e2e-owner"})
+	owner.apply(t)
+	host, _, _ := strings.Cut(owner.output(t, "address"), ":")
+	load := map[string]any{"threads": 1, "clients": 2, "key_maximum": 1000, "ca_pem": ca}
+	existing := func(group string) map[string]any {
+		return map[string]any{"name": "e2e-existing", "load": load, "test_duration_minutes": 10, "existing_cache": map[string]any{"endpoint": host, "replication_group_id": group, "security_group_id": owner.output(t, "security_group_id")}}
+	}
+	p, _ := w.project(t, existing("e2e-other"))
+	require.ErrorContains(t, ops.Deploy(t.Context(), p), "the existing cache e2e-other does not exist")
+	for status, vars := range map[string]map[string]any{
+		"cache       available":                                   {"name": "e2e-serverless", "load": load, "test_duration_minutes": 10, "cache": map[string]any{"serverless": map[string]any{}}},
+		"cache       e2e-owner, which was there before and stays": existing(owner.name),
+	} {
+		t.Run(vars["name"].(string), func(t *testing.T) {
+			p, out := w.project(t, vars)
+			p.Env = append(p.Env, "FORCE=0") // the run is to be exported
+			err := ops.Deploy(t.Context(), p)
+			if err == nil {
+				err = ops.Status(t.Context(), p)
+			}
+			require.NoError(t, errors.Join(err, ops.Destroy(context.Background(), p)), out.String())
+			require.Contains(t, out.String(), status)
+			require.Contains(t, out.String(), "is ended and exported")
+		})
+	}
+	w.available(t, owner.name)
 }
 
 // available holds that a replication group is.

@@ -208,6 +208,12 @@ func TestDemands(t *testing.T) {
 			return err
 		}, []string{"elasticache:CreateReplicationGroup elasticache:replicationgroup:n", "elasticache:CreateReplicationGroup elasticache:parametergroup:n", "elasticache:CreateReplicationGroup elasticache:subnetgroup:n",
 			"elasticache:AddTagsToResource elasticache:replicationgroup:n", "iam:CreateServiceLinkedRole iam::123456789012:role/aws-service-role/elasticache.amazonaws.com/AWSServiceRoleForElastiCache"}},
+		"CreateServerlessCache": {func() error { // its endpoint is made in the caller's name
+			_, err := sdkcache.NewFromConfig(w.Config).CreateServerlessCache(ctx, &sdkcache.CreateServerlessCacheInput{ServerlessCacheName: aws.String("n"), Engine: aws.String("valkey"),
+				SubnetIds: []string{"subnet-1", "subnet-2"}, SecurityGroupIds: []string{"sg-1"}})
+			return err
+		}, []string{"elasticache:CreateServerlessCache elasticache:serverlesscache:n", "ec2:CreateVpcEndpoint ec2:vpc-endpoint/*", "ec2:CreateVpcEndpoint ec2:subnet/subnet-1",
+			"ec2:CreateVpcEndpoint ec2:subnet/subnet-2", "ec2:CreateVpcEndpoint ec2:security-group/sg-1", "ec2:CreateTags ec2:vpc-endpoint/*"}},
 		"GetLogEvents": {func() error {
 			_, err := sdklogs.NewFromConfig(w.Config).GetLogEvents(ctx, &sdklogs.GetLogEventsInput{LogGroupName: aws.String("/a/n"), LogStreamName: aws.String("s/1")})
 			return err
