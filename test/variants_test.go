@@ -111,12 +111,12 @@ func TestExistingCache(t *testing.T) {
 	owner.planIsEmpty(t)
 	host, _, _ := strings.Cut(owner.output(t, "address"), ":")
 	group := owner.output(t, "security_group_id")
-	for name, c := range map[string]struct {
+	for name, c := range map[string]struct { // 2 minutes: without a cache to delete, the run's end would overtake the second plan
 		root string
 		vars map[string]any
 	}{
-		"root":    {".", map[string]any{"existing_cache": map[string]any{"endpoint": host, "security_group_id": group, "replication_group_id": owner.name}}},
-		"example": {"examples/load-an-existing-cache", map[string]any{"replication_group_id": owner.name, "security_group_id": group, "bucket": w.bucket, "minutes": 1}},
+		"root":    {".", map[string]any{"test_duration_minutes": 2, "existing_cache": map[string]any{"endpoint": host, "security_group_id": group, "replication_group_id": owner.name}}},
+		"example": {"examples/load-an-existing-cache", map[string]any{"replication_group_id": owner.name, "security_group_id": group, "bucket": w.bucket, "minutes": 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
