@@ -58,6 +58,12 @@ resource "aws_vpc_security_group_ingress_rule" "this" {
   to_port                      = var.existing_cache.port
 }
 
+# States from before there were existing caches: without this the next apply would replace the cache.
+moved {
+  from = module.cache
+  to   = module.cache[0]
+}
+
 module "cache" {
   source = "./modules/cache"
   count  = local.existing ? 0 : 1
