@@ -18,7 +18,7 @@ func (s *Server) dashboards() http.Handler {
 		Now: s.acct.Clock.Now, Dashboards: s.CloudWatch.Dashboards, Body: s.CloudWatch.Dashboard, Finest: s.acct.MetricsPeriod,
 		Absent: func(metric string) string {
 			if elasticache.Unpublished(metric) {
-				return metric + " is AWS's alone: a process on this machine cannot honestly give it"
+				return "AWS alone has this: a process on this machine cannot honestly give it"
 			}
 			return ""
 		},

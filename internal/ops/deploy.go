@@ -2,6 +2,7 @@ package ops
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -112,9 +113,7 @@ func (p *Project) deploy(ctx context.Context) (*deployed, error) {
 		p.say("the load runs, as before: there was nothing to change")
 	}
 	p.say("  run        %s", d.run.Run)
-	if s.cfg.BaseEndpoint == nil { // the address is of AWS's own console
-		p.say("  dashboard  %s", outputs["cloudwatch_dashboard_url"])
-	}
+	p.say("  dashboard  %s", cmp.Or(s.dashboard(), outputs["cloudwatch_dashboard_url"]))
 	p.say("  stops at   %s (%s from now)", d.stopsAt.Format(time.RFC3339), time.Until(d.stopsAt).Round(time.Second))
 	p.say("  exports    %s", outputs["metrics_export_location"])
 	return d, nil

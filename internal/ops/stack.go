@@ -73,6 +73,14 @@ func (p *Project) stack(ctx context.Context, in *Inputs) (*stack, error) {
 	return s, nil
 }
 
+// dashboard is the page of the stack's dashboard in the embedded AWS; "" on AWS.
+func (s *stack) dashboard() string {
+	if s.cfg.BaseEndpoint == nil {
+		return ""
+	}
+	return *s.cfg.BaseEndpoint + "/_localaws/dashboard/" + s.config.Name
+}
+
 // missing covers the services' words for it: ReplicationGroupNotFoundFault, ResourceNotFoundException, InvalidSubnetID.NotFound, NoSuchKey ...
 // but not NoSuchBucket.
 func missing(err error) bool {

@@ -65,22 +65,23 @@ func (p *Project) look(ctx context.Context) (*stack, view, error) {
 
 // view is the stack at one moment.
 type view struct {
-	now      time.Time
-	deployed bool            // the Lambda is there
-	run      *shutdown.Event // nil: none under way
-	stops    time.Time       // zero: no stop schedule
-	manifest *export.Manifest
-	service  *types.Service
-	cache    string    // status of the stack's own cache, "" is gone
-	prefill  *prefill  // nil: no task writes its first keys
-	recent   []float64 // operations/s of the load, a value a second, the last is now; nil when nothing reports
-	latency  float64   // ms as the load sees it, mean of the last second; NaN when nothing reports
-	read     *float64  // p99 inside the cache in ms, of the last minute that CloudWatch has
-	write    *float64
+	now       time.Time
+	deployed  bool            // the Lambda is there
+	run       *shutdown.Event // nil: none under way
+	stops     time.Time       // zero: no stop schedule
+	manifest  *export.Manifest
+	service   *types.Service
+	cache     string    // status of the stack's own cache, "" is gone
+	dashboard string    // address of the local page; "" on AWS, where the stack's outputs have it
+	prefill   *prefill  // nil: no task writes its first keys
+	recent    []float64 // operations/s of the load, a value a second, the last is now; nil when nothing reports
+	latency   float64   // ms as the load sees it, mean of the last second; NaN when nothing reports
+	read      *float64  // p99 inside the cache in ms, of the last minute that CloudWatch has
+	write     *float64
 }
 
 func (s *stack) view(ctx context.Context) (v view, err error) {
-	v.now, v.deployed = time.Now().UTC(), s.lambda != ""
+	v.now, v.deployed, v.dashboard = time.Now().UTC(), s.lambda != "", s.dashboard()
 	if v.run, err = s.run(ctx); err != nil {
 		return v, err
 	}
@@ -202,6 +203,9 @@ func (v view) status(c shutdown.Config) page.Status {
 		for _, w := range v.manifest.Warnings {
 			row("warning", "%s", w)
 		}
+	}
+	if v.dashboard != "" && v.run != nil {
+		row("dashboard", "%s", v.dashboard)
 	}
 	switch {
 	case v.manifest != nil:

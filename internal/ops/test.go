@@ -65,6 +65,10 @@ func TestModules(ctx context.Context, p *Project) error {
 // TestE2E runs the journeys: on the embedded AWS, or in the caller's account with E2E_TARGET=aws. It gives them what they cannot find for
 // themselves: Terraform, where its provider comes from, and the Lambda's zip.
 func TestE2E(ctx context.Context, p *Project) error {
+	return p.journeys(ctx, "-timeout=120m", "-count=1", "-v", "-skip=^TestFaults", "./test/...")
+}
+
+func (p *Project) journeys(ctx context.Context, args ...string) error {
 	t, err := p.terraform()
 	if err != nil {
 		return err
@@ -81,7 +85,7 @@ func TestE2E(ctx context.Context, p *Project) error {
 	}
 	journeys := *p
 	journeys.Env = append(t.Env[:len(t.Env):len(t.Env)], "E2E_TERRAFORM="+t.Bin)
-	return journeys.goTest(ctx, "-timeout=120m", "-count=1", "-v", "-skip=^TestFaults", "./test/...")
+	return journeys.goTest(ctx, args...)
 }
 
 // TestFaults holds the end of a run against every fault that the embedded AWS can make, and a kill at every step.
@@ -111,9 +115,13 @@ func TestAll(ctx context.Context, p *Project) error {
 	return nil
 }
 
-// TestPages opens the report and the local dashboard in a browser; screenshots are in build/screenshots. They skip without Chromium.
+// TestPages opens the report, the local dashboard, and that of a live run in a browser; screenshots are in build/screenshots. They skip without Chromium.
 func TestPages(ctx context.Context, p *Project) error {
-	return p.goTest(ctx, "-timeout=10m", "-count=1", "-tags=browser", "-run=InTheBrowser", "./internal/report/page", "./internal/localaws/dashboardpage")
+	args := []string{"-timeout=15m", "-count=1", "-tags=browser", "-run=InTheBrowser"}
+	if err := p.goTest(ctx, append(args, "./internal/report/page", "./internal/localaws/dashboardpage")...); err != nil {
+		return err
+	}
+	return p.journeys(ctx, append(args, "-v", "./test")...)
 }
 
 // Test runs the unit tests, the modules' tests, the faults and the journeys.

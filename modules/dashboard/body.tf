@@ -36,6 +36,7 @@ locals {
     load    = var.load
     facts   = var.facts
     notes   = local.notes
+    top     = 3 + length(local.notes)
     many    = local.many
     sources = local.sources
     graphs  = local.graphs

@@ -14,11 +14,11 @@ locals {
     { title = "Network in, and what a node has", axis = "Gbit/s", total = false, busiest = "", worst = "MAX", lines = local.lines, metrics = [["NetworkBytesIn", "Sum", "in", local.gbits]] },
     { title = "Network out, and what a node has", axis = "Gbit/s", total = false, busiest = "", worst = "MAX", lines = local.lines, metrics = [["NetworkBytesOut", "Sum", "out", local.gbits]] },
     { title = "Packets over the network allowances, all nodes", axis = "packets/s", total = true, busiest = "", worst = "MAX", lines = [], metrics = [["NetworkBandwidthInAllowanceExceeded", "Sum", "bandwidth in", local.per_second], ["NetworkBandwidthOutAllowanceExceeded", "Sum", "bandwidth out", local.per_second], ["NetworkPacketsPerSecondAllowanceExceeded", "Sum", "packets a second", local.per_second], ["NetworkConntrackAllowanceExceeded", "Sum", "connections tracked", local.per_second]] },
-    { title = "CPU: engine thread and host", axis = "%", total = false, busiest = "", worst = "MAX", lines = [{ label = "full", value = 100 }], metrics = [["EngineCPUUtilization", "Maximum", "engine", ""], ["CPUUtilization", "Average", "host", ""]] },
-    { title = "Memory", axis = "%", total = false, busiest = "", worst = "MAX", lines = [{ label = "full", value = 100 }], metrics = [["DatabaseMemoryUsagePercentage", "Maximum", "used", ""]] },
+    { title = "CPU: engine thread and host", axis = "%", total = false, busiest = "", worst = "MAX", lines = [], metrics = [["EngineCPUUtilization", "Maximum", "engine", ""], ["CPUUtilization", "Average", "host", ""]] },
+    { title = "Memory", axis = "%", total = false, busiest = "", worst = "MAX", lines = [], metrics = [["DatabaseMemoryUsagePercentage", "Maximum", "used", ""]] },
     { title = "Evictions and expired keys, all nodes", axis = "keys/s", total = true, busiest = "", worst = "MAX", lines = [], metrics = [["Evictions", "Sum", "evicted", local.per_second], ["Reclaimed", "Sum", "expired", local.per_second]] },
     { title = "Keys, all nodes", axis = "keys", total = true, busiest = "", worst = "MAX", lines = [], metrics = [["CurrItems", "Maximum", "keys", ""]] },
-    { title = "Connections", axis = "connections", total = false, busiest = "", worst = "MAX", lines = [], metrics = [["CurrConnections", "Maximum", "open", ""], ["NewConnections", "Sum", "new a minute", ""]] },
+    { title = "Connections", axis = "connections", total = false, busiest = "", worst = "MAX", lines = [], metrics = [["CurrConnections", "Maximum", "open", ""], ["NewConnections", "Sum", "new a second", local.per_second]] },
   ]
 
   # Only t types have credits, and CloudWatch a value every 5 minutes.
@@ -38,6 +38,6 @@ locals {
     { title = "Data stored", axis = "GB", total = true, busiest = "", worst = "MAX", lines = [], metrics = [["BytesUsedForCache", "Maximum", "stored", local.gigabytes]] },
     { title = "Evictions", axis = "keys/s", total = true, busiest = "", worst = "MAX", lines = [], metrics = [["Evictions", "Sum", "evicted", local.per_second]] },
     { title = "Keys", axis = "keys", total = false, busiest = "", worst = "MAX", lines = [], metrics = [["CurrItems", "Maximum", "keys", ""]] },
-    { title = "Connections", axis = "connections", total = false, busiest = "", worst = "MAX", lines = [], metrics = [["CurrConnections", "Maximum", "open", ""], ["NewConnections", "Sum", "new a minute", ""]] },
+    { title = "Connections", axis = "connections", total = false, busiest = "", worst = "MAX", lines = [], metrics = [["CurrConnections", "Maximum", "open", ""], ["NewConnections", "Sum", "new a second", local.per_second]] },
   ]
 }

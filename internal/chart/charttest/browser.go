@@ -32,19 +32,23 @@ var views = []struct {
 	{"print", 760, "dark", "print"}, // A4 less its margins; somebody who likes it dark prints on white paper
 }
 
+// Chromium is the path of a browser; without one the test is skipped.
+func Chromium(t *testing.T) string {
+	t.Helper()
+	for _, browser := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if path, err := exec.LookPath(browser); err == nil {
+			return path
+		}
+	}
+	t.Skip("no Chromium on the path: apt-get install chromium")
+	return ""
+}
+
 // Check opens a page in every view. It fails when a chart did not draw its data, when labels overlap, when the page is wider than the window, when
 // a script fails, or when the pointer and the arrow keys bring no values. It keeps screenshots, and the page as printed, in build/screenshots.
 func Check(t *testing.T, url, name string) {
 	t.Helper()
-	path := ""
-	for _, browser := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(browser); err == nil && path == "" {
-			path = found
-		}
-	}
-	if path == "" {
-		t.Skip("no Chromium on the path: apt-get install chromium")
-	}
+	path := Chromium(t)
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
 		chromedp.Flag("hide-scrollbars", true), chromedp.Env("HOME="+t.TempDir()))...)
 	defer cancel()
