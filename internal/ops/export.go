@@ -33,7 +33,9 @@ func Export(ctx context.Context, p *Project) error {
 			return fmt.Errorf("there is no run of %s in s3://%s/%s to export; RUN=2026-11-23T03-08-09Z names one", in.Name, in.Bucket, prefixed(in.Prefix))
 		}
 	}
+	exporting := p.step("exporting run %s", run)
 	answer, err := shutdown.New(s.config, shutdown.NewClients(s.cfg), export.Wall{}).Handle(ctx, shutdown.Event{Action: shutdown.ActionExport, Run: run})
+	exporting.end()
 	if err != nil {
 		return fmt.Errorf("export of run %s: %w", run, err)
 	}

@@ -30,6 +30,9 @@ func Status(ctx context.Context, p *Project) error {
 // Watch keeps the status in view until the run is over: drawn in place in a terminal, a line every ten seconds elsewhere.
 func Watch(ctx context.Context, p *Project) error {
 	screen := page.Screen{W: p.Out, TTY: p.TTY, Every: 10 * time.Second}
+	if p.Terminal != nil {
+		screen.Columns = p.Terminal.Columns
+	}
 	s, v, err := p.look(ctx)
 	for err == nil {
 		if err = screen.Show(v.status(s.config)); err != nil {

@@ -144,6 +144,8 @@ type Screen struct {
 	TTY bool
 	// Every is the least time between two lines of a log.
 	Every time.Duration
+	// Columns is the terminal's width now: a longer line takes several rows. Nil: none is.
+	Columns func() int
 
 	drawn string
 	said  time.Time
@@ -161,12 +163,23 @@ func (c *Screen) Show(s Status) error {
 		return err
 	}
 	text, up := s.String(), ""
-	if n := strings.Count(c.drawn, "\n"); n > 0 {
+	if n := c.rows(); n > 0 {
 		up = fmt.Sprintf("\x1b[%dA\x1b[J", n) // to the first line of the last one, and clear from there
 	}
 	c.drawn = text
 	_, err := io.WriteString(c.W, up+text)
 	return err
+}
+
+// rows is how many the last drawing takes.
+func (c *Screen) rows() (n int) {
+	for line := range strings.Lines(c.drawn) {
+		n++
+		if c.Columns != nil {
+			n += max(0, utf8.RuneCountInString(line)-2) / max(1, c.Columns()) // less its end; a line that just fits takes one row
+		}
+	}
+	return n
 }
 
 // Keep ends the drawing: what comes next stands below the last status.

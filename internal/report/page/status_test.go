@@ -38,6 +38,12 @@ func TestScreen(t *testing.T) {
 	require.Equal(t, "a\n              b\n\x1b[2A\x1b[Jc\nd\n", b.String())
 
 	b.Reset()
+	c = Screen{W: &b, TTY: true, Columns: func() int { return 20 }}
+	require.NoError(t, c.Show(Status{Phase: strings.Repeat("x", 20), Rows: [][2]string{{"results", "s3://bucket/prefix/"}}})) // one row and two
+	require.NoError(t, c.Show(Status{Phase: "d"}))
+	require.Contains(t, b.String(), "\x1b[3A\x1b[Jd\n")
+
+	b.Reset()
 	c = Screen{W: &b, Every: 10 * time.Second}
 	for i := range 5 {
 		require.NoError(t, c.Show(Status{Phase: "running", Now: begin.Add(time.Duration(4*i) * time.Second)}))
