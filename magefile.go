@@ -39,7 +39,7 @@ func Report() error { return ops.Run(ops.Report) }
 // Destroy removes the stack; a run that is not exported is exported first (FORCE=1: is lost).
 func Destroy() error { return ops.Run(ops.Destroy) }
 
-// Check runs gofmt, go vet, terraform fmt and terraform validate.
+// Check runs gofmt, go vet, terraform fmt and validate, terraform-docs and tflint.
 func Check() error { return ops.Run(ops.Check) }
 
 // Bench measures the export's speed, calls and memory (BENCH=name, COUNT=6).
@@ -60,7 +60,7 @@ func (Local) Up() error { return ops.Run(ops.LocalUp) }
 // Test is what proves the project.
 type Test mg.Namespace
 
-// Default runs unit, modules, faults and e2e: the same as `mage test`.
+// Default runs unit, modules, docs, faults and e2e: the same as `mage test`.
 func (Test) Default() error { return ops.Run(ops.Test) }
 
 // Unit runs the Go tests.
@@ -78,5 +78,11 @@ func (Test) Faults() error { return ops.Run(ops.TestFaults) }
 // Pages opens report and dashboard in Chromium and keeps screenshots.
 func (Test) Pages() error { return ops.Run(ops.TestPages) }
 
-// All runs everything, the longer suites too.
+// Docs holds the modules' READMEs against terraform-docs.
+func (Test) Docs() error { return ops.Run(ops.TestDocs) }
+
+// Versions builds Terraform 1.3, 1.5 and OpenTofu, and runs validate, plan and a journey on each (VERSIONS=tofu).
+func (Test) Versions() error { return ops.Run(ops.TestVersions) }
+
+// All runs everything but the versions, the longer suites too.
 func (Test) All() error { return ops.Run(ops.TestAll) }

@@ -38,8 +38,7 @@ type stack struct {
 	destroyed bool
 }
 
-// newStack prepares a root folder ("." is the project's own). It is destroyed when the test ends, whatever happened;
-// the logs of what it ran are collected before.
+// newStack prepares a root folder ("." is the project's own), under the deployer's policy; it is destroyed when the test ends.
 func newStack(t *testing.T, w *world, root string, vars map[string]any) *stack {
 	t.Helper()
 	name := "e2e-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
@@ -47,21 +46,33 @@ func newStack(t *testing.T, w *world, root string, vars map[string]any) *stack {
 		name = strings.TrimRight(name[:30], "-")
 	}
 	inputs := w.inputs(map[string]any{"name": name, "load": map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000}}, vars)
+	name = inputs["name"].(string)
+	s := &stack{world: w, name: name, options: w.options(t, root, inputs)}
+	maps.Copy(s.options.EnvVars, w.deployer(t, name, inputs))
+	s.destroyedAtTheEnd(t)
+	terraform.InitContext(t, t.Context(), s.options)
+	return s
+}
+
+// options are a root folder's: inputs, state and data of its own, and the credentials of the world's owner.
+func (w *world) options(t *testing.T, root string, inputs map[string]any) *terraform.Options {
+	t.Helper()
 	env := map[string]string{"TF_DATA_DIR": filepath.Join(t.TempDir(), "terraform"), "TF_IN_AUTOMATION": "1"}
-	for k, v := range w.env {
-		env[k] = v
-	}
-	maps.Copy(env, w.deployer(t, inputs["name"].(string), inputs))
+	maps.Copy(env, w.env)
 	binary := os.Getenv("E2E_TERRAFORM")
 	if binary == "" {
 		t.Fatal("run the journeys by `go tool mage test:e2e`: it finds Terraform and its provider and builds the Lambda")
 	}
-	s := &stack{world: w, name: inputs["name"].(string), options: &terraform.Options{
-		TerraformBinary: binary, TerraformDir: folder(t, root, inputs), EnvVars: env, NoColor: true, Logger: logger.Discard,
-	}}
+	options := &terraform.Options{TerraformBinary: binary, TerraformDir: folder(t, root, inputs), EnvVars: env, NoColor: true, Logger: logger.Discard}
 	if testing.Verbose() && os.Getenv("E2E_LOG") != "" {
-		s.options.Logger = logger.Default
+		options.Logger = logger.Default
 	}
+	return options
+}
+
+// destroyedAtTheEnd destroys the stack when the test ends, whatever happened; the logs of what it ran are collected before.
+func (s *stack) destroyedAtTheEnd(t *testing.T) {
+	t.Helper()
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 		defer cancel()
@@ -73,8 +84,6 @@ func newStack(t *testing.T, w *world, root string, vars map[string]any) *stack {
 			s.destroy(ctx, t)
 		}
 	})
-	terraform.InitContext(t, t.Context(), s.options)
-	return s
 }
 
 // inputs are what a root needs in this world, with what the test wants instead.

@@ -84,7 +84,10 @@ module "scheduler" {
     log_groups        = module.cache.log_groups
   }
   export = { bucket = var.bucket }
-  lambda = { zip = "${path.root}/../../build/lambda-arm64.zip" }
+  lambda = {
+    zip          = "${path.root}/../../build/lambda-${var.lambda_architecture}.zip"
+    architecture = var.lambda_architecture
+  }
 }
 
 module "dashboard" {
@@ -105,6 +108,11 @@ module "dashboard" {
 output "dashboard" {
   description = "Address of the dashboard in the AWS console."
   value       = module.dashboard.url
+}
+
+output "run" {
+  description = "Id of the run; the exports are named after it."
+  value       = module.scheduler.run
 }
 
 output "stops_at" {

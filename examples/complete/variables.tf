@@ -31,6 +31,12 @@ variable "minutes" {
   default     = 15
 }
 
+variable "lambda_architecture" {
+  description = "arm64 or x86_64, the machine's own on an embedded AWS. Example: `x86_64`."
+  type        = string
+  default     = "arm64"
+}
+
 variable "email" {
   description = "Mail address that hears when the run has ended."
   type        = string

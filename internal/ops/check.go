@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// Check runs gofmt, go vet, terraform fmt and terraform validate over the whole tree; all findings are reported together.
+// Check runs gofmt, go vet, terraform fmt, terraform validate, terraform-docs and tflint over the whole tree; all findings are reported together.
 func Check(ctx context.Context, p *Project) error {
-	t, err := p.terraform()
+	t, err := p.needTerraform(ctx)
 	if err != nil {
 		return err
 	}
@@ -29,6 +29,7 @@ func Check(ctx context.Context, p *Project) error {
 	for _, dir := range roots {
 		findings = append(findings, p.inRoot(ctx, t, dir, "validate"))
 	}
+	findings = append(findings, TestDocs(ctx, p), TestLint(ctx, p))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -44,19 +44,42 @@ func (e *TerraformError) Error() string {
 
 func (e *TerraformError) Unwrap() error { return e.Err }
 
-// terraform finds Terraform, or else OpenTofu, on the project's PATH.
+// terraform finds Terraform: what TERRAFORM= names, else terraform or tofu on the project's PATH, else the OpenTofu that was built for want of both.
 func (p *Project) terraform() (*Terraform, error) {
-	for _, name := range []string{"terraform", "tofu"} {
-		if bin := lookPath(getenv(p.Env, "PATH"), name); bin != "" {
-			out := p.TerraformOut
-			if out == nil {
-				out = p.Out
-			}
-			return &Terraform{Bin: bin, Dir: p.Stack, Env: append(p.Env[:len(p.Env):len(p.Env)], "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1"),
-				Out: &followed{to: out, shown: p.TerraformOut == nil}, Color: p.TTY && p.TerraformOut == nil, Grace: p.Grace}, nil
+	if named := getenv(p.Env, "TERRAFORM"); named != "" {
+		return p.drive(named), nil
+	}
+	path := getenv(p.Env, "PATH")
+	for _, bin := range []string{lookPath(path, "terraform"), lookPath(path, "tofu"), p.tool(opentofu)} {
+		if exists(bin) {
+			return p.drive(bin), nil
 		}
 	}
 	return nil, ErrNoTerraform
+}
+
+// needTerraform finds Terraform, or builds OpenTofu.
+func (p *Project) needTerraform(ctx context.Context) (*Terraform, error) {
+	t, err := p.terraform()
+	if !errors.Is(err, ErrNoTerraform) {
+		return t, err
+	}
+	p.say("neither terraform nor tofu is on PATH")
+	bin, problem := p.buildTool(ctx, opentofu)
+	if problem != nil {
+		return nil, fmt.Errorf("%w\n%w", err, problem)
+	}
+	return p.drive(bin), nil
+}
+
+// drive is Terraform for the project's stack.
+func (p *Project) drive(bin string) *Terraform {
+	out := p.TerraformOut
+	if out == nil {
+		out = p.Out
+	}
+	return &Terraform{Bin: bin, Dir: p.Stack, Env: append(p.Env[:len(p.Env):len(p.Env)], "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1"),
+		Out: &followed{to: out, shown: p.TerraformOut == nil}, Color: p.TTY && p.TerraformOut == nil, Grace: p.Grace}
 }
 
 // lookPath is exec.LookPath in another PATH than our own.

@@ -30,7 +30,7 @@ func TestUnit(ctx context.Context, p *Project) error {
 
 // TestModules runs `terraform test` in every module and in the stack.
 func TestModules(ctx context.Context, p *Project) error {
-	t, err := p.terraform()
+	t, err := p.needTerraform(ctx)
 	if err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func TestE2E(ctx context.Context, p *Project) error {
 }
 
 func (p *Project) journeys(ctx context.Context, args ...string) error {
-	t, err := p.terraform()
+	t, err := p.needTerraform(ctx)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func Bench(ctx context.Context, p *Project) error {
 func TestAll(ctx context.Context, p *Project) error {
 	long := *p
 	long.Env = append(p.Env[:len(p.Env):len(p.Env)], "E2E_LONG=1")
-	for _, test := range []Command{TestUnit, TestModules, TestPages, TestFaults, TestE2E} {
+	for _, test := range []Command{TestUnit, TestModules, TestDocs, TestLint, TestPages, TestFaults, TestE2E} {
 		if err := test(ctx, &long); err != nil {
 			return err
 		}
@@ -124,9 +124,9 @@ func TestPages(ctx context.Context, p *Project) error {
 	return p.journeys(ctx, append(args, "-v", "./test")...)
 }
 
-// Test runs the unit tests, the modules' tests, the faults and the journeys.
+// Test runs the unit tests, the modules' tests and READMEs, the faults and the journeys.
 func Test(ctx context.Context, p *Project) error {
-	for _, test := range []Command{TestUnit, TestModules, TestFaults, TestE2E} {
+	for _, test := range []Command{TestUnit, TestModules, TestDocs, TestFaults, TestE2E} {
 		if err := test(ctx, p); err != nil {
 			return err
 		}

@@ -46,7 +46,7 @@ func Validate(ctx context.Context, p *Project) error {
 
 // ready finds Terraform and reads the inputs.
 func (p *Project) ready(ctx context.Context) (*Terraform, *Inputs, error) {
-	t, err := p.terraform()
+	t, err := p.needTerraform(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,0 +1,65 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// tool is a program that the go command builds from source, at one version, from what Go's module proxy has. It is kept in
+// build/tools/NAME-VERSION/ until `mage clean`.
+type tool struct {
+	name, version string
+	pkg           string
+	modfile       string // requirements and checksums, in the project
+	release       string // linker flag that makes it the released version instead of a development one
+	takes         string // how long the first build takes on two cores, of which its dependencies are nearly all
+}
+
+var (
+	opentofu = tool{name: "tofu", version: "1.12.6", pkg: "github.com/opentofu/opentofu/cmd/tofu", modfile: "tools/go.mod",
+		release: "-X github.com/opentofu/opentofu/version.dev=no", takes: "six minutes"}
+	terraform13   = tool{name: "terraform", version: "1.3.10", pkg: "github.com/hashicorp/terraform", modfile: "tools/terraform-1.3/go.mod", takes: "two minutes"}
+	terraform15   = tool{name: "terraform", version: "1.5.7", pkg: "github.com/hashicorp/terraform", modfile: "tools/terraform-1.5/go.mod", takes: "four minutes"}
+	terraformDocs = tool{name: "terraform-docs", version: "0.20.0", pkg: "github.com/terraform-docs/terraform-docs", modfile: "tools/lint/go.mod", takes: "a minute"}
+	tflint        = tool{name: "tflint", version: "0.64.0", pkg: "github.com/terraform-linters/tflint", modfile: "tools/lint/go.mod", takes: "three minutes"}
+)
+
+// tool is where a tool is kept, whether it is built or not.
+func (p *Project) tool(t tool) string {
+	return filepath.Join(p.Root, "build", "tools", t.name+"-"+t.version, t.name)
+}
+
+// buildTool gives the path of a tool, and builds it first when there is none of its version. It appears whole or not at all.
+func (p *Project) buildTool(ctx context.Context, t tool) (string, error) {
+	file := p.tool(t)
+	if exists(file) {
+		return file, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return "", err
+	}
+	p.say("building %s %s from source into %s, once: about %s when nothing of it is in Go's build cache", t.name, t.version, p.path(filepath.Dir(file)), t.takes)
+	began := time.Now()
+	next := fmt.Sprintf("%s.%d", file, os.Getpid())
+	defer os.Remove(next)
+	c := p.command(ctx, "go", t.buildArgs(next)...)
+	c.Env = append(without(p.Env, func(name string) bool { return slices.Contains([]string{"GOFLAGS", "GOOS", "GOARCH", "GOWORK"}, name) }), "CGO_ENABLED=0", "GOWORK=off")
+	if err := runChild(c, time.Minute); err != nil {
+		return "", fmt.Errorf("build %s %s from source (%s): %w", t.name, t.version, t.modfile, errors.Join(err, context.Cause(ctx)))
+	}
+	if err := os.Rename(next, file); err != nil {
+		return "", err
+	}
+	p.say("%s %s built in %s", t.name, t.version, time.Since(began).Round(time.Second))
+	return file, nil
+}
+
+func (t tool) buildArgs(file string) []string {
+	return []string{"build", "-modfile=" + t.modfile, "-trimpath", "-buildvcs=false", "-ldflags", strings.TrimSpace("-s -w " + t.release), "-o", file, t.pkg}
+}

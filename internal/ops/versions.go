@@ -1,0 +1,169 @@
+package ops
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// TestVersions takes the project through Terraform 1.3.10, 1.5.7, the one on PATH, and OpenTofu: init and validate of every root, a plan of
+// every one that is no mere module, and the plain journey on the embedded AWS. All are tried, whatever fails. VERSIONS= takes those whose
+// name holds it ("tofu", "1.3").
+func TestVersions(ctx context.Context, p *Project) error {
+	for _, architecture := range []string{"arm64", "x86_64"} { // the plans ask for the file
+		if err := p.build(ctx, architecture); err != nil {
+			return err
+		}
+	}
+	var trials []*trial
+	for _, one := range []tool{terraform13, terraform15, {name: "terraform", version: "on PATH"}, opentofu} {
+		if !strings.Contains(one.name+" "+one.version, getenv(p.Env, "VERSIONS")) {
+			continue
+		}
+		var bin string
+		var err error
+		if one.pkg != "" {
+			bin, err = p.buildTool(ctx, one)
+		} else if bin = lookPath(getenv(p.Env, "PATH"), one.name); bin == "" {
+			p.say("no terraform is on PATH")
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		t, err := p.try(ctx, bin)
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
+		}
+		if err != nil {
+			return err
+		}
+		trials = append(trials, t)
+	}
+	if len(trials) == 0 {
+		return fmt.Errorf("VERSIONS=%s is no part of any version's name", getenv(p.Env, "VERSIONS"))
+	}
+	p.say("\n%s", table(trials))
+	var failed []error
+	for _, t := range trials {
+		if err := errors.Join(t.validate, t.plan, t.journey); err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", t.version, err))
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// trial is what one version has shown.
+type trial struct {
+	version                 string
+	roots                   int
+	validate, plan, journey error
+	took                    time.Duration
+}
+
+func (p *Project) try(ctx context.Context, bin string) (*trial, error) {
+	began := time.Now()
+	version, err := p.versionOf(ctx, bin)
+	if err != nil {
+		return nil, err
+	}
+	p.say("%s (%s)", version, p.path(bin))
+	own, roots, err := p.tree(strings.ReplaceAll(version, " ", "-"))
+	if err != nil {
+		return nil, err
+	}
+	t := own.drive(bin)
+	if err := own.provider(ctx, t); err != nil {
+		return nil, err
+	}
+	shown := &trial{version: version, roots: len(roots)}
+	var invalid []error
+	for _, dir := range roots {
+		invalid = append(invalid, own.inRoot(ctx, t, dir, "validate"))
+	}
+	shown.validate = errors.Join(invalid...)
+	tests := *p
+	tests.Env = append(t.Env[:len(t.Env):len(t.Env)], "TERRAFORM="+bin, "E2E_TERRAFORM="+bin)
+	shown.plan = tests.goTest(ctx, "-timeout=20m", "-count=1", "-run=^TestPlans$", "./test")
+	shown.journey = tests.goTest(ctx, "-timeout=20m", "-count=1", "-v", "-run=^TestJourney$", "./test")
+	shown.took = time.Since(began)
+	return shown, nil
+}
+
+// versionOf is what a Terraform or OpenTofu says of itself: "terraform 1.3.10".
+func (p *Project) versionOf(ctx context.Context, bin string) (string, error) {
+	c := p.command(ctx, bin, "version", "-json")
+	var out, problems bytes.Buffer
+	c.Stdout, c.Stderr = &out, &problems
+	c.Env = append(c.Env[:len(c.Env):len(c.Env)], "CHECKPOINT_DISABLE=1")
+	if err := runChild(c, time.Minute); err != nil {
+		return "", fmt.Errorf("%s version: %w\n%s", bin, err, strings.TrimSpace(problems.String()))
+	}
+	var said struct {
+		Version string `json:"terraform_version"`
+	}
+	if err := json.Unmarshal(out.Bytes(), &said); err != nil || said.Version == "" {
+		return "", fmt.Errorf("%s version -json says %q: %w", bin, strings.TrimSpace(out.String()), errors.Join(err, errors.New("no terraform_version")))
+	}
+	return filepath.Base(bin) + " " + said.Version, nil
+}
+
+// tree is a fresh copy of the project's roots, by links to their files: each version keeps lock files of its own, and none of them here.
+func (p *Project) tree(name string) (own *Project, roots []string, err error) {
+	copied := *p
+	own = &copied
+	own.Root = filepath.Join(p.Root, "build", "versions", name)
+	own.Stack = own.Root
+	own.Env = without(p.Env, func(name string) bool { return name == "TF_DATA_DIR" })
+	if err := os.RemoveAll(own.Root); err != nil {
+		return nil, nil, err
+	}
+	dirs, err := p.terraformRoots()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, dir := range dirs {
+		to := filepath.Join(own.Root, p.path(dir))
+		if err := os.MkdirAll(to, 0o755); err != nil {
+			return nil, nil, err
+		}
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, e := range entries {
+			if e.IsDir() || strings.HasPrefix(e.Name(), ".") || strings.Contains(e.Name(), ".tfvars") || strings.Contains(e.Name(), ".tfstate") {
+				continue
+			}
+			if err := os.Symlink(filepath.Join(dir, e.Name()), filepath.Join(to, e.Name())); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	roots, err = own.terraformRoots()
+	return own, roots, err
+}
+
+func table(trials []*trial) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "version\tvalidate\tplan\tjourney\ttime")
+	word := func(err error) string {
+		if err != nil {
+			return "FAILED"
+		}
+		return "ok"
+	}
+	for _, t := range trials {
+		fmt.Fprintf(w, "%s\t%s (%d folders)\t%s\t%s\t%s\n", t.version, word(t.validate), t.roots, word(t.plan), word(t.journey), t.took.Round(time.Second))
+	}
+	_ = w.Flush() // to a strings.Builder
+	return b.String()
+}

@@ -1,0 +1,142 @@
+package test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/gruntwork-io/terratest/modules/terraform"
+	"github.com/stretchr/testify/require"
+)
+
+// example is how a folder of examples/ is used in a world, and what it has to show once it is applied.
+type example struct {
+	short  bool     // also in mage test
+	names  []string // of what it makes: the cache's first
+	inputs func(*testing.T, *world) map[string]any
+	shows  func(*testing.T, *stack)
+}
+
+var examples = map[string]example{
+	"cache-only": {names: []string{"cache-only"},
+		inputs: func(_ *testing.T, w *world) map[string]any {
+			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets}
+		},
+		shows: func(t *testing.T, s *stack) {
+			require.Zero(t, cacheHolds(t, s.output(t, "address")))
+		}},
+	"complete": {names: []string{"complete"},
+		inputs: func(t *testing.T, w *world) map[string]any {
+			ca, err := w.local.CA()
+			require.NoError(t, err)
+			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "bucket": w.bucket, "auth_token": "a-token-of-16-or-more", "minutes": 1, "ca_pem": ca,
+				"lambda_architecture": w.architecture}
+		},
+		shows: func(t *testing.T, s *stack) { s.hasEnded(t, s.output(t, "run"), 3) }},
+	"from-another-root": {short: true, names: []string{"orders-sessions", "orders-trial"},
+		inputs: func(*testing.T, *world) map[string]any {
+			return map[string]any{"vpc": "localaws", "subnets": "localaws-private-*"}
+		},
+		shows: func(t *testing.T, s *stack) {
+			s.eventually(t, time.Minute, "progress of the load", func(ctx context.Context) (bool, error) {
+				out, err := cloudwatchlogs.NewFromConfig(s.Config).FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{
+					LogGroupName: aws.String(s.output(t, "log_group")), FilterPattern: aws.String(`"[RUN #1"`)})
+				return err == nil && len(out.Events) > 2, err
+			})
+			require.Positive(t, cacheHolds(t, s.output(t, "address")), "keys that the load has written")
+			// default_tags and the module's own: of a key in both, the module's value.
+			arn := "arn:aws:elasticache:" + s.Region + ":123456789012:replicationgroup:" + s.name
+			out, err := elasticache.NewFromConfig(s.Config).ListTagsForResource(t.Context(), &elasticache.ListTagsForResourceInput{ResourceName: &arn})
+			require.NoError(t, err)
+			tags := map[string]string{}
+			for _, tag := range out.TagList {
+				tags[*tag.Key] = *tag.Value
+			}
+			require.Equal(t, map[string]string{"application": "orders", "team": "orders", "component": "sessions", "cost-center": "4711"}, tags)
+		}},
+}
+
+// folders are those of examples/, each of which has to have an entry here.
+func folders(t *testing.T) (names []string) {
+	t.Helper()
+	entries, err := os.ReadDir("../examples")
+	require.NoError(t, err)
+	for _, e := range entries {
+		require.Contains(t, examples, e.Name(), "examples/%s has no test: give it an entry in examples", e.Name())
+		names = append(names, e.Name())
+	}
+	require.Len(t, names, len(examples), "an entry in examples has no folder")
+	return names
+}
+
+// Every example applies as it stands, does what its README says, is no difference to the next plan, and leaves nothing.
+func TestExamples(t *testing.T) {
+	for _, name := range folders(t) {
+		e := examples[name]
+		t.Run(name, func(t *testing.T) {
+			if onAWS() {
+				t.Skip("the examples' inputs here are an own world's")
+			}
+			if !e.short && !long() {
+				t.Skip("one of the longer suites: mage test:all")
+			}
+			t.Parallel()
+			w := newWorld(t)
+			for _, other := range e.names[1:] {
+				t.Cleanup(func() { (&stack{world: w, name: other}).nothingLeft(context.Background(), t) })
+			}
+			s := &stack{world: w, name: e.names[0], options: w.options(t, filepath.Join("examples", name), e.inputs(t, w))}
+			s.destroyedAtTheEnd(t)
+			terraform.InitContext(t, t.Context(), s.options)
+			s.apply(t)
+			s.planIsEmpty(t)
+			e.shows(t, s)
+		})
+	}
+}
+
+// The stack and every example can be planned: what `mage test:versions` asks of each version of Terraform.
+func TestPlans(t *testing.T) {
+	if onAWS() {
+		t.Skip("the examples' inputs here are an own world's")
+	}
+	w := newWorld(t)
+	plan := func(name, root string, inputs map[string]any) {
+		t.Run(name, func(t *testing.T) {
+			options := w.options(t, root, inputs)
+			terraform.InitContext(t, t.Context(), options)
+			code, err := terraform.PlanExitCodeContextE(t, t.Context(), options)
+			require.NoError(t, err)
+			require.Equal(t, 2, code, "there is something to create")
+		})
+	}
+	plan("stack", ".", w.inputs())
+	for _, name := range folders(t) {
+		plan(name, filepath.Join("examples", name), examples[name].inputs(t, w))
+	}
+}
+
+// cacheHolds asks a cache without TLS how many keys it has.
+func cacheHolds(t *testing.T, address string) (keys int) {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+	require.NoError(t, err)
+	defer conn.Close()
+	require.NoError(t, conn.SetDeadline(time.Now().Add(5*time.Second)))
+	_, err = fmt.Fprint(conn, "*1\r\n$6\r\nDBSIZE\r\n")
+	require.NoError(t, err)
+	answer, err := bufio.NewReader(conn).ReadString('\n')
+	require.NoError(t, err)
+	_, err = fmt.Sscanf(strings.TrimSpace(answer), ":%d", &keys)
+	require.NoError(t, err, answer)
+	return keys
+}
