@@ -78,7 +78,7 @@ func (Test) Faults() error { return ops.Run(ops.TestFaults) }
 // Pages opens report and dashboard in Chromium and keeps screenshots.
 func (Test) Pages() error { return ops.Run(ops.TestPages) }
 
-// Docs holds the modules' READMEs against terraform-docs.
+// Docs holds the modules' READMEs against terraform-docs, and runs tflint.
 func (Test) Docs() error { return ops.Run(ops.TestDocs) }
 
 // Versions builds Terraform 1.3, 1.5 and OpenTofu, and runs validate, plan and a journey on each (VERSIONS=tofu).

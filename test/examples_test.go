@@ -109,6 +109,7 @@ func TestPlans(t *testing.T) {
 	if onAWS() {
 		t.Skip("the examples' inputs here are an own world's")
 	}
+	t.Parallel()
 	w := newWorld(t)
 	plan := func(name, root string, inputs map[string]any) {
 		t.Run(name, func(t *testing.T) {

@@ -29,7 +29,7 @@ func Check(ctx context.Context, p *Project) error {
 	for _, dir := range roots {
 		findings = append(findings, p.inRoot(ctx, t, dir, "validate"))
 	}
-	findings = append(findings, TestDocs(ctx, p), TestLint(ctx, p))
+	findings = append(findings, TestDocs(ctx, p))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -10,8 +10,13 @@ import (
 	"time"
 )
 
-// TestDocs holds each module's README against what terraform-docs writes.
+// TestDocs holds each module's README against what terraform-docs writes, and the stack, the modules and the examples against tflint's bundled
+// rules; all findings are reported together.
 func TestDocs(ctx context.Context, p *Project) error {
+	return errors.Join(p.terraformDocs(ctx), p.tflint(ctx))
+}
+
+func (p *Project) terraformDocs(ctx context.Context) error {
 	docs, err := p.buildTool(ctx, terraformDocs)
 	if err != nil {
 		return err
@@ -23,8 +28,7 @@ func TestDocs(ctx context.Context, p *Project) error {
 	return nil
 }
 
-// TestLint runs tflint with its bundled rules over the stack, the modules and the examples; all findings are reported together.
-func TestLint(ctx context.Context, p *Project) error {
+func (p *Project) tflint(ctx context.Context) error {
 	lint, err := p.buildTool(ctx, tflint)
 	if err != nil {
 		return err

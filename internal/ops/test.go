@@ -107,7 +107,7 @@ func Bench(ctx context.Context, p *Project) error {
 func TestAll(ctx context.Context, p *Project) error {
 	long := *p
 	long.Env = append(p.Env[:len(p.Env):len(p.Env)], "E2E_LONG=1")
-	for _, test := range []Command{TestUnit, TestModules, TestDocs, TestLint, TestPages, TestFaults, TestE2E} {
+	for _, test := range []Command{TestUnit, TestModules, TestDocs, TestPages, TestFaults, TestE2E} {
 		if err := test(ctx, &long); err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -38,7 +39,7 @@ func TestVersions(ctx context.Context, p *Project) error {
 		if err != nil {
 			return err
 		}
-		t, err := p.try(ctx, bin)
+		t, err := p.try(ctx, bin, strings.ReplaceAll(one.name+"-"+one.version, " ", "-"))
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}
@@ -68,14 +69,9 @@ type trial struct {
 	took                    time.Duration
 }
 
-func (p *Project) try(ctx context.Context, bin string) (*trial, error) {
+func (p *Project) try(ctx context.Context, bin, name string) (*trial, error) {
 	began := time.Now()
-	version, err := p.versionOf(ctx, bin)
-	if err != nil {
-		return nil, err
-	}
-	p.say("%s (%s)", version, p.path(bin))
-	own, roots, err := p.tree(strings.ReplaceAll(version, " ", "-"))
+	own, roots, err := p.tree(name)
 	if err != nil {
 		return nil, err
 	}
@@ -83,6 +79,11 @@ func (p *Project) try(ctx context.Context, bin string) (*trial, error) {
 	if err := own.provider(ctx, t); err != nil {
 		return nil, err
 	}
+	version, err := t.version(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.say("%s (%s)", version, p.path(bin))
 	shown := &trial{version: version, roots: len(roots)}
 	var invalid []error
 	for _, dir := range roots {
@@ -97,22 +98,22 @@ func (p *Project) try(ctx context.Context, bin string) (*trial, error) {
 	return shown, nil
 }
 
-// versionOf is what a Terraform or OpenTofu says of itself: "terraform 1.3.10".
-func (p *Project) versionOf(ctx context.Context, bin string) (string, error) {
-	c := p.command(ctx, bin, "version", "-json")
-	var out, problems bytes.Buffer
-	c.Stdout, c.Stderr = &out, &problems
-	c.Env = append(c.Env[:len(c.Env):len(c.Env)], "CHECKPOINT_DISABLE=1")
-	if err := runChild(c, time.Minute); err != nil {
-		return "", fmt.Errorf("%s version: %w\n%s", bin, err, strings.TrimSpace(problems.String()))
-	}
+// version is what it says of itself: "terraform 1.3.10". (OpenTofu warns on stdout, so what is wrong with its configuration has to be mended before.)
+func (t *Terraform) version(ctx context.Context) (string, error) {
+	c := exec.CommandContext(ctx, t.Bin, "version", "-json")
+	var out bytes.Buffer
+	c.Stdout, c.Stderr, c.Env = &out, &out, t.Env
+	err := runChild(c, time.Minute)
 	var said struct {
 		Version string `json:"terraform_version"`
 	}
-	if err := json.Unmarshal(out.Bytes(), &said); err != nil || said.Version == "" {
-		return "", fmt.Errorf("%s version -json says %q: %w", bin, strings.TrimSpace(out.String()), errors.Join(err, errors.New("no terraform_version")))
+	if err == nil {
+		err = json.Unmarshal(out.Bytes(), &said)
 	}
-	return filepath.Base(bin) + " " + said.Version, nil
+	if err != nil {
+		return "", fmt.Errorf("%s version -json: %w\n%s", t.Bin, err, strings.TrimSpace(out.String()))
+	}
+	return filepath.Base(t.Bin) + " " + said.Version, nil
 }
 
 // tree is a fresh copy of the project's roots, by links to their files: each version keeps lock files of its own, and none of them here.
