@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -59,4 +60,23 @@ func TestTreeOfAVersion(t *testing.T) {
 		}
 		require.NoError(t, os.WriteFile(filepath.Join(at, ".terraform.lock.hcl"), nil, 0o644))
 	}
+}
+
+// What terraform-docs and tflint find is reported together, with what to do.
+func TestDocsTellsEveryFinding(t *testing.T) {
+	p := &Project{Root: t.TempDir(), Env: os.Environ(), Out: io.Discard}
+	script := func(one tool, text string) {
+		require.NoError(t, os.MkdirAll(filepath.Dir(p.tool(one)), 0o755))
+		require.NoError(t, os.WriteFile(p.tool(one), []byte("#!/bin/sh\n"+text), 0o755))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(p.Root, "main.tf"), nil, 0o644))
+	script(terraformDocs, `[ "$*" = "--output-check ." ] && echo modules/a/README.md is out of date; exit 1`)
+	script(tflint, `echo "$@: an unused variable"; exit 2`)
+	err := TestDocs(t.Context(), p)
+	require.ErrorContains(t, err, "modules/a/README.md is out of date\nrun `build/tools/terraform-docs-0.20.0/terraform-docs .`")
+	require.ErrorContains(t, err, "tflint: .: exit status 2\n--chdir="+p.Root+" --config="+filepath.Join(p.Root, ".tflint.hcl"))
+	require.ErrorContains(t, err, "an unused variable")
+	script(terraformDocs, "")
+	script(tflint, "")
+	require.NoError(t, TestDocs(t.Context(), p))
 }
