@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/gruntwork-io/terratest/modules/terraform"
 	"github.com/stretchr/testify/require"
@@ -23,7 +24,7 @@ type example struct {
 	short  bool     // also in mage test
 	names  []string // of what it makes: the cache's first
 	inputs func(*testing.T, *world) map[string]any
-	shows  func(*testing.T, *stack)
+	shows  func(*testing.T, *stack) // nil: a test of its own applies it
 }
 
 var examples = map[string]example{
@@ -42,6 +43,12 @@ var examples = map[string]example{
 				"lambda_architecture": w.architecture}
 		},
 		shows: func(t *testing.T, s *stack) { s.hasEnded(t, s.output(t, "run"), 3) }},
+	"load-an-existing-cache": { // applied by TestExistingCache
+		inputs: func(t *testing.T, w *world) map[string]any {
+			id, group := w.somebodysCache(t)
+			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "bucket": w.bucket, "replication_group_id": id, "security_group_id": group,
+				"lambda_architecture": w.architecture}
+		}},
 	"from-another-root": {short: true, names: []string{"orders-sessions", "orders-trial"},
 		inputs: func(*testing.T, *world) map[string]any {
 			return map[string]any{"vpc": "localaws", "subnets": "localaws-private-*"}
@@ -82,6 +89,9 @@ func folders(t *testing.T) (names []string) {
 func TestExamples(t *testing.T) {
 	for _, name := range folders(t) {
 		e := examples[name]
+		if e.shows == nil {
+			continue
+		}
 		t.Run(name, func(t *testing.T) {
 			if onAWS() {
 				t.Skip("the examples' inputs here are an own world's")
@@ -124,6 +134,23 @@ func TestPlans(t *testing.T) {
 	for _, name := range folders(t) {
 		plan(name, filepath.Join("examples", name), examples[name].inputs(t, w))
 	}
+}
+
+// somebodysCache is a replication group that was there before, and its security group.
+func (w *world) somebodysCache(t *testing.T) (id, group string) {
+	t.Helper()
+	sg, err := ec2.NewFromConfig(w.Config).CreateSecurityGroup(t.Context(), &ec2.CreateSecurityGroupInput{GroupName: aws.String("somebody"), Description: aws.String("cache"), VpcId: &w.vpc})
+	require.NoError(t, err)
+	id, group = "somebodys", *sg.GroupId
+	client := elasticache.NewFromConfig(w.Config)
+	_, err = client.CreateCacheSubnetGroup(t.Context(), &elasticache.CreateCacheSubnetGroupInput{CacheSubnetGroupName: &id, CacheSubnetGroupDescription: &id, SubnetIds: w.subnets})
+	require.NoError(t, err)
+	_, err = client.CreateReplicationGroup(t.Context(), &elasticache.CreateReplicationGroupInput{ReplicationGroupId: &id, ReplicationGroupDescription: &id, Engine: aws.String("redis"),
+		EngineVersion: aws.String("7.1"), CacheNodeType: aws.String("cache.t4g.micro"), NumCacheClusters: aws.Int32(1), CacheSubnetGroupName: &id, SecurityGroupIds: []string{group}})
+	require.NoError(t, err)
+	require.NoError(t, elasticache.NewReplicationGroupAvailableWaiter(client, func(o *elasticache.ReplicationGroupAvailableWaiterOptions) { o.MinDelay = time.Second }).
+		Wait(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id}, time.Minute))
+	return id, group
 }
 
 // cacheHolds asks a cache without TLS how many keys it has.
