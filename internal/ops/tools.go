@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -44,14 +45,18 @@ func (p *Project) buildTool(ctx context.Context, t tool) (string, error) {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return "", err
 	}
-	p.say("building %s %s from source into %s, once: about %s when nothing of it is in Go's build cache", t.name, t.version, p.path(filepath.Dir(file)), t.takes)
 	began := time.Now()
+	p.say("%s %s is built from source, once, and kept in %s: about %s, less when Go's build cache has parts of it", t.name, t.version, p.path(filepath.Dir(file)), t.takes)
+	building := p.step("building %s %s", t.name, t.version)
+	defer building.end()
 	next := fmt.Sprintf("%s.%d", file, os.Getpid())
 	defer os.Remove(next)
 	c := p.command(ctx, "go", t.buildArgs(next)...)
 	c.Env = append(without(p.Env, func(name string) bool { return slices.Contains([]string{"GOFLAGS", "GOOS", "GOARCH", "GOWORK"}, name) }), "CGO_ENABLED=0", "GOWORK=off")
+	var said bytes.Buffer // mostly what it downloads
+	c.Stdout, c.Stderr = &said, &said
 	if err := runChild(c, time.Minute); err != nil {
-		return "", fmt.Errorf("build %s %s from source (%s): %w", t.name, t.version, t.modfile, errors.Join(err, context.Cause(ctx)))
+		return "", fmt.Errorf("build %s %s from source (%s): %w\n%s", t.name, t.version, t.modfile, errors.Join(err, context.Cause(ctx)), strings.TrimSpace(said.String()))
 	}
 	if err := os.Rename(next, file); err != nil {
 		return "", err
