@@ -233,9 +233,9 @@ func TestWrapperTLS(t *testing.T) {
 func TestWrapperHoldsBackAFlood(t *testing.T) {
 	shells(t, func(t *testing.T, shell string) {
 		j := task(t, shell, fake(t, `yes 'server 10.0.0.1:6379 handle error response: -NOAUTH Authentication required.' | head -n 20000 >&2
-printf '[RUN #1 100%%,   5 secs]  0 threads: -nan\r\n\nALL STATS\nTotals  30000.00 \n'`), nil, "--test-time=5")
+printf '[RUN #1 100%%,   5 secs]  0 threads: -nan\r\n\nALL STATS\nTotals  30000.00 \n'`), nil, "--test-time=3000")
 		verdict := j.until(`load: finished.*`)
-		require.Equal(t, "load: finished exit=0 invalid: 20000 error lines, ended after ", verdict[:len("load: finished exit=0 invalid: 20000 error lines, ended after ")])
+		require.Contains(t, verdict, "load: finished exit=0 invalid: 20000 error lines, ended after ")
 		require.Equal(t, 20, strings.Count(j.log(), "NOAUTH"))
 		require.Contains(t, j.log(), "\n[RUN #1 100%,   5 secs]  0 threads: -nan\n")
 		j.terminate()
