@@ -147,6 +147,9 @@ func run(ctx context.Context, fast bool, cfg localaws.Config, stdout, stderr io.
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
+	if _, err := server.CA(); err != nil { // DIR/ca.pem is there for whoever speaks TLS with the caches to come
+		return err
+	}
 	ready := hello{URL: server.URL(), Region: cfg.Region, Account: account.ID, VPC: server.VPC(), Subnets: server.Subnets(), Env: server.Env(),
 		CacheServer: server.CacheServer(), Generator: server.Generator()}
 	if len(cfg.Buckets) > 0 {

@@ -261,7 +261,18 @@ func (w *world) values(minutes int, period time.Duration) map[string]any {
 	}
 }
 
-// localStack makes a fresh folder with the same HCL as the project's, by links, and a local backend, whatever backend the project has.
+// localOverride is what the embedded AWS cannot have as AWS has it: the state, and who vouches for a cache with TLS, which is not Amazon.
+// https://developer.hashicorp.com/terraform/language/files/override
+const localOverride = `terraform {
+  backend "local" {}
+}
+
+module "load" {
+  load = merge(var.load, { ca_pem = coalesce(var.load.ca_pem, file("${path.module}/../ca.pem")) })
+}
+`
+
+// localStack makes a fresh folder with the same HCL as the project's, by links, and localOverride, whatever backend the project has.
 func (p *Project) localStack() (string, error) {
 	dir := filepath.Join(p.local(), "stack")
 	if err := os.RemoveAll(dir); err != nil {
@@ -279,9 +290,7 @@ func (p *Project) localStack() (string, error) {
 			return "", err
 		}
 	}
-	// https://developer.hashicorp.com/terraform/language/files/override#merging-terraform-blocks
-	backend := "terraform {\n  backend \"local\" {}\n}\n"
-	return dir, os.WriteFile(filepath.Join(dir, "zz_local_override.tf"), []byte(backend), 0o644)
+	return dir, os.WriteFile(filepath.Join(dir, "zz_local_override.tf"), []byte(localOverride), 0o644)
 }
 
 func (p *Project) minutes() (int, error) {
