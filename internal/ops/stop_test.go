@@ -115,7 +115,7 @@ func TestStatusText(t *testing.T) {
 	now := time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
 	c := shutdown.Config{Bucket: "b", Prefix: "exports", Service: "n-load", Minutes: 3, Cache: shutdown.Cache{ReplicationGroup: "n", Delete: true}}
 	text := view{now: now, deployed: true, run: &shutdown.Event{Run: aRun, StopBy: now.Add(time.Hour)}, stops: now.Add(90 * time.Second),
-		service: &types.Service{RunningCount: 2, DesiredCount: 2}, cache: "available", recent: []float64{61728, 123456}, latency: 0.2514}.status(c).String()
+		service: &types.Service{RunningCount: 2, DesiredCount: 2}, cache: "available", recent: []float64{61728, 123456}, latency: 0.2514, dashboard: "http://127.0.0.1:1/_localaws/dashboard/n"}.status(c).String()
 	require.Equal(t, "run "+aRun+`: running
               until 2026-11-23T04:01:30Z
   time        █████████████████░░░░░░░░░░░░░░░░░  50 %  90 s left
@@ -123,6 +123,7 @@ func TestStatusText(t *testing.T) {
   latency     0.251 ms mean (at the load, network included, last second)
   tasks       2 of 2 running
   cache       available
+  dashboard   http://127.0.0.1:1/_localaws/dashboard/n
   results     will be in s3://b/exports/
 `, text)
 	text = view{now: now, deployed: true, manifest: &export.Manifest{Run: aRun, Complete: true, Warnings: []string{"careful"},
