@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
@@ -108,13 +109,13 @@ func (p *Project) deploy(ctx context.Context) (*deployed, error) {
 		return nil, err
 	}
 	if changes {
-		p.say("the load runs, %s after the apply began", time.Since(began).Round(time.Second))
+		p.say("the load runs, %s after the apply began", page.Duration(time.Since(began)))
 	} else {
 		p.say("the load runs, as before: there was nothing to change")
 	}
 	p.say("  run        %s", d.run.Run)
 	p.say("  dashboard  %s", cmp.Or(s.dashboard(), outputs["cloudwatch_dashboard_url"]))
-	p.say("  stops at   %s (%s from now)", d.stopsAt.Format(time.RFC3339), time.Until(d.stopsAt).Round(time.Second))
+	p.say("  stops at   %s (%s from now)", d.stopsAt.Format(time.RFC3339), page.Duration(time.Until(d.stopsAt)))
 	p.say("  exports    %s", outputs["metrics_export_location"])
 	return d, nil
 }

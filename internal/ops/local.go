@@ -239,7 +239,7 @@ func (p *Project) waitRun(ctx context.Context, d *deployed) (*export.Manifest, e
 		}
 		rate, _ := throughput(events, now)
 		left := d.stopsAt.Sub(now)
-		shown.at(1-float64(left)/float64(whole), "%s left, %s operations/s", left.Round(time.Second), report.Thousands(float64(rate)))
+		shown.at(1-float64(left)/float64(whole), "%s left, %s operations/s", page.Duration(left), report.Thousands(float64(rate)))
 	}
 }
 

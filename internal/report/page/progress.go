@@ -104,3 +104,6 @@ func (t *Terminal) Show(s *Step) {
 	t.line = t.next
 	_, _ = io.WriteString(t.W, text) // a terminal that is gone shows nothing
 }
+
+// Duration writes whole seconds with their two largest units: "1 h 30 min", "46 s".
+func Duration(d time.Duration) string { return duration(d.Round(time.Second)) }
