@@ -19,10 +19,12 @@ var someWorld = &world{hello: handshake{URL: "http://127.0.0.1:1", Region: "us-e
 func tree(t *testing.T) *Project {
 	root := t.TempDir()
 	for file, text := range map[string]string{
-		"main.tf":          "variable \"vpc_id\" { type = string }\nvariable \"name\" { default = \"theirs\" }\noutput \"both\" { value = \"${var.vpc_id} ${var.name}\" }\n",
+		"main.tf": "variable \"vpc_id\" { type = string }\nvariable \"name\" { default = \"theirs\" }\noutput \"both\" { value = \"${var.vpc_id} ${var.name}\" }\n" +
+			"variable \"load\" { default = { ca_pem = null } }\nmodule \"load\" {\n  source = \"./modules/m\"\n  load = var.load\n}\noutput \"ca\" { value = module.load.ca }\n",
 		"backend.tf":       "terraform {\n  backend \"s3\" {\n    bucket = \"theirs\"\n    key    = \"k\"\n    region = \"us-east-1\"\n  }\n}\n",
 		"terraform.tfvars": "name = \"production\"\nvpc_id = \"vpc-production\"\n",
-		"modules/m/m.tf":   "",
+		"modules/m/m.tf":   "variable \"load\" { type = object({ ca_pem = optional(string) }) }\noutput \"ca\" { value = var.load.ca_pem }\n",
+		".localaws/ca.pem": "ours",
 		"build/zip":        "",
 	} {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, file)), 0o755))
@@ -64,7 +66,7 @@ func TestNothingLeadsOutOfTheEmbeddedAWS(t *testing.T) {
 	require.NoError(t, terraform.Apply(t.Context(), filepath.Join(inside.data(), "plan")))
 	outputs, err := terraform.Outputs(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"both": someWorld.hello.VPC + " mine"}, outputs)
+	require.Equal(t, map[string]string{"both": someWorld.hello.VPC + " mine", "ca": "ours"}, outputs)
 	require.FileExists(t, filepath.Join(p.Root, ".localaws/stack/terraform.tfstate"))
 	for _, file := range []string{".terraform", "terraform.tfstate", ".terraform.lock.hcl"} {
 		require.NoFileExists(t, filepath.Join(p.Root, file))
