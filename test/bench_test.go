@@ -28,33 +28,34 @@ import (
 //
 //	go test ./test -run '^$' -bench Export -benchtime 1x -count 6 | tee new.txt && benchstat new.txt
 func BenchmarkExport(b *testing.B) {
-	for _, hours := range []int{4, 24} {
-		b.Run(fmt.Sprintf("metrics/series=5400/hours=%d", hours), func(b *testing.B) { exportOf(b, hours, 0) })
+	for _, m := range []mix{{nodes: 10, hours: 1}, {nodes: 44, hours: 1}, {nodes: 44, hours: 4}, {nodes: 44, hours: 24}} {
+		b.Run(fmt.Sprintf("metrics/nodes=%d/hours=%d", m.nodes, m.hours), m.export)
 	}
-	for _, million := range []int{1, 10} {
-		b.Run(fmt.Sprintf("logs/streams=100/events=%dM", million), func(b *testing.B) { exportOf(b, 0, million*1_000_000) })
+	for _, m := range []mix{{streams: 100, events: 1_000_000}, {streams: 100, events: 10_000_000}, {streams: 1_000, events: 100_000}} {
+		b.Run(fmt.Sprintf("logs/streams=%d/events=%d", m.streams, m.events), m.export)
 	}
 }
 
-const (
-	benchNodes   = 44
-	benchStreams = 100
-)
+// mix is what a run left: metrics of nodes, for hours that have just ended, when they are three at most, and else did 4 hours ago; or logs.
+type mix struct{ nodes, hours, streams, events int }
 
-func exportOf(b *testing.B, hours, events int) {
-	w := newFrozen(b, time.Now().UTC().Truncate(time.Hour).Add(-28*time.Hour), func(c *localaws.Config) { c.Quotas = true })
-	end := w.begun.Add(24 * time.Hour)
-	window := export.Window{Start: end.Add(-time.Duration(max(hours, 1)) * time.Hour), End: end}
+func (x mix) export(b *testing.B) {
+	w := newFrozen(b, time.Now().UTC().Truncate(time.Minute).Add(-28*time.Hour), func(c *localaws.Config) { c.Quotas = true })
+	end, rate := w.begun.Add(24*time.Hour), 396_000.0
+	if x.hours <= 2 {
+		end, rate = w.begun.Add(28*time.Hour-10*time.Minute), 180_000
+	}
+	window := export.Window{Start: end.Add(-time.Duration(max(x.hours, 1)) * time.Hour), End: end}
 	members := export.Membership{ReplicationGroup: "perf"}
-	if hours > 0 {
-		members = w.fill(window)
+	if x.nodes > 0 {
+		members = w.fill(window, x.nodes)
 	}
 	client := cloudwatchlogs.NewFromConfig(w.aws)
 	for _, group := range []string{w.cfg.Logs.Load, w.cfg.Logs.Engine} {
 		_, err := client.CreateLogGroup(b.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
 		require.NoError(b, err)
 	}
-	leastLogs := w.talk(window, events)
+	leastLogs := w.talk(window, x.streams, x.events)
 	w.deploy(512)
 	state, err := json.Marshal(shutdown.State{Name: "perf", Run: w.run, Begun: end, Attempts: 1, LoadStopped: true, Window: &window, PeriodSeconds: 60, Membership: &members})
 	require.NoError(b, err)
@@ -80,14 +81,14 @@ func exportOf(b *testing.B, hours, events int) {
 		m, err := export.ParseManifest([]byte(w.text("manifest", "json")))
 		require.NoError(b, err)
 		kind, action, least, floor := export.KindLogs, "logs.GetLogEvents", leastLogs, float64(leastLogs)/localaws.RequestRate("us-east-1", "logs.GetLogEvents")
-		if hours > 0 {
-			// Each page of time of each 500 series; the datapoints at 396,000 a second, behind a list of each node's, the group's and the service's metrics.
-			pages := math.Ceil(float64(hours*60) / float64(100_800/500))
+		if x.nodes > 0 {
+			// Each page of time of each 500 series; the datapoints at their quota, and beside them a list of each node's, the group's and the service's metrics.
+			pages := math.Ceil(float64(x.hours*60) / float64(100_800/500))
 			kind, action, least = export.KindMetrics, "monitoring.GetMetricData", int(math.Ceil(float64(m.Metrics.SeriesAsked)/500)*pages)
-			floor = float64(m.Metrics.SeriesAsked*hours*60)/396_000 + (benchNodes+3)/localaws.RequestRate("us-east-1", "monitoring.ListMetrics")
-			require.EqualValues(b, m.Metrics.Points, m.Metrics.SeriesFound*hours*60)
+			floor = max(float64(m.Metrics.SeriesAsked*x.hours*60)/rate, float64(x.nodes+3)/localaws.RequestRate("us-east-1", "monitoring.ListMetrics"))
+			require.EqualValues(b, m.Metrics.Points, m.Metrics.SeriesFound*x.hours*60)
 		} else {
-			require.EqualValues(b, events, m.Logs.Events)
+			require.EqualValues(b, x.events, m.Logs.Events)
 		}
 		o, _ := m.Object(kind)
 		calls := w.Requests.Count(action).Calls - before[action]
@@ -115,10 +116,10 @@ func peak(b *testing.B, log string) float64 {
 	return n
 }
 
-// fill puts a datapoint a minute of every metric that is asked for of 54 nodes, some 5,400 series.
-func (w *frozen) fill(window export.Window) export.Membership {
+// fill puts a datapoint a minute of every metric that is asked for; 44 nodes have some 5,400 series.
+func (w *frozen) fill(window export.Window, nodes int) export.Membership {
 	m := export.Membership{ReplicationGroup: "perf", ClusterMode: true}
-	for i := range benchNodes {
+	for i := range nodes {
 		m.Nodes = append(m.Nodes, export.Node{CacheClusterID: fmt.Sprintf("perf-%04d-001", i+1), CacheNodeID: "0001"})
 	}
 	seen := map[string]bool{}
@@ -139,10 +140,10 @@ func (w *frozen) fill(window export.Window) export.Membership {
 	return m
 }
 
-// talk puts memtier's progress lines into 100 streams, and says how few calls can read them.
-func (w *frozen) talk(window export.Window, events int) (least int) {
-	each := events / benchStreams
-	for stream := range benchStreams {
+// talk puts memtier's progress lines into so many streams, and says how few calls can read them.
+func (w *frozen) talk(window export.Window, streams, events int) (least int) {
+	for stream := range streams {
+		each := events / streams
 		bytes := 0
 		batch := make([]logs.Event, 0, 10_000)
 		for i := range each {

@@ -28,21 +28,22 @@ type DataAPI interface {
 	GetMetricData(context.Context, *cloudwatch.GetMetricDataInput, ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error)
 }
 
-// MetricsJob writes the datapoints of Series in Window as CSV.
+// MetricsJob writes the datapoints of Series in Window as CSV, and those of the series that Find finds beside them.
 type MetricsJob struct {
 	API    DataAPI
 	Clock  Clock
-	Series []Series      // as Discover returned them: sorted, each once
-	Window Window        // Start is a whole period
-	Period time.Duration // as Resolution returned it
-	Until  time.Time     // no call begins after it; zero: no limit
-	From   *MetricsPosition
+	Series []Series
+	Find   func(context.Context) ([]Series, error) // has the first page's time to look; nil: Series is all there is
+	Window Window                                  // Start is a whole period
+	Period time.Duration                           // as Resolution returned it
+	Until  time.Time                               // no call begins after it; zero: no limit
+	From   *MetricsPosition                        // not with Find
 }
 
 // MetricsPosition is a place between two rows of the metrics, and what was counted up to there.
 type MetricsPosition struct {
-	After    int32              `json:"after"` // seconds after the window's start, of the row before
-	Series   int                `json:"series"`
+	After    int32              `json:"after"`  // seconds after the window's start, of the row before
+	Series   int                `json:"series"` // its place in the order of the series
 	Points   int64              `json:"points"`
 	Found    []byte             `json:"found"` // a bit a series
 	Minutes  map[string]Minutes `json:"minutes"`
@@ -78,13 +79,6 @@ func rounding(age time.Duration) time.Duration {
 	return max(time.Minute, Resolution(time.Minute, age))
 }
 
-// point is one datapoint on its way through a page. Millions of them are held.
-type point struct {
-	after  int32 // seconds after the window's start
-	series int32
-	value  float64
-}
-
 // readers is how many calls of a page are under way at once: one answer of 100,800 datapoints takes CloudWatch a second or more, and
 // four a second are allowed. Each holds some 25 MB while it is decoded.
 const readers = 3
@@ -104,7 +98,7 @@ func (j MetricsJob) Write(ctx context.Context, w io.Writer) (Metrics, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	reading := &metricsReading{MetricsJob: j, now: now, pace: &pacer{clock: j.Clock, rate: 1, until: j.Until}}
-	pages := make(chan metricsPage)
+	pages := make(chan *metricsPage)
 	go func() {
 		defer close(pages)
 		reading.pages(ctx, max(rounding(age), j.Period), pages)
@@ -115,8 +109,7 @@ func (j MetricsJob) Write(ctx context.Context, w io.Writer) (Metrics, error) {
 			continue // until the reader has seen it too
 		}
 		if failed = page.err; failed == nil {
-			out.says(page.messages)
-			failed = out.page(page.points, page.again)
+			failed = out.page(page)
 		}
 		if failed != nil {
 			cancel()
@@ -128,12 +121,31 @@ func (j MetricsJob) Write(ctx context.Context, w io.Writer) (Metrics, error) {
 	return out.summary(age), ctx.Err()
 }
 
-// metricsPage is what CloudWatch has for all series in a span of time, unsorted.
+// metricsPage is what CloudWatch has for the series in a span of time: a cell for each period of each series. Millions of them are held.
 type metricsPage struct {
-	points   []point
-	again    bool // some were asked for twice: the later answer of an instant stands behind the earlier one
+	Window
+	series   []Series
+	periods  int
+	values   []float64 // the periods of the first series, of the second ...
+	known    []bool    // which of the values there are
 	messages []string
 	err      error
+}
+
+// begin makes the page, whose memory is reused, one of another span.
+func (p *metricsPage) begin(window Window, period time.Duration, series []Series) {
+	p.Window, p.periods, p.messages, p.err = window, int((window.End.Sub(window.Start)+period-1)/period), nil, nil
+	p.series, p.values, p.known = nil, p.values[:0], p.known[:0]
+	p.add(series)
+}
+
+func (p *metricsPage) add(series []Series) {
+	p.series = slices.Concat(p.series, series)
+	cells := len(p.series) * p.periods
+	p.values = slices.Grow(p.values, cells-len(p.values))[:cells]
+	from := len(p.known)
+	p.known = slices.Grow(p.known, cells-from)[:cells]
+	clear(p.known[from:])
 }
 
 // metricsReading is the job while it reads.
@@ -143,36 +155,26 @@ type metricsReading struct {
 	pace *pacer // its cost is in seconds
 
 	mu   sync.Mutex
-	page metricsPage // that is being read
+	page *metricsPage // that is being read
 }
 
-// pages sends all pages. A page that was received is good until the next but one is.
-func (r *metricsReading) pages(ctx context.Context, align time.Duration, pages chan<- metricsPage) {
-	if len(r.Series) == 0 {
-		return
-	}
+// pages sends all pages. A page that was received is good until the next but one is. All but the last are as long as a call may be: they
+// are as few as can be, and the last one, whose writing nothing runs beside, is short.
+func (r *metricsReading) pages(ctx context.Context, align time.Duration, pages chan<- *metricsPage) {
 	from := r.Window.Start
 	if r.From != nil {
-		from = r.Window.Start.Add(time.Duration(r.From.After) * time.Second)
+		from = from.Add(time.Duration(r.From.After) * time.Second)
 	}
-	// As many pages as the longest possible would need, all of one length.
-	length := max(align, (maxDatapoints/time.Duration(min(len(r.Series), maxQueries))*r.Period)/align*align)
-	if whole := r.Window.End.Sub(from.Truncate(align)); whole > 0 {
-		pages := (whole + length - 1) / length
-		length = ((whole+pages-1)/pages + align - 1) / align * align
-	}
-	var buffers [2][]point
+	buffers := [2]*metricsPage{{}, {}}
 	for i := 0; from.Before(r.Window.End); i++ {
 		from = from.Truncate(align)
-		to := from.Add(length)
+		to := from.Add(max(align, (maxDatapoints/time.Duration(max(1, min(len(r.Series), maxQueries)))*r.Period)/align*align))
 		if to.After(r.Window.End) {
 			to = r.Window.End
 		}
-		if buffers[i%2] == nil {
-			buffers[i%2] = make([]point, 0, len(r.Series)*int(to.Sub(from)/r.Period+1))
-		}
-		r.page = metricsPage{points: buffers[i%2][:0]}
-		if err := r.readPage(ctx, Window{from, to}); err != nil {
+		r.page = buffers[i%2]
+		r.page.begin(Window{from, to}, r.Period, r.Series)
+		if err := r.readPage(ctx); err != nil {
 			r.page.err = fmt.Errorf("read metrics from %s to %s: %w", from.Format(time.RFC3339), to.Format(time.RFC3339), err)
 		}
 		select {
@@ -183,39 +185,62 @@ func (r *metricsReading) pages(ctx context.Context, align time.Duration, pages c
 		if r.page.err != nil {
 			return
 		}
-		buffers[i%2], from = r.page.points, to
+		from = to
 	}
 }
 
-// readPage fills the page, some calls at once.
-func (r *metricsReading) readPage(ctx context.Context, window Window) error {
+// readPage fills the page: with the series that are known, and then with those that were found meanwhile.
+func (r *metricsReading) readPage(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	var found []Series
+	var finding sync.WaitGroup
+	if find := r.Find; find != nil {
+		r.Find = nil
+		finding.Go(func() {
+			var err error
+			if found, err = find(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	r.readSeries(ctx, cancel, 0)
+	finding.Wait()
+	if known := len(r.Series); len(found) > 0 {
+		r.page.add(found)
+		r.Series = r.page.series
+		r.readSeries(ctx, cancel, known)
+	}
+	return context.Cause(ctx)
+}
+
+// readSeries reads the page's series from first on, some calls at once.
+func (r *metricsReading) readSeries(ctx context.Context, cancel context.CancelCauseFunc, first int) {
+	size := min(maxQueries, max(1, maxDatapoints/r.page.periods))
 	chunks := make(chan int)
 	var reads sync.WaitGroup
-	for range min(readers, (len(r.Series)+maxQueries-1)/maxQueries) {
+	for range min(readers, (len(r.Series)-first+size-1)/size) {
 		reads.Go(func() {
 			for first := range chunks {
-				if err := r.read(ctx, window, r.queries(first, min(first+maxQueries, len(r.Series)))); err != nil {
+				if err := r.read(ctx, r.queries(first, min(first+size, len(r.Series)))); err != nil {
 					cancel(err)
 				}
 			}
 		})
 	}
-	for first := 0; first < len(r.Series) && ctx.Err() == nil; first += maxQueries {
+	for ; first < len(r.Series) && ctx.Err() == nil; first += size {
 		chunks <- first
 	}
 	close(chunks)
 	reads.Wait()
-	return context.Cause(ctx)
 }
 
-// cost is how many seconds of the quota a call takes, counted as CloudWatch does: the datapoints that could be there. 396,000 a second
+// cost is how many seconds of the quota a call for the page takes, counted as CloudWatch does: the datapoints that could be there. 396,000 a second
 // are allowed, and 180,000 when the call begins within the last three hours; 5 % are left to others.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
-func (r *metricsReading) cost(window Window, queries int) float64 {
-	points, rate := float64(window.End.Sub(window.Start)/r.Period)*float64(queries), 396_000.0
-	if r.now.Sub(window.Start) <= 3*time.Hour+time.Minute {
+func (r *metricsReading) cost(queries int) float64 {
+	points, rate := float64(r.page.periods*queries), 396_000.0
+	if r.now.Sub(r.page.Start) <= 3*time.Hour+time.Minute {
 		rate = 180_000
 	}
 	return points / (0.95 * rate)
@@ -237,21 +262,21 @@ func (j MetricsJob) queries(first, end int) []types.MetricDataQuery {
 }
 
 // read adds what CloudWatch has for these queries to the page. A query that ends as PartialData or InternalError is asked again.
-func (r *metricsReading) read(ctx context.Context, window Window, queries []types.MetricDataQuery) error {
+func (r *metricsReading) read(ctx context.Context, queries []types.MetricDataQuery) error {
 	const attempts = 4
 	for attempt := 1; ; attempt++ {
 		status := map[string]types.StatusCode{}
-		in := &cloudwatch.GetMetricDataInput{StartTime: aws.Time(window.Start), EndTime: aws.Time(window.End),
+		in := &cloudwatch.GetMetricDataInput{StartTime: aws.Time(r.page.Start), EndTime: aws.Time(r.page.End),
 			MetricDataQueries: queries, ScanBy: types.ScanByTimestampAscending}
 		for {
-			if err := r.pace.wait(ctx, r.cost(window, len(queries))); err != nil {
+			if err := r.pace.wait(ctx, r.cost(len(queries))); err != nil {
 				return err
 			}
 			out, err := r.API.GetMetricData(ctx, in)
 			if err != nil {
 				return err
 			}
-			if err := r.add(out, window, status); err != nil {
+			if err := r.add(out, status); err != nil {
 				return err
 			}
 			if aws.ToString(out.NextToken) == "" {
@@ -275,14 +300,11 @@ func (r *metricsReading) read(ctx context.Context, window Window, queries []type
 		if err := r.Clock.Sleep(ctx, time.Second<<(attempt-1)); err != nil {
 			return err
 		}
-		r.mu.Lock()
-		r.page.again = true
-		r.mu.Unlock()
 	}
 }
 
-// add takes over one answer.
-func (r *metricsReading) add(out *cloudwatch.GetMetricDataOutput, window Window, status map[string]types.StatusCode) error {
+// add takes over one answer; of two for one period the later one stands.
+func (r *metricsReading) add(out *cloudwatch.GetMetricDataOutput, status map[string]types.StatusCode) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, m := range out.Messages {
@@ -302,8 +324,9 @@ func (r *metricsReading) add(out *cloudwatch.GetMetricDataOutput, window Window,
 		}
 		status[id] = result.StatusCode
 		for i, at := range result.Timestamps {
-			if !at.Before(window.Start) && at.Before(window.End) && !at.Before(r.Window.Start) {
-				r.page.points = append(r.page.points, point{int32(at.Sub(r.Window.Start) / time.Second), int32(series), result.Values[i]})
+			if !at.Before(r.page.Start) && at.Before(r.page.End) && !at.Before(r.Window.Start) {
+				cell := series*r.page.periods + int(at.Sub(r.page.Start)/r.Period)
+				r.page.values[cell], r.page.known[cell] = result.Values[i], true
 			}
 		}
 	}

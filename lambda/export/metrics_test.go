@@ -215,6 +215,43 @@ func TestMetricsPages(t *testing.T) {
 	assert.Equal(t, 1+40*1440, bytes.Count(whole.Bytes(), []byte("\n")))
 }
 
+// What is found while the first page is read stands in its place in every row, as if it had been known.
+func TestMetricsFind(t *testing.T) {
+	known, found := []Series{}, []Series{}
+	api := &fakeMetrics{}
+	j := job(api, &ticker{now: at("2026-11-24T03:20:00Z")}, "2026-11-23T03:00:00Z", "2026-11-23T09:00:00Z", time.Minute)
+	for i, s := range target.Series(nil)[:60] {
+		if i%3 == 1 {
+			found = append(found, s)
+		} else {
+			known = append(known, s)
+		}
+		for minute := i % 7; minute < 360; minute += 7 {
+			api.put(s, j.Window.Start.Add(time.Duration(minute)*time.Minute), float64(i*minute))
+		}
+	}
+	j.Series = target.Series(nil)[:60]
+	var want, got bytes.Buffer
+	sum, err := j.Write(t.Context(), &want)
+	require.NoError(t, err)
+
+	slices.Reverse(found) // in any order
+	j.Series, api.calls = known, 0
+	j.Find = func(context.Context) ([]Series, error) {
+		require.Eventually(t, func() bool { api.mu.Lock(); defer api.mu.Unlock(); return api.calls > 0 }, 10*time.Second, time.Millisecond, "the known series do not wait")
+		return found, nil
+	}
+	same, err := j.Write(t.Context(), &got)
+	require.NoError(t, err)
+	assert.Equal(t, want.String(), got.String())
+	assert.Equal(t, sum, same)
+	assert.Equal(t, 2, api.calls, "the known ones, then the found ones, in one page")
+
+	j.Find = func(context.Context) ([]Series, error) { return nil, errFull }
+	_, err = j.Write(t.Context(), &got)
+	assert.ErrorIs(t, err, errFull)
+}
+
 // CloudWatch rounds a StartTime down to the minute: a page of 5-second data that began elsewhere would repeat datapoints.
 func TestMetricsPageEdgesAtShortPeriods(t *testing.T) {
 	api, s := &fakeMetrics{}, series(t, "CurrItems", "Average", "perf-001")

@@ -17,32 +17,23 @@ import (
 // Row is one datapoint of one series, one line of the metrics CSV. Value is in Unit, over the period that begins at Timestamp. Unit is
 // empty for a metric the catalog does not know, because GetMetricData does not return units.
 type Row struct {
-	Timestamp  Timestamp `csv:"Timestamp"`
-	Namespace  string    `csv:"Namespace"`
-	MetricName string    `csv:"MetricName"`
-	Stat       string    `csv:"Stat"`
-	Value      float64   `csv:"Value"`
-	Unit       string    `csv:"Unit"`
-	Dimensions string    `csv:"Dimensions"` // FormatDimensions' text
+	Timestamp  Timestamp
+	Namespace  string
+	MetricName string
+	Stat       string
+	Value      float64
+	Unit       string
+	Dimensions string // FormatDimensions' text
 }
 
 // Columns is the header of the metrics CSV.
 var Columns = []string{"Timestamp", "Namespace", "MetricName", "Stat", "Value", "Unit", "Dimensions"}
 
-// Timestamp is a time that reads and writes as ISO 8601 in UTC with its offset: 2026-11-23T03:08:00+00:00.
+// Timestamp is written as ISO 8601 in UTC with its offset, in whole seconds as CloudWatch has them: 2026-11-23T03:08:00+00:00. Any RFC 3339
+// time is read.
 type Timestamp struct{ time.Time }
 
 const timestampLayout = "2006-01-02T15:04:05+00:00"
-
-// MarshalCSV writes the time in UTC; CloudWatch's datapoints have whole seconds.
-func (t Timestamp) MarshalCSV() (string, error) { return t.UTC().Format(timestampLayout), nil }
-
-// UnmarshalCSV reads any RFC 3339 time, whatever its offset.
-func (t *Timestamp) UnmarshalCSV(s string) error {
-	parsed, err := time.Parse(time.RFC3339, s)
-	t.Time = parsed.UTC()
-	return err
-}
 
 // ReadMetrics yields the rows of a metrics CSV one by one. Columns may come in any order and more may be there; an error names its line
 // and ends the sequence.
@@ -86,9 +77,11 @@ func ReadMetrics(r io.Reader) iter.Seq2[Row, error] {
 }
 
 func parseRow(record []string, at []int) (row Row, err error) {
-	if err = row.Timestamp.UnmarshalCSV(record[at[0]]); err != nil {
+	stamp, err := time.Parse(time.RFC3339, record[at[0]])
+	if err != nil {
 		return row, err
 	}
+	row.Timestamp = Timestamp{stamp.UTC()}
 	if row.Value, err = strconv.ParseFloat(record[at[4]], 64); err != nil {
 		return row, err
 	}

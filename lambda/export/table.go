@@ -1,44 +1,71 @@
 package export
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/csv"
 	"io"
 	"maps"
 	"slices"
-	"strings"
+	"strconv"
 	"time"
-
-	"github.com/gocarina/gocsv"
 )
 
 // table writes rows and counts what the summary needs.
 type table struct {
 	job      MetricsJob
-	csv      *gocsv.SafeCSVWriter
+	w        io.Writer
 	sink     Sink // nil: no marks
-	rows     []Row
-	last     point // of rows
+	columns  []column
+	lines    []byte
+	last     MetricsPosition // of lines: After and Series
 	messages []string
 
 	points  int64
-	found   []byte // a bit a series
+	found   []byte // a bit a column
 	minutes map[string]Minutes
 }
 
+// column is a series in its place. What is the same in all of its rows is written once.
+type column struct {
+	Series
+	from       int    // its place in a page
+	head, tail []byte // of a row: what stands between time and value, and what behind the value
+}
+
 func newTable(w io.Writer, j MetricsJob) *table {
-	t := &table{job: j, csv: gocsv.NewSafeCSVWriter(csv.NewWriter(w)), rows: make([]Row, 0, 512),
-		found: make([]byte, (len(j.Series)+7)/8), minutes: map[string]Minutes{}}
+	t := &table{job: j, w: w, minutes: map[string]Minutes{}}
 	t.sink, _ = w.(Sink)
+	t.order(j.Series)
 	if from := j.From; from != nil {
-		t.last = point{after: from.After, series: int32(from.Series)}
-		t.points, t.messages, t.minutes = from.Points, slices.Clone(from.Messages), maps.Clone(from.Minutes)
+		t.last, t.points, t.messages, t.minutes = *from, from.Points, slices.Clone(from.Messages), maps.Clone(from.Minutes)
 		copy(t.found, from.Found)
 	}
 	return t
 }
 
-func (t *table) header() error { return gocsv.MarshalCSV(t.rows, t.csv) }
+// order makes the series the columns. They are complete before the first row.
+func (t *table) order(series []Series) {
+	t.columns, t.found = make([]column, len(series)), make([]byte, (len(series)+7)/8)
+	for i, s := range series {
+		t.columns[i] = column{s, i, record("", s.Namespace, s.Metric, s.Stat, ""), append(record("", s.Unit, s.label), '\n')}
+	}
+	slices.SortFunc(t.columns, func(a, b column) int { return a.compare(b.Series) })
+}
+
+// record is a line of CSV without its end.
+func record(fields ...string) []byte {
+	var line bytes.Buffer
+	w := csv.NewWriter(&line)
+	_ = w.Write(fields) // a buffer takes everything
+	w.Flush()
+	return bytes.TrimSuffix(line.Bytes(), []byte{'\n'})
+}
+
+func (t *table) header() error {
+	_, err := t.w.Write(append(record(Columns...), '\n'))
+	return err
+}
 
 // says keeps what CloudWatch said, once each.
 func (t *table) says(messages []string) {
@@ -49,25 +76,29 @@ func (t *table) says(messages []string) {
 	}
 }
 
-func (t *table) page(points []point, again bool) error {
-	sort := slices.SortFunc[[]point]
-	if again {
-		sort = slices.SortStableFunc
+func (t *table) page(p *metricsPage) error {
+	t.says(p.messages)
+	if len(p.series) != len(t.columns) {
+		t.order(p.series)
 	}
-	sort(points, func(a, b point) int { return cmp.Or(cmp.Compare(a.after, b.after), cmp.Compare(a.series, b.series)) })
-	for i, p := range points {
-		if i+1 < len(points) && points[i+1].after == p.after && points[i+1].series == p.series {
-			continue // answered twice: the later answer stands
-		}
-		if from := t.job.From; from != nil && (p.after < from.After || p.after == from.After && int(p.series) <= from.Series) {
-			continue // written by an earlier invocation
-		}
-		s := &t.job.Series[p.series]
-		t.count(p, s)
-		t.rows = append(t.rows, Row{Timestamp{t.job.Window.Start.Add(time.Duration(p.after) * time.Second)}, s.Namespace, s.Metric, s.Stat, p.value, s.Unit, s.label})
-		if t.last = p; len(t.rows) == cap(t.rows) {
-			if err := t.flush(); err != nil {
-				return err
+	for period := range p.periods {
+		at := p.Start.Add(time.Duration(period) * t.job.Period)
+		after := int32(at.Sub(t.job.Window.Start) / time.Second)
+		stamp := at.UTC().AppendFormat(nil, timestampLayout)
+		for i := range t.columns {
+			c := &t.columns[i]
+			cell := c.from*p.periods + period
+			if from := t.job.From; !p.known[cell] || from != nil && (after < from.After || after == from.After && i <= from.Series) {
+				continue // not there, or written by an earlier invocation
+			}
+			t.count(i, at)
+			t.lines = append(append(t.lines, stamp...), c.head...)
+			t.lines = strconv.AppendFloat(t.lines, p.values[cell], 'f', -1, 64)
+			t.lines = append(t.lines, c.tail...)
+			if t.last.After, t.last.Series = after, i; len(t.lines) >= 64<<10 {
+				if err := t.flush(); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -75,56 +106,57 @@ func (t *table) page(points []point, again bool) error {
 }
 
 func (t *table) flush() error {
-	if len(t.rows) == 0 {
+	if len(t.lines) == 0 {
 		return nil
 	}
-	err := gocsv.MarshalCSVWithoutHeaders(t.rows, t.csv)
-	t.rows = t.rows[:0]
+	_, err := t.w.Write(t.lines)
+	t.lines = t.lines[:0]
 	if err != nil || t.sink == nil || !t.sink.Due() {
 		return err
 	}
-	return t.sink.Mark(Position{Metrics: &MetricsPosition{After: t.last.after, Series: int(t.last.series), Points: t.points,
+	return t.sink.Mark(Position{Metrics: &MetricsPosition{After: t.last.After, Series: t.last.Series, Points: t.points,
 		Found: slices.Clone(t.found), Minutes: maps.Clone(t.minutes), Messages: t.messages}})
 }
 
-func (t *table) count(p point, s *Series) {
+func (t *table) count(column int, at time.Time) {
 	t.points++
-	t.found[p.series/8] |= 1 << (p.series % 8)
-	if m, minute := t.minutes[s.Source], (t.job.Window.Start.Unix()+int64(p.after))/60; m.Count == 0 || minute != m.Last {
-		t.minutes[s.Source] = Minutes{minute, m.Count + 1}
+	t.found[column/8] |= 1 << (column % 8)
+	source := t.columns[column].Source
+	if m, minute := t.minutes[source], at.Unix()/60; m.Count == 0 || minute != m.Last {
+		t.minutes[source] = Minutes{minute, m.Count + 1}
 	}
 }
 
-func (t *table) has(series int) bool { return t.found[series/8]&(1<<(series%8)) != 0 }
+func (t *table) has(column int) bool { return t.found[column/8]&(1<<(column%8)) != 0 }
 
 func (t *table) summary(age time.Duration) Metrics {
 	minutes := t.job.Window.End.Sub(t.job.Window.Start.Truncate(time.Minute))
-	m := Metrics{PeriodSeconds: int(t.job.Period / time.Second), SourceAge: age.Truncate(time.Second).String(), SeriesAsked: len(t.job.Series),
+	m := Metrics{PeriodSeconds: int(t.job.Period / time.Second), SourceAge: age.Truncate(time.Second).String(), SeriesAsked: len(t.columns),
 		Points: t.points, MinutesExpected: int((minutes + time.Minute - 1) / time.Minute), Sources: []Source{}, Missing: []string{}, Messages: slices.Sorted(slices.Values(t.messages))}
 	sources := map[string]int{}      // series found
 	missing := map[string]struct{}{} // until one source has it
-	for i, s := range t.job.Series {
-		if _, ok := sources[s.Source]; !ok {
-			sources[s.Source] = 0
+	for i, c := range t.columns {
+		if _, ok := sources[c.Source]; !ok {
+			sources[c.Source] = 0
 		}
-		if s.Expected {
+		if c.Expected {
 			m.SeriesExpected++
-			missing[s.Namespace+"/"+s.Metric] = struct{}{}
+			missing[c.Namespace+"/"+c.Metric] = struct{}{}
 		}
 		if t.has(i) {
 			m.SeriesFound++
-			sources[s.Source]++
+			sources[c.Source]++
 		}
 	}
-	for i, s := range t.job.Series {
+	for i, c := range t.columns {
 		if t.has(i) {
-			delete(missing, s.Namespace+"/"+s.Metric)
+			delete(missing, c.Namespace+"/"+c.Metric)
 		}
 	}
 	for name, found := range sources {
 		m.Sources = append(m.Sources, Source{Name: name, SeriesFound: found, MinutesFound: t.minutes[name].Count})
 	}
-	slices.SortFunc(m.Sources, func(a, b Source) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(m.Sources, func(a, b Source) int { return cmp.Compare(a.Name, b.Name) })
 	for name := range missing {
 		m.Missing = append(m.Missing, name)
 	}

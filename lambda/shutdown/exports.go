@@ -18,6 +18,9 @@ import (
 // reserve is kept back from an export for the steps after it: the cache must be deleted in this invocation.
 const reserve = time.Minute
 
+// settling is how long after the window's end its last datapoints are waited for at most. CloudWatch closes a minute about two minutes late.
+const settling = 3 * time.Minute
+
 func (r *run) target() export.Target {
 	t := export.Target{Cluster: r.cfg.Cluster, Service: r.cfg.Service}
 	if r.state.Membership != nil {
@@ -34,17 +37,20 @@ func (r *run) until(ctx context.Context) time.Time {
 	return time.Time{}
 }
 
-// settle waits until the window's last datapoints are there. CloudWatch closes a minute late, about two minutes in the field, so it is
-// given three periods of the data, and 15 seconds at least; what comes later is missing, and the manifest says so.
+// settle waits until the window's last datapoints are there: three periods of the data, 15 seconds at least. What comes later is missing,
+// and the manifest says so.
 func (r *run) settle(ctx context.Context) error {
 	if r.state.Window == nil || r.cache() != nil && r.state.Membership == nil || r.recordOf(export.KindMetrics) != nil {
 		return nil
 	}
 	end, period := r.state.Window.End, time.Duration(r.state.PeriodSeconds)*time.Second
+	if r.clock.Now().After(end.Add(settling)) {
+		return nil // whatever is not there now is not waited for
+	}
 	late := false
-	settled, err := r.poll(ctx, min(period, 10*time.Second), min(4*time.Minute, r.left(ctx)-reserve), func() (bool, error) {
+	settled, err := r.poll(ctx, min(period, 10*time.Second), min(settling+time.Minute, r.left(ctx)-reserve), func() (bool, error) {
 		settled, step, err := r.target().Settled(ctx, r.aws.CloudWatch, end, period)
-		late = !settled && r.clock.Now().After(end.Add(min(max(3*step, 15*time.Second), 3*time.Minute)))
+		late = !settled && r.clock.Now().After(end.Add(min(max(3*step, 15*time.Second), settling)))
 		return settled || late, err
 	})
 	if err == nil && (late || !settled) {
@@ -65,14 +71,15 @@ func (r *run) exportMetrics(ctx context.Context) error {
 	}
 	object := export.Object{Kind: export.KindMetrics, Key: r.cfg.metricsKey(r.id), ContentType: "text/csv; charset=utf-8"}
 	return r.upload(ctx, object, 1, func(ctx context.Context, w export.Sink, p *Progress) error {
+		job := export.MetricsJob{API: r.aws.CloudWatch, Clock: r.clock, Series: r.target().Series(p.Series), Window: *r.state.Window,
+			Period: time.Duration(r.state.PeriodSeconds) * time.Second, Until: r.until(ctx), From: p.Position.Metrics}
 		if p.UploadID == "" {
-			var err error
-			if p.Series, err = r.target().Discover(ctx, r.aws.CloudWatch, r.clock); err != nil {
-				return err
+			job.Find = func(ctx context.Context) (found []export.Series, err error) {
+				p.Series, err = r.target().Discover(ctx, r.aws.CloudWatch, r.clock)
+				return p.Series, err
 			}
 		}
-		sum, err := export.MetricsJob{API: r.aws.CloudWatch, Clock: r.clock, Series: r.target().Series(p.Series), Window: *r.state.Window,
-			Period: time.Duration(r.state.PeriodSeconds) * time.Second, Until: r.until(ctx), From: p.Position.Metrics}.Write(ctx, w)
+		sum, err := job.Write(ctx, w)
 		if err == nil {
 			r.state.Metrics = &sum
 		}

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/xml"
 	"fmt"
-	"hash"
 	"io"
 	"maps"
 	"os"
@@ -221,7 +220,12 @@ func (s *Service) completeMultipartUpload(x *exchange) error {
 		sums.Write(p.md5)
 		combined.Write(p.checksum)
 	}
-	whole, err := s.join(paths, sum.Algorithm)
+	full := newHash(sum.Algorithm)
+	var reads []io.Writer
+	if sum.Type != composite {
+		reads = append(reads, full)
+	}
+	whole, err := s.join(paths, reads...)
 	if err != nil {
 		return err
 	}
@@ -229,7 +233,7 @@ func (s *Service) completeMultipartUpload(x *exchange) error {
 	if size := x.r.Header.Get("x-amz-mp-object-size"); size != "" && size != strconv.FormatInt(whole.size, 10) {
 		return wire.Errorf(400, "InvalidRequest", "The provided 'x-amz-mp-object-size' header value %s does not match what was computed: %d", size, whole.size)
 	}
-	sum.Value = encode(whole.sum)
+	sum.Value = encode(full)
 	if sum.Type == composite {
 		sum.Value = fmt.Sprintf("%s-%d", encode(combined), len(parts))
 	}
@@ -266,16 +270,18 @@ func (s *Service) completeMultipartUpload(x *exchange) error {
 type joined struct {
 	path string
 	size int64
-	md5  []byte
-	sum  hash.Hash
 }
 
-func (s *Service) join(paths []string, algorithm string) (_ *joined, err error) {
+// join makes one file of several. What is asked to read along gets its bytes; without, they never leave the kernel.
+func (s *Service) join(paths []string, reads ...io.Writer) (_ *joined, err error) {
 	f, err := os.CreateTemp(s.scratch(), "whole-")
 	if err != nil {
 		return nil, err
 	}
-	out, digest := &joined{path: f.Name(), sum: newHash(algorithm)}, md5.New()
+	out, to := &joined{path: f.Name()}, io.Writer(f)
+	if len(reads) > 0 {
+		to = io.MultiWriter(append(reads, f)...)
+	}
 	defer func() {
 		if e := f.Close(); err == nil {
 			err = e
@@ -289,14 +295,13 @@ func (s *Service) join(paths []string, algorithm string) (_ *joined, err error) 
 		if err != nil {
 			return nil, err
 		}
-		n, err := io.Copy(io.MultiWriter(f, digest, out.sum), in)
+		n, err := io.Copy(to, in)
 		_ = in.Close() // only read
 		if err != nil {
 			return nil, err
 		}
 		out.size += n
 	}
-	out.md5 = digest.Sum(nil)
 	return out, nil
 }
 

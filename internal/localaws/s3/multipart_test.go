@@ -36,6 +36,27 @@ func TestMultipart(t *testing.T) {
 	require.Equal(t, types.ChecksumTypeComposite, head.ChecksumType)
 	require.Equal(t, "r", head.Metadata["run"])
 
+	// So does If-Match: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+	over := func(key, etag string) error {
+		created, err := w.CreateMultipartUpload(t.Context(), &sdk.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: &key, ChecksumAlgorithm: types.ChecksumAlgorithmCrc32})
+		require.NoError(t, err)
+		id := created.UploadId
+		part, err := w.UploadPart(t.Context(), &sdk.UploadPartInput{Bucket: aws.String(bucket), Key: &key, UploadId: id, PartNumber: aws.Int32(1), Body: strings.NewReader("new")})
+		require.NoError(t, err)
+		_, err = w.CompleteMultipartUpload(t.Context(), &sdk.CompleteMultipartUploadInput{Bucket: aws.String(bucket), Key: &key, UploadId: id, IfMatch: &etag,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{ETag: part.ETag, PartNumber: aws.Int32(1), ChecksumCRC32: part.ChecksumCRC32}}}})
+		if err != nil {
+			_, e := w.AbortMultipartUpload(t.Context(), &sdk.AbortMultipartUploadInput{Bucket: aws.String(bucket), Key: &key, UploadId: id})
+			require.NoError(t, e)
+		}
+		return err
+	}
+	require.Equal(t, "PreconditionFailed", code(over("big", `"0-1"`)))
+	require.Equal(t, "NoSuchKey", code(over("none", *head.ETag)))
+	require.Equal(t, data, []byte(w.get(t, "big")))
+	require.NoError(t, over("big", *head.ETag))
+	require.Equal(t, "new", w.get(t, "big"))
+
 	// CompleteMultipartUpload keeps the promise of If-None-Match as PutObject does; the uploader then aborts.
 	require.Equal(t, "PreconditionFailed", code(errors.Unwrap(send(t.Context(), "big", aws.String("*")))))
 	left, err := w.ListMultipartUploads(t.Context(), &sdk.ListMultipartUploadsInput{Bucket: aws.String(bucket)})

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"crypto/md5"
 	"encoding/hex"
 	"encoding/xml"
 	"net/http"
@@ -244,14 +245,15 @@ func (s *Service) copyObject(x *exchange) error {
 	} else if fromBucket == x.Bucket && fromKey == x.Key {
 		return wire.Errorf(400, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
-	whole, err := s.join([]string{s.file(fromBucket, fromKey)}, defaultChecksum)
+	sum, crc := md5.New(), newHash(defaultChecksum)
+	whole, err := s.join([]string{s.file(fromBucket, fromKey)}, sum, crc)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.Remove(whole.path) }()
-	m.Key, m.ETag = x.Key, hex.EncodeToString(whole.md5) // a copy is one part, whatever its source was
+	m.Key, m.ETag = x.Key, hex.EncodeToString(sum.Sum(nil)) // a copy is one part, whatever its source was
 	if m.Checksum.Type != fullObject {
-		m.Checksum = checksum{defaultChecksum, encode(whole.sum), fullObject}
+		m.Checksum = checksum{defaultChecksum, encode(crc), fullObject}
 	}
 	if err := s.write(x.Bucket, whole.path, m, cond); err != nil {
 		return err
