@@ -10,7 +10,7 @@ import (
 const SchemaVersion = 1
 
 // Manifest says what ran, what was exported and what is missing. It is written after the other objects; Complete is the commit mark: once
-// true, the manifest and the objects it lists no longer change.
+// true, the manifest and the objects it lists no longer change, unless a person has them exported again and CloudWatch has more by then.
 type Manifest struct {
 	SchemaVersion int             `json:"schema_version"`
 	Name          string          `json:"name"`         // the stack
@@ -110,6 +110,16 @@ type Object struct {
 	Bytes       int64  `json:"bytes"`
 	Rows        int64  `json:"rows"` // lines without the header
 	SHA256      string `json:"sha256"`
+
+	Replaced []Replaced `json:"replaced,omitempty"` // earlier objects under this key, the last one last
+}
+
+// Replaced is an object that a later export, which had more rows, took the place of.
+type Replaced struct {
+	At     time.Time `json:"at"` // when it was replaced
+	Bytes  int64     `json:"bytes"`
+	Rows   int64     `json:"rows"`
+	SHA256 string    `json:"sha256"`
 }
 
 // Metrics sums up what CloudWatch had. Minutes count distinct minutes with at least one datapoint.

@@ -132,7 +132,7 @@ func TestUploadResumes(t *testing.T) {
 	got, err := second.Close()
 	require.NoError(t, err)
 	sum := sha256.Sum256(whole)
-	assert.Equal(t, Object{KindMetrics, "exports/metrics/r.csv", "text/csv", int64(len(whole)), int64(len(whole)/64) - 1, hex.EncodeToString(sum[:])}, got)
+	assert.Equal(t, Object{KindMetrics, "exports/metrics/r.csv", "text/csv", int64(len(whole)), int64(len(whole)/64) - 1, hex.EncodeToString(sum[:]), nil}, got)
 	assert.True(t, bytes.Equal(whole, bucket.objects["exports/metrics/r.csv"].body))
 	assert.Empty(t, bucket.uploads)
 

@@ -73,7 +73,7 @@ type Part struct {
 }
 
 // Upload is a Sink for one new object. It holds one part in memory. Nothing is under the key before Close, and an object that is
-// already there is never replaced.
+// already there is not replaced, unless it is the one that Replaces names.
 type Upload struct {
 	ctx    context.Context
 	api    S3API
@@ -82,6 +82,7 @@ type Upload struct {
 	header int64
 	object Object
 	record func(Progress) error
+	over   *string // ETag of the object that is replaced
 
 	part   []byte
 	sum    hash.Hash
@@ -97,6 +98,9 @@ type Upload struct {
 func NewUpload(ctx context.Context, api S3API, bucket, owner string, header int64, object Object, record func(Progress) error) *Upload {
 	return &Upload{ctx: ctx, api: api, bucket: bucket, owner: owner, header: header, object: object, record: record, sum: sha256.New()}
 }
+
+// Replaces lets Close put the object in the place of the one that has this ETag.
+func (u *Upload) Replaces(etag string) { u.over = &etag }
 
 // Resume goes on where an earlier invocation's upload stood at its last mark.
 func (u *Upload) Resume(p Progress) error {
@@ -200,24 +204,29 @@ func (u *Upload) Close() (Object, error) {
 	if u.id == nil {
 		u.take()
 		_, err = u.api.PutObject(u.ctx, &s3.PutObjectInput{Bucket: &u.bucket, Key: &u.object.Key, ContentType: &u.object.ContentType,
-			Metadata: map[string]string{Metadata: u.owner}, Body: bytes.NewReader(u.part), IfNoneMatch: aws.String("*")})
+			Metadata: map[string]string{Metadata: u.owner}, Body: bytes.NewReader(u.part), IfNoneMatch: u.none(), IfMatch: u.over})
 	} else {
 		err = u.complete()
 	}
+	object := u.object
+	object.SHA256 = hex.EncodeToString(u.sum.Sum(nil))
+	object.Rows -= u.header
 	switch code := errorCode(err); {
 	case err == nil:
 		u.closed, u.part = true, nil
-		u.object.SHA256 = hex.EncodeToString(u.sum.Sum(nil))
-		u.object.Rows -= u.header
-		return u.object, nil
+		return object, nil
 	case code == "PreconditionFailed", code == "NoSuchUpload":
 		// NoSuchUpload: a Complete whose answer was lost is sent again by the SDK, and finds the upload gone.
 		u.part = nil
-		object, err := u.adopt(err)
-		if err == nil {
-			u.Abort()
+		found, _, e := ReadBack(u.ctx, u.api, u.bucket, u.owner, u.header, object)
+		if e == nil && u.over != nil && found.SHA256 != object.SHA256 {
+			e = errors.New("someone changed it meanwhile")
 		}
-		return object, err
+		if e != nil {
+			return Object{}, u.fail("finish", errors.Join(err, e))
+		}
+		u.Abort()
+		return found, nil
 	}
 	return Object{}, u.fail("finish", err)
 }
@@ -237,35 +246,64 @@ func (u *Upload) complete() error {
 		}
 	}
 	_, err := u.api.CompleteMultipartUpload(u.ctx, &s3.CompleteMultipartUploadInput{Bucket: &u.bucket, Key: &u.object.Key, UploadId: u.id,
-		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}, IfNoneMatch: aws.String("*")})
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}, IfNoneMatch: u.none(), IfMatch: u.over})
 	return err
 }
 
-// adopt records the object that is there, if it is this run's.
-func (u *Upload) adopt(cause error) (Object, error) {
-	out, err := u.api.GetObject(u.ctx, &s3.GetObjectInput{Bucket: &u.bucket, Key: &u.object.Key})
+// none is the condition that there is no object yet.
+func (u *Upload) none() *string {
+	if u.over != nil {
+		return nil
+	}
+	return aws.String("*")
+}
+
+// ReadBack is the record and the ETag of the object that is there, if it is the owner's; *ForeignError says that it is not.
+func ReadBack(ctx context.Context, api S3API, bucket, owner string, header int64, object Object) (Object, string, error) {
+	out, err := api.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &object.Key})
 	if err != nil {
-		return Object{}, u.fail("finish", errors.Join(cause, err))
+		return Object{}, "", fmt.Errorf("read back s3://%s/%s: %w", bucket, object.Key, err)
 	}
 	defer out.Body.Close()
-	if owner := out.Metadata[Metadata]; owner != u.owner {
-		return Object{}, &ForeignError{Bucket: u.bucket, Key: u.object.Key, Owner: owner, Want: u.owner}
+	if got := out.Metadata[Metadata]; got != owner {
+		return Object{}, "", &ForeignError{Bucket: bucket, Key: object.Key, Owner: got, Want: owner}
 	}
-	found := Object{Kind: u.object.Kind, Key: u.object.Key, ContentType: u.object.ContentType, Rows: -u.header}
-	sum, buffer := sha256.New(), make([]byte, 1<<20)
-	for {
-		n, err := out.Body.Read(buffer)
-		sum.Write(buffer[:n])
-		found.Bytes += int64(n)
-		found.Rows += int64(bytes.Count(buffer[:n], []byte{'\n'}))
-		if err == io.EOF {
-			found.SHA256 = hex.EncodeToString(sum.Sum(nil))
-			return found, nil
-		}
-		if err != nil {
-			return Object{}, u.fail("read back", err)
-		}
+	t := NewTally(header, object)
+	if _, err := io.Copy(t, out.Body); err != nil {
+		return Object{}, "", fmt.Errorf("read back s3://%s/%s: %w", bucket, object.Key, err)
 	}
+	return t.Object(), aws.ToString(out.ETag), nil
+}
+
+// Tally is a Sink that keeps of the bytes only what an object's record says of them.
+type Tally struct {
+	object Object
+	sum    hash.Hash
+}
+
+// NewTally begins an object of this kind, key and content type; header is the number of lines at its top that are no rows.
+func NewTally(header int64, object Object) *Tally {
+	return &Tally{Object{Kind: object.Kind, Key: object.Key, ContentType: object.ContentType, Rows: -header}, sha256.New()}
+}
+
+// Write counts p.
+func (t *Tally) Write(p []byte) (int, error) {
+	t.object.Bytes += int64(len(p))
+	t.object.Rows += int64(bytes.Count(p, []byte{'\n'}))
+	return t.sum.Write(p)
+}
+
+// Due is never.
+func (t *Tally) Due() bool { return false }
+
+// Mark is not asked for.
+func (t *Tally) Mark(Position) error { return nil }
+
+// Object is the record of what was written.
+func (t *Tally) Object() Object {
+	o := t.object
+	o.SHA256 = hex.EncodeToString(t.sum.Sum(nil))
+	return o
 }
 
 // Abort gives the upload up, so that no part of it stays in the bucket. After Close it does nothing.

@@ -54,7 +54,7 @@ func TestUpload(t *testing.T) {
 			got, err := u.Close()
 			require.NoError(t, err)
 			sum := sha256.Sum256(body)
-			assert.Equal(t, Object{KindMetrics, "exports/metrics/r.csv", "text/csv", int64(len(body)), int64(len(body)/64) - 1, hex.EncodeToString(sum[:])}, got)
+			assert.Equal(t, Object{KindMetrics, "exports/metrics/r.csv", "text/csv", int64(len(body)), int64(len(body)/64) - 1, hex.EncodeToString(sum[:]), nil}, got)
 			assert.True(t, bytes.Equal(body, bucket.objects["exports/metrics/r.csv"].body))
 			assert.Equal(t, "perf/2026-11-23T03-08-09Z", bucket.objects["exports/metrics/r.csv"].meta["run"])
 			assert.Empty(t, bucket.uploads)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -107,13 +108,25 @@ func (r *run) exportLogs(ctx context.Context) error {
 	})
 }
 
+// writer writes an object from Progress on.
+type writer func(context.Context, export.Sink, *Progress) error
+
 // upload makes one object, unless it is there and on record, and puts it on record. When the time is up it leaves the upload open, for the
 // next invocation to carry on from its last part; after an error it leaves nothing.
-func (r *run) upload(ctx context.Context, object export.Object, header int64, write func(context.Context, export.Sink, *Progress) error) error {
+func (r *run) upload(ctx context.Context, object export.Object, header int64, write writer) error {
+	if r.action == ActionExport && r.state.Complete && r.recordOf(object.Kind) != nil {
+		return r.renew(ctx, object, header, write)
+	}
 	there, err := r.there(ctx, object)
 	if there || err != nil {
 		return err
 	}
+	return r.make(ctx, object, "", header, write)
+}
+
+// make makes one object, in the place of the one with the ETag over, if that is set.
+func (r *run) make(ctx context.Context, object export.Object, over string, header int64, write writer) error {
+	var err error
 	p := r.state.Progress
 	if p != nil && p.Object.Kind != object.Kind {
 		return pending("the upload of s3://" + r.cfg.Bucket + "/" + p.Object.Key + " goes first")
@@ -130,16 +143,60 @@ func (r *run) upload(ctx context.Context, object export.Object, header int64, wr
 			p = &Progress{ToolVersion: toolVersion()}
 		}
 	}
-	if object, err = r.fill(ctx, *p, object, header, write); err != nil {
+	if object, err = r.fill(ctx, *p, object, over, header, write); err != nil {
 		return err
+	}
+	return r.keep(ctx, object)
+}
+
+// keep puts an object on record.
+func (r *run) keep(ctx context.Context, object export.Object) error {
+	if before := r.recordOf(object.Kind); before != nil {
+		object.Replaced = before.Replaced
+		if before.SHA256 != object.SHA256 {
+			object.Replaced = append(slices.Clone(before.Replaced), export.Replaced{At: r.clock.Now().UTC().Truncate(time.Second), Bytes: before.Bytes, Rows: before.Rows, SHA256: before.SHA256})
+			r.news = append(r.news, fmt.Sprintf("%s has %d rows instead of %d", object.Key, object.Rows, before.Rows))
+		}
 	}
 	r.state.Progress = nil
 	r.state.Objects = append(slices.DeleteFunc(r.state.Objects, func(o export.Object) bool { return o.Kind == object.Kind }), object)
 	return r.save(ctx)
 }
 
+// renew reads what an object of a complete run was made of again, because a person asked for it. If CloudWatch has more rows by now, as
+// datapoints that came late, the object is replaced; same bytes, or fewer rows, change nothing.
+func (r *run) renew(ctx context.Context, object export.Object, header int64, write writer) error {
+	r.state.Progress = nil // of an earlier attempt at this
+	if _, err := r.sweep(ctx, object.Key, ""); err != nil {
+		return err
+	}
+	known, metrics, logs := *r.recordOf(object.Kind), r.state.Metrics, r.state.Logs
+	there, etag, err := export.ReadBack(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.owner(r.id), header, object)
+	if notFound(err) {
+		return r.make(ctx, object, "", header, write)
+	}
+	if err != nil {
+		return err
+	}
+	now := export.NewTally(header, object)
+	if err := write(ctx, now, &Progress{}); err != nil {
+		r.state.Metrics, r.state.Logs = metrics, logs
+		return err
+	}
+	switch fresh := now.Object(); {
+	case fresh.SHA256 == there.SHA256 && fresh.SHA256 != known.SHA256: // an earlier attempt at this was cut off before it could say so
+		return r.keep(ctx, there)
+	case there.SHA256 != known.SHA256:
+		err = fmt.Errorf("s3://%s/%s has sha256 %s, but %s was exported: someone changed it; remove it and run `mage export`", r.cfg.Bucket, object.Key, there.SHA256, known.SHA256)
+	case fresh.Rows > known.Rows:
+		return r.make(ctx, object, etag, header, write)
+	}
+	r.state.Metrics, r.state.Logs = metrics, logs
+	return err
+}
+
 // fill writes one object from p on. A call that hangs cannot eat the reserve.
-func (r *run) fill(all context.Context, p Progress, object export.Object, header int64, write func(context.Context, export.Sink, *Progress) error) (export.Object, error) {
+func (r *run) fill(all context.Context, p Progress, object export.Object, over string, header int64, write writer) (export.Object, error) {
 	ctx, cancel := context.WithCancel(all)
 	defer cancel()
 	defer time.AfterFunc(r.left(all)-reserve, cancel).Stop()
@@ -152,6 +209,9 @@ func (r *run) fill(all context.Context, p Progress, object export.Object, header
 		return err
 	})
 	var err error
+	if over != "" {
+		u.Replaces(over)
+	}
 	if p.UploadID != "" {
 		err = u.Resume(p.Progress)
 	}
@@ -231,7 +291,7 @@ func (r *run) sweep(ctx context.Context, key, keep string) (kept bool, err error
 	return kept, nil
 }
 
-// writeManifest says what is there so far. A complete manifest is never replaced.
+// writeManifest says what is there so far. A complete manifest stays as it is while its objects do.
 func (r *run) writeManifest(ctx context.Context) error {
 	key := r.cfg.ManifestKey(r.id)
 	complete := r.state.LoadStopped && (r.state.Window == nil || r.recordOf(export.KindMetrics) != nil && r.recordOf(export.KindLogs) != nil)
@@ -241,7 +301,7 @@ func (r *run) writeManifest(ctx context.Context) error {
 	}
 	if there != nil {
 		before, err := export.ParseManifest(there)
-		if err == nil && before.Complete {
+		if err == nil && before.Complete && (!complete || reflect.DeepEqual(before.Objects, r.objects())) {
 			r.state.Complete = true
 			return nil
 		}
@@ -258,12 +318,7 @@ func (r *run) manifest(complete bool) export.Manifest {
 	m := export.Manifest{SchemaVersion: export.SchemaVersion, Name: r.cfg.Name, Run: r.id, ToolVersion: toolVersion(), Complete: complete,
 		CreatedAt: r.clock.Now().UTC().Truncate(time.Second), Attempts: r.state.Attempts, APIEndpoint: r.aws.Endpoint, Region: r.aws.Region, Window: r.state.Window, LoadStart: r.state.LoadStart,
 		Settings: json.RawMessage(r.cfg.Settings), Membership: r.state.Membership, Tasks: append([]export.Task{}, r.state.Tasks...),
-		Objects: []export.Object{}, Metrics: r.state.Metrics, Logs: r.state.Logs, Warnings: append([]string{}, r.state.Warnings...)}
-	for _, kind := range []string{export.KindMetrics, export.KindLogs} {
-		if o := r.recordOf(kind); o != nil {
-			m.Objects = append(m.Objects, *o)
-		}
-	}
+		Objects: r.objects(), Metrics: r.state.Metrics, Logs: r.state.Logs, Warnings: append([]string{}, r.state.Warnings...)}
 	if m.Metrics != nil {
 		for _, s := range m.Metrics.Sources {
 			if s.MinutesFound < m.Metrics.MinutesExpected {
@@ -277,6 +332,17 @@ func (r *run) manifest(complete bool) export.Manifest {
 	}
 	m.Warnings = append(m.Warnings, r.troubles()...)
 	return m
+}
+
+// objects are those on record, in the manifest's order.
+func (r *run) objects() []export.Object {
+	all := []export.Object{}
+	for _, kind := range []string{export.KindMetrics, export.KindLogs} {
+		if o := r.recordOf(kind); o != nil {
+			all = append(all, *o)
+		}
+	}
+	return all
 }
 
 // toolVersion is the module's version in the binary, or its commit.

@@ -171,6 +171,7 @@ type run struct {
 
 	waiting  []string // what only needs time
 	failures []error
+	news     []string // what an export again has changed
 }
 
 // holder names this invocation. Lambda's retries of one event carry one request id, so a retry need not wait for the attempt that died.

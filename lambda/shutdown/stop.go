@@ -61,7 +61,8 @@ func (r *run) stop(ctx context.Context) (Answer, error) {
 	return r.answer(StatusDone, "nothing of the run is left but its objects"), nil
 }
 
-// export does the exports of an ended run again, where they are not done: `mage export`. The run's record says what they cover.
+// export does the exports of an ended run where they are not done, and looks whether CloudWatch has more of those that are: `mage export`.
+// The run's record says what they cover.
 func (r *run) export(ctx context.Context) (Answer, error) {
 	text, _, err := r.store.get(ctx, r.cfg.StateKey(r.id))
 	if err != nil {
@@ -75,6 +76,7 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 		return Answer{}, err
 	}
 	defer r.release(ctx)
+	complete := r.state.Complete
 	if !r.state.LoadStopped {
 		return Answer{}, fmt.Errorf("run %s: its load was not seen to stop; run `mage stop`", r.id)
 	}
@@ -85,6 +87,12 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 	}
 	if err := r.failed(); err != nil {
 		return r.answer(StatusPending, strings.Join(r.troubles(), "; ")), err
+	}
+	switch {
+	case len(r.news) > 0:
+		return r.answer(StatusDone, "replaced: "+strings.Join(r.news, "; ")), nil
+	case complete:
+		return r.answer(StatusDone, "nothing to add: CloudWatch has no more than was exported"), nil
 	}
 	return r.answer(StatusDone, "exported"), nil
 }

@@ -436,52 +436,6 @@ func TestNotifyDoesNotHoldTheRun(t *testing.T) {
 	w.assertEnded(t)
 }
 
-func TestExportAgain(t *testing.T) {
-	w := newWorld()
-	export := func() (Answer, error) {
-		return New(w.cfg, w.clients(), w).Handle(t.Context(), Event{Action: ActionExport, Run: runID})
-	}
-	_, err := export()
-	require.ErrorContains(t, err, "s3://bucket/"+stateKey+" does not exist")
-
-	w.before = func(_ int, op string) error {
-		if op == "GetLogEvents" {
-			return apiError("ServiceUnavailable")
-		}
-		return nil
-	}
-	_, err = w.handle("stop", ActionStop)
-	require.Error(t, err)
-	_, err = export()
-	require.Error(t, err)
-	w.revive()
-	metrics := w.objects[metricsKey]
-	answer, err := export()
-	require.NoError(t, err)
-	assert.Equal(t, Answer{runID, "export", StatusDone, "exported", "s3://bucket/" + manifestKey}, answer)
-	assert.Contains(t, w.text(logsKey), "Totals 100")
-	assert.Same(t, metrics, w.objects[metricsKey], "what was there is not made again")
-	_, err = w.tick()
-	require.NoError(t, err)
-	w.assertEnded(t)
-
-	before := len(w.calls)
-	manifest := w.objects[manifestKey]
-	_, err = export()
-	require.NoError(t, err, "long after the run")
-	assert.Same(t, manifest, w.objects[manifestKey])
-	assert.NotContains(t, w.calls[before:], "GetMetricData")
-
-	text := w.text(logsKey)
-	delete(w.objects, logsKey)
-	_, err = export()
-	require.NoError(t, err)
-	assert.Equal(t, text, w.text(logsKey), "a removed object comes back with the same bytes")
-	w.objects[logsKey].body = []byte("x")
-	_, err = export()
-	require.ErrorContains(t, err, "has 1 bytes")
-}
-
 func TestWhileHeld(t *testing.T) {
 	w := newWorld()
 	w.before = func(_ int, op string) error {

@@ -1,0 +1,153 @@
+package shutdown
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// again is a person's `mage export`.
+func (w *world) again() (Answer, error) {
+	return New(w.cfg, w.clients(), w).Handle(context.Background(), Event{Action: ActionExport, Run: runID})
+}
+
+func TestExportAgain(t *testing.T) {
+	w := newWorld()
+	_, err := w.again()
+	require.ErrorContains(t, err, "s3://bucket/"+stateKey+" does not exist")
+
+	w.before = func(_ int, op string) error {
+		if op == "GetLogEvents" {
+			return apiError("ServiceUnavailable")
+		}
+		return nil
+	}
+	_, err = w.handle("stop", ActionStop)
+	require.Error(t, err)
+	_, err = w.again()
+	require.Error(t, err)
+	w.revive()
+	metrics := w.objects[metricsKey]
+	answer, err := w.again()
+	require.NoError(t, err)
+	assert.Equal(t, Answer{runID, "export", StatusDone, "exported", "s3://bucket/" + manifestKey}, answer)
+	assert.Contains(t, w.text(logsKey), "Totals 100")
+	assert.Same(t, metrics, w.objects[metricsKey], "what was there is not made again")
+	_, err = w.tick()
+	require.NoError(t, err)
+	w.assertEnded(t)
+
+	objects := maps.Clone(w.objects)
+	delete(objects, stateKey)
+	answer, err = w.again()
+	require.NoError(t, err, "long after the run")
+	assert.Equal(t, "nothing to add: CloudWatch has no more than was exported", answer.Message)
+	for key, o := range objects {
+		assert.Same(t, o, w.objects[key], "%s is not written again", key)
+	}
+
+	text := w.text(logsKey)
+	delete(w.objects, logsKey)
+	_, err = w.again()
+	require.NoError(t, err)
+	assert.Equal(t, text, w.text(logsKey), "a removed object comes back with the same bytes")
+	w.objects[logsKey].body = []byte("x")
+	_, err = w.again()
+	require.ErrorContains(t, err, "someone changed it")
+}
+
+// late is a world whose last datapoints came when nobody waited for them any more, and whose log got a word more, at that time, of so many bytes.
+func late(t *testing.T, bytes int) *world {
+	t.Helper()
+	w := newWorld()
+	w.clock, w.lag = at("2026-11-23T04:22:00Z"), 6*time.Minute
+	_, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	w.assertEnded(t)
+	require.Contains(t, strings.Join(w.manifest(t).Warnings, "\n"), "metrics of perf-001: ", "what never came is named")
+	w.pass(time.Hour)
+	w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:22:40 "+strings.Repeat("late ", bytes/5))
+	return w
+}
+
+func TestExportAgainReplacesWhatIsPoorer(t *testing.T) {
+	prompt := newWorld()
+	_, err := prompt.handle("stop", ActionStop)
+	require.NoError(t, err)
+	w := late(t, 10)
+	before := w.manifest(t)
+	answer, err := w.again()
+	require.NoError(t, err)
+	m := w.manifest(t)
+	require.True(t, m.Complete)
+	for i, o := range m.Objects {
+		old := before.Objects[i]
+		require.Len(t, o.Replaced, 1)
+		assert.WithinDuration(t, w.Now(), o.Replaced[0].At, time.Minute)
+		assert.Equal(t, []export.Replaced{{At: o.Replaced[0].At, Bytes: old.Bytes, Rows: old.Rows, SHA256: old.SHA256}}, o.Replaced)
+		assert.Greater(t, o.Rows, old.Rows)
+		assert.EqualValues(t, len(w.text(o.Key)), o.Bytes)
+		assert.Contains(t, answer.Message, fmt.Sprintf("%s has %d rows instead of %d", o.Key, o.Rows, old.Rows))
+	}
+	assert.Equal(t, prompt.text(metricsKey), w.text(metricsKey), "as if nothing had come late")
+	assert.Equal(t, before.Logs.Events+1, m.Logs.Events)
+	assert.NotContains(t, strings.Join(m.Warnings, "\n"), "metrics of perf-001: ", "no gap is left")
+	assert.Empty(t, w.uploads)
+
+	objects := maps.Clone(w.objects)
+	delete(objects, stateKey)
+	w.lag = 24 * time.Hour // CloudWatch has forgotten them
+	_, err = w.again()
+	require.NoError(t, err)
+	for key, o := range objects {
+		assert.Same(t, o, w.objects[key], "%s: poorer never replaces richer", key)
+	}
+	assert.Equal(t, m.Metrics, w.manifest(t).Metrics)
+}
+
+// Killed at its k-th call, before or after the call had its effect, the next try ends where an undisturbed one does.
+func TestExportAgainKilledAtEveryCall(t *testing.T) {
+	for _, bytes := range []int{10, 10_000_000} {
+		undisturbed := late(t, bytes)
+		begun := len(undisturbed.calls)
+		_, err := undisturbed.again()
+		require.NoError(t, err)
+		want, calls := undisturbed.manifest(t), undisturbed.calls[begun:]
+		first, last := 0, len(calls)
+		if bytes > 10 { // around the multipart upload
+			first, last = slices.Index(calls, "CreateMultipartUpload")-1, slices.Index(calls, "CompleteMultipartUpload")+2
+		}
+		for k := first; k < last; k++ {
+			for _, effect := range []bool{false, true} {
+				w := late(t, bytes)
+				was := []string{w.text(metricsKey), w.text(logsKey)}
+				w.kill(k+1, effect)
+				_, _ = w.again()
+				for i, key := range []string{metricsKey, logsKey} {
+					require.True(t, slices.Contains([]string{was[i], undisturbed.text(key)}, w.text(key)), "%s is the old or the new one", key)
+				}
+				w.revive()
+				w.pass(time.Hour)
+				_, err := w.again()
+				require.NoError(t, err, "killed at call %d, %s", k+1, calls[k])
+				require.Empty(t, w.uploads)
+				got := same(w.manifest(t))
+				for i := range got.Objects {
+					require.Len(t, got.Objects[i].Replaced, 1)
+					got.Objects[i].Replaced[0].At = want.Objects[i].Replaced[0].At
+				}
+				require.Equal(t, same(want), got, "killed at call %d, %s", k+1, calls[k])
+				require.True(t, undisturbed.text(metricsKey) == w.text(metricsKey) && undisturbed.text(logsKey) == w.text(logsKey))
+			}
+		}
+	}
+}

@@ -1,0 +1,123 @@
+package shutdown
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+// S3
+
+func (w *world) store(key string, body []byte, meta map[string]string, ifMatch, ifNoneMatch *string) (*string, error) {
+	o := w.objects[key]
+	if o != nil && ifNoneMatch != nil || ifMatch != nil && o != nil && o.etag != *ifMatch {
+		return nil, apiError("PreconditionFailed")
+	}
+	if ifMatch != nil && o == nil {
+		return nil, &s3types.NoSuchKey{}
+	}
+	w.version++
+	w.objects[key] = &object{body, meta, fmt.Sprint("etag-", w.version)}
+	return &w.objects[key].etag, nil
+}
+
+func (w *world) PutObject(_ context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+	return call(w, "PutObject", func() (*s3.PutObjectOutput, error) {
+		body, _ := io.ReadAll(in.Body)
+		etag, err := w.store(*in.Key, body, in.Metadata, in.IfMatch, in.IfNoneMatch)
+		return &s3.PutObjectOutput{ETag: etag}, err
+	})
+}
+
+func (w *world) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
+	return call(w, "GetObject", func() (*s3.GetObjectOutput, error) {
+		o := w.objects[*in.Key]
+		if o == nil {
+			return nil, &s3types.NoSuchKey{}
+		}
+		return &s3.GetObjectOutput{Body: io.NopCloser(bytes.NewReader(o.body)), Metadata: o.meta, ETag: &o.etag}, nil
+	})
+}
+
+func (w *world) HeadObject(_ context.Context, in *s3.HeadObjectInput, _ ...func(*s3.Options)) (*s3.HeadObjectOutput, error) {
+	return call(w, "HeadObject", func() (*s3.HeadObjectOutput, error) {
+		o := w.objects[*in.Key]
+		if o == nil {
+			return nil, &s3types.NotFound{}
+		}
+		return &s3.HeadObjectOutput{Metadata: o.meta, ContentLength: aws.Int64(int64(len(o.body)))}, nil
+	})
+}
+
+func (w *world) DeleteObject(_ context.Context, in *s3.DeleteObjectInput, _ ...func(*s3.Options)) (*s3.DeleteObjectOutput, error) {
+	return call(w, "DeleteObject", func() (*s3.DeleteObjectOutput, error) {
+		delete(w.objects, *in.Key)
+		return &s3.DeleteObjectOutput{}, nil
+	})
+}
+
+func (w *world) CreateMultipartUpload(_ context.Context, in *s3.CreateMultipartUploadInput, _ ...func(*s3.Options)) (*s3.CreateMultipartUploadOutput, error) {
+	return call(w, "CreateMultipartUpload", func() (*s3.CreateMultipartUploadOutput, error) {
+		w.version++
+		id := fmt.Sprint("upload-", w.version)
+		w.uploads[id] = &upload{*in.Key, in.Metadata, map[int32][]byte{}}
+		return &s3.CreateMultipartUploadOutput{UploadId: &id}, nil
+	})
+}
+
+func (w *world) UploadPart(_ context.Context, in *s3.UploadPartInput, _ ...func(*s3.Options)) (*s3.UploadPartOutput, error) {
+	return call(w, "UploadPart", func() (*s3.UploadPartOutput, error) {
+		u := w.uploads[*in.UploadId]
+		if u == nil {
+			return nil, apiError("NoSuchUpload")
+		}
+		u.parts[*in.PartNumber], _ = io.ReadAll(in.Body)
+		return &s3.UploadPartOutput{ETag: aws.String("part")}, nil
+	})
+}
+
+func (w *world) CompleteMultipartUpload(_ context.Context, in *s3.CompleteMultipartUploadInput, _ ...func(*s3.Options)) (*s3.CompleteMultipartUploadOutput, error) {
+	return call(w, "CompleteMultipartUpload", func() (*s3.CompleteMultipartUploadOutput, error) {
+		u := w.uploads[*in.UploadId]
+		if u == nil {
+			return nil, apiError("NoSuchUpload")
+		}
+		var body []byte
+		for _, p := range in.MultipartUpload.Parts {
+			body = append(body, u.parts[*p.PartNumber]...)
+		}
+		if _, err := w.store(*in.Key, body, u.meta, in.IfMatch, in.IfNoneMatch); err != nil {
+			return nil, err
+		}
+		delete(w.uploads, *in.UploadId)
+		return &s3.CompleteMultipartUploadOutput{}, nil
+	})
+}
+
+func (w *world) AbortMultipartUpload(_ context.Context, in *s3.AbortMultipartUploadInput, _ ...func(*s3.Options)) (*s3.AbortMultipartUploadOutput, error) {
+	return call(w, "AbortMultipartUpload", func() (*s3.AbortMultipartUploadOutput, error) {
+		if w.uploads[*in.UploadId] == nil {
+			return nil, apiError("NoSuchUpload")
+		}
+		delete(w.uploads, *in.UploadId)
+		return &s3.AbortMultipartUploadOutput{}, nil
+	})
+}
+
+func (w *world) ListMultipartUploads(_ context.Context, in *s3.ListMultipartUploadsInput, _ ...func(*s3.Options)) (*s3.ListMultipartUploadsOutput, error) {
+	return call(w, "ListMultipartUploads", func() (*s3.ListMultipartUploadsOutput, error) {
+		out := &s3.ListMultipartUploadsOutput{}
+		for id, u := range w.uploads {
+			if strings.HasPrefix(u.key, *in.Prefix) {
+				out.Uploads = append(out.Uploads, s3types.MultipartUpload{Key: &u.key, UploadId: &id})
+			}
+		}
+		return out, nil
+	})
+}

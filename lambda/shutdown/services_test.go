@@ -1,0 +1,182 @@
+package shutdown
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	logstypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// What the world answers, as AWS would; its S3 is in bucket_test.go.
+
+// ECS
+
+func (w *world) DescribeServices(_ context.Context, in *ecs.DescribeServicesInput, _ ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
+	return call(w, "DescribeServices", func() (*ecs.DescribeServicesOutput, error) {
+		if !w.service {
+			return &ecs.DescribeServicesOutput{Failures: []ecstypes.Failure{{Reason: aws.String("MISSING")}}}, nil
+		}
+		running := w.desired
+		if w.stuck {
+			running = int32(len(w.tasks))
+		}
+		return &ecs.DescribeServicesOutput{Services: []ecstypes.Service{{Status: aws.String("ACTIVE"), DesiredCount: w.desired, RunningCount: running,
+			CreatedAt: aws.Time(at("2026-11-23T03:19:00Z"))}}}, nil
+	})
+}
+
+func (w *world) UpdateService(_ context.Context, in *ecs.UpdateServiceInput, _ ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error) {
+	return call(w, "UpdateService", func() (*ecs.UpdateServiceOutput, error) {
+		w.desired = *in.DesiredCount
+		return &ecs.UpdateServiceOutput{}, nil
+	})
+}
+
+func (w *world) ListTasks(_ context.Context, in *ecs.ListTasksInput, _ ...func(*ecs.Options)) (*ecs.ListTasksOutput, error) {
+	return call(w, "ListTasks", func() (*ecs.ListTasksOutput, error) {
+		out := &ecs.ListTasksOutput{}
+		if !w.service {
+			return nil, &ecstypes.ServiceNotFoundException{}
+		}
+		if running := w.desired > 0; running == (in.DesiredStatus == ecstypes.DesiredStatusRunning) {
+			for _, t := range w.tasks {
+				out.TaskArns = append(out.TaskArns, *t.TaskArn)
+			}
+		}
+		return out, nil
+	})
+}
+
+func (w *world) DescribeTasks(_ context.Context, in *ecs.DescribeTasksInput, _ ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error) {
+	return call(w, "DescribeTasks", func() (*ecs.DescribeTasksOutput, error) {
+		out := &ecs.DescribeTasksOutput{}
+		for _, t := range w.tasks {
+			if !slices.Contains(in.Tasks, *t.TaskArn) {
+				continue
+			}
+			t.LastStatus = aws.String("STOPPED")
+			if w.desired > 0 || w.stuck {
+				t.LastStatus, t.StoppedAt, t.StopCode, t.StoppedReason, t.Containers = aws.String("RUNNING"), nil, "", nil, nil
+			}
+			out.Tasks = append(out.Tasks, t)
+		}
+		return out, nil
+	})
+}
+
+// CloudWatch: a few metrics, a datapoint a minute from 03:10 to 04:30, whose value follows from the series and the minute.
+
+var published = []string{"CurrConnections", "CurrItems", "CPUUtilization", "MemoryUtilization"}
+
+func (w *world) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
+	return call(w, "GetMetricData", func() (*cloudwatch.GetMetricDataOutput, error) {
+		out := &cloudwatch.GetMetricDataOutput{}
+		for _, q := range in.MetricDataQueries {
+			r := cwtypes.MetricDataResult{Id: q.Id, StatusCode: cwtypes.StatusCodeComplete}
+			m := q.MetricStat.Metric
+			if slices.Contains(published, *m.MetricName) {
+				end := at("2026-11-23T04:30:00Z")
+				for minute := at("2026-11-23T03:10:00Z"); minute.Before(end) && !minute.Add(w.lag).After(w.clock); minute = minute.Add(time.Minute) {
+					if minute.Before(in.StartTime.Truncate(time.Minute)) || !minute.Before(*in.EndTime) {
+						continue
+					}
+					h := fnv.New32()
+					fmt.Fprint(h, *m.MetricName, export.FormatDimensions(m.Dimensions), *q.MetricStat.Stat, minute.Unix())
+					r.Timestamps, r.Values = append(r.Timestamps, minute), append(r.Values, float64(h.Sum32()%1000)/8)
+				}
+			}
+			out.MetricDataResults = append(out.MetricDataResults, r)
+		}
+		return out, nil
+	})
+}
+
+func (w *world) ListMetrics(_ context.Context, in *cloudwatch.ListMetricsInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.ListMetricsOutput, error) {
+	return call(w, "ListMetrics", func() (*cloudwatch.ListMetricsOutput, error) {
+		out := &cloudwatch.ListMetricsOutput{}
+		if node := w.cfg.Cache.Serverless == ""; node && *in.Namespace == export.NamespaceCache {
+			out.Metrics = []cwtypes.Metric{{Namespace: in.Namespace, MetricName: aws.String("CurrConnections"), Dimensions: []cwtypes.Dimension{
+				{Name: aws.String("CacheClusterId"), Value: aws.String("perf-001")}, {Name: aws.String("CacheNodeId"), Value: aws.String("0001")}}}}
+		}
+		return out, nil
+	})
+}
+
+// Logs
+
+func (w *world) DescribeLogStreams(_ context.Context, in *cloudwatchlogs.DescribeLogStreamsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
+	return call(w, "DescribeLogStreams", func() (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
+		group, ok := w.streams[*in.LogGroupName]
+		if !ok {
+			return nil, &logstypes.ResourceNotFoundException{}
+		}
+		out := &cloudwatchlogs.DescribeLogStreamsOutput{}
+		for _, name := range slices.Sorted(maps.Keys(group)) {
+			out.LogStreams = append(out.LogStreams, logstypes.LogStream{LogStreamName: &name})
+		}
+		return out, nil
+	})
+}
+
+func (w *world) GetLogEvents(_ context.Context, in *cloudwatchlogs.GetLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error) {
+	return call(w, "GetLogEvents", func() (*cloudwatchlogs.GetLogEventsOutput, error) {
+		events, ok := w.streams[*in.LogGroupName][*in.LogStreamName]
+		if !ok {
+			return nil, &logstypes.ResourceNotFoundException{}
+		}
+		out := &cloudwatchlogs.GetLogEventsOutput{NextForwardToken: aws.String("f/end")}
+		if in.NextToken != nil {
+			return out, nil
+		}
+		for _, e := range events {
+			when := at("2026-11-23T" + e[:8] + "Z").UnixMilli()
+			if when >= *in.StartTime && when < *in.EndTime {
+				out.Events = append(out.Events, logstypes.OutputLogEvent{Timestamp: &when, Message: aws.String(e[9:])})
+			}
+		}
+		return out, nil
+	})
+}
+
+// Scheduler and SNS
+
+func (w *world) GetSchedule(_ context.Context, in *scheduler.GetScheduleInput, _ ...func(*scheduler.Options)) (*scheduler.GetScheduleOutput, error) {
+	return call(w, "GetSchedule", func() (*scheduler.GetScheduleOutput, error) {
+		if s := w.schedules[*in.Name]; s != nil {
+			return s, nil
+		}
+		return nil, &schedulertypes.ResourceNotFoundException{}
+	})
+}
+
+func (w *world) DeleteSchedule(_ context.Context, in *scheduler.DeleteScheduleInput, _ ...func(*scheduler.Options)) (*scheduler.DeleteScheduleOutput, error) {
+	return call(w, "DeleteSchedule", func() (*scheduler.DeleteScheduleOutput, error) {
+		if w.schedules[*in.Name] == nil {
+			return nil, &schedulertypes.ResourceNotFoundException{}
+		}
+		delete(w.schedules, *in.Name)
+		return &scheduler.DeleteScheduleOutput{}, nil
+	})
+}
+
+func (w *world) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
+	return call(w, "Publish", func() (*sns.PublishOutput, error) {
+		w.published = append(w.published, *in.Subject+"\n"+*in.Message)
+		return &sns.PublishOutput{}, nil
+	})
+}
