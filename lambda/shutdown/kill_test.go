@@ -1,6 +1,7 @@
 package shutdown
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +29,21 @@ func same(m export.Manifest) export.Manifest {
 	return m
 }
 
+// interrupted holds what is promised at any time: nothing half under a final key, and no open upload but the one that the record names.
+func (w *world) interrupted(t *testing.T, whole *world) {
+	t.Helper()
+	for _, key := range []string{metricsKey, logsKey} {
+		require.True(t, w.text(key) == "" || w.text(key) == whole.text(key), "%s is whole or not there", key)
+	}
+	require.LessOrEqual(t, len(w.uploads), 1)
+	for id := range w.uploads {
+		var state State
+		require.NoError(t, json.Unmarshal([]byte(w.text(stateKey)), &state))
+		require.NotNil(t, state.Progress, "an upload is open that no record names")
+		require.Contains(t, []string{"", id}, state.Progress.UploadID)
+	}
+}
+
 // The stop is killed at its k-th call, before or after the call had its effect, for every k; then Lambda's two retries and watch go on.
 func TestKilledAtEveryCall(t *testing.T) {
 	for kind, make := range kinds {
@@ -46,6 +62,7 @@ func killAtEveryCall(t *testing.T, make func() *world) {
 			w := make()
 			w.kill(k, effect)
 			_, _ = w.handle("stop", ActionStop)
+			w.interrupted(t, undisturbed)
 			w.revive()
 			if k%2 == 0 { // without the retries, watch alone must do it
 				for _, wait := range []time.Duration{time.Minute, 2 * time.Minute} {
@@ -85,9 +102,7 @@ func TestKilledInALargeUpload(t *testing.T) {
 			w := large()
 			w.kill(k, effect)
 			_, _ = w.handle("stop", ActionStop)
-			if o := w.objects[logsKey]; o != nil {
-				require.Equal(t, undisturbed.text(logsKey), w.text(logsKey), "whole or not there")
-			}
+			w.interrupted(t, undisturbed)
 			w.revive()
 			for range 4 {
 				_, err := w.tick()
