@@ -83,6 +83,22 @@ func TestLogsAreLossless(t *testing.T) {
 	}
 }
 
+// An event may have 1,024 KB: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+func TestLogsLargeEvents(t *testing.T) {
+	streams, want := map[string][]logEvent{}, 0
+	for i, size := range []int{256 << 10, 1 << 20, 1<<20 - 26} {
+		message := strings.Repeat("0123456\r", size/8)
+		streams["load/a"] = append(streams["load/a"], logEvent{logWindow.Start.UnixMilli() + int64(i), message + strings.Repeat("x", size-len(message))})
+		want += size
+	}
+	var out bytes.Buffer
+	sum, err := logJob(&fakeLogs{size: 2, groups: map[string]map[string][]logEvent{"/perf/load": streams}}).Write(t.Context(), &out)
+	require.NoError(t, err)
+	assert.EqualValues(t, want, sum.Bytes)
+	assert.EqualValues(t, want/8+1, sum.Lines)
+	assert.EqualValues(t, sum.Lines, bytes.Count(out.Bytes(), []byte("\n")))
+}
+
 // The floor is a call for each page and one that finds the end.
 func TestLogCallsAreAtTheFloor(t *testing.T) {
 	streams := map[string][]logEvent{}
@@ -135,6 +151,7 @@ func FuzzLogEvent(f *testing.F) {
 	for _, seed := range []string{"", "plain", "a\nb", "a\r\nb\r\n", "\r\r\r", "[RUN #1] 5%\r", "\x00\xff\xfe", strings.Repeat("x\r", 1000), "\n", "\r\n"} {
 		f.Add([]byte(seed))
 	}
+	f.Add(bytes.Repeat([]byte("5%\r\x00\xe9"), 256<<10/5))
 	f.Fuzz(func(t *testing.T, message []byte) {
 		const prefix = "[2026-11-23T03:00:00.000Z] [load/memtier/abc] "
 		before := []byte("before\n")
