@@ -123,6 +123,7 @@ func (s *Server) wire(cfg Config) error {
 	queues := sqs.New(acct)
 	s.SNS = sns.New(acct, queues)
 	metrics := cloudwatch.New(acct, s.SNS)
+	queues.CloudWatch = metrics
 	streams := logs.New(acct)
 	s.SQS, s.CloudWatch, s.Logs = queues, metrics, streams
 	parameters := ssm.New(acct, roles)
@@ -149,7 +150,7 @@ func (s *Server) wire(cfg Config) error {
 	}
 	s.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: roles, Tags: network.Tags, Key: s.S3.Key, Miss: s.registry.Miss}).Call
 	// What starts things ends first; what is written to ends last.
-	s.closers = []func() error{s.Scheduler.Close, functions.Close, s.tasks.Close, s.caches.Close, metrics.Close, streams.Close}
+	s.closers = []func() error{s.Scheduler.Close, functions.Close, s.tasks.Close, s.caches.Close, queues.Close, metrics.Close, streams.Close}
 	return nil
 }
 

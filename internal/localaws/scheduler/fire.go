@@ -3,7 +3,9 @@ package scheduler
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math/rand/v2"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	_ "time/tzdata" // AWS knows every time zone, whatever this machine has
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
 // expression is a parsed schedule expression: one moment, or every so often.
@@ -126,15 +129,23 @@ func (s *Service) deliver(ctx context.Context, sc *schedule, due time.Time) {
 	arn := s.arn(*sc.GroupName, sc.name)
 	began, backoff := s.acct.Clock.Now(), s.Backoff
 	var payload []byte
-	for attempt := 1; ; attempt++ {
-		payload = s.input(sc, arn, due, attempt)
-		err := s.invoke(sc, payload)
-		if err == nil {
+	var err error
+	var execution, exhausted string
+	attempt := 1
+	for ; ; attempt++ {
+		execution = account.NewID(16)
+		payload = s.input(sc, arn, due, execution, attempt)
+		if err = s.invoke(sc, payload); err == nil {
 			return
 		}
 		s.acct.Log.Warn("schedule could not invoke its target", "schedule", arn, "attempt", attempt, "error", err)
 		age := s.acct.Clock.Now().Add(backoff).Sub(began)
-		if attempt > *t.RetryPolicy.MaximumRetryAttempts || age > time.Duration(*t.RetryPolicy.MaximumEventAgeInSeconds)*time.Second {
+		if attempt > *t.RetryPolicy.MaximumRetryAttempts {
+			exhausted = "MaximumRetryAttempts"
+			break
+		}
+		if age > time.Duration(*t.RetryPolicy.MaximumEventAgeInSeconds)*time.Second {
+			exhausted = "MaximumEventAgeInSeconds"
 			break
 		}
 		if s.acct.Clock.Sleep(ctx, backoff) != nil {
@@ -145,10 +156,17 @@ func (s *Service) deliver(ctx context.Context, sc *schedule, due time.Time) {
 	if t.DeadLetterConfig == nil || t.DeadLetterConfig.Arn == nil {
 		return
 	}
+	code, message := "InternalFailure", err.Error()
+	if e := (*wire.Error)(nil); errors.As(err, &e) {
+		code, message = e.Code, e.Message
+	}
+	// https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html#configuring-schedule-dlq-dead-letter-event
+	attributes := map[string]string{"ERROR_CODE": code, "ERROR_MESSAGE": message, "EXECUTION_ID": execution, "EXHAUSTED_RETRY_CONDITION": exhausted,
+		"IS_PAYLOAD_TRUNCATED": "false", "RETRY_ATTEMPTS": strconv.Itoa(attempt - 1), "SCHEDULED_TIME": stamp(due), "SCHEDULE_ARN": arn, "TARGET_ARN": t.Arn}
 	queue := *t.DeadLetterConfig.Arn
 	if !s.IAM.Allowed(t.RoleArn, "sqs:SendMessage", queue, nil) {
 		s.acct.Log.Warn("schedule's role may not send to its dead-letter queue", "schedule", arn, "queue", queue)
-	} else if err := s.SQS.Send(queue, string(payload)); err != nil {
+	} else if err := s.SQS.SendWith(queue, string(payload), attributes); err != nil {
 		s.acct.Log.Warn("schedule's dead-letter queue", "schedule", arn, "queue", queue, "error", err)
 	}
 }
@@ -157,15 +175,15 @@ func (s *Service) deliver(ctx context.Context, sc *schedule, due time.Time) {
 func (s *Service) invoke(sc *schedule, payload []byte) error {
 	t := sc.Target
 	if !s.IAM.TrustsFor(t.RoleArn, service, s.groupARN(*sc.GroupName)) || !s.IAM.Allowed(t.RoleArn, "lambda:InvokeFunction", t.Arn, nil) {
-		return invalid("role %s is not allowed lambda:InvokeFunction on %s", t.RoleArn, t.Arn)
+		return wire.Errorf(http.StatusForbidden, "AccessDeniedException", "role %s is not allowed lambda:InvokeFunction on %s", t.RoleArn, t.Arn)
 	}
 	return s.Lambda.InvokeAsync(t.Arn, payload)
 }
 
 // input is the target's, with its context attributes filled in; without one, a notification.
 // https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
-func (s *Service) input(sc *schedule, arn string, due time.Time, attempt int) []byte {
-	at := due.UTC().Format("2006-01-02T15:04:05Z")
+func (s *Service) input(sc *schedule, arn string, due time.Time, execution string, attempt int) []byte {
+	at := stamp(due)
 	if sc.Target.Input == nil {
 		b, _ := json.Marshal(struct { // strings always encode
 			Version    string   `json:"version"`
@@ -181,5 +199,7 @@ func (s *Service) input(sc *schedule, arn string, due time.Time, attempt int) []
 		return b
 	}
 	return []byte(strings.NewReplacer("<aws.scheduler.schedule-arn>", arn, "<aws.scheduler.scheduled-time>", at,
-		"<aws.scheduler.execution-id>", account.NewID(16), "<aws.scheduler.attempt-number>", strconv.Itoa(attempt)).Replace(*sc.Target.Input))
+		"<aws.scheduler.execution-id>", execution, "<aws.scheduler.attempt-number>", strconv.Itoa(attempt)).Replace(*sc.Target.Input))
 }
+
+func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }

@@ -83,6 +83,7 @@ type world struct {
 	mu     sync.Mutex
 	denied []string
 	broken error
+	letter map[string]string // attributes of the last dead letter
 }
 
 func (w *world) TrustsFor(role, service, source string) bool {
@@ -104,7 +105,10 @@ func (w *world) InvokeAsync(_ string, payload []byte) error {
 	return w.broken
 }
 
-func (w *world) Send(queue, body string) error {
+func (w *world) SendWith(queue, body string, attributes map[string]string) error {
+	w.mu.Lock()
+	w.letter = attributes
+	w.mu.Unlock()
 	w.events <- queue + " " + body
 	return nil
 }
@@ -285,6 +289,11 @@ func TestRetriesAndDeadLetters(t *testing.T) {
 	w.clock.next(t, time.Second)
 	w.clock.next(t, 2*time.Second)
 	require.Equal(t, queue+` {"action":"watch"}`, w.event(t))
+	letter := func() map[string]string { w.mu.Lock(); defer w.mu.Unlock(); return w.letter }
+	require.Len(t, letter()["EXECUTION_ID"], 16)
+	require.Equal(t, map[string]string{"ERROR_CODE": "InternalFailure", "ERROR_MESSAGE": "no such function", "EXECUTION_ID": letter()["EXECUTION_ID"],
+		"EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts", "IS_PAYLOAD_TRUNCATED": "false", "RETRY_ATTEMPTS": "2", "SCHEDULED_TIME": "2026-11-23T03:08:09Z",
+		"SCHEDULE_ARN": "arn:aws:scheduler:us-east-1:123456789012:schedule/perf/stop", "TARGET_ARN": function}, letter())
 
 	// It works at the second try.
 	require.NoError(t, w.create(t, "again", "at(2026-11-23T03:08:09)", policy))
@@ -303,6 +312,8 @@ func TestRetriesAndDeadLetters(t *testing.T) {
 	require.NoError(t, w.create(t, "denied", "at(2026-11-23T03:08:09)", policy))
 	w.clock.next(t, 40*time.Second)
 	require.Equal(t, queue+` {"action":"watch"}`, w.event(t))
+	require.Equal(t, "MaximumEventAgeInSeconds", letter()["EXHAUSTED_RETRY_CONDITION"])
+	require.Equal(t, "AccessDeniedException", letter()["ERROR_CODE"])
 }
 
 func TestGroups(t *testing.T) {

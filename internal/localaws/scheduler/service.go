@@ -25,7 +25,7 @@ type Deps struct {
 		InvokeAsync(functionARN string, payload []byte) error
 	}
 	SQS interface {
-		Send(queueARN, body string) error
+		SendWith(queueARN, body string, attributes map[string]string) error
 	}
 }
 

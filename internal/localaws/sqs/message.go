@@ -3,10 +3,13 @@ package sqs
 import (
 	"context"
 	"crypto/md5" // the protocol's checksum
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
@@ -17,18 +20,25 @@ type message struct {
 	id, body, handle        string
 	sent, received, visible time.Time // received: first; visible: from when on it can be received
 	receives                int
+	attributes              map[string]string // all of the data type String
 }
 
 // Send puts a message on a queue, by the queue's ARN: what a service of AWS does with the rights it was given.
 // Ask Permits first where AWS asks the queue's policy (SNS); Lambda and Scheduler act under a role instead.
-func (s *Service) Send(queueARN, body string) error {
+func (s *Service) Send(queueARN, body string) error { return s.SendWith(queueARN, body, nil) }
+
+// SendWith is Send with message attributes.
+func (s *Service) SendWith(queueARN, body string, attributes map[string]string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q, ok := s.byARN(queueARN)
 	if !ok {
 		return fmt.Errorf("queue %s: %w", queueARN, missing())
 	}
-	_, err := s.put(q, body, nil)
+	m, err := s.put(q, body, nil)
+	if err == nil {
+		m.attributes = attributes
+	}
 	return err
 }
 
@@ -142,6 +152,42 @@ type receiveIn struct {
 type messageOut struct {
 	MessageId, ReceiptHandle, MD5OfBody, Body string
 	Attributes                                map[string]string
+	MD5OfMessageAttributes                    *string
+	MessageAttributes                         map[string]messageAttribute
+}
+
+type messageAttribute struct{ DataType, StringValue string }
+
+// asked are the message attributes whose names a receiver asked for, and their checksum.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html#sqs-attributes-md5-message-digest-calculation
+func (m *message) asked(names []string) (found map[string]messageAttribute, checksum *string) {
+	digest := md5.New()
+	field := func(text string) {
+		_ = binary.Write(digest, binary.BigEndian, uint32(len(text))) // a hash never fails
+		digest.Write([]byte(text))
+	}
+	for _, name := range slices.Sorted(maps.Keys(m.attributes)) {
+		if !slices.ContainsFunc(names, func(n string) bool {
+			prefix, all := strings.CutSuffix(n, ".*")
+			return n == name || n == "All" || all && strings.HasPrefix(name, prefix)
+		}) {
+			continue
+		}
+		if found == nil {
+			found = map[string]messageAttribute{}
+		}
+		found[name] = messageAttribute{"String", m.attributes[name]}
+		field(name)
+		field("String")
+		digest.Write([]byte{1}) // a string, not binary
+		field(m.attributes[name])
+	}
+	if found != nil {
+		text := hex.EncodeToString(digest.Sum(nil))
+		checksum = &text
+	}
+	return found, checksum
 }
 
 type receiveOut struct{ Messages []messageOut }
@@ -192,7 +238,7 @@ func (s *Service) receiveMessage(ctx context.Context, in *receiveIn) (*receiveOu
 		arrived := s.arrived
 		s.mu.Unlock()
 		if len(found) > 0 || !now.Before(until) {
-			return &receiveOut{out(found, append(slices.Clone(in.AttributeNames), in.MessageSystemAttributeNames...))}, nil
+			return &receiveOut{out(found, append(slices.Clone(in.AttributeNames), in.MessageSystemAttributeNames...), in.MessageAttributeNames)}, nil
 		}
 		if next.IsZero() || next.After(until) {
 			next = until
@@ -250,10 +296,11 @@ func (s *Service) take(q *queue, now time.Time, most int, hide time.Duration) (f
 	return found, next
 }
 
-func out(found []*message, names []string) []messageOut {
+func out(found []*message, names, attributes []string) []messageOut {
 	var list []messageOut // AWS leaves Messages out when there are none
 	for _, m := range found {
-		o := messageOut{m.id, m.handle, sum(m.body), m.body, nil}
+		o := messageOut{MessageId: m.id, ReceiptHandle: m.handle, MD5OfBody: sum(m.body), Body: m.body}
+		o.MessageAttributes, o.MD5OfMessageAttributes = m.asked(attributes)
 		all := map[string]string{"SentTimestamp": strconv.FormatInt(m.sent.UnixMilli(), 10),
 			"ApproximateReceiveCount": strconv.Itoa(m.receives), "ApproximateFirstReceiveTimestamp": strconv.FormatInt(m.received.UnixMilli(), 10)}
 		for k, v := range all {

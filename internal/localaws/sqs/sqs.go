@@ -3,8 +3,8 @@
 //
 // API reference: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html
 //
-// Only the JSON protocol is served. It does not do: FIFO queues, message
-// attributes, sender ids, batches, redrive tasks, and keys other than SQS's own and alias/aws/sqs. A deleted queue is gone at
+// Only the JSON protocol is served. Of CloudWatch's metrics there is ApproximateNumberOfMessagesVisible, once a minute as on AWS. Message
+// attributes are those of services alone. It does not do: FIFO queues, sender ids, batches, redrive tasks, and keys other than SQS's own and alias/aws/sqs. A deleted queue is gone at
 // once and its name is free at once; AWS takes up to 60 seconds for either.
 package sqs
 
@@ -18,16 +18,26 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
 // Service is SQS of one account.
 type Service struct {
 	acct *account.Account
+	// CloudWatch takes the queues' metrics; nil: there are none. Set it before there is a queue.
+	CloudWatch interface {
+		Put(m cloudwatch.Metric, t time.Time, value float64)
+	}
 
-	mu      sync.Mutex
-	queues  map[string]*queue // by name
-	arrived chan struct{}     // closed and replaced when a message may have become visible
+	ctx  context.Context
+	stop context.CancelFunc
+	wg   sync.WaitGroup
+
+	mu       sync.Mutex
+	queues   map[string]*queue // by name
+	measured bool              // measure runs
+	arrived  chan struct{}     // closed and replaced when a message may have become visible
 }
 
 type queue struct {
@@ -40,7 +50,40 @@ type queue struct {
 
 // New is SQS without queues.
 func New(acct *account.Account) *Service {
-	return &Service{acct: acct, queues: map[string]*queue{}, arrived: make(chan struct{})}
+	s := &Service{acct: acct, queues: map[string]*queue{}, arrived: make(chan struct{})}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	return s
+}
+
+// Close ends the measuring and waits for it.
+func (s *Service) Close() error {
+	s.stop()
+	s.wg.Wait()
+	return nil
+}
+
+// measure publishes every queue's length once a minute, or as often as metrics are; the mutex is held.
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+func (s *Service) measure() {
+	if s.measured || s.CloudWatch == nil {
+		return
+	}
+	s.measured = true
+	every := min(max(s.acct.MetricsPeriod, time.Second), time.Minute)
+	s.wg.Go(func() {
+		for s.acct.Clock.Sleep(s.ctx, every) == nil {
+			now, lengths := s.acct.Clock.Now(), map[string]int{}
+			s.mu.Lock()
+			for name, q := range s.queues {
+				lengths[name], _, _ = q.count(now)
+			}
+			s.mu.Unlock()
+			for name, visible := range lengths {
+				s.CloudWatch.Put(cloudwatch.Metric{Namespace: "AWS/SQS", Name: "ApproximateNumberOfMessagesVisible", Unit: "Count",
+					Dimensions: []cloudwatch.Dimension{{Name: "QueueName", Value: name}}}, now, float64(visible))
+			}
+		}
+	})
 }
 
 // Register serves SQS's actions.
@@ -153,6 +196,7 @@ func (s *Service) createQueue(ctx context.Context, in *createQueueIn) (*urlOut, 
 	}
 	now := s.acct.Clock.Now()
 	s.queues[in.QueueName] = &queue{name: in.QueueName, arn: arn, created: now, modified: now, attributes: attributes, tags: tags}
+	s.measure()
 	return &urlOut{s.url(ctx, in.QueueName)}, nil
 }
 

@@ -170,3 +170,23 @@ func TestRefused(t *testing.T) {
 	_, err = c.ReceiveMessage(ctx, &sdk.ReceiveMessageInput{QueueUrl: &url, MaxNumberOfMessages: 11})
 	require.ErrorContains(t, err, "Must be between 1 and 10")
 }
+
+// Services send message attributes; a receiver gets those that it asks for, with AWS's checksum over them.
+func TestMessageAttributes(t *testing.T) {
+	s, c, _ := client(t)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	url := create(t, c, "dead", nil)
+	receive := func(names ...string) types.Message {
+		require.NoError(t, s.SendWith("arn:aws:sqs:us-east-1:123456789012:dead", "{}", map[string]string{"ERROR_CODE": "Failure", "ERROR_MESSAGE": "it failed", "OTHER": "x"}))
+		out, err := c.ReceiveMessage(t.Context(), &sdk.ReceiveMessageInput{QueueUrl: &url, MessageAttributeNames: names})
+		require.NoError(t, err)
+		return out.Messages[0]
+	}
+	require.Nil(t, receive().MessageAttributes)
+	require.Nil(t, receive("NONE").MD5OfMessageAttributes)
+	m := receive("ERROR_.*")
+	require.Equal(t, map[string]types.MessageAttributeValue{"ERROR_CODE": {DataType: aws.String("String"), StringValue: aws.String("Failure")},
+		"ERROR_MESSAGE": {DataType: aws.String("String"), StringValue: aws.String("it failed")}}, m.MessageAttributes)
+	require.Regexp(t, "^[0-9a-f]{32}$", *m.MD5OfMessageAttributes)
+	require.Len(t, receive("All").MessageAttributes, 3)
+}
