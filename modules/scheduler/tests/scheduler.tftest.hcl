@@ -76,6 +76,32 @@ run "schedules" {
   }
 }
 
+run "failures" {
+  command = plan
+  variables {
+    notifications = { email = "team@example.com" }
+  }
+
+  assert {
+    condition     = length(aws_lambda_function_event_invoke_config.this.destination_config[0].on_failure) == 1 && aws_sqs_queue.dead.message_retention_seconds == 1209600
+    error_message = "What the Lambda fails for good is kept for two weeks."
+  }
+  assert {
+    condition = alltrue([for a in [aws_cloudwatch_metric_alarm.errors, aws_cloudwatch_metric_alarm.dead] : alltrue([
+      a.threshold == 0, a.comparison_operator == "GreaterThanThreshold", a.evaluation_periods == 1, a.treat_missing_data == "notBreaching",
+    ])]) && length(local.topics) == 1
+    error_message = "One is too many, and people are told."
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.errors.namespace == "AWS/Lambda" && aws_cloudwatch_metric_alarm.errors.metric_name == "Errors" && aws_cloudwatch_metric_alarm.errors.dimensions == tomap({ FunctionName = "orders-stop" })
+    error_message = "An error of the Lambda, and so a run that is 24 h overdue, is an alarm."
+  }
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.dead.namespace == "AWS/SQS" && aws_cloudwatch_metric_alarm.dead.metric_name == "ApproximateNumberOfMessagesVisible" && aws_cloudwatch_metric_alarm.dead.dimensions == tomap({ QueueName = "orders-stop-dlq" })
+    error_message = "An event in the queue is an alarm."
+  }
+}
+
 run "permissions" {
   command = plan
 
