@@ -20,6 +20,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
@@ -99,6 +101,7 @@ func NewClients(cfg aws.Config) Clients {
 			}))
 		})
 	}
+	cfg.APIOptions = append(cfg.APIOptions, plainBody)
 	return Clients{
 		ECS:         ecs.NewFromConfig(cfg),
 		ElastiCache: elasticache.NewFromConfig(cfg),
@@ -112,6 +115,23 @@ func NewClients(cfg aws.Config) Clients {
 		Region:    cfg.Region,
 		Endpoint:  aws.ToString(cfg.BaseEndpoint),
 	}
+}
+
+// plainBody hides that a request's body can write itself. The SDK closes a body as soon as the answer begins; when net/http then comes to
+// see that nothing follows the body, one that writes itself says io.EOF, which counts as a failed write: the connection is closed in the
+// middle of the answer, and the call made again. https://github.com/aws/aws-sdk-go-v2/issues/2737
+func plainBody(stack *middleware.Stack) error {
+	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("PlainBody", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+		out middleware.FinalizeOutput, metadata middleware.Metadata, err error) {
+		if r, ok := in.Request.(*smithyhttp.Request); ok {
+			if body, ok := r.GetStream().(io.ReadSeeker); ok {
+				if in.Request, err = r.SetStream(struct{ io.ReadSeeker }{body}); err != nil {
+					return out, metadata, err
+				}
+			}
+		}
+		return next.HandleFinalize(ctx, in)
+	}), middleware.After)
 }
 
 // errorCode is the code of an AWS error, or empty.
