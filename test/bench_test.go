@@ -36,15 +36,12 @@ func BenchmarkExport(b *testing.B) {
 	}
 }
 
-// mix is what a run left: metrics of nodes, for hours that have just ended, when they are three at most, and else did 4 hours ago; or logs.
+// mix is what a run left that has just ended: metrics of nodes, for hours; or logs.
 type mix struct{ nodes, hours, streams, events int }
 
 func (x mix) export(b *testing.B) {
 	w := newFrozen(b, time.Now().UTC().Truncate(time.Minute).Add(-28*time.Hour), func(c *localaws.Config) { c.Quotas = true })
-	end, rate := w.begun.Add(24*time.Hour), 396_000.0
-	if x.hours <= 2 {
-		end, rate = w.begun.Add(28*time.Hour-10*time.Minute), 180_000
-	}
+	end := w.begun.Add(28*time.Hour - 10*time.Minute)
 	window := export.Window{Start: end.Add(-time.Duration(max(x.hours, 1)) * time.Hour), End: end}
 	members := export.Membership{ReplicationGroup: "perf"}
 	if x.nodes > 0 {
@@ -82,10 +79,18 @@ func (x mix) export(b *testing.B) {
 		require.NoError(b, err)
 		kind, action, least, floor := export.KindLogs, "logs.GetLogEvents", leastLogs, float64(leastLogs)/localaws.RequestRate("us-east-1", "logs.GetLogEvents")
 		if x.nodes > 0 {
-			// Each page of time of each 500 series; the datapoints at their quota, and beside them a list of each node's, the group's and the service's metrics.
-			pages := math.Ceil(float64(x.hours*60) / float64(100_800/500))
-			kind, action, least = export.KindMetrics, "monitoring.GetMetricData", int(math.Ceil(float64(m.Metrics.SeriesAsked)/500)*pages)
-			floor = max(float64(m.Metrics.SeriesAsked*x.hours*60)/rate, float64(x.nodes+3)/localaws.RequestRate("us-east-1", "monitoring.ListMetrics"))
+			// Each page of time of each 500 series; the datapoints at the quota for their page's age, beside them a list of each node's, the group's and the service's metrics.
+			pages, read := 0, 0.0
+			for minute := 0; minute < x.hours*60; minute += 100_800 / 500 {
+				rate := 396_000.0
+				if time.Since(window.Start.Add(time.Duration(minute)*time.Minute)) <= 3*time.Hour {
+					rate = 180_000
+				}
+				read += float64(m.Metrics.SeriesAsked*min(100_800/500, x.hours*60-minute)) / rate
+				pages++
+			}
+			kind, action, least = export.KindMetrics, "monitoring.GetMetricData", int(math.Ceil(float64(m.Metrics.SeriesAsked)/500))*pages
+			floor = max(read, float64(x.nodes+3)/localaws.RequestRate("us-east-1", "monitoring.ListMetrics"))
 			require.EqualValues(b, m.Metrics.Points, m.Metrics.SeriesFound*x.hours*60)
 		} else {
 			require.EqualValues(b, x.events, m.Logs.Events)
