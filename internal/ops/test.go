@@ -28,11 +28,14 @@ func TestUnit(ctx context.Context, p *Project) error {
 	return p.goTest(ctx, append([]string{"-timeout=20m"}, packages...)...)
 }
 
-// TestModules runs `terraform test` in every module and in the stack.
+// TestModules runs `terraform test` in every module and in the stack. It is the one thing here that OpenTofu cannot do.
 func TestModules(ctx context.Context, p *Project) error {
 	t, err := p.needTerraform(ctx)
 	if err != nil {
 		return err
+	}
+	if t.tofu() { // https://github.com/opentofu/opentofu/issues/2338
+		return fmt.Errorf("the modules' tests need Terraform 1.7 or newer, not %s: OpenTofu's mocked provider makes up values in a plan, and the aws provider refuses them as ARNs; install Terraform, or name it by TERRAFORM=", p.path(t.Bin))
 	}
 	if err := p.provider(ctx, t); err != nil {
 		return err

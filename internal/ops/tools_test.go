@@ -27,6 +27,7 @@ func TestTerraformOfTheEnvironmentComesFirst(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "/elsewhere/tofu", found.Bin)
 	require.True(t, found.tofu())
+	require.ErrorContains(t, TestModules(t.Context(), p), "the modules' tests need Terraform 1.7 or newer, not /elsewhere/tofu")
 
 	// The OpenTofu that was built comes last.
 	p.Env = p.Env[:1]
