@@ -1,11 +1,14 @@
 package test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime"
 	"slices"
 	"strings"
@@ -287,19 +290,20 @@ func (w *frozen) text(kind, extension string) string {
 type caller struct {
 	http.Client
 	before func(n int, op string) // of the n-th call
-	killAt int                    // this call, and every later one, never returns
-	effect bool                   // the killing call still has its effect
+	victim string                 // the nth call of this kind, and every later one, never returns
+	nth    int
+	effect bool // the killing call still has its effect
 
-	mu    sync.Mutex
-	ops   []string       // without what is asked again while something takes its time: that depends on the machine
-	asked map[string]int // since the last call that is no look at how far something is
-	dies  sync.Once
-	died  chan struct{}
-	grave <-chan struct{} // the test's end
+	mu     sync.Mutex
+	ops    []string
+	killed bool
+	dies   sync.Once
+	died   chan struct{}
+	grave  <-chan struct{} // the test's end
 }
 
 func (w *frozen) caller() *caller {
-	return &caller{asked: map[string]int{}, died: make(chan struct{}), grave: w.t.Context().Done()}
+	return &caller{died: make(chan struct{}), grave: w.t.Context().Done()}
 }
 
 func operation(r *http.Request) string {
@@ -317,33 +321,36 @@ func operation(r *http.Request) string {
 	case q.Has("uploadId") && r.Method == http.MethodPost:
 		return "CompleteMultipartUpload"
 	}
+	if r.Header.Get("Content-Type") == "application/x-www-form-urlencoded" { // ElastiCache and SNS
+		body, _ := io.ReadAll(r.Body)
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if form, err := url.ParseQuery(string(body)); err == nil {
+			return form.Get("Action")
+		}
+	}
 	return r.Method + " " + r.URL.Path
 }
 
-// looks are the calls of one look at how far something is.
-var looks = map[string]int{"ListTasks": 2, "DescribeTasks": 1, "DescribeServices": 1, "DescribeReplicationGroups": 1, "DescribeServerlessCaches": 1}
-
-// count gives the call's number, or that of the one before when it is asked again.
-func (c *caller) count(op string) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if looks[op] == 0 {
-		clear(c.asked)
-	}
-	if c.asked[op]++; looks[op] == 0 || c.asked[op] <= looks[op] {
-		c.ops = append(c.ops, op)
-	}
-	return len(c.ops)
+// kill lets no call return from the one on that is the k-th of ops, the calls of an undisturbed stop: from that call's n-th of its kind, because how
+// often something is looked at while it takes its time depends on the machine. With effect, that call is still carried out.
+func (c *caller) kill(ops []string, k int, effect bool) {
+	c.victim, c.nth, c.effect = ops[k], count(ops[:k+1], ops[k]), effect
 }
 
 func (c *caller) Do(r *http.Request) (*http.Response, error) {
 	op := operation(r)
-	n := c.count(op)
+	c.mu.Lock()
+	c.ops = append(c.ops, op)
+	n := len(c.ops)
+	first := !c.killed && op == c.victim && count(c.ops, op) == c.nth
+	c.killed = c.killed || first
+	killed := c.killed
+	c.mu.Unlock()
 	if c.before != nil {
 		c.before(n, op)
 	}
-	if c.killAt > 0 && n >= c.killAt {
-		if n == c.killAt && c.effect {
+	if killed {
+		if first && c.effect {
 			if resp, err := c.Client.Do(r); err == nil {
 				_ = resp.Body.Close() // nobody reads it any more
 			}
