@@ -120,16 +120,22 @@ func TestAll(ctx context.Context, p *Project) error {
 
 // TestPages opens the report, the local dashboard, and that of a live run in a browser; screenshots are in build/screenshots. They skip without Chromium.
 func TestPages(ctx context.Context, p *Project) error {
-	args := []string{"-timeout=15m", "-count=1", "-tags=browser", "-run=InTheBrowser"}
-	if err := p.goTest(ctx, append(args, "./internal/report/page", "./internal/localaws/dashboardpage")...); err != nil {
+	if err := testDrawnPages(ctx, p); err != nil {
 		return err
 	}
-	return p.journeys(ctx, append(args, "-v", "./test")...)
+	return p.journeys(ctx, append(browserTests, "-v", "./test")...)
 }
 
-// Test runs the unit tests, the modules' tests and READMEs, the faults and the journeys.
+var browserTests = []string{"-timeout=15m", "-count=1", "-tags=browser", "-run=InTheBrowser"}
+
+// testDrawnPages is what of TestPages takes no run.
+func testDrawnPages(ctx context.Context, p *Project) error {
+	return p.goTest(ctx, append(browserTests, "./internal/report/page", "./internal/localaws/dashboardpage")...)
+}
+
+// Test runs the unit tests, the modules' tests and READMEs, the pages drawn from crafted runs, the faults and the journeys.
 func Test(ctx context.Context, p *Project) error {
-	for _, test := range []Command{TestUnit, TestModules, TestDocs, TestFaults, TestE2E} {
+	for _, test := range []Command{TestUnit, TestModules, TestDocs, testDrawnPages, TestFaults, TestE2E} {
 		if err := test(ctx, p); err != nil {
 			return err
 		}
