@@ -148,7 +148,7 @@ module "dashboard" {
   facts = {
     run   = module.scheduler.run
     cache = local.cache.is
-    load  = "${module.load.settings.task_count} tasks x ${module.load.settings.threads} threads x ${module.load.settings.clients} clients, pipeline ${module.load.settings.pipeline}, ${module.load.settings.data_size} bytes, SET:GET ${module.load.settings.ratio}"
+    load  = "${module.load.settings.task_count} ${module.load.settings.task_count == 1 ? "task" : "tasks"} x ${module.load.settings.threads} threads x ${module.load.settings.clients} clients, pipeline ${module.load.settings.pipeline}, ${module.load.settings.data_size} bytes, SET:GET ${module.load.settings.ratio}"
     ends  = "${var.test_duration_minutes + module.load.prefill_minutes} minutes after the load is steady, at the latest ${module.scheduler.stop_by}"
   }
 }

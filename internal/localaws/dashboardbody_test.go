@@ -62,7 +62,7 @@ func rendered(t *testing.T, values map[string]any) string {
 var ours = map[string]any{
 	"name": "elasticache-perf", "nodes": []string{"elasticache-perf-001"}, "node_type": "cache.t4g.micro",
 	"load": map[string]string{"cluster": "elasticache-perf", "service": "elasticache-perf-load", "log_group": "/elasticache-perf/elasticache-perf/load"},
-	"facts": map[string]string{"run": "2026-11-23T15-18-57Z", "cache": "valkey 8.1, 1 x cache.t4g.micro", "load": "1 tasks x 2 threads x 10 clients, pipeline 1, 256 bytes, SET:GET 1:10",
+	"facts": map[string]string{"run": "2026-11-23T15-18-57Z", "cache": "valkey 8.1, 1 x cache.t4g.micro", "load": "1 task x 2 threads x 10 clients, pipeline 1, 256 bytes, SET:GET 1:10",
 		"ends": "60 minutes after the load is steady, at the latest 2026-11-23T17:18:57Z"},
 }
 
