@@ -39,7 +39,7 @@ func TestVariants(t *testing.T) {
 		"data-tiering":       {cache: map[string]any{"node_type": "cache.r6gd.xlarge"}},
 		"rate-limited":       {load: map[string]any{"rate_limit": 100}},
 		"port":               {cache: map[string]any{"port": 7000}},
-		"serverless":         {cache: map[string]any{"serverless": map[string]any{"max_storage_gb": 1, "max_ecpu_per_second": 5000}}},
+		"serverless":         {short: true, cache: map[string]any{"serverless": map[string]any{"max_storage_gb": 1, "max_ecpu_per_second": 5000}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !v.short && !long() {
