@@ -154,6 +154,9 @@ func TestDestroyOfARunningLoad(t *testing.T) {
 // Ctrl-C while the cache is being created, and again while it is being deleted.
 func TestInterruptedInTheMiddleOfTheCache(t *testing.T) {
 	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
 	t.Parallel()
 	w := newWorld(t, func(c *localaws.Config) { c.Delays.CacheCreate, c.Delays.CacheDelete = 20*time.Second, 20*time.Second })
 	p := newPerson(t, w, nil)
@@ -170,6 +173,9 @@ func TestInterruptedInTheMiddleOfTheCache(t *testing.T) {
 // AWS makes something and its answer is lost: Terraform does not know of it. A cache costs money and is deleted; the rest is named.
 func TestDestroyAfterLostAnswers(t *testing.T) {
 	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
 	t.Parallel()
 	t.Run("the cache", func(t *testing.T) {
 		t.Parallel()
@@ -185,9 +191,6 @@ func TestDestroyAfterLostAnswers(t *testing.T) {
 		p.clean()
 	})
 	t.Run("what costs nothing", func(t *testing.T) {
-		if !long() {
-			t.Skip("one of the longer suites: mage test:all")
-		}
 		t.Parallel()
 		w := newWorld(t)
 		p := newPerson(t, w, nil)
@@ -216,9 +219,6 @@ func TestDestroyAfterLostAnswers(t *testing.T) {
 		p.clean()
 	})
 	t.Run("what can be asked for twice", func(t *testing.T) {
-		if !long() {
-			t.Skip("one of the longer suites: mage test:all")
-		}
 		t.Parallel()
 		w := newWorld(t)
 		p := newPerson(t, w, nil)

@@ -68,7 +68,8 @@ func TestModules(ctx context.Context, p *Project) error {
 // TestE2E runs the journeys: on the embedded AWS, or in the caller's account with E2E_TARGET=aws. It gives them what they cannot find for
 // themselves: Terraform, where its provider comes from, and the Lambda's zip.
 func TestE2E(ctx context.Context, p *Project) error {
-	return p.journeys(ctx, "-timeout=120m", "-count=1", "-v", "-skip=^TestFaults", "./test/...")
+	// Journeys mostly wait for the provider's own delays: three at once fit two cores.
+	return p.journeys(ctx, "-timeout=120m", "-count=1", "-v", "-parallel=3", "-skip=^TestFaults", "./test/...")
 }
 
 func (p *Project) journeys(ctx context.Context, args ...string) error {
