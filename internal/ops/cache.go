@@ -4,13 +4,13 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	cwt "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
@@ -121,14 +121,14 @@ func checkExistingCache(ctx context.Context, cfg aws.Config, in *Inputs) (proble
 	if group == "" {
 		return problems, nil
 	}
-	out, err := ec2.NewFromConfig(cfg).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{GroupIds: []string{group}})
+	groups, err := securityGroups(ctx, cfg, url.Values{"GroupId.1": {group}})
 	switch {
-	case missing(err) || err == nil && len(out.SecurityGroups) == 0:
+	case missing(err) || err == nil && len(groups) == 0:
 		problems = append(problems, fmt.Sprintf("the existing cache's security group %s does not exist in %s: correct existing_cache.security_group_id", group, cfg.Region))
 	case err != nil:
 		return problems, fmt.Errorf("the security group %s cannot be looked at: %w", group, err)
-	case aws.ToString(out.SecurityGroups[0].VpcId) != in.VPC:
-		problems = append(problems, fmt.Sprintf("the existing cache's security group %s is in %s, and the load would be in %s: take the cache's vpc_id and its subnets", group, aws.ToString(out.SecurityGroups[0].VpcId), in.VPC))
+	case groups[0].VPC != in.VPC:
+		problems = append(problems, fmt.Sprintf("the existing cache's security group %s is in %s, and the load would be in %s: take the cache's vpc_id and its subnets", group, groups[0].VPC, in.VPC))
 	}
 	return problems, nil
 }

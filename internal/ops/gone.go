@@ -3,18 +3,17 @@ package ops
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
-	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/awsquery"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
@@ -186,10 +185,9 @@ func (s *stack) left(ctx context.Context) (commands []string, err error) {
 		_, err = s.functions.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &function})
 		err = look(err, "lambda delete-function --function-name %s", function)
 	}
-	roles := iam.NewFromConfig(s.cfg)
 	for _, role := range []string{function, name + "-scheduler", name + "-load-execution", name + "-load-task"} {
 		if err == nil {
-			_, err = roles.GetRole(ctx, &iam.GetRoleInput{RoleName: &role})
+			err = awsquery.Call(ctx, s.cfg, awsquery.IAM, "GetRole", url.Values{"RoleName": {role}}, nil)
 			err = look(err, "iam delete-role --role-name %s", role)
 		}
 	}
@@ -205,13 +203,12 @@ func (s *stack) left(ctx context.Context) (commands []string, err error) {
 		}
 	}
 	if err == nil {
-		var groups *ec2.DescribeSecurityGroupsOutput
-		groups, err = ec2.NewFromConfig(s.cfg).DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{Filters: []types.Filter{
-			{Name: aws.String("group-name"), Values: []string{name + "-cache", name + "-load"}}, {Name: aws.String("tag:name"), Values: []string{name}}}})
-		if err == nil {
-			for _, g := range groups.SecurityGroups {
-				commands = append(commands, "aws ec2 delete-security-group --group-id "+aws.ToString(g.GroupId))
-			}
+		chosen := filters("group-name", name+"-cache", "tag:name", name)
+		chosen.Set("Filter.1.Value.2", name+"-load")
+		var groups []securityGroup
+		groups, err = securityGroups(ctx, s.cfg, chosen)
+		for _, g := range groups {
+			commands = append(commands, "aws ec2 delete-security-group --group-id "+g.ID)
 		}
 	}
 	if err != nil {

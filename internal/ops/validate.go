@@ -12,8 +12,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/service/ec2"
-	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -137,10 +135,9 @@ func prefixed(prefix string) string {
 // checkSubnets: they exist, are in the VPC, and tasks in them get their image and get rid of their logs: by a default route, or by endpoints.
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html#ecr-minimum-system-requirements
 func checkSubnets(ctx context.Context, cfg aws.Config, in *Inputs) (problems []string, err error) {
-	client := ec2.NewFromConfig(cfg)
 	closed := false
 	for _, id := range in.Subnets {
-		out, err := client.DescribeSubnets(ctx, &ec2.DescribeSubnetsInput{SubnetIds: []string{id}})
+		vpc, err := subnetVPC(ctx, cfg, id)
 		if missing(err) || code(err) == "InvalidSubnetID.Malformed" {
 			problems = append(problems, fmt.Sprintf("the subnet %s does not exist in %s: `aws ec2 describe-subnets --filters Name=vpc-id,Values=%s` lists those there are", id, cfg.Region, in.VPC))
 			continue
@@ -148,11 +145,11 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *Inputs) (problems []s
 		if err != nil {
 			return problems, fmt.Errorf("the subnet %s cannot be looked at: %w", id, err)
 		}
-		if vpc := aws.ToString(out.Subnets[0].VpcId); vpc != in.VPC {
+		if vpc != in.VPC {
 			problems = append(problems, fmt.Sprintf("the subnet %s is in %s, not in the vpc_id %s: take subnets of one VPC", id, vpc, in.VPC))
 			continue
 		}
-		way, err := wayOut(ctx, client, in.VPC, id)
+		way, err := wayOut(ctx, cfg, in.VPC, id)
 		if err != nil {
 			return problems, fmt.Errorf("the routes of the subnet %s cannot be looked at: %w", id, err)
 		}
@@ -170,15 +167,13 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *Inputs) (problems []s
 	if in.Auth {
 		want = append(want, "ssm")
 	}
-	out, err := client.DescribeVpcEndpoints(ctx, &ec2.DescribeVpcEndpointsInput{Filters: []types.Filter{{Name: aws.String("vpc-id"), Values: []string{in.VPC}}}})
+	services, err := endpointServices(ctx, cfg, in.VPC)
 	if err != nil {
 		return problems, fmt.Errorf("the endpoints of %s cannot be looked at: %w", in.VPC, err)
 	}
-	for _, e := range out.VpcEndpoints {
-		if strings.EqualFold(string(e.State), "available") {
-			service := strings.TrimPrefix(aws.ToString(e.ServiceName), "com.amazonaws."+cfg.Region+".")
-			want = slices.DeleteFunc(want, func(w string) bool { return w == service })
-		}
+	for _, service := range services {
+		service = strings.TrimPrefix(service, "com.amazonaws."+cfg.Region+".")
+		want = slices.DeleteFunc(want, func(w string) bool { return w == service })
 	}
 	if len(want) > 0 {
 		problems = append(problems, fmt.Sprintf("the subnets have no way out: add a default route to a NAT gateway, or VPC endpoints for %s", strings.Join(want, ", ")))
@@ -186,35 +181,6 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *Inputs) (problems []s
 		problems = append(problems, fmt.Sprintf("the subnets reach AWS by endpoints only, and the image %s is not in ECR: copy it there and set load = { image = \"ACCOUNT.dkr.ecr.%s.amazonaws.com/NAME:TAG\" }", in.Load.Image, cfg.Region))
 	}
 	return problems, nil
-}
-
-// wayOut is the target of a subnet's default route; "" when there is none that is active. A subnet without a table of its own has the VPC's main one.
-// https://docs.aws.amazon.com/vpc/latest/userguide/subnet-route-tables.html
-func wayOut(ctx context.Context, client *ec2.Client, vpc, subnet string) (string, error) {
-	filter := func(name, value string) types.Filter { return types.Filter{Name: &name, Values: []string{value}} }
-	for _, filters := range [][]types.Filter{
-		{filter("association.subnet-id", subnet)},
-		{filter("vpc-id", vpc), filter("association.main", "true")},
-	} {
-		out, err := client.DescribeRouteTables(ctx, &ec2.DescribeRouteTablesInput{Filters: filters})
-		if err != nil {
-			return "", err
-		}
-		if len(out.RouteTables) == 0 {
-			continue
-		}
-		for _, r := range out.RouteTables[0].Routes {
-			if aws.ToString(r.DestinationCidrBlock) == "0.0.0.0/0" && r.State != types.RouteStateBlackhole {
-				for _, target := range []*string{r.NatGatewayId, r.GatewayId, r.TransitGatewayId, r.NetworkInterfaceId, r.InstanceId, r.VpcPeeringConnectionId} {
-					if aws.ToString(target) != "" {
-						return *target, nil
-					}
-				}
-			}
-		}
-		return "", nil
-	}
-	return "", nil
 }
 
 // checkQuota: the account may run that many vCPU of Fargate at once. What already runs is not counted: AWS has no figure for it.

@@ -1,0 +1,177 @@
+// Package awsquery makes single calls of AWS's query APIs, with the SDK's configuration, signature, retries and error types. It is for the few
+// reads of EC2 and IAM that the commands need: compiling the SDK's two clients takes as long as compiling everything else that is
+// compiled before the first command can say a word. What has a client of the SDK's in the commands already does not belong here.
+package awsquery
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+)
+
+// Service is a query API.
+type Service struct {
+	name, version string
+	global        bool // one endpoint for the partition, signed for its main Region
+}
+
+// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html and https://docs.aws.amazon.com/IAM/latest/UserGuide/programming.html
+var (
+	EC2 = Service{name: "ec2", version: "2016-11-15"}
+	IAM = Service{name: "iam", version: "2010-05-08", global: true}
+)
+
+// Call makes one call and decodes its answer, which is XML, into out; nil leaves it. An error of the service is a smithy.APIError in an
+// awshttp.ResponseError, as from the SDK's clients; throttling, 5xx and broken connections are tried again as often as the configuration says.
+func Call(ctx context.Context, cfg aws.Config, service Service, action string, in url.Values, out any) error {
+	var retryer aws.Retryer = retry.NewStandard()
+	if cfg.Retryer != nil {
+		retryer = cfg.Retryer()
+	}
+	if cfg.RetryMaxAttempts > 0 {
+		retryer = retry.AddWithMaxAttempts(retryer, cfg.RetryMaxAttempts)
+	}
+	for attempt := 1; ; attempt++ {
+		err := once(ctx, cfg, service, action, in, out)
+		if err == nil || attempt >= retryer.MaxAttempts() || !retryer.IsErrorRetryable(err) {
+			return wrap(service, action, err)
+		}
+		delay, delayErr := retryer.RetryDelay(attempt, err)
+		if delayErr != nil {
+			return wrap(service, action, err)
+		}
+		select {
+		case <-ctx.Done():
+			return wrap(service, action, context.Cause(ctx))
+		case <-time.After(delay):
+		}
+	}
+}
+
+func wrap(service Service, action string, err error) error {
+	if err != nil {
+		return &smithy.OperationError{ServiceID: strings.ToUpper(service.name), OperationName: action, Err: err}
+	}
+	return nil
+}
+
+func once(ctx context.Context, cfg aws.Config, service Service, action string, in url.Values, out any) error {
+	base, region, err := endpoint(ctx, cfg, service)
+	if err != nil {
+		return err
+	}
+	form := url.Values{"Action": {action}, "Version": {service.version}}
+	for name, values := range in {
+		form[name] = values
+	}
+	body := form.Encode()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, base, strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	if cfg.Credentials == nil {
+		return fmt.Errorf("there are no AWS credentials")
+	}
+	credentials, err := cfg.Credentials.Retrieve(ctx)
+	if err != nil {
+		return fmt.Errorf("AWS credentials: %w", err)
+	}
+	sum := sha256.Sum256([]byte(body))
+	if err := v4.NewSigner().SignHTTP(ctx, credentials, request, hex.EncodeToString(sum[:]), service.name, region, time.Now()); err != nil {
+		return err
+	}
+	var client aws.HTTPClient = awshttp.NewBuildableClient()
+	if cfg.HTTPClient != nil {
+		client = cfg.HTTPClient
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return &smithyhttp.RequestSendError{Err: err}
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return &smithyhttp.RequestSendError{Err: err}
+	}
+	if response.StatusCode/100 != 2 {
+		return failure(response, text)
+	}
+	if out == nil {
+		return nil
+	}
+	if err := xml.Unmarshal(text, out); err != nil {
+		return fmt.Errorf("the answer cannot be read: %w", err)
+	}
+	return nil
+}
+
+// failure reads both shapes of an error: EC2 has Response/Errors/Error and RequestID, the others ErrorResponse/Error and RequestId.
+func failure(response *http.Response, text []byte) error {
+	type detail struct{ Code, Message string }
+	var body struct {
+		Error     detail
+		Errors    []detail `xml:"Errors>Error"`
+		RequestID string
+		RequestId string //nolint:revive // as the wire spells it
+	}
+	_ = xml.Unmarshal(text, &body) // a proxy's page has no code
+	d := body.Error
+	if len(body.Errors) > 0 {
+		d = body.Errors[0]
+	}
+	if d.Code == "" {
+		d.Code, d.Message = "UnknownError", http.StatusText(response.StatusCode)
+	}
+	return &awshttp.ResponseError{RequestID: body.RequestID + body.RequestId, ResponseError: &smithyhttp.ResponseError{
+		Response: &smithyhttp.Response{Response: response}, Err: &smithy.GenericAPIError{Code: d.Code, Message: d.Message},
+	}}
+}
+
+// endpoint is where a service answers, and the Region that a request to it is signed for. The partition's suffix is taken from the endpoint of a
+// service whose client is there anyway. https://docs.aws.amazon.com/general/latest/gr/iam-service.html has the global ones.
+func endpoint(ctx context.Context, cfg aws.Config, service Service) (base, region string, err error) {
+	region, domain := cfg.Region, ""
+	if region == "" {
+		return "", "", &aws.MissingRegionError{}
+	}
+	resolved, err := elasticache.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, elasticache.EndpointParameters{Region: &region})
+	if err != nil {
+		return "", "", err
+	}
+	domain = strings.TrimPrefix(resolved.URI.Host, "elasticache.")
+	if service.global {
+		switch {
+		case strings.HasPrefix(region, "cn-"):
+			region, domain = "cn-north-1", "cn-north-1.amazonaws.com.cn"
+		case strings.HasPrefix(region, "us-gov-"):
+			region, domain = "us-gov-west-1", "us-gov.amazonaws.com"
+		case strings.HasSuffix(domain, ".amazonaws.com"):
+			region, domain = "us-east-1", "amazonaws.com"
+		}
+	}
+	// https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+	if own := os.Getenv("AWS_ENDPOINT_URL_" + strings.ToUpper(service.name)); own != "" && os.Getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") != "true" {
+		return own, region, nil
+	}
+	if cfg.BaseEndpoint != nil {
+		return *cfg.BaseEndpoint, region, nil
+	}
+	return "https://" + service.name + "." + domain, region, nil
+}
