@@ -80,4 +80,4 @@ require (
 	golang.org/x/tools v0.48.0 // indirect
 )
 
-tool github.com/magefile/mage
+tool github.com/elasticache-perf/elasticache-perf/cmd/mage

@@ -53,7 +53,10 @@ func (p *Project) build(ctx context.Context, architecture string) error {
 	defer os.Remove(binary)
 	c := p.command(ctx, "go", lambdaArgs(binary)...)
 	c.Env = lambdaEnv(p.Env, goarch[architecture])
-	if err := runChild(c, time.Minute); err != nil {
+	building := p.step("building the Lambda for %s", architecture)
+	err := runChild(c, time.Minute)
+	building.end()
+	if err != nil {
 		return fmt.Errorf("compile the Lambda for %s: %w", architecture, err)
 	}
 	content, err := os.ReadFile(binary)

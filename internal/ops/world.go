@@ -106,7 +106,10 @@ func (p *Project) startWorld(ctx context.Context, minutes int, period time.Durat
 	}
 	binary := filepath.Join(p.Root, "build", "localaws")
 	building := p.step("building the embedded AWS")
-	err = runChild(p.command(ctx, "go", "build", "-o", binary, "./cmd/localaws"), time.Minute)
+	// As the Lambda is built, so that what both need is compiled once.
+	c := p.command(ctx, "go", "build", "-trimpath", "-o", binary, "./cmd/localaws")
+	c.Env = append(p.Env[:len(p.Env):len(p.Env)], "CGO_ENABLED=0")
+	err = runChild(c, time.Minute)
 	building.end()
 	if err != nil {
 		return nil, fmt.Errorf("compile cmd/localaws: %w", errors.Join(err, context.Cause(ctx)))

@@ -1,0 +1,183 @@
+// Command mage is what `go tool mage` runs here: it compiles mage and the targets, says so while that takes long, and then runs the target.
+// Mage itself compiles without a word, which on a new machine is a minute of silence. This program needs so little that it is compiled, and has
+// said its first line, within seconds.
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	root, err := os.Getwd()
+	if err == nil {
+		err = run(root, os.Args[1:])
+	}
+	fmt.Fprintln(os.Stderr, "mage:", err)
+	os.Exit(1)
+}
+
+// run compiles what it has to and becomes the target; it only returns with an error.
+func run(root string, args []string) error {
+	if _, err := os.Stat(filepath.Join(root, "magefile.go")); err != nil {
+		return fmt.Errorf("%s is not the project's folder: run the command where magefile.go is", root)
+	}
+	c := compiler{root: root, out: os.Stderr, patience: 2 * time.Second, every: 10 * time.Second}
+	c.env = settings(os.Environ(), c.goFlags())
+	held, err := c.lock() // until this process is another program, or has ended
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	program, err := c.compile(args)
+	if err != nil {
+		return err
+	}
+	return syscall.Exec(program, append([]string{"mage"}, args...), c.env)
+}
+
+// settings are the go command's, for everything that is compiled from here on. They are the Lambda's, so that the packages that commands, embedded
+// AWS, Lambda and tests have in common are compiled once.
+func settings(env []string, goflags string) []string {
+	env = slices.DeleteFunc(slices.Clone(env), func(e string) bool {
+		return strings.HasPrefix(e, "GOFLAGS=") || strings.HasPrefix(e, "CGO_ENABLED=") // the first one would count
+	})
+	return append(env, "CGO_ENABLED=0", "GOFLAGS="+strings.TrimSpace(goflags+" -trimpath"))
+}
+
+// compiler makes the program that has the targets.
+type compiler struct {
+	root     string
+	env      []string
+	out      io.Writer
+	patience time.Duration // what takes less needs no word
+	every    time.Duration // between two lines
+}
+
+// goFlags are a person's own, from the environment or from `go env -w`.
+func (c compiler) goFlags() string {
+	out, _ := exec.Command("go", "env", "GOFLAGS").Output()
+	return strings.TrimSpace(string(out))
+}
+
+func (c compiler) file(name string) string { return filepath.Join(c.root, "build", name) }
+
+// lock has two commands in one checkout compile one after the other: mage writes a file among the sources while it compiles.
+func (c compiler) lock() (*os.File, error) {
+	if err := os.MkdirAll(c.file(""), 0o755); err != nil {
+		return nil, readOnly(c.root, err)
+	}
+	f, err := os.OpenFile(c.file("mage.lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, readOnly(c.root, err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+	return f, nil
+}
+
+func readOnly(root string, err error) error {
+	return fmt.Errorf("%s cannot be written (%w): the targets are compiled in its folder build; copy the checkout to a folder of your own, or give yourself the right to write here", root, err)
+}
+
+// compile gives the program to run: the targets', or mage itself for what only mage does (-init, -clean, -compile).
+func (c compiler) compile(args []string) (string, error) {
+	mage, targets := c.file("mage"), c.file("targets")
+	said := c.progress()
+	defer said.end()
+	if err := c.build(said, "go", "build", "-v", "-o", mage, "github.com/magefile/mage"); err != nil {
+		return "", err
+	}
+	for _, a := range args {
+		if strings.HasPrefix(a, "-init") || strings.HasPrefix(a, "-clean") || strings.HasPrefix(a, "-compile") || a == "-version" {
+			return mage, nil
+		}
+	}
+	if err := c.build(said, "go", "build", "-v", "./internal/ops"); err != nil {
+		return "", err
+	}
+	// The go command links again only what has changed, and puts a new file in the place of one that may be running.
+	return targets, c.build(said, mage, "-compile", targets, "-ldflags", "-s -w")
+}
+
+// build runs one command of the compilation. What it prints is passed on, but for the names of packages that `go build -v` prints, which are counted.
+func (c compiler) build(said *progress, name string, args ...string) error {
+	cmd := exec.Command(name, args...)
+	cmd.Dir, cmd.Env = c.root, c.env
+	words, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	for lines := bufio.NewScanner(words); lines.Scan(); {
+		said.line(lines.Text())
+	}
+	if err := cmd.Wait(); err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			return fmt.Errorf("%s %s: %w", filepath.Base(name), strings.Join(args, " "), err)
+		}
+		return err
+	}
+	return nil
+}
+
+// progress tells that compiling goes on.
+type progress struct {
+	lines chan string
+	done  chan struct{}
+}
+
+// progress says at once that this is the first time, when it is, and otherwise nothing for a while.
+func (c compiler) progress() *progress {
+	p := &progress{lines: make(chan string), done: make(chan struct{})}
+	began, packages, patience, first := time.Now(), 0, c.patience, "compiling what has changed of the commands"
+	if _, err := os.Stat(c.file("targets")); err != nil {
+		patience, first = 0, "compiling the commands: about a minute on two cores the first time"
+	}
+	go func() {
+		defer close(p.done)
+		next := time.After(patience)
+		for {
+			select {
+			case line, open := <-p.lines:
+				switch {
+				case !open:
+					return
+				case line == "" || strings.ContainsAny(line, " \t"):
+					fmt.Fprintln(c.out, line)
+				default:
+					packages++
+				}
+			case <-next:
+				if first != "" {
+					fmt.Fprintln(c.out, first)
+				} else {
+					fmt.Fprintf(c.out, "compiling the commands: %d packages, %.0f s\n", packages, time.Since(began).Seconds())
+				}
+				first = ""
+				next = time.After(c.every)
+			}
+		}
+	}()
+	return p
+}
+
+func (p *progress) line(text string) { p.lines <- text }
+
+func (p *progress) end() {
+	close(p.lines)
+	<-p.done
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The test binary is the command, too.
+func TestMain(m *testing.M) {
+	if os.Getenv("BE_MAGE") != "" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// fakeGo answers for the go command: `go build -o FILE` makes a mage whose -compile makes a program that prints its arguments.
+const fakeGo = `#!/bin/sh
+case "$*" in
+"env GOFLAGS") echo "-mod=mod" ;;
+*-o*)
+  echo "a/package" >&2; echo "go: downloading b v1.0.0" >&2
+  cat >"$4" <<'MAGE'
+#!/bin/sh
+cat >"$2" <<'TARGETS'
+#!/bin/sh
+echo "ran $* with $GOFLAGS"
+TARGETS
+chmod +x "$2"
+MAGE
+  chmod +x "$4" ;;
+*internal/ops*) [ ! -e broken ] || { echo "# internal/ops" >&2; echo "x.go:1: no" >&2; exit 1; } ;;
+esac
+`
+
+func project(t *testing.T) (dir string, mage func(args ...string) (stdout, stderr string, err error)) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "a höuse")
+	bin := t.TempDir()
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "magefile.go"), nil, 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(bin, "go"), []byte(fakeGo), 0o755))
+	self, err := os.Executable()
+	require.NoError(t, err)
+	return dir, func(args ...string) (string, string, error) {
+		c := exec.Command(self, args...)
+		c.Dir = dir
+		c.Env = append(os.Environ(), "BE_MAGE=1", "PATH="+bin+":"+os.Getenv("PATH"), "GOFLAGS=-x", "PWD="+dir)
+		var out, words bytes.Buffer
+		c.Stdout, c.Stderr = &out, &words
+		err := c.Run()
+		return out.String(), words.String(), err
+	}
+}
+
+func TestTheFirstTimeIsAnnounced(t *testing.T) {
+	_, mage := project(t)
+	out, words, err := mage("local:run", "x")
+	require.NoError(t, err, words)
+	require.Equal(t, "ran local:run x with -mod=mod -trimpath\n", out)
+	first, rest, _ := strings.Cut(words, "\n")
+	require.Equal(t, "compiling the commands: about a minute on two cores the first time", first)
+	require.Equal(t, "go: downloading b v1.0.0\n", rest, "what the go command has to say is passed on, package names are not")
+}
+
+func TestWhatDoesNotCompileIsShown(t *testing.T) {
+	dir, mage := project(t)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "broken"), nil, 0o644))
+	out, words, err := mage("deploy")
+	require.Error(t, err)
+	require.Empty(t, out)
+	require.Contains(t, words, "x.go:1: no\n")
+	require.Contains(t, words, "mage: go build -v ./internal/ops: exit status 1\n")
+}
+
+func TestWhereThereIsNoProject(t *testing.T) {
+	dir, mage := project(t)
+	require.NoError(t, os.Remove(filepath.Join(dir, "magefile.go")))
+	_, words, err := mage("deploy")
+	require.Error(t, err)
+	require.Equal(t, "mage: "+dir+" is not the project's folder: run the command where magefile.go is\n", words)
+}
+
+// A folder that cannot be written is named, with what to do: here a file stands where the folder build would be.
+func TestReadOnlyCheckout(t *testing.T) {
+	dir, mage := project(t)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "build"), nil, 0o644))
+	_, words, err := mage("deploy")
+	require.Error(t, err)
+	require.Contains(t, words, dir+" cannot be written (")
+	require.Contains(t, words, "copy the checkout to a folder of your own")
+}
+
+// Long work says that it goes on, and how far it is.
+func TestProgressGoesOn(t *testing.T) {
+	out := make(lines)
+	c := compiler{root: t.TempDir(), out: out, patience: time.Nanosecond, every: time.Nanosecond}
+	p := c.progress()
+	go func() {
+		p.line("one/package")
+		p.line("another/package")
+	}()
+	require.Equal(t, "compiling the commands: about a minute on two cores the first time\n", <-out)
+	for said := ""; !strings.HasPrefix(said, "compiling the commands: 2 packages, "); said = <-out {
+	}
+	go func() {
+		for range out {
+		}
+	}()
+	p.end()
+	close(out)
+}
+
+type lines chan string
+
+func (l lines) Write(b []byte) (int, error) {
+	l <- string(b)
+	return len(b), nil
+}
