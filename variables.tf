@@ -201,7 +201,7 @@ variable "existing_cache" {
 variable "load" {
   description = <<-EOT
     The load; modules/ecs-load/README.md lists every default. `task_count` tasks with `threads` x `clients` connections each; `workload` fills in
-    the rest by name; `prefill` writes the keys before the measured load, in `minutes` of its own.
+    the rest by name; keys are written before the measured load, with `prefill.minutes` in time of their own.
     Example: `{ task_count = 4, cpu = 2048, memory = 4096, clients = 50, workload = "session-store", prefill = { minutes = 5 }, pipeline = 8 }`.
   EOT
   type = object({

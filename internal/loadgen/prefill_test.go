@@ -166,7 +166,7 @@ func TestPrefillFails(t *testing.T) {
 			t.Parallel()
 			shells(t, func(t *testing.T, shell string) {
 				port, _ := redisServer(t, tc.server...)
-				j := task(t, shell, generatorDir(t), []string{fmt.Sprintf("PREFILL_SECONDS=%d", tc.seconds)}, filling(port, fmt.Sprintf("--key-maximum=%d", tc.keys))...)
+				j := task(t, shell, generatorDir(t), []string{fmt.Sprintf("PREFILL_SECONDS=%d", tc.seconds), "PREFILL_REQUIRED=1"}, filling(port, fmt.Sprintf("--key-maximum=%d", tc.keys))...)
 				j.until(tc.want)
 				select { // another task in its place would add its keys to these
 				case <-j.done:
@@ -178,6 +178,33 @@ func TestPrefillFails(t *testing.T) {
 				require.NotContains(t, j.log(), "load: prefilled")
 				require.NotContains(t, j.log(), "load: finished")
 				require.NotContains(t, j.log(), "ALL STATS")
+			})
+		})
+	}
+}
+
+// A prefill that nobody asked for by name does not stand in the way of the load: it says what is missing.
+func TestPrefillThatIsNotRequired(t *testing.T) {
+	for name, tc := range map[string]struct {
+		server  []string
+		seconds int
+		keys    int
+		want    string
+	}{
+		"evicted": {[]string{"--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru"}, 600, 100_000,
+			`(?m)^load: prefilled keys=\d+ of 100000 seconds=\d+: [1-9]\d* of 100000 keys were gone when they were read back: `},
+		"too short a time": {nil, 1, 100_000_000, `(?m)^load: prefilled keys=unknown of 100000000 seconds=\d+: not done in 1 s: `},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shells(t, func(t *testing.T, shell string) {
+				port, _ := redisServer(t, tc.server...)
+				j := task(t, shell, generatorDir(t), []string{fmt.Sprintf("PREFILL_SECONDS=%d", tc.seconds)}, filling(port, fmt.Sprintf("--key-maximum=%d", tc.keys))...)
+				j.until(tc.want)
+				j.until(`(?s)load: prefilled .*\[RUN #1 \d+%, +1 secs\].*latency`)
+				j.terminate()
+				require.Zero(t, j.exit(), j.log())
+				require.Contains(t, j.log(), "load: finished exit=0 ok")
 			})
 		})
 	}

@@ -22,15 +22,18 @@ func (f *prefill) String() string {
 	return fmt.Sprintf("prefilling, %.0f %%, %d of %d tasks done", 100*f.share, f.done, f.tasks)
 }
 
-// prefillMinutes is what the settings allow for it; 0 without.
+// prefillMinutes is how long it may take by the settings: its own minutes, or half of the run's; 0 without a prefill.
 func (s *stack) prefillMinutes() int {
 	var settings struct {
-		Load struct{ Prefill struct{ Minutes int } }
+		Load struct{ Prefill *struct{ Minutes *int } }
 	}
-	if json.Unmarshal(s.config.Settings, &settings) != nil {
+	if json.Unmarshal(s.config.Settings, &settings) != nil || settings.Load.Prefill == nil {
 		return 0 // free JSON: somebody else's module may say other things
 	}
-	return settings.Load.Prefill.Minutes
+	if own := settings.Load.Prefill.Minutes; own != nil {
+		return *own
+	}
+	return (s.config.Minutes + 1) / 2
 }
 
 var percent = regexp.MustCompile(`^\[RUN #\d+ +(\d+)%`)

@@ -106,10 +106,15 @@ func TestPrefillIsReadFromTheLog(t *testing.T) {
 	})
 	none, err := s.prefill(t.Context(), now.Add(-time.Hour), now)
 	require.NoError(t, err)
-	require.Nil(t, none, "not asked for by the settings")
+	require.Nil(t, none, "the settings say nothing of it")
 	require.NotEmpty(t, words, "no call was made")
 
+	s.config.Settings, s.config.Minutes = []byte(`{"load":{"prefill":{"minutes":0}}}`), 9
+	require.Zero(t, s.prefillMinutes())
+	s.config.Settings = []byte(`{"load":{"prefill":{"minutes":null}}}`)
+	require.Equal(t, 5, s.prefillMinutes(), "at most half of the run")
 	s.config.Settings = []byte(`{"load":{"prefill":{"minutes":10}}}`)
+	require.Equal(t, 10, s.prefillMinutes())
 	f, err := s.prefill(t.Context(), now.Add(-time.Hour), now)
 	require.NoError(t, err)
 	require.Equal(t, "prefilling, 12 %, 0 of 2 tasks done", f.String(), "half of what one of two tasks has to write, and then to read")

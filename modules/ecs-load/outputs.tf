@@ -33,6 +33,6 @@ output "settings" {
 }
 
 output "prefill_minutes" {
-  description = "Minutes that the prefill may take before the measured load, 0 without one: whatever stops the load has to add them."
+  description = "Minutes of its own that the prefill may take before the measured load, 0 without: whatever stops the load has to add them."
   value       = local.prefill_minutes
 }

@@ -10,7 +10,8 @@ locals {
     pipeline    = coalesce(var.load.pipeline, local.preset.pipeline)
     extra_args  = var.load.extra_args == null ? local.preset.extra_args : var.load.extra_args
   }
-  prefill_minutes = var.load.prefill == null ? 0 : var.load.prefill.minutes
+  prefill         = var.load.prefill.minutes != 0 # null: in the run's own time
+  prefill_minutes = coalesce(var.load.prefill.minutes, 0)
   replicas        = var.load.read_from == "replicas"
 
   # Whatever may end a run late (a slow steady state, the stop's own minute, its retries) must still find load, however short its prefill was.
@@ -43,8 +44,9 @@ locals {
       RUN   = var.run
       TASKS = tostring(var.load.task_count) # so that another number replaces the service, whose desired_count is ignored
     },
-    var.load.prefill == null ? {} : { PREFILL_SECONDS = tostring(local.prefill_minutes * 60) },
-    var.load.prefill != null && local.replicas ? { PREFILL_SERVER = var.cache.endpoint } : {},
+    local.prefill ? { PREFILL_SECONDS = tostring(local.prefill_minutes > 0 ? local.prefill_minutes * 60 : var.minutes * 30) } : {},
+    local.prefill_minutes > 0 ? { PREFILL_REQUIRED = "1" } : {},
+    local.prefill && local.replicas ? { PREFILL_SERVER = var.cache.endpoint } : {},
     var.cache.tls ? { CA_PEM = coalesce(var.load.ca_pem, file("${path.module}/amazon-roots.pem")) } : {},
   )
 }
@@ -110,7 +112,7 @@ resource "aws_ecs_task_definition" "this" {
     }
     precondition {
       condition     = local.replicas ? can(regex("^0:", local.workload.ratio)) : true
-      error_message = "With read_from = \"replicas\" the load must write nothing, for a replica refuses writes: set ratio = \"0:1\" (it is \"${local.workload.ratio}\"), and prefill = {} to have keys that it finds."
+      error_message = "With read_from = \"replicas\" the load must write nothing, for a replica refuses writes: set ratio = \"0:1\" (it is \"${local.workload.ratio}\")."
     }
     precondition {
       condition     = local.replicas ? !var.cache.cluster_mode && var.cache.reader_endpoint != null : true

@@ -64,7 +64,8 @@ variable "load" {
     `workload` fills in what is left out of `ratio`, `data_size`, `key_pattern`, `key_maximum` (keys of each task), `pipeline` and `extra_args`
     by name: cache-aside, write-heavy, large-values, session-store (workloads.json). `ratio` is SET:GET; `key_pattern` is SET:GET of S(equential), R(andom), G(aussian), P(arallel) and Z(ipf);
     `data_size` is in bytes; `rate_limit` is requests per second and connection; `extra_args` go to memtier as they are.
-    `prefill` has each task write all of its keys before the measured load and read them back, within its `minutes`; what is missing then fails the task.
+    Each task first writes all of its keys and reads them back. With `prefill.minutes` that gets time of its own, and what is missing then fails the task; without,
+    it takes of the run's, at most half, and the load goes on with what is there; 0 is none.
     `read_from = "replicas"` takes reads from the cache's reader endpoint, for a `ratio` without SETs; keys come from `prefill`, which writes to the primary.
     `ca_pem` replaces Amazon's root certificates; `container_insights` costs extra.
     Example: `{ task_count = 4, cpu = 2048, memory = 4096, threads = 2, clients = 50, pipeline = 8, ratio = "1:10" }`.
@@ -78,7 +79,7 @@ variable "load" {
     image_credentials_arn = optional(string)
     assign_public_ip      = optional(bool, false)
     workload              = optional(string, "cache-aside")
-    prefill               = optional(object({ minutes = optional(number, 10) }))
+    prefill               = optional(object({ minutes = optional(number) }), {})
     read_from             = optional(string, "primary")
     threads               = optional(number, 2)
     clients               = optional(number, 10)
@@ -157,8 +158,8 @@ variable "load" {
     error_message = "The extra_args must not set what the load sets itself: server, login, TLS, test time, output files, seed, and what has a name of its own here (threads, clients, pipeline, data_size, ratio, key_pattern, key_maximum, rate_limit)."
   }
   validation {
-    condition     = var.load.prefill == null ? true : var.load.prefill.minutes >= 1 && var.load.prefill.minutes <= 240 && floor(var.load.prefill.minutes) == var.load.prefill.minutes
-    error_message = "The prefill's minutes must be a whole number from 1 to 240; prefill = null is none."
+    condition     = var.load.prefill.minutes == null ? true : var.load.prefill.minutes >= 0 && var.load.prefill.minutes <= 240 && floor(var.load.prefill.minutes) == var.load.prefill.minutes
+    error_message = "The prefill's minutes must be a whole number from 1 to 240; 0 is no prefill."
   }
   validation {
     condition     = contains(["primary", "replicas"], var.load.read_from)

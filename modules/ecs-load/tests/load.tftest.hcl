@@ -74,7 +74,7 @@ run "task" {
     error_message = "No line is lost, and the Region is the provider's."
   }
   assert {
-    condition     = { for e in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : e.name => e.value } == { RUN = "2026-11-23T03-08-09Z", TASKS = "1" }
+    condition     = { for e in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : e.name => e.value } == { RUN = "2026-11-23T03-08-09Z", TASKS = "1", PREFILL_SECONDS = "300" }
     error_message = "The task knows its run."
   }
 }
@@ -218,7 +218,7 @@ run "prefill" {
     load = { prefill = { minutes = 45 } }
   }
   assert {
-    condition     = output.prefill_minutes == 45 && local.environment.PREFILL_SECONDS == "2700" && !can(local.environment.PREFILL_SERVER) && contains(local.command, "--test-time=5100")
+    condition     = output.prefill_minutes == 45 && local.environment.PREFILL_REQUIRED == "1" && local.environment.PREFILL_SECONDS == "2700" && !can(local.environment.PREFILL_SERVER) && contains(local.command, "--test-time=5100")
     error_message = "The load lasts past its stop, however short the prefill was."
   }
 }
@@ -226,11 +226,23 @@ run "prefill" {
 run "prefill_by_default" {
   command = plan
   variables {
-    load = { prefill = {} }
+    load = { prefill = null }
   }
   assert {
-    condition     = output.prefill_minutes == 10 && output.settings.prefill.minutes == 10
-    error_message = "It may take 10 minutes."
+    condition     = output.prefill_minutes == 0 && output.settings.prefill.minutes == null && local.environment.PREFILL_SECONDS == "300" && !can(local.environment.PREFILL_REQUIRED)
+    error_message = "It takes of the run's own time, at most half, and does not fail the task."
+  }
+}
+
+run "no_prefill" {
+  command = plan
+  variables {
+    load  = { read_from = "replicas", ratio = "0:1", prefill = { minutes = 0 } }
+    cache = { endpoint = "cache.example.com", reader_endpoint = "cache-ro.example.com" }
+  }
+  assert {
+    condition     = output.prefill_minutes == 0 && !can(local.environment.PREFILL_SECONDS) && !can(local.environment.PREFILL_SERVER)
+    error_message = "No key is written before the load."
   }
 }
 
@@ -238,7 +250,7 @@ run "reads_from_replicas" {
   command = plan
   variables {
     cache = { endpoint = "cache.example.com", reader_endpoint = "cache-ro.example.com" }
-    load  = { read_from = "replicas", ratio = "0:1", prefill = {} }
+    load  = { read_from = "replicas", ratio = "0:1" }
   }
   assert {
     condition     = contains(local.command, "--server=cache-ro.example.com") && local.environment.PREFILL_SERVER == "cache.example.com"
@@ -288,10 +300,10 @@ run "no_such_workload" {
   expect_failures = [aws_ecs_task_definition.this]
 }
 
-run "prefill_without_time" {
+run "prefill_of_no_whole_minute" {
   command = plan
   variables {
-    load = { prefill = { minutes = 0 } }
+    load = { prefill = { minutes = 0.5 } }
   }
   expect_failures = [var.load]
 }
