@@ -84,5 +84,8 @@ func (Test) Docs() error { return ops.Run(ops.TestDocs) }
 // Versions builds Terraform 1.3, 1.5 and OpenTofu, and runs validate, plan and a journey on each (VERSIONS=tofu).
 func (Test) Versions() error { return ops.Run(ops.TestVersions) }
 
+// Flakes runs every test 30 times and every journey 5 times beside busy loops (COUNT=, JOURNEYS=, FLAKES=package).
+func (Test) Flakes() error { return ops.Run(ops.TestFlakes) }
+
 // All runs everything but the versions, the longer suites too.
 func (Test) All() error { return ops.Run(ops.TestAll) }

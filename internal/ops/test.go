@@ -13,19 +13,26 @@ import (
 
 // TestUnit runs the Go tests of everything but the journeys in test/.
 func TestUnit(ctx context.Context, p *Project) error {
+	packages, err := p.unitPackages(ctx)
+	if err != nil {
+		return err
+	}
+	return p.goTest(ctx, append([]string{"-timeout=20m"}, packages...)...)
+}
+
+func (p *Project) unitPackages(ctx context.Context) (packages []string, err error) {
 	c := p.command(ctx, "go", "list", "./...")
 	var out bytes.Buffer
 	c.Stdout = &out
 	if err := runChild(c, time.Minute); err != nil {
-		return fmt.Errorf("go list: %w", err)
+		return nil, fmt.Errorf("go list: %w", err)
 	}
-	var packages []string
 	for _, pkg := range strings.Fields(out.String()) {
 		if !strings.HasSuffix(pkg, "/test") && !strings.Contains(pkg, "/test/") {
 			packages = append(packages, pkg)
 		}
 	}
-	return p.goTest(ctx, append([]string{"-timeout=20m"}, packages...)...)
+	return packages, nil
 }
 
 // TestModules runs `terraform test` in every module and in the stack. It is the one thing here that OpenTofu cannot do.
@@ -68,28 +75,39 @@ func TestModules(ctx context.Context, p *Project) error {
 // TestE2E runs the journeys: on the embedded AWS, or in the caller's account with E2E_TARGET=aws. It gives them what they cannot find for
 // themselves: Terraform, where its provider comes from, and the Lambda's zip.
 func TestE2E(ctx context.Context, p *Project) error {
-	// Journeys mostly wait for the provider's own delays: three at once fit two cores.
-	return p.journeys(ctx, "-timeout=120m", "-count=1", "-v", "-parallel=3", "-skip=^TestFaults", "./test/...")
+	return p.journeys(ctx, append(journeyArgs, "-timeout=120m", "-count=1", "-v", "./test/...")...)
 }
 
+// Journeys mostly wait for the provider's own delays: three at once fit two cores.
+var journeyArgs = []string{"-parallel=3", "-skip=^TestFaults"}
+
 func (p *Project) journeys(ctx context.Context, args ...string) error {
-	t, err := p.needTerraform(ctx)
+	inside, err := p.journeyProject(ctx)
 	if err != nil {
 		return err
 	}
+	return inside.goTest(ctx, args...)
+}
+
+// journeyProject is the project with what journeys find in their environment.
+func (p *Project) journeyProject(ctx context.Context) (*Project, error) {
+	t, err := p.needTerraform(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if err := p.provider(ctx, t); err != nil {
-		return err
+		return nil, err
 	}
 	architecture := hostArchitecture()
 	if getenv(p.Env, "E2E_TARGET") == "aws" {
 		architecture = "arm64"
 	}
 	if err := p.build(ctx, architecture); err != nil {
-		return err
+		return nil, err
 	}
 	journeys := *p
 	journeys.Env = append(t.Env[:len(t.Env):len(t.Env)], "E2E_TERRAFORM="+t.Bin)
-	return journeys.goTest(ctx, args...)
+	return &journeys, nil
 }
 
 // TestFaults holds the end of a run against every fault that the embedded AWS can make, and a kill at every step.

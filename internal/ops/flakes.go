@@ -1,0 +1,214 @@
+package ops
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// flakes is what repeated runs of tests came to.
+type flakes struct {
+	tests map[string]*tries // "package TestName"
+	said  map[string][]string
+}
+
+type tries struct {
+	name           string
+	runs, failures int
+	slowest        time.Duration
+	output         []string // of the first failure
+}
+
+// TestFlakes runs the Go tests many times beside one busy loop a core, and says which failed how often: whatever depends on the machine's speed
+// or on what else it does shows itself. COUNT= is how often each test runs (30), JOURNEYS= how often each journey (5; 0 leaves them out),
+// FLAKES= chooses packages by a part of their path.
+func TestFlakes(ctx context.Context, p *Project) error {
+	count, err := p.number("COUNT", 30)
+	if err != nil {
+		return err
+	}
+	journeys, err := p.number("JOURNEYS", 5)
+	if err != nil {
+		return err
+	}
+	packages, err := p.unitPackages(ctx)
+	if err != nil {
+		return err
+	}
+	if part := getenv(p.Env, "FLAKES"); part != "" {
+		packages = slices.DeleteFunc(packages, func(pkg string) bool { return !strings.Contains(pkg, part) })
+	}
+	defer busyLoops(runtime.NumCPU())()
+	found := flakes{tests: map[string]*tries{}, said: map[string][]string{}}
+	var failed []error
+	if count > 0 && len(packages) > 0 {
+		failed = append(failed, p.repeat(ctx, &found, fmt.Sprintf("every test %d times", count), append([]string{"-timeout=0", fmt.Sprintf("-count=%d", count)}, packages...)...))
+	}
+	if journeys > 0 && ctx.Err() == nil {
+		inside, err := p.journeyProject(ctx)
+		if err != nil {
+			return err
+		}
+		failed = append(failed, inside.repeat(ctx, &found, fmt.Sprintf("every journey %d times", journeys), append(journeyArgs, "-timeout=0", fmt.Sprintf("-count=%d", journeys), "./test")...))
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if n := found.table(p.Out); n > 0 {
+		return fmt.Errorf("%d tests failed at least once", n)
+	}
+	return errors.Join(failed...) // a package that does not compile has no test that fails
+}
+
+// repeat runs `go test` with its results read as they come.
+func (p *Project) repeat(ctx context.Context, found *flakes, what string, args ...string) error {
+	shown := p.step("%s, beside %d busy loops", what, runtime.NumCPU())
+	defer shown.end()
+	c := p.command(ctx, "go", append([]string{"test", "-json"}, args...)...)
+	results, to := io.Pipe()
+	c.Stdout = to
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		runs, failures := 0, 0
+		for lines := bufio.NewReader(results); ; {
+			line, err := lines.ReadBytes('\n')
+			if err != nil {
+				return
+			}
+			if done, ok := found.read(line); done {
+				if runs++; !ok {
+					failures++
+				}
+				shown.at(-1, "%d runs, %d failures", runs, failures)
+			}
+		}
+	})
+	err := runChild(c, 2*time.Minute)
+	_ = to.Close()
+	reading.Wait()
+	if err != nil {
+		return fmt.Errorf("go test %s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+// read takes in an event of `go test -json` (`go doc test2json`): done tells that a test has ended, ok how. Subtests are part of their test.
+func (f *flakes) read(line []byte) (done, ok bool) {
+	var e struct {
+		Action, Package, Test, Output string
+		Elapsed                       float64 // seconds
+	}
+	if json.Unmarshal(line, &e) != nil || e.Test == "" {
+		return false, false
+	}
+	test, _, sub := strings.Cut(e.Test, "/")
+	name := e.Package[strings.LastIndexByte(e.Package, '/')+1:] + " " + test
+	switch e.Action {
+	case "output":
+		f.said[name] = append(f.said[name], e.Output)
+	case "pass", "fail", "skip":
+		if sub {
+			return false, false
+		}
+		t := f.tests[name]
+		if t == nil {
+			t = &tries{name: name}
+			f.tests[name] = t
+		}
+		if ok = e.Action != "fail"; !ok {
+			if t.failures++; t.output == nil {
+				t.output = f.said[name]
+			}
+		}
+		delete(f.said, name)
+		t.runs++
+		t.slowest = max(t.slowest, time.Duration(e.Elapsed*float64(time.Second)))
+		return true, ok
+	}
+	return false, false
+}
+
+// table prints a line for each test that failed or took time, and gives the number of those that failed.
+func (f *flakes) table(w io.Writer) (failed int) {
+	all := make([]*tries, 0, len(f.tests))
+	width, others := 0, tries{}
+	quick := 0
+	for _, t := range f.tests {
+		if t.failures == 0 && t.slowest < 100*time.Millisecond {
+			quick++
+			others.runs += t.runs
+			others.slowest = max(others.slowest, t.slowest)
+			continue
+		}
+		all = append(all, t)
+		width = max(width, len(t.name))
+	}
+	others.name = fmt.Sprintf("%d others", quick)
+	width = max(width, len(others.name))
+	slices.SortFunc(all, func(a, b *tries) int {
+		return cmp.Or(cmp.Compare(b.failures, a.failures), cmp.Compare(b.slowest, a.slowest), cmp.Compare(a.name, b.name))
+	})
+	total := tries{name: "all"}
+	fmt.Fprintf(w, "%-*s  %8s  %8s  %8s\n", width, "test", "runs", "failures", "slowest")
+	for _, t := range append(all, &others) {
+		if t.failures > 0 {
+			failed++
+		}
+		total.runs += t.runs
+		total.failures += t.failures
+		total.slowest = max(total.slowest, t.slowest)
+		t.row(w, width)
+	}
+	total.row(w, width)
+	for _, t := range all {
+		if t.failures > 0 {
+			fmt.Fprintf(w, "\nfirst failure of %s:\n%s", t.name, strings.Join(t.output, ""))
+		}
+	}
+	return failed
+}
+
+func (t *tries) row(w io.Writer, width int) {
+	fmt.Fprintf(w, "%-*s  %8d  %8d  %6.1f s\n", width, t.name, t.runs, t.failures, t.slowest.Seconds())
+}
+
+// busyLoops keeps n cores busy until it is stopped.
+func busyLoops(n int) (stop func()) {
+	ended := make(chan struct{})
+	before := runtime.GOMAXPROCS(n + 2) // beside what this process has to do
+	for range n {
+		go func() {
+			for {
+				select {
+				case <-ended:
+					return
+				default:
+				}
+			}
+		}()
+	}
+	return func() { close(ended); runtime.GOMAXPROCS(before) }
+}
+
+// number is a whole number from the environment.
+func (p *Project) number(name string, otherwise int) (int, error) {
+	text := getenv(p.Env, name)
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%s=%s: take a whole number, 0 or more", name, text)
+	}
+	return n, nil
+}
