@@ -48,20 +48,35 @@ const localBucket = "exports"
 // local is the folder that holds everything of the embedded AWS, its exports too.
 func (p *Project) local() string { return filepath.Join(p.Root, ".localaws") }
 
-// lockLocal keeps two commands from using that folder at once; the kernel gives the lock back when we die.
+// lockLocal keeps two commands from using that folder at once, and tells the second one which process is the first; the kernel gives the
+// lock back when we die.
 func (p *Project) lockLocal() (unlock func(), err error) {
 	if err := os.MkdirAll(p.local(), 0o755); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", p.local(), err)
 	}
-	dir, err := os.Open(p.local())
+	name := filepath.Join(p.local(), "lock")
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", p.local(), err)
 	}
-	if err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		_ = dir.Close()
-		return nil, fmt.Errorf("%s is in use: another local:run or local:up is under way (%w)", p.path(p.local()), err)
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		holder, _ := io.ReadAll(file) // empty while the other one has just begun
+		_ = file.Close()
+		return nil, fmt.Errorf("%s is in use: a local:run or local:up is under way in this checkout%s. Wait for it or end it (Ctrl-C in its terminal), or take another checkout",
+			p.path(p.local()), strings.TrimRight(string(holder), "\n"))
 	}
-	return func() { _ = dir.Close() }, nil
+	if err == nil {
+		err = file.Truncate(0)
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(file, " (process %d)\n", os.Getpid())
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("lock %s: %w", name, err)
+	}
+	return func() { _ = file.Close() }, nil
 }
 
 func localArgs(dir string, period time.Duration, port int, troubles ...string) []string {

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,7 +96,7 @@ func TestOnlyOneAtATime(t *testing.T) {
 	unlock, err := p.lockLocal()
 	require.NoError(t, err)
 	_, err = p.lockLocal()
-	require.ErrorContains(t, err, ".localaws is in use")
+	require.ErrorContains(t, err, fmt.Sprintf(".localaws is in use: a local:run or local:up is under way in this checkout (process %d). Wait for it", os.Getpid()))
 	unlock()
 	unlock, err = p.lockLocal()
 	require.NoError(t, err)
