@@ -79,6 +79,21 @@ func (p *Project) lockLocal() (unlock func(), err error) {
 	return func() { _ = file.Close() }, nil
 }
 
+// roomOfRun is what a local run needs in bytes, with room to spare: the Lambda unpacked, Terraform's plan, logs and exports.
+const roomOfRun = 50_000_000
+
+// room tells whether a folder's disk has so many bytes left: a full disk shows itself by other errors than its own, in the middle of a run.
+func room(dir string, bytes uint64) error {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(dir, &fs); err != nil {
+		return nil // whatever is wrong there will be said by who writes
+	}
+	if free := fs.Bavail * uint64(fs.Bsize); free < bytes {
+		return fmt.Errorf("the disk of %s has %d MB left, and a local run needs about %d MB: make room there, or take a checkout on another disk", dir, free/1_000_000, bytes/1_000_000)
+	}
+	return nil
+}
+
 func localArgs(dir string, period time.Duration, port int, troubles ...string) []string {
 	return append([]string{"serve", "--dir", dir, "--listen", "127.0.0.1:0", "--bucket", localBucket, "--metrics-period", period.String(), "--with-parent",
 		"--cache-port", strconv.Itoa(port)}, troubles...)
@@ -118,6 +133,9 @@ func (p *Project) startWorld(ctx context.Context, minutes int, period time.Durat
 	}
 	if runtime.GOOS != "linux" {
 		return nil, fmt.Errorf("the embedded AWS is for Linux and WSL2 (the Lambda is built for the host, cache nodes live on 127.0.0.x), not for %s", runtime.GOOS)
+	}
+	if err := room(p.local(), roomOfRun); err != nil {
+		return nil, err
 	}
 	binary := filepath.Join(p.Root, "build", "localaws")
 	building := p.step("building the embedded AWS")

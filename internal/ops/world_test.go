@@ -103,6 +103,12 @@ func TestOnlyOneAtATime(t *testing.T) {
 	unlock()
 }
 
+func TestRoomOnTheDisk(t *testing.T) {
+	require.NoError(t, room(t.TempDir(), 1))
+	require.NoError(t, room("/does/not/exist", 1))
+	require.ErrorContains(t, room("/proc", 100_000_000), "the disk of /proc has 0 MB left, and a local run needs about 100 MB: make room there")
+}
+
 func TestCleanLeavesTheStack(t *testing.T) {
 	p := tree(t)
 	put(t, p.Root, ".terraform")
