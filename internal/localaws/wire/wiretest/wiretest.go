@@ -2,7 +2,9 @@
 package wiretest
 
 import (
+	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -46,6 +48,20 @@ func Config(t testing.TB, r *wire.Registry) aws.Config {
 			t.Errorf("asked for and not served: %q", missed)
 		}
 	})
-	return aws.Config{Region: "us-east-1", BaseEndpoint: &srv.URL, RetryMaxAttempts: 1,
+	transport := &http.Transport{}
+	t.Cleanup(transport.CloseIdleConnections) // before srv.Close, which would wait for them
+	return aws.Config{Region: "us-east-1", BaseEndpoint: &srv.URL, RetryMaxAttempts: 1, HTTPClient: unhurried{http.Client{Transport: transport}},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "secret", "")}
+}
+
+// unhurried sends a request's body by Read alone. Once an answer begins, the SDK closes the request's body, whose WriteTo then gives io.EOF; net/http,
+// which may be about to look whether the body has more, takes that for an error and cuts the connection below the answer that is being read.
+// https://github.com/aws/smithy-go/blob/v1.28.8/transport/http/internal/io/safe.go
+type unhurried struct{ http.Client }
+
+func (c unhurried) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return c.Client.Do(r)
 }
