@@ -24,7 +24,7 @@ type driver struct {
 func (s *Service) driver(t *task, c *running) *driver {
 	d := &driver{now: s.now, put: func(...logs.Event) error { return nil }} // no log configuration: nowhere
 	if l := c.LogConfiguration; l != nil {
-		group, stream := l.Options["awslogs-group"], l.Options["awslogs-stream-prefix"]+"/"+c.Name+"/"+t.id
+		group, stream := l.Options["awslogs-group"], s.streamName(t, c)
 		d.put = func(e ...logs.Event) error {
 			if reason := s.refusal(t, "logs:PutLogEvents", s.stream(t, c)); reason != "" {
 				return errors.New(reason)

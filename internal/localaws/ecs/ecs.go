@@ -42,7 +42,6 @@ type Deps struct {
 		Decide(principalARN, action, resource string, context map[string]string) iam.Decision
 	}
 	Logs interface {
-		Group(name string) bool
 		Put(group, stream string, events ...logs.Event) error
 	}
 	SSM interface {

@@ -127,8 +127,13 @@ func (s *Service) launchContainers(t *task) (*running, error) {
 			continue
 		}
 		reason := s.refusal(t, "logs:CreateLogStream", s.stream(t, c))
-		if reason == "" && (l.Options["awslogs-region"] != s.acct.Region || !s.deps.Logs.Group(l.Options["awslogs-group"])) {
+		if reason == "" && l.Options["awslogs-region"] != s.acct.Region {
 			reason = "ResourceNotFoundException: The specified log group does not exist."
+		}
+		if reason == "" { // the driver makes the stream before the container starts: a running task has one, with or without events
+			if err := s.deps.Logs.Put(l.Options["awslogs-group"], s.streamName(t, c)); err != nil {
+				reason = err.Error()
+			}
 		}
 		if reason != "" {
 			return c, fmt.Errorf("ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: %s : exit status 1", reason)

@@ -22,10 +22,15 @@ func (s *Service) refusal(t *task, action, resource string) string {
 	return "AccessDeniedException: " + d.Refusal() + "\n\tstatus code: 400, request id: " + uuid()
 }
 
-// stream is the ARN of the log stream that a container writes to.
+// streamName is the log stream that a container writes to.
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
+func (s *Service) streamName(t *task, c *running) string {
+	return c.LogConfiguration.Options["awslogs-stream-prefix"] + "/" + c.Name + "/" + t.id
+}
+
+// stream is its ARN.
 func (s *Service) stream(t *task, c *running) string {
-	o := c.LogConfiguration.Options
-	return s.acct.ARN("logs", "log-group:"+o["awslogs-group"]+":log-stream:"+o["awslogs-stream-prefix"]+"/"+c.Name+"/"+t.id)
+	return s.acct.ARN("logs", "log-group:"+c.LogConfiguration.Options["awslogs-group"]+":log-stream:"+s.streamName(t, c))
 }
 
 // parameter is the ARN of a parameter by its name or ARN.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ecs"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
 const forever = `trap 'echo terminated; exit 3' TERM; echo started; while :; do sleep 0.1; done`
@@ -78,6 +79,9 @@ func TestServiceLife(t *testing.T) {
 	_, err = w.ecs.DeleteCluster(ctx, &sdk.DeleteClusterInput{Cluster: aws.String("c")})
 	code(t, err, "ClusterContainsServicesException", "Services are active")
 
+	for _, task := range running { // and will hear SIGTERM
+		w.says(task, "started")
+	}
 	// a changed count is no new deployment; it stops tasks by SIGTERM, and their last words arrive
 	_, err = w.ecs.UpdateService(ctx, update(func(in *sdk.UpdateServiceInput) { in.DesiredCount = aws.Int32(0) }))
 	require.NoError(t, err)
@@ -91,7 +95,9 @@ func TestServiceLife(t *testing.T) {
 	v = w.steady()
 	require.Equal(t, id, *v.Deployments[0].Id)
 	require.Empty(t, w.tasks(types.DesiredStatusRunning), "ListTasks gives RUNNING by default, and none is")
+	w.mu.Lock()
 	require.Empty(t, w.attached)
+	w.mu.Unlock()
 	require.Empty(t, folders(t, filepath.Join(w.acct.Dir, "tasks")))
 
 	_, err = w.ecs.DeleteService(ctx, &sdk.DeleteServiceInput{Cluster: aws.String("c"), Service: aws.String("s")})
@@ -155,7 +161,8 @@ func TestReplaceInPlace(t *testing.T) {
 }
 
 func TestATaskThatEndsIsReplaced(t *testing.T) {
-	w := begin(t)
+	clock := wiretest.NewClock()
+	w := begin(t, standing(clock))
 	flag := filepath.Join(w.acct.Dir, "once")
 	w.create(service(w.register(definition(container(fmt.Sprintf("[ -e %s ] || { touch %[1]s; echo out; echo err >&2; exit 7; }; %s", flag, forever)))), 1))
 	ended := w.stopped(1)[0]
@@ -163,6 +170,7 @@ func TestATaskThatEndsIsReplaced(t *testing.T) {
 	require.Equal(t, "Essential container in task exited", *ended.StoppedReason)
 	require.Equal(t, int32(7), *ended.Containers[0].ExitCode)
 	require.ElementsMatch(t, []string{"out", "err"}, w.lines(ended))
+	clock.Next(t, time.Second) // the scheduler's round
 	v := w.steady()
 	require.Len(t, w.tasks(types.DesiredStatusRunning), 1)
 	require.Zero(t, v.Deployments[0].FailedTasks, "it ran, so it is no failure to start")
@@ -192,13 +200,15 @@ func TestTasksThatCannotStart(t *testing.T) {
 		"program": {func(c *types.ContainerDefinition) { c.EntryPoint = []string{"no-such-program"} }, `CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: failed to create shim: OCI runtime create failed: runc create failed: unable to start container process: exec: "no-such-program": executable file not found in $PATH: unknown`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			w := begin(t)
+			clock := wiretest.NewClock()
+			w := begin(t, standing(clock))
 			bad := container("true")
 			c.change(&bad)
 			in := service(w.register(definition(bad)), 1)
 			in.DeploymentConfiguration = &types.DeploymentConfiguration{DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: true}}
 			w.create(in)
+			clock.Next(t, time.Second) // each wait is twice as long
+			clock.Next(t, 2*time.Second)
 			v := w.until("FAILED", func(v types.Service) bool { return v.Deployments[0].RolloutState == types.DeploymentRolloutStateFailed })
 			require.Equal(t, int32(3), v.Deployments[0].FailedTasks)
 			require.Equal(t, "ECS deployment circuit breaker: tasks failed to start.", *v.Deployments[0].RolloutStateReason)
@@ -216,7 +226,8 @@ func TestTasksThatCannotStart(t *testing.T) {
 }
 
 func TestCircuitBreakerRollsBack(t *testing.T) {
-	w := begin(t)
+	clock := wiretest.NewClock()
+	w := begin(t, standing(clock))
 	good := w.register(definition(container(forever)))
 	in := service(good, 1)
 	in.DeploymentConfiguration = &types.DeploymentConfiguration{DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: true, Rollback: true}}
@@ -227,13 +238,16 @@ func TestCircuitBreakerRollsBack(t *testing.T) {
 	arn := w.register(definition(bad))
 	_, err := w.ecs.UpdateService(t.Context(), update(func(in *sdk.UpdateServiceInput) { in.TaskDefinition = &arn }))
 	require.NoError(t, err)
+	clock.Next(t, time.Second)
+	clock.Next(t, 2*time.Second)
 	w.until("rolled back", func(v types.Service) bool {
 		return *v.TaskDefinition == good && len(v.Deployments) == 1 && v.Deployments[0].RolloutState == types.DeploymentRolloutStateCompleted
 	})
 }
 
 func TestRoleThatECSCannotAssume(t *testing.T) {
-	w := begin(t)
+	clock := wiretest.NewClock()
+	w := begin(t, standing(clock))
 	w.untrust = true
 	w.create(service(w.register(definition(container(forever))), 1))
 	said := events(w.describe())
@@ -242,6 +256,7 @@ func TestRoleThatECSCannotAssume(t *testing.T) {
 	w.mu.Lock()
 	w.untrust = false // the role became ready: the scheduler tries again by itself
 	w.mu.Unlock()
+	clock.Next(t, time.Second)
 	w.steady()
 }
 
@@ -266,11 +281,11 @@ func TestCloseEndsEveryProcess(t *testing.T) {
 	w.create(service(w.register(definition(container("trap '' TERM; sleep 1000 & echo $$ $! >>"+pids+"; wait; sleep 1000"))), 2))
 	w.steady()
 	var fields []string
-	require.True(t, w.eventually(func() bool {
+	wiretest.Until(t, "four processes", func() (any, bool) {
 		b, _ := os.ReadFile(pids)
 		fields = strings.Fields(string(b))
-		return len(fields) == 4
-	}))
+		return fields, len(fields) == 4
+	})
 	require.NoError(t, w.svc.Close())
 	for _, f := range fields {
 		stat, err := os.ReadFile("/proc/" + f + "/stat")

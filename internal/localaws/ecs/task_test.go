@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ecs"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
 func (w *world) run(definition string) types.Task {
@@ -77,7 +80,8 @@ func TestStopTimeoutEndsWithSIGKILL(t *testing.T) {
 	w.create(service(w.register(definition(c)), 1))
 	w.steady()
 	task := w.tasks(types.DesiredStatusRunning)[0]
-	require.True(t, w.eventually(func() bool { return len(w.lines(task)) == 1 }))
+	require.Empty(t, slices.DeleteFunc(w.lines(task), func(l string) bool { return l == "deaf" }), "its stream is there before it says anything")
+	w.says(task, "deaf")
 	_, err := w.ecs.DeleteService(t.Context(), &sdk.DeleteServiceInput{Cluster: aws.String("c"), Service: aws.String("s"), Force: aws.Bool(true)})
 	require.NoError(t, err)
 	ended := w.stopped(1)[0]
@@ -88,7 +92,7 @@ func TestStopTimeoutEndsWithSIGKILL(t *testing.T) {
 
 func TestSeveralContainers(t *testing.T) {
 	w := begin(t)
-	first, side := container("echo main; sleep 0.2; exit 4"), container(forever)
+	first, side := container("until [ -e up ]; do sleep 0.01; done; exit 4"), container(strings.Replace(forever, "echo started", "touch up", 1))
 	side.Name, side.Essential = aws.String("side"), aws.Bool(false)
 	task := w.run(w.register(definition(first, side)))
 	require.Equal(t, int32(4), *task.Containers[0].ExitCode)
@@ -125,25 +129,49 @@ func TestIsolatedTask(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	w := begin(t, func(a *account.Account, _ *ecs.Deps) { a.MetricsPeriod = 500 * time.Millisecond })
-	w.create(service(w.register(definition(container(`while :; do :; done`))), 1))
+	clock := wiretest.NewClock()
+	w := begin(t, standing(clock), func(a *account.Account, _ *ecs.Deps) { a.MetricsPeriod = time.Second })
+	w.create(service(w.register(definition(container(`echo $$; while :; do :; done`))), 1))
 	w.steady()
-	var cpu, memory point
-	require.True(t, w.eventually(func() bool {
-		for _, p := range w.measured() {
-			switch p.Name {
-			case "CPUUtilization":
-				cpu = p
-			case "MemoryUtilization":
-				memory = p
+	// used is what the task's only process has used, by the kernel's clock ticks of 10 ms.
+	task := w.tasks(types.DesiredStatusRunning)[0]
+	wiretest.Until(t, "the task says its pid", func() (any, bool) { l := w.lines(task); return l, len(l) == 1 })
+	used := func() float64 {
+		stat, err := os.ReadFile("/proc/" + w.lines(task)[0] + "/stat")
+		require.NoError(t, err)
+		f := strings.Fields(string(stat))
+		user, _ := strconv.ParseFloat(f[13], 64)
+		system, _ := strconv.ParseFloat(f[14], 64)
+		return (user + system) / 100
+	}
+	published := func(n int) (cpu, memory point) {
+		wiretest.Until(t, fmt.Sprintf("%d periods are published", n), func() (any, bool) {
+			seen := 0
+			for _, p := range w.measured() {
+				switch p.Name {
+				case "CPUUtilization":
+					cpu = p
+				case "MemoryUtilization":
+					memory, seen = p, seen+1
+				}
 			}
-		}
-		return cpu.value > 100 // a busy loop has more than the quarter of a vCPU that was reserved
-	}))
+			return w.measured(), seen == n
+		})
+		return cpu, memory
+	}
+	clock.Next(t, time.Second)
+	published(1)
+	least := used()
+	wiretest.Until(t, "the loop used half a second of CPU", func() (any, bool) { return used(), used()-least > 0.5 })
+	least = used() - least
+	at := clock.Now()
+	clock.Next(t, time.Second)
+	cpu, memory := published(2)
+	require.True(t, 400*least <= cpu.value+.001 && cpu.value <= 400*used()+.001, "%g %% of a quarter of a vCPU, and it used %g to %g s in a second", cpu.value, least, used())
 	require.Equal(t, "AWS/ECS", cpu.Namespace)
 	require.Equal(t, "Percent", cpu.Unit)
 	require.Equal(t, "[{ClusterName c} {ServiceName s}]", fmt.Sprint(cpu.Dimensions))
-	require.Zero(t, cpu.at.UnixNano()%int64(500*time.Millisecond), "the timestamp is a period's start")
+	require.Equal(t, at, cpu.at, "the timestamp is a period's start")
 	require.InDelta(t, 0.5, memory.value, 0.5, "a shell is about 2 MiB of 512")
 	for _, p := range w.measured() {
 		require.NotEqual(t, "ECS/ContainerInsights", p.Namespace)
@@ -151,15 +179,16 @@ func TestMetrics(t *testing.T) {
 	_, err := w.ecs.UpdateClusterSettings(t.Context(), &sdk.UpdateClusterSettingsInput{Cluster: aws.String("c"),
 		Settings: []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("enabled")}}})
 	require.NoError(t, err)
+	clock.Next(t, time.Second)
 	seen := map[string]float64{}
-	require.True(t, w.eventually(func() bool {
+	wiretest.Until(t, "19 metrics of Container Insights", func() (any, bool) {
 		for _, p := range w.measured() {
 			if p.Namespace == "ECS/ContainerInsights" {
 				seen[fmt.Sprint(p.Name, p.Dimensions)] = p.value
 			}
 		}
-		return len(seen) >= 19
-	}), "%v", seen)
+		return seen, len(seen) >= 19
+	})
 	require.Equal(t, 1.0, seen["RunningTaskCount[{ClusterName c} {ServiceName s}]"])
 	require.Equal(t, 1.0, seen["DesiredTaskCount[{ClusterName c} {ServiceName s}]"])
 	require.Equal(t, 256.0, seen["CpuReserved[{ClusterName c} {TaskDefinitionFamily load}]"])

@@ -2,6 +2,7 @@ package ecs_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -120,6 +121,11 @@ func begin(t *testing.T, change ...func(*account.Account, *ecs.Deps)) *world {
 	return w
 }
 
+// standing is a clock that the test moves; metrics are a day apart.
+func standing(c *wiretest.Clock) func(*account.Account, *ecs.Deps) {
+	return func(a *account.Account, _ *ecs.Deps) { a.Clock, a.MetricsPeriod = c, 24*time.Hour }
+}
+
 var models = sync.OnceValues(apimodel.Load)
 
 // held holds every exchange of a test against AWS's own API model.
@@ -186,20 +192,16 @@ func (w *world) describe() types.Service {
 func (w *world) until(what string, is func(types.Service) bool) types.Service {
 	w.t.Helper()
 	var v types.Service
-	if !w.eventually(func() bool { v = w.describe(); return is(v) }) {
-		text, _ := json.MarshalIndent(v, "", " ")
-		w.t.Fatalf("service is not %s after 30 s: %s", what, text)
-	}
+	wiretest.Until(w.t, "the service is "+what, func() (any, bool) { v = w.describe(); return shown{v}, is(v) })
 	return v
 }
 
-func (w *world) eventually(is func() bool) bool {
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		if is() {
-			return true
-		}
-	}
-	return false
+// shown is a message's text, should it be needed.
+type shown struct{ of any }
+
+func (s shown) String() string {
+	text, _ := json.MarshalIndent(s.of, "", " ") // what the SDK gave always encodes
+	return string(text)
 }
 
 func (w *world) steady() types.Service {
@@ -224,18 +226,17 @@ func (w *world) tasks(status types.DesiredStatus) []types.Task {
 }
 
 // stopped waits until n tasks are STOPPED.
-func (w *world) stopped(n int) []types.Task {
+func (w *world) stopped(n int) (ended []types.Task) {
 	w.t.Helper()
-	var ended []types.Task
-	require.True(w.t, w.eventually(func() bool {
+	wiretest.Until(w.t, fmt.Sprintf("%d tasks are STOPPED", n), func() (any, bool) {
 		ended = nil
 		for _, t := range w.tasks(types.DesiredStatusStopped) {
 			if *t.LastStatus == "STOPPED" {
 				ended = append(ended, t)
 			}
 		}
-		return len(ended) >= n
-	}), "fewer than %d tasks stopped in 30 s: %d", n, len(ended))
+		return shown{ended}, len(ended) >= n
+	})
 	return ended
 }
 
@@ -249,6 +250,15 @@ func (w *world) lines(t types.Task) (messages []string) {
 		messages = append(messages, *e.Message)
 	}
 	return messages
+}
+
+// says waits until a running task has written a line.
+func (w *world) says(t types.Task, line string) {
+	w.t.Helper()
+	wiretest.Until(w.t, fmt.Sprintf("%s says %q", *t.TaskArn, line), func() (any, bool) {
+		lines := w.lines(t)
+		return lines, slices.Contains(lines, line)
+	})
 }
 
 // events are the service's, oldest first, without the parts that are different each time.

@@ -102,7 +102,7 @@ func (s *Service) Group(name string) bool {
 	return s.groups[name] != nil
 }
 
-// Put is how other services deliver events: in any order, of any number. It makes the stream when there is none;
+// Put is how other services deliver events: in any order, of any number, also none. It makes the stream when there is none;
 // without the group it is ResourceNotFoundException.
 func (s *Service) Put(groupName, streamName string, events ...Event) error {
 	s.mu.Lock()
