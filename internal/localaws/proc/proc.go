@@ -1,8 +1,9 @@
 // Package proc starts and ends the real processes behind the embedded AWS: cache nodes, tasks, Lambda runtimes.
 //
 // Each child leads a session of its own, so that whatever it starts can be found, measured and ended, also
-// programs that make process groups (coreutils' timeout does). The kernel signals the child when this process
-// dies in whatever way. Linux only: it reads /proc.
+// programs that make process groups (coreutils' timeout does). When the child ends, so does all of its session, as
+// with a container's first process (https://man7.org/linux/man-pages/man7/pid_namespaces.7.html). The kernel signals
+// the child when this process dies in whatever way. Linux only: it reads /proc.
 package proc
 
 import (
@@ -31,10 +32,20 @@ type Spec struct {
 
 // Process is a started child.
 type Process struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-	code int
+	cmd    *exec.Cmd
+	output []*pipe
+	done   chan struct{}
+	code   int
 }
+
+// pipe is read until nobody holds its other end any more.
+type pipe struct {
+	read, write *os.File
+	ended       chan struct{}
+}
+
+// stray is how long output is still read when a process that left the session holds the pipe.
+const stray = time.Minute
 
 // forks is where every child is started: PR_SET_PDEATHSIG fires when the *thread* that forked ends, so one
 // thread that never ends does it. https://github.com/golang/go/issues/27505
@@ -52,25 +63,60 @@ var forks = sync.OnceValue(func() chan<- func() {
 // Start starts a child; errors name the program.
 func Start(s Spec) (*Process, error) {
 	cmd := exec.Command(s.Path, s.Args...)
-	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = append([]string{}, s.Env...), s.Dir, s.Stdout, s.Stderr
+	cmd.Env, cmd.Dir = append([]string{}, s.Env...), s.Dir
+	p := &Process{cmd: cmd, done: make(chan struct{})}
+	err := p.write(&cmd.Stdout, s.Stdout)
+	if err == nil && s.Stderr == s.Stdout {
+		cmd.Stderr = cmd.Stdout
+	} else if err == nil {
+		err = p.write(&cmd.Stderr, s.Stderr)
+	}
 	if s.Death == 0 {
 		s.Death = syscall.SIGKILL
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: s.Death}
-	// A grandchild may hold the pipes open after the child is gone; Stop ends it, this bounds the rest.
-	cmd.WaitDelay = 5 * time.Second
-	started := make(chan error)
-	forks() <- func() { started <- cmd.Start() }
-	if err := <-started; err != nil {
+	if err == nil {
+		started := make(chan error)
+		forks() <- func() { started <- cmd.Start() }
+		err = <-started
+	}
+	for _, o := range p.output {
+		_ = o.write.Close() // the child has its own
+	}
+	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.Path, err)
 	}
-	p := &Process{cmd: cmd, done: make(chan struct{})}
 	go func() {
 		_ = cmd.Wait() // the exit code says it
 		p.code = exitCode(cmd.ProcessState)
+		p.sweep()
+		for _, o := range p.output {
+			_ = o.read.SetReadDeadline(time.Now().Add(stray)) // pipes take deadlines
+			<-o.ended
+		}
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// write lets the child write to w: to a file itself, otherwise through a pipe.
+func (p *Process) write(to *io.Writer, w io.Writer) error {
+	if _, file := w.(*os.File); file || w == nil {
+		*to = w
+		return nil
+	}
+	r, end, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	o := &pipe{r, end, make(chan struct{})}
+	*to, p.output = end, append(p.output, o)
+	go func() {
+		defer close(o.ended)
+		_, _ = io.Copy(w, r) // w's errors are its own affair
+		_ = r.Close()
+	}()
+	return nil
 }
 
 func exitCode(s *os.ProcessState) int {
@@ -105,17 +151,26 @@ func (p *Process) Stop(grace time.Duration) {
 		case <-time.After(grace):
 		}
 	}
+	select {
+	case <-p.done: // the number of a process that is gone may be another's
+	default:
+		p.sweep()
+	}
+	<-p.done
+}
+
+// sweep kills the session until nobody is left.
+func (p *Process) sweep() {
 	for {
 		members := session(p.PID())
 		for _, m := range members {
 			_ = syscall.Kill(m.pid, syscall.SIGKILL) // it may have ended meanwhile
 		}
 		if len(members) == 0 {
-			break
+			return
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	<-p.done
 }
 
 // Kill ends the whole session at once and waits.

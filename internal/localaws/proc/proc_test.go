@@ -1,16 +1,21 @@
 package proc
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
 func TestOutputAndExitCode(t *testing.T) {
@@ -31,11 +36,22 @@ func TestOutputAndExitCode(t *testing.T) {
 func TestStopEndsTheWholeSession(t *testing.T) {
 	p, err := Start(Spec{Path: "sh", Args: []string{"-c", `trap "" TERM; timeout 600 sleep 599 & sleep 598`}, Env: os.Environ()})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return p.Usage().Processes == 4 }, 5*time.Second, 10*time.Millisecond)
+	wiretest.Until(t, "four processes", func() (any, bool) { u := p.Usage(); return u, u.Processes == 4 })
 	require.Positive(t, p.Usage().RSS)
 	p.Stop(50 * time.Millisecond)
 	require.Empty(t, session(p.PID()))
 	require.Equal(t, 128+int(syscall.SIGKILL), p.ExitCode())
+}
+
+// Nothing of a child outlives it, nor is it waited for; what was written before arrives.
+func TestNothingIsLeftBehind(t *testing.T) {
+	var out bytes.Buffer
+	p, err := Start(Spec{Path: "sh", Args: []string{"-c", `sleep 3600 & timeout 3600 sleep 3599 & echo up`}, Env: os.Environ(), Stdout: &out, Stderr: &out})
+	require.NoError(t, err)
+	<-p.Done()
+	require.Empty(t, session(p.PID()))
+	require.Equal(t, "up\n", out.String())
+	require.Zero(t, p.ExitCode())
 }
 
 // The child is signalled when its parent is killed, whichever thread started it.
@@ -45,25 +61,28 @@ func TestDeath(t *testing.T) {
 		if err != nil {
 			panic(err)
 		}
-		time.Sleep(100 * time.Millisecond) // other threads come and go meanwhile
+		var ended sync.WaitGroup
+		for range 10 { // threads come and go meanwhile
+			ended.Go(func() { runtime.LockOSThread() }) // a goroutine that ends locked ends its thread
+		}
+		ended.Wait()
 		fmt.Printf("child=%d\n", p.PID())
-		time.Sleep(time.Hour)
+		select {}
 	}
 	parent := exec.Command(os.Args[0], "-test.run=TestDeath")
 	parent.Env = append(os.Environ(), "PROC_PARENT=1")
 	out, err := parent.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, parent.Start())
-	b := make([]byte, 200)
-	n, err := out.Read(b)
+	line, err := bufio.NewReader(out).ReadString('\n')
 	require.NoError(t, err)
-	_, child, ok := strings.Cut(strings.TrimSpace(string(b[:n])), "child=")
+	_, child, ok := strings.Cut(strings.TrimSpace(line), "child=")
 	require.True(t, ok)
 	require.DirExists(t, "/proc/"+child)
 	require.NoError(t, parent.Process.Kill())
 	_ = parent.Wait()
-	require.Eventually(t, func() bool {
+	wiretest.Until(t, "the child ends", func() (any, bool) {
 		b, err := os.ReadFile("/proc/" + child + "/stat")
-		return err != nil || strings.Contains(string(b), ") Z ")
-	}, 5*time.Second, 10*time.Millisecond)
+		return string(b), err != nil || strings.Contains(string(b), ") Z ")
+	})
 }
