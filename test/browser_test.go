@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -23,28 +22,28 @@ func TestLiveDashboardInTheBrowser(t *testing.T) {
 	}
 	charttest.Chromium(t)
 	w := newWorld(t)
-	s := newStack(t, w, ".", map[string]any{"test_duration_minutes": 5}) // which nobody waits for
+	s := newStack(t, w, ".", nil)
 	s.apply(t)
 	url := w.local.DashboardURL() + s.name + "?last=5m"
 	// What a local process cannot give stays empty, and nothing else.
 	never := []string{"Latency of successful reads, inside the cache", "Latency of successful writes, inside the cache",
 		"Packets over the network allowances, all nodes", "CPU credits"}
 	var page string
-	s.eventually(t, 2*time.Minute, "values in every graph", func(ctx context.Context) (bool, error) {
+	eventually(t, "values in every graph", func(ctx context.Context) (bool, any, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
-			return false, err
+			return false, nil, err
 		}
 		answer, err := http.DefaultClient.Do(request)
 		if err != nil {
-			return false, err
+			return false, nil, err
 		}
 		defer answer.Body.Close()
 		text, err := io.ReadAll(answer.Body)
 		page = string(text)
-		return slices.Equal(empty(page), never), err
+		return slices.Equal(empty(page), never), empty(page), err
 	})
-	time.Sleep(30 * time.Second) // six periods of metrics: lines, not dots
+	s.measures(t, 5) // lines, not dots
 	require.Contains(t, page, s.output(t, "run"), "the header")
 	require.Contains(t, page, s.output(t, "stop_by"), "the header")
 	charttest.Check(t, url, "dashboard-live")

@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -189,9 +190,13 @@ func TestWatchEndsAHalfMadeRun(t *testing.T) {
 	_, err = client.UpdateSchedule(t.Context(), &scheduler.UpdateScheduleInput{GroupName: &s.name, Name: schedule.Name, Target: schedule.Target,
 		ScheduleExpression: schedule.ScheduleExpression, FlexibleTimeWindow: schedule.FlexibleTimeWindow})
 	require.NoError(t, err)
-	s.eventually(t, 2*time.Minute, "the cache gone and the schedules removed", func(ctx context.Context) (bool, error) {
+	eventually(t, "the cache gone and the schedules removed", func(ctx context.Context) (bool, any, error) {
 		schedules, err := client.ListSchedules(ctx, &scheduler.ListSchedulesInput{GroupName: &s.name})
-		return err == nil && len(schedules.Schedules) == 0 && !s.cacheIsThere(t), err
+		if err != nil {
+			return false, nil, err
+		}
+		there := s.cacheIsThere(t)
+		return len(schedules.Schedules) == 0 && !there, fmt.Sprintf("%d schedules, the cache is there: %v", len(schedules.Schedules), there), nil
 	})
 	s.destroy(t.Context(), t)
 }

@@ -39,10 +39,14 @@ var examples = map[string]example{
 		inputs: func(t *testing.T, w *world) map[string]any {
 			ca, err := w.local.CA()
 			require.NoError(t, err)
-			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "bucket": w.bucket, "auth_token": "a-token-of-16-or-more", "minutes": 1, "ca_pem": ca,
+			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "bucket": w.bucket, "auth_token": "a-token-of-16-or-more", "minutes": 60, "ca_pem": ca,
 				"lambda_architecture": w.architecture}
 		},
-		shows: func(t *testing.T, s *stack) { s.hasEnded(t, s.output(t, "run"), 3) }},
+		shows: func(t *testing.T, s *stack) {
+			s.loads(t, 3)
+			s.stops(t)
+			s.hasEnded(t, s.output(t, "run"), 3)
+		}},
 	"load-an-existing-cache": { // applied by TestExistingCache
 		inputs: func(t *testing.T, w *world) map[string]any {
 			id, group := w.somebodysCache(t)
@@ -54,10 +58,10 @@ var examples = map[string]example{
 			return map[string]any{"vpc": "localaws", "subnets": "localaws-private-*"}
 		},
 		shows: func(t *testing.T, s *stack) {
-			s.eventually(t, time.Minute, "progress of the load", func(ctx context.Context) (bool, error) {
+			eventually(t, "progress of the load", func(ctx context.Context) (bool, any, error) {
 				out, err := cloudwatchlogs.NewFromConfig(s.Config).FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{
 					LogGroupName: aws.String(s.output(t, "log_group")), FilterPattern: aws.String(`"[RUN #1"`)})
-				return err == nil && len(out.Events) > 2, err
+				return err == nil && len(out.Events) > 2, out, err
 			})
 			require.Positive(t, cacheHolds(t, s.output(t, "address")), "keys that the load has written")
 			// default_tags and the module's own: of a key in both, the module's value.
@@ -149,17 +153,17 @@ func (w *world) somebodysCache(t *testing.T) (id, group string) {
 		EngineVersion: aws.String("7.1"), CacheNodeType: aws.String("cache.t4g.micro"), NumCacheClusters: aws.Int32(1), CacheSubnetGroupName: &id, SecurityGroupIds: []string{group}})
 	require.NoError(t, err)
 	require.NoError(t, elasticache.NewReplicationGroupAvailableWaiter(client, func(o *elasticache.ReplicationGroupAvailableWaiterOptions) { o.MinDelay = time.Second }).
-		Wait(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id}, time.Minute))
+		Wait(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id}, hanging))
 	return id, group
 }
 
 // cacheHolds asks a cache without TLS how many keys it has.
 func cacheHolds(t *testing.T, address string) (keys int) {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", address, 5*time.Second)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(5*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(hanging)))
 	_, err = fmt.Fprint(conn, "*1\r\n$6\r\nDBSIZE\r\n")
 	require.NoError(t, err)
 	answer, err := bufio.NewReader(conn).ReadString('\n')

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
@@ -108,13 +109,38 @@ func (p *person) clean() {
 	require.Empty(p.t, children(p.dir), "processes of nodes or tasks")
 }
 
+// gate is a clock by which the longest waits end when it is opened.
+type gate struct {
+	account.SystemClock
+	once   sync.Once
+	opened chan struct{}
+}
+
+const closed = 24 * time.Hour
+
+func (g *gate) open() { g.once.Do(func() { close(g.opened) }) }
+
+func (g *gate) Sleep(ctx context.Context, d time.Duration) error {
+	if d < closed/2 {
+		return g.SystemClock.Sleep(ctx, d)
+	}
+	select {
+	case <-g.opened:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
 // A load that is changed while it runs is the same run, and deploy says what that means. Destroy ends and exports it first; interrupted, it goes on the next time.
 func TestDestroyOfARunningLoad(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
-	w := newWorld(t, func(c *localaws.Config) { c.Delays.CacheDelete = 15 * time.Second })
-	load := map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000}
-	p := newPerson(t, w, map[string]any{"load": load, "test_duration_minutes": 10})
+	deletion := &gate{opened: make(chan struct{})}
+	w := newWorld(t, func(c *localaws.Config) { c.Clock, c.Delays.CacheDelete = deletion, closed })
+	load := light(nil)
+	p := newPerson(t, w, map[string]any{"load": load})
+	t.Cleanup(deletion.open)
 	said, err := p.types(ops.Deploy, "")
 	require.NoError(t, err, said)
 	run, _ := p.watched(t)
@@ -127,11 +153,14 @@ func TestDestroyOfARunningLoad(t *testing.T) {
 	again, _ := p.watched(t)
 	require.Equal(t, run, again)
 
+	p.loads(t, 1)
+
 	said, err = p.types(ops.Destroy, "ending it now")
 	require.Error(t, err, said)
 	require.NotContains(t, said, "terraform: destroying", "nothing is removed of a run that is not exported")
 	said, err = p.types(ops.Destroy, "is deleting: waiting until it is gone")
 	require.Error(t, err, said)
+	deletion.open()
 	said, err = p.types(ops.Destroy, "terraform: destroying")
 	require.Error(t, err, said)
 	said, err = p.types(ops.Destroy, "")

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -17,8 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	s3t "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
@@ -26,25 +25,30 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// The whole road, twice: apply, load, stop by its schedule, export; then an apply with another input is a new run with new keys.
+// A run from end to end, twice: apply, load, stop, export; then an apply with other inputs is a new run with new keys. The second run is the one
+// that nobody brings forward: nothing has to fit into its minute.
 func TestJourney(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	s := newStack(t, w, ".", map[string]any{"load": map[string]any{"task_count": 2, "threads": 1, "clients": 4, "key_maximum": 10000}})
+	s := newStack(t, w, ".", map[string]any{"load": light(map[string]any{"task_count": 2})})
 	s.apply(t)
 	s.planIsEmpty(t)
 	first := s.output(t, "run")
 	require.Contains(t, s.output(t, "cloudwatch_dashboard_url"), "#dashboards/dashboard/"+s.name)
+	s.loads(t, 2)
+	s.stops(t)
 	s.hasEnded(t, first, 2)
 	exported := s.objects(t, first)
 	require.Len(t, exported, 4)
 
-	s.changes(t, map[string]any{"load": map[string]any{"task_count": 2, "threads": 1, "clients": 4, "key_maximum": 10000, "pipeline": 4}})
+	s.changes(t, map[string]any{"load": light(map[string]any{"task_count": 2, "pipeline": 4}), "test_duration_minutes": 1})
 	s.apply(t)
 	second := s.output(t, "run")
 	require.NotEqual(t, first, second, "the next apply is a new run")
-	s.planIsEmpty(t)
-	s.hasEnded(t, second, 2)
+	m := s.hasEnded(t, second, 2)
+	for _, task := range m.Tasks {
+		require.GreaterOrEqual(t, task.StoppedAt.Sub(*task.StartedAt), time.Minute, "the stop came before its time")
+	}
 	require.Equal(t, exported, s.objects(t, first), "the first run's exports stay as they were")
 
 	// The answer, from what lies in S3: of the latest run, and of both side by side.
@@ -81,24 +85,16 @@ func TestWatchEndsARunThatNobodyStopped(t *testing.T) {
 	}
 	t.Parallel()
 	w := newWorld(t)
-	w.local.Scheduler.RateScale = 40                                      // rate(10 minutes) ticks every 15 s
-	s := newStack(t, w, ".", map[string]any{"test_duration_minutes": 10}) // which nobody waits for
+	w.local.Scheduler.RateScale = 40 // rate(10 minutes) ticks every 15 s
+	s := newStack(t, w, ".", nil)
 	s.apply(t)
 	run := s.output(t, "run")
-	time.Sleep(10 * time.Second) // two periods of metrics
+	s.loads(t, 1)
 	// A stop that got no further has set the service to 0: that is no difference to Terraform.
 	_, err := ecs.NewFromConfig(w.Config).UpdateService(t.Context(), &ecs.UpdateServiceInput{Cluster: &s.name, Service: aws.String(s.name + "-load"), DesiredCount: aws.Int32(0)})
 	require.NoError(t, err)
 	s.planIsEmpty(t)
-	client := scheduler.NewFromConfig(w.Config)
-	name := s.name + "-load-stop"
-	old, err := client.GetSchedule(t.Context(), &scheduler.GetScheduleInput{Name: &name, GroupName: &s.name})
-	require.NoError(t, err)
-	// As if it had been due long ago and had not been delivered.
-	_, err = client.UpdateSchedule(t.Context(), &scheduler.UpdateScheduleInput{Name: &name, GroupName: &s.name, Target: old.Target,
-		FlexibleTimeWindow: old.FlexibleTimeWindow, ScheduleExpressionTimezone: old.ScheduleExpressionTimezone, State: "DISABLED",
-		ScheduleExpression: aws.String("at(" + time.Now().UTC().Add(-20*time.Minute).Format("2006-01-02T15:04:05") + ")")})
-	require.NoError(t, err)
+	s.stopAt(t, time.Now().Add(-20*time.Minute), types.ScheduleStateDisabled) // as if it had been due long ago and had not been delivered
 	s.hasEnded(t, run, 1)
 }
 
@@ -116,18 +112,14 @@ func (s *stack) objects(t *testing.T, run string) map[string]string {
 func (s *stack) hasEnded(t *testing.T, run string, tasks int) export.Manifest {
 	t.Helper()
 	var m export.Manifest
-	s.eventually(t, 6*time.Minute, "a complete manifest of run "+run, func(ctx context.Context) (bool, error) {
+	eventually(t, "a complete manifest of run "+run, func(ctx context.Context) (bool, any, error) {
 		text, err := s.get(ctx, "exports/manifest/"+run+".json")
-		var missing *s3t.NoSuchKey
-		if errors.As(err, &missing) {
-			return false, nil
-		}
 		if err != nil {
-			return false, err
+			return false, nil, err
 		}
 		m, err = export.ParseManifest(text)
 		require.Empty(t, violations(t, text), "the manifest is not as docs/manifest.schema.json says")
-		return m.Complete, err
+		return m.Complete, string(text), err
 	})
 	require.Equal(t, run, m.Run)
 	require.NotNil(t, m.Window)
@@ -171,16 +163,22 @@ func (s *stack) hasEnded(t *testing.T, run string, tasks int) export.Manifest {
 	}
 	t.Logf("run %s: %.0f operations/s, rows of metrics by namespace %v, %.0f commands measured by the cache, %d bytes of log", run, rate, rows, commands, len(text))
 
-	s.eventually(t, 3*time.Minute, "the cache gone, ECS at 0 and the schedules removed", func(ctx context.Context) (bool, error) {
-		if status, err := s.cacheStatus(ctx); err != nil || status != "" {
-			return false, err
+	eventually(t, "the cache gone, ECS at 0 and the schedules removed", func(ctx context.Context) (bool, any, error) {
+		status, err := s.cacheStatus(ctx)
+		if err != nil {
+			return false, nil, err
 		}
 		services, err := ecs.NewFromConfig(s.Config).DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &s.name, Services: []string{s.name + "-load"}})
-		if err != nil || services.Services[0].DesiredCount+services.Services[0].RunningCount+services.Services[0].PendingCount > 0 {
-			return false, err
+		if err != nil {
+			return false, nil, err
 		}
 		schedules, err := scheduler.NewFromConfig(s.Config).ListSchedules(ctx, &scheduler.ListSchedulesInput{GroupName: &s.name})
-		return err == nil && len(schedules.Schedules) == 0, err
+		if err != nil {
+			return false, nil, err
+		}
+		load := services.Services[0]
+		tasks := load.DesiredCount + load.RunningCount + load.PendingCount
+		return status == "" && tasks == 0 && len(schedules.Schedules) == 0, fmt.Sprintf("cache %q, %d tasks, %d schedules", status, tasks, len(schedules.Schedules)), nil
 	})
 	return m
 }
@@ -212,23 +210,4 @@ func (s *stack) get(ctx context.Context, key string) ([]byte, error) {
 	}
 	defer out.Body.Close()
 	return io.ReadAll(out.Body)
-}
-
-// eventually asks until it is so; an error ends it.
-func (s *stack) eventually(t *testing.T, limit time.Duration, what string, so func(context.Context) (bool, error)) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	defer cancel()
-	for {
-		ok, err := so(ctx)
-		require.NoError(t, err, what)
-		if ok {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("%s: not within %s", what, limit)
-		case <-time.After(time.Second):
-		}
-	}
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqst "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
@@ -53,8 +54,8 @@ func TestEveryStatementIsNeeded(t *testing.T) {
 	s := newStack(t, w, ".", map[string]any{
 		"cache": map[string]any{"transit_encryption": true}, "auth_token": "correct-horse-battery", "metrics_export_kms_key_arn": key,
 		"notifications": map[string]any{"email": "team@example.com"},
-		"load": map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000, "ca_pem": ca, "container_insights": "enabled",
-			"image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/perf/memtier:2.3.1", "image_credentials_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub-abcdef"},
+		"load": light(map[string]any{"ca_pem": ca, "container_insights": "enabled",
+			"image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/perf/memtier:2.3.1", "image_credentials_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub-abcdef"}),
 	})
 	s.apply(t)
 	s.planIsEmpty(t)
@@ -67,6 +68,8 @@ func TestEveryStatementIsNeeded(t *testing.T) {
 	}
 	s.onlyTheLoadReachesTheCache(t)
 	s.preflightMissesNothing(t, policies[s.name+"-stop"])
+	s.loads(t, 1)
+	s.stops(t)
 	s.hasEnded(t, s.output(t, "run"), 1)
 	s.sendsToTheDeadLetters(t, policies[s.name+"-scheduler"])
 	for _, role := range roles {
@@ -214,13 +217,13 @@ func (s *stack) onlyTheLoadReachesTheCache(t *testing.T) {
 			NetworkConfiguration: &ecst.NetworkConfiguration{AwsvpcConfiguration: &ecst.AwsVpcConfiguration{Subnets: s.subnets, SecurityGroups: []string{*group.GroupId}}}})
 		require.NoError(t, err)
 		var exit int32
-		s.eventually(t, time.Minute, "the end of a task", func(ctx context.Context) (bool, error) {
+		eventually(t, "the end of a task", func(ctx context.Context) (bool, any, error) {
 			out, err := client.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &s.name, Tasks: []string{*ran.Tasks[0].TaskArn}})
-			if err != nil || *out.Tasks[0].LastStatus != "STOPPED" {
-				return false, err
+			if err != nil {
+				return false, nil, err
 			}
 			exit = aws.ToInt32(out.Tasks[0].Containers[0].ExitCode)
-			return true, nil
+			return *out.Tasks[0].LastStatus == "STOPPED", *out.Tasks[0].LastStatus, nil
 		})
 		require.Equal(t, *group.GroupName == "default", exit != 0, "exit code %d in the security group %s", exit, *group.GroupName)
 	}
@@ -239,24 +242,19 @@ func (s *stack) sendsToTheDeadLetters(t *testing.T, documents []document) {
 		return aws.String("arn:aws:" + service + ":us-east-1:" + account.ID + ":" + resource)
 	}
 	_, err = scheduler.NewFromConfig(s.Config).CreateSchedule(t.Context(), &scheduler.CreateScheduleInput{Name: aws.String("once"), GroupName: &s.name,
-		ScheduleExpression: aws.String("at(" + time.Now().UTC().Add(-time.Second).Format("2006-01-02T15:04:05") + ")"), FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff},
+		ScheduleExpression: aws.String("at(" + time.Now().UTC().Add(2*time.Second).Format("2006-01-02T15:04:05") + ")"), FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff},
 		ActionAfterCompletion: types.ActionAfterCompletionDelete, Target: &types.Target{Arn: arn("lambda", "function:"+s.name+"-stop"), RoleArn: aws.String("arn:aws:iam::" + account.ID + ":role/" + role),
 			Input: aws.String(`{"undelivered":true}`), RetryPolicy: &types.RetryPolicy{MaximumRetryAttempts: aws.Int32(0)}, DeadLetterConfig: &types.DeadLetterConfig{Arn: arn("sqs", s.name+"-stop-dlq")}}})
 	require.NoError(t, err)
 	client := sqs.NewFromConfig(s.Config)
 	queue, err := client.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String(s.name + "-stop-dlq")})
 	require.NoError(t, err)
-	s.eventually(t, time.Minute, "a dead letter", func(ctx context.Context) (bool, error) {
+	eventually(t, "a dead letter", func(ctx context.Context) (bool, any, error) {
 		out, err := client.ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: queue.QueueUrl, MaxNumberOfMessages: 10})
 		if err != nil {
-			return false, err
+			return false, nil, err
 		}
-		for _, m := range out.Messages {
-			if strings.Contains(*m.Body, "undelivered") {
-				return true, nil
-			}
-		}
-		return false, nil
+		return slices.ContainsFunc(out.Messages, func(m sqst.Message) bool { return strings.Contains(*m.Body, "undelivered") }), out.Messages, nil
 	})
 	_, err = iam.NewFromConfig(s.Config).PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &d.name, PolicyDocument: aws.String(d.text())})
 	require.NoError(t, err)

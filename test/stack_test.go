@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -26,14 +28,18 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/gruntwork-io/terratest/modules/logger"
 	"github.com/gruntwork-io/terratest/modules/terraform"
+	terratest "github.com/gruntwork-io/terratest/modules/testing"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 )
 
 // stack is a Terraform root applied in a world, with state and data of its own.
 type stack struct {
 	*world
 	name      string
+	cache     string // loaded by it; "" is its own, of its name
 	options   *terraform.Options
 	destroyed bool
 }
@@ -41,17 +47,26 @@ type stack struct {
 // newStack prepares a root folder ("." is the project's own), under the deployer's policy; it is destroyed when the test ends.
 func newStack(t *testing.T, w *world, root string, vars map[string]any) *stack {
 	t.Helper()
-	name := "e2e-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
-	if len(name) > 30 {
-		name = strings.TrimRight(name[:30], "-")
-	}
-	inputs := w.inputs(map[string]any{"name": name, "load": map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000}}, vars)
-	name = inputs["name"].(string)
+	name := nameOf(t)
+	inputs := w.inputs(map[string]any{"name": name, "load": light(nil)}, vars)
 	s := &stack{world: w, name: name, options: w.options(t, root, inputs)}
 	maps.Copy(s.options.EnvVars, w.deployer(t, name, inputs))
 	s.destroyedAtTheEnd(t)
 	terraform.InitContext(t, t.Context(), s.options)
 	return s
+}
+
+// nameOf is a stack's name, after its test. Others may run the same test in the same account at the same time.
+func nameOf(t *testing.T) string {
+	name := "e2e-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	return strings.TrimRight(name[:min(len(name), 30)], "-") + "-" + account.NewID(6)
+}
+
+// light is a load that leaves the machine to others: some 1,000 requests a second.
+func light(other map[string]any) map[string]any {
+	load := map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000, "rate_limit": 250}
+	maps.Copy(load, other)
+	return load
 }
 
 // options are a root folder's: inputs, state and data of its own, and the credentials of the world's owner.
@@ -63,24 +78,54 @@ func (w *world) options(t *testing.T, root string, inputs map[string]any) *terra
 	if binary == "" {
 		t.Fatal("run the journeys by `go tool mage test:e2e`: it finds Terraform and its provider and builds the Lambda")
 	}
-	options := &terraform.Options{TerraformBinary: binary, TerraformDir: folder(t, root, inputs), EnvVars: env, NoColor: true, Logger: logger.Discard}
+	options := &terraform.Options{TerraformBinary: binary, TerraformDir: folder(t, root, inputs), EnvVars: env, NoColor: true, Logger: transcript(t)}
 	if testing.Verbose() && os.Getenv("E2E_LOG") != "" {
 		options.Logger = logger.Default
 	}
 	return options
 }
 
+// transcript keeps what Terraform says, and shows the end of it when the test has failed.
+func transcript(t *testing.T) *logger.Logger {
+	said := &lines{}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("what Terraform said:\n%s", said)
+		}
+	})
+	return logger.New(said)
+}
+
+// lines are the last that were logged.
+type lines struct {
+	mu   sync.Mutex
+	last []string
+}
+
+func (l *lines) Logf(_ terratest.TestingT, format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last = append(l.last, fmt.Sprintf(format, args...))
+	l.last = l.last[max(0, len(l.last)-200):]
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.last, "\n")
+}
+
 // destroyedAtTheEnd destroys the stack when the test ends, whatever happened; the logs of what it ran are collected before.
 func (s *stack) destroyedAtTheEnd(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*hanging)
 		defer cancel()
 		if t.Failed() {
 			s.collect(ctx, t)
 		}
 		if !s.destroyed {
-			s.waitCacheGone(ctx, t)
+			s.waitCacheGone(ctx)
 			s.destroy(ctx, t)
 		}
 	})
@@ -89,7 +134,7 @@ func (s *stack) destroyedAtTheEnd(t *testing.T) {
 // inputs are what a root needs in this world, with what the test wants instead.
 func (w *world) inputs(wanted ...map[string]any) map[string]any {
 	all := map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "metrics_export_s3_bucket": w.bucket, "lambda_architecture": w.architecture,
-		"aws_region": w.Region, "test_duration_minutes": 1, "metrics_period_seconds": w.period}
+		"aws_region": w.Region, "test_duration_minutes": 60, "metrics_period_seconds": w.period} // a journey brings the stop forward
 	for _, vars := range wanted {
 		maps.Copy(all, vars)
 	}
@@ -196,8 +241,7 @@ func (s *stack) collect(ctx context.Context, t *testing.T) {
 
 // waitCacheGone waits out a cache that is being deleted, as `mage destroy` does: the provider does not retry
 // CacheSubnetGroupInUse.
-func (s *stack) waitCacheGone(ctx context.Context, t *testing.T) {
-	t.Helper()
+func (s *stack) waitCacheGone(ctx context.Context) {
 	for ctx.Err() == nil {
 		if status, err := s.cacheStatus(ctx); err != nil || status != "deleting" {
 			return

@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"errors"
+	"maps"
 	"strings"
 	"testing"
 
@@ -47,10 +48,8 @@ func TestVariants(t *testing.T) {
 			}
 			t.Parallel()
 			w := newWorld(t)
-			load := map[string]any{"threads": 1, "clients": 2, "key_maximum": 1000, "task_count": max(1, v.tasks)}
-			for k, x := range v.load {
-				load[k] = x
-			}
+			load := light(map[string]any{"task_count": max(1, v.tasks)})
+			maps.Copy(load, v.load)
 			vars := map[string]any{"cache": v.cache, "load": load}
 			if v.cache == nil {
 				vars["cache"] = map[string]any{}
@@ -67,6 +66,8 @@ func TestVariants(t *testing.T) {
 			s.apply(t)
 			s.planIsEmpty(t)
 			run := s.output(t, "run")
+			s.loads(t, max(1, v.tasks))
+			s.stops(t)
 			m := s.hasEnded(t, run, max(1, v.tasks))
 			if v.cache["serverless"] != nil {
 				s.wasServerless(t, m)
@@ -106,25 +107,28 @@ func TestExistingCache(t *testing.T) {
 	}
 	t.Parallel()
 	w := newWorld(t)
-	owner := newStack(t, w, "examples/cache-only", map[string]any{"name": "e2e-orders"})
+	owner := newStack(t, w, "examples/cache-only", nil)
 	owner.apply(t)
 	owner.planIsEmpty(t)
 	host, _, _ := strings.Cut(owner.output(t, "address"), ":")
 	group := owner.output(t, "security_group_id")
-	for name, c := range map[string]struct { // 2 minutes: without a cache to delete, the run's end would overtake the second plan
+	for name, c := range map[string]struct {
 		root string
 		vars map[string]any
 	}{
-		"root":    {".", map[string]any{"test_duration_minutes": 2, "existing_cache": map[string]any{"endpoint": host, "security_group_id": group, "replication_group_id": owner.name}}},
-		"example": {"examples/load-an-existing-cache", map[string]any{"replication_group_id": owner.name, "security_group_id": group, "bucket": w.bucket, "minutes": 2}},
+		"root":    {".", map[string]any{"existing_cache": map[string]any{"endpoint": host, "security_group_id": group, "replication_group_id": owner.name}}},
+		"example": {"examples/load-an-existing-cache", map[string]any{"replication_group_id": owner.name, "security_group_id": group, "bucket": w.bucket, "minutes": 60}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newStack(t, w, c.root, c.vars)
+			s.cache = owner.name
 			s.apply(t)
 			s.planIsEmpty(t)
 			require.NotEmpty(t, w.ingress(t, group, s.name), "the cache's group does not let the load in")
 			run := s.output(t, "run")
+			s.loads(t, 1)
+			s.stops(t)
 			m := s.hasEnded(t, run, 1)
 			require.Equal(t, owner.name, m.Membership.ReplicationGroup)
 			require.Len(t, m.Membership.Nodes, 2)
@@ -159,18 +163,18 @@ func TestMageKnowsOtherCaches(t *testing.T) {
 	w := newWorld(t)
 	ca, err := w.local.CA()
 	require.NoError(t, err)
-	owner := newStack(t, w, "examples/cache-only", map[string]any{"name": "e2e-owner"})
+	owner := newStack(t, w, "examples/cache-only", nil)
 	owner.apply(t)
 	host, _, _ := strings.Cut(owner.output(t, "address"), ":")
-	load := map[string]any{"threads": 1, "clients": 2, "key_maximum": 1000, "ca_pem": ca}
+	load := light(map[string]any{"ca_pem": ca})
 	existing := func(group string) map[string]any {
-		return map[string]any{"name": "e2e-existing", "load": load, "test_duration_minutes": 10, "existing_cache": map[string]any{"endpoint": host, "replication_group_id": group, "security_group_id": owner.output(t, "security_group_id")}}
+		return map[string]any{"name": "e2e-existing", "load": load, "existing_cache": map[string]any{"endpoint": host, "replication_group_id": group, "security_group_id": owner.output(t, "security_group_id")}}
 	}
 	p, _ := w.project(t, existing("e2e-other"))
 	require.ErrorContains(t, ops.Deploy(t.Context(), p), "the existing cache e2e-other does not exist")
 	for status, vars := range map[string]map[string]any{
-		"cache       available":                                   {"name": "e2e-serverless", "load": load, "test_duration_minutes": 10, "cache": map[string]any{"serverless": map[string]any{}}},
-		"cache       e2e-owner, which was there before and stays": existing(owner.name),
+		"cache       available": {"name": "e2e-serverless", "load": load, "cache": map[string]any{"serverless": map[string]any{}}},
+		"cache       " + owner.name + ", which was there before and stays": existing(owner.name),
 	} {
 		t.Run(vars["name"].(string), func(t *testing.T) {
 			p, out := w.project(t, vars)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"regexp"
 	"strconv"
@@ -47,21 +48,19 @@ func TestWorkloads(t *testing.T) {
 			}},
 		"session-store": {tasks: 1, load: map[string]any{"workload": "session-store", "key_maximum": 2000, "prefill": prefill},
 			loaded: func(t *testing.T, s *stack) {
-				s.eventually(t, time.Minute, "sessions that expire", func(context.Context) (bool, error) {
+				eventually(t, "sessions that expire", func(context.Context) (bool, any, error) {
 					keys := regexp.MustCompile(`db0:keys=(\d+),expires=(\d+)`).FindStringSubmatch(s.ask(t, s.node(t, "primary"), "INFO keyspace"))
 					require.Equal(t, "2000", keys[1])
-					return keys[2] != "0", nil
+					return keys[2] != "0", keys, nil
 				})
 			}},
-		"replica-reads": {tasks: 1, cache: map[string]any{"replicas": 1}, load: map[string]any{"ratio": "0:1", "read_from": "replicas", "key_maximum": 2000, "prefill": prefill},
+		"replica-reads": {tasks: 1, cache: map[string]any{"replicas": 1}, load: map[string]any{"ratio": "0:1", "read_from": "replicas", "key_maximum": 2000, "rate_limit": nil, "prefill": prefill},
 			loaded: func(t *testing.T, s *stack) {
-				reads := func() int {
+				eventually(t, "far more reads of the replica than the prefill has made of the primary", func(context.Context) (bool, any, error) {
 					stats := s.ask(t, s.node(t, "replica"), "INFO commandstats")
-					n, _ := strconv.Atoi(first(regexp.MustCompile(`cmdstat_get:calls=(\d+)`).FindStringSubmatch(stats)))
-					return n
-				}
-				before := reads()
-				s.eventually(t, time.Minute, "reads of the replica", func(context.Context) (bool, error) { return reads() > before+1000, nil })
+					reads, err := strconv.Atoi(first(regexp.MustCompile(`cmdstat_get:calls=(\d+)`).FindStringSubmatch(stats)))
+					return reads > 25_000, reads, err
+				})
 				stats := s.ask(t, s.node(t, "primary"), "INFO commandstats")
 				require.Regexp(t, `cmdstat_get:calls=2000,`, stats, "the primary has the prefill's reads and none of the load's")
 				require.Regexp(t, `cmdstat_set:calls=2000,`, stats)
@@ -88,13 +87,9 @@ func TestWorkloads(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			cache := map[string]any{}
-			for k, x := range v.cache {
-				cache[k] = x
-			}
-			load := map[string]any{"threads": 1, "clients": 2, "task_count": v.tasks}
-			for k, x := range v.load {
-				load[k] = x
-			}
+			maps.Copy(cache, v.cache)
+			load := light(map[string]any{"task_count": v.tasks})
+			maps.Copy(load, v.load)
 			if cache["transit_encryption"] == true && w.local != nil {
 				ca, err := w.local.CA()
 				require.NoError(t, err)
@@ -105,12 +100,14 @@ func TestWorkloads(t *testing.T) {
 			s.planIsEmpty(t)
 			f, err := lambda.NewFromConfig(w.Config).GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(s.name + "-stop")})
 			require.NoError(t, err)
-			require.Contains(t, f.Environment.Variables["CONFIG"], `"minutes":2,`, "a minute of load, and one for the prefill")
+			require.Contains(t, f.Environment.Variables["CONFIG"], `"minutes":61,`, "an hour of load, and a minute for the prefill")
 			s.prefilled(t, v.tasks, load["key_maximum"].(int))
 			if v.loaded != nil && w.local != nil { // a node on AWS is reached from its VPC only
 				v.loaded(t, s)
 			}
+			s.loads(t, v.tasks)
 			run := s.output(t, "run")
+			s.stops(t)
 			s.hasEnded(t, run, v.tasks)
 			log, err := report.ParseLog(bytes.NewReader(s.object(t, "exports/logs/"+run+".txt")))
 			require.NoError(t, err)
@@ -134,16 +131,16 @@ func first(found []string) string {
 // prefilled waits until so many tasks say that they have so many keys each.
 func (s *stack) prefilled(t *testing.T, tasks, keys int) {
 	t.Helper()
-	s.eventually(t, 2*time.Minute, "prefilled tasks", func(ctx context.Context) (bool, error) {
+	eventually(t, "prefilled tasks", func(ctx context.Context) (bool, any, error) {
 		out, err := cloudwatchlogs.NewFromConfig(s.Config).FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{
 			LogGroupName: aws.String("/elasticache-perf/" + s.name + "/load"), FilterPattern: aws.String(`?"load: prefilled" ?"load: failed"`)})
 		if err != nil {
-			return false, err
+			return false, nil, err
 		}
 		for _, e := range out.Events {
 			require.Contains(t, *e.Message, fmt.Sprintf("load: prefilled keys=%d of %[1]d seconds=", keys))
 		}
-		return len(out.Events) == tasks, nil
+		return len(out.Events) == tasks, fmt.Sprint(len(out.Events), " tasks"), nil
 	})
 }
 
@@ -164,10 +161,10 @@ func (s *stack) node(t *testing.T, role string) *ect.Endpoint {
 // ask sends a node an inline command: https://redis.io/docs/latest/develop/reference/protocol-spec/#inline-commands
 func (s *stack) ask(t *testing.T, node *ect.Endpoint, command string) string {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", net.JoinHostPort(*node.Address, strconv.Itoa(int(*node.Port))), 5*time.Second)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", net.JoinHostPort(*node.Address, strconv.Itoa(int(*node.Port))))
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(5*time.Second)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(hanging)))
 	_, err = fmt.Fprintf(conn, "%s\r\n", command)
 	require.NoError(t, err)
 	in := bufio.NewReader(conn)

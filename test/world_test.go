@@ -2,10 +2,8 @@ package test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -108,23 +106,6 @@ func accountWorld(t *testing.T) *world {
 	require.NoError(t, err)
 	return w
 }
-
-// tools is the cmd/localaws binary, built once for all journeys.
-func tools(t testing.TB) string {
-	t.Helper()
-	path, err := build()
-	require.NoError(t, err)
-	return path
-}
-
-var build = sync.OnceValues(func() (string, error) {
-	path := filepath.Join("..", "build", "localaws")
-	cmd := exec.Command("go", "build", "-o", path, "../cmd/localaws")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build cmd/localaws: %w\n%s", err, out)
-	}
-	return filepath.Abs(path)
-})
 
 func hostArchitecture() string {
 	if runtime.GOARCH == "arm64" {

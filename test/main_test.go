@@ -1,0 +1,38 @@
+package test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/loadgen"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/elasticache/node"
+)
+
+// TestMain is also the programs that an embedded AWS starts, as cmd/localaws is: a file that another process of these tests builds anew would not
+// stay the same, or be there, while a journey runs.
+func TestMain(m *testing.M) {
+	switch ctx := context.Background(); {
+	case filepath.Base(os.Args[0]) == "memtier_benchmark":
+		os.Exit(loadgen.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	case len(os.Args) > 1 && os.Args[1] == "cache-node":
+		if err := node.RunNode(ctx, os.Args[2:], os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// tools is what an embedded AWS starts: this very program.
+func tools(t testing.TB) string {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
