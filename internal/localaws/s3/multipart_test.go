@@ -67,6 +67,17 @@ func TestMultipart(t *testing.T) {
 	require.Empty(t, files)
 }
 
+// An upload that is refused before it is read is refused all the same.
+func TestRefusedUploadsAreAnswered(t *testing.T) {
+	w := start(t)
+	w.s3.ReadOnly(bucket, true)
+	for range 30 {
+		_, err := w.PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Body: bytes.NewReader(make([]byte, 8<<20))},
+			func(o *sdk.Options) { o.RetryMaxAttempts = 1 })
+		require.Equal(t, "AccessDenied", code(err), "%v", err)
+	}
+}
+
 func TestMultipartStrictness(t *testing.T) {
 	w := start(t)
 	key := aws.String("parts")

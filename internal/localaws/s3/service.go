@@ -8,6 +8,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -318,6 +319,9 @@ func (x *exchange) fail(err error) {
 	if !errors.As(err, &e) {
 		e = wire.Errorf(500, "InternalError", "%v", err)
 	}
+	// What is still on its way is read: a connection that is closed over it is reset, and the caller, who writes on, may never see this answer.
+	// https://www.rfc-editor.org/rfc/rfc9112#section-9.6
+	_, _ = io.Copy(io.Discard, x.r.Body)
 	h := x.w.Header()
 	for _, name := range []string{"ETag", "Content-Length", "Content-Range", "Last-Modified"} {
 		h.Del(name)
