@@ -109,6 +109,8 @@ module "scheduler" {
   notifications = var.notifications
   iam           = var.iam
 
+  skip_final_export = var.skip_final_export
+
   load = {
     cluster   = module.load.cluster_name
     service   = module.load.service_name

@@ -74,6 +74,13 @@ variable "metrics_period_seconds" {
   }
 }
 
+variable "skip_final_export" {
+  description = "Whether `terraform destroy` gives up what is not exported yet, instead of ending and exporting the run first. It has to be applied before the destroy. Example: `true`."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "aws_region" {
   description = "Region of the stack. Null: the environment decides (AWS_REGION, profile). Example: `eu-central-1`."
   type        = string

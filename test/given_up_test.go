@@ -69,5 +69,5 @@ func TestFaultsEventGivenUp(t *testing.T) {
 	require.Equal(t, "RetriesExhausted", record.RequestContext.Condition)
 	require.Equal(t, 3, record.RequestContext.ApproximateInvokeCount)
 	require.Equal(t, w.run, record.RequestPayload.Run, "the event as it was")
-	require.Contains(t, record.ResponsePayload.ErrorMessage, "expected stop, watch, preflight or export")
+	require.Contains(t, record.ResponsePayload.ErrorMessage, "expected stop, watch, preflight, export or destroy")
 }

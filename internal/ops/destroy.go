@@ -4,7 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 )
+
+// destroyAddress is Terraform's question whether the run is ended and exported: the first thing that a destroy removes.
+const destroyAddress = "module.scheduler.aws_lambda_invocation.destroy"
+
+// dontAsk makes a destroy go on without the exports.
+func (p *Project) dontAsk(ctx context.Context, t *Terraform) error {
+	known, err := t.Resources(ctx)
+	if err != nil || !slices.Contains(known, destroyAddress) {
+		return err
+	}
+	return t.Forget(ctx, destroyAddress)
+}
 
 // Destroy removes the stack, after the run under way has been ended and exported. FORCE=1 goes on without the exports.
 func Destroy(ctx context.Context, p *Project) error {
@@ -36,6 +49,11 @@ func Destroy(ctx context.Context, p *Project) error {
 	}
 	if err := p.unknownCache(ctx, t, s); err != nil {
 		return err
+	}
+	if getenv(p.Env, "FORCE") == "1" {
+		if err := p.dontAsk(ctx, t); err != nil {
+			return err
+		}
 	}
 	removing := p.step("terraform: destroying")
 	t.during(removing)

@@ -121,6 +121,10 @@ func outputArgs() []string { return []string{"output", "-json"} }
 
 func stateListArgs() []string { return []string{"state", "list"} }
 
+func stateRemoveArgs(addresses ...string) []string {
+	return append([]string{"state", "rm"}, addresses...)
+}
+
 // argv is the whole command line after the program's name.
 func (t *Terraform) argv(args []string) []string {
 	all := append([]string{"-chdir=" + t.Dir}, args...)
@@ -191,6 +195,11 @@ func (t *Terraform) Apply(ctx context.Context, plan string) error {
 
 // Destroy removes everything in the state.
 func (t *Terraform) Destroy(ctx context.Context) error { return t.run(ctx, nil, destroyArgs()...) }
+
+// Forget takes resources out of the state, without touching them.
+func (t *Terraform) Forget(ctx context.Context, addresses ...string) error {
+	return t.run(ctx, nil, stateRemoveArgs(addresses...)...)
+}
 
 // Outputs are the stack's outputs that are plain strings, numbers or booleans, as text.
 func (t *Terraform) Outputs(ctx context.Context) (map[string]string, error) {

@@ -24,6 +24,7 @@ func TestCommandLines(t *testing.T) {
 		"-chdir=stack destroy -no-color -input=false -auto-approve":                                      destroyArgs(),
 		"-chdir=stack output -no-color -json":                                                            outputArgs(),
 		"-chdir=stack state list":                                                                        stateListArgs(),
+		"-chdir=stack state rm " + destroyAddress:                                                        stateRemoveArgs(destroyAddress),
 	} {
 		require.Equal(t, want, join(plain.argv(args)))
 	}

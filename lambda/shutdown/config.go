@@ -99,6 +99,7 @@ const (
 	ActionWatch     = "watch"     // end the run if it is overdue or half ended
 	ActionPreflight = "preflight" // prove that a stop could work, before anything costs money
 	ActionExport    = "export"    // export again what an ended run's stop could not
+	ActionDestroy   = "destroy"   // Terraform is about to remove the stack: end the run first
 )
 
 // Event is one request.
@@ -106,6 +107,9 @@ type Event struct {
 	Action string    `json:"action"`
 	Run    string    `json:"run"`              // 2026-11-23T03-08-09Z
 	StopBy time.Time `json:"stop_by,omitzero"` // watch only: the end of the run whatever became of its stop schedule
+
+	Terraform       Lifecycle `json:"tf,omitzero"`                 // destroy only
+	SkipFinalExport bool      `json:"skip_final_export,omitempty"` // destroy only: give up what is not exported
 }
 
 // Statuses of an Answer.

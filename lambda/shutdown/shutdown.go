@@ -36,13 +36,10 @@ const (
 
 // Handle serves one event. An error is worth Lambda's retry; what only needs time is StatusPending, and watch carries it on.
 func (s *Shutdown) Handle(ctx context.Context, event Event) (Answer, error) {
-	begun, err := ParseRun(event.Run)
+	r, err := s.newRun(ctx, event)
 	if err != nil {
 		return Answer{}, err
 	}
-	r := &run{Shutdown: s, id: event.Run, begun: begun, action: event.Action, holder: holder(ctx),
-		log:   slog.With("run", event.Run, "action", event.Action),
-		store: store{s.aws.S3, s.cfg.Bucket, s.cfg.owner(event.Run)}}
 	answer, err := r.handle(ctx, event)
 	if err != nil {
 		r.log.Error("failed", "status", answer.Status, "error", err)
@@ -52,15 +49,27 @@ func (s *Shutdown) Handle(ctx context.Context, event Event) (Answer, error) {
 	return answer, nil
 }
 
+func (s *Shutdown) newRun(ctx context.Context, event Event) (*run, error) {
+	begun, err := ParseRun(event.Run)
+	if err != nil {
+		return nil, err
+	}
+	return &run{Shutdown: s, id: event.Run, begun: begun, action: event.Action, holder: holder(ctx),
+		log:   slog.With("run", event.Run, "action", event.Action),
+		store: store{s.aws.S3, s.cfg.Bucket, s.cfg.owner(event.Run)}}, nil
+}
+
 func (r *run) handle(ctx context.Context, event Event) (Answer, error) {
 	switch event.Action {
 	case ActionPreflight:
 		return r.preflight(ctx)
 	case ActionExport:
 		return r.export(ctx)
+	case ActionDestroy:
+		return r.destroy(ctx, event)
 	case ActionStop, ActionWatch:
 	default:
-		return Answer{}, fmt.Errorf("action %q: expected stop, watch, preflight or export", event.Action)
+		return Answer{}, fmt.Errorf("action %q: expected stop, watch, preflight, export or destroy", event.Action)
 	}
 	current, err := r.current(ctx)
 	switch {

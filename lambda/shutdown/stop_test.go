@@ -124,7 +124,7 @@ func TestEventOfAnotherRun(t *testing.T) {
 	_, err := New(w.cfg, w.clients(), w).Handle(t.Context(), Event{Action: "stop", Run: "yesterday"})
 	assert.ErrorContains(t, err, `run "yesterday" is not of the form`)
 	_, err = New(w.cfg, w.clients(), w).Handle(t.Context(), Event{Action: "start", Run: runID})
-	assert.ErrorContains(t, err, `action "start": expected stop, watch, preflight or export`)
+	assert.ErrorContains(t, err, `action "start": expected stop, watch, preflight, export or destroy`)
 }
 
 func TestFailedExport(t *testing.T) {

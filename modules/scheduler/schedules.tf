@@ -109,3 +109,21 @@ resource "aws_scheduler_schedule" "stop" {
     }
   }
 }
+
+# A destroy ends and exports the run before anything else goes: this waits for the service, which waits for the cache, and nothing waits for
+# this, so it is the first to be deleted. Making and changing it does nothing.
+resource "aws_lambda_invocation" "destroy" {
+  function_name   = aws_lambda_function.this.function_name
+  input           = jsonencode({ action = "destroy", run = local.clock.run, skip_final_export = var.skip_final_export })
+  lifecycle_scope = "CRUD"
+
+  # What the function works with outlives it. The stop schedule is not waited for: a load without one is exported, too.
+  depends_on = [
+    var.service_id,
+    aws_iam_role_policy.lambda,
+    aws_iam_role_policy.scheduler,
+    aws_lambda_function_event_invoke_config.this,
+    aws_lambda_invocation.preflight,
+    aws_sns_topic_subscription.email,
+  ]
+}

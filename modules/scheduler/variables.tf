@@ -104,6 +104,13 @@ variable "export" {
   }
 }
 
+variable "skip_final_export" {
+  description = "Whether a destroy gives up what is not exported yet, instead of ending and exporting the run first. As with `skip_final_snapshot` of a database, it has to be applied before the destroy. Example: `true`."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "lambda" {
   description = "The Lambda's zip (`go tool mage build` makes it), its architecture (arm64 or x86_64) and memory in MB. Example: `{ zip = \"build/lambda-arm64.zip\" }`."
   type = object({

@@ -76,6 +76,15 @@ run "schedules" {
   }
 }
 
+run "destroy" {
+  command = plan
+
+  assert {
+    condition     = aws_lambda_invocation.destroy.lifecycle_scope == "CRUD" && aws_lambda_invocation.destroy.triggers == null
+    error_message = "The question is asked when it is deleted, and nothing replaces it."
+  }
+}
+
 run "failures" {
   command = plan
   variables {

@@ -1,0 +1,73 @@
+package shutdown
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Lifecycle is what the provider adds to the input of an aws_lambda_invocation whose lifecycle_scope is "CRUD".
+// https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/lambda_invocation#crud-lifecycle-management
+type Lifecycle struct {
+	Action string `json:"action"` // create, update or delete
+}
+
+// destroy is Terraform's question before it removes anything: the run under way is ended and exported first, and an error keeps Terraform from
+// going on. It may be asked again and carries on from what it finds. Creating or updating the question does nothing.
+func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
+	if event.Terraform.Action != "delete" {
+		return r.answer(StatusIdle, "armed: a destroy ends and exports the run first"), nil
+	}
+	if event.SkipFinalExport {
+		return r.answer(StatusIdle, "skip_final_export: what is not exported is given up"), nil
+	}
+	// The run of the question is that of the last whole apply: watch knows better. It goes last, so without it there is nothing to end,
+	// unless somebody removed it under a load that runs.
+	current, err := r.current(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	if current.Run == "" {
+		service, err := r.service(ctx)
+		if err != nil {
+			return Answer{}, err
+		}
+		if service == nil || service.DesiredCount+service.RunningCount+service.PendingCount == 0 {
+			return r.answer(StatusIdle, "no run is under way"), nil
+		}
+		current.Run = r.id
+	}
+	for {
+		attempt, err := r.newRun(ctx, Event{Action: r.action, Run: current.Run})
+		if err != nil {
+			return Answer{}, err
+		}
+		answer, err := attempt.stop(ctx)
+		if err != nil {
+			return answer, fmt.Errorf("run %s is not ended and exported, so nothing is destroyed yet: %w\n%s", attempt.id, err, giveUp)
+		}
+		if answer.Status != StatusPending || attempt.left(ctx) < 3*reserve && attempt.onlyDeleting(ctx) {
+			return answer, nil
+		}
+		// Another invocation is at work, or something only needs time: as long as this one has it.
+		if attempt.left(ctx) < 3*reserve {
+			return answer, fmt.Errorf("run %s is not ended and exported yet, so nothing is destroyed yet: %s. Destroy again: it goes on from here.\n%s",
+				attempt.id, answer.Message, giveUp)
+		}
+		if err := r.clock.Sleep(ctx, 10*time.Second); err != nil {
+			return answer, err
+		}
+	}
+}
+
+// giveUp is how a person goes on without the exports.
+const giveUp = "To give up what is not exported: FORCE=1 with `mage destroy`; or `terraform state rm` this aws_lambda_invocation, and destroy."
+
+// onlyDeleting says that a run is exported, and that nothing of it is left but a cache that AWS is deleting: Terraform waits for it, too.
+func (r *run) onlyDeleting(ctx context.Context) bool {
+	if !r.state.Complete || !r.idle || r.cache() == nil {
+		return false
+	}
+	now, err := r.cache().describe(ctx)
+	return err == nil && (now == nil || now.status == "deleting")
+}

@@ -1,0 +1,129 @@
+package shutdown
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// terraform asks as the provider does: the configured input, and what happens to the resource.
+func (w *world) terraform(action, input string) (Answer, error) {
+	var event Event
+	for _, text := range []string{input, `{"tf":{"action":"` + action + `","prev_input":{}}}`} {
+		if err := json.Unmarshal([]byte(text), &event); err != nil {
+			return Answer{}, err
+		}
+	}
+	return New(w.cfg, w.clients(), w).Handle(w.invocation("terraform "+w.Now().String(), 15*time.Minute), event)
+}
+
+const question = `{"action":"destroy","run":"` + runID + `"}`
+
+func TestDestroyEndsTheRun(t *testing.T) {
+	w := newWorld()
+	answer, err := w.terraform("delete", question)
+	require.NoError(t, err)
+	assert.Equal(t, StatusDone, answer.Status)
+	w.assertEnded(t)
+
+	before := len(w.calls)
+	answer, err = w.terraform("delete", question)
+	require.NoError(t, err)
+	assert.Equal(t, StatusIdle, answer.Status)
+	assert.Equal(t, []string{"GetSchedule", "DescribeServices"}, w.calls[before:], "nothing is left to end")
+}
+
+func TestDestroyDoesNothingBeforeTheDestruction(t *testing.T) {
+	for action, input := range map[string]string{"create": question, "update": question, "": question,
+		"delete": `{"action":"destroy","run":"` + runID + `","skip_final_export":true}`} {
+		w := newWorld()
+		answer, err := w.terraform(action, input)
+		require.NoError(t, err)
+		assert.Equal(t, StatusIdle, answer.Status)
+		assert.Empty(t, w.calls, "%s of %s", action, input)
+	}
+}
+
+// The question names an earlier run when the last apply has failed: the run under way is the one that ends.
+func TestDestroyEndsTheRunUnderWay(t *testing.T) {
+	w := newWorld()
+	_, err := w.terraform("delete", `{"action":"destroy","run":"2026-11-22T03-08-09Z"}`)
+	require.NoError(t, err)
+	w.assertEnded(t)
+}
+
+func TestDestroyFailsWithTheExport(t *testing.T) {
+	w := newWorld()
+	w.before = func(_ int, op string) error {
+		if op == "GetLogEvents" {
+			return apiError("AccessDeniedException")
+		}
+		return nil
+	}
+	_, err := w.terraform("delete", question)
+	require.ErrorContains(t, err, "AccessDenied")
+	require.ErrorContains(t, err, "nothing is destroyed yet")
+	require.ErrorContains(t, err, "terraform state rm")
+	assert.Zero(t, w.desired)
+	assert.Empty(t, w.cache, "what costs money is gone")
+	assert.Len(t, w.schedules, 2, "the guard stays")
+
+	w.before = nil
+	w.pass(time.Minute)
+	_, err = w.terraform("delete", question)
+	require.NoError(t, err)
+	w.assertEnded(t)
+}
+
+// The planned stop is at work when Terraform asks: its work is waited for.
+func TestDestroyWaitsForAnotherInvocation(t *testing.T) {
+	w := newWorld()
+	var stopped Answer
+	var stopErr error
+	begun := false
+	w.before = func(_ int, op string) error {
+		if op == "GetMetricData" && !begun { // in the middle of the stop
+			begun = true
+			held := New(w.cfg, w.clients(), w)
+			ctx := w.invocation("terraform", 4*time.Minute)
+			answer, err := held.Handle(ctx, Event{Action: ActionDestroy, Run: runID, Terraform: Lifecycle{"delete"}})
+			assert.ErrorContains(t, err, "another invocation is at work")
+			assert.ErrorContains(t, err, "Destroy again")
+			assert.Equal(t, StatusPending, answer.Status)
+		}
+		return nil
+	}
+	stopped, stopErr = w.handle("stop", ActionStop)
+	require.NoError(t, stopErr)
+	require.True(t, begun)
+	require.Equal(t, StatusDone, stopped.Status)
+	w.assertEnded(t)
+}
+
+// A cache that takes long to go is no reason to fail: Terraform waits for it, too. One that AWS will not delete yet is.
+func TestDestroyLeavesADeletingCacheToTerraform(t *testing.T) {
+	w := newWorld()
+	w.deleting = 1000
+	answer, err := w.terraform("delete", question)
+	require.NoError(t, err)
+	assert.Equal(t, StatusPending, answer.Status)
+	assert.True(t, w.manifest(t).Complete)
+
+	w = newWorld()
+	w.cache = "modifying"
+	_, err = w.terraform("delete", question)
+	require.ErrorContains(t, err, "modifying")
+	assert.True(t, w.manifest(t).Complete)
+}
+
+// Somebody removed the guard under a load that runs.
+func TestDestroyWithoutAGuard(t *testing.T) {
+	w := newWorld()
+	clear(w.schedules)
+	_, err := w.terraform("delete", question)
+	require.NoError(t, err)
+	w.assertEnded(t)
+}

@@ -1,0 +1,197 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"maps"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdat "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	s3t "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/gruntwork-io/terratest/modules/terraform"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+	"github.com/elasticache-perf/elasticache-perf/internal/ops"
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// `terraform destroy`, without mage: whatever the run is doing, it is ended and exported first. After the run's own end every journey destroys.
+func TestPlainDestroy(t *testing.T) {
+	for name, v := range map[string]struct {
+		short  bool
+		inputs map[string]any
+		before func(t *testing.T, s *stack) // the apply
+		then   func(t *testing.T, s *stack) // after it
+	}{
+		"in the load": {short: true, then: func(t *testing.T, s *stack) {
+			s.planIsEmpty(t)
+			s.loads(t)
+		}},
+		// More keys than anything here can write; the destroy ends them.
+		"in the prefill": {inputs: map[string]any{"load": map[string]any{"threads": 1, "clients": 1, "key_maximum": 50_000_000, "data_size": 1, "prefill": map[string]any{"minutes": 60}}},
+			then: func(t *testing.T, s *stack) { s.said(t, "load: prefill") }},
+		"in the stop": {then: func(t *testing.T, s *stack) {
+			onlyLocal(t)
+			s.loads(t)
+			s.local.Faults.Add(wire.Fault{Action: "logs.GetLogEvents", First: 1, Last: 1, Kind: wire.Slow, Delay: 20 * time.Second})
+			event := `{"action":"stop","run":"` + s.output(t, "run") + `"}`
+			_, err := lambda.NewFromConfig(s.Config).Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(s.name + "-stop"), InvocationType: lambdat.InvocationTypeEvent, Payload: []byte(event)})
+			require.NoError(t, err)
+		}},
+		"after an apply that failed behind the load": {
+			before: func(t *testing.T, s *stack) {
+				onlyLocal(t)
+				s.local.Faults.Add(wire.Fault{Action: "scheduler.CreateSchedule", First: 1, Kind: wire.Denied, Holds: s.name + "-load-stop"})
+			},
+			then: func(t *testing.T, s *stack) {
+				s.local.Faults.Clear()
+				s.loads(t)
+			}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !v.short && !long() {
+				t.Skip("one of the longer suites: mage test:all")
+			}
+			t.Parallel()
+			s := newStack(t, newWorld(t), ".", merged(map[string]any{"test_duration_minutes": 60}, v.inputs))
+			if v.before == nil {
+				s.apply(t)
+			} else {
+				v.before(t, s)
+				_, err := terraform.ApplyContextE(t, t.Context(), s.options)
+				require.Error(t, err)
+			}
+			run, _ := s.watched(t)
+			v.then(t, s)
+			s.destroy(t.Context(), t)
+			s.isExported(t, run, 1)
+		})
+	}
+}
+
+// A failed export fails the destroy, before anything that it needs is gone. Who gives it up says so: beforehand by the input, which an apply
+// takes over without ending the run, later by taking the question out of the state, or by FORCE=1.
+func TestPlainDestroyGivenUp(t *testing.T) {
+	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	t.Run("after a failure", func(t *testing.T) {
+		t.Parallel()
+		s := newStack(t, newWorld(t), ".", map[string]any{"test_duration_minutes": 60})
+		s.apply(t)
+		run := s.output(t, "run")
+		s.loads(t)
+		s.local.Faults.Add(wire.Fault{Action: "logs.GetLogEvents", First: 1, Kind: wire.Denied})
+		_, err := terraform.DestroyContextE(t, t.Context(), s.options)
+		require.ErrorContains(t, err, "AccessDenied")
+		require.ErrorContains(t, err, "nothing is destroyed yet")
+		require.False(t, s.cacheIsThere(t), "what costs money is gone")
+		_, schedule := s.watched(t)
+		require.NotNil(t, schedule, "the guard goes on trying")
+		_, err = terraform.RunTerraformCommandContextE(t, t.Context(), s.options, "state", "rm", "module.scheduler.aws_lambda_invocation.destroy")
+		require.NoError(t, err)
+		s.destroy(t.Context(), t)
+		s.isNotExported(t, run)
+	})
+	t.Run("by the input", func(t *testing.T) {
+		t.Parallel()
+		s := newStack(t, newWorld(t), ".", map[string]any{"test_duration_minutes": 60})
+		s.apply(t)
+		run := s.output(t, "run")
+		s.loads(t)
+		s.changes(t, map[string]any{"skip_final_export": true})
+		s.apply(t)
+		require.Equal(t, run, s.output(t, "run"))
+		services, err := ecs.NewFromConfig(s.Config).DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: &s.name, Services: []string{s.name + "-load"}})
+		require.NoError(t, err)
+		require.EqualValues(t, 1, services.Services[0].RunningCount, "the run goes on")
+		s.planIsEmpty(t)
+		s.destroy(t.Context(), t)
+		s.isNotExported(t, run)
+	})
+	t.Run("by FORCE=1", func(t *testing.T) {
+		t.Parallel()
+		p := newPerson(t, newWorld(t), map[string]any{"test_duration_minutes": 60, "load": map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000}})
+		said, err := p.types(ops.Deploy, "")
+		require.NoError(t, err, said)
+		run, _ := p.watched(t)
+		p.project.Env = append(p.project.Env, "FORCE=1")
+		said, err = p.types(ops.Destroy, "")
+		require.NoError(t, err, said)
+		require.Contains(t, said, "is given up")
+		p.clean()
+		p.isNotExported(t, run)
+	})
+}
+
+func merged(all ...map[string]any) map[string]any {
+	out := map[string]any{}
+	for _, one := range all {
+		maps.Copy(out, one)
+	}
+	return out
+}
+
+func (s *stack) isNotExported(t *testing.T, run string) {
+	t.Helper()
+	text, err := s.get(t.Context(), "exports/manifest/"+run+".json")
+	var missing *s3t.NoSuchKey
+	if errors.As(err, &missing) {
+		return
+	}
+	require.NoError(t, err)
+	m, err := export.ParseManifest(text)
+	require.NoError(t, err)
+	require.False(t, m.Complete)
+}
+
+// loads waits until the load has made an operation.
+func (s *stack) loads(t *testing.T) {
+	t.Helper()
+	s.said(t, "[RUN #1", func(text string) bool {
+		p, ok := report.ParseProgress(text)
+		return ok && p.Operations > 0
+	})
+}
+
+// said waits for an event of the load's log that holds a text.
+func (s *stack) said(t *testing.T, text string, is ...func(string) bool) {
+	t.Helper()
+	s.eventually(t, 5*time.Minute, text, func(ctx context.Context) (bool, error) {
+		out, err := cloudwatchlogs.NewFromConfig(s.Config).FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{
+			LogGroupName: aws.String("/elasticache-perf/" + s.name + "/load"), FilterPattern: aws.String(strconv.Quote(text))})
+		if err != nil {
+			return false, err
+		}
+		for _, e := range out.Events {
+			if len(is) == 0 || is[0](*e.Message) {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+}
+
+// isExported holds what a destroyed stack leaves of a run: a complete manifest, the cache's metrics, and each task's last words.
+func (s *stack) isExported(t *testing.T, run string, tasks int) export.Manifest {
+	t.Helper()
+	m, err := export.ParseManifest(s.object(t, "exports/manifest/"+run+".json"))
+	require.NoError(t, err)
+	require.True(t, m.Complete)
+	require.Len(t, m.Tasks, tasks)
+	require.Contains(t, string(s.listed(t, m, export.KindMetrics, "exports/metrics/"+run+".csv")), ",AWS/ElastiCache,")
+	log, err := report.ParseLog(bytes.NewReader(s.listed(t, m, export.KindLogs, "exports/logs/"+run+".txt")))
+	require.NoError(t, err)
+	require.Len(t, log.Tasks, tasks, "each task's last words are in the log")
+	return m
+}
