@@ -148,7 +148,7 @@ func (s *Server) wire(cfg Config) error {
 		parameters, s.Quotas, s.caches, s.tasks, functions, s.Scheduler, s.S3} {
 		service.Register(s.registry)
 	}
-	s.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: roles, Tags: network.Tags, Key: s.S3.Key, Miss: s.registry.Miss}).Call
+	s.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: roles, Tags: network.Tags, Miss: s.registry.Miss}).Call
 	// What starts things ends first; what is written to ends last.
 	s.closers = []func() error{s.Scheduler.Close, functions.Close, s.tasks.Close, s.caches.Close, queues.Close, metrics.Close, streams.Close}
 	return nil

@@ -19,8 +19,6 @@ type Deps struct {
 	IAM *iam.Service
 	// Tags are those of an EC2 resource, for aws:ResourceTag.
 	Tags func(id string) map[string]string
-	// Key is the ARN of a bucket's default KMS key, "" without one.
-	Key func(bucket string) string
 	// Miss notes an action that no line of the table is for.
 	Miss func(what string)
 }
@@ -116,9 +114,9 @@ func (a *Authorizer) demands(call *wire.Call, r rule) []demand {
 		if target.Source != "" {
 			out = append(out, demand{"s3:GetObject", a.acct.ARN("s3", target.Source), nil})
 		}
-		if key := a.Key(target.Bucket); key != "" {
+		if target.KMSKey != "" {
 			for _, action := range r.kms {
-				out = append(out, demand{action, key, nil})
+				out = append(out, demand{action, target.KMSKey, nil})
 			}
 		}
 	}

@@ -96,7 +96,7 @@ func begin(t *testing.T) *world {
 			require.NoError(t, end())
 		}
 	})
-	w.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: w.roles, Tags: w.network.Tags, Key: w.buckets.Key, Miss: w.registry.Miss}).Call
+	w.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: w.roles, Tags: w.network.Tags, Miss: w.registry.Miss}).Call
 	w.root = wiretest.Config(t, w.registry)
 	client := sdkiam.NewFromConfig(w.root)
 	role, err := client.CreateRole(t.Context(), &sdkiam.CreateRoleInput{RoleName: aws.String("caller"), Path: aws.String("/perf/"),

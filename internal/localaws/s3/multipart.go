@@ -65,7 +65,7 @@ func (s *Service) createMultipartUpload(x *exchange) error {
 	if err := s.storable(x.Key); err != nil {
 		return err
 	}
-	headers, err := s.storeHeaders(x.r.Header)
+	headers, err := s.storeHeaders(x.Bucket, x.r.Header)
 	if err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (s *Service) createMultipartUpload(x *exchange) error {
 	s.uploads[id] = &upload{x.Bucket, x.Key, s.acct.Clock.Now(), headers, sum, map[int]part{}}
 	s.mu.Unlock()
 	h := x.w.Header()
-	h.Set("x-amz-server-side-encryption", "AES256")
+	encrypted(h, headers)
 	if sum.Algorithm != "" {
 		h.Set("x-amz-checksum-algorithm", sum.Algorithm)
 		h.Set("x-amz-checksum-type", sum.Type)
@@ -136,7 +136,7 @@ func (s *Service) uploadPart(x *exchange) error {
 	u.parts[n] = p
 	h := x.w.Header()
 	h.Set("ETag", `"`+p.etag()+`"`)
-	h.Set("x-amz-server-side-encryption", "AES256")
+	encrypted(h, u.headers)
 	if body.checksum != "" {
 		h.Set(header(body.checksum), encode(body.sum))
 	}
@@ -254,7 +254,7 @@ func (s *Service) completeMultipartUpload(x *exchange) error {
 		return err
 	}
 	s.drop(id)
-	x.w.Header().Set("x-amz-server-side-encryption", "AES256")
+	encrypted(x.w.Header(), m.Headers)
 	out := struct {
 		XMLName                                                                        xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ CompleteMultipartUploadResult"`
 		Location, Bucket, Key, ETag                                                    string

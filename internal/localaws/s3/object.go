@@ -14,13 +14,17 @@ import (
 )
 
 // storeHeaders are the request's headers that become the object's.
-func (s *Service) storeHeaders(h http.Header) (map[string]string, error) {
-	for name, only := range map[string]string{"x-amz-acl": "private bucket-owner-full-control", "x-amz-storage-class": "STANDARD", "x-amz-server-side-encryption": "AES256"} {
+func (s *Service) storeHeaders(bucket string, h http.Header) (map[string]string, error) {
+	for name, only := range map[string]string{"x-amz-acl": "private bucket-owner-full-control", "x-amz-storage-class": "STANDARD"} {
 		if v := h.Get(name); v != "" && !strings.Contains(" "+only+" ", " "+v+" ") {
 			return nil, s.refuse("PutObject " + name + ": " + v)
 		}
 	}
-	out := map[string]string{"Content-Type": "binary/octet-stream"}
+	out, err := s.encryption(bucket, h)
+	if err != nil {
+		return nil, err
+	}
+	out["Content-Type"] = "binary/octet-stream"
 	for _, name := range []string{"Content-Type", "Cache-Control", "Content-Disposition", "Content-Language", "Expires"} {
 		if v := h.Get(name); v != "" {
 			out[name] = v
@@ -98,7 +102,7 @@ func (s *Service) putObject(x *exchange) error {
 	if err := s.storable(x.Key); err != nil {
 		return err
 	}
-	headers, err := s.storeHeaders(x.r.Header)
+	headers, err := s.storeHeaders(x.Bucket, x.r.Header)
 	if err != nil {
 		return err
 	}
@@ -140,7 +144,7 @@ func (s *Service) write(bucket, from string, m meta, c condition) error {
 // answer sets what a write tells of its object.
 func (m meta) answer(h http.Header, checksums bool) {
 	h.Set("ETag", `"`+m.ETag+`"`)
-	h.Set("x-amz-server-side-encryption", "AES256") // https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
+	encrypted(h, m.Headers)
 	if checksums && m.Checksum.Algorithm != "" {
 		h.Set(header(m.Checksum.Algorithm), m.Checksum.Value)
 		h.Set("x-amz-checksum-type", m.Checksum.Type)
@@ -220,7 +224,7 @@ func (s *Service) copyObject(x *exchange) error {
 		return wire.Errorf(400, "InvalidArgument", "x-amz-copy-source: %v", err)
 	}
 	fromBucket, fromKey, _ := strings.Cut(strings.TrimPrefix(source, "/"), "/")
-	headers, err := s.storeHeaders(x.r.Header)
+	headers, err := s.storeHeaders(x.Bucket, x.r.Header)
 	if err != nil {
 		return err
 	}
@@ -245,6 +249,7 @@ func (s *Service) copyObject(x *exchange) error {
 	} else if fromBucket == x.Bucket && fromKey == x.Key {
 		return wire.Errorf(400, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
+	m.Headers = encryptedAs(headers, m.Headers)
 	sum, crc := md5.New(), newHash(defaultChecksum)
 	whole, err := s.join([]string{s.file(fromBucket, fromKey)}, sum, crc)
 	if err != nil {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam/policy"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -36,6 +37,7 @@ type bucket struct {
 	region   string
 	created  time.Time
 	readOnly bool
+	policy   *policy.Document
 	key      string         // ARN of the KMS key that it encrypts with by default
 	deletes  map[string]int // how often a key was deleted, for 409 on conditional writes
 }
@@ -93,28 +95,9 @@ func (s *Service) ReadOnly(name string, on bool) {
 	}
 }
 
-// Encrypt gives a bucket a KMS key of the account's as its default. Nothing is encrypted: callers need the key's permissions.
-func (s *Service) Encrypt(name, keyARN string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if b := s.buckets[name]; b != nil {
-		b.key = keyARN
-	}
-}
-
-// Key is the ARN of a bucket's default KMS key, "" without one.
-func (s *Service) Key(name string) string {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	if b := s.buckets[name]; b != nil {
-		return b.key
-	}
-	return ""
-}
-
 // Target is what a call is about, for authorization: Key is "" for a bucket, Prefix that of a list, Source the
-// bucket/key that is copied from.
-type Target struct{ Bucket, Key, Prefix, Source string }
+// bucket/key that is copied from, KMSKey the ARN of the key that the object is encrypted with.
+type Target struct{ Bucket, Key, Prefix, Source, KMSKey string }
 
 // exchange is one request.
 type exchange struct {
@@ -137,7 +120,7 @@ type action struct {
 
 const (
 	conditions = "checksum-* sdk-checksum-algorithm"
-	storing    = conditions + " meta-* storage-class acl server-side-encryption"
+	storing    = conditions + " meta-* storage-class acl server-side-encryption server-side-encryption-aws-kms-key-id"
 	reading    = "checksum-mode"
 	responses  = "response-content-type response-content-disposition response-content-encoding response-cache-control response-content-language response-expires"
 )
@@ -202,6 +185,7 @@ func (s *Service) serve(ctx context.Context, call *wire.Call, x *exchange) error
 	if err := s.route(x); err != nil {
 		return err
 	}
+	x.KMSKey = s.kmsKey(x)
 	call.Action, call.In = x.action.name, &x.Target
 	if err := s.authorize(ctx, call); err != nil {
 		return err
@@ -226,7 +210,7 @@ func (s *Service) serve(ctx context.Context, call *wire.Call, x *exchange) error
 		case call.Region != "" && region != call.Region:
 			x.w.Header().Set("x-amz-bucket-region", region)
 			return wire.Errorf(301, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.")
-		case readOnly && x.action.write:
+		case readOnly && x.action.write, s.forbidden(x):
 			return denied()
 		}
 	}

@@ -1,0 +1,132 @@
+package s3
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam/policy"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+)
+
+// Headers of server-side encryption. Nothing is encrypted here: who writes and reads needs the key's permissions, and a bucket's policy
+// looks at what requests ask for. https://docs.aws.amazon.com/AmazonS3/latest/userguide/serv-side-encryption.html
+const (
+	sse    = "x-amz-server-side-encryption"
+	sseKey = sse + "-aws-kms-key-id"
+)
+
+// Encrypt gives a bucket a KMS key of the account's as its default.
+func (s *Service) Encrypt(name, keyARN string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.buckets[name]; b != nil {
+		b.key = keyARN
+	}
+}
+
+// Policy gives a bucket a policy. Its Deny statements count, for every caller; to allow is left to the callers' own policies.
+func (s *Service) Policy(name, text string) error {
+	p, err := policy.Parse(policy.Resource, text)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.buckets[name] == nil {
+		return wire.Errorf(404, "NoSuchBucket", "The specified bucket does not exist")
+	}
+	s.buckets[name].policy = p
+	return nil
+}
+
+// encryption are the headers of how a new object is encrypted: as its request asks, else as its bucket does by default.
+func (s *Service) encryption(bucket string, h http.Header) (map[string]string, error) {
+	s.mu.RLock()
+	byDefault := ""
+	if b := s.buckets[bucket]; b != nil {
+		byDefault = b.key
+	}
+	s.mu.RUnlock()
+	algorithm, key := h.Get(sse), h.Get(sseKey)
+	switch {
+	case key != "" && algorithm != "aws:kms":
+		return nil, wire.Errorf(400, "InvalidArgument", "Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms")
+	case key != "" && !strings.HasPrefix(key, "arn:"):
+		return nil, s.refuse("a KMS key that is not named by its ARN: " + key)
+	case algorithm == "aws:kms" && key == "" && byDefault == "":
+		return nil, s.refuse("SSE-KMS with the key aws/s3")
+	case algorithm == "AES256", algorithm == "" && byDefault == "": // https://docs.aws.amazon.com/AmazonS3/latest/userguide/default-encryption-faq.html
+		return map[string]string{sse: "AES256"}, nil
+	case algorithm == "", algorithm == "aws:kms" && key == "":
+		return map[string]string{sse: "aws:kms", sseKey: byDefault}, nil
+	case algorithm == "aws:kms":
+		return map[string]string{sse: algorithm, sseKey: key}, nil
+	}
+	return nil, s.refuse(sse + ": " + algorithm)
+}
+
+// encrypted answers how an object is encrypted; one that lies there without a record is as every object is.
+func encrypted(h http.Header, headers map[string]string) {
+	h.Set(sse, cmp.Or(headers[sse], "AES256"))
+	if key := headers[sseKey]; key != "" {
+		h.Set(sseKey, key)
+	}
+}
+
+// encryptedAs are an object's headers with another object's encryption: a copy is encrypted as its own request asks.
+func encryptedAs(other, headers map[string]string) map[string]string {
+	out := map[string]string{}
+	maps.Copy(out, headers)
+	for _, name := range []string{sse, sseKey} {
+		if delete(out, name); other[name] != "" {
+			out[name] = other[name]
+		}
+	}
+	return out
+}
+
+// kmsKey is the key whose permissions a call needs: that of the object, of the upload, or of what is about to be written; "" without one.
+func (s *Service) kmsKey(x *exchange) string {
+	switch x.action.name {
+	case "PutObject", "CreateMultipartUpload":
+		headers, _ := s.encryption(x.Bucket, x.r.Header) // the action says what is wrong
+		return headers[sseKey]
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if _, u, err := s.find(x); err == nil {
+		return u.headers[sseKey]
+	}
+	if b := s.buckets[x.Bucket]; b != nil && x.Key != "" {
+		if m, err := s.look(x.Bucket, x.Key); err == nil {
+			return m.Headers[sseKey]
+		}
+	}
+	return ""
+}
+
+// forbidden says that the bucket's policy denies a call. Parts of an upload are what its beginning asked for: they have no such headers.
+func (s *Service) forbidden(x *exchange) bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	b := s.buckets[x.Bucket]
+	if b == nil || b.policy == nil {
+		return false
+	}
+	ask := policy.Request{Action: "s3:" + x.action.name, Resource: "arn:aws:s3:::" + strings.TrimSuffix(x.Bucket+"/"+x.Key, "/"), Context: map[string]string{}}
+	get := x.r.Header.Get
+	if _, u, err := s.find(x); err == nil {
+		get = func(name string) string { return u.headers[name] }
+	}
+	if strings.HasSuffix(x.action.name, "MultipartUpload") && x.action.name != "AbortMultipartUpload" || x.action.name == "UploadPart" {
+		ask.Action = "s3:PutObject"
+	}
+	for _, name := range []string{sse, sseKey} {
+		if v := get(name); v != "" {
+			ask.Context["s3:"+name] = v
+		}
+	}
+	return b.policy.Decide(ask) == policy.Deny
+}
