@@ -27,6 +27,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3t "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
@@ -57,10 +58,11 @@ func TestEveryStatementIsNeeded(t *testing.T) {
 		"load": light(map[string]any{"ca_pem": ca, "container_insights": "enabled",
 			"image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/perf/memtier:2.3.1", "image_credentials_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub-abcdef"}),
 	})
+	// The bucket wants that key by name: its default is another one, which nobody may use.
+	w.local.S3.Encrypt(w.bucket, "arn:aws:kms:us-east-1:123456789012:key/0000abcd-12ab-34cd-56ef-1234567890ab")
 	s.apply(t)
 	s.planIsEmpty(t)
 	s.asksAsOpsDoes(t)
-	w.local.S3.Encrypt(w.bucket, key)
 	roles := []string{s.name + "-stop", s.name + "-scheduler", s.name + "-load-execution", s.name + "-deployer"}
 	policies := map[string][]document{}
 	for _, role := range roles {
@@ -116,7 +118,9 @@ func (s *stack) asksAsOpsDoes(t *testing.T) {
 	_, err := objects.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &s.bucket})
 	require.NoError(t, err)
 	probe := "exports/probe"
-	_, err = objects.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: &probe, Body: strings.NewReader("x")})
+	put := &s3.PutObjectInput{Bucket: &s.bucket, Key: &probe, Body: strings.NewReader("x")}
+	put.ServerSideEncryption, put.SSEKMSKeyId = shutdown.Encryption("")
+	_, err = objects.PutObject(ctx, put)
 	require.NoError(t, err)
 	_, err = objects.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &probe})
 	require.NoError(t, err)
@@ -176,7 +180,8 @@ func (s *stack) preflightMissesNothing(t *testing.T, documents []document) {
 	d := documents[0]
 	config := s.lambdaConfig(t)
 	// An upload that an ended preflight left open: the next one has to abort it.
-	_, err := s3.NewFromConfig(s.Config).CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &s.bucket, Key: aws.String("exports/preflight/" + s.output(t, "run"))})
+	_, err := s3.NewFromConfig(s.Config).CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &s.bucket, Key: aws.String("exports/preflight/" + s.output(t, "run")),
+		ServerSideEncryption: s3t.ServerSideEncryptionAes256})
 	require.NoError(t, err)
 	for i, st := range d.statements {
 		if slices.Contains(doing, st.Sid) {

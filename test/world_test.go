@@ -75,6 +75,7 @@ func newWorld(t *testing.T, change ...func(*localaws.Config)) *world {
 	}
 	server, err := localaws.Start(t.Context(), cfg)
 	require.NoError(t, err)
+	require.NoError(t, server.S3.Policy("exports", demandsEncryption))
 	w := &world{local: server, decided: decided, dir: cfg.Dir, env: server.Env(), vpc: server.VPC(), subnets: server.Subnets(), bucket: "exports", architecture: hostArchitecture(),
 		period: int(cfg.MetricsPeriod.Seconds())}
 	w.Config = aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(server.URL()), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -93,6 +94,10 @@ func newWorld(t *testing.T, change ...func(*localaws.Config)) *world {
 	})
 	return w
 }
+
+// Many buckets and organizations deny what is not said to be encrypted: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingServerSideEncryption.html
+const demandsEncryption = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::exports/*",
+	"Condition":{"Null":{"s3:x-amz-server-side-encryption":"true"}}}]}`
 
 func accountWorld(t *testing.T) *world {
 	t.Helper()

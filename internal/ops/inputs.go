@@ -20,6 +20,7 @@ type Inputs struct {
 	Subnets      []string `json:"subnet_ids"`
 	Bucket       string   `json:"metrics_export_s3_bucket"`
 	Prefix       string   `json:"metrics_export_s3_prefix"`
+	KMSKey       string   `json:"metrics_export_kms_key_arn"` // "": S3's own
 	Minutes      int      `json:"test_duration_minutes"`
 	Architecture string   `json:"lambda_architecture"` // arm64 or x86_64
 	Auth         bool     `json:"auth_token"`          // whether there is one: the token itself stays where it is

@@ -19,6 +19,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
 // Report answers what a finished run did and what limited it: a page of text here, report.html and results.json in files. It reads the run
@@ -104,7 +105,7 @@ func (p *Project) exports(ctx context.Context) (exported, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bucketExports{s3.NewFromConfig(cfg), in.Bucket, in.Prefix}, nil
+	return bucketExports{s3.NewFromConfig(cfg), in.Bucket, in.Prefix, in.KMSKey}, nil
 }
 
 // runsOf are the runs that have a manifest, or where there is none those that have metrics, the latest first: names of runs sort by time.
@@ -247,12 +248,13 @@ func (f folderExports) String() string { return string(f) }
 type bucketExports struct {
 	client         *s3.Client
 	bucket, prefix string
+	key            string // ARN of the KMS key for what is uploaded, "": S3's own
 }
 
-func (b bucketExports) key(name string) *string { return aws.String(path.Join(b.prefix, name)) }
+func (b bucketExports) at(name string) *string { return aws.String(path.Join(b.prefix, name)) }
 
 func (b bucketExports) open(ctx context.Context, name string) (io.ReadCloser, error) {
-	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: b.key(name)})
+	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: b.at(name)})
 	if missing(err) {
 		err = os.ErrNotExist
 	}
@@ -263,7 +265,7 @@ func (b bucketExports) open(ctx context.Context, name string) (io.ReadCloser, er
 }
 
 func (b bucketExports) list(ctx context.Context, folder string) (names []string, err error) {
-	prefix := *b.key(folder) + "/"
+	prefix := *b.at(folder) + "/"
 	pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &prefix})
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
@@ -278,7 +280,9 @@ func (b bucketExports) list(ctx context.Context, folder string) (names []string,
 }
 
 func (b bucketExports) put(ctx context.Context, name, contentType string, content []byte) error {
-	if _, err := b.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &b.bucket, Key: b.key(name), ContentType: &contentType, Body: bytes.NewReader(content)}); err != nil {
+	in := &s3.PutObjectInput{Bucket: &b.bucket, Key: b.at(name), ContentType: &contentType, Body: bytes.NewReader(content)}
+	in.ServerSideEncryption, in.SSEKMSKeyId = shutdown.Encryption(b.key)
+	if _, err := b.client.PutObject(ctx, in); err != nil {
 		return fmt.Errorf("upload %s%s: %w", b, name, err)
 	}
 	return nil

@@ -52,7 +52,7 @@ func (p *Project) stack(ctx context.Context, in *Inputs) (*stack, error) {
 	}
 	s := &stack{cfg: cfg, ecs: ecs.NewFromConfig(cfg), cache: elasticache.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg),
 		schedules: scheduler.NewFromConfig(cfg), s3: s3.NewFromConfig(cfg), functions: lambda.NewFromConfig(cfg)}
-	s.config = shutdown.Config{Name: in.Name, Bucket: in.Bucket, Prefix: in.Prefix, Cluster: in.Name, Service: in.Name + "-load",
+	s.config = shutdown.Config{Name: in.Name, Bucket: in.Bucket, Prefix: in.Prefix, KMSKeyARN: in.KMSKey, Cluster: in.Name, Service: in.Name + "-load",
 		Cache:     cacheOf(in),
 		Logs:      shutdown.Logs{Load: "/elasticache-perf/" + in.Name + "/load"},
 		Schedules: shutdown.Schedules{Group: in.Name, Watch: in.Name + "-watch", Stop: in.Name + "-load-stop"}, Minutes: in.Minutes}

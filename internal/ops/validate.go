@@ -15,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
 // InvalidError is everything that is in the way of a deployment, each with what to do about it.
@@ -68,7 +70,7 @@ func (p *Project) validate(ctx context.Context, in *Inputs, problems []string) e
 	if err != nil {
 		return &InvalidError{append(problems, fmt.Sprintf("AWS does not know who you are: log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (%v)", err))}
 	}
-	for _, check := range []func(context.Context, aws.Config, *Inputs) ([]string, error){checkBucket, checkSubnets, checkQuota, checkExistingCache} {
+	for _, check := range []func(context.Context, aws.Config, *Inputs) ([]string, error){checkBucket, checkSubnets, p.checkQuota, checkExistingCache} {
 		found, err := check(ctx, cfg, in)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -105,8 +107,10 @@ func checkBucket(ctx context.Context, cfg aws.Config, in *Inputs) ([]string, err
 			return []string{fmt.Sprintf("the bucket %s does not exist: make it with `aws s3 mb s3://%[1]s --region %s`, or set metrics_export_s3_bucket to one you have", in.Bucket, cfg.Region)}, nil
 		case http.StatusForbidden:
 			return []string{fmt.Sprintf("the bucket %s is not yours to use (403): it belongs to another account, or you lack s3:ListBucket on it; set metrics_export_s3_bucket to one of your own", in.Bucket)}, nil
-		case http.StatusMovedPermanently:
-			err = nil
+		case http.StatusMovedPermanently, http.StatusBadRequest: // of another Region
+			if region != "" && region != cfg.Region {
+				err = nil
+			}
 		}
 	}
 	if err != nil {
@@ -116,8 +120,10 @@ func checkBucket(ctx context.Context, cfg aws.Config, in *Inputs) ([]string, err
 		return []string{fmt.Sprintf("the bucket %s is in %s, the stack in %s: the Lambda writes within its Region only; use a bucket in %[3]s, or set aws_region = %[2]q", in.Bucket, region, cfg.Region)}, nil
 	}
 	key := path.Join(in.Prefix, "probe-"+rand.Text())
-	if _, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: &in.Bucket, Key: &key, Body: strings.NewReader("elasticache-perf was here\n")}); err != nil {
-		return []string{fmt.Sprintf("the bucket %s cannot be written to: allow s3:PutObject on arn:aws:s3:::%[1]s/%s* (%v)", in.Bucket, prefixed(in.Prefix), err)}, nil
+	probe := &s3.PutObjectInput{Bucket: &in.Bucket, Key: &key, Body: strings.NewReader("elasticache-perf was here\n"), IfNoneMatch: aws.String("*")}
+	probe.ServerSideEncryption, probe.SSEKMSKeyId = shutdown.Encryption(in.KMSKey)
+	if _, err := client.PutObject(ctx, probe); err != nil {
+		return []string{fmt.Sprintf("the bucket %s cannot be written to: allow s3:PutObject on arn:aws:s3:::%[1]s/%s*; if it demands a KMS key, set metrics_export_kms_key_arn (%v)", in.Bucket, prefixed(in.Prefix), err)}, nil
 	}
 	if _, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &in.Bucket, Key: &key}); err != nil {
 		return []string{fmt.Sprintf("the probe s3://%s/%s was written but cannot be removed: allow s3:DeleteObject, and remove it (%v)", in.Bucket, key, err)}, nil
@@ -172,7 +178,8 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *Inputs) (problems []s
 		return problems, fmt.Errorf("the endpoints of %s cannot be looked at: %w", in.VPC, err)
 	}
 	for _, service := range services {
-		service = strings.TrimPrefix(service, "com.amazonaws."+cfg.Region+".")
+		// com.amazonaws.REGION.SERVICE, in China with cn. before it: https://docs.amazonaws.cn/en_us/vpc/latest/userguide/vpc-endpoints.html
+		_, service, _ = strings.Cut(service, "."+cfg.Region+".")
 		want = slices.DeleteFunc(want, func(w string) bool { return w == service })
 	}
 	if len(want) > 0 {
@@ -183,13 +190,15 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *Inputs) (problems []s
 	return problems, nil
 }
 
-// checkQuota: the account may run that many vCPU of Fargate at once. What already runs is not counted: AWS has no figure for it.
+// checkQuota: the account may run that many vCPU of Fargate at once. What already runs is not counted: AWS has no figure for it. A quota that
+// cannot be read is in nobody's way: ECS says itself when there is too little.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
-func checkQuota(ctx context.Context, cfg aws.Config, in *Inputs) ([]string, error) {
+func (p *Project) checkQuota(ctx context.Context, cfg aws.Config, in *Inputs) ([]string, error) {
 	const quota = "L-3032A538" // Fargate On-Demand vCPU resource count
 	out, err := servicequotas.NewFromConfig(cfg).GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: aws.String("fargate"), QuotaCode: aws.String(quota)})
 	if err != nil {
-		return nil, fmt.Errorf("the Fargate quota %s cannot be read: allow servicequotas:GetServiceQuota (%w)", quota, err)
+		p.say("the Fargate quota %s is not known; servicequotas:GetServiceQuota allows to read it (%v)", quota, err)
+		return nil, ctx.Err()
 	}
 	want := float64(in.Load.TaskCount) * float64(in.Load.CPU) / 1024
 	if out.Quota == nil || out.Quota.Value == nil || *out.Quota.Value >= want {

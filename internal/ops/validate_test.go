@@ -121,10 +121,15 @@ func TestValidate(t *testing.T) {
 		change   func(*Inputs)
 		want     []string // what each problem contains; none: all is right
 	}{
-		"all is right":      {},
-		"no such bucket":    {override: map[string]string{"HEAD /b": "404:"}, want: []string{"the bucket b does not exist: make it with `aws s3 mb s3://b --region us-east-1`"}},
-		"somebody else's":   {override: map[string]string{"HEAD /b": "403:us-east-1"}, want: []string{"the bucket b is not yours to use (403)"}},
-		"in another Region": {override: map[string]string{"HEAD /b": "301:eu-west-1"}, want: []string{"the bucket b is in eu-west-1, the stack in us-east-1"}},
+		"all is right":            {},
+		"no such bucket":          {override: map[string]string{"HEAD /b": "404:"}, want: []string{"the bucket b does not exist: make it with `aws s3 mb s3://b --region us-east-1`"}},
+		"somebody else's":         {override: map[string]string{"HEAD /b": "403:us-east-1"}, want: []string{"the bucket b is not yours to use (403)"}},
+		"in another Region":       {override: map[string]string{"HEAD /b": "301:eu-west-1"}, want: []string{"the bucket b is in eu-west-1, the stack in us-east-1"}},
+		"looks at another Region": {override: map[string]string{"HEAD /b": "400:eu-west-1"}, want: []string{"the bucket b is in eu-west-1, the stack in us-east-1"}},
+		"a bad request":           {override: map[string]string{"HEAD /b": "400:us-east-1"}, want: []string{"the bucket b cannot be looked at"}},
+		"quota not to be read":    {override: map[string]string{"GetServiceQuota": "403:"}},
+		"endpoints in China": {override: map[string]string{"DescribeRouteTables vpc-id": noRoute, "DescribeVpcEndpoints vpc-id": strings.ReplaceAll(endpoints("ecr.api", "ecr.dkr", "s3", "logs"), "com.amazonaws", "cn.com.amazonaws")},
+			change: func(in *Inputs) { in.Load.Image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/tool:1" }},
 		"lists in another Region": {override: map[string]string{"HEAD /b": "200:eu-west-1"},
 			want: []string{"set aws_region = \"eu-west-1\""}},
 		"no such subnet":     {override: map[string]string{"DescribeSubnets": `400:`}, want: []string{"the subnet subnet-1 cannot be looked at"}},

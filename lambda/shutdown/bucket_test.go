@@ -27,8 +27,19 @@ func (w *world) store(key string, body []byte, meta map[string]string, ifMatch, 
 	return &w.objects[key].etag, nil
 }
 
+// encrypted is the bucket's policy: a write says how it is encrypted, and with the stack's key.
+func (w *world) encrypted(how s3types.ServerSideEncryption, key *string) error {
+	if want := w.cfg.KMSKeyARN; how == "" || want != "" && (how != s3types.ServerSideEncryptionAwsKms || aws.ToString(key) != want) {
+		return apiError("AccessDenied")
+	}
+	return nil
+}
+
 func (w *world) PutObject(_ context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
 	return call(w, "PutObject", func() (*s3.PutObjectOutput, error) {
+		if err := w.encrypted(in.ServerSideEncryption, in.SSEKMSKeyId); err != nil {
+			return nil, err
+		}
 		body, _ := io.ReadAll(in.Body)
 		etag, err := w.store(*in.Key, body, in.Metadata, in.IfMatch, in.IfNoneMatch)
 		return &s3.PutObjectOutput{ETag: etag}, err
@@ -64,6 +75,9 @@ func (w *world) DeleteObject(_ context.Context, in *s3.DeleteObjectInput, _ ...f
 
 func (w *world) CreateMultipartUpload(_ context.Context, in *s3.CreateMultipartUploadInput, _ ...func(*s3.Options)) (*s3.CreateMultipartUploadOutput, error) {
 	return call(w, "CreateMultipartUpload", func() (*s3.CreateMultipartUploadOutput, error) {
+		if err := w.encrypted(in.ServerSideEncryption, in.SSEKMSKeyId); err != nil {
+			return nil, err
+		}
 		w.version++
 		id := fmt.Sprint("upload-", w.version)
 		w.uploads[id] = &upload{*in.Key, in.Metadata, map[int32][]byte{}}

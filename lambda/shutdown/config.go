@@ -15,6 +15,7 @@ type Config struct {
 	Name          string          `json:"name"`
 	Bucket        string          `json:"bucket"`
 	Prefix        string          `json:"prefix"`
+	KMSKeyARN     string          `json:"kms_key_arn"` // encrypts what is written, empty: S3's own key
 	Cluster       string          `json:"cluster"`
 	Service       string          `json:"service"`
 	Cache         Cache           `json:"cache"`

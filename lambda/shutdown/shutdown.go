@@ -26,6 +26,7 @@ type Shutdown struct {
 
 // New makes a Shutdown of the stack cfg describes.
 func New(cfg Config, clients Clients, clock export.Clock) *Shutdown {
+	clients.S3 = encrypting{clients.S3, cfg.KMSKeyARN}
 	return &Shutdown{cfg: cfg, aws: clients, clock: clock}
 }
 

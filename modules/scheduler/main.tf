@@ -19,6 +19,7 @@ locals {
     name           = var.name
     bucket         = var.export.bucket
     prefix         = var.export.prefix
+    kms_key_arn    = join("", var.export.kms_key_arn[*])
     cluster        = var.load.cluster
     service        = var.load.service
     cache          = { replication_group = join("", var.cache.replication_group[*]), serverless = join("", var.cache.serverless[*]), delete = var.cache.delete }

@@ -37,6 +37,7 @@ run "lambda" {
       name           = "orders"
       bucket         = "my-exports"
       prefix         = "exports"
+      kms_key_arn    = ""
       cluster        = "orders"
       service        = "orders-load"
       cache          = { replication_group = "orders", serverless = "", delete = true }
