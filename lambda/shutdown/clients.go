@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -155,3 +156,21 @@ func denied(err error) bool {
 	var response *awshttp.ResponseError
 	return strings.Contains(errorCode(err), "AccessDenied") || errors.As(err, &response) && response.HTTPStatusCode() == http.StatusForbidden
 }
+
+// decided says that AWS took a request in and answered that it cannot be: the caller may ask for it. Not so when nobody answered, AWS had too
+// much to do or failed itself, or did not know the caller.
+func decided(err error) bool {
+	var api smithy.APIError
+	if !errors.As(err, &api) || denied(err) || retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err) == aws.TrueTernary {
+		return false
+	}
+	var response *awshttp.ResponseError
+	if errors.As(err, &response) {
+		status := response.HTTPStatusCode()
+		return status >= 400 && status < 500 && status != http.StatusTooManyRequests && !slices.Contains(stranger, api.ErrorCode())
+	}
+	return api.ErrorFault() != smithy.FaultServer
+}
+
+// stranger are the errors of who is not known: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
+var stranger = []string{"ExpiredToken", "ExpiredTokenException", "IncompleteSignature", "InvalidClientTokenId", "InvalidSignatureException", "MissingAuthenticationToken", "UnrecognizedClientException"}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
@@ -23,11 +25,11 @@ import (
 type check struct {
 	allow  string // the permission it needs
 	do     func(context.Context) error
-	exists bool // what it asks for is there already; else it need not be
+	exists bool // it has to succeed; else what it asks for need not be there, and AWS may say so in any words
 }
 
 // preflight proves, before anything costs money, that the stop of this run could do its work: the run is the stack's, the bucket takes
-// objects from this role, and every kind of read is allowed. A role that was just created takes up to a minute to work, so what is denied
+// objects from this role, and every kind of read and every write that ends a run is allowed. A role that was just created takes up to a minute to work, so what is denied
 // is asked again for that long: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html#troubleshoot_general_eventual-consistency
 func (r *run) preflight(ctx context.Context) (Answer, error) {
 	end := r.clock.Now().Add(time.Minute)
@@ -44,13 +46,13 @@ func (r *run) preflight(ctx context.Context) (Answer, error) {
 			return fmt.Errorf("preflight: allow %s to the role of Lambda %s-stop: %w", c.allow, r.cfg.Name, err)
 		case errorCode(err) == "NoSuchBucket":
 			return fmt.Errorf("preflight: the bucket %s does not exist: create it, or name another one for the exports: %w", r.cfg.Bucket, err)
-		case err != nil && (c.exists || !notFound(err)):
+		case err != nil && (c.exists || !decided(err)):
 			return fmt.Errorf("preflight: %w", err)
 		}
 		return nil
 	}
 	var failures []error
-	for _, c := range append(r.reads(ctx), r.bucket()...) {
+	for _, c := range slices.Concat(r.reads(ctx), r.writes(), r.bucket()) {
 		err := try(c)
 		if err != nil {
 			failures = append(failures, err)
@@ -117,17 +119,45 @@ func (r *run) reads(ctx context.Context) []check {
 	return checks
 }
 
+// writes are the calls that end a run. A permissions boundary or a policy of the organization that denies one of them would else be met when
+// the run should end. What is there is not touched: it may be a load or a cache that runs.
+func (r *run) writes() []check {
+	checks := []check{
+		{allow: "ecs:UpdateService", do: func(ctx context.Context) error { // it changes nothing
+			_, err := r.aws.ECS.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: &r.cfg.Cluster, Service: &r.cfg.Service})
+			return err
+		}},
+		{allow: "scheduler:DeleteSchedule", do: func(ctx context.Context) error {
+			stop, err := r.schedule(ctx, r.cfg.Schedules.Stop)
+			if err == nil && stop == nil {
+				_, err = r.aws.Scheduler.DeleteSchedule(ctx, &scheduler.DeleteScheduleInput{GroupName: &r.cfg.Schedules.Group, Name: &r.cfg.Schedules.Stop})
+			}
+			return err
+		}},
+	}
+	if c := r.cache(); c != nil && r.cfg.Cache.Delete {
+		checks = append(checks, check{allow: "the deletion of " + c.String(), do: func(ctx context.Context) error {
+			now, err := c.describe(ctx)
+			if err == nil && now == nil {
+				err = c.delete(ctx)
+			}
+			return err
+		}})
+	}
+	return checks
+}
+
 func (r *run) bucket() []check {
 	at := fmt.Sprintf("s3://%s/%s/*", r.cfg.Bucket, r.cfg.Prefix)
 	checks := []check{
-		{allow: "s3:PutObject and s3:DeleteObject on " + at + " (and the use of the bucket's KMS key, if it has one)", do: r.probe},
-		{allow: "s3:ListBucketMultipartUploads on bucket " + r.cfg.Bucket, do: func(ctx context.Context) error {
+		{allow: "s3:PutObject and s3:DeleteObject on " + at + " (and the use of the bucket's KMS key, if it has one)", do: r.probe, exists: true},
+		{allow: "s3:ListBucketMultipartUploads on bucket " + r.cfg.Bucket, exists: true, do: func(ctx context.Context) error {
 			_, err := r.sweep(ctx, r.probeKey(), "")
 			return err
 		}},
 	}
 	for _, key := range []string{r.cfg.StateKey(r.id), r.cfg.metricsKey(r.id), r.cfg.logsKey(r.id), r.cfg.ManifestKey(r.id)} {
-		checks = append(checks, check{allow: "s3:GetObject on " + at + " and s3:ListBucket on bucket " + r.cfg.Bucket, do: func(ctx context.Context) error {
+		checks = append(checks, check{allow: "s3:GetObject on " + at + " and s3:ListBucket on bucket " + r.cfg.Bucket, exists: true, do: func(ctx context.Context) error {
 			_, err := r.store.size(ctx, key) // an object of another run is an error
 			return err
 		}})
@@ -137,7 +167,8 @@ func (r *run) bucket() []check {
 
 func (r *run) probeKey() string { return path.Join(r.cfg.Prefix, "preflight", r.id) }
 
-// probe writes an object the way a large export is written, and removes it.
+// probe writes an object the way a large export is written, and removes it. What lies there already was left by an earlier probe of this run, or
+// is not touched.
 func (r *run) probe(ctx context.Context) error {
 	key, bucket := r.probeKey(), r.cfg.Bucket
 	fail := func(what string, err error) error { return fmt.Errorf("%s s3://%s/%s: %w", what, bucket, key, err) }
@@ -149,12 +180,17 @@ func (r *run) probe(ctx context.Context) error {
 	part, err := r.aws.S3.UploadPart(ctx, &s3.UploadPartInput{Bucket: &bucket, Key: &key, UploadId: upload.UploadId, PartNumber: aws.Int32(1),
 		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, Body: strings.NewReader("elasticache-perf asks whether this bucket takes its exports\n")})
 	if err == nil {
-		_, err = r.aws.S3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: upload.UploadId,
+		_, err = r.aws.S3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: upload.UploadId, IfNoneMatch: aws.String("*"),
 			MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32}}}})
 	}
 	if err != nil {
 		_, aborted := r.aws.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: upload.UploadId})
-		return fail("write", errors.Join(err, aborted))
+		if errorCode(err) != "PreconditionFailed" && errorCode(err) != "NoSuchUpload" { // the second: a Complete whose answer was lost, sent again
+			return fail("write", errors.Join(err, aborted))
+		}
+		if _, err := r.store.size(ctx, key); err != nil { // somebody else's
+			return fail("write", err)
+		}
 	}
 	if _, err := r.aws.S3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key}); err != nil {
 		return fail("remove the probe", err)

@@ -42,7 +42,12 @@ func (w *world) DescribeServices(_ context.Context, in *ecs.DescribeServicesInpu
 
 func (w *world) UpdateService(_ context.Context, in *ecs.UpdateServiceInput, _ ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error) {
 	return call(w, "UpdateService", func() (*ecs.UpdateServiceOutput, error) {
-		w.desired = *in.DesiredCount
+		if !w.service {
+			return nil, &ecstypes.ServiceNotFoundException{}
+		}
+		if in.DesiredCount != nil {
+			w.desired = *in.DesiredCount
+		}
 		return &ecs.UpdateServiceOutput{}, nil
 	})
 }

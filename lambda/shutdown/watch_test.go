@@ -181,7 +181,7 @@ func TestPreflight(t *testing.T) {
 	assert.Contains(t, w.published[0], "perf: run "+runID+" started\n")
 	assert.Contains(t, w.published[0], "ends by 2026-11-23T06:08:09Z")
 	for _, op := range []string{"DescribeServices", "ListTasks", "DescribeTasks", "DescribeReplicationGroups", "DescribeCacheClusters", "ListTagsForResource", "GetMetricData",
-		"ListMetrics", "DescribeLogStreams", "GetLogEvents", "GetSchedule", "CompleteMultipartUpload", "DeleteObject"} {
+		"ListMetrics", "DescribeLogStreams", "GetLogEvents", "GetSchedule", "UpdateService", "DeleteReplicationGroup", "DeleteSchedule", "CompleteMultipartUpload", "DeleteObject"} {
 		assert.NotZero(t, w.called(op), op)
 	}
 
@@ -197,17 +197,20 @@ func TestPreflight(t *testing.T) {
 	require.NoError(t, err)
 
 	for op, says := range map[string]string{
-		"CreateMultipartUpload": "allow s3:PutObject and s3:DeleteObject on s3://bucket/exports/*",
-		"UploadPart":            "allow s3:PutObject and s3:DeleteObject on s3://bucket/exports/*",
-		"DeleteObject":          "remove the probe s3://bucket/exports/preflight/" + runID,
-		"HeadObject":            "s3:ListBucket on bucket bucket",
-		"ListMultipartUploads":  "allow s3:ListBucketMultipartUploads on bucket bucket",
-		"ListTasks":             "allow ecs:ListTasks to the role of Lambda perf-stop",
-		"DescribeTasks":         "allow ecs:DescribeTasks to the role of Lambda perf-stop",
-		"GetLogEvents":          "allow logs:GetLogEvents on /elasticache-perf/perf/load",
-		"GetSchedule":           "allow scheduler:GetSchedule",
-		"ListTagsForResource":   "allow elasticache:ListTagsForResource",
-		"Publish":               "allow sns:Publish on arn:aws:sns:us-east-1:123456789012:perf",
+		"CreateMultipartUpload":  "allow s3:PutObject and s3:DeleteObject on s3://bucket/exports/*",
+		"UploadPart":             "allow s3:PutObject and s3:DeleteObject on s3://bucket/exports/*",
+		"DeleteObject":           "remove the probe s3://bucket/exports/preflight/" + runID,
+		"HeadObject":             "s3:ListBucket on bucket bucket",
+		"ListMultipartUploads":   "allow s3:ListBucketMultipartUploads on bucket bucket",
+		"ListTasks":              "allow ecs:ListTasks to the role of Lambda perf-stop",
+		"DescribeTasks":          "allow ecs:DescribeTasks to the role of Lambda perf-stop",
+		"GetLogEvents":           "allow logs:GetLogEvents on /elasticache-perf/perf/load",
+		"GetSchedule":            "allow scheduler:GetSchedule",
+		"ListTagsForResource":    "allow elasticache:ListTagsForResource",
+		"UpdateService":          "allow ecs:UpdateService to the role of Lambda perf-stop",
+		"DeleteSchedule":         "allow scheduler:DeleteSchedule",
+		"DeleteReplicationGroup": "allow the deletion of replication group perf",
+		"Publish":                "allow sns:Publish on arn:aws:sns:us-east-1:123456789012:perf",
 	} {
 		w = bare()
 		begun := w.Now()

@@ -1,0 +1,75 @@
+package shutdown
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// `watch` is made anew while a load runs: proving that the run can be ended does not end it.
+func TestPreflightTouchesNothing(t *testing.T) {
+	for _, w := range []*world{newWorld(), newServerless()} {
+		_, err := w.handle("preflight", ActionPreflight)
+		require.NoError(t, err)
+		assert.EqualValues(t, 2, w.desired)
+		assert.Equal(t, "available", w.cache)
+		assert.Len(t, w.schedules, 2)
+	}
+}
+
+// What is not there yet is said in many words; whether a call is allowed is all that counts.
+func TestPreflightTakesAnyWordForNotThere(t *testing.T) {
+	bare := func() *world {
+		w := newWorld()
+		w.service, w.cache, w.streams = false, "", nil
+		delete(w.schedules, "perf-load-stop")
+		return w
+	}
+	probes := []string{"DescribeServices", "UpdateService", "ListTasks", "DescribeTasks", "ListTagsForResource", "DeleteReplicationGroup", "DescribeCacheClusters",
+		"DeleteSchedule", "DescribeLogStreams", "GetLogEvents"}
+	for _, op := range probes {
+		for _, answer := range []struct {
+			err  error
+			good bool
+		}{
+			{apiError("InvalidARN"), true},
+			{apiError("ServiceNotActiveException"), true},
+			{apiError("InvalidReplicationGroupState"), true},
+			{apiError("AccessDeniedException"), false},
+			{apiError("ThrottlingException"), false},
+			{&smithy.GenericAPIError{Code: "InternalFailure", Fault: smithy.FaultServer}, false},
+			{errors.New("dial tcp: i/o timeout"), false},
+			{context.DeadlineExceeded, false},
+		} {
+			w := bare()
+			w.before = func(_ int, called string) error {
+				if called == op {
+					return answer.err
+				}
+				return nil
+			}
+			_, err := w.handle("preflight", ActionPreflight)
+			assert.Equal(t, answer.good, err == nil, "%s: %v: %v", op, answer.err, err)
+		}
+	}
+}
+
+// The probe neither overwrites nor removes what somebody else has put there.
+func TestPreflightLeavesOthersObjectsAlone(t *testing.T) {
+	const key = "exports/preflight/" + runID
+	w := newWorld()
+	w.objects[key] = &object{[]byte("theirs"), nil, "e"}
+	_, err := w.handle("preflight", ActionPreflight)
+	require.ErrorContains(t, err, `belongs to run ""`)
+	assert.Equal(t, "theirs", w.text(key))
+	assert.Empty(t, w.uploads)
+
+	w.objects[key].meta = map[string]string{"run": "perf/" + runID} // of an attempt that was cut off
+	_, err = w.handle("preflight", ActionPreflight)
+	require.NoError(t, err)
+	assert.Nil(t, w.objects[key])
+}
