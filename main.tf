@@ -102,12 +102,13 @@ module "load" {
 module "scheduler" {
   source = "./modules/scheduler"
 
-  name          = var.name
-  minutes       = var.test_duration_minutes + module.load.prefill_minutes
-  service_id    = module.load.service_id
-  settings      = jsonencode({ cache = jsondecode(local.cache.settings), load = module.load.settings })
-  notifications = var.notifications
-  iam           = var.iam
+  name           = var.name
+  minutes        = var.test_duration_minutes + module.load.prefill_minutes
+  margin_minutes = var.margin_minutes
+  service_id     = module.load.service_id
+  settings       = jsonencode({ cache = jsondecode(local.cache.settings), load = module.load.settings })
+  notifications  = var.notifications
+  iam            = var.iam
 
   skip_final_export = var.skip_final_export
 

@@ -61,6 +61,18 @@ variable "test_duration_minutes" {
   }
 }
 
+variable "margin_minutes" {
+  description = "Minutes that creating the cache and starting the load may take: the test's minutes and these after the start of the apply, the run is ended in any case. Example: `90`."
+  type        = number
+  default     = 60
+  nullable    = false
+
+  validation {
+    condition     = var.margin_minutes >= 15 && var.margin_minutes <= 240 && floor(var.margin_minutes) == var.margin_minutes
+    error_message = "The margin_minutes must be a whole number from 15 to 240."
+  }
+}
+
 variable "metrics_period_seconds" {
   description = "Period of the exported metrics. ElastiCache publishes every 60 seconds, so less helps only with metrics of your own. Example: `300`."
   type        = number

@@ -49,11 +49,11 @@ func TestEveryStatementIsNeeded(t *testing.T) {
 	}
 	t.Parallel()
 	w := newWorld(t)
-	const key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	const key, cacheKey = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", "arn:aws:kms:us-east-1:123456789012:key/5678abcd-12ab-34cd-56ef-1234567890ab"
 	ca, err := w.local.CA()
 	require.NoError(t, err)
 	s := newStack(t, w, ".", map[string]any{
-		"cache": map[string]any{"transit_encryption": true}, "auth_token": "correct-horse-battery", "metrics_export_kms_key_arn": key,
+		"cache": map[string]any{"transit_encryption": true, "kms_key_arn": cacheKey}, "auth_token": "correct-horse-battery", "metrics_export_kms_key_arn": key,
 		"notifications": map[string]any{"email": "team@example.com"},
 		"load": light(map[string]any{"ca_pem": ca, "container_insights": "enabled",
 			"image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/perf/memtier:2.3.1", "image_credentials_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub-abcdef"}),
@@ -119,7 +119,7 @@ func (s *stack) asksAsOpsDoes(t *testing.T) {
 	require.NoError(t, err)
 	probe := "exports/probe"
 	put := &s3.PutObjectInput{Bucket: &s.bucket, Key: &probe, Body: strings.NewReader("x")}
-	put.ServerSideEncryption, put.SSEKMSKeyId = shutdown.Encryption("")
+	put.ServerSideEncryption, put.SSEKMSKeyId = shutdown.Encryption(s.lambdaConfig(t).KMSKeyARN)
 	_, err = objects.PutObject(ctx, put)
 	require.NoError(t, err)
 	_, err = objects.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &s.bucket, Key: &probe})
@@ -176,7 +176,7 @@ func (s *stack) preflightMissesNothing(t *testing.T, documents []document) {
 	client := iam.NewFromConfig(s.Config)
 	role := s.name + "-stop"
 	// These do or end something, or are Lambda's own.
-	doing := []string{"WriteOwnLog", "EndSchedules", "SendFailures", "Notify", "DeleteCache"}
+	doing := []string{"WriteOwnLog", "EndSchedules", "SendFailures", "Notify", "DeleteCache", "EndLogDelivery"}
 	d := documents[0]
 	config := s.lambdaConfig(t)
 	// An upload that an ended preflight left open: the next one has to abort it.
@@ -300,7 +300,7 @@ func (d *decisions) of(role string) []local.Decision {
 	return out
 }
 
-// deployerPolicies are those of docs/permissions.md for a stack: two, and one for a serverless or an existing cache.
+// deployerPolicies are those of docs/permissions.md for a stack: two, one for a serverless or an existing cache, and one for KMS keys.
 func (w *world) deployerPolicies(t *testing.T, name string, inputs map[string]any) []string {
 	t.Helper()
 	page, err := os.ReadFile("../docs/permissions.md")
@@ -310,20 +310,25 @@ func (w *world) deployerPolicies(t *testing.T, name string, inputs map[string]an
 		existing = inputs
 	}
 	cache, _ := inputs["cache"].(map[string]any)
-	fill := strings.NewReplacer("REGION", w.Region, "ACCOUNT", account.ID, "NAME", name, "BUCKET", w.bucket, "PREFIX", "exports", "VPC", w.vpc,
+	keys := []any{inputs["metrics_export_kms_key_arn"], cache["kms_key_arn"]}
+	fill := strings.NewReplacer("EXPORTS_KEY", fmt.Sprint(keys[0]), "CACHE_KEY", fmt.Sprint(keys[1]), "REGION", w.Region, "ACCOUNT", account.ID, "NAME", name, "BUCKET", w.bucket, "PREFIX", "exports", "VPC", w.vpc,
 		"CACHE", fmt.Sprint(existing["replication_group_id"]), "GROUP", fmt.Sprint(existing["security_group_id"]))
 	var out []string
 	for _, block := range regexp.MustCompile("(?s)```json\n(.*?)```").FindAllSubmatch(page, -1) {
 		out = append(out, fill.Replace(string(block[1])))
 	}
-	require.Len(t, out, 4, "policies in docs/permissions.md")
+	require.Len(t, out, 5, "policies in docs/permissions.md")
+	wanted := out[:2:2]
 	switch {
 	case cache["serverless"] != nil:
-		return out[:3]
+		wanted = append(wanted, out[2])
 	case existing != nil:
-		return append(out[:2], out[3])
+		wanted = append(wanted, out[3])
 	}
-	return out[:2]
+	if keys[0] != nil || keys[1] != nil {
+		wanted = append(wanted, out[4])
+	}
+	return wanted
 }
 
 // deployer is the environment of a session that may do what docs/permissions.md grants who deploys, and nothing else.

@@ -47,6 +47,7 @@ type Config struct {
 	Log           *slog.Logger
 	Clock         account.Clock // default: the machine's
 	Faults        []wire.Fault
+	Documented    bool                // demand permissions that AWS documents, also where nobody has seen it ask for them
 	Quotas        bool                // enforce AWS's request quotas, see quota.go
 	Record        func(wire.Exchange) // gets every exchange but S3's
 	Decided       func(iam.Decision)  // gets every decision on a permission
@@ -148,7 +149,7 @@ func (s *Server) wire(cfg Config) error {
 		parameters, s.Quotas, s.caches, s.tasks, functions, s.Scheduler, s.S3} {
 		service.Register(s.registry)
 	}
-	s.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: roles, Tags: network.Tags, Miss: s.registry.Miss}).Call
+	s.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: roles, Tags: network.Tags, Documented: cfg.Documented, Miss: s.registry.Miss}).Call
 	// What starts things ends first; what is written to ends last.
 	s.closers = []func() error{s.Scheduler.Close, functions.Close, s.tasks.Close, s.caches.Close, queues.Close, metrics.Close, streams.Close}
 	return nil

@@ -96,6 +96,12 @@ locals {
       Resource = arn
     } if var.cache.delete],
     [for id in var.cache.replication_group[*] : {
+      Sid      = "EndLogDelivery" # documented, and not seen to be asked for: docs/permissions.md
+      Effect   = "Allow"
+      Action   = ["logs:DeleteLogDelivery", "logs:GetLogDelivery", "logs:ListLogDeliveries"]
+      Resource = "*"
+    } if var.cache.delete && length(var.cache.log_groups) > 0],
+    [for id in var.cache.replication_group[*] : {
       Sid      = "DescribeNodes"
       Effect   = "Allow"
       Action   = ["elasticache:DescribeCacheClusters"]

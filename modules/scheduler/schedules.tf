@@ -44,7 +44,7 @@ resource "aws_scheduler_schedule" "watch" {
     ignore_changes = [target[0].input]
   }
 
-  depends_on = [aws_iam_role_policy.scheduler]
+  depends_on = [aws_iam_role_policy.scheduler, aws_iam_role_policy.lambda] # it fires as soon as it is there
 }
 
 locals {

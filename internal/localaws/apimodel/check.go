@@ -42,12 +42,17 @@ func (m *Models) Check(x wire.Exchange) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
+	c := &checker{Models: m, md: md, service: x.Service}
 	op, ok := md.Operations[x.Action]
+	if in, _ := c.newer(x.Action); !ok && in != nil {
+		m.actions[where] = true
+		c.since(where, x)
+		return c.problems
+	}
 	if !ok {
 		return []string{where + ": AWS has no such action"}
 	}
 	m.actions[where] = true
-	c := &checker{Models: m, md: md, service: x.Service}
 	if x.Status >= 300 {
 		c.errorCode(where, op, x)
 		return c.problems

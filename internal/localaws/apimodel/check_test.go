@@ -108,6 +108,28 @@ func TestJSONEnumsAndNewerMembers(t *testing.T) {
 	require.ErrorContains(t, asErr(check(t, register("fargate"), ask)), `"fargate" is none of`)
 }
 
+// An action that came after the models is checked against the SDK's types alone.
+func TestNewerAction(t *testing.T) {
+	type brief struct {
+		Status   string
+		Surprise string `wire:",omitempty"`
+	}
+	register := func(b brief) func(*wire.Registry) {
+		return func(r *wire.Registry) {
+			r.On(wire.Service{Name: "ecs", Lower: true}, wire.Action("ListServiceDeployments", func(context.Context, *struct{ Service string }) (*struct{ ServiceDeployments []brief }, error) {
+				return &struct{ ServiceDeployments []brief }{[]brief{b}}, nil
+			}))
+		}
+	}
+	ask := func(cfg aws.Config) {
+		_, err := ecs.NewFromConfig(cfg).ListServiceDeployments(t.Context(), &ecs.ListServiceDeploymentsInput{Service: aws.String("s")})
+		require.NoError(t, err)
+	}
+	require.Empty(t, check(t, register(brief{Status: "SUCCESSFUL"}), ask))
+	require.ErrorContains(t, asErr(check(t, register(brief{Status: "DONE"}), ask)), `"DONE" is no types.ServiceDeploymentStatus`)
+	require.ErrorContains(t, asErr(check(t, register(brief{"SUCCESSFUL", "x"}), ask)), "types.ServiceDeploymentBrief has no member surprise")
+}
+
 func TestEC2(t *testing.T) {
 	type filter struct {
 		Name  string

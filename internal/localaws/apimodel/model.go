@@ -2,7 +2,7 @@
 // members, enums, patterns, bounds and status codes of every request and answer.
 //
 // The models are data inside the module github.com/aws/aws-sdk-go v1.55.8, the last that ships them; nothing of
-// it is linked into the product. They end in July 2024, so a member or enum value that they do not know is
+// it is linked into the product. They end in July 2024, so an action, a member or an enum value that they do not know is
 // accepted when the current SDK v2 has it in the same place (found by reflection).
 //
 // Not checked: S3 (a library's wire), blobs, and the text of errors.

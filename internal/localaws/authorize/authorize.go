@@ -19,6 +19,8 @@ type Deps struct {
 	IAM *iam.Service
 	// Tags are those of an EC2 resource, for aws:ResourceTag.
 	Tags func(id string) map[string]string
+	// Documented demands what AWS's documentation lists, too, where nobody has seen AWS ask for it.
+	Documented bool
 	// Miss notes an action that no line of the table is for.
 	Miss func(what string)
 }
@@ -105,9 +107,21 @@ func (a *Authorizer) demands(call *wire.Call, r rule) []demand {
 			continue
 		}
 		service, _, _ := strings.Cut(other.action, ":")
+		keys := map[string]string{}
+		for name, value := range other.keys {
+			keys[name] = strings.ReplaceAll(value, "{Region}", a.acct.Region)
+		}
 		found, _ := expand(other.resource.text, call.In)
 		for _, resource := range found {
-			out = append(out, demand{other.action, a.acct.ARN(service, resource), other.keys})
+			if !strings.HasPrefix(resource, "arn:") {
+				resource = a.acct.ARN(service, resource)
+			}
+			out = append(out, demand{other.action, resource, keys})
+		}
+	}
+	if a.Documented {
+		for _, action := range r.documented {
+			out = append(out, demand{action, "*", nil})
 		}
 	}
 	if target, ok := call.In.(*s3.Target); ok {

@@ -96,7 +96,7 @@ func begin(t *testing.T) *world {
 			require.NoError(t, end())
 		}
 	})
-	w.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: w.roles, Tags: w.network.Tags, Miss: w.registry.Miss}).Call
+	w.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: w.roles, Tags: w.network.Tags, Documented: true, Miss: w.registry.Miss}).Call
 	w.root = wiretest.Config(t, w.registry)
 	client := sdkiam.NewFromConfig(w.root)
 	role, err := client.CreateRole(t.Context(), &sdkiam.CreateRoleInput{RoleName: aws.String("caller"), Path: aws.String("/perf/"),
@@ -197,17 +197,22 @@ func TestDemands(t *testing.T) {
 		"DeleteReplicationGroup": {func() error {
 			_, err := sdkcache.NewFromConfig(w.Config).DeleteReplicationGroup(ctx, &sdkcache.DeleteReplicationGroupInput{ReplicationGroupId: aws.String("n"), FinalSnapshotIdentifier: aws.String("last")})
 			return err
-		}, []string{"elasticache:DeleteReplicationGroup elasticache:replicationgroup:n", "elasticache:DeleteReplicationGroup elasticache:snapshot:last"}},
+		}, []string{"elasticache:DeleteReplicationGroup elasticache:replicationgroup:n", "elasticache:DeleteReplicationGroup elasticache:snapshot:last",
+			"logs:DeleteLogDelivery *", "logs:GetLogDelivery *", "logs:ListLogDeliveries *"}},
+		"DescribeServiceDeployments": {func() error {
+			_, err := sdkecs.NewFromConfig(w.Config).DescribeServiceDeployments(ctx, &sdkecs.DescribeServiceDeploymentsInput{ServiceDeploymentArns: []string{"arn:aws:ecs:us-east-1:123456789012:service-deployment/n/n-load/1"}})
+			return err
+		}, []string{"ecs:DescribeServiceDeployments ecs:service-deployment/n/n-load/1"}},
 		"DescribeReplicationGroups": {func() error {
 			_, err := sdkcache.NewFromConfig(w.Config).DescribeReplicationGroups(ctx, &sdkcache.DescribeReplicationGroupsInput{})
 			return err
 		}, []string{"elasticache:DescribeReplicationGroups elasticache:replicationgroup:*"}},
 		"CreateReplicationGroup": {func() error {
 			_, err := sdkcache.NewFromConfig(w.Config).CreateReplicationGroup(ctx, &sdkcache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("n"), ReplicationGroupDescription: aws.String("d"),
-				CacheSubnetGroupName: aws.String("n"), CacheParameterGroupName: aws.String("n"), Tags: []cachetypes.Tag{{Key: aws.String("name"), Value: aws.String("n")}}})
+				CacheSubnetGroupName: aws.String("n"), CacheParameterGroupName: aws.String("n"), KmsKeyId: aws.String("arn:aws:kms:us-east-1:123456789012:key/1"), Tags: []cachetypes.Tag{{Key: aws.String("name"), Value: aws.String("n")}}})
 			return err
 		}, []string{"elasticache:CreateReplicationGroup elasticache:replicationgroup:n", "elasticache:CreateReplicationGroup elasticache:parametergroup:n", "elasticache:CreateReplicationGroup elasticache:subnetgroup:n",
-			"elasticache:AddTagsToResource elasticache:replicationgroup:n", "iam:CreateServiceLinkedRole iam::123456789012:role/aws-service-role/elasticache.amazonaws.com/AWSServiceRoleForElastiCache"}},
+			"elasticache:AddTagsToResource elasticache:replicationgroup:n", "kms:CreateGrant kms:key/1", "kms:DescribeKey kms:key/1", "iam:CreateServiceLinkedRole iam::123456789012:role/aws-service-role/elasticache.amazonaws.com/AWSServiceRoleForElastiCache"}},
 		"CreateServerlessCache": {func() error { // its endpoint is made in the caller's name
 			_, err := sdkcache.NewFromConfig(w.Config).CreateServerlessCache(ctx, &sdkcache.CreateServerlessCacheInput{ServerlessCacheName: aws.String("n"), Engine: aws.String("valkey"),
 				SubnetIds: []string{"subnet-1", "subnet-2"}, SecurityGroupIds: []string{"sg-1"}})

@@ -9,15 +9,16 @@ import (
 
 // rule is a parsed line of the table.
 type rule struct {
-	action    string // in IAM, without the service; "" for the API's own
-	resources []template
-	keys      map[string]string // condition key -> template
-	tags      string            // action that tags need
-	pass      map[string]string // member -> service
-	also      []another
-	kms       []string // actions on the bucket's key
-	linked    string   // service whose own role is used
-	free      bool
+	action     string // in IAM, without the service; "" for the API's own
+	resources  []template
+	keys       map[string]string // condition key -> template
+	tags       string            // action that tags need
+	pass       map[string]string // member -> service
+	also       []another
+	documented []string // actions on *
+	kms        []string // actions on the bucket's key
+	linked     string   // service whose own role is used
+	free       bool
 }
 
 // template is a word with {Members}; with a member named in only, it counts when that is there.
@@ -65,6 +66,8 @@ func parse(line string) rule {
 				a.keys = map[string]string{name: value}
 			}
 			r.also = append(r.also, a)
+		case "documented":
+			r.documented = append(r.documented, rest)
 		case "key":
 			key, value, _ := strings.Cut(rest, "=")
 			r.keys[key] = value

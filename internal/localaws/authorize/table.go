@@ -13,7 +13,8 @@ package authorize
 //	tags:TagResource                with tags the caller needs this action too, on the same resources
 //	pass:Role=lambda.amazonaws.com  a role that the caller must be allowed to hand to that service
 //	also:logs:PutResourcePolicy?M   another action, on *, with that member
-//	also:ec2:CreateTags=vpc/*;K=V   another action on a resource of its service, with a condition key
+//	also:ec2:CreateTags=vpc/*;K=V   another action on a resource of its service, or on the ARN, with a condition key; {Region} is the call's
+//	documented:logs:PutResourcePolicy  another action, on *, that AWS documents and that was not seen to be asked for: see Deps.Documented
 //	linked:ecs.amazonaws.com        the service acts under its service-linked role, and makes it with the caller's permissions
 //	free                            needs no permission, or its service decides
 var table = map[string]map[string]string{
@@ -28,17 +29,19 @@ var table = map[string]map[string]string{
 		"ListClusters":                "*",
 		"DeleteCluster":               "cluster/{Cluster|default}",
 		// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/security_iam_id-based-policy-examples.html: roles are passed here
-		"RegisterTaskDefinition":   "task-definition/{Family}:* tags:TagResource pass:TaskRoleArn=ecs-tasks.amazonaws.com pass:ExecutionRoleArn=ecs-tasks.amazonaws.com",
-		"DescribeTaskDefinition":   "*",
-		"ListTaskDefinitions":      "*",
-		"DeregisterTaskDefinition": "*",
-		"CreateService":            "service/{Cluster|default}/{ServiceName} key:ecs:cluster=cluster/{Cluster|default} tags:TagResource linked:ecs.amazonaws.com",
-		"UpdateService":            "service/{Cluster|default}/{Service} key:ecs:cluster=cluster/{Cluster|default}",
-		"DescribeServices":         "service/{Cluster|default}/{Services} key:ecs:cluster=cluster/{Cluster|default}",
-		"ListServices":             "* key:ecs:cluster=cluster/{Cluster|default}",
-		"DeleteService":            "service/{Cluster|default}/{Service} key:ecs:cluster=cluster/{Cluster|default}",
-		"StopTask":                 "task/{Cluster|default}/{Task} key:ecs:cluster=cluster/{Cluster|default}",
-		"DescribeTasks":            "task/{Cluster|default}/{Tasks} key:ecs:cluster=cluster/{Cluster|default}",
+		"RegisterTaskDefinition":     "task-definition/{Family}:* tags:TagResource pass:TaskRoleArn=ecs-tasks.amazonaws.com pass:ExecutionRoleArn=ecs-tasks.amazonaws.com",
+		"DescribeTaskDefinition":     "*",
+		"ListTaskDefinitions":        "*",
+		"DeregisterTaskDefinition":   "*",
+		"CreateService":              "service/{Cluster|default}/{ServiceName} key:ecs:cluster=cluster/{Cluster|default} tags:TagResource linked:ecs.amazonaws.com",
+		"UpdateService":              "service/{Cluster|default}/{Service} key:ecs:cluster=cluster/{Cluster|default}",
+		"DescribeServices":           "service/{Cluster|default}/{Services} key:ecs:cluster=cluster/{Cluster|default}",
+		"ListServices":               "* key:ecs:cluster=cluster/{Cluster|default}",
+		"ListServiceDeployments":     "service/{Cluster|default}/{Service} key:ecs:cluster=cluster/{Cluster|default}",
+		"DescribeServiceDeployments": "{ServiceDeploymentArns}",
+		"DeleteService":              "service/{Cluster|default}/{Service} key:ecs:cluster=cluster/{Cluster|default}",
+		"StopTask":                   "task/{Cluster|default}/{Task} key:ecs:cluster=cluster/{Cluster|default}",
+		"DescribeTasks":              "task/{Cluster|default}/{Tasks} key:ecs:cluster=cluster/{Cluster|default}",
 		// Its one resource type is a container instance, which Fargate has not: then AWS asks for * with ecs:cluster.
 		"ListTasks":                "* key:ecs:cluster=cluster/{Cluster|default}",
 		"TagResource":              "{ResourceArn}",
@@ -56,14 +59,14 @@ var table = map[string]map[string]string{
 	// Engine and slow logs: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Logging-destinations.html
 	"elasticache": {
 		"CreateReplicationGroup": "replicationgroup:{ReplicationGroupId} parametergroup:{CacheParameterGroupName} subnetgroup:{CacheSubnetGroupName}?CacheSubnetGroupName " +
-			"tags:AddTagsToResource linked:elasticache.amazonaws.com" + delivery,
+			"tags:AddTagsToResource linked:elasticache.amazonaws.com" + delivery + key,
 		"DescribeReplicationGroups":                "replicationgroup:{ReplicationGroupId}",
 		"DescribeCacheClusters":                    "cluster:{CacheClusterId}",
 		"ModifyReplicationGroup":                   "replicationgroup:{ReplicationGroupId} parametergroup:{CacheParameterGroupName}?CacheParameterGroupName" + delivery,
 		"ModifyReplicationGroupShardConfiguration": "replicationgroup:{ReplicationGroupId}",
 		"IncreaseReplicaCount":                     "replicationgroup:{ReplicationGroupId}",
 		"DecreaseReplicaCount":                     "replicationgroup:{ReplicationGroupId}",
-		"DeleteReplicationGroup":                   "replicationgroup:{ReplicationGroupId} snapshot:{FinalSnapshotIdentifier}?FinalSnapshotIdentifier",
+		"DeleteReplicationGroup":                   "replicationgroup:{ReplicationGroupId} snapshot:{FinalSnapshotIdentifier}?FinalSnapshotIdentifier" + undelivery,
 		"CreateCacheSubnetGroup":                   "subnetgroup:{CacheSubnetGroupName} tags:AddTagsToResource linked:elasticache.amazonaws.com",
 		"ModifyCacheSubnetGroup":                   "subnetgroup:{CacheSubnetGroupName}",
 		"DescribeCacheSubnetGroups":                "subnetgroup:{CacheSubnetGroupName}",
@@ -80,7 +83,7 @@ var table = map[string]map[string]string{
 		"ListTagsForResource":                      "{ResourceName}",
 		"AddTagsToResource":                        "{ResourceName}",
 		"RemoveTagsFromResource":                   "{ResourceName}",
-		"CreateServerlessCache":                    "serverlesscache:{ServerlessCacheName} tags:AddTagsToResource linked:elasticache.amazonaws.com" + endpoint,
+		"CreateServerlessCache":                    "serverlesscache:{ServerlessCacheName} tags:AddTagsToResource linked:elasticache.amazonaws.com" + endpoint + key,
 		"DescribeServerlessCaches":                 "serverlesscache:{ServerlessCacheName}",
 		"ModifyServerlessCache":                    "serverlesscache:{ServerlessCacheName}",
 		"DeleteServerlessCache":                    "serverlesscache:{ServerlessCacheName} serverlesscachesnapshot:{FinalSnapshotName}?FinalSnapshotName",
@@ -329,6 +332,16 @@ const delivery = " also:logs:CreateLogDelivery?LogDeliveryConfigurations also:lo
 	" also:logs:UpdateLogDelivery?LogDeliveryConfigurations also:logs:DeleteLogDelivery?LogDeliveryConfigurations" +
 	" also:logs:ListLogDeliveries?LogDeliveryConfigurations also:logs:PutResourcePolicy?LogDeliveryConfigurations" +
 	" also:logs:DescribeResourcePolicies?LogDeliveryConfigurations also:logs:DescribeLogGroups?LogDeliveryConfigurations"
+
+// undelivery is what the caller may need besides to delete a group that sends them. The page that lists the permissions for log delivery does not
+// say which action asks for which; groups are not told apart here by whether they send logs.
+// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Logging-destinations.html
+const undelivery = " documented:logs:DeleteLogDelivery documented:logs:GetLogDelivery documented:logs:ListLogDeliveries"
+
+// key is what the caller needs besides to have a cache encrypted with a KMS key of the account's.
+// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/at-rest-encryption.html
+const key = " also:kms:CreateGrant={KmsKeyId};kms:ViaService=elasticache.{Region}.amazonaws.com?KmsKeyId" +
+	" also:kms:DescribeKey={KmsKeyId};kms:ViaService=elasticache.{Region}.amazonaws.com?KmsKeyId"
 
 // endpoint is what the caller needs besides to make a serverless cache, whose interface endpoint is made in the caller's name
 // and removed under the service-linked role: AWS's own policies for both have it so.

@@ -117,6 +117,8 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("UpdateService", s.updateService),
 		wire.Action("DescribeServices", s.describeServices),
 		wire.Action("ListServices", s.listServices),
+		wire.Action("ListServiceDeployments", s.listServiceDeployments),
+		wire.Action("DescribeServiceDeployments", s.describeServiceDeployments),
 		wire.Action("DeleteService", s.deleteService),
 		wire.Action("RunTask", s.runTask),
 		wire.Action("StopTask", s.stopTask),

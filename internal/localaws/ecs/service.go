@@ -42,6 +42,7 @@ type service struct {
 	tags                                                                   []tag
 	events                                                                 []event       // newest first
 	deployments                                                            []*deployment // PRIMARY first
+	history                                                                []*deployment // all there were, newest last
 	completed                                                              string        // task definition of the last deployment that completed
 	steady, waking, blocked                                                bool          // blocked: the placement error was said
 	subnet                                                                 int           // round robin
@@ -290,7 +291,7 @@ func (s *Service) createService(_ context.Context, in *createServiceIn) (*servic
 func (s *Service) deploy(v *service) *deployment {
 	d := &deployment{id: fmt.Sprintf("ecs-svc/%019d", rand.Int64N(1e18)+1e18), definition: v.definition, network: v.network, created: s.now(), updated: s.now()}
 	d.rollout, d.reason = "IN_PROGRESS", fmt.Sprintf("ECS deployment %s in progress.", d.id)
-	v.deployments = append([]*deployment{d}, v.deployments...)
+	v.deployments, v.history = append([]*deployment{d}, v.deployments...), append(v.history, d)
 	v.steady, v.blocked = false, false
 	return d
 }

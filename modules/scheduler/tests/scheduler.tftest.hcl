@@ -116,7 +116,7 @@ run "permissions" {
   command = plan
 
   assert {
-    condition     = toset([for s in local.lambda_statements : s.Sid if jsonencode(s.Resource) == "\"*\""]) == toset(["ListTasks", "ReadMetrics"])
+    condition     = toset([for s in local.lambda_statements : s.Sid if jsonencode(s.Resource) == "\"*\""]) == toset(["EndLogDelivery", "ListTasks", "ReadMetrics"])
     error_message = "Only what AWS cannot restrict is for every resource."
   }
   assert {
