@@ -1,0 +1,54 @@
+package test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/gruntwork-io/terratest/modules/terraform"
+	"github.com/stretchr/testify/require"
+)
+
+// A permissions boundary denies one of the calls that end a run: the apply fails at the preflight, before there is anything that costs money.
+func TestABoundaryThatDeniesTheEnd(t *testing.T) {
+	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	for action, cache := range map[string]map[string]any{
+		"ecs:UpdateService":                  nil,
+		"elasticache:DeleteReplicationGroup": nil,
+		"elasticache:DeleteServerlessCache":  {"serverless": map[string]any{}},
+		"logs:DeleteLogDelivery":             nil, // as AWS documents it
+		"scheduler:DeleteSchedule":           nil,
+	} {
+		t.Run(action, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			boundary, err := iam.NewFromConfig(w.Config).CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("boundary"), PolicyDocument: aws.String(fmt.Sprintf(
+				`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":%q,"Resource":"*"}]}`, action))})
+			require.NoError(t, err)
+			inputs := map[string]any{"name": "bounded", "iam": map[string]any{"permissions_boundary": *boundary.Policy.Arn}}
+			if cache != nil {
+				inputs["cache"] = cache
+			}
+			s := newStack(t, w, ".", inputs)
+			_, err = terraform.ApplyContextE(t, t.Context(), s.options)
+			require.ErrorContains(t, err, "preflight: allow ")
+			text := strings.Join(strings.Fields(err.Error()), " ")
+			require.Contains(t, text, action)
+			require.Contains(t, text, "module.scheduler.aws_lambda_invocation.preflight")
+			status, err := s.cacheStatus(t.Context())
+			require.NoError(t, err)
+			require.Empty(t, status, "no cache was made")
+			services, err := ecs.NewFromConfig(w.Config).ListServices(t.Context(), &ecs.ListServicesInput{Cluster: &s.name})
+			if err == nil {
+				require.Empty(t, services.ServiceArns, "no load was made")
+			}
+			s.destroy(t.Context(), t)
+		})
+	}
+}
