@@ -60,6 +60,7 @@ type Server struct {
 	Scheduler  *scheduler.Service
 	SNS        *sns.Service
 	SQS        *sqs.Service
+	Caches     *elasticache.Service
 	Quotas     *servicequotas.Service
 	Lambda     *lambda.Service
 	Logs       *logs.Service
@@ -69,7 +70,6 @@ type Server struct {
 
 	acct     *account.Account
 	registry *wire.Registry
-	caches   *elasticache.Service
 	tasks    *ecs.Service
 	http     *http.Server
 	url, vpc string
@@ -129,10 +129,10 @@ func (s *Server) wire(cfg Config) error {
 	s.SQS, s.CloudWatch, s.Logs = queues, metrics, streams
 	parameters := ssm.New(acct, roles)
 	s.Quotas = servicequotas.New(acct)
-	s.caches = elasticache.New(acct, network, streams, metrics)
+	s.Caches = elasticache.New(acct, network, streams, metrics)
 	s.tasks = ecs.New(acct, ecs.Deps{EC2: network, IAM: roles, Logs: streams, SSM: parameters, CloudWatch: metrics,
 		VCPUs:    func() float64 { return s.Quotas.Value("L-3032A538") },
-		Isolated: func(groups []string) bool { return isolated(network, s.caches.Listeners(), groups) }})
+		Isolated: func(groups []string) bool { return isolated(network, s.Caches.Listeners(), groups) }})
 	functions := lambda.New(acct, lambda.Deps{IAM: roles, Logs: streams, CloudWatch: metrics, SQS: queues, SNS: s.SNS, Endpoint: s.URL})
 	s.Lambda, s.Faults.Caller = functions, functions.Caller
 	s.Scheduler = scheduler.New(acct, scheduler.Deps{IAM: roles, Lambda: functions, SQS: queues})
@@ -146,12 +146,12 @@ func (s *Server) wire(cfg Config) error {
 		}
 	}
 	for _, service := range []interface{ Register(*wire.Registry) }{roles, sts.New(acct, roles), network, queues, s.SNS, metrics, streams,
-		parameters, s.Quotas, s.caches, s.tasks, functions, s.Scheduler, s.S3} {
+		parameters, s.Quotas, s.Caches, s.tasks, functions, s.Scheduler, s.S3} {
 		service.Register(s.registry)
 	}
 	s.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: roles, Tags: network.Tags, Documented: cfg.Documented, Miss: s.registry.Miss}).Call
 	// What starts things ends first; what is written to ends last.
-	s.closers = []func() error{s.Scheduler.Close, functions.Close, s.tasks.Close, s.caches.Close, queues.Close, metrics.Close, streams.Close}
+	s.closers = []func() error{s.Scheduler.Close, functions.Close, s.tasks.Close, s.Caches.Close, queues.Close, metrics.Close, streams.Close}
 	return nil
 }
 
@@ -211,13 +211,13 @@ func (s *Server) VPC() string { return s.vpc }
 func (s *Server) Subnets() []string { return slices.Clone(s.subnets) }
 
 // CacheServer names what a cache node runs, with its own version.
-func (s *Server) CacheServer() string { return s.caches.ServerVersion() }
+func (s *Server) CacheServer() string { return s.Caches.ServerVersion() }
 
 // Generator names what a task finds as memtier_benchmark.
 func (s *Server) Generator() string { return s.tasks.Generator() }
 
 // CA is the certificate, in PEM, of who signs for cache nodes with TLS; on AWS that is Amazon.
-func (s *Server) CA() (string, error) { return s.caches.CA() }
+func (s *Server) CA() (string, error) { return s.Caches.CA() }
 
 // Unhandled lists what was asked for and is not served; empty when the world was as complete as its callers needed.
 func (s *Server) Unhandled() []string { return s.registry.Unhandled() }

@@ -26,7 +26,10 @@ func (s *Service) equip(g *group) {
 func (s *Service) bring(g *group, settings []setting) {
 	kind, noun := g.kind()
 	begun := s.acct.Clock.Now()
-	err := s.startNodes(g, settings)
+	err := s.capacity()
+	if err == nil {
+		err = s.startNodes(g, settings)
+	}
 	if err == nil {
 		err = each(g.nodes(), func(n *cacheNode) error { return s.observe(g, n) })
 	}
@@ -49,6 +52,27 @@ func (s *Service) bring(g *group, settings []setting) {
 	defer s.mu.Unlock()
 	g.status = "available"
 	s.note(kind, g.id, "%s %s is available on %s", noun, g.id, s.binaries().running(g))
+}
+
+// Exhausted lets creations that follow fail for want of capacity: they are accepted, and end in create-failed.
+// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ErrorMessages.html#ErrorMessages.INSUFFICIENT_CACHE_CLUSTER_CAPACITY
+func (s *Service) Exhausted(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.exhausted = on
+}
+
+func (s *Service) capacity() error {
+	s.mu.Lock()
+	on := s.exhausted
+	s.mu.Unlock()
+	if !on {
+		return nil
+	}
+	if err := s.acct.Clock.Sleep(s.ctx, s.acct.Delays.CacheCreate); err != nil {
+		return err
+	}
+	return errors.New("there is not sufficient capacity of its node type in the Availability Zone")
 }
 
 // activate turns on log deliveries that are being enabled: at once, or after the delay that was asked for.

@@ -57,6 +57,7 @@ type Service struct {
 	parameters map[string]*parameterGroup
 	events     []event
 	closed     bool
+	exhausted  bool // there is no capacity for new caches
 }
 
 // New is an ElastiCache without caches. It starts no process.

@@ -50,18 +50,18 @@ func (s *Service) tagsOf(arn string) (*tags, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &g.tags, nil
+		return g.taggable()
 	case "serverlesscache":
 		g, err := s.findServerless(name)
 		if err != nil {
 			return nil, err
 		}
-		return &g.tags, nil
+		return g.taggable()
 	case "cluster":
 		for _, g := range s.groups {
 			for _, n := range g.nodes() {
 				if n.id == name {
-					return &g.tags, nil
+					return g.taggable()
 				}
 			}
 		}
@@ -80,6 +80,19 @@ func (s *Service) tagsOf(arn string) (*tags, error) {
 		return &g.tags, nil
 	}
 	return nil, wire.Errorf(400, "InvalidARN", "localaws has no tags for %s.", arn)
+}
+
+// taggable are the tags of a cache that is available. Of any other AWS does not even tell them.
+// https://github.com/hashicorp/terraform-provider-aws/issues/33859
+// https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_ListTagsForResource.html
+func (g *group) taggable() (*tags, error) {
+	switch {
+	case g.status == "available":
+		return &g.tags, nil
+	case g.serverless != nil:
+		return nil, wire.Errorf(400, "InvalidServerlessCacheStateFault", "Serverless cache %s is not in available state to perform tagging operations.", g.id)
+	}
+	return nil, wire.Errorf(400, "InvalidReplicationGroupState", "Cluster not in available state to perform tagging operations.")
 }
 
 type tagsOut struct {

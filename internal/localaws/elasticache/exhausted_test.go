@@ -1,0 +1,41 @@
+package elasticache_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+)
+
+// There is no capacity: the group stays in create-failed, tells nobody its tags, and can be deleted.
+func TestNoCapacity(t *testing.T) {
+	w := start(t, func(a *account.Account) { a.Delays.CacheCreate = 50 * time.Millisecond })
+	w.svc.Exhausted(true)
+	created, err := w.c.CreateReplicationGroup(t.Context(), input())
+	require.NoError(t, err)
+	arn := created.ReplicationGroup.ARN
+	tags := func() error {
+		_, err := w.c.ListTagsForResource(t.Context(), &sdk.ListTagsForResourceInput{ResourceName: arn})
+		return err
+	}
+	require.ErrorContains(t, tags(), "InvalidReplicationGroupState: Cluster not in available state to perform tagging operations.")
+	require.Eventually(t, func() bool {
+		out, err := w.c.DescribeReplicationGroups(t.Context(), &sdk.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String("perf")})
+		require.NoError(t, err)
+		return *out.ReplicationGroups[0].Status == "create-failed"
+	}, time.Minute, 10*time.Millisecond)
+	require.ErrorContains(t, tags(), "InvalidReplicationGroupState")
+	events, err := w.c.DescribeEvents(t.Context(), &sdk.DescribeEventsInput{})
+	require.NoError(t, err)
+	require.Contains(t, *events.Events[len(events.Events)-1].Message, "not sufficient capacity")
+	w.remove(t)
+	w.svc.Exhausted(false)
+	_, err = w.c.CreateReplicationGroup(t.Context(), input())
+	require.NoError(t, err)
+	w.await(t, "available")
+	require.NoError(t, tags())
+}
