@@ -67,6 +67,9 @@ func (p *Project) deploy(ctx context.Context) (*deployed, error) {
 	if err := p.unknownCache(ctx, t, s); err != nil {
 		return nil, err
 	}
+	if err := p.lateInsights(ctx, t, s); err != nil {
+		return nil, err
+	}
 	plan := filepath.Join(p.data(), "plan")
 	defer os.Remove(plan) // it holds the auth token
 	planning := p.step("terraform: planning")

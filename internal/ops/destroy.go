@@ -69,6 +69,9 @@ func Destroy(ctx context.Context, p *Project) error {
 	if len(left) > 0 {
 		return fmt.Errorf("%d resources are left in the state: %v", len(left), left)
 	}
+	if err := p.lateInsights(ctx, t, s); err != nil {
+		return err
+	}
 	if left, err := s.left(ctx); err != nil || len(left) > 0 {
 		return errors.Join(err, leftError(left))
 	}

@@ -1,0 +1,43 @@
+package ops
+
+import (
+	"bytes"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestContainerInsightsThatCameBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		group, state, cluster string
+		removed               bool
+	}{
+		"came back":               {group: "/aws/ecs/containerinsights/n/performance", cluster: "INACTIVE", removed: true},
+		"came back, no cluster":   {group: "/aws/ecs/containerinsights/n/performance", removed: true},
+		"Terraform's":             {group: "/aws/ecs/containerinsights/n/performance", state: insightsAddress},
+		"deployed by a colleague": {group: "/aws/ecs/containerinsights/n/performance", cluster: "ACTIVE"},
+		"of another name":         {group: "/aws/ecs/containerinsights/n/performance2"},
+		"none":                    {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var calls []string
+			p, s := stackOf(t, func(what string, _ url.Values) (int, map[string]string, string) {
+				calls = append(calls, what)
+				switch {
+				case what == "DescribeLogGroups" && c.group != "":
+					return 200, nil, `{"logGroups":[{"logGroupName":"` + c.group + `"}]}`
+				case what == "DescribeClusters" && c.cluster != "":
+					return 200, nil, `{"clusters":[{"status":"` + c.cluster + `"}]}`
+				}
+				return 200, nil, `{}`
+			})
+			terraform := &Terraform{Bin: filepath.Join(fake(t, "terraform", "printf '"+c.state+"'"), "terraform"), Dir: t.TempDir(), Out: p.Out}
+			require.NoError(t, p.lateInsights(t.Context(), terraform, s))
+			require.Equal(t, c.removed, slices.Contains(calls, "DeleteLogGroup"), "%v", calls)
+			require.Equal(t, c.removed, p.Out.(*bytes.Buffer).Len() > 0)
+		})
+	}
+}
