@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"maps"
 	"strconv"
 	"testing"
 	"time"
@@ -34,14 +33,14 @@ func TestPlainDestroy(t *testing.T) {
 	}{
 		"in the load": {short: true, then: func(t *testing.T, s *stack) {
 			s.planIsEmpty(t)
-			s.loads(t)
+			s.loads(t, 1)
 		}},
 		// More keys than anything here can write; the destroy ends them.
 		"in the prefill": {inputs: map[string]any{"load": map[string]any{"threads": 1, "clients": 1, "key_maximum": 50_000_000, "data_size": 1, "prefill": map[string]any{"minutes": 60}}},
 			then: func(t *testing.T, s *stack) { s.said(t, "load: prefill") }},
 		"in the stop": {then: func(t *testing.T, s *stack) {
 			onlyLocal(t)
-			s.loads(t)
+			s.loads(t, 1)
 			s.local.Faults.Add(wire.Fault{Action: "logs.GetLogEvents", First: 1, Last: 1, Kind: wire.Slow, Delay: 20 * time.Second})
 			event := `{"action":"stop","run":"` + s.output(t, "run") + `"}`
 			_, err := lambda.NewFromConfig(s.Config).Invoke(t.Context(), &lambda.InvokeInput{FunctionName: aws.String(s.name + "-stop"), InvocationType: lambdat.InvocationTypeEvent, Payload: []byte(event)})
@@ -54,7 +53,7 @@ func TestPlainDestroy(t *testing.T) {
 			},
 			then: func(t *testing.T, s *stack) {
 				s.local.Faults.Clear()
-				s.loads(t)
+				s.loads(t, 1)
 			}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -62,7 +61,7 @@ func TestPlainDestroy(t *testing.T) {
 				t.Skip("one of the longer suites: mage test:all")
 			}
 			t.Parallel()
-			s := newStack(t, newWorld(t), ".", merged(map[string]any{"test_duration_minutes": 60}, v.inputs))
+			s := newStack(t, newWorld(t), ".", v.inputs)
 			if v.before == nil {
 				s.apply(t)
 			} else {
@@ -87,10 +86,10 @@ func TestPlainDestroyGivenUp(t *testing.T) {
 	}
 	t.Run("after a failure", func(t *testing.T) {
 		t.Parallel()
-		s := newStack(t, newWorld(t), ".", map[string]any{"test_duration_minutes": 60})
+		s := newStack(t, newWorld(t), ".", nil)
 		s.apply(t)
 		run := s.output(t, "run")
-		s.loads(t)
+		s.loads(t, 1)
 		s.local.Faults.Add(wire.Fault{Action: "logs.GetLogEvents", First: 1, Kind: wire.Denied})
 		_, err := terraform.DestroyContextE(t, t.Context(), s.options)
 		require.ErrorContains(t, err, "AccessDenied")
@@ -105,10 +104,10 @@ func TestPlainDestroyGivenUp(t *testing.T) {
 	})
 	t.Run("by the input", func(t *testing.T) {
 		t.Parallel()
-		s := newStack(t, newWorld(t), ".", map[string]any{"test_duration_minutes": 60})
+		s := newStack(t, newWorld(t), ".", nil)
 		s.apply(t)
 		run := s.output(t, "run")
-		s.loads(t)
+		s.loads(t, 1)
 		s.changes(t, map[string]any{"skip_final_export": true})
 		s.apply(t)
 		require.Equal(t, run, s.output(t, "run"))
@@ -121,7 +120,7 @@ func TestPlainDestroyGivenUp(t *testing.T) {
 	})
 	t.Run("by FORCE=1", func(t *testing.T) {
 		t.Parallel()
-		p := newPerson(t, newWorld(t), map[string]any{"test_duration_minutes": 60, "load": map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000}})
+		p := newPerson(t, newWorld(t), map[string]any{"load": light(nil)})
 		said, err := p.types(ops.Deploy, "")
 		require.NoError(t, err, said)
 		run, _ := p.watched(t)
@@ -132,14 +131,6 @@ func TestPlainDestroyGivenUp(t *testing.T) {
 		p.clean()
 		p.isNotExported(t, run)
 	})
-}
-
-func merged(all ...map[string]any) map[string]any {
-	out := map[string]any{}
-	for _, one := range all {
-		maps.Copy(out, one)
-	}
-	return out
 }
 
 func (s *stack) isNotExported(t *testing.T, run string) {
@@ -155,30 +146,13 @@ func (s *stack) isNotExported(t *testing.T, run string) {
 	require.False(t, m.Complete)
 }
 
-// loads waits until the load has made an operation.
-func (s *stack) loads(t *testing.T) {
-	t.Helper()
-	s.said(t, "[RUN #1", func(text string) bool {
-		p, ok := report.ParseProgress(text)
-		return ok && p.Operations > 0
-	})
-}
-
 // said waits for an event of the load's log that holds a text.
-func (s *stack) said(t *testing.T, text string, is ...func(string) bool) {
+func (s *stack) said(t *testing.T, text string) {
 	t.Helper()
-	s.eventually(t, 5*time.Minute, text, func(ctx context.Context) (bool, error) {
+	eventually(t, text, func(ctx context.Context) (bool, any, error) {
 		out, err := cloudwatchlogs.NewFromConfig(s.Config).FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{
 			LogGroupName: aws.String("/elasticache-perf/" + s.name + "/load"), FilterPattern: aws.String(strconv.Quote(text))})
-		if err != nil {
-			return false, err
-		}
-		for _, e := range out.Events {
-			if len(is) == 0 || is[0](*e.Message) {
-				return true, nil
-			}
-		}
-		return false, nil
+		return err == nil && len(out.Events) > 0, out, err
 	})
 }
 
