@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
@@ -93,7 +92,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err := os.MkdirAll(acct.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("localaws: %w", err)
 	}
-	if err := portFree(ctx, cfg.CachePort); err != nil {
+	if err := portFree(cfg.CachePort); err != nil {
 		return nil, err
 	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", cmp.Or(cfg.Listen, "127.0.0.1:0"))
@@ -222,15 +221,13 @@ func (s *Server) CA() (string, error) { return s.Caches.CA() }
 // Unhandled lists what was asked for and is not served; empty when the world was as complete as its callers needed.
 func (s *Server) Unhandled() []string { return s.registry.Unhandled() }
 
-// portFree finds out before anything is made whether cache nodes can have their port: a listener on 0.0.0.0 takes
-// it on every loopback address.
-func portFree(ctx context.Context, port int) error {
+// portFree finds out before anything is made whether cache nodes can have their port.
+func portFree(port int) error {
 	if port == 0 {
 		return nil
 	}
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.255.255.254", strconv.Itoa(port)))
-	if err != nil {
+	if err := elasticache.PortFree(port); err != nil {
 		return fmt.Errorf("localaws: cache nodes cannot listen on port %d: %w; stop what listens on all addresses (ss -ltnp 'sport = :%d'), or take another cache.port", port, err, port)
 	}
-	return l.Close()
+	return nil
 }

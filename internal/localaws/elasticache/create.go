@@ -56,7 +56,7 @@ func number(n *int, otherwise int) int {
 
 // createReplicationGroup checks everything, takes addresses, and answers; nodes start afterwards.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html
-func (s *Service) createReplicationGroup(_ context.Context, in *createGroupIn) (*groupOut, error) {
+func (s *Service) createReplicationGroup(_ context.Context, in *createGroupIn) (_ *groupOut, err error) {
 	for name, given := range map[string]bool{"UserGroupIds": len(in.UserGroupIds) > 0, "CacheSecurityGroupNames": len(in.CacheSecurityGroupNames) > 0,
 		"SnapshotArns": len(in.SnapshotArns) > 0, "SnapshotName": text(in.SnapshotName) != "", "PrimaryClusterId": text(in.PrimaryClusterId) != "",
 		"GlobalReplicationGroupId": text(in.GlobalReplicationGroupId) != ""} {
@@ -87,7 +87,12 @@ func (s *Service) createReplicationGroup(_ context.Context, in *createGroupIn) (
 	if err := s.binaries().check(g, s.acct.Tools); err != nil {
 		return nil, err
 	}
-	if err := claim(g); err != nil { // listens for a moment: without the mutex
+	defer func() {
+		if err != nil {
+			g.giveUp()
+		}
+	}()
+	if err = claim(g); err != nil { // listens for a moment: without the mutex
 		return nil, err
 	}
 	s.equip(g)

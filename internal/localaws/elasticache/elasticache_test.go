@@ -3,6 +3,7 @@ package elasticache_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,6 +35,12 @@ func TestMain(m *testing.M) {
 			fmt.Println(err)
 			os.Exit(1)
 		}
+		os.Exit(0)
+	}
+	if len(os.Args) > 1 && os.Args[1] == "reserve" {
+		addr, err := elasticache.Reserve(os.Args[2:], 6390)
+		fmt.Println(addr, err)
+		_, _ = io.Copy(io.Discard, os.Stdin) // holds it until the test closes this
 		os.Exit(0)
 	}
 	_, _ = loaded() // while PATH is whole; each test looks at the error
@@ -193,22 +200,38 @@ func (w *world) create(t *testing.T, change ...func(*sdk.CreateReplicationGroupI
 	return w.await(t, "available")
 }
 
-func (w *world) await(t *testing.T, status string) types.ReplicationGroup {
-	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+func (w *world) await(t *testing.T, status string) (g types.ReplicationGroup) {
+	t.Helper()
+	wiretest.Until(t, "the replication group is "+status, func() (any, bool) {
 		out, err := w.c.DescribeReplicationGroups(t.Context(), &sdk.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String("perf")})
 		if err != nil {
 			require.Equal(t, "gone", status)
 			require.ErrorContains(t, err, "ReplicationGroupNotFoundFault")
-			return types.ReplicationGroup{}
+			g = types.ReplicationGroup{}
+			return nil, true
 		}
-		g := out.ReplicationGroups[0]
-		if *g.Status == status {
-			return g
-		}
-		events, err := w.c.DescribeEvents(t.Context(), &sdk.DescribeEventsInput{})
-		require.NoError(t, err)
-		require.NotEqual(t, "create-failed", *g.Status, *events.Events[len(events.Events)-1].Message)
-		require.True(t, time.Now().Before(deadline), "%s, not %s", *g.Status, status)
+		g = out.ReplicationGroups[0]
+		return *g.Status, w.reached(t, *g.Status, status)
+	})
+	return g
+}
+
+// reached fails the test when a cache could not be created: nothing else will come.
+func (w *world) reached(t *testing.T, is, status string) bool {
+	t.Helper()
+	if is == status {
+		return true
+	}
+	events, err := w.c.DescribeEvents(t.Context(), &sdk.DescribeEventsInput{})
+	require.NoError(t, err)
+	require.NotEqual(t, "create-failed", is, *events.Events[len(events.Events)-1].Message)
+	return false
+}
+
+// slow lets a cache be in creating and in deleting for a minute of a clock that the test moves.
+func slow(c *wiretest.Clock) func(*account.Account) {
+	return func(a *account.Account) {
+		a.Clock, a.MetricsPeriod, a.Delays = c, time.Hour, account.Delays{CacheCreate: time.Minute, CacheDelete: time.Minute}
 	}
 }
 
@@ -219,9 +242,8 @@ func (w *world) remove(t *testing.T) {
 }
 
 func TestLife(t *testing.T) {
-	w := start(t, func(a *account.Account) {
-		a.Delays = account.Delays{CacheCreate: 400 * time.Millisecond, CacheDelete: 400 * time.Millisecond}
-	})
+	clock := wiretest.NewClock()
+	w := start(t, slow(clock))
 	out, err := w.c.CreateReplicationGroup(t.Context(), input())
 	require.NoError(t, err)
 	require.Equal(t, "creating", *out.ReplicationGroup.Status)
@@ -231,6 +253,7 @@ func TestLife(t *testing.T) {
 	_, err = w.c.DeleteReplicationGroup(t.Context(), &sdk.DeleteReplicationGroupInput{ReplicationGroupId: aws.String("perf")})
 	require.ErrorContains(t, err, "InvalidReplicationGroupState")
 
+	clock.Next(t, time.Minute)
 	g := w.await(t, "available")
 	require.Equal(t, "arn:aws:elasticache:us-east-1:123456789012:replicationgroup:perf", *g.ARN)
 	require.Equal(t, []string{"perf-001"}, g.MemberClusters)
@@ -257,6 +280,7 @@ func TestLife(t *testing.T) {
 	_, err = w.c.DeleteReplicationGroup(t.Context(), &sdk.DeleteReplicationGroupInput{ReplicationGroupId: aws.String("perf")})
 	require.NoError(t, err)
 	require.Equal(t, "deleting", *w.await(t, "deleting").Status)
+	clock.Next(t, time.Minute)
 	w.await(t, "gone")
 	require.Zero(t, w.network.of("sg-3"))
 	require.NoDirExists(t, filepath.Join(w.acct.Dir, "nodes", "perf-001"))

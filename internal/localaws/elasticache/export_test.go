@@ -3,10 +3,26 @@ package elasticache
 import (
 	"context"
 	"crypto/tls"
+	"io"
 )
 
 // ServerlessQuota sets how many serverless caches there may be.
 func (s *Service) ServerlessQuota(n int) { s.quota = n }
+
+// Draw picks a loopback address.
+func Draw() string { return draw() }
+
+var reserved []io.Closer
+
+// Reserve takes one of a few addresses, in their order, for as long as this process lives.
+func Reserve(few []string, ports ...int) (string, error) {
+	defer func(before func() string) { draw = before }(draw)
+	next := -1
+	draw = func() string { next++; return few[next%len(few)] }
+	addr, held, err := reserve(ports...)
+	reserved = append(reserved, held)
+	return addr, err
+}
 
 // Client is a plain client of a node.
 type Client struct{ c *conn }

@@ -146,8 +146,8 @@ type deleteGroupIn struct {
 	FinalSnapshotIdentifier *string
 }
 
-// goodbye is how long a server has to end by itself; one without persistence needs milliseconds.
-const goodbye = 10 * time.Second
+// goodbye is how long a server that hangs has to end by itself; one without persistence needs milliseconds.
+const goodbye = time.Minute
 
 // deleteReplicationGroup answers at once; its nodes' last, partial period of metrics and their last log lines are
 // published before they end.

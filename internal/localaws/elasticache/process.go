@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -23,7 +24,8 @@ type cacheNode struct {
 	dir, caFile          string
 	port                 int
 	tls                  *tls.Config
-	release              func() // gives up the network interface
+	held                 io.Closer // keeps addr from other nodes
+	release              func()    // gives up the network interface
 
 	mu      sync.Mutex
 	process *proc.Process
@@ -32,8 +34,8 @@ type cacheNode struct {
 	halt    func() // ends watching and waits for it
 }
 
-// startTime bounds how long a server may take until it answers; joining a cluster included.
-const startTime = 60 * time.Second
+// startTime ends the wait for a server that hangs: one that ends is seen at once, and a slow machine has time. Joining a cluster is included.
+const startTime = 10 * time.Minute
 
 // start starts the node's server and waits until it answers.
 func (s *Service) start(ctx context.Context, g *group, n, primary *cacheNode, databases string) error {
@@ -118,7 +120,7 @@ func (n *cacheNode) do(args ...string) (any, error) {
 	return c.do(args...)
 }
 
-// end stops watching, then the server: within grace it may say goodbye. It can be called again.
+// end stops watching, then the server, which may say goodbye within grace, and gives up the address. It can be called again.
 func (n *cacheNode) end(grace time.Duration) {
 	n.mu.Lock()
 	halt := n.halt
@@ -136,6 +138,9 @@ func (n *cacheNode) end(grace time.Duration) {
 	}
 	if p != nil {
 		p.Stop(grace)
+	}
+	if n.held != nil {
+		_ = n.held.Close() // also for the second time
 	}
 }
 

@@ -26,8 +26,9 @@ type serverError string
 
 func (e serverError) Error() string { return string(e) }
 
-// answerTime bounds one command: servers answer commands such as INFO in milliseconds.
-const answerTime = 10 * time.Second
+// answerTime ends the wait for a server that hangs: servers answer commands such as INFO in milliseconds, unless a long command or the machine
+// keeps them from it.
+const answerTime = time.Minute
 
 // dial connects and logs in; a nil config is a plain connection.
 func dial(ctx context.Context, addr string, config *tls.Config, user, password string) (*conn, error) {

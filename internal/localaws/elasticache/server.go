@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -87,8 +88,8 @@ func (b binaries) check(g *group, tools string) error {
 // busOffset is how far a cluster's bus is from the port of its clients.
 const busOffset = 10_000
 
-// claim gives each node a loopback address of its own on which the port is free now.
-func claim(g *group) error {
+// claim gives each node a loopback address of its own, on which the port is free.
+func claim(g *group) (err error) {
 	ports := []int{g.port}
 	if g.clusterMode {
 		if g.port+busOffset > 65535 {
@@ -96,20 +97,8 @@ func claim(g *group) error {
 		}
 		ports = append(ports, g.port+busOffset)
 	}
-	taken := map[string]bool{}
 	for _, n := range g.nodes() {
-		var err error
-		for range 8 { // one address may be another's; eight in a row are not
-			addr := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
-			if taken[addr] {
-				continue
-			}
-			if err = free(addr, ports); err == nil {
-				n.addr, taken[addr] = addr, true
-				break
-			}
-		}
-		if n.addr != "" {
+		if n.addr, n.held, err = reserve(ports...); err == nil {
 			continue
 		}
 		if errors.Is(err, syscall.EADDRINUSE) {
@@ -118,6 +107,41 @@ func claim(g *group) error {
 		return wire.Errorf(400, "InsufficientCacheClusterCapacity", "localaws cannot start %s on port %d: %v. Give the replication group another Port.", n.id, g.port, err)
 	}
 	return nil
+}
+
+// giveUp frees the addresses of a group whose nodes never started.
+func (g *group) giveUp() {
+	for _, n := range g.nodes() {
+		n.end(0)
+	}
+}
+
+// draw picks a loopback address; those that people use lie in 127.0.0.0/16.
+var draw = func() string { return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254)) }
+
+// reserve finds a loopback address that no other node of any localaws on this machine has, and on which the ports are free. It is the caller's until
+// it closes held: an abstract socket of that name, which ends with the process. https://man7.org/linux/man-pages/man7/unix.7.html
+func reserve(ports ...int) (addr string, held io.Closer, err error) {
+	for range 64 {
+		addr = draw()
+		if held, err = net.Listen("unix", "@localaws "+addr); err != nil {
+			continue
+		}
+		if err = free(addr, ports); err == nil {
+			return addr, held, nil
+		}
+		err = errors.Join(err, held.Close())
+	}
+	return "", nil, err
+}
+
+// PortFree tells whether cache nodes can listen on a port: a listener on 0.0.0.0 takes it on every loopback address.
+func PortFree(port int) error {
+	_, held, err := reserve(port)
+	if err != nil {
+		return err
+	}
+	return held.Close()
 }
 
 func free(addr string, ports []int) error {

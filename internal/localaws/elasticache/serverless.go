@@ -103,7 +103,7 @@ var kmsKey = regexp.MustCompile(`^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|ali
 
 // createServerless checks everything, takes an address, and answers; the server starts afterwards.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateServerlessCache.html
-func (s *Service) createServerless(_ context.Context, in *createServerlessIn) (*serverlessOut, error) {
+func (s *Service) createServerless(_ context.Context, in *createServerlessIn) (_ *serverlessOut, err error) {
 	name, err := checkID("ServerlessCacheName", in.ServerlessCacheName, 40)
 	if err != nil {
 		return nil, err
@@ -134,7 +134,12 @@ func (s *Service) createServerless(_ context.Context, in *createServerlessIn) (*
 	if err := s.binaries().check(g, s.acct.Tools); err != nil {
 		return nil, err
 	}
-	if err := claim(g); err != nil { // listens for a moment: without the mutex
+	defer func() {
+		if err != nil {
+			g.giveUp()
+		}
+	}()
+	if err = claim(g); err != nil { // listens for a moment: without the mutex
 		return nil, err
 	}
 	s.equip(g)

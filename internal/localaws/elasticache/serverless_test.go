@@ -15,8 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticache/types"
 	"github.com/stretchr/testify/require"
 
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/elasticache"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
 // serverless is a cache that can be created.
@@ -29,32 +29,28 @@ func serverless(change ...func(*sdk.CreateServerlessCacheInput)) *sdk.CreateServ
 	return in
 }
 
-func (w *world) awaitServerless(t *testing.T, status string) types.ServerlessCache {
-	for deadline := time.Now().Add(90 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+func (w *world) awaitServerless(t *testing.T, status string) (c types.ServerlessCache) {
+	t.Helper()
+	wiretest.Until(t, "the serverless cache is "+status, func() (any, bool) {
 		out, err := w.c.DescribeServerlessCaches(t.Context(), &sdk.DescribeServerlessCachesInput{ServerlessCacheName: aws.String("perf")})
 		if err != nil {
 			require.Equal(t, "gone", status)
-			fault := new(types.ServerlessCacheNotFoundFault)
-			require.ErrorAs(t, err, &fault)
-			return types.ServerlessCache{}
+			require.ErrorAs(t, err, new(*types.ServerlessCacheNotFoundFault))
+			c = types.ServerlessCache{}
+			return nil, true
 		}
-		if c := out.ServerlessCaches[0]; *c.Status == status {
-			return c
-		} else {
-			events, err := w.c.DescribeEvents(t.Context(), &sdk.DescribeEventsInput{SourceType: "serverless-cache"})
-			require.NoError(t, err)
-			require.NotEqual(t, "create-failed", *c.Status, *events.Events[len(events.Events)-1].Message)
-			require.True(t, time.Now().Before(deadline), "%s, not %s", *c.Status, status)
-		}
-	}
+		c = out.ServerlessCaches[0]
+		return *c.Status, w.reached(t, *c.Status, status)
+	})
+	return c
 }
 
 // A serverless cache is one server in cluster mode behind TLS, whose metrics have the one dimension clusterId.
 func TestServerlessLife(t *testing.T) {
 	real(t)
-	w := start(t, func(a *account.Account) {
-		a.Delays = account.Delays{CacheCreate: 400 * time.Millisecond, CacheDelete: 400 * time.Millisecond}
-	})
+	t.Parallel() // with its likes: they wait for servers to join
+	clock := wiretest.NewClock()
+	w := start(t, slow(clock))
 	name := aws.String("perf")
 	out, err := w.c.CreateServerlessCache(t.Context(), serverless(func(in *sdk.CreateServerlessCacheInput) {
 		in.ServerlessCacheName, in.Description = aws.String("Perf"), aws.String("a test")
@@ -68,6 +64,7 @@ func TestServerlessLife(t *testing.T) {
 	_, err = w.c.DeleteServerlessCache(t.Context(), &sdk.DeleteServerlessCacheInput{ServerlessCacheName: name})
 	require.ErrorAs(t, err, new(*types.InvalidServerlessCacheStateFault))
 
+	clock.Next(t, time.Minute)
 	c := w.awaitServerless(t, "available")
 	arn := "arn:aws:elasticache:us-east-1:123456789012:serverlesscache:perf"
 	require.Equal(t, []string{"perf", arn, "a test", "valkey", "8", "8.2"}, []string{*c.ServerlessCacheName, *c.ARN, *c.Description, *c.Engine, *c.MajorEngineVersion, *c.FullEngineVersion})
@@ -124,6 +121,7 @@ func TestServerlessLife(t *testing.T) {
 	_, err = w.c.DeleteServerlessCache(t.Context(), &sdk.DeleteServerlessCacheInput{ServerlessCacheName: name})
 	require.NoError(t, err)
 	w.awaitServerless(t, "deleting")
+	clock.Next(t, time.Minute)
 	w.awaitServerless(t, "gone")
 	require.Zero(t, w.network.of("sg-3"))
 	require.NoDirExists(t, filepath.Join(w.acct.Dir, "nodes", "perf.serverless"))
@@ -218,6 +216,7 @@ func TestServerlessRules(t *testing.T) {
 // What a living cache refuses to become, and that its pages hold together.
 func TestServerlessModifyAndPages(t *testing.T) {
 	real(t)
+	t.Parallel()
 	w := start(t)
 	for _, name := range []string{"perf", "perf-2", "perf-3"} {
 		_, err := w.c.CreateServerlessCache(t.Context(), serverless(func(in *sdk.CreateServerlessCacheInput) {
