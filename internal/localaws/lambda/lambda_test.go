@@ -19,6 +19,8 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
 func TestFunctionLife(t *testing.T) {
@@ -62,7 +64,7 @@ func TestFunctionLife(t *testing.T) {
 	require.Equal(t, types.LastUpdateStatusInProgress, updated.LastUpdateStatus)
 	require.Equal(t, types.ApplicationLogLevelInfo, updated.LoggingConfig.ApplicationLogLevel)
 	require.Nil(t, updated.Environment)
-	require.Equal(t, int32(20), *updated.Timeout)
+	require.Equal(t, int32(900), *updated.Timeout)
 	require.NotEqual(t, *made.RevisionId, *updated.RevisionId)
 	changed, err := w.UpdateFunctionCode(t.Context(), &sdk.UpdateFunctionCodeInput{FunctionName: aws.String("fn"), ZipFile: archive(t, "#!/bin/sh\n"), Architectures: []types.Architecture{types.ArchitectureArm64}})
 	require.NoError(t, err)
@@ -156,7 +158,7 @@ func TestInvoke(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(out.Payload, &a))
 	require.Equal(t, "arn:aws:lambda:us-east-1:123456789012:function:fn", a.ARN)
-	require.InDelta(t, 20, a.Left, 5)
+	require.True(t, 0 < a.Left && a.Left <= 900, "%g s left of its timeout", a.Left)
 	require.Equal(t, 2, a.Calls, "the environment was reused")
 	require.Equal(t, "v", a.Client["k"])
 	require.Equal(t, []int{a.PID}, w.service.PIDs("fn"))
@@ -172,8 +174,10 @@ func TestInvoke(t *testing.T) {
 
 	// Side by side: an environment each.
 	var wg sync.WaitGroup
+	meet, err := json.Marshal(map[string]any{"Do": "meet", "Meet": 3, "Dir": t.TempDir()})
+	require.NoError(t, err)
 	for range 3 {
-		wg.Go(func() { w.invoke(t, `{"Do":"sleep","Sleep":300}`) })
+		wg.Go(func() { w.invoke(t, string(meet)) })
 	}
 	wg.Wait()
 	require.Len(t, w.service.PIDs("fn"), 3)
@@ -183,12 +187,12 @@ func TestInvoke(t *testing.T) {
 	for _, pid := range before {
 		require.NoError(t, syscall.Kill(pid, syscall.SIGKILL))
 	}
-	require.Eventually(t, func() bool { return nobody(before) }, 10*time.Second, 5*time.Millisecond)
+	wiretest.Until(t, "the killed are dead", func() (any, bool) { return before, nobody(before) })
 	require.Equal(t, `"hello"`, string(w.invoke(t, `{"Do":"hello"}`).Payload))
 	after := w.service.PIDs("fn")
 	_, err = w.UpdateFunctionCode(t.Context(), &sdk.UpdateFunctionCodeInput{FunctionName: aws.String("fn"), ZipFile: archive(t, "")})
 	require.NoError(t, err)
-	require.Eventually(t, func() bool { return nobody(after) }, 10*time.Second, 5*time.Millisecond)
+	wiretest.Until(t, "the old code's environment ends", func() (any, bool) { return after, nobody(after) })
 	require.Equal(t, `"hello"`, string(w.invoke(t, `{"Do":"hello"}`).Payload))
 	last := w.service.PIDs("fn")
 	require.Len(t, last, 1)
@@ -206,16 +210,24 @@ func nobody(pids []int) bool {
 
 func TestFailures(t *testing.T) {
 	w := start(t)
-	_, err := w.create(t, func(in *sdk.CreateFunctionInput) { in.Timeout = aws.Int32(1) })
+	_, err := w.create(t, nil)
 	require.NoError(t, err)
+	timeout := func(seconds int32) {
+		_, err := w.UpdateFunctionConfiguration(t.Context(), &sdk.UpdateFunctionConfigurationInput{FunctionName: aws.String("fn"), Timeout: &seconds})
+		require.NoError(t, err)
+	}
 	for _, c := range []struct{ do, payload, log string }{
 		{"fail", `^{"errorMessage":"as told","errorType":"errorString"}$`, `REPORT .*MB\t(Init Duration: .*\t)?\n$`},
 		{"panic", `^{"errorMessage":"as told","errorType":"string"`, `REPORT .*Status: error\tError Type: string\n$`},
 		{"exit", `^{"errorType":"Runtime.ExitError","errorMessage":"RequestId: \S+ Error: Runtime exited with error: exit status 7"}$`, `last words\nRequestId: \S+ Error: Runtime exited with error: exit status 7\nRuntime.ExitError\nEND .*\nREPORT .*Error Type: Runtime.ExitError\n$`},
-		{"sleep", `^{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: \S+ Error: Task timed out after 1.00 seconds"}$`, `\S+Z \S+ Task timed out after 1.00 seconds\n\nEND .*\nREPORT .*Status: timeout\n$`},
+		{"hang", `^{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: \S+ Error: Task timed out after 1.00 seconds"}$`, `\S+Z \S+ Task timed out after 1.00 seconds\n\nEND .*\nREPORT .*Status: timeout\n$`},
 		{"big", `^{"errorType":"Function.ResponseSizeTooLarge","errorMessage":"Response payload size \(7340034 bytes\) exceeded maximum allowed payload size \(6291556 bytes\)."}$`, ``},
 	} {
-		out := w.invoke(t, `{"Do":"`+c.do+`","Sleep":60000}`)
+		if c.do == "hang" {
+			timeout(1)
+		}
+		out := w.invoke(t, `{"Do":"`+c.do+`"}`)
+		timeout(900)
 		require.NotNil(t, out.FunctionError, c.do)
 		require.Equal(t, "Unhandled", *out.FunctionError)
 		require.Regexp(t, c.payload, string(out.Payload))
@@ -312,6 +324,7 @@ func TestLogsNeedGroupAndPermission(t *testing.T) {
 }
 
 func TestEvents(t *testing.T) {
+	began := time.Now()
 	w := start(t)
 	_, err := w.create(t, nil)
 	require.NoError(t, err)
@@ -333,7 +346,7 @@ func TestEvents(t *testing.T) {
 	put, err := w.PutFunctionEventInvokeConfig(t.Context(), config)
 	require.NoError(t, err)
 	require.Equal(t, queue, *put.DestinationConfig.OnFailure.Destination)
-	require.WithinDuration(t, time.Now(), *put.LastModified, time.Minute)
+	require.False(t, put.LastModified.Before(began.Truncate(time.Second)) || put.LastModified.After(time.Now()), "%s", put.LastModified)
 
 	out, err := w.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: aws.String("fn"), InvocationType: types.InvocationTypeEvent, Payload: []byte(`{"Do":"fail"}`)})
 	require.NoError(t, err)
@@ -377,8 +390,10 @@ func TestCloseDropsWaitingEvents(t *testing.T) {
 	_, err := w.create(t, nil)
 	require.NoError(t, err)
 	require.NoError(t, w.service.InvokeAsync("fn", []byte(`{"Do":"fail"}`)))
-	require.NoError(t, w.service.InvokeAsync("fn", []byte(`{"Do":"sleep","Sleep":3600000}`)))
-	require.Eventually(t, func() bool { return w.metric("fn Errors Count") == 1 && strings.Contains(w.log(), "doing sleep") }, 20*time.Second, 5*time.Millisecond)
+	require.NoError(t, w.service.InvokeAsync("fn", []byte(`{"Do":"hang"}`)))
+	wiretest.Until(t, "one has failed, the other is at work", func() (any, bool) {
+		return w.log(), w.metric("fn Errors Count") == 1 && strings.Contains(w.log(), "doing hang")
+	})
 	require.NoError(t, w.service.Close())
 	require.Contains(t, code(w.service.InvokeAsync("fn", []byte(`{}`))), "closing")
 }

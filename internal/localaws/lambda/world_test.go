@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -44,8 +46,9 @@ func TestMain(m *testing.M) {
 }
 
 type request struct {
-	Do    string
-	Sleep int // milliseconds
+	Do   string
+	Meet int    // how many calls must have come
+	Dir  string // where they leave a file each
 }
 
 var calls int
@@ -60,8 +63,19 @@ func handler(ctx context.Context, r request) (any, error) {
 		c, _ := lambdacontext.FromContext(ctx)
 		deadline, _ := ctx.Deadline()
 		return map[string]any{"id": c.AwsRequestID, "arn": c.InvokedFunctionArn, "left": time.Until(deadline).Seconds(), "pid": os.Getpid(), "calls": calls, "client": c.ClientContext.Custom}, nil
-	case "sleep":
-		time.Sleep(time.Duration(r.Sleep) * time.Millisecond)
+	case "hang":
+		select {}
+	case "meet":
+		if err := os.WriteFile(filepath.Join(r.Dir, strconv.Itoa(os.Getpid())), nil, 0o600); err != nil {
+			return nil, err
+		}
+		for here := 0; here < r.Meet; time.Sleep(5 * time.Millisecond) {
+			files, err := os.ReadDir(r.Dir)
+			if err != nil {
+				return nil, err
+			}
+			here = len(files)
+		}
 	case "fail":
 		return nil, errors.New("as told")
 	case "panic":
@@ -187,7 +201,7 @@ func archive(t *testing.T, script string) []byte {
 func (w *world) create(t *testing.T, change func(*sdk.CreateFunctionInput)) (*sdk.CreateFunctionOutput, error) {
 	t.Helper()
 	in := &sdk.CreateFunctionInput{FunctionName: aws.String("fn"), Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"), Role: aws.String(role),
-		Code: &types.FunctionCode{ZipFile: archive(t, "")}, Timeout: aws.Int32(20)}
+		Code: &types.FunctionCode{ZipFile: archive(t, "")}, Timeout: aws.Int32(900)}
 	if change != nil {
 		change(in)
 	}
