@@ -9,13 +9,16 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
 // As Terraform's provider 6 waits for a steady service: the deployment whose revision has the number of the primary one.
 func TestServiceDeployments(t *testing.T) {
-	w := begin(t)
+	clock := wiretest.NewClock() // stands still: a deployment whose task has failed waits for ever before it tries again
+	w := begin(t, standing(clock))
 	ctx := t.Context()
-	before := time.Now().Add(-time.Minute)
+	before := clock.Now().Add(-time.Minute)
 	w.create(service(w.register(definition(container(forever))), 1))
 	number := strings.TrimPrefix(*w.describe().Deployments[0].Id, "ecs-svc/")
 	list := func(change ...func(*sdk.ListServiceDeploymentsInput)) []types.ServiceDeploymentBrief {
@@ -42,7 +45,9 @@ func TestServiceDeployments(t *testing.T) {
 	require.NotNil(t, first.FinishedAt)
 	require.EqualValues(t, 1, first.TargetServiceRevision.RunningTaskCount)
 
-	two := w.register(definition(container("echo two; " + forever)))
+	bad := container("true")
+	bad.EntryPoint = []string{"no-such-program"}
+	two := w.register(definition(bad))
 	_, err := w.ecs.UpdateService(ctx, update(func(in *sdk.UpdateServiceInput) { in.TaskDefinition = &two }))
 	require.NoError(t, err)
 	found = list()
@@ -53,7 +58,7 @@ func TestServiceDeployments(t *testing.T) {
 	require.Len(t, list(func(in *sdk.ListServiceDeploymentsInput) {
 		in.Status = []types.ServiceDeploymentStatus{types.ServiceDeploymentStatusSuccessful}
 	}), 1)
-	require.Empty(t, list(func(in *sdk.ListServiceDeploymentsInput) { in.CreatedAt.After = aws.Time(time.Now().Add(time.Hour)) }))
+	require.Empty(t, list(func(in *sdk.ListServiceDeploymentsInput) { in.CreatedAt.After = aws.Time(clock.Now().Add(time.Hour)) }))
 	_, err = w.ecs.ListServiceDeployments(ctx, &sdk.ListServiceDeploymentsInput{Cluster: aws.String("c"), Service: aws.String("never")})
 	code(t, err, "ServiceNotFoundException", "Service not found.")
 }
