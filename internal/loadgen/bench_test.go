@@ -21,7 +21,7 @@ func BenchmarkAgainstRawSocket(b *testing.B) {
 	const conns = 16
 	for _, pipeline := range []int{1, 16} {
 		b.Run(fmt.Sprintf("pipeline=%d", pipeline), func(b *testing.B) {
-			port, _ := redisServer(b)
+			port := redisServer(b)
 			redis(b, port, "SET", "memtier-1", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx")
 			var raw, ours float64
 			for b.Loop() {

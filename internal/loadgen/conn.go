@@ -73,7 +73,7 @@ func newDialer(cfg *config) (*dialer, error) {
 func (d *dialer) dial(ctx context.Context, addr string) (net.Conn, *reader, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
-	conn, err := (&net.Dialer{}).DialContext(ctx, d.cfg.network, addr)
+	conn, err := d.cfg.dial(ctx, d.cfg.network, addr)
 	if err != nil {
 		return nil, nil, fmt.Errorf("Connection error: %w", cause(err))
 	}

@@ -1,9 +1,11 @@
 package loadgen
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
+	"net"
 	"net/url"
 	"slices"
 	"strconv"
@@ -13,6 +15,7 @@ import (
 // config is what the command line asks for, named after memtier's own flags.
 type config struct {
 	network, server            string
+	dial                       func(ctx context.Context, network, addr string) (net.Conn, error)
 	port                       int
 	uri, protocol, credentials string
 	selectDB                   int
@@ -295,7 +298,7 @@ func setPercentiles(c *config, v string) error {
 // value", any unambiguous beginning of a flag, "-c4", "-c 4", "-R4c2". The last of
 // several equal flags wins.
 func parse(args []string) (*config, error) {
-	c := &config{network: "tcp", server: "localhost", port: 6379, protocol: "redis", threads: 4, clients: 50, pipeline: 1,
+	c := &config{network: "tcp", dial: (&net.Dialer{}).DialContext, server: "localhost", port: 6379, protocol: "redis", threads: 4, clients: 50, pipeline: 1,
 		ratio: [2]int{1, 10}, sizePattern: 'R', prefix: "memtier-", keyMax: 10_000_000, keyPattern: "R:R", zipfExp: 1,
 		percentiles: []float64{50, 99, 99.9}}
 	for len(args) > 0 {

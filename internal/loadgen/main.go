@@ -34,7 +34,12 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, restore := signal.NotifyContext(ctx, os.Interrupt)
 	defer restore()
-	if err := cfg.benchmark(ctx, stdout, stderr); err != nil {
+	return cfg.run(ctx, stdout, stderr)
+}
+
+// run gives the exit code.
+func (c *config) run(ctx context.Context, stdout, stderr io.Writer) int {
+	if err := c.benchmark(ctx, stdout, stderr); err != nil {
 		fmt.Fprintln(stderr, err)
 		return 1
 	}

@@ -4,14 +4,13 @@ import (
 	"context"
 	"encoding/csv"
 	"fmt"
+	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -67,6 +66,9 @@ func filling(port int, more ...string) []string {
 		"--key-pattern=R:R", "--key-minimum=1", "--test-time=3000"}, more...)
 }
 
+// measured is a load under way after its prefill.
+const measured = `(?s)load: prefilled .*\n\[RUN #1 \d+%, [^\n]*: +[1-9]\d* ops,[^\n]*latency`
+
 func TestPrefill(t *testing.T) {
 	for name, tc := range map[string]struct {
 		keys int
@@ -84,7 +86,7 @@ func TestPrefill(t *testing.T) {
 			t.Parallel()
 			shells(t, func(t *testing.T, shell string) {
 				s, port := mini(t)
-				env := append([]string{"PREFILL_SECONDS=60"}, tc.env...)
+				env := append([]string{"PREFILL_SECONDS=3600"}, tc.env...)
 				if tc.tls {
 					serverSide, ca := certificate(t)
 					pem, err := os.ReadFile(ca)
@@ -98,8 +100,7 @@ func TestPrefill(t *testing.T) {
 					s.RequireAuth("top-secret")
 				}
 				j := task(t, shell, generatorDir(t), env, filling(port, append(tc.more, fmt.Sprintf("--key-maximum=%d", tc.keys))...)...)
-				j.until(`(?m)^load: prefilled .*$`)
-				j.until(`(?s)load: prefilled .*\[RUN #1 \d+%, +1 secs\].*latency`)
+				j.until(measured)
 				j.terminate()
 				require.Zero(t, j.exit(), j.log())
 				require.Regexp(t, fmt.Sprintf(`(?s)\nload: ready\nload: prefill keys=%d bytes=%d\n.*\nload: prefilled keys=%[1]d of %[1]d seconds=\d+\n.*\nload: finished exit=0 ok\n$`, tc.keys, 64*tc.keys), j.log())
@@ -117,15 +118,18 @@ func TestPrefill(t *testing.T) {
 // A load that reads from replicas: the keys go where they can be written, the load's reads do not.
 func TestPrefillOfAnotherServerThanTheLoads(t *testing.T) {
 	shells(t, func(t *testing.T, shell string) {
-		port, _ := redisServer(t)
-		replica := exec.Command("redis-server", "--bind", "127.0.0.2", "--port", fmt.Sprint(port), "--save", "", "--dir", t.TempDir(), "--replicaof", "127.0.0.1", fmt.Sprint(port))
-		require.NoError(t, replica.Start())
-		t.Cleanup(func() { replica.Process.Kill(); replica.Wait() })
-		require.Eventually(t, func() bool {
-			return strings.Contains(redis(t, port, "INFO", "replication").(string), "state=online")
-		}, 30*time.Second, 50*time.Millisecond)
-		j := task(t, shell, generatorDir(t), []string{"PREFILL_SECONDS=60", "PREFILL_SERVER=127.0.0.1"}, filling(port, "--server=127.0.0.2", "--ratio=0:1", "--key-maximum=500")...)
-		j.until(`(?s)load: prefilled .*\[RUN #1 \d+%, +1 secs\].*latency`)
+		port, tools := freePort(t, beside{"127.0.0.2", 0}), t.TempDir()
+		startRedis(t, "127.0.0.1", port, "--repl-diskless-sync-delay", "0")
+		startRedis(t, "127.0.0.2", port, "--replicaof", "127.0.0.1", fmt.Sprint(port))
+		reports(t, address(port), "INFO replication", "state=online")
+		// The load waits until the replica has what the primary has.
+		tool(t, tools, "memtier_benchmark", `case "$*" in *--json-out-file*) while [ ! -e `+tools+`/replicated ]; do sleep 0.05; done ;; esac
+exec `+generatorDir(t)+`/memtier_benchmark "$@"`)
+		j := task(t, shell, tools, []string{"PREFILL_SECONDS=3600", "PREFILL_SERVER=127.0.0.1"}, filling(port, "--server=127.0.0.2", "--ratio=0:1", "--key-maximum=500")...)
+		j.until(`load: prefilled `)
+		reports(t, net.JoinHostPort("127.0.0.2", fmt.Sprint(port)), "INFO keyspace", "keys=500,")
+		require.NoError(t, os.WriteFile(filepath.Join(tools, "replicated"), nil, 0o600))
+		j.until(measured)
 		j.terminate()
 		require.Zero(t, j.exit(), j.log())
 		require.Contains(t, j.log(), "load: prefilled keys=500 of 500 ")
@@ -140,8 +144,8 @@ func TestPrefillOfAnotherServerThanTheLoads(t *testing.T) {
 func TestPrefillInClusterMode(t *testing.T) {
 	shells(t, func(t *testing.T, shell string) {
 		a, b := realCluster(t)
-		j := task(t, shell, generatorDir(t), []string{"PREFILL_SECONDS=60"}, filling(a, "--cluster-mode", "--key-maximum=1000")...)
-		j.until(`(?s)load: prefilled .*\[RUN #1 \d+%, +1 secs\].*latency`)
+		j := task(t, shell, generatorDir(t), []string{"PREFILL_SECONDS=3600"}, filling(a, "--cluster-mode", "--key-maximum=1000")...)
+		j.until(measured)
 		j.terminate()
 		require.Zero(t, j.exit(), j.log())
 		require.Contains(t, j.log(), "load: prefilled keys=1000 of 1000 ")
@@ -156,23 +160,20 @@ func TestPrefillFails(t *testing.T) {
 		keys    int
 		want    string
 	}{
-		"evicted": {[]string{"--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru"}, 60, 100_000,
+		"evicted": {[]string{"--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru"}, 3600, 100_000,
 			`(?m)^load: failed: prefill: [1-9]\d* of 100000 keys were gone when they were read back: the working set .* does not fit into maxmemory; take a larger node`},
-		"never written": {[]string{"--maxmemory", "8mb", "--maxmemory-policy", "noeviction"}, 60, 100_000,
+		"never written": {[]string{"--maxmemory", "8mb", "--maxmemory-policy", "noeviction"}, 3600, 100_000,
 			`(?s)-OOM command not allowed.*\nload: failed: prefill: [1-9]\d* of 100000 keys were gone`},
 		"too short a time": {nil, 1, 100_000_000, `(?m)^load: failed: prefill: not done in 1 s: give it more time \(load.prefill.minutes\), or fewer keys`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			shells(t, func(t *testing.T, shell string) {
-				port, _ := redisServer(t, tc.server...)
-				j := task(t, shell, generatorDir(t), []string{fmt.Sprintf("PREFILL_SECONDS=%d", tc.seconds), "PREFILL_REQUIRED=1"}, filling(port, fmt.Sprintf("--key-maximum=%d", tc.keys))...)
+				port, tools := redisServer(t, tc.server...), generatorDir(t)
+				naps := hurry(t, tools)
+				j := task(t, shell, tools, []string{fmt.Sprintf("PREFILL_SECONDS=%d", tc.seconds), "PREFILL_REQUIRED=1"}, filling(port, fmt.Sprintf("--key-maximum=%d", tc.keys))...)
 				j.until(tc.want)
-				select { // another task in its place would add its keys to these
-				case <-j.done:
-					require.Fail(t, "the wrapper ended by itself", j.log())
-				case <-time.After(500 * time.Millisecond):
-				}
+				j.lingers(naps)
 				j.terminate()
 				require.Equal(t, 1, j.exit())
 				require.NotContains(t, j.log(), "load: prefilled")
@@ -191,17 +192,17 @@ func TestPrefillThatIsNotRequired(t *testing.T) {
 		keys    int
 		want    string
 	}{
-		"evicted": {[]string{"--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru"}, 600, 100_000,
+		"evicted": {[]string{"--maxmemory", "4mb", "--maxmemory-policy", "allkeys-lru"}, 3600, 100_000,
 			`(?m)^load: prefilled keys=\d+ of 100000 seconds=\d+: [1-9]\d* of 100000 keys were gone when they were read back: `},
 		"too short a time": {nil, 1, 100_000_000, `(?m)^load: prefilled keys=unknown of 100000000 seconds=\d+: not done in 1 s: `},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			shells(t, func(t *testing.T, shell string) {
-				port, _ := redisServer(t, tc.server...)
+				port := redisServer(t, tc.server...)
 				j := task(t, shell, generatorDir(t), []string{fmt.Sprintf("PREFILL_SECONDS=%d", tc.seconds)}, filling(port, fmt.Sprintf("--key-maximum=%d", tc.keys))...)
 				j.until(tc.want)
-				j.until(`(?s)load: prefilled .*\[RUN #1 \d+%, +1 secs\].*latency`)
+				j.until(measured)
 				j.terminate()
 				require.Zero(t, j.exit(), j.log())
 				require.Contains(t, j.log(), "load: finished exit=0 ok")
@@ -213,8 +214,8 @@ func TestPrefillThatIsNotRequired(t *testing.T) {
 func TestTermDuringPrefill(t *testing.T) {
 	shells(t, func(t *testing.T, shell string) {
 		_, port := mini(t)
-		j := task(t, shell, generatorDir(t), []string{"PREFILL_SECONDS=600"}, filling(port, "--key-maximum=100000000")...)
-		j.until(`(?s)load: prefill keys=.*\[RUN .*latency`)
+		j := task(t, shell, generatorDir(t), []string{"PREFILL_SECONDS=3600"}, filling(port, "--key-maximum=100000000")...)
+		j.until(`(?s)load: prefill keys=.*\[RUN #1 \d+%, .*latency`)
 		j.terminate()
 		require.Equal(t, 1, j.exit())
 		require.Regexp(t, `\nload: failed: told to stop before the load on 127.0.0.1:\d+ began; nothing to do\n$`, j.log())

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -11,14 +12,18 @@ import (
 	"fmt"
 	"math/big"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
@@ -42,64 +47,134 @@ func generatorDir(t testing.TB) string {
 	return dir
 }
 
-func freePort(t testing.TB) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// patience ends a test that hangs: far more than anything here takes, on any machine.
+const patience = 5 * time.Minute
+
+// eventually waits until look finds nothing amiss; if that never happens, the test fails with what it found last.
+func eventually(t testing.TB, look func() error) {
+	t.Helper()
+	end := time.Now().Add(patience)
+	err := look()
+	for ; err != nil && time.Now().Before(end); err = look() {
+		time.Sleep(20 * time.Millisecond)
+	}
+	require.NoError(t, err, "after %s", patience)
+}
+
+// beside is another port that has to be free with one of 127.0.0.1: on another address, or a distance away.
+type beside struct {
+	host     string
+	distance int
+}
+
+// freePort is a port of 127.0.0.1 that refuses connections until a server of the test listens there.
+func freePort(t testing.TB, others ...beside) int {
+	for {
+		port, err := hold(t, "127.0.0.1", 0)
+		require.NoError(t, err)
+		taken := func(o beside) bool { _, err := hold(t, o.host, port+o.distance); return err != nil }
+		if !slices.ContainsFunc(others, taken) {
+			return port
+		}
+	}
+}
+
+// hold keeps a port (0: any) for the test: the socket is bound to it and does not listen. Nobody who asks for any port is given it, and yet a
+// server that sets SO_REUSEADDR, as Redis does, can listen on it: https://man7.org/linux/man-pages/man7/socket.7.html
+// A port that was looked up by listening and closing may be somebody else's by the time the server starts.
+func hold(t testing.TB, host string, port int) (int, error) {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Cleanup(func() { syscall.Close(fd) })
+	require.NoError(t, syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1))
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Port: port, Addr: netip.MustParseAddr(host).As4()}); err != nil {
+		return 0, err
+	}
+	bound, err := syscall.Getsockname(fd)
+	require.NoError(t, err)
+	return bound.(*syscall.SockaddrInet4).Port, nil
 }
 
 // redisServer starts a real server on 127.0.0.1, or skips the test.
-func redisServer(t testing.TB, args ...string) (port int, pid int) {
+func redisServer(t testing.TB, args ...string) (port int) {
+	port = freePort(t)
+	startRedis(t, "127.0.0.1", port, args...)
+	return port
+}
+
+// startRedis starts a real server and waits until it answers, or skips the test.
+func startRedis(t testing.TB, host string, port int, args ...string) {
+	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
 		t.Skip("needs redis-server on PATH")
 	}
-	port = freePort(t)
-	cmd := exec.Command(path, append([]string{"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir()}, args...)...)
+	dir := t.TempDir()
+	log, err := os.Create(filepath.Join(dir, "log"))
+	require.NoError(t, err)
+	defer log.Close()
+	cmd := exec.Command(path, append([]string{"--port", strconv.Itoa(port), "--bind", host, "--save", "", "--dir", dir}, args...)...)
+	cmd.Stdout, cmd.Stderr = log, log
 	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	require.Eventually(t, func() bool {
-		conn, err := net.Dial("tcp", address(port))
-		if err == nil {
-			conn.Close()
+	ended := make(chan struct{})
+	go func() { cmd.Wait(); close(ended) }()
+	t.Cleanup(func() { cmd.Process.Kill(); <-ended })
+	eventually(t, func() error {
+		select {
+		case <-ended:
+			said, _ := os.ReadFile(log.Name())
+			require.Fail(t, "redis-server ended", "%s", said)
+		default:
 		}
-		return err == nil
-	}, 10*time.Second, 20*time.Millisecond)
-	return port, cmd.Process.Pid
+		_, err := tell(net.JoinHostPort(host, strconv.Itoa(port)), "PING")
+		return err
+	})
 }
 
 func address(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 
+// tell is one command on a connection of its own.
+func tell(addr string, words ...string) (any, error) {
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	return ask(conn, newReader(conn), words...)
+}
+
 // redis asks the server for one thing.
 func redis(t testing.TB, port int, words ...string) any {
 	t.Helper()
-	conn, err := net.Dial("tcp", address(port))
-	require.NoError(t, err)
-	defer conn.Close()
-	v, err := ask(conn, newReader(conn), words...)
+	v, err := tell(address(port), words...)
 	require.NoError(t, err)
 	return v
 }
 
-// info gives a number of INFO.
-func info(t testing.TB, port int, field string) int64 {
+// reports waits until the section of INFO has a text.
+func reports(t testing.TB, addr, section, text string) {
 	t.Helper()
-	for line := range strings.SplitSeq(redis(t, port, "INFO", "all").(string), "\r\n") {
-		if v, ok := strings.CutPrefix(line, field+":"); ok {
-			n, err := strconv.ParseInt(v, 10, 64)
-			require.NoError(t, err)
-			return n
+	eventually(t, func() error {
+		v, err := tell(addr, strings.Fields(section)...)
+		if err == nil && !strings.Contains(v.(string), text) {
+			err = fmt.Errorf("%s of %s has no %q:\n%s", section, addr, text, v)
 		}
-	}
-	require.Fail(t, "no such field", field)
-	return 0
+		return err
+	})
 }
 
-// stall stops a process and lets it go on at the end of the test.
-func stall(t *testing.T, pid int) {
-	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
-	t.Cleanup(func() { syscall.Kill(pid, syscall.SIGCONT) })
+// info gives the numbers of INFO.
+func info(t testing.TB, port int) func(field string) int64 {
+	t.Helper()
+	text := redis(t, port, "INFO", "all").(string)
+	return func(field string) int64 {
+		t.Helper()
+		found := regexp.MustCompile(`(?m)^` + field + `:(\d+)`).FindStringSubmatch(text)
+		require.NotNil(t, found, field)
+		n, err := strconv.ParseInt(found[1], 10, 64)
+		require.NoError(t, err)
+		return n
+	}
 }
 
 // script is a server that answers each command as f says; "" closes the connection.
@@ -113,26 +188,72 @@ func script(t *testing.T, f func(words []string) string) (port int) {
 			if err != nil {
 				return
 			}
-			go func() {
-				defer conn.Close()
-				for in := newReader(conn); ; {
-					v, err := in.any()
-					if err != nil {
-						return
-					}
-					var words []string
-					for _, w := range v.([]any) {
-						words = append(words, w.(string))
-					}
-					answer := f(words)
-					if _, err := conn.Write([]byte(answer)); err != nil || answer == "" {
-						return
-					}
-				}
-			}()
+			go serve(conn, 0, f)
 		}
 	}()
 	return l.Addr().(*net.TCPAddr).Port
+}
+
+// silence is no answer, ever.
+const silence = "silence"
+
+// serve answers each command as f says, in order and a latency after it came; "" closes the connection.
+func serve(conn net.Conn, latency time.Duration, f func(words []string) string) {
+	defer conn.Close()
+	type due struct {
+		at   time.Time
+		text string
+	}
+	answers := make(chan due, 1<<12)
+	defer close(answers)
+	go func() {
+		for a := range answers {
+			if a.text == "" {
+				conn.Close()
+			}
+			time.Sleep(time.Until(a.at))
+			conn.Write([]byte(a.text))
+		}
+	}()
+	for in := newReader(conn); ; {
+		v, err := in.any()
+		if err != nil {
+			return
+		}
+		var words []string
+		for _, w := range v.([]any) {
+			words = append(words, w.(string))
+		}
+		if text := f(words); text != silence {
+			answers <- due{time.Now().Add(latency), text}
+		}
+	}
+}
+
+// virtual is a load in virtual time, on connections in memory; a server takes the latency for each answer.
+func virtual(t *testing.T, args string, latency time.Duration, f func(words []string) string) (o *outcome) {
+	t.Helper()
+	o = &outcome{file: filepath.Join(t.TempDir(), "out.json")}
+	synctest.Test(t, func(t *testing.T) {
+		cfg, err := parse(append(strings.Fields(args), "--json-out-file", o.file))
+		require.NoError(t, err)
+		cfg.dial = func(context.Context, string, string) (net.Conn, error) {
+			if f == nil {
+				return nil, &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+			}
+			ours, its := net.Pipe()
+			go serve(its, latency, f)
+			return ours, nil
+		}
+		var out counter
+		var progress bytes.Buffer
+		began := time.Now()
+		o.code = cfg.run(t.Context(), &out, &progress)
+		o.took = time.Since(began)
+		o.table, o.progress, o.writes = out.String(), progress.String(), out.writes
+	})
+	o.read(t)
+	return o
 }
 
 // twoShards are two scripted nodes; the slots from border on are the second's.
@@ -169,18 +290,19 @@ func twoShards(t *testing.T, border *atomic.Int64) (ports [2]int, keys [2]*atomi
 	return ports, keys
 }
 
-// realCluster is two servers with half of the slots each.
+// realCluster is two servers with half of the slots each. A node also listens on its port + 10000.
 func realCluster(t testing.TB) (a, b int) {
-	args := []string{"--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", "--cluster-node-timeout", "2000"}
-	a, _ = redisServer(t, args...)
-	b, _ = redisServer(t, args...)
+	node := func() int {
+		port := freePort(t, beside{"127.0.0.1", 10000})
+		startRedis(t, "127.0.0.1", port, "--cluster-enabled", "yes", "--cluster-announce-ip", "127.0.0.1", "--cluster-node-timeout", "60000")
+		return port
+	}
+	a, b = node(), node()
 	redis(t, a, "CLUSTER", "ADDSLOTSRANGE", "0", "8191")
 	redis(t, b, "CLUSTER", "ADDSLOTSRANGE", "8192", "16383")
 	redis(t, a, "CLUSTER", "MEET", "127.0.0.1", fmt.Sprint(b))
 	for _, port := range []int{a, b} {
-		require.Eventually(t, func() bool {
-			return strings.Contains(redis(t, port, "CLUSTER", "INFO").(string), "cluster_state:ok")
-		}, 30*time.Second, 50*time.Millisecond)
+		reports(t, address(port), "CLUSTER INFO", "cluster_state:ok")
 	}
 	return a, b
 }

@@ -3,6 +3,7 @@ package loadgen
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,7 +14,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/stretchr/testify/require"
@@ -30,7 +30,7 @@ type job struct {
 	tmp  string
 	mu   sync.Mutex
 	out  bytes.Buffer
-	done chan error
+	done chan struct{}
 }
 
 func (j *job) Write(b []byte) (int, error) {
@@ -49,29 +49,60 @@ func (j *job) log() string {
 func task(t *testing.T, shell, tools string, env []string, args ...string) *job {
 	text, err := os.ReadFile(wrapper)
 	require.NoError(t, err)
-	j := &job{t: t, tmp: t.TempDir(), done: make(chan error, 1)}
+	j := &job{t: t, tmp: t.TempDir(), done: make(chan struct{})}
 	j.cmd = exec.Command(shell, append([]string{"-c", string(text), "memtier"}, args...)...)
 	j.cmd.Env = append([]string{"PATH=" + tools + ":" + os.Getenv("PATH"), "TMPDIR=" + j.tmp, "RUN=2026-11-23T03-08-09Z",
 		"ECS_CONTAINER_METADATA_URI_V4=http://169.254.170.2/v4/0123456789abcdef0123456789abcdef-4242"}, env...)
 	j.cmd.Stdout, j.cmd.Stderr = j, j
 	j.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that the test can see what is left
 	require.NoError(t, j.cmd.Start())
-	go func() { j.done <- j.cmd.Wait() }()
-	t.Cleanup(func() { syscall.Kill(-j.cmd.Process.Pid, syscall.SIGKILL) })
+	go func() { j.cmd.Wait(); close(j.done) }()
+	t.Cleanup(func() { syscall.Kill(-j.cmd.Process.Pid, syscall.SIGKILL); <-j.done })
 	return j
 }
 
 // until waits for a pattern in the log.
-func (j *job) until(pattern string) string {
+func (j *job) until(pattern string) (found string) {
 	j.t.Helper()
 	want := regexp.MustCompile(pattern)
-	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if line := want.FindString(j.log()); line != "" {
-			return line
+	eventually(j.t, func() error {
+		ended := j.ended()
+		if found = want.FindString(j.log()); found == "" {
+			require.False(j.t, ended, "it ended without %s\n%s", pattern, j.log())
+			return fmt.Errorf("not in the log: %s\n%s", pattern, j.log())
 		}
+		return nil
+	})
+	return found
+}
+
+func (j *job) ended() bool {
+	select {
+	case <-j.done:
+		return true
+	default:
+		return false
 	}
-	require.Fail(j.t, "not in the log", "%s\n%s", pattern, j.log())
-	return ""
+}
+
+// lingers sees the wrapper wait and wait, which it does not do while a load runs: another task would take its place if it ended.
+func (j *job) lingers(naps func() int) {
+	j.t.Helper()
+	j.naps(naps, 3)
+	require.False(j.t, j.ended(), j.log())
+}
+
+// naps waits until the wrapper has slept n more times.
+func (j *job) naps(naps func() int, n int) {
+	j.t.Helper()
+	before := naps()
+	eventually(j.t, func() error {
+		if slept := naps() - before; slept < n {
+			require.False(j.t, j.ended(), "it ended\n%s", j.log())
+			return fmt.Errorf("it slept %d times:\n%s", slept, j.log())
+		}
+		return nil
+	})
 }
 
 // terminate sends SIGTERM to the wrapper alone, as Fargate does.
@@ -80,12 +111,15 @@ func (j *job) terminate() { j.cmd.Process.Signal(syscall.SIGTERM) }
 // exit waits for the end and checks that nothing is left: no process, no file.
 func (j *job) exit() int {
 	j.t.Helper()
-	select {
-	case <-j.done:
-	case <-time.After(60 * time.Second):
-		require.Fail(j.t, "the wrapper does not end", j.log())
-	}
-	require.Eventually(j.t, func() bool { return syscall.Kill(-j.cmd.Process.Pid, 0) == syscall.ESRCH }, 5*time.Second, 20*time.Millisecond, "processes are left")
+	eventually(j.t, func() error {
+		if !j.ended() {
+			return fmt.Errorf("the wrapper does not end:\n%s", j.log())
+		}
+		if syscall.Kill(-j.cmd.Process.Pid, 0) != syscall.ESRCH {
+			return errors.New("processes are left")
+		}
+		return nil
+	})
 	left, err := os.ReadDir(j.tmp)
 	require.NoError(j.t, err)
 	require.Empty(j.t, left)
@@ -124,23 +158,35 @@ esac
 	return dir
 }
 
-// hurry makes the pauses between the tries of the probe short.
-func hurry(t *testing.T, dir string) {
+// hurry makes the wrapper's pauses short, and counts them.
+func hurry(t *testing.T, dir string) (naps func() int) {
 	real, err := exec.LookPath("sleep")
 	require.NoError(t, err)
-	tool(t, dir, "sleep", `[ "$1" != 2 ] || set -- 0.05; exec `+real+` "$@"`)
+	file := filepath.Join(t.TempDir(), "naps")
+	tool(t, dir, "sleep", `case $1 in 1 | 2) echo >>`+file+`; set -- 0.05 ;; esac; exec `+real+` "$@"`)
+	return func() int {
+		b, _ := os.ReadFile(file)
+		return len(b)
+	}
+}
+
+// untilThere waits for a file.
+func untilThere(t *testing.T, file string) {
+	t.Helper()
+	eventually(t, func() error { _, err := os.Stat(file); return err })
 }
 
 func TestWrapperHappyPath(t *testing.T) {
 	shells(t, func(t *testing.T, shell string) {
 		s, port := mini(t)
 		s.RequireAuth("top-secret")
-		j := task(t, shell, generatorDir(t), []string{"CACHE_AUTH_TOKEN=top-secret"}, "--server=127.0.0.1", "--port", fmt.Sprint(port), "--threads=1", "--clients=2", "--test-time=3", "--ratio=1:3", "--key-maximum=100")
+		tools := generatorDir(t)
+		naps := hurry(t, tools)
+		j := task(t, shell, tools, []string{"CACHE_AUTH_TOKEN=top-secret"}, "--server=127.0.0.1", "--port", fmt.Sprint(port), "--threads=1", "--clients=2", "--test-time=3", "--ratio=1:3", "--key-maximum=100")
 		j.until(`(?m)^load: finished exit=0 ok$`)
 		log := j.log()
 		require.True(t, strings.HasPrefix(log, `load: run=2026-11-23T03-08-09Z task=0123456789abcdef0123456789abcdef generator="`+version+"\"\nload: ready\n"), log)
-		require.Regexp(t, `(?m)^\[RUN #1 \d+%, +1 secs\] .* msec latency$`, log)
-		require.Regexp(t, `(?m)^\[RUN #1 \d+%, +2 secs\] .* msec latency$`, log)
+		require.Regexp(t, `(?m)^\[RUN #1 \d+%, +\d+ secs\] .* msec latency\n\[RUN #1 \d+%, +\d+ secs\] .* msec latency$`, log, "a line each")
 		require.Regexp(t, `(?m)^ALL STATS\n=+\nType .*\n-+\nSets .*\nGets .*\nWaits .*\nTotals +[1-9]`, log)
 		require.NotContains(t, log, "top-secret")
 		for _, k := range s.Keys() {
@@ -153,11 +199,7 @@ func TestWrapperHappyPath(t *testing.T) {
 		require.NoError(t, err)
 		require.Positive(t, h.TotalCount())
 
-		select { // the service must not see an end and load again
-		case <-j.done:
-			require.Fail(t, "the wrapper ended by itself", log)
-		case <-time.After(500 * time.Millisecond):
-		}
+		j.lingers(naps)
 		j.terminate()
 		require.Zero(t, j.exit())
 	})
@@ -167,20 +209,45 @@ func TestWrapperTermMidRun(t *testing.T) {
 	shells(t, func(t *testing.T, shell string) {
 		_, port := mini(t)
 		j := task(t, shell, generatorDir(t), nil, "--server=127.0.0.1", fmt.Sprintf("--port=%d", port), "--threads=1", "--clients=1", "--test-time=3000")
-		j.until(`(?m)^\[RUN .*latency$`)
+		j.until(underWay)
 		j.terminate()
 		require.Zero(t, j.exit())
 		require.Regexp(t, `(?s)Interrupted by user.*\nTotals +[1-9].*\nload: finished exit=0 ok\n$`, j.log())
 	})
 }
 
+// underWay is a load that has made operations.
+const underWay = `(?m)^\[RUN #1 \d+%, .*: +[1-9]\d* ops,.*latency$`
+
 func TestWrapperTermDuringProbe(t *testing.T) {
+	real, err := exec.LookPath("timeout")
+	require.NoError(t, err)
 	shells(t, func(t *testing.T, shell string) {
-		j := task(t, shell, generatorDir(t), nil, "--server=127.0.0.1", fmt.Sprintf("--port=%d", freePort(t)), "--test-time=3000")
-		j.until(`load: run=`)
+		dir := t.TempDir()
+		tool(t, dir, "memtier_benchmark", `[ "$*" != --version ] || exit 0; : >`+dir+`/hangs; exec sleep 3600`)
+		tool(t, dir, "timeout", `[ "$1 $2 $3 $4" = "--foreground -k 2 8" ] || exit 1; shift 4; exec `+real+` --foreground -k 2 3600 "$@"`)
+		j := task(t, shell, dir, nil, "--test-time=3000")
+		untilThere(t, dir+"/hangs")
 		j.terminate()
 		require.Equal(t, 1, j.exit())
 		require.Contains(t, j.log(), "load: failed: told to stop before the load")
+	})
+}
+
+// A load that is slow to start is not interrupted before it can be: INT would kill it without its table, or be lost.
+func TestWrapperTermAsTheLoadStarts(t *testing.T) {
+	shells(t, func(t *testing.T, shell string) {
+		started, goes := filepath.Join(t.TempDir(), "started"), filepath.Join(t.TempDir(), "goes")
+		dir := fake(t, `: >`+started+`; while [ ! -e `+goes+` ]; do sleep 0.05; done
+trap 'printf "Totals  5.00 \n"; exit 0' INT; echo '[RUN #1] Preparing benchmark client...' >&2; while :; do sleep 0.05; done`)
+		naps := hurry(t, dir)
+		j := task(t, shell, dir, nil, "--test-time=3000")
+		untilThere(t, started)
+		j.terminate()
+		j.naps(naps, 2)
+		require.NoError(t, os.WriteFile(goes, nil, 0o600))
+		require.Zero(t, j.exit())
+		require.Regexp(t, `\nTotals  5.00 \nload: finished exit=0 ok\n$`, j.log())
 	})
 }
 
@@ -262,13 +329,13 @@ func TestWrapperJudges(t *testing.T) {
 	}
 }
 
-// TestWrapperWatchdogs lets a minute be a second by a timeout of its own.
+// TestWrapperWatchdogs shortens the minute by a timeout of its own. Its time is up when it gets ALRM, once it sleeps.
 func TestWrapperWatchdogs(t *testing.T) {
 	real, err := exec.LookPath("timeout")
 	require.NoError(t, err)
-	clock := func(t *testing.T, dir, limit string) {
+	clock := func(t *testing.T, dir string) {
 		tool(t, dir, "timeout", `case "$*" in
-"--foreground -s INT -k 60 3060 "*) shift 6; exec `+real+` --foreground -s INT -k 1 `+limit+` "$@" ;;
+"--foreground -s INT -k 60 3060 "*) shift 6; exec `+real+` --foreground -s INT -k 0.2 1000 "$@" ;;
 "--foreground -k 2 8 "*) exec `+real+` "$@" ;;
 *) echo "unexpected: timeout $*" ;;
 esac`)
@@ -277,7 +344,7 @@ esac`)
 	t.Run("ignores INT after TERM", func(t *testing.T) {
 		shells(t, func(t *testing.T, shell string) {
 			dir := fake(t, hangs)
-			clock(t, dir, "1000")
+			clock(t, dir)
 			j := task(t, shell, dir, nil, "--test-time=3000")
 			j.until(`secs\] x`)
 			j.terminate()
@@ -287,8 +354,8 @@ esac`)
 	})
 	t.Run("runs on after its time", func(t *testing.T) {
 		shells(t, func(t *testing.T, shell string) {
-			dir := fake(t, `trap 'printf "Totals  5.00 \n"; exit 0' INT; printf '[RUN #1 1%%,   1 secs] x\r' >&2; while :; do sleep 0.1; done`)
-			clock(t, dir, "1")
+			dir := fake(t, `trap 'printf "Totals  5.00 \n"; exit 0' INT; printf '[RUN #1 1%%,   1 secs] x\r' >&2; until grep -q 'State:.S' /proc/$PPID/status; do :; done; kill -ALRM $PPID; while :; do sleep 0.1; done`)
+			clock(t, dir)
 			j := task(t, shell, dir, nil, "--test-time=3000")
 			j.until(`load: finished exit=124 invalid: ran on after its test time`)
 			require.Contains(t, j.log(), "Totals  5.00")

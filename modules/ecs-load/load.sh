@@ -6,9 +6,14 @@
 # No fixed path, for several tasks may share a machine. Works as PID 1, in dash and in bash.
 set -u; umask 077
 dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT || exit 1
-pid='' stopping=''
-# On INT memtier prints its table; TERM just kills it. A second later, for what starts in the background ignores INT at first.
-interrupt() { [ -z "$pid" ] || { sleep 1; kill -INT "$pid" 2>/dev/null; }; }
+pid='' signal=TERM stopping=''
+# TERM kills memtier; on INT it prints its table, once it has spoken: before that, INT would kill it or be lost, for what starts in the
+# background ignores INT. https://pubs.opengroup.org/onlinepubs/9699919799/utilities/V3_chap02.html#tag_18_11
+interrupt() {
+  [ -n "$pid" ] || return 0
+  while [ "$signal" = INT ] && [ ! -e "$dir/spoken" ]; do sleep 1; done
+  kill -"$signal" "$pid" 2>/dev/null
+}
 trap 'stopping=1; interrupt' TERM INT
 fail() { echo "load: failed: $*"; exit 1; }
 linger() { while [ -z "$stopping" ]; do sleep 1; done; } # the service would start an ended task again, and all of this with it
@@ -49,6 +54,7 @@ while [ -z "$stopping" ]; do # the same connection and log-in, real commands, bu
   # shellcheck disable=SC2086 # two words
   timeout --foreground -k 2 8 memtier_benchmark "$@" --threads=1 --clients=1 --pipeline=1 $probe >"$dir/table" 2>"$dir/words" &
   pid=$! && await "$pid"
+  pid=''
   words=$(tr '\r' '\n' <"$dir/words" | grep -i 'error\|dropped\|failed\|option' | head -n 1)
   [ -n "$words" ] || ! loaded "$dir/table" || break
   [ "$try" -lt 3 ] || fail "no command succeeded on $server:$port in $try tries: ${words:-memtier hung}; check the cache's security groups, auth token and TLS, and the load's flags"
@@ -68,7 +74,7 @@ pump() {
     errors=0 last=''
     while IFS= read -r line; do
       case $line in
-      '[RUN #'*) ;;
+      '[RUN #'*) : >"$dir/spoken" ;;
       Totals*) printf '%s\n' "$line" >"$dir/totals" ;;
       *[Ee]rror* | *dropped* | *[Ff]ailed* | *Restarting*)
         errors=$((errors + 1)) previous=$last last=$line
@@ -77,14 +83,16 @@ pump() {
       esac
       printf '%s\n' "$line"
     done
+    : >"$dir/spoken" # all it will ever say
     echo "$errors" >"$dir/errors"
   }
 }
 # load SECONDS TABLE ARGS...: memtier, its words in the log and its table in a file; sets exit and took. INT after SECONDS (0: never),
 # KILL a minute after any INT, also ours: a memtier that hangs ignores INT, and Fargate kills this task 120 s after TERM.
 load() {
-  limit=$1 table=$2 begun=$(date +%s)
+  limit=$1 table=$2 begun=$(date +%s) signal=INT
   shift 2
+  rm -f "$dir/spoken"
   pump &
   pump=$!
   timeout --foreground -s INT -k 60 "$limit" memtier_benchmark "$@" >"$table" 2>"$dir/log" &
