@@ -298,8 +298,7 @@ func TestReconnectKeepsWhatWasMeasured(t *testing.T) {
 
 func TestTLS(t *testing.T) {
 	serverSide, ca := certificate(t)
-	port, stop := tlsMini(t, serverSide)
-	defer stop()
+	_, port := tlsMini(t, serverSide)
 	for args, want := range map[string]string{
 		"--tls --cacert " + ca:    "",
 		"--tls --tls-skip-verify": "",

@@ -91,9 +91,7 @@ func TestPrefill(t *testing.T) {
 					serverSide, ca := certificate(t)
 					pem, err := os.ReadFile(ca)
 					require.NoError(t, err)
-					s.Close()
-					require.NoError(t, s.StartTLS(serverSide))
-					port = s.Server().Addr().Port
+					s, port = tlsMini(t, serverSide)
 					env = append(env, "CA_PEM="+string(pem))
 				}
 				if tc.env != nil {

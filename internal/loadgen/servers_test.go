@@ -321,8 +321,9 @@ func certificate(t *testing.T) (*tls.Config, string) {
 }
 
 // tlsMini is a miniredis behind TLS.
-func tlsMini(t *testing.T, c *tls.Config) (port int, stop func()) {
+func tlsMini(t *testing.T, c *tls.Config) (*miniredis.Miniredis, int) {
 	s := miniredis.NewMiniRedis()
 	require.NoError(t, s.StartTLS(c))
-	return s.Server().Addr().Port, s.Close
+	t.Cleanup(s.Close)
+	return s, s.Server().Addr().Port
 }
