@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -104,12 +105,16 @@ func TestLoadIsWaitedFor(t *testing.T) {
 // The operations of a prefill are not the load's, and one that failed leaves tasks that run and will never load.
 func TestLoadThatPrefillsIsWaitedFor(t *testing.T) {
 	const record = "[RUN #1 5%,   1 secs]  2 threads  8 conns:        4094 ops,    4031 (avg:    4031) ops/sec, 1KB/sec"
-	wait := func(last string) error {
-		p, s := stackOf(t, under(time.Time{}, time.Time{}, "", 1, event("a", "load: ready"), event("a", "load: prefill keys=1000 bytes=256000"), event("a", record), event("a", last)))
-		s.config.Settings = json.RawMessage(`{"load":{"prefill":{"minutes":7}}}`)
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		defer cancel()
-		return p.waitLoad(ctx, s, aRun)
+	wait := func(last string) (err error) {
+		synctest.Test(t, func(t *testing.T) {
+			p, s := stackOf(t, under(time.Time{}, time.Time{}, "", 1, event("a", "load: ready"), event("a", "load: prefill keys=1000 bytes=256000"), event("a", record), event("a", last)))
+			p.Pause = time.Minute
+			s.config.Settings = json.RawMessage(`{"load":{"prefill":{"minutes":7}}}`)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			err = p.waitLoad(ctx, s, aRun)
+		})
+		return err
 	}
 	require.ErrorIs(t, wait(record), context.DeadlineExceeded)
 	require.NoError(t, wait("load: prefilled keys=1000 of 1000 seconds=1"))

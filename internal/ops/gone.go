@@ -20,7 +20,7 @@ import (
 // AWS may carry a creation out and its answer be lost: then the resource is there, and Terraform's state does not know it.
 
 // cacheLimit is how long a cache may take to be gone: as long as the provider would wait.
-var cacheLimit = 45 * time.Minute
+const cacheLimit = 45 * time.Minute
 
 // unknownCache sees to it that no cache is in Terraform's way: one that is being deleted is waited out, because the provider does not retry
 // CacheSubnetGroupInUse, and one that this stack made but its state does not know is deleted. The state has to know the run's guard, which is

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -83,13 +84,15 @@ func TestCacheThatTheStateDoesNotKnow(t *testing.T) {
 }
 
 func TestCacheThatDoesNotGo(t *testing.T) {
-	before := cacheLimit
-	t.Cleanup(func() { cacheLimit = before })
-	cacheLimit = 500 * time.Millisecond
+	synctest.Test(t, cacheThatDoesNotGo)
+}
+
+func cacheThatDoesNotGo(t *testing.T) {
 	var calls []string
 	p, s := stackOf(t, caches("", &calls, "deleting"))
+	p.Pause = time.Minute
 	err := p.cacheGone(t.Context(), s, false)
-	require.ErrorContains(t, err, "the cache n is still deleting after")
+	require.ErrorContains(t, err, "the cache n is still deleting after 46m0s")
 	require.ErrorContains(t, err, "aws elasticache describe-events --source-identifier n --source-type replication-group")
 	require.Contains(t, p.Out.(*bytes.Buffer).String(), "the cache n is deleting: waiting until it is gone")
 	require.NotContains(t, calls, "DeleteReplicationGroup")

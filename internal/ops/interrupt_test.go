@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -21,7 +22,7 @@ func notify() chan os.Signal {
 	return signals
 }
 
-// ending is a second after the first signal: time for a second one, which must not come.
+// ending is a second after the last signal: time for a second one, which must not come.
 func ending(count int) <-chan time.Time {
 	if count == 0 {
 		return nil
@@ -29,17 +30,47 @@ func ending(count int) <-chan time.Time {
 	return time.After(time.Second)
 }
 
+// patience ends a test that hangs: far more than anything here takes, on any machine.
+const patience = 5 * time.Minute
+
+// eventually waits until look finds nothing amiss; if that never happens, the test fails with what it found last.
+func eventually(t *testing.T, look func() error) {
+	t.Helper()
+	end := time.Now().Add(patience)
+	err := look()
+	for ; err != nil && time.Now().Before(end); err = look() {
+		time.Sleep(20 * time.Millisecond)
+	}
+	require.NoError(t, err, "after %s", patience)
+}
+
+// has waits until a file has a text.
+func has(t *testing.T, file, text string) {
+	t.Helper()
+	eventually(t, func() error {
+		content, err := os.ReadFile(file)
+		if err == nil && !strings.Contains(string(content), text) {
+			err = fmt.Errorf("%s has no %q: %q", file, text, content)
+		}
+		return err
+	})
+}
+
 // A process tree as `go tool mage TARGET` has it: however it is ended, the command's child gets exactly one SIGINT, and is waited for.
 func TestEndOfTheProcessAbove(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
-	for name, end := range map[string]func(t *testing.T, top *os.Process, mage int){
-		"SIGINT to the group":   func(t *testing.T, top *os.Process, _ int) { require.NoError(t, syscall.Kill(-top.Pid, syscall.SIGINT)) },
-		"SIGTERM to the top":    func(t *testing.T, top *os.Process, _ int) { require.NoError(t, top.Signal(syscall.SIGTERM)) },
-		"SIGKILL to the top":    func(t *testing.T, top *os.Process, _ int) { require.NoError(t, top.Kill()) },
-		"SIGKILL in the middle": func(t *testing.T, _ *os.Process, mage int) { require.NoError(t, syscall.Kill(mage, syscall.SIGKILL)) },
-		"Ctrl-C pressed thrice": func(t *testing.T, top *os.Process, _ int) { interruptThrice(t, top.Pid) },
-		"SIGTERM to the command": func(t *testing.T, _ *os.Process, mage int) {
+	for name, end := range map[string]func(t *testing.T, dir string, top *os.Process, mage int){
+		"SIGINT to the group": func(t *testing.T, _ string, top *os.Process, _ int) {
+			require.NoError(t, syscall.Kill(-top.Pid, syscall.SIGINT))
+		},
+		"SIGTERM to the top": func(t *testing.T, _ string, top *os.Process, _ int) { require.NoError(t, top.Signal(syscall.SIGTERM)) },
+		"SIGKILL to the top": func(t *testing.T, _ string, top *os.Process, _ int) { require.NoError(t, top.Kill()) },
+		"SIGKILL in the middle": func(t *testing.T, _ string, _ *os.Process, mage int) {
+			require.NoError(t, syscall.Kill(mage, syscall.SIGKILL))
+		},
+		"Ctrl-C pressed thrice": func(t *testing.T, dir string, top *os.Process, _ int) { interruptThrice(t, dir, top.Pid) },
+		"SIGTERM to the command": func(t *testing.T, _ string, _ *os.Process, mage int) {
 			require.NoError(t, syscall.Kill(childOf(t, mage), syscall.SIGTERM))
 		},
 	} {
@@ -47,7 +78,7 @@ func TestEndOfTheProcessAbove(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			for _, role := range []string{"go", "mage", "target", "child"} {
-				copyFile(t, self, filepath.Join(dir, role))
+				place(t, self, filepath.Join(dir, role))
 			}
 			top := exec.Command(filepath.Join(dir, "go"))
 			top.Env = append(os.Environ(), "TEST_ROLE=go", "TEST_DIR="+dir)
@@ -55,22 +86,30 @@ func TestEndOfTheProcessAbove(t *testing.T) {
 			require.NoError(t, top.Start())
 			child := pidIn(t, filepath.Join(dir, "child.pid"))
 			mage := pidIn(t, filepath.Join(dir, "mage.pid"))
-			end(t, top.Process, mage)
+			end(t, dir, top.Process, mage)
 			_ = top.Wait()
-			require.Eventually(t, func() bool { return exists(filepath.Join(dir, "target.end")) }, 20*time.Second, 20*time.Millisecond)
+			has(t, filepath.Join(dir, "target.end"), "interrupted")
 			require.Equal(t, "1", read(t, filepath.Join(dir, "child.end")), "SIGINTs that the child got")
-			require.Contains(t, read(t, filepath.Join(dir, "target.end")), "interrupted")
 			_, _, alive := stat(child)
 			require.False(t, alive, "the child is waited for")
 		})
 	}
 }
 
-func interruptThrice(t *testing.T, group int) {
-	for range 3 {
+// interruptThrice presses Ctrl-C again when the last one has had its effect. The child does not end meanwhile.
+func interruptThrice(t *testing.T, dir string, group int) {
+	stay := filepath.Join(dir, "child.stay")
+	require.NoError(t, os.WriteFile(stay, nil, 0o644))
+	const still = "still ending what runs; another interrupt would make Terraform lose its state\n"
+	for i := range 3 {
 		require.NoError(t, syscall.Kill(-group, syscall.SIGINT))
-		time.Sleep(50 * time.Millisecond)
+		if i == 0 {
+			has(t, filepath.Join(dir, "child.interrupted"), "")
+		} else {
+			has(t, filepath.Join(dir, "target.said"), strings.Repeat(still, i))
+		}
 	}
+	require.NoError(t, os.Remove(stay))
 }
 
 // childOf is the one child of a process.
@@ -89,11 +128,13 @@ func childOf(t *testing.T, pid int) int {
 }
 
 func pidIn(t *testing.T, file string) (pid int) {
-	require.Eventually(t, func() bool {
-		text, _ := os.ReadFile(file)
-		pid, _ = strconv.Atoi(string(text))
-		return pid > 0
-	}, 20*time.Second, 20*time.Millisecond, file)
+	eventually(t, func() error {
+		text, err := os.ReadFile(file)
+		if err == nil {
+			pid, err = strconv.Atoi(string(text))
+		}
+		return err
+	})
 	return pid
 }
 
@@ -104,7 +145,11 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
-func copyFile(t *testing.T, from, to string) {
+// place puts a program where its path is to: by a link that /proc shows under that name, or by a copy.
+func place(t *testing.T, from, to string) {
+	if os.Link(from, to) == nil {
+		return
+	}
 	in, err := os.Open(from)
 	require.NoError(t, err)
 	defer in.Close()

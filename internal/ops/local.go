@@ -203,7 +203,7 @@ func (w *world) script(p *Project, values map[string]any) string {
 
 // waitRun shows the load until its schedule stops it, and waits for the manifest.
 func (p *Project) waitRun(ctx context.Context, d *deployed) (*export.Manifest, error) {
-	limit := d.stopsAt.Add(5 * time.Minute)
+	limit := d.stopsAt.Add(exportLimit)
 	whole := time.Duration(d.inputs.Minutes) * time.Minute
 	shown := p.step("running")
 	defer func() { shown.end() }()
@@ -222,7 +222,7 @@ func (p *Project) waitRun(ctx context.Context, d *deployed) (*export.Manifest, e
 		}
 		now := time.Now()
 		if now.After(limit) {
-			return nil, fmt.Errorf("run %s is not exported 5 minutes after its stop (%s)\n%s", d.run.Run, d.stack.progress(ctx), d.stack.trouble(ctx))
+			return nil, fmt.Errorf("run %s is not exported %s after its stop (%s)\n%s", d.run.Run, page.Duration(exportLimit), d.stack.progress(ctx), d.stack.trouble(ctx))
 		}
 		if now.After(d.stopsAt) {
 			if !stopping {

@@ -49,27 +49,35 @@ func play(role string) int {
 		next := map[string]string{"go": "mage", "mage": "target"}[role]
 		c := exec.Command(filepath.Join(dir, next))
 		c.Env = append(os.Environ(), "TEST_ROLE="+next)
-		if os.WriteFile(filepath.Join(dir, role+".pid"), pid, 0o644) != nil || c.Run() != nil {
+		if replaceFile(filepath.Join(dir, role+".pid"), pid, 0o644) != nil || c.Run() != nil {
 			return 1
 		}
 	case "target": // a command with a child that ends on SIGINT only
-		ctx, stop := interruptible(os.Stderr)
+		said, err := os.Create(filepath.Join(dir, "target.said"))
+		if err != nil {
+			return 1
+		}
+		ctx, stop := interruptible(said)
 		defer stop()
 		c := exec.CommandContext(ctx, filepath.Join(dir, "child"))
 		c.Env = append(os.Environ(), "TEST_ROLE=child")
 		_ = runChild(c, 0)
-		_ = os.WriteFile(filepath.Join(dir, "target.end"), []byte(fmt.Sprint(context.Cause(ctx))), 0o644)
+		_ = replaceFile(filepath.Join(dir, "target.end"), []byte(fmt.Sprint(context.Cause(ctx))), 0o644)
 	case "child":
 		count := 0
 		signals := notify()
-		_ = os.WriteFile(filepath.Join(dir, "child.pid"), pid, 0o644)
-		for limit := time.After(time.Minute); ; {
+		_ = replaceFile(filepath.Join(dir, "child.pid"), pid, 0o644)
+		for limit := time.After(patience); ; {
 			select {
 			case <-limit:
 				return 1
 			case <-signals:
 				count++
+				_ = os.WriteFile(filepath.Join(dir, "child.interrupted"), nil, 0o644)
 			case <-ending(count):
+				if exists(filepath.Join(dir, "child.stay")) {
+					continue
+				}
 				_ = os.WriteFile(filepath.Join(dir, "child.end"), []byte(strconv.Itoa(count)), 0o644)
 				return 0
 			}

@@ -76,21 +76,32 @@ func (m mirrors) find(ctx context.Context) (file, note string, err error) {
 			return file, "from " + dir, nil // Terraform looks there by itself
 		}
 	}
+	addOns, _ := filepath.Glob(filepath.Join(m.addOns, "*"))
+	mirror, version := "", ""
+	for _, dir := range append(addOns, looked...) { // for OpenTofu, those of the other registry may be among the implied ones
+		if v := m.holds(dir, terraformHost); version == "" && v != "" && (!m.tofu || exists(m.leaf(dir, terraformHost, v))) {
+			mirror, version = dir, v
+		}
+	}
+	// A slow registry is no reason to give up; a mirror that stands in for it is, sooner than Terraform would (10 s).
+	limit := 30 * time.Second
+	if version != "" {
+		limit = 5 * time.Second
+	}
+	asking, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	registry := "https://" + m.host()
-	if m.answers(ctx, registry+"/.well-known/terraform.json") {
+	if m.answers(asking, registry+"/.well-known/terraform.json") {
 		return file, "", nil
 	}
-	if err := ctx.Err(); err != nil {
+	if ctx.Err() != nil {
 		return "", "", context.Cause(ctx)
 	}
-	addOns, _ := filepath.Glob(filepath.Join(m.addOns, "*"))
-	for _, dir := range append(addOns, looked...) { // for OpenTofu, those of the other registry may be among the implied ones
-		if version := m.holds(dir, terraformHost); version != "" && (!m.tofu || exists(m.leaf(dir, terraformHost, version))) {
-			if file, err = m.write(own, dir, version); err != nil {
-				return "", "", err
-			}
-			return file, fmt.Sprintf("hashicorp/aws %s from the mirror %s (%s does not answer)", version, dir, m.host()), nil
+	if version != "" {
+		if file, err = m.write(own, mirror, version); err != nil {
+			return "", "", err
 		}
+		return file, fmt.Sprintf("hashicorp/aws %s from the mirror %s (%s does not answer)", version, mirror, m.host()), nil
 	}
 	return "", "", &NoProviderError{Registry: registry, Looked: append(looked, filepath.Join(m.addOns, "*"))}
 }
@@ -227,10 +238,8 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// answers tells whether a registry can be reached, within five seconds.
+// answers tells whether a registry can be reached.
 func answers(ctx context.Context, url string) bool {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return false

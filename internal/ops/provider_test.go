@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -44,6 +46,23 @@ func TestProviderFromTheRegistry(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, file+note)
 	require.Equal(t, "https://registry.terraform.io/.well-known/terraform.json", asked)
+}
+
+// A slow registry is waited for, unless a mirror can stand in for it.
+func TestProviderOfASlowRegistry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := somewhere(t)
+		m.answers = func(ctx context.Context, _ string) bool { return sleep(ctx, 9*time.Second) == nil }
+		file, note, err := m.find(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, file+note)
+		put(t, m.addOns, "tool/registry.terraform.io/hashicorp/aws/5.100.0/linux_amd64")
+		began := time.Now()
+		_, note, err = m.find(t.Context())
+		require.NoError(t, err)
+		require.Contains(t, note, "hashicorp/aws 5.100.0 from the mirror")
+		require.Equal(t, 5*time.Second, time.Since(began))
+	})
 }
 
 func TestProviderFromAnImpliedMirror(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
@@ -56,7 +57,7 @@ func (p *Project) finish(ctx context.Context, s *stack, run *shutdown.Event) err
 	if err := s.invoke(ctx, shutdown.Event{Action: shutdown.ActionStop, Run: run.Run}); err != nil {
 		return err
 	}
-	if err := p.waitManifest(ctx, s, run.Run, 20*time.Minute); err != nil {
+	if err := p.waitManifest(ctx, s, run.Run); err != nil {
 		return fmt.Errorf("%s: %w", refuse, err)
 	}
 	p.say("run %s is ended and exported", run.Run)
@@ -83,9 +84,13 @@ func lost(m *export.Manifest) string {
 	}
 }
 
+// exportLimit is how long the end of a run may take: one whole invocation of the Lambda (15 minutes), and what comes before and after. A person
+// who waits for longer wants to know why.
+const exportLimit = 20 * time.Minute
+
 // waitManifest waits until a run's manifest is complete, and shows how far it is.
-func (p *Project) waitManifest(ctx context.Context, s *stack, run string, limit time.Duration) error {
-	deadline := time.Now().Add(limit)
+func (p *Project) waitManifest(ctx context.Context, s *stack, run string) error {
+	deadline := time.Now().Add(exportLimit)
 	ending := p.step("ending run %s: stop the load, export, delete the cache", run)
 	defer ending.end()
 	for {
@@ -97,7 +102,7 @@ func (p *Project) waitManifest(ctx context.Context, s *stack, run string, limit 
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("it is not complete after %s; look at the log group /aws/lambda/%s", limit, s.lambda)
+			return fmt.Errorf("it is not complete after %s; look at the log group /aws/lambda/%s", page.Duration(exportLimit), s.lambda)
 		}
 		ending.at(-1, "%s", s.progress(ctx))
 		if err := sleep(ctx, min(p.pause(), 5*time.Second)); err != nil {

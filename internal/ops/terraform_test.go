@@ -107,7 +107,7 @@ func TestInterruptedTerraformIsWaitedFor(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("why")
 	terraform := &Terraform{Dir: dir, Out: &bytes.Buffer{}, Env: append(os.Environ(), "AT="+dir),
-		Bin: filepath.Join(fake(t, "terraform", "trap 'sleep 0.3; echo saved >$AT/state; exit 1' INT; echo >$AT/began; for i in $(seq 400); do sleep 0.05; done"), "terraform")}
+		Bin: filepath.Join(fake(t, "terraform", "trap 'sleep 0.3; echo saved >$AT/state; exit 1' INT; echo >$AT/began; while :; do sleep 0.05; done"), "terraform")}
 	go func() {
 		for !exists(filepath.Join(dir, "began")) {
 			time.Sleep(10 * time.Millisecond)

@@ -186,8 +186,8 @@ func (p *Project) startWorld(ctx context.Context, minutes int, period time.Durat
 		}
 	case <-ctx.Done():
 		err = context.Cause(ctx)
-	case <-time.After(time.Minute):
-		err = errors.New("it is not ready after a minute")
+	case <-time.After(hangs):
+		err = fmt.Errorf("it is not ready after %s", hangs)
 	}
 	if err != nil {
 		_ = w.end()
@@ -199,12 +199,15 @@ func (p *Project) startWorld(ctx context.Context, minutes int, period time.Durat
 	return w, nil
 }
 
-// end ends the embedded AWS and everything in it, within half a minute.
+// hangs is when a process of the embedded AWS is given up that neither ends nor says a word: on no machine does it take that long.
+const hangs = 2 * time.Minute
+
+// end ends the embedded AWS and everything in it.
 func (w *world) end() error {
 	_ = w.stdin.Close()
 	select {
 	case <-w.done:
-	case <-time.After(30 * time.Second):
+	case <-time.After(hangs):
 		_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL)
 		<-w.done
 		return fmt.Errorf("the embedded AWS did not end and was killed; see %s", w.log)
@@ -251,7 +254,7 @@ func (p *Project) in(w *world, values map[string]any) (*Project, error) {
 	for _, name := range slices.Sorted(maps.Keys(w.env(p))) {
 		inside.Env = append(inside.Env, name+"="+w.env(p)[name])
 	}
-	inside.Grace, inside.Pause, inside.TTY = 20*time.Second, time.Second, false
+	inside.Grace, inside.Pause, inside.TTY = hangs, time.Second, false
 	inside.AWS = func(context.Context, string) (aws.Config, error) {
 		return aws.Config{Region: w.hello.Region, BaseEndpoint: &w.hello.URL, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: w.hello.Env["AWS_ACCESS_KEY_ID"], SecretAccessKey: w.hello.Env["AWS_SECRET_ACCESS_KEY"]}, nil
