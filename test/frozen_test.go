@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -37,37 +36,53 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// jumper is a clock that runs with the machine's and can be set. Sleeps are real.
+// jumper is a clock that stands where it is set, or runs with the machine's until it is. Sleeps are real.
 type jumper struct {
 	account.SystemClock
-	mu     sync.Mutex
-	offset time.Duration
+	mu sync.Mutex
+	at time.Time // zero: the machine's
 }
 
 func (c *jumper) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Now().UTC().Add(c.offset)
+	if c.at.IsZero() {
+		return time.Now().UTC()
+	}
+	return c.at
+}
+
+func (c *jumper) set(t time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = t
 }
 
 func (c *jumper) pass(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.offset += d
+	c.at = c.at.Add(d)
 }
 
-func (c *jumper) set(t time.Time) { c.pass(t.Sub(c.Now())) }
+// leaper is the function's clock in such a world: when it sleeps, the world's time leaps, once processes have done what they were told. How long
+// that takes here is not how long it takes there.
+type leaper struct{ *frozen }
 
-// leaper is the function's clock in such a world: when it sleeps, the world's time leaps, and processes get a moment to follow.
-type leaper struct{ *jumper }
+func (c leaper) Now() time.Time { return c.clock.Now() }
 
 func (c leaper) Sleep(ctx context.Context, d time.Duration) error {
-	c.pass(d)
-	return c.jumper.Sleep(ctx, 10*time.Millisecond)
+	for limit := time.Now().Add(hanging); !c.Settled(); time.Sleep(time.Millisecond) {
+		if time.Now().After(limit) {
+			return fmt.Errorf("tasks or caches are still on their way after %s", hanging)
+		}
+	}
+	c.clock.pass(d)
+	return ctx.Err()
 }
 
 // A frozen world holds one stack at the planned end of its run: real services, a real cache and a real task, but metrics and logs that
-// were put there, whole, and do not change with the time. Its run begins in the hour after the next: deadlines lie in the future.
+// were put there, whole, and do not change with the time, which stands still but for leaps. Its run begins in the hour after the next: deadlines lie
+// in the future.
 type frozen struct {
 	*localaws.Server
 	t     testing.TB
@@ -210,36 +225,20 @@ func (w *frozen) build() {
 		require.NoError(t, err)
 	}
 	w.quiet()
-	w.eventually("the cache is available", func() bool { return w.cache() == "available" })
+	require.Equal(t, "available", w.cache())
+	require.EqualValues(t, 1, w.service().RunningCount)
 }
 
-func (w *frozen) eventually(what string, is func() bool) {
+// quiet waits until the world has done what it was told: a leap of the clock must not come between.
+func (w *frozen) quiet() {
 	w.t.Helper()
-	require.Eventually(w.t, is, 20*time.Second, 5*time.Millisecond, what)
-}
-
-// quiet waits until ECS has done what it was told: a leap of the clock must not come between.
-func (w *frozen) quiet() (running int32) {
-	w.t.Helper()
-	w.eventually("ECS is steady", func() bool {
+	eventually(w.t, "tasks and caches are where they are meant to be", func(context.Context) (bool, any, error) {
+		if w.Settled() {
+			return true, nil, nil
+		}
 		s := w.service()
-		running = s.RunningCount
-		return running == s.DesiredCount && s.PendingCount == 0 && !w.stopping()
+		return false, fmt.Sprintf("%d tasks of %d run, the cache is %q", s.RunningCount, s.DesiredCount, w.cache()), nil
 	})
-	return running
-}
-
-// stopping says whether a task is on its way to STOPPED.
-func (w *frozen) stopping() bool {
-	client := ecs.NewFromConfig(w.aws)
-	listed, err := client.ListTasks(context.Background(), &ecs.ListTasksInput{Cluster: aws.String("perf"), DesiredStatus: ecst.DesiredStatusStopped})
-	require.NoError(w.t, err)
-	if len(listed.TaskArns) == 0 {
-		return false
-	}
-	out, err := client.DescribeTasks(context.Background(), &ecs.DescribeTasksInput{Cluster: aws.String("perf"), Tasks: listed.TaskArns})
-	require.NoError(w.t, err)
-	return slices.ContainsFunc(out.Tasks, func(t ecst.Task) bool { return *t.LastStatus != "STOPPED" })
 }
 
 func (w *frozen) service() ecst.Service {
@@ -388,7 +387,7 @@ func (w *frozen) invoke(action, request string, c *caller) (answer shutdown.Answ
 	config.HTTPClient = c
 	done := make(chan struct{})
 	go func() {
-		answer, err = shutdown.New(w.cfg, shutdown.NewClients(config), leaper{w.clock}).Handle(ctx, shutdown.Event{Action: action, Run: w.run})
+		answer, err = shutdown.New(w.cfg, shutdown.NewClients(config), leaper{w}).Handle(ctx, shutdown.Event{Action: action, Run: w.run})
 		close(done)
 	}()
 	select {

@@ -47,13 +47,13 @@ func TestFaultsEventGivenUp(t *testing.T) {
 	alarm("perf-stop-dlq", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "perf-stop-dlq", cloudwatcht.StatisticMaximum)
 
 	w.start("no such action")
-	require.Eventually(t, func() bool {
+	eventually(t, "people are told of both alarms", func(context.Context) (bool, any, error) {
 		var told []string
 		for _, m := range w.SNS.Messages(*topic.TopicArn) {
 			told = append(told, m.Subject)
 		}
-		return slices.Contains(told, `ALARM: "perf-stop-errors" in us-east-1`) && slices.Contains(told, `ALARM: "perf-stop-dlq" in us-east-1`)
-	}, time.Minute, 100*time.Millisecond, "nobody was told")
+		return slices.Contains(told, `ALARM: "perf-stop-errors" in us-east-1`) && slices.Contains(told, `ALARM: "perf-stop-dlq" in us-east-1`), told, nil
+	})
 	out, err := queues.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: queue.QueueUrl})
 	require.NoError(t, err)
 	require.Len(t, out.Messages, 1)

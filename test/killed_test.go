@@ -3,6 +3,7 @@ package test
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -150,10 +151,12 @@ func TestFaultsKilledProcess(t *testing.T) {
 			require.Len(t, pids, 1, "the environment waits for its next event")
 			w.Faults.Add(wire.Fault{Action: "*", First: test.k, Last: test.k, Kind: test.kind})
 			w.start(shutdown.ActionStop)
-			require.Eventually(t, func() bool { return errors.Is(syscall.Kill(pids[0], 0), syscall.ESRCH) }, 30*time.Second, 10*time.Millisecond, "the process lives")
+			eventually(t, "the process is gone", func(context.Context) (bool, any, error) {
+				err := syscall.Kill(pids[0], 0)
+				return errors.Is(err, syscall.ESRCH), err, nil
+			})
 			require.Len(t, w.Faults.Fired(), 1)
-			require.Eventually(t, func() bool { return w.schedules() == 0 }, time.Minute, 100*time.Millisecond, "the run has not ended")
-			w.settled()
+			w.done()
 			o := w.ended()
 			w.sameAsSource(o)
 			t.Logf("%s; %d bytes of log", w.Faults.Fired()[0], len(o.logs))
@@ -166,8 +169,7 @@ func TestFaultsKilledProcess(t *testing.T) {
 		w.start(shutdown.ActionStop)
 		w.start(shutdown.ActionStop)
 		w.start(shutdown.ActionWatch)
-		require.Eventually(t, func() bool { return w.schedules() == 0 }, time.Minute, 100*time.Millisecond, "the run has not ended")
-		w.settled()
+		w.done()
 		w.sameAsSource(w.ended())
 		var told []string
 		for _, m := range w.SNS.Messages(w.cfg.TopicARN) {
@@ -177,8 +179,11 @@ func TestFaultsKilledProcess(t *testing.T) {
 	})
 }
 
-// settled waits until the record has no holder: the function has answered.
-func (w *frozen) settled() {
+// done waits until the run has ended, and the record has no holder: the function has answered.
+func (w *frozen) done() {
 	w.t.Helper()
-	w.eventually("the function lets go of the record", func() bool { return w.state().Holder == "" })
+	eventually(w.t, "the schedules are removed and the function lets go of the record", func(context.Context) (bool, any, error) {
+		schedules, record := w.schedules(), w.state()
+		return schedules == 0 && record.Holder == "", fmt.Sprintf("%d schedules, %+v", schedules, record), nil
+	})
 }

@@ -39,6 +39,7 @@ func TestWrongInputsMakeNothing(t *testing.T) {
 	if onAWS() {
 		t.Skip("buckets that refuse are made in an own world")
 	}
+	t.Parallel()
 	w := newWorld(t, func(c *localaws.Config) { c.Buckets = append(c.Buckets, "elsewhere", "locked") })
 	require.NoError(t, w.local.S3.Bucket("elsewhere", "eu-west-1"))
 	w.local.S3.ReadOnly("locked", true)

@@ -2,6 +2,7 @@ package test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,22 +12,22 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
 
 // However local:run is ended in the middle of its apply, Terraform saves its state and no process is left behind.
 func TestNoProcessIsLeftBehind(t *testing.T) {
-	if testing.Short() {
-		t.Skip("three interrupted applies take a minute or two")
-	}
+	onlyLocal(t)
 	for name, end := range map[string]func(top int) error{
 		"SIGINT to the group": func(top int) error { return syscall.Kill(-top, syscall.SIGINT) },
 		"SIGTERM to the top":  func(top int) error { return syscall.Kill(top, syscall.SIGTERM) },
 		"SIGKILL to the top":  func(top int) error { return syscall.Kill(top, syscall.SIGKILL) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			if name != "SIGINT to the group" && !long() {
+				t.Skip("one of the longer suites: mage test:all")
+			}
 			t.Parallel()
 			dir := linkedTree(t)
 			log, err := os.Create(filepath.Join(dir, "log"))
@@ -47,14 +48,24 @@ func TestNoProcessIsLeftBehind(t *testing.T) {
 				}
 			})
 			// Created is what Terraform has to keep in mind: the guard is there, the cache is under way.
-			require.Eventually(t, func() bool {
-				return strings.Contains(contents(filepath.Join(dir, ".localaws/terraform.log")), "aws_scheduler_schedule.watch: Creation complete")
-			}, 5*time.Minute, 200*time.Millisecond, "the apply did not get there")
+			ended := make(chan error, 1)
+			go func() { ended <- run.Wait() }()
+			eventually(t, "the apply makes the guard", func(context.Context) (bool, any, error) {
+				select {
+				case err := <-ended:
+					t.Fatalf("local:run ended too early: %v", err)
+				default:
+				}
+				said := contents(filepath.Join(dir, ".localaws/terraform.log"))
+				return strings.Contains(said, "aws_scheduler_schedule.watch: Creation complete"), said[max(0, len(said)-2000):], nil
+			})
 			require.NotEmpty(t, processes(t, dir))
 
 			require.NoError(t, end(run.Process.Pid))
-			go func() { _ = run.Wait() }() // a zombie is no process, but let it go
-			require.Eventually(t, func() bool { return len(processes(t, dir)) == 0 }, time.Minute, 500*time.Millisecond)
+			eventually(t, "no process is left", func(context.Context) (bool, any, error) {
+				left := processes(t, dir)
+				return len(left) == 0, left, nil
+			})
 
 			var state struct{ Resources []struct{ Type string } }
 			require.NoError(t, json.Unmarshal([]byte(contents(filepath.Join(dir, ".localaws/stack/terraform.tfstate"))), &state))

@@ -181,6 +181,9 @@ func (s *Server) serve(l net.Listener) {
 	}()
 }
 
+// Settled tells whether nothing is on its way: no task starts or stops, and no cache is created, modified or deleted.
+func (s *Server) Settled() bool { return s.tasks.Settled() && s.Caches.Settled() }
+
 // Close ends every process of the world and waits for all of them.
 func (s *Server) Close() error {
 	var errs []error

@@ -92,6 +92,13 @@ func New(acct *account.Account, deps Deps) *Service {
 // Generator is the first line of memtier_benchmark's --version, as tasks find it: the machine's own, or localaws'.
 func (s *Service) Generator() string { return s.generator() }
 
+// Settled tells whether every task is where it is meant to be.
+func (s *Service) Settled() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !slices.ContainsFunc(s.tasks, func(t *task) bool { return t.lastStatus != t.desiredStatus })
+}
+
 // Close kills every task's processes, and returns when they are gone.
 func (s *Service) Close() error {
 	s.cancel()

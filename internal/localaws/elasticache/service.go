@@ -105,6 +105,13 @@ func (s *Service) Register(r *wire.Registry) {
 	)
 }
 
+// Settled tells whether no cache is on its way to another state.
+func (s *Service) Settled() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !slices.ContainsFunc(s.all(), func(g *group) bool { return g.status != "available" && g.status != "create-failed" })
+}
+
 // Close ends every node, as if its power went off, and waits for all of them.
 func (s *Service) Close() error {
 	s.mu.Lock()
