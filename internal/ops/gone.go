@@ -50,10 +50,16 @@ func (p *Project) unknownCache(ctx context.Context, t *Terraform, s *stack) erro
 		}
 		p.say("the cache %s was made but is not in the state: the answer to its creation was lost; deleting it", cacheName(s.config.Cache))
 	}
-	return p.cacheGone(ctx, s, unknown)
+	// One that could not be created is in Terraform's way, too: AWS does not tell its tags, and the provider cannot read it without.
+	failed := status == "create-failed"
+	if failed && !unknown {
+		p.say("the cache %s could not be created: deleting it", cacheName(s.config.Cache))
+	}
+	return p.cacheGone(ctx, s, unknown || failed)
 }
 
-// madeCache tells whether the cache is tagged with a run of this stack. A cache that is being created does not say so yet.
+// madeCache tells whether the cache is tagged with a run of this stack. A cache that is being created does not say so yet, and one whose creation
+// has failed never does: then it is the stack's if it was made since the run began.
 func (p *Project) madeCache(ctx context.Context, s *stack) (bool, error) {
 	if !s.config.Cache.Delete {
 		return false, nil
@@ -64,8 +70,18 @@ func (p *Project) madeCache(ctx context.Context, s *stack) (bool, error) {
 	}
 	var waiting *step
 	defer func() { waiting.end() }()
+	began := time.Now()
 	tags, err := s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &arn})
 	for busy(err) {
+		status, _, _, problem := describeCache(ctx, s.cache, s.config.Cache)
+		switch {
+		case problem != nil || status == "":
+			return false, problem
+		case status == "create-failed":
+			return s.madeSince(ctx)
+		case time.Since(began) > cacheLimit:
+			return false, s.stuckCache(status, began)
+		}
 		if waiting == nil {
 			waiting = p.step("the cache %s is busy: waiting until AWS tells whose it is", cacheName(s.config.Cache))
 		}
@@ -88,6 +104,40 @@ func (p *Project) madeCache(ctx context.Context, s *stack) (bool, error) {
 	}
 	_, err = shutdown.ParseRun(run)
 	return err == nil && name == s.config.Name, nil
+}
+
+// madeSince tells whether the cache was made since the run under way began.
+func (s *stack) madeSince(ctx context.Context) (bool, error) {
+	run, err := s.run(ctx)
+	if err != nil || run == nil {
+		return false, err
+	}
+	began, err := shutdown.ParseRun(run.Run)
+	if err != nil {
+		return false, err
+	}
+	var created *time.Time
+	if c := s.config.Cache; c.Serverless != "" {
+		out, err := s.cache.DescribeServerlessCaches(ctx, &elasticache.DescribeServerlessCachesInput{ServerlessCacheName: &c.Serverless})
+		if err != nil || len(out.ServerlessCaches) == 0 {
+			return false, err
+		}
+		created = out.ServerlessCaches[0].CreateTime
+	} else {
+		out, err := s.cache.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &c.ReplicationGroup})
+		if err != nil || len(out.ReplicationGroups) == 0 {
+			return false, err
+		}
+		created = out.ReplicationGroups[0].ReplicationGroupCreateTime
+	}
+	return created != nil && !created.Before(began), nil
+}
+
+// stuckCache is the error of a cache that has been in one status for too long.
+func (s *stack) stuckCache(status string, began time.Time) error {
+	name := cacheName(s.config.Cache)
+	return fmt.Errorf("the cache %s is still %s after %s, and is billed until it is gone: `aws elasticache describe-events --source-identifier %[1]s --source-type %[4]s` "+
+		"may say why; run this command again later, and ask AWS Support if that does not help", name, status, time.Since(began).Round(time.Second), s.cacheKind())
 }
 
 // deleteCache asks for the deletion; a cache that is busy, or gone meanwhile, is no error.
@@ -128,9 +178,8 @@ func (p *Project) cacheGone(ctx context.Context, s *stack, remove bool) error {
 			waiting = p.step("the cache %s is %s: waiting until it is gone", name, status)
 		}
 		waiting.at(-1, "%s", status)
-		if waited := time.Since(began).Round(time.Second); waited > cacheLimit {
-			return fmt.Errorf("the cache %s is still %s after %s, and is billed until it is gone: `aws elasticache describe-events --source-identifier %[1]s --source-type %[4]s` "+
-				"may say why; run this command again later, and ask AWS Support if that does not help", name, status, waited, s.cacheKind())
+		if time.Since(began) > cacheLimit {
+			return s.stuckCache(status, began)
 		}
 		if err := sleep(ctx, p.pause()); err != nil {
 			return err

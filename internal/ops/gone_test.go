@@ -27,13 +27,15 @@ func caches(tags string, calls *[]string, statuses ...string) func(string, url.V
 			if status == "" {
 				return 404, nil, `<ErrorResponse><Error><Code>ReplicationGroupNotFoundFault</Code></Error></ErrorResponse>`
 			}
-			return 200, nil, `<R><DescribeReplicationGroupsResult><ReplicationGroups><ReplicationGroup><ARN>arn:n</ARN><Status>` + status +
+			return 200, nil, `<R><DescribeReplicationGroupsResult><ReplicationGroups><ReplicationGroup><ARN>arn:n</ARN><ReplicationGroupCreateTime>2099-01-01T00:00:00Z</ReplicationGroupCreateTime><Status>` + status +
 				`</Status></ReplicationGroup></ReplicationGroups></DescribeReplicationGroupsResult></R>`
 		case "ListTagsForResource":
-			if asked++; asked == 1 && statuses[0] == "creating" {
+			if asked++; asked == 1 && statuses[0] == "creating" || statuses[0] == "create-failed" {
 				return 400, nil, `<ErrorResponse><Error><Code>InvalidReplicationGroupState</Code></Error></ErrorResponse>`
 			}
 			return 200, nil, `<R><ListTagsForResourceResult><TagList>` + tags + `</TagList></ListTagsForResourceResult></R>`
+		case "GET /schedules/n-watch":
+			return 200, nil, `{"Target":{"Input":"{\"run\":\"` + aRun + `\"}"}}`
 		case "DeleteReplicationGroup":
 			if statuses[0] == "creating" {
 				return 400, nil, `<ErrorResponse><Error><Code>InvalidReplicationGroupState</Code></Error></ErrorResponse>`
@@ -59,12 +61,15 @@ func TestCacheThatTheStateDoesNotKnow(t *testing.T) {
 		deletes     int
 		says        string
 	}{
+		"Terraform's, failed":     {state: known + guard, statuses: []string{"create-failed", "create-failed", "deleting", ""}, deletes: 1, says: "the cache n could not be created: deleting it"},
+		"failed, answer was lost": {state: guard, statuses: []string{"create-failed", "create-failed", "create-failed", "create-failed", "create-failed", "deleting", ""}, deletes: 1, says: "was made but is not in the state"},
+		"failed, not ours":        {statuses: []string{"create-failed"}, says: "it is left alone"},
 		"none":                    {statuses: []string{""}},
 		"Terraform's":             {state: known, statuses: []string{"available"}},
 		"Terraform's, going":      {state: known, statuses: []string{"deleting", "deleting", "deleting", ""}, says: "the cache n is deleting: waiting until it is gone"},
 		"going":                   {statuses: []string{"deleting", "deleting", ""}, says: "the cache n is deleting"},
 		"answer was lost":         {state: guard, tags: ours, statuses: []string{"available", "available", "available", "deleting", ""}, deletes: 1, says: "was made but is not in the state"},
-		"creating, answer lost":   {state: guard, tags: ours, statuses: []string{"creating", "creating", "creating", "creating", "available", "deleting", ""}, deletes: 3, says: "the cache n is creating"},
+		"creating, answer lost":   {state: guard, tags: ours, statuses: []string{"creating", "creating", "creating", "creating", "creating", "available", "deleting", ""}, deletes: 3, says: "the cache n is creating"},
 		"of another stack":        {state: guard, tags: tag("name", "m") + tag("run", aRun), statuses: []string{"available"}, says: "it is left alone"},
 		"not of a run, same name": {state: guard, tags: tag("name", "n"), statuses: []string{"available"}, says: "it is left alone"},
 		"deployed by a colleague": {tags: ours, statuses: []string{"available"}, says: "it is left alone"},
