@@ -1,7 +1,6 @@
 package cloudwatch_test
 
 import (
-	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -13,52 +12,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/stretchr/testify/require"
 
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/apimodel"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
-
-// clock is a time that a test sets; Sleep lasts until the time was moved that far.
-type clock struct {
-	mu    sync.Mutex
-	now   time.Time
-	moved chan struct{}
-}
-
-func newClock() *clock {
-	return &clock{now: time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC), moved: make(chan struct{})}
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) move(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(d)
-	close(c.moved)
-	c.moved = make(chan struct{})
-}
-
-func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
-	for until := c.Now().Add(d); ; {
-		c.mu.Lock()
-		moved, now := c.moved, c.now
-		c.mu.Unlock()
-		if !now.Before(until) {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-moved:
-		}
-	}
-}
 
 type topics struct {
 	mu   sync.Mutex
@@ -78,19 +35,12 @@ func (p *topics) all() []string {
 	return append([]string{}, p.sent...)
 }
 
-func start(t *testing.T) (*cloudwatch.Service, *sdk.Client, *clock, *topics) {
-	acct, c, p := wiretest.Account(t), newClock(), &topics{}
+func start(t *testing.T) (*cloudwatch.Service, *sdk.Client, *wiretest.Clock, *topics) {
+	acct, c, p := wiretest.Account(t), wiretest.NewClock(), &topics{}
 	acct.Clock, acct.MetricsPeriod = c, time.Minute
 	s := cloudwatch.New(acct, p)
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	r := wire.NewRegistry()
-	models, err := apimodel.Load()
-	require.NoError(t, err)
-	r.Record = func(x wire.Exchange) {
-		for _, problem := range models.Check(x) {
-			t.Errorf("%s: %s", x.Action, problem)
-		}
-	}
 	s.Register(r)
 	return s, sdk.NewFromConfig(wiretest.Config(t, r)), c, p
 }
@@ -209,7 +159,7 @@ func TestRetention(t *testing.T) {
 	}
 	for range 6 * 360 {
 		s.Put(m, clk.Now(), 1)
-		clk.move(10 * time.Second)
+		clk.Move(10 * time.Second)
 	}
 	total, points := sum(60, t0, clk.Now())
 	require.EqualValues(t, 2160, total)
@@ -217,7 +167,7 @@ func TestRetention(t *testing.T) {
 	total, points = sum(10, t0, clk.Now())
 	require.EqualValues(t, 1080, total, "a period under a minute reaches three hours back")
 	require.Equal(t, 1080, points)
-	clk.move(16 * 24 * time.Hour)
+	clk.Move(16 * 24 * time.Hour)
 	s.Put(m, clk.Now(), 1)
 	total, _ = sum(3600, t0, clk.Now().Add(time.Second))
 	require.EqualValues(t, 1, total)
@@ -272,7 +222,7 @@ func TestListMetrics(t *testing.T) {
 	}
 	all, _ := list(&sdk.ListMetricsInput{})
 	require.Empty(t, all, "a new metric is not listed at once")
-	clk.move(2 * time.Minute)
+	clk.Move(2 * time.Minute)
 	all, pages := list(&sdk.ListMetricsInput{Namespace: aws.String("AWS/ElastiCache")})
 	require.Len(t, all, 600)
 	require.Equal(t, 2, pages)
@@ -283,7 +233,7 @@ func TestListMetrics(t *testing.T) {
 	require.Len(t, all, 1)
 	all, _ = list(&sdk.ListMetricsInput{Dimensions: []types.DimensionFilter{{Name: aws.String("CacheNodeId"), Value: aws.String("0002")}}})
 	require.Empty(t, all)
-	clk.move(4 * time.Hour)
+	clk.Move(4 * time.Hour)
 	all, _ = list(&sdk.ListMetricsInput{RecentlyActive: types.RecentlyActivePt3h})
 	require.Empty(t, all)
 }
@@ -352,16 +302,22 @@ func TestAlarm(t *testing.T) {
 		return out.MetricAlarms[0].StateValue
 	}
 	require.Equal(t, types.StateValueInsufficientData, state())
+	pass := func() { // a minute, and what is done in it
+		t.Helper()
+		clk.Next(t, time.Minute)
+		wiretest.Until(t, "alarms are evaluated", func() (any, bool) { return clk.Sleeping(), len(clk.Sleeping()) == 1 })
+	}
 	for range 2 {
 		s.Put(cloudwatch.Metric{Namespace: "AWS/ElastiCache", Name: "Evictions", Unit: "Count"}, clk.Now(), 6)
-		clk.move(time.Minute)
+		pass()
 	}
-	require.Eventually(t, func() bool { return state() == types.StateValueAlarm }, 10*time.Second, 5*time.Millisecond)
-	require.Eventually(t, func() bool { clk.move(time.Minute); return state() == types.StateValueOk }, 10*time.Second, 5*time.Millisecond)
-	require.Eventually(t, func() bool {
-		sent := p.all()
-		return len(sent) >= 2 && sent[len(sent)-2] == topic+` ALARM: "late" in us-east-1` && sent[len(sent)-1] == topic+` OK: "late" in us-east-1`
-	}, 10*time.Second, 5*time.Millisecond)
+	require.Equal(t, types.StateValueAlarm, state())
+	for range 3 { // until the range of two periods and two more holds one value only
+		require.Equal(t, types.StateValueAlarm, state())
+		pass()
+	}
+	require.Equal(t, types.StateValueOk, state())
+	require.Equal(t, []string{topic + ` OK: "late" in us-east-1`, topic + ` ALARM: "late" in us-east-1`, topic + ` OK: "late" in us-east-1`}, p.all())
 	_, err = c.SetAlarmState(t.Context(), &sdk.SetAlarmStateInput{AlarmName: aws.String("late"), StateValue: types.StateValueAlarm, StateReason: aws.String("test")})
 	require.NoError(t, err)
 	require.Equal(t, types.StateValueAlarm, state())

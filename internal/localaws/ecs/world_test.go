@@ -19,7 +19,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/apimodel"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ec2"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ecs"
@@ -111,7 +110,6 @@ func begin(t *testing.T, change ...func(*account.Account, *ecs.Deps)) *world {
 	t.Cleanup(func() { require.NoError(t, w.svc.Close()); require.NoError(t, l.Close()) })
 	l.Register(r)
 	w.svc.Register(r)
-	r.Record = held(t)
 	cfg := wiretest.Config(t, r)
 	w.ecs, w.logs = sdk.NewFromConfig(cfg), cloudwatchlogs.NewFromConfig(cfg)
 	_, err := w.logs.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String("/load")})
@@ -124,19 +122,6 @@ func begin(t *testing.T, change ...func(*account.Account, *ecs.Deps)) *world {
 // standing is a clock that the test moves; metrics are a day apart.
 func standing(c *wiretest.Clock) func(*account.Account, *ecs.Deps) {
 	return func(a *account.Account, _ *ecs.Deps) { a.Clock, a.MetricsPeriod = c, 24*time.Hour }
-}
-
-var models = sync.OnceValues(apimodel.Load)
-
-// held holds every exchange of a test against AWS's own API model.
-func held(t *testing.T) func(wire.Exchange) {
-	m, err := models()
-	require.NoError(t, err)
-	return func(x wire.Exchange) {
-		for _, problem := range m.Check(x) {
-			t.Errorf("%s\n%s", problem, x.ResponseBody)
-		}
-	}
 }
 
 func code(t *testing.T, err error, want, text string) {

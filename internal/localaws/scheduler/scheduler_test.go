@@ -1,7 +1,6 @@
 package scheduler_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,62 +21,10 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
-// clock stands still until the test moves it.
-type clock struct {
-	mu       sync.Mutex
-	now      time.Time
-	sleepers []sleeper
-}
-
-type sleeper struct {
-	until time.Time
-	wake  chan struct{}
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *clock) Sleep(ctx context.Context, d time.Duration) error {
-	c.mu.Lock()
-	s := sleeper{c.now.Add(d), make(chan struct{})}
-	if d > 0 {
-		c.sleepers = append(c.sleepers, s)
-	} else {
-		close(s.wake)
-	}
-	c.mu.Unlock()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-s.wake:
-		return ctx.Err()
-	}
-}
-
-// next waits until somebody sleeps for d, and moves the clock there.
-func (c *clock) next(t *testing.T, d time.Duration) {
-	t.Helper()
-	require.Eventually(t, func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		i := slices.IndexFunc(c.sleepers, func(s sleeper) bool { return s.until.Equal(c.now.Add(d)) })
-		if i < 0 {
-			return false
-		}
-		c.now = c.now.Add(max(0, d))
-		close(c.sleepers[i].wake)
-		c.sleepers = slices.Delete(c.sleepers, i, i+1)
-		return true
-	}, 10*time.Second, time.Millisecond, "nobody sleeps for %s", d)
-}
-
 type world struct {
 	*sdk.Client
 	service *scheduler.Service
-	clock   *clock
+	clock   *wiretest.Clock
 	events  chan string // what the function and the queue got
 
 	mu     sync.Mutex
@@ -114,7 +61,8 @@ func (w *world) SendWith(queue, body string, attributes map[string]string) error
 }
 
 func start(t *testing.T) *world {
-	w := &world{clock: &clock{now: time.Date(2026, 11, 23, 3, 8, 9, 0, time.UTC)}, events: make(chan string, 100)}
+	w := &world{clock: wiretest.NewClock(), events: make(chan string, 100)}
+	w.clock.Move(8*time.Minute + 9*time.Second) // 2026-11-23T03:08:09Z
 	acct := wiretest.Account(t)
 	acct.Clock = w.clock
 	w.service = scheduler.New(acct, scheduler.Deps{IAM: w, Lambda: w, SQS: w})
@@ -143,18 +91,26 @@ func (w *world) create(t *testing.T, name, expression string, change func(*sdk.C
 
 func (w *world) event(t *testing.T) string {
 	t.Helper()
-	select {
-	case e := <-w.events:
-		return e
-	case <-time.After(10 * time.Second):
-		t.Fatal("nothing was delivered")
-		return ""
-	}
+	var e string
+	wiretest.Until(t, "something is delivered", func() (any, bool) {
+		select {
+		case e = <-w.events:
+			return e, true
+		default:
+			return w.clock.Sleeping(), false
+		}
+	})
+	return e
 }
 
-func (w *world) quiet(t *testing.T) {
+// quiet waits until all that goes on are these sleeps: nothing was delivered before.
+func (w *world) quiet(t *testing.T, sleeps ...time.Duration) {
 	t.Helper()
-	require.Never(t, func() bool { return len(w.events) > 0 }, 50*time.Millisecond, 10*time.Millisecond)
+	wiretest.Until(t, fmt.Sprintf("nobody does anything but to sleep for %v", sleeps), func() (any, bool) {
+		now := w.clock.Sleeping()
+		return now, slices.Equal(now, sleeps)
+	})
+	require.Empty(t, w.events)
 }
 
 var models = sync.OnceValues(apimodel.Load)
@@ -186,16 +142,14 @@ func TestRate(t *testing.T) {
 	require.NoError(t, w.create(t, "watch", "rate(10 minutes)", nil))
 	require.Equal(t, `{"action":"watch"}`, w.event(t), "fires at once without a StartDate")
 	for range 3 {
-		w.clock.next(t, 10*time.Minute)
+		w.clock.Next(t, 10*time.Minute)
 		w.event(t)
 	}
 	// After the machine slept for an hour: once, and on at the old beat.
-	w.clock.mu.Lock()
-	w.clock.now = w.clock.now.Add(64 * time.Minute)
-	w.clock.mu.Unlock()
-	w.clock.next(t, -54*time.Minute)
+	w.quiet(t, 10*time.Minute)
+	w.clock.Move(64 * time.Minute)
 	w.event(t)
-	w.clock.next(t, 6*time.Minute)
+	w.clock.Next(t, 6*time.Minute)
 	w.event(t)
 	_, err := w.DeleteSchedule(t.Context(), &sdk.DeleteScheduleInput{Name: aws.String("watch"), GroupName: aws.String("perf")})
 	require.NoError(t, err)
@@ -213,15 +167,15 @@ func TestRateWithDates(t *testing.T) {
 		in.ActionAfterCompletion = types.ActionAfterCompletionDelete
 		in.Target.Input = aws.String(`{"at":"<aws.scheduler.scheduled-time>","arn":"<aws.scheduler.schedule-arn>","try":"<aws.scheduler.attempt-number>"}`)
 	}))
-	w.quiet(t)
-	w.clock.next(t, time.Minute)
+	w.quiet(t, time.Minute)
+	w.clock.Next(t, time.Minute)
 	require.Equal(t, `{"at":"2026-11-23T03:09:09Z","arn":"arn:aws:scheduler:us-east-1:123456789012:schedule/perf/r","try":"1"}`, w.event(t))
-	w.clock.next(t, time.Hour)
+	w.clock.Next(t, time.Hour)
 	require.Contains(t, w.event(t), "04:09:09Z")
-	require.Eventually(t, func() bool {
+	wiretest.Until(t, "it is deleted after its completion", func() (any, bool) {
 		_, err := w.GetSchedule(t.Context(), &sdk.GetScheduleInput{Name: aws.String("r"), GroupName: aws.String("perf")})
-		return code(err) == "ResourceNotFoundException: Schedule r does not exist."
-	}, 10*time.Second, 5*time.Millisecond, "deleted after its completion")
+		return err, code(err) == "ResourceNotFoundException: Schedule r does not exist."
+	})
 }
 
 func TestAt(t *testing.T) {
@@ -230,7 +184,7 @@ func TestAt(t *testing.T) {
 		in.ScheduleExpressionTimezone = aws.String("Europe/Berlin")
 		in.Target.Input = nil
 	}))
-	w.clock.next(t, time.Hour)
+	w.clock.Next(t, time.Hour)
 	require.Regexp(t, `^{"version":"0","id":"[^"]+","detail-type":"Scheduled Event","source":"aws.scheduler","account":"123456789012","time":"2026-11-23T04:08:09Z","region":"us-east-1","resources":\["arn:aws:scheduler:us-east-1:123456789012:schedule/perf/stop"\],"detail":"{}"}$`, w.event(t))
 	got, err := w.GetSchedule(t.Context(), &sdk.GetScheduleInput{Name: aws.String("stop"), GroupName: aws.String("perf")})
 	require.NoError(t, err)
@@ -242,10 +196,11 @@ func TestAt(t *testing.T) {
 	// A time that has passed fires at once.
 	require.NoError(t, w.create(t, "past", "at(2026-11-23T00:00:00)", func(in *sdk.CreateScheduleInput) { in.ActionAfterCompletion = types.ActionAfterCompletionDelete }))
 	w.event(t)
-	require.Eventually(t, func() bool {
+	wiretest.Until(t, "only stop is left", func() (any, bool) {
 		list, err := w.ListSchedules(t.Context(), &sdk.ListSchedulesInput{GroupName: aws.String("perf")})
-		return err == nil && len(list.Schedules) == 1 && *list.Schedules[0].Name == "stop"
-	}, 10*time.Second, 5*time.Millisecond)
+		require.NoError(t, err)
+		return len(list.Schedules), len(list.Schedules) == 1 && *list.Schedules[0].Name == "stop"
+	})
 
 	// Disabled it does not fire; an update arms it again.
 	require.NoError(t, w.create(t, "off", "at(2026-11-23T00:00:00)", func(in *sdk.CreateScheduleInput) { in.State = types.ScheduleStateDisabled }))
@@ -253,8 +208,8 @@ func TestAt(t *testing.T) {
 	_, err = w.UpdateSchedule(t.Context(), &sdk.UpdateScheduleInput{Name: aws.String("off"), GroupName: aws.String("perf"), ScheduleExpression: aws.String("at(2026-11-23T04:09:09)"),
 		FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeFlexible, MaximumWindowInMinutes: aws.Int32(5)}, Target: got.Target})
 	require.NoError(t, err)
-	w.clock.next(t, time.Minute)
-	w.event(t)
+	w.clock.Next(t, time.Minute)
+	require.Contains(t, w.event(t), `"time":"2026-11-23T04:09:09Z"`)
 }
 
 // AWS fires within the minute; the switch for it makes that so here.
@@ -262,17 +217,15 @@ func TestPrecision(t *testing.T) {
 	w := start(t)
 	w.service.Precision = time.Minute
 	require.NoError(t, w.create(t, "stop", "at(2026-11-23T04:08:09)", nil))
-	w.quiet(t)
 	var slept time.Duration
-	require.Eventually(t, func() bool {
-		w.clock.mu.Lock()
-		defer w.clock.mu.Unlock()
-		if len(w.clock.sleepers) == 0 {
-			return false
+	wiretest.Until(t, "the schedule sleeps", func() (any, bool) {
+		all := w.clock.Sleeping()
+		if len(all) == 1 {
+			slept = all[0]
 		}
-		slept = w.clock.sleepers[0].until.Sub(w.clock.now)
-		return true
-	}, 10*time.Second, time.Millisecond)
+		return all, len(all) == 1
+	})
+	require.Empty(t, w.events)
 	require.GreaterOrEqual(t, slept, time.Hour)
 	require.Less(t, slept, time.Hour+time.Minute)
 }
@@ -286,8 +239,8 @@ func TestRetriesAndDeadLetters(t *testing.T) {
 		in.Target.DeadLetterConfig = &types.DeadLetterConfig{Arn: &queue}
 	}
 	require.NoError(t, w.create(t, "stop", "at(2026-11-23T03:08:09)", policy))
-	w.clock.next(t, time.Second)
-	w.clock.next(t, 2*time.Second)
+	w.clock.Next(t, time.Second)
+	w.clock.Next(t, 2*time.Second)
 	require.Equal(t, queue+` {"action":"watch"}`, w.event(t))
 	letter := func() map[string]string { w.mu.Lock(); defer w.mu.Unlock(); return w.letter }
 	require.Len(t, letter()["EXECUTION_ID"], 16)
@@ -297,11 +250,11 @@ func TestRetriesAndDeadLetters(t *testing.T) {
 
 	// It works at the second try.
 	require.NoError(t, w.create(t, "again", "at(2026-11-23T03:08:09)", policy))
-	require.Eventually(t, func() bool { w.clock.mu.Lock(); defer w.clock.mu.Unlock(); return len(w.clock.sleepers) == 1 }, 10*time.Second, time.Millisecond)
+	w.quiet(t, time.Second)
 	w.mu.Lock()
 	w.broken = nil
 	w.mu.Unlock()
-	w.clock.next(t, time.Second)
+	w.clock.Next(t, time.Second)
 	require.Equal(t, `{"action":"watch"}`, w.event(t))
 
 	// A role that may not invoke, and an event that grows too old for a third try.
@@ -310,7 +263,7 @@ func TestRetriesAndDeadLetters(t *testing.T) {
 	w.mu.Unlock()
 	w.service.Backoff = 40 * time.Second
 	require.NoError(t, w.create(t, "denied", "at(2026-11-23T03:08:09)", policy))
-	w.clock.next(t, 40*time.Second)
+	w.clock.Next(t, 40*time.Second)
 	require.Equal(t, queue+` {"action":"watch"}`, w.event(t))
 	require.Equal(t, "MaximumEventAgeInSeconds", letter()["EXHAUSTED_RETRY_CONDITION"])
 	require.Equal(t, "AccessDeniedException", letter()["ERROR_CODE"])
@@ -355,9 +308,7 @@ func TestGroups(t *testing.T) {
 	_, err = w.GetSchedule(t.Context(), &sdk.GetScheduleInput{Name: aws.String("stop"), GroupName: aws.String("perf")})
 	require.Contains(t, code(err), "ResourceNotFoundException")
 	require.Contains(t, code(w.create(t, "x", "rate(1 day)", nil)), "ConflictException")
-	w.clock.mu.Lock()
-	w.clock.now = w.clock.now.Add(time.Minute)
-	w.clock.mu.Unlock()
+	w.clock.Move(time.Minute)
 	_, err = w.GetScheduleGroup(t.Context(), &sdk.GetScheduleGroupInput{Name: aws.String("perf")})
 	require.Equal(t, "ResourceNotFoundException: Schedule group perf does not exist.", code(err))
 	_, err = w.DeleteScheduleGroup(t.Context(), &sdk.DeleteScheduleGroupInput{Name: aws.String("default")})

@@ -16,8 +16,12 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
-func client(t *testing.T) (*sqs.Service, *sdk.Client, string) {
-	s := sqs.New(wiretest.Account(t))
+func client(t *testing.T, clocks ...*wiretest.Clock) (*sqs.Service, *sdk.Client, string) {
+	acct := wiretest.Account(t)
+	for _, c := range clocks {
+		acct.Clock = c
+	}
+	s := sqs.New(acct)
 	r := wire.NewRegistry()
 	s.Register(r)
 	cfg := wiretest.Config(t, r)
@@ -113,7 +117,8 @@ func TestMessages(t *testing.T) {
 
 // A receiver that waits gets the message that arrives meanwhile.
 func TestLongPolling(t *testing.T) {
-	s, c, _ := client(t)
+	clock := wiretest.NewClock()
+	s, c, _ := client(t, clock)
 	url := create(t, c, "q", map[string]string{"ReceiveMessageWaitTimeSeconds": "20"})
 	type answer struct {
 		out *sdk.ReceiveMessageOutput
@@ -124,6 +129,7 @@ func TestLongPolling(t *testing.T) {
 		out, err := c.ReceiveMessage(t.Context(), &sdk.ReceiveMessageInput{QueueUrl: &url})
 		got <- answer{out, err}
 	}()
+	wiretest.Until(t, "the receiver waits", func() (any, bool) { return clock.Sleeping(), len(clock.Sleeping()) == 1 })
 	require.NoError(t, s.Send("arn:aws:sqs:us-east-1:123456789012:q", "x"))
 	a := <-got
 	require.NoError(t, a.err)
