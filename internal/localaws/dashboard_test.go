@@ -17,10 +17,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
 func TestDashboardPage(t *testing.T) {
-	server, err := localaws.Start(t.Context(), localaws.Config{Dir: t.TempDir()})
+	clock := wiretest.NewClock() // what is put stays as old as it is
+	clock.Move(30 * time.Second)
+	server, err := localaws.Start(t.Context(), localaws.Config{Dir: t.TempDir(), Clock: clock})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, server.Close()) }()
 	page := func() string {
@@ -46,7 +49,7 @@ func TestDashboardPage(t *testing.T) {
 	name, text := "elasticache-perf", string(body)
 	_, err = metrics.PutDashboard(t.Context(), &cloudwatch.PutDashboardInput{DashboardName: &name, DashboardBody: &text})
 	require.NoError(t, err)
-	group, stream, message, at := "/elasticache-perf/elasticache-perf/load", "load/memtier/aaa", "load: ready", time.Now()
+	group, stream, message, at := "/elasticache-perf/elasticache-perf/load", "load/memtier/aaa", "load: ready", clock.Now()
 	for i := range 3 { // the load's metric, a minute apart
 		minute, namespace, metric, value := at.Add(-time.Duration(i)*time.Minute), "Test", "CPUUtilization", 12.5
 		_, err = metrics.PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{Namespace: &namespace, MetricData: []cwtypes.MetricDatum{{MetricName: &metric, Timestamp: &minute, Value: &value}}})

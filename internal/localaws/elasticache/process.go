@@ -296,8 +296,12 @@ func join(ctx context.Context, g *group) error {
 		}
 	}
 	return each(all, func(n *cacheNode) error {
-		_, err := n.do("CONFIG", "SET", "repl-ping-replica-period", "10") // the servers' default
-		return err
+		for name, value := range map[string]string{"repl-ping-replica-period": "10", "cluster-node-timeout": "15000"} { // the servers' defaults
+			if _, err := n.do("CONFIG", "SET", name, value); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 }
 

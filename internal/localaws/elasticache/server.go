@@ -208,7 +208,8 @@ func (n *cacheNode) config(g *group, p program, primary *cacheNode, databases st
 	}
 	if g.clusterMode {
 		line("cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-announce-ip %s", n.addr)
-		line("repl-ping-replica-period 1") // until it has joined: a replica is shown to clients once it got something
+		line("repl-ping-replica-period 1")  // until it has joined: a replica is shown to clients once it got something
+		line("cluster-node-timeout 600000") // until then, too: a node that has not answered by then is forgotten
 		if g.tls {
 			line("tls-cluster yes")
 		}

@@ -1,4 +1,4 @@
-// Package wiretest lets real SDK clients talk to a registry in a test.
+// Package wiretest lets real SDK clients talk to a registry in a test, and gives tests a clock and a way to wait.
 package wiretest
 
 import (
