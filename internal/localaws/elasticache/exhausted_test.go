@@ -9,11 +9,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
 // There is no capacity: the group stays in create-failed, tells nobody its tags, and can be deleted.
 func TestNoCapacity(t *testing.T) {
-	w := start(t, func(a *account.Account) { a.Delays.CacheCreate = 50 * time.Millisecond })
+	clock := wiretest.NewClock()
+	w := start(t, func(a *account.Account) { a.Clock, a.Delays.CacheCreate = clock, time.Minute })
 	w.svc.Exhausted(true)
 	created, err := w.c.CreateReplicationGroup(t.Context(), input())
 	require.NoError(t, err)
@@ -23,11 +25,12 @@ func TestNoCapacity(t *testing.T) {
 		return err
 	}
 	require.ErrorContains(t, tags(), "InvalidReplicationGroupState: Cluster not in available state to perform tagging operations.")
-	require.Eventually(t, func() bool {
+	clock.Next(t, time.Minute)
+	wiretest.Until(t, "the group is create-failed", func() (any, bool) {
 		out, err := w.c.DescribeReplicationGroups(t.Context(), &sdk.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String("perf")})
 		require.NoError(t, err)
-		return *out.ReplicationGroups[0].Status == "create-failed"
-	}, time.Minute, 10*time.Millisecond)
+		return *out.ReplicationGroups[0].Status, *out.ReplicationGroups[0].Status == "create-failed"
+	})
 	require.ErrorContains(t, tags(), "InvalidReplicationGroupState")
 	events, err := w.c.DescribeEvents(t.Context(), &sdk.DescribeEventsInput{})
 	require.NoError(t, err)
@@ -36,6 +39,7 @@ func TestNoCapacity(t *testing.T) {
 	w.svc.Exhausted(false)
 	_, err = w.c.CreateReplicationGroup(t.Context(), input())
 	require.NoError(t, err)
+	clock.Next(t, time.Minute)
 	w.await(t, "available")
 	require.NoError(t, tags())
 }
