@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -237,11 +238,15 @@ func TestMetricsFind(t *testing.T) {
 
 	slices.Reverse(found) // in any order
 	j.Series, api.calls = known, 0
-	j.Find = func(context.Context) ([]Series, error) {
-		require.Eventually(t, func() bool { api.mu.Lock(); defer api.mu.Unlock(); return api.calls > 0 }, 10*time.Second, time.Millisecond, "the known series do not wait")
-		return found, nil
-	}
-	same, err := j.Write(t.Context(), &got)
+	var same Metrics
+	synctest.Test(t, func(t *testing.T) {
+		j.Find = func(context.Context) ([]Series, error) {
+			synctest.Wait()
+			assert.Equal(t, 1, api.calls, "the known series do not wait")
+			return found, nil
+		}
+		same, err = j.Write(t.Context(), &got)
+	})
 	require.NoError(t, err)
 	assert.Equal(t, want.String(), got.String())
 	assert.Equal(t, sum, same)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
@@ -371,7 +372,9 @@ func TestShortInvocation(t *testing.T) {
 }
 
 // A call that hangs is given up while there is time to delete the cache.
-func TestHangingCall(t *testing.T) {
+func TestHangingCall(t *testing.T) { synctest.Test(t, hangingCall) }
+
+func hangingCall(t *testing.T) {
 	w := newWorld()
 	hung := make(chan struct{})
 	hang := &hanging{world: w, hung: hung}
