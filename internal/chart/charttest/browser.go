@@ -32,6 +32,9 @@ var views = []struct {
 	{"print", 760, "dark", "print"}, // A4 less its margins; somebody who likes it dark prints on white paper
 }
 
+// patience ends a test whose browser hangs; on a busy machine it may take a minute to start.
+const patience = 10 * time.Minute
+
 // Chromium is the path of a browser; without one the test is skipped.
 func Chromium(t *testing.T) string {
 	t.Helper()
@@ -50,9 +53,9 @@ func Check(t *testing.T, url, name string) {
 	t.Helper()
 	path := Chromium(t)
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.Flag("hide-scrollbars", true), chromedp.Env("HOME="+t.TempDir()))...)
+		chromedp.WSURLReadTimeout(patience), chromedp.Flag("hide-scrollbars", true), chromedp.Env("HOME="+t.TempDir()))...)
 	defer cancel()
-	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, patience)
 	defer cancel()
 	var mu sync.Mutex
 	var thrown []string
