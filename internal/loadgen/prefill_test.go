@@ -60,10 +60,10 @@ func TestClientStatsCountEveryReply(t *testing.T) {
 
 const ownPrefix = "memtier-0123456789abcdef0123456789abcdef-"
 
-// filling are a task's arguments as the module writes them, for a load that lasts.
+// filling are a task's arguments as the module writes them, for a load that lasts and leaves the machine to others.
 func filling(port int, more ...string) []string {
 	return append([]string{"--server=127.0.0.1", fmt.Sprintf("--port=%d", port), "--threads=2", "--clients=3", "--pipeline=4", "--data-size=64", "--ratio=1:10",
-		"--key-pattern=R:R", "--key-minimum=1", "--test-time=3000"}, more...)
+		"--key-pattern=R:R", "--key-minimum=1", "--rate-limiting=100", "--test-time=3000"}, more...)
 }
 
 // measured is a load under way after its prefill.
@@ -167,11 +167,10 @@ func TestPrefillFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			shells(t, func(t *testing.T, shell string) {
-				port, tools := redisServer(t, tc.server...), generatorDir(t)
-				naps := hurry(t, tools)
-				j := task(t, shell, tools, []string{fmt.Sprintf("PREFILL_SECONDS=%d", tc.seconds), "PREFILL_REQUIRED=1"}, filling(port, fmt.Sprintf("--key-maximum=%d", tc.keys))...)
+				port := redisServer(t, tc.server...)
+				j := task(t, shell, generatorDir(t), []string{fmt.Sprintf("PREFILL_SECONDS=%d", tc.seconds), "PREFILL_REQUIRED=1"}, filling(port, fmt.Sprintf("--key-maximum=%d", tc.keys))...)
 				j.until(tc.want)
-				j.lingers(naps)
+				j.lingers()
 				j.terminate()
 				require.Equal(t, 1, j.exit())
 				require.NotContains(t, j.log(), "load: prefilled")

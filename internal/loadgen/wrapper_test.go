@@ -28,6 +28,7 @@ type job struct {
 	t    *testing.T
 	cmd  *exec.Cmd
 	tmp  string
+	naps string // a file with a byte for each time it slept
 	mu   sync.Mutex
 	out  bytes.Buffer
 	done chan struct{}
@@ -45,13 +46,15 @@ func (j *job) log() string {
 	return j.out.String()
 }
 
-// task starts the wrapper as ECS does, with tools before all others on PATH.
+// task starts the wrapper as ECS does, with tools before all others on PATH. Its own pauses are short.
 func task(t *testing.T, shell, tools string, env []string, args ...string) *job {
 	text, err := os.ReadFile(wrapper)
 	require.NoError(t, err)
-	j := &job{t: t, tmp: t.TempDir(), done: make(chan struct{})}
+	own := t.TempDir()
+	j := &job{t: t, tmp: t.TempDir(), naps: filepath.Join(own, "naps"), done: make(chan struct{})}
+	tool(t, own, "sleep", `case $1 in 1 | 2) echo >>`+j.naps+`; set -- 0.05 ;; esac; PATH=$BEYOND exec sleep "$@"`)
 	j.cmd = exec.Command(shell, append([]string{"-c", string(text), "memtier"}, args...)...)
-	j.cmd.Env = append([]string{"PATH=" + tools + ":" + os.Getenv("PATH"), "TMPDIR=" + j.tmp, "RUN=2026-11-23T03-08-09Z",
+	j.cmd.Env = append([]string{"PATH=" + own + ":" + tools + ":" + os.Getenv("PATH"), "BEYOND=" + os.Getenv("PATH"), "TMPDIR=" + j.tmp, "RUN=2026-11-23T03-08-09Z",
 		"ECS_CONTAINER_METADATA_URI_V4=http://169.254.170.2/v4/0123456789abcdef0123456789abcdef-4242"}, env...)
 	j.cmd.Stdout, j.cmd.Stderr = j, j
 	j.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that the test can see what is left
@@ -86,23 +89,22 @@ func (j *job) ended() bool {
 }
 
 // lingers sees the wrapper wait and wait, which it does not do while a load runs: another task would take its place if it ended.
-func (j *job) lingers(naps func() int) {
+func (j *job) lingers() {
 	j.t.Helper()
-	j.naps(naps, 3)
-	require.False(j.t, j.ended(), j.log())
-}
-
-// naps waits until the wrapper has slept n more times.
-func (j *job) naps(naps func() int, n int) {
-	j.t.Helper()
-	before := naps()
+	before := j.slept()
 	eventually(j.t, func() error {
-		if slept := naps() - before; slept < n {
+		if n := j.slept() - before; n < 3 {
 			require.False(j.t, j.ended(), "it ended\n%s", j.log())
-			return fmt.Errorf("it slept %d times:\n%s", slept, j.log())
+			return fmt.Errorf("it slept %d times:\n%s", n, j.log())
 		}
 		return nil
 	})
+	require.False(j.t, j.ended(), j.log())
+}
+
+func (j *job) slept() int {
+	b, _ := os.ReadFile(j.naps)
+	return len(b)
 }
 
 // terminate sends SIGTERM to the wrapper alone, as Fargate does.
@@ -158,18 +160,6 @@ esac
 	return dir
 }
 
-// hurry makes the wrapper's pauses short, and counts them.
-func hurry(t *testing.T, dir string) (naps func() int) {
-	real, err := exec.LookPath("sleep")
-	require.NoError(t, err)
-	file := filepath.Join(t.TempDir(), "naps")
-	tool(t, dir, "sleep", `case $1 in 1 | 2) echo >>`+file+`; set -- 0.05 ;; esac; exec `+real+` "$@"`)
-	return func() int {
-		b, _ := os.ReadFile(file)
-		return len(b)
-	}
-}
-
 // untilThere waits for a file.
 func untilThere(t *testing.T, file string) {
 	t.Helper()
@@ -180,9 +170,7 @@ func TestWrapperHappyPath(t *testing.T) {
 	shells(t, func(t *testing.T, shell string) {
 		s, port := mini(t)
 		s.RequireAuth("top-secret")
-		tools := generatorDir(t)
-		naps := hurry(t, tools)
-		j := task(t, shell, tools, []string{"CACHE_AUTH_TOKEN=top-secret"}, "--server=127.0.0.1", "--port", fmt.Sprint(port), "--threads=1", "--clients=2", "--test-time=3", "--ratio=1:3", "--key-maximum=100")
+		j := task(t, shell, generatorDir(t), []string{"CACHE_AUTH_TOKEN=top-secret"}, "--server=127.0.0.1", "--port", fmt.Sprint(port), "--threads=1", "--clients=2", "--test-time=3", "--ratio=1:3", "--key-maximum=100", "--rate-limiting=100")
 		j.until(`(?m)^load: finished exit=0 ok$`)
 		log := j.log()
 		require.True(t, strings.HasPrefix(log, `load: run=2026-11-23T03-08-09Z task=0123456789abcdef0123456789abcdef generator="`+version+"\"\nload: ready\n"), log)
@@ -199,7 +187,7 @@ func TestWrapperHappyPath(t *testing.T) {
 		require.NoError(t, err)
 		require.Positive(t, h.TotalCount())
 
-		j.lingers(naps)
+		j.lingers()
 		j.terminate()
 		require.Zero(t, j.exit())
 	})
@@ -208,7 +196,7 @@ func TestWrapperHappyPath(t *testing.T) {
 func TestWrapperTermMidRun(t *testing.T) {
 	shells(t, func(t *testing.T, shell string) {
 		_, port := mini(t)
-		j := task(t, shell, generatorDir(t), nil, "--server=127.0.0.1", fmt.Sprintf("--port=%d", port), "--threads=1", "--clients=1", "--test-time=3000")
+		j := task(t, shell, generatorDir(t), nil, "--server=127.0.0.1", fmt.Sprintf("--port=%d", port), "--threads=1", "--clients=1", "--rate-limiting=100", "--test-time=3000")
 		j.until(underWay)
 		j.terminate()
 		require.Zero(t, j.exit())
@@ -240,11 +228,10 @@ func TestWrapperTermAsTheLoadStarts(t *testing.T) {
 		started, goes := filepath.Join(t.TempDir(), "started"), filepath.Join(t.TempDir(), "goes")
 		dir := fake(t, `: >`+started+`; while [ ! -e `+goes+` ]; do sleep 0.05; done
 trap 'printf "Totals  5.00 \n"; exit 0' INT; echo '[RUN #1] Preparing benchmark client...' >&2; while :; do sleep 0.05; done`)
-		naps := hurry(t, dir)
 		j := task(t, shell, dir, nil, "--test-time=3000")
 		untilThere(t, started)
 		j.terminate()
-		j.naps(naps, 2)
+		j.lingers()
 		require.NoError(t, os.WriteFile(goes, nil, 0o600))
 		require.Zero(t, j.exit())
 		require.Regexp(t, `\nTotals  5.00 \nload: finished exit=0 ok\n$`, j.log())
@@ -271,9 +258,7 @@ func TestWrapperProbeFails(t *testing.T) {
 			t.Parallel()
 			shells(t, func(t *testing.T, shell string) {
 				args := append([]string{"--server", "127.0.0.1", "-p", fmt.Sprint(tc.port), "-n", "100"}, strings.Fields(tc.args)...)
-				tools := generatorDir(t)
-				hurry(t, tools)
-				j := task(t, shell, tools, tc.env, args...)
+				j := task(t, shell, generatorDir(t), tc.env, args...)
 				require.Equal(t, 1, j.exit())
 				require.Contains(t, j.log(), tc.want)
 				require.NotContains(t, j.log(), "load: ready")
