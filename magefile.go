@@ -60,7 +60,7 @@ func (Local) Up() error { return ops.Run(ops.LocalUp) }
 // Test is what proves the project.
 type Test mg.Namespace
 
-// Default runs unit, modules, docs, drawn pages, faults and e2e: the same as `mage test`.
+// Default runs unit, modules, drawn pages, faults and e2e: the same as `mage test`.
 func (Test) Default() error { return ops.Run(ops.Test) }
 
 // Unit runs the Go tests.

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 )
 
 // TestUnit runs the Go tests of everything but the journeys in test/.
@@ -129,12 +131,7 @@ func Bench(ctx context.Context, p *Project) error {
 func TestAll(ctx context.Context, p *Project) error {
 	long := *p
 	long.Env = append(p.Env[:len(p.Env):len(p.Env)], "E2E_LONG=1")
-	for _, test := range []Command{TestUnit, TestModules, TestDocs, TestPages, TestFaults, TestE2E} {
-		if err := test(ctx, &long); err != nil {
-			return err
-		}
-	}
-	return nil
+	return long.suites(ctx, []suite{{"unit", TestUnit}, {"modules", TestModules}, {"docs", TestDocs}, {"pages", TestPages}, {"faults", TestFaults}, {"journeys", TestE2E}})
 }
 
 // TestPages opens the report, the local dashboard, and that of a live run in a browser; screenshots are in build/screenshots. They skip without Chromium.
@@ -152,13 +149,29 @@ func testDrawnPages(ctx context.Context, p *Project) error {
 	return p.goTest(ctx, append(browserTests, "./internal/report/page", "./internal/localaws/dashboardpage")...)
 }
 
-// Test runs the unit tests, the modules' tests and READMEs, the pages drawn from crafted runs, the faults and the journeys.
+// Test runs the unit tests, the modules' tests, the pages drawn from crafted runs, the faults and the journeys, and says how long each took. The tools of
+// TestDocs take four minutes to build: they are left to Check and TestAll.
 func Test(ctx context.Context, p *Project) error {
-	for _, test := range []Command{TestUnit, TestModules, TestDocs, testDrawnPages, TestFaults, TestE2E} {
-		if err := test(ctx, p); err != nil {
-			return err
+	return p.suites(ctx, []suite{{"unit", TestUnit}, {"modules", TestModules}, {"pages", testDrawnPages}, {"faults", TestFaults}, {"journeys", TestE2E}})
+}
+
+type suite struct {
+	name string
+	run  Command
+}
+
+// suites runs one after the other until one fails.
+func (p *Project) suites(ctx context.Context, all []suite) error {
+	var took []string
+	for _, s := range all {
+		began := time.Now()
+		err := s.run(ctx, p)
+		took = append(took, fmt.Sprintf("%s %s", s.name, page.Duration(time.Since(began))))
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
+	p.say("all passed: %s", strings.Join(took, ", "))
 	return nil
 }
 

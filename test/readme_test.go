@@ -1,0 +1,36 @@
+package test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Every variable and output of a module has its row in the module's README. `mage check` compares the whole tables with what terraform-docs writes.
+func TestModuleREADMEsAreWhole(t *testing.T) {
+	declared := regexp.MustCompile(`(?m)^(?:variable|output) "([a-z_0-9]+)"`)
+	modules, err := filepath.Glob("../modules/*/main.tf")
+	require.NoError(t, err)
+	require.Len(t, modules, 4)
+	for _, main := range modules {
+		dir := filepath.Dir(main)
+		readme, err := os.ReadFile(filepath.Join(dir, "README.md"))
+		require.NoError(t, err)
+		var names []string
+		for _, file := range []string{"variables.tf", "outputs.tf"} {
+			text, err := os.ReadFile(filepath.Join(dir, file))
+			require.NoError(t, err)
+			for _, m := range declared.FindAllStringSubmatch(string(text), -1) {
+				names = append(names, m[1])
+			}
+		}
+		require.NotEmpty(t, names)
+		for _, name := range names {
+			require.Contains(t, string(readme), "| "+strings.ReplaceAll(name, "_", `\_`)+" |", "%s: run `go tool mage test:docs`, which says how the README is written", dir)
+		}
+	}
+}
