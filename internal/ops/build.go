@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -49,12 +48,16 @@ func (p *Project) build(ctx context.Context, architecture string) error {
 		return err
 	}
 	began := time.Now()
-	binary := strings.TrimSuffix(file, ".zip") + ".bootstrap"
-	defer os.Remove(binary)
+	own, err := os.MkdirTemp(filepath.Dir(file), "lambda-") // another command may build it at the same time
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(own)
+	binary := filepath.Join(own, "bootstrap")
 	c := p.command(ctx, "go", lambdaArgs(binary)...)
 	c.Env = lambdaEnv(p.Env, goarch[architecture])
 	building := p.step("building the Lambda for %s", architecture)
-	err := runChild(c, time.Minute)
+	err = runChild(c, time.Minute)
 	building.end()
 	if err != nil {
 		return fmt.Errorf("compile the Lambda for %s: %w", architecture, err)
@@ -109,11 +112,19 @@ func pack(w io.Writer, binary []byte) error {
 	return z.Close()
 }
 
-// replaceFile writes a file so that nobody sees half of it.
+// replaceFile writes a file so that nobody sees half of it, and others may do so at the same time.
 func replaceFile(file string, content []byte, mode os.FileMode) error {
-	next := file + ".new"
-	if err := os.WriteFile(next, content, mode); err != nil {
+	next, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
+	if err != nil {
 		return err
 	}
-	return os.Rename(next, file)
+	_, err = next.Write(content)
+	err = errors.Join(err, next.Chmod(mode), next.Close())
+	if err == nil {
+		err = os.Rename(next.Name(), file)
+	}
+	if err != nil {
+		_ = os.Remove(next.Name())
+	}
+	return err
 }

@@ -3,9 +3,11 @@ package ops
 import (
 	"archive/zip"
 	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -69,6 +71,23 @@ func TestZipIsWrittenWhenSourcesChange(t *testing.T) {
 
 	require.NoError(t, os.WriteFile(filepath.Join(p.Root, "lambda/main.go"), []byte("package main\n\nfunc main() { nonsense }\n"), 0o644))
 	require.ErrorContains(t, p.build(t.Context(), "x86_64"), "compile the Lambda for x86_64")
+}
+
+// Commands that run in one checkout at a time build it at a time.
+func TestZipIsBuiltSideBySide(t *testing.T) {
+	p := sources(t, "a")
+	var builds sync.WaitGroup
+	failed := make([]error, 4)
+	for i := range failed {
+		own := *p
+		own.Out = &bytes.Buffer{}
+		builds.Go(func() { failed[i] = own.build(t.Context(), "x86_64") })
+	}
+	builds.Wait()
+	require.NoError(t, errors.Join(failed...))
+	files, err := os.ReadDir(filepath.Join(p.Root, "build"))
+	require.NoError(t, err)
+	require.Len(t, files, 1, "nothing but the zip is left: %v", files)
 }
 
 func TestZipForARM(t *testing.T) {
