@@ -17,6 +17,7 @@ import (
 // answer of S3 is lost; and then all is the same again.
 func TestFaultsExportAgain(t *testing.T) {
 	onlyLocal(t)
+	t.Parallel()
 	for name, faults := range map[string][]string{
 		"undisturbed": nil,
 		"throttle":    {"s3.UploadPart:2=" + wire.Throttle, "s3.CompleteMultipartUpload:1=" + wire.Throttle},

@@ -123,6 +123,9 @@ func TestPlans(t *testing.T) {
 	if onAWS() {
 		t.Skip("the examples' inputs here are an own world's")
 	}
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
 	t.Parallel()
 	w := newWorld(t)
 	plan := func(name, root string, inputs map[string]any) {

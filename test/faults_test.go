@@ -83,13 +83,24 @@ func (w *frozen) finish(retried bool) outcome {
 // looks are the calls that ask how far something is, once or more often.
 var looks = []string{"ListTasks", "DescribeTasks", "DescribeServices", "DescribeReplicationGroups", "GetMetricData"}
 
+// effects are the ways to be killed at a call: before it has an effect, and after. A read has none.
+func effects(op string) []bool {
+	for _, read := range []string{"Get", "GET ", "Head", "List", "Describe"} {
+		if strings.HasPrefix(op, read) {
+			return []bool{false}
+		}
+	}
+	return []bool{false, true}
+}
+
 func TestFaultsKilledAtEveryCall(t *testing.T) {
 	onlyLocal(t)
+	t.Parallel()
 	want, ops := undisturbed(t, 0)
 	require.Greater(t, len(ops), 40)
 	scaled := slices.Index(ops, "UpdateService") + 1
 	for k := range ops {
-		for _, effect := range []bool{false, true} {
+		for _, effect := range effects(ops[k]) {
 			t.Run(fmt.Sprintf("%02d %s effect=%v", k+1, ops[k], effect), func(t *testing.T) {
 				t.Parallel()
 				w := freeze(t, 0)
@@ -109,6 +120,7 @@ func TestFaultsKilledAtEveryCall(t *testing.T) {
 // The calls that are made for a serverless cache alone; the others are those above.
 func TestFaultsServerless(t *testing.T) {
 	onlyLocal(t)
+	t.Parallel()
 	w := freeze(t, 0, (*frozen).serverless)
 	c := w.caller()
 	answer, err, _ := w.invoke(shutdown.ActionStop, "stop", c)
@@ -124,7 +136,7 @@ func TestFaultsServerless(t *testing.T) {
 		if !strings.Contains(op, "ServerlessCache") && op != "ListTagsForResource" {
 			continue
 		}
-		for _, effect := range []bool{false, true} {
+		for _, effect := range effects(ops[k]) {
 			t.Run(fmt.Sprintf("%02d %s effect=%v", k+1, op, effect), func(t *testing.T) {
 				t.Parallel()
 				w := freeze(t, 0, (*frozen).serverless)
@@ -141,6 +153,7 @@ func TestFaultsServerless(t *testing.T) {
 
 func TestFaultsKilledInALargeUpload(t *testing.T) {
 	onlyLocal(t)
+	t.Parallel()
 	want, ops := undisturbed(t, large)
 	first := slices.Index(ops, "CreateMultipartUpload")
 	last := slices.Index(ops, "CompleteMultipartUpload")
@@ -148,7 +161,7 @@ func TestFaultsKilledInALargeUpload(t *testing.T) {
 	for k := first - 3; k <= last+3; k++ { // from before the record that names the upload to after the record of the object
 		t.Run(fmt.Sprintf("%02d", k+1), func(t *testing.T) {
 			t.Parallel()
-			for _, effect := range []bool{false, true} {
+			for _, effect := range effects(ops[k]) {
 				w := freeze(t, large)
 				c := w.caller()
 				c.kill(ops, k, effect)
@@ -165,6 +178,7 @@ func TestFaultsKilledInALargeUpload(t *testing.T) {
 // Each page of log takes 40 seconds: one invocation is far too short for the export, and the next ones carry it on.
 func TestFaultsExportLongerThanAnInvocation(t *testing.T) {
 	onlyLocal(t)
+	t.Parallel()
 	const bytes = 60_000_000
 	want, ops := undisturbed(t, bytes)
 	w := freeze(t, bytes)
@@ -197,6 +211,7 @@ func TestFaultsExportLongerThanAnInvocation(t *testing.T) {
 // A second invocation begins at the k-th call of the first. It stands back; or, when the first is overdue, takes the run over.
 func TestFaultsSideBySide(t *testing.T) {
 	onlyLocal(t)
+	t.Parallel()
 	want, ops := undisturbed(t, 0)
 	scaled := slices.Index(ops, "UpdateService") + 1
 	for k := 0; k < len(ops); k += 3 {
@@ -233,6 +248,7 @@ func TestFaultsSideBySide(t *testing.T) {
 
 func TestFaultsOfEachKind(t *testing.T) {
 	onlyLocal(t)
+	t.Parallel()
 	wants := map[int]outcome{}
 	for _, bytes := range []int{0, large} {
 		wants[bytes], _ = undisturbed(t, bytes)

@@ -138,6 +138,7 @@ func (w *frozen) sameAsSource(o outcome) {
 // The real bootstrap is killed by SIGKILL at its k-th call; Lambda's retry of the event, or the next watch, goes on.
 func TestFaultsKilledProcess(t *testing.T) {
 	onlyLocal(t)
+	t.Parallel()
 	for _, test := range []struct {
 		kind string
 		k    int

@@ -29,7 +29,7 @@ func TestVariants(t *testing.T) {
 		token string
 		tasks int
 	}{
-		"redis71-replicas":   {short: true, cache: map[string]any{"engine": "redis", "engine_version": "7.1", "replicas": 2, "multi_az": true}, tasks: 2},
+		"redis71-replicas":   {cache: map[string]any{"engine": "redis", "engine_version": "7.1", "replicas": 2, "multi_az": true}, tasks: 2},
 		"valkey-cluster-tls": {short: true, cache: map[string]any{"engine": "valkey", "engine_version": "8.1", "shards": 2, "replicas": 1, "transit_encryption": true}, token: "a-token-of-16-or-more"},
 		"valkey72":           {cache: map[string]any{"engine_version": "7.2"}},
 		"valkey90":           {cache: map[string]any{"engine_version": "9.0", "node_type": "cache.r7g.large"}},

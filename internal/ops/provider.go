@@ -210,7 +210,7 @@ func (m mirrors) write(own, mirror, version string) (string, error) {
 		text += fmt.Sprintf("\nprovider_installation {\n  filesystem_mirror {\n    path    = %q\n    include = [%q]\n  }\n  direct {\n    exclude = [%[2]q]\n  }\n}\n", mirror, m.host()+"/hashicorp/aws")
 	}
 	file := filepath.Join(m.data, "cli.tfrc")
-	return file, os.WriteFile(file, []byte(text), 0o600) // the person's own text may hold tokens
+	return file, replaceFile(file, []byte(text), 0o600) // the person's own text may hold tokens; another command may be reading the file
 }
 
 // link makes a mirror for OpenTofu, which looks under a registry name of its own. Linking the version's leaf works, linking `aws` does not.

@@ -19,7 +19,7 @@ func TestUnit(ctx context.Context, p *Project) error {
 	if err != nil {
 		return err
 	}
-	return p.goTest(ctx, append([]string{"-timeout=20m"}, packages...)...)
+	return p.goTest(ctx, append([]string{"-timeout=60m"}, packages...)...)
 }
 
 func (p *Project) unitPackages(ctx context.Context) (packages []string, err error) {
@@ -75,13 +75,13 @@ func TestModules(ctx context.Context, p *Project) error {
 }
 
 // TestE2E runs the journeys: on the embedded AWS, or in the caller's account with E2E_TARGET=aws. It gives them what they cannot find for
-// themselves: Terraform, where its provider comes from, and the Lambda's zip.
+// themselves: Terraform, where its provider comes from, and the Lambda's zip. The faults run beside them: both mostly wait.
 func TestE2E(ctx context.Context, p *Project) error {
 	return p.journeys(ctx, append(journeyArgs, "-timeout=120m", "-count=1", "-v", "./test/...")...)
 }
 
-// Journeys mostly wait for the provider's own delays: three at once fit two cores.
-var journeyArgs = []string{"-parallel=3", "-skip=^TestFaults"}
+// Journeys mostly wait for the provider's own delays: eight at once fit two cores and 4 GB.
+var journeyArgs = []string{"-parallel=8"}
 
 func (p *Project) journeys(ctx context.Context, args ...string) error {
 	inside, err := p.journeyProject(ctx)
@@ -112,9 +112,9 @@ func (p *Project) journeyProject(ctx context.Context) (*Project, error) {
 	return &journeys, nil
 }
 
-// TestFaults holds the end of a run against every fault that the embedded AWS can make, and a kill at every step.
+// TestFaults is what of TestE2E needs no Terraform: the end of a run against every fault that the embedded AWS can make, and a kill at every step.
 func TestFaults(ctx context.Context, p *Project) error {
-	return p.goTest(ctx, "-timeout=15m", "-count=1", "-parallel=4", "-run=^TestFaults", "./test")
+	return p.goTest(ctx, "-timeout=60m", "-count=1", "-parallel=8", "-run=^TestFaults", "./test")
 }
 
 // Bench measures the export: writing CSV, merging logs, and whole exports against the embedded AWS with AWS's quotas. BENCH= chooses by
@@ -131,7 +131,7 @@ func Bench(ctx context.Context, p *Project) error {
 func TestAll(ctx context.Context, p *Project) error {
 	long := *p
 	long.Env = append(p.Env[:len(p.Env):len(p.Env)], "E2E_LONG=1")
-	return long.suites(ctx, []suite{{"unit", TestUnit}, {"modules", TestModules}, {"docs", TestDocs}, {"pages", TestPages}, {"faults", TestFaults}, {"journeys", TestE2E}})
+	return long.suites(ctx, []suite{{"unit", TestUnit}, {"modules", TestModules}, {"docs", TestDocs}, {"pages", TestPages}, {"journeys", TestE2E}})
 }
 
 // TestPages opens the report, the local dashboard, and that of a live run in a browser; screenshots are in build/screenshots. They skip without Chromium.
@@ -142,7 +142,7 @@ func TestPages(ctx context.Context, p *Project) error {
 	return p.journeys(ctx, append(browserTests, "-v", "./test")...)
 }
 
-var browserTests = []string{"-timeout=15m", "-count=1", "-tags=browser", "-run=InTheBrowser"}
+var browserTests = []string{"-timeout=60m", "-count=1", "-tags=browser", "-run=InTheBrowser"}
 
 // testDrawnPages is what of TestPages takes no run.
 func testDrawnPages(ctx context.Context, p *Project) error {
@@ -152,7 +152,7 @@ func testDrawnPages(ctx context.Context, p *Project) error {
 // Test runs the unit tests, the modules' tests, the pages drawn from crafted runs, the faults and the journeys, and says how long each took. The tools of
 // TestDocs take four minutes to build: they are left to Check and TestAll.
 func Test(ctx context.Context, p *Project) error {
-	return p.suites(ctx, []suite{{"unit", TestUnit}, {"modules", TestModules}, {"pages", testDrawnPages}, {"faults", TestFaults}, {"journeys", TestE2E}})
+	return p.suites(ctx, []suite{{"unit", TestUnit}, {"modules", TestModules}, {"pages", testDrawnPages}, {"journeys", TestE2E}})
 }
 
 type suite struct {

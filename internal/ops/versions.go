@@ -91,9 +91,9 @@ func (p *Project) try(ctx context.Context, bin, name string) (*trial, error) {
 	}
 	shown.validate = errors.Join(invalid...)
 	tests := *p
-	tests.Env = append(t.Env[:len(t.Env):len(t.Env)], "TERRAFORM="+bin, "E2E_TERRAFORM="+bin)
-	shown.plan = tests.goTest(ctx, "-timeout=20m", "-count=1", "-run=^TestPlans$", "./test")
-	shown.journey = tests.goTest(ctx, "-timeout=20m", "-count=1", "-v", "-run=^TestJourney$", "./test")
+	tests.Env = append(t.Env[:len(t.Env):len(t.Env)], "TERRAFORM="+bin, "E2E_TERRAFORM="+bin, "E2E_LONG=1") // every example is planned
+	shown.plan = tests.goTest(ctx, "-timeout=60m", "-count=1", "-run=^TestPlans$", "./test")
+	shown.journey = tests.goTest(ctx, "-timeout=60m", "-count=1", "-v", "-run=^TestJourney$", "./test")
 	shown.took = time.Since(began)
 	return shown, nil
 }
