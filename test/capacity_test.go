@@ -18,13 +18,14 @@ func TestNoCapacityForTheCache(t *testing.T) {
 	for name, cache := range map[string]map[string]any{"nodes": nil, "serverless": {"serverless": map[string]any{}}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			inputs := map[string]any{"load": map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000}}
+			load := light(nil)
+			inputs := map[string]any{"load": load}
 			w := newWorld(t)
 			if cache != nil {
 				inputs["cache"] = cache
 				ca, err := w.local.CA()
 				require.NoError(t, err)
-				inputs["load"].(map[string]any)["ca_pem"] = ca
+				load["ca_pem"] = ca
 			}
 			p := newPerson(t, w, inputs)
 			w.local.Caches.Exhausted(true)
