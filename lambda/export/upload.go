@@ -203,8 +203,13 @@ func (u *Upload) Close() (Object, error) {
 	var err error
 	if u.id == nil {
 		u.take()
-		_, err = u.api.PutObject(u.ctx, &s3.PutObjectInput{Bucket: &u.bucket, Key: &u.object.Key, ContentType: &u.object.ContentType,
-			Metadata: map[string]string{Metadata: u.owner}, Body: bytes.NewReader(u.part), IfNoneMatch: u.none(), IfMatch: u.over})
+		for range 4 { // a write at the same moment is no answer yet: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html#API_PutObject_RequestSyntax
+			_, err = u.api.PutObject(u.ctx, &s3.PutObjectInput{Bucket: &u.bucket, Key: &u.object.Key, ContentType: &u.object.ContentType,
+				Metadata: map[string]string{Metadata: u.owner}, Body: bytes.NewReader(u.part), IfNoneMatch: u.none(), IfMatch: u.over})
+			if errorCode(err) != "ConditionalRequestConflict" {
+				break
+			}
+		}
 	} else {
 		err = u.complete()
 	}
