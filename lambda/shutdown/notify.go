@@ -1,8 +1,10 @@
 package shutdown
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -42,7 +44,15 @@ func (r *run) tellOnce(ctx context.Context, what, text string) error {
 	return r.save(ctx)
 }
 
+// longest is the most of a message: SNS takes 256 KiB. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+const longest = 200_000
+
 func (r *run) tell(ctx context.Context, what, text string) error {
+	if len(text) > longest {
+		text = strings.ToValidUTF8(text[:longest], "") + "\n... and more: see the manifest and the log of this function\n"
+	}
+	ctx, done := r.brief(ctx)
+	defer done()
 	subject := fmt.Sprintf("%s: run %s %s", r.cfg.Name, r.id, what) // ASCII, under 100 characters: a name has at most 40
 	_, err := r.aws.SNS.Publish(ctx, &sns.PublishInput{TopicArn: &r.cfg.TopicARN, Subject: &subject, Message: &text})
 	if err != nil {
@@ -67,11 +77,7 @@ func (r *run) result() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Run %s of %s has ended.\n", r.id, r.cfg.Name)
 	if w := r.state.Window; w != nil {
-		fmt.Fprintf(&b, "Load: %s to %s", w.Start.Format(time.RFC3339), w.End.Format(time.RFC3339))
-		for _, t := range r.state.Tasks {
-			fmt.Fprintf(&b, "; task %s %s", t.ID, ending(t))
-		}
-		b.WriteString("\n")
+		fmt.Fprintf(&b, "Load: %s to %s%s\n", w.Start.Format(time.RFC3339), w.End.Format(time.RFC3339), endings(r.state.Tasks))
 	}
 	if m := r.state.Metrics; m != nil {
 		fmt.Fprintf(&b, "Metrics: %d datapoints of %d series\n", m.Points, m.SeriesFound)
@@ -85,6 +91,29 @@ func (r *run) result() string {
 	}
 	for _, text := range r.state.Warnings {
 		fmt.Fprintf(&b, "Warning: %s\n", text)
+	}
+	return b.String()
+}
+
+// endings says how each task ended, or, of many, how many ended how.
+func endings(tasks []export.Task) string {
+	var b strings.Builder
+	if len(tasks) <= 20 {
+		for _, t := range tasks {
+			fmt.Fprintf(&b, "; task %s %s", t.ID, ending(t))
+		}
+		return b.String()
+	}
+	count := map[string]int{}
+	for _, t := range tasks {
+		count[ending(t)]++
+	}
+	ways := slices.SortedFunc(maps.Keys(count), func(a, b string) int { return cmp.Or(count[b]-count[a], strings.Compare(a, b)) })
+	for _, way := range ways[:min(len(ways), 20)] {
+		fmt.Fprintf(&b, "; %d tasks %s", count[way], way)
+	}
+	if len(ways) > 20 {
+		fmt.Fprintf(&b, "; and %d more ways", len(ways)-20)
 	}
 	return b.String()
 }
