@@ -169,7 +169,7 @@ func (s *stack) cacheIsThere(t *testing.T) bool {
 }
 
 // Applies that failed and that nobody cares about: the cache is there, the load never was, and the second apply had begun a new run without
-// reaching the cache, which is still tagged with the first. Once that run is overdue, watch deletes it.
+// reaching the cache, which is still tagged with the first. Once that run is overdue, watch deletes it, and goes when no apply can make a load any more.
 func TestWatchEndsAHalfMadeRun(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -186,7 +186,7 @@ func TestWatchEndsAHalfMadeRun(t *testing.T) {
 	second, schedule := s.watched(t)
 	require.Less(t, first, second)
 	require.True(t, s.cacheIsThere(t))
-	schedule.Target.Input = aws.String(`{"action":"watch","run":"` + second + `","stop_by":"` + time.Now().UTC().Format(time.RFC3339) + `"}`)
+	schedule.Target.Input = aws.String(`{"action":"watch","run":"` + second + `","stop_by":"` + time.Now().Add(-shutdown.Creation).UTC().Format(time.RFC3339) + `"}`) // no apply can make a load any more
 	client := scheduler.NewFromConfig(w.Config)
 	_, err = client.UpdateSchedule(t.Context(), &scheduler.UpdateScheduleInput{GroupName: &s.name, Name: schedule.Name, Target: schedule.Target,
 		ScheduleExpression: schedule.ScheduleExpression, FlexibleTimeWindow: schedule.FlexibleTimeWindow})

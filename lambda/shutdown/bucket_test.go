@@ -35,8 +35,8 @@ func (w *world) encrypted(how s3types.ServerSideEncryption, key *string) error {
 	return nil
 }
 
-func (w *world) PutObject(_ context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
-	return call(w, "PutObject", func() (*s3.PutObjectOutput, error) {
+func (w *world) PutObject(ctx context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+	return call(ctx, w, "PutObject", func() (*s3.PutObjectOutput, error) {
 		if err := w.encrypted(in.ServerSideEncryption, in.SSEKMSKeyId); err != nil {
 			return nil, err
 		}
@@ -46,8 +46,8 @@ func (w *world) PutObject(_ context.Context, in *s3.PutObjectInput, _ ...func(*s
 	})
 }
 
-func (w *world) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
-	return call(w, "GetObject", func() (*s3.GetObjectOutput, error) {
+func (w *world) GetObject(ctx context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
+	return call(ctx, w, "GetObject", func() (*s3.GetObjectOutput, error) {
 		o := w.objects[*in.Key]
 		if o == nil {
 			return nil, &s3types.NoSuchKey{}
@@ -56,8 +56,8 @@ func (w *world) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...func(*s
 	})
 }
 
-func (w *world) HeadObject(_ context.Context, in *s3.HeadObjectInput, _ ...func(*s3.Options)) (*s3.HeadObjectOutput, error) {
-	return call(w, "HeadObject", func() (*s3.HeadObjectOutput, error) {
+func (w *world) HeadObject(ctx context.Context, in *s3.HeadObjectInput, _ ...func(*s3.Options)) (*s3.HeadObjectOutput, error) {
+	return call(ctx, w, "HeadObject", func() (*s3.HeadObjectOutput, error) {
 		o := w.objects[*in.Key]
 		if o == nil {
 			return nil, &s3types.NotFound{}
@@ -66,15 +66,15 @@ func (w *world) HeadObject(_ context.Context, in *s3.HeadObjectInput, _ ...func(
 	})
 }
 
-func (w *world) DeleteObject(_ context.Context, in *s3.DeleteObjectInput, _ ...func(*s3.Options)) (*s3.DeleteObjectOutput, error) {
-	return call(w, "DeleteObject", func() (*s3.DeleteObjectOutput, error) {
+func (w *world) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput, _ ...func(*s3.Options)) (*s3.DeleteObjectOutput, error) {
+	return call(ctx, w, "DeleteObject", func() (*s3.DeleteObjectOutput, error) {
 		delete(w.objects, *in.Key)
 		return &s3.DeleteObjectOutput{}, nil
 	})
 }
 
-func (w *world) CreateMultipartUpload(_ context.Context, in *s3.CreateMultipartUploadInput, _ ...func(*s3.Options)) (*s3.CreateMultipartUploadOutput, error) {
-	return call(w, "CreateMultipartUpload", func() (*s3.CreateMultipartUploadOutput, error) {
+func (w *world) CreateMultipartUpload(ctx context.Context, in *s3.CreateMultipartUploadInput, _ ...func(*s3.Options)) (*s3.CreateMultipartUploadOutput, error) {
+	return call(ctx, w, "CreateMultipartUpload", func() (*s3.CreateMultipartUploadOutput, error) {
 		if err := w.encrypted(in.ServerSideEncryption, in.SSEKMSKeyId); err != nil {
 			return nil, err
 		}
@@ -85,8 +85,8 @@ func (w *world) CreateMultipartUpload(_ context.Context, in *s3.CreateMultipartU
 	})
 }
 
-func (w *world) UploadPart(_ context.Context, in *s3.UploadPartInput, _ ...func(*s3.Options)) (*s3.UploadPartOutput, error) {
-	return call(w, "UploadPart", func() (*s3.UploadPartOutput, error) {
+func (w *world) UploadPart(ctx context.Context, in *s3.UploadPartInput, _ ...func(*s3.Options)) (*s3.UploadPartOutput, error) {
+	return call(ctx, w, "UploadPart", func() (*s3.UploadPartOutput, error) {
 		u := w.uploads[*in.UploadId]
 		if u == nil {
 			return nil, apiError("NoSuchUpload")
@@ -96,8 +96,8 @@ func (w *world) UploadPart(_ context.Context, in *s3.UploadPartInput, _ ...func(
 	})
 }
 
-func (w *world) CompleteMultipartUpload(_ context.Context, in *s3.CompleteMultipartUploadInput, _ ...func(*s3.Options)) (*s3.CompleteMultipartUploadOutput, error) {
-	return call(w, "CompleteMultipartUpload", func() (*s3.CompleteMultipartUploadOutput, error) {
+func (w *world) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput, _ ...func(*s3.Options)) (*s3.CompleteMultipartUploadOutput, error) {
+	return call(ctx, w, "CompleteMultipartUpload", func() (*s3.CompleteMultipartUploadOutput, error) {
 		u := w.uploads[*in.UploadId]
 		if u == nil {
 			return nil, apiError("NoSuchUpload")
@@ -114,8 +114,8 @@ func (w *world) CompleteMultipartUpload(_ context.Context, in *s3.CompleteMultip
 	})
 }
 
-func (w *world) AbortMultipartUpload(_ context.Context, in *s3.AbortMultipartUploadInput, _ ...func(*s3.Options)) (*s3.AbortMultipartUploadOutput, error) {
-	return call(w, "AbortMultipartUpload", func() (*s3.AbortMultipartUploadOutput, error) {
+func (w *world) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput, _ ...func(*s3.Options)) (*s3.AbortMultipartUploadOutput, error) {
+	return call(ctx, w, "AbortMultipartUpload", func() (*s3.AbortMultipartUploadOutput, error) {
 		if w.uploads[*in.UploadId] == nil {
 			return nil, apiError("NoSuchUpload")
 		}
@@ -124,8 +124,8 @@ func (w *world) AbortMultipartUpload(_ context.Context, in *s3.AbortMultipartUpl
 	})
 }
 
-func (w *world) ListMultipartUploads(_ context.Context, in *s3.ListMultipartUploadsInput, _ ...func(*s3.Options)) (*s3.ListMultipartUploadsOutput, error) {
-	return call(w, "ListMultipartUploads", func() (*s3.ListMultipartUploadsOutput, error) {
+func (w *world) ListMultipartUploads(ctx context.Context, in *s3.ListMultipartUploadsInput, _ ...func(*s3.Options)) (*s3.ListMultipartUploadsOutput, error) {
+	return call(ctx, w, "ListMultipartUploads", func() (*s3.ListMultipartUploadsOutput, error) {
 		out := &s3.ListMultipartUploadsOutput{}
 		for id, u := range w.uploads {
 			if strings.HasPrefix(u.key, *in.Prefix) {

@@ -60,7 +60,7 @@ func (r *run) readMembership(ctx context.Context) error {
 	if known(r.state.Membership) {
 		return nil
 	}
-	now, err := c.describe(ctx)
+	now, err := r.look(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -91,14 +91,35 @@ func (r *run) ours(tags []types.Tag) (owner string, ours bool) {
 	return owner, owner == r.id || err == nil && owner < r.id && name == r.cfg.Name // runs sort by time
 }
 
-// deleteCache deletes the cache if the stack made it, for this run or an earlier one.
+// look describes the cache; nil when it does not exist.
+func (r *run) look(ctx context.Context, c cache) (*seen, error) {
+	ctx, done := r.brief(ctx)
+	defer done()
+	return c.describe(ctx)
+}
+
+// deleteCache deletes the cache if the stack made it, for this run or an earlier one. A call that hangs is made again while there is time.
 func (r *run) deleteCache(ctx context.Context) error {
 	c := r.cache()
 	if c == nil || !r.cfg.Cache.Delete {
 		r.gone = true
 		return nil
 	}
-	now, err := c.describe(ctx)
+	for {
+		began := r.clock.Now()
+		err := r.askDeletion(ctx, c)
+		if err == nil || ctx.Err() != nil || r.clock.Now().Sub(began) < 5*time.Second || r.left(ctx) < 15*time.Second {
+			return err
+		}
+		r.log.Warn("asking again", "error", err)
+	}
+}
+
+func (r *run) askDeletion(ctx context.Context, c cache) error {
+	if err := r.replaced(ctx); err != nil {
+		return err
+	}
+	now, err := r.look(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -109,17 +130,25 @@ func (r *run) deleteCache(ctx context.Context) error {
 		r.deleting()
 		return nil
 	}
-	tags, err := r.aws.ElastiCache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &now.arn})
+	owner, ours, err := r.owner(ctx, now)
+	if r.gone = notFound(err); r.gone {
+		return nil
+	}
 	if busy(err) {
 		return pending(fmt.Sprintf("%s is %s", c, now.status))
 	}
 	if err != nil {
 		return fmt.Errorf("read the tags of %s, which say whose it is: %w", c, err)
 	}
-	if owner, ours := r.ours(tags.TagList); !ours {
+	if !ours {
 		return fmt.Errorf("%s has the tag run=%q, not %q: it was not created by this run and is not deleted; run `mage destroy` or delete it by hand", c, owner, r.id)
 	}
-	switch err = c.delete(ctx); {
+	asked := r.clock.Now().UTC().Truncate(time.Second)
+	r.state.DeletionAsked = &asked
+	unsaved := r.save(ctx) // before: a lost answer is not taken for somebody else's deletion
+	brief, done := r.brief(ctx)
+	defer done()
+	switch err = c.delete(brief); {
 	case notFound(err):
 		r.gone = true
 	case busy(err):
@@ -129,8 +158,27 @@ func (r *run) deleteCache(ctx context.Context) error {
 	default:
 		r.deleting()
 	}
-	return nil
+	return unsaved
 }
+
+// owner says whose the cache is. AWS tells the tags of one that is available only: one whose creation failed is this run's if it was created under
+// the stack's name since the run began. https://github.com/hashicorp/terraform-provider-aws/issues/33859
+func (r *run) owner(ctx context.Context, now *seen) (owner string, ours bool, err error) {
+	ctx, done := r.brief(ctx)
+	defer done()
+	tags, err := r.aws.ElastiCache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &now.arn})
+	if created := now.membership.CreatedAt; busy(err) && now.status == "create-failed" && created != nil {
+		return "", !created.Before(r.begun.Add(-clockSkew)), nil
+	}
+	if err != nil {
+		return "", false, err
+	}
+	owner, ours = r.ours(tags.TagList)
+	return owner, ours, nil
+}
+
+// clockSkew is how far the clock that named the run may be ahead of AWS's.
+const clockSkew = 2 * time.Minute
 
 // deleting puts on record since when the cache no longer costs money, as far as this side knows: nodes are billed until they are terminated.
 // https://aws.amazon.com/elasticache/pricing/
@@ -148,7 +196,7 @@ func (r *run) awaitGone(ctx context.Context) error {
 		if r.gone {
 			return true, nil
 		}
-		now, err := c.describe(ctx)
+		now, err := r.look(ctx, c)
 		if err != nil {
 			return false, err
 		}

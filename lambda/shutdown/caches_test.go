@@ -19,22 +19,22 @@ func newServerless() *world {
 	return w
 }
 
-func (w *world) DescribeReplicationGroups(_ context.Context, in *elasticache.DescribeReplicationGroupsInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeReplicationGroupsOutput, error) {
-	return call(w, "DescribeReplicationGroups", func() (*elasticache.DescribeReplicationGroupsOutput, error) {
+func (w *world) DescribeReplicationGroups(ctx context.Context, in *elasticache.DescribeReplicationGroupsInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeReplicationGroupsOutput, error) {
+	return call(ctx, w, "DescribeReplicationGroups", func() (*elasticache.DescribeReplicationGroupsOutput, error) {
 		w.age()
 		if w.cache == "" {
 			return nil, &cachetypes.ReplicationGroupNotFoundFault{}
 		}
 		return &elasticache.DescribeReplicationGroupsOutput{ReplicationGroups: []cachetypes.ReplicationGroup{{
 			ReplicationGroupId: in.ReplicationGroupId, ARN: aws.String("arn:aws:elasticache:us-east-1:123456789012:replicationgroup:perf"), Status: &w.cache,
-			ReplicationGroupCreateTime: aws.Time(at("2026-11-23T03:10:00Z")), CacheNodeType: aws.String("cache.t4g.micro"), ClusterEnabled: aws.Bool(false), NodeGroups: []cachetypes.NodeGroup{{NodeGroupId: aws.String("0001"),
+			ReplicationGroupCreateTime: &w.cacheMade, CacheNodeType: aws.String("cache.t4g.micro"), ClusterEnabled: aws.Bool(false), NodeGroups: []cachetypes.NodeGroup{{NodeGroupId: aws.String("0001"),
 				PrimaryEndpoint:  &cachetypes.Endpoint{Address: aws.String("perf.abc.use1.cache.amazonaws.com"), Port: aws.Int32(6379)},
 				NodeGroupMembers: []cachetypes.NodeGroupMember{{CacheClusterId: aws.String("perf-001"), CacheNodeId: aws.String("0001"), CurrentRole: aws.String("primary")}}}}}}}, nil
 	})
 }
 
-func (w *world) DescribeCacheClusters(_ context.Context, in *elasticache.DescribeCacheClustersInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeCacheClustersOutput, error) {
-	return call(w, "DescribeCacheClusters", func() (*elasticache.DescribeCacheClustersOutput, error) {
+func (w *world) DescribeCacheClusters(ctx context.Context, in *elasticache.DescribeCacheClustersInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeCacheClustersOutput, error) {
+	return call(ctx, w, "DescribeCacheClusters", func() (*elasticache.DescribeCacheClustersOutput, error) {
 		if w.cache == "" {
 			return nil, &cachetypes.CacheClusterNotFoundFault{}
 		}
@@ -42,57 +42,67 @@ func (w *world) DescribeCacheClusters(_ context.Context, in *elasticache.Describ
 	})
 }
 
-func (w *world) ListTagsForResource(_ context.Context, in *elasticache.ListTagsForResourceInput, _ ...func(*elasticache.Options)) (*elasticache.ListTagsForResourceOutput, error) {
-	return call(w, "ListTagsForResource", func() (*elasticache.ListTagsForResourceOutput, error) {
+func (w *world) ListTagsForResource(ctx context.Context, in *elasticache.ListTagsForResourceInput, _ ...func(*elasticache.Options)) (*elasticache.ListTagsForResourceOutput, error) {
+	return call(ctx, w, "ListTagsForResource", func() (*elasticache.ListTagsForResourceOutput, error) {
 		if w.cache == "" {
 			return nil, &cachetypes.ReplicationGroupNotFoundFault{}
+		}
+		if w.cache != "available" { // https://github.com/hashicorp/terraform-provider-aws/issues/33859
+			return nil, &cachetypes.InvalidReplicationGroupStateFault{}
 		}
 		return &elasticache.ListTagsForResourceOutput{TagList: []cachetypes.Tag{{Key: aws.String("name"), Value: &w.cacheName}, {Key: aws.String("run"), Value: &w.cacheRun}}}, nil
 	})
 }
 
-func (w *world) DeleteReplicationGroup(_ context.Context, in *elasticache.DeleteReplicationGroupInput, _ ...func(*elasticache.Options)) (*elasticache.DeleteReplicationGroupOutput, error) {
-	return call(w, "DeleteReplicationGroup", func() (*elasticache.DeleteReplicationGroupOutput, error) {
+func (w *world) DeleteReplicationGroup(ctx context.Context, in *elasticache.DeleteReplicationGroupInput, _ ...func(*elasticache.Options)) (*elasticache.DeleteReplicationGroupOutput, error) {
+	return call(ctx, w, "DeleteReplicationGroup", func() (*elasticache.DeleteReplicationGroupOutput, error) {
 		switch w.cache {
 		case "":
 			return nil, &cachetypes.ReplicationGroupNotFoundFault{}
 		case "available", "create-failed":
-			w.cache = "deleting"
+			w.unmake()
 			return &elasticache.DeleteReplicationGroupOutput{}, nil
 		}
 		return nil, &cachetypes.InvalidReplicationGroupStateFault{}
 	})
 }
 
-func (w *world) DescribeServerlessCaches(_ context.Context, in *elasticache.DescribeServerlessCachesInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeServerlessCachesOutput, error) {
-	return call(w, "DescribeServerlessCaches", func() (*elasticache.DescribeServerlessCachesOutput, error) {
+func (w *world) DescribeServerlessCaches(ctx context.Context, in *elasticache.DescribeServerlessCachesInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeServerlessCachesOutput, error) {
+	return call(ctx, w, "DescribeServerlessCaches", func() (*elasticache.DescribeServerlessCachesOutput, error) {
 		w.age()
 		if w.cache == "" {
 			return nil, &cachetypes.ServerlessCacheNotFoundFault{}
 		}
 		return &elasticache.DescribeServerlessCachesOutput{ServerlessCaches: []cachetypes.ServerlessCache{{ServerlessCacheName: in.ServerlessCacheName,
 			ARN: aws.String("arn:aws:elasticache:us-east-1:123456789012:serverlesscache:perf"), Status: aws.String(strings.ToUpper(w.cache)),
-			Engine: aws.String("valkey"), FullEngineVersion: aws.String("8.1"), CreateTime: aws.Time(at("2026-11-23T03:10:00Z")),
+			Engine: aws.String("valkey"), FullEngineVersion: aws.String("8.1"), CreateTime: &w.cacheMade,
 			Endpoint: &cachetypes.Endpoint{Address: aws.String("perf-abc.serverless.use1.cache.amazonaws.com"), Port: aws.Int32(6379)}}}}, nil
 	})
 }
 
-func (w *world) DeleteServerlessCache(_ context.Context, in *elasticache.DeleteServerlessCacheInput, _ ...func(*elasticache.Options)) (*elasticache.DeleteServerlessCacheOutput, error) {
-	return call(w, "DeleteServerlessCache", func() (*elasticache.DeleteServerlessCacheOutput, error) {
+func (w *world) DeleteServerlessCache(ctx context.Context, in *elasticache.DeleteServerlessCacheInput, _ ...func(*elasticache.Options)) (*elasticache.DeleteServerlessCacheOutput, error) {
+	return call(ctx, w, "DeleteServerlessCache", func() (*elasticache.DeleteServerlessCacheOutput, error) {
 		switch w.cache {
 		case "":
 			return nil, &cachetypes.ServerlessCacheNotFoundFault{}
 		case "available", "create-failed":
-			w.cache = "deleting"
+			w.unmake()
 			return &elasticache.DeleteServerlessCacheOutput{}, nil
 		}
 		return nil, &cachetypes.InvalidServerlessCacheStateFault{}
 	})
 }
 
+// unmake is the beginning of the cache's end.
+func (w *world) unmake() {
+	if w.cache = "deleting"; w.life != nil {
+		w.life.unmake(w)
+	}
+}
+
 // age lets a deleting cache go after a while.
 func (w *world) age() {
-	if w.cache == "deleting" {
+	if w.cache == "deleting" && w.life == nil {
 		if w.deleting--; w.deleting < 0 {
 			w.cache = ""
 		}

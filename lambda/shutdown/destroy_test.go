@@ -119,6 +119,16 @@ func TestDestroyLeavesADeletingCacheToTerraform(t *testing.T) {
 	assert.True(t, w.manifest(t).Complete)
 }
 
+// Terraform holds the state: no apply can still make what is not there, and nothing has to be waited for.
+func TestDestroyAfterAFailedApply(t *testing.T) {
+	w := bare()
+	w.cache = "create-failed"
+	answer, err := w.terraform("delete", question)
+	require.NoError(t, err)
+	assert.Equal(t, StatusDone, answer.Status)
+	w.assertEnded(t)
+}
+
 // Somebody removed the guard under a load that runs.
 func TestDestroyWithoutAGuard(t *testing.T) {
 	w := newWorld()

@@ -31,21 +31,21 @@ func (r *run) target() export.Target {
 }
 
 // until is when an export has to end, zero without a deadline.
-func (r *run) until(ctx context.Context) time.Time {
-	if deadline, ok := ctx.Deadline(); ok {
-		return deadline.Add(-reserve)
+func (r *run) until(context.Context) time.Time {
+	if r.ends.IsZero() {
+		return time.Time{}
 	}
-	return time.Time{}
+	return r.ends.Add(-reserve)
 }
 
 // settle waits until the window's last datapoints are there: three periods of the data, 15 seconds at least. What comes later is missing,
 // and the manifest says so.
 func (r *run) settle(ctx context.Context) error {
-	if r.state.Window == nil || r.cache() != nil && r.state.Membership == nil || r.recordOf(export.KindMetrics) != nil {
+	if r.state.Window == nil || r.cache() != nil && r.state.Membership == nil || r.recordOf(export.KindMetrics) != nil && !r.state.Outgrown {
 		return nil
 	}
 	end, period := r.state.Window.End, time.Duration(r.state.PeriodSeconds)*time.Second
-	if r.clock.Now().After(end.Add(settling)) {
+	if r.awaited = r.clock.Now().After(end.Add(settling)); r.awaited {
 		return nil // whatever is not there now is not waited for
 	}
 	late := false
@@ -54,7 +54,10 @@ func (r *run) settle(ctx context.Context) error {
 		late = !settled && r.clock.Now().After(end.Add(min(max(3*step, 15*time.Second), settling)))
 		return settled || late, err
 	})
-	if err == nil && (late || !settled) {
+	if err == nil && !settled {
+		err = export.ErrOutOfTime
+	}
+	if r.awaited = err == nil; late && r.awaited {
 		r.log.Warn("the end of the window is not complete", "window_end", end)
 	}
 	return err
@@ -69,6 +72,9 @@ func (r *run) exportMetrics(ctx context.Context) error {
 	}
 	if c := r.cache(); c != nil && r.state.Membership == nil {
 		return pending("what publishes the metrics of " + c.String() + " is not known")
+	}
+	if !r.awaited && (r.recordOf(export.KindMetrics) == nil || r.state.Outgrown) {
+		return pending("the last datapoints are still awaited")
 	}
 	object := export.Object{Kind: export.KindMetrics, Key: r.cfg.metricsKey(r.id), ContentType: "text/csv; charset=utf-8"}
 	return r.upload(ctx, object, 1, func(ctx context.Context, w export.Sink, p *Progress) error {
@@ -114,7 +120,7 @@ type writer func(context.Context, export.Sink, *Progress) error
 // upload makes one object, unless it is there and on record, and puts it on record. When the time is up it leaves the upload open, for the
 // next invocation to carry on from its last part; after an error it leaves nothing.
 func (r *run) upload(ctx context.Context, object export.Object, header int64, write writer) error {
-	if r.action == ActionExport && r.state.Complete && r.recordOf(object.Kind) != nil {
+	if (r.action == ActionExport && r.state.Complete || r.state.Outgrown) && r.recordOf(object.Kind) != nil {
 		return r.renew(ctx, object, header, write)
 	}
 	there, err := r.there(ctx, object)
@@ -197,11 +203,12 @@ func (r *run) renew(ctx context.Context, object export.Object, header int64, wri
 
 // fill writes one object from p on. A call that hangs cannot eat the reserve.
 func (r *run) fill(all context.Context, p Progress, object export.Object, over string, header int64, write writer) (export.Object, error) {
-	ctx, cancel := context.WithCancel(all)
-	defer cancel()
-	defer time.AfterFunc(r.left(all)-reserve, cancel).Stop()
+	ctx, done := r.limit(all, r.left(all)-reserve)
+	defer done()
 	u := export.NewUpload(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.owner(r.id), header, object, func(now export.Progress) error {
+		r.mu.Lock()
 		r.state.Progress = &Progress{now, p.ToolVersion, p.Series}
+		r.mu.Unlock()
 		if err := r.save(ctx); err != nil || now.UploadID == "" {
 			return err
 		}
@@ -294,7 +301,7 @@ func (r *run) sweep(ctx context.Context, key, keep string) (kept bool, err error
 // writeManifest says what is there so far. A complete manifest stays as it is while its objects do.
 func (r *run) writeManifest(ctx context.Context) error {
 	key := r.cfg.ManifestKey(r.id)
-	complete := r.state.LoadStopped && (r.state.Window == nil || r.recordOf(export.KindMetrics) != nil && r.recordOf(export.KindLogs) != nil)
+	complete := r.rests() && r.state.LoadStopped && (r.state.Window == nil || r.recordOf(export.KindMetrics) != nil && r.recordOf(export.KindLogs) != nil)
 	there, etag, err := r.store.get(ctx, key)
 	if err != nil {
 		return err
@@ -307,7 +314,7 @@ func (r *run) writeManifest(ctx context.Context) error {
 		}
 	}
 	m := r.manifest(complete)
-	if _, err := r.store.put(ctx, key, m, etag); err != nil {
+	if _, err := r.store.put(ctx, key, m, etag, nobodys); err != nil {
 		return err
 	}
 	r.state.Complete = complete

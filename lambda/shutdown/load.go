@@ -10,125 +10,238 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
+// load is what was seen of the run's load.
+type load struct {
+	service *types.Service        // as ECS has it
+	deleted *types.Service        // as ECS remembers it after its deletion
+	tasks   map[string]types.Task // by id: those that ECS means to run, and those that stopped within the last hour
+	absent  int                   // looks in a row without a service
+	scaled  bool                  // this invocation did so
+}
+
 // stopLoad scales the service to 0 and waits for its tasks' last words: at most their stopTimeout (2 minutes) and a minute for Fargate to
-// take them down. What the tasks said fixes the window of the exports.
+// take them down. What the tasks said fixes the window of the exports; tasks that take longer are left to a later tick, and so is the window.
 func (r *run) stopLoad(ctx context.Context) error {
-	service, err := r.service(ctx)
-	if err != nil {
+	seen := &load{}
+	var err error
+	if r.idle, err = r.poll(ctx, 3*time.Second, 3*time.Minute, func() (bool, error) { return r.quiet(ctx, seen) }); err != nil {
 		return err
 	}
-	if service == nil && !r.state.LoadStopped {
-		r.warn("no load ever ran: ECS service %s does not exist, so there is nothing to export", r.cfg.Service)
-		r.state.LoadStopped = true
-	}
-	if service == nil {
-		r.idle = true
+	switch {
+	case !r.idle:
+		if !r.state.Complete {
+			r.state.LoadStopped = false // also when it had been, before an apply made it anew
+		}
+		return pending(fmt.Sprintf("tasks of ECS service %s still run 3 minutes after it was scaled to 0: the exports wait for their last words", r.cfg.Service))
+	case !r.state.LoadStopped:
+		return r.fix(ctx, seen)
+	case !r.outlived(seen):
+		return nil
+	case r.state.Complete:
+		r.warn("a load that was created after the end of the window was stopped, and is not in the exports")
 		return nil
 	}
-	created := aws.ToTime(service.CreatedAt)
-	tasks, err := r.tasks(ctx, nil) // listed before the service is scaled down
-	if err != nil {
-		return err
-	}
-	if service.DesiredCount != 0 {
-		if _, err := r.aws.ECS.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: &r.cfg.Cluster, Service: &r.cfg.Service, DesiredCount: aws.Int32(0)}); err != nil {
-			return fmt.Errorf("scale ECS service %s of cluster %s to 0: %w", r.cfg.Service, r.cfg.Cluster, err)
+	return r.fix(ctx, seen)
+}
+
+// outlived says whether the load went on after the window: an apply made it anew.
+func (r *run) outlived(seen *load) bool {
+	for _, t := range seen.tasks {
+		if aws.ToTime(t.CreatedAt).Before(r.begun) || t.StartedAt == nil {
+			continue
+		}
+		if r.state.Window == nil || aws.ToTime(t.StoppedAt).After(r.state.Window.End) {
+			return true
 		}
 	}
-	stopped, err := r.poll(ctx, 3*time.Second, 3*time.Minute, func() (bool, error) {
-		for _, t := range tasks {
-			if aws.ToString(t.LastStatus) != "STOPPED" {
-				tasks, err = r.tasks(ctx, tasks)
+	return false
+}
+
+// quiet takes one look at the load, scales it to 0 if it is not, and says whether it has come to rest. A service that is not there may be in the
+// middle of a replacement: that is looked at twice.
+func (r *run) quiet(ctx context.Context, seen *load) (bool, error) {
+	service, deleted, err := r.services(ctx)
+	if err != nil {
+		return false, err
+	}
+	if seen.tasks, err = r.tasks(ctx, seen.tasks); err != nil { // listed before the service is scaled down
+		return false, err
+	}
+	if service != nil && service.DesiredCount != 0 && aws.ToString(service.Status) == "ACTIVE" {
+		if seen.absent > 0 || seen.scaled {
+			if err := r.replaced(ctx); err != nil {
 				return false, err
 			}
 		}
-		service, err := r.service(ctx)
-		if err != nil || service == nil || service.RunningCount+service.PendingCount == 0 {
-			return err == nil, err
+		seen.service, seen.absent, seen.scaled = service, 0, true
+		return false, r.scale(ctx, service)
+	}
+	if seen.service, seen.absent = service, seen.absent+1; service != nil {
+		seen.absent = 0
+	}
+	if deleted != nil {
+		seen.deleted = deleted
+	}
+	for _, t := range seen.tasks {
+		if aws.ToString(t.LastStatus) != "STOPPED" {
+			return false, nil
 		}
-		tasks, err = r.tasks(ctx, tasks)
-		return false, err
-	})
+	}
+	return service == nil && seen.absent > 1 || service != nil && service.RunningCount+service.PendingCount == 0, nil
+}
+
+// scale scales the service to 0. One that is being deleted cannot be scaled, and need not be.
+func (r *run) scale(ctx context.Context, service *types.Service) error {
+	if service.DesiredCount == 0 {
+		return nil
+	}
+	ctx, done := r.brief(ctx)
+	defer done()
+	_, err := r.aws.ECS.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: &r.cfg.Cluster, Service: &r.cfg.Service, DesiredCount: aws.Int32(0)})
+	if err != nil && !notFound(err) && errorCode(err) != "ServiceNotActiveException" {
+		return fmt.Errorf("scale ECS service %s of cluster %s to 0: %w", r.cfg.Service, r.cfg.Cluster, err)
+	}
+	return nil
+}
+
+// fix decides, once for the run, what the exports cover: from the first task's start to the last task's end, in whole periods, and from a whole
+// minute on, because the datapoint of a minute carries the minute's begin. ECS remembers a task for an hour, and forgets a deleted service: each
+// task has its stream in the load's log, which is there for longer. Without that log the window begins with the service.
+func (r *run) fix(ctx context.Context, seen *load) error {
+	now := r.clock.Now()
+	logged, err := r.firstStream(ctx)
 	if err != nil {
 		return err
 	}
-	r.idle = stopped
-	if !stopped {
-		err = pending(fmt.Sprintf("tasks of ECS service %s still run 3 minutes after it was scaled to 0", r.cfg.Service))
-	}
-	if r.state.LoadStopped {
-		return err
-	}
-	if !stopped {
-		r.warn("the window ends while tasks still run: their last words may be missing")
-	}
-	r.fix(tasks, created)
-	return err
-}
-
-// fix decides, once for the run, what the exports cover: from the first task's start to the last task's end, in whole periods, and from a
-// whole minute on, because the datapoint of a minute carries the minute's begin.
-func (r *run) fix(tasks map[string]types.Task, created time.Time) {
-	now := r.clock.Now()
-	start, end := time.Time{}, time.Time{}
+	var created, ended time.Time
+	started := logged
 	r.state.Tasks = nil
-	for _, id := range slices.Sorted(maps.Keys(tasks)) {
-		t := tasks[id]
+	for _, id := range slices.Sorted(maps.Keys(seen.tasks)) {
+		t := seen.tasks[id]
+		if t.CreatedAt != nil && t.CreatedAt.Before(r.begun) {
+			continue // of the run before
+		}
 		r.state.Tasks = append(r.state.Tasks, record(id, t))
-		if t.StartedAt != nil && (start.IsZero() || t.StartedAt.Before(start)) {
-			start = *t.StartedAt
+		if t.StartedAt != nil {
+			started = earlier(started, *t.StartedAt)
 		}
-		if t.StoppedAt == nil {
-			end = now
-		} else if t.StoppedAt.After(end) {
-			end = *t.StoppedAt
+		if t.StoppedAt != nil && t.StoppedAt.After(ended) {
+			ended = *t.StoppedAt
 		}
+	}
+	for _, s := range []*types.Service{seen.service, seen.deleted} {
+		if s != nil && !aws.ToTime(s.CreatedAt).Before(r.begun) {
+			created = earlier(created, *s.CreatedAt)
+		}
+	}
+	if seen.service == nil && created.IsZero() && started.IsZero() && len(r.state.Tasks) == 0 {
+		if until := r.stopBy.Add(Creation); now.Before(until) {
+			return pending(fmt.Sprintf("there was no load, and until %s an apply may make one", until.Format(time.RFC3339)))
+		}
+		r.warn("no load ever ran: ECS service %s does not exist, and there is no sign of it, so there is nothing to export", r.cfg.Service)
+		r.state.LoadStopped = true
+		return nil
+	}
+	start := started
+	if logged.IsZero() {
+		start = earlier(created, started)
 	}
 	if start.IsZero() {
-		r.warn("no task of ECS service %s is known to have started: the window begins when the service was created", r.cfg.Service)
-		if start = r.begun; created.After(start) {
-			start = created
-		}
-	} else {
-		start = start.UTC()
-		r.state.LoadStart = &start
+		start = r.begun
 	}
-	if end.Before(start) {
-		end = now
+	if r.state.LoadStart = nil; started.IsZero() {
+		r.warn("no task of ECS service %s is known to have started: the window begins when the service was created", r.cfg.Service)
+	} else {
+		started = started.UTC()
+		r.state.LoadStart = &started
+	}
+	if ended.Before(start) { // nobody knows any more when the last task ended
+		ended = now
 	}
 	period := export.Resolution(time.Duration(r.cfg.PeriodSeconds)*time.Second, now.Sub(start))
 	if wanted := time.Duration(r.cfg.PeriodSeconds) * time.Second; period != wanted {
 		r.warn("metrics have a period of %s instead of %s: CloudWatch keeps no denser data for so long", period, wanted)
 	}
 	r.state.PeriodSeconds = int(period / time.Second)
-	r.state.Window = &export.Window{Start: start.UTC().Truncate(max(period, time.Minute)), End: end.UTC().Add(period - 1).Truncate(period)}
-	r.state.LoadStopped = true
+	r.state.Window = &export.Window{Start: start.UTC().Truncate(max(period, time.Minute)), End: ended.UTC().Add(period - 1).Truncate(period)}
+	r.state.LoadStopped, r.state.Progress, r.state.Outgrown = true, nil, len(r.state.Objects) > 0
+	return nil
 }
 
-func (r *run) service(ctx context.Context) (*types.Service, error) {
-	out, err := r.aws.ECS.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &r.cfg.Cluster, Services: []string{r.cfg.Service}})
-	if notFound(err) { // ClusterNotFoundException
-		return nil, nil
+// earlier is the earlier of two times, of which one that is zero does not count.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
 	}
-	if err != nil {
-		return nil, fmt.Errorf("describe ECS service %s of cluster %s: %w", r.cfg.Service, r.cfg.Cluster, err)
-	}
-	for _, s := range out.Services {
-		if aws.ToString(s.Status) != "INACTIVE" {
-			return &s, nil
+	return a
+}
+
+// firstStream is when the first task of this run began its log stream, zero when none has.
+func (r *run) firstStream(ctx context.Context) (first time.Time, err error) {
+	in := &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: &r.cfg.Logs.Load}
+	for r.cfg.Logs.Load != "" {
+		brief, done := r.brief(ctx)
+		out, err := r.aws.Logs.DescribeLogStreams(brief, in)
+		done()
+		if notFound(err) {
+			break
+		}
+		if err != nil {
+			return first, fmt.Errorf("list the streams of log group %s, which say when the load ran: %w", r.cfg.Logs.Load, err)
+		}
+		for _, s := range out.LogStreams {
+			for _, ms := range []*int64{s.CreationTime, s.FirstEventTimestamp} {
+				if at := time.UnixMilli(aws.ToInt64(ms)); !at.Before(r.begun) {
+					first = earlier(first, at)
+				}
+			}
+		}
+		if in.NextToken = out.NextToken; aws.ToString(in.NextToken) == "" {
+			break
+		}
+		if err := r.clock.Sleep(ctx, 50*time.Millisecond); err != nil { // 25 calls a second are allowed
+			return first, err
 		}
 	}
-	return nil, nil
+	return first, nil
 }
 
-// tasks are the service's tasks of this run by their id: the known ones, those that ECS means to run, and those it has stopped within the
-// last hour. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
+// service is nil when there is none.
+func (r *run) service(ctx context.Context) (*types.Service, error) {
+	service, _, err := r.services(ctx)
+	return service, err
+}
+
+// services are the service, and what ECS remembers of one that was deleted.
+func (r *run) services(ctx context.Context) (service, deleted *types.Service, err error) {
+	ctx, done := r.brief(ctx)
+	defer done()
+	out, err := r.aws.ECS.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &r.cfg.Cluster, Services: []string{r.cfg.Service}})
+	if notFound(err) { // ClusterNotFoundException
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("describe ECS service %s of cluster %s: %w", r.cfg.Service, r.cfg.Cluster, err)
+	}
+	for _, s := range out.Services {
+		if aws.ToString(s.Status) == "INACTIVE" {
+			deleted = &s
+		} else {
+			service = &s
+		}
+	}
+	return service, deleted, nil
+}
+
+// tasks are the load's tasks by their id: the known ones, those that ECS means to run, and those it has stopped within the last hour. Those of a
+// service that was deleted are among them. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
 func (r *run) tasks(ctx context.Context, known map[string]types.Task) (map[string]types.Task, error) {
 	seen := map[string]types.Task{}
 	var arns []string
@@ -136,14 +249,16 @@ func (r *run) tasks(ctx context.Context, known map[string]types.Task) (map[strin
 		arns = append(arns, aws.ToString(t.TaskArn))
 	}
 	for _, status := range []types.DesiredStatus{types.DesiredStatusRunning, types.DesiredStatusStopped} {
-		in := &ecs.ListTasksInput{Cluster: &r.cfg.Cluster, ServiceName: &r.cfg.Service, DesiredStatus: status}
+		in := &ecs.ListTasksInput{Cluster: &r.cfg.Cluster, DesiredStatus: status}
 		for {
-			out, err := r.aws.ECS.ListTasks(ctx, in)
+			brief, done := r.brief(ctx)
+			out, err := r.aws.ECS.ListTasks(brief, in)
+			done()
 			if notFound(err) {
-				break // the service was deleted meanwhile; what is known of its tasks remains
+				break // the cluster was deleted meanwhile; what is known of its tasks remains
 			}
 			if err != nil {
-				return nil, fmt.Errorf("list the tasks of ECS service %s: %w", r.cfg.Service, err)
+				return nil, fmt.Errorf("list the tasks of ECS cluster %s: %w", r.cfg.Cluster, err)
 			}
 			arns = append(arns, out.TaskArns...)
 			if aws.ToString(out.NextToken) == "" {
@@ -154,12 +269,18 @@ func (r *run) tasks(ctx context.Context, known map[string]types.Task) (map[strin
 	}
 	slices.Sort(arns)
 	for batch := range slices.Chunk(slices.Compact(arns), 100) {
-		out, err := r.aws.ECS.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &r.cfg.Cluster, Tasks: batch})
+		brief, done := r.brief(ctx)
+		out, err := r.aws.ECS.DescribeTasks(brief, &ecs.DescribeTasksInput{Cluster: &r.cfg.Cluster, Tasks: batch})
+		done()
+		if notFound(err) {
+			return known, nil
+		}
 		if err != nil {
-			return nil, fmt.Errorf("describe %d tasks of ECS service %s: %w", len(batch), r.cfg.Service, err)
+			return nil, fmt.Errorf("describe %d tasks of ECS cluster %s: %w", len(batch), r.cfg.Cluster, err)
 		}
 		for _, t := range out.Tasks {
-			if arn := aws.ToString(t.TaskArn); t.CreatedAt == nil || !t.CreatedAt.Before(r.begun) {
+			if aws.ToString(t.Group) == "service:"+r.cfg.Service {
+				arn := aws.ToString(t.TaskArn)
 				seen[arn[strings.LastIndexByte(arn, '/')+1:]] = t
 			}
 		}

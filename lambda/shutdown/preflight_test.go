@@ -23,12 +23,6 @@ func TestPreflightTouchesNothing(t *testing.T) {
 
 // What is not there yet is said in many words; whether a call is allowed is all that counts.
 func TestPreflightTakesAnyWordForNotThere(t *testing.T) {
-	bare := func() *world {
-		w := newWorld()
-		w.service, w.cache, w.streams = false, "", nil
-		delete(w.schedules, "perf-load-stop")
-		return w
-	}
 	probes := []string{"DescribeServices", "UpdateService", "ListTasks", "DescribeTasks", "ListTagsForResource", "DeleteReplicationGroup", "DescribeCacheClusters",
 		"DeleteSchedule", "DescribeLogStreams", "GetLogEvents"}
 	for _, op := range probes {

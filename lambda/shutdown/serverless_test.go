@@ -38,8 +38,11 @@ func TestServerlessGoneBeforeAnybodyLooked(t *testing.T) {
 	require.NoError(t, err)
 	w := newServerless()
 	w.cache = ""
-	_, err = w.handle("stop", ActionStop)
+	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
+	assert.Contains(t, answer.Message, "kept until 2026-11-23T07:18:09Z, because an apply may make serverless cache perf until then")
+	assert.True(t, w.manifest(t).Complete)
+	w.ticks(t)
 	w.assertEnded(t)
 	assert.Equal(t, undisturbed.text(metricsKey), w.text(metricsKey))
 	assert.Contains(t, w.manifest(t).Warnings, "serverless cache perf was gone before it was described: its engine and version are not known")

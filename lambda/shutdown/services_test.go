@@ -26,8 +26,11 @@ import (
 
 // ECS
 
-func (w *world) DescribeServices(_ context.Context, in *ecs.DescribeServicesInput, _ ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
-	return call(w, "DescribeServices", func() (*ecs.DescribeServicesOutput, error) {
+func (w *world) DescribeServices(ctx context.Context, in *ecs.DescribeServicesInput, _ ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
+	return call(ctx, w, "DescribeServices", func() (*ecs.DescribeServicesOutput, error) {
+		if w.life != nil {
+			return w.livingService(), nil
+		}
 		if !w.service {
 			return &ecs.DescribeServicesOutput{Failures: []ecstypes.Failure{{Reason: aws.String("MISSING")}}}, nil
 		}
@@ -35,31 +38,34 @@ func (w *world) DescribeServices(_ context.Context, in *ecs.DescribeServicesInpu
 		if w.stuck {
 			running = int32(len(w.tasks))
 		}
-		return &ecs.DescribeServicesOutput{Services: []ecstypes.Service{{Status: aws.String("ACTIVE"), DesiredCount: w.desired, RunningCount: running,
-			CreatedAt: aws.Time(at("2026-11-23T03:19:00Z"))}}}, nil
+		return &ecs.DescribeServicesOutput{Services: []ecstypes.Service{{Status: aws.String("ACTIVE"), DesiredCount: w.desired, RunningCount: running, CreatedAt: &w.created}}}, nil
 	})
 }
 
-func (w *world) UpdateService(_ context.Context, in *ecs.UpdateServiceInput, _ ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error) {
-	return call(w, "UpdateService", func() (*ecs.UpdateServiceOutput, error) {
+func (w *world) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput, _ ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error) {
+	return call(ctx, w, "UpdateService", func() (*ecs.UpdateServiceOutput, error) {
 		if !w.service {
 			return nil, &ecstypes.ServiceNotFoundException{}
 		}
 		if in.DesiredCount != nil {
 			w.desired = *in.DesiredCount
 		}
+		if w.life != nil {
+			w.end()
+		}
 		return &ecs.UpdateServiceOutput{}, nil
 	})
 }
 
-func (w *world) ListTasks(_ context.Context, in *ecs.ListTasksInput, _ ...func(*ecs.Options)) (*ecs.ListTasksOutput, error) {
-	return call(w, "ListTasks", func() (*ecs.ListTasksOutput, error) {
+func (w *world) ListTasks(ctx context.Context, in *ecs.ListTasksInput, _ ...func(*ecs.Options)) (*ecs.ListTasksOutput, error) {
+	return call(ctx, w, "ListTasks", func() (*ecs.ListTasksOutput, error) {
 		out := &ecs.ListTasksOutput{}
-		if !w.service {
-			return nil, &ecstypes.ServiceNotFoundException{}
-		}
-		if running := w.desired > 0; running == (in.DesiredStatus == ecstypes.DesiredStatusRunning) {
-			for _, t := range w.tasks {
+		for _, t := range w.tasks {
+			running := w.desired > 0
+			if w.life != nil {
+				running = t.StoppedAt == nil
+			}
+			if running == (in.DesiredStatus == ecstypes.DesiredStatusRunning) && !w.forgot(t) {
 				out.TaskArns = append(out.TaskArns, *t.TaskArn)
 			}
 		}
@@ -67,15 +73,18 @@ func (w *world) ListTasks(_ context.Context, in *ecs.ListTasksInput, _ ...func(*
 	})
 }
 
-func (w *world) DescribeTasks(_ context.Context, in *ecs.DescribeTasksInput, _ ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error) {
-	return call(w, "DescribeTasks", func() (*ecs.DescribeTasksOutput, error) {
+func (w *world) DescribeTasks(ctx context.Context, in *ecs.DescribeTasksInput, _ ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error) {
+	return call(ctx, w, "DescribeTasks", func() (*ecs.DescribeTasksOutput, error) {
 		out := &ecs.DescribeTasksOutput{}
 		for _, t := range w.tasks {
-			if !slices.Contains(in.Tasks, *t.TaskArn) {
+			if !slices.Contains(in.Tasks, *t.TaskArn) || w.forgot(t) {
 				continue
 			}
-			t.LastStatus = aws.String("STOPPED")
-			if w.desired > 0 || w.stuck {
+			running := w.desired > 0 || w.stuck
+			if w.life != nil {
+				running = t.StoppedAt == nil || t.StoppedAt.After(w.clock)
+			}
+			if t.LastStatus = aws.String("STOPPED"); running {
 				t.LastStatus, t.StoppedAt, t.StopCode, t.StoppedReason, t.Containers = aws.String("RUNNING"), nil, "", nil, nil
 			}
 			out.Tasks = append(out.Tasks, t)
@@ -88,16 +97,15 @@ func (w *world) DescribeTasks(_ context.Context, in *ecs.DescribeTasksInput, _ .
 
 var published = []string{"CurrConnections", "CurrItems", "CPUUtilization", "MemoryUtilization"}
 
-func (w *world) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
-	return call(w, "GetMetricData", func() (*cloudwatch.GetMetricDataOutput, error) {
+func (w *world) GetMetricData(ctx context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
+	return call(ctx, w, "GetMetricData", func() (*cloudwatch.GetMetricDataOutput, error) {
 		out := &cloudwatch.GetMetricDataOutput{}
 		for _, q := range in.MetricDataQueries {
 			r := cwtypes.MetricDataResult{Id: q.Id, StatusCode: cwtypes.StatusCodeComplete}
 			m := q.MetricStat.Metric
 			if slices.Contains(published, *m.MetricName) {
-				end := at("2026-11-23T04:30:00Z")
-				for minute := at("2026-11-23T03:10:00Z"); minute.Before(end) && !minute.Add(w.lag).After(w.clock); minute = minute.Add(time.Minute) {
-					if minute.Before(in.StartTime.Truncate(time.Minute)) || !minute.Before(*in.EndTime) {
+				for minute := in.StartTime.Truncate(time.Minute); minute.Before(*in.EndTime) && !minute.Add(w.lag).After(w.clock); minute = minute.Add(time.Minute) {
+					if !w.publishes(*m.Namespace, minute, time.Duration(*q.MetricStat.Period)*time.Second) {
 						continue
 					}
 					h := fnv.New32()
@@ -111,8 +119,16 @@ func (w *world) GetMetricData(_ context.Context, in *cloudwatch.GetMetricDataInp
 	})
 }
 
-func (w *world) ListMetrics(_ context.Context, in *cloudwatch.ListMetricsInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.ListMetricsOutput, error) {
-	return call(w, "ListMetrics", func() (*cloudwatch.ListMetricsOutput, error) {
+// publishes says whether there is a datapoint of that minute.
+func (w *world) publishes(namespace string, minute time.Time, period time.Duration) bool {
+	if w.life != nil {
+		return w.life.publishes(w, namespace, minute, period)
+	}
+	return !minute.Before(at("2026-11-23T03:10:00Z")) && minute.Before(at("2026-11-23T04:30:00Z"))
+}
+
+func (w *world) ListMetrics(ctx context.Context, in *cloudwatch.ListMetricsInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.ListMetricsOutput, error) {
+	return call(ctx, w, "ListMetrics", func() (*cloudwatch.ListMetricsOutput, error) {
 		out := &cloudwatch.ListMetricsOutput{}
 		if node := w.cfg.Cache.Serverless == ""; node && *in.Namespace == export.NamespaceCache {
 			out.Metrics = []cwtypes.Metric{{Namespace: in.Namespace, MetricName: aws.String("CurrConnections"), Dimensions: []cwtypes.Dimension{
@@ -124,23 +140,25 @@ func (w *world) ListMetrics(_ context.Context, in *cloudwatch.ListMetricsInput, 
 
 // Logs
 
-func (w *world) DescribeLogStreams(_ context.Context, in *cloudwatchlogs.DescribeLogStreamsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
-	return call(w, "DescribeLogStreams", func() (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
-		group, ok := w.streams[*in.LogGroupName]
+func (w *world) DescribeLogStreams(ctx context.Context, in *cloudwatchlogs.DescribeLogStreamsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
+	return call(ctx, w, "DescribeLogStreams", func() (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
+		group, ok := w.logs(*in.LogGroupName)
 		if !ok {
 			return nil, &logstypes.ResourceNotFoundException{}
 		}
 		out := &cloudwatchlogs.DescribeLogStreamsOutput{}
 		for _, name := range slices.Sorted(maps.Keys(group)) {
-			out.LogStreams = append(out.LogStreams, logstypes.LogStream{LogStreamName: &name})
+			first := group[name][0].at.UnixMilli()
+			out.LogStreams = append(out.LogStreams, logstypes.LogStream{LogStreamName: &name, CreationTime: &first, FirstEventTimestamp: &first})
 		}
 		return out, nil
 	})
 }
 
-func (w *world) GetLogEvents(_ context.Context, in *cloudwatchlogs.GetLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error) {
-	return call(w, "GetLogEvents", func() (*cloudwatchlogs.GetLogEventsOutput, error) {
-		events, ok := w.streams[*in.LogGroupName][*in.LogStreamName]
+func (w *world) GetLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error) {
+	return call(ctx, w, "GetLogEvents", func() (*cloudwatchlogs.GetLogEventsOutput, error) {
+		group, _ := w.logs(*in.LogGroupName)
+		events, ok := group[*in.LogStreamName]
 		if !ok {
 			return nil, &logstypes.ResourceNotFoundException{}
 		}
@@ -149,19 +167,39 @@ func (w *world) GetLogEvents(_ context.Context, in *cloudwatchlogs.GetLogEventsI
 			return out, nil
 		}
 		for _, e := range events {
-			when := at("2026-11-23T" + e[:8] + "Z").UnixMilli()
-			if when >= *in.StartTime && when < *in.EndTime {
-				out.Events = append(out.Events, logstypes.OutputLogEvent{Timestamp: &when, Message: aws.String(e[9:])})
+			if when := e.at.UnixMilli(); when >= *in.StartTime && when < *in.EndTime {
+				out.Events = append(out.Events, logstypes.OutputLogEvent{Timestamp: &when, Message: &e.text})
 			}
 		}
 		return out, nil
 	})
 }
 
+// line is an event of a log.
+type line struct {
+	at   time.Time
+	text string
+}
+
+// logs are the lines of a group by stream.
+func (w *world) logs(group string) (map[string][]line, bool) {
+	if w.life != nil {
+		return w.life.logs(w, group), true
+	}
+	streams, ok := w.streams[group]
+	lines := map[string][]line{}
+	for name, events := range streams {
+		for _, e := range events {
+			lines[name] = append(lines[name], line{at("2026-11-23T" + e[:8] + "Z"), e[9:]})
+		}
+	}
+	return lines, ok
+}
+
 // Scheduler and SNS
 
-func (w *world) GetSchedule(_ context.Context, in *scheduler.GetScheduleInput, _ ...func(*scheduler.Options)) (*scheduler.GetScheduleOutput, error) {
-	return call(w, "GetSchedule", func() (*scheduler.GetScheduleOutput, error) {
+func (w *world) GetSchedule(ctx context.Context, in *scheduler.GetScheduleInput, _ ...func(*scheduler.Options)) (*scheduler.GetScheduleOutput, error) {
+	return call(ctx, w, "GetSchedule", func() (*scheduler.GetScheduleOutput, error) {
 		if s := w.schedules[*in.Name]; s != nil {
 			return s, nil
 		}
@@ -169,8 +207,8 @@ func (w *world) GetSchedule(_ context.Context, in *scheduler.GetScheduleInput, _
 	})
 }
 
-func (w *world) DeleteSchedule(_ context.Context, in *scheduler.DeleteScheduleInput, _ ...func(*scheduler.Options)) (*scheduler.DeleteScheduleOutput, error) {
-	return call(w, "DeleteSchedule", func() (*scheduler.DeleteScheduleOutput, error) {
+func (w *world) DeleteSchedule(ctx context.Context, in *scheduler.DeleteScheduleInput, _ ...func(*scheduler.Options)) (*scheduler.DeleteScheduleOutput, error) {
+	return call(ctx, w, "DeleteSchedule", func() (*scheduler.DeleteScheduleOutput, error) {
 		if w.schedules[*in.Name] == nil {
 			return nil, &schedulertypes.ResourceNotFoundException{}
 		}
@@ -179,8 +217,8 @@ func (w *world) DeleteSchedule(_ context.Context, in *scheduler.DeleteScheduleIn
 	})
 }
 
-func (w *world) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
-	return call(w, "Publish", func() (*sns.PublishOutput, error) {
+func (w *world) Publish(ctx context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
+	return call(ctx, w, "Publish", func() (*sns.PublishOutput, error) {
 		w.published = append(w.published, *in.Subject+"\n"+*in.Message)
 		return &sns.PublishOutput{}, nil
 	})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -33,6 +34,11 @@ func New(cfg Config, clients Clients, clock export.Clock) *Shutdown {
 const (
 	stopGrace = 15 * time.Minute // a stop schedule that has not ended the run by then is overdue
 	alarmLate = 24 * time.Hour   // a run still not gone that long after it was overdue is an error, which is the alarm
+
+	// Creation is how long after stop_by an apply may still make a load: modules/cache makes no cache after stop_by, Terraform waits 60 minutes for
+	// one (40 for a serverless cache), and modules/ecs-load 10 more for its service.
+	// https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/elasticache_replication_group#timeouts
+	Creation = 70 * time.Minute
 )
 
 // Handle serves one event. An error is worth Lambda's retry; what only needs time is StatusPending, and watch carries it on.
@@ -55,7 +61,7 @@ func (s *Shutdown) newRun(ctx context.Context, event Event) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &run{Shutdown: s, id: event.Run, begun: begun, action: event.Action, holder: holder(ctx),
+	return &run{Shutdown: s, id: event.Run, begun: begun, action: event.Action, holder: holder(ctx), ends: ends(ctx),
 		log:   slog.With("run", event.Run, "action", event.Action),
 		store: store{s.aws.S3, s.cfg.Bucket, s.cfg.owner(event.Run)}}, nil
 }
@@ -77,49 +83,85 @@ func (r *run) handle(ctx context.Context, event Event) (Answer, error) {
 	case err != nil:
 		return Answer{}, err
 	case current.Run == "":
-		return r.answer(StatusIdle, fmt.Sprintf("schedule %s is gone: no run is under way", r.cfg.Schedules.Watch)), nil
+		return r.unguarded(ctx)
 	case current.Run != r.id:
 		return r.answer(StatusIdle, fmt.Sprintf("the stack's run is %s, not %s: nothing was touched", current.Run, r.id)), nil
-	case event.Action == ActionWatch:
-		return r.watch(ctx, current.StopBy)
+	}
+	r.stopBy = current.StopBy
+	if event.Action == ActionWatch {
+		return r.watch(ctx)
 	}
 	return r.stop(ctx)
 }
 
+// unguarded answers an event that comes after its run's guard is gone. If an apply that was under way meanwhile has made a load or a cache, nobody
+// else ends them.
+func (r *run) unguarded(ctx context.Context) (Answer, error) {
+	_, billed, err := r.billed(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	if billed == "" {
+		return r.answer(StatusIdle, fmt.Sprintf("schedule %s is gone: no run is under way", r.cfg.Schedules.Watch)), nil
+	}
+	r.warn("schedule %s is gone, but %s: ending it", r.cfg.Schedules.Watch, billed)
+	answer, err := r.stop(ctx)
+	if err == nil && answer.Status != StatusDone { // no tick carries on, but Lambda does after an error
+		err = fmt.Errorf("schedule %s is gone, and the run is not: %s; run `mage destroy`", r.cfg.Schedules.Watch, answer.Message)
+	}
+	return answer, err
+}
+
 // current is the event in the watch schedule's input, the stack's one run; its zero value means that there is none.
-func (s *Shutdown) current(ctx context.Context) (Event, error) {
-	var event Event
-	out, err := s.schedule(ctx, s.cfg.Schedules.Watch)
+func (r *run) current(ctx context.Context) (Event, error) {
+	return r.event(ctx, r.cfg.Schedules.Watch)
+}
+
+// event is what a schedule sends; its zero value means that there is none of that name.
+func (r *run) event(ctx context.Context, schedule string) (event Event, err error) {
+	out, err := r.schedule(ctx, schedule)
 	if err != nil || out == nil || out.Target == nil {
 		return event, err
 	}
 	if err := json.Unmarshal([]byte(aws.ToString(out.Target.Input)), &event); err != nil {
-		return event, fmt.Errorf("read the input of schedule %s: %w", s.cfg.Schedules.Watch, err)
+		return event, fmt.Errorf("read the input of schedule %s: %w", schedule, err)
 	}
 	return event, nil
 }
 
+// replaced is errReplaced when the stack's run is another one by now, and nil when that cannot be told: what is this run's says so itself, too.
+func (r *run) replaced(ctx context.Context) error {
+	if current, err := r.current(ctx); err == nil && current.Run != "" && current.Run != r.id {
+		return fmt.Errorf("%w: %s", errReplaced, current.Run)
+	}
+	return nil
+}
+
 // schedule is nil when there is none of that name.
-func (s *Shutdown) schedule(ctx context.Context, name string) (*scheduler.GetScheduleOutput, error) {
-	out, err := s.aws.Scheduler.GetSchedule(ctx, &scheduler.GetScheduleInput{GroupName: &s.cfg.Schedules.Group, Name: &name})
+func (r *run) schedule(ctx context.Context, name string) (*scheduler.GetScheduleOutput, error) {
+	ctx, done := r.brief(ctx)
+	defer done()
+	out, err := r.aws.Scheduler.GetSchedule(ctx, &scheduler.GetScheduleInput{GroupName: &r.cfg.Schedules.Group, Name: &name})
 	if notFound(err) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read schedule %s/%s: %w", s.cfg.Schedules.Group, name, err)
+		return nil, fmt.Errorf("read schedule %s/%s: %w", r.cfg.Schedules.Group, name, err)
 	}
 	return out, nil
 }
 
 // watch is the guard: it leaves a run in time alone, and ends one that is overdue or whose stop was begun.
-func (r *run) watch(ctx context.Context, stopBy time.Time) (Answer, error) {
-	due, err := r.due(ctx, stopBy)
+func (r *run) watch(ctx context.Context) (Answer, error) {
+	due, err := r.due(ctx, r.stopBy)
 	if err != nil {
 		return Answer{}, err
 	}
 	now := r.clock.Now()
 	if now.Before(due) {
-		begun, _, err := r.store.get(ctx, r.cfg.StateKey(r.id))
+		brief, done := r.brief(ctx)
+		defer done()
+		begun, _, err := r.store.get(brief, r.cfg.StateKey(r.id))
 		if err != nil {
 			return Answer{}, err
 		}
@@ -169,15 +211,20 @@ type run struct {
 	begun  time.Time // the instant the run is named after
 	action string
 	holder string
+	ends   time.Time // when Lambda ends this invocation; zero: never
+	stopBy time.Time // as watch's input has it; zero: no apply is under way that could still make something, as before a destroy
 	log    *slog.Logger
 	store  store
 
 	state    State
 	etag     string // of the record
 	recorded bool   // state is the record, not just this invocation's memory
+	saved    time.Time
+	mu       sync.Mutex // of the record: what reads for a person's export renews the hold
 
-	idle bool // ECS runs nothing of this run
-	gone bool // so far as it is ours to delete, the cache is NotFound
+	idle    bool // ECS runs nothing of this run
+	awaited bool // the last datapoints of the window are there, or were waited for as long as it makes sense
+	gone    bool // so far as it is ours to delete, the cache is NotFound
 
 	waiting  []string // what only needs time
 	failures []error
@@ -189,8 +236,10 @@ func holder(ctx context.Context) string {
 	if lc, ok := lambdacontext.FromContext(ctx); ok && lc.AwsRequestID != "" {
 		return lc.AwsRequestID
 	}
-	return "person-" + rand.Text()
+	return person + rand.Text()
 }
+
+const person = "person-" // begins the name of a holder that is not Lambda's
 
 func (r *run) answer(status, message string) Answer {
 	a := Answer{Run: r.id, Action: r.action, Status: status, Message: message}
@@ -213,12 +262,49 @@ func (r *run) warn(format string, args ...any) {
 	}
 }
 
+func ends(ctx context.Context) time.Time {
+	deadline, _ := ctx.Deadline()
+	return deadline.UTC()
+}
+
 // left is the time before this invocation ends, a day when it has no deadline.
-func (r *run) left(ctx context.Context) time.Duration {
-	if deadline, ok := ctx.Deadline(); ok {
-		return deadline.Sub(r.clock.Now())
+func (r *run) left(context.Context) time.Duration {
+	if r.ends.IsZero() {
+		return 24 * time.Hour
 	}
-	return 24 * time.Hour
+	return r.ends.Sub(r.clock.Now())
+}
+
+// limited is a context that ends before its parent, by the run's clock.
+type limited struct {
+	context.Context
+	clock    export.Clock
+	deadline time.Time
+}
+
+func (l limited) Deadline() (time.Time, bool) { return l.deadline, true }
+
+func (l limited) Err() error {
+	if err := l.Context.Err(); err != nil || l.clock.Now().Before(l.deadline) {
+		return err
+	}
+	return context.DeadlineExceeded
+}
+
+func (r *run) limit(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	timer := time.AfterFunc(d, cancel)
+	return limited{ctx, r.clock, r.clock.Now().Add(d)}, func() { timer.Stop(); cancel() }
+}
+
+// brief is ctx for one call: if it hangs, it takes a quarter of the time that is left, or 5 seconds when that is more, and leaves the rest to others.
+func (r *run) brief(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	left := deadline.Sub(r.clock.Now())
+	return r.limit(ctx, max(left/4, min(left, 5*time.Second)))
 }
 
 // poll asks done every interval until it says yes, fails, or the time is up.

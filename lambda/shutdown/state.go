@@ -3,6 +3,7 @@ package shutdown
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,7 +23,8 @@ type State struct {
 	Run           string             `json:"run"`
 	Begun         time.Time          `json:"begun"`
 	Attempts      int                `json:"attempts"`
-	Holder        string             `json:"holder,omitempty"` // the invocation at work
+	Holder        string             `json:"holder,omitempty"`  // the request at work
+	Attempt       string             `json:"attempt,omitempty"` // the invocation that wrote this: Lambda may deliver a request twice
 	HeldUntil     time.Time          `json:"held_until,omitzero"`
 	LoadStopped   bool               `json:"load_stopped"`     // Window is known, or no load ever ran
 	Window        *export.Window     `json:"window,omitempty"` // absent: no load ever ran
@@ -30,9 +32,11 @@ type State struct {
 	PeriodSeconds int                `json:"period_seconds,omitempty"`
 	Tasks         []export.Task      `json:"tasks,omitempty"`
 	Membership    *export.Membership `json:"membership,omitempty"`
+	DeletionAsked *time.Time         `json:"deletion_asked,omitempty"` // the cache is gone because of this run's stop, not of an apply that makes it anew
 	Metrics       *export.Metrics    `json:"metrics,omitempty"`
 	Logs          *export.Logs       `json:"logs,omitempty"`
 	Objects       []export.Object    `json:"objects,omitempty"`
+	Outgrown      bool               `json:"outgrown,omitempty"` // the objects are of a shorter window
 	Progress      *Progress          `json:"progress,omitempty"` // the one upload that is open
 	Complete      bool               `json:"complete"`           // the manifest is
 	Notified      []string           `json:"notified,omitempty"`
@@ -49,6 +53,8 @@ type Progress struct {
 var (
 	errHeld  = errors.New("another invocation is at work on this run")
 	errTaken = errors.New("another invocation took this run over")
+
+	errReplaced = errors.New("the stack's run is another one by now, whose guard does the rest")
 )
 
 // store keeps a run's small JSON objects. Writes are conditional on what was read.
@@ -105,42 +111,55 @@ func (s store) owns(key string, metadata map[string]string) error {
 	return nil
 }
 
-// put writes an object over the version etag, or a new one when etag is empty. errTaken: it is not that version any more.
-// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
-func (s store) put(ctx context.Context, key string, value any, etag string) (string, error) {
+// put writes an object over the version etag, or a new one when etag is empty. errTaken: it is not that version any more, and what lies
+// there is not mine either. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+func (s store) put(ctx context.Context, key string, value any, etag string, mine func(there []byte) bool) (string, error) {
 	text, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
 		return "", err
 	}
 	text = append(text, '\n')
-	in := &s3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(text), ContentType: aws.String("application/json"),
-		Metadata: map[string]string{export.Metadata: s.owner}}
-	if etag == "" {
-		in.IfNoneMatch = aws.String("*")
-	} else {
-		in.IfMatch = &etag
+	for attempt := 1; ; attempt++ {
+		in := &s3.PutObjectInput{Bucket: &s.bucket, Key: &key, Body: bytes.NewReader(text), ContentType: aws.String("application/json"),
+			Metadata: map[string]string{export.Metadata: s.owner}}
+		if etag == "" {
+			in.IfNoneMatch = aws.String("*")
+		} else {
+			in.IfMatch = &etag
+		}
+		out, err := s.s3.PutObject(ctx, in)
+		if err == nil {
+			return aws.ToString(out.ETag), nil
+		}
+		failed := fmt.Errorf("write s3://%s/%s: %w", s.bucket, key, err)
+		if denied(err) {
+			return "", failed
+		}
+		// A lost answer is not a lost write: the object says which it was.
+		there, now, err := s.get(ctx, key)
+		code := errorCode(failed)
+		switch {
+		case err == nil && bytes.Equal(there, text):
+			return now, nil
+		case code != "PreconditionFailed" && code != "ConditionalRequestConflict":
+			return "", failed
+		case err != nil:
+			return "", err
+		case attempt == 4, now != etag && !mine(there):
+			return "", fmt.Errorf("write s3://%s/%s: %w", s.bucket, key, errTaken)
+		}
+		etag = now // a conflict that left things as they were, or the write before this one, whose answer was lost
 	}
-	out, err := s.s3.PutObject(ctx, in)
-	if err == nil {
-		return aws.ToString(out.ETag), nil
-	}
-	if code := errorCode(err); code != "PreconditionFailed" && code != "ConditionalRequestConflict" {
-		return "", fmt.Errorf("write s3://%s/%s: %w", s.bucket, key, err)
-	}
-	// A write whose answer was lost is sent again by the SDK and then meets itself.
-	there, now, err := s.get(ctx, key)
-	if err != nil {
-		return "", err
-	}
-	if bytes.Equal(there, text) {
-		return now, nil
-	}
-	return "", fmt.Errorf("write s3://%s/%s: %w", s.bucket, key, errTaken)
 }
 
-// take reads the record and holds the run until this invocation's deadline, or for 15 minutes, Lambda's longest.
+// nobodys is for objects of which no version is expected but the one that was read.
+func nobodys([]byte) bool { return false }
+
+// take reads the record and holds the run until this invocation's deadline. One that has none renews its hold with every record.
 func (r *run) take(ctx context.Context) error {
-	text, etag, err := r.store.get(ctx, r.cfg.StateKey(r.id))
+	brief, done := r.brief(ctx)
+	defer done()
+	text, etag, err := r.store.get(brief, r.cfg.StateKey(r.id))
 	if err != nil {
 		return err
 	}
@@ -151,40 +170,57 @@ func (r *run) take(ctx context.Context) error {
 			return fmt.Errorf("read s3://%s/%s: %w", r.cfg.Bucket, r.cfg.StateKey(r.id), err)
 		}
 	}
+	r.state, r.etag = state, etag
 	if state.Holder != "" && state.Holder != r.holder && now.Before(state.HeldUntil) {
 		return fmt.Errorf("%w until %s", errHeld, state.HeldUntil.Format(time.RFC3339))
 	}
-	state.Attempts++
-	state.Holder, state.HeldUntil = r.holder, now.Add(15*time.Minute)
-	if deadline, ok := ctx.Deadline(); ok {
-		state.HeldUntil = deadline.UTC()
-	}
-	r.state, r.etag, r.recorded = state, etag, true
+	r.state.Attempts++
+	r.state.Holder, r.state.Attempt, r.recorded = r.holder, rand.Text(), true
 	if err := r.save(ctx); err != nil {
-		r.recorded = false
+		// Of a write that failed for another reason than these, the record may be there: the next one finds out.
+		r.recorded = !denied(err) && !errors.Is(err, errTaken)
 		return err
 	}
 	return nil
 }
 
+// hold is how long a holder without a deadline has the run for itself after each write of the record: Lambda's longest invocation.
+const hold = 15 * time.Minute
+
 // save writes the record, unless there was none to take.
 func (r *run) save(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if !r.recorded {
 		return nil
 	}
-	etag, err := r.store.put(ctx, r.cfg.StateKey(r.id), r.state, r.etag)
+	if r.state.Holder != "" {
+		r.state.HeldUntil = r.clock.Now().Add(hold)
+		if !r.ends.IsZero() {
+			r.state.HeldUntil = r.ends
+		}
+	}
+	ctx, done := r.brief(ctx)
+	defer done()
+	etag, err := r.store.put(ctx, r.cfg.StateKey(r.id), r.state, r.etag, r.mine)
 	if err != nil {
 		return err
 	}
-	r.etag = etag
+	r.etag, r.saved = etag, r.clock.Now()
 	return nil
+}
+
+// mine says that this invocation wrote the record.
+func (r *run) mine(record []byte) bool {
+	var there State
+	return json.Unmarshal(record, &there) == nil && there.Attempt == r.state.Attempt
 }
 
 // release lets the next invocation begin at once. When it cannot, the hold ends by itself.
 func (r *run) release(ctx context.Context) {
 	r.state.Holder, r.state.HeldUntil = "", time.Time{}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
+	ctx, done := r.limit(context.WithoutCancel(ctx), 10*time.Second)
+	defer done()
 	if err := r.save(ctx); err != nil {
 		r.log.Warn("the record keeps its holder", "error", err)
 	}

@@ -1,54 +1,72 @@
 package shutdown
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
+// step is one of a stop. What comes before the deletion of the cache leaves it time, also when a call hangs.
 type step struct {
-	name string
-	do   func(context.Context) error
+	name   string
+	do     func(context.Context) error
+	leaves time.Duration
+	money  bool // not left to others: two that do it at once do no harm
 }
 
 // stop ends the run. The order is the promise: nothing is exported before the load has said its last words, the cache is deleted whatever
 // failed before, the manifest is the commit mark, and the guard goes last, when there is nothing left to guard.
 func (r *run) stop(ctx context.Context) (Answer, error) {
-	if err := r.take(ctx); errors.Is(err, errHeld) || errors.Is(err, errTaken) {
+	err := r.take(ctx)
+	switch {
+	case errors.Is(err, errTaken): // by one that has only started
 		return r.answer(StatusPending, err.Error()), nil
-	} else if err != nil {
+	case errors.Is(err, errHeld):
+		return r.held(ctx, err)
+	case err != nil:
 		r.failures = append(r.failures, err) // go on without a record: the load and the cache cost money
 		r.log.Error("there is no record of this run", "error", err)
 	}
 	defer r.release(ctx)
+	taken := false
 	for _, step := range []step{
-		{"stop the load", r.stopLoad},
-		{"read the membership", r.readMembership},
-		{"save the record", r.save},
-		{"settle", r.settle},
-		{"export metrics", r.exportMetrics},
-		{"export logs", r.exportLogs},
-		{"delete the cache", r.deleteCache},
-		{"write the manifest", r.writeManifest},
-		{"notify", r.notify},
-		{"wait for the cache to be gone", r.awaitGone},
-		{"remove the schedules", r.removeSchedules},
+		{"stop the load", r.stopLoad, reserve, true},
+		{"read the membership", r.readMembership, reserve, false},
+		{"save the record", r.save, reserve, false},
+		{"settle", r.settle, reserve, false},
+		{"export metrics", r.exportMetrics, reserve * 3 / 4, false}, // these end by themselves when the reserve starts, and then save how far they came
+		{"export logs", r.exportLogs, reserve * 3 / 4, false},
+		{"delete the cache", r.deleteCache, 10 * time.Second, true},
+		{"look at the load again", r.lookAgain, 0, true},
+		{"write the manifest", r.writeManifest, 0, false},
+		{"notify", r.notify, 0, false},
+		{"wait for the cache to be gone", r.awaitGone, 0, false},
+		{"remove the schedules", r.removeSchedules, 0, false},
 	} {
-		err := step.do(ctx)
+		if taken && !step.money {
+			continue
+		}
+		err := r.in(ctx, step)
 		var wait pending
 		switch {
 		case err == nil:
 			r.log.Info("step", "step", step.name)
 			continue
-		case errors.Is(err, errTaken), ctx.Err() != nil:
+		case ctx.Err() != nil:
 			return r.answer(StatusPending, step.name+": "+err.Error()), ctx.Err()
-		case errors.As(err, &wait), errors.Is(err, export.ErrOutOfTime):
+		case errors.Is(err, errTaken):
+			taken, r.recorded = true, false
+			fallthrough
+		case errors.As(err, &wait), errors.Is(err, errReplaced), errors.Is(err, export.ErrOutOfTime):
 			r.waiting = append(r.waiting, step.name+": "+err.Error())
 		default:
 			r.failures = append(r.failures, fmt.Errorf("%s: %w", step.name, err))
@@ -59,6 +77,35 @@ func (r *run) stop(ctx context.Context) (Answer, error) {
 		return r.answer(StatusPending, strings.Join(r.troubles(), "; ")), r.failed()
 	}
 	return r.answer(StatusDone, "nothing of the run is left but its objects"), nil
+}
+
+// in does a step in the time that there is for it.
+func (r *run) in(all context.Context, step step) error {
+	if r.ends.IsZero() {
+		return step.do(all)
+	}
+	left := r.left(all) - step.leaves
+	if left <= 0 {
+		return export.ErrOutOfTime
+	}
+	ctx, done := r.limit(all, left)
+	defer done()
+	err := step.do(ctx)
+	if ctx.Err() != nil && all.Err() == nil && err != nil && !errors.Is(err, export.ErrOutOfTime) {
+		err = fmt.Errorf("%w: %w", export.ErrOutOfTime, err)
+	}
+	return err
+}
+
+// held answers while another invocation holds the run: it does what there is to do. Only a person's export, which may take hours, leaves the cache.
+func (r *run) held(ctx context.Context, held error) (Answer, error) {
+	text := held.Error()
+	if strings.HasPrefix(r.state.Holder, person) && (r.state.Window == nil || r.state.Membership != nil) {
+		if err := r.in(ctx, step{do: r.deleteCache, leaves: 10 * time.Second}); err != nil {
+			text += "; delete the cache: " + err.Error()
+		}
+	}
+	return r.answer(StatusPending, text), nil
 }
 
 // export does the exports of an ended run where they are not done, and looks whether CloudWatch has more of those that are: `mage export`.
@@ -72,15 +119,18 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 		return Answer{}, fmt.Errorf("s3://%s/%s does not exist: run %s was never stopped, or is not of this stack; a run under way is exported by its stop (`mage stop`)",
 			r.cfg.Bucket, r.cfg.StateKey(r.id), r.id)
 	}
-	if err := r.take(ctx); err != nil {
+	if err := r.takeInTurn(ctx); err != nil {
 		return Answer{}, err
 	}
 	defer r.release(ctx)
+	if r.ends.IsZero() {
+		r.renewing()
+	}
 	complete := r.state.Complete
 	if !r.state.LoadStopped {
 		return Answer{}, fmt.Errorf("run %s: its load was not seen to stop; run `mage stop`", r.id)
 	}
-	for _, step := range []step{{"settle", r.settle}, {"export metrics", r.exportMetrics}, {"export logs", r.exportLogs}, {"write the manifest", r.writeManifest}} {
+	for _, step := range []step{{name: "settle", do: r.settle}, {name: "export metrics", do: r.exportMetrics}, {name: "export logs", do: r.exportLogs}, {name: "write the manifest", do: r.writeManifest}} {
 		if err := step.do(ctx); err != nil {
 			r.failures = append(r.failures, fmt.Errorf("%s: %w", step.name, err))
 		}
@@ -97,7 +147,38 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 	return r.answer(StatusDone, "exported"), nil
 }
 
-// removeSchedules removes the stop schedule, then the guard, once there is nothing left to guard.
+// lookAgain sees whether the load is still at rest, before the manifest says that its exports are complete. An apply may have made it anew while they
+// were written: then they cover too little, and are made again once it has ended.
+func (r *run) lookAgain(ctx context.Context) error {
+	if !r.idle || !r.state.LoadStopped || r.state.Complete {
+		return nil
+	}
+	service, err := r.service(ctx)
+	if err != nil {
+		r.idle = false
+		return err
+	}
+	if service == nil || service.DesiredCount+service.RunningCount+service.PendingCount == 0 {
+		return nil
+	}
+	r.idle, r.state.LoadStopped = false, false
+	return cmp.Or(r.scale(ctx, service), error(pending(fmt.Sprintf("ECS service %s was created meanwhile: it is scaled to 0", r.cfg.Service))))
+}
+
+// rests says that the load was at rest when it was looked at last. A person's export is of a run whose stop saw it.
+func (r *run) rests() bool { return r.idle || r.action == ActionExport }
+
+// takeInTurn waits for an invocation that is at work: a person would have to find the minutes between two ticks of watch.
+func (r *run) takeInTurn(ctx context.Context) (held error) {
+	_, err := r.poll(ctx, 10*time.Second, min(20*time.Minute, r.left(ctx)-reserve), func() (bool, error) {
+		held = r.take(ctx)
+		return !errors.Is(held, errHeld), nil
+	})
+	return cmp.Or(err, held)
+}
+
+// removeSchedules removes the stop schedule, then the guard, once there is nothing left to guard. What was seen a while ago does not count here:
+// an apply may have made a load or a cache since.
 func (r *run) removeSchedules(ctx context.Context) error {
 	var left []string
 	for _, end := range []struct {
@@ -112,10 +193,72 @@ func (r *run) removeSchedules(ctx context.Context) error {
 		return pending("kept, because " + strings.Join(left, ", "))
 	}
 	for _, name := range []string{r.cfg.Schedules.Stop, r.cfg.Schedules.Watch} {
-		_, err := r.aws.Scheduler.DeleteSchedule(ctx, &scheduler.DeleteScheduleInput{GroupName: &r.cfg.Schedules.Group, Name: aws.String(name)})
+		if err := r.nothingBilled(ctx); err != nil {
+			return err
+		}
+		event, err := r.event(ctx, name)
+		if err != nil {
+			return err
+		}
+		if event.Run != r.id {
+			if event.Run != "" {
+				r.log.Warn("a schedule is another run's", "schedule", name, "of", event.Run)
+			}
+			continue
+		}
+		brief, done := r.brief(ctx)
+		_, err = r.aws.Scheduler.DeleteSchedule(brief, &scheduler.DeleteScheduleInput{GroupName: &r.cfg.Schedules.Group, Name: aws.String(name)})
+		done()
 		if err != nil && !notFound(err) {
 			return fmt.Errorf("delete schedule %s/%s: %w", r.cfg.Schedules.Group, name, err)
 		}
 	}
+	return r.replaced(ctx)
+}
+
+// nothingBilled looks again. A load or a cache that somebody else removed may be in the middle of a replacement, and one that was never there
+// may still be made: then the guard stays as long as an apply can last.
+func (r *run) nothingBilled(ctx context.Context) error {
+	service, billed, err := r.billed(ctx)
+	if err != nil {
+		return err
+	}
+	if billed != "" {
+		return pending("kept, because " + billed)
+	}
+	until := r.stopBy.Add(Creation)
+	if !r.clock.Now().Before(until) {
+		return nil
+	}
+	var absent []string
+	if service == nil {
+		absent = append(absent, "ECS service "+r.cfg.Service)
+	}
+	if c := r.cache(); c != nil && r.cfg.Cache.Delete && r.state.DeletionAsked == nil {
+		absent = append(absent, c.String())
+	}
+	if len(absent) > 0 {
+		return pending(fmt.Sprintf("kept until %s, because an apply may make %s until then", until.Format(time.RFC3339), strings.Join(absent, " and ")))
+	}
 	return nil
+}
+
+// billed says what of the run costs money, "" when nothing does, and what ECS has of its load. A load is stopped at once.
+func (r *run) billed(ctx context.Context) (service *types.Service, billed string, err error) {
+	if service, err = r.service(ctx); err != nil {
+		return nil, "", err
+	}
+	if service != nil && service.DesiredCount+service.RunningCount+service.PendingCount > 0 {
+		billed = fmt.Sprintf("ECS service %s runs %d tasks", r.cfg.Service, max(service.DesiredCount, service.RunningCount+service.PendingCount))
+		return service, billed, r.scale(ctx, service)
+	}
+	c := r.cache()
+	if c == nil || !r.cfg.Cache.Delete {
+		return service, "", nil
+	}
+	now, err := r.look(ctx, c)
+	if err == nil && now != nil {
+		billed = fmt.Sprintf("%s is %s", c, now.status)
+	}
+	return service, billed, err
 }

@@ -42,7 +42,7 @@ func TestWatchStopBy(t *testing.T) {
 
 func TestWatchFinishesWhatWasBegun(t *testing.T) {
 	w := newWorld()
-	w.clock = at("2026-11-23T03:40:00Z") // someone ended the run early, and the Lambda died
+	w.schedules["perf-load-stop"].ScheduleExpression = aws.String("at(2026-11-23T05:20:30)") // someone ended the run early, and the Lambda died
 	w.kill(12, true)
 	_, err := w.handle("stop", ActionStop)
 	require.Error(t, err)
@@ -56,12 +56,20 @@ func TestWatchFinishesWhatWasBegun(t *testing.T) {
 	w.assertEnded(t)
 }
 
-// An apply that failed before there was a load: nothing happens until stop_by, then what there is of the run goes.
+// bare is a world in which nothing was made yet but the Lambda and the guard.
+func bare() *world {
+	w := newWorld()
+	w.service, w.desired, w.tasks, w.cache, w.streams = false, 0, nil, "", nil
+	delete(w.schedules, "perf-load-stop")
+	return w
+}
+
+// An apply that failed before there was a load: nothing happens until stop_by, then what there is of the run goes. The guard stays as long as
+// another apply could make a load.
 func TestWatchAfterAFailedApply(t *testing.T) {
 	for _, cache := range []string{"available", "create-failed", ""} {
-		w := newWorld()
-		w.service, w.desired, w.cache = false, 0, cache
-		delete(w.schedules, "perf-load-stop")
+		w := bare()
+		w.cache = cache
 		answer, err := w.tick()
 		require.NoError(t, err)
 		assert.Equal(t, StatusIdle, answer.Status)
@@ -70,27 +78,32 @@ func TestWatchAfterAFailedApply(t *testing.T) {
 		w.clock = at("2026-11-23T06:00:00Z")
 		answer, err = w.tick()
 		require.NoError(t, err)
-		assert.Equal(t, StatusDone, answer.Status)
+		assert.Equal(t, StatusPending, answer.Status)
+		assert.Contains(t, answer.Message, "there was no load, and until 2026-11-23T07:18:09Z an apply may make one")
+		assert.Empty(t, w.cache)
+		assert.False(t, w.manifest(t).Complete)
+		w.ticks(t)
+		assert.False(t, w.Now().Before(at("2026-11-23T07:18:09Z")))
 		w.assertEnded(t)
 		m := w.manifest(t)
-		assert.Contains(t, m.Warnings, "no load ever ran: ECS service perf-load does not exist, so there is nothing to export")
+		assert.Contains(t, strings.Join(m.Warnings, "\n"), "no load ever ran: ECS service perf-load does not exist")
 		assert.Nil(t, m.LoadStart)
 		assert.Nil(t, m.Window)
 		assert.Empty(t, m.Objects)
 	}
 
-	w := newWorld() // still being created: left to the next tick
-	w.service, w.desired, w.cache, w.clock = false, 0, "creating", at("2026-11-23T06:00:00Z")
+	w := bare() // still being created: left to the next tick
+	w.cache, w.clock = "creating", at("2026-11-23T06:00:00Z")
 	answer, err := w.tick()
 	require.NoError(t, err)
 	assert.Equal(t, StatusPending, answer.Status)
+	assert.Equal(t, "creating", w.cache)
 	w.cache = "available"
-	_, err = w.tick()
-	require.NoError(t, err)
+	w.ticks(t)
 	w.assertEnded(t)
 
-	w = newWorld() // the name belongs to somebody else's cache
-	w.service, w.desired, w.cacheRun, w.cacheName, w.clock = false, 0, "2026-11-01T00-00-00Z", "other", at("2026-11-23T06:00:00Z")
+	w = bare() // the name belongs to somebody else's cache
+	w.cache, w.cacheRun, w.cacheName, w.clock = "available", "2026-11-01T00-00-00Z", "other", at("2026-11-23T06:00:00Z")
 	_, err = w.tick()
 	require.ErrorContains(t, err, "was not created by this run")
 	assert.Equal(t, "available", w.cache)
@@ -165,12 +178,6 @@ func TestWatchKnowsTimeZones(t *testing.T) {
 }
 
 func TestPreflight(t *testing.T) {
-	bare := func() *world { // before anything but Lambda and schedules exists
-		w := newWorld()
-		w.service, w.cache, w.streams = false, "", nil
-		delete(w.schedules, "perf-load-stop")
-		return w
-	}
 	w := bare()
 	answer, err := w.handle("preflight", ActionPreflight)
 	require.NoError(t, err)

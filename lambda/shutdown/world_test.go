@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 	"github.com/aws/smithy-go"
+	"github.com/stretchr/testify/require"
 )
 
 func TestMain(m *testing.M) {
@@ -32,32 +34,43 @@ func at(text string) time.Time {
 	return t
 }
 
-// world is a small AWS with one stack in it, at the planned end of its run. What the run left in CloudWatch is fixed: the load's last task
-// stopped at 04:21:10, whenever it is asked.
+// world is a small AWS with one stack in it. newWorld's is at the planned end of its run, and what that run left in CloudWatch is fixed: the load's
+// last task stopped at 04:21:10, whenever it is asked. In a living one, of life_test.go, all of it comes and goes with the time.
 type world struct {
 	mu    sync.Mutex
 	clock time.Time
 	cfg   Config
+	plans []plan // what happens when its time comes, also while an invocation waits
 
 	service   bool
+	created   time.Time // of the service
 	desired   int32
 	tasks     []ecstypes.Task // as they are once stopped
 	stuck     bool            // tasks never stop
 	cache     string          // status; empty: NotFound
 	cacheRun  string          // tag
 	cacheName string          // tag
-	deleting  int             // descriptions before a deleting cache is gone
-	lag       time.Duration   // of the last metrics
+	cacheMade time.Time
+	deleting  int           // descriptions before a deleting cache is gone
+	lag       time.Duration // of the last metrics
 	streams   map[string]map[string][]string
 	schedules map[string]*scheduler.GetScheduleOutput
 	objects   map[string]*object
 	uploads   map[string]*upload
 	published []string
 	version   int
+	life      *life // nil: it stands still
 
 	calls  []string
 	before func(n int, op string) error // instead of the call
 	after  func(n int, op string) error // after the call had its effect
+}
+
+// plan is something that happens at a time.
+type plan struct {
+	at   time.Time
+	what string
+	do   func()
 }
 
 type object struct {
@@ -73,7 +86,7 @@ type upload struct {
 }
 
 func newWorld() *world {
-	w := &world{clock: at("2026-11-23T04:25:00Z"), service: true, desired: 2, cache: "available", cacheRun: runID, cacheName: "perf", deleting: 3,
+	w := &world{clock: at("2026-11-23T04:25:00Z"), service: true, created: at("2026-11-23T03:19:00Z"), desired: 2, cacheMade: at("2026-11-23T03:10:00Z"), cache: "available", cacheRun: runID, cacheName: "perf", deleting: 3,
 		objects: map[string]*object{}, uploads: map[string]*upload{},
 		cfg: Config{Name: "perf", Bucket: "bucket", Prefix: "exports", Cluster: "perf", Service: "perf-load", Minutes: 60, PeriodSeconds: 60,
 			Cache:     Cache{ReplicationGroup: "perf", Delete: true},
@@ -83,7 +96,7 @@ func newWorld() *world {
 		schedules: map[string]*scheduler.GetScheduleOutput{
 			"perf-watch": {ScheduleExpression: aws.String("rate(10 minutes)"), Target: &schedulertypes.Target{
 				Input: aws.String(`{"action":"watch","run":"` + runID + `","stop_by":"2026-11-23T06:08:09Z"}`)}},
-			"perf-load-stop": {ScheduleExpression: aws.String("at(2026-11-23T04:20:30)"), Target: &schedulertypes.Target{}},
+			"perf-load-stop": {ScheduleExpression: aws.String("at(2026-11-23T04:20:30)"), Target: &schedulertypes.Target{Input: aws.String(`{"action":"stop","run":"` + runID + `"}`)}},
 		},
 		streams: map[string]map[string][]string{
 			"/elasticache-perf/perf/load": {
@@ -95,7 +108,7 @@ func newWorld() *world {
 		},
 	}
 	for i, id := range []string{"a", "b"} {
-		w.tasks = append(w.tasks, ecstypes.Task{TaskArn: aws.String("arn:aws:ecs:us-east-1:123456789012:task/perf/" + id),
+		w.tasks = append(w.tasks, ecstypes.Task{TaskArn: aws.String("arn:aws:ecs:us-east-1:123456789012:task/perf/" + id), Group: aws.String("service:perf-load"),
 			CreatedAt: aws.Time(at("2026-11-23T03:19:00Z")), StartedAt: aws.Time(at("2026-11-23T03:20:30Z").Add(time.Duration(i) * time.Second)),
 			StoppedAt: aws.Time(at("2026-11-23T04:21:09Z").Add(time.Duration(i) * time.Second)), StopCode: ecstypes.TaskStopCodeServiceSchedulerInitiated,
 			StoppedReason: aws.String("Scaling activity"), Containers: []ecstypes.Container{{Name: aws.String("memtier"), ExitCode: aws.Int32(0)}}})
@@ -113,27 +126,96 @@ func (w *world) Now() time.Time {
 	return w.clock
 }
 
+// Sleep lets the time pass, and with it what was planned for that time. An invocation does not outlive its deadline.
 func (w *world) Sleep(ctx context.Context, d time.Duration) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.clock = w.clock.Add(d)
+	if i, ok := ctx.Value(invoked{}).(*invocation); ok {
+		i.turn.Lock()
+		defer i.turn.Unlock()
+		w.pass(d)
+		return i.alive()
+	}
+	w.pass(d)
 	return ctx.Err()
 }
 
-func (w *world) pass(d time.Duration) { _ = w.Sleep(context.Background(), d) }
-
-// invocation is the context of a Lambda invocation that may last 15 minutes of the world's time.
-type invocation struct {
-	context.Context
-	deadline time.Time
+func (w *world) pass(d time.Duration) {
+	end := w.Now().Add(d)
+	for {
+		w.mu.Lock()
+		next := slices.IndexFunc(w.plans, func(p plan) bool { return !p.at.After(end) })
+		for i, p := range w.plans {
+			if next >= 0 && p.at.Before(w.plans[next].at) {
+				next = i
+			}
+		}
+		if next < 0 {
+			w.clock = later(w.clock, end)
+			w.mu.Unlock()
+			return
+		}
+		p := w.plans[next]
+		w.clock, w.plans = later(w.clock, p.at), slices.Delete(w.plans, next, next+1)
+		if w.life != nil {
+			w.life.story = append(w.life.story, w.clock.Format(time.TimeOnly)+"   "+p.what)
+		}
+		w.mu.Unlock()
+		p.do()
+	}
 }
 
-func (i invocation) Deadline() (time.Time, bool) { return i.deadline, true }
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
 
-func (w *world) invocation(request string, lasts time.Duration) context.Context {
+func (w *world) plan(at time.Time, what string, do func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.plans = append(w.plans, plan{at, what, do})
+}
+
+type invoked struct{} // the key of an invocation among a context's values
+
+// invocation is the context of an invocation, which may last 15 minutes of the world's time when it is Lambda's. Its calls are made one after the
+// other, so that what happens meanwhile happens between two of them.
+type invocation struct {
+	context.Context
+	w        *world
+	deadline time.Time
+	turn     sync.Mutex
+	fault    fault
+	met      string // the call that the fault met
+	calls    int
+	acted    bool // it looked at the load
+	dead     bool
+}
+
+func (i *invocation) Deadline() (time.Time, bool) { return i.deadline, !i.deadline.IsZero() }
+
+func (i *invocation) Value(key any) any {
+	if key == (invoked{}) {
+		return i
+	}
+	return i.Context.Value(key)
+}
+
+// alive is an error once the invocation is dead.
+func (i *invocation) alive() error {
+	if i.w.life != nil && !i.deadline.IsZero() && !i.w.Now().Before(i.deadline) {
+		i.dead = true
+	}
+	if i.dead {
+		return errKilled
+	}
+	return nil
+}
+
+func (w *world) invocation(request string, lasts time.Duration) *invocation {
 	ctx := lambdacontext.NewContext(context.Background(), &lambdacontext.LambdaContext{AwsRequestID: request,
 		InvokedFunctionArn: "arn:aws:lambda:us-east-1:123456789012:function:perf-stop"})
-	return invocation{ctx, w.Now().Add(lasts)}
+	return &invocation{Context: ctx, w: w, deadline: w.Now().Add(lasts)}
 }
 
 func (w *world) handle(request, action string) (Answer, error) {
@@ -147,6 +229,16 @@ func (w *world) tick() (Answer, error) {
 		return Answer{Status: StatusDone}, nil
 	}
 	return w.handle("tick "+w.Now().String(), ActionWatch)
+}
+
+// ticks lets watch do the rest: an absence keeps it until an apply cannot make anything any more, long after stop_by.
+func (w *world) ticks(t *testing.T) {
+	t.Helper()
+	for n := 0; w.schedules["perf-watch"] != nil; n++ {
+		require.Less(t, n, 30, "the guard does not go")
+		_, err := w.tick()
+		require.NoError(t, err)
+	}
 }
 
 func (w *world) text(key string) string {
@@ -166,19 +258,25 @@ func (w *world) called(op string) (n int) {
 }
 
 // call does one API call, unless a fault says otherwise. Faults run without the lock: they may use the world.
-func call[T any](w *world, op string, do func() (*T, error)) (*T, error) {
+func call[T any](ctx context.Context, w *world, op string, do func() (*T, error)) (*T, error) {
 	w.mu.Lock()
 	w.calls = append(w.calls, op)
 	n, before, after := len(w.calls), w.before, w.after
 	w.mu.Unlock()
+	done := func() (*T, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return do()
+	}
+	if i, ok := ctx.Value(invoked{}).(*invocation); ok && w.life != nil {
+		return meet(ctx, i, op, done)
+	}
 	if before != nil {
 		if err := before(n, op); err != nil {
 			return nil, err
 		}
 	}
-	w.mu.Lock()
-	out, err := do()
-	w.mu.Unlock()
+	out, err := done()
 	if err == nil && after != nil {
 		if err := after(n, op); err != nil {
 			return nil, err

@@ -1,0 +1,383 @@
+package shutdown
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	ecstypes "github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// A living world: services and tasks are born and vanish, tasks write a line and a datapoint a minute, ECS forgets, calls take their time, hang, are
+// refused, or lose their answer, and invocations overlap.
+
+// life is what a living world has beside a world that stands still.
+type life struct {
+	takes    time.Duration // that a task needs to end
+	goes     time.Duration // that a cache needs to be deleted
+	slow     time.Duration // that a read of a log takes
+	forgets  bool          // ECS forgets a deleted service as soon as its tasks have ended
+	deleted  time.Time     // creation of the service that was deleted last
+	caches   []span        // when there was one that publishes
+	run      string        // in watch's input
+	complete time.Time     // when the manifest was
+
+	deletable, load time.Time // since when there is a cache that could be deleted, a load that could be stopped
+	invoked         int
+	broken          []string // promises
+	story           []string
+}
+
+// span is a time; it is not over while its end is zero.
+type span struct{ from, to time.Time }
+
+func (s span) has(t time.Time) bool { return !t.Before(s.from) && (s.to.IsZero() || t.Before(s.to)) }
+
+// fault is what one call of an invocation meets: the first of these kinds that is not before the k-th.
+type fault struct {
+	kind  string
+	k     int
+	ops   string // empty: any
+	while func() // happens before the call
+}
+
+const (
+	killed   = "killed"    // the invocation, before the call
+	killed2  = "killed2"   // the invocation, after the call had its effect
+	refused  = "refused"   // the call
+	conflict = "conflict"  // the write, by another one at the same moment
+	lost     = "lost"      // the call's answer
+	hangs    = "hangs"     // the call, for 20 minutes
+	hangs2   = "hangs2"    // the call, after it had its effect
+	another  = "meanwhile" // something else happens
+)
+
+func (w *world) tell(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.life.story = append(w.life.story, w.clock.Format(time.TimeOnly)+" "+fmt.Sprintf(format, args...))
+}
+
+var errLost = errors.New("the answer was lost")
+
+// meet does a call of an invocation in a living world.
+func meet[T any](ctx context.Context, i *invocation, op string, do func() (*T, error)) (*T, error) {
+	i.turn.Lock()
+	defer i.turn.Unlock()
+	if err := i.alive(); err != nil {
+		return nil, err
+	}
+	hang := func(d time.Duration) error {
+		deadline, ok := ctx.Deadline()
+		cut := ok && deadline.Before(i.w.Now().Add(d))
+		if cut {
+			d = deadline.Sub(i.w.Now())
+		}
+		i.w.pass(d)
+		if err := i.alive(); err != nil || !cut {
+			return err
+		}
+		return context.DeadlineExceeded
+	}
+	d := 50 * time.Millisecond
+	if op == "GetLogEvents" {
+		d += i.w.life.slow
+	}
+	if err := hang(d); err != nil {
+		return nil, err
+	}
+	i.calls++
+	i.acted = i.acted || op == "DescribeServices"
+	kind := ""
+	if f := i.fault; i.met == "" && f.kind != "" && i.calls >= f.k && strings.Contains(op, f.ops) {
+		kind, i.met = f.kind, op
+		if f.while != nil {
+			f.while()
+			if err := i.alive(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	switch kind {
+	case killed:
+		i.dead = true
+		return nil, errKilled
+	case refused:
+		return nil, apiError("ServiceUnavailable")
+	case conflict:
+		return nil, apiError("ConditionalRequestConflict")
+	case hangs:
+		if err := hang(20 * time.Minute); err != nil {
+			return nil, err
+		}
+		return nil, errLost
+	}
+	out, err := do()
+	i.w.look()
+	switch {
+	case kind == killed2:
+		i.dead = true
+		return nil, errKilled
+	case kind == hangs2:
+		if err := hang(20 * time.Minute); err != nil {
+			return nil, err
+		}
+		return nil, errLost
+	case kind == lost && err == nil:
+		return nil, errLost
+	}
+	return out, err
+}
+
+// look notes what must never be: something that is billed without a guard.
+func (w *world) look() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := w.life
+	since := func(t *time.Time, is bool) {
+		if !is {
+			*t = time.Time{}
+		} else if t.IsZero() {
+			*t = w.clock
+		}
+	}
+	since(&l.deletable, w.cache == "available" || w.cache == "create-failed")
+	since(&l.load, w.desired > 0)
+	if l.complete.IsZero() && strings.Contains(w.text(manifestKey), `"complete": true`) {
+		l.complete = w.clock
+	}
+	if billed := w.billed(); billed != "" && w.schedules["perf-watch"] == nil && len(l.broken) == 0 {
+		l.broken = append(l.broken, fmt.Sprintf("%s: no guard, and %s", w.clock.Format(time.TimeOnly), billed))
+	}
+}
+
+func (w *world) billed() string {
+	running := 0
+	for _, t := range w.tasks {
+		if t.StoppedAt == nil || t.StoppedAt.After(w.clock) {
+			running++
+		}
+	}
+	switch {
+	case w.desired > 0 || running > 0:
+		return fmt.Sprintf("%d tasks are wanted, %d run", w.desired, running)
+	case w.cache != "":
+		return "the cache is " + w.cache
+	}
+	return ""
+}
+
+// happen plans a change of the world.
+func (w *world) happen(at time.Time, what string, change func()) {
+	w.plan(at, what, func() {
+		w.mu.Lock()
+		change()
+		w.mu.Unlock()
+		w.look()
+	})
+}
+
+// create makes the cache in so much time, unless there is one. status is how that ends.
+func (w *world) create(takes time.Duration, status string, then func()) {
+	if w.cache != "" {
+		return
+	}
+	w.cache, w.cacheMade, w.cacheRun, w.cacheName = "creating", w.clock, w.life.run, "perf"
+	w.plans = append(w.plans, plan{w.clock.Add(takes), "the cache is " + status, func() {
+		w.mu.Lock()
+		w.cache = status
+		if status == "available" {
+			w.life.caches = append(w.life.caches, span{from: w.clock})
+		}
+		w.mu.Unlock()
+		w.look()
+		if then != nil {
+			then()
+		}
+	}})
+}
+
+func (l *life) unmake(w *world) {
+	w.plans = append(w.plans, plan{w.clock.Add(l.goes), "the cache is gone", func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if n := len(l.caches); n > 0 && l.caches[n-1].to.IsZero() {
+			l.caches[n-1].to = w.clock
+		}
+		w.cache = ""
+	}})
+}
+
+// born makes the service, and its tasks, which start a little later.
+func (w *world) born(tasks int) {
+	w.service, w.created, w.desired = true, w.clock, int32(tasks)
+	for range tasks {
+		w.starts()
+	}
+}
+
+func (w *world) starts() {
+	n := len(w.tasks)
+	w.tasks = append(w.tasks, ecstypes.Task{TaskArn: aws.String(fmt.Sprintf("arn:aws:ecs:us-east-1:123456789012:task/perf/%03d", n)), Group: aws.String("service:perf-load"),
+		CreatedAt: aws.Time(w.clock), StopCode: ecstypes.TaskStopCodeServiceSchedulerInitiated, Containers: []ecstypes.Container{{Name: aws.String("memtier"), ExitCode: aws.Int32(0)}}})
+	w.plans = append(w.plans, plan{w.clock.Add(40 * time.Second), "a task starts", func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if t := &w.tasks[n]; t.StoppedAt == nil {
+			t.StartedAt = aws.Time(w.clock)
+		}
+	}})
+}
+
+// end ends the tasks that nobody wants any more.
+func (w *world) end() {
+	for i := range w.tasks {
+		if t := &w.tasks[i]; t.StoppedAt == nil && w.desired == 0 {
+			t.StoppedAt = aws.Time(w.clock.Add(w.life.takes))
+		}
+	}
+}
+
+// vanish deletes the service.
+func (w *world) vanish() {
+	w.service, w.desired, w.life.deleted = false, 0, w.created
+	w.end()
+}
+
+// replace ends one task, and ECS starts another one.
+func (w *world) replace() {
+	for i := range w.tasks {
+		if t := &w.tasks[i]; t.StoppedAt == nil && t.StartedAt != nil && w.desired > 0 {
+			t.StoppedAt = aws.Time(w.clock)
+			w.starts()
+			return
+		}
+	}
+}
+
+func (w *world) livingService() *ecs.DescribeServicesOutput {
+	running, status := int32(0), "ACTIVE"
+	for _, t := range w.tasks {
+		if t.StoppedAt == nil || t.StoppedAt.After(w.clock) {
+			running++
+		}
+	}
+	s := ecstypes.Service{Status: &status, DesiredCount: w.desired, RunningCount: running, CreatedAt: &w.created}
+	switch {
+	case w.service:
+	case running > 0 && !w.life.deleted.IsZero():
+		status = "DRAINING"
+	case w.life.deleted.IsZero() || w.life.forgets:
+		return &ecs.DescribeServicesOutput{Failures: []ecstypes.Failure{{Reason: aws.String("MISSING")}}}
+	default:
+		status = "INACTIVE"
+	}
+	return &ecs.DescribeServicesOutput{Services: []ecstypes.Service{s}}
+}
+
+// forgot says whether ECS has forgotten a task.
+func (w *world) forgot(t ecstypes.Task) bool {
+	return w.life != nil && t.StoppedAt != nil && w.clock.After(t.StoppedAt.Add(time.Hour))
+}
+
+func (l *life) publishes(w *world, namespace string, minute time.Time, period time.Duration) bool {
+	if minute.Add(time.Minute+w.lag).After(w.clock) || period < time.Minute && w.clock.Sub(minute) > 3*time.Hour {
+		return false
+	}
+	if namespace == export.NamespaceCache {
+		for _, s := range l.caches {
+			if s.has(minute) {
+				return true
+			}
+		}
+		return false
+	}
+	for _, t := range w.tasks {
+		if t.StartedAt != nil && t.StartedAt.Before(minute.Add(time.Minute)) && (t.StoppedAt == nil || t.StoppedAt.After(minute)) {
+			return true
+		}
+	}
+	return false
+}
+
+// logs are what the tasks have said so far, one line a minute and two last words, and the engine.
+func (l *life) logs(w *world, group string) map[string][]line {
+	all := map[string][]line{}
+	if group != w.cfg.Logs.Load {
+		for n, s := range l.caches {
+			all[fmt.Sprintf("perf-00%d", n+1)] = []line{{s.from, "Server initialized"}}
+		}
+		return all
+	}
+	for n, t := range w.tasks {
+		if t.StartedAt == nil {
+			continue
+		}
+		var lines []line
+		say := func(at time.Time, text string) {
+			if !at.After(w.clock) && (t.StoppedAt == nil || !at.After(*t.StoppedAt)) {
+				lines = append(lines, line{at, text})
+			}
+		}
+		say(*t.StartedAt, "load: run="+l.run)
+		for at := t.StartedAt.Add(time.Minute); !at.After(w.clock) && (t.StoppedAt == nil || at.Before(*t.StoppedAt)); at = at.Add(time.Minute) {
+			say(at, "[RUN #1]")
+		}
+		if t.StoppedAt != nil {
+			say(*t.StoppedAt, "ALL STATS\nTotals 100\n")
+		}
+		all[fmt.Sprintf("load/memtier/%03d", n)] = lines
+	}
+	return all
+}
+
+// guard makes the schedule watch, with a run of its own.
+func (w *world) guard(run string, stopBy time.Time) {
+	w.life.run = run
+	w.schedules["perf-watch"] = &scheduler.GetScheduleOutput{ScheduleExpression: aws.String("rate(10 minutes)"), Target: &schedulertypes.Target{
+		Input: aws.String(fmt.Sprintf(`{"action":"watch","run":"%s","stop_by":"%s"}`, run, stopBy.Format(time.RFC3339)))}}
+}
+
+// invoke runs the function once, and holds what an invocation owes: one that has its time and meets no fault there leaves no load and no cache
+// that it could have ended.
+func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
+	i := w.invocation(request, 15*time.Minute)
+	i.fault = f
+	w.mu.Lock()
+	w.life.invoked++
+	first, began := w.life.invoked, w.clock
+	w.mu.Unlock()
+	answer, err := New(w.cfg, w.clients(), w).Handle(i, Event{Action: action, Run: run})
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := w.life
+	money := i.met != "" && f.kind != another && f.kind != hangs && f.kind != hangs2 && f.kind != conflict
+	disturbed := i.dead && (f.kind == killed || f.kind == killed2 || l.invoked > first)
+	if action == ActionExport || !i.acted || disturbed || l.run != run || len(l.broken) > 0 || answer.Status == StatusIdle {
+		return answer, err
+	}
+	if !l.deletable.IsZero() && l.deletable.Before(began) && w.cfg.Cache.Delete && !(money && (strings.Contains(i.met, "Cache") || strings.Contains(i.met, "Replication") || i.met == "ListTagsForResource")) {
+		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s left the cache %s: %+v %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), w.cache, answer, err))
+	}
+	if !l.load.IsZero() && l.load.Before(began) && !(i.met != "" && (strings.Contains(i.met, "Service") || strings.Contains(i.met, "Task"))) {
+		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s left the load: %+v %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), answer, err))
+	}
+	return answer, err
+}
+
+// person is one who runs `mage export`.
+func (w *world) person(f fault) (Answer, error) {
+	w.mu.Lock()
+	w.life.invoked++
+	w.mu.Unlock()
+	i := &invocation{Context: context.Background(), w: w, fault: f}
+	return New(w.cfg, w.clients(), w).Handle(i, Event{Action: ActionExport, Run: w.life.run})
+}
