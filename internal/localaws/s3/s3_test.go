@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/manager"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -440,7 +439,7 @@ func TestNothingIsIgnored(t *testing.T) {
 	s.Register(r)
 	srv := httptest.NewServer(r)
 	defer srv.Close()
-	c := sdk.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: &srv.URL, RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider("k", "s", "")})
+	c := sdk.NewFromConfig(wiretest.Client(t, srv.URL))
 	_, err = c.GetBucketAcl(t.Context(), &sdk.GetBucketAclInput{Bucket: aws.String(bucket)})
 	require.Equal(t, "NotImplemented", code(err))
 	_, err = c.PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Tagging: aws.String("a=b")})

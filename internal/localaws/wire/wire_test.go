@@ -80,10 +80,7 @@ func TestNothingIsIgnored(t *testing.T) {
 		wire.Action("CreateCluster", func(context.Context, *struct{ ClusterName string }) (*struct{}, error) { return &struct{}{}, nil }))
 	srv := httptest.NewServer(r)
 	defer srv.Close()
-	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: &srv.URL, RetryMaxAttempts: 1, Credentials: aws.AnonymousCredentials{}}
-	cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: "a", SecretAccessKey: "b"}, nil
-	})
+	cfg := wiretest.Client(t, srv.URL)
 	_, err := elasticache.NewFromConfig(cfg).CreateReplicationGroup(t.Context(), &elasticache.CreateReplicationGroupInput{
 		ReplicationGroupId: aws.String("g"), ReplicationGroupDescription: aws.String("d"), Port: aws.Int32(1)})
 	require.ErrorContains(t, err, "does not serve Port")

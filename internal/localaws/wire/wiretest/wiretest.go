@@ -48,9 +48,14 @@ func Config(t testing.TB, r *wire.Registry) aws.Config {
 			t.Errorf("asked for and not served: %q", missed)
 		}
 	})
+	return Client(t, srv.URL)
+}
+
+// Client is the configuration of SDK clients of an endpoint, without retries.
+func Client(t testing.TB, endpoint string) aws.Config {
 	transport := &http.Transport{}
-	t.Cleanup(transport.CloseIdleConnections) // before srv.Close, which would wait for them
-	return aws.Config{Region: "us-east-1", BaseEndpoint: &srv.URL, RetryMaxAttempts: 1, HTTPClient: unhurried{http.Client{Transport: transport}},
+	t.Cleanup(transport.CloseIdleConnections)
+	return aws.Config{Region: "us-east-1", BaseEndpoint: &endpoint, RetryMaxAttempts: 1, HTTPClient: unhurried{http.Client{Transport: transport}},
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "secret", "")}
 }
 
