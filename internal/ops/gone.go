@@ -48,12 +48,14 @@ func (p *Project) unknownCache(ctx context.Context, t *Terraform, s *stack) erro
 			p.say("the cache %s is not in the state, and was not made by this stack and state: it is left alone", cacheName(s.config.Cache))
 			return nil
 		}
-		p.say("the cache %s was made but is not in the state: the answer to its creation was lost; deleting it", cacheName(s.config.Cache))
 	}
 	// One that could not be created is in Terraform's way, too: AWS does not tell its tags, and the provider cannot read it without.
 	failed := status == "create-failed"
-	if failed && !unknown {
+	switch {
+	case failed:
 		p.say("the cache %s could not be created: deleting it", cacheName(s.config.Cache))
+	case unknown && status != "deleting":
+		p.say("the cache %s was made but is not in the state: the answer to its creation was lost; deleting it", cacheName(s.config.Cache))
 	}
 	return p.cacheGone(ctx, s, unknown || failed)
 }

@@ -61,18 +61,18 @@ func TestCacheThatTheStateDoesNotKnow(t *testing.T) {
 		deletes     int
 		says        string
 	}{
-		"Terraform's, failed":     {state: known + guard, statuses: []string{"create-failed", "create-failed", "deleting", ""}, deletes: 1, says: "the cache n could not be created: deleting it"},
-		"failed, answer was lost": {state: guard, statuses: []string{"create-failed", "create-failed", "create-failed", "create-failed", "create-failed", "deleting", ""}, deletes: 1, says: "was made but is not in the state"},
-		"failed, not ours":        {statuses: []string{"create-failed"}, says: "it is left alone"},
-		"none":                    {statuses: []string{""}},
-		"Terraform's":             {state: known, statuses: []string{"available"}},
-		"Terraform's, going":      {state: known, statuses: []string{"deleting", "deleting", "deleting", ""}, says: "the cache n is deleting: waiting until it is gone"},
-		"going":                   {statuses: []string{"deleting", "deleting", ""}, says: "the cache n is deleting"},
-		"answer was lost":         {state: guard, tags: ours, statuses: []string{"available", "available", "available", "deleting", ""}, deletes: 1, says: "was made but is not in the state"},
-		"creating, answer lost":   {state: guard, tags: ours, statuses: []string{"creating", "creating", "creating", "creating", "creating", "available", "deleting", ""}, deletes: 3, says: "the cache n is creating"},
-		"of another stack":        {state: guard, tags: tag("name", "m") + tag("run", aRun), statuses: []string{"available"}, says: "it is left alone"},
-		"not of a run, same name": {state: guard, tags: tag("name", "n"), statuses: []string{"available"}, says: "it is left alone"},
-		"deployed by a colleague": {tags: ours, statuses: []string{"available"}, says: "it is left alone"},
+		"Terraform's, failed":      {state: known + guard, statuses: []string{"create-failed", "create-failed", "deleting", ""}, deletes: 1, says: "the cache n could not be created: deleting it"},
+		"failed, not in the state": {state: guard, statuses: []string{"create-failed", "create-failed", "create-failed", "create-failed", "create-failed", "deleting", ""}, deletes: 1, says: "the cache n could not be created: deleting it"},
+		"failed, not ours":         {statuses: []string{"create-failed"}, says: "it is left alone"},
+		"none":                     {statuses: []string{""}},
+		"Terraform's":              {state: known, statuses: []string{"available"}},
+		"Terraform's, going":       {state: known, statuses: []string{"deleting", "deleting", "deleting", ""}, says: "the cache n is deleting: waiting until it is gone"},
+		"going":                    {statuses: []string{"deleting", "deleting", ""}, says: "the cache n is deleting"},
+		"answer was lost":          {state: guard, tags: ours, statuses: []string{"available", "available", "available", "deleting", ""}, deletes: 1, says: "was made but is not in the state"},
+		"creating, answer lost":    {state: guard, tags: ours, statuses: []string{"creating", "creating", "creating", "creating", "creating", "available", "deleting", ""}, deletes: 3, says: "the cache n is creating"},
+		"of another stack":         {state: guard, tags: tag("name", "m") + tag("run", aRun), statuses: []string{"available"}, says: "it is left alone"},
+		"not of a run, same name":  {state: guard, tags: tag("name", "n"), statuses: []string{"available"}, says: "it is left alone"},
+		"deployed by a colleague":  {tags: ours, statuses: []string{"available"}, says: "it is left alone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var calls []string
