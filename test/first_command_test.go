@@ -10,7 +10,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -71,20 +70,21 @@ func give(t *testing.T, dir string, to *syscall.Credential) {
 	}))
 }
 
-// newcomer runs a command as on a new machine: an own home, no build cache, no modules, nothing in the environment but the way to the module proxy.
-func newcomer(t *testing.T, dir, home string, as *syscall.Credential, args ...string) (output string, err error) {
+// newcomer runs a command as on a new machine: an own home, no build cache, no modules, nothing in the environment but the way to the module proxy. The
+// end of ctx ends it.
+func newcomer(ctx context.Context, t *testing.T, dir, home string, as *syscall.Credential, args ...string) (output string, err error) {
 	t.Helper()
 	proxy, err := exec.Command("go", "env", "GOPROXY", "GONOSUMDB", "GOSUMDB").Output()
 	require.NoError(t, err)
 	values := strings.Split(string(proxy), "\n")
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Minute) // it hangs
+	ctx, cancel := context.WithTimeout(ctx, 4*hanging)
 	defer cancel()
 	c := exec.CommandContext(ctx, "go", append([]string{"tool", "mage"}, args...)...)
 	c.Dir = dir
 	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "PWD=" + dir, "GOPROXY=" + values[0], "GONOSUMDB=" + values[1], "GOSUMDB=" + values[2]}
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGTERM) }
-	c.WaitDelay = 2 * time.Minute
+	c.WaitDelay = hanging
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
 	err = c.Run()
@@ -92,7 +92,7 @@ func newcomer(t *testing.T, dir, home string, as *syscall.Credential, args ...st
 }
 
 // The README's first command, as somebody who has nothing: not root, no .git, a folder with spaces and umlauts, an empty machine. At the same time
-// another checkout takes it, too, and in the same one a second is refused in a sentence.
+// another checkout takes it, too. In a checkout in which local:up runs, which does so until it is told to end, both commands are refused in a sentence.
 func TestFirstCommand(t *testing.T) {
 	if onAWS() || !long() {
 		t.Skip("compiles everything: mage test:all")
@@ -105,29 +105,11 @@ func TestFirstCommand(t *testing.T) {
 	give(t, top, user)
 
 	var both sync.WaitGroup
-	var first, other, second, up string
-	var firstErr, otherErr, secondErr, upErr error
-	ended := make(chan struct{})
-	both.Go(func() {
-		defer close(ended)
-		first, firstErr = newcomer(t, dir, home, user, "local:run")
-	})
-	both.Go(func() {
-		neighbour := checkout(t, open(t))
-		other, otherErr = newcomer(t, neighbour, os.Getenv("HOME"), nil, "local:run")
-	})
-	for running := true; running; {
-		select {
-		case <-ended:
-			running = false // too early: what it said is shown below
-		case <-time.After(100 * time.Millisecond):
-			if _, err := os.Stat(filepath.Join(dir, ".localaws", "stack")); err == nil { // made under the lock
-				second, secondErr = newcomer(t, dir, home, user, "local:run")
-				up, upErr = newcomer(t, dir, home, user, "local:up")
-				running = false
-			}
-		}
-	}
+	var first, other string
+	var firstErr, otherErr error
+	neighbour := checkout(t, open(t))
+	both.Go(func() { first, firstErr = newcomer(t.Context(), t, dir, home, user, "local:run") })
+	both.Go(func() { other, otherErr = newcomer(t.Context(), t, neighbour, os.Getenv("HOME"), nil, "local:run") })
 	both.Wait()
 
 	require.NoError(t, firstErr, first)
@@ -138,13 +120,30 @@ func TestFirstCommand(t *testing.T) {
 		require.Regexp(t, `(?m)^  throughput .* (9\d(\.\d)?|100) % of the reads hit$`, out, "the keys are written before the load")
 		require.Contains(t, out, "with results.json beside it")
 	}
-	for _, refused := range []struct {
-		out string
-		err error
-	}{{second, secondErr}, {up, upErr}} {
-		require.Error(t, refused.err, refused.out)
-		require.Regexp(t, `\.localaws is in use: a local:run or local:up is under way in this checkout \(process \d+\)\. Wait for it or end it`, refused.out)
+
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	ended := make(chan string, 1)
+	go func() {
+		out, _ := newcomer(ctx, t, dir, home, user, "local:up")
+		ended <- out
+	}()
+	eventually(t, "local:up is ready", func(context.Context) (bool, any, error) {
+		select {
+		case out := <-ended:
+			t.Fatalf("local:up ended by itself:\n%s", out)
+		default:
+		}
+		_, err := os.Stat(filepath.Join(dir, ".localaws", "env"))
+		return err == nil, nil, err
+	})
+	for _, command := range []string{"local:run", "local:up"} {
+		out, err := newcomer(t.Context(), t, dir, home, user, command)
+		require.Error(t, err, out)
+		require.Regexp(t, `\.localaws is in use: a local:run or local:up is under way in this checkout \(process \d+\)\. Wait for it or end it`, out)
 	}
+	end()
+	require.Contains(t, <-ended, "# ending")
 }
 
 // A checkout that cannot be written is refused in a sentence, not by the error of whatever fails first.
@@ -161,7 +160,7 @@ func TestFirstCommandInAReadOnlyCheckout(t *testing.T) {
 	if user == nil {
 		require.NoError(t, os.Chmod(dir, 0o555))
 	}
-	out, err := newcomer(t, dir, home, user, "local:run")
+	out, err := newcomer(t.Context(), t, dir, home, user, "local:run")
 	require.Error(t, err)
 	require.Contains(t, out, "mage: "+dir+" cannot be written (")
 	require.Contains(t, out, "copy the checkout to a folder of your own")
