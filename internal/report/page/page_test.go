@@ -274,6 +274,17 @@ func TestText(t *testing.T) {
 	}
 }
 
+// A prefill lies before the load, of which the row of bars is.
+func TestTextOfARunWithAPrefill(t *testing.T) {
+	r := burst(30, 10, 4, 2)
+	r.Phases.List = append([]report.Window{{Phase: "prefill", Start: at(-5), End: at(0)}}, r.Phases.List...)
+	var with, without strings.Builder
+	require.NoError(t, Text(&with, r))
+	r.Phases.List = r.Phases.List[1:]
+	require.NoError(t, Text(&without, r))
+	require.Equal(t, without.String(), with.String())
+}
+
 func TestSummary(t *testing.T) {
 	for name, r := range map[string]*report.Results{"burst": burst(30, 30, 4, 2), "bare": bare()} {
 		var b bytes.Buffer

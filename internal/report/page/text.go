@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
@@ -166,7 +167,8 @@ func (t *text) timeline(r *report.Results) {
 	t.line("  %s", strings.TrimRight(Spark(sums), " "))
 	ruler := []rune(strings.Repeat(" ", wide))
 	for _, p := range r.Phases.List {
-		from, to := int(float64(p.Start.Sub(load.Start))/float64(load.Duration())*wide), int(float64(p.End.Sub(load.Start))/float64(load.Duration())*wide)
+		at := func(when time.Time) int { return int(float64(when.Sub(load.Start)) / float64(load.Duration()) * wide) }
+		from, to := max(0, at(p.Start)), at(p.End) // a prefill comes before the load
 		name := []rune("|" + phase(p.Phase))
 		for i := range name[:max(0, min(len(name), to-from, wide-from))] {
 			ruler[from+i] = name[i]
