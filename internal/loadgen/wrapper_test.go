@@ -60,7 +60,13 @@ func task(t *testing.T, shell, tools string, env []string, args ...string) *job 
 	j.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that the test can see what is left
 	require.NoError(t, j.cmd.Start())
 	go func() { j.cmd.Wait(); close(j.done) }()
-	t.Cleanup(func() { syscall.Kill(-j.cmd.Process.Pid, syscall.SIGKILL); <-j.done })
+	t.Cleanup(func() {
+		syscall.Kill(-j.cmd.Process.Pid, syscall.SIGKILL)
+		<-j.done
+		if t.Failed() {
+			t.Log(j.log())
+		}
+	})
 	return j
 }
 
@@ -204,6 +210,9 @@ func TestWrapperTermMidRun(t *testing.T) {
 	})
 }
 
+// timeoutSleeps waits until the timeout above a fake does: a signal that reaches it right after its fork ends it alone.
+const timeoutSleeps = `until grep -q 'State:.S' /proc/$PPID/status; do :; done;`
+
 // underWay is a load that has made operations.
 const underWay = `(?m)^\[RUN #1 \d+%, .*: +[1-9]\d* ops,.*latency$`
 
@@ -222,20 +231,27 @@ func TestWrapperTermDuringProbe(t *testing.T) {
 	})
 }
 
-// A load that is slow to start is not interrupted before it can be: INT would kill it without its table, or be lost.
+// A load that is slow to start is not interrupted before it can be: INT would kill it without its table, or be lost. Its exit code is its own,
+// also when it has ended before the wrapper comes to wait for it again.
 func TestWrapperTermAsTheLoadStarts(t *testing.T) {
-	shells(t, func(t *testing.T, shell string) {
-		started, goes := filepath.Join(t.TempDir(), "started"), filepath.Join(t.TempDir(), "goes")
-		dir := fake(t, `: >`+started+`; while [ ! -e `+goes+` ]; do sleep 0.05; done
-trap 'printf "Totals  5.00 \n"; exit 0' INT; echo '[RUN #1] Preparing benchmark client...' >&2; while :; do sleep 0.05; done`)
-		j := task(t, shell, dir, nil, "--test-time=3000")
-		untilThere(t, started)
-		j.terminate()
-		j.lingers()
-		require.NoError(t, os.WriteFile(goes, nil, 0o600))
-		require.Zero(t, j.exit())
-		require.Regexp(t, `\nTotals  5.00 \nload: finished exit=0 ok\n$`, j.log())
-	})
+	for name, then := range map[string]string{
+		"and is interrupted": `trap 'printf "Totals  5.00 \n"; exit 0' INT; echo '[RUN #1] Preparing benchmark client...' >&2; while :; do sleep 0.05; done`,
+		"and ends by itself": `echo '[RUN #1] Preparing benchmark client...' >&2; printf "Totals  5.00 \n"`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			shells(t, func(t *testing.T, shell string) {
+				started, goes := filepath.Join(t.TempDir(), "started"), filepath.Join(t.TempDir(), "goes")
+				j := task(t, shell, fake(t, `: >`+started+`; while [ ! -e `+goes+` ]; do sleep 0.05; done; `+then), nil, "--test-time=3000")
+				untilThere(t, started)
+				j.terminate()
+				j.lingers()
+				require.NoError(t, os.WriteFile(goes, nil, 0o600))
+				require.Zero(t, j.exit())
+				require.Regexp(t, `\nTotals  5.00 \nload: finished exit=0 ok\n$`, j.log())
+			})
+		})
+	}
 }
 
 func TestWrapperProbeFails(t *testing.T) {
@@ -313,13 +329,13 @@ func TestWrapperJudges(t *testing.T) {
 	}
 }
 
-// TestWrapperWatchdogs shortens the minute by a timeout of its own. Its time is up when it gets ALRM, once it sleeps.
+// TestWrapperWatchdogs chooses the minute by a timeout of its own. Its time is up when it gets ALRM.
 func TestWrapperWatchdogs(t *testing.T) {
 	real, err := exec.LookPath("timeout")
 	require.NoError(t, err)
-	clock := func(t *testing.T, dir string) {
+	clock := func(t *testing.T, dir, minute string) {
 		tool(t, dir, "timeout", `case "$*" in
-"--foreground -s INT -k 60 3060 "*) shift 6; exec `+real+` --foreground -s INT -k 0.2 1000 "$@" ;;
+"--foreground -s INT -k 60 3060 "*) shift 6; exec `+real+` --foreground -s INT -k `+minute+` 1000 "$@" ;;
 "--foreground -k 2 8 "*) exec `+real+` "$@" ;;
 *) echo "unexpected: timeout $*" ;;
 esac`)
@@ -328,7 +344,7 @@ esac`)
 	t.Run("ignores INT after TERM", func(t *testing.T) {
 		shells(t, func(t *testing.T, shell string) {
 			dir := fake(t, hangs)
-			clock(t, dir)
+			clock(t, dir, "0.2")
 			j := task(t, shell, dir, nil, "--test-time=3000")
 			j.until(`secs\] x`)
 			j.terminate()
@@ -338,8 +354,8 @@ esac`)
 	})
 	t.Run("runs on after its time", func(t *testing.T) {
 		shells(t, func(t *testing.T, shell string) {
-			dir := fake(t, `trap 'printf "Totals  5.00 \n"; exit 0' INT; printf '[RUN #1 1%%,   1 secs] x\r' >&2; until grep -q 'State:.S' /proc/$PPID/status; do :; done; kill -ALRM $PPID; while :; do sleep 0.1; done`)
-			clock(t, dir)
+			dir := fake(t, `trap 'printf "Totals  5.00 \n"; exit 0' INT; printf '[RUN #1 1%%,   1 secs] x\r' >&2; `+timeoutSleeps+` kill -ALRM $PPID; while :; do sleep 0.1; done`)
+			clock(t, dir, "600")
 			j := task(t, shell, dir, nil, "--test-time=3000")
 			j.until(`load: finished exit=124 invalid: ran on after its test time`)
 			require.Contains(t, j.log(), "Totals  5.00")

@@ -9,15 +9,21 @@ dir=$(mktemp -d) && trap 'rm -rf "$dir"' EXIT || exit 1
 pid='' signal=TERM stopping=''
 # TERM kills memtier; on INT it prints its table, once it has spoken: before that, INT would kill it or be lost, for what starts in the
 # background ignores INT. https://pubs.opengroup.org/onlinepubs/9699919799/utilities/V3_chap02.html#tag_18_11
+# And not before timeout sleeps: a signal right after its fork ends it alone.
 interrupt() {
   [ -n "$pid" ] || return 0
-  while [ "$signal" = INT ] && [ ! -e "$dir/spoken" ]; do sleep 1; done
+  while { [ "$signal" = INT ] && [ ! -e "$dir/spoken" ]; } || grep -qs '^State:.[RD]' "/proc/$pid/status"; do sleep 1; done
   kill -"$signal" "$pid" 2>/dev/null
 }
 trap 'stopping=1; interrupt' TERM INT
 fail() { echo "load: failed: $*"; exit 1; }
 linger() { while [ -z "$stopping" ]; do sleep 1; done; } # the service would start an ended task again, and all of this with it
-await() { while :; do wait "$1"; code=$?; kill -0 "$1" 2>/dev/null || return "$code"; done; } # a signal ends wait, not what it waits for
+# A signal to us ends wait (with a code above 128), not what it waits for. That may have ended meanwhile: its own code is there until it is asked for.
+await() {
+  while wait "$1"; code=$?; [ "$code" -gt 128 ] && kill -0 "$1" 2>/dev/null; do :; done
+  [ "$code" -le 128 ] || { wait "$1" 2>/dev/null; own=$?; [ "$own" = 127 ] || code=$own; }
+  return "$code"
+}
 loaded() { case $(sed -n 's/^Totals *\([^ ]*\).*/\1/p' "$1" 2>/dev/null) in *[1-9]*) ;; *) return 1 ;; esac; } # operations in the table?
 
 task=${ECS_CONTAINER_METADATA_URI_V4:-} task=${task##*/}
