@@ -106,6 +106,7 @@ module "scheduler" {
   minutes        = var.test_duration_minutes + module.load.prefill_minutes
   margin_minutes = var.margin_minutes
   service_id     = module.load.service_id
+  load_base      = module.load.base
   settings       = jsonencode({ cache = jsondecode(local.cache.settings), load = module.load.settings })
   notifications  = var.notifications
   iam            = var.iam

@@ -55,6 +55,16 @@ func TestPlainDestroy(t *testing.T) {
 				s.local.Faults.Clear()
 				s.loads(t, 1)
 			}},
+		// The load runs, but Terraform has not seen it steady: the question was not made.
+		"after an apply that failed at the load": {
+			before: func(t *testing.T, s *stack) {
+				onlyLocal(t)
+				s.local.Faults.Add(wire.Fault{Action: "ecs.DescribeServices", First: 1, Kind: wire.Denied, Holds: "TAGS"}) // the provider's, not the Lambda's
+			},
+			then: func(t *testing.T, s *stack) {
+				s.local.Faults.Clear()
+				s.loads(t, 1)
+			}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !v.short && !long() {
@@ -97,7 +107,7 @@ func TestPlainDestroyGivenUp(t *testing.T) {
 		require.False(t, s.cacheIsThere(t), "what costs money is gone")
 		_, schedule := s.watched(t)
 		require.NotNil(t, schedule, "the guard goes on trying")
-		_, err = terraform.RunTerraformCommandContextE(t, t.Context(), s.options, "state", "rm", "module.scheduler.aws_lambda_invocation.destroy")
+		_, err = terraform.RunTerraformCommandContextE(t, t.Context(), s.options, "state", "rm", "module.scheduler.aws_lambda_invocation.destroy", "module.scheduler.aws_lambda_invocation.destroyed")
 		require.NoError(t, err)
 		s.destroy(t.Context(), t)
 		s.isNotExported(t, run)

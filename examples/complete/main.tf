@@ -71,6 +71,7 @@ module "scheduler" {
   name          = var.name
   minutes       = var.minutes
   service_id    = module.load.service_id
+  load_base     = module.load.base
   settings      = jsonencode({ cache = module.cache.settings, load = module.load.settings })
   notifications = var.email == null ? null : { email = var.email }
 

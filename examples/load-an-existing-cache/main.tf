@@ -48,6 +48,7 @@ module "scheduler" {
   name       = var.name
   minutes    = var.minutes
   service_id = module.load.service_id
+  load_base  = module.load.base
   settings   = jsonencode({ cache = { existing = true, node_type = data.aws_elasticache_replication_group.this.node_type }, load = module.load.settings })
 
   load = {

@@ -7,16 +7,24 @@ import (
 	"slices"
 )
 
-// destroyAddress is Terraform's question whether the run is ended and exported: the first thing that a destroy removes.
-const destroyAddress = "module.scheduler.aws_lambda_invocation.destroy"
+// destroyAddress is Terraform's question whether the run is ended and exported: the first thing that a destroy removes. destroyedAddress is asked
+// when load and cache are gone.
+const (
+	destroyAddress   = "module.scheduler.aws_lambda_invocation.destroy"
+	destroyedAddress = "module.scheduler.aws_lambda_invocation.destroyed"
+)
 
 // dontAsk makes a destroy go on without the exports.
 func (p *Project) dontAsk(ctx context.Context, t *Terraform) error {
 	known, err := t.Resources(ctx)
-	if err != nil || !slices.Contains(known, destroyAddress) {
+	if err != nil {
 		return err
 	}
-	return t.Forget(ctx, destroyAddress)
+	known = slices.DeleteFunc(known, func(address string) bool { return address != destroyAddress && address != destroyedAddress })
+	if len(known) == 0 {
+		return nil
+	}
+	return t.Forget(ctx, known...)
 }
 
 // Destroy removes the stack, after the run under way has been ended and exported. FORCE=1 goes on without the exports.

@@ -101,6 +101,7 @@ const (
 	ActionPreflight = "preflight" // prove that a stop could work, before anything costs money
 	ActionExport    = "export"    // export again what an ended run's stop could not
 	ActionDestroy   = "destroy"   // Terraform is about to remove the stack: end the run first
+	ActionDestroyed = "destroyed" // Terraform has removed load and cache: export what nobody has exported before
 )
 
 // Event is one request.
@@ -109,8 +110,8 @@ type Event struct {
 	Run    string    `json:"run"`              // 2026-11-23T03-08-09Z
 	StopBy time.Time `json:"stop_by,omitzero"` // watch only: the end of the run whatever became of its stop schedule
 
-	Terraform       Lifecycle `json:"tf,omitzero"`                 // destroy only
-	SkipFinalExport bool      `json:"skip_final_export,omitempty"` // destroy only: give up what is not exported
+	Terraform       Lifecycle `json:"tf,omitzero"`                 // destroy and destroyed only
+	SkipFinalExport bool      `json:"skip_final_export,omitempty"` // destroy and destroyed only: give up what is not exported
 }
 
 // Statuses of an Answer.

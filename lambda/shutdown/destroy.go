@@ -13,7 +13,8 @@ type Lifecycle struct {
 }
 
 // destroy is Terraform's question before it removes anything: the run under way is ended and exported first, and an error keeps Terraform from
-// going on. It may be asked again and carries on from what it finds. Creating or updating the question does nothing.
+// going on. It may be asked again and carries on from what it finds. Creating or updating the question does nothing. The same is asked once more
+// when load and cache are gone, for an apply that failed in the middle has not made the first question: CloudWatch still has what there was.
 func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 	if event.Terraform.Action != "delete" {
 		return r.answer(StatusIdle, "armed: a destroy ends and exports the run first"), nil
@@ -42,6 +43,15 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 		if err != nil {
 			return Answer{}, err
 		}
+		if r.action == ActionDestroyed {
+			first, err := attempt.firstStream(ctx)
+			if err != nil {
+				return Answer{}, err
+			}
+			if first.IsZero() {
+				return r.answer(StatusIdle, "no load ever ran"), nil
+			}
+		}
 		answer, err := attempt.stop(ctx)
 		if err != nil {
 			return answer, fmt.Errorf("run %s is not ended and exported, so nothing is destroyed yet: %w\n%s", attempt.id, err, giveUp)
@@ -61,7 +71,7 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 }
 
 // giveUp is how a person goes on without the exports.
-const giveUp = "To give up what is not exported: FORCE=1 with `mage destroy`; or `terraform state rm` this aws_lambda_invocation, and destroy."
+const giveUp = "To give up what is not exported: FORCE=1 with `mage destroy`; or `terraform state rm` this module's aws_lambda_invocation.destroy and .destroyed, and destroy."
 
 // onlyDeleting says that a run is exported, and that nothing of it is left but a cache that AWS is deleting: Terraform waits for it, too.
 func (r *run) onlyDeleting(ctx context.Context) bool {

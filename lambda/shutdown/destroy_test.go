@@ -137,3 +137,23 @@ func TestDestroyWithoutAGuard(t *testing.T) {
 	require.NoError(t, err)
 	w.assertEnded(t)
 }
+
+// An apply failed before the question was made, and Terraform has removed load and cache: the logs say that there was a load.
+func TestDestroyedExportsWhatIsLeft(t *testing.T) {
+	const question = `{"action":"destroyed","run":"` + runID + `"}`
+	w := newWorld()
+	w.service, w.desired, w.cache = false, 0, ""
+	answer, err := w.terraform("delete", question)
+	require.NoError(t, err)
+	assert.Equal(t, StatusDone, answer.Status)
+	w.assertEnded(t)
+	assert.NotEmpty(t, w.text(metricsKey))
+	assert.Contains(t, w.text(logsKey), "ALL STATS")
+
+	w = newWorld() // and here that there was none
+	w.service, w.desired, w.cache, w.streams = false, 0, "", nil
+	answer, err = w.terraform("delete", question)
+	require.NoError(t, err)
+	assert.Equal(t, StatusIdle, answer.Status)
+	assert.Empty(t, w.objects)
+}

@@ -72,7 +72,7 @@ func (r *run) handle(ctx context.Context, event Event) (Answer, error) {
 		return r.preflight(ctx)
 	case ActionExport:
 		return r.export(ctx)
-	case ActionDestroy:
+	case ActionDestroy, ActionDestroyed:
 		return r.destroy(ctx, event)
 	case ActionStop, ActionWatch:
 	default:

@@ -57,6 +57,7 @@ output "nodes" {
 output "log_groups" {
   description = "Names of the log groups: `engine` and `slow`; none of a serverless cache."
   value       = local.log_groups
+  depends_on  = [aws_cloudwatch_log_group.this] # who reads the names may read the logs as long as it is there itself
 }
 
 output "settings" {

@@ -8,6 +8,16 @@ output "security_group_id" {
   value       = aws_security_group.this.id
 }
 
+output "base" {
+  description = "Name of the ECS cluster, once everything is there by which tasks log: what it is passed to is removed before that."
+  value       = aws_ecs_cluster.this.name
+  depends_on = [
+    aws_cloudwatch_log_group.load,
+    aws_iam_role_policy.execution,
+    aws_vpc_security_group_egress_rule.https,
+  ]
+}
+
 # The outputs below are functions of the inputs: known in the plan, and nobody who reads them waits for the service.
 
 output "cluster_name" {
@@ -23,6 +33,7 @@ output "service_name" {
 output "log_group" {
   description = "Name of the tasks' log group."
   value       = local.log_group
+  depends_on  = [aws_cloudwatch_log_group.load] # who reads the log's name may read the log as long as it is there itself
 }
 
 output "settings" {

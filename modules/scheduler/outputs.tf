@@ -1,6 +1,7 @@
 output "run" {
   description = "Id of the run, `YYYY-MM-DDThh-mm-ssZ`, from the preflight's answer: what needs it is not created before the preflight has passed."
   value       = jsondecode(aws_lambda_invocation.preflight.result).run
+  depends_on  = [aws_lambda_invocation.destroyed]
 }
 
 output "stop_by" {

@@ -117,9 +117,20 @@ resource "aws_lambda_invocation" "destroy" {
   input           = jsonencode({ action = "destroy", run = local.clock.run, skip_final_export = var.skip_final_export })
   lifecycle_scope = "CRUD"
 
-  # What the function works with outlives it. The stop schedule is not waited for: a load without one is exported, too.
+  # The stop schedule is not waited for: a load without one is exported, too.
+  depends_on = [var.service_id, aws_lambda_invocation.destroyed]
+}
+
+# Asked when load and cache are gone, because they wait for this: an apply that failed before `destroy` was made may have had a load all the same.
+# CloudWatch keeps its metrics, and the log groups are there as long as the function, whose configuration has their names.
+resource "aws_lambda_invocation" "destroyed" {
+  function_name   = aws_lambda_function.this.function_name
+  input           = jsonencode({ action = "destroyed", run = local.clock.run, skip_final_export = var.skip_final_export })
+  lifecycle_scope = "CRUD"
+
+  # What the function works with outlives it, and what the tasks do.
   depends_on = [
-    var.service_id,
+    var.load_base,
     aws_iam_role_policy.lambda,
     aws_iam_role_policy.scheduler,
     aws_lambda_function_event_invoke_config.this,

@@ -49,6 +49,12 @@ variable "service_id" {
   nullable    = false
 }
 
+variable "load_base" {
+  description = "Any value that is known once everything is there by which the load's tasks log: of a load that an apply left half made, a destroy exports what they say until their end. Example: `module.load.base`."
+  type        = string
+  default     = null
+}
+
 variable "cache" {
   description = <<-EOT
     The cache to export and, with `delete`, to delete at the end: a `replication_group` or a `serverless` cache, by name; neither is a cache of which only the load is

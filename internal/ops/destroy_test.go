@@ -1,0 +1,33 @@
+package ops
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// FORCE=1 takes Terraform's questions out of the state, those that are there.
+func TestDestroyWithoutTheExports(t *testing.T) {
+	for name, c := range map[string]struct{ state, forgets string }{
+		"all made":      {state: `module.load.aws_ecs_cluster.this\n` + destroyAddress + `\n` + destroyedAddress + `\n`, forgets: destroyAddress + " " + destroyedAddress},
+		"half an apply": {state: destroyedAddress + `\n`, forgets: destroyedAddress},
+		"nothing":       {state: `module.load.aws_ecs_cluster.this\n`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			said := filepath.Join(t.TempDir(), "said")
+			script := `case "$*" in *"state list") printf '` + c.state + `' ;; *) echo "$*" >> ` + said + ` ;; esac`
+			terraform := &Terraform{Bin: filepath.Join(fake(t, "terraform", script), "terraform"), Dir: "stack", Out: &bytes.Buffer{}}
+			require.NoError(t, (&Project{}).dontAsk(t.Context(), terraform))
+			text, _ := os.ReadFile(said)
+			if c.forgets == "" {
+				require.Empty(t, string(text))
+				return
+			}
+			require.Equal(t, "-chdir=stack state rm "+c.forgets, strings.TrimSpace(string(text)))
+		})
+	}
+}
