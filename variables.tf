@@ -44,7 +44,7 @@ variable "metrics_export_s3_prefix" {
 }
 
 variable "metrics_export_kms_key_arn" {
-  description = "KMS key of a bucket that encrypts with a key of yours (SSE-KMS). Example: `arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab`."
+  description = "KMS key that encrypts the exported objects (SSE-KMS). Null: S3's own keys (AES256), which every write asks for, whatever the bucket's default is. Example: `arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab`."
   type        = string
   default     = null
 }
