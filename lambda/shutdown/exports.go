@@ -301,7 +301,7 @@ func (r *run) sweep(ctx context.Context, key, keep string) (kept bool, err error
 // writeManifest says what is there so far. A complete manifest stays as it is while its objects do.
 func (r *run) writeManifest(ctx context.Context) error {
 	key := r.cfg.ManifestKey(r.id)
-	complete := r.rests() && r.state.LoadStopped && (r.state.Window == nil || r.recordOf(export.KindMetrics) != nil && r.recordOf(export.KindLogs) != nil)
+	complete := r.idle && r.state.LoadStopped && (r.state.Window == nil || r.recordOf(export.KindMetrics) != nil && r.recordOf(export.KindLogs) != nil)
 	there, etag, err := r.store.get(ctx, key)
 	if err != nil {
 		return err

@@ -29,10 +29,11 @@ type life struct {
 	caches   []span        // when there was one that publishes
 	run      string        // in watch's input
 	complete time.Time     // when the manifest was
+	gone     func()        // happens when the cache is
 
 	deletable, load time.Time // since when there is a cache that could be deleted, a load that could be stopped
-	invoked         int
-	broken          []string // promises
+	acted           int       // invocations that looked at the load, and persons
+	broken          []string  // promises
 	story           []string
 }
 
@@ -88,8 +89,11 @@ func meet[T any](ctx context.Context, i *invocation, op string, do func() (*T, e
 		return context.DeadlineExceeded
 	}
 	d := 50 * time.Millisecond
-	if op == "GetLogEvents" {
+	switch op {
+	case "GetLogEvents":
 		d += i.w.life.slow
+	case "GetSchedule", "DeleteSchedule": // nothing happens between the last look and the deletion: AWS has no condition for it
+		d = 0
 	}
 	if err := hang(d); err != nil {
 		return nil, err
@@ -169,7 +173,7 @@ func (w *world) billed() string {
 	switch {
 	case w.desired > 0 || running > 0:
 		return fmt.Sprintf("%d tasks are wanted, %d run", w.desired, running)
-	case w.cache != "":
+	case w.cache != "" && w.cfg.Cache.Delete:
 		return "the cache is " + w.cache
 	}
 	return ""
@@ -208,11 +212,14 @@ func (w *world) create(takes time.Duration, status string, then func()) {
 func (l *life) unmake(w *world) {
 	w.plans = append(w.plans, plan{w.clock.Add(l.goes), "the cache is gone", func() {
 		w.mu.Lock()
-		defer w.mu.Unlock()
 		if n := len(l.caches); n > 0 && l.caches[n-1].to.IsZero() {
 			l.caches[n-1].to = w.clock
 		}
 		w.cache = ""
+		w.mu.Unlock()
+		if l.gone != nil {
+			l.gone()
+		}
 	}})
 }
 
@@ -352,15 +359,17 @@ func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 	i := w.invocation(request, 15*time.Minute)
 	i.fault = f
 	w.mu.Lock()
-	w.life.invoked++
-	first, began := w.life.invoked, w.clock
+	first, began := w.life.acted, w.clock
 	w.mu.Unlock()
 	answer, err := New(w.cfg, w.clients(), w).Handle(i, Event{Action: action, Run: run})
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	l := w.life
 	money := i.met != "" && f.kind != another && f.kind != hangs && f.kind != hangs2 && f.kind != conflict
-	disturbed := i.dead && (f.kind == killed || f.kind == killed2 || l.invoked > first)
+	disturbed := i.dead && (f.kind == killed || f.kind == killed2 || l.acted > first)
+	if i.acted {
+		l.acted++
+	}
 	if action == ActionExport || !i.acted || disturbed || l.run != run || len(l.broken) > 0 || answer.Status == StatusIdle {
 		return answer, err
 	}
@@ -376,7 +385,7 @@ func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 // person is one who runs `mage export`.
 func (w *world) person(f fault) (Answer, error) {
 	w.mu.Lock()
-	w.life.invoked++
+	w.life.acted++
 	w.mu.Unlock()
 	i := &invocation{Context: context.Background(), w: w, fault: f}
 	return New(w.cfg, w.clients(), w).Handle(i, Event{Action: ActionExport, Run: w.life.run})

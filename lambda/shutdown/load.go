@@ -116,7 +116,7 @@ func (r *run) scale(ctx context.Context, service *types.Service) error {
 // task has its stream in the load's log, which is there for longer. Without that log the window begins with the service.
 func (r *run) fix(ctx context.Context, seen *load) error {
 	now := r.clock.Now()
-	logged, err := r.firstStream(ctx)
+	logged, last, err := r.logged(ctx)
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (r *run) fix(ctx context.Context, seen *load) error {
 		started = started.UTC()
 		r.state.LoadStart = &started
 	}
-	if ended.Before(start) { // nobody knows any more when the last task ended
+	if ended.Before(start) || ended.Before(last) { // nobody knows any more when the last task ended
 		ended = now
 	}
 	period := export.Resolution(time.Duration(r.cfg.PeriodSeconds)*time.Second, now.Sub(start))
@@ -183,8 +183,8 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// firstStream is when the first task of this run began its log stream, zero when none has.
-func (r *run) firstStream(ctx context.Context) (first time.Time, err error) {
+// logged is when the first and the last task of this run began their log streams, zero when none has.
+func (r *run) logged(ctx context.Context) (first, last time.Time, err error) {
 	in := &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: &r.cfg.Logs.Load}
 	for r.cfg.Logs.Load != "" {
 		brief, done := r.brief(ctx)
@@ -194,23 +194,27 @@ func (r *run) firstStream(ctx context.Context) (first time.Time, err error) {
 			break
 		}
 		if err != nil {
-			return first, fmt.Errorf("list the streams of log group %s, which say when the load ran: %w", r.cfg.Logs.Load, err)
+			return first, last, fmt.Errorf("list the streams of log group %s, which say when the load ran: %w", r.cfg.Logs.Load, err)
 		}
 		for _, s := range out.LogStreams {
+			var began time.Time
 			for _, ms := range []*int64{s.CreationTime, s.FirstEventTimestamp} {
 				if at := time.UnixMilli(aws.ToInt64(ms)); !at.Before(r.begun) {
-					first = earlier(first, at)
+					began = earlier(began, at)
 				}
+			}
+			if first = earlier(first, began); began.After(last) {
+				last = began
 			}
 		}
 		if in.NextToken = out.NextToken; aws.ToString(in.NextToken) == "" {
 			break
 		}
 		if err := r.clock.Sleep(ctx, 50*time.Millisecond); err != nil { // 25 calls a second are allowed
-			return first, err
+			return first, last, err
 		}
 	}
-	return first, nil
+	return first, last, nil
 }
 
 // service is nil when there is none.

@@ -97,15 +97,16 @@ func (r *run) in(all context.Context, step step) error {
 	return err
 }
 
-// held answers while another invocation holds the run: it does what there is to do. Only a person's export, which may take hours, leaves the cache.
+// held answers while another invocation holds the run: it does what there is to do. Only a person's export, which may take hours, leaves load and cache.
 func (r *run) held(ctx context.Context, held error) (Answer, error) {
-	text := held.Error()
-	if strings.HasPrefix(r.state.Holder, person) && (r.state.Window == nil || r.state.Membership != nil) {
-		if err := r.in(ctx, step{do: r.deleteCache, leaves: 10 * time.Second}); err != nil {
-			text += "; delete the cache: " + err.Error()
-		}
+	if !strings.HasPrefix(r.state.Holder, person) || r.state.Window != nil && r.state.Membership == nil && r.cache() != nil {
+		return r.answer(StatusPending, held.Error()), nil
 	}
-	return r.answer(StatusPending, text), nil
+	_, _, err := r.billed(ctx)
+	if err := errors.Join(err, r.in(ctx, step{do: r.deleteCache, leaves: 10 * time.Second})); err != nil {
+		return r.answer(StatusPending, held.Error()+"; "+err.Error()), nil
+	}
+	return r.answer(StatusPending, held.Error()), nil
 }
 
 // export does the exports of an ended run where they are not done, and looks whether CloudWatch has more of those that are: `mage export`.
@@ -126,13 +127,27 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 	if r.ends.IsZero() {
 		r.renewing()
 	}
+	current, err := r.current(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	r.idle = true // its stop saw it; an apply may have made it anew while the run is still the stack's
 	complete := r.state.Complete
 	if !r.state.LoadStopped {
 		return Answer{}, fmt.Errorf("run %s: its load was not seen to stop; run `mage stop`", r.id)
 	}
-	for _, step := range []step{{name: "settle", do: r.settle}, {name: "export metrics", do: r.exportMetrics}, {name: "export logs", do: r.exportLogs}, {name: "write the manifest", do: r.writeManifest}} {
-		if err := step.do(ctx); err != nil {
+	steps := []step{{name: "settle", do: r.settle}, {name: "export metrics", do: r.exportMetrics}, {name: "export logs", do: r.exportLogs}}
+	if current.Run == r.id {
+		steps = append(steps, step{name: "look at the load again", do: r.lookAgain})
+	}
+	for _, step := range append(steps, step{name: "write the manifest", do: r.writeManifest}) {
+		err := step.do(ctx)
+		if err != nil {
 			r.failures = append(r.failures, fmt.Errorf("%s: %w", step.name, err))
+		}
+		if errors.Is(err, errTaken) {
+			r.recorded = false
+			break
 		}
 	}
 	if err := r.failed(); err != nil {
@@ -153,20 +168,23 @@ func (r *run) lookAgain(ctx context.Context) error {
 	if !r.idle || !r.state.LoadStopped || r.state.Complete {
 		return nil
 	}
-	service, err := r.service(ctx)
+	seen := &load{absent: 1}
+	quiet, err := r.quiet(ctx, seen)
 	if err != nil {
 		r.idle = false
 		return err
 	}
-	if service == nil || service.DesiredCount+service.RunningCount+service.PendingCount == 0 {
+	_, last, err := r.logged(ctx)
+	if err != nil {
+		r.idle = false
+		return err
+	}
+	if quiet && !r.outlived(seen) && (last.IsZero() || r.state.Window != nil && last.Before(r.state.Window.End)) {
 		return nil
 	}
 	r.idle, r.state.LoadStopped = false, false
-	return cmp.Or(r.scale(ctx, service), error(pending(fmt.Sprintf("ECS service %s was created meanwhile: it is scaled to 0", r.cfg.Service))))
+	return pending(fmt.Sprintf("ECS service %s was created meanwhile, and is scaled to 0: the exports are made again", r.cfg.Service))
 }
-
-// rests says that the load was at rest when it was looked at last. A person's export is of a run whose stop saw it.
-func (r *run) rests() bool { return r.idle || r.action == ActionExport }
 
 // takeInTurn waits for an invocation that is at work: a person would have to find the minutes between two ticks of watch.
 func (r *run) takeInTurn(ctx context.Context) (held error) {

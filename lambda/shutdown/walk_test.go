@@ -2,8 +2,9 @@ package shutdown
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -24,16 +25,18 @@ import (
 // TestWalk ends runs of random worlds. Whatever happened on the way: at the end nothing is billed, the guard was there as long as anything was, the
 // exports hold every datapoint and every line that CloudWatch has, and the manifest is complete only then.
 //
-//	WALK_SEED=7 go test ./lambda/shutdown -run TestWalk -v
+//	WALK_SEED=7 go test ./lambda/shutdown -run TestWalk -v	tells what happened in one; WALK_SEED=1001-5000 takes others
 func TestWalk(t *testing.T) {
 	first, last := 1, 100
 	if os.Getenv("E2E_LONG") == "1" {
 		last = 1000
 	}
 	if text := os.Getenv("WALK_SEED"); text != "" {
-		seed, err := strconv.Atoi(text)
-		require.NoError(t, err)
-		first, last = seed, seed
+		from, to, _ := strings.Cut(text, "-")
+		var err, err2 error
+		first, err = strconv.Atoi(from)
+		last, err2 = strconv.Atoi(cmp.Or(to, from))
+		require.NoError(t, errors.Join(err, err2))
 	}
 	for seed := first; seed <= last; seed++ {
 		w := newWalk(uint64(seed))
@@ -73,8 +76,8 @@ func newWalk(seed uint64) *walk {
 	w.life = &life{takes: w.between(time.Second, time.Minute), goes: w.between(time.Minute, 20*time.Minute), forgets: w.chance(50)}
 	w.lag = w.between(0, 80*time.Second)
 	minutes := 20 * time.Minute
-	if w.chance(15) {
-		minutes = 150 * time.Minute
+	if w.chance(25) { // ECS forgets in the middle of it
+		minutes = 85 * time.Minute
 	}
 	if w.chance(20) {
 		w.life.takes = w.between(3*time.Minute, 25*time.Minute)
@@ -97,7 +100,7 @@ func newWalk(seed uint64) *walk {
 	}
 	load := w.between(5*time.Second, 2*time.Minute)
 	then := func() { // Terraform saw the cache available, and goes on
-		if !loads {
+		if !loads || w.life.run != runID {
 			return
 		}
 		now := w.Now()
@@ -107,7 +110,12 @@ func newWalk(seed uint64) *walk {
 		})
 		w.lives(now.Add(load), minutes, tasks)
 	}
-	if status != "" {
+	switch {
+	case w.chance(12): // the cache is there, and is not the stack's
+		w.cfg.Cache.Delete, w.cache, w.cacheRun = false, "available", ""
+		w.life.caches = []span{{from: begun.Add(-time.Hour)}}
+		w.plan(begun.Add(creates), "the load is next", then)
+	case status != "":
 		if status != "available" {
 			then = nil
 		}
@@ -117,17 +125,21 @@ func newWalk(seed uint64) *walk {
 			}
 		})
 	}
-	if w.chance(15) {
-		w.plan(begun.Add(w.between(10*time.Second, minutes+30*time.Minute)), "stop by hand", func() { w.event("by hand", runID, ActionStop, 0) })
+	if w.chance(20) {
+		when := w.between(10*time.Second, minutes+30*time.Minute)
+		if w.chance(40) {
+			when = w.between(time.Second, creates)
+		}
+		w.plan(begun.Add(when), "stop by hand", func() { w.event("by hand", runID, ActionStop, 0) })
 	}
-	if w.chance(10) { // a new run takes the living stack over: terraform apply -replace
-		w.happen(begun.Add(w.between(time.Minute, minutes+25*time.Minute)), "another run", func() {
-			if w.schedules["perf-watch"] == nil || w.cache == "creating" || w.cache == "deleting" {
+	if w.chance(15) { // a new run takes the living stack over: terraform apply -replace
+		another := func() {
+			if w.schedules["perf-watch"] == nil || w.life.run != runID || w.cache == "creating" || w.cache == "deleting" {
 				return
 			}
 			w.guard(w.clock.Format(runLayout), w.clock.Add(minutes+time.Hour))
 			delete(w.schedules, "perf-load-stop") // what depends on the service goes first, and the service has to know its run
-			if w.cache == "available" {
+			if w.cache == "available" && w.cfg.Cache.Delete {
 				w.cacheRun = w.life.run
 			}
 			if w.service {
@@ -154,7 +166,13 @@ func newWalk(seed uint64) *walk {
 				again()
 				w.mu.Lock()
 			}
-		})
+		}
+		if w.chance(50) {
+			w.happen(begun.Add(w.between(time.Minute, minutes+25*time.Minute)), "another run", another)
+		} else { // in the last moments of the stop
+			after := w.between(0, 8*time.Second)
+			w.life.gone = func() { w.happen(w.Now().Add(after), "another run", another) }
+		}
 	}
 	w.plan(begun.Add(w.between(0, 10*time.Minute)), "watch", w.tick)
 	return w
@@ -164,7 +182,7 @@ func newWalk(seed uint64) *walk {
 func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 	during := func() time.Time { return born.Add(w.between(2*time.Minute, minutes)) }
 	atTheEnd := func() time.Time { return born.Add(minutes + w.between(0, 6*time.Minute)) }
-	if w.chance(30) {
+	for range w.rng.IntN(4) - 1 {
 		w.happen(born.Add(w.between(2*time.Minute, minutes/2)), "a task is replaced", w.replace)
 	}
 	if w.chance(12) {
@@ -197,7 +215,7 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 	if w.chance(10) {
 		at := atTheEnd()
 		w.happen(at, "the cache is modifying", func() {
-			if w.cache == "available" {
+			if w.cfg.Cache.Delete && w.cache == "available" {
 				w.cache = "modifying"
 			}
 		})
@@ -298,12 +316,10 @@ func (w *walk) broken() []string {
 	if len(broken) > 0 || w.life.run != runID {
 		return broken
 	}
-	m, err := export.ParseManifest(w.objects[manifestKey].body)
+	m, err := export.ParseManifest([]byte(w.text(manifestKey)))
 	if err != nil || !m.Complete {
 		return append(broken, fmt.Sprintf("the manifest is not complete: %v %v", err, m.Warnings))
 	}
-	var state State
-	not(json.Unmarshal(w.objects[stateKey].body, &state) == nil, "the record cannot be read")
 	not(len(w.uploads) == 0, "uploads are open")
 	var started, ended time.Time
 	for _, t := range w.tasks {
