@@ -44,7 +44,7 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 			return Answer{}, err
 		}
 		if r.action == ActionDestroyed {
-			first, err := attempt.firstStream(ctx)
+			first, _, err := attempt.logged(ctx)
 			if err != nil {
 				return Answer{}, err
 			}
