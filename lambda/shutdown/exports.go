@@ -45,6 +45,9 @@ func (r *run) settle(ctx context.Context) error {
 		return nil
 	}
 	end, period := r.state.Window.End, time.Duration(r.state.PeriodSeconds)*time.Second
+	if !r.state.Window.Start.Before(end) {
+		return nil // the export says what is wrong
+	}
 	if r.awaited = r.clock.Now().After(end.Add(settling)); r.awaited {
 		return nil // whatever is not there now is not waited for
 	}
@@ -73,11 +76,18 @@ func (r *run) exportMetrics(ctx context.Context) error {
 	if c := r.cache(); c != nil && r.state.Membership == nil {
 		return pending("what publishes the metrics of " + c.String() + " is not known")
 	}
+	if w := r.state.Window; !w.Start.Before(w.End) {
+		return fmt.Errorf("the window from %s to %s is empty, so there is nothing to export: run %s is named after the clock of the computer that applied it, which was not AWS's; set that clock. %s",
+			w.Start.Format(time.RFC3339), w.End.Format(time.RFC3339), r.id, giveUp)
+	}
 	if !r.awaited && (r.recordOf(export.KindMetrics) == nil || r.state.Outgrown) {
 		return pending("the last datapoints are still awaited")
 	}
 	object := export.Object{Kind: export.KindMetrics, Key: r.cfg.metricsKey(r.id), ContentType: "text/csv; charset=utf-8"}
-	return r.upload(ctx, object, 1, func(ctx context.Context, w export.Sink, p *Progress) error {
+	err := r.upload(ctx, object, 1, func(ctx context.Context, w export.Sink, p *Progress) error {
+		if p.UploadID == "" {
+			r.resolve()
+		}
 		job := export.MetricsJob{API: r.aws.CloudWatch, Clock: r.clock, Series: r.target().Series(p.Series), Window: *r.state.Window,
 			Period: time.Duration(r.state.PeriodSeconds) * time.Second, Until: r.until(ctx), From: p.Position.Metrics}
 		if p.UploadID == "" {
@@ -92,6 +102,30 @@ func (r *run) exportMetrics(ctx context.Context) error {
 		}
 		return err
 	})
+	if err == nil && r.cacheless() {
+		err = fmt.Errorf("CloudWatch has no datapoint of %s from %s to %s, so the export is not complete and is tried again: look for its metrics in the console. %s",
+			r.cache(), r.state.Window.Start.Format(time.RFC3339), r.state.Window.End.Format(time.RFC3339), giveUp)
+	}
+	return err
+}
+
+// resolve takes the densest period that CloudWatch still has for the window. An attempt may come long after the one before; what is uploaded in
+// part has the period that it was begun with.
+func (r *run) resolve() {
+	was := time.Duration(r.state.PeriodSeconds) * time.Second
+	period := export.Resolution(was, r.clock.Now().Sub(r.state.Window.Start))
+	if period == was {
+		return
+	}
+	r.warn("metrics have a period of %s instead of %s: CloudWatch keeps no denser data for so long", period, was)
+	r.state.PeriodSeconds = int(period / time.Second)
+	r.state.Window = &export.Window{Start: r.state.Window.Start.Truncate(max(period, time.Minute)), End: r.state.Window.End.Add(period - 1).Truncate(period)}
+}
+
+// cacheless says that the metrics on record have no row of the cache, though there is one: such an export is never complete.
+func (r *run) cacheless() bool {
+	return r.cache() != nil && r.state.Metrics != nil && r.recordOf(export.KindMetrics) != nil &&
+		!slices.ContainsFunc(r.state.Metrics.Sources, func(s export.Source) bool { return s.Name != r.cfg.Service && s.SeriesFound > 0 })
 }
 
 // exportLogs covers more than the metrics: from the run's begin, where the engine's log begins, to a minute after the load's end, because
@@ -120,7 +154,7 @@ type writer func(context.Context, export.Sink, *Progress) error
 // upload makes one object, unless it is there and on record, and puts it on record. When the time is up it leaves the upload open, for the
 // next invocation to carry on from its last part; after an error it leaves nothing.
 func (r *run) upload(ctx context.Context, object export.Object, header int64, write writer) error {
-	if (r.action == ActionExport && r.state.Complete || r.state.Outgrown) && r.recordOf(object.Kind) != nil {
+	if (r.action == ActionExport && r.state.Complete || r.state.Outgrown || r.cacheless() && object.Kind == export.KindMetrics) && r.recordOf(object.Kind) != nil {
 		return r.renew(ctx, object, header, write)
 	}
 	there, err := r.there(ctx, object)
@@ -169,14 +203,17 @@ func (r *run) keep(ctx context.Context, object export.Object) error {
 	return r.save(ctx)
 }
 
-// renew reads what an object of a complete run was made of again, because a person asked for it. If CloudWatch has more rows by now, as
+// renew reads what an object was made of again, because a person asked for it or it lacks the cache. If CloudWatch has more rows by now, as
 // datapoints that came late, the object is replaced; same bytes, or fewer rows, change nothing.
 func (r *run) renew(ctx context.Context, object export.Object, header int64, write writer) error {
 	r.state.Progress = nil // of an earlier attempt at this
 	if _, err := r.sweep(ctx, object.Key, ""); err != nil {
 		return err
 	}
-	known, metrics, logs := *r.recordOf(object.Kind), r.state.Metrics, r.state.Logs
+	known, before := *r.recordOf(object.Kind), r.state
+	stand := func() { // what stands is said of what stands
+		r.state.Metrics, r.state.Logs, r.state.Window, r.state.PeriodSeconds, r.state.Warnings = before.Metrics, before.Logs, before.Window, before.PeriodSeconds, before.Warnings
+	}
 	there, etag, err := export.ReadBack(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.owner(r.id), header, object)
 	if notFound(err) {
 		return r.make(ctx, object, "", header, write)
@@ -186,7 +223,7 @@ func (r *run) renew(ctx context.Context, object export.Object, header int64, wri
 	}
 	now := export.NewTally(header, object)
 	if err := write(ctx, now, &Progress{}); err != nil {
-		r.state.Metrics, r.state.Logs = metrics, logs
+		stand()
 		return err
 	}
 	switch fresh := now.Object(); {
@@ -197,7 +234,7 @@ func (r *run) renew(ctx context.Context, object export.Object, header int64, wri
 	case fresh.Rows > known.Rows:
 		return r.make(ctx, object, etag, header, write)
 	}
-	r.state.Metrics, r.state.Logs = metrics, logs
+	stand()
 	return err
 }
 
@@ -301,7 +338,7 @@ func (r *run) sweep(ctx context.Context, key, keep string) (kept bool, err error
 // writeManifest says what is there so far. A complete manifest stays as it is while its objects do.
 func (r *run) writeManifest(ctx context.Context) error {
 	key := r.cfg.ManifestKey(r.id)
-	complete := r.idle && r.state.LoadStopped && (r.state.Window == nil || r.recordOf(export.KindMetrics) != nil && r.recordOf(export.KindLogs) != nil)
+	complete := r.idle && r.state.LoadStopped && !r.cacheless() && (r.state.Window == nil || r.recordOf(export.KindMetrics) != nil && r.recordOf(export.KindLogs) != nil)
 	there, etag, err := r.store.get(ctx, key)
 	if err != nil {
 		return err

@@ -103,7 +103,8 @@ func (w *world) GetMetricData(ctx context.Context, in *cloudwatch.GetMetricDataI
 		for _, q := range in.MetricDataQueries {
 			r := cwtypes.MetricDataResult{Id: q.Id, StatusCode: cwtypes.StatusCodeComplete}
 			m := q.MetricStat.Metric
-			if slices.Contains(published, *m.MetricName) {
+			kept := *q.MetricStat.Period >= 60 || w.clock.Sub(*in.StartTime) < 3*time.Hour // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Metric
+			if kept && slices.Contains(published, *m.MetricName) {
 				for minute := in.StartTime.Truncate(time.Minute); minute.Before(*in.EndTime) && !minute.Add(w.lag).After(w.clock); minute = minute.Add(time.Minute) {
 					if !w.publishes(*m.Namespace, minute, time.Duration(*q.MetricStat.Period)*time.Second) {
 						continue

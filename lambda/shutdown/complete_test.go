@@ -1,0 +1,110 @@
+package shutdown
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// unread lets the metrics be refused.
+func (w *world) unread() {
+	w.before = func(_ int, op string) error {
+		if op == "GetMetricData" {
+			return apiError("InternalServiceFault")
+		}
+		return nil
+	}
+}
+
+// CloudWatch keeps periods under a minute for three hours: an attempt after that takes what there still is.
+func TestResolutionOfEachAttempt(t *testing.T) {
+	undisturbed := newWorld()
+	_, err := undisturbed.handle("stop", ActionStop)
+	require.NoError(t, err)
+
+	w := newWorld()
+	w.cfg.PeriodSeconds = 1
+	w.unread()
+	_, err = w.handle("stop", ActionStop)
+	require.Error(t, err)
+	w.revive()
+	w.pass(3 * time.Hour)
+	_, err = w.tick()
+	require.NoError(t, err)
+	w.assertEnded(t)
+	m := w.manifest(t)
+	assert.Equal(t, 60, m.Metrics.PeriodSeconds)
+	assert.Equal(t, at("2026-11-23T04:22:00Z"), m.Window.End, "whole periods")
+	assert.True(t, undisturbed.text(metricsKey) == w.text(metricsKey))
+	assert.Contains(t, strings.Join(m.Warnings, "\n"), "metrics have a period of 1m0s instead of 1s")
+}
+
+// Also where a person looks again: what was dense once is compared with what is there now.
+func TestResolutionOfAnExportAgain(t *testing.T) {
+	w := newWorld()
+	w.cfg.PeriodSeconds = 1
+	w.clock, w.lag = at("2026-11-23T04:22:00Z"), 6*time.Minute
+	_, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	w.assertEnded(t)
+	before := w.manifest(t)
+	require.Equal(t, 1, before.Metrics.PeriodSeconds)
+	w.pass(4 * time.Hour)
+	_, err = w.again()
+	require.NoError(t, err)
+	m := w.manifest(t)
+	assert.Greater(t, m.Metrics.Points, before.Metrics.Points, "the late ones")
+	assert.Equal(t, 60, m.Metrics.PeriodSeconds)
+	assert.True(t, m.Complete)
+
+	w.lag = 24 * time.Hour // CloudWatch has forgotten
+	_, err = w.again()
+	require.NoError(t, err)
+	again := w.manifest(t)
+	assert.Equal(t, []any{m.Window, m.Metrics, m.Objects}, []any{again.Window, again.Metrics, again.Objects}, "what stands is said of what stands")
+}
+
+func TestNothingOfTheCacheIsNotComplete(t *testing.T) {
+	for kind, make := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			w := make()
+			w.lag = 24 * time.Hour
+			for range 2 {
+				_, err := w.handle("stop", ActionStop)
+				if w.cfg.Cache == (Cache{}) { // only its endpoint is known
+					require.NoError(t, err)
+					return
+				}
+				require.ErrorContains(t, err, "CloudWatch has no datapoint of ")
+				assert.False(t, w.manifest(t).Complete)
+				assert.NotEmpty(t, w.schedules["perf-watch"], "the guard stays")
+			}
+			w.lag = 0
+			_, err := w.tick()
+			require.NoError(t, err)
+			w.assertEnded(t)
+			m := w.manifest(t)
+			o, _ := m.Object(export.KindMetrics)
+			assert.Equal(t, m.Metrics.Points, o.Rows)
+			assert.Positive(t, o.Rows)
+		})
+	}
+}
+
+// A window can only be empty when clocks differ.
+func TestAnEmptyWindowIsNotComplete(t *testing.T) {
+	for kind, make := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			w := make()
+			w.clock, w.tasks = at("2026-11-23T03:00:00Z"), nil // the run is named after a clock that is eight minutes fast
+			_, err := w.handle("stop", ActionStop)
+			require.ErrorContains(t, err, "is empty")
+			require.False(t, w.manifest(t).Complete)
+		})
+	}
+}
