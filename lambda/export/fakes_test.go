@@ -279,8 +279,8 @@ func (f *fakeS3) failing(op string) error {
 	return f.fail(op)
 }
 
-func (f *fakeS3) store(key string, body []byte, meta map[string]string, ifNoneMatch *string) error {
-	if _, ok := f.objects[key]; ok && ifNoneMatch != nil {
+func (f *fakeS3) store(key string, body []byte, meta map[string]string, ifMatch, ifNoneMatch *string) error {
+	if o := f.objects[key]; o != nil && ifNoneMatch != nil || ifMatch != nil && (o == nil || o.etag != *ifMatch) {
 		return s3Error("PreconditionFailed")
 	}
 	if f.objects == nil {
@@ -298,7 +298,7 @@ func (f *fakeS3) PutObject(_ context.Context, in *s3.PutObjectInput, _ ...func(*
 		return nil, err
 	}
 	body, _ := io.ReadAll(in.Body)
-	return &s3.PutObjectOutput{}, f.store(*in.Key, body, in.Metadata, in.IfNoneMatch)
+	return &s3.PutObjectOutput{}, f.store(*in.Key, body, in.Metadata, in.IfMatch, in.IfNoneMatch)
 }
 
 func (f *fakeS3) GetObject(_ context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
@@ -358,7 +358,7 @@ func (f *fakeS3) CompleteMultipartUpload(_ context.Context, in *s3.CompleteMulti
 		}
 		body = append(body, part...)
 	}
-	if err := f.store(*in.Key, body, u.meta, in.IfNoneMatch); err != nil {
+	if err := f.store(*in.Key, body, u.meta, in.IfMatch, in.IfNoneMatch); err != nil {
 		return nil, err
 	}
 	delete(f.uploads, *in.UploadId)

@@ -163,3 +163,23 @@ func (t *table) summary(age time.Duration) Metrics {
 	slices.Sort(m.Missing)
 	return m
 }
+
+// Sum is the summary of an export of the job that another attempt wrote.
+func (j MetricsJob) Sum(written io.Reader) (Metrics, error) {
+	t := newTable(io.Discard, j)
+	places := map[[4]string]int{}
+	for i, c := range t.columns {
+		places[[4]string{c.Namespace, c.Metric, c.Stat, c.label}] = i
+	}
+	for row, err := range ReadMetrics(written) {
+		if err != nil {
+			return Metrics{}, err
+		}
+		if i, ok := places[[4]string{row.Namespace, row.MetricName, row.Stat, row.Dimensions}]; ok {
+			t.count(i, row.Timestamp.Time)
+		} else {
+			t.points++ // of a series that was listed then
+		}
+	}
+	return t.summary(j.Clock.Now().Sub(j.Window.Start)), nil
+}

@@ -73,7 +73,7 @@ type Part struct {
 }
 
 // Upload is a Sink for one new object. It holds one part in memory. Nothing is under the key before Close, and an object that is
-// already there is not replaced, unless it is the one that Replaces names.
+// already there is replaced when it is the one that Replaces names, or has no more rows.
 type Upload struct {
 	ctx    context.Context
 	api    S3API
@@ -193,16 +193,41 @@ func (u *Upload) flush() error {
 	return nil
 }
 
-// Close puts the object under its key and returns its record. When an object of the same run is there already, that one stands and its
-// record is returned: an earlier attempt wrote it and was cut off before it could say so. An object of another run is an error. After an
-// error the upload is still to be aborted or suspended.
-func (u *Upload) Close() (Object, error) {
+// Close puts the object under its key and returns the record of what lies there then; same says that these are the bytes that were written
+// here. An object of the same run that is there already is of an attempt that was cut off before it could say so: it stands when it has more
+// rows, and is replaced otherwise, because what is said of an export is what was counted on the way. An object of another run is an error. After
+// an error the upload is still to be aborted or suspended.
+func (u *Upload) Close() (object Object, same bool, err error) {
 	if u.closed {
-		return Object{}, fmt.Errorf("s3://%s/%s was closed before", u.bucket, u.object.Key)
+		return Object{}, false, fmt.Errorf("s3://%s/%s was closed before", u.bucket, u.object.Key)
 	}
-	var err error
-	if u.id == nil {
+	switch {
+	case u.id == nil:
 		u.take()
+	case len(u.part) > 0:
+		if err := u.flush(); err != nil {
+			return Object{}, false, u.fail("finish", err)
+		}
+	}
+	object = u.object
+	object.SHA256 = hex.EncodeToString(u.sum.Sum(nil))
+	object.Rows -= u.header
+	if u.over == nil {
+		// Before the write: whether an upload survives one that was refused is not documented.
+		found, etag, err := ReadBack(u.ctx, u.api, u.bucket, u.owner, u.header, object)
+		switch {
+		case errorCode(err) == "NoSuchKey":
+		case err != nil:
+			return Object{}, false, err
+		case found.SHA256 == object.SHA256, found.Rows > object.Rows:
+			u.part = nil
+			u.Abort()
+			return found, found.SHA256 == object.SHA256, nil
+		default:
+			u.over = &etag
+		}
+	}
+	if u.id == nil {
 		for range 4 { // a write at the same moment is no answer yet: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html#API_PutObject_RequestSyntax
 			_, err = u.api.PutObject(u.ctx, &s3.PutObjectInput{Bucket: &u.bucket, Key: &u.object.Key, ContentType: &u.object.ContentType,
 				Metadata: map[string]string{Metadata: u.owner}, Body: bytes.NewReader(u.part), IfNoneMatch: u.none(), IfMatch: u.over})
@@ -213,36 +238,28 @@ func (u *Upload) Close() (Object, error) {
 	} else {
 		err = u.complete()
 	}
-	object := u.object
-	object.SHA256 = hex.EncodeToString(u.sum.Sum(nil))
-	object.Rows -= u.header
 	switch code := errorCode(err); {
 	case err == nil:
 		u.closed, u.part = true, nil
-		return object, nil
+		return object, true, nil
 	case code == "PreconditionFailed", code == "NoSuchUpload":
-		// NoSuchUpload: a Complete whose answer was lost is sent again by the SDK, and finds the upload gone.
+		// A write whose answer was lost is sent again by the SDK, and meets itself, or finds the upload gone.
 		u.part = nil
 		found, _, e := ReadBack(u.ctx, u.api, u.bucket, u.owner, u.header, object)
-		if e == nil && u.over != nil && found.SHA256 != object.SHA256 {
+		if e == nil && found.SHA256 != object.SHA256 {
 			e = errors.New("someone changed it meanwhile")
 		}
 		if e != nil {
-			return Object{}, u.fail("finish", errors.Join(err, e))
+			return Object{}, false, u.fail("finish", errors.Join(err, e))
 		}
 		u.Abort()
-		return found, nil
+		return found, true, nil
 	}
-	return Object{}, u.fail("finish", err)
+	return Object{}, false, u.fail("finish", err)
 }
 
-// complete sends what is left as the last part, and makes the parts an object.
+// complete makes the parts an object.
 func (u *Upload) complete() error {
-	if len(u.part) > 0 {
-		if err := u.flush(); err != nil {
-			return err
-		}
-	}
 	parts := make([]types.CompletedPart, len(u.parts))
 	for i, p := range u.parts {
 		parts[i] = types.CompletedPart{PartNumber: aws.Int32(int32(i + 1)), ETag: &p.ETag}

@@ -51,7 +51,8 @@ func TestUpload(t *testing.T) {
 			if test.parts > 0 {
 				assert.GreaterOrEqual(t, len(bucket.uploads["1"].parts), test.parts-1, "parts go out as they fill")
 			}
-			got, err := u.Close()
+			got, same, err := u.Close()
+			assert.True(t, same)
 			require.NoError(t, err)
 			sum := sha256.Sum256(body)
 			assert.Equal(t, Object{KindMetrics, "exports/metrics/r.csv", "text/csv", int64(len(body)), int64(len(body)/64) - 1, hex.EncodeToString(sum[:]), nil}, got)
@@ -68,22 +69,33 @@ func TestUploadMeetsAnObject(t *testing.T) {
 		first := newUpload(t, bucket)
 		_, err := first.Write(body)
 		require.NoError(t, err)
-		record, err := first.Close()
+		record, same, err := first.Close()
 		require.NoError(t, err)
+		assert.True(t, same)
 
-		second := newUpload(t, bucket) // another attempt that found more
-		_, err = second.Write(append(body, text(64)...))
-		require.NoError(t, err)
-		adopted, err := second.Close()
-		require.NoError(t, err)
-		assert.Equal(t, record, adopted, "what was finished first stands")
-		assert.Empty(t, bucket.uploads)
+		for _, attempt := range []struct {
+			rows  []byte
+			same  bool
+			stays bool
+		}{{body, true, true}, {body[:len(body)-64], false, true}, {append(body[:len(body):len(body)], text(64)...), true, false}} {
+			before := bucket.objects["exports/metrics/r.csv"]
+			another := newUpload(t, bucket)
+			_, err = another.Write(attempt.rows)
+			require.NoError(t, err)
+			got, same, err := another.Close()
+			require.NoError(t, err)
+			assert.Equal(t, attempt.same, same)
+			assert.Equal(t, attempt.stays, got.SHA256 == record.SHA256)
+			assert.Equal(t, attempt.stays, before == bucket.objects["exports/metrics/r.csv"], "richer replaces poorer, and nothing else does")
+			assert.Empty(t, bucket.uploads)
+		}
+		body = append(body, text(64)...)
 
 		bucket.objects["exports/metrics/r.csv"].meta["run"] = "other/2026-11-23T03-08-09Z"
 		third := newUpload(t, bucket)
 		_, err = third.Write(body)
 		require.NoError(t, err)
-		_, err = third.Close()
+		_, _, err = third.Close()
 		var foreign *ForeignError
 		require.ErrorAs(t, err, &foreign)
 		assert.Equal(t, "other/2026-11-23T03-08-09Z", foreign.Owner)
@@ -106,7 +118,8 @@ func TestUploadCompletesTwice(t *testing.T) {
 		}
 		return nil
 	}
-	got, err := u.Close()
+	got, same, err := u.Close()
+	assert.True(t, same)
 	require.NoError(t, err)
 	assert.EqualValues(t, len(body), got.Bytes)
 }
@@ -127,14 +140,14 @@ func TestUploadFails(t *testing.T) {
 		u := newUpload(t, bucket)
 		_, err := u.Write(make([]byte, size))
 		if err == nil {
-			_, err = u.Close()
+			_, _, err = u.Close()
 		}
 		require.ErrorIs(t, err, broken, op)
 		assert.ErrorContains(t, err, "s3://bucket/exports/metrics/r.csv", op)
 		u.Abort()
 		assert.Empty(t, bucket.objects, op)
 		assert.Empty(t, bucket.uploads, "%s leaves no upload", op)
-		_, err = u.Close()
+		_, _, err = u.Close()
 		assert.Error(t, err, "after Abort")
 	}
 }

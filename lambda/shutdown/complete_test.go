@@ -108,3 +108,43 @@ func TestAnEmptyWindowIsNotComplete(t *testing.T) {
 		})
 	}
 }
+
+// An attempt is cut off between its object and the record of it, and CloudWatch has more, or less, when the next one comes: what is said of the
+// object is what lies there.
+func TestSumsAreOfTheObjectThatLiesThere(t *testing.T) {
+	for name, lags := range map[string][2]time.Duration{"more": {6 * time.Minute, 0}, "less": {0, 40 * time.Minute}} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.clock, w.lag = at("2026-11-23T04:24:00Z"), lags[0]
+			w.after = func(int, string) error {
+				if w.objects[metricsKey] != nil {
+					w.kill(1, false)
+					return errKilled
+				}
+				return nil
+			}
+			_, err := w.handle("stop", ActionStop)
+			require.Error(t, err)
+			first := w.text(metricsKey)
+			require.NotEmpty(t, first)
+			w.revive()
+			w.lag = lags[1]
+			for range 2 {
+				_, err = w.tick()
+				require.NoError(t, err)
+			}
+			w.assertEnded(t)
+			m := w.manifest(t)
+			o, _ := m.Object(export.KindMetrics)
+			assert.Equal(t, m.Metrics.Points, o.Rows)
+			assert.EqualValues(t, strings.Count(w.text(metricsKey), "\n")-1, o.Rows)
+			minutes := map[string]bool{}
+			for row, err := range export.ReadMetrics(strings.NewReader(w.text(metricsKey))) {
+				require.NoError(t, err)
+				minutes[row.Timestamp.String()] = true
+			}
+			assert.Equal(t, len(minutes), m.Metrics.Sources[1].MinutesFound, m.Metrics.Sources[1].Name)
+			assert.Equal(t, name == "less", first == w.text(metricsKey), "richer replaces poorer, and nothing else does")
+		})
+	}
+}

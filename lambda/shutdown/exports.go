@@ -88,8 +88,8 @@ func (r *run) exportMetrics(ctx context.Context) error {
 		if p.UploadID == "" {
 			r.resolve()
 		}
-		job := export.MetricsJob{API: r.aws.CloudWatch, Clock: r.clock, Series: r.target().Series(p.Series), Window: *r.state.Window,
-			Period: time.Duration(r.state.PeriodSeconds) * time.Second, Until: r.until(ctx), From: p.Position.Metrics}
+		job := r.metrics(p.Series)
+		job.Until, job.From = r.until(ctx), p.Position.Metrics
 		if p.UploadID == "" {
 			job.Find = func(ctx context.Context) (found []export.Series, err error) {
 				p.Series, err = r.target().Discover(ctx, r.aws.CloudWatch, r.clock)
@@ -107,6 +107,32 @@ func (r *run) exportMetrics(ctx context.Context) error {
 			r.cache(), r.state.Window.Start.Format(time.RFC3339), r.state.Window.End.Format(time.RFC3339), giveUp)
 	}
 	return err
+}
+
+// metrics is the job of the catalog's series and those found beside them.
+func (r *run) metrics(found []export.Series) export.MetricsJob {
+	return export.MetricsJob{API: r.aws.CloudWatch, Clock: r.clock, Series: r.target().Series(found), Window: *r.state.Window,
+		Period: time.Duration(r.state.PeriodSeconds) * time.Second}
+}
+
+// recount says of an object of an earlier attempt, which has more than there is now, what can be said of it.
+func (r *run) recount(ctx context.Context, object export.Object, found []export.Series) error {
+	r.warn("%s was written by an attempt that was cut off, and has more rows than CloudWatch has now: it stays", object.Key)
+	if object.Kind != export.KindMetrics {
+		r.state.Logs = nil
+		return nil
+	}
+	out, err := r.aws.S3.GetObject(ctx, &s3.GetObjectInput{Bucket: &r.cfg.Bucket, Key: &object.Key})
+	if err != nil {
+		return fmt.Errorf("read s3://%s/%s: %w", r.cfg.Bucket, object.Key, err)
+	}
+	defer out.Body.Close()
+	sum, err := r.metrics(found).Sum(out.Body)
+	if err != nil {
+		return fmt.Errorf("read s3://%s/%s: %w", r.cfg.Bucket, object.Key, err)
+	}
+	r.state.Metrics = &sum
+	return nil
 }
 
 // resolve takes the densest period that CloudWatch still has for the window. An attempt may come long after the one before; what is uploaded in
@@ -262,8 +288,12 @@ func (r *run) fill(all context.Context, p Progress, object export.Object, over s
 	if err == nil {
 		err = write(ctx, u, &p)
 	}
+	same := false
 	if err == nil {
-		object, err = u.Close()
+		object, same, err = u.Close()
+	}
+	if err == nil && !same {
+		err = r.recount(ctx, object, p.Series)
 	}
 	if ctx.Err() != nil && all.Err() == nil && err != nil && !errors.Is(err, export.ErrOutOfTime) {
 		err = fmt.Errorf("%w: %w", export.ErrOutOfTime, err)
