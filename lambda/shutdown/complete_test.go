@@ -1,6 +1,8 @@
 package shutdown
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -146,5 +148,39 @@ func TestSumsAreOfTheObjectThatLiesThere(t *testing.T) {
 			assert.Equal(t, len(minutes), m.Metrics.Sources[1].MinutesFound, m.Metrics.Sources[1].Name)
 			assert.Equal(t, name == "less", first == w.text(metricsKey), "richer replaces poorer, and nothing else does")
 		})
+	}
+}
+
+// An upload is carried on by a build that sees its places as the one before did, and begun anew by another one.
+func TestAnotherBuildBeginsAnew(t *testing.T) {
+	for _, same := range []bool{true, false} {
+		w := newWorld()
+		for i := range 45 {
+			w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:22:40 "+strings.Repeat(string(rune('A'+i)), 200_000))
+		}
+		w.after = func(int, string) error {
+			if strings.Contains(w.text(stateKey), `"etag"`) { // a part is on record
+				w.kill(1, false)
+				return errKilled
+			}
+			return nil
+		}
+		_, err := w.handle("stop", ActionStop)
+		require.Error(t, err)
+		w.revive()
+		require.Len(t, w.uploads, 1)
+		var state State
+		require.NoError(t, json.Unmarshal([]byte(w.text(stateKey)), &state))
+		require.Contains(t, state.Progress.ToolVersion, " format "+export.Format())
+		if !same {
+			w.objects[stateKey].body = bytes.Replace(w.objects[stateKey].body, []byte(export.Format()), []byte("000000000000"), 1)
+		}
+		for range 2 {
+			_, err := w.tick()
+			require.NoError(t, err)
+		}
+		w.assertEnded(t)
+		assert.Equal(t, same, w.called("CreateMultipartUpload") == 1)
+		assert.Contains(t, w.manifest(t).ToolVersion, " format "+export.Format())
 	}
 }

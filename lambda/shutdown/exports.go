@@ -197,7 +197,7 @@ func (r *run) make(ctx context.Context, object export.Object, over string, heade
 	if p != nil && p.Object.Kind != object.Kind {
 		return pending("the upload of s3://" + r.cfg.Bucket + "/" + p.Object.Key + " goes first")
 	}
-	if p == nil || p.ToolVersion != toolVersion() {
+	if p == nil || p.ToolVersion != toolVersion() || p.Position == (export.Position{}) {
 		p = &Progress{ToolVersion: toolVersion()}
 	}
 	if r.state.Attempts != 1 {
@@ -419,16 +419,16 @@ func (r *run) objects() []export.Object {
 	return all
 }
 
-// toolVersion is the module's version in the binary, or its commit.
+// toolVersion is the module's version in the binary, or its commit, or neither, and what tells its exports from those of other builds.
 func toolVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && info.Main.Version == "(devel)" {
-			return s.Value
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && version == "(devel)" {
+				version = s.Value
+			}
 		}
 	}
-	return info.Main.Version
+	return version + " format " + export.Format()
 }
