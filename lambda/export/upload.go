@@ -38,7 +38,7 @@ const (
 )
 
 // recordEvery is how many parts go out between two records: what a crash can cost is half a gigabyte of the export.
-const recordEvery = 64
+const recordEvery = 32
 
 // Metadata is the user metadata that says whose an object is: x-amz-meta-run, "NAME/RUN".
 const Metadata = "run"
@@ -88,13 +88,14 @@ type Upload struct {
 	sum    hash.Hash
 	id     *string // of the multipart upload, nil while one part is enough
 	parts  []Part
+	named  int      // parts at the last record that names the upload
 	marked Progress // as of the last mark
 	closed bool
 }
 
 // NewUpload begins an object: kind, key and content type are object's. owner is the value of its run metadata. header is the number of
 // lines at its top that are no rows. record keeps the progress for a later invocation: first before a multipart upload is opened, so that
-// none is ever open that no record names, then now and again.
+// none is ever open that no record names, then with its first part, and now and again. One with no position cannot be carried on.
 func NewUpload(ctx context.Context, api S3API, bucket, owner string, header int64, object Object, record func(Progress) error) *Upload {
 	return &Upload{ctx: ctx, api: api, bucket: bucket, owner: owner, header: header, object: object, record: record, sum: sha256.New()}
 }
@@ -108,6 +109,7 @@ func (u *Upload) Resume(p Progress) error {
 		return u.fail("resume", err)
 	}
 	u.object, u.id, u.parts, u.marked = p.Object, &p.UploadID, slices.Clone(p.Parts), p
+	u.named = len(u.parts)
 	return nil
 }
 
@@ -119,7 +121,11 @@ func (u *Upload) Write(p []byte) (int, error) {
 			u.part = make([]byte, 0, partSize+partSize/8)
 		}
 		if len(u.part) == maxPart {
-			if err := u.flush(); err != nil {
+			err := u.flush()
+			if err == nil {
+				err = u.name(u.marked)
+			}
+			if err != nil {
 				return written, err
 			}
 		}
@@ -142,12 +148,25 @@ func (u *Upload) Mark(position Position) error {
 		return u.fail("mark", err)
 	}
 	p := Progress{Object: u.object, UploadID: *u.id, Parts: slices.Clip(u.parts), Sum: sum, Position: position}
-	if len(u.parts)%recordEvery == 1 {
-		if err := u.record(p); err != nil {
-			return err
-		}
+	if err := u.name(p); err != nil {
+		return err
 	}
 	u.marked = p
+	return nil
+}
+
+// name has the upload on record now and again, as of the mark p if there was one.
+func (u *Upload) name(p Progress) error {
+	if u.named > 0 && len(u.parts)-u.named < recordEvery {
+		return nil
+	}
+	if p.UploadID == "" {
+		p = Progress{Object: Object{Kind: u.object.Kind, Key: u.object.Key, ContentType: u.object.ContentType}, UploadID: *u.id}
+	}
+	if err := u.record(p); err != nil {
+		return err
+	}
+	u.named = len(u.parts)
 	return nil
 }
 

@@ -2,12 +2,14 @@ package export
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -149,5 +151,46 @@ func TestUploadFails(t *testing.T) {
 		assert.Empty(t, bucket.uploads, "%s leaves no upload", op)
 		_, _, err = u.Close()
 		assert.Error(t, err, "after Abort")
+	}
+}
+
+// forgetful is a bucket that keeps no parts.
+type forgetful struct {
+	*fakeS3
+	parts int
+}
+
+func (f *forgetful) UploadPart(context.Context, *s3.UploadPartInput, ...func(*s3.Options)) (*s3.UploadPartOutput, error) {
+	f.parts++
+	return &s3.UploadPartOutput{}, nil
+}
+
+// Parts go out when a mark is due, and when a writer gives none: whoever sends them, the record names the upload.
+func TestRecordsNameTheUpload(t *testing.T) {
+	for name, test := range map[string]struct {
+		write, times int
+		marks        bool
+	}{"marks": {partSize + 64, recordEvery + 2, true}, "marks behind the second part": {2*maxPart + 64, 13, true}, "no marks": {maxPart, 4, false}} {
+		t.Run(name, func(t *testing.T) {
+			bucket, last, body := &forgetful{&fakeS3{}, 0}, Progress{}, make([]byte, test.write)
+			u := recorded(t, bucket, func(p Progress) error {
+				last = p
+				return nil
+			})
+			for range test.times {
+				_, err := u.Write(body)
+				require.NoError(t, err)
+				if test.marks {
+					require.NoError(t, u.Mark(Position{Logs: &LogsPosition{At: 1}}))
+				}
+				if bucket.parts > 0 {
+					require.Equal(t, "1", last.UploadID)
+				}
+				if test.marks {
+					require.Less(t, bucket.parts-len(last.Parts), recordEvery+3, "no more is lost")
+				}
+			}
+			u.Abort()
+		})
 	}
 }
