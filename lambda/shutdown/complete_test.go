@@ -3,6 +3,7 @@ package shutdown
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -182,5 +183,25 @@ func TestAnotherBuildBeginsAnew(t *testing.T) {
 		w.assertEnded(t)
 		assert.Equal(t, same, w.called("CreateMultipartUpload") == 1)
 		assert.Contains(t, w.manifest(t).ToolVersion, " format "+export.Format())
+	}
+}
+
+// What a later version completed is left as it is by a stop, and not exported again by this version.
+func TestAManifestOfALaterVersionStays(t *testing.T) {
+	for _, complete := range []bool{true, false} {
+		w := newWorld()
+		text := fmt.Sprintf(`{"schema_version": 2, "complete": %t}`, complete)
+		w.objects[manifestKey] = &object{[]byte(text), map[string]string{"run": "perf/" + runID}, "later"}
+		_, err := w.handle("stop", ActionStop)
+		require.NoError(t, err)
+		assert.Empty(t, w.schedules, "the run is ended")
+		assert.Equal(t, complete, w.text(manifestKey) == text)
+		_, err = w.again()
+		if complete {
+			require.ErrorContains(t, err, "s3://bucket/"+manifestKey+" is complete and has schema_version 2")
+			assert.Equal(t, text, w.text(manifestKey))
+		} else {
+			require.NoError(t, err)
+		}
 	}
 }

@@ -365,13 +365,31 @@ func (r *run) sweep(ctx context.Context, key, keep string) (kept bool, err error
 	return kept, nil
 }
 
-// writeManifest says what is there so far. A complete manifest stays as it is while its objects do.
+// newer is an error when a later version of this code has completed the run: what it wrote is not understood, and so not replaced.
+func (r *run) newer(manifest []byte) error {
+	var m struct {
+		Schema   int  `json:"schema_version"`
+		Complete bool `json:"complete"`
+	}
+	if err := json.Unmarshal(manifest, &m); err != nil || m.Schema <= export.SchemaVersion || !m.Complete {
+		return nil
+	}
+	return fmt.Errorf("s3://%s/%s is complete and has schema_version %d, this version of elasticache-perf writes %d: export again with the version that wrote it",
+		r.cfg.Bucket, r.cfg.ManifestKey(r.id), m.Schema, export.SchemaVersion)
+}
+
+// writeManifest says what is there so far. A complete manifest stays as it is while its objects do, and one of a later version in any case.
 func (r *run) writeManifest(ctx context.Context) error {
 	key := r.cfg.ManifestKey(r.id)
 	complete := r.idle && r.state.LoadStopped && !r.cacheless() && (r.state.Window == nil || r.recordOf(export.KindMetrics) != nil && r.recordOf(export.KindLogs) != nil)
 	there, etag, err := r.store.get(ctx, key)
 	if err != nil {
 		return err
+	}
+	if err := r.newer(there); err != nil {
+		r.log.Warn("the manifest stays", "reason", err)
+		r.state.Complete = true
+		return r.save(ctx)
 	}
 	if there != nil {
 		before, err := export.ParseManifest(there)

@@ -120,6 +120,13 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 		return Answer{}, fmt.Errorf("s3://%s/%s does not exist: run %s was never stopped, or is not of this stack; a run under way is exported by its stop (`mage stop`)",
 			r.cfg.Bucket, r.cfg.StateKey(r.id), r.id)
 	}
+	manifest, _, err := r.store.get(ctx, r.cfg.ManifestKey(r.id))
+	if err == nil {
+		err = r.newer(manifest)
+	}
+	if err != nil {
+		return Answer{}, err
+	}
 	if err := r.takeInTurn(ctx); err != nil {
 		return Answer{}, err
 	}
