@@ -34,6 +34,26 @@ func (w *world) project(t *testing.T, vars map[string]any) (*ops.Project, *strin
 		AWS: func(context.Context, string) (aws.Config, error) { return w.Config, nil }}, &out
 }
 
+// A run is timed by the clock of who deploys it, and what AWS has of it by AWS's.
+func TestAnotherClockMakesNothing(t *testing.T) {
+	if onAWS() {
+		t.Skip("AWS's clock is right")
+	}
+	for _, off := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
+		w := newWorld(t, func(c *localaws.Config) { c.Clock = &jumper{offset: off} })
+		p, out := w.project(t, nil)
+		err := ops.Deploy(t.Context(), p)
+		require.ErrorContains(t, err, "nothing was created", out.String())
+		require.ErrorContains(t, err, "the clock of this computer says ")
+		require.ErrorContains(t, err, ", AWS's ")
+		groups, err := elasticache.NewFromConfig(w.Config).DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{})
+		require.NoError(t, err)
+		require.Empty(t, groups.ReplicationGroups)
+		_, err = iam.NewFromConfig(w.Config).GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String("elasticache-perf-stop")})
+		require.ErrorContains(t, err, "NoSuchEntity")
+	}
+}
+
 // What is wrong is found before anything is made.
 func TestWrongInputsMakeNothing(t *testing.T) {
 	if onAWS() {

@@ -172,6 +172,7 @@ func (s *Server) serve(l net.Listener) {
 			mux.ServeHTTP(w, r)
 			return
 		}
+		w.Header().Set("Date", s.acct.Clock.Now().UTC().Format(http.TimeFormat)) // AWS's clock, not the machine's
 		s.registry.ServeHTTP(w, r)
 	})}
 	go func() {

@@ -9,12 +9,15 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/middleware"
 
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
@@ -27,8 +30,8 @@ func (e *InvalidError) Error() string {
 		len(e.Problems), strings.ReplaceAll(strings.Join(e.Problems, "\n- "), "\n", "\n  "))
 }
 
-// Validate checks what a deployment needs, without creating anything: Terraform and its provider, the inputs, the Lambda's zip, the bucket, the
-// subnets' way out, and the Fargate quota.
+// Validate checks what a deployment needs, without creating anything: Terraform and its provider, the inputs, the Lambda's zip, this computer's clock,
+// the bucket, the subnets' way out, and the Fargate quota.
 func Validate(ctx context.Context, p *Project) error {
 	t, in, err := p.ready(ctx)
 	if err != nil {
@@ -70,6 +73,9 @@ func (p *Project) validate(ctx context.Context, in *Inputs, problems []string) e
 	if err != nil {
 		return &InvalidError{append(problems, fmt.Sprintf("AWS does not know who you are: log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (%v)", err))}
 	}
+	if late, ok := skewed(who.ResultMetadata); ok {
+		problems = append(problems, late)
+	}
 	for _, check := range []func(context.Context, aws.Config, *Inputs) ([]string, error){checkBucket, checkSubnets, p.checkQuota, checkExistingCache} {
 		found, err := check(ctx, cfg, in)
 		if err != nil {
@@ -86,6 +92,22 @@ func (p *Project) validate(ctx context.Context, in *Inputs, problems []string) e
 	p.say("validated: account %s, Region %s, bucket %s, %d subnet(s) of %s, %d x %g vCPU", aws.ToString(who.Account), cfg.Region, in.Bucket,
 		len(in.Subnets), in.VPC, in.Load.TaskCount, float64(in.Load.CPU)/1024)
 	return nil
+}
+
+// skew is how far the clock of this computer may be off AWS's: a run's times come from the one, what CloudWatch has of it from the other. AWS
+// takes requests that are some 15 minutes off, and its SDKs correct what is more, so that nothing else finds out:
+// https://aws.amazon.com/blogs/developer/clock-skew-correction/
+const skew = 2 * time.Minute
+
+// skewed says what to do when the clocks differ at an answer of AWS.
+func skewed(answer middleware.Metadata) (problem string, is bool) {
+	there, ok := awsmiddleware.GetServerTime(answer)
+	here, known := awsmiddleware.GetResponseAt(answer)
+	if off := here.Sub(there).Abs(); !ok || !known || off <= skew {
+		return "", false
+	}
+	return fmt.Sprintf("the clock of this computer says %s, AWS's %s: a run is timed and named by this computer's, so set it (`timedatectl set-ntp true` on Linux, `sudo sntp -sS time.apple.com` on macOS)",
+		here.UTC().Format(time.RFC3339), there.UTC().Format(time.RFC3339)), true
 }
 
 // checkBucket: it exists, is in the stack's Region, and takes and gives up an object.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
@@ -61,7 +62,8 @@ func account(override map[string]string) func(string, url.Values) (int, map[stri
 		}
 		switch {
 		case what == "GetCallerIdentity":
-			return 200, nil, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`
+			off, _ := time.ParseDuration(text)
+			return 200, map[string]string{"Date": time.Now().Add(off).UTC().Format(http.TimeFormat)}, `<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`
 		case strings.HasPrefix(what, "HEAD "):
 			return 200, map[string]string{"X-Amz-Bucket-Region": "us-east-1"}, ""
 		case strings.HasPrefix(what, "PUT "):
@@ -122,6 +124,9 @@ func TestValidate(t *testing.T) {
 		want     []string // what each problem contains; none: all is right
 	}{
 		"all is right":            {},
+		"clocks differ a little":  {override: map[string]string{"GetCallerIdentity": "-110s"}},
+		"a fast clock":            {override: map[string]string{"GetCallerIdentity": "-4m"}, want: []string{"the clock of this computer says " + time.Now().UTC().Format("2006-01-02T")}},
+		"a slow clock":            {override: map[string]string{"GetCallerIdentity": "72h"}, want: []string{", AWS's " + time.Now().Add(72*time.Hour).UTC().Format("2006-01-")}},
 		"no such bucket":          {override: map[string]string{"HEAD /b": "404:"}, want: []string{"the bucket b does not exist: make it with `aws s3 mb s3://b --region us-east-1`"}},
 		"somebody else's":         {override: map[string]string{"HEAD /b": "403:us-east-1"}, want: []string{"the bucket b is not yours to use (403)"}},
 		"in another Region":       {override: map[string]string{"HEAD /b": "301:eu-west-1"}, want: []string{"the bucket b is in eu-west-1, the stack in us-east-1"}},
