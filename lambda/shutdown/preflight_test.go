@@ -21,6 +21,14 @@ func TestPreflightTouchesNothing(t *testing.T) {
 	}
 }
 
+func TestPreflightKnowsAFastClock(t *testing.T) {
+	w := newWorld()
+	w.clock = at("2026-11-23T03:06:00Z")
+	_, err := w.handle("preflight", ActionPreflight)
+	require.ErrorContains(t, err, "named at 2026-11-23T03:08:09Z by the clock of the computer that applies it, and AWS's says 2026-11-23T03:06:00Z")
+	assert.Empty(t, w.published)
+}
+
 // What is not there yet is said in many words; whether a call is allowed is all that counts.
 func TestPreflightTakesAnyWordForNotThere(t *testing.T) {
 	probes := []string{"DescribeServices", "UpdateService", "ListTasks", "DescribeTasks", "ListTagsForResource", "DeleteReplicationGroup", "DescribeCacheClusters",
