@@ -78,7 +78,7 @@ pump() {
   trap '' TERM INT
   stdbuf -oL tr '\r' '\n' <"$dir/log" | {
     errors=0 last=''
-    while IFS= read -r line; do
+    while IFS= read -r line || [ -n "$line" ]; do # the last line may have no newline
       case $line in
       '[RUN #'*) : >"$dir/spoken" ;;
       Totals*) printf '%s\n' "$line" >"$dir/totals" ;;
