@@ -44,6 +44,7 @@ type LogsJob struct {
 	Rate   float64   // GetLogEvents calls a second, see LogsRate
 	Until  time.Time // no call begins after it; zero: no limit
 	From   *LogsPosition
+	Budget int64 // bytes of compressed pages to hold, zero: Budget
 }
 
 // LogsPosition is a place between two events, and what was counted up to there. It needs no token: these end after a day.
@@ -82,11 +83,14 @@ func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
 	reading := newReading(j, streams)
 	defer reading.fetches.Wait()
 	defer cancel()
-	for _, s := range streams {
-		s.ahead(ctx)
-	}
 	var merged merge
-	for _, s := range streams {
+	for i, s := range streams {
+		for n := i; n < len(streams) && n < i+2*fetchers; n++ { // not all at once: one that waits to be read costs memory, too
+			if ahead := streams[n]; !ahead.begun {
+				ahead.begun = true
+				ahead.ahead(ctx)
+			}
+		}
 		if ok, err := s.more(ctx); err != nil {
 			return Logs{}, err
 		} else if ok {

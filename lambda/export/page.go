@@ -1,25 +1,32 @@
 package export
 
 import (
-	"bufio"
 	"bytes"
 	"compress/flate"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 )
 
-// page is a page of log events, compressed while it waits: a hundred streams hold a page or two each. Log lines shrink to a tenth.
+// page is a page of log events, compressed while it waits, in chunks that are unpacked one after the other: of each stream one chunk is there in
+// full. Log lines shrink to a tenth, in small chunks to a fourth.
 type page struct {
+	chunks []chunk
+	raw    []byte // what is left of the chunk that is read
+	held   int64
+	events int   // left
+	at     int64 // milliseconds of the event before
+	last   bool  // of its stream
+}
+
+type chunk struct {
 	packed []byte
-	read   *bufio.Reader // nil before the first event
-	events int           // left
-	at     int64         // milliseconds of the event before
-	last   bool          // of its stream
+	length int // unpacked
 }
 
 var packers = sync.Pool{New: func() any {
@@ -30,59 +37,88 @@ var packers = sync.Pool{New: func() any {
 	return w
 }}
 
-// pack takes the events from begin to end (exclusive), in milliseconds.
-func pack(events []types.OutputLogEvent, begin, end int64) (*page, error) {
-	var out bytes.Buffer
+// Readers are shared: one holds 40 KB, and there are thousands of streams.
+var unpackers = sync.Pool{New: func() any { return flate.NewReader(nil) }}
+
+// pack takes the events from begin to end (exclusive), in milliseconds, into chunks of about so many bytes.
+func pack(events []types.OutputLogEvent, begin, end int64, size int) (*page, error) {
 	w := packers.Get().(*flate.Writer)
 	defer packers.Put(w)
-	w.Reset(&out)
 	p := &page{}
-	var head []byte
+	var raw []byte
+	var out bytes.Buffer
+	flush := func() error {
+		out.Reset()
+		w.Reset(&out)
+		if _, err := w.Write(raw); err != nil {
+			return err
+		}
+		if err := w.Close(); err != nil {
+			return err
+		}
+		p.chunks = append(p.chunks, chunk{bytes.Clone(out.Bytes()), len(raw)})
+		p.held += int64(out.Len())
+		raw = raw[:0]
+		return nil
+	}
 	var before int64
 	for _, e := range events {
 		at, message := aws.ToInt64(e.Timestamp), aws.ToString(e.Message)
 		if at < begin || at >= end {
 			continue
 		}
-		head = binary.AppendUvarint(binary.AppendVarint(head[:0], at-before), uint64(len(message)))
-		if _, err := w.Write(head); err != nil {
-			return nil, err
-		}
-		if _, err := io.WriteString(w, message); err != nil {
-			return nil, err
-		}
+		raw = binary.AppendUvarint(binary.AppendVarint(raw, at-before), uint64(len(message)))
+		raw = append(raw, message...)
 		before = at
-		p.events++
+		if p.events++; len(raw) >= size {
+			if err := flush(); err != nil {
+				return nil, err
+			}
+		}
 	}
-	if err := w.Close(); err != nil {
-		return nil, err
+	if len(raw) > 0 {
+		if err := flush(); err != nil {
+			return nil, err
+		}
 	}
-	p.packed = bytes.Clone(out.Bytes())
+	p.chunks = slices.Clip(p.chunks)
 	return p, nil
 }
 
-// size is what the page holds, in bytes; it does not change while it is read.
-func (p *page) size() int64 { return int64(len(p.packed)) }
+// size is what the page holds while it waits, in bytes; it does not change while it is read.
+func (p *page) size() int64 { return p.held }
 
-// next takes an event off; the message is in buffer, which may have to grow.
-func (p *page) next(buffer []byte) (at int64, message []byte, err error) {
-	if p.read == nil {
-		p.read = bufio.NewReader(flate.NewReader(bytes.NewReader(p.packed)))
+// unpack makes the next chunk the one that is read.
+func (p *page) unpack() error {
+	if len(p.chunks) == 0 {
+		return io.ErrUnexpectedEOF
 	}
-	delta, err := binary.ReadVarint(p.read)
-	if err != nil {
-		return 0, nil, fmt.Errorf("unpack a page of events: %w", err)
+	next := p.chunks[0]
+	p.chunks[0] = chunk{}
+	p.chunks = p.chunks[1:]
+	r := unpackers.Get().(io.ReadCloser)
+	defer unpackers.Put(r)
+	if err := r.(flate.Resetter).Reset(bytes.NewReader(next.packed), nil); err != nil {
+		return err
 	}
-	length, err := binary.ReadUvarint(p.read)
-	if err != nil {
-		return 0, nil, fmt.Errorf("unpack a page of events: %w", err)
+	p.raw = make([]byte, next.length)
+	_, err := io.ReadFull(r, p.raw)
+	return err
+}
+
+// next takes an event off; the message is good until the next call.
+func (p *page) next() (at int64, message []byte, err error) {
+	if len(p.raw) == 0 {
+		if err := p.unpack(); err != nil {
+			return 0, nil, fmt.Errorf("unpack a page of events: %w", err)
+		}
 	}
-	if uint64(cap(buffer)) < length {
-		buffer = make([]byte, length)
-	}
-	message = buffer[:length]
-	if _, err := io.ReadFull(p.read, message); err != nil {
-		return 0, nil, fmt.Errorf("unpack a page of events: %w", err)
+	delta, n := binary.Varint(p.raw)
+	length, m := binary.Uvarint(p.raw[max(n, 0):])
+	if head := n + m; n <= 0 || m <= 0 || uint64(len(p.raw)-head) < length {
+		return 0, nil, fmt.Errorf("unpack a page of events: %w", io.ErrUnexpectedEOF)
+	} else {
+		message, p.raw = p.raw[head:head+int(length)], p.raw[head+int(length):]
 	}
 	p.at += delta
 	p.events--

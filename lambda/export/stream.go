@@ -12,19 +12,24 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 )
 
-// What a job holds: for each stream the page that is merged and the next one, compressed, and a few answers that are being decoded, some
-// 8 MB each. Logs that do not compress stop the reading ahead, then get smaller pages.
+// What a job holds: for each stream the page that is merged and the next one, compressed, of each page a chunk in full, and a few answers that are
+// being decoded, some 8 MB each. Many streams get small chunks. When the budget is used up, nothing is read ahead and pages get smaller.
 const (
 	fetchers   = 8
-	budget     = 64 << 20 // bytes of pages, beyond which nothing is read ahead
+	chunks     = 32 << 20 // bytes of all streams' chunks
 	pageEvents = 10_000   // GetLogEvents' own bound
 )
+
+// Budget is what a job may hold of compressed pages, in bytes, when it is not told.
+const Budget = 64 << 20
 
 // reading is what the streams of one job share.
 type reading struct {
 	job     LogsJob
 	pace    *pacer
-	small   int32         // events a page when the budget is used up twice
+	budget  int64
+	chunk   int           // bytes
+	small   int32         // events a page when the budget is used up, a tenth of them when it is used up twice
 	slots   chan struct{} // one element for each call under way
 	held    atomic.Int64  // bytes of pages
 	fetches sync.WaitGroup
@@ -32,6 +37,7 @@ type reading struct {
 
 func newReading(job LogsJob, streams []*stream) *reading {
 	r := &reading{job: job, pace: &pacer{clock: job.Clock, rate: job.Rate, until: job.Until}, slots: make(chan struct{}, fetchers),
+		budget: cmp.Or(job.Budget, Budget), chunk: min(max(chunks/max(1, len(streams)), 2<<10), 64<<10),
 		small: int32(max(100, pageEvents*100/max(100, len(streams))))}
 	for _, s := range streams {
 		s.reading = r
@@ -49,6 +55,7 @@ type stream struct {
 	*reading
 	group, name, label string
 	order              int
+	begun              bool // to be read
 
 	at      int64 // milliseconds of the next event
 	message []byte
@@ -64,7 +71,7 @@ func (s *stream) more(ctx context.Context) (bool, error) {
 	for {
 		for s.page != nil && s.page.events > 0 {
 			var err error
-			if s.at, s.message, err = s.page.next(s.message); err != nil {
+			if s.at, s.message, err = s.page.next(); err != nil {
 				return false, fmt.Errorf("log stream %s of %s: %w", s.name, s.group, err)
 			}
 			if !s.written() {
@@ -87,7 +94,7 @@ func (s *stream) more(ctx context.Context) (bool, error) {
 			return false, r.err
 		}
 		s.page = r.page
-		if !s.page.last && s.held.Load() < budget {
+		if !s.page.last && s.held.Load() < s.budget {
 			s.ahead(ctx)
 		}
 	}
@@ -144,14 +151,17 @@ func (s *stream) fetch(ctx context.Context) (*page, error) {
 		}
 		in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: &s.group, LogStreamName: &s.name, StartFromHead: aws.Bool(true), NextToken: s.token,
 			StartTime: &begin, EndTime: &end}
-		if s.held.Load() > 2*budget {
+		switch held := s.held.Load(); {
+		case held > 2*s.budget:
+			in.Limit = aws.Int32(s.small / 10)
+		case held > s.budget:
 			in.Limit = &s.small
 		}
 		out, err := s.job.API.GetLogEvents(ctx, in)
 		if err != nil {
 			return nil, fmt.Errorf("read log stream %s of %s: %w", s.name, s.group, err)
 		}
-		p, err := pack(out.Events, begin, end)
+		p, err := pack(out.Events, begin, end, s.chunk)
 		if err != nil {
 			return nil, fmt.Errorf("read log stream %s of %s: %w", s.name, s.group, err)
 		}
