@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"strconv"
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -14,19 +15,29 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// bound is on the memory of the Go runtime, in bytes; the process has some 15 MB beside it.
-const bound = 192 << 20
+// limits are those of the Go runtime, beside which the process has some 15 MB, and of pages of logs, both in bytes, in a function of so many MB:
+// what a function of 512 MB needs for any run, and three quarters of what is beyond. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+func limits(memory string) (runtime, pages int64) {
+	mb, err := strconv.ParseInt(memory, 10, 64)
+	if err != nil {
+		mb = 512
+	}
+	more := max(0, mb-512) << 20
+	return 192<<20 + more/4*3, export.Budget + more/2
+}
 
 func main() {
 	// Pages of metrics and logs come and go by the megabyte. Collecting when they come near a fixed bound, not in proportion to what is
 	// held, gives the same peak for a run of any length: https://go.dev/doc/gc-guide#Memory_limit
 	debug.SetGCPercent(-1)
+	bound, pages := limits(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
 	debug.SetMemoryLimit(min(debug.SetMemoryLimit(-1), bound)) // GOMEMLIMIT may be lower
 	slog.SetDefault(slog.New(slog.NewJSONHandler(os.Stdout, nil)))
 	cfg, err := shutdown.ParseConfig(os.Getenv("CONFIG"))
 	if err != nil {
 		exit(err)
 	}
+	cfg.PageBytes = pages
 	aws, err := config.LoadDefaultConfig(context.Background())
 	if err != nil {
 		exit(err)

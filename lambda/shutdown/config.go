@@ -25,6 +25,7 @@ type Config struct {
 	Minutes       int             `json:"minutes"`
 	PeriodSeconds int             `json:"period_seconds"` // of the exported metrics, 0: 60
 	Settings      json.RawMessage `json:"settings"`       // goes into the manifest as it is
+	PageBytes     int64           `json:"-"`              // that an export of logs may hold, as this process has memory; 0: export.Budget
 }
 
 // Cache is the cache under test, by one of the two names; without a name only its endpoint is known, and it has no metrics here. Delete is
