@@ -170,7 +170,7 @@ func TestDestroyOfARunningLoad(t *testing.T) {
 	m, err := export.ParseManifest(p.object(t, "exports/manifest/"+run+".json"))
 	require.NoError(t, err)
 	require.True(t, m.Complete)
-	require.Len(t, m.Tasks, 1, "the load as it was in the end")
+	require.Len(t, m.Tasks, 2, "the load as it was, and as it is in the end")
 	p.listed(t, m, export.KindMetrics, "exports/metrics/"+run+".csv")
 	log, err := report.ParseLog(bytes.NewReader(p.listed(t, m, export.KindLogs, "exports/logs/"+run+".txt")))
 	require.NoError(t, err)
