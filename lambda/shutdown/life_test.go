@@ -23,7 +23,7 @@ import (
 type life struct {
 	takes    time.Duration // that a task needs to end
 	goes     time.Duration // that a cache needs to be deleted
-	slow     time.Duration // that a read of a log takes
+	slow     time.Duration // that a read of a log takes: two after the other are too long for Lambda, one is not for a hold
 	forgets  bool          // ECS forgets a deleted service as soon as its tasks have ended
 	deleted  time.Time     // creation of the service that was deleted last
 	caches   []span        // when there was one that publishes
@@ -71,6 +71,7 @@ var errLost = errors.New("the answer was lost")
 
 // meet does a call of an invocation in a living world.
 func meet[T any](ctx context.Context, i *invocation, op string, do func() (*T, error)) (*T, error) {
+	began := i.w.Now()
 	i.turn.Lock()
 	defer i.turn.Unlock()
 	if err := i.alive(); err != nil {
@@ -91,7 +92,7 @@ func meet[T any](ctx context.Context, i *invocation, op string, do func() (*T, e
 	d := 50 * time.Millisecond
 	switch op {
 	case "GetLogEvents":
-		d += i.w.life.slow
+		d += max(0, began.Add(i.w.life.slow).Sub(i.w.Now())) // those that were begun together end together
 	case "GetSchedule", "DeleteSchedule": // nothing happens between the last look and the deletion: AWS has no condition for it
 		d = 0
 	}

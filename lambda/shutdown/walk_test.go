@@ -226,7 +226,7 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 		})
 	}
 	if w.chance(6) { // too slow for Lambda: a person has to export
-		w.life.slow = w.between(4*time.Minute, 9*time.Minute)
+		w.life.slow = w.between(450*time.Second, 570*time.Second)
 	}
 	if w.life.slow > 0 || w.chance(20) {
 		for n := range 4 {
