@@ -25,6 +25,7 @@ data "aws_elasticache_replication_group" "this" {
 locals {
   subnet_ids = [for s in data.aws_subnet.this : s.id] # through the data source, so that they are checked first
   existing   = var.existing_cache != null
+  minutes    = var.test_duration_minutes + module.load.prefill_minutes
 
   # What the dashboard and the Lambda have to know of the cache. It holds nothing that has to be waited for.
   cache = local.existing ? {
@@ -103,7 +104,7 @@ module "scheduler" {
   source = "./modules/scheduler"
 
   name           = var.name
-  minutes        = var.test_duration_minutes + module.load.prefill_minutes
+  minutes        = min(local.minutes, 1440) # more is refused by a precondition in outputs.tf
   margin_minutes = var.margin_minutes
   service_id     = module.load.service_id
   load_base      = module.load.base
@@ -153,6 +154,6 @@ module "dashboard" {
     run   = module.scheduler.run
     cache = local.cache.is
     load  = "${module.load.settings.task_count} ${module.load.settings.task_count == 1 ? "task" : "tasks"} x ${module.load.settings.threads} threads x ${module.load.settings.clients} clients, pipeline ${module.load.settings.pipeline}, ${module.load.settings.data_size} bytes, SET:GET ${module.load.settings.ratio}"
-    ends  = "${var.test_duration_minutes + module.load.prefill_minutes} minutes after the load is steady, at the latest ${module.scheduler.stop_by}"
+    ends  = "${local.minutes} minutes after the load is steady, at the latest ${module.scheduler.stop_by}"
   }
 }

@@ -11,6 +11,12 @@ output "run" {
 output "stops_at" {
   description = "When the load stops, RFC 3339."
   value       = module.scheduler.stops_at
+
+  # Here and not at the variable: Terraform before 1.9 takes no other variable there.
+  precondition {
+    condition     = local.minutes <= 1440
+    error_message = "A run has 1440 minutes (24 hours): with ${module.load.prefill_minutes} of load.prefill.minutes, test_duration_minutes can be ${1440 - module.load.prefill_minutes} at most."
+  }
 }
 
 output "stop_by" {

@@ -81,8 +81,8 @@ variable "metrics_period_seconds" {
 
   # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricStat.html
   validation {
-    condition     = contains([1, 5, 10, 30], var.metrics_period_seconds) || (var.metrics_period_seconds >= 60 && var.metrics_period_seconds <= 86400 && var.metrics_period_seconds % 60 == 0)
-    error_message = "The metrics_period_seconds must be 1, 5, 10, 30 or a multiple of 60 up to 86400."
+    condition     = contains([1, 5, 10, 30], var.metrics_period_seconds) || (var.metrics_period_seconds >= 60 && var.metrics_period_seconds % 60 == 0 && 86400 % var.metrics_period_seconds == 0)
+    error_message = "The metrics_period_seconds must be 1, 5, 10, 30 or a multiple of 60 that divides a day, such as 60, 300 or 3600."
   }
 }
 

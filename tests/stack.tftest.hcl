@@ -66,6 +66,23 @@ run "everything" {
   }
 }
 
+run "a_day_with_a_prefill" {
+  command = plan
+  variables {
+    test_duration_minutes = 1435
+    load                  = { prefill = { minutes = 5 } }
+  }
+}
+
+run "more_than_a_day_with_a_prefill" {
+  command = plan
+  variables {
+    test_duration_minutes = 1436
+    load                  = { prefill = { minutes = 5 } }
+  }
+  expect_failures = [output.stops_at]
+}
+
 run "serverless" {
   command = plan
   variables {
@@ -252,6 +269,14 @@ run "part_of_a_minute" {
     test_duration_minutes = 0.5
   }
   expect_failures = [var.test_duration_minutes]
+}
+
+run "period_that_does_not_divide_a_day" {
+  command = plan
+  variables {
+    metrics_period_seconds = 420
+  }
+  expect_failures = [var.metrics_period_seconds]
 }
 
 run "odd_period" {

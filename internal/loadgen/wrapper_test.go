@@ -254,22 +254,6 @@ func TestWrapperTermAsTheLoadStarts(t *testing.T) {
 	}
 }
 
-// A load that ends by itself while the wrapper is in its trap has ended well, whatever signal the wrapper got.
-func TestWrapperTermAsTheLoadEnds(t *testing.T) {
-	shells(t, func(t *testing.T, shell string) {
-		started, goes := filepath.Join(t.TempDir(), "started"), filepath.Join(t.TempDir(), "goes")
-		dir := fake(t, `: >`+started+`; while [ ! -e `+goes+` ]; do sleep 0.05; done; printf 'Totals  5.00 \n'`)
-		naps := hurry(t, dir)
-		j := task(t, shell, dir, nil, "--test-time=3000")
-		untilThere(t, started)
-		j.terminate()
-		j.naps(naps, 2)
-		require.NoError(t, os.WriteFile(goes, nil, 0o600))
-		require.Zero(t, j.exit(), j.log())
-		require.Regexp(t, `\nTotals  5.00 \nload: finished exit=0 ok\n$`, j.log())
-	})
-}
-
 func TestWrapperProbeFails(t *testing.T) {
 	s, guarded := mini(t)
 	s.RequireAuth("top-secret")

@@ -59,6 +59,9 @@ type Minutes struct {
 // Resolution is the shortest period, not under the wanted one, that CloudWatch still keeps for data that old: under 60 s for 3 hours,
 // 60 s for 15 days, 300 s for 63 days, 3,600 s for 455 days. An hour is left for the export itself where data is about to fade.
 //
+// It divides a day: where CloudWatch lets other periods begin is not documented, only how it rounds StartTime, which is not by the period.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
+//
 // A period under 60 s finds datapoints that dense only where they were published that dense. ElastiCache publishes one sample a minute,
 // and a request with a shorter period gets these minute points.
 func Resolution(wanted, age time.Duration) time.Duration {
@@ -71,7 +74,11 @@ func Resolution(wanted, age time.Duration) time.Duration {
 	case age > 2*time.Hour:
 		least = time.Minute
 	}
-	return (wanted + least - 1) / least * least
+	period := (wanted + least - 1) / least * least
+	for period < day && day%period != 0 {
+		period += least
+	}
+	return min(period, day)
 }
 
 // rounding is what CloudWatch rounds a StartTime of that age down to. Pages begin on it, else a page would repeat the end of the one before.
@@ -82,6 +89,9 @@ func rounding(age time.Duration) time.Duration {
 // readers is how many calls of a page are under way at once: one answer of 100,800 datapoints takes CloudWatch a second or more, and
 // four a second are allowed. Each holds some 25 MB while it is decoded.
 const readers = 3
+
+// attempts are made for a query that is not answered in full.
+const attempts = 4
 
 // Write asks for one page of time after the other, for all series, and writes each while the next is read: what it holds is bound by the
 // size of a page, not by the length of the run. Rows are in time order, and within one instant in the order of the series. Into a Sink it
@@ -261,9 +271,9 @@ func (j MetricsJob) queries(first, end int) []types.MetricDataQuery {
 	return queries
 }
 
-// read adds what CloudWatch has for these queries to the page. A query that ends as PartialData or InternalError is asked again.
+// read adds what CloudWatch has for these queries to the page. A query that ends as PartialData or InternalError is asked again, and so is one that
+// is left out of the answer; one that is always left out is a gap with a name.
 func (r *metricsReading) read(ctx context.Context, queries []types.MetricDataQuery) error {
-	const attempts = 4
 	for attempt := 1; ; attempt++ {
 		status := map[string]types.StatusCode{}
 		in := &cloudwatch.GetMetricDataInput{StartTime: aws.Time(r.page.Start), EndTime: aws.Time(r.page.End),
@@ -288,19 +298,32 @@ func (r *metricsReading) read(ctx context.Context, queries []types.MetricDataQue
 			in.NextToken = out.NextToken
 		}
 		queries = slices.DeleteFunc(slices.Clone(queries), func(q types.MetricDataQuery) bool {
-			s := status[*q.Id]
-			return s != types.StatusCodePartialData && s != types.StatusCodeInternalError
+			s, answered := status[*q.Id]
+			return answered && s != types.StatusCodePartialData && s != types.StatusCodeInternalError
 		})
 		if len(queries) == 0 {
 			return nil
 		}
 		if attempt == attempts {
-			return fmt.Errorf("GetMetricData answered %s for %s after %d attempts", status[*queries[0].Id], r.name(*queries[0].Id), attempts)
+			return r.unanswered(queries, status)
 		}
 		if err := r.Clock.Sleep(ctx, time.Second<<(attempt-1)); err != nil {
 			return err
 		}
 	}
+}
+
+// unanswered keeps the names of queries that were left out of every answer. One that was answered and never in full is an error.
+func (r *metricsReading) unanswered(queries []types.MetricDataQuery, status map[string]types.StatusCode) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, q := range queries {
+		if s, answered := status[*q.Id]; answered {
+			return fmt.Errorf("GetMetricData answered %s for %s after %d attempts", s, r.name(*q.Id), attempts)
+		}
+		r.page.messages = append(r.page.messages, "GetMetricData gave no answer for "+r.name(*q.Id))
+	}
+	return nil
 }
 
 // add takes over one answer; of two for one period the later one stands.

@@ -320,6 +320,41 @@ func TestMetricsAnswersThatAreNotComplete(t *testing.T) {
 	}
 }
 
+// A query that is left out of the answer is asked again; one that is always left out is named.
+func TestMetricsQueriesThatAreLeftOut(t *testing.T) {
+	for _, times := range []int{1, 1 << 30} {
+		cpu, items := series(t, "EngineCPUUtilization", "Average", "perf-001"), series(t, "CurrItems", "Average", "perf-001")
+		api := &fakeMetrics{edit: func(call int, out *cloudwatch.GetMetricDataOutput) {
+			if call <= times {
+				out.MetricDataResults = slices.DeleteFunc(out.MetricDataResults, func(r types.MetricDataResult) bool { return *r.Id == "s0" })
+			}
+		}}
+		for _, s := range []Series{cpu, items} {
+			api.put(s, at("2026-11-23T03:08:00Z"), 1)
+		}
+		var out bytes.Buffer
+		sum, err := job(api, &ticker{now: at("2026-11-23T03:20:00Z")}, "2026-11-23T03:08:00Z", "2026-11-23T03:11:00Z", time.Minute, items, cpu).Write(t.Context(), &out)
+		require.NoError(t, err)
+		if times == 1 {
+			assert.EqualValues(t, 2, sum.Points)
+			assert.Empty(t, sum.Messages)
+		} else {
+			assert.EqualValues(t, 1, sum.Points)
+			assert.Equal(t, []string{"GetMetricData gave no answer for AWS/ElastiCache CurrItems CacheClusterId=perf-001;CacheNodeId=0001"}, sum.Messages)
+		}
+	}
+}
+
+func TestResolutionDividesADay(t *testing.T) {
+	for _, age := range []time.Duration{time.Hour, 5 * time.Hour, 20 * day, 90 * day} {
+		for wanted := time.Second; wanted <= day; wanted += 7 * time.Second {
+			got := Resolution(wanted, age)
+			require.True(t, day%got == 0 && got >= wanted, "%s of %s: %s", wanted, age, got)
+		}
+	}
+	assert.Equal(t, 30*time.Minute, Resolution(24*time.Minute, 20*day))
+}
+
 func TestMetricsStopInTime(t *testing.T) {
 	api, s := &fakeMetrics{}, series(t, "CurrItems", "Average", "perf-001")
 	j := job(api, &ticker{now: at("2026-11-23T03:20:00Z")}, "2026-11-23T03:08:00Z", "2026-11-23T03:10:00Z", time.Minute, s)

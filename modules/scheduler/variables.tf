@@ -105,8 +105,8 @@ variable "export" {
   }
   # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricStat.html
   validation {
-    condition     = contains([1, 5, 10, 30], var.export.period_seconds) || (var.export.period_seconds >= 60 && var.export.period_seconds <= 86400 && var.export.period_seconds % 60 == 0)
-    error_message = "The period must be 1, 5, 10, 30 or a multiple of 60 up to 86400 seconds."
+    condition     = contains([1, 5, 10, 30], var.export.period_seconds) || (var.export.period_seconds >= 60 && var.export.period_seconds % 60 == 0 && 86400 % var.export.period_seconds == 0)
+    error_message = "The period must be 1, 5, 10, 30 or a multiple of 60 seconds that divides a day, such as 60, 300 or 3600."
   }
 }
 
