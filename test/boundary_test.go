@@ -14,6 +14,7 @@ import (
 
 // A permissions boundary denies one of the calls that end a run: the apply fails at the preflight, before there is anything that costs money.
 func TestABoundaryThatDeniesTheEnd(t *testing.T) {
+	t.Parallel()
 	onlyLocal(t)
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")

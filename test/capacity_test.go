@@ -11,6 +11,7 @@ import (
 // AWS has no capacity for the cache: its creation is accepted, and fails. The cache that is left cannot even be asked for its tags; destroy removes
 // it, and so does the next deploy, which makes another.
 func TestNoCapacityForTheCache(t *testing.T) {
+	t.Parallel()
 	onlyLocal(t)
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")

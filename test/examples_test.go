@@ -91,6 +91,7 @@ func folders(t *testing.T) (names []string) {
 
 // Every example applies as it stands, does what its README says, is no difference to the next plan, and leaves nothing.
 func TestExamples(t *testing.T) {
+	t.Parallel()
 	for _, name := range folders(t) {
 		e := examples[name]
 		if e.shows == nil {

@@ -25,6 +25,7 @@ import (
 
 // `terraform destroy`, without mage: whatever the run is doing, it is ended and exported first. After the run's own end every journey destroys.
 func TestPlainDestroy(t *testing.T) {
+	t.Parallel()
 	for name, v := range map[string]struct {
 		short  bool
 		inputs map[string]any
@@ -90,6 +91,7 @@ func TestPlainDestroy(t *testing.T) {
 // A failed export fails the destroy, before anything that it needs is gone. Who gives it up says so: beforehand by the input, which an apply
 // takes over without ending the run, later by taking the question out of the state, or by FORCE=1.
 func TestPlainDestroyGivenUp(t *testing.T) {
+	t.Parallel()
 	onlyLocal(t)
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")

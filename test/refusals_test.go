@@ -36,6 +36,7 @@ func (w *world) project(t *testing.T, vars map[string]any) (*ops.Project, *strin
 
 // A run is timed by the clock of who deploys it, and what AWS has of it by AWS's.
 func TestAnotherClockMakesNothing(t *testing.T) {
+	t.Parallel()
 	if onAWS() {
 		t.Skip("AWS's clock is right")
 	}

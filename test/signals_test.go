@@ -18,6 +18,7 @@ import (
 
 // However local:run is ended in the middle of its apply, Terraform saves its state and no process is left behind.
 func TestNoProcessIsLeftBehind(t *testing.T) {
+	t.Parallel()
 	onlyLocal(t)
 	for name, end := range map[string]func(top int) error{
 		"SIGINT to the group": func(top int) error { return syscall.Kill(-top, syscall.SIGINT) },

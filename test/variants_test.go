@@ -21,6 +21,7 @@ import (
 // Every variant of cache and load is applied, loaded, exported and destroyed. All nodes run the same server binary
 // whatever engine and version are asked for: two variants on one binary are one load test and two API tests.
 func TestVariants(t *testing.T) {
+	t.Parallel()
 	tls := map[string]any{"transit_encryption": true}
 	for name, v := range map[string]struct {
 		short bool // also in mage test

@@ -27,6 +27,7 @@ import (
 
 // Loads that first write their keys: what they promise is counted on the servers, while they run.
 func TestWorkloads(t *testing.T) {
+	t.Parallel()
 	prefill := map[string]any{"minutes": 1}
 	for name, v := range map[string]struct {
 		cache, load map[string]any
