@@ -117,8 +117,9 @@ resource "aws_lambda_invocation" "destroy" {
   input           = jsonencode({ action = "destroy", run = local.clock.run, skip_final_export = var.skip_final_export })
   lifecycle_scope = "CRUD"
 
-  # The stop schedule is not waited for: a load without one is exported, too.
-  depends_on = [var.service_id, aws_lambda_invocation.destroyed]
+  # The stop schedule is not waited for: a load without one is exported, too. The cache waits for `destroyed`, so what takes long is waited for here:
+  # the provider watches the queue behind the invoke config for 25 s.
+  depends_on = [var.service_id, aws_lambda_invocation.destroyed, aws_lambda_function_event_invoke_config.this]
 }
 
 # Asked when load and cache are gone, because they wait for this: an apply that failed before `destroy` was made may have had a load all the same.
@@ -133,7 +134,6 @@ resource "aws_lambda_invocation" "destroyed" {
     var.load_base,
     aws_iam_role_policy.lambda,
     aws_iam_role_policy.scheduler,
-    aws_lambda_function_event_invoke_config.this,
     aws_lambda_invocation.preflight,
     aws_sns_topic_subscription.email,
   ]
