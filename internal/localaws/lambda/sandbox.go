@@ -220,14 +220,18 @@ func (b *sandbox) handle(inv invocation, timeout time.Duration) (out outcome, st
 				return out, status
 			case !given:
 				give = b.events
+			default: // it asks after it has answered; that both were there at once must not lose one of them
+				select {
+				case out = <-b.posted:
+					b.ready <- struct{}{}
+					return out, result(out)
+				default: // it lost its connection, and asks again for the event that it has
+				}
 			}
 		case give <- inv:
 			give, given = nil, true
 		case out = <-b.posted:
-			answered, status = true, "success"
-			if out.failed() {
-				status = "failure"
-			}
+			answered, status = true, result(out)
 		case <-done:
 			select {
 			case out = <-b.posted: // its last words
@@ -244,6 +248,14 @@ func (b *sandbox) handle(inv invocation, timeout time.Duration) (out outcome, st
 			return failure("Sandbox.Failure", "RequestId: %s Error: %v", inv.id, errClosed), "error"
 		}
 	}
+}
+
+// result is the status of an invocation that was answered.
+func result(out outcome) string {
+	if out.failed() {
+		return "failure"
+	}
+	return "success"
 }
 
 func exit(code int) string {
