@@ -48,10 +48,10 @@ func Bench() error { return ops.Run(ops.Bench) }
 // Clean removes what builds, tests and local runs left.
 func Clean() error { return ops.Run(ops.Clean) }
 
-// Local is the whole road on this machine.
+// Local is everything on this machine.
 type Local mg.Namespace
 
-// Run takes the whole road on an embedded AWS and prints what came out (MINUTES=1).
+// Run takes a run from end to end on an embedded AWS and prints what came out (MINUTES=1).
 func (Local) Run() error { return ops.Run(ops.LocalRun) }
 
 // Up keeps an embedded AWS running and prints the environment that leads to it (FAULT=, QUOTAS=1).

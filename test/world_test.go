@@ -89,7 +89,7 @@ func newWorld(t *testing.T, change ...func(*localaws.Config)) *world {
 		mu.Lock()
 		defer mu.Unlock()
 		seen, reachable, actions := models.Coverage()
-		t.Logf("held against AWS's API models: %d actions, %d of the %d structures that they can carry", actions, seen, reachable)
+		t.Logf("checked against AWS's API models: %d actions, %d of the %d structures that they can carry", actions, seen, reachable)
 		require.Empty(t, problems, "exchanges that AWS's API models do not allow")
 	})
 	return w

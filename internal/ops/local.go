@@ -23,7 +23,7 @@ import (
 // localPeriod is how dense the embedded AWS publishes metrics, and the stack exports them: a minute of load gives a dozen rows a metric.
 const localPeriod = 5 * time.Second
 
-// LocalRun takes the whole road on the embedded AWS: deploy, load, stop by its schedule, export, destroy. It prints a summary of the exports,
+// LocalRun takes a run from end to end on the embedded AWS: deploy, load, stop by its schedule, export, destroy. It prints a summary of the exports,
 // which stay in .localaws/s3. MINUTES= sets the duration.
 func LocalRun(ctx context.Context, p *Project) (err error) {
 	minutes, err := p.minutes()

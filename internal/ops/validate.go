@@ -26,8 +26,12 @@ import (
 type InvalidError struct{ Problems []string }
 
 func (e *InvalidError) Error() string {
-	return fmt.Sprintf("%d thing(s) to mend before the stack can be deployed; nothing was created:\n  - %s",
-		len(e.Problems), strings.ReplaceAll(strings.Join(e.Problems, "\n- "), "\n", "\n  "))
+	what := "1 problem stands"
+	if n := len(e.Problems); n > 1 {
+		what = fmt.Sprintf("%d problems stand", n)
+	}
+	return fmt.Sprintf("%s in the way of a deployment; nothing was created:\n  - %s",
+		what, strings.ReplaceAll(strings.Join(e.Problems, "\n- "), "\n", "\n  "))
 }
 
 // Validate checks what a deployment needs, without creating anything: Terraform and its provider, the inputs, the Lambda's zip, this computer's clock,

@@ -60,7 +60,7 @@ type Compared struct {
 	Why          string      `json:"why"`
 }
 
-const compareMethod = "Each run is held against the first. Noise by a moving block bootstrap (H. R. Künsch, 1989, \"The jackknife and the bootstrap for general stationary " +
+const compareMethod = "Each run is compared with the first. Noise by a moving block bootstrap (H. R. Künsch, 1989, \"The jackknife and the bootstrap for general stationary " +
 	"observations\", Annals of Statistics 17(3)): the minutes of each run's steady window (10 s in one under 10 minutes, 5 s under 2) are drawn anew 2,000 times in blocks of the cube root of " +
 	"their number, which keeps what follows each other together. A difference counts when its 95 % interval does not hold 0. A percentile of all of the load has no minutes: " +
 	"its noise is drawn from the tasks' own percentiles, when each run has 4 of them. A result within noise does not prove that the runs are equal."

@@ -88,7 +88,7 @@ func TestCompare(t *testing.T) {
 	asSchema(t, "comparison", c)
 	require.Equal(t, NotComparable, cell(t, c, "ops_per_second").Direction)
 	require.Equal(t, "a run without a name does not have it", cell(t, c, "ops_per_second").Why)
-	require.Equal(t, WithinNoise, c.Figures[0].Cells[2].Direction, "a third run is held against the first as well")
+	require.Equal(t, WithinNoise, c.Figures[0].Cells[2].Direction, "a third run is compared with the first as well")
 }
 
 // Minutes that hang together are fewer than they seem: blocks keep them together, and the interval of the same spread is wider.

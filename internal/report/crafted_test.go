@@ -21,7 +21,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// began is the begin of every crafted load; the cache is there two minutes earlier.
+// began is the start of every crafted load; the cache is there two minutes earlier.
 var began = time.Date(2026, 11, 23, 3, 10, 0, 0, time.UTC)
 
 // crafted is a run whose truth is known: cache.m7g.large nodes, tasks of 2 vCPU with 2 threads of 10 clients, nothing near its limit

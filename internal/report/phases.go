@@ -16,7 +16,7 @@ const (
 	RampDown  = "ramp_down" // tasks end
 )
 
-const phaseMethod = "Prefill: from the first task's begin to the last one's end of it, as they say; else minutes at the begin with under 5 % reads when over 20 % follow. Then the longest stretch in which the same tasks ran, " +
+const phaseMethod = "Prefill: from the first task's start to the last one's end of it, as they say; else minutes at the start with under 5 % reads when over 20 % follow. Then the longest stretch in which the same tasks ran, " +
 	"after the end of the burst bandwidth if it ended. Its warm-up is cut by MSER-5 (K. P. White, 1997, \"An effective truncation heuristic for bias reduction " +
 	"in simulation output\", Simulation 69(6); batches of 5: S. C. Spratt, 1998) on throughput by second, searched in the first half, its ramp-down by the same rule " +
 	"from the end, searched in the last tenth; a cut counts when the mean of what it cuts differs by over 2 %."
@@ -226,7 +226,7 @@ func (a *analysis) cool(x *grid, w Window) time.Time {
 	return w.End
 }
 
-// mser is how many values at the begin to cut, by MSER: the cut after which the standard error of the mean of the rest is smallest. It works on
+// mser is how many values at the start to cut, by MSER: the cut after which the standard error of the mean of the rest is smallest. It works on
 // means of 5 values (MSER-5) where there are at least 50. Only the given share of the values is searched, for the statistic is not reliable
 // near the end of the data; a minimum on the bound of half is none: throughput never settled.
 func mser(x []float64, searched float64) int {

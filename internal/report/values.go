@@ -21,7 +21,7 @@ type Series struct {
 	High        Values    `json:"high"`
 }
 
-// At is the begin of value i.
+// At is when value i starts.
 func (s *Series) At(i int) time.Time {
 	return s.Start.Add(time.Duration(i*s.StepSeconds) * time.Second)
 }

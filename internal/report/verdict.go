@@ -27,7 +27,7 @@ type rule struct {
 	look      func(*analysis, rule, Window) Finding
 }
 
-// rules is all that a run is held against, the cache first and what loads it last. A finding's threshold is the table's but where its text says
+// rules is all that a run is judged by, the cache first and what loads it last. A finding's threshold is the table's but where its text says
 // otherwise.
 var rules = []rule{
 	{"engine_cpu", "engine CPU", 90, "percent", true,
