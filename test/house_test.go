@@ -18,12 +18,13 @@ const module = "github.com/elasticache-perf/elasticache-perf"
 // import nothing of ours but its own subfolders.
 var mayImport = map[string][]string{
 	".":                 {"internal/ops"}, // magefile.go: every package it reaches is compiled for every target
-	"internal/ops":      {"lambda/export", "lambda/shutdown", "internal/report", "internal/awsquery"},
+	"internal/ops":      {"lambda/export", "lambda/shutdown", "internal/report", "internal/awsquery", "internal/waittest"},
 	"internal/awsquery": {},
 	"internal/report":   {"lambda/export", "internal/chart"},
 	"internal/chart":    {},
-	"internal/localaws": {"internal/chart"},
-	"internal/loadgen":  {},
+	"internal/localaws": {"internal/chart", "internal/waittest"},
+	"internal/loadgen":  {"internal/waittest"},
+	"internal/waittest": {},
 	"lambda":            {"lambda"},
 	"cmd":               {"internal"},
 	"test":              {"internal", "lambda"},

@@ -19,6 +19,8 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/waittest"
 )
 
 // outcome is what one call of Main left.
@@ -334,7 +336,7 @@ func TestClusterFollowsMoved(t *testing.T) {
 	var border atomic.Int64
 	border.Store(slotCount)
 	ports, keys := twoShards(t, &border)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waittest.Patience)
 	go func() {
 		defer cancel()
 		for keys[0].Load() < 1000 && ctx.Err() == nil {

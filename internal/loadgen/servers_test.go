@@ -28,6 +28,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/waittest"
 )
 
 // TestMain makes this binary memtier_benchmark when it is called so, as localaws does.
@@ -45,20 +47,6 @@ func generatorDir(t testing.TB) string {
 	dir := t.TempDir()
 	require.NoError(t, os.Symlink(self, filepath.Join(dir, "memtier_benchmark")))
 	return dir
-}
-
-// patience ends a test that hangs: far more than anything here takes, on any machine.
-const patience = 5 * time.Minute
-
-// eventually waits until look finds nothing amiss; if that never happens, the test fails with what it found last.
-func eventually(t testing.TB, look func() error) {
-	t.Helper()
-	end := time.Now().Add(patience)
-	err := look()
-	for ; err != nil && time.Now().Before(end); err = look() {
-		time.Sleep(20 * time.Millisecond)
-	}
-	require.NoError(t, err, "after %s", patience)
 }
 
 // beside is another port that has to be free with one of 127.0.0.1: on another address, or a distance away.
@@ -119,7 +107,7 @@ func startRedis(t testing.TB, host string, port int, args ...string) {
 	ended := make(chan struct{})
 	go func() { cmd.Wait(); close(ended) }()
 	t.Cleanup(func() { cmd.Process.Kill(); <-ended })
-	eventually(t, func() error {
+	waittest.Until(t, func() error {
 		select {
 		case <-ended:
 			said, _ := os.ReadFile(log.Name())
@@ -154,7 +142,7 @@ func redis(t testing.TB, port int, words ...string) any {
 // reports waits until the section of INFO has a text.
 func reports(t testing.TB, addr, section, text string) {
 	t.Helper()
-	eventually(t, func() error {
+	waittest.Until(t, func() error {
 		v, err := tell(addr, strings.Fields(section)...)
 		if err == nil && !strings.Contains(v.(string), text) {
 			err = fmt.Errorf("%s of %s has no %q:\n%s", section, addr, text, v)

@@ -17,6 +17,8 @@ import (
 
 	"github.com/HdrHistogram/hdrhistogram-go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/waittest"
 )
 
 // The wrapper that a load task runs is tested here, with this package's binary
@@ -74,7 +76,7 @@ func task(t *testing.T, shell, tools string, env []string, args ...string) *job 
 func (j *job) until(pattern string) (found string) {
 	j.t.Helper()
 	want := regexp.MustCompile(pattern)
-	eventually(j.t, func() error {
+	waittest.Until(j.t, func() error {
 		ended := j.ended()
 		if found = want.FindString(j.log()); found == "" {
 			require.False(j.t, ended, "it ended without %s\n%s", pattern, j.log())
@@ -98,7 +100,7 @@ func (j *job) ended() bool {
 func (j *job) lingers() {
 	j.t.Helper()
 	before := j.slept()
-	eventually(j.t, func() error {
+	waittest.Until(j.t, func() error {
 		if n := j.slept() - before; n < 3 {
 			require.False(j.t, j.ended(), "it ended\n%s", j.log())
 			return fmt.Errorf("it slept %d times:\n%s", n, j.log())
@@ -119,7 +121,7 @@ func (j *job) terminate() { j.cmd.Process.Signal(syscall.SIGTERM) }
 // exit waits for the end and checks that nothing is left: no process, no file.
 func (j *job) exit() int {
 	j.t.Helper()
-	eventually(j.t, func() error {
+	waittest.Until(j.t, func() error {
 		if !j.ended() {
 			return fmt.Errorf("the wrapper does not end:\n%s", j.log())
 		}
@@ -169,7 +171,7 @@ esac
 // untilThere waits for a file.
 func untilThere(t *testing.T, file string) {
 	t.Helper()
-	eventually(t, func() error { _, err := os.Stat(file); return err })
+	waittest.Until(t, func() error { _, err := os.Stat(file); return err })
 }
 
 func TestWrapperHappyPath(t *testing.T) {

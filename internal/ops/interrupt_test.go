@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/waittest"
 )
 
 func notify() chan os.Signal {
@@ -30,24 +32,10 @@ func ending(count int) <-chan time.Time {
 	return time.After(time.Second)
 }
 
-// patience ends a test that hangs: far more than anything here takes, on any machine.
-const patience = 5 * time.Minute
-
-// eventually waits until look finds nothing amiss; if that never happens, the test fails with what it found last.
-func eventually(t *testing.T, look func() error) {
-	t.Helper()
-	end := time.Now().Add(patience)
-	err := look()
-	for ; err != nil && time.Now().Before(end); err = look() {
-		time.Sleep(20 * time.Millisecond)
-	}
-	require.NoError(t, err, "after %s", patience)
-}
-
 // has waits until a file has a text.
 func has(t *testing.T, file, text string) {
 	t.Helper()
-	eventually(t, func() error {
+	waittest.Until(t, func() error {
 		content, err := os.ReadFile(file)
 		if err == nil && !strings.Contains(string(content), text) {
 			err = fmt.Errorf("%s has no %q: %q", file, text, content)
@@ -128,7 +116,7 @@ func childOf(t *testing.T, pid int) int {
 }
 
 func pidIn(t *testing.T, file string) (pid int) {
-	eventually(t, func() error {
+	waittest.Until(t, func() error {
 		text, err := os.ReadFile(file)
 		if err == nil {
 			pid, err = strconv.Atoi(string(text))

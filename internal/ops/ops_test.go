@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/waittest"
 )
 
 // The commands that tests start as processes. TEST_PATH, TEST_ADD_ONS and TEST_OFFLINE are the world they find.
@@ -67,7 +69,7 @@ func play(role string) int {
 		count := 0
 		signals := notify()
 		_ = replaceFile(filepath.Join(dir, "child.pid"), pid, 0o644)
-		for limit := time.After(patience); ; {
+		for limit := time.After(waittest.Patience); ; {
 			select {
 			case <-limit:
 				return 1

@@ -1,23 +1,28 @@
 package wiretest
 
 import (
+	"fmt"
 	"testing"
-	"time"
-)
 
-// patience only ends a test that hangs: it is far above what any machine takes, and below go test's own limit.
-const patience = 8 * time.Minute
+	"github.com/elasticache-perf/elasticache-perf/internal/waittest"
+)
 
 // Until asks until yes. A test that never gets there says what it saw last.
 func Until(t testing.TB, what string, ok func() (seen any, yes bool)) {
 	t.Helper()
-	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+	waittest.Until(t, func() error {
 		seen, yes := ok()
 		if yes {
-			return
+			return nil
 		}
-		if time.Since(began) > patience {
-			t.Fatalf("not within %s: %s. Seen last: %+v", patience, what, seen)
-		}
-	}
+		return amiss{what, seen}
+	})
 }
+
+// amiss is put into words only when it is shown.
+type amiss struct {
+	what string
+	seen any
+}
+
+func (a amiss) Error() string { return fmt.Sprintf("%s; seen last: %+v", a.what, a.seen) }
