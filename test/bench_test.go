@@ -68,10 +68,9 @@ func (x mix) export(b *testing.B) {
 		require.NoError(b, err)
 		b.StartTimer()
 		began := time.Now()
-		answer, log := w.call(shutdown.ActionExport)
+		held := w.export(b)
 		took := time.Since(began).Seconds()
 		b.StopTimer()
-		require.Equal(b, shutdown.StatusDone, answer.Status)
 		m, err := export.ParseManifest([]byte(w.text("manifest", "json")))
 		require.NoError(b, err)
 		kind, action, least, floor := export.KindLogs, "logs.GetLogEvents", leastLogs, float64(leastLogs)/localaws.RequestRate("us-east-1", "logs.GetLogEvents")
@@ -100,10 +99,21 @@ func (x mix) export(b *testing.B) {
 		b.ReportMetric(100*(float64(calls)/float64(least)-1), "%calls-over")
 		b.ReportMetric(float64(w.Requests.Throttled()), "throttled")
 		b.ReportMetric(took/floor, "x-floor")
-		held := peak(b, log)
 		require.LessOrEqual(b, held, 256.0, "flat to the bound of docs/exports.md")
 		b.ReportMetric(held, "peak-MB")
 		b.StartTimer()
+	}
+}
+
+// export invokes the function until all is exported, as watch does, and says what the most memory was that it held.
+func (w *frozen) export(b *testing.B) (held float64) {
+	for {
+		out, err := w.ask(shutdown.ActionExport)
+		require.NoError(b, err)
+		if held = max(held, peak(b, aws.ToString(out.LogResult))); out.FunctionError == nil {
+			return held
+		}
+		require.Contains(b, string(out.Payload), export.ErrOutOfTime.Error())
 	}
 }
 

@@ -100,13 +100,19 @@ func (w *frozen) deploy(memory int32) {
 // call invokes the function and waits for its answer.
 func (w *frozen) call(action string) (answer shutdown.Answer, log string) {
 	w.t.Helper()
-	event, err := json.Marshal(shutdown.Event{Action: action, Run: w.run})
-	require.NoError(w.t, err)
-	out, err := lambda.NewFromConfig(w.aws).Invoke(w.t.Context(), &lambda.InvokeInput{FunctionName: aws.String("perf-stop"), Payload: event, LogType: lambdat.LogTypeTail})
+	out, err := w.ask(action)
 	require.NoError(w.t, err)
 	require.Nil(w.t, out.FunctionError, "%s", out.Payload)
 	require.NoError(w.t, json.Unmarshal(out.Payload, &answer))
 	return answer, aws.ToString(out.LogResult)
+}
+
+func (w *frozen) ask(action string) (*lambda.InvokeOutput, error) {
+	event, err := json.Marshal(shutdown.Event{Action: action, Run: w.run})
+	if err != nil {
+		return nil, err
+	}
+	return lambda.NewFromConfig(w.aws).Invoke(w.t.Context(), &lambda.InvokeInput{FunctionName: aws.String("perf-stop"), Payload: event, LogType: lambdat.LogTypeTail})
 }
 
 // start queues an event, as Scheduler does.
