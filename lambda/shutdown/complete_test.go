@@ -2,6 +2,8 @@ package shutdown
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -202,6 +204,69 @@ func TestAManifestOfALaterVersionStays(t *testing.T) {
 			assert.Equal(t, text, w.text(manifestKey))
 		} else {
 			require.NoError(t, err)
+		}
+	}
+}
+
+// The engine's log is delivered by and by: what it says of the window is waited for, as the last datapoints are.
+func TestEngineLogIsWaitedFor(t *testing.T) {
+	w := newWorld()
+	w.clock = at("2026-11-23T04:22:00Z")
+	engine := w.streams[w.cfg.Logs.Engine]
+	w.before = func(_ int, op string) error {
+		if !w.Now().Before(at("2026-11-23T04:24:30Z")) {
+			engine["perf-001"] = []string{"03:12:00 Server initialized", "04:21:30 the last word"}
+		}
+		return nil
+	}
+	_, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	w.assertEnded(t)
+	assert.Contains(t, w.text(logsKey), "[engine-log/perf-001] the last word")
+	assert.Equal(t, 1, w.manifest(t).Attempts)
+
+	w = newWorld()
+	w.clock = at("2026-11-23T04:22:00Z")
+	w.cfg.Logs.Engine, w.cfg.Logs.Slow = "", ""
+	_, err = w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	assert.True(t, w.Now().Before(at("2026-11-23T04:23:30Z")), "nothing is waited for where there is no engine log")
+}
+
+// An upload whose first part has data of five seconds cannot be carried on when CloudWatch has none of these any more: it is begun anew.
+func TestUploadOfDataThatFaded(t *testing.T) {
+	undisturbed := newWorld()
+	_, err := undisturbed.handle("stop", ActionStop)
+	require.NoError(t, err)
+	for _, faded := range []bool{false, true} {
+		w := newWorld()
+		w.cfg.PeriodSeconds = 5
+		w.unread()
+		_, err := w.handle("stop", ActionStop)
+		require.Error(t, err)
+		w.revive()
+		var state State
+		require.NoError(t, json.Unmarshal([]byte(w.text(stateKey)), &state))
+		state.Progress = &Progress{ToolVersion: toolVersion(), Progress: export.Progress{Object: export.Object{Kind: export.KindMetrics, Key: metricsKey}, UploadID: "begun",
+			Parts: []export.Part{{ETag: "part"}}, Position: export.Position{Metrics: &export.MetricsPosition{After: 600, Minutes: map[string]export.Minutes{}}}}}
+		state.Progress.Sum, err = sha256.New().(encoding.BinaryMarshaler).MarshalBinary()
+		require.NoError(t, err)
+		w.objects[stateKey].body, err = json.Marshal(state)
+		require.NoError(t, err)
+		w.uploads["begun"] = &upload{metricsKey, map[string]string{"run": "perf/" + runID}, map[int32][]byte{1: []byte(strings.Join(export.Columns, ",") + "\n")}}
+		if faded {
+			w.clock = at("2026-11-23T06:30:00Z")
+		}
+		_, err = w.tick()
+		require.NoError(t, err)
+		w.assertEnded(t)
+		m := w.manifest(t)
+		if faded {
+			assert.Equal(t, 60, m.Metrics.PeriodSeconds)
+			assert.True(t, undisturbed.text(metricsKey) == w.text(metricsKey))
+		} else {
+			assert.Equal(t, 5, m.Metrics.PeriodSeconds)
+			assert.NotContains(t, w.text(metricsKey), "T03:29:00", "it goes on behind the first part")
 		}
 	}
 }

@@ -41,12 +41,13 @@ func (r *run) until(context.Context) time.Time {
 // settle waits until the window's last datapoints are there: three periods of the data, 15 seconds at least. What comes later is missing,
 // and the manifest says so.
 func (r *run) settle(ctx context.Context) error {
-	if r.state.Window == nil || r.cache() != nil && r.state.Membership == nil || r.recordOf(export.KindMetrics) != nil && !r.state.Outgrown {
+	if r.state.Window == nil || r.cache() != nil && r.state.Membership == nil {
 		return nil
 	}
 	end, period := r.state.Window.End, time.Duration(r.state.PeriodSeconds)*time.Second
-	if !r.state.Window.Start.Before(end) {
-		return nil // the export says what is wrong
+	r.delivered = end.Add(patience(period))
+	if !r.state.Window.Start.Before(end) || r.recordOf(export.KindMetrics) != nil && !r.state.Outgrown {
+		return nil // in the first case the export says what is wrong
 	}
 	if r.awaited = r.clock.Now().After(end.Add(settling)); r.awaited {
 		return nil // whatever is not there now is not waited for
@@ -54,7 +55,8 @@ func (r *run) settle(ctx context.Context) error {
 	late := false
 	settled, err := r.poll(ctx, min(period, 10*time.Second), min(settling+time.Minute, r.left(ctx)-reserve), func() (bool, error) {
 		settled, step, err := r.target().Settled(ctx, r.aws.CloudWatch, end, period)
-		late = !settled && r.clock.Now().After(end.Add(min(max(3*step, 15*time.Second), settling)))
+		r.delivered = end.Add(patience(step))
+		late = !settled && r.clock.Now().After(r.delivered)
 		return settled || late, err
 	})
 	if err == nil && !settled {
@@ -64,6 +66,19 @@ func (r *run) settle(ctx context.Context) error {
 		r.log.Warn("the end of the window is not complete", "window_end", end)
 	}
 	return err
+}
+
+// patience is how long data that comes each period is waited for.
+func patience(period time.Duration) time.Duration { return min(max(3*period, 15*time.Second), settling) }
+
+// awaitDelivery waits for what the cache's own logs say of the window, as long as for its metrics: ElastiCache fetches them from the engine now and
+// then, and nothing tells that the last line is there. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Log_Delivery.html
+func (r *run) awaitDelivery(ctx context.Context) error {
+	wait := min(r.delivered.Sub(r.clock.Now()), settling, r.left(ctx)-reserve)
+	if wait <= 0 || r.cfg.Logs.Engine == "" && r.cfg.Logs.Slow == "" || r.recordOf(export.KindLogs) != nil && !r.state.Outgrown {
+		return nil
+	}
+	return r.clock.Sleep(ctx, wait)
 }
 
 func (r *run) exportMetrics(ctx context.Context) error {
@@ -148,6 +163,17 @@ func (r *run) resolve() {
 	r.state.Window = &export.Window{Start: r.state.Window.Start.Truncate(max(period, time.Minute)), End: r.state.Window.End.Add(period - 1).Truncate(period)}
 }
 
+// fades says that CloudWatch is about to forget data as dense as what is left to read. An invocation lasts a quarter of an hour, and Resolution has
+// an hour in reserve.
+func (r *run) fades(from *export.MetricsPosition) bool {
+	if from == nil {
+		return false
+	}
+	period := time.Duration(r.state.PeriodSeconds) * time.Second
+	age := r.clock.Now().Sub(r.state.Window.Start.Add(time.Duration(from.After) * time.Second))
+	return export.Resolution(period, age-45*time.Minute) != period
+}
+
 // cacheless says that the metrics on record have no row of the cache, though there is one: such an export is never complete.
 func (r *run) cacheless() bool {
 	return r.cache() != nil && r.state.Metrics != nil && r.recordOf(export.KindMetrics) != nil &&
@@ -162,6 +188,9 @@ func (r *run) exportLogs(ctx context.Context) error {
 	}
 	if r.state.Window == nil {
 		return nil
+	}
+	if err := r.awaitDelivery(ctx); err != nil {
+		return err
 	}
 	object := export.Object{Kind: export.KindLogs, Key: r.cfg.logsKey(r.id), ContentType: "text/plain; charset=utf-8"}
 	return r.upload(ctx, object, 0, func(ctx context.Context, w export.Sink, p *Progress) error {
@@ -197,7 +226,7 @@ func (r *run) make(ctx context.Context, object export.Object, over string, heade
 	if p != nil && p.Object.Kind != object.Kind {
 		return pending("the upload of s3://" + r.cfg.Bucket + "/" + p.Object.Key + " goes first")
 	}
-	if p == nil || p.ToolVersion != toolVersion() || p.Position == (export.Position{}) {
+	if p == nil || p.ToolVersion != toolVersion() || p.Position == (export.Position{}) || r.fades(p.Position.Metrics) {
 		p = &Progress{ToolVersion: toolVersion()}
 	}
 	if r.state.Attempts != 1 {

@@ -222,9 +222,10 @@ type run struct {
 	saved    time.Time
 	mu       sync.Mutex // of the record: what reads for a person's export renews the hold
 
-	idle    bool // ECS runs nothing of this run
-	awaited bool // the last datapoints of the window are there, or were waited for as long as it makes sense
-	gone    bool // so far as it is ours to delete, the cache is NotFound
+	idle      bool      // ECS runs nothing of this run
+	delivered time.Time // when what the cache's logs say of the window should be in CloudWatch
+	awaited   bool      // the last datapoints of the window are there, or were waited for as long as it makes sense
+	gone      bool      // so far as it is ours to delete, the cache is NotFound
 
 	waiting  []string // what only needs time
 	failures []error

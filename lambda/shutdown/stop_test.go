@@ -417,6 +417,7 @@ func TestSettle(t *testing.T) {
 	}{{2 * time.Minute, time.Minute, 62}, {20 * time.Minute, 3 * time.Minute, 62 - 16}} {
 		w := newWorld()
 		w.clock, w.lag, w.deleting = at("2026-11-23T04:22:00Z"), test.lag, 0
+		w.cfg.Logs.Engine, w.cfg.Logs.Slow = "", "" // they are waited for, too
 		begun := w.Now()
 		_, err := w.handle("stop", ActionStop)
 		require.NoError(t, err)
