@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 )
 
@@ -54,6 +55,32 @@ func TestAnotherClockMakesNothing(t *testing.T) {
 		require.ErrorContains(t, err, "NoSuchEntity")
 	}
 }
+
+// Plain `terraform apply` asks nobody for the time: the preflight finds out before the cache is made.
+func TestAnotherClockMakesNothingThatCosts(t *testing.T) {
+	onlyLocal(t)
+	for name, off := range map[string]time.Duration{"fast": -10 * time.Minute, "slow": 10 * time.Minute} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, func(c *localaws.Config) { c.Clock = shifted{off: off} })
+			s := newStack(t, w, ".", nil)
+			_, err := terraform.ApplyContextE(t, t.Context(), s.options)
+			require.ErrorContains(t, err, "by the clock of the computer that applies it, and AWS's says ")
+			status, err := s.cacheStatus(t.Context())
+			require.NoError(t, err)
+			require.Empty(t, status, "no cache was made")
+			s.destroy(t.Context(), t)
+		})
+	}
+}
+
+// shifted is a clock that is off the machine's.
+type shifted struct {
+	account.SystemClock
+	off time.Duration
+}
+
+func (c shifted) Now() time.Time { return c.SystemClock.Now().Add(c.off) }
 
 // What is wrong is found before anything is made.
 func TestWrongInputsMakeNothing(t *testing.T) {

@@ -98,16 +98,11 @@ func (p *Project) validate(ctx context.Context, in *Inputs, problems []string) e
 	return nil
 }
 
-// skew is how far the clock of this computer may be off AWS's: a run's times come from the one, what CloudWatch has of it from the other. AWS
-// takes requests that are some 15 minutes off, and its SDKs correct what is more, so that nothing else finds out:
-// https://aws.amazon.com/blogs/developer/clock-skew-correction/
-const skew = 2 * time.Minute
-
 // skewed says what to do when the clocks differ at an answer of AWS.
 func skewed(answer middleware.Metadata) (problem string, is bool) {
 	there, ok := awsmiddleware.GetServerTime(answer)
 	here, known := awsmiddleware.GetResponseAt(answer)
-	if off := here.Sub(there).Abs(); !ok || !known || off <= skew {
+	if off := here.Sub(there).Abs(); !ok || !known || off <= shutdown.Skew {
 		return "", false
 	}
 	return fmt.Sprintf("the clock of this computer says %s, AWS's %s: a run is timed and named by this computer's, so set it (`timedatectl set-ntp true` on Linux, `sudo sntp -sS time.apple.com` on macOS)",

@@ -21,6 +21,9 @@ const (
 	maxDatapoints = 100_800
 )
 
+// maxCells bounds a page, 9 bytes a cell; two of them are held. From 162 nodes on pages are shorter than a call allows.
+const maxCells = 4_000_000
+
 const day = 24 * time.Hour
 
 // DataAPI reads datapoints.
@@ -168,8 +171,8 @@ type metricsReading struct {
 	page *metricsPage // that is being read
 }
 
-// pages sends all pages. A page that was received is good until the next but one is. All but the last are as long as a call may be: they
-// are as few as can be, and the last one, whose writing nothing runs beside, is short.
+// pages sends all pages. A page that was received is good until the next but one is. All but the last are as long as a call, or memory,
+// allows: they are as few as can be, and the last one, whose writing nothing runs beside, is short.
 func (r *metricsReading) pages(ctx context.Context, align time.Duration, pages chan<- *metricsPage) {
 	from := r.Window.Start
 	if r.From != nil {
@@ -178,7 +181,7 @@ func (r *metricsReading) pages(ctx context.Context, align time.Duration, pages c
 	buffers := [2]*metricsPage{{}, {}}
 	for i := 0; from.Before(r.Window.End); i++ {
 		from = from.Truncate(align)
-		to := from.Add(max(align, (maxDatapoints/time.Duration(max(1, min(len(r.Series), maxQueries)))*r.Period)/align*align))
+		to := from.Add(max(align, time.Duration(pagePeriods(len(r.Series)))*r.Period/align*align))
 		if to.After(r.Window.End) {
 			to = r.Window.End
 		}
@@ -197,6 +200,12 @@ func (r *metricsReading) pages(ctx context.Context, align time.Duration, pages c
 		}
 		from = to
 	}
+}
+
+// pagePeriods is how many periods a page of so many series has: as many as a call may ask for, and as fit into memory.
+func pagePeriods(series int) int {
+	series = max(1, series)
+	return max(1, min(maxDatapoints/min(series, maxQueries), maxCells/series))
 }
 
 // readPage fills the page: with the series that are known, and then with those that were found meanwhile.

@@ -216,6 +216,12 @@ func TestMetricsPages(t *testing.T) {
 	assert.Equal(t, 1+40*1440, bytes.Count(whole.Bytes(), []byte("\n")))
 }
 
+func TestMetricsPagesFitIntoMemory(t *testing.T) {
+	for series, want := range map[int]int{0: 100_800, 1: 100_800, 500: 201, 5_400: 201, 61_500: 65, 10_000_000: 1} {
+		assert.Equal(t, want, pagePeriods(series), "%d series", series)
+	}
+}
+
 // What is found while the first page is read stands in its place in every row, as if it had been known.
 func TestMetricsFind(t *testing.T) {
 	known, found := []Series{}, []Series{}

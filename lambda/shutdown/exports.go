@@ -69,7 +69,9 @@ func (r *run) settle(ctx context.Context) error {
 }
 
 // patience is how long data that comes each period is waited for.
-func patience(period time.Duration) time.Duration { return min(max(3*period, 15*time.Second), settling) }
+func patience(period time.Duration) time.Duration {
+	return min(max(3*period, 15*time.Second), settling)
+}
 
 // awaitDelivery waits for what the cache's own logs say of the window, as long as for its metrics: ElastiCache fetches them from the engine now and
 // then, and nothing tells that the last line is there. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Log_Delivery.html

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/assert"
@@ -21,12 +22,22 @@ func TestPreflightTouchesNothing(t *testing.T) {
 	}
 }
 
-func TestPreflightKnowsAFastClock(t *testing.T) {
-	w := newWorld()
-	w.clock = at("2026-11-23T03:06:00Z")
-	_, err := w.handle("preflight", ActionPreflight)
-	require.ErrorContains(t, err, "named at 2026-11-23T03:08:09Z by the clock of the computer that applies it, and AWS's says 2026-11-23T03:06:00Z")
-	assert.Empty(t, w.published)
+// AWS knows when it made the schedule that carries the run. New roles take their time: a slow clock has two minutes more.
+func TestPreflightKnowsAWrongClock(t *testing.T) {
+	begun := at("2026-11-23T03:08:09Z")
+	for off, wrong := range map[time.Duration]bool{-3 * time.Minute: true, -time.Minute: false, 5 * time.Second: false, 3 * time.Minute: false, 5 * time.Minute: true} {
+		w := newWorld() // where that was an hour ago
+		made := begun.Add(off)
+		w.schedules["perf-watch"].CreationDate = &made
+		_, err := w.handle("preflight", ActionPreflight)
+		if !wrong {
+			require.NoError(t, err, off)
+			continue
+		}
+		require.ErrorContains(t, err, "named at 2026-11-23T03:08:09Z by the clock of the computer that applies it, and AWS's says "+made.Format(time.RFC3339))
+		require.ErrorContains(t, err, "-replace=module.scheduler.aws_scheduler_schedule.watch")
+		assert.Empty(t, w.published)
+	}
 }
 
 // What is not there yet is said in many words; whether a call is allowed is all that counts.
