@@ -22,6 +22,13 @@ data "aws_elasticache_replication_group" "this" {
   replication_group_id = var.existing_cache.replication_group_id
 }
 
+# The zones of an existing cache's nodes, when the load shall run there.
+data "aws_elasticache_cluster" "this" {
+  for_each = toset(var.load_zones == "cache" ? flatten(data.aws_elasticache_replication_group.this[*].member_clusters[*]) : [])
+
+  cluster_id = each.value
+}
+
 locals {
   subnet_ids = [for s in data.aws_subnet.this : s.id] # through the data source, so that they are checked first
   existing   = var.existing_cache != null
@@ -45,6 +52,17 @@ locals {
     settings          = jsonencode(module.cache[0].settings)
     is                = "${module.cache[0].settings.engine} ${module.cache[0].settings.engine_version}, ${module.cache[0].serverless_cache == null ? "${length(module.cache[0].nodes)} x ${module.cache[0].settings.node_type}" : "serverless"}"
   }
+}
+
+# Where a new cache has one node, its subnet group has the first subnet's zone only: the node's zone is known in the plan, in cluster mode as well,
+# and the load can run there.
+locals {
+  one_node      = local.existing ? false : length(module.cache[0].nodes) == 1
+  load_zones    = coalesce(var.load_zones, local.one_node ? "cache" : "all")
+  cache_zones   = local.existing ? distinct([for n in data.aws_elasticache_cluster.this : n.availability_zone]) : [data.aws_subnet.this[var.subnet_ids[0]].availability_zone]
+  near_cache    = [for s in data.aws_subnet.this : s.id if contains(local.cache_zones, s.availability_zone)]
+  load_subnets  = local.load_zones == "cache" && length(local.near_cache) > 0 ? local.near_cache : local.subnet_ids
+  cache_subnets = local.one_node ? local.load_subnets : local.subnet_ids
 }
 
 # An existing cache's group lets the load in as long as the stack is there.
@@ -71,7 +89,7 @@ module "cache" {
 
   name       = var.name
   vpc_id     = var.vpc_id
-  subnet_ids = local.subnet_ids
+  subnet_ids = local.cache_subnets
   cache      = var.cache
   auth_token = var.auth_token
   clients    = { load = module.load.security_group_id }
@@ -83,7 +101,7 @@ module "load" {
 
   name       = var.name
   vpc_id     = var.vpc_id
-  subnet_ids = local.subnet_ids
+  subnet_ids = local.load_subnets
   run        = module.scheduler.run
   minutes    = var.test_duration_minutes
   load       = var.load

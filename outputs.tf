@@ -54,6 +54,20 @@ output "replication_group_id" {
   value       = local.existing ? var.existing_cache.replication_group_id : module.cache[0].replication_group_id
 }
 
+output "load_zones" {
+  description = "Availability Zones of the load's subnets."
+  value       = sort(distinct([for id in local.load_subnets : data.aws_subnet.this[id].availability_zone]))
+
+  precondition {
+    condition     = var.load_zones != "cache" || local.one_node || length(local.cache_zones) > 0 && local.existing
+    error_message = "With load_zones = \"cache\" the zones of the cache must be known before the load: a new cache of one node, or an existing_cache with replication_group_id. To keep a larger cache and its load in one zone, take subnet_ids of one zone."
+  }
+  precondition {
+    condition     = local.load_zones != "cache" || length(local.near_cache) > 0
+    error_message = "None of the subnet_ids is in a zone of the cache's nodes (${join(", ", local.cache_zones)}): add one, or set load_zones = \"all\"."
+  }
+}
+
 output "ecs_cluster_name" {
   description = "ECS cluster of the load."
   value       = module.load.cluster_name

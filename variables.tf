@@ -10,7 +10,7 @@ variable "vpc_id" {
 }
 
 variable "subnet_ids" {
-  description = "Subnets of that VPC for cache nodes and load tasks; the tasks need a way to the image and to CloudWatch Logs (NAT or endpoints). Example: `[\"subnet-0123456789abcdef0\", \"subnet-0123456789abcdef1\"]`."
+  description = "Subnets of that VPC for cache nodes and load tasks (`load_zones` says which); the tasks need a way to the image and to CloudWatch Logs (NAT or endpoints). Example: `[\"subnet-0123456789abcdef0\", \"subnet-0123456789abcdef1\"]`."
   type        = list(string)
   nullable    = false
 
@@ -248,6 +248,22 @@ variable "load" {
   })
   default  = {}
   nullable = false
+}
+
+variable "load_zones" {
+  description = <<-EOT
+    Availability Zones of the load's tasks: `cache`, those of the cache's nodes, or `all` those of the subnet_ids. Traffic between zones is slower and billed.
+    Null: `cache` for a new cache of one node, which is then made in the zone of the first of the subnet_ids, else `all`: ElastiCache spreads the nodes of a
+    larger cache over the zones, so that part of the load crosses zones wherever it runs; to keep all of it in one, take subnet_ids of one zone. An existing
+    cache's nodes are looked up with `cache`. Example: `all`.
+  EOT
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.load_zones == null ? true : contains(["cache", "all"], var.load_zones)
+    error_message = "The load_zones must be \"cache\" or \"all\"."
+  }
 }
 
 variable "auth_token" {

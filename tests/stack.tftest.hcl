@@ -66,6 +66,117 @@ run "everything" {
   }
 }
 
+run "one_node_and_its_load_share_a_zone" {
+  command = plan
+  override_data {
+    target = data.aws_subnet.this["subnet-0123456789abcdef0"]
+    values = { id = "subnet-0123456789abcdef0", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1b" }
+  }
+  override_data {
+    target = data.aws_subnet.this["subnet-0123456789abcdef1"]
+    values = { id = "subnet-0123456789abcdef1", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1a" }
+  }
+  assert {
+    condition     = join(",", output.load_zones) == "eu-central-1b" && join(",", local.cache_subnets) == "subnet-0123456789abcdef0" && join(",", local.load_subnets) == "subnet-0123456789abcdef0"
+    error_message = "Node and tasks are in the zone of the first subnet, which is known in the plan."
+  }
+}
+
+run "one_node_in_cluster_mode" {
+  command = plan
+  variables {
+    subnet_ids = ["subnet-0123456789abcdef1", "subnet-0123456789abcdef0"]
+    cache      = { shards = 1 }
+  }
+  override_data {
+    target = data.aws_subnet.this["subnet-0123456789abcdef0"]
+    values = { id = "subnet-0123456789abcdef0", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1b" }
+  }
+  override_data {
+    target = data.aws_subnet.this["subnet-0123456789abcdef1"]
+    values = { id = "subnet-0123456789abcdef1", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1a" }
+  }
+  assert {
+    condition     = join(",", output.load_zones) == "eu-central-1a" && join(",", local.cache_subnets) == "subnet-0123456789abcdef1"
+    error_message = "A shard without replicas is one node, too."
+  }
+}
+
+run "all_zones_when_asked" {
+  command = plan
+  variables {
+    load_zones = "all"
+  }
+  assert {
+    condition     = length(local.load_subnets) == 2 && length(local.cache_subnets) == 2
+    error_message = "ElastiCache chooses the zone, and the load runs in all."
+  }
+}
+
+run "many_nodes_in_all_zones" {
+  command = plan
+  variables {
+    cache = { replicas = 1 }
+  }
+  override_data {
+    target = data.aws_subnet.this["subnet-0123456789abcdef0"]
+    values = { id = "subnet-0123456789abcdef0", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1b" }
+  }
+  override_data {
+    target = data.aws_subnet.this["subnet-0123456789abcdef1"]
+    values = { id = "subnet-0123456789abcdef1", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1a" }
+  }
+  assert {
+    condition     = join(",", output.load_zones) == "eu-central-1a,eu-central-1b" && length(local.cache_subnets) == 2
+    error_message = "Several nodes are spread over the zones, and so is the load."
+  }
+}
+
+run "the_zone_of_many_nodes" {
+  command = plan
+  variables {
+    cache      = { replicas = 1 }
+    load_zones = "cache"
+  }
+  expect_failures = [output.load_zones]
+}
+
+run "unknown_zones" {
+  command = plan
+  variables {
+    load_zones = "eu-central-1a"
+  }
+  expect_failures = [var.load_zones]
+}
+
+run "the_zone_of_an_existing_cache" {
+  command = plan
+  variables {
+    existing_cache = { endpoint = "master.orders.example", replication_group_id = "orders" }
+    load_zones     = "cache"
+  }
+  override_data {
+    target = data.aws_elasticache_replication_group.this
+    values = { member_clusters = ["orders-001"], node_type = "cache.m7g.large" }
+  }
+  override_data {
+    target = data.aws_elasticache_cluster.this
+    values = { availability_zone = "eu-central-1a" }
+  }
+  override_data {
+    target = data.aws_subnet.this["subnet-0123456789abcdef0"]
+    values = { id = "subnet-0123456789abcdef0", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1b" }
+  }
+  override_data {
+    target = data.aws_subnet.this["subnet-0123456789abcdef1"]
+    values = { id = "subnet-0123456789abcdef1", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1a" }
+  }
+  assert {
+    condition     = join(",", local.load_subnets) == "subnet-0123456789abcdef1"
+    error_message = "The load runs in the zone of the existing cache's node."
+  }
+}
+
 run "a_day_with_a_prefill" {
   command = plan
   variables {

@@ -86,14 +86,15 @@ type Node struct {
 
 // Task is the last that ECS said of a load task.
 type Task struct {
-	ID            string     `json:"id"`
-	LastStatus    string     `json:"last_status"`
-	CreatedAt     *time.Time `json:"created_at,omitempty"`
-	StartedAt     *time.Time `json:"started_at,omitempty"`
-	StoppedAt     *time.Time `json:"stopped_at,omitempty"`
-	ExitCode      *int32     `json:"exit_code,omitempty"` // of the memtier container
-	StopCode      string     `json:"stop_code,omitempty"`
-	StoppedReason string     `json:"stopped_reason,omitempty"`
+	ID               string     `json:"id"`
+	LastStatus       string     `json:"last_status"`
+	AvailabilityZone string     `json:"availability_zone,omitempty"`
+	CreatedAt        *time.Time `json:"created_at,omitempty"`
+	StartedAt        *time.Time `json:"started_at,omitempty"`
+	StoppedAt        *time.Time `json:"stopped_at,omitempty"`
+	ExitCode         *int32     `json:"exit_code,omitempty"` // of the memtier container
+	StopCode         string     `json:"stop_code,omitempty"`
+	StoppedReason    string     `json:"stopped_reason,omitempty"`
 }
 
 // Kinds of objects in a manifest.

@@ -293,7 +293,7 @@ func (r *run) tasks(ctx context.Context, known map[string]types.Task) (map[strin
 }
 
 func record(id string, t types.Task) export.Task {
-	last := export.Task{ID: id, LastStatus: aws.ToString(t.LastStatus), CreatedAt: t.CreatedAt, StartedAt: t.StartedAt, StoppedAt: t.StoppedAt,
+	last := export.Task{ID: id, LastStatus: aws.ToString(t.LastStatus), AvailabilityZone: aws.ToString(t.AvailabilityZone), CreatedAt: t.CreatedAt, StartedAt: t.StartedAt, StoppedAt: t.StoppedAt,
 		StopCode: string(t.StopCode), StoppedReason: aws.ToString(t.StoppedReason)}
 	for _, c := range t.Containers {
 		last.ExitCode = cmp.Or(last.ExitCode, c.ExitCode)

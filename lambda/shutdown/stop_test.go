@@ -87,6 +87,7 @@ func TestStop(t *testing.T) {
 	assert.Equal(t, "http://127.0.0.1:4566", m.APIEndpoint)
 	assert.Equal(t, "us-east-1", m.Region)
 	require.Len(t, m.Tasks, 2)
+	assert.Equal(t, "us-east-1b", m.Tasks[0].AvailabilityZone)
 	assert.Equal(t, "a STOPPED 0 Scaling activity", fmt.Sprintf("%s %s %d %s", m.Tasks[0].ID, m.Tasks[0].LastStatus, *m.Tasks[0].ExitCode, m.Tasks[0].StoppedReason))
 	assert.Equal(t, 1, m.Attempts)
 	assert.JSONEq(t, `{"cache":{"engine":"redis"}}`, string(m.Settings))

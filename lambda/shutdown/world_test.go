@@ -108,7 +108,7 @@ func newWorld() *world {
 		},
 	}
 	for i, id := range []string{"a", "b"} {
-		w.tasks = append(w.tasks, ecstypes.Task{TaskArn: aws.String("arn:aws:ecs:us-east-1:123456789012:task/perf/" + id), Group: aws.String("service:perf-load"),
+		w.tasks = append(w.tasks, ecstypes.Task{TaskArn: aws.String("arn:aws:ecs:us-east-1:123456789012:task/perf/" + id), AvailabilityZone: aws.String("us-east-1b"), Group: aws.String("service:perf-load"),
 			CreatedAt: aws.Time(at("2026-11-23T03:19:00Z")), StartedAt: aws.Time(at("2026-11-23T03:20:30Z").Add(time.Duration(i) * time.Second)),
 			StoppedAt: aws.Time(at("2026-11-23T04:21:09Z").Add(time.Duration(i) * time.Second)), StopCode: ecstypes.TaskStopCodeServiceSchedulerInitiated,
 			StoppedReason: aws.String("Scaling activity"), Containers: []ecstypes.Container{{Name: aws.String("memtier"), ExitCode: aws.Int32(0)}}})
