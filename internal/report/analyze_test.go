@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
 func TestVerdicts(t *testing.T) {
@@ -305,6 +307,42 @@ func TestCost(t *testing.T) {
 	require.Contains(t, strings.Join(r.Cost.Missing, "\n"), "price of cache.m7g.large, valkey in eu-west-1")
 	_, lacks := r.Lacks("cost")
 	require.True(t, lacks)
+}
+
+// What crosses zones is billed on the tasks' side: here one of two tasks is in another zone than both nodes.
+func TestCostBetweenZones(t *testing.T) {
+	analyze := func(change func(*export.Manifest)) *Results {
+		run := plain().run()
+		run.Manifest.Tasks[0].AvailabilityZone, run.Manifest.Tasks[1].AvailabilityZone = "us-east-1b", "us-east-1c"
+		change(run.Manifest)
+		r, err := Analyze(context.Background(), run)
+		require.NoError(t, err)
+		valid(t, r)
+		return r
+	}
+	r := analyze(func(*export.Manifest) {})
+	require.Equal(t, []string{"us-east-1b"}, r.Configuration.NodeZones)
+	require.Equal(t, []string{"us-east-1b", "us-east-1c"}, r.Configuration.TaskZones)
+	require.Equal(t, "us-east-1c", r.Tasks[1].AvailabilityZone)
+	last := func(r *Results) CostItem { return r.Cost.Items[len(r.Cost.Items)-1] }
+	const all = 2 * 20 * 60 * 10_000 * 300 / 1e9 // GB: two tasks, 20 minutes, 10,000 ops/s of 300 bytes
+	require.Equal(t, "Transfer between zones", last(r).Name)
+	require.InEpsilon(t, all/2, *last(r).Quantity, 0.01)
+	require.InEpsilon(t, 0.01*all/2, *last(r).USD, 0.01)
+	require.NotNil(t, r.Cost.TotalUSD)
+
+	apart := analyze(func(m *export.Manifest) { m.Membership.Nodes[1].AvailabilityZone = "us-east-1a" })
+	require.InEpsilon(t, all*3/4, *last(apart).Quantity, 0.01, "three of four pairs")
+	replica := analyze(func(m *export.Manifest) {
+		m.Membership.Nodes[1].AvailabilityZone, m.Membership.Nodes[1].Role = "us-east-1a", "replica"
+	})
+	require.InEpsilon(t, all/2, *last(replica).Quantity, 0.01, "the load goes to the primary only")
+	unknown := analyze(func(m *export.Manifest) { m.Tasks[1].AvailabilityZone = "" })
+	require.Contains(t, strings.Join(unknown.Cost.NotIncluded, "\n"), "data transfer between Availability Zones: the zones of the tasks are not known")
+
+	together := analyze(func(m *export.Manifest) { m.Tasks[1].AvailabilityZone = "us-east-1b" })
+	require.Zero(t, *last(together).Quantity)
+	require.Equal(t, []Difference{{"zones of the tasks", []string{"us-east-1b, us-east-1c", "us-east-1b"}}}, Compare([]*Results{r, together}).Differences)
 }
 
 // Nodes are billed from their creation to their end, as the manifest has them, and begun hours whole; what it lacks is said.

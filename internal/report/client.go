@@ -342,11 +342,11 @@ func (l *load) tasks(r *Results, m *manifest) {
 			begin = k.first
 		}
 	}
-	seen := map[string]bool{}
+	seen, zones := map[string]bool{}, m.zones()
 	for _, k := range l.order {
 		t := k.task
 		seen[shortID(t.ID)] = true
-		out := TaskResult{ID: t.ID, State: k.state(), Generator: t.Generator, Started: instant(t.Started), FirstOps: instant(k.first), LastOps: instant(k.last),
+		out := TaskResult{ID: t.ID, AvailabilityZone: zones[shortID(t.ID)], State: k.state(), Generator: t.Generator, Started: instant(t.Started), FirstOps: instant(k.first), LastOps: instant(k.last),
 			Finished: instant(t.Finished), Operations: k.operations, Percentiles: []Percentile{}}
 		if out.State != "ok" {
 			out.Trouble = t.Trouble()
@@ -384,7 +384,7 @@ func (l *load) tasks(r *Results, m *manifest) {
 	}
 	for _, t := range m.tasks() {
 		if !seen[shortID(t.ID)] {
-			r.Tasks = append(r.Tasks, TaskResult{ID: t.ID, State: "silent", Trouble: "the log has no line of it; ECS says: " + first(t.StoppedReason, t.StopCode, t.LastStatus),
+			r.Tasks = append(r.Tasks, TaskResult{ID: t.ID, AvailabilityZone: t.AvailabilityZone, State: "silent", Trouble: "the log has no line of it; ECS says: " + first(t.StoppedReason, t.StopCode, t.LastStatus),
 				Started: t.StartedAt, Finished: t.StoppedAt, Percentiles: []Percentile{}})
 		}
 	}

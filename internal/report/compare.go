@@ -87,6 +87,8 @@ var compared = []setting{
 		return fmt.Sprint(*c.TLS)
 	}, ""},
 	{"region", func(c *Configuration) string { return c.Region }, ""},
+	{"zones of the nodes", func(c *Configuration) string { return strings.Join(c.NodeZones, ", ") }, ""},
+	{"zones of the tasks", func(c *Configuration) string { return strings.Join(c.TaskZones, ", ") }, ""},
 	{"task size", func(c *Configuration) string {
 		return fmt.Sprintf("%d CPU units, %d MiB, %s", c.TaskCPUUnits, c.TaskMemoryMiB, c.Architecture)
 	}, ""},

@@ -13,7 +13,7 @@ func (a *analysis) cost() {
 	c := &a.Cost
 	conf := a.Configuration
 	c.Region, c.SuccessfulOperations = conf.Region, a.Client.SuccessfulOperations
-	c.NotIncluded = []string{"CloudWatch (metrics read, logs, dashboard, alarms, Container Insights)", "data transfer between Availability Zones, NAT and endpoints", "S3, Lambda, EventBridge, SNS and SQS", "discounts, reserved nodes and Savings Plans"}
+	c.NotIncluded = []string{"CloudWatch (metrics read, logs, dashboard, alarms, Container Insights)", "traffic through NAT and endpoints", "S3, Lambda, EventBridge, SNS and SQS", "discounts, reserved nodes and Savings Plans"}
 	ref := facts()
 	hourly, all := 0.0, true
 	item := func(name, unit, how, source string, quantity, price *float64) {
@@ -61,6 +61,12 @@ func (a *analysis) cost() {
 	}
 	item("Fargate vCPU, "+first(conf.Architecture, "unknown architecture"), "vCPU-hours", how, ref.tasks.String(), of(conf.TaskCPUUnits, 1024), price(prices[0], priced))
 	item("Fargate memory, "+first(conf.Architecture, "unknown architecture"), "GB-hours", how, ref.tasks.String(), of(conf.TaskMemoryMiB, 1024), price(prices[1], priced))
+
+	if crossed, how := a.betweenZones(); crossed != nil {
+		item("Transfer between zones", "GB", how, zonePrice, crossed, known(0.01))
+	} else {
+		c.NotIncluded = append(c.NotIncluded, "data transfer between Availability Zones: "+how)
+	}
 
 	if all {
 		sum := 0.0

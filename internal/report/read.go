@@ -101,6 +101,7 @@ type analysis struct {
 	known bool // kind is
 
 	maxECPU float64 // a second, of a serverless cache; 0: none was set
+	reads   string  // settings.load.read_from: primary or replicas
 }
 
 func analyze(m *manifest, s *samples, l *load) *Results {
@@ -214,6 +215,15 @@ func (m *manifest) stopped(id string) string {
 	return ""
 }
 
+// zones are the tasks' Availability Zones by short id.
+func (m *manifest) zones() map[string]string {
+	zones := map[string]string{}
+	for _, t := range m.tasks() {
+		zones[shortID(t.ID)] = t.AvailabilityZone
+	}
+	return zones
+}
+
 func (m *manifest) node(id string) (export.Node, bool) {
 	if m == nil || m.Membership == nil {
 		return export.Node{}, false
@@ -289,12 +299,13 @@ type settings struct {
 		RateLimit    *float64 `json:"rate_limit"`
 		ExtraArgs    []string `json:"extra_args"`
 		Image        string
+		ReadFrom     string `json:"read_from"`
 	}
 }
 
 func (a *analysis) configure() {
 	c := &a.Configuration
-	c.ExtraArgs = []string{}
+	c.ExtraArgs, c.NodeZones, c.TaskZones = []string{}, []string{}, []string{}
 	if a.m != nil {
 		var s settings
 		if len(a.m.Settings) > 0 {
@@ -310,7 +321,7 @@ func (a *analysis) configure() {
 		if w.ExtraArgs != nil {
 			c.ExtraArgs = w.ExtraArgs
 		}
-		c.Region = a.m.Region
+		c.Region, a.reads = a.m.Region, w.ReadFrom
 		if s.Cache.Serverless != nil {
 			a.maxECPU = s.Cache.Serverless.MaxECPU
 		}
@@ -326,7 +337,9 @@ func (a *analysis) configure() {
 				}
 			}
 			c.Shards = len(shards)
+			c.NodeZones = zonesOf(g.Nodes, func(n export.Node) string { return n.AvailabilityZone })
 		}
+		c.TaskZones = zonesOf(a.m.Tasks, func(t export.Task) string { return t.AvailabilityZone })
 	}
 	if a.s != nil {
 		c.ServerlessCache = cmp.Or(c.ServerlessCache, a.s.serverless)
@@ -344,6 +357,18 @@ func (a *analysis) configure() {
 			a.warn("the tasks did not all run the same generator")
 		}
 	}
+}
+
+// zonesOf are the zones that are known of what has one, sorted, each once.
+func zonesOf[T any](all []T, of func(T) string) []string {
+	zones := []string{}
+	for _, one := range all {
+		if z := of(one); z != "" && !slices.Contains(zones, z) {
+			zones = append(zones, z)
+		}
+	}
+	slices.Sort(zones)
+	return zones
 }
 
 // figure adds a headline figure. how says how it was made; absent, why it is not there.

@@ -165,20 +165,21 @@ type Percentile struct {
 
 // TaskResult is one task of the load.
 type TaskResult struct {
-	ID           string       `json:"id"`
-	State        string       `json:"state"`   // ok, invalid, failed, died (it began and did not finish) or silent (ECS knows it, the log does not)
-	Trouble      string       `json:"trouble"` // why it is not ok
-	Generator    string       `json:"generator"`
-	Started      *time.Time   `json:"started"`
-	FirstOps     *time.Time   `json:"first_ops"` // first progress record
-	LastOps      *time.Time   `json:"last_ops"`  // last progress record
-	Finished     *time.Time   `json:"finished"`
-	LateSeconds  *float64     `json:"late_seconds"` // after the first task's first operations
-	Operations   int64        `json:"operations"`
-	OpsPerSecond *float64     `json:"ops_per_second"` // mean over the steady window, else over all of its own load
-	BytesPerSec  *float64     `json:"bytes_per_second"`
-	Percentiles  []Percentile `json:"percentiles"` // of its own histogram, all of its load; empty without one
-	Throughput   *Series      `json:"throughput"`  // ops/s
+	ID               string       `json:"id"`
+	AvailabilityZone string       `json:"availability_zone"` // "" when the manifest does not say it
+	State            string       `json:"state"`             // ok, invalid, failed, died (it began and did not finish) or silent (ECS knows it, the log does not)
+	Trouble          string       `json:"trouble"`           // why it is not ok
+	Generator        string       `json:"generator"`
+	Started          *time.Time   `json:"started"`
+	FirstOps         *time.Time   `json:"first_ops"` // first progress record
+	LastOps          *time.Time   `json:"last_ops"`  // last progress record
+	Finished         *time.Time   `json:"finished"`
+	LateSeconds      *float64     `json:"late_seconds"` // after the first task's first operations
+	Operations       int64        `json:"operations"`
+	OpsPerSecond     *float64     `json:"ops_per_second"` // mean over the steady window, else over all of its own load
+	BytesPerSec      *float64     `json:"bytes_per_second"`
+	Percentiles      []Percentile `json:"percentiles"` // of its own histogram, all of its load; empty without one
+	Throughput       *Series      `json:"throughput"`  // ops/s
 }
 
 // NodeResult is one cache node. Figures are over the steady window.
@@ -354,7 +355,7 @@ type Cost struct {
 type CostItem struct {
 	Name     string   `json:"name"`
 	Quantity *float64 `json:"quantity"`
-	Unit     string   `json:"unit"`      // node-hours, vCPU-hours, GB-hours or million ECPUs
+	Unit     string   `json:"unit"`      // node-hours, vCPU-hours, GB-hours, GB or million ECPUs
 	PriceUSD *float64 `json:"price_usd"` // of one Unit
 	USD      *float64 `json:"usd"`
 	Source   string   `json:"source"` // of the price, with its date
@@ -373,7 +374,9 @@ type Configuration struct {
 	ClusterMode        bool            `json:"cluster_mode"`
 	TLS                *bool           `json:"tls"`
 	Region             string          `json:"region"`
-	Tasks              int             `json:"tasks"` // asked for, else seen
+	NodeZones          []string        `json:"node_zones"` // Availability Zones of the nodes, sorted
+	TaskZones          []string        `json:"task_zones"` // Availability Zones of the tasks, sorted
+	Tasks              int             `json:"tasks"`      // asked for, else seen
 	TaskCPUUnits       int             `json:"task_cpu_units"`
 	TaskMemoryMiB      int             `json:"task_memory_mib"`
 	Architecture       string          `json:"architecture"`

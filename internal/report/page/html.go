@@ -246,6 +246,18 @@ func percentile(of []report.Percentile, percent float64) string {
 	return unknown
 }
 
+// zones says where nodes and tasks were.
+func zones(c *report.Configuration) string {
+	var parts []string
+	if len(c.NodeZones) > 0 {
+		parts = append(parts, "nodes in "+and(c.NodeZones))
+	}
+	if len(c.TaskZones) > 0 {
+		parts = append(parts, "tasks in "+and(c.TaskZones))
+	}
+	return strings.Join(parts, ", ")
+}
+
 func configuration(c *report.Configuration) []row {
 	var rows []row
 	add := func(name, value string) {
@@ -265,6 +277,7 @@ func configuration(c *report.Configuration) []row {
 		add("TLS", map[bool]string{true: "yes", false: "no"}[*c.TLS])
 	}
 	add("region", c.Region)
+	add("zones", zones(c))
 	add("generator", c.Generator)
 	if c.DifferentGenerator {
 		add("", "tasks ran different generators")

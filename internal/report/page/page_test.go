@@ -320,3 +320,11 @@ func TestCompare(t *testing.T) {
 	narrow(t, text.String())
 	golden(t, "compare.txt", text.String())
 }
+
+func TestZonesAreSaid(t *testing.T) {
+	r := &report.Results{Configuration: report.Configuration{NodeZones: []string{"us-east-1b"}, TaskZones: []string{"us-east-1a", "us-east-1b"}}}
+	var b strings.Builder
+	require.NoError(t, Text(&b, r))
+	require.Contains(t, b.String(), "  zones             nodes in us-east-1b, tasks in us-east-1a and us-east-1b\n")
+	require.Contains(t, configuration(&r.Configuration), row{"zones", "nodes in us-east-1b, tasks in us-east-1a and us-east-1b"})
+}

@@ -95,6 +95,9 @@ func Text(w io.Writer, r *report.Results) error {
 	for _, l := range wrap(r.Verdict.Sentence, columns-2) {
 		t.line("  %s", l)
 	}
+	if z := zones(&r.Configuration); z != "" {
+		t.row("zones", z)
+	}
 	t.headline(r)
 	t.timeline(r)
 	t.limits(r)
