@@ -48,6 +48,7 @@ var creations = []creation{
 	{resource: "module.load.aws_cloudwatch_log_group.load", action: "logs.PutRetentionPolicy", holds: "NAME/load"},
 	{resource: "module.load.aws_security_group.this", action: "ec2.CreateSecurityGroup", holds: "GroupName=NAME-load"},
 	{resource: "module.load.aws_vpc_security_group_egress_rule.https", action: "ec2.AuthorizeSecurityGroupEgress", holds: "ToPort=443"},
+	{resource: "module.load.aws_vpc_security_group_egress_rule.dns", action: "ec2.AuthorizeSecurityGroupEgress", holds: "ToPort=53"},
 	{resource: "module.load.aws_vpc_security_group_egress_rule.cache", action: "ec2.AuthorizeSecurityGroupEgress", holds: "ToPort=6379"},
 	{resource: "module.load.aws_iam_role.execution", action: "iam.CreateRole", holds: "RoleName=NAME-load-execution"},
 	{resource: "module.load.aws_iam_role_policy.execution", action: "iam.PutRolePolicy", holds: "RoleName=NAME-load-execution"},

@@ -47,6 +47,7 @@ func TestJourney(t *testing.T) {
 	require.NotEqual(t, first, second, "the next apply is a new run")
 	m := s.hasEnded(t, second, 2)
 	for _, task := range m.Tasks {
+		require.Equal(t, m.Membership.Nodes[0].AvailabilityZone, task.AvailabilityZone, "one node, and its load in its zone")
 		require.GreaterOrEqual(t, task.StoppedAt.Sub(*task.StartedAt), time.Minute, "the stop came before its time")
 	}
 	require.Equal(t, exported, s.objects(t, first), "the first run's exports stay as they were")

@@ -83,6 +83,7 @@ resource "aws_ecs_service" "this" {
   depends_on = [
     aws_iam_role_policy.execution,
     aws_vpc_security_group_egress_rule.cache,
+    aws_vpc_security_group_egress_rule.dns,
     aws_vpc_security_group_egress_rule.https,
   ]
 }

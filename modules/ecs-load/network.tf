@@ -25,3 +25,18 @@ resource "aws_vpc_security_group_egress_rule" "https" {
   to_port           = 443
   tags              = var.tags
 }
+
+# The VPC's own resolver is reached whatever a group says. But a DHCP option set may name other servers, in the VPC or beyond it, by addresses that
+# nobody here knows. An answer that does not fit a datagram, as that of a name with many addresses, comes by TCP.
+# https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html
+resource "aws_vpc_security_group_egress_rule" "dns" {
+  for_each = toset(["udp", "tcp"])
+
+  security_group_id = aws_security_group.this.id
+  cidr_ipv4         = "0.0.0.0/0"
+  description       = "To the DNS servers that the DHCP options name"
+  ip_protocol       = each.value
+  from_port         = 53
+  to_port           = 53
+  tags              = var.tags
+}

@@ -14,6 +14,7 @@ output "base" {
   depends_on = [
     aws_cloudwatch_log_group.load,
     aws_iam_role_policy.execution,
+    aws_vpc_security_group_egress_rule.dns,
     aws_vpc_security_group_egress_rule.https,
   ]
 }

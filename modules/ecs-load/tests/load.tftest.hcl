@@ -49,6 +49,10 @@ run "defaults" {
     error_message = "The tasks may go to the cache's group."
   }
   assert {
+    condition     = alltrue([for p, r in aws_vpc_security_group_egress_rule.dns : r.ip_protocol == p && r.from_port == 53 && r.to_port == 53 && r.cidr_ipv4 == "0.0.0.0/0"]) && length(aws_vpc_security_group_egress_rule.dns) == 2
+    error_message = "The tasks may ask whatever DNS servers the VPC names, by UDP and TCP."
+  }
+  assert {
     condition = { for s in local.execution_statements : s.Sid => s.Resource } == {
       WriteLoadLog = "arn:aws:logs:eu-central-1:123456789012:log-group:/elasticache-perf/orders/load:*"
     }
