@@ -25,11 +25,12 @@ type Inputs struct {
 	Architecture string   `json:"lambda_architecture"` // arm64 or x86_64
 	Auth         bool     `json:"auth_token"`          // whether there is one: the token itself stays where it is
 	Load         struct {
-		TaskCount      int    `json:"task_count"`
-		CPU            int    `json:"cpu"`    // units of 1/1024 vCPU
-		Memory         int    `json:"memory"` // MiB
-		Image          string `json:"image"`
-		AssignPublicIP bool   `json:"assign_public_ip"`
+		TaskCount        int    `json:"task_count"`
+		CPU              int    `json:"cpu"`    // units of 1/1024 vCPU
+		Memory           int    `json:"memory"` // MiB
+		Image            string `json:"image"`
+		ImageCredentials string `json:"image_credentials_arn"` // "": none
+		AssignPublicIP   bool   `json:"assign_public_ip"`
 	} `json:"load"`
 	Cache struct {
 		Engine        string    `json:"engine"`

@@ -93,6 +93,9 @@ func (p *Project) validate(ctx context.Context, in *Inputs, problems []string) e
 	if len(problems) > 0 {
 		return &InvalidError{problems}
 	}
+	if warning := pullWarning(in); warning != "" {
+		p.say("%s", warning)
+	}
 	p.say("validated: account %s, Region %s, bucket %s, %d subnet(s) of %s, %d x %g vCPU", aws.ToString(who.Account), cfg.Region, in.Bucket,
 		len(in.Subnets), in.VPC, in.Load.TaskCount, float64(in.Load.CPU)/1024)
 	return nil

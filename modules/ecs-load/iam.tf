@@ -28,6 +28,13 @@ locals {
       Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
       Resource = "arn:${local.partition}:ecr:${ecr.region}:${ecr.account}:repository/${ecr.repository}"
     }],
+    # Where the repository is a pull-through cache, the first pull makes it and brings the image: https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html
+    [for ecr in local.ecr == null ? [] : [local.ecr] : {
+      Sid      = "FillPullThroughCache"
+      Effect   = "Allow"
+      Action   = ["ecr:BatchImportUpstreamImage", "ecr:CreateRepository"]
+      Resource = "arn:${local.partition}:ecr:${ecr.region}:${ecr.account}:repository/${ecr.repository}"
+    }],
     [for _ in local.ecr == null ? [] : [1] : {
       Sid      = "LogInToRegistry"
       Effect   = "Allow"

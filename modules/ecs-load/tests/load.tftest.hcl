@@ -125,6 +125,7 @@ run "everything" {
       ReadAuthToken        = "arn:aws:ssm:eu-central-1:123456789012:parameter/elasticache-perf/orders/auth-token"
       ReadImageCredentials = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:docker-hub-AbCdEf"
       PullImage            = "arn:aws:ecr:us-west-2:210987654321:repository/perf/memtier_benchmark"
+      FillPullThroughCache = "arn:aws:ecr:us-west-2:210987654321:repository/perf/memtier_benchmark"
       LogInToRegistry      = "*"
     }
     error_message = "Each option adds its own permission."

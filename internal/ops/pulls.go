@@ -1,0 +1,38 @@
+package ops
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Docker Hub counts pulls without a login by address, IPv4 or IPv6 /64: https://docs.docker.com/docker-hub/usage/pulls/. What the page says has
+// changed between 100 in six hours and 10 an hour; the image's own answer (ratelimit-limit) has been 100;w=21600.
+const anonymousPulls = 100
+
+// pullWarning says when few starts of the load reach Docker Hub's limit, "" when they do not. Every Fargate task pulls, for Fargate keeps no
+// images: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html. Behind a NAT gateway all tasks have one address;
+// with a public address each has its own.
+func pullWarning(in *Inputs) string {
+	tasks := in.Load.TaskCount
+	if !fromDockerHub(in.Load.Image) || in.Load.ImageCredentials != "" || in.Load.AssignPublicIP || tasks <= anonymousPulls/10 {
+		return ""
+	}
+	first := "by the first start"
+	if starts := anonymousPulls / tasks; starts == 1 {
+		first = "after one start in that time"
+	} else if starts > 1 {
+		first = fmt.Sprintf("after %d starts in that time", starts)
+	}
+	return fmt.Sprintf("warning: each of the %d tasks pulls %s from Docker Hub without a login, and Docker Hub allows %d of these pulls in 6 hours to one address, such as a NAT gateway's: "+
+		"the limit is reached %s, sooner where others share the address, and then tasks do not start. Take the image from ECR, also by a pull-through cache (load.image), "+
+		"or log in (load.image_credentials_arn)", tasks, in.Load.Image, anonymousPulls, first)
+}
+
+// fromDockerHub: an image without a registry's host in front is Docker Hub's. https://pkg.go.dev/github.com/distribution/reference
+func fromDockerHub(image string) bool {
+	host, _, path := strings.Cut(image, "/")
+	if !path || !strings.ContainsAny(host, ".:") && host != "localhost" {
+		return true
+	}
+	return host == "docker.io" || host == "index.docker.io" || host == "registry-1.docker.io"
+}
