@@ -53,6 +53,7 @@ type container struct {
 	RepositoryCredentials     *struct{ CredentialsParameter string }
 	LinuxParameters           *struct{ InitProcessEnabled *bool }
 	VersionConsistency        *string
+	HealthCheck               *healthCheck
 }
 
 type platform struct{ CpuArchitecture, OperatingSystemFamily *string }
@@ -129,6 +130,9 @@ func (c *container) fill() {
 		ports = append(ports, p)
 	}
 	c.PortMappings = ports
+	if c.HealthCheck != nil {
+		c.HealthCheck.fill()
+	}
 	if len(c.Secrets) == 0 {
 		c.Secrets = nil
 	}

@@ -95,13 +95,14 @@ func (s *Service) start(t *task) {
 		return
 	}
 	s.to(t, "RUNNING", func() {
-		t.started, t.ran = s.now(), true
-		if d := t.deployment; d != nil {
-			d.failed, d.backoff = 0, 0
-		}
+		t.started = s.now()
+		t.proven()
 	})
 	for _, c := range t.containers { // from here on, as the end of one may end the task
 		s.wg.Go(func() { s.watch(t, c) })
+		if c.HealthCheck != nil {
+			s.wg.Go(func() { s.check(t, c) })
+		}
 	}
 }
 
@@ -218,7 +219,7 @@ func (s *Service) exec(t *task, c *running, env []string) error {
 	}()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.process, c.ended, c.status = p, ended, "RUNNING"
+	c.process, c.ended, c.status, c.env = p, ended, "RUNNING", env
 	return nil
 }
 

@@ -84,7 +84,7 @@ func (s *Service) schedule(v *service) {
 	})
 	ready := 0
 	for _, t := range current {
-		if t.lastStatus == "RUNNING" {
+		if t.lastStatus == "RUNNING" && t.passes() {
 			ready++
 		}
 	}
@@ -148,7 +148,7 @@ func (s *Service) wake(v *service, after time.Duration) {
 	})
 }
 
-// failed counts a task that never ran: the next try waits longer, and the circuit breaker may open.
+// failed counts a task that never ran, or ended before its health check passed: the next try waits longer, and the circuit breaker may open.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
 func (s *Service) failed(v *service, d *deployment) {
 	d.failed++

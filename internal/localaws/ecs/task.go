@@ -40,6 +40,8 @@ type running struct {
 	process            *proc.Process
 	ended              chan struct{} // closed when the process is gone and its output delivered
 	cpu                time.Duration // at the last measurement
+	health             string        // by its health check: UNKNOWN, HEALTHY or UNHEALTHY
+	env                []string      // what its process has, and its health check as well
 }
 
 func (t *task) pending() bool {
@@ -121,7 +123,7 @@ func (s *Service) launch(t *task, nth int) {
 	}
 	for i := range t.definition.ContainerDefinitions {
 		c := &t.definition.ContainerDefinitions[i]
-		t.containers = append(t.containers, &running{container: c, id: fmt.Sprintf("%s-%010d", t.id, rand.Int64N(1e10)), status: "PENDING"})
+		t.containers = append(t.containers, &running{container: c, id: fmt.Sprintf("%s-%010d", t.id, rand.Int64N(1e10)), status: "PENDING", health: "UNKNOWN"})
 	}
 	s.tasks = append(slices.DeleteFunc(s.tasks, func(o *task) bool { // stopped tasks are visible for an hour
 		return o.lastStatus == "STOPPED" && s.now().Sub(o.stopped) > time.Hour
@@ -179,7 +181,7 @@ func (s *Service) describeTask(t *task, tags bool) taskOut {
 	d := t.definition
 	o := taskOut{TaskArn: t.arn, TaskDefinitionArn: d.TaskDefinitionArn, ClusterArn: t.cluster.arn, DesiredStatus: t.desiredStatus, LastStatus: t.lastStatus,
 		LaunchType: "FARGATE", PlatformVersion: platformVersion, PlatformFamily: "Linux", Cpu: d.Cpu, Memory: d.Memory, AvailabilityZone: t.zone, Group: t.group,
-		StartedBy: t.startedBy, StopCode: t.stopCode, StoppedReason: t.stoppedReason, Connectivity: "CONNECTED", HealthStatus: "UNKNOWN",
+		StartedBy: t.startedBy, StopCode: t.stopCode, StoppedReason: t.stoppedReason, Connectivity: "CONNECTED", HealthStatus: t.health(),
 		ConnectivityAt: wire.At(t.created), CreatedAt: wire.At(t.created), PullStartedAt: wire.At(t.pullStarted), PullStoppedAt: wire.At(t.pullStopped),
 		StartedAt: wire.At(t.started), StoppingAt: wire.At(t.stoppingAt), ExecutionStoppedAt: wire.At(t.executionStopped), StoppedAt: wire.At(t.stopped),
 		EphemeralStorage: or(d.EphemeralStorage, storage{20}), Overrides: overrides{InferenceAcceleratorOverrides: []struct{}{}},
@@ -202,7 +204,7 @@ func (s *Service) describeTask(t *task, tags bool) taskOut {
 	for _, c := range t.containers {
 		o.Overrides.ContainerOverrides = append(o.Overrides.ContainerOverrides, struct{ Name string }{c.Name})
 		x := containerOut{ContainerArn: s.acct.ARN("ecs", "container/"+t.cluster.name+"/"+t.id+"/"+c.Name), TaskArn: t.arn, Name: c.Name, Image: c.Image,
-			LastStatus: c.status, HealthStatus: "UNKNOWN", Cpu: fmt.Sprint(c.Cpu), RuntimeId: c.id, Reason: c.reason, ExitCode: c.exit,
+			LastStatus: c.status, HealthStatus: c.health, Cpu: fmt.Sprint(c.Cpu), RuntimeId: c.id, Reason: c.reason, ExitCode: c.exit,
 			NetworkBindings: []struct{}{}, NetworkInterfaces: []networkInterface{{t.attachment, t.address}}}
 		if c.Memory != nil {
 			x.Memory = fmt.Sprint(*c.Memory)

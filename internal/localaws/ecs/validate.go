@@ -158,6 +158,11 @@ func (c *container) check(execution bool, memory int) error {
 			return wrong("The %s on Fargate must be between 2 and 120 seconds.", what)
 		}
 	}
+	if c.HealthCheck != nil {
+		if reason := c.HealthCheck.wrong(); reason != "" {
+			return wrong("%s", reason)
+		}
+	}
 	for _, p := range c.PortMappings {
 		switch {
 		case p.ContainerPort == nil || *p.ContainerPort < 1 || *p.ContainerPort > 65535:
