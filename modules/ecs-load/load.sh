@@ -69,6 +69,7 @@ while [ -z "$stopping" ]; do # the same connection and log-in, real commands, bu
 done
 told() { [ -z "$stopping" ] || fail "told to stop before the load on $server:$port began; nothing to do"; }
 told
+: >"$dir/ready" # for the health check
 echo "load: ready"
 
 # tr makes a log event of each progress record (they end in \r). The shell hands lines on at once, where awk and sed hold them,

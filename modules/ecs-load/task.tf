@@ -87,6 +87,17 @@ resource "aws_ecs_task_definition" "this" {
       environment = [for k, v in local.environment : { name = k, value = v }]
       stopTimeout = 120 # the most that Fargate gives; the final table needs a second or two
 
+      # Healthy is a task that has reached the cache and logged in; its prefill may take as long as it likes. The wrapper gives up itself, after 3 tries of
+      # 10 s, and that is within the start period. A busy task may take long to answer, and must not be stopped for it: hence 10 times 30 s.
+      # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/healthcheck.html
+      healthCheck = {
+        command     = ["CMD-SHELL", "ls \"$${TMPDIR:-/tmp}\"/*/ready"]
+        interval    = 5
+        timeout     = 30
+        retries     = 10
+        startPeriod = 60
+      }
+
       logConfiguration = {
         logDriver = "awslogs"
         options = {

@@ -74,6 +74,10 @@ run "task" {
     error_message = "The wrapper is the entry point and has 120 seconds to stop."
   }
   assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].healthCheck == { command = ["CMD-SHELL", "ls \"$${TMPDIR:-/tmp}\"/*/ready"], interval = 5, timeout = 30, retries = 10, startPeriod = 60 }
+    error_message = "A task is healthy when its wrapper is ready."
+  }
+  assert {
     condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].logConfiguration.options.mode == "blocking" && jsondecode(aws_ecs_task_definition.this.container_definitions)[0].logConfiguration.options.awslogs-region == "eu-central-1"
     error_message = "No line is lost, and the Region is the provider's."
   }
