@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 )
 
 // Build makes the Lambda's zip for the stack's architecture: arm64, or the one that ARCH or lambda_architecture says.
@@ -57,7 +59,7 @@ func (p *Project) build(ctx context.Context, architecture string) error {
 	c := p.command(ctx, "go", lambdaArgs(binary)...)
 	c.Env = lambdaEnv(p.Env, goarch[architecture])
 	building := p.step("building the Lambda for %s", architecture)
-	err = runChild(c, time.Minute)
+	err = proc.Run(c, time.Minute)
 	building.end()
 	if err != nil {
 		return fmt.Errorf("compile the Lambda for %s: %w", architecture, err)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 )
 
 // Check runs gofmt, go vet, terraform fmt, terraform validate, terraform-docs and tflint over the whole tree; all findings are reported together.
@@ -51,7 +53,7 @@ func (p *Project) gofmt(ctx context.Context) error {
 	c := p.command(ctx, "gofmt", append([]string{"-l"}, p.existing(goFolders)...)...)
 	var out bytes.Buffer
 	c.Stdout = &out
-	if err := runChild(c, time.Minute); err != nil {
+	if err := proc.Run(c, time.Minute); err != nil {
 		return fmt.Errorf("gofmt: %w", err)
 	}
 	if files := strings.Fields(out.String()); len(files) > 0 {
@@ -62,7 +64,7 @@ func (p *Project) gofmt(ctx context.Context) error {
 
 func (p *Project) goVet(ctx context.Context) error {
 	for _, args := range [][]string{{"vet", "./..."}, {"vet", "-tags=mage", "."}} {
-		if err := runChild(p.command(ctx, "go", args...), time.Minute); err != nil {
+		if err := proc.Run(p.command(ctx, "go", args...), time.Minute); err != nil {
 			return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
 		}
 	}

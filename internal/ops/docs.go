@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 )
 
 // TestDocs holds each module's README against what terraform-docs writes, and the stack, the modules and the examples against tflint's bundled
@@ -55,7 +57,7 @@ func (p *Project) quietly(ctx context.Context, program string, args ...string) e
 	c := p.command(ctx, program, args...)
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
-	err := runChild(c, time.Minute)
+	err := proc.Run(c, time.Minute)
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 )
 
 // flakes is what repeated runs of tests came to.
@@ -93,7 +95,7 @@ func (p *Project) repeat(ctx context.Context, found *flakes, what string, args .
 			}
 		}
 	})
-	err := runChild(c, 2*time.Minute)
+	err := proc.Run(c, 2*time.Minute)
 	_ = to.Close()
 	reading.Wait()
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
@@ -69,7 +70,7 @@ func LocalRun(ctx context.Context, p *Project) (err error) {
 	if err == nil {
 		m, err = inside.waitRun(ctx, d)
 	}
-	if errors.Is(context.Cause(ctx), errInterrupted) {
+	if errors.Is(context.Cause(ctx), proc.ErrInterrupted) {
 		p.say("interrupted: the embedded AWS ends, and everything in it")
 		return err
 	}

@@ -1,8 +1,5 @@
 // Package ops is what the targets of the magefile do. A target calls Run with one command; a command does its work with Terraform, the AWS SDK
 // and child processes, prints what a person wants to know, and gives an error that says what to do next.
-//
-// Interrupts: the first Ctrl-C (or SIGTERM, or the end of the process that started mage) ends the command's context. Terraform then gets exactly
-// one SIGINT, because a second one makes it quit without saving its state, and is waited for.
 package ops
 
 import (
@@ -11,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -19,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"golang.org/x/term"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 )
 
@@ -50,7 +49,7 @@ type Project struct {
 
 // Run runs a command in the project of the working directory. The command's context ends on an interrupt.
 func Run(command Command) error {
-	ctx, stop := interruptible(os.Stderr)
+	ctx, stop := proc.Interruptible(os.Stderr)
 	defer stop()
 	p, err := open()
 	if err != nil {
@@ -164,4 +163,11 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	}
+}
+
+// command is a child of the project: its directory and its environment.
+func (p *Project) command(ctx context.Context, name string, args ...string) *exec.Cmd {
+	c := exec.CommandContext(ctx, name, args...)
+	c.Dir, c.Env, c.Stdout, c.Stderr = p.Root, p.Env, p.Out, p.Out
+	return c
 }

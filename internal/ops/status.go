@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
@@ -46,7 +47,7 @@ func Watch(ctx context.Context, p *Project) error {
 		}
 		v, err = s.view(ctx)
 	}
-	if errors.Is(err, errInterrupted) {
+	if errors.Is(err, proc.ErrInterrupted) {
 		return nil // who watches may go; the run goes on
 	}
 	return err

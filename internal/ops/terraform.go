@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 )
 
 // ErrNoTerraform means that neither Terraform nor OpenTofu is on PATH.
@@ -143,7 +145,7 @@ func (t *Terraform) run(ctx context.Context, capture io.Writer, args ...string) 
 	if capture != nil {
 		c.Stdout, c.Stderr = capture, &problems
 	}
-	err := runChild(c, t.Grace)
+	err := proc.Run(c, t.Grace)
 	if f, ok := t.Out.(*followed); ok {
 		f.flush()
 	}

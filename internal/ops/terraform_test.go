@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 )
 
 func TestCommandLines(t *testing.T) {
@@ -102,7 +104,7 @@ func TestFailuresAreTyped(t *testing.T) {
 func TestInterruptedTerraformIsWaitedFor(t *testing.T) {
 	dir := t.TempDir()
 	// Tests may run with SIGINT ignored, as background jobs of a shell are, and children would inherit that.
-	_, stop := interruptible(io.Discard)
+	_, stop := proc.Interruptible(io.Discard)
 	defer stop()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("why")

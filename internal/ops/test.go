@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 )
 
@@ -26,7 +27,7 @@ func (p *Project) unitPackages(ctx context.Context) (packages []string, err erro
 	c := p.command(ctx, "go", "list", "./...")
 	var out bytes.Buffer
 	c.Stdout = &out
-	if err := runChild(c, time.Minute); err != nil {
+	if err := proc.Run(c, time.Minute); err != nil {
 		return nil, fmt.Errorf("go list: %w", err)
 	}
 	for _, pkg := range strings.Fields(out.String()) {
@@ -177,7 +178,7 @@ func (p *Project) suites(ctx context.Context, all []suite) error {
 
 // goTest gives the tests time to take down what they started when they are interrupted.
 func (p *Project) goTest(ctx context.Context, args ...string) error {
-	if err := runChild(p.command(ctx, "go", append([]string{"test"}, args...)...), 2*time.Minute); err != nil {
+	if err := proc.Run(p.command(ctx, "go", append([]string{"test"}, args...)...), 2*time.Minute); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 )
 
 // tool is a program that the go command builds from source, at one version, from what Go's module proxy has. It is kept in
@@ -55,7 +57,7 @@ func (p *Project) buildTool(ctx context.Context, t tool) (string, error) {
 	c.Env = append(without(p.Env, func(name string) bool { return slices.Contains([]string{"GOFLAGS", "GOOS", "GOARCH", "GOWORK"}, name) }), "CGO_ENABLED=0", "GOWORK=off")
 	var said bytes.Buffer // mostly what it downloads
 	c.Stdout, c.Stderr = &said, &said
-	if err := runChild(c, time.Minute); err != nil {
+	if err := proc.Run(c, time.Minute); err != nil {
 		return "", fmt.Errorf("build %s %s from source (%s): %w\n%s", t.name, t.version, t.modfile, errors.Join(err, context.Cause(ctx)), strings.TrimSpace(said.String()))
 	}
 	if err := os.Rename(next, file); err != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 )
 
 // TestVersions takes the project through Terraform 1.3.10, 1.5.7, the one on PATH, and OpenTofu: init and validate of every root, a plan of
@@ -103,7 +105,7 @@ func (t *Terraform) version(ctx context.Context) (string, error) {
 	c := exec.CommandContext(ctx, t.Bin, "version", "-json")
 	var out bytes.Buffer
 	c.Stdout, c.Stderr, c.Env = &out, &out, t.Env
-	err := runChild(c, time.Minute)
+	err := proc.Run(c, time.Minute)
 	var said struct {
 		Version string `json:"terraform_version"`
 	}

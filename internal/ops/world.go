@@ -20,6 +20,8 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 )
 
 // world is the embedded AWS, a process of its own. It ends when its stdin closes, so also when this process dies without a word.
@@ -142,7 +144,7 @@ func (p *Project) startWorld(ctx context.Context, minutes int, period time.Durat
 	// As the Lambda is built, so that what both need is compiled once.
 	c := p.command(ctx, "go", "build", "-trimpath", "-o", binary, "./cmd/localaws")
 	c.Env = append(p.Env[:len(p.Env):len(p.Env)], "CGO_ENABLED=0")
-	err = runChild(c, time.Minute)
+	err = proc.Run(c, time.Minute)
 	building.end()
 	if err != nil {
 		return nil, fmt.Errorf("compile cmd/localaws: %w", errors.Join(err, context.Cause(ctx)))

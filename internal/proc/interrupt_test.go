@@ -1,6 +1,7 @@
-package ops
+package proc
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -159,13 +160,68 @@ func TestAncestorsAreGoAndMageOnly(t *testing.T) {
 	require.False(t, ancestor{pid: os.Getpid(), began: began + "0"}.alive(), "another process with the same pid")
 }
 
-func TestWritingGoesOnWhenNobodyReads(t *testing.T) {
-	r, w, err := os.Pipe()
-	require.NoError(t, err)
-	require.NoError(t, r.Close())
-	_, stop := interruptible(io.Discard)
-	defer stop()
-	n, err := quiet{w}.Write([]byte("one"))
-	require.NoError(t, err)
-	require.Equal(t, 3, n)
+func TestMain(m *testing.M) {
+	if role := os.Getenv("TEST_ROLE"); role != "" {
+		os.Exit(play(role))
+	}
+	os.Exit(m.Run())
+}
+
+// play is what a copy of this binary does as part of a process tree; see TestEndOfTheProcessAbove.
+func play(role string) int {
+	dir := os.Getenv("TEST_DIR")
+	pid := []byte(strconv.Itoa(os.Getpid()))
+	switch role {
+	case "go", "mage": // starts the next one and waits, as they do
+		next := map[string]string{"go": "mage", "mage": "target"}[role]
+		c := exec.Command(filepath.Join(dir, next))
+		c.Env = append(os.Environ(), "TEST_ROLE="+next)
+		if write(filepath.Join(dir, role+".pid"), pid) != nil || c.Run() != nil {
+			return 1
+		}
+	case "target": // a command with a child that ends on SIGINT only
+		said, err := os.Create(filepath.Join(dir, "target.said"))
+		if err != nil {
+			return 1
+		}
+		ctx, stop := Interruptible(said)
+		defer stop()
+		c := exec.CommandContext(ctx, filepath.Join(dir, "child"))
+		c.Env = append(os.Environ(), "TEST_ROLE=child")
+		_ = Run(c, 0)
+		_ = write(filepath.Join(dir, "target.end"), []byte(fmt.Sprint(context.Cause(ctx))))
+	case "child":
+		count := 0
+		signals := notify()
+		_ = write(filepath.Join(dir, "child.pid"), pid)
+		for limit := time.After(waittest.Patience); ; {
+			select {
+			case <-limit:
+				return 1
+			case <-signals:
+				count++
+				_ = os.WriteFile(filepath.Join(dir, "child.interrupted"), nil, 0o644)
+			case <-ending(count):
+				if stays(dir) {
+					continue
+				}
+				_ = os.WriteFile(filepath.Join(dir, "child.end"), []byte(strconv.Itoa(count)), 0o644)
+				return 0
+			}
+		}
+	}
+	return 0
+}
+
+func stays(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "child.stay"))
+	return err == nil
+}
+
+// write makes a file appear whole.
+func write(file string, content []byte) error {
+	if err := os.WriteFile(file+".next", content, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(file+".next", file)
 }

@@ -1,16 +1,19 @@
-package ops
+// Package proc runs child processes that leave no orphan, and ends what runs when a person, or the process that started this one, wants it.
+//
+// Interrupts: the first Ctrl-C (or SIGTERM, or the end of the process that started mage) ends the context. A child then gets exactly one SIGINT,
+// because a second one makes Terraform quit without saving its state, and is waited for.
+package proc
 
 import (
-	"context"
 	"os/exec"
 	"runtime"
 	"syscall"
 	"time"
 )
 
-// runChild runs c in a process group of its own, so that a terminal's Ctrl-C does not reach it. When c's context ends, the group gets one
+// Run runs c in a process group of its own, so that a terminal's Ctrl-C does not reach it. When c's context ends, the group gets one
 // SIGINT; after grace (0: never) it is killed. Whoever is left of the group when the child is gone is killed as well.
-func runChild(c *exec.Cmd, grace time.Duration) error {
+func Run(c *exec.Cmd, grace time.Duration) error {
 	c.SysProcAttr = childAttr(syscall.SIGINT)
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGINT) } // os/exec calls it once
 	c.WaitDelay = grace
@@ -23,11 +26,4 @@ func runChild(c *exec.Cmd, grace time.Duration) error {
 	err := c.Wait()
 	_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
 	return err
-}
-
-// command is a child of the project: its directory and its environment.
-func (p *Project) command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	c := exec.CommandContext(ctx, name, args...)
-	c.Dir, c.Env, c.Stdout, c.Stderr = p.Root, p.Env, p.Out, p.Out
-	return c
 }

@@ -1,4 +1,4 @@
-package ops
+package proc
 
 import (
 	"context"
@@ -11,14 +11,14 @@ import (
 	"time"
 )
 
-// errInterrupted is the reason of a context that an interrupt ended.
-var errInterrupted = errors.New("interrupted")
+// ErrInterrupted is the reason of a context that an interrupt ended.
+var ErrInterrupted = errors.New("interrupted")
 
-// interruptible is a context that ends on SIGINT, SIGTERM, SIGHUP, or when a process that started us is gone.
+// Interruptible is a context that ends on SIGINT, SIGTERM, SIGHUP, or when a process that started us is gone.
 //
 // mage has handlers of its own: SIGINT to the group makes the magefile's binary exit after 5 seconds and orphan its children, and SIGTERM or
 // SIGKILL to `go tool mage` reaches only the processes above. So mage's handler is taken off, and the processes above are watched.
-func interruptible(messages io.Writer) (context.Context, func()) {
+func Interruptible(messages io.Writer) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 4)
 	// Ignore removes every handler of SIGINT, without a moment in which it would kill us.
@@ -50,14 +50,14 @@ func interruptible(messages io.Writer) (context.Context, func()) {
 				if ctx.Err() != nil {
 					fmt.Fprintln(messages, "still ending what runs; another interrupt would make Terraform lose its state")
 				}
-				cancel(fmt.Errorf("%w by %s", errInterrupted, s))
+				cancel(fmt.Errorf("%w by %s", ErrInterrupted, s))
 			case <-tick.C:
 				if ticks++; ticks <= 2 {
 					take() // mage sets its handler in another goroutine, which may come after our first one
 				}
 				for _, a := range above {
 					if !a.alive() && ctx.Err() == nil {
-						cancel(fmt.Errorf("%w: the process that started this one (%s, pid %d) is gone", errInterrupted, a.name, a.pid))
+						cancel(fmt.Errorf("%w: the process that started this one (%s, pid %d) is gone", ErrInterrupted, a.name, a.pid))
 					}
 				}
 			}
