@@ -17,19 +17,21 @@ const module = "github.com/elasticache-perf/elasticache-perf"
 // mayImport is who may import whom inside this module; a folder stands for all below it. What is not listed may
 // import nothing of ours but its own subfolders.
 var mayImport = map[string][]string{
-	".":                 {"internal/ops"}, // magefile.go: every package it reaches is compiled for every target
-	"internal/ops":      {"lambda/export", "lambda/shutdown", "internal/report", "internal/awsquery", "internal/waittest", "internal/proc"},
-	"internal/proc":     {"internal/waittest"},
-	"internal/awsquery": {},
-	"internal/report":   {"lambda/export", "internal/chart"},
-	"internal/chart":    {},
-	"internal/localaws": {"internal/chart", "internal/waittest"},
-	"internal/loadgen":  {"internal/waittest"},
-	"internal/waittest": {},
-	"lambda":            {"lambda"},
-	"cmd":               {"internal"},
-	"test":              {"internal", "lambda"},
-	"modules":           {"internal/loadgen"}, // tests of load.sh
+	".":                  {"internal/ops"}, // magefile.go: every package it reaches is compiled for every target
+	"internal/ops":       {"lambda/export", "lambda/shutdown", "internal/report", "internal/awsquery", "internal/waittest", "internal/proc", "internal/workspace", "internal/console"},
+	"internal/console":   {"internal/report", "internal/proc"},
+	"internal/workspace": {},
+	"internal/proc":      {"internal/waittest"},
+	"internal/awsquery":  {},
+	"internal/report":    {"lambda/export", "internal/chart"},
+	"internal/chart":     {},
+	"internal/localaws":  {"internal/chart", "internal/waittest"},
+	"internal/loadgen":   {"internal/waittest"},
+	"internal/waittest":  {},
+	"lambda":             {"lambda"},
+	"cmd":                {"internal"},
+	"test":               {"internal", "lambda"},
+	"modules":            {"internal/loadgen"}, // tests of load.sh
 }
 
 type pkg struct {

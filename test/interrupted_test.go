@@ -18,19 +18,22 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
 // person is somebody with the permissions of docs/permissions.md who types `go tool mage ...`.
 type person struct {
 	*stack
-	t       *testing.T
-	project *ops.Project
+	t         *testing.T
+	workspace *workspace.Workspace
+	console   *console.Console
 
 	mu   sync.Mutex
 	said strings.Builder
@@ -51,7 +54,8 @@ func newPerson(t *testing.T, w *world, vars map[string]any) *person {
 			env = append(env, k+"="+v)
 		}
 	}
-	p.project = &ops.Project{Root: root, Stack: folder(t, ".", w.inputs(vars)), Env: env, In: strings.NewReader(""), Out: p, Pause: time.Second,
+	p.console = &console.Console{In: strings.NewReader(""), Out: p, Pause: time.Second}
+	p.workspace = &workspace.Workspace{Root: root, Stack: folder(t, ".", w.inputs(vars)), Env: env,
 		AWS: func(context.Context, string) (aws.Config, error) {
 			cfg := w.Config.Copy()
 			cfg.Credentials = credentials.NewStaticCredentialsProvider(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], keys["AWS_SESSION_TOKEN"])
@@ -62,8 +66,8 @@ func newPerson(t *testing.T, w *world, vars map[string]any) *person {
 			return
 		}
 		t.Log(p.heard())
-		p.project.Env = append(p.project.Env, "FORCE=1")
-		if err := ops.Destroy(context.Background(), p.project); err != nil {
+		p.workspace.Env = append(p.workspace.Env, "FORCE=1")
+		if err := ops.Destroy(context.Background(), p.workspace, p.console); err != nil {
 			t.Log("clearing away:", err)
 		}
 	})
@@ -91,7 +95,7 @@ func (p *person) types(command ops.Command, interruptAt string) (string, error) 
 	p.at, p.stop = interruptAt, cancel
 	p.mu.Unlock()
 	began := time.Now()
-	err := command(ctx, p.project)
+	err := command(ctx, p.workspace, p.console)
 	p.t.Logf("took %s", time.Since(began).Round(time.Second))
 	return p.heard(), err
 }
@@ -146,7 +150,7 @@ func TestDestroyOfARunningLoad(t *testing.T) {
 	run, _ := p.watched(t)
 
 	load["pipeline"] = 4
-	write(t, p.project.Stack, "changed.auto.tfvars.json", map[string]any{"load": load})
+	write(t, p.workspace.Stack, "changed.auto.tfvars.json", map[string]any{"load": load})
 	said, err = p.types(ops.Deploy, "")
 	require.NoError(t, err, said)
 	require.Contains(t, said, "run "+run+" is under way, and these changes become part of it")

@@ -53,10 +53,10 @@ func TestJourney(t *testing.T) {
 	require.Equal(t, exported, s.objects(t, first), "the first run's exports stay as they were")
 
 	// The answer, from what lies in S3: of the latest run, and of both side by side.
-	p, out := w.project(t, nil)
-	p.Root = p.Stack // the reports go there
-	p.Env = append(p.Env, "UPLOAD=1")
-	require.NoError(t, ops.Report(t.Context(), p))
+	ws, con, out := w.project(t, nil)
+	ws.Root = ws.Stack // the reports go there
+	ws.Env = append(ws.Env, "UPLOAD=1")
+	require.NoError(t, ops.Report(t.Context(), ws, con))
 	require.Contains(t, out.String(), "run "+second)
 	var results report.Results
 	require.NoError(t, json.Unmarshal(s.object(t, "exports/report/"+second+"/results.json"), &results))
@@ -74,8 +74,8 @@ func TestJourney(t *testing.T) {
 			require.NotEqual(t, report.GapNoDatapoint, g.Reason, "%s: %s", g.What, g.Metrics)
 		}
 	}
-	p.Env = append(p.Env, "RUNS="+first+","+second)
-	require.NoError(t, ops.Report(t.Context(), p))
+	ws.Env = append(ws.Env, "RUNS="+first+","+second)
+	require.NoError(t, ops.Report(t.Context(), ws, con))
 	require.Contains(t, out.String(), "2 runs, each against A")
 }
 

@@ -136,7 +136,7 @@ func TestPlainDestroyGivenUp(t *testing.T) {
 		said, err := p.types(ops.Deploy, "")
 		require.NoError(t, err, said)
 		run, _ := p.watched(t)
-		p.project.Env = append(p.project.Env, "FORCE=1")
+		p.workspace.Env = append(p.workspace.Env, "FORCE=1")
 		said, err = p.types(ops.Destroy, "")
 		require.NoError(t, err, said)
 		require.Contains(t, said, "is given up")

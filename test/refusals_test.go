@@ -15,13 +15,15 @@ import (
 	"github.com/gruntwork-io/terratest/modules/terraform"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // project is what `mage` would work on in this world, with these inputs.
-func (w *world) project(t *testing.T, vars map[string]any) (*ops.Project, *strings.Builder) {
+func (w *world) project(t *testing.T, vars map[string]any) (*workspace.Workspace, *console.Console, *strings.Builder) {
 	t.Helper()
 	stack := folder(t, ".", w.inputs(vars))
 	root, err := filepath.Abs("..")
@@ -31,8 +33,8 @@ func (w *world) project(t *testing.T, vars map[string]any) (*ops.Project, *strin
 		env = append(env, k+"="+v)
 	}
 	var out strings.Builder
-	return &ops.Project{Root: root, Stack: stack, Env: env, In: strings.NewReader(""), Out: &out, Pause: time.Second,
-		AWS: func(context.Context, string) (aws.Config, error) { return w.Config, nil }}, &out
+	return &workspace.Workspace{Root: root, Stack: stack, Env: env, AWS: func(context.Context, string) (aws.Config, error) { return w.Config, nil }},
+		&console.Console{In: strings.NewReader(""), Out: &out, Pause: time.Second}, &out
 }
 
 // A run is timed by the clock of who deploys it, and what AWS has of it by AWS's.
@@ -43,8 +45,8 @@ func TestAnotherClockMakesNothing(t *testing.T) {
 	}
 	for _, off := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
 		w := newWorld(t, func(c *localaws.Config) { c.Clock = &jumper{at: time.Now().UTC().Add(off)} })
-		p, out := w.project(t, nil)
-		err := ops.Deploy(t.Context(), p)
+		ws, con, out := w.project(t, nil)
+		err := ops.Deploy(t.Context(), ws, con)
 		require.ErrorContains(t, err, "nothing was created", out.String())
 		require.ErrorContains(t, err, "the clock of this computer says ")
 		require.ErrorContains(t, err, ", AWS's ")
@@ -105,8 +107,8 @@ func TestWrongInputsMakeNothing(t *testing.T) {
 			[]string{"7", "6", "L-3032A538"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, out := w.project(t, c.vars)
-			err := ops.Deploy(t.Context(), p)
+			ws, con, out := w.project(t, c.vars)
+			err := ops.Deploy(t.Context(), ws, con)
 			require.Error(t, err, out.String())
 			for _, want := range c.want {
 				require.ErrorContains(t, err, want)
@@ -145,13 +147,13 @@ func TestLoadThatCannotGetIn(t *testing.T) {
 	}
 	t.Parallel()
 	w := newWorld(t)
-	p, out := w.project(t, map[string]any{"cache": map[string]any{"transit_encryption": true}, "auth_token": "a-password-of-16-or-more"})
+	ws, con, out := w.project(t, map[string]any{"cache": map[string]any{"transit_encryption": true}, "auth_token": "a-password-of-16-or-more"})
 	t.Cleanup(func() {
-		if err := ops.Destroy(context.Background(), p); err != nil {
+		if err := ops.Destroy(context.Background(), ws, con); err != nil {
 			t.Errorf("destroy: %v\n%s", err, out.String())
 		}
 	})
-	err := ops.Deploy(t.Context(), p)
+	err := ops.Deploy(t.Context(), ws, con)
 	require.Error(t, err, out.String())
 	require.ErrorContains(t, err, "load: failed: no command succeeded on 127.")
 	require.ErrorContains(t, err, "auth token and TLS")

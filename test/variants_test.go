@@ -171,20 +171,20 @@ func TestMageKnowsOtherCaches(t *testing.T) {
 	existing := func(group string) map[string]any {
 		return map[string]any{"name": "e2e-existing", "load": load, "existing_cache": map[string]any{"endpoint": host, "replication_group_id": group, "security_group_id": owner.output(t, "security_group_id")}}
 	}
-	p, _ := w.project(t, existing("e2e-other"))
-	require.ErrorContains(t, ops.Deploy(t.Context(), p), "the existing cache e2e-other does not exist")
+	ws, con, _ := w.project(t, existing("e2e-other"))
+	require.ErrorContains(t, ops.Deploy(t.Context(), ws, con), "the existing cache e2e-other does not exist")
 	for status, vars := range map[string]map[string]any{
 		"cache       available": {"name": "e2e-serverless", "load": load, "cache": map[string]any{"serverless": map[string]any{}}},
 		"cache       " + owner.name + ", which was there before and stays": existing(owner.name),
 	} {
 		t.Run(vars["name"].(string), func(t *testing.T) {
-			p, out := w.project(t, vars)
-			p.Env = append(p.Env, "FORCE=0") // the run is to be exported
-			err := ops.Deploy(t.Context(), p)
+			ws, con, out := w.project(t, vars)
+			ws.Env = append(ws.Env, "FORCE=0") // the run is to be exported
+			err := ops.Deploy(t.Context(), ws, con)
 			if err == nil {
-				err = ops.Status(t.Context(), p)
+				err = ops.Status(t.Context(), ws, con)
 			}
-			require.NoError(t, errors.Join(err, ops.Destroy(context.Background(), p)), out.String())
+			require.NoError(t, errors.Join(err, ops.Destroy(context.Background(), ws, con)), out.String())
 			require.Contains(t, out.String(), status)
 			require.Contains(t, out.String(), "is ended and exported")
 		})

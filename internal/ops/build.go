@@ -11,41 +11,43 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // Build makes the Lambda's zip for the stack's architecture: arm64, or the one that ARCH or lambda_architecture says.
-func Build(ctx context.Context, p *Project) error {
-	architecture := getenv(p.Env, "ARCH")
+func Build(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	architecture := ws.Getenv("ARCH")
 	if architecture == "" {
-		architecture = getenv(p.Env, "TF_VAR_lambda_architecture")
+		architecture = ws.Getenv("TF_VAR_lambda_architecture")
 	}
 	if architecture == "" {
 		architecture = "arm64"
 		// The variables need not be complete to build; what terraform.tfvars says counts when they are.
-		if t, err := p.terraform(); err == nil {
-			if in, err := p.inputs(ctx, t); err == nil {
+		if t, err := findTerraform(ws, con); err == nil {
+			if in, err := readInputs(ctx, ws, t); err == nil {
 				architecture = in.Architecture
 			}
 		}
 	}
-	return p.build(ctx, architecture)
+	return buildLambda(ctx, ws, con, architecture)
 }
 
 // goarch are Lambda's architectures, in Go's words.
 var goarch = map[string]string{"arm64": "arm64", "x86_64": "amd64"}
 
-func (p *Project) zip(architecture string) string {
-	return filepath.Join(p.Root, "build", "lambda-"+architecture+".zip")
+func zipFile(ws *workspace.Workspace, architecture string) string {
+	return filepath.Join(ws.Root, "build", "lambda-"+architecture+".zip")
 }
 
-// build makes build/lambda-ARCHITECTURE.zip. Same sources and Go version give the same bytes, wherever and whenever it is built. The go command's
+// buildLambda makes build/lambda-ARCHITECTURE.zip. Same sources and Go version give the same bytes, wherever and whenever it is built. The go command's
 // own cache tells whether there is something to compile; the zip is only written when its bytes differ.
-func (p *Project) build(ctx context.Context, architecture string) error {
+func buildLambda(ctx context.Context, ws *workspace.Workspace, con *console.Console, architecture string) error {
 	if goarch[architecture] == "" {
 		return fmt.Errorf("there is no Lambda architecture %q: take arm64 or x86_64", architecture)
 	}
-	file := p.zip(architecture)
+	file := zipFile(ws, architecture)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
@@ -56,11 +58,11 @@ func (p *Project) build(ctx context.Context, architecture string) error {
 	}
 	defer os.RemoveAll(own)
 	binary := filepath.Join(own, "bootstrap")
-	c := p.command(ctx, "go", lambdaArgs(binary)...)
-	c.Env = lambdaEnv(p.Env, goarch[architecture])
-	building := p.step("building the Lambda for %s", architecture)
+	c := ws.Command(ctx, con.Out, "go", lambdaArgs(binary)...)
+	c.Env = lambdaEnv(ws.Env, goarch[architecture])
+	building := con.Step("building the Lambda for %s", architecture)
 	err = proc.Run(c, time.Minute)
-	building.end()
+	building.End()
 	if err != nil {
 		return fmt.Errorf("compile the Lambda for %s: %w", architecture, err)
 	}
@@ -77,13 +79,13 @@ func (p *Project) build(ctx context.Context, architecture string) error {
 		return err
 	}
 	if bytes.Equal(old, packed.Bytes()) {
-		p.say("%s is up to date (by the go command's build cache)", p.path(file))
+		con.Say("%s is up to date (by the go command's build cache)", ws.Path(file))
 		return nil
 	}
-	if err := replaceFile(file, packed.Bytes(), 0o644); err != nil {
+	if err := workspace.ReplaceFile(file, packed.Bytes(), 0o644); err != nil {
 		return err
 	}
-	p.say("%s built in %s (%.1f MB)", p.path(file), time.Since(began).Round(100*time.Millisecond), float64(packed.Len())/1e6)
+	con.Say("%s built in %s (%.1f MB)", ws.Path(file), time.Since(began).Round(100*time.Millisecond), float64(packed.Len())/1e6)
 	return nil
 }
 
@@ -95,7 +97,7 @@ func lambdaArgs(binary string) []string {
 
 // lambdaEnv sets everything that would change the binary.
 func lambdaEnv(env []string, arch string) []string {
-	return append(without(env, func(name string) bool { return name == "GOEXPERIMENT" || name == "GODEBUG" }),
+	return append(workspace.Without(env, func(name string) bool { return name == "GOEXPERIMENT" || name == "GODEBUG" }),
 		"CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0")
 }
 
@@ -112,21 +114,4 @@ func pack(w io.Writer, binary []byte) error {
 		return err
 	}
 	return z.Close()
-}
-
-// replaceFile writes a file so that nobody sees half of it, and others may do so at the same time.
-func replaceFile(file string, content []byte, mode os.FileMode) error {
-	next, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".*")
-	if err != nil {
-		return err
-	}
-	_, err = next.Write(content)
-	err = errors.Join(err, next.Chmod(mode), next.Close())
-	if err == nil {
-		err = os.Rename(next.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(next.Name())
-	}
-	return err
 }

@@ -11,10 +11,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // sources makes a small Lambda in a folder of its own.
-func sources(t *testing.T, mark string) *Project {
+func sources(t *testing.T, mark string) (*workspace.Workspace, *console.Console) {
 	root := t.TempDir()
 	for file, text := range map[string]string{
 		"go.mod":         "module example.com/small\n\ngo 1.26\n",
@@ -23,13 +26,16 @@ func sources(t *testing.T, mark string) *Project {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, file)), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(root, file), []byte(text), 0o644))
 	}
-	return &Project{Root: root, Stack: root, Env: os.Environ(), Out: &bytes.Buffer{}}
+	return &workspace.Workspace{Root: root, Stack: root, Env: os.Environ()}, &console.Console{Out: &bytes.Buffer{}}
 }
 
-func printed(p *Project) string { return p.Out.(*bytes.Buffer).String() }
+func printed(con *console.Console) string {
+	return con.Out.(*bytes.Buffer).String()
+}
 
 func TestZipIsReproducible(t *testing.T) {
-	first, second := sources(t, "a"), sources(t, "a")
+	first, con := sources(t, "a")
+	second, _ := sources(t, "a")
 	// Another folder, inside a repository, with flags that change binaries.
 	for _, args := range [][]string{{"init", "-q"}, {"-c", "user.name=n", "-c", "user.email=e", "commit", "-q", "--allow-empty", "-m", "m"}} {
 		c := exec.Command("git", args...)
@@ -38,9 +44,9 @@ func TestZipIsReproducible(t *testing.T) {
 		require.NoError(t, err, string(out))
 	}
 	second.Env = append(second.Env, "GOFLAGS=-buildvcs=true", "GOAMD64=v3", "CGO_ENABLED=1")
-	require.NoError(t, first.build(t.Context(), "x86_64"))
-	require.NoError(t, second.build(t.Context(), "x86_64"))
-	a, b := read(t, first.zip("x86_64")), read(t, second.zip("x86_64"))
+	require.NoError(t, buildLambda(t.Context(), first, con, "x86_64"))
+	require.NoError(t, buildLambda(t.Context(), second, con, "x86_64"))
+	a, b := read(t, zipFile(first, "x86_64")), read(t, zipFile(second, "x86_64"))
 	require.True(t, a == b, "%d and %d bytes differ", len(a), len(b))
 
 	z, err := zip.NewReader(bytes.NewReader([]byte(a)), int64(len(a)))
@@ -52,40 +58,40 @@ func TestZipIsReproducible(t *testing.T) {
 }
 
 func TestZipIsWrittenWhenSourcesChange(t *testing.T) {
-	p := sources(t, "a")
-	require.NoError(t, p.build(t.Context(), "x86_64"))
-	require.Contains(t, printed(p), "build/lambda-x86_64.zip built in ")
-	before, err := os.Stat(p.zip("x86_64"))
+	ws, con := sources(t, "a")
+	require.NoError(t, buildLambda(t.Context(), ws, con, "x86_64"))
+	require.Contains(t, printed(con), "build/lambda-x86_64.zip built in ")
+	before, err := os.Stat(zipFile(ws, "x86_64"))
 	require.NoError(t, err)
 
-	require.NoError(t, p.build(t.Context(), "x86_64"))
-	require.Contains(t, printed(p), "build/lambda-x86_64.zip is up to date (by the go command's build cache)")
-	after, err := os.Stat(p.zip("x86_64"))
+	require.NoError(t, buildLambda(t.Context(), ws, con, "x86_64"))
+	require.Contains(t, printed(con), "build/lambda-x86_64.zip is up to date (by the go command's build cache)")
+	after, err := os.Stat(zipFile(ws, "x86_64"))
 	require.NoError(t, err)
 	require.Equal(t, before.ModTime(), after.ModTime())
 
-	old := read(t, p.zip("x86_64"))
-	require.NoError(t, os.WriteFile(filepath.Join(p.Root, "lambda/main.go"), []byte("package main\n\nfunc main() { println(\"b\") }\n"), 0o644))
-	require.NoError(t, p.build(t.Context(), "x86_64"))
-	require.NotEqual(t, old, read(t, p.zip("x86_64")))
+	old := read(t, zipFile(ws, "x86_64"))
+	require.NoError(t, os.WriteFile(filepath.Join(ws.Root, "lambda/main.go"), []byte("package main\n\nfunc main() { println(\"b\") }\n"), 0o644))
+	require.NoError(t, buildLambda(t.Context(), ws, con, "x86_64"))
+	require.NotEqual(t, old, read(t, zipFile(ws, "x86_64")))
 
-	require.NoError(t, os.WriteFile(filepath.Join(p.Root, "lambda/main.go"), []byte("package main\n\nfunc main() { nonsense }\n"), 0o644))
-	require.ErrorContains(t, p.build(t.Context(), "x86_64"), "compile the Lambda for x86_64")
+	require.NoError(t, os.WriteFile(filepath.Join(ws.Root, "lambda/main.go"), []byte("package main\n\nfunc main() { nonsense }\n"), 0o644))
+	require.ErrorContains(t, buildLambda(t.Context(), ws, con, "x86_64"), "compile the Lambda for x86_64")
 }
 
 // Commands that run in one checkout at a time build it at a time.
 func TestZipIsBuiltSideBySide(t *testing.T) {
-	p := sources(t, "a")
+	ws, con := sources(t, "a")
 	var builds sync.WaitGroup
 	failed := make([]error, 4)
 	for i := range failed {
-		own := *p
+		own := *con
 		own.Out = &bytes.Buffer{}
-		builds.Go(func() { failed[i] = own.build(t.Context(), "x86_64") })
+		builds.Go(func() { failed[i] = buildLambda(t.Context(), ws, &own, "x86_64") })
 	}
 	builds.Wait()
 	require.NoError(t, errors.Join(failed...))
-	files, err := os.ReadDir(filepath.Join(p.Root, "build"))
+	files, err := os.ReadDir(filepath.Join(ws.Root, "build"))
 	require.NoError(t, err)
 	require.Len(t, files, 1, "nothing but the zip is left: %v", files)
 }

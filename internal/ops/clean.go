@@ -8,19 +8,22 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // Clean removes what builds, tests and local runs left: build/, .localaws/, and the data directories of Terraform that are not the stack's own.
 // The stack's state, its .terraform and terraform.tfvars stay.
-func Clean(_ context.Context, p *Project) error {
-	unlock, err := p.lockLocal()
+func Clean(_ context.Context, ws *workspace.Workspace, con *console.Console) error {
+	unlock, err := lockLocal(ws)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	remove := []string{filepath.Join(p.Root, "build"), p.local()}
+	remove := []string{filepath.Join(ws.Root, "build"), localDir(ws)}
 	for _, top := range []string{"modules", "examples", "test"} {
-		err := filepath.WalkDir(filepath.Join(p.Root, top), func(file string, entry fs.DirEntry, err error) error {
+		err := filepath.WalkDir(filepath.Join(ws.Root, top), func(file string, entry fs.DirEntry, err error) error {
 			if errors.Is(err, os.ErrNotExist) {
 				return nil
 			}
@@ -37,13 +40,13 @@ func Clean(_ context.Context, p *Project) error {
 		}
 	}
 	for _, file := range remove {
-		if !exists(file) {
+		if !workspace.Exists(file) {
 			continue
 		}
 		if err := os.RemoveAll(file); err != nil {
 			return fmt.Errorf("clean: %w", err)
 		}
-		p.say("removed %s", p.path(file))
+		con.Say("removed %s", ws.Path(file))
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -14,8 +13,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
@@ -25,8 +26,8 @@ const watchAddress = "module.scheduler.aws_scheduler_schedule.watch"
 // Deploy makes the stack, waits until the load runs, and prints where to look.
 //
 // In a terminal it shows the plan and asks; APPROVE=1, or no terminal, goes ahead.
-func Deploy(ctx context.Context, p *Project) error {
-	_, err := p.deploy(ctx)
+func Deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	_, err := deploy(ctx, ws, con)
 	return err
 }
 
@@ -39,59 +40,59 @@ type deployed struct {
 	stopsAt   time.Time
 }
 
-func (p *Project) deploy(ctx context.Context) (*deployed, error) {
-	t, in, err := p.ready(ctx)
+func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*deployed, error) {
+	t, in, err := ready(ctx, ws, con)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.provider(ctx, t); err != nil {
+	if err := findProvider(ctx, ws, con, t); err != nil {
 		return nil, err
 	}
-	if err := p.build(ctx, in.Architecture); err != nil {
+	if err := buildLambda(ctx, ws, con, in.Architecture); err != nil {
 		return nil, err
 	}
-	if err := p.validate(ctx, in, nil); err != nil {
+	if err := validate(ctx, ws, con, in, nil); err != nil {
 		return nil, err
 	}
-	if err := p.init(ctx, t); err != nil {
+	if err := initStack(ctx, ws, con, t); err != nil {
 		return nil, err
 	}
-	s, err := p.stack(ctx, in)
+	s, err := openStack(ctx, ws, in)
 	if err != nil {
 		return nil, err
 	}
-	replace, alive, err := p.replace(ctx, s)
+	replace, alive, err := endOverdue(ctx, ws, con, s)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.unknownCache(ctx, t, s); err != nil {
+	if err := unknownCache(ctx, con, t, s); err != nil {
 		return nil, err
 	}
-	if err := p.lateInsights(ctx, t, s); err != nil {
+	if err := lateInsights(ctx, con, t, s); err != nil {
 		return nil, err
 	}
-	plan := filepath.Join(p.data(), "plan")
+	plan := filepath.Join(ws.DataDir(), "plan")
 	defer os.Remove(plan) // it holds the auth token
-	planning := p.step("terraform: planning")
+	planning := con.Step("terraform: planning")
 	t.during(planning)
 	changes, err := t.Plan(ctx, plan, replace...)
-	planning.end()
+	planning.End()
 	if err != nil {
 		return nil, err
 	}
 	began := time.Now()
 	if changes {
 		if alive != "" {
-			p.say("run %s is under way, and these changes become part of it: if they replace the load, the exported metrics begin with the new one. `go tool mage stop` first makes each a run of its own", alive)
+			con.Say("run %s is under way, and these changes become part of it: if they replace the load, the exported metrics begin with the new one. `go tool mage stop` first makes each a run of its own", alive)
 		}
-		if err := p.approve(ctx, fmt.Sprintf("Make these changes? What they create costs money until the run ends, %d minutes after the load has started.", in.Minutes)); err != nil {
+		if err := con.Approve(ctx, ws.Getenv("APPROVE") == "1", fmt.Sprintf("Make these changes? What they create costs money until the run ends, %d minutes after the load has started.", in.Minutes)); err != nil {
 			return nil, err
 		}
-		if err := p.apply(ctx, t, s, plan); err != nil {
+		if err := apply(ctx, con, t, s, plan); err != nil {
 			return nil, err
 		}
 	}
-	if s, err = p.stack(ctx, in); err != nil { // now with the Lambda's configuration
+	if s, err = openStack(ctx, ws, in); err != nil { // now with the Lambda's configuration
 		return nil, err
 	}
 	d := &deployed{terraform: t, inputs: in, stack: s}
@@ -104,7 +105,7 @@ func (p *Project) deploy(ctx context.Context) (*deployed, error) {
 	if d.stopsAt, err = s.stopsAt(ctx); err != nil {
 		return nil, err
 	}
-	if err := p.waitLoad(ctx, s, d.run.Run); err != nil {
+	if err := waitLoad(ctx, con, s, d.run.Run); err != nil {
 		return nil, err
 	}
 	outputs, err := t.Outputs(ctx)
@@ -112,31 +113,31 @@ func (p *Project) deploy(ctx context.Context) (*deployed, error) {
 		return nil, err
 	}
 	if changes {
-		p.say("the load runs, %s after the apply began", page.Duration(time.Since(began)))
+		con.Say("the load runs, %s after the apply began", page.Duration(time.Since(began)))
 	} else {
-		p.say("the load runs, as before: there was nothing to change")
+		con.Say("the load runs, as before: there was nothing to change")
 	}
-	p.say("  run        %s", d.run.Run)
-	p.say("  dashboard  %s", cmp.Or(s.dashboard(), outputs["cloudwatch_dashboard_url"]))
-	p.say("  stops at   %s (%s from now)", d.stopsAt.Format(time.RFC3339), page.Duration(time.Until(d.stopsAt)))
-	p.say("  exports    %s", outputs["metrics_export_location"])
+	con.Say("  run        %s", d.run.Run)
+	con.Say("  dashboard  %s", cmp.Or(s.dashboard(), outputs["cloudwatch_dashboard_url"]))
+	con.Say("  stops at   %s (%s from now)", d.stopsAt.Format(time.RFC3339), page.Duration(time.Until(d.stopsAt)))
+	con.Say("  exports    %s", outputs["metrics_export_location"])
 	return d, nil
 }
 
-// init prepares the stack's folder. A lock file may pin a provider that the mirror at hand does not have: then the mirror's version is taken.
-func (p *Project) init(ctx context.Context, t *Terraform) error {
+// initStack prepares the stack's folder. A lock file may pin a provider that the mirror at hand does not have: then the mirror's version is taken.
+func initStack(ctx context.Context, ws *workspace.Workspace, con *console.Console, t *Terraform) error {
 	err := t.Init(ctx, false)
 	var failed *TerraformError
-	if !errors.As(err, &failed) || ctx.Err() != nil || !strings.HasPrefix(getenv(t.Env, "TF_CLI_CONFIG_FILE"), p.data()) {
+	if !errors.As(err, &failed) || ctx.Err() != nil || !strings.HasPrefix(workspace.Getenv(t.Env, "TF_CLI_CONFIG_FILE"), ws.DataDir()) {
 		return err
 	}
-	p.say("terraform: once more, with the version that the mirror has")
+	con.Say("terraform: once more, with the version that the mirror has")
 	return t.Init(ctx, true)
 }
 
-// replace is what has to be made anew although nothing in it changed: the watch schedule, when its run is over but it is still there. The old
+// endOverdue is what has to be made anew although nothing in it changed: the watch schedule, when its run is over but it is still there. The old
 // run's cache is gone by then, or it would be without a guard while the schedule is made. alive is the run whose load runs, "" when none does.
-func (p *Project) replace(ctx context.Context, s *stack) (replace []string, alive string, err error) {
+func endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack) (replace []string, alive string, err error) {
 	run, err := s.run(ctx)
 	if err != nil || run == nil {
 		return nil, "", err
@@ -155,51 +156,30 @@ func (p *Project) replace(ctx context.Context, s *stack) (replace []string, aliv
 			return nil, alive, err
 		}
 	}
-	if err := p.finish(ctx, s, run); err != nil {
+	if err := finish(ctx, ws, con, s, run); err != nil {
 		return nil, "", err
 	}
-	ours, err := p.madeCache(ctx, s)
+	ours, err := madeCache(ctx, con, s)
 	if err != nil {
 		return nil, "", err
 	}
-	if err := p.cacheGone(ctx, s, ours); err != nil {
+	if err := cacheGone(ctx, con, s, ours); err != nil {
 		return nil, "", err
 	}
-	p.say("run %s is over: a new one begins", run.Run)
+	con.Say("run %s is over: a new one begins", run.Run)
 	return []string{watchAddress}, "", nil
-}
-
-func (p *Project) approve(ctx context.Context, question string) error {
-	if !p.TTY || getenv(p.Env, "APPROVE") == "1" {
-		return nil
-	}
-	fmt.Fprintf(p.Out, "%s [y/N] ", question)
-	answer := make(chan string, 1)
-	go func() {
-		line, _ := bufio.NewReader(p.In).ReadString('\n')
-		answer <- strings.ToLower(strings.TrimSpace(line))
-	}()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case a := <-answer:
-		if a != "y" && a != "yes" {
-			return errors.New("not approved: nothing was changed")
-		}
-		return nil
-	}
 }
 
 var errRollout = errors.New("the load cannot start: ECS gave the deployment up")
 
 // apply carries the plan out. The provider waits for a service to be steady also when ECS has given up on it: that is looked for here.
-func (p *Project) apply(ctx context.Context, t *Terraform, s *stack, plan string) error {
+func apply(ctx context.Context, con *console.Console, t *Terraform, s *stack, plan string) error {
 	applying, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		for sleep(applying, p.pause()) == nil {
+		for con.Wait(applying, 0) == nil {
 			if service, err := s.service(applying); err == nil && service != nil {
 				for _, d := range service.Deployments {
 					if d.RolloutState == types.DeploymentRolloutStateFailed {
@@ -209,10 +189,10 @@ func (p *Project) apply(ctx context.Context, t *Terraform, s *stack, plan string
 			}
 		}
 	}()
-	working := p.step("terraform: applying")
+	working := con.Step("terraform: applying")
 	t.during(working)
 	err := t.Apply(applying, plan)
-	working.end()
+	working.End()
 	cancel(nil)
 	<-watched
 	if err == nil {
@@ -231,13 +211,13 @@ func (p *Project) apply(ctx context.Context, t *Terraform, s *stack, plan string
 // waitLoad waits until a task of the service has reported operations, and none writes its first keys any more: a running task is not yet a
 // loaded cache. A load that was changed has a new service, and what tasks said before it does not count. It gives up when a task could not write
 // its keys, and when more tasks have failed than there should be: ECS has started others in their place, which fail too.
-func (p *Project) waitLoad(ctx context.Context, s *stack, run string) error {
+func waitLoad(ctx context.Context, con *console.Console, s *stack, run string) error {
 	since, err := shutdown.ParseRun(run)
 	if err != nil {
 		return err
 	}
-	var waiting *step
-	defer func() { waiting.end() }()
+	var waiting *console.Step
+	defer func() { waiting.End() }()
 	for deadline := time.Now().Add(5 * time.Minute); ; {
 		service, err := s.service(ctx)
 		if err != nil {
@@ -278,14 +258,14 @@ func (p *Project) waitLoad(ctx context.Context, s *stack, run string) error {
 			return fmt.Errorf("the load of run %s has reported no operation for 5 minutes%s\n%s", run, why, s.trouble(ctx))
 		}
 		if waiting == nil {
-			waiting = p.step("waiting for the load's first operation")
+			waiting = con.Step("waiting for the load's first operation")
 		}
 		if keys != nil {
-			waiting.at(keys.share, "%s", keys)
+			waiting.At(keys.share, "%s", keys)
 		} else {
-			waiting.at(-1, "%d of %d tasks running", service.RunningCount, service.DesiredCount)
+			waiting.At(-1, "%d of %d tasks running", service.RunningCount, service.DesiredCount)
 		}
-		if err := sleep(ctx, min(p.pause(), 2*time.Second)); err != nil {
+		if err := con.Wait(ctx, 2*time.Second); err != nil {
 			return err
 		}
 	}

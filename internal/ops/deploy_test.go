@@ -12,6 +12,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // under is an account with a run under way: its watch and stop schedules, its manifest, its service and the load's log.
@@ -44,11 +47,11 @@ func event(stream, message string) string {
 	return fmt.Sprintf(`{"timestamp":1,"logStreamName":%q,"message":%q}`, stream, message)
 }
 
-func stackOf(t *testing.T, answer func(string, url.Values) (int, map[string]string, string)) (*Project, *stack) {
-	p := &Project{Out: &bytes.Buffer{}, Pause: time.Millisecond, AWS: answering(answer)}
-	s, err := p.stack(t.Context(), &Inputs{Name: "n", Bucket: "b", Prefix: "exports"})
+func stackOf(t *testing.T, answer func(string, url.Values) (int, map[string]string, string)) (*workspace.Workspace, *console.Console, *stack) {
+	ws, con := &workspace.Workspace{AWS: answering(answer)}, &console.Console{Out: &bytes.Buffer{}, Pause: time.Millisecond}
+	s, err := openStack(t.Context(), ws, &Inputs{Name: "n", Bucket: "b", Prefix: "exports"})
 	require.NoError(t, err)
-	return p, s
+	return ws, con, s
 }
 
 // A run that is over, and whose schedule is still there, is begun anew; one that is alive is not touched.
@@ -68,8 +71,8 @@ func TestOverRunsBeginAnew(t *testing.T) {
 		"expired":                 {stopBy: gone, anew: true}, // its load never ran: nothing to lose
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, s := stackOf(t, under(c.stopBy, c.stops, c.manifest, 1))
-			replace, alive, err := p.replace(t.Context(), s)
+			ws, con, s := stackOf(t, under(c.stopBy, c.stops, c.manifest, 1))
+			replace, alive, err := endOverdue(t.Context(), ws, con, s)
 			require.NoError(t, err)
 			require.Equal(t, c.alive, alive == aRun)
 			require.Equal(t, c.anew, len(replace) == 1 && replace[0] == watchAddress, "%v", replace)
@@ -91,8 +94,8 @@ func TestLoadIsWaitedFor(t *testing.T) {
 		"cannot start":                {1, []string{failed("a"), failed("b")}, "cannot start, 2 tasks failed: no route to 10.0.0.1:6379"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, s := stackOf(t, under(time.Time{}, time.Time{}, "", c.desired, c.events...))
-			err := p.waitLoad(t.Context(), s, aRun)
+			_, con, s := stackOf(t, under(time.Time{}, time.Time{}, "", c.desired, c.events...))
+			err := waitLoad(t.Context(), con, s, aRun)
 			if c.want == "" {
 				require.NoError(t, err)
 			} else {
@@ -107,12 +110,12 @@ func TestLoadThatPrefillsIsWaitedFor(t *testing.T) {
 	const record = "[RUN #1 5%,   1 secs]  2 threads  8 conns:        4094 ops,    4031 (avg:    4031) ops/sec, 1KB/sec"
 	wait := func(last string) (err error) {
 		synctest.Test(t, func(t *testing.T) {
-			p, s := stackOf(t, under(time.Time{}, time.Time{}, "", 1, event("a", "load: ready"), event("a", "load: prefill keys=1000 bytes=256000"), event("a", record), event("a", last)))
-			p.Pause = time.Minute
+			_, con, s := stackOf(t, under(time.Time{}, time.Time{}, "", 1, event("a", "load: ready"), event("a", "load: prefill keys=1000 bytes=256000"), event("a", record), event("a", last)))
+			con.Pause = time.Minute
 			s.config.Settings = json.RawMessage(`{"load":{"prefill":{"minutes":7}}}`)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
-			err = p.waitLoad(ctx, s, aRun)
+			err = waitLoad(ctx, con, s, aRun)
 		})
 		return err
 	}

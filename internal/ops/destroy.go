@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // destroyAddress is Terraform's question whether the run is ended and exported: the first thing that a destroy removes. destroyedAddress is asked
@@ -14,8 +17,8 @@ const (
 	destroyedAddress = "module.scheduler.aws_lambda_invocation.destroyed"
 )
 
-// dontAsk makes a destroy go on without the exports.
-func (p *Project) dontAsk(ctx context.Context, t *Terraform) error {
+// forgetQuestions makes a destroy go on without the exports.
+func forgetQuestions(ctx context.Context, t *Terraform) error {
 	known, err := t.Resources(ctx)
 	if err != nil {
 		return err
@@ -28,18 +31,18 @@ func (p *Project) dontAsk(ctx context.Context, t *Terraform) error {
 }
 
 // Destroy removes the stack, after the run under way has been ended and exported. FORCE=1 goes on without the exports.
-func Destroy(ctx context.Context, p *Project) error {
-	t, in, err := p.ready(ctx)
+func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	t, in, err := ready(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	if err := p.provider(ctx, t); err != nil {
+	if err := findProvider(ctx, ws, con, t); err != nil {
 		return err
 	}
-	if err := p.init(ctx, t); err != nil {
+	if err := initStack(ctx, ws, con, t); err != nil {
 		return err
 	}
-	s, err := p.stack(ctx, in)
+	s, err := openStack(ctx, ws, in)
 	if err != nil {
 		return err
 	}
@@ -47,26 +50,26 @@ func Destroy(ctx context.Context, p *Project) error {
 	if err != nil {
 		return err
 	}
-	if err := p.approve(ctx, fmt.Sprintf("Remove everything of %s? A run that is not exported yet is ended and exported first.", in.Name)); err != nil {
+	if err := con.Approve(ctx, ws.Getenv("APPROVE") == "1", fmt.Sprintf("Remove everything of %s? A run that is not exported yet is ended and exported first.", in.Name)); err != nil {
 		return err
 	}
 	if run != nil {
-		if err := p.finish(ctx, s, run); err != nil {
+		if err := finish(ctx, ws, con, s, run); err != nil {
 			return err
 		}
 	}
-	if err := p.unknownCache(ctx, t, s); err != nil {
+	if err := unknownCache(ctx, con, t, s); err != nil {
 		return err
 	}
-	if getenv(p.Env, "FORCE") == "1" {
-		if err := p.dontAsk(ctx, t); err != nil {
+	if ws.Getenv("FORCE") == "1" {
+		if err := forgetQuestions(ctx, t); err != nil {
 			return err
 		}
 	}
-	removing := p.step("terraform: destroying")
+	removing := con.Step("terraform: destroying")
 	t.during(removing)
 	err = t.Destroy(ctx)
-	removing.end()
+	removing.End()
 	if err != nil {
 		return fmt.Errorf("%w\nwhat is left is still in the state: run `go tool mage destroy` again", err)
 	}
@@ -77,13 +80,13 @@ func Destroy(ctx context.Context, p *Project) error {
 	if len(left) > 0 {
 		return fmt.Errorf("%d resources are left in the state: %v", len(left), left)
 	}
-	if err := p.lateInsights(ctx, t, s); err != nil {
+	if err := lateInsights(ctx, con, t, s); err != nil {
 		return err
 	}
 	if left, err := s.left(ctx); err != nil || len(left) > 0 {
 		return errors.Join(err, leftError(left))
 	}
-	p.say("%s is removed. What stays and costs nothing: inactive revisions of the ECS task definition %s, and the account's service-linked roles of ECS and ElastiCache. "+
+	con.Say("%s is removed. What stays and costs nothing: inactive revisions of the ECS task definition %s, and the account's service-linked roles of ECS and ElastiCache. "+
 		"What you asked for: the exports in s3://%s/%s", in.Name, s.config.Service, s.config.Bucket, prefixed(s.config.Prefix))
 	return nil
 }

@@ -21,7 +21,7 @@ func TestDestroyWithoutTheExports(t *testing.T) {
 			said := filepath.Join(t.TempDir(), "said")
 			script := `case "$*" in *"state list") printf '` + c.state + `' ;; *) echo "$*" >> ` + said + ` ;; esac`
 			terraform := &Terraform{Bin: filepath.Join(fake(t, "terraform", script), "terraform"), Dir: "stack", Out: &bytes.Buffer{}}
-			require.NoError(t, (&Project{}).dontAsk(t.Context(), terraform))
+			require.NoError(t, forgetQuestions(t.Context(), terraform))
 			text, _ := os.ReadFile(said)
 			if c.forgets == "" {
 				require.Empty(t, string(text))

@@ -4,21 +4,23 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
 // Export writes a run's exports again from what CloudWatch still has, with the Lambda's own code and keys: the run of RUN=, or the latest.
-func Export(ctx context.Context, p *Project) error {
-	_, in, err := p.ready(ctx)
+func Export(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	_, in, err := ready(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	s, err := p.stack(ctx, in)
+	s, err := openStack(ctx, ws, in)
 	if err != nil {
 		return err
 	}
-	run := getenv(p.Env, "RUN")
+	run := ws.Getenv("RUN")
 	if run == "" {
 		v, err := s.view(ctx)
 		if err != nil {
@@ -33,12 +35,12 @@ func Export(ctx context.Context, p *Project) error {
 			return fmt.Errorf("there is no run of %s in s3://%s/%s to export; RUN=2026-11-23T03-08-09Z names one", in.Name, in.Bucket, prefixed(in.Prefix))
 		}
 	}
-	exporting := p.step("exporting run %s", run)
+	exporting := con.Step("exporting run %s", run)
 	answer, err := shutdown.New(s.config, shutdown.NewClients(s.cfg), export.Wall{}).Handle(ctx, shutdown.Event{Action: shutdown.ActionExport, Run: run})
-	exporting.end()
+	exporting.End()
 	if err != nil {
 		return fmt.Errorf("export of run %s: %w", run, err)
 	}
-	p.say("run %s: %s %s", run, answer.Status, answer.Message)
+	con.Say("run %s: %s %s", run, answer.Status, answer.Message)
 	return nil
 }

@@ -15,7 +15,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // flakes is what repeated runs of tests came to.
@@ -34,49 +36,49 @@ type tries struct {
 // TestFlakes runs the Go tests many times beside one busy loop a core, and says which failed how often: whatever depends on the machine's speed
 // or on what else it does shows itself. COUNT= is how often each test runs (30), JOURNEYS= how often each journey (5; 0 leaves them out),
 // FLAKES= chooses packages by a part of their path.
-func TestFlakes(ctx context.Context, p *Project) error {
-	count, err := p.number("COUNT", 30)
+func TestFlakes(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	count, err := number(ws, "COUNT", 30)
 	if err != nil {
 		return err
 	}
-	journeys, err := p.number("JOURNEYS", 5)
+	journeys, err := number(ws, "JOURNEYS", 5)
 	if err != nil {
 		return err
 	}
-	packages, err := p.unitPackages(ctx)
+	packages, err := unitPackages(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	if part := getenv(p.Env, "FLAKES"); part != "" {
+	if part := ws.Getenv("FLAKES"); part != "" {
 		packages = slices.DeleteFunc(packages, func(pkg string) bool { return !strings.Contains(pkg, part) })
 	}
 	defer busyLoops(runtime.NumCPU())()
 	found := flakes{tests: map[string]*tries{}, said: map[string][]string{}}
 	var failed []error
 	if count > 0 && len(packages) > 0 {
-		failed = append(failed, p.repeat(ctx, &found, fmt.Sprintf("every test %d times", count), append([]string{"-timeout=0", fmt.Sprintf("-count=%d", count)}, packages...)...))
+		failed = append(failed, repeat(ctx, ws, con, &found, fmt.Sprintf("every test %d times", count), append([]string{"-timeout=0", fmt.Sprintf("-count=%d", count)}, packages...)...))
 	}
 	if journeys > 0 && ctx.Err() == nil {
-		inside, err := p.journeyProject(ctx)
+		inside, err := forJourneys(ctx, ws, con)
 		if err != nil {
 			return err
 		}
-		failed = append(failed, inside.repeat(ctx, &found, fmt.Sprintf("every journey %d times", journeys), append(journeyArgs, "-timeout=0", fmt.Sprintf("-count=%d", journeys), "./test")...))
+		failed = append(failed, repeat(ctx, inside, con, &found, fmt.Sprintf("every journey %d times", journeys), append(journeyArgs, "-timeout=0", fmt.Sprintf("-count=%d", journeys), "./test")...))
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	if n := found.table(p.Out); n > 0 {
+	if n := found.table(con.Out); n > 0 {
 		return fmt.Errorf("%d tests failed at least once", n)
 	}
 	return errors.Join(failed...) // a package that does not compile has no test that fails
 }
 
 // repeat runs `go test` with its results read as they come.
-func (p *Project) repeat(ctx context.Context, found *flakes, what string, args ...string) error {
-	shown := p.step("%s, beside %d busy loops", what, runtime.NumCPU())
-	defer shown.end()
-	c := p.command(ctx, "go", append([]string{"test", "-json"}, args...)...)
+func repeat(ctx context.Context, ws *workspace.Workspace, con *console.Console, found *flakes, what string, args ...string) error {
+	shown := con.Step("%s, beside %d busy loops", what, runtime.NumCPU())
+	defer shown.End()
+	c := ws.Command(ctx, con.Out, "go", append([]string{"test", "-json"}, args...)...)
 	results, to := io.Pipe()
 	c.Stdout = to
 	var reading sync.WaitGroup
@@ -91,7 +93,7 @@ func (p *Project) repeat(ctx context.Context, found *flakes, what string, args .
 				if runs++; !ok {
 					failures++
 				}
-				shown.at(-1, "%d runs, %d failures", runs, failures)
+				shown.At(-1, "%d runs, %d failures", runs, failures)
 			}
 		}
 	})
@@ -203,8 +205,8 @@ func busyLoops(n int) (stop func()) {
 }
 
 // number is a whole number from the environment.
-func (p *Project) number(name string, otherwise int) (int, error) {
-	text := getenv(p.Env, name)
+func number(ws *workspace.Workspace, name string, otherwise int) (int, error) {
+	text := ws.Getenv(name)
 	if text == "" {
 		return otherwise, nil
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/awsquery"
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
@@ -25,7 +26,7 @@ const cacheLimit = 45 * time.Minute
 // unknownCache sees to it that no cache is in Terraform's way: one that is being deleted is waited out, because the provider does not retry
 // CacheSubnetGroupInUse, and one that this stack made but its state does not know is deleted. The state has to know the run's guard, which is
 // there before a cache is: else somebody else may have deployed the stack, with a state of their own.
-func (p *Project) unknownCache(ctx context.Context, t *Terraform, s *stack) error {
+func unknownCache(ctx context.Context, con *console.Console, t *Terraform, s *stack) error {
 	status, err := s.cacheStatus(ctx)
 	if err != nil || status == "" {
 		return err
@@ -40,12 +41,12 @@ func (p *Project) unknownCache(ctx context.Context, t *Terraform, s *stack) erro
 	if unknown && status != "deleting" {
 		ours := slices.Contains(known, watchAddress)
 		if ours {
-			if ours, err = p.madeCache(ctx, s); err != nil {
+			if ours, err = madeCache(ctx, con, s); err != nil {
 				return err
 			}
 		}
 		if !ours {
-			p.say("the cache %s is not in the state, and was not made by this stack and state: it is left alone", cacheName(s.config.Cache))
+			con.Say("the cache %s is not in the state, and was not made by this stack and state: it is left alone", cacheName(s.config.Cache))
 			return nil
 		}
 	}
@@ -53,16 +54,16 @@ func (p *Project) unknownCache(ctx context.Context, t *Terraform, s *stack) erro
 	failed := status == "create-failed"
 	switch {
 	case failed:
-		p.say("the cache %s could not be created: deleting it", cacheName(s.config.Cache))
+		con.Say("the cache %s could not be created: deleting it", cacheName(s.config.Cache))
 	case unknown && status != "deleting":
-		p.say("the cache %s was made but is not in the state: the answer to its creation was lost; deleting it", cacheName(s.config.Cache))
+		con.Say("the cache %s was made but is not in the state: the answer to its creation was lost; deleting it", cacheName(s.config.Cache))
 	}
-	return p.cacheGone(ctx, s, unknown || failed)
+	return cacheGone(ctx, con, s, unknown || failed)
 }
 
 // madeCache tells whether the cache is tagged with a run of this stack. A cache that is being created does not say so yet, and one whose creation
 // has failed never does: then it is the stack's if it was made since the run began.
-func (p *Project) madeCache(ctx context.Context, s *stack) (bool, error) {
+func madeCache(ctx context.Context, con *console.Console, s *stack) (bool, error) {
 	if !s.config.Cache.Delete {
 		return false, nil
 	}
@@ -70,8 +71,8 @@ func (p *Project) madeCache(ctx context.Context, s *stack) (bool, error) {
 	if err != nil || arn == "" {
 		return false, err
 	}
-	var waiting *step
-	defer func() { waiting.end() }()
+	var waiting *console.Step
+	defer func() { waiting.End() }()
 	began := time.Now()
 	tags, err := s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &arn})
 	for busy(err) {
@@ -85,9 +86,9 @@ func (p *Project) madeCache(ctx context.Context, s *stack) (bool, error) {
 			return false, s.stuckCache(status, began)
 		}
 		if waiting == nil {
-			waiting = p.step("the cache %s is busy: waiting until AWS tells whose it is", cacheName(s.config.Cache))
+			waiting = con.Step("the cache %s is busy: waiting until AWS tells whose it is", cacheName(s.config.Cache))
 		}
-		if err := sleep(ctx, p.pause()); err != nil {
+		if err := con.Wait(ctx, 0); err != nil {
 			return false, err
 		}
 		tags, err = s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &arn})
@@ -162,10 +163,10 @@ func busy(err error) bool {
 
 // cacheGone waits until a cache that is being deleted is gone, and shows that it does. With remove it deletes one that is there, as soon as its
 // state lets it; one that the stack only uses has no status here.
-func (p *Project) cacheGone(ctx context.Context, s *stack, remove bool) error {
+func cacheGone(ctx context.Context, con *console.Console, s *stack, remove bool) error {
 	name, began := cacheName(s.config.Cache), time.Now()
-	var waiting *step
-	defer func() { waiting.end() }()
+	var waiting *console.Step
+	defer func() { waiting.End() }()
 	for {
 		status, err := s.cacheStatus(ctx)
 		if err != nil || status == "" || status != "deleting" && !remove {
@@ -177,13 +178,13 @@ func (p *Project) cacheGone(ctx context.Context, s *stack, remove bool) error {
 			}
 		}
 		if waiting == nil {
-			waiting = p.step("the cache %s is %s: waiting until it is gone", name, status)
+			waiting = con.Step("the cache %s is %s: waiting until it is gone", name, status)
 		}
-		waiting.at(-1, "%s", status)
+		waiting.At(-1, "%s", status)
 		if time.Since(began) > cacheLimit {
 			return s.stuckCache(status, began)
 		}
-		if err := sleep(ctx, p.pause()); err != nil {
+		if err := con.Wait(ctx, 0); err != nil {
 			return err
 		}
 	}

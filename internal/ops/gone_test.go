@@ -76,13 +76,13 @@ func TestCacheThatTheStateDoesNotKnow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var calls []string
-			p, s := stackOf(t, caches(c.tags, &calls, c.statuses...))
-			terraform := &Terraform{Bin: filepath.Join(fake(t, "terraform", "printf '"+c.state+"'"), "terraform"), Dir: t.TempDir(), Out: p.Out}
-			require.NoError(t, p.unknownCache(t.Context(), terraform, s))
+			_, con, s := stackOf(t, caches(c.tags, &calls, c.statuses...))
+			terraform := &Terraform{Bin: filepath.Join(fake(t, "terraform", "printf '"+c.state+"'"), "terraform"), Dir: t.TempDir(), Out: con.Out}
+			require.NoError(t, unknownCache(t.Context(), con, terraform, s))
 			require.Equal(t, c.deletes, strings.Count(strings.Join(calls, " "), "DeleteReplicationGroup"), "%v", calls)
-			require.Contains(t, p.Out.(*bytes.Buffer).String(), c.says)
+			require.Contains(t, con.Out.(*bytes.Buffer).String(), c.says)
 			if c.says == "" {
-				require.Empty(t, p.Out.(*bytes.Buffer).String())
+				require.Empty(t, con.Out.(*bytes.Buffer).String())
 			}
 		})
 	}
@@ -94,22 +94,22 @@ func TestCacheThatDoesNotGo(t *testing.T) {
 
 func cacheThatDoesNotGo(t *testing.T) {
 	var calls []string
-	p, s := stackOf(t, caches("", &calls, "deleting"))
-	p.Pause = time.Minute
-	err := p.cacheGone(t.Context(), s, false)
+	_, con, s := stackOf(t, caches("", &calls, "deleting"))
+	con.Pause = time.Minute
+	err := cacheGone(t.Context(), con, s, false)
 	require.ErrorContains(t, err, "the cache n is still deleting after 46m0s")
 	require.ErrorContains(t, err, "aws elasticache describe-events --source-identifier n --source-type replication-group")
-	require.Contains(t, p.Out.(*bytes.Buffer).String(), "the cache n is deleting: waiting until it is gone")
+	require.Contains(t, con.Out.(*bytes.Buffer).String(), "the cache n is deleting: waiting until it is gone")
 	require.NotContains(t, calls, "DeleteReplicationGroup")
 
 	s.config.Cache.Delete = false // an existing cache is none of ours
 	calls = nil
-	require.NoError(t, p.cacheGone(t.Context(), s, true))
+	require.NoError(t, cacheGone(t.Context(), con, s, true))
 	require.NotContains(t, calls, "DeleteReplicationGroup")
 }
 
 func TestLeftOverIsNamedWithItsCommand(t *testing.T) {
-	_, s := stackOf(t, func(what string, body url.Values) (int, map[string]string, string) {
+	_, _, s := stackOf(t, func(what string, body url.Values) (int, map[string]string, string) {
 		switch {
 		case what == "GetRole" && body.Get("RoleName") == "n-load-task":
 			return 200, nil, `<R><GetRoleResult><Role><RoleName>n-load-task</RoleName></Role></GetRoleResult></R>`

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // Inputs are the stack's variables as Terraform sees them: defaults, terraform.tfvars, *.auto.tfvars and TF_VAR_*, checked by their validations.
@@ -54,31 +56,31 @@ type ExistingCache struct {
 // filledIn are the variables whose defaults and bounds are a module's: the root passes them on.
 var filledIn = map[string]string{"load": "modules/ecs-load", "cache": "modules/cache"}
 
-// inputs reads the variables. Terraform itself does it, in a folder of its own that holds just the variables: without provider, state or AWS
+// readInputs reads the variables. Terraform itself does it, in a folder of its own that holds just the variables: without provider, state or AWS
 // it takes a tenth of a second, and says what is wrong in its own words. (terraform console would start the provider, and crashes on a
 // value of the wrong type; a plan of the stack needs AWS, the zip and the bucket, which are yet to be checked.)
-func (p *Project) inputs(ctx context.Context, t *Terraform) (*Inputs, error) {
+func readInputs(ctx context.Context, ws *workspace.Workspace, t *Terraform) (*Inputs, error) {
 	dir, err := os.MkdirTemp("", "elasticache-perf-inputs-")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir) // the plan holds the auth token
-	if err := p.writeInputs(dir); err != nil {
+	if err := writeInputs(ws, dir); err != nil {
 		return nil, err
 	}
 	var shown bytes.Buffer
 	scratch := *t
 	scratch.Dir, scratch.Out, scratch.Grace = dir, &shown, 0
-	scratch.Env = append(without(t.Env, func(name string) bool {
+	scratch.Env = append(workspace.Without(t.Env, func(name string) bool {
 		return name == "TF_DATA_DIR" || name == "TF_WORKSPACE" || name == "TF_CLI_CONFIG_FILE" || strings.HasPrefix(name, "TF_CLI_ARGS")
-	}), "TF_CLI_ARGS_plan="+getenv(t.Env, "TF_CLI_ARGS_plan"))
+	}), "TF_CLI_ARGS_plan="+workspace.Getenv(t.Env, "TF_CLI_ARGS_plan"))
 	if err := scratch.Init(ctx, false); err != nil {
 		return nil, err
 	}
 	if _, err := scratch.Plan(ctx, "plan"); err != nil {
 		var failed *TerraformError
 		if errors.As(err, &failed) {
-			return nil, p.inputsError(failed.Output)
+			return nil, inputsError(ws, failed.Output)
 		}
 		return nil, err
 	}
@@ -103,8 +105,8 @@ var (
 )
 
 // inputsError is what Terraform says; for variables that are not set, it is what they are for.
-func (p *Project) inputsError(said string) error {
-	variables, err := os.ReadFile(filepath.Join(p.Stack, "variables.tf"))
+func inputsError(ws *workspace.Workspace, said string) error {
+	variables, err := os.ReadFile(filepath.Join(ws.Stack, "variables.tf"))
 	if err != nil {
 		return err
 	}
@@ -130,16 +132,16 @@ func block(variables []byte, name string) []byte {
 var variable = regexp.MustCompile(`(?m)^variable "(\w+)"`)
 
 // writeInputs makes a configuration that has the stack's variables and puts them out.
-func (p *Project) writeInputs(dir string) error {
-	variables, err := os.ReadFile(filepath.Join(p.Stack, "variables.tf"))
+func writeInputs(ws *workspace.Workspace, dir string) error {
+	variables, err := os.ReadFile(filepath.Join(ws.Stack, "variables.tf"))
 	if err != nil {
 		return err
 	}
-	values, err := filepath.Glob(filepath.Join(p.Stack, "*.auto.tfvars*"))
+	values, err := filepath.Glob(filepath.Join(ws.Stack, "*.auto.tfvars*"))
 	if err != nil {
 		return err
 	}
-	for _, file := range append(values, filepath.Join(p.Stack, "variables.tf"), filepath.Join(p.Stack, "terraform.tfvars"), filepath.Join(p.Stack, "terraform.tfvars.json")) {
+	for _, file := range append(values, filepath.Join(ws.Stack, "variables.tf"), filepath.Join(ws.Stack, "terraform.tfvars"), filepath.Join(ws.Stack, "terraform.tfvars.json")) {
 		if err := link(file, filepath.Join(dir, filepath.Base(file))); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -152,7 +154,7 @@ func (p *Project) writeInputs(dir string) error {
 			value += " != null"
 		}
 		if module := filledIn[name]; module != "" {
-			if err := p.writeDefaults(filepath.Join(dir, name), module, name); err != nil {
+			if err := writeDefaults(ws, filepath.Join(dir, name), module, name); err != nil {
 				return err
 			}
 			fmt.Fprintf(&modules, "module %q {\n  source = \"./%[1]s\"\n  %[1]s = var.%[1]s\n}\n", name)
@@ -165,15 +167,15 @@ func (p *Project) writeInputs(dir string) error {
 }
 
 // writeDefaults makes a module that has one variable of another module, with its type, defaults and validations, and puts it out.
-func (p *Project) writeDefaults(dir, module, name string) error {
-	file := filepath.Join(p.Root, module, "variables.tf")
+func writeDefaults(ws *workspace.Workspace, dir, module, name string) error {
+	file := filepath.Join(ws.Root, module, "variables.tf")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
 	declared := block(text, name)
 	if declared == nil {
-		return fmt.Errorf("%s has no variable %q", p.path(file), name)
+		return fmt.Errorf("%s has no variable %q", ws.Path(file), name)
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err

@@ -9,16 +9,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
 // project is the tree itself, with a stack folder that has its variables only.
-func project(t *testing.T, env ...string) *Project {
+func project(t *testing.T, env ...string) (*workspace.Workspace, *console.Console) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
 	stack := t.TempDir()
 	require.NoError(t, link(filepath.Join(root, "variables.tf"), filepath.Join(stack, "variables.tf")))
-	return &Project{Root: root, Stack: stack, Env: append(os.Environ(), env...), Out: &bytes.Buffer{}}
+	return &workspace.Workspace{Root: root, Stack: stack, Env: append(os.Environ(), env...)}, &console.Console{Out: &bytes.Buffer{}}
 }
 
 const tfvars = `vpc_id = "vpc-0123456789abcdef0"
@@ -28,10 +30,10 @@ load = { task_count = 2 }
 `
 
 func TestInputsAreAsTerraformSeesThem(t *testing.T) {
-	p := project(t, "TF_VAR_metrics_export_s3_bucket=less", "TF_VAR_name=mine", "TF_VAR_auth_token=0123456789abcdef", "TF_DATA_DIR=elsewhere", "TF_WORKSPACE=other")
-	require.NoError(t, os.WriteFile(filepath.Join(p.Stack, "terraform.tfvars"), []byte(tfvars), 0o644))
-	require.NoError(t, os.WriteFile(filepath.Join(p.Stack, "more.auto.tfvars"), []byte("test_duration_minutes = 7\n"), 0o644))
-	_, in, err := p.ready(t.Context())
+	ws, con := project(t, "TF_VAR_metrics_export_s3_bucket=less", "TF_VAR_name=mine", "TF_VAR_auth_token=0123456789abcdef", "TF_DATA_DIR=elsewhere", "TF_WORKSPACE=other")
+	require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "terraform.tfvars"), []byte(tfvars), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "more.auto.tfvars"), []byte("test_duration_minutes = 7\n"), 0o644))
+	_, in, err := ready(t.Context(), ws, con)
 	require.NoError(t, err)
 	require.Equal(t, "mine", in.Name)
 	require.Equal(t, "one", in.Bucket, "terraform.tfvars counts more than TF_VAR_")
@@ -56,18 +58,18 @@ func TestInputsOfOtherCaches(t *testing.T) {
 		`TF_VAR_existing_cache={"endpoint":"a.example","serverless_cache":"s","tls":true,"cluster_mode":true}`:  {Serverless: "s"},
 		`TF_VAR_existing_cache={"endpoint":"a.example","port":7000,"security_group_id":"sg-0123456789abcdef0"}`: {},
 	} {
-		p := project(t, env)
-		require.NoError(t, os.WriteFile(filepath.Join(p.Stack, "terraform.tfvars"), []byte(tfvars), 0o644))
-		_, in, err := p.ready(t.Context())
+		ws, con := project(t, env)
+		require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "terraform.tfvars"), []byte(tfvars), 0o644))
+		_, in, err := ready(t.Context(), ws, con)
 		require.NoError(t, err)
 		require.Equal(t, want, cacheOf(in), env)
 	}
 }
 
 func TestInputsOfAWrongType(t *testing.T) {
-	p := project(t, "TF_VAR_load={task_count=[]}")
-	require.NoError(t, os.WriteFile(filepath.Join(p.Stack, "terraform.tfvars"), []byte(strings.Replace(tfvars, `"vpc-0123456789abcdef0"`, `["a"]`, 1)), 0o644))
-	_, _, err := p.ready(t.Context())
+	ws, con := project(t, "TF_VAR_load={task_count=[]}")
+	require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "terraform.tfvars"), []byte(strings.Replace(tfvars, `"vpc-0123456789abcdef0"`, `["a"]`, 1)), 0o644))
+	_, _, err := ready(t.Context(), ws, con)
 	require.ErrorContains(t, err, "vpc_id")
 	require.ErrorContains(t, err, "are not right")
 }

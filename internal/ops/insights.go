@@ -8,6 +8,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 )
 
 const insightsAddress = "module.load.aws_cloudwatch_log_group.insights[0]"
@@ -15,7 +17,7 @@ const insightsAddress = "module.load.aws_cloudwatch_log_group.insights[0]"
 // lateInsights removes the log group of Container Insights that came back: AWS writes to it for some minutes after the last task, and makes it again,
 // without a retention, when Terraform has removed it. The next apply would meet ResourceAlreadyExists. While there is a cluster of the name, the
 // group is somebody's.
-func (p *Project) lateInsights(ctx context.Context, t *Terraform, s *stack) error {
+func lateInsights(ctx context.Context, con *console.Console, t *Terraform, s *stack) error {
 	name := "/aws/ecs/containerinsights/" + s.config.Cluster + "/performance"
 	groups, err := s.logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &name})
 	if err != nil {
@@ -39,6 +41,6 @@ func (p *Project) lateInsights(ctx context.Context, t *Terraform, s *stack) erro
 	if _, err := s.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: &name}); err != nil && !missing(err) {
 		return fmt.Errorf("log group %s: %w", name, err)
 	}
-	p.say("the log group %s came back after an earlier destroy: removed", name)
+	con.Say("the log group %s came back after an earlier destroy: removed", name)
 	return nil
 }

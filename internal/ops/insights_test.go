@@ -24,7 +24,7 @@ func TestContainerInsightsThatCameBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var calls []string
-			p, s := stackOf(t, func(what string, _ url.Values) (int, map[string]string, string) {
+			_, con, s := stackOf(t, func(what string, _ url.Values) (int, map[string]string, string) {
 				calls = append(calls, what)
 				switch {
 				case what == "DescribeLogGroups" && c.group != "":
@@ -34,10 +34,10 @@ func TestContainerInsightsThatCameBack(t *testing.T) {
 				}
 				return 200, nil, `{}`
 			})
-			terraform := &Terraform{Bin: filepath.Join(fake(t, "terraform", "printf '"+c.state+"'"), "terraform"), Dir: t.TempDir(), Out: p.Out}
-			require.NoError(t, p.lateInsights(t.Context(), terraform, s))
+			terraform := &Terraform{Bin: filepath.Join(fake(t, "terraform", "printf '"+c.state+"'"), "terraform"), Dir: t.TempDir(), Out: con.Out}
+			require.NoError(t, lateInsights(t.Context(), con, terraform, s))
 			require.Equal(t, c.removed, slices.Contains(calls, "DeleteLogGroup"), "%v", calls)
-			require.Equal(t, c.removed, p.Out.(*bytes.Buffer).Len() > 0)
+			require.Equal(t, c.removed, con.Out.(*bytes.Buffer).Len() > 0)
 		})
 	}
 }

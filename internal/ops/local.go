@@ -15,9 +15,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
@@ -26,23 +28,23 @@ const localPeriod = 5 * time.Second
 
 // LocalRun takes a run from end to end on the embedded AWS: deploy, load, stop by its schedule, export, destroy. It prints a summary of the exports,
 // which stay in .localaws/s3. MINUTES= sets the duration.
-func LocalRun(ctx context.Context, p *Project) (err error) {
-	minutes, err := p.minutes()
+func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console) (err error) {
+	minutes, err := localMinutes(ws)
 	if err != nil {
 		return err
 	}
-	unlock, err := p.lockLocal()
+	unlock, err := lockLocal(ws)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	out := p.Out
-	shown := *p
-	shown.Out = quiet{&elapsed{w: p.Out, began: time.Now()}}
-	shown.Every = 10 * time.Second
-	p = &shown
+	out := con.Out
+	timed := *con
+	timed.Out = console.Lasting{W: &elapsed{w: con.Out, began: time.Now()}}
+	timed.Every = 10 * time.Second
+	con = &timed
 
-	w, err := p.startWorld(ctx, minutes, localPeriod)
+	w, err := startWorld(ctx, ws, con, minutes, localPeriod)
 	if err != nil {
 		return err
 	}
@@ -52,33 +54,33 @@ func LocalRun(ctx context.Context, p *Project) (err error) {
 			err = errors.Join(err, w.end())
 		}
 	}()
-	p.say("embedded AWS at %s: cache nodes are %s, load is %s", w.hello.URL, w.hello.CacheServer, w.hello.Generator)
-	p.say("its log is %s, Terraform's is %s", p.path(w.log), p.path(p.terraformLog()))
-	inside, err := p.in(w, w.values(minutes, localPeriod))
+	con.Say("embedded AWS at %s: cache nodes are %s, load is %s", w.hello.URL, w.hello.CacheServer, w.hello.Generator)
+	con.Say("its log is %s, Terraform's is %s", ws.Path(w.log), ws.Path(terraformLog(ws)))
+	in, quiet, err := enter(ws, con, w, w.values(minutes, localPeriod))
 	if err != nil {
 		return err
 	}
-	log, err := os.Create(p.terraformLog())
+	log, err := os.Create(terraformLog(ws))
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	inside.TerraformOut = log
+	quiet.TerraformOut = log
 
-	d, err := inside.deploy(ctx)
+	d, err := deploy(ctx, in, quiet)
 	var m *export.Manifest
 	if err == nil {
-		m, err = inside.waitRun(ctx, d)
+		m, err = waitRun(ctx, quiet, d)
 	}
 	if errors.Is(context.Cause(ctx), proc.ErrInterrupted) {
-		p.say("interrupted: the embedded AWS ends, and everything in it")
+		con.Say("interrupted: the embedded AWS ends, and everything in it")
 		return err
 	}
 	if err != nil {
-		p.say("failed: %v\nthe embedded AWS said last:\n%s\nnow everything is removed", err, lastLines(w.log, 15))
-		inside.Env = append(inside.Env, "FORCE=1")
+		con.Say("failed: %v\nthe embedded AWS said last:\n%s\nnow everything is removed", err, lastLines(w.log, 15))
+		in.Env = append(in.Env, "FORCE=1")
 	}
-	err = errors.Join(err, Destroy(ctx, inside))
+	err = errors.Join(err, Destroy(ctx, in, quiet))
 	actions, problem := w.unserved(ctx)
 	if len(actions) > 0 {
 		problem = fmt.Errorf("the embedded AWS was asked for what it does not serve: %s", strings.Join(actions, ", "))
@@ -88,19 +90,19 @@ func LocalRun(ctx context.Context, p *Project) (err error) {
 	if err = errors.Join(err, w.end()); err != nil {
 		return err
 	}
-	return p.answer(ctx, out, w, folderExports(filepath.Join(p.local(), "s3", w.hello.Bucket, d.inputs.Prefix)), m)
+	return answer(ctx, ws, con, out, w, folderExports(filepath.Join(localDir(ws), "s3", w.hello.Bucket, d.inputs.Prefix)), m)
 }
 
 // answer ends a run: its first figures, the verdict, and where the files and the report are. An answer that is not whole is an error.
-func (p *Project) answer(ctx context.Context, out io.Writer, w *world, from folderExports, m *export.Manifest) error {
+func answer(ctx context.Context, ws *workspace.Workspace, con *console.Console, out io.Writer, w *world, from folderExports, m *export.Manifest) error {
 	r, err := analyse(ctx, from, m.Run)
 	if err != nil {
 		return err
 	}
 	if err := whole(r); err != nil {
-		return fmt.Errorf("the exports in %s are not whole: %w", p.path(string(from)), err)
+		return fmt.Errorf("the exports in %s are not whole: %w", ws.Path(string(from)), err)
 	}
-	p.say("done: nothing is left running")
+	con.Say("done: nothing is left running")
 	var rows [][2]string
 	row := func(name, format string, args ...any) {
 		rows = append(rows, [2]string{name, fmt.Sprintf(format, args...)})
@@ -112,16 +114,16 @@ func (p *Project) answer(ctx context.Context, out io.Writer, w *world, from fold
 		row("note", "the cache was miniredis, as neither valkey-server nor redis-server is on PATH: these are not the figures of Redis or Valkey")
 	}
 	for _, o := range m.Objects {
-		row(o.Kind, "%s (%s bytes, %s lines)", p.path(filepath.Join(p.local(), "s3", w.hello.Bucket, filepath.FromSlash(o.Key))), report.Thousands(float64(o.Bytes)), report.Thousands(float64(o.Rows)))
+		row(o.Kind, "%s (%s bytes, %s lines)", ws.Path(filepath.Join(localDir(ws), "s3", w.hello.Bucket, filepath.FromSlash(o.Key))), report.Thousands(float64(o.Bytes)), report.Thousands(float64(o.Rows)))
 	}
-	row("manifest", "%s (complete)", p.path(filepath.Join(string(from), "manifest", m.Run+".json")))
+	row("manifest", "%s (complete)", ws.Path(filepath.Join(string(from), "manifest", m.Run+".json")))
 	row("verdict", "%s", r.Verdict.Sentence)
 	if err := page.Summary(out, r, rows); err != nil {
 		return err
 	}
-	plain := *p
+	plain := *con
 	plain.Out = out
-	_, err = plain.writeReport(ctx, from, m.Run, r, func(w io.Writer) error { return page.HTML(w, r) })
+	_, err = writeReport(ctx, ws, &plain, from, m.Run, r, func(w io.Writer) error { return page.HTML(w, r) })
 	return err
 }
 
@@ -153,34 +155,34 @@ func whole(r *report.Results) error {
 }
 
 // LocalUp starts the embedded AWS, prints the environment that leads to it, and keeps it until Ctrl-C.
-func LocalUp(ctx context.Context, p *Project) (err error) {
-	minutes, err := p.minutes()
+func LocalUp(ctx context.Context, ws *workspace.Workspace, con *console.Console) (err error) {
+	minutes, err := localMinutes(ws)
 	if err != nil {
 		return err
 	}
-	unlock, err := p.lockLocal()
+	unlock, err := lockLocal(ws)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	w, err := p.startWorld(ctx, minutes, localPeriod)
+	w, err := startWorld(ctx, ws, con, minutes, localPeriod)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, w.end()) }()
-	if _, err := p.in(w, nil); err != nil {
+	if _, _, err := enter(ws, con, w, nil); err != nil {
 		return err
 	}
-	script := w.script(p, w.values(minutes, localPeriod))
-	file := filepath.Join(p.local(), "env")
+	script := w.script(ws, w.values(minutes, localPeriod))
+	file := filepath.Join(localDir(ws), "env")
 	if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
 		return err
 	}
-	fmt.Fprint(p.Out, script)
-	p.say("# the embedded AWS runs (cache nodes: %s; load: %s) until Ctrl-C. In another shell:\n#   . %s && go tool mage deploy\n# its dashboards, live: %s/_localaws/dashboard/", w.hello.CacheServer, w.hello.Generator, p.path(file), w.hello.URL)
+	fmt.Fprint(con.Out, script)
+	con.Say("# the embedded AWS runs (cache nodes: %s; load: %s) until Ctrl-C. In another shell:\n#   . %s && go tool mage deploy\n# its dashboards, live: %s/_localaws/dashboard/", w.hello.CacheServer, w.hello.Generator, ws.Path(file), w.hello.URL)
 	select {
 	case <-ctx.Done():
-		p.say("# ending")
+		con.Say("# ending")
 		return nil
 	case <-w.done:
 		return errors.New("the embedded AWS ended by itself")
@@ -188,8 +190,8 @@ func LocalUp(ctx context.Context, p *Project) (err error) {
 }
 
 // script is the environment for a shell.
-func (w *world) script(p *Project, values map[string]any) string {
-	env := w.env(p)
+func (w *world) script(ws *workspace.Workspace, values map[string]any) string {
+	env := w.env(ws)
 	for name, value := range values {
 		text, _ := json.Marshal(value) // strings, numbers and lists of strings
 		env["TF_VAR_"+name] = strings.Trim(string(text), `"`)
@@ -203,13 +205,13 @@ func (w *world) script(p *Project, values map[string]any) string {
 }
 
 // waitRun shows the load until its schedule stops it, and waits for the manifest.
-func (p *Project) waitRun(ctx context.Context, d *deployed) (*export.Manifest, error) {
+func waitRun(ctx context.Context, con *console.Console, d *deployed) (*export.Manifest, error) {
 	limit := d.stopsAt.Add(exportLimit)
 	whole := time.Duration(d.inputs.Minutes) * time.Minute
-	shown := p.step("running")
-	defer func() { shown.end() }()
+	shown := con.Step("running")
+	defer func() { shown.End() }()
 	for stopping := false; ; {
-		if err := sleep(ctx, p.pause()); err != nil {
+		if err := con.Wait(ctx, 0); err != nil {
 			return nil, err
 		}
 		m, err := d.stack.manifest(ctx, d.run.Run)
@@ -217,8 +219,8 @@ func (p *Project) waitRun(ctx context.Context, d *deployed) (*export.Manifest, e
 			return nil, err
 		}
 		if m != nil && m.Complete {
-			shown.end()
-			p.say("stopped and exported")
+			shown.End()
+			con.Say("stopped and exported")
 			return m, nil
 		}
 		now := time.Now()
@@ -228,10 +230,10 @@ func (p *Project) waitRun(ctx context.Context, d *deployed) (*export.Manifest, e
 		if now.After(d.stopsAt) {
 			if !stopping {
 				stopping = true
-				shown.end()
-				shown = p.step("stopping: the load ends, metrics and logs are exported")
+				shown.End()
+				shown = con.Step("stopping: the load ends, metrics and logs are exported")
 			}
-			shown.at(-1, "%s", d.stack.progress(ctx))
+			shown.At(-1, "%s", d.stack.progress(ctx))
 			continue
 		}
 		events, err := d.stack.loadLog(ctx, now.Add(-10*time.Second), 10_000, "")
@@ -240,11 +242,13 @@ func (p *Project) waitRun(ctx context.Context, d *deployed) (*export.Manifest, e
 		}
 		rate, _ := throughput(events, now)
 		left := d.stopsAt.Sub(now)
-		shown.at(1-float64(left)/float64(whole), "%s left, %s operations/s", page.Duration(left), report.Thousands(float64(rate)))
+		shown.At(1-float64(left)/float64(whole), "%s left, %s operations/s", page.Duration(left), report.Thousands(float64(rate)))
 	}
 }
 
-func (p *Project) terraformLog() string { return filepath.Join(p.local(), "terraform.log") }
+func terraformLog(ws *workspace.Workspace) string {
+	return filepath.Join(localDir(ws), "terraform.log")
+}
 
 // elapsed begins every line with the time since its begin.
 type elapsed struct {

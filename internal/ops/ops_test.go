@@ -3,14 +3,11 @@ package ops
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
-
-	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 )
 
 // The commands that tests start as processes. TEST_PATH, TEST_ADD_ONS and TEST_OFFLINE are the world they find.
@@ -35,17 +32,6 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}})
-}
-
-func TestWritingGoesOnWhenNobodyReads(t *testing.T) {
-	r, w, err := os.Pipe()
-	require.NoError(t, err)
-	require.NoError(t, r.Close())
-	_, stop := proc.Interruptible(io.Discard)
-	defer stop()
-	n, err := quiet{w}.Write([]byte("one"))
-	require.NoError(t, err)
-	require.Equal(t, 3, n)
 }
 
 func read(t *testing.T, file string) string {

@@ -10,6 +10,9 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // NoProviderError means that the aws provider can be had nowhere.
@@ -36,18 +39,18 @@ type mirrors struct {
 	platform string // linux_amd64
 }
 
-// provider tells Terraform where to get the provider from, in its environment, and says so when that is not the registry.
-func (p *Project) provider(ctx context.Context, t *Terraform) error {
-	m := mirrors{env: t.Env, stack: t.Dir, data: p.data(), tofu: t.tofu(), addOns: addOns, shared: "/usr/local/share:/usr/share",
+// findProvider tells Terraform where to get the provider from, in its environment, and says so when that is not the registry.
+func findProvider(ctx context.Context, ws *workspace.Workspace, con *console.Console, t *Terraform) error {
+	m := mirrors{env: t.Env, stack: t.Dir, data: ws.DataDir(), tofu: t.tofu(), addOns: addOns, shared: "/usr/local/share:/usr/share",
 		answers: registryAnswers, platform: platform()}
 	file, note, err := m.find(ctx)
 	if err != nil {
 		return err
 	}
 	if note != "" {
-		p.say("provider: %s", note)
+		con.Say("provider: %s", note)
 	}
-	t.Env = without(t.Env, func(name string) bool { return name == "TF_CLI_CONFIG_FILE" })
+	t.Env = workspace.Without(t.Env, func(name string) bool { return name == "TF_CLI_CONFIG_FILE" })
 	if file != "" {
 		t.Env = append(t.Env, "TF_CLI_CONFIG_FILE="+file)
 	}
@@ -79,7 +82,7 @@ func (m mirrors) find(ctx context.Context) (file, note string, err error) {
 	addOns, _ := filepath.Glob(filepath.Join(m.addOns, "*"))
 	mirror, version := "", ""
 	for _, dir := range append(addOns, looked...) { // for OpenTofu, those of the other registry may be among the implied ones
-		if v := m.holds(dir, terraformHost); version == "" && v != "" && (!m.tofu || exists(m.leaf(dir, terraformHost, v))) {
+		if v := m.holds(dir, terraformHost); version == "" && v != "" && (!m.tofu || workspace.Exists(m.leaf(dir, terraformHost, v))) {
 			mirror, version = dir, v
 		}
 	}
@@ -122,9 +125,9 @@ func (m mirrors) ownConfig() (file, text string, err error) {
 	if m.tofu {
 		candidates = []string{".tofurc", ".terraformrc"}
 	}
-	named := getenv(m.env, "TF_CLI_CONFIG_FILE")
+	named := workspace.Getenv(m.env, "TF_CLI_CONFIG_FILE")
 	for i, c := range candidates {
-		candidates[i] = filepath.Join(getenv(m.env, "HOME"), c)
+		candidates[i] = filepath.Join(workspace.Getenv(m.env, "HOME"), c)
 	}
 	if named != "" {
 		candidates = []string{named}
@@ -148,8 +151,8 @@ func (m mirrors) ownConfig() (file, text string, err error) {
 // implied are the folders in which Terraform looks by itself.
 // https://developer.hashicorp.com/terraform/cli/config/config-file#implied-local-mirror-directories
 func (m mirrors) implied() []string {
-	home := getenv(m.env, "HOME")
-	own, dirs := getenv(m.env, "XDG_DATA_HOME"), getenv(m.env, "XDG_DATA_DIRS")
+	home := workspace.Getenv(m.env, "HOME")
+	own, dirs := workspace.Getenv(m.env, "XDG_DATA_HOME"), workspace.Getenv(m.env, "XDG_DATA_DIRS")
 	if own == "" {
 		own = filepath.Join(home, ".local/share")
 	}
@@ -210,7 +213,7 @@ func (m mirrors) write(own, mirror, version string) (string, error) {
 		text += fmt.Sprintf("\nprovider_installation {\n  filesystem_mirror {\n    path    = %q\n    include = [%q]\n  }\n  direct {\n    exclude = [%[2]q]\n  }\n}\n", mirror, m.host()+"/hashicorp/aws")
 	}
 	file := filepath.Join(m.data, "cli.tfrc")
-	return file, replaceFile(file, []byte(text), 0o600) // the person's own text may hold tokens; another command may be reading the file
+	return file, workspace.ReplaceFile(file, []byte(text), 0o600) // the person's own text may hold tokens; another command may be reading the file
 }
 
 // link makes a mirror for OpenTofu, which looks under a registry name of its own. Linking the version's leaf works, linking `aws` does not.
@@ -232,11 +235,6 @@ func (m mirrors) leaf(mirror, host, version string) string {
 }
 
 func platform() string { return runtime.GOOS + "_" + runtime.GOARCH }
-
-func exists(file string) bool {
-	_, err := os.Stat(file)
-	return err == nil
-}
 
 // answers tells whether a registry can be reached.
 func answers(ctx context.Context, url string) bool {

@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // somewhere is a world with nothing in it.
@@ -52,7 +55,7 @@ func TestProviderFromTheRegistry(t *testing.T) {
 func TestProviderOfASlowRegistry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := somewhere(t)
-		m.answers = func(ctx context.Context, _ string) bool { return sleep(ctx, 9*time.Second) == nil }
+		m.answers = func(ctx context.Context, _ string) bool { return console.Sleep(ctx, 9*time.Second) == nil }
 		file, note, err := m.find(t.Context())
 		require.NoError(t, err)
 		require.Empty(t, file+note)
@@ -81,7 +84,7 @@ func TestProviderFromAnAddOnFolder(t *testing.T) {
 	for _, version := range []string{"5.99.0", "5.100.0", "5.9.1"} {
 		put(t, mirror, "registry.terraform.io/hashicorp/aws", version, "linux_amd64")
 	}
-	own := filepath.Join(put(t, getenv(m.env, "HOME")), ".terraformrc")
+	own := filepath.Join(put(t, workspace.Getenv(m.env, "HOME")), ".terraformrc")
 	require.NoError(t, os.WriteFile(own, []byte("credentials \"example.com\" {}\n"), 0o600))
 	file, note, err := m.find(t.Context())
 	require.NoError(t, err)

@@ -16,8 +16,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
@@ -25,17 +27,17 @@ import (
 // Report answers what a finished run did and what limited it: a page of text here, report.html and results.json in files. It reads the run
 // RUN= or the latest, from the stack's bucket or from a folder, FROM=, that holds metrics/, logs/ and manifest/. RUNS=a,b,c puts several side by
 // side, the first as the reference. UPLOAD=1 also puts the files beside the exports in S3.
-func Report(ctx context.Context, p *Project) error {
-	from, err := p.exports(ctx)
+func Report(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	from, err := findExports(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	return p.report(ctx, from)
+	return reportRuns(ctx, ws, con, from)
 }
 
-func (p *Project) report(ctx context.Context, from exported) error {
-	run := getenv(p.Env, "RUN")
-	runs := strings.FieldsFunc(getenv(p.Env, "RUNS"), func(r rune) bool { return r == ',' || r == ' ' })
+func reportRuns(ctx context.Context, ws *workspace.Workspace, con *console.Console, from exported) error {
+	run := ws.Getenv("RUN")
+	runs := strings.FieldsFunc(ws.Getenv("RUNS"), func(r rune) bool { return r == ',' || r == ' ' })
 	switch {
 	case run != "" && len(runs) > 0:
 		return fmt.Errorf("RUN=%s and RUNS=%s: give one of them", run, strings.Join(runs, ","))
@@ -54,7 +56,7 @@ func (p *Project) report(ctx context.Context, from exported) error {
 	var all []*report.Results
 	for _, run := range runs {
 		if len(runs) > 1 {
-			p.say("reading run %s", run)
+			con.Say("reading run %s", run)
 		}
 		r, err := analyse(ctx, from, run)
 		if err != nil {
@@ -63,21 +65,21 @@ func (p *Project) report(ctx context.Context, from exported) error {
 		all = append(all, r)
 	}
 	if len(all) == 1 {
-		if err := page.Text(p.Out, all[0]); err != nil {
+		if err := page.Text(con.Out, all[0]); err != nil {
 			return err
 		}
-		_, err := p.writeReport(ctx, from, runs[0], all[0], func(w io.Writer) error { return page.HTML(w, all[0]) })
+		_, err := writeReport(ctx, ws, con, from, runs[0], all[0], func(w io.Writer) error { return page.HTML(w, all[0]) })
 		return err
 	}
 	c := report.Compare(all)
-	if err := page.CompareText(p.Out, c); err != nil {
+	if err := page.CompareText(con.Out, c); err != nil {
 		return err
 	}
 	name := strings.Join(runs, "_")
 	if len(name) > 200 { // a file's name has at most 255 bytes
 		name = fmt.Sprintf("%s_and_%d_more", runs[0], len(runs)-1)
 	}
-	_, err := p.writeReport(ctx, from, name, c, func(w io.Writer) error { return page.CompareHTML(w, c) })
+	_, err := writeReport(ctx, ws, con, from, name, c, func(w io.Writer) error { return page.CompareHTML(w, c) })
 	return err
 }
 
@@ -86,22 +88,22 @@ type exported interface {
 	open(ctx context.Context, name string) (io.ReadCloser, error) // errors.Is(err, os.ErrNotExist) when it is not there
 	list(ctx context.Context, folder string) ([]string, error)    // names in a folder
 	put(ctx context.Context, name, contentType string, content []byte) error
-	folder(p *Project) string // where files about these exports go on this machine
+	folder(root string) string // where files about these exports go on this machine
 	String() string
 }
 
-func (p *Project) exports(ctx context.Context) (exported, error) {
-	if from := getenv(p.Env, "FROM"); from != "" {
+func findExports(ctx context.Context, ws *workspace.Workspace, con *console.Console) (exported, error) {
+	if from := ws.Getenv("FROM"); from != "" {
 		if info, err := os.Stat(filepath.Join(from, "metrics")); err != nil || !info.IsDir() {
 			return nil, fmt.Errorf("FROM=%s: it has no folder metrics; give the folder that holds metrics/, logs/ and manifest/", from)
 		}
 		return folderExports(from), nil
 	}
-	_, in, err := p.ready(ctx)
+	_, in, err := ready(ctx, ws, con)
 	if err != nil {
 		return nil, err
 	}
-	cfg, err := p.AWS(ctx, in.Region)
+	cfg, err := ws.AWS(ctx, in.Region)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +188,7 @@ func analyse(ctx context.Context, from exported, run string) (*report.Results, e
 }
 
 // writeReport writes report.html and results.json and says where.
-func (p *Project) writeReport(ctx context.Context, from exported, name string, results any, html func(io.Writer) error) (string, error) {
+func writeReport(ctx context.Context, ws *workspace.Workspace, con *console.Console, from exported, name string, results any, html func(io.Writer) error) (string, error) {
 	var b bytes.Buffer
 	if err := html(&b); err != nil {
 		return "", err
@@ -195,7 +197,7 @@ func (p *Project) writeReport(ctx context.Context, from exported, name string, r
 	if err != nil {
 		return "", fmt.Errorf("results.json: %w", err)
 	}
-	dir := filepath.Join(from.folder(p), name)
+	dir := filepath.Join(from.folder(ws.Root), name)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
@@ -204,10 +206,10 @@ func (p *Project) writeReport(ctx context.Context, from exported, name string, r
 		content           []byte
 	}{{"report.html", "text/html; charset=utf-8", b.Bytes()}, {"results.json", "application/json", append(text, '\n')}}
 	for _, f := range files {
-		if err := replaceFile(filepath.Join(dir, f.name), f.content, 0o644); err != nil {
+		if err := workspace.ReplaceFile(filepath.Join(dir, f.name), f.content, 0o644); err != nil {
 			return "", err
 		}
-		if getenv(p.Env, "UPLOAD") == "" {
+		if ws.Getenv("UPLOAD") == "" {
 			continue
 		}
 		if err := from.put(ctx, path.Join("report", name, f.name), f.contentType, f.content); err != nil {
@@ -215,7 +217,7 @@ func (p *Project) writeReport(ctx context.Context, from exported, name string, r
 		}
 	}
 	file := filepath.Join(dir, "report.html")
-	p.say("  report        %s (%d KB), with results.json beside it", p.path(file), len(files[0].content)/1000)
+	con.Say("  report        %s (%d KB), with results.json beside it", ws.Path(file), len(files[0].content)/1000)
 	return file, nil
 }
 
@@ -240,7 +242,7 @@ func (f folderExports) list(_ context.Context, folder string) (names []string, e
 // put has nothing to do: the files are beside the exports already.
 func (f folderExports) put(context.Context, string, string, []byte) error { return nil }
 
-func (f folderExports) folder(*Project) string { return filepath.Join(string(f), "report") }
+func (f folderExports) folder(string) string { return filepath.Join(string(f), "report") }
 
 func (f folderExports) String() string { return string(f) }
 
@@ -288,6 +290,6 @@ func (b bucketExports) put(ctx context.Context, name, contentType string, conten
 	return nil
 }
 
-func (b bucketExports) folder(p *Project) string { return filepath.Join(p.Root, "reports") }
+func (b bucketExports) folder(root string) string { return filepath.Join(root, "reports") }
 
 func (b bucketExports) String() string { return fmt.Sprintf("s3://%s/%s/", b.bucket, b.prefix) }

@@ -15,7 +15,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
@@ -44,26 +46,26 @@ func exportsOf(t *testing.T, runs ...string) string {
 	return folder
 }
 
-func (p *Project) reported(t *testing.T, from exported, env ...string) (text string, err error) {
+func reported(t *testing.T, ws *workspace.Workspace, from exported, env ...string) (text string, err error) {
 	t.Helper()
 	var out bytes.Buffer
-	asked := *p
-	asked.Out, asked.Env = &out, env
-	err = asked.report(t.Context(), from)
+	asked := *ws
+	asked.Env = env
+	err = reportRuns(t.Context(), &asked, &console.Console{Out: &out}, from)
 	return out.String(), err
 }
 
 func TestReportOfAFolder(t *testing.T) {
 	folder := exportsOf(t, threeRuns...)
-	p := &Project{Root: t.TempDir(), Env: []string{"FROM=" + folder}}
-	from, err := p.exports(t.Context())
+	ws, con := &workspace.Workspace{Root: t.TempDir(), Env: []string{"FROM=" + folder}}, &console.Console{}
+	from, err := findExports(t.Context(), ws, con)
 	require.NoError(t, err)
 
-	text, err := p.reported(t, from)
+	text, err := reported(t, ws, from)
 	require.NoError(t, err)
 	require.Contains(t, text, "run "+threeRuns[2]+" of n\n", "the default is the latest")
 	require.Contains(t, text, "3,000 ops/s")
-	text, err = p.reported(t, from, "RUN="+threeRuns[0], "UPLOAD=1")
+	text, err = reported(t, ws, from, "RUN="+threeRuns[0], "UPLOAD=1")
 	require.NoError(t, err)
 	require.Contains(t, text, "1,000 ops/s")
 	for _, run := range []string{threeRuns[0], threeRuns[2]} {
@@ -75,7 +77,7 @@ func TestReportOfAFolder(t *testing.T) {
 		require.Equal(t, run, r.Run)
 	}
 
-	text, err = p.reported(t, from, "RUNS="+strings.Join(threeRuns, ", "))
+	text, err = reported(t, ws, from, "RUNS="+strings.Join(threeRuns, ", "))
 	require.NoError(t, err)
 	require.Contains(t, text, "3 runs, each against A")
 	content, err := os.ReadFile(filepath.Join(folder, "report", strings.Join(threeRuns, "_"), "results.json"))
@@ -85,34 +87,34 @@ func TestReportOfAFolder(t *testing.T) {
 	require.Equal(t, threeRuns, c.Runs)
 
 	many := strings.Repeat(threeRuns[0]+",", 15)
-	text, err = p.reported(t, from, "RUNS="+many)
+	text, err = reported(t, ws, from, "RUNS="+many)
 	require.NoError(t, err)
 	require.Contains(t, text, threeRuns[0]+"_and_14_more")
 }
 
 func TestReportSaysWhatToDo(t *testing.T) {
 	folder := folderExports(exportsOf(t, append([]string{"2026-11-20T03-08-09Z"}, threeRuns...)...))
-	p := &Project{Root: t.TempDir()}
+	ws, con := &workspace.Workspace{Root: t.TempDir()}, &console.Console{}
 	const latest = "its latest are 2026-11-23T03-08-09Z, 2026-11-22T03-08-09Z, 2026-11-21T03-08-09Z"
-	_, err := p.reported(t, folder, "RUN=2026-11-24T00-00-00Z")
+	_, err := reported(t, ws, folder, "RUN=2026-11-24T00-00-00Z")
 	require.ErrorContains(t, err, "has no run 2026-11-24T00-00-00Z, neither metrics nor logs: "+latest)
-	_, err = p.reported(t, folder, "RUNS="+threeRuns[0]+",x")
+	_, err = reported(t, ws, folder, "RUNS="+threeRuns[0]+",x")
 	require.ErrorContains(t, err, "has no run x")
-	_, err = p.reported(t, folder, "RUN=a", "RUNS=b,c")
+	_, err = reported(t, ws, folder, "RUN=a", "RUNS=b,c")
 	require.ErrorContains(t, err, "RUN=a and RUNS=b,c: give one of them")
 
 	empty := t.TempDir()
-	p.Env = []string{"FROM=" + empty}
-	_, err = p.exports(t.Context())
+	ws.Env = []string{"FROM=" + empty}
+	_, err = findExports(t.Context(), ws, con)
 	require.ErrorContains(t, err, "has no folder metrics; give the folder that holds metrics/, logs/ and manifest/")
 	require.NoError(t, os.Mkdir(filepath.Join(empty, "metrics"), 0o755))
-	_, err = p.reported(t, folderExports(empty))
+	_, err = reported(t, ws, folderExports(empty))
 	require.ErrorContains(t, err, "has no exported run yet; `go tool mage status` says where a run stands")
-	_, err = p.reported(t, folderExports(empty), "RUN=x")
+	_, err = reported(t, ws, folderExports(empty), "RUN=x")
 	require.ErrorContains(t, err, "it has no exported run")
 
 	require.NoError(t, os.WriteFile(filepath.Join(string(folder), "manifest", threeRuns[2]+".json"), []byte(`{"schema_version":7}`), 0o644))
-	_, err = p.reported(t, folder)
+	_, err = reported(t, ws, folder)
 	require.ErrorContains(t, err, "schema_version 7")
 }
 
@@ -142,14 +144,15 @@ func bucket(t *testing.T, folder string, put map[string]string) bucketExports {
 
 func TestReportOfABucket(t *testing.T) {
 	put := map[string]string{}
-	p, from := &Project{Root: t.TempDir()}, bucket(t, exportsOf(t, threeRuns...), put)
-	text, err := p.reported(t, from)
+	ws := &workspace.Workspace{Root: t.TempDir()}
+	from := bucket(t, exportsOf(t, threeRuns...), put)
+	text, err := reported(t, ws, from)
 	require.NoError(t, err)
 	require.Contains(t, text, "run "+threeRuns[2])
-	require.FileExists(t, filepath.Join(p.Root, "reports", threeRuns[2], "report.html"))
+	require.FileExists(t, filepath.Join(ws.Root, "reports", threeRuns[2], "report.html"))
 	require.Empty(t, put, "nothing is uploaded unless it is asked for")
 
-	_, err = p.reported(t, from, "RUNS="+threeRuns[0]+","+threeRuns[1], "UPLOAD=1")
+	_, err = reported(t, ws, from, "RUNS="+threeRuns[0]+","+threeRuns[1], "UPLOAD=1")
 	require.NoError(t, err)
 	pair := "exports/report/" + threeRuns[0] + "_" + threeRuns[1]
 	var keys []string
@@ -159,7 +162,7 @@ func TestReportOfABucket(t *testing.T) {
 	slices.Sort(keys)
 	require.Equal(t, []string{pair + "/report.html", pair + "/results.json"}, keys)
 
-	_, err = p.reported(t, from, "RUN=x")
+	_, err = reported(t, ws, from, "RUN=x")
 	require.ErrorContains(t, err, "s3://b/exports/ has no run x, neither metrics nor logs: its latest are "+threeRuns[2])
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
@@ -41,9 +42,9 @@ type stack struct {
 	functions *lambda.Client
 }
 
-// stack reads the Lambda's configuration.
-func (p *Project) stack(ctx context.Context, in *Inputs) (*stack, error) {
-	cfg, err := p.AWS(ctx, in.Region)
+// openStack reads the Lambda's configuration.
+func openStack(ctx context.Context, ws *workspace.Workspace, in *Inputs) (*stack, error) {
+	cfg, err := ws.AWS(ctx, in.Region)
 	if err != nil {
 		return nil, err
 	}

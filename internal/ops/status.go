@@ -11,30 +11,32 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
 // Status prints where the run stands: judged by its schedules and its manifest, never by a plan.
-func Status(ctx context.Context, p *Project) error {
-	s, v, err := p.look(ctx)
+func Status(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	s, v, err := look(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(p.Out, v.status(s.config))
+	fmt.Fprint(con.Out, v.status(s.config))
 	return nil
 }
 
 // Watch keeps the status in view until the run is over: drawn in place in a terminal, a line every ten seconds elsewhere.
-func Watch(ctx context.Context, p *Project) error {
-	screen := page.Screen{W: p.Out, TTY: p.TTY, Every: 10 * time.Second}
-	if p.Terminal != nil {
-		screen.Columns = p.Terminal.Columns
+func Watch(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	screen := page.Screen{W: con.Out, TTY: con.TTY, Every: 10 * time.Second}
+	if con.Terminal != nil {
+		screen.Columns = con.Terminal.Columns
 	}
-	s, v, err := p.look(ctx)
+	s, v, err := look(ctx, ws, con)
 	for err == nil {
 		if err = screen.Show(v.status(s.config)); err != nil {
 			break
@@ -42,7 +44,7 @@ func Watch(ctx context.Context, p *Project) error {
 		if phase, _ := v.phase(); phase == "none" || phase == "idle" || phase == "finished" {
 			return nil
 		}
-		if err = sleep(ctx, 2*time.Second); err != nil {
+		if err = console.Sleep(ctx, 2*time.Second); err != nil {
 			break
 		}
 		v, err = s.view(ctx)
@@ -54,12 +56,12 @@ func Watch(ctx context.Context, p *Project) error {
 }
 
 // look is the stack and its state now.
-func (p *Project) look(ctx context.Context) (*stack, view, error) {
-	_, in, err := p.ready(ctx)
+func look(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*stack, view, error) {
+	_, in, err := ready(ctx, ws, con)
 	if err != nil {
 		return nil, view{}, err
 	}
-	s, err := p.stack(ctx, in)
+	s, err := openStack(ctx, ws, in)
 	if err != nil {
 		return nil, view{}, err
 	}

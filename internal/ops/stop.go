@@ -5,18 +5,20 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
 // Stop ends the run under way now: the load stops, metrics and logs are exported, the cache is deleted.
-func Stop(ctx context.Context, p *Project) error {
-	_, in, err := p.ready(ctx)
+func Stop(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	_, in, err := ready(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	s, err := p.stack(ctx, in)
+	s, err := openStack(ctx, ws, in)
 	if err != nil {
 		return err
 	}
@@ -25,15 +27,15 @@ func Stop(ctx context.Context, p *Project) error {
 		return err
 	}
 	if run == nil {
-		p.say("no run of %s is under way", in.Name)
+		con.Say("no run of %s is under way", in.Name)
 		return nil
 	}
-	return p.finish(ctx, s, run)
+	return finish(ctx, ws, con, s, run)
 }
 
 // finish sees to it that a run whose load ever started has a complete manifest, and runs the stop when it has not. An error means that the run
 // would be lost. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
-func (p *Project) finish(ctx context.Context, s *stack, run *shutdown.Event) error {
+func finish(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack, run *shutdown.Event) error {
 	m, err := s.manifest(ctx, run.Run)
 	if err != nil {
 		return err
@@ -45,22 +47,22 @@ func (p *Project) finish(ctx context.Context, s *stack, run *shutdown.Event) err
 	if err != nil || !ran {
 		return err
 	}
-	if getenv(p.Env, "FORCE") == "1" {
-		p.say("FORCE=1: run %s is given up; lost for good: %s", run.Run, lost(m))
+	if ws.Getenv("FORCE") == "1" {
+		con.Say("FORCE=1: run %s is given up; lost for good: %s", run.Run, lost(m))
 		return nil
 	}
 	refuse := fmt.Sprintf("run %s has no complete manifest, and %s would be lost. `go tool mage export` tries again, FORCE=1 goes on without", run.Run, lost(m))
 	if s.lambda == "" {
 		return fmt.Errorf("%s (the Lambda that ends runs is gone)", refuse)
 	}
-	p.say("run %s is not ended and exported yet: ending it now", run.Run)
+	con.Say("run %s is not ended and exported yet: ending it now", run.Run)
 	if err := s.invoke(ctx, shutdown.Event{Action: shutdown.ActionStop, Run: run.Run}); err != nil {
 		return err
 	}
-	if err := p.waitManifest(ctx, s, run.Run); err != nil {
+	if err := waitManifest(ctx, con, s, run.Run); err != nil {
 		return fmt.Errorf("%s: %w", refuse, err)
 	}
-	p.say("run %s is ended and exported", run.Run)
+	con.Say("run %s is ended and exported", run.Run)
 	return nil
 }
 
@@ -89,10 +91,10 @@ func lost(m *export.Manifest) string {
 const exportLimit = 20 * time.Minute
 
 // waitManifest waits until a run's manifest is complete, and shows how far it is.
-func (p *Project) waitManifest(ctx context.Context, s *stack, run string) error {
+func waitManifest(ctx context.Context, con *console.Console, s *stack, run string) error {
 	deadline := time.Now().Add(exportLimit)
-	ending := p.step("ending run %s: stop the load, export, delete the cache", run)
-	defer ending.end()
+	ending := con.Step("ending run %s: stop the load, export, delete the cache", run)
+	defer ending.End()
 	for {
 		m, err := s.manifest(ctx, run)
 		if err != nil {
@@ -104,8 +106,8 @@ func (p *Project) waitManifest(ctx context.Context, s *stack, run string) error 
 		if time.Now().After(deadline) {
 			return fmt.Errorf("it is not complete after %s; look at the log group /aws/lambda/%s", page.Duration(exportLimit), s.lambda)
 		}
-		ending.at(-1, "%s", s.progress(ctx))
-		if err := sleep(ctx, min(p.pause(), 5*time.Second)); err != nil {
+		ending.At(-1, "%s", s.progress(ctx))
+		if err := con.Wait(ctx, 5*time.Second); err != nil {
 			return err
 		}
 	}

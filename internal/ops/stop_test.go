@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
@@ -70,10 +72,10 @@ func TestNoRunIsLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
 			invoked := ""
-			p := &Project{Out: &out, Env: []string{"FORCE=" + c.force}, Pause: time.Millisecond, AWS: answering(ended(c.before, c.after, c.ran, c.lambda, &invoked))}
-			s, err := p.stack(t.Context(), &Inputs{Name: "n", Bucket: "b", Prefix: "exports"})
+			ws, con := &workspace.Workspace{Env: []string{"FORCE=" + c.force}, AWS: answering(ended(c.before, c.after, c.ran, c.lambda, &invoked))}, &console.Console{Out: &out, Pause: time.Millisecond}
+			s, err := openStack(t.Context(), ws, &Inputs{Name: "n", Bucket: "b", Prefix: "exports"})
 			require.NoError(t, err)
-			err = p.finish(t.Context(), s, &shutdown.Event{Run: aRun})
+			err = finish(t.Context(), ws, con, s, &shutdown.Event{Run: aRun})
 			if c.refuses != "" {
 				require.ErrorContains(t, err, c.refuses)
 			} else {

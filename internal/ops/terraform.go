@@ -12,7 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // ErrNoTerraform means that neither Terraform nor OpenTofu is on PATH.
@@ -46,52 +48,42 @@ func (e *TerraformError) Error() string {
 
 func (e *TerraformError) Unwrap() error { return e.Err }
 
-// terraform finds Terraform: what TERRAFORM= names, else terraform or tofu on the project's PATH, else the OpenTofu that was built for want of both.
-func (p *Project) terraform() (*Terraform, error) {
-	if named := getenv(p.Env, "TERRAFORM"); named != "" {
-		return p.drive(named), nil
+// findTerraform finds Terraform: what TERRAFORM= names, else terraform or tofu on the project's PATH, else the OpenTofu that was built for want of both.
+func findTerraform(ws *workspace.Workspace, con *console.Console) (*Terraform, error) {
+	if named := ws.Getenv("TERRAFORM"); named != "" {
+		return newTerraform(ws, con, named), nil
 	}
-	path := getenv(p.Env, "PATH")
-	for _, bin := range []string{lookPath(path, "terraform"), lookPath(path, "tofu"), p.tool(opentofu)} {
-		if exists(bin) {
-			return p.drive(bin), nil
+	path := ws.Getenv("PATH")
+	for _, bin := range []string{workspace.LookPath(path, "terraform"), workspace.LookPath(path, "tofu"), toolPath(ws, opentofu)} {
+		if workspace.Exists(bin) {
+			return newTerraform(ws, con, bin), nil
 		}
 	}
 	return nil, ErrNoTerraform
 }
 
 // needTerraform finds Terraform, or builds OpenTofu.
-func (p *Project) needTerraform(ctx context.Context) (*Terraform, error) {
-	t, err := p.terraform()
+func needTerraform(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*Terraform, error) {
+	t, err := findTerraform(ws, con)
 	if !errors.Is(err, ErrNoTerraform) {
 		return t, err
 	}
-	p.say("neither terraform nor tofu is on PATH")
-	bin, problem := p.buildTool(ctx, opentofu)
+	con.Say("neither terraform nor tofu is on PATH")
+	bin, problem := buildTool(ctx, ws, con, opentofu)
 	if problem != nil {
 		return nil, fmt.Errorf("%w\n%w", err, problem)
 	}
-	return p.drive(bin), nil
+	return newTerraform(ws, con, bin), nil
 }
 
-// drive is Terraform for the project's stack.
-func (p *Project) drive(bin string) *Terraform {
-	out := p.TerraformOut
+// newTerraform is Terraform for the project's stack.
+func newTerraform(ws *workspace.Workspace, con *console.Console, bin string) *Terraform {
+	out := con.TerraformOut
 	if out == nil {
-		out = p.Out
+		out = con.Out
 	}
-	return &Terraform{Bin: bin, Dir: p.Stack, Env: append(p.Env[:len(p.Env):len(p.Env)], "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1"),
-		Out: &followed{to: out, shown: p.TerraformOut == nil}, Color: p.TTY && p.TerraformOut == nil, Grace: p.Grace}
-}
-
-// lookPath is exec.LookPath in another PATH than our own.
-func lookPath(path, name string) string {
-	for _, dir := range filepath.SplitList(path) {
-		if file, err := exec.LookPath(filepath.Join(dir, name)); err == nil && filepath.IsAbs(file) {
-			return file
-		}
-	}
-	return ""
+	return &Terraform{Bin: bin, Dir: ws.Stack, Env: append(ws.Env[:len(ws.Env):len(ws.Env)], "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1"),
+		Out: &followed{to: out, shown: con.TerraformOut == nil}, Color: con.TTY && con.TerraformOut == nil, Grace: ws.Grace}
 }
 
 func (t *Terraform) tofu() bool { return filepath.Base(t.Bin) == "tofu" }
@@ -169,7 +161,7 @@ func (t *Terraform) quiet() bool {
 }
 
 // during lets a step show how far the commands are that follow.
-func (t *Terraform) during(s *step) {
+func (t *Terraform) during(s *console.Step) {
 	if f, ok := t.Out.(*followed); ok {
 		f.follow(s)
 	}

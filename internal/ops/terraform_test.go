@@ -12,7 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 func TestCommandLines(t *testing.T) {
@@ -32,10 +34,10 @@ func TestCommandLines(t *testing.T) {
 	}
 	require.Equal(t, "-chdir=stack apply -input=false file", join((&Terraform{Dir: "stack", Color: true}).argv(applyArgs("file"))))
 	require.Equal(t, "serve --dir d --listen 127.0.0.1:0 --bucket exports --metrics-period 5s --with-parent --cache-port 6380", join(localArgs("d", 5*time.Second, 6380)))
-	troubles, err := (&Project{Env: []string{"FAULT=monitoring.GetMetricData:3=throttle, logs.*=slow(200ms)", "QUOTAS=1"}}).troubles()
+	troubles, err := faultArgs(&workspace.Workspace{Env: []string{"FAULT=monitoring.GetMetricData:3=throttle, logs.*=slow(200ms)", "QUOTAS=1"}})
 	require.NoError(t, err)
 	require.Equal(t, "--cache-port 6380 --fault monitoring.GetMetricData:3=throttle --fault logs.*=slow(200ms) --quotas", join(localArgs("d", time.Second, 6380, troubles...)[10:]))
-	_, err = (&Project{Env: []string{"QUOTAS=yes"}}).troubles()
+	_, err = faultArgs(&workspace.Workspace{Env: []string{"QUOTAS=yes"}})
 	require.ErrorContains(t, err, "QUOTAS=yes: 1 throttles")
 }
 
@@ -59,17 +61,17 @@ func fake(t *testing.T, name, script string) (path string) {
 
 func TestTerraformComesFirstThenTofu(t *testing.T) {
 	terraform, tofu := fake(t, "terraform", ""), fake(t, "tofu", "")
-	p := &Project{Env: []string{"PATH=" + tofu + ":" + terraform}}
-	found, err := p.terraform()
+	ws, con := &workspace.Workspace{Env: []string{"PATH=" + tofu + ":" + terraform}}, &console.Console{}
+	found, err := findTerraform(ws, con)
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(terraform, "terraform"), found.Bin)
 	require.False(t, found.tofu())
-	p.Env = []string{"PATH=" + tofu}
-	found, err = p.terraform()
+	ws.Env = []string{"PATH=" + tofu}
+	found, err = findTerraform(ws, con)
 	require.NoError(t, err)
 	require.True(t, found.tofu())
-	p.Env = []string{"PATH="}
-	_, err = p.terraform()
+	ws.Env = []string{"PATH="}
+	_, err = findTerraform(ws, con)
 	require.ErrorIs(t, err, ErrNoTerraform)
 }
 
@@ -111,7 +113,7 @@ func TestInterruptedTerraformIsWaitedFor(t *testing.T) {
 	terraform := &Terraform{Dir: dir, Out: &bytes.Buffer{}, Env: append(os.Environ(), "AT="+dir),
 		Bin: filepath.Join(fake(t, "terraform", "trap 'sleep 0.3; echo saved >$AT/state; exit 1' INT; echo >$AT/began; while :; do sleep 0.05; done"), "terraform")}
 	go func() {
-		for !exists(filepath.Join(dir, "began")) {
+		for !workspace.Exists(filepath.Join(dir, "began")) {
 			time.Sleep(10 * time.Millisecond)
 		}
 		cancel(why)

@@ -10,21 +10,23 @@ import (
 	"strings"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // TestUnit runs the Go tests of everything but the journeys in test/.
-func TestUnit(ctx context.Context, p *Project) error {
-	packages, err := p.unitPackages(ctx)
+func TestUnit(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	packages, err := unitPackages(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	return p.goTest(ctx, append([]string{"-timeout=60m"}, packages...)...)
+	return goTest(ctx, ws, con, append([]string{"-timeout=60m"}, packages...)...)
 }
 
-func (p *Project) unitPackages(ctx context.Context) (packages []string, err error) {
-	c := p.command(ctx, "go", "list", "./...")
+func unitPackages(ctx context.Context, ws *workspace.Workspace, con *console.Console) (packages []string, err error) {
+	c := ws.Command(ctx, con.Out, "go", "list", "./...")
 	var out bytes.Buffer
 	c.Stdout = &out
 	if err := proc.Run(c, time.Minute); err != nil {
@@ -39,23 +41,23 @@ func (p *Project) unitPackages(ctx context.Context) (packages []string, err erro
 }
 
 // TestModules runs `terraform test` in every module and in the stack. It is the one thing here that OpenTofu cannot do.
-func TestModules(ctx context.Context, p *Project) error {
-	t, err := p.needTerraform(ctx)
+func TestModules(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	t, err := needTerraform(ctx, ws, con)
 	if err != nil {
 		return err
 	}
 	if t.tofu() { // https://github.com/opentofu/opentofu/issues/2338
-		return fmt.Errorf("the modules' tests need Terraform 1.7 or newer, not %s: OpenTofu's mocked provider makes up values in a plan, and the aws provider refuses them as ARNs; install Terraform, or name it by TERRAFORM=", p.path(t.Bin))
+		return fmt.Errorf("the modules' tests need Terraform 1.7 or newer, not %s: OpenTofu's mocked provider makes up values in a plan, and the aws provider refuses them as ARNs; install Terraform, or name it by TERRAFORM=", ws.Path(t.Bin))
 	}
-	if err := p.provider(ctx, t); err != nil {
+	if err := findProvider(ctx, ws, con, t); err != nil {
 		return err
 	}
 	for _, architecture := range []string{"arm64", "x86_64"} { // the stack's plan asks for the file
-		if err := p.build(ctx, architecture); err != nil {
+		if err := buildLambda(ctx, ws, con, architecture); err != nil {
 			return err
 		}
 	}
-	roots, err := p.terraformRoots()
+	roots, err := terraformRoots(ws)
 	if err != nil {
 		return err
 	}
@@ -66,7 +68,7 @@ func TestModules(ctx context.Context, p *Project) error {
 			return err
 		}
 		if len(tests) > 0 {
-			failed = append(failed, p.inRoot(ctx, t, dir, "test"))
+			failed = append(failed, inRoot(ctx, ws, con, t, dir, "test"))
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -77,83 +79,83 @@ func TestModules(ctx context.Context, p *Project) error {
 
 // TestE2E runs the journeys: on the embedded AWS, or in the caller's account with E2E_TARGET=aws. It gives them what they cannot find for
 // themselves: Terraform, where its provider comes from, and the Lambda's zip. The faults run beside them: both mostly wait.
-func TestE2E(ctx context.Context, p *Project) error {
-	return p.journeys(ctx, append(journeyArgs, "-timeout=120m", "-count=1", "-v", "./test/...")...)
+func TestE2E(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	return runJourneys(ctx, ws, con, append(journeyArgs, "-timeout=120m", "-count=1", "-v", "./test/...")...)
 }
 
 // Journeys mostly wait for the provider's own delays: eight at once fit two cores and 4 GB.
 var journeyArgs = []string{"-parallel=8"}
 
-func (p *Project) journeys(ctx context.Context, args ...string) error {
-	inside, err := p.journeyProject(ctx)
+func runJourneys(ctx context.Context, ws *workspace.Workspace, con *console.Console, args ...string) error {
+	inside, err := forJourneys(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	return inside.goTest(ctx, args...)
+	return goTest(ctx, inside, con, args...)
 }
 
-// journeyProject is the project with what journeys find in their environment.
-func (p *Project) journeyProject(ctx context.Context) (*Project, error) {
-	t, err := p.needTerraform(ctx)
+// forJourneys is the workspace with what journeys find in their environment.
+func forJourneys(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*workspace.Workspace, error) {
+	t, err := needTerraform(ctx, ws, con)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.provider(ctx, t); err != nil {
+	if err := findProvider(ctx, ws, con, t); err != nil {
 		return nil, err
 	}
 	architecture := hostArchitecture()
-	if getenv(p.Env, "E2E_TARGET") == "aws" {
+	if ws.Getenv("E2E_TARGET") == "aws" {
 		architecture = "arm64"
 	}
-	if err := p.build(ctx, architecture); err != nil {
+	if err := buildLambda(ctx, ws, con, architecture); err != nil {
 		return nil, err
 	}
-	journeys := *p
+	journeys := *ws
 	journeys.Env = append(t.Env[:len(t.Env):len(t.Env)], "E2E_TERRAFORM="+t.Bin)
 	return &journeys, nil
 }
 
 // TestFaults is what of TestE2E needs no Terraform: the end of a run against every fault that the embedded AWS can make, and a kill at every step.
-func TestFaults(ctx context.Context, p *Project) error {
-	return p.goTest(ctx, "-timeout=60m", "-count=1", "-parallel=8", "-run=^TestFaults", "./test")
+func TestFaults(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	return goTest(ctx, ws, con, "-timeout=60m", "-count=1", "-parallel=8", "-run=^TestFaults", "./test")
 }
 
 // Bench measures the export: writing CSV, merging logs, and whole exports against the embedded AWS with AWS's quotas. BENCH= chooses by
 // name, COUNT= repeats for benchstat.
-func Bench(ctx context.Context, p *Project) error {
-	args := []string{"-timeout=120m", "-run=^$", "-bench=" + cmp.Or(getenv(p.Env, "BENCH"), "."), "-count=" + cmp.Or(getenv(p.Env, "COUNT"), "1")}
-	if err := p.goTest(ctx, append(args, "./lambda/export")...); err != nil {
+func Bench(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	args := []string{"-timeout=120m", "-run=^$", "-bench=" + cmp.Or(ws.Getenv("BENCH"), "."), "-count=" + cmp.Or(ws.Getenv("COUNT"), "1")}
+	if err := goTest(ctx, ws, con, append(args, "./lambda/export")...); err != nil {
 		return err
 	}
-	return p.goTest(ctx, append(args, "-benchtime=1x", "./internal/report", "./test")...)
+	return goTest(ctx, ws, con, append(args, "-benchtime=1x", "./internal/report", "./test")...)
 }
 
 // TestAll runs everything, the longer suites too.
-func TestAll(ctx context.Context, p *Project) error {
-	long := *p
-	long.Env = append(p.Env[:len(p.Env):len(p.Env)], "E2E_LONG=1")
-	return long.suites(ctx, []suite{{"unit", TestUnit}, {"modules", TestModules}, {"docs", TestDocs}, {"pages", TestPages}, {"journeys", TestE2E}})
+func TestAll(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	long := *ws
+	long.Env = append(ws.Env[:len(ws.Env):len(ws.Env)], "E2E_LONG=1")
+	return suites(ctx, &long, con, []suite{{"unit", TestUnit}, {"modules", TestModules}, {"docs", TestDocs}, {"pages", TestPages}, {"journeys", TestE2E}})
 }
 
 // TestPages opens the report, the local dashboard, and that of a live run in a browser; screenshots are in build/screenshots. They skip without Chromium.
-func TestPages(ctx context.Context, p *Project) error {
-	if err := testDrawnPages(ctx, p); err != nil {
+func TestPages(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	if err := testDrawnPages(ctx, ws, con); err != nil {
 		return err
 	}
-	return p.journeys(ctx, append(browserTests, "-v", "./test")...)
+	return runJourneys(ctx, ws, con, append(browserTests, "-v", "./test")...)
 }
 
 var browserTests = []string{"-timeout=60m", "-count=1", "-tags=browser", "-run=InTheBrowser"}
 
 // testDrawnPages is what of TestPages takes no run.
-func testDrawnPages(ctx context.Context, p *Project) error {
-	return p.goTest(ctx, append(browserTests, "./internal/report/page", "./internal/localaws/dashboardpage")...)
+func testDrawnPages(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	return goTest(ctx, ws, con, append(browserTests, "./internal/report/page", "./internal/localaws/dashboardpage")...)
 }
 
 // Test runs the unit tests, the modules' tests, the pages drawn from crafted runs, the faults and the journeys, and says how long each took. The tools of
 // TestDocs take four minutes to build: they are left to Check and TestAll.
-func Test(ctx context.Context, p *Project) error {
-	return p.suites(ctx, []suite{{"unit", TestUnit}, {"modules", TestModules}, {"pages", testDrawnPages}, {"journeys", TestE2E}})
+func Test(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	return suites(ctx, ws, con, []suite{{"unit", TestUnit}, {"modules", TestModules}, {"pages", testDrawnPages}, {"journeys", TestE2E}})
 }
 
 type suite struct {
@@ -162,23 +164,23 @@ type suite struct {
 }
 
 // suites runs one after the other until one fails.
-func (p *Project) suites(ctx context.Context, all []suite) error {
+func suites(ctx context.Context, ws *workspace.Workspace, con *console.Console, all []suite) error {
 	var took []string
 	for _, s := range all {
 		began := time.Now()
-		err := s.run(ctx, p)
+		err := s.run(ctx, ws, con)
 		took = append(took, fmt.Sprintf("%s %s", s.name, page.Duration(time.Since(began))))
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
 	}
-	p.say("all passed: %s", strings.Join(took, ", "))
+	con.Say("all passed: %s", strings.Join(took, ", "))
 	return nil
 }
 
 // goTest gives the tests time to take down what they started when they are interrupted.
-func (p *Project) goTest(ctx context.Context, args ...string) error {
-	if err := proc.Run(p.command(ctx, "go", append([]string{"test"}, args...)...), 2*time.Minute); err != nil {
+func goTest(ctx context.Context, ws *workspace.Workspace, con *console.Console, args ...string) error {
+	if err := proc.Run(ws.Command(ctx, con.Out, "go", append([]string{"test"}, args...)...), 2*time.Minute); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}

@@ -11,7 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // tool is a program that the go command builds from source, at one version, from what Go's module proxy has. It is kept in
@@ -33,28 +35,28 @@ var (
 	tflint        = tool{name: "tflint", version: "0.64.0", pkg: "github.com/terraform-linters/tflint", modfile: "tools/lint/go.mod", takes: "three minutes"}
 )
 
-// tool is where a tool is kept, whether it is built or not.
-func (p *Project) tool(t tool) string {
-	return filepath.Join(p.Root, "build", "tools", t.name+"-"+t.version, t.name)
+// toolPath is where a tool is kept, whether it is built or not.
+func toolPath(ws *workspace.Workspace, t tool) string {
+	return filepath.Join(ws.Root, "build", "tools", t.name+"-"+t.version, t.name)
 }
 
 // buildTool gives the path of a tool, and builds it first when there is none of its version. It appears whole or not at all.
-func (p *Project) buildTool(ctx context.Context, t tool) (string, error) {
-	file := p.tool(t)
-	if exists(file) {
+func buildTool(ctx context.Context, ws *workspace.Workspace, con *console.Console, t tool) (string, error) {
+	file := toolPath(ws, t)
+	if workspace.Exists(file) {
 		return file, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return "", err
 	}
 	began := time.Now()
-	p.say("%s %s is built from source, once, and kept in %s: about %s, less when Go's build cache has parts of it", t.name, t.version, p.path(filepath.Dir(file)), t.takes)
-	building := p.step("building %s %s", t.name, t.version)
-	defer building.end()
+	con.Say("%s %s is built from source, once, and kept in %s: about %s, less when Go's build cache has parts of it", t.name, t.version, ws.Path(filepath.Dir(file)), t.takes)
+	building := con.Step("building %s %s", t.name, t.version)
+	defer building.End()
 	next := fmt.Sprintf("%s.%d", file, os.Getpid())
 	defer os.Remove(next)
-	c := p.command(ctx, "go", t.buildArgs(next)...)
-	c.Env = append(without(p.Env, func(name string) bool { return slices.Contains([]string{"GOFLAGS", "GOOS", "GOARCH", "GOWORK"}, name) }), "CGO_ENABLED=0", "GOWORK=off")
+	c := ws.Command(ctx, con.Out, "go", t.buildArgs(next)...)
+	c.Env = append(workspace.Without(ws.Env, func(name string) bool { return slices.Contains([]string{"GOFLAGS", "GOOS", "GOARCH", "GOWORK"}, name) }), "CGO_ENABLED=0", "GOWORK=off")
 	var said bytes.Buffer // mostly what it downloads
 	c.Stdout, c.Stderr = &said, &said
 	if err := proc.Run(c, time.Minute); err != nil {
@@ -63,7 +65,7 @@ func (p *Project) buildTool(ctx context.Context, t tool) (string, error) {
 	if err := os.Rename(next, file); err != nil {
 		return "", err
 	}
-	p.say("%s %s built in %s", t.name, t.version, time.Since(began).Round(time.Second))
+	con.Say("%s %s built in %s", t.name, t.version, time.Since(began).Round(time.Second))
 	return file, nil
 }
 

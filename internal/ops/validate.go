@@ -19,6 +19,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/middleware"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
@@ -36,28 +38,28 @@ func (e *InvalidError) Error() string {
 
 // Validate checks what a deployment needs, without creating anything: Terraform and its provider, the inputs, the Lambda's zip, this computer's clock,
 // the bucket, the subnets' way out, and the Fargate quota.
-func Validate(ctx context.Context, p *Project) error {
-	t, in, err := p.ready(ctx)
+func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	t, in, err := ready(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	if err := p.provider(ctx, t); err != nil {
+	if err := findProvider(ctx, ws, con, t); err != nil {
 		return err
 	}
 	var problems []string
-	if file := p.zip(in.Architecture); !exists(file) {
-		problems = append(problems, fmt.Sprintf("the Lambda's zip %s is not built: go tool mage build", p.path(file)))
+	if file := zipFile(ws, in.Architecture); !workspace.Exists(file) {
+		problems = append(problems, fmt.Sprintf("the Lambda's zip %s is not built: go tool mage build", ws.Path(file)))
 	}
-	return p.validate(ctx, in, problems)
+	return validate(ctx, ws, con, in, problems)
 }
 
 // ready finds Terraform and reads the inputs.
-func (p *Project) ready(ctx context.Context) (*Terraform, *Inputs, error) {
-	t, err := p.needTerraform(ctx)
+func ready(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*Terraform, *Inputs, error) {
+	t, err := needTerraform(ctx, ws, con)
 	if err != nil {
 		return nil, nil, err
 	}
-	in, err := p.inputs(ctx, t)
+	in, err := readInputs(ctx, ws, t)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -65,8 +67,8 @@ func (p *Project) ready(ctx context.Context) (*Terraform, *Inputs, error) {
 }
 
 // validate checks the account; problems are those found before.
-func (p *Project) validate(ctx context.Context, in *Inputs, problems []string) error {
-	cfg, err := p.AWS(ctx, in.Region)
+func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console, in *Inputs, problems []string) error {
+	cfg, err := ws.AWS(ctx, in.Region)
 	if err != nil {
 		return &InvalidError{append(problems, fmt.Sprintf("the AWS configuration cannot be read: %v", err))}
 	}
@@ -80,7 +82,10 @@ func (p *Project) validate(ctx context.Context, in *Inputs, problems []string) e
 	if late, ok := skewed(who.ResultMetadata); ok {
 		problems = append(problems, late)
 	}
-	for _, check := range []func(context.Context, aws.Config, *Inputs) ([]string, error){checkBucket, checkSubnets, p.checkQuota, checkExistingCache} {
+	quota := func(ctx context.Context, cfg aws.Config, in *Inputs) ([]string, error) {
+		return checkQuota(ctx, con, cfg, in)
+	}
+	for _, check := range []func(context.Context, aws.Config, *Inputs) ([]string, error){checkBucket, checkSubnets, quota, checkExistingCache} {
 		found, err := check(ctx, cfg, in)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -94,9 +99,9 @@ func (p *Project) validate(ctx context.Context, in *Inputs, problems []string) e
 		return &InvalidError{problems}
 	}
 	if warning := pullWarning(in); warning != "" {
-		p.say("%s", warning)
+		con.Say("%s", warning)
 	}
-	p.say("validated: account %s, Region %s, bucket %s, %d subnet(s) of %s, %d x %g vCPU", aws.ToString(who.Account), cfg.Region, in.Bucket,
+	con.Say("validated: account %s, Region %s, bucket %s, %d subnet(s) of %s, %d x %g vCPU", aws.ToString(who.Account), cfg.Region, in.Bucket,
 		len(in.Subnets), in.VPC, in.Load.TaskCount, float64(in.Load.CPU)/1024)
 	return nil
 }
@@ -217,11 +222,11 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *Inputs) (problems []s
 // checkQuota: the account may run that many vCPU of Fargate at once. What already runs is not counted: AWS has no figure for it. A quota that
 // cannot be read is in nobody's way: ECS says itself when there is too little.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
-func (p *Project) checkQuota(ctx context.Context, cfg aws.Config, in *Inputs) ([]string, error) {
+func checkQuota(ctx context.Context, con *console.Console, cfg aws.Config, in *Inputs) ([]string, error) {
 	const quota = "L-3032A538" // Fargate On-Demand vCPU resource count
 	out, err := servicequotas.NewFromConfig(cfg).GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: aws.String("fargate"), QuotaCode: aws.String(quota)})
 	if err != nil {
-		p.say("the Fargate quota %s is not known; servicequotas:GetServiceQuota allows to read it (%v)", quota, err)
+		con.Say("the Fargate quota %s is not known; servicequotas:GetServiceQuota allows to read it (%v)", quota, err)
 		return nil, ctx.Err()
 	}
 	want := float64(in.Load.TaskCount) * float64(in.Load.CPU) / 1024

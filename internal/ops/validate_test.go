@@ -13,6 +13,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // answering is an AWS that answers by a function of the request: "HEAD /bucket", or the action of a query or JSON request.
@@ -169,8 +172,8 @@ func TestValidate(t *testing.T) {
 				c.change(in)
 			}
 			var out bytes.Buffer
-			p := &Project{Out: &out, AWS: answering(account(c.override))}
-			err := p.validate(t.Context(), in, nil)
+			ws, con := &workspace.Workspace{AWS: answering(account(c.override))}, &console.Console{Out: &out}
+			err := validate(t.Context(), ws, con, in, nil)
 			if len(c.want) == 0 {
 				require.NoError(t, err)
 				require.Contains(t, out.String(), "validated: account 123456789012, Region us-east-1, bucket b")
@@ -191,13 +194,13 @@ func TestBucketThatCannotBeWritten(t *testing.T) {
 		"DELETE ": "was written but cannot be removed: allow s3:DeleteObject",
 	} {
 		right := account(nil)
-		p := &Project{Out: &bytes.Buffer{}, AWS: answering(func(what string, body url.Values) (int, map[string]string, string) {
+		ws, con := &workspace.Workspace{AWS: answering(func(what string, body url.Values) (int, map[string]string, string) {
 			if strings.HasPrefix(what, denied) {
 				return 403, nil, `<Error><Code>AccessDenied</Code><Message>no</Message></Error>`
 			}
 			return right(what, body)
-		})}
+		})}, &console.Console{Out: &bytes.Buffer{}}
 		in := &Inputs{Bucket: "b", Prefix: "exports", VPC: "vpc-1", Subnets: []string{"subnet-1"}}
-		require.ErrorContains(t, p.validate(t.Context(), in, nil), want)
+		require.ErrorContains(t, validate(t.Context(), ws, con, in, nil), want)
 	}
 }

@@ -13,35 +13,37 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // TestVersions takes the project through Terraform 1.3.10, 1.5.7, the one on PATH, and OpenTofu: init and validate of every root, a plan of
 // every one that is no mere module, and the plain journey on the embedded AWS. All are tried, whatever fails. VERSIONS= takes those whose
 // name holds it ("tofu", "1.3").
-func TestVersions(ctx context.Context, p *Project) error {
+func TestVersions(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	for _, architecture := range []string{"arm64", "x86_64"} { // the plans ask for the file
-		if err := p.build(ctx, architecture); err != nil {
+		if err := buildLambda(ctx, ws, con, architecture); err != nil {
 			return err
 		}
 	}
 	var trials []*trial
 	for _, one := range []tool{terraform13, terraform15, {name: "terraform", version: "on PATH"}, opentofu} {
-		if !strings.Contains(one.name+" "+one.version, getenv(p.Env, "VERSIONS")) {
+		if !strings.Contains(one.name+" "+one.version, ws.Getenv("VERSIONS")) {
 			continue
 		}
 		var bin string
 		var err error
 		if one.pkg != "" {
-			bin, err = p.buildTool(ctx, one)
-		} else if bin = lookPath(getenv(p.Env, "PATH"), one.name); bin == "" {
-			p.say("no terraform is on PATH")
+			bin, err = buildTool(ctx, ws, con, one)
+		} else if bin = workspace.LookPath(ws.Getenv("PATH"), one.name); bin == "" {
+			con.Say("no terraform is on PATH")
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		t, err := p.try(ctx, bin, strings.ReplaceAll(one.name+"-"+one.version, " ", "-"))
+		t, err := tryVersion(ctx, ws, con, bin, strings.ReplaceAll(one.name+"-"+one.version, " ", "-"))
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}
@@ -51,9 +53,9 @@ func TestVersions(ctx context.Context, p *Project) error {
 		trials = append(trials, t)
 	}
 	if len(trials) == 0 {
-		return fmt.Errorf("VERSIONS=%s is no part of any version's name", getenv(p.Env, "VERSIONS"))
+		return fmt.Errorf("VERSIONS=%s is no part of any version's name", ws.Getenv("VERSIONS"))
 	}
-	p.say("\n%s", table(trials))
+	con.Say("\n%s", table(trials))
 	var failed []error
 	for _, t := range trials {
 		if err := errors.Join(t.validate, t.plan, t.journey); err != nil {
@@ -71,31 +73,31 @@ type trial struct {
 	took                    time.Duration
 }
 
-func (p *Project) try(ctx context.Context, bin, name string) (*trial, error) {
+func tryVersion(ctx context.Context, ws *workspace.Workspace, con *console.Console, bin, name string) (*trial, error) {
 	began := time.Now()
-	own, roots, err := p.tree(name)
+	own, roots, err := versionTree(ws, name)
 	if err != nil {
 		return nil, err
 	}
-	t := own.drive(bin)
-	if err := own.provider(ctx, t); err != nil {
+	t := newTerraform(own, con, bin)
+	if err := findProvider(ctx, own, con, t); err != nil {
 		return nil, err
 	}
 	version, err := t.version(ctx)
 	if err != nil {
 		return nil, err
 	}
-	p.say("%s (%s)", version, p.path(bin))
+	con.Say("%s (%s)", version, ws.Path(bin))
 	shown := &trial{version: version, roots: len(roots)}
 	var invalid []error
 	for _, dir := range roots {
-		invalid = append(invalid, own.inRoot(ctx, t, dir, "validate"))
+		invalid = append(invalid, inRoot(ctx, own, con, t, dir, "validate"))
 	}
 	shown.validate = errors.Join(invalid...)
-	tests := *p
+	tests := *ws
 	tests.Env = append(t.Env[:len(t.Env):len(t.Env)], "TERRAFORM="+bin, "E2E_TERRAFORM="+bin, "E2E_LONG=1") // every example is planned
-	shown.plan = tests.goTest(ctx, "-timeout=60m", "-count=1", "-run=^TestPlans$", "./test")
-	shown.journey = tests.goTest(ctx, "-timeout=60m", "-count=1", "-v", "-run=^TestJourney$", "./test")
+	shown.plan = goTest(ctx, &tests, con, "-timeout=60m", "-count=1", "-run=^TestPlans$", "./test")
+	shown.journey = goTest(ctx, &tests, con, "-timeout=60m", "-count=1", "-v", "-run=^TestJourney$", "./test")
 	shown.took = time.Since(began)
 	return shown, nil
 }
@@ -118,22 +120,22 @@ func (t *Terraform) version(ctx context.Context) (string, error) {
 	return filepath.Base(t.Bin) + " " + said.Version, nil
 }
 
-// tree is a fresh copy of the project's roots, by links to their files: each version keeps lock files of its own, and none of them here.
-func (p *Project) tree(name string) (own *Project, roots []string, err error) {
-	copied := *p
+// versionTree is a fresh copy of the project's roots, by links to their files: each version keeps lock files of its own, and none of them here.
+func versionTree(ws *workspace.Workspace, name string) (own *workspace.Workspace, roots []string, err error) {
+	copied := *ws
 	own = &copied
-	own.Root = filepath.Join(p.Root, "build", "versions", name)
+	own.Root = filepath.Join(ws.Root, "build", "versions", name)
 	own.Stack = own.Root
-	own.Env = without(p.Env, func(name string) bool { return name == "TF_DATA_DIR" })
+	own.Env = workspace.Without(ws.Env, func(name string) bool { return name == "TF_DATA_DIR" })
 	if err := os.RemoveAll(own.Root); err != nil {
 		return nil, nil, err
 	}
-	dirs, err := p.terraformRoots()
+	dirs, err := terraformRoots(ws)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, dir := range dirs {
-		to := filepath.Join(own.Root, p.path(dir))
+		to := filepath.Join(own.Root, ws.Path(dir))
 		if err := os.MkdirAll(to, 0o755); err != nil {
 			return nil, nil, err
 		}
@@ -150,7 +152,7 @@ func (p *Project) tree(name string) (own *Project, roots []string, err error) {
 			}
 		}
 	}
-	roots, err = own.terraformRoots()
+	roots, err = terraformRoots(own)
 	return own, roots, err
 }
 

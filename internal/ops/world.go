@@ -21,7 +21,9 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // world is the embedded AWS, a process of its own. It ends when its stdin closes, so also when this process dies without a word.
@@ -47,26 +49,26 @@ type handshake struct {
 
 const localBucket = "exports"
 
-// local is the folder that holds everything of the embedded AWS, its exports too.
-func (p *Project) local() string { return filepath.Join(p.Root, ".localaws") }
+// localDir is the folder that holds everything of the embedded AWS, its exports too.
+func localDir(ws *workspace.Workspace) string { return filepath.Join(ws.Root, ".localaws") }
 
 // lockLocal keeps two commands from using that folder at once, and tells the second one which process is the first; the kernel gives the
 // lock back when we die.
-func (p *Project) lockLocal() (unlock func(), err error) {
-	if err := os.MkdirAll(p.local(), 0o755); err != nil {
-		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", p.local(), err)
+func lockLocal(ws *workspace.Workspace) (unlock func(), err error) {
+	if err := os.MkdirAll(localDir(ws), 0o755); err != nil {
+		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", localDir(ws), err)
 	}
-	name := filepath.Join(p.local(), "lock")
+	name := filepath.Join(localDir(ws), "lock")
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", p.local(), err)
+		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", localDir(ws), err)
 	}
 	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		holder, _ := io.ReadAll(file) // empty while the other one has just begun
 		_ = file.Close()
 		return nil, fmt.Errorf("%s is in use: a local:run or local:up is under way in this checkout%s. Wait for it or end it (Ctrl-C in its terminal), or take another checkout",
-			p.path(p.local()), strings.TrimRight(string(holder), "\n"))
+			ws.Path(localDir(ws)), strings.TrimRight(string(holder), "\n"))
 	}
 	if err == nil {
 		err = file.Truncate(0)
@@ -101,12 +103,12 @@ func localArgs(dir string, period time.Duration, port int, troubles ...string) [
 		"--cache-port", strconv.Itoa(port)}, troubles...)
 }
 
-// troubles are what shall go wrong in the embedded AWS: FAULT= has faults with commas between them, QUOTAS=1 throttles as AWS does.
-func (p *Project) troubles() (args []string, err error) {
-	for _, fault := range strings.FieldsFunc(getenv(p.Env, "FAULT"), func(r rune) bool { return r == ',' || r == ' ' }) {
+// faultArgs are what shall go wrong in the embedded AWS: FAULT= has faults with commas between them, QUOTAS=1 throttles as AWS does.
+func faultArgs(ws *workspace.Workspace) (args []string, err error) {
+	for _, fault := range strings.FieldsFunc(ws.Getenv("FAULT"), func(r rune) bool { return r == ',' || r == ' ' }) {
 		args = append(args, "--fault", fault)
 	}
-	switch v := getenv(p.Env, "QUOTAS"); v {
+	switch v := ws.Getenv("QUOTAS"); v {
 	case "", "0":
 	case "1":
 		args = append(args, "--quotas")
@@ -120,47 +122,47 @@ func (p *Project) troubles() (args []string, err error) {
 var placeholder = &world{hello: handshake{Region: "us-east-1", VPC: "vpc-00000000", Subnets: []string{"subnet-00000000"}, Bucket: localBucket}}
 
 // startWorld compiles and starts the embedded AWS.
-func (p *Project) startWorld(ctx context.Context, minutes int, period time.Duration) (*world, error) {
-	troubles, err := p.troubles()
+func startWorld(ctx context.Context, ws *workspace.Workspace, con *console.Console, minutes int, period time.Duration) (*world, error) {
+	troubles, err := faultArgs(ws)
 	if err != nil {
 		return nil, err
 	}
-	inside, err := p.in(placeholder, placeholder.values(minutes, period))
+	scratch, quiet, err := enter(ws, con, placeholder, placeholder.values(minutes, period))
 	if err != nil {
 		return nil, err
 	}
-	_, in, err := inside.ready(ctx)
+	_, in, err := ready(ctx, scratch, quiet)
 	if err != nil {
 		return nil, err
 	}
 	if runtime.GOOS != "linux" {
 		return nil, fmt.Errorf("the embedded AWS is for Linux and WSL2 (the Lambda is built for the host, cache nodes live on 127.0.0.x), not for %s", runtime.GOOS)
 	}
-	if err := room(p.local(), roomOfRun); err != nil {
+	if err := room(localDir(ws), roomOfRun); err != nil {
 		return nil, err
 	}
-	binary := filepath.Join(p.Root, "build", "localaws")
-	building := p.step("building the embedded AWS")
+	binary := filepath.Join(ws.Root, "build", "localaws")
+	building := con.Step("building the embedded AWS")
 	// As the Lambda is built, so that what both need is compiled once.
-	c := p.command(ctx, "go", "build", "-trimpath", "-o", binary, "./cmd/localaws")
-	c.Env = append(p.Env[:len(p.Env):len(p.Env)], "CGO_ENABLED=0")
+	c := ws.Command(ctx, con.Out, "go", "build", "-trimpath", "-o", binary, "./cmd/localaws")
+	c.Env = append(ws.Env[:len(ws.Env):len(ws.Env)], "CGO_ENABLED=0")
 	err = proc.Run(c, time.Minute)
-	building.end()
+	building.End()
 	if err != nil {
 		return nil, fmt.Errorf("compile cmd/localaws: %w", errors.Join(err, context.Cause(ctx)))
 	}
 	if len(troubles) > 0 {
-		p.say("going wrong there: %s", strings.ReplaceAll(strings.Join(troubles, " "), "--fault ", ""))
+		con.Say("going wrong there: %s", strings.ReplaceAll(strings.Join(troubles, " "), "--fault ", ""))
 	}
-	w := &world{log: filepath.Join(p.local(), "localaws.log"), done: make(chan struct{})}
+	w := &world{log: filepath.Join(localDir(ws), "localaws.log"), done: make(chan struct{})}
 	log, err := os.Create(w.log)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	w.cmd = exec.Command(binary, localArgs(p.local(), period, in.Cache.Port, troubles...)...)
-	w.cmd.Dir, w.cmd.Stderr = p.Root, log
-	w.cmd.Env = without(p.Env, func(name string) bool { return strings.HasPrefix(name, "AWS_") })
+	w.cmd = exec.Command(binary, localArgs(localDir(ws), period, in.Cache.Port, troubles...)...)
+	w.cmd.Dir, w.cmd.Stderr = ws.Root, log
+	w.cmd.Env = workspace.Without(ws.Env, func(name string) bool { return strings.HasPrefix(name, "AWS_") })
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if w.stdin, err = w.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -194,7 +196,7 @@ func (p *Project) startWorld(ctx context.Context, minutes int, period time.Durat
 	if err != nil {
 		_ = w.end()
 		if w.cmd.ProcessState.ExitCode() == 2 { // its words for arguments that it does not take, and ours come from FAULT= alone
-			return nil, fmt.Errorf("FAULT=%s: %s", getenv(p.Env, "FAULT"), strings.TrimPrefix(strings.TrimSpace(lastLines(w.log, 1)), "localaws: "))
+			return nil, fmt.Errorf("FAULT=%s: %s", ws.Getenv("FAULT"), strings.TrimPrefix(strings.TrimSpace(lastLines(w.log, 1)), "localaws: "))
 		}
 		return nil, fmt.Errorf("the embedded AWS did not start: %w\n%s", err, lastLines(w.log, 15))
 	}
@@ -235,54 +237,54 @@ func (w *world) unserved(ctx context.Context) ([]string, error) {
 	return actions, json.NewDecoder(response.Body).Decode(&actions)
 }
 
-// in is the project inside the embedded AWS: a stack folder, state and data directory of its own, and an environment from which nothing leads
+// enter is the workspace in the embedded AWS, and a console that asks nobody: a stack folder, state and data directory of its own, and an environment from which nothing leads
 // to an account, a profile or a state of the person's.
-func (p *Project) in(w *world, values map[string]any) (*Project, error) {
-	stack, err := p.localStack()
+func enter(ws *workspace.Workspace, con *console.Console, w *world, values map[string]any) (*workspace.Workspace, *console.Console, error) {
+	stack, err := localStack(ws)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	text, err := json.MarshalIndent(values, "", "  ")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if values != nil {
 		if err := os.WriteFile(filepath.Join(stack, "terraform.tfvars.json"), append(text, '\n'), 0o644); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	inside := *p
-	inside.Stack, inside.Env = stack, localEnv(p.Env)
-	for _, name := range slices.Sorted(maps.Keys(w.env(p))) {
-		inside.Env = append(inside.Env, name+"="+w.env(p)[name])
+	in, quiet := *ws, *con
+	in.Stack, in.Env = stack, localEnv(ws.Env)
+	for _, name := range slices.Sorted(maps.Keys(w.env(ws))) {
+		in.Env = append(in.Env, name+"="+w.env(ws)[name])
 	}
-	inside.Grace, inside.Pause, inside.TTY = hangs, time.Second, false
-	inside.AWS = func(context.Context, string) (aws.Config, error) {
+	in.Grace, quiet.Pause, quiet.TTY = hangs, time.Second, false
+	in.AWS = func(context.Context, string) (aws.Config, error) {
 		return aws.Config{Region: w.hello.Region, BaseEndpoint: &w.hello.URL, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: w.hello.Env["AWS_ACCESS_KEY_ID"], SecretAccessKey: w.hello.Env["AWS_SECRET_ACCESS_KEY"]}, nil
 		})}, nil
 	}
-	return &inside, nil
+	return &in, &quiet, nil
 }
 
 // localEnv is env without what could lead to an account, a profile, a state or another stack. The person's other TF_VAR_ stay: a load or a
 // cache of one's own is wanted, and what names the account is in terraform.tfvars.json, which counts more.
 func localEnv(env []string) []string {
-	return without(env, func(name string) bool {
+	return workspace.Without(env, func(name string) bool {
 		return strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "TF_CLI_ARGS") || strings.HasPrefix(name, "TF_LOG") ||
 			slices.Contains([]string{"TF_DATA_DIR", "TF_WORKSPACE", "STACK_DIR", "FORCE", "RUN", "ARCH", "FAULT", "QUOTAS"}, name)
 	})
 }
 
 // env is what a process needs to see the embedded AWS and nothing else.
-func (w *world) env(p *Project) map[string]string {
+func (w *world) env(ws *workspace.Workspace) map[string]string {
 	env := map[string]string{}
 	maps.Copy(env, w.hello.Env)
 	// https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html
 	env["AWS_CONFIG_FILE"], env["AWS_SHARED_CREDENTIALS_FILE"] = os.DevNull, os.DevNull
 	env["AWS_EC2_METADATA_DISABLED"] = "true"
-	env["TF_DATA_DIR"] = filepath.Join(p.local(), "terraform")
-	env["STACK_DIR"] = filepath.Join(p.local(), "stack")
+	env["TF_DATA_DIR"] = filepath.Join(localDir(ws), "terraform")
+	env["STACK_DIR"] = filepath.Join(localDir(ws), "stack")
 	return env
 }
 
@@ -314,19 +316,19 @@ module "load" {
 `
 
 // localStack makes a fresh folder with the same HCL as the project's, by links, and localOverride, whatever backend the project has.
-func (p *Project) localStack() (string, error) {
-	dir := filepath.Join(p.local(), "stack")
+func localStack(ws *workspace.Workspace) (string, error) {
+	dir := filepath.Join(localDir(ws), "stack")
 	if err := os.RemoveAll(dir); err != nil {
 		return "", err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	files, err := filepath.Glob(filepath.Join(p.Root, "*.tf"))
+	files, err := filepath.Glob(filepath.Join(ws.Root, "*.tf"))
 	if err != nil {
 		return "", err
 	}
-	for _, file := range append(files, filepath.Join(p.Root, "modules"), filepath.Join(p.Root, "build")) {
+	for _, file := range append(files, filepath.Join(ws.Root, "modules"), filepath.Join(ws.Root, "build")) {
 		if err := os.Symlink(filepath.Join("../..", filepath.Base(file)), filepath.Join(dir, filepath.Base(file))); err != nil {
 			return "", err
 		}
@@ -334,8 +336,8 @@ func (p *Project) localStack() (string, error) {
 	return dir, os.WriteFile(filepath.Join(dir, "zz_local_override.tf"), []byte(localOverride), 0o644)
 }
 
-func (p *Project) minutes() (int, error) {
-	text := getenv(p.Env, "MINUTES")
+func localMinutes(ws *workspace.Workspace) (int, error) {
+	text := ws.Getenv("MINUTES")
 	if text == "" {
 		return 1, nil
 	}

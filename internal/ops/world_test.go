@@ -12,13 +12,16 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 var someWorld = &world{hello: handshake{URL: "http://127.0.0.1:1", Region: "us-east-1", VPC: "vpc-0123456789abcdef0", Subnets: []string{"subnet-0123456789abcdef0"},
 	Bucket: "exports", Env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "it's"}}}
 
 // tree is a project with a remote backend, a state, and inputs of the person's.
-func tree(t *testing.T) *Project {
+func tree(t *testing.T) (*workspace.Workspace, *console.Console) {
 	root := t.TempDir()
 	for file, text := range map[string]string{
 		"main.tf": "variable \"vpc_id\" { type = string }\nvariable \"name\" { default = \"theirs\" }\noutput \"both\" { value = \"${var.vpc_id} ${var.name}\" }\n" +
@@ -32,13 +35,13 @@ func tree(t *testing.T) *Project {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, file)), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(root, file), []byte(text), 0o644))
 	}
-	return &Project{Root: root, Stack: root, Out: &bytes.Buffer{}, Env: append(os.Environ(), "AWS_PROFILE=production", "AWS_ENDPOINT_URL_S3=https://example.com",
-		"TF_DATA_DIR=/theirs", "TF_WORKSPACE=theirs", "TF_CLI_ARGS=-state=theirs", "TF_VAR_name=mine", "STACK_DIR=/theirs")}
+	return &workspace.Workspace{Root: root, Stack: root, Env: append(os.Environ(), "AWS_PROFILE=production", "AWS_ENDPOINT_URL_S3=https://example.com",
+		"TF_DATA_DIR=/theirs", "TF_WORKSPACE=theirs", "TF_CLI_ARGS=-state=theirs", "TF_VAR_name=mine", "STACK_DIR=/theirs")}, &console.Console{Out: &bytes.Buffer{}}
 }
 
 func TestNothingLeadsOutOfTheEmbeddedAWS(t *testing.T) {
-	p := tree(t)
-	inside, err := p.in(someWorld, map[string]any{"vpc_id": someWorld.hello.VPC})
+	ws, con := tree(t)
+	inside, _, err := enter(ws, con, someWorld, map[string]any{"vpc_id": someWorld.hello.VPC})
 	require.NoError(t, err)
 	var names []string
 	for _, e := range inside.Env {
@@ -47,8 +50,8 @@ func TestNothingLeadsOutOfTheEmbeddedAWS(t *testing.T) {
 		}
 	}
 	require.ElementsMatch(t, []string{"AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
-		"AWS_EC2_METADATA_DISABLED", "TF_DATA_DIR", "TF_VAR_name", "STACK_DIR"}, without(names, func(n string) bool { return n == "TF_CLI_CONFIG_FILE" }))
-	require.Equal(t, os.DevNull, getenv(inside.Env, "AWS_CONFIG_FILE"))
+		"AWS_EC2_METADATA_DISABLED", "TF_DATA_DIR", "TF_VAR_name", "STACK_DIR"}, workspace.Without(names, func(n string) bool { return n == "TF_CLI_CONFIG_FILE" }))
+	require.Equal(t, os.DevNull, workspace.Getenv(inside.Env, "AWS_CONFIG_FILE"))
 
 	cfg, err := inside.AWS(t.Context(), "eu-west-1")
 	require.NoError(t, err)
@@ -57,49 +60,49 @@ func TestNothingLeadsOutOfTheEmbeddedAWS(t *testing.T) {
 	require.Empty(t, cfg.ConfigSources, "the SDK finds no other endpoint in the environment")
 
 	// Terraform itself: the remote backend is not used, the inputs and the state are ours.
-	terraform, err := inside.terraform()
+	terraform, err := findTerraform(inside, con)
 	require.NoError(t, err)
 	var out bytes.Buffer
 	terraform.Out = &out
 	require.NoError(t, terraform.Init(t.Context(), false), out.String())
-	changes, err := terraform.Plan(t.Context(), filepath.Join(inside.data(), "plan"))
+	changes, err := terraform.Plan(t.Context(), filepath.Join(inside.DataDir(), "plan"))
 	require.NoError(t, err, out.String())
 	require.True(t, changes)
-	require.NoError(t, terraform.Apply(t.Context(), filepath.Join(inside.data(), "plan")))
+	require.NoError(t, terraform.Apply(t.Context(), filepath.Join(inside.DataDir(), "plan")))
 	outputs, err := terraform.Outputs(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"both": someWorld.hello.VPC + " mine", "ca": "ours"}, outputs)
-	require.FileExists(t, filepath.Join(p.Root, ".localaws/stack/terraform.tfstate"))
+	require.FileExists(t, filepath.Join(ws.Root, ".localaws/stack/terraform.tfstate"))
 	for _, file := range []string{".terraform", "terraform.tfstate", ".terraform.lock.hcl"} {
-		require.NoFileExists(t, filepath.Join(p.Root, file))
+		require.NoFileExists(t, filepath.Join(ws.Root, file))
 	}
 
 	// The next world begins without that state.
-	_, err = p.in(someWorld, nil)
+	_, _, err = enter(ws, con, someWorld, nil)
 	require.NoError(t, err)
-	require.NoFileExists(t, filepath.Join(p.Root, ".localaws/stack/terraform.tfstate"))
-	require.NoFileExists(t, filepath.Join(p.Root, ".localaws/stack/terraform.tfvars.json"))
+	require.NoFileExists(t, filepath.Join(ws.Root, ".localaws/stack/terraform.tfstate"))
+	require.NoFileExists(t, filepath.Join(ws.Root, ".localaws/stack/terraform.tfvars.json"))
 }
 
 func TestEnvironmentForAShell(t *testing.T) {
-	p := tree(t)
-	file := filepath.Join(p.Root, "env")
-	require.NoError(t, os.WriteFile(file, []byte(someWorld.script(p, someWorld.values(2, 5*time.Second))), 0o644))
+	ws, _ := tree(t)
+	file := filepath.Join(ws.Root, "env")
+	require.NoError(t, os.WriteFile(file, []byte(someWorld.script(ws, someWorld.values(2, 5*time.Second))), 0o644))
 	c := exec.Command("sh", "-c", `. "$0" && printf '%s|' "$AWS_SECRET_ACCESS_KEY" "$AWS_PROFILE" "$TF_VAR_subnet_ids" "$TF_VAR_vpc_id" "$TF_VAR_test_duration_minutes" "$STACK_DIR"`, file)
 	c.Env = append(os.Environ(), "AWS_PROFILE=production")
 	out, err := c.Output()
 	require.NoError(t, err)
-	require.Equal(t, `it's||["subnet-0123456789abcdef0"]|vpc-0123456789abcdef0|2|`+filepath.Join(p.Root, ".localaws/stack")+"|", string(out))
+	require.Equal(t, `it's||["subnet-0123456789abcdef0"]|vpc-0123456789abcdef0|2|`+filepath.Join(ws.Root, ".localaws/stack")+"|", string(out))
 }
 
 func TestOnlyOneAtATime(t *testing.T) {
-	p := tree(t)
-	unlock, err := p.lockLocal()
+	ws, _ := tree(t)
+	unlock, err := lockLocal(ws)
 	require.NoError(t, err)
-	_, err = p.lockLocal()
+	_, err = lockLocal(ws)
 	require.ErrorContains(t, err, fmt.Sprintf(".localaws is in use: a local:run or local:up is under way in this checkout (process %d). Wait for it", os.Getpid()))
 	unlock()
-	unlock, err = p.lockLocal()
+	unlock, err = lockLocal(ws)
 	require.NoError(t, err)
 	unlock()
 }
@@ -111,16 +114,16 @@ func TestRoomOnTheDisk(t *testing.T) {
 }
 
 func TestCleanLeavesTheStack(t *testing.T) {
-	p := tree(t)
-	put(t, p.Root, ".terraform")
-	put(t, p.Root, "modules/m/.terraform/modules")
-	put(t, p.Root, ".localaws/s3/exports")
-	require.NoError(t, Clean(t.Context(), p))
+	ws, con := tree(t)
+	put(t, ws.Root, ".terraform")
+	put(t, ws.Root, "modules/m/.terraform/modules")
+	put(t, ws.Root, ".localaws/s3/exports")
+	require.NoError(t, Clean(t.Context(), ws, con))
 	for _, gone := range []string{"build", ".localaws", "modules/m/.terraform"} {
-		require.NoDirExists(t, filepath.Join(p.Root, gone))
+		require.NoDirExists(t, filepath.Join(ws.Root, gone))
 	}
 	for _, kept := range []string{".terraform", "modules/m/m.tf", "terraform.tfvars"} {
-		require.True(t, exists(filepath.Join(p.Root, kept)), kept)
+		require.True(t, workspace.Exists(filepath.Join(ws.Root, kept)), kept)
 	}
 }
 
@@ -151,8 +154,8 @@ func TestBadFault(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(root, ".localaws"), 0o755))
 	compiler := fake(t, "go", `printf '#!/bin/sh\necho "localaws: fault \\"$FAULT\\" is not of the form A=B" >&2; exit 2\n' >build/localaws; chmod +x build/localaws`)
 	t.Setenv("PATH", compiler+":"+os.Getenv("PATH"))
-	p := &Project{Root: root, Stack: root, Out: &bytes.Buffer{}, Env: append(os.Environ(), "FAULT=nonsense")}
-	_, err = p.startWorld(t.Context(), 1, time.Second)
+	ws, con := &workspace.Workspace{Root: root, Stack: root, Env: append(os.Environ(), "FAULT=nonsense")}, &console.Console{Out: &bytes.Buffer{}}
+	_, err = startWorld(t.Context(), ws, con, 1, time.Second)
 	require.EqualError(t, err, `FAULT=nonsense: fault "nonsense" is not of the form A=B`)
-	require.Contains(t, printed(p), "going wrong there: nonsense\n")
+	require.Contains(t, printed(con), "going wrong there: nonsense\n")
 }

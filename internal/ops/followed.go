@@ -2,7 +2,6 @@ package ops
 
 import (
 	"bytes"
-	"cmp"
 	"fmt"
 	"io"
 	"regexp"
@@ -10,93 +9,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
-	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 )
-
-// step is something that takes long, shown while it goes on: in a terminal a line below the output that is redrawn every second, elsewhere a
-// plain line when it begins and one every Project.Every.
-type step struct {
-	p     *Project
-	title string
-	now   func() time.Time
-	began time.Time
-
-	mu    sync.Mutex
-	share float64
-	note  string
-	said  time.Time
-
-	stop, done chan struct{}
-}
-
-// step says what begins, and shows it until end.
-func (p *Project) step(format string, args ...any) *step {
-	s := p.begin(time.Now, fmt.Sprintf(format, args...))
-	go func() {
-		defer close(s.done)
-		tick := time.NewTicker(time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-s.stop:
-				return
-			case <-tick.C:
-				s.show()
-			}
-		}
-	}()
-	return s
-}
-
-func (p *Project) begin(now func() time.Time, title string) *step {
-	s := &step{p: p, title: title, now: now, began: now(), share: -1, said: now(), stop: make(chan struct{}), done: make(chan struct{})}
-	p.say("%s", title)
-	s.show()
-	return s
-}
-
-// at says how far it is: a share of 0 to 1, or below 0 when nobody knows.
-func (s *step) at(share float64, format string, args ...any) {
-	s.mu.Lock()
-	s.share, s.note = share, fmt.Sprintf(format, args...)
-	s.mu.Unlock()
-	if s.p.Terminal != nil {
-		s.show()
-	}
-}
-
-func (s *step) show() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.now()
-	shown := page.Step{Share: s.share, Took: now.Sub(s.began), Note: s.note}
-	switch {
-	case s.p.Terminal != nil:
-		s.p.Terminal.Show(&shown)
-	case now.Sub(s.said) >= cmp.Or(s.p.Every, 30*time.Second):
-		s.said = now
-		s.p.say("%s", shown.Said(s.title))
-	}
-}
-
-// end is for defer: of a step that never began, or has ended, nothing is left to do.
-func (s *step) end() {
-	if s == nil {
-		return
-	}
-	select {
-	case <-s.stop:
-		return
-	default:
-	}
-	close(s.stop)
-	<-s.done
-	if s.p.Terminal != nil {
-		s.p.Terminal.Show(nil)
-	}
-}
 
 // followed passes on what Terraform prints, whole lines at a time, and reads from it how far it is.
 type followed struct {
@@ -108,7 +23,7 @@ type followed struct {
 	total   int      // changes in the plan; 0: not known yet
 	done    int      // of them
 	pending []string // "creating ADDRESS", the longest under way first
-	step    *step
+	step    *console.Step
 }
 
 var (
@@ -119,7 +34,7 @@ var (
 )
 
 // follow lets s show how far Terraform is; what the plan said stays known.
-func (f *followed) follow(s *step) {
+func (f *followed) follow(s *console.Step) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.step, f.done, f.pending = s, 0, nil
@@ -181,5 +96,5 @@ func (f *followed) read(line string) {
 			note += fmt.Sprintf(" and %d more", n-1)
 		}
 	}
-	f.step.at(share, "%s", note)
+	f.step.At(share, "%s", note)
 }

@@ -1,0 +1,107 @@
+// Package console is how a command talks: what it says, how far a long step is, and what it asks.
+package console
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+)
+
+// Console is the person, or the log, that a command talks to.
+type Console struct {
+	In  io.Reader
+	Out io.Writer
+	TTY bool // a person reads and can answer
+
+	// Terminal, where Out is one, shows long steps in one line below it. Nil: a plain line of Out every Every, 0 is 30 s.
+	Terminal *page.Terminal
+	Every    time.Duration
+
+	// Pause is how long to wait between looks at something that takes its time; 0 is 10 s.
+	Pause time.Duration
+	// TerraformOut receives what Terraform prints; nil is Out.
+	TerraformOut io.Writer
+}
+
+// Open is the console of this process.
+func Open() *Console {
+	c := &Console{In: os.Stdin, Out: Lasting{os.Stdout}, TTY: term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))}
+	if out := int(os.Stdout.Fd()); term.IsTerminal(out) && os.Getenv("TERM") != "dumb" {
+		c.Terminal = &page.Terminal{W: os.Stdout, Columns: func() int {
+			columns, _, err := term.GetSize(out)
+			if err != nil || columns == 0 {
+				return 80
+			}
+			return columns
+		}}
+		c.Out = Lasting{c.Terminal}
+	}
+	return c
+}
+
+// Say prints a line.
+func (c *Console) Say(format string, args ...any) { fmt.Fprintf(c.Out, format+"\n", args...) }
+
+// Wait waits a pause, at most for most where it is not 0; when ctx ends meanwhile, it gives the reason.
+func (c *Console) Wait(ctx context.Context, most time.Duration) error {
+	d := c.Pause
+	if d == 0 {
+		d = 10 * time.Second
+	}
+	if most > 0 {
+		d = min(d, most)
+	}
+	return Sleep(ctx, d)
+}
+
+// Approve asks a person; without a terminal, or when the answer is given already, it goes ahead.
+func (c *Console) Approve(ctx context.Context, given bool, question string) error {
+	if !c.TTY || given {
+		return nil
+	}
+	fmt.Fprintf(c.Out, "%s [y/N] ", question)
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(c.In).ReadString('\n')
+		answer <- strings.ToLower(strings.TrimSpace(line))
+	}()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case a := <-answer:
+		if a != "y" && a != "yes" {
+			return errors.New("not approved: nothing was changed")
+		}
+		return nil
+	}
+}
+
+// Lasting goes on when nobody listens any more: after the death of the process that started us, stdout is a broken pipe, and there is
+// still work to finish.
+type Lasting struct{ W io.Writer }
+
+func (l Lasting) Write(b []byte) (int, error) {
+	_, _ = l.W.Write(b)
+	return len(b), nil
+}
+
+// Sleep waits d, or less when ctx ends: then it gives the reason.
+func Sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
