@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
@@ -48,7 +49,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if err := findProvider(ctx, ws, con, t); err != nil {
 		return nil, err
 	}
-	if err := buildLambda(ctx, ws, con, in.Architecture); err != nil {
+	if err := gobuild.Lambda(ctx, ws, con, in.Architecture); err != nil {
 		return nil, err
 	}
 	if err := validate(ctx, ws, con, in, nil); err != nil {

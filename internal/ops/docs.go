@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
@@ -21,19 +22,19 @@ func TestDocs(ctx context.Context, ws *workspace.Workspace, con *console.Console
 }
 
 func checkModuleDocs(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	docs, err := buildTool(ctx, ws, con, terraformDocs)
+	docs, err := gobuild.TerraformDocs.Build(ctx, ws, con)
 	if err != nil {
 		return err
 	}
 	if err := quietly(ctx, ws, con, docs, "--output-check", "."); err != nil { // .terraform-docs.yml says the rest
 		return fmt.Errorf("terraform-docs: %w\nrun `%s .` to write the inputs and outputs into each module's README", err, ws.Path(docs))
 	}
-	con.Say("the modules' READMEs are what terraform-docs %s writes", terraformDocs.version)
+	con.Say("the modules' READMEs are what terraform-docs %s writes", gobuild.TerraformDocs.Version)
 	return nil
 }
 
 func lintTerraform(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	lint, err := buildTool(ctx, ws, con, tflint)
+	lint, err := gobuild.TFLint.Build(ctx, ws, con)
 	if err != nil {
 		return err
 	}
@@ -50,7 +51,7 @@ func lintTerraform(ctx context.Context, ws *workspace.Workspace, con *console.Co
 	if err := errors.Join(findings...); err != nil {
 		return err
 	}
-	con.Say("tflint %s finds nothing in %d folders", tflint.version, len(roots))
+	con.Say("tflint %s finds nothing in %d folders", gobuild.TFLint.Version, len(roots))
 	return nil
 }
 

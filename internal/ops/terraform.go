@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
@@ -54,7 +55,7 @@ func findTerraform(ws *workspace.Workspace, con *console.Console) (*Terraform, e
 		return newTerraform(ws, con, named), nil
 	}
 	path := ws.Getenv("PATH")
-	for _, bin := range []string{workspace.LookPath(path, "terraform"), workspace.LookPath(path, "tofu"), toolPath(ws, opentofu)} {
+	for _, bin := range []string{workspace.LookPath(path, "terraform"), workspace.LookPath(path, "tofu"), gobuild.OpenTofu.Path(ws)} {
 		if workspace.Exists(bin) {
 			return newTerraform(ws, con, bin), nil
 		}
@@ -69,7 +70,7 @@ func needTerraform(ctx context.Context, ws *workspace.Workspace, con *console.Co
 		return t, err
 	}
 	con.Say("neither terraform nor tofu is on PATH")
-	bin, problem := buildTool(ctx, ws, con, opentofu)
+	bin, problem := gobuild.OpenTofu.Build(ctx, ws, con)
 	if problem != nil {
 		return nil, fmt.Errorf("%w\n%w", err, problem)
 	}

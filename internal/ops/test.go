@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
@@ -53,7 +54,7 @@ func TestModules(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 		return err
 	}
 	for _, architecture := range []string{"arm64", "x86_64"} { // the stack's plan asks for the file
-		if err := buildLambda(ctx, ws, con, architecture); err != nil {
+		if err := gobuild.Lambda(ctx, ws, con, architecture); err != nil {
 			return err
 		}
 	}
@@ -103,11 +104,11 @@ func forJourneys(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 	if err := findProvider(ctx, ws, con, t); err != nil {
 		return nil, err
 	}
-	architecture := hostArchitecture()
+	architecture := gobuild.HostArchitecture()
 	if ws.Getenv("E2E_TARGET") == "aws" {
 		architecture = "arm64"
 	}
-	if err := buildLambda(ctx, ws, con, architecture); err != nil {
+	if err := gobuild.Lambda(ctx, ws, con, architecture); err != nil {
 		return nil, err
 	}
 	journeys := *ws

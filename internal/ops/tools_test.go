@@ -1,28 +1,17 @@
 package ops
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
-
-// The version in a tool's folder is the one that its go.mod asks for.
-func TestToolsAreWhatTheirGoModSays(t *testing.T) {
-	for _, one := range []tool{opentofu, terraform13, terraform15, terraformDocs, tflint} {
-		text := read(t, filepath.Join("../..", one.modfile))
-		module := regexp.MustCompile(`^[^/]+/[^/]+/[^/]+`).FindString(one.pkg)
-		require.Contains(t, text, fmt.Sprintf("\t%s v%s ", module, one.version), one.modfile)
-		require.Contains(t, text, one.pkg, "the tool line, for `go mod tidy`")
-	}
-}
 
 func TestTerraformOfTheEnvironmentComesFirst(t *testing.T) {
 	ws, con := &workspace.Workspace{Root: t.TempDir(), Env: []string{"PATH=" + fake(t, "terraform", ""), "TERRAFORM=/elsewhere/tofu"}}, &console.Console{}
@@ -34,15 +23,15 @@ func TestTerraformOfTheEnvironmentComesFirst(t *testing.T) {
 
 	// The OpenTofu that was built comes last.
 	ws.Env = ws.Env[:1]
-	require.NoError(t, os.MkdirAll(filepath.Dir(toolPath(ws, opentofu)), 0o755))
-	require.NoError(t, os.WriteFile(toolPath(ws, opentofu), nil, 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Dir(gobuild.OpenTofu.Path(ws)), 0o755))
+	require.NoError(t, os.WriteFile(gobuild.OpenTofu.Path(ws), nil, 0o755))
 	found, err = findTerraform(ws, con)
 	require.NoError(t, err)
 	require.False(t, found.tofu())
 	ws.Env = nil
 	found, err = findTerraform(ws, con)
 	require.NoError(t, err)
-	require.Equal(t, toolPath(ws, opentofu), found.Bin)
+	require.Equal(t, gobuild.OpenTofu.Path(ws), found.Bin)
 }
 
 // Each version gets the roots without anything that another has left in them.
@@ -69,18 +58,18 @@ func TestTreeOfAVersion(t *testing.T) {
 // What terraform-docs and tflint find is reported together, with what to do.
 func TestDocsTellsEveryFinding(t *testing.T) {
 	ws, con := &workspace.Workspace{Root: t.TempDir(), Env: os.Environ()}, &console.Console{Out: io.Discard}
-	script := func(one tool, text string) {
-		require.NoError(t, os.MkdirAll(filepath.Dir(toolPath(ws, one)), 0o755))
-		require.NoError(t, os.WriteFile(toolPath(ws, one), []byte("#!/bin/sh\n"+text), 0o755))
+	script := func(one gobuild.Tool, text string) {
+		require.NoError(t, os.MkdirAll(filepath.Dir(one.Path(ws)), 0o755))
+		require.NoError(t, os.WriteFile(one.Path(ws), []byte("#!/bin/sh\n"+text), 0o755))
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(ws.Root, "main.tf"), nil, 0o644))
-	script(terraformDocs, `[ "$*" = "--output-check ." ] && echo modules/a/README.md is out of date; exit 1`)
-	script(tflint, `echo "$@: an unused variable"; exit 2`)
+	script(gobuild.TerraformDocs, `[ "$*" = "--output-check ." ] && echo modules/a/README.md is out of date; exit 1`)
+	script(gobuild.TFLint, `echo "$@: an unused variable"; exit 2`)
 	err := TestDocs(t.Context(), ws, con)
 	require.ErrorContains(t, err, "modules/a/README.md is out of date\nrun `build/tools/terraform-docs-0.20.0/terraform-docs .`")
 	require.ErrorContains(t, err, "tflint: .: exit status 2\n--chdir="+ws.Root+" --config="+filepath.Join(ws.Root, ".tflint.hcl"))
 	require.ErrorContains(t, err, "an unused variable")
-	script(terraformDocs, "")
-	script(tflint, "")
+	script(gobuild.TerraformDocs, "")
+	script(gobuild.TFLint, "")
 	require.NoError(t, TestDocs(t.Context(), ws, con))
 }

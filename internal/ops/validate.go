@@ -20,6 +20,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
@@ -47,7 +48,7 @@ func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 		return err
 	}
 	var problems []string
-	if file := zipFile(ws, in.Architecture); !workspace.Exists(file) {
+	if file := gobuild.Zip(ws, in.Architecture); !workspace.Exists(file) {
 		problems = append(problems, fmt.Sprintf("the Lambda's zip %s is not built: go tool mage build", ws.Path(file)))
 	}
 	return validate(ctx, ws, con, in, problems)

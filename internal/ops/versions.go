@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
@@ -23,27 +24,27 @@ import (
 // name holds it ("tofu", "1.3").
 func TestVersions(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	for _, architecture := range []string{"arm64", "x86_64"} { // the plans ask for the file
-		if err := buildLambda(ctx, ws, con, architecture); err != nil {
+		if err := gobuild.Lambda(ctx, ws, con, architecture); err != nil {
 			return err
 		}
 	}
 	var trials []*trial
-	for _, one := range []tool{terraform13, terraform15, {name: "terraform", version: "on PATH"}, opentofu} {
-		if !strings.Contains(one.name+" "+one.version, ws.Getenv("VERSIONS")) {
+	for _, one := range []gobuild.Tool{gobuild.Terraform13, gobuild.Terraform15, {Name: "terraform", Version: "on PATH"}, gobuild.OpenTofu} {
+		if !strings.Contains(one.Name+" "+one.Version, ws.Getenv("VERSIONS")) {
 			continue
 		}
 		var bin string
 		var err error
-		if one.pkg != "" {
-			bin, err = buildTool(ctx, ws, con, one)
-		} else if bin = workspace.LookPath(ws.Getenv("PATH"), one.name); bin == "" {
+		if one.Package != "" {
+			bin, err = one.Build(ctx, ws, con)
+		} else if bin = workspace.LookPath(ws.Getenv("PATH"), one.Name); bin == "" {
 			con.Say("no terraform is on PATH")
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		t, err := tryVersion(ctx, ws, con, bin, strings.ReplaceAll(one.name+"-"+one.version, " ", "-"))
+		t, err := tryVersion(ctx, ws, con, bin, strings.ReplaceAll(one.Name+"-"+one.Version, " ", "-"))
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}

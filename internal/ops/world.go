@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
@@ -288,19 +289,11 @@ func (w *world) env(ws *workspace.Workspace) map[string]string {
 	return env
 }
 
-// hostArchitecture is this machine's, in Lambda's words.
-func hostArchitecture() string {
-	if runtime.GOARCH == "arm64" {
-		return "arm64"
-	}
-	return "x86_64"
-}
-
 // values are the stack's inputs in the embedded AWS.
 func (w *world) values(minutes int, period time.Duration) map[string]any {
 	return map[string]any{
 		"aws_region": w.hello.Region, "vpc_id": w.hello.VPC, "subnet_ids": w.hello.Subnets, "metrics_export_s3_bucket": w.hello.Bucket,
-		"test_duration_minutes": minutes, "metrics_period_seconds": int(period.Seconds()), "lambda_architecture": hostArchitecture(),
+		"test_duration_minutes": minutes, "metrics_period_seconds": int(period.Seconds()), "lambda_architecture": gobuild.HostArchitecture(),
 	}
 }
 

@@ -157,5 +157,5 @@ func TestBadFault(t *testing.T) {
 	ws, con := &workspace.Workspace{Root: root, Stack: root, Env: append(os.Environ(), "FAULT=nonsense")}, &console.Console{Out: &bytes.Buffer{}}
 	_, err = startWorld(t.Context(), ws, con, 1, time.Second)
 	require.EqualError(t, err, `FAULT=nonsense: fault "nonsense" is not of the form A=B`)
-	require.Contains(t, printed(con), "going wrong there: nonsense\n")
+	require.Contains(t, con.Out.(*bytes.Buffer).String(), "going wrong there: nonsense\n")
 }

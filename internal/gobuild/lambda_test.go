@@ -1,4 +1,4 @@
-package ops
+package gobuild
 
 import (
 	"archive/zip"
@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -44,9 +45,9 @@ func TestZipIsReproducible(t *testing.T) {
 		require.NoError(t, err, string(out))
 	}
 	second.Env = append(second.Env, "GOFLAGS=-buildvcs=true", "GOAMD64=v3", "CGO_ENABLED=1")
-	require.NoError(t, buildLambda(t.Context(), first, con, "x86_64"))
-	require.NoError(t, buildLambda(t.Context(), second, con, "x86_64"))
-	a, b := read(t, zipFile(first, "x86_64")), read(t, zipFile(second, "x86_64"))
+	require.NoError(t, Lambda(t.Context(), first, con, "x86_64"))
+	require.NoError(t, Lambda(t.Context(), second, con, "x86_64"))
+	a, b := read(t, Zip(first, "x86_64")), read(t, Zip(second, "x86_64"))
 	require.True(t, a == b, "%d and %d bytes differ", len(a), len(b))
 
 	z, err := zip.NewReader(bytes.NewReader([]byte(a)), int64(len(a)))
@@ -59,24 +60,24 @@ func TestZipIsReproducible(t *testing.T) {
 
 func TestZipIsWrittenWhenSourcesChange(t *testing.T) {
 	ws, con := sources(t, "a")
-	require.NoError(t, buildLambda(t.Context(), ws, con, "x86_64"))
+	require.NoError(t, Lambda(t.Context(), ws, con, "x86_64"))
 	require.Contains(t, printed(con), "build/lambda-x86_64.zip built in ")
-	before, err := os.Stat(zipFile(ws, "x86_64"))
+	before, err := os.Stat(Zip(ws, "x86_64"))
 	require.NoError(t, err)
 
-	require.NoError(t, buildLambda(t.Context(), ws, con, "x86_64"))
+	require.NoError(t, Lambda(t.Context(), ws, con, "x86_64"))
 	require.Contains(t, printed(con), "build/lambda-x86_64.zip is up to date (by the go command's build cache)")
-	after, err := os.Stat(zipFile(ws, "x86_64"))
+	after, err := os.Stat(Zip(ws, "x86_64"))
 	require.NoError(t, err)
 	require.Equal(t, before.ModTime(), after.ModTime())
 
-	old := read(t, zipFile(ws, "x86_64"))
+	old := read(t, Zip(ws, "x86_64"))
 	require.NoError(t, os.WriteFile(filepath.Join(ws.Root, "lambda/main.go"), []byte("package main\n\nfunc main() { println(\"b\") }\n"), 0o644))
-	require.NoError(t, buildLambda(t.Context(), ws, con, "x86_64"))
-	require.NotEqual(t, old, read(t, zipFile(ws, "x86_64")))
+	require.NoError(t, Lambda(t.Context(), ws, con, "x86_64"))
+	require.NotEqual(t, old, read(t, Zip(ws, "x86_64")))
 
 	require.NoError(t, os.WriteFile(filepath.Join(ws.Root, "lambda/main.go"), []byte("package main\n\nfunc main() { nonsense }\n"), 0o644))
-	require.ErrorContains(t, buildLambda(t.Context(), ws, con, "x86_64"), "compile the Lambda for x86_64")
+	require.ErrorContains(t, Lambda(t.Context(), ws, con, "x86_64"), "compile the Lambda for x86_64")
 }
 
 // Commands that run in one checkout at a time build it at a time.
@@ -87,7 +88,7 @@ func TestZipIsBuiltSideBySide(t *testing.T) {
 	for i := range failed {
 		own := *con
 		own.Out = &bytes.Buffer{}
-		builds.Go(func() { failed[i] = buildLambda(t.Context(), ws, &own, "x86_64") })
+		builds.Go(func() { failed[i] = Lambda(t.Context(), ws, &own, "x86_64") })
 	}
 	builds.Wait()
 	require.NoError(t, errors.Join(failed...))
@@ -98,5 +99,12 @@ func TestZipIsBuiltSideBySide(t *testing.T) {
 
 func TestZipForARM(t *testing.T) {
 	require.Contains(t, lambdaEnv(nil, goarch["arm64"]), "GOARCH=arm64")
-	require.Equal(t, "build -trimpath -buildvcs=false -tags lambda.norpc -ldflags -s -w -buildid= -o file ./lambda", join(lambdaArgs("file")))
+	require.Equal(t, "build -trimpath -buildvcs=false -tags lambda.norpc -ldflags -s -w -buildid= -o file ./lambda", strings.Join(lambdaArgs("file"), " "))
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return string(text)
 }

@@ -1,0 +1,110 @@
+// Package gobuild has the go command build what the project is made of: the Lambda's zip, and programs from source.
+package gobuild
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+// goarch are Lambda's architectures, in Go's words.
+var goarch = map[string]string{"arm64": "arm64", "x86_64": "amd64"}
+
+// Zip is where the zip for an architecture is kept, whether it is built or not.
+func Zip(ws *workspace.Workspace, architecture string) string {
+	return filepath.Join(ws.Root, "build", "lambda-"+architecture+".zip")
+}
+
+// Lambda makes build/lambda-ARCHITECTURE.zip. Same sources and Go version give the same bytes, wherever and whenever it is built. The go command's
+// own cache tells whether there is something to compile; the zip is only written when its bytes differ.
+func Lambda(ctx context.Context, ws *workspace.Workspace, con *console.Console, architecture string) error {
+	if goarch[architecture] == "" {
+		return fmt.Errorf("there is no Lambda architecture %q: take arm64 or x86_64", architecture)
+	}
+	file := Zip(ws, architecture)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	began := time.Now()
+	own, err := os.MkdirTemp(filepath.Dir(file), "lambda-") // another command may build it at the same time
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(own)
+	binary := filepath.Join(own, "bootstrap")
+	c := ws.Command(ctx, con.Out, "go", lambdaArgs(binary)...)
+	c.Env = lambdaEnv(ws.Env, goarch[architecture])
+	building := con.Step("building the Lambda for %s", architecture)
+	err = proc.Run(c, time.Minute)
+	building.End()
+	if err != nil {
+		return fmt.Errorf("compile the Lambda for %s: %w", architecture, err)
+	}
+	content, err := os.ReadFile(binary)
+	if err != nil {
+		return err
+	}
+	var packed bytes.Buffer
+	if err := pack(&packed, content); err != nil {
+		return err
+	}
+	old, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if bytes.Equal(old, packed.Bytes()) {
+		con.Say("%s is up to date (by the go command's build cache)", ws.Path(file))
+		return nil
+	}
+	if err := workspace.ReplaceFile(file, packed.Bytes(), 0o644); err != nil {
+		return err
+	}
+	con.Say("%s built in %s (%.1f MB)", ws.Path(file), time.Since(began).Round(100*time.Millisecond), float64(packed.Len())/1e6)
+	return nil
+}
+
+// lambdaArgs: lambda.norpc leaves out what only the old go1.x runtime needed; without VCS stamp and build id, and with trimmed paths, the
+// binary depends on its sources alone. https://docs.aws.amazon.com/lambda/latest/dg/golang-package.html
+func lambdaArgs(binary string) []string {
+	return []string{"build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", binary, "./lambda"}
+}
+
+// lambdaEnv sets everything that would change the binary.
+func lambdaEnv(env []string, arch string) []string {
+	return append(workspace.Without(env, func(name string) bool { return name == "GOEXPERIMENT" || name == "GODEBUG" }),
+		"CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0")
+}
+
+// pack writes a zip with the one file bootstrap. A zip knows no time before 1980, and Lambda needs the file executable.
+func pack(w io.Writer, binary []byte) error {
+	z := zip.NewWriter(w)
+	header := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
+	header.SetMode(0o755)
+	entry, err := z.CreateHeader(header)
+	if err != nil {
+		return err
+	}
+	if _, err := entry.Write(binary); err != nil {
+		return err
+	}
+	return z.Close()
+}
+
+// HostArchitecture is this machine's, in Lambda's words.
+func HostArchitecture() string {
+	if runtime.GOARCH == "arm64" {
+		return "arm64"
+	}
+	return "x86_64"
+}
