@@ -5,6 +5,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
@@ -17,8 +18,8 @@ func Build(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 	if architecture == "" {
 		architecture = "arm64"
 		// The variables need not be complete to build; what terraform.tfvars says counts when they are.
-		if t, err := findTerraform(ws, con); err == nil {
-			if in, err := readInputs(ctx, ws, t); err == nil {
+		if t, err := terraform.Find(ws, con); err == nil {
+			if in, err := terraform.ReadInputs(ctx, ws, t); err == nil {
 				architecture = in.Architecture
 			}
 		}

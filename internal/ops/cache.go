@@ -13,19 +13,9 @@ import (
 	cwt "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
-
-// cacheOf is the cache that a stack with these inputs has.
-func cacheOf(in *Inputs) shutdown.Cache {
-	switch e := in.ExistingCache; {
-	case e != nil:
-		return shutdown.Cache{ReplicationGroup: e.ReplicationGroup, Serverless: e.Serverless}
-	case in.Cache.Serverless != nil:
-		return shutdown.Cache{Serverless: in.Name, Delete: true}
-	}
-	return shutdown.Cache{ReplicationGroup: in.Name, Delete: true}
-}
 
 // cacheName is "" when only an endpoint is known.
 func cacheName(c shutdown.Cache) string { return cmp.Or(c.Serverless, c.ReplicationGroup) }
@@ -102,12 +92,12 @@ func (s *stack) p99(ctx context.Context, now time.Time) (read, write *float64, e
 }
 
 // checkExistingCache: it is available, and the security group that is to let the load in is one of the VPC.
-func checkExistingCache(ctx context.Context, cfg aws.Config, in *Inputs) (problems []string, err error) {
+func checkExistingCache(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (problems []string, err error) {
 	if in.ExistingCache == nil {
 		return nil, nil
 	}
-	if name := cacheName(cacheOf(in)); name != "" {
-		status, _, _, err := describeCache(ctx, elasticache.NewFromConfig(cfg), cacheOf(in))
+	if name := cacheName(in.Config().Cache); name != "" {
+		status, _, _, err := describeCache(ctx, elasticache.NewFromConfig(cfg), in.Config().Cache)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("the existing cache cannot be looked at: %w", err)

@@ -13,16 +13,17 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // Check runs gofmt, go vet, terraform fmt, terraform validate, terraform-docs and tflint over the whole tree; all findings are reported together.
 func Check(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	t, err := needTerraform(ctx, ws, con)
+	t, err := terraform.Need(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	if err := findProvider(ctx, ws, con, t); err != nil {
+	if err := t.FindProvider(ctx, ws, con); err != nil {
 		return err
 	}
 	findings := []error{gofmt(ctx, ws, con), goVet(ctx, ws, con), terraformFmt(ctx, ws, t)}
@@ -73,11 +74,11 @@ func goVet(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 	return nil
 }
 
-func terraformFmt(ctx context.Context, ws *workspace.Workspace, t *Terraform) error {
+func terraformFmt(ctx context.Context, ws *workspace.Workspace, t *terraform.CLI) error {
 	here := *t
 	here.Dir = ws.Root
 	var out bytes.Buffer
-	err := here.run(ctx, &out, "fmt", "-check", "-recursive")
+	err := here.Run(ctx, &out, "fmt", "-check", "-recursive")
 	if files := strings.Fields(out.String()); len(files) > 0 {
 		return fmt.Errorf("terraform fmt: run `terraform fmt -recursive` for %s", strings.Join(files, ", "))
 	}
@@ -102,7 +103,7 @@ func terraformRoots(ws *workspace.Workspace) ([]string, error) {
 }
 
 // inRoot runs one Terraform command in a folder, with a data directory under build/ and no backend: no state is touched.
-func inRoot(ctx context.Context, ws *workspace.Workspace, con *console.Console, t *Terraform, dir string, args ...string) error {
+func inRoot(ctx context.Context, ws *workspace.Workspace, con *console.Console, t *terraform.CLI, dir string, args ...string) error {
 	name := strings.ReplaceAll(ws.Path(dir), string(filepath.Separator), "-")
 	data := filepath.Join(ws.Root, "build", "terraform", name)
 	if err := os.MkdirAll(data, 0o755); err != nil {
@@ -114,9 +115,9 @@ func inRoot(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 	here.Env = append(workspace.Without(t.Env, func(name string) bool {
 		return name == "TF_DATA_DIR" || name == "TF_WORKSPACE" || strings.HasPrefix(name, "TF_VAR_") || strings.HasPrefix(name, "TF_CLI_ARGS")
 	}), "TF_DATA_DIR="+data)
-	err := here.run(ctx, nil, "init", "-input=false", "-backend=false")
+	err := here.Run(ctx, nil, "init", "-input=false", "-backend=false")
 	if err == nil {
-		err = here.run(ctx, nil, args...)
+		err = here.Run(ctx, nil, args...)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w\n%s", ws.Path(dir), err, strings.TrimSpace(log.String()))

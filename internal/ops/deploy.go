@@ -17,12 +17,10 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
-
-// watchAddress is what fixes the run: made anew, it begins a new one.
-const watchAddress = "module.scheduler.aws_scheduler_schedule.watch"
 
 // Deploy makes the stack, waits until the load runs, and prints where to look.
 //
@@ -34,19 +32,19 @@ func Deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 
 // deployed is a stack with load on it.
 type deployed struct {
-	terraform *Terraform
-	inputs    *Inputs
-	stack     *stack
-	run       *shutdown.Event
-	stopsAt   time.Time
+	cli     *terraform.CLI
+	inputs  *terraform.Inputs
+	stack   *stack
+	run     *shutdown.Event
+	stopsAt time.Time
 }
 
 func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*deployed, error) {
-	t, in, err := ready(ctx, ws, con)
+	t, in, err := terraform.Ready(ctx, ws, con)
 	if err != nil {
 		return nil, err
 	}
-	if err := findProvider(ctx, ws, con, t); err != nil {
+	if err := t.FindProvider(ctx, ws, con); err != nil {
 		return nil, err
 	}
 	if err := gobuild.Lambda(ctx, ws, con, in.Architecture); err != nil {
@@ -55,7 +53,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if err := validate(ctx, ws, con, in, nil); err != nil {
 		return nil, err
 	}
-	if err := initStack(ctx, ws, con, t); err != nil {
+	if err := t.Prepare(ctx, ws, con); err != nil {
 		return nil, err
 	}
 	s, err := openStack(ctx, ws, in)
@@ -75,7 +73,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	plan := filepath.Join(ws.DataDir(), "plan")
 	defer os.Remove(plan) // it holds the auth token
 	planning := con.Step("terraform: planning")
-	t.during(planning)
+	t.During(planning)
 	changes, err := t.Plan(ctx, plan, replace...)
 	planning.End()
 	if err != nil {
@@ -96,7 +94,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if s, err = openStack(ctx, ws, in); err != nil { // now with the Lambda's configuration
 		return nil, err
 	}
-	d := &deployed{terraform: t, inputs: in, stack: s}
+	d := &deployed{cli: t, inputs: in, stack: s}
 	if d.run, err = s.run(ctx); err != nil {
 		return nil, err
 	}
@@ -123,17 +121,6 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	con.Say("  stops at   %s (%s from now)", d.stopsAt.Format(time.RFC3339), page.Duration(time.Until(d.stopsAt)))
 	con.Say("  exports    %s", outputs["metrics_export_location"])
 	return d, nil
-}
-
-// initStack prepares the stack's folder. A lock file may pin a provider that the mirror at hand does not have: then the mirror's version is taken.
-func initStack(ctx context.Context, ws *workspace.Workspace, con *console.Console, t *Terraform) error {
-	err := t.Init(ctx, false)
-	var failed *TerraformError
-	if !errors.As(err, &failed) || ctx.Err() != nil || !strings.HasPrefix(workspace.Getenv(t.Env, "TF_CLI_CONFIG_FILE"), ws.DataDir()) {
-		return err
-	}
-	con.Say("terraform: once more, with the version that the mirror has")
-	return t.Init(ctx, true)
 }
 
 // endOverdue is what has to be made anew although nothing in it changed: the watch schedule, when its run is over but it is still there. The old
@@ -168,13 +155,13 @@ func endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 		return nil, "", err
 	}
 	con.Say("run %s is over: a new one begins", run.Run)
-	return []string{watchAddress}, "", nil
+	return []string{terraform.WatchAddress}, "", nil
 }
 
 var errRollout = errors.New("the load cannot start: ECS gave the deployment up")
 
 // apply carries the plan out. The provider waits for a service to be steady also when ECS has given up on it: that is looked for here.
-func apply(ctx context.Context, con *console.Console, t *Terraform, s *stack, plan string) error {
+func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack, plan string) error {
 	applying, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watched := make(chan struct{})
@@ -191,7 +178,7 @@ func apply(ctx context.Context, con *console.Console, t *Terraform, s *stack, pl
 		}
 	}()
 	working := con.Step("terraform: applying")
-	t.during(working)
+	t.During(working)
 	err := t.Apply(applying, plan)
 	working.End()
 	cancel(nil)

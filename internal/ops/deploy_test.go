@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
@@ -49,7 +50,7 @@ func event(stream, message string) string {
 
 func stackOf(t *testing.T, answer func(string, url.Values) (int, map[string]string, string)) (*workspace.Workspace, *console.Console, *stack) {
 	ws, con := &workspace.Workspace{AWS: answering(answer)}, &console.Console{Out: &bytes.Buffer{}, Pause: time.Millisecond}
-	s, err := openStack(t.Context(), ws, &Inputs{Name: "n", Bucket: "b", Prefix: "exports"})
+	s, err := openStack(t.Context(), ws, &terraform.Inputs{Name: "n", Bucket: "b", Prefix: "exports"})
 	require.NoError(t, err)
 	return ws, con, s
 }
@@ -75,7 +76,7 @@ func TestOverRunsBeginAnew(t *testing.T) {
 			replace, alive, err := endOverdue(t.Context(), ws, con, s)
 			require.NoError(t, err)
 			require.Equal(t, c.alive, alive == aRun)
-			require.Equal(t, c.anew, len(replace) == 1 && replace[0] == watchAddress, "%v", replace)
+			require.Equal(t, c.anew, len(replace) == 1 && replace[0] == terraform.WatchAddress, "%v", replace)
 		})
 	}
 }

@@ -7,23 +7,19 @@ import (
 	"slices"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// destroyAddress is Terraform's question whether the run is ended and exported: the first thing that a destroy removes. destroyedAddress is asked
-// when load and cache are gone.
-const (
-	destroyAddress   = "module.scheduler.aws_lambda_invocation.destroy"
-	destroyedAddress = "module.scheduler.aws_lambda_invocation.destroyed"
-)
-
 // forgetQuestions makes a destroy go on without the exports.
-func forgetQuestions(ctx context.Context, t *Terraform) error {
+func forgetQuestions(ctx context.Context, t *terraform.CLI) error {
 	known, err := t.Resources(ctx)
 	if err != nil {
 		return err
 	}
-	known = slices.DeleteFunc(known, func(address string) bool { return address != destroyAddress && address != destroyedAddress })
+	known = slices.DeleteFunc(known, func(address string) bool {
+		return address != terraform.DestroyAddress && address != terraform.DestroyedAddress
+	})
 	if len(known) == 0 {
 		return nil
 	}
@@ -32,14 +28,14 @@ func forgetQuestions(ctx context.Context, t *Terraform) error {
 
 // Destroy removes the stack, after the run under way has been ended and exported. FORCE=1 goes on without the exports.
 func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	t, in, err := ready(ctx, ws, con)
+	t, in, err := terraform.Ready(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	if err := findProvider(ctx, ws, con, t); err != nil {
+	if err := t.FindProvider(ctx, ws, con); err != nil {
 		return err
 	}
-	if err := initStack(ctx, ws, con, t); err != nil {
+	if err := t.Prepare(ctx, ws, con); err != nil {
 		return err
 	}
 	s, err := openStack(ctx, ws, in)
@@ -67,7 +63,7 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 		}
 	}
 	removing := con.Step("terraform: destroying")
-	t.during(removing)
+	t.During(removing)
 	err = t.Destroy(ctx)
 	removing.End()
 	if err != nil {

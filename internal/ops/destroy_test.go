@@ -8,20 +8,22 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
 // FORCE=1 takes Terraform's questions out of the state, those that are there.
 func TestDestroyWithoutTheExports(t *testing.T) {
 	for name, c := range map[string]struct{ state, forgets string }{
-		"all made":      {state: `module.load.aws_ecs_cluster.this\n` + destroyAddress + `\n` + destroyedAddress + `\n`, forgets: destroyAddress + " " + destroyedAddress},
-		"half an apply": {state: destroyedAddress + `\n`, forgets: destroyedAddress},
+		"all made":      {state: `module.load.aws_ecs_cluster.this\n` + terraform.DestroyAddress + `\n` + terraform.DestroyedAddress + `\n`, forgets: terraform.DestroyAddress + " " + terraform.DestroyedAddress},
+		"half an apply": {state: terraform.DestroyedAddress + `\n`, forgets: terraform.DestroyedAddress},
 		"nothing":       {state: `module.load.aws_ecs_cluster.this\n`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			said := filepath.Join(t.TempDir(), "said")
 			script := `case "$*" in *"state list") printf '` + c.state + `' ;; *) echo "$*" >> ` + said + ` ;; esac`
-			terraform := &Terraform{Bin: filepath.Join(fake(t, "terraform", script), "terraform"), Dir: "stack", Out: &bytes.Buffer{}}
-			require.NoError(t, forgetQuestions(t.Context(), terraform))
+			cli := &terraform.CLI{Bin: filepath.Join(fake(t, "terraform", script), "terraform"), Dir: "stack", Out: &bytes.Buffer{}}
+			require.NoError(t, forgetQuestions(t.Context(), cli))
 			text, _ := os.ReadFile(said)
 			if c.forgets == "" {
 				require.Empty(t, string(text))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
@@ -12,7 +13,7 @@ import (
 
 // Export writes a run's exports again from what CloudWatch still has, with the Lambda's own code and keys: the run of RUN=, or the latest.
 func Export(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	_, in, err := ready(ctx, ws, con)
+	_, in, err := terraform.Ready(ctx, ws, con)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/awsquery"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
@@ -26,7 +27,7 @@ const cacheLimit = 45 * time.Minute
 // unknownCache sees to it that no cache is in Terraform's way: one that is being deleted is waited out, because the provider does not retry
 // CacheSubnetGroupInUse, and one that this stack made but its state does not know is deleted. The state has to know the run's guard, which is
 // there before a cache is: else somebody else may have deployed the stack, with a state of their own.
-func unknownCache(ctx context.Context, con *console.Console, t *Terraform, s *stack) error {
+func unknownCache(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack) error {
 	status, err := s.cacheStatus(ctx)
 	if err != nil || status == "" {
 		return err
@@ -39,7 +40,7 @@ func unknownCache(ctx context.Context, con *console.Console, t *Terraform, s *st
 		return strings.Contains(address, "aws_elasticache_replication_group.") || strings.Contains(address, "aws_elasticache_serverless_cache.")
 	})
 	if unknown && status != "deleting" {
-		ours := slices.Contains(known, watchAddress)
+		ours := slices.Contains(known, terraform.WatchAddress)
 		if ours {
 			if ours, err = madeCache(ctx, con, s); err != nil {
 				return err

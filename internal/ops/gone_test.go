@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
 // caches is an account with one cache, whose status is the first of those given, and the next one after each look at it.
@@ -54,7 +56,7 @@ func tag(key, value string) string {
 func TestCacheThatTheStateDoesNotKnow(t *testing.T) {
 	ours := tag("name", "n") + tag("run", aRun)
 	const known = "module.cache[0].aws_elasticache_replication_group.this[0]\n"
-	const guard = watchAddress + "\n"
+	const guard = terraform.WatchAddress + "\n"
 	for name, c := range map[string]struct {
 		state, tags string
 		statuses    []string
@@ -77,8 +79,8 @@ func TestCacheThatTheStateDoesNotKnow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var calls []string
 			_, con, s := stackOf(t, caches(c.tags, &calls, c.statuses...))
-			terraform := &Terraform{Bin: filepath.Join(fake(t, "terraform", "printf '"+c.state+"'"), "terraform"), Dir: t.TempDir(), Out: con.Out}
-			require.NoError(t, unknownCache(t.Context(), con, terraform, s))
+			cli := &terraform.CLI{Bin: filepath.Join(fake(t, "terraform", "printf '"+c.state+"'"), "terraform"), Dir: t.TempDir(), Out: con.Out}
+			require.NoError(t, unknownCache(t.Context(), con, cli, s))
 			require.Equal(t, c.deletes, strings.Count(strings.Join(calls, " "), "DeleteReplicationGroup"), "%v", calls)
 			require.Contains(t, con.Out.(*bytes.Buffer).String(), c.says)
 			if c.says == "" {

@@ -10,14 +10,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
-
-const insightsAddress = "module.load.aws_cloudwatch_log_group.insights[0]"
 
 // lateInsights removes the log group of Container Insights that came back: AWS writes to it for some minutes after the last task, and makes it again,
 // without a retention, when Terraform has removed it. The next apply would meet ResourceAlreadyExists. While there is a cluster of the name, the
 // group is somebody's.
-func lateInsights(ctx context.Context, con *console.Console, t *Terraform, s *stack) error {
+func lateInsights(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack) error {
 	name := "/aws/ecs/containerinsights/" + s.config.Cluster + "/performance"
 	groups, err := s.logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &name})
 	if err != nil {
@@ -35,7 +34,7 @@ func lateInsights(ctx context.Context, con *console.Console, t *Terraform, s *st
 			return nil
 		}
 	}
-	if known, err := t.Resources(ctx); err != nil || slices.Contains(known, insightsAddress) {
+	if known, err := t.Resources(ctx); err != nil || slices.Contains(known, terraform.InsightsAddress) {
 		return err
 	}
 	if _, err := s.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: &name}); err != nil && !missing(err) {

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
 func TestContainerInsightsThatCameBack(t *testing.T) {
@@ -17,7 +19,7 @@ func TestContainerInsightsThatCameBack(t *testing.T) {
 	}{
 		"came back":               {group: "/aws/ecs/containerinsights/n/performance", cluster: "INACTIVE", removed: true},
 		"came back, no cluster":   {group: "/aws/ecs/containerinsights/n/performance", removed: true},
-		"Terraform's":             {group: "/aws/ecs/containerinsights/n/performance", state: insightsAddress},
+		"Terraform's":             {group: "/aws/ecs/containerinsights/n/performance", state: terraform.InsightsAddress},
 		"deployed by a colleague": {group: "/aws/ecs/containerinsights/n/performance", cluster: "ACTIVE"},
 		"of another name":         {group: "/aws/ecs/containerinsights/n/performance2"},
 		"none":                    {},
@@ -34,8 +36,8 @@ func TestContainerInsightsThatCameBack(t *testing.T) {
 				}
 				return 200, nil, `{}`
 			})
-			terraform := &Terraform{Bin: filepath.Join(fake(t, "terraform", "printf '"+c.state+"'"), "terraform"), Dir: t.TempDir(), Out: con.Out}
-			require.NoError(t, lateInsights(t.Context(), con, terraform, s))
+			cli := &terraform.CLI{Bin: filepath.Join(fake(t, "terraform", "printf '"+c.state+"'"), "terraform"), Dir: t.TempDir(), Out: con.Out}
+			require.NoError(t, lateInsights(t.Context(), con, cli, s))
 			require.Equal(t, c.removed, slices.Contains(calls, "DeleteLogGroup"), "%v", calls)
 			require.Equal(t, c.removed, con.Out.(*bytes.Buffer).Len() > 0)
 		})

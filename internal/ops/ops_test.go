@@ -4,10 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
 // The commands that tests start as processes. TEST_PATH, TEST_ADD_ONS and TEST_OFFLINE are the world they find.
@@ -22,10 +25,10 @@ func TestMain(m *testing.M) {
 			_ = os.Setenv("PATH", path)
 		}
 		if dir := os.Getenv("TEST_ADD_ONS"); dir != "" {
-			addOns = dir
+			terraform.AddOns = dir
 		}
 		if os.Getenv("TEST_OFFLINE") != "" {
-			registryAnswers = func(context.Context, string) bool { return false }
+			terraform.RegistryAnswers = func(context.Context, string) bool { return false }
 		}
 		if err := Run(commands[os.Args[1]]); err != nil {
 			fmt.Fprintln(os.Stderr, "Error:", err)
@@ -39,4 +42,17 @@ func read(t *testing.T, file string) string {
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	return string(text)
+}
+
+// fake puts an executable shell script on a PATH of its own.
+func fake(t *testing.T, name, script string) (path string) {
+	path = t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(path, name), []byte("#!/bin/sh\n"+script), 0o755))
+	return path
+}
+
+func put(t *testing.T, parts ...string) string {
+	dir := filepath.Join(parts...)
+	require.NoError(t, os.MkdirAll(dir, 0o755))
+	return dir
 }

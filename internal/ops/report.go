@@ -19,6 +19,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
@@ -99,7 +100,7 @@ func findExports(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 		}
 		return folderExports(from), nil
 	}
-	_, in, err := ready(ctx, ws, con)
+	_, in, err := terraform.Ready(ctx, ws, con)
 	if err != nil {
 		return nil, err
 	}

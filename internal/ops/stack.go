@@ -22,6 +22,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
@@ -43,7 +44,7 @@ type stack struct {
 }
 
 // openStack reads the Lambda's configuration.
-func openStack(ctx context.Context, ws *workspace.Workspace, in *Inputs) (*stack, error) {
+func openStack(ctx context.Context, ws *workspace.Workspace, in *terraform.Inputs) (*stack, error) {
 	cfg, err := ws.AWS(ctx, in.Region)
 	if err != nil {
 		return nil, err
@@ -53,10 +54,7 @@ func openStack(ctx context.Context, ws *workspace.Workspace, in *Inputs) (*stack
 	}
 	s := &stack{cfg: cfg, ecs: ecs.NewFromConfig(cfg), cache: elasticache.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg),
 		schedules: scheduler.NewFromConfig(cfg), s3: s3.NewFromConfig(cfg), functions: lambda.NewFromConfig(cfg)}
-	s.config = shutdown.Config{Name: in.Name, Bucket: in.Bucket, Prefix: in.Prefix, KMSKeyARN: in.KMSKey, Cluster: in.Name, Service: in.Name + "-load",
-		Cache:     cacheOf(in),
-		Logs:      shutdown.Logs{Load: "/elasticache-perf/" + in.Name + "/load"},
-		Schedules: shutdown.Schedules{Group: in.Name, Watch: in.Name + "-watch", Stop: in.Name + "-load-stop"}, Minutes: in.Minutes}
+	s.config = in.Config()
 	name := in.Name + "-stop"
 	out, err := s.functions.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &name})
 	if missing(err) {

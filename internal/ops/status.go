@@ -15,6 +15,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
@@ -57,7 +58,7 @@ func Watch(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 
 // look is the stack and its state now.
 func look(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*stack, view, error) {
-	_, in, err := ready(ctx, ws, con)
+	_, in, err := terraform.Ready(ctx, ws, con)
 	if err != nil {
 		return nil, view{}, err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
@@ -14,7 +15,7 @@ import (
 
 // Stop ends the run under way now: the load stops, metrics and logs are exported, the cache is deleted.
 func Stop(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	_, in, err := ready(ctx, ws, con)
+	_, in, err := terraform.Ready(ctx, ws, con)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
@@ -73,7 +74,7 @@ func TestNoRunIsLost(t *testing.T) {
 			var out bytes.Buffer
 			invoked := ""
 			ws, con := &workspace.Workspace{Env: []string{"FORCE=" + c.force}, AWS: answering(ended(c.before, c.after, c.ran, c.lambda, &invoked))}, &console.Console{Out: &out, Pause: time.Millisecond}
-			s, err := openStack(t.Context(), ws, &Inputs{Name: "n", Bucket: "b", Prefix: "exports"})
+			s, err := openStack(t.Context(), ws, &terraform.Inputs{Name: "n", Bucket: "b", Prefix: "exports"})
 			require.NoError(t, err)
 			err = finish(t.Context(), ws, con, s, &shutdown.Event{Run: aRun})
 			if c.refuses != "" {

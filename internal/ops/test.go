@@ -14,6 +14,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
@@ -43,14 +44,14 @@ func unitPackages(ctx context.Context, ws *workspace.Workspace, con *console.Con
 
 // TestModules runs `terraform test` in every module and in the stack. It is the one thing here that OpenTofu cannot do.
 func TestModules(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	t, err := needTerraform(ctx, ws, con)
+	t, err := terraform.Need(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	if t.tofu() { // https://github.com/opentofu/opentofu/issues/2338
+	if t.Tofu() { // https://github.com/opentofu/opentofu/issues/2338
 		return fmt.Errorf("the modules' tests need Terraform 1.7 or newer, not %s: OpenTofu's mocked provider makes up values in a plan, and the aws provider refuses them as ARNs; install Terraform, or name it by TERRAFORM=", ws.Path(t.Bin))
 	}
-	if err := findProvider(ctx, ws, con, t); err != nil {
+	if err := t.FindProvider(ctx, ws, con); err != nil {
 		return err
 	}
 	for _, architecture := range []string{"arm64", "x86_64"} { // the stack's plan asks for the file
@@ -97,11 +98,11 @@ func runJourneys(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 
 // forJourneys is the workspace with what journeys find in their environment.
 func forJourneys(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*workspace.Workspace, error) {
-	t, err := needTerraform(ctx, ws, con)
+	t, err := terraform.Need(ctx, ws, con)
 	if err != nil {
 		return nil, err
 	}
-	if err := findProvider(ctx, ws, con, t); err != nil {
+	if err := t.FindProvider(ctx, ws, con); err != nil {
 		return nil, err
 	}
 	architecture := gobuild.HostArchitecture()

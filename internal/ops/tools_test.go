@@ -10,26 +10,27 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 func TestTerraformOfTheEnvironmentComesFirst(t *testing.T) {
 	ws, con := &workspace.Workspace{Root: t.TempDir(), Env: []string{"PATH=" + fake(t, "terraform", ""), "TERRAFORM=/elsewhere/tofu"}}, &console.Console{}
-	found, err := findTerraform(ws, con)
+	found, err := terraform.Find(ws, con)
 	require.NoError(t, err)
 	require.Equal(t, "/elsewhere/tofu", found.Bin)
-	require.True(t, found.tofu())
+	require.True(t, found.Tofu())
 	require.ErrorContains(t, TestModules(t.Context(), ws, con), "the modules' tests need Terraform 1.7 or newer, not /elsewhere/tofu")
 
 	// The OpenTofu that was built comes last.
 	ws.Env = ws.Env[:1]
 	require.NoError(t, os.MkdirAll(filepath.Dir(gobuild.OpenTofu.Path(ws)), 0o755))
 	require.NoError(t, os.WriteFile(gobuild.OpenTofu.Path(ws), nil, 0o755))
-	found, err = findTerraform(ws, con)
+	found, err = terraform.Find(ws, con)
 	require.NoError(t, err)
-	require.False(t, found.tofu())
+	require.False(t, found.Tofu())
 	ws.Env = nil
-	found, err = findTerraform(ws, con)
+	found, err = terraform.Find(ws, con)
 	require.NoError(t, err)
 	require.Equal(t, gobuild.OpenTofu.Path(ws), found.Bin)
 }

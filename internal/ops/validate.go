@@ -21,6 +21,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
@@ -40,11 +41,11 @@ func (e *InvalidError) Error() string {
 // Validate checks what a deployment needs, without creating anything: Terraform and its provider, the inputs, the Lambda's zip, this computer's clock,
 // the bucket, the subnets' way out, and the Fargate quota.
 func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	t, in, err := ready(ctx, ws, con)
+	t, in, err := terraform.Ready(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	if err := findProvider(ctx, ws, con, t); err != nil {
+	if err := t.FindProvider(ctx, ws, con); err != nil {
 		return err
 	}
 	var problems []string
@@ -54,21 +55,8 @@ func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	return validate(ctx, ws, con, in, problems)
 }
 
-// ready finds Terraform and reads the inputs.
-func ready(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*Terraform, *Inputs, error) {
-	t, err := needTerraform(ctx, ws, con)
-	if err != nil {
-		return nil, nil, err
-	}
-	in, err := readInputs(ctx, ws, t)
-	if err != nil {
-		return nil, nil, err
-	}
-	return t, in, nil
-}
-
 // validate checks the account; problems are those found before.
-func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console, in *Inputs, problems []string) error {
+func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console, in *terraform.Inputs, problems []string) error {
 	cfg, err := ws.AWS(ctx, in.Region)
 	if err != nil {
 		return &InvalidError{append(problems, fmt.Sprintf("the AWS configuration cannot be read: %v", err))}
@@ -83,10 +71,10 @@ func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	if late, ok := skewed(who.ResultMetadata); ok {
 		problems = append(problems, late)
 	}
-	quota := func(ctx context.Context, cfg aws.Config, in *Inputs) ([]string, error) {
+	quota := func(ctx context.Context, cfg aws.Config, in *terraform.Inputs) ([]string, error) {
 		return checkQuota(ctx, con, cfg, in)
 	}
-	for _, check := range []func(context.Context, aws.Config, *Inputs) ([]string, error){checkBucket, checkSubnets, quota, checkExistingCache} {
+	for _, check := range []func(context.Context, aws.Config, *terraform.Inputs) ([]string, error){checkBucket, checkSubnets, quota, checkExistingCache} {
 		found, err := check(ctx, cfg, in)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -119,7 +107,7 @@ func skewed(answer middleware.Metadata) (problem string, is bool) {
 }
 
 // checkBucket: it exists, is in the stack's Region, and takes and gives up an object.
-func checkBucket(ctx context.Context, cfg aws.Config, in *Inputs) ([]string, error) {
+func checkBucket(ctx context.Context, cfg aws.Config, in *terraform.Inputs) ([]string, error) {
 	client := s3.NewFromConfig(cfg)
 	head, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &in.Bucket})
 	region := ""
@@ -170,7 +158,7 @@ func prefixed(prefix string) string {
 
 // checkSubnets: they exist, are in the VPC, and tasks in them get their image and get rid of their logs: by a default route, or by endpoints.
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html#ecr-minimum-system-requirements
-func checkSubnets(ctx context.Context, cfg aws.Config, in *Inputs) (problems []string, err error) {
+func checkSubnets(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (problems []string, err error) {
 	closed := false
 	for _, id := range in.Subnets {
 		vpc, err := subnetVPC(ctx, cfg, id)
@@ -223,7 +211,7 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *Inputs) (problems []s
 // checkQuota: the account may run that many vCPU of Fargate at once. What already runs is not counted: AWS has no figure for it. A quota that
 // cannot be read is in nobody's way: ECS says itself when there is too little.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
-func checkQuota(ctx context.Context, con *console.Console, cfg aws.Config, in *Inputs) ([]string, error) {
+func checkQuota(ctx context.Context, con *console.Console, cfg aws.Config, in *terraform.Inputs) ([]string, error) {
 	const quota = "L-3032A538" // Fargate On-Demand vCPU resource count
 	out, err := servicequotas.NewFromConfig(cfg).GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: aws.String("fargate"), QuotaCode: aws.String(quota)})
 	if err != nil {

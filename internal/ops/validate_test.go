@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
@@ -111,9 +112,9 @@ func groupOf(vpc string) string {
 }
 
 // loads makes inputs load an existing cache.
-func loads(replicationGroup, serverless, securityGroup string) func(*Inputs) {
-	return func(in *Inputs) {
-		in.ExistingCache = &ExistingCache{SecurityGroup: securityGroup, ReplicationGroup: replicationGroup, Serverless: serverless}
+func loads(replicationGroup, serverless, securityGroup string) func(*terraform.Inputs) {
+	return func(in *terraform.Inputs) {
+		in.ExistingCache = &terraform.ExistingCache{SecurityGroup: securityGroup, ReplicationGroup: replicationGroup, Serverless: serverless}
 	}
 }
 
@@ -123,7 +124,7 @@ func TestValidate(t *testing.T) {
 	public := fmt.Sprintf(table, route("gatewayId", "igw-1"))
 	for name, c := range map[string]struct {
 		override map[string]string
-		change   func(*Inputs)
+		change   func(*terraform.Inputs)
 		want     []string // what each problem contains; none: all is right
 	}{
 		"all is right":            {},
@@ -137,7 +138,7 @@ func TestValidate(t *testing.T) {
 		"a bad request":           {override: map[string]string{"HEAD /b": "400:us-east-1"}, want: []string{"the bucket b cannot be looked at"}},
 		"quota not to be read":    {override: map[string]string{"GetServiceQuota": "403:"}},
 		"endpoints in China": {override: map[string]string{"DescribeRouteTables vpc-id": noRoute, "DescribeVpcEndpoints vpc-id": strings.ReplaceAll(endpoints("ecr.api", "ecr.dkr", "s3", "logs"), "com.amazonaws", "cn.com.amazonaws")},
-			change: func(in *Inputs) { in.Load.Image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/tool:1" }},
+			change: func(in *terraform.Inputs) { in.Load.Image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/tool:1" }},
 		"lists in another Region": {override: map[string]string{"HEAD /b": "200:eu-west-1"},
 			want: []string{"set aws_region = \"eu-west-1\""}},
 		"no such subnet":     {override: map[string]string{"DescribeSubnets": `400:`}, want: []string{"the subnet subnet-1 cannot be looked at"}},
@@ -145,14 +146,14 @@ func TestValidate(t *testing.T) {
 		"no way out":         {override: map[string]string{"DescribeRouteTables vpc-id": noRoute}, want: []string{"add a default route to a NAT gateway, or VPC endpoints for ecr.api, ecr.dkr, s3, logs"}},
 		"its own table":      {override: map[string]string{"DescribeRouteTables association.subnet-id": noRoute}, want: []string{"the subnets have no way out"}},
 		"public, no address": {override: map[string]string{"DescribeRouteTables vpc-id": public}, want: []string{"set load = { assign_public_ip = true }"}},
-		"public, with one":   {override: map[string]string{"DescribeRouteTables vpc-id": public}, change: func(in *Inputs) { in.Load.AssignPublicIP = true }},
+		"public, with one":   {override: map[string]string{"DescribeRouteTables vpc-id": public}, change: func(in *terraform.Inputs) { in.Load.AssignPublicIP = true }},
 		"transit gateway":    {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, route("transitGatewayId", "tgw-1"))}},
 		"some endpoints": {override: map[string]string{"DescribeRouteTables vpc-id": noRoute, "DescribeVpcEndpoints vpc-id": endpoints("ecr.api", "s3", "logs")},
-			change: func(in *Inputs) { in.Auth = true }, want: []string{"VPC endpoints for ecr.dkr, ssm"}},
+			change: func(in *terraform.Inputs) { in.Auth = true }, want: []string{"VPC endpoints for ecr.dkr, ssm"}},
 		"endpoints, image elsewhere": {override: map[string]string{"DescribeRouteTables vpc-id": noRoute, "DescribeVpcEndpoints vpc-id": endpoints("ecr.api", "ecr.dkr", "s3", "logs")},
 			want: []string{"the image tool:1 is not in ECR"}},
 		"endpoints, image in ECR": {override: map[string]string{"DescribeRouteTables vpc-id": noRoute, "DescribeVpcEndpoints vpc-id": endpoints("ecr.api", "ecr.dkr", "s3", "logs")},
-			change: func(in *Inputs) { in.Load.Image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/tool:1" }},
+			change: func(in *terraform.Inputs) { in.Load.Image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/tool:1" }},
 		"small quota":                    {override: map[string]string{"GetServiceQuota": "1.5"}, want: []string{"needs 2 vCPU of Fargate (2 tasks x 1), and the account may have 1.5", "--desired-value 2"}},
 		"existing cache":                 {override: map[string]string{"DescribeReplicationGroups": existing("available"), "DescribeSecurityGroups": groupOf("vpc-1")}, change: loads("orders", "", "sg-1")},
 		"only its endpoint":              {change: loads("", "", "")},
@@ -166,7 +167,7 @@ func TestValidate(t *testing.T) {
 			want: []string{"the bucket b does not exist", "no way out", "vCPU of Fargate"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := &Inputs{Name: "n", Bucket: "b", Prefix: "exports", VPC: "vpc-1", Subnets: []string{"subnet-1"}}
+			in := &terraform.Inputs{Name: "n", Bucket: "b", Prefix: "exports", VPC: "vpc-1", Subnets: []string{"subnet-1"}}
 			in.Load.TaskCount, in.Load.CPU, in.Load.Image = 2, 1024, "tool:1"
 			if c.change != nil {
 				c.change(in)
@@ -200,7 +201,7 @@ func TestBucketThatCannotBeWritten(t *testing.T) {
 			}
 			return right(what, body)
 		})}, &console.Console{Out: &bytes.Buffer{}}
-		in := &Inputs{Bucket: "b", Prefix: "exports", VPC: "vpc-1", Subnets: []string{"subnet-1"}}
+		in := &terraform.Inputs{Bucket: "b", Prefix: "exports", VPC: "vpc-1", Subnets: []string{"subnet-1"}}
 		require.ErrorContains(t, validate(t.Context(), ws, con, in, nil), want)
 	}
 }

@@ -1,13 +1,10 @@
 package ops
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"text/tabwriter"
@@ -15,7 +12,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
-	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
@@ -80,11 +77,11 @@ func tryVersion(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 	if err != nil {
 		return nil, err
 	}
-	t := newTerraform(own, con, bin)
-	if err := findProvider(ctx, own, con, t); err != nil {
+	t := terraform.New(own, con, bin)
+	if err := t.FindProvider(ctx, own, con); err != nil {
 		return nil, err
 	}
-	version, err := t.version(ctx)
+	version, err := t.Version(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -101,24 +98,6 @@ func tryVersion(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 	shown.journey = goTest(ctx, &tests, con, "-timeout=60m", "-count=1", "-v", "-run=^TestJourney$", "./test")
 	shown.took = time.Since(began)
 	return shown, nil
-}
-
-// version is what it says of itself: "terraform 1.3.10". (OpenTofu warns on stdout, so what is wrong with its configuration has to be mended before.)
-func (t *Terraform) version(ctx context.Context) (string, error) {
-	c := exec.CommandContext(ctx, t.Bin, "version", "-json")
-	var out bytes.Buffer
-	c.Stdout, c.Stderr, c.Env = &out, &out, t.Env
-	err := proc.Run(c, time.Minute)
-	var said struct {
-		Version string `json:"terraform_version"`
-	}
-	if err == nil {
-		err = json.Unmarshal(out.Bytes(), &said)
-	}
-	if err != nil {
-		return "", fmt.Errorf("%s version -json: %w\n%s", t.Bin, err, strings.TrimSpace(out.String()))
-	}
-	return filepath.Base(t.Bin) + " " + said.Version, nil
 }
 
 // versionTree is a fresh copy of the project's roots, by links to their files: each version keeps lock files of its own, and none of them here.

@@ -24,6 +24,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
@@ -132,7 +133,7 @@ func startWorld(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 	if err != nil {
 		return nil, err
 	}
-	_, in, err := ready(ctx, scratch, quiet)
+	_, in, err := terraform.Ready(ctx, scratch, quiet)
 	if err != nil {
 		return nil, err
 	}

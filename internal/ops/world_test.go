@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
@@ -60,16 +61,16 @@ func TestNothingLeadsOutOfTheEmbeddedAWS(t *testing.T) {
 	require.Empty(t, cfg.ConfigSources, "the SDK finds no other endpoint in the environment")
 
 	// Terraform itself: the remote backend is not used, the inputs and the state are ours.
-	terraform, err := findTerraform(inside, con)
+	cli, err := terraform.Find(inside, con)
 	require.NoError(t, err)
 	var out bytes.Buffer
-	terraform.Out = &out
-	require.NoError(t, terraform.Init(t.Context(), false), out.String())
-	changes, err := terraform.Plan(t.Context(), filepath.Join(inside.DataDir(), "plan"))
+	cli.Out = &out
+	require.NoError(t, cli.Init(t.Context(), false), out.String())
+	changes, err := cli.Plan(t.Context(), filepath.Join(inside.DataDir(), "plan"))
 	require.NoError(t, err, out.String())
 	require.True(t, changes)
-	require.NoError(t, terraform.Apply(t.Context(), filepath.Join(inside.DataDir(), "plan")))
-	outputs, err := terraform.Outputs(t.Context())
+	require.NoError(t, cli.Apply(t.Context(), filepath.Join(inside.DataDir(), "plan")))
+	outputs, err := cli.Outputs(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"both": someWorld.hello.VPC + " mine", "ca": "ours"}, outputs)
 	require.FileExists(t, filepath.Join(ws.Root, ".localaws/stack/terraform.tfstate"))
@@ -158,4 +159,13 @@ func TestBadFault(t *testing.T) {
 	_, err = startWorld(t.Context(), ws, con, 1, time.Second)
 	require.EqualError(t, err, `FAULT=nonsense: fault "nonsense" is not of the form A=B`)
 	require.Contains(t, con.Out.(*bytes.Buffer).String(), "going wrong there: nonsense\n")
+}
+
+func TestArgumentsOfTheEmbeddedAWS(t *testing.T) {
+	require.Equal(t, "serve --dir d --listen 127.0.0.1:0 --bucket exports --metrics-period 5s --with-parent --cache-port 6380", strings.Join(localArgs("d", 5*time.Second, 6380), " "))
+	troubles, err := faultArgs(&workspace.Workspace{Env: []string{"FAULT=monitoring.GetMetricData:3=throttle, logs.*=slow(200ms)", "QUOTAS=1"}})
+	require.NoError(t, err)
+	require.Equal(t, "--cache-port 6380 --fault monitoring.GetMetricData:3=throttle --fault logs.*=slow(200ms) --quotas", strings.Join(localArgs("d", time.Second, 6380, troubles...)[10:], " "))
+	_, err = faultArgs(&workspace.Workspace{Env: []string{"QUOTAS=yes"}})
+	require.ErrorContains(t, err, "QUOTAS=yes: 1 throttles")
 }

@@ -1,4 +1,4 @@
-package ops
+package terraform
 
 import (
 	"bytes"
@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
 // Inputs are the stack's variables as Terraform sees them: defaults, terraform.tfvars, *.auto.tfvars and TF_VAR_*, checked by their validations.
@@ -56,10 +57,10 @@ type ExistingCache struct {
 // filledIn are the variables whose defaults and bounds are a module's: the root passes them on.
 var filledIn = map[string]string{"load": "modules/ecs-load", "cache": "modules/cache"}
 
-// readInputs reads the variables. Terraform itself does it, in a folder of its own that holds just the variables: without provider, state or AWS
+// ReadInputs reads the variables. Terraform itself does it, in a folder of its own that holds just the variables: without provider, state or AWS
 // it takes a tenth of a second, and says what is wrong in its own words. (terraform console would start the provider, and crashes on a
 // value of the wrong type; a plan of the stack needs AWS, the zip and the bucket, which are yet to be checked.)
-func readInputs(ctx context.Context, ws *workspace.Workspace, t *Terraform) (*Inputs, error) {
+func ReadInputs(ctx context.Context, ws *workspace.Workspace, t *CLI) (*Inputs, error) {
 	dir, err := os.MkdirTemp("", "elasticache-perf-inputs-")
 	if err != nil {
 		return nil, err
@@ -78,14 +79,14 @@ func readInputs(ctx context.Context, ws *workspace.Workspace, t *Terraform) (*In
 		return nil, err
 	}
 	if _, err := scratch.Plan(ctx, "plan"); err != nil {
-		var failed *TerraformError
+		var failed *Error
 		if errors.As(err, &failed) {
 			return nil, inputsError(ws, failed.Output)
 		}
 		return nil, err
 	}
 	var plan bytes.Buffer
-	if err := scratch.run(ctx, &plan, "show", "-json", "plan"); err != nil {
+	if err := scratch.Run(ctx, &plan, "show", "-json", "plan"); err != nil {
 		return nil, err
 	}
 	var read struct {
@@ -192,4 +193,23 @@ func link(file, to string) error {
 		return err
 	}
 	return os.Symlink(abs, to)
+}
+
+// Config is what can be named of a stack with these inputs, as its Lambda has it: names are known before anything is made.
+func (in *Inputs) Config() shutdown.Config {
+	return shutdown.Config{Name: in.Name, Bucket: in.Bucket, Prefix: in.Prefix, KMSKeyARN: in.KMSKey, Cluster: in.Name, Service: in.Name + "-load",
+		Cache:     in.cache(),
+		Logs:      shutdown.Logs{Load: "/elasticache-perf/" + in.Name + "/load"},
+		Schedules: shutdown.Schedules{Group: in.Name, Watch: in.Name + "-watch", Stop: in.Name + "-load-stop"}, Minutes: in.Minutes}
+}
+
+// cache is the one that a stack with these inputs has.
+func (in *Inputs) cache() shutdown.Cache {
+	switch e := in.ExistingCache; {
+	case e != nil:
+		return shutdown.Cache{ReplicationGroup: e.ReplicationGroup, Serverless: e.Serverless}
+	case in.Cache.Serverless != nil:
+		return shutdown.Cache{Serverless: in.Name, Delete: true}
+	}
+	return shutdown.Cache{ReplicationGroup: in.Name, Delete: true}
 }

@@ -1,4 +1,4 @@
-package ops
+package terraform
 
 import (
 	"bytes"
@@ -18,27 +18,21 @@ import (
 )
 
 func TestCommandLines(t *testing.T) {
-	plain := &Terraform{Dir: "stack"}
+	plain := &CLI{Dir: "stack"}
 	for want, args := range map[string][]string{
 		"-chdir=stack init -no-color -input=false":                                                       initArgs(false),
 		"-chdir=stack init -no-color -input=false -upgrade":                                              initArgs(true),
 		"-chdir=stack plan -no-color -input=false -detailed-exitcode -out=file":                          planArgs("file"),
-		"-chdir=stack plan -no-color -input=false -detailed-exitcode -out=file -replace=" + watchAddress: planArgs("file", watchAddress),
+		"-chdir=stack plan -no-color -input=false -detailed-exitcode -out=file -replace=" + WatchAddress: planArgs("file", WatchAddress),
 		"-chdir=stack apply -no-color -input=false file":                                                 applyArgs("file"),
 		"-chdir=stack destroy -no-color -input=false -auto-approve":                                      destroyArgs(),
 		"-chdir=stack output -no-color -json":                                                            outputArgs(),
 		"-chdir=stack state list":                                                                        stateListArgs(),
-		"-chdir=stack state rm " + destroyAddress:                                                        stateRemoveArgs(destroyAddress),
+		"-chdir=stack state rm " + DestroyAddress:                                                        stateRemoveArgs(DestroyAddress),
 	} {
 		require.Equal(t, want, join(plain.argv(args)))
 	}
-	require.Equal(t, "-chdir=stack apply -input=false file", join((&Terraform{Dir: "stack", Color: true}).argv(applyArgs("file"))))
-	require.Equal(t, "serve --dir d --listen 127.0.0.1:0 --bucket exports --metrics-period 5s --with-parent --cache-port 6380", join(localArgs("d", 5*time.Second, 6380)))
-	troubles, err := faultArgs(&workspace.Workspace{Env: []string{"FAULT=monitoring.GetMetricData:3=throttle, logs.*=slow(200ms)", "QUOTAS=1"}})
-	require.NoError(t, err)
-	require.Equal(t, "--cache-port 6380 --fault monitoring.GetMetricData:3=throttle --fault logs.*=slow(200ms) --quotas", join(localArgs("d", time.Second, 6380, troubles...)[10:]))
-	_, err = faultArgs(&workspace.Workspace{Env: []string{"QUOTAS=yes"}})
-	require.ErrorContains(t, err, "QUOTAS=yes: 1 throttles")
+	require.Equal(t, "-chdir=stack apply -input=false file", join((&CLI{Dir: "stack", Color: true}).argv(applyArgs("file"))))
 }
 
 func join(args []string) string {
@@ -62,26 +56,26 @@ func fake(t *testing.T, name, script string) (path string) {
 func TestTerraformComesFirstThenTofu(t *testing.T) {
 	terraform, tofu := fake(t, "terraform", ""), fake(t, "tofu", "")
 	ws, con := &workspace.Workspace{Env: []string{"PATH=" + tofu + ":" + terraform}}, &console.Console{}
-	found, err := findTerraform(ws, con)
+	found, err := Find(ws, con)
 	require.NoError(t, err)
 	require.Equal(t, filepath.Join(terraform, "terraform"), found.Bin)
-	require.False(t, found.tofu())
+	require.False(t, found.Tofu())
 	ws.Env = []string{"PATH=" + tofu}
-	found, err = findTerraform(ws, con)
+	found, err = Find(ws, con)
 	require.NoError(t, err)
-	require.True(t, found.tofu())
+	require.True(t, found.Tofu())
 	ws.Env = []string{"PATH="}
-	_, err = findTerraform(ws, con)
-	require.ErrorIs(t, err, ErrNoTerraform)
+	_, err = Find(ws, con)
+	require.ErrorIs(t, err, ErrNotFound)
 }
 
 func TestFailuresAreTyped(t *testing.T) {
 	var out bytes.Buffer
-	run := func(script string) *Terraform {
-		return &Terraform{Bin: filepath.Join(fake(t, "terraform", script), "terraform"), Dir: t.TempDir(), Out: &out, Env: os.Environ()}
+	run := func(script string) *CLI {
+		return &CLI{Bin: filepath.Join(fake(t, "terraform", script), "terraform"), Dir: t.TempDir(), Out: &out, Env: os.Environ()}
 	}
 	err := run("echo made it; echo 'Error: no such bucket' >&2; exit 1").Apply(t.Context(), "file")
-	var failed *TerraformError
+	var failed *Error
 	require.ErrorAs(t, err, &failed)
 	require.Equal(t, 1, failed.Code)
 	require.Contains(t, err.Error(), "terraform apply failed (exit code 1):\nError: no such bucket")
@@ -110,7 +104,7 @@ func TestInterruptedTerraformIsWaitedFor(t *testing.T) {
 	defer stop()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("why")
-	terraform := &Terraform{Dir: dir, Out: &bytes.Buffer{}, Env: append(os.Environ(), "AT="+dir),
+	terraform := &CLI{Dir: dir, Out: &bytes.Buffer{}, Env: append(os.Environ(), "AT="+dir),
 		Bin: filepath.Join(fake(t, "terraform", "trap 'sleep 0.3; echo saved >$AT/state; exit 1' INT; echo >$AT/began; while :; do sleep 0.05; done"), "terraform")}
 	go func() {
 		for !workspace.Exists(filepath.Join(dir, "began")) {
@@ -121,4 +115,11 @@ func TestInterruptedTerraformIsWaitedFor(t *testing.T) {
 	err := terraform.Apply(ctx, "file")
 	require.ErrorIs(t, err, why)
 	require.Equal(t, "saved\n", read(t, filepath.Join(dir, "state")))
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return string(text)
 }

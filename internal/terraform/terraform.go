@@ -1,4 +1,5 @@
-package ops
+// Package terraform drives Terraform or OpenTofu: finds it and its provider, reads the stack's inputs, and runs its commands.
+package terraform
 
 import (
 	"bytes"
@@ -18,28 +19,28 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// ErrNoTerraform means that neither Terraform nor OpenTofu is on PATH.
-var ErrNoTerraform = errors.New("neither terraform nor tofu is on PATH: install Terraform 1.3 or newer (https://developer.hashicorp.com/terraform/install) or OpenTofu (https://opentofu.org/docs/intro/install)")
+// ErrNotFound means that neither Terraform nor OpenTofu is on PATH.
+var ErrNotFound = errors.New("neither terraform nor tofu is on PATH: install Terraform 1.3 or newer (https://developer.hashicorp.com/terraform/install) or OpenTofu (https://opentofu.org/docs/intro/install)")
 
-// Terraform drives one stack. Its commands never ask: there is no terminal on their stdin.
-type Terraform struct {
+// CLI drives one stack. Its commands never ask: there is no terminal on their stdin.
+type CLI struct {
 	Bin   string // path of terraform or tofu
 	Dir   string // the stack's folder
 	Env   []string
 	Out   io.Writer // what it prints
 	Color bool
-	Grace time.Duration // see Project
+	Grace time.Duration // see workspace.Workspace
 }
 
-// TerraformError is a Terraform command that failed.
-type TerraformError struct {
+// Error is a Terraform command that failed.
+type Error struct {
 	Args   []string
 	Code   int
 	Output string // the errors it printed
 	Err    error  // of the process
 }
 
-func (e *TerraformError) Error() string {
+func (e *Error) Error() string {
 	text := fmt.Sprintf("terraform %s failed (exit code %d)", e.Args[0], e.Code)
 	if e.Output != "" {
 		text += ":\n" + e.Output
@@ -47,26 +48,26 @@ func (e *TerraformError) Error() string {
 	return text
 }
 
-func (e *TerraformError) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error { return e.Err }
 
-// findTerraform finds Terraform: what TERRAFORM= names, else terraform or tofu on the project's PATH, else the OpenTofu that was built for want of both.
-func findTerraform(ws *workspace.Workspace, con *console.Console) (*Terraform, error) {
+// Find finds Terraform: what TERRAFORM= names, else terraform or tofu on the project's PATH, else the OpenTofu that was built for want of both.
+func Find(ws *workspace.Workspace, con *console.Console) (*CLI, error) {
 	if named := ws.Getenv("TERRAFORM"); named != "" {
-		return newTerraform(ws, con, named), nil
+		return New(ws, con, named), nil
 	}
 	path := ws.Getenv("PATH")
 	for _, bin := range []string{workspace.LookPath(path, "terraform"), workspace.LookPath(path, "tofu"), gobuild.OpenTofu.Path(ws)} {
 		if workspace.Exists(bin) {
-			return newTerraform(ws, con, bin), nil
+			return New(ws, con, bin), nil
 		}
 	}
-	return nil, ErrNoTerraform
+	return nil, ErrNotFound
 }
 
-// needTerraform finds Terraform, or builds OpenTofu.
-func needTerraform(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*Terraform, error) {
-	t, err := findTerraform(ws, con)
-	if !errors.Is(err, ErrNoTerraform) {
+// Need finds Terraform, or builds OpenTofu.
+func Need(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*CLI, error) {
+	t, err := Find(ws, con)
+	if !errors.Is(err, ErrNotFound) {
 		return t, err
 	}
 	con.Say("neither terraform nor tofu is on PATH")
@@ -74,20 +75,34 @@ func needTerraform(ctx context.Context, ws *workspace.Workspace, con *console.Co
 	if problem != nil {
 		return nil, fmt.Errorf("%w\n%w", err, problem)
 	}
-	return newTerraform(ws, con, bin), nil
+	return New(ws, con, bin), nil
 }
 
-// newTerraform is Terraform for the project's stack.
-func newTerraform(ws *workspace.Workspace, con *console.Console, bin string) *Terraform {
+// Ready finds Terraform and reads the inputs.
+func Ready(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*CLI, *Inputs, error) {
+	t, err := Need(ctx, ws, con)
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := ReadInputs(ctx, ws, t)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t, in, nil
+}
+
+// New is Terraform for the project's stack.
+func New(ws *workspace.Workspace, con *console.Console, bin string) *CLI {
 	out := con.TerraformOut
 	if out == nil {
 		out = con.Out
 	}
-	return &Terraform{Bin: bin, Dir: ws.Stack, Env: append(ws.Env[:len(ws.Env):len(ws.Env)], "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1"),
+	return &CLI{Bin: bin, Dir: ws.Stack, Env: append(ws.Env[:len(ws.Env):len(ws.Env)], "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1"),
 		Out: &followed{to: out, shown: con.TerraformOut == nil}, Color: con.TTY && con.TerraformOut == nil, Grace: ws.Grace}
 }
 
-func (t *Terraform) tofu() bool { return filepath.Base(t.Bin) == "tofu" }
+// Tofu tells OpenTofu from Terraform.
+func (t *CLI) Tofu() bool { return filepath.Base(t.Bin) == "tofu" }
 
 // The command lines, without the -chdir and -no-color that every one has.
 
@@ -121,7 +136,7 @@ func stateRemoveArgs(addresses ...string) []string {
 }
 
 // argv is the whole command line after the program's name.
-func (t *Terraform) argv(args []string) []string {
+func (t *CLI) argv(args []string) []string {
 	all := append([]string{"-chdir=" + t.Dir}, args...)
 	if !t.Color && args[0] != "state" { // state list has no colour, and no such flag
 		all = append(all[:2:2], append([]string{"-no-color"}, all[2:]...)...)
@@ -129,8 +144,8 @@ func (t *Terraform) argv(args []string) []string {
 	return all
 }
 
-// run prints what Terraform prints; capture, when set, gets its stdout instead.
-func (t *Terraform) run(ctx context.Context, capture io.Writer, args ...string) error {
+// Run prints what Terraform prints; capture, when set, gets its stdout instead.
+func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error {
 	c := exec.CommandContext(ctx, t.Bin, t.argv(args)...)
 	c.Env = t.Env
 	var problems bytes.Buffer
@@ -148,7 +163,7 @@ func (t *Terraform) run(ctx context.Context, capture io.Writer, args ...string) 
 	if cause := context.Cause(ctx); cause != nil {
 		return fmt.Errorf("terraform %s: %w; its state is saved", args[0], cause)
 	}
-	failed := &TerraformError{Args: args, Code: c.ProcessState.ExitCode(), Err: err}
+	failed := &Error{Args: args, Code: c.ProcessState.ExitCode(), Err: err}
 	if capture != nil || t.quiet() {
 		failed.Output = strings.TrimSpace(problems.String())
 	}
@@ -156,27 +171,27 @@ func (t *Terraform) run(ctx context.Context, capture io.Writer, args ...string) 
 }
 
 // quiet: nobody sees what it prints, so errors have to be shown again.
-func (t *Terraform) quiet() bool {
+func (t *CLI) quiet() bool {
 	f, ok := t.Out.(*followed)
 	return !ok || !f.shown
 }
 
-// during lets a step show how far the commands are that follow.
-func (t *Terraform) during(s *console.Step) {
+// During lets a step show how far the commands are that follow.
+func (t *CLI) During(s *console.Step) {
 	if f, ok := t.Out.(*followed); ok {
 		f.follow(s)
 	}
 }
 
 // Init makes the stack's folder ready: modules, provider, backend.
-func (t *Terraform) Init(ctx context.Context, upgrade bool) error {
-	return t.run(ctx, nil, initArgs(upgrade)...)
+func (t *CLI) Init(ctx context.Context, upgrade bool) error {
+	return t.Run(ctx, nil, initArgs(upgrade)...)
 }
 
 // Plan writes a plan to file and tells whether there is something to change.
-func (t *Terraform) Plan(ctx context.Context, file string, replace ...string) (changes bool, err error) {
-	err = t.run(ctx, nil, planArgs(file, replace...)...)
-	var failed *TerraformError
+func (t *CLI) Plan(ctx context.Context, file string, replace ...string) (changes bool, err error) {
+	err = t.Run(ctx, nil, planArgs(file, replace...)...)
+	var failed *Error
 	if errors.As(err, &failed) && failed.Code == 2 { // -detailed-exitcode
 		return true, nil
 	}
@@ -184,22 +199,22 @@ func (t *Terraform) Plan(ctx context.Context, file string, replace ...string) (c
 }
 
 // Apply carries a plan out.
-func (t *Terraform) Apply(ctx context.Context, plan string) error {
-	return t.run(ctx, nil, applyArgs(plan)...)
+func (t *CLI) Apply(ctx context.Context, plan string) error {
+	return t.Run(ctx, nil, applyArgs(plan)...)
 }
 
 // Destroy removes everything in the state.
-func (t *Terraform) Destroy(ctx context.Context) error { return t.run(ctx, nil, destroyArgs()...) }
+func (t *CLI) Destroy(ctx context.Context) error { return t.Run(ctx, nil, destroyArgs()...) }
 
 // Forget takes resources out of the state, without touching them.
-func (t *Terraform) Forget(ctx context.Context, addresses ...string) error {
-	return t.run(ctx, nil, stateRemoveArgs(addresses...)...)
+func (t *CLI) Forget(ctx context.Context, addresses ...string) error {
+	return t.Run(ctx, nil, stateRemoveArgs(addresses...)...)
 }
 
 // Outputs are the stack's outputs that are plain strings, numbers or booleans, as text.
-func (t *Terraform) Outputs(ctx context.Context) (map[string]string, error) {
+func (t *CLI) Outputs(ctx context.Context) (map[string]string, error) {
 	var text bytes.Buffer
-	if err := t.run(ctx, &text, outputArgs()...); err != nil {
+	if err := t.Run(ctx, &text, outputArgs()...); err != nil {
 		return nil, err
 	}
 	var all map[string]struct{ Value any }
@@ -217,10 +232,10 @@ func (t *Terraform) Outputs(ctx context.Context) (map[string]string, error) {
 }
 
 // Resources are the addresses in the state; none when there is no state.
-func (t *Terraform) Resources(ctx context.Context) ([]string, error) {
+func (t *CLI) Resources(ctx context.Context) ([]string, error) {
 	var text bytes.Buffer
-	err := t.run(ctx, &text, stateListArgs()...)
-	var failed *TerraformError
+	err := t.Run(ctx, &text, stateListArgs()...)
+	var failed *Error
 	if errors.As(err, &failed) && strings.Contains(failed.Output, "No state file was found") {
 		return nil, nil
 	}
@@ -228,4 +243,33 @@ func (t *Terraform) Resources(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	return strings.Fields(text.String()), nil
+}
+
+// Prepare prepares the stack's folder. A lock file may pin a provider that the mirror at hand does not have: then the mirror's version is taken.
+func (t *CLI) Prepare(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	err := t.Init(ctx, false)
+	var failed *Error
+	if !errors.As(err, &failed) || ctx.Err() != nil || !strings.HasPrefix(workspace.Getenv(t.Env, "TF_CLI_CONFIG_FILE"), ws.DataDir()) {
+		return err
+	}
+	con.Say("terraform: once more, with the version that the mirror has")
+	return t.Init(ctx, true)
+}
+
+// Version is what it says of itself: "terraform 1.3.10". (OpenTofu warns on stdout, so what is wrong with its configuration has to be mended before.)
+func (t *CLI) Version(ctx context.Context) (string, error) {
+	c := exec.CommandContext(ctx, t.Bin, "version", "-json")
+	var out bytes.Buffer
+	c.Stdout, c.Stderr, c.Env = &out, &out, t.Env
+	err := proc.Run(c, time.Minute)
+	var said struct {
+		Version string `json:"terraform_version"`
+	}
+	if err == nil {
+		err = json.Unmarshal(out.Bytes(), &said)
+	}
+	if err != nil {
+		return "", fmt.Errorf("%s version -json: %w\n%s", t.Bin, err, strings.TrimSpace(out.String()))
+	}
+	return filepath.Base(t.Bin) + " " + said.Version, nil
 }

@@ -1,4 +1,4 @@
-package ops
+package terraform
 
 import (
 	"bytes"
@@ -33,7 +33,7 @@ func TestInputsAreAsTerraformSeesThem(t *testing.T) {
 	ws, con := project(t, "TF_VAR_metrics_export_s3_bucket=less", "TF_VAR_name=mine", "TF_VAR_auth_token=0123456789abcdef", "TF_DATA_DIR=elsewhere", "TF_WORKSPACE=other")
 	require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "terraform.tfvars"), []byte(tfvars), 0o644))
 	require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "more.auto.tfvars"), []byte("test_duration_minutes = 7\n"), 0o644))
-	_, in, err := ready(t.Context(), ws, con)
+	_, in, err := Ready(t.Context(), ws, con)
 	require.NoError(t, err)
 	require.Equal(t, "mine", in.Name)
 	require.Equal(t, "one", in.Bucket, "terraform.tfvars counts more than TF_VAR_")
@@ -48,7 +48,7 @@ func TestInputsAreAsTerraformSeesThem(t *testing.T) {
 	require.NotEmpty(t, in.Cache.NodeType)
 	require.Nil(t, in.Cache.Serverless)
 	require.Nil(t, in.ExistingCache)
-	require.Equal(t, shutdown.Cache{ReplicationGroup: "mine", Delete: true}, cacheOf(in))
+	require.Equal(t, shutdown.Cache{ReplicationGroup: "mine", Delete: true}, in.Config().Cache)
 }
 
 func TestInputsOfOtherCaches(t *testing.T) {
@@ -60,16 +60,16 @@ func TestInputsOfOtherCaches(t *testing.T) {
 	} {
 		ws, con := project(t, env)
 		require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "terraform.tfvars"), []byte(tfvars), 0o644))
-		_, in, err := ready(t.Context(), ws, con)
+		_, in, err := Ready(t.Context(), ws, con)
 		require.NoError(t, err)
-		require.Equal(t, want, cacheOf(in), env)
+		require.Equal(t, want, in.Config().Cache, env)
 	}
 }
 
 func TestInputsOfAWrongType(t *testing.T) {
 	ws, con := project(t, "TF_VAR_load={task_count=[]}")
 	require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "terraform.tfvars"), []byte(strings.Replace(tfvars, `"vpc-0123456789abcdef0"`, `["a"]`, 1)), 0o644))
-	_, _, err := ready(t.Context(), ws, con)
+	_, _, err := Ready(t.Context(), ws, con)
 	require.ErrorContains(t, err, "vpc_id")
 	require.ErrorContains(t, err, "are not right")
 }

@@ -1,4 +1,4 @@
-package ops
+package terraform
 
 import (
 	"context"
@@ -39,10 +39,10 @@ type mirrors struct {
 	platform string // linux_amd64
 }
 
-// findProvider tells Terraform where to get the provider from, in its environment, and says so when that is not the registry.
-func findProvider(ctx context.Context, ws *workspace.Workspace, con *console.Console, t *Terraform) error {
-	m := mirrors{env: t.Env, stack: t.Dir, data: ws.DataDir(), tofu: t.tofu(), addOns: addOns, shared: "/usr/local/share:/usr/share",
-		answers: registryAnswers, platform: platform()}
+// FindProvider tells Terraform where to get the provider from, in its environment, and says so when that is not the registry.
+func (t *CLI) FindProvider(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	m := mirrors{env: t.Env, stack: t.Dir, data: ws.DataDir(), tofu: t.Tofu(), addOns: AddOns, shared: "/usr/local/share:/usr/share",
+		answers: RegistryAnswers, platform: platform()}
 	file, note, err := m.find(ctx)
 	if err != nil {
 		return err
@@ -57,10 +57,10 @@ func findProvider(ctx context.Context, ws *workspace.Workspace, con *console.Con
 	return nil
 }
 
-// The world of provider, which tests replace.
+// The world of FindProvider, which tests replace.
 var (
-	addOns          = "/opt"
-	registryAnswers = answers
+	AddOns          = "/opt"
+	RegistryAnswers = answers
 )
 
 // find gives the CLI configuration file to use ("" is Terraform's default) and what to say about it.
