@@ -17,6 +17,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
@@ -34,7 +35,7 @@ func Deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 type deployed struct {
 	cli     *terraform.CLI
 	inputs  *terraform.Inputs
-	stack   *stack
+	stack   *stack.Stack
 	run     *shutdown.Event
 	stopsAt time.Time
 }
@@ -56,7 +57,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if err := t.Prepare(ctx, ws, con); err != nil {
 		return nil, err
 	}
-	s, err := openStack(ctx, ws, in)
+	s, err := stack.Open(ctx, ws, in.Region, in.Config())
 	if err != nil {
 		return nil, err
 	}
@@ -91,17 +92,17 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 			return nil, err
 		}
 	}
-	if s, err = openStack(ctx, ws, in); err != nil { // now with the Lambda's configuration
+	if s, err = stack.Open(ctx, ws, in.Region, in.Config()); err != nil { // now with the Lambda's configuration
 		return nil, err
 	}
 	d := &deployed{cli: t, inputs: in, stack: s}
-	if d.run, err = s.run(ctx); err != nil {
+	if d.run, err = s.Run(ctx); err != nil {
 		return nil, err
 	}
 	if d.run == nil {
-		return nil, fmt.Errorf("the stack is there but no run is under way: the schedule %s is gone; run `go tool mage deploy` again", s.config.Schedules.Watch)
+		return nil, fmt.Errorf("the stack is there but no run is under way: the schedule %s is gone; run `go tool mage deploy` again", s.Config.Schedules.Watch)
 	}
-	if d.stopsAt, err = s.stopsAt(ctx); err != nil {
+	if d.stopsAt, err = s.StopsAt(ctx); err != nil {
 		return nil, err
 	}
 	if err := waitLoad(ctx, con, s, d.run.Run); err != nil {
@@ -117,7 +118,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 		con.Say("the load runs, as before: there was nothing to change")
 	}
 	con.Say("  run        %s", d.run.Run)
-	con.Say("  dashboard  %s", cmp.Or(s.dashboard(), outputs["cloudwatch_dashboard_url"]))
+	con.Say("  dashboard  %s", cmp.Or(s.Dashboard(), outputs["cloudwatch_dashboard_url"]))
 	con.Say("  stops at   %s (%s from now)", d.stopsAt.Format(time.RFC3339), page.Duration(time.Until(d.stopsAt)))
 	con.Say("  exports    %s", outputs["metrics_export_location"])
 	return d, nil
@@ -125,18 +126,18 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 
 // endOverdue is what has to be made anew although nothing in it changed: the watch schedule, when its run is over but it is still there. The old
 // run's cache is gone by then, or it would be without a guard while the schedule is made. alive is the run whose load runs, "" when none does.
-func endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack) (replace []string, alive string, err error) {
-	run, err := s.run(ctx)
+func endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack.Stack) (replace []string, alive string, err error) {
+	run, err := s.Run(ctx)
 	if err != nil || run == nil {
 		return nil, "", err
 	}
-	stops, err := s.stopsAt(ctx)
+	stops, err := s.StopsAt(ctx)
 	if err != nil {
 		return nil, "", err
 	}
 	now := time.Now()
 	if now.Before(run.StopBy) && (stops.IsZero() || now.Before(stops)) {
-		m, err := s.manifest(ctx, run.Run)
+		m, err := s.Manifest(ctx, run.Run)
 		if err != nil || m == nil || !m.Complete {
 			if !stops.IsZero() {
 				alive = run.Run
@@ -147,11 +148,11 @@ func endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 	if err := finish(ctx, ws, con, s, run); err != nil {
 		return nil, "", err
 	}
-	ours, err := madeCache(ctx, con, s)
+	ours, err := s.MadeCache(ctx, con)
 	if err != nil {
 		return nil, "", err
 	}
-	if err := cacheGone(ctx, con, s, ours); err != nil {
+	if err := s.CacheGone(ctx, con, ours); err != nil {
 		return nil, "", err
 	}
 	con.Say("run %s is over: a new one begins", run.Run)
@@ -161,14 +162,14 @@ func endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 var errRollout = errors.New("the load cannot start: ECS gave the deployment up")
 
 // apply carries the plan out. The provider waits for a service to be steady also when ECS has given up on it: that is looked for here.
-func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack, plan string) error {
+func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack.Stack, plan string) error {
 	applying, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		for con.Wait(applying, 0) == nil {
-			if service, err := s.service(applying); err == nil && service != nil {
+			if service, err := s.Service(applying); err == nil && service != nil {
 				for _, d := range service.Deployments {
 					if d.RolloutState == types.DeploymentRolloutStateFailed {
 						cancel(errRollout)
@@ -188,18 +189,18 @@ func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack
 	}
 	why := ""
 	if ctx.Err() == nil {
-		if why = s.trouble(ctx); why != "" {
+		if why = s.Trouble(ctx); why != "" {
 			why = "\nwhat ECS and the tasks say:\n" + why
 		}
 	}
 	return fmt.Errorf("%w%s\nwhat was created is still there: `go tool mage deploy` goes on, `go tool mage destroy` removes it; the schedule %s ends it if you do neither",
-		err, why, s.config.Schedules.Watch)
+		err, why, s.Config.Schedules.Watch)
 }
 
 // waitLoad waits until a task of the service has reported operations, and none writes its first keys any more: a running task is not yet a
 // loaded cache. A load that was changed has a new service, and what tasks said before it does not count. It gives up when a task could not write
 // its keys, and when more tasks have failed than there should be: ECS has started others in their place, which fail too.
-func waitLoad(ctx context.Context, con *console.Console, s *stack, run string) error {
+func waitLoad(ctx context.Context, con *console.Console, s *stack.Stack, run string) error {
 	since, err := shutdown.ParseRun(run)
 	if err != nil {
 		return err
@@ -207,32 +208,32 @@ func waitLoad(ctx context.Context, con *console.Console, s *stack, run string) e
 	var waiting *console.Step
 	defer func() { waiting.End() }()
 	for deadline := time.Now().Add(5 * time.Minute); ; {
-		service, err := s.service(ctx)
+		service, err := s.Service(ctx)
 		if err != nil {
 			return err
 		}
 		if service != nil && since.Before(aws.ToTime(service.CreatedAt)) {
 			since = *service.CreatedAt
 		}
-		events, err := s.loadLog(ctx, since, 10_000, "")
+		events, err := s.LoadLog(ctx, since, 10_000, "")
 		if err != nil {
 			return err
 		}
 		failed, why, loads := map[string]bool{}, "", false
 		for _, e := range events {
-			if r, ok := report.ParseProgress(e.text); ok && r.Operations > 0 {
+			if r, ok := report.ParseProgress(e.Text); ok && r.Operations > 0 {
 				loads = true
 			}
-			if text, ok := strings.CutPrefix(e.text, "load: failed: "); ok {
-				failed[e.stream], why = true, ": "+text
+			if text, ok := strings.CutPrefix(e.Text, "load: failed: "); ok {
+				failed[e.Stream], why = true, ": "+text
 			}
 		}
-		keys, err := s.prefill(ctx, since, time.Now())
+		keys, err := s.Prefill(ctx, since, time.Now())
 		if err != nil || loads && keys == nil {
 			return err
 		}
-		if keys != nil && keys.failed != "" {
-			return fmt.Errorf("the load of run %s does not begin: prefill: %s\n`go tool mage destroy` removes what was created; at the stop's time the run ends by itself", run, keys.failed)
+		if keys != nil && keys.Failed != "" {
+			return fmt.Errorf("the load of run %s does not begin: prefill: %s\n`go tool mage destroy` removes what was created; at the stop's time the run ends by itself", run, keys.Failed)
 		}
 		if keys != nil {
 			deadline = time.Now().Add(5 * time.Minute)
@@ -241,15 +242,15 @@ func waitLoad(ctx context.Context, con *console.Console, s *stack, run string) e
 		case service == nil || service.DesiredCount == 0:
 			return fmt.Errorf("the load of run %s was stopped before it reported an operation%s", run, why)
 		case len(failed) > int(service.DesiredCount):
-			return fmt.Errorf("the load of run %s cannot start, %d tasks failed%s\n%s", run, len(failed), why, s.trouble(ctx))
+			return fmt.Errorf("the load of run %s cannot start, %d tasks failed%s\n%s", run, len(failed), why, s.Trouble(ctx))
 		case time.Now().After(deadline):
-			return fmt.Errorf("the load of run %s has reported no operation for 5 minutes%s\n%s", run, why, s.trouble(ctx))
+			return fmt.Errorf("the load of run %s has reported no operation for 5 minutes%s\n%s", run, why, s.Trouble(ctx))
 		}
 		if waiting == nil {
 			waiting = con.Step("waiting for the load's first operation")
 		}
 		if keys != nil {
-			waiting.At(keys.share, "%s", keys)
+			waiting.At(keys.Share, "%s", keys)
 		} else {
 			waiting.At(-1, "%d of %d tasks running", service.RunningCount, service.DesiredCount)
 		}

@@ -13,7 +13,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/awstest"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
@@ -48,9 +50,10 @@ func event(stream, message string) string {
 	return fmt.Sprintf(`{"timestamp":1,"logStreamName":%q,"message":%q}`, stream, message)
 }
 
-func stackOf(t *testing.T, answer func(string, url.Values) (int, map[string]string, string)) (*workspace.Workspace, *console.Console, *stack) {
-	ws, con := &workspace.Workspace{AWS: answering(answer)}, &console.Console{Out: &bytes.Buffer{}, Pause: time.Millisecond}
-	s, err := openStack(t.Context(), ws, &terraform.Inputs{Name: "n", Bucket: "b", Prefix: "exports"})
+func stackOf(t *testing.T, answer func(string, url.Values) (int, map[string]string, string)) (*workspace.Workspace, *console.Console, *stack.Stack) {
+	ws, con := &workspace.Workspace{AWS: awstest.Answering(answer)}, &console.Console{Out: &bytes.Buffer{}, Pause: time.Millisecond}
+	in := terraform.Inputs{Name: "n", Bucket: "b", Prefix: "exports"}
+	s, err := stack.Open(t.Context(), ws, "", in.Config())
 	require.NoError(t, err)
 	return ws, con, s
 }
@@ -113,7 +116,7 @@ func TestLoadThatPrefillsIsWaitedFor(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			_, con, s := stackOf(t, under(time.Time{}, time.Time{}, "", 1, event("a", "load: ready"), event("a", "load: prefill keys=1000 bytes=256000"), event("a", record), event("a", last)))
 			con.Pause = time.Minute
-			s.config.Settings = json.RawMessage(`{"load":{"prefill":{"minutes":7}}}`)
+			s.Config.Settings = json.RawMessage(`{"load":{"prefill":{"minutes":7}}}`)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
 			err = waitLoad(ctx, con, s, aRun)

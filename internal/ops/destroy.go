@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
@@ -38,11 +39,11 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	if err := t.Prepare(ctx, ws, con); err != nil {
 		return err
 	}
-	s, err := openStack(ctx, ws, in)
+	s, err := stack.Open(ctx, ws, in.Region, in.Config())
 	if err != nil {
 		return err
 	}
-	run, err := s.run(ctx)
+	run, err := s.Run(ctx)
 	if err != nil {
 		return err
 	}
@@ -79,10 +80,10 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	if err := lateInsights(ctx, con, t, s); err != nil {
 		return err
 	}
-	if left, err := s.left(ctx); err != nil || len(left) > 0 {
-		return errors.Join(err, leftError(left))
+	if left, err := s.Left(ctx); err != nil || len(left) > 0 {
+		return errors.Join(err, stack.LeftError(left))
 	}
 	con.Say("%s is removed. What stays and costs nothing: inactive revisions of the ECS task definition %s, and the account's service-linked roles of ECS and ElastiCache. "+
-		"What you asked for: the exports in s3://%s/%s", in.Name, s.config.Service, s.config.Bucket, prefixed(s.config.Prefix))
+		"What you asked for: the exports in s3://%s/%s", in.Name, s.Config.Service, s.Config.Bucket, prefixed(s.Config.Prefix))
 	return nil
 }

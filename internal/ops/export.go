@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
@@ -17,27 +18,27 @@ func Export(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if err != nil {
 		return err
 	}
-	s, err := openStack(ctx, ws, in)
+	s, err := stack.Open(ctx, ws, in.Region, in.Config())
 	if err != nil {
 		return err
 	}
 	run := ws.Getenv("RUN")
 	if run == "" {
-		v, err := s.view(ctx)
+		v, err := s.View(ctx)
 		if err != nil {
 			return err
 		}
 		switch {
-		case v.run != nil:
-			run = v.run.Run
-		case v.manifest != nil:
-			run = v.manifest.Run
+		case v.Run != nil:
+			run = v.Run.Run
+		case v.Manifest != nil:
+			run = v.Manifest.Run
 		default:
 			return fmt.Errorf("there is no run of %s in s3://%s/%s to export; RUN=2026-11-23T03-08-09Z names one", in.Name, in.Bucket, prefixed(in.Prefix))
 		}
 	}
 	exporting := con.Step("exporting run %s", run)
-	answer, err := shutdown.New(s.config, shutdown.NewClients(s.cfg), export.Wall{}).Handle(ctx, shutdown.Event{Action: shutdown.ActionExport, Run: run})
+	answer, err := shutdown.New(s.Config, shutdown.NewClients(s.AWS), export.Wall{}).Handle(ctx, shutdown.Event{Action: shutdown.ActionExport, Run: run})
 	exporting.End()
 	if err != nil {
 		return fmt.Errorf("export of run %s: %w", run, err)

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -88,52 +86,4 @@ func TestCacheThatTheStateDoesNotKnow(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestCacheThatDoesNotGo(t *testing.T) {
-	synctest.Test(t, cacheThatDoesNotGo)
-}
-
-func cacheThatDoesNotGo(t *testing.T) {
-	var calls []string
-	_, con, s := stackOf(t, caches("", &calls, "deleting"))
-	con.Pause = time.Minute
-	err := cacheGone(t.Context(), con, s, false)
-	require.ErrorContains(t, err, "the cache n is still deleting after 46m0s")
-	require.ErrorContains(t, err, "aws elasticache describe-events --source-identifier n --source-type replication-group")
-	require.Contains(t, con.Out.(*bytes.Buffer).String(), "the cache n is deleting: waiting until it is gone")
-	require.NotContains(t, calls, "DeleteReplicationGroup")
-
-	s.config.Cache.Delete = false // an existing cache is none of ours
-	calls = nil
-	require.NoError(t, cacheGone(t.Context(), con, s, true))
-	require.NotContains(t, calls, "DeleteReplicationGroup")
-}
-
-func TestLeftOverIsNamedWithItsCommand(t *testing.T) {
-	_, _, s := stackOf(t, func(what string, body url.Values) (int, map[string]string, string) {
-		switch {
-		case what == "GetRole" && body.Get("RoleName") == "n-load-task":
-			return 200, nil, `<R><GetRoleResult><Role><RoleName>n-load-task</RoleName></Role></GetRoleResult></R>`
-		case what == "GetRole":
-			return 404, nil, `<ErrorResponse><Error><Code>NoSuchEntity</Code></Error></ErrorResponse>`
-		case what == "DescribeLogGroups":
-			return 200, nil, `{"logGroups":[{"logGroupName":"/aws/lambda/n-stop"}]}`
-		case what == "DescribeSecurityGroups":
-			return 200, nil, `<R><securityGroupInfo><item><groupId>sg-1</groupId></item></securityGroupInfo></R>`
-		case strings.HasPrefix(what, "DescribeCache"):
-			return 404, nil, `<ErrorResponse><Error><Code>CacheSubnetGroupNotFoundFault</Code></Error></ErrorResponse>`
-		case what == "DescribeReplicationGroups":
-			return 404, nil, `<ErrorResponse><Error><Code>ReplicationGroupNotFoundFault</Code></Error></ErrorResponse>`
-		}
-		return 404, map[string]string{"X-Amzn-Errortype": "ResourceNotFoundException"}, `{}`
-	})
-	commands, err := s.left(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, []string{"aws iam delete-role --role-name n-load-task",
-		"aws logs delete-log-group --log-group-name /aws/lambda/n-stop", "aws logs delete-log-group --log-group-name /aws/lambda/n-stop",
-		"aws logs delete-log-group --log-group-name /aws/lambda/n-stop", "aws logs delete-log-group --log-group-name /aws/lambda/n-stop",
-		"aws ec2 delete-security-group --group-id sg-1"}, commands)
-	require.ErrorContains(t, leftError(commands), "remove it with\n  aws iam delete-role --role-name n-load-task\n")
-	require.NoError(t, leftError(nil))
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
@@ -214,7 +215,7 @@ func waitRun(ctx context.Context, con *console.Console, d *deployed) (*export.Ma
 		if err := con.Wait(ctx, 0); err != nil {
 			return nil, err
 		}
-		m, err := d.stack.manifest(ctx, d.run.Run)
+		m, err := d.stack.Manifest(ctx, d.run.Run)
 		if err != nil {
 			return nil, err
 		}
@@ -225,7 +226,7 @@ func waitRun(ctx context.Context, con *console.Console, d *deployed) (*export.Ma
 		}
 		now := time.Now()
 		if now.After(limit) {
-			return nil, fmt.Errorf("run %s is not exported %s after its stop (%s)\n%s", d.run.Run, page.Duration(exportLimit), d.stack.progress(ctx), d.stack.trouble(ctx))
+			return nil, fmt.Errorf("run %s is not exported %s after its stop (%s)\n%s", d.run.Run, page.Duration(exportLimit), d.stack.Progress(ctx), d.stack.Trouble(ctx))
 		}
 		if now.After(d.stopsAt) {
 			if !stopping {
@@ -233,14 +234,14 @@ func waitRun(ctx context.Context, con *console.Console, d *deployed) (*export.Ma
 				shown.End()
 				shown = con.Step("stopping: the load ends, metrics and logs are exported")
 			}
-			shown.At(-1, "%s", d.stack.progress(ctx))
+			shown.At(-1, "%s", d.stack.Progress(ctx))
 			continue
 		}
-		events, err := d.stack.loadLog(ctx, now.Add(-10*time.Second), 10_000, "")
+		events, err := d.stack.LoadLog(ctx, now.Add(-10*time.Second), 10_000, "")
 		if err != nil {
 			return nil, err
 		}
-		rate, _ := throughput(events, now)
+		rate, _ := stack.Throughput(events, now)
 		left := d.stopsAt.Sub(now)
 		shown.At(1-float64(left)/float64(whole), "%s left, %s operations/s", page.Duration(left), report.Thousands(float64(rate)))
 	}

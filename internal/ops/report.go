@@ -19,6 +19,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
@@ -258,7 +259,7 @@ func (b bucketExports) at(name string) *string { return aws.String(path.Join(b.p
 
 func (b bucketExports) open(ctx context.Context, name string) (io.ReadCloser, error) {
 	out, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.bucket, Key: b.at(name)})
-	if missing(err) {
+	if stack.Missing(err) {
 		err = os.ErrNotExist
 	}
 	if err != nil {

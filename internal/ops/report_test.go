@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/awstest"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
@@ -120,7 +121,7 @@ func TestReportSaysWhatToDo(t *testing.T) {
 
 // bucket serves a folder of exports as s3://b/exports/, and keeps what is put.
 func bucket(t *testing.T, folder string, put map[string]string) bucketExports {
-	cfg, err := answering(func(what string, _ url.Values) (int, map[string]string, string) {
+	cfg, err := awstest.Answering(func(what string, _ url.Values) (int, map[string]string, string) {
 		if key, is := strings.CutPrefix(what, "PUT /b/"); is {
 			put[key] = what
 			return 200, nil, ""

@@ -7,6 +7,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
@@ -19,11 +20,11 @@ func Stop(ctx context.Context, ws *workspace.Workspace, con *console.Console) er
 	if err != nil {
 		return err
 	}
-	s, err := openStack(ctx, ws, in)
+	s, err := stack.Open(ctx, ws, in.Region, in.Config())
 	if err != nil {
 		return err
 	}
-	run, err := s.run(ctx)
+	run, err := s.Run(ctx)
 	if err != nil {
 		return err
 	}
@@ -36,15 +37,15 @@ func Stop(ctx context.Context, ws *workspace.Workspace, con *console.Console) er
 
 // finish sees to it that a run whose load ever started has a complete manifest, and runs the stop when it has not. An error means that the run
 // would be lost. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
-func finish(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack, run *shutdown.Event) error {
-	m, err := s.manifest(ctx, run.Run)
+func finish(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack.Stack, run *shutdown.Event) error {
+	m, err := s.Manifest(ctx, run.Run)
 	if err != nil {
 		return err
 	}
 	if m != nil && m.Complete {
 		return nil
 	}
-	ran, err := s.loaded(ctx, run.Run)
+	ran, err := s.Loaded(ctx, run.Run)
 	if err != nil || !ran {
 		return err
 	}
@@ -53,11 +54,11 @@ func finish(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 		return nil
 	}
 	refuse := fmt.Sprintf("run %s has no complete manifest, and %s would be lost. `go tool mage export` tries again, FORCE=1 goes on without", run.Run, lost(m))
-	if s.lambda == "" {
+	if s.Lambda == "" {
 		return fmt.Errorf("%s (the Lambda that ends runs is gone)", refuse)
 	}
 	con.Say("run %s is not ended and exported yet: ending it now", run.Run)
-	if err := s.invoke(ctx, shutdown.Event{Action: shutdown.ActionStop, Run: run.Run}); err != nil {
+	if err := s.Invoke(ctx, shutdown.Event{Action: shutdown.ActionStop, Run: run.Run}); err != nil {
 		return err
 	}
 	if err := waitManifest(ctx, con, s, run.Run); err != nil {
@@ -92,12 +93,12 @@ func lost(m *export.Manifest) string {
 const exportLimit = 20 * time.Minute
 
 // waitManifest waits until a run's manifest is complete, and shows how far it is.
-func waitManifest(ctx context.Context, con *console.Console, s *stack, run string) error {
+func waitManifest(ctx context.Context, con *console.Console, s *stack.Stack, run string) error {
 	deadline := time.Now().Add(exportLimit)
 	ending := con.Step("ending run %s: stop the load, export, delete the cache", run)
 	defer ending.End()
 	for {
-		m, err := s.manifest(ctx, run)
+		m, err := s.Manifest(ctx, run)
 		if err != nil {
 			return err
 		}
@@ -105,26 +106,11 @@ func waitManifest(ctx context.Context, con *console.Console, s *stack, run strin
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("it is not complete after %s; look at the log group /aws/lambda/%s", page.Duration(exportLimit), s.lambda)
+			return fmt.Errorf("it is not complete after %s; look at the log group /aws/lambda/%s", page.Duration(exportLimit), s.Lambda)
 		}
-		ending.At(-1, "%s", s.progress(ctx))
+		ending.At(-1, "%s", s.Progress(ctx))
 		if err := con.Wait(ctx, 5*time.Second); err != nil {
 			return err
 		}
 	}
-}
-
-// progress is where the end of a run stands, in a few words.
-func (s *stack) progress(ctx context.Context) string {
-	tasks, cache := "load gone", "cache gone"
-	if !s.config.Cache.Delete {
-		cache = "the cache stays"
-	}
-	if service, err := s.service(ctx); err == nil && service != nil {
-		tasks = fmt.Sprintf("%d tasks running", service.RunningCount)
-	}
-	if status, err := s.cacheStatus(ctx); err == nil && status != "" {
-		cache = "cache " + status
-	}
-	return tasks + ", " + cache
 }

@@ -19,8 +19,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/middleware"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/awsquery"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
@@ -161,8 +163,8 @@ func prefixed(prefix string) string {
 func checkSubnets(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (problems []string, err error) {
 	closed := false
 	for _, id := range in.Subnets {
-		vpc, err := subnetVPC(ctx, cfg, id)
-		if missing(err) || code(err) == "InvalidSubnetID.Malformed" {
+		vpc, err := awsquery.SubnetVPC(ctx, cfg, id)
+		if stack.Missing(err) || stack.Code(err) == "InvalidSubnetID.Malformed" {
 			problems = append(problems, fmt.Sprintf("the subnet %s does not exist in %s: `aws ec2 describe-subnets --filters Name=vpc-id,Values=%s` lists those there are", id, cfg.Region, in.VPC))
 			continue
 		}
@@ -173,7 +175,7 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (pr
 			problems = append(problems, fmt.Sprintf("the subnet %s is in %s, not in the vpc_id %s: take subnets of one VPC", id, vpc, in.VPC))
 			continue
 		}
-		way, err := wayOut(ctx, cfg, in.VPC, id)
+		way, err := awsquery.WayOut(ctx, cfg, in.VPC, id)
 		if err != nil {
 			return problems, fmt.Errorf("the routes of the subnet %s cannot be looked at: %w", id, err)
 		}
@@ -191,7 +193,7 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (pr
 	if in.Auth {
 		want = append(want, "ssm")
 	}
-	services, err := endpointServices(ctx, cfg, in.VPC)
+	services, err := awsquery.EndpointServices(ctx, cfg, in.VPC)
 	if err != nil {
 		return problems, fmt.Errorf("the endpoints of %s cannot be looked at: %w", in.VPC, err)
 	}

@@ -2,53 +2,20 @@ package ops
 
 import (
 	"bytes"
-	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/awstest"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
-
-// answering is an AWS that answers by a function of the request: "HEAD /bucket", or the action of a query or JSON request.
-func answering(answer func(what string, body url.Values) (status int, header map[string]string, text string)) func(context.Context, string) (aws.Config, error) {
-	return func(context.Context, string) (aws.Config, error) {
-		return aws.Config{Region: "us-east-1", BaseEndpoint: aws.String("http://127.0.0.1"), HTTPClient: roundTrip(func(r *http.Request) (*http.Response, error) {
-			var body []byte
-			if r.Body != nil {
-				body, _ = io.ReadAll(r.Body)
-			}
-			form, _ := url.ParseQuery(string(body))
-			what := r.Method + " " + r.URL.Path
-			if target := r.Header.Get("X-Amz-Target"); target != "" {
-				what = target[strings.LastIndexByte(target, '.')+1:]
-			} else if form.Get("Action") != "" {
-				what = form.Get("Action")
-			}
-			status, header, text := answer(what, form)
-			h := http.Header{}
-			for k, v := range header {
-				h.Set(k, v)
-			}
-			return &http.Response{StatusCode: status, Header: h, Body: io.NopCloser(strings.NewReader(text)), Request: r}, nil
-		}), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "A", SecretAccessKey: "S"}, nil
-		}), RetryMaxAttempts: 1}, nil
-	}
-}
-
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) Do(r *http.Request) (*http.Response, error) { return f(r) }
 
 // account is one in which everything is right, but for what override answers.
 func account(override map[string]string) func(string, url.Values) (int, map[string]string, string) {
@@ -173,7 +140,7 @@ func TestValidate(t *testing.T) {
 				c.change(in)
 			}
 			var out bytes.Buffer
-			ws, con := &workspace.Workspace{AWS: answering(account(c.override))}, &console.Console{Out: &out}
+			ws, con := &workspace.Workspace{AWS: awstest.Answering(account(c.override))}, &console.Console{Out: &out}
 			err := validate(t.Context(), ws, con, in, nil)
 			if len(c.want) == 0 {
 				require.NoError(t, err)
@@ -195,7 +162,7 @@ func TestBucketThatCannotBeWritten(t *testing.T) {
 		"DELETE ": "was written but cannot be removed: allow s3:DeleteObject",
 	} {
 		right := account(nil)
-		ws, con := &workspace.Workspace{AWS: answering(func(what string, body url.Values) (int, map[string]string, string) {
+		ws, con := &workspace.Workspace{AWS: awstest.Answering(func(what string, body url.Values) (int, map[string]string, string) {
 			if strings.HasPrefix(what, denied) {
 				return 403, nil, `<Error><Code>AccessDenied</Code><Message>no</Message></Error>`
 			}

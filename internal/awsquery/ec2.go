@@ -1,4 +1,4 @@
-package ops
+package awsquery
 
 import (
 	"cmp"
@@ -8,14 +8,12 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-
-	"github.com/elasticache-perf/elasticache-perf/internal/awsquery"
 )
 
 // What the commands read of EC2: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/
 
-// filters are pairs of a name and a value, in EC2's query form.
-func filters(pairs ...string) url.Values {
+// Filters are pairs of a name and a value, in EC2's query form.
+func Filters(pairs ...string) url.Values {
 	form := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		form.Set(fmt.Sprintf("Filter.%d.Name", i/2+1), pairs[i])
@@ -24,19 +22,19 @@ func filters(pairs ...string) url.Values {
 	return form
 }
 
-// subnetVPC is the VPC of a subnet.
-func subnetVPC(ctx context.Context, cfg aws.Config, subnet string) (string, error) {
+// SubnetVPC is the VPC of a subnet.
+func SubnetVPC(ctx context.Context, cfg aws.Config, subnet string) (string, error) {
 	var out struct {
 		VPC string `xml:"subnetSet>item>vpcId"`
 	}
-	err := awsquery.Call(ctx, cfg, awsquery.EC2, "DescribeSubnets", url.Values{"SubnetId.1": {subnet}}, &out)
+	err := Call(ctx, cfg, EC2, "DescribeSubnets", url.Values{"SubnetId.1": {subnet}}, &out)
 	return out.VPC, err
 }
 
-// wayOut is the target of a subnet's default route; "" when there is none that is active. A subnet without a table of its own has the VPC's main one.
+// WayOut is the target of a subnet's default route; "" when there is none that is active. A subnet without a table of its own has the VPC's main one.
 // https://docs.aws.amazon.com/vpc/latest/userguide/subnet-route-tables.html
-func wayOut(ctx context.Context, cfg aws.Config, vpc, subnet string) (string, error) {
-	for _, chosen := range []url.Values{filters("association.subnet-id", subnet), filters("vpc-id", vpc, "association.main", "true")} {
+func WayOut(ctx context.Context, cfg aws.Config, vpc, subnet string) (string, error) {
+	for _, chosen := range []url.Values{Filters("association.subnet-id", subnet), Filters("vpc-id", vpc, "association.main", "true")} {
 		var out struct {
 			Tables []struct {
 				Routes []struct {
@@ -51,7 +49,7 @@ func wayOut(ctx context.Context, cfg aws.Config, vpc, subnet string) (string, er
 				} `xml:"routeSet>item"`
 			} `xml:"routeTableSet>item"`
 		}
-		if err := awsquery.Call(ctx, cfg, awsquery.EC2, "DescribeRouteTables", chosen, &out); err != nil {
+		if err := Call(ctx, cfg, EC2, "DescribeRouteTables", chosen, &out); err != nil {
 			return "", err
 		}
 		if len(out.Tables) == 0 {
@@ -67,15 +65,15 @@ func wayOut(ctx context.Context, cfg aws.Config, vpc, subnet string) (string, er
 	return "", nil
 }
 
-// endpointServices are the services that a VPC has an endpoint for which is available, by AWS's full names.
-func endpointServices(ctx context.Context, cfg aws.Config, vpc string) (services []string, err error) {
+// EndpointServices are the services that a VPC has an endpoint for which is available, by AWS's full names.
+func EndpointServices(ctx context.Context, cfg aws.Config, vpc string) (services []string, err error) {
 	var out struct {
 		Endpoints []struct {
 			Service string `xml:"serviceName"`
 			State   string `xml:"state"`
 		} `xml:"vpcEndpointSet>item"`
 	}
-	if err := awsquery.Call(ctx, cfg, awsquery.EC2, "DescribeVpcEndpoints", filters("vpc-id", vpc), &out); err != nil {
+	if err := Call(ctx, cfg, EC2, "DescribeVpcEndpoints", Filters("vpc-id", vpc), &out); err != nil {
 		return nil, err
 	}
 	for _, e := range out.Endpoints {
@@ -86,15 +84,17 @@ func endpointServices(ctx context.Context, cfg aws.Config, vpc string) (services
 	return services, nil
 }
 
-type securityGroup struct {
+// SecurityGroup is one group and its VPC.
+type SecurityGroup struct {
 	ID  string `xml:"groupId"`
 	VPC string `xml:"vpcId"`
 }
 
-func securityGroups(ctx context.Context, cfg aws.Config, chosen url.Values) ([]securityGroup, error) {
+// SecurityGroups are those that were chosen by GroupId or by Filters.
+func SecurityGroups(ctx context.Context, cfg aws.Config, chosen url.Values) ([]SecurityGroup, error) {
 	var out struct {
-		Groups []securityGroup `xml:"securityGroupInfo>item"`
+		Groups []SecurityGroup `xml:"securityGroupInfo>item"`
 	}
-	err := awsquery.Call(ctx, cfg, awsquery.EC2, "DescribeSecurityGroups", chosen, &out)
+	err := Call(ctx, cfg, EC2, "DescribeSecurityGroups", chosen, &out)
 	return out.Groups, err
 }

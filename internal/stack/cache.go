@@ -1,0 +1,231 @@
+package stack
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	cwt "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// CacheName is "" when only an endpoint is known.
+func CacheName(c shutdown.Cache) string { return cmp.Or(c.Serverless, c.ReplicationGroup) }
+
+// CacheStatus is that of the stack's own cache; "" when it does not exist. What becomes of an existing cache is not the stack's concern.
+func (s *Stack) CacheStatus(ctx context.Context) (string, error) {
+	if !s.Config.Cache.Delete {
+		return "", nil
+	}
+	status, _, _, err := DescribeCache(ctx, s.cache, s.Config.Cache)
+	return status, err
+}
+
+// DescribeCache gives a cache's status and ARN, "" when it does not exist, and the dimensions of each of its sources of metrics.
+func DescribeCache(ctx context.Context, client *elasticache.Client, c shutdown.Cache) (status, arn string, sources [][]cwt.Dimension, err error) {
+	dimension := func(name, value string) cwt.Dimension { return cwt.Dimension{Name: &name, Value: &value} }
+	switch {
+	case c.Serverless != "":
+		out, err := client.DescribeServerlessCaches(ctx, &elasticache.DescribeServerlessCachesInput{ServerlessCacheName: &c.Serverless})
+		if Missing(err) || err == nil && len(out.ServerlessCaches) == 0 {
+			return "", "", nil, nil
+		}
+		if err != nil {
+			return "", "", nil, fmt.Errorf("cache %s: %w", c.Serverless, err)
+		}
+		return strings.ToLower(aws.ToString(out.ServerlessCaches[0].Status)), aws.ToString(out.ServerlessCaches[0].ARN), [][]cwt.Dimension{{dimension("clusterId", c.Serverless)}}, nil
+	case c.ReplicationGroup != "":
+		out, err := client.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &c.ReplicationGroup})
+		if Missing(err) || err == nil && len(out.ReplicationGroups) == 0 {
+			return "", "", nil, nil
+		}
+		if err != nil {
+			return "", "", nil, fmt.Errorf("cache %s: %w", c.ReplicationGroup, err)
+		}
+		for _, node := range out.ReplicationGroups[0].MemberClusters {
+			sources = append(sources, []cwt.Dimension{dimension("CacheClusterId", node), dimension("CacheNodeId", "0001")})
+		}
+		return aws.ToString(out.ReplicationGroups[0].Status), aws.ToString(out.ReplicationGroups[0].ARN), sources, nil
+	}
+	return "", "", nil, nil
+}
+
+// p99 is the slowest node's latency of reads and writes in ms, of the last minute that CloudWatch has; nil when it has none.
+func (s *Stack) p99(ctx context.Context, now time.Time) (read, write *float64, err error) {
+	_, _, sources, err := DescribeCache(ctx, s.cache, s.Config.Cache)
+	if err != nil || len(sources) == 0 {
+		return nil, nil, err
+	}
+	var queries []cwt.MetricDataQuery
+	for i, dimensions := range sources[:min(250, len(sources))] {
+		for _, kind := range []string{"Read", "Write"} {
+			queries = append(queries, cwt.MetricDataQuery{Id: aws.String(fmt.Sprintf("%s%d", strings.ToLower(kind), i)), MetricStat: &cwt.MetricStat{
+				Period: aws.Int32(60), Stat: aws.String("p99"), Metric: &cwt.Metric{Namespace: aws.String("AWS/ElastiCache"),
+					MetricName: aws.String("Successful" + kind + "RequestLatency"), Dimensions: dimensions}}})
+		}
+	}
+	data, err := s.metrics.GetMetricData(ctx, &cloudwatch.GetMetricDataInput{StartTime: aws.Time(now.Add(-5 * time.Minute)), EndTime: &now, MetricDataQueries: queries})
+	if err != nil {
+		return nil, nil, fmt.Errorf("latency of the cache: %w", err)
+	}
+	for _, r := range data.MetricDataResults {
+		if len(r.Values) == 0 {
+			continue
+		}
+		at := &read
+		if strings.HasPrefix(aws.ToString(r.Id), "write") {
+			at = &write
+		}
+		if ms := r.Values[0] / 1000; *at == nil || ms > **at { // newest first, in microseconds
+			*at = &ms
+		}
+	}
+	return read, write, nil
+}
+
+// cacheLimit is how long a cache may take to be gone: as long as the provider would wait.
+const cacheLimit = 45 * time.Minute
+
+// MadeCache tells whether the cache is tagged with a run of this stack. A cache that is being created does not say so yet, and one whose creation
+// has failed never does: then it is the stack's if it was made since the run began.
+func (s *Stack) MadeCache(ctx context.Context, con *console.Console) (bool, error) {
+	if !s.Config.Cache.Delete {
+		return false, nil
+	}
+	_, arn, _, err := DescribeCache(ctx, s.cache, s.Config.Cache)
+	if err != nil || arn == "" {
+		return false, err
+	}
+	var waiting *console.Step
+	defer func() { waiting.End() }()
+	began := time.Now()
+	tags, err := s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &arn})
+	for busy(err) {
+		status, _, _, problem := DescribeCache(ctx, s.cache, s.Config.Cache)
+		switch {
+		case problem != nil || status == "":
+			return false, problem
+		case status == "create-failed":
+			return s.madeSince(ctx)
+		case time.Since(began) > cacheLimit:
+			return false, s.stuckCache(status, began)
+		}
+		if waiting == nil {
+			waiting = con.Step("the cache %s is busy: waiting until AWS tells whose it is", CacheName(s.Config.Cache))
+		}
+		if err := con.Wait(ctx, 0); err != nil {
+			return false, err
+		}
+		tags, err = s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &arn})
+	}
+	if err != nil {
+		return false, fmt.Errorf("tags of the cache %s: %w", CacheName(s.Config.Cache), err)
+	}
+	var name, run string
+	for _, t := range tags.TagList {
+		switch aws.ToString(t.Key) {
+		case "name":
+			name = aws.ToString(t.Value)
+		case "run":
+			run = aws.ToString(t.Value)
+		}
+	}
+	_, err = shutdown.ParseRun(run)
+	return err == nil && name == s.Config.Name, nil
+}
+
+// madeSince tells whether the cache was made since the run under way began.
+func (s *Stack) madeSince(ctx context.Context) (bool, error) {
+	run, err := s.Run(ctx)
+	if err != nil || run == nil {
+		return false, err
+	}
+	began, err := shutdown.ParseRun(run.Run)
+	if err != nil {
+		return false, err
+	}
+	var created *time.Time
+	if c := s.Config.Cache; c.Serverless != "" {
+		out, err := s.cache.DescribeServerlessCaches(ctx, &elasticache.DescribeServerlessCachesInput{ServerlessCacheName: &c.Serverless})
+		if err != nil || len(out.ServerlessCaches) == 0 {
+			return false, err
+		}
+		created = out.ServerlessCaches[0].CreateTime
+	} else {
+		out, err := s.cache.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &c.ReplicationGroup})
+		if err != nil || len(out.ReplicationGroups) == 0 {
+			return false, err
+		}
+		created = out.ReplicationGroups[0].ReplicationGroupCreateTime
+	}
+	return created != nil && !created.Before(began), nil
+}
+
+// stuckCache is the error of a cache that has been in one status for too long.
+func (s *Stack) stuckCache(status string, began time.Time) error {
+	name := CacheName(s.Config.Cache)
+	return fmt.Errorf("the cache %s is still %s after %s, and is billed until it is gone: `aws elasticache describe-events --source-identifier %[1]s --source-type %[4]s` "+
+		"may say why; run this command again later, and ask AWS Support if that does not help", name, status, time.Since(began).Round(time.Second), s.cacheKind())
+}
+
+// deleteCache asks for the deletion; a cache that is busy, or gone meanwhile, is no error.
+func (s *Stack) deleteCache(ctx context.Context) (err error) {
+	if c := s.Config.Cache; c.Serverless != "" {
+		_, err = s.cache.DeleteServerlessCache(ctx, &elasticache.DeleteServerlessCacheInput{ServerlessCacheName: &c.Serverless})
+	} else {
+		_, err = s.cache.DeleteReplicationGroup(ctx, &elasticache.DeleteReplicationGroupInput{ReplicationGroupId: &c.ReplicationGroup})
+	}
+	if Missing(err) || busy(err) {
+		return nil
+	}
+	return err
+}
+
+// busy: a cache that is being created or modified cannot be deleted, nor asked for its tags.
+func busy(err error) bool {
+	return Code(err) == "InvalidReplicationGroupState" || strings.HasPrefix(Code(err), "InvalidServerlessCacheState")
+}
+
+// CacheGone waits until a cache that is being deleted is gone, and shows that it does. With remove it deletes one that is there, as soon as its
+// state lets it; one that the stack only uses has no status here.
+func (s *Stack) CacheGone(ctx context.Context, con *console.Console, remove bool) error {
+	name, began := CacheName(s.Config.Cache), time.Now()
+	var waiting *console.Step
+	defer func() { waiting.End() }()
+	for {
+		status, err := s.CacheStatus(ctx)
+		if err != nil || status == "" || status != "deleting" && !remove {
+			return err
+		}
+		if status != "deleting" {
+			if err := s.deleteCache(ctx); err != nil {
+				return fmt.Errorf("delete the cache %s: %w", name, err)
+			}
+		}
+		if waiting == nil {
+			waiting = con.Step("the cache %s is %s: waiting until it is gone", name, status)
+		}
+		waiting.At(-1, "%s", status)
+		if time.Since(began) > cacheLimit {
+			return s.stuckCache(status, began)
+		}
+		if err := con.Wait(ctx, 0); err != nil {
+			return err
+		}
+	}
+}
+
+// cacheKind is AWS's word for what the cache is.
+func (s *Stack) cacheKind() string {
+	if s.Config.Cache.Serverless != "" {
+		return "serverless-cache"
+	}
+	return "replication-group"
+}

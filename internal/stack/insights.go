@@ -1,0 +1,41 @@
+package stack
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+)
+
+// StrayInsights is the log group of Container Insights that came back: AWS writes to it for some minutes after the last task, and makes it again,
+// without a retention, when Terraform has removed it. "" when there is none, or while there is a cluster of the name: then the group is somebody's.
+func (s *Stack) StrayInsights(ctx context.Context) (string, error) {
+	name := "/aws/ecs/containerinsights/" + s.Config.Cluster + "/performance"
+	groups, err := s.logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &name})
+	if err != nil {
+		return "", fmt.Errorf("log group %s: %w", name, err)
+	}
+	if len(groups.LogGroups) == 0 || aws.ToString(groups.LogGroups[0].LogGroupName) != name {
+		return "", nil
+	}
+	clusters, err := s.ecs.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: []string{s.Config.Cluster}})
+	if err != nil {
+		return "", fmt.Errorf("ECS cluster %s: %w", s.Config.Cluster, err)
+	}
+	for _, c := range clusters.Clusters {
+		if aws.ToString(c.Status) != "INACTIVE" {
+			return "", nil
+		}
+	}
+	return name, nil
+}
+
+// DeleteLogGroup deletes a log group; one that is gone meanwhile is no error.
+func (s *Stack) DeleteLogGroup(ctx context.Context, name string) error {
+	if _, err := s.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: &name}); err != nil && !Missing(err) {
+		return fmt.Errorf("log group %s: %w", name, err)
+	}
+	return nil
+}
