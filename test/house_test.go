@@ -18,7 +18,8 @@ const module = "github.com/elasticache-perf/elasticache-perf"
 // import nothing of ours but its own subfolders.
 var mayImport = map[string][]string{
 	".":                  {"internal/ops"}, // magefile.go: every package it reaches is compiled for every target
-	"internal/ops":       {"lambda/export", "lambda/shutdown", "internal/report", "internal/awsquery", "internal/waittest", "internal/proc", "internal/workspace", "internal/console", "internal/gobuild", "internal/terraform", "internal/stack", "internal/awstest"},
+	"internal/ops":       {"lambda/export", "lambda/shutdown", "internal/report", "internal/awsquery", "internal/waittest", "internal/proc", "internal/workspace", "internal/console", "internal/gobuild", "internal/terraform", "internal/stack", "internal/awstest", "internal/local"},
+	"internal/local":     {"internal/terraform", "internal/gobuild", "internal/workspace", "internal/console", "internal/proc"},
 	"internal/awstest":   {},
 	"internal/stack":     {"internal/awsquery", "internal/awstest", "internal/console", "internal/report", "internal/workspace", "lambda/export", "lambda/shutdown"},
 	"internal/terraform": {"internal/gobuild", "internal/workspace", "internal/console", "internal/proc", "internal/report", "lambda/shutdown"},

@@ -10,18 +10,19 @@ import (
 	"slices"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/local"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // Clean removes what builds, tests and local runs left: build/, .localaws/, and the data directories of Terraform that are not the stack's own.
 // The stack's state, its .terraform and terraform.tfvars stay.
 func Clean(_ context.Context, ws *workspace.Workspace, con *console.Console) error {
-	unlock, err := lockLocal(ws)
+	unlock, err := local.Lock(ws)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	remove := []string{filepath.Join(ws.Root, "build"), localDir(ws)}
+	remove := []string{filepath.Join(ws.Root, "build"), local.Dir(ws)}
 	for _, top := range []string{"modules", "examples", "test"} {
 		err := filepath.WalkDir(filepath.Join(ws.Root, top), func(file string, entry fs.DirEntry, err error) error {
 			if errors.Is(err, os.ErrNotExist) {

@@ -1,21 +1,19 @@
 package ops
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/local"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
@@ -34,30 +32,30 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	if err != nil {
 		return err
 	}
-	unlock, err := lockLocal(ws)
+	unlock, err := local.Lock(ws)
 	if err != nil {
 		return err
 	}
 	defer unlock()
 	out := con.Out
 	timed := *con
-	timed.Out = console.Lasting{W: &elapsed{w: con.Out, began: time.Now()}}
+	timed.Out = console.Lasting{W: &console.Elapsed{W: con.Out, Began: time.Now()}}
 	timed.Every = 10 * time.Second
 	con = &timed
 
-	w, err := startWorld(ctx, ws, con, minutes, localPeriod)
+	w, err := local.Start(ctx, ws, con, minutes, localPeriod)
 	if err != nil {
 		return err
 	}
 	ended := false
 	defer func() {
 		if !ended {
-			err = errors.Join(err, w.end())
+			err = errors.Join(err, w.End())
 		}
 	}()
-	con.Say("embedded AWS at %s: cache nodes are %s, load is %s", w.hello.URL, w.hello.CacheServer, w.hello.Generator)
-	con.Say("its log is %s, Terraform's is %s", ws.Path(w.log), ws.Path(terraformLog(ws)))
-	in, quiet, err := enter(ws, con, w, w.values(minutes, localPeriod))
+	con.Say("embedded AWS at %s: cache nodes are %s, load is %s", w.Hello.URL, w.Hello.CacheServer, w.Hello.Generator)
+	con.Say("its log is %s, Terraform's is %s", ws.Path(w.Log), ws.Path(terraformLog(ws)))
+	in, quiet, err := w.Enter(ws, con, w.Values(minutes, localPeriod))
 	if err != nil {
 		return err
 	}
@@ -78,24 +76,24 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 		return err
 	}
 	if err != nil {
-		con.Say("failed: %v\nthe embedded AWS said last:\n%s\nnow everything is removed", err, lastLines(w.log, 15))
+		con.Say("failed: %v\nthe embedded AWS said last:\n%s\nnow everything is removed", err, local.LastLines(w.Log, 15))
 		in.Env = append(in.Env, "FORCE=1")
 	}
 	err = errors.Join(err, Destroy(ctx, in, quiet))
-	actions, problem := w.unserved(ctx)
+	actions, problem := w.Unserved(ctx)
 	if len(actions) > 0 {
 		problem = fmt.Errorf("the embedded AWS was asked for what it does not serve: %s", strings.Join(actions, ", "))
 	}
 	err = errors.Join(err, problem)
 	ended = true
-	if err = errors.Join(err, w.end()); err != nil {
+	if err = errors.Join(err, w.End()); err != nil {
 		return err
 	}
-	return answer(ctx, ws, con, out, w, folderExports(filepath.Join(localDir(ws), "s3", w.hello.Bucket, d.inputs.Prefix)), m)
+	return answer(ctx, ws, con, out, w, folderExports(filepath.Join(local.Dir(ws), "s3", w.Hello.Bucket, d.inputs.Prefix)), m)
 }
 
 // answer ends a run: its first figures, the verdict, and where the files and the report are. An answer that is not whole is an error.
-func answer(ctx context.Context, ws *workspace.Workspace, con *console.Console, out io.Writer, w *world, from folderExports, m *export.Manifest) error {
+func answer(ctx context.Context, ws *workspace.Workspace, con *console.Console, out io.Writer, w *local.World, from folderExports, m *export.Manifest) error {
 	r, err := analyse(ctx, from, m.Run)
 	if err != nil {
 		return err
@@ -109,13 +107,13 @@ func answer(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 		rows = append(rows, [2]string{name, fmt.Sprintf(format, args...)})
 	}
 	if r.Configuration.Server == "" {
-		row("server", "%s", w.hello.CacheServer)
+		row("server", "%s", w.Hello.CacheServer)
 	}
-	if strings.HasPrefix(w.hello.CacheServer, "miniredis") {
+	if strings.HasPrefix(w.Hello.CacheServer, "miniredis") {
 		row("note", "the cache was miniredis, as neither valkey-server nor redis-server is on PATH: these are not the figures of Redis or Valkey")
 	}
 	for _, o := range m.Objects {
-		row(o.Kind, "%s (%s bytes, %s lines)", ws.Path(filepath.Join(localDir(ws), "s3", w.hello.Bucket, filepath.FromSlash(o.Key))), report.Thousands(float64(o.Bytes)), report.Thousands(float64(o.Rows)))
+		row(o.Kind, "%s (%s bytes, %s lines)", ws.Path(filepath.Join(local.Dir(ws), "s3", w.Hello.Bucket, filepath.FromSlash(o.Key))), report.Thousands(float64(o.Bytes)), report.Thousands(float64(o.Rows)))
 	}
 	row("manifest", "%s (complete)", ws.Path(filepath.Join(string(from), "manifest", m.Run+".json")))
 	row("verdict", "%s", r.Verdict.Sentence)
@@ -161,48 +159,33 @@ func LocalUp(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	if err != nil {
 		return err
 	}
-	unlock, err := lockLocal(ws)
+	unlock, err := local.Lock(ws)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	w, err := startWorld(ctx, ws, con, minutes, localPeriod)
+	w, err := local.Start(ctx, ws, con, minutes, localPeriod)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, w.end()) }()
-	if _, _, err := enter(ws, con, w, nil); err != nil {
+	defer func() { err = errors.Join(err, w.End()) }()
+	if _, _, err := w.Enter(ws, con, nil); err != nil {
 		return err
 	}
-	script := w.script(ws, w.values(minutes, localPeriod))
-	file := filepath.Join(localDir(ws), "env")
+	script := w.Script(ws, w.Values(minutes, localPeriod))
+	file := filepath.Join(local.Dir(ws), "env")
 	if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
 		return err
 	}
 	fmt.Fprint(con.Out, script)
-	con.Say("# the embedded AWS runs (cache nodes: %s; load: %s) until Ctrl-C. In another shell:\n#   . %s && go tool mage deploy\n# its dashboards, live: %s/_localaws/dashboard/", w.hello.CacheServer, w.hello.Generator, ws.Path(file), w.hello.URL)
+	con.Say("# the embedded AWS runs (cache nodes: %s; load: %s) until Ctrl-C. In another shell:\n#   . %s && go tool mage deploy\n# its dashboards, live: %s/_localaws/dashboard/", w.Hello.CacheServer, w.Hello.Generator, ws.Path(file), w.Hello.URL)
 	select {
 	case <-ctx.Done():
 		con.Say("# ending")
 		return nil
-	case <-w.done:
+	case <-w.Done:
 		return errors.New("the embedded AWS ended by itself")
 	}
-}
-
-// script is the environment for a shell.
-func (w *world) script(ws *workspace.Workspace, values map[string]any) string {
-	env := w.env(ws)
-	for name, value := range values {
-		text, _ := json.Marshal(value) // strings, numbers and lists of strings
-		env["TF_VAR_"+name] = strings.Trim(string(text), `"`)
-	}
-	var b strings.Builder
-	b.WriteString("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN TF_WORKSPACE TF_CLI_ARGS\n")
-	for _, name := range slices.Sorted(maps.Keys(env)) {
-		fmt.Fprintf(&b, "export %s='%s'\n", name, strings.ReplaceAll(env[name], "'", `'\''`))
-	}
-	return b.String()
 }
 
 // waitRun shows the load until its schedule stops it, and waits for the manifest.
@@ -248,30 +231,17 @@ func waitRun(ctx context.Context, con *console.Console, d *deployed) (*export.Ma
 }
 
 func terraformLog(ws *workspace.Workspace) string {
-	return filepath.Join(localDir(ws), "terraform.log")
+	return filepath.Join(local.Dir(ws), "terraform.log")
 }
 
-// elapsed begins every line with the time since its begin.
-type elapsed struct {
-	w     io.Writer
-	began time.Time
-	mu    sync.Mutex
-	mid   bool // the last write did not end its line
-}
-
-func (e *elapsed) Write(b []byte) (int, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var out []byte
-	for line := range bytes.Lines(b) {
-		if !e.mid {
-			out = fmt.Appendf(out, "[%4.0f s] ", time.Since(e.began).Seconds())
-		}
-		e.mid = line[len(line)-1] != '\n'
-		out = append(out, line...)
+func localMinutes(ws *workspace.Workspace) (int, error) {
+	text := ws.Getenv("MINUTES")
+	if text == "" {
+		return 1, nil
 	}
-	if _, err := e.w.Write(out); err != nil {
-		return 0, err
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 1440 {
+		return 0, fmt.Errorf("MINUTES=%s: take a whole number from 1 to 1440", text)
 	}
-	return len(b), nil
+	return n, nil
 }

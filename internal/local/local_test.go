@@ -1,4 +1,4 @@
-package ops
+package local
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -18,7 +17,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-var someWorld = &world{hello: handshake{URL: "http://127.0.0.1:1", Region: "us-east-1", VPC: "vpc-0123456789abcdef0", Subnets: []string{"subnet-0123456789abcdef0"},
+var someWorld = &World{Hello: Handshake{URL: "http://127.0.0.1:1", Region: "us-east-1", VPC: "vpc-0123456789abcdef0", Subnets: []string{"subnet-0123456789abcdef0"},
 	Bucket: "exports", Env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "it's"}}}
 
 // tree is a project with a remote backend, a state, and inputs of the person's.
@@ -42,7 +41,7 @@ func tree(t *testing.T) (*workspace.Workspace, *console.Console) {
 
 func TestNothingLeadsOutOfTheEmbeddedAWS(t *testing.T) {
 	ws, con := tree(t)
-	inside, _, err := enter(ws, con, someWorld, map[string]any{"vpc_id": someWorld.hello.VPC})
+	inside, _, err := someWorld.Enter(ws, con, map[string]any{"vpc_id": someWorld.Hello.VPC})
 	require.NoError(t, err)
 	var names []string
 	for _, e := range inside.Env {
@@ -57,7 +56,7 @@ func TestNothingLeadsOutOfTheEmbeddedAWS(t *testing.T) {
 	cfg, err := inside.AWS(t.Context(), "eu-west-1")
 	require.NoError(t, err)
 	require.Equal(t, "us-east-1", cfg.Region)
-	require.Equal(t, someWorld.hello.URL, *cfg.BaseEndpoint)
+	require.Equal(t, someWorld.Hello.URL, *cfg.BaseEndpoint)
 	require.Empty(t, cfg.ConfigSources, "the SDK finds no other endpoint in the environment")
 
 	// Terraform itself: the remote backend is not used, the inputs and the state are ours.
@@ -72,14 +71,14 @@ func TestNothingLeadsOutOfTheEmbeddedAWS(t *testing.T) {
 	require.NoError(t, cli.Apply(t.Context(), filepath.Join(inside.DataDir(), "plan")))
 	outputs, err := cli.Outputs(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"both": someWorld.hello.VPC + " mine", "ca": "ours"}, outputs)
+	require.Equal(t, map[string]string{"both": someWorld.Hello.VPC + " mine", "ca": "ours"}, outputs)
 	require.FileExists(t, filepath.Join(ws.Root, ".localaws/stack/terraform.tfstate"))
 	for _, file := range []string{".terraform", "terraform.tfstate", ".terraform.lock.hcl"} {
 		require.NoFileExists(t, filepath.Join(ws.Root, file))
 	}
 
 	// The next world begins without that state.
-	_, _, err = enter(ws, con, someWorld, nil)
+	_, _, err = someWorld.Enter(ws, con, nil)
 	require.NoError(t, err)
 	require.NoFileExists(t, filepath.Join(ws.Root, ".localaws/stack/terraform.tfstate"))
 	require.NoFileExists(t, filepath.Join(ws.Root, ".localaws/stack/terraform.tfvars.json"))
@@ -88,7 +87,7 @@ func TestNothingLeadsOutOfTheEmbeddedAWS(t *testing.T) {
 func TestEnvironmentForAShell(t *testing.T) {
 	ws, _ := tree(t)
 	file := filepath.Join(ws.Root, "env")
-	require.NoError(t, os.WriteFile(file, []byte(someWorld.script(ws, someWorld.values(2, 5*time.Second))), 0o644))
+	require.NoError(t, os.WriteFile(file, []byte(someWorld.Script(ws, someWorld.Values(2, 5*time.Second))), 0o644))
 	c := exec.Command("sh", "-c", `. "$0" && printf '%s|' "$AWS_SECRET_ACCESS_KEY" "$AWS_PROFILE" "$TF_VAR_subnet_ids" "$TF_VAR_vpc_id" "$TF_VAR_test_duration_minutes" "$STACK_DIR"`, file)
 	c.Env = append(os.Environ(), "AWS_PROFILE=production")
 	out, err := c.Output()
@@ -98,12 +97,12 @@ func TestEnvironmentForAShell(t *testing.T) {
 
 func TestOnlyOneAtATime(t *testing.T) {
 	ws, _ := tree(t)
-	unlock, err := lockLocal(ws)
+	unlock, err := Lock(ws)
 	require.NoError(t, err)
-	_, err = lockLocal(ws)
+	_, err = Lock(ws)
 	require.ErrorContains(t, err, fmt.Sprintf(".localaws is in use: a local:run or local:up is under way in this checkout (process %d). Wait for it", os.Getpid()))
 	unlock()
-	unlock, err = lockLocal(ws)
+	unlock, err = Lock(ws)
 	require.NoError(t, err)
 	unlock()
 }
@@ -112,33 +111,6 @@ func TestRoomOnTheDisk(t *testing.T) {
 	require.NoError(t, room(t.TempDir(), 1))
 	require.NoError(t, room("/does/not/exist", 1))
 	require.ErrorContains(t, room("/proc", 100_000_000), "the disk of /proc has 0 MB left, and a local run needs about 100 MB: make room there")
-}
-
-func TestCleanLeavesTheStack(t *testing.T) {
-	ws, con := tree(t)
-	put(t, ws.Root, ".terraform")
-	put(t, ws.Root, "modules/m/.terraform/modules")
-	put(t, ws.Root, ".localaws/s3/exports")
-	require.NoError(t, Clean(t.Context(), ws, con))
-	for _, gone := range []string{"build", ".localaws", "modules/m/.terraform"} {
-		require.NoDirExists(t, filepath.Join(ws.Root, gone))
-	}
-	for _, kept := range []string{".terraform", "modules/m/m.tf", "terraform.tfvars"} {
-		require.True(t, workspace.Exists(filepath.Join(ws.Root, kept)), kept)
-	}
-}
-
-func TestElapsedBeginsEveryLine(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
-		e := &elapsed{w: &out, began: time.Now().Add(-75 * time.Second)}
-		for _, text := range []string{"one\ntw", "o\n", "three\n"} {
-			_, err := e.Write([]byte(text))
-			require.NoError(t, err)
-			time.Sleep(time.Second)
-		}
-		require.Equal(t, "[  75 s] one\n[  75 s] two\n[  77 s] three\n", out.String())
-	})
 }
 
 // A fault that the embedded AWS does not understand is its words, and nothing was started.
@@ -156,7 +128,7 @@ func TestBadFault(t *testing.T) {
 	compiler := fake(t, "go", `printf '#!/bin/sh\necho "localaws: fault \\"$FAULT\\" is not of the form A=B" >&2; exit 2\n' >build/localaws; chmod +x build/localaws`)
 	t.Setenv("PATH", compiler+":"+os.Getenv("PATH"))
 	ws, con := &workspace.Workspace{Root: root, Stack: root, Env: append(os.Environ(), "FAULT=nonsense")}, &console.Console{Out: &bytes.Buffer{}}
-	_, err = startWorld(t.Context(), ws, con, 1, time.Second)
+	_, err = Start(t.Context(), ws, con, 1, time.Second)
 	require.EqualError(t, err, `FAULT=nonsense: fault "nonsense" is not of the form A=B`)
 	require.Contains(t, con.Out.(*bytes.Buffer).String(), "going wrong there: nonsense\n")
 }
@@ -168,4 +140,11 @@ func TestArgumentsOfTheEmbeddedAWS(t *testing.T) {
 	require.Equal(t, "--cache-port 6380 --fault monitoring.GetMetricData:3=throttle --fault logs.*=slow(200ms) --quotas", strings.Join(localArgs("d", time.Second, 6380, troubles...)[10:], " "))
 	_, err = faultArgs(&workspace.Workspace{Env: []string{"QUOTAS=yes"}})
 	require.ErrorContains(t, err, "QUOTAS=yes: 1 throttles")
+}
+
+// fake puts an executable shell script on a PATH of its own.
+func fake(t *testing.T, name, script string) (path string) {
+	path = t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(path, name), []byte("#!/bin/sh\n"+script), 0o755))
+	return path
 }

@@ -1,4 +1,5 @@
-package ops
+// Package local starts and ends the embedded AWS, and makes the workspace in which commands run inside it.
+package local
 
 import (
 	"bufio"
@@ -28,17 +29,17 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// world is the embedded AWS, a process of its own. It ends when its stdin closes, so also when this process dies without a word.
-type world struct {
-	hello handshake
+// World is the embedded AWS, a process of its own. It ends when its stdin closes, so also when this process dies without a word.
+type World struct {
+	Hello Handshake
 	cmd   *exec.Cmd
 	stdin io.Closer
-	log   string // file
-	done  chan struct{}
+	Log   string        // file
+	Done  chan struct{} // closed when it has ended
 }
 
-// handshake is the line that the embedded AWS prints when it is ready.
-type handshake struct {
+// Handshake is the line that the embedded AWS prints when it is ready.
+type Handshake struct {
 	URL         string            `json:"url"`
 	Region      string            `json:"region"`
 	VPC         string            `json:"vpc_id"`
@@ -51,26 +52,26 @@ type handshake struct {
 
 const localBucket = "exports"
 
-// localDir is the folder that holds everything of the embedded AWS, its exports too.
-func localDir(ws *workspace.Workspace) string { return filepath.Join(ws.Root, ".localaws") }
+// Dir is the folder that holds everything of the embedded AWS, its exports too.
+func Dir(ws *workspace.Workspace) string { return filepath.Join(ws.Root, ".localaws") }
 
-// lockLocal keeps two commands from using that folder at once, and tells the second one which process is the first; the kernel gives the
+// Lock keeps two commands from using that folder at once, and tells the second one which process is the first; the kernel gives the
 // lock back when we die.
-func lockLocal(ws *workspace.Workspace) (unlock func(), err error) {
-	if err := os.MkdirAll(localDir(ws), 0o755); err != nil {
-		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", localDir(ws), err)
+func Lock(ws *workspace.Workspace) (unlock func(), err error) {
+	if err := os.MkdirAll(Dir(ws), 0o755); err != nil {
+		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", Dir(ws), err)
 	}
-	name := filepath.Join(localDir(ws), "lock")
+	name := filepath.Join(Dir(ws), "lock")
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", localDir(ws), err)
+		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", Dir(ws), err)
 	}
 	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		holder, _ := io.ReadAll(file) // empty while the other one has just begun
 		_ = file.Close()
 		return nil, fmt.Errorf("%s is in use: a local:run or local:up is under way in this checkout%s. Wait for it or end it (Ctrl-C in its terminal), or take another checkout",
-			ws.Path(localDir(ws)), strings.TrimRight(string(holder), "\n"))
+			ws.Path(Dir(ws)), strings.TrimRight(string(holder), "\n"))
 	}
 	if err == nil {
 		err = file.Truncate(0)
@@ -121,15 +122,15 @@ func faultArgs(ws *workspace.Workspace) (args []string, err error) {
 }
 
 // placeholder stands for a world that is yet to be started, so that inputs can be read before anything is.
-var placeholder = &world{hello: handshake{Region: "us-east-1", VPC: "vpc-00000000", Subnets: []string{"subnet-00000000"}, Bucket: localBucket}}
+var placeholder = &World{Hello: Handshake{Region: "us-east-1", VPC: "vpc-00000000", Subnets: []string{"subnet-00000000"}, Bucket: localBucket}}
 
-// startWorld compiles and starts the embedded AWS.
-func startWorld(ctx context.Context, ws *workspace.Workspace, con *console.Console, minutes int, period time.Duration) (*world, error) {
+// Start compiles and starts the embedded AWS.
+func Start(ctx context.Context, ws *workspace.Workspace, con *console.Console, minutes int, period time.Duration) (*World, error) {
 	troubles, err := faultArgs(ws)
 	if err != nil {
 		return nil, err
 	}
-	scratch, quiet, err := enter(ws, con, placeholder, placeholder.values(minutes, period))
+	scratch, quiet, err := placeholder.Enter(ws, con, placeholder.Values(minutes, period))
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +141,7 @@ func startWorld(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 	if runtime.GOOS != "linux" {
 		return nil, fmt.Errorf("the embedded AWS is for Linux and WSL2 (the Lambda is built for the host, cache nodes live on 127.0.0.x), not for %s", runtime.GOOS)
 	}
-	if err := room(localDir(ws), roomOfRun); err != nil {
+	if err := room(Dir(ws), roomOfRun); err != nil {
 		return nil, err
 	}
 	binary := filepath.Join(ws.Root, "build", "localaws")
@@ -156,13 +157,13 @@ func startWorld(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 	if len(troubles) > 0 {
 		con.Say("going wrong there: %s", strings.ReplaceAll(strings.Join(troubles, " "), "--fault ", ""))
 	}
-	w := &world{log: filepath.Join(localDir(ws), "localaws.log"), done: make(chan struct{})}
-	log, err := os.Create(w.log)
+	w := &World{Log: filepath.Join(Dir(ws), "localaws.log"), Done: make(chan struct{})}
+	log, err := os.Create(w.Log)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	w.cmd = exec.Command(binary, localArgs(localDir(ws), period, in.Cache.Port, troubles...)...)
+	w.cmd = exec.Command(binary, localArgs(Dir(ws), period, in.Cache.Port, troubles...)...)
 	w.cmd.Dir, w.cmd.Stderr = ws.Root, log
 	w.cmd.Env = workspace.Without(ws.Env, func(name string) bool { return strings.HasPrefix(name, "AWS_") })
 	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -181,14 +182,14 @@ func startWorld(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 		text, _ := bufio.NewReader(stdout).ReadBytes('\n')
 		line <- text
 		_ = w.cmd.Wait()
-		close(w.done)
+		close(w.Done)
 	}()
 	select {
 	case text := <-line:
 		if len(text) == 0 {
 			err = errors.New("it ended")
 		} else {
-			err = json.Unmarshal(text, &w.hello)
+			err = json.Unmarshal(text, &w.Hello)
 		}
 	case <-ctx.Done():
 		err = context.Cause(ctx)
@@ -196,11 +197,11 @@ func startWorld(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 		err = fmt.Errorf("it is not ready after %s", hangs)
 	}
 	if err != nil {
-		_ = w.end()
+		_ = w.End()
 		if w.cmd.ProcessState.ExitCode() == 2 { // its words for arguments that it does not take, and ours come from FAULT= alone
-			return nil, fmt.Errorf("FAULT=%s: %s", ws.Getenv("FAULT"), strings.TrimPrefix(strings.TrimSpace(lastLines(w.log, 1)), "localaws: "))
+			return nil, fmt.Errorf("FAULT=%s: %s", ws.Getenv("FAULT"), strings.TrimPrefix(strings.TrimSpace(LastLines(w.Log, 1)), "localaws: "))
 		}
-		return nil, fmt.Errorf("the embedded AWS did not start: %w\n%s", err, lastLines(w.log, 15))
+		return nil, fmt.Errorf("the embedded AWS did not start: %w\n%s", err, LastLines(w.Log, 15))
 	}
 	return w, nil
 }
@@ -208,25 +209,25 @@ func startWorld(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 // hangs is when a process of the embedded AWS is given up that neither ends nor says a word: on no machine does it take that long.
 const hangs = 2 * time.Minute
 
-// end ends the embedded AWS and everything in it.
-func (w *world) end() error {
+// End ends the embedded AWS and everything in it.
+func (w *World) End() error {
 	_ = w.stdin.Close()
 	select {
-	case <-w.done:
+	case <-w.Done:
 	case <-time.After(hangs):
 		_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL)
-		<-w.done
-		return fmt.Errorf("the embedded AWS did not end and was killed; see %s", w.log)
+		<-w.Done
+		return fmt.Errorf("the embedded AWS did not end and was killed; see %s", w.Log)
 	}
 	if code := w.cmd.ProcessState.ExitCode(); code != 0 {
-		return fmt.Errorf("the embedded AWS ended with exit code %d:\n%s", code, lastLines(w.log, 10))
+		return fmt.Errorf("the embedded AWS ended with exit code %d:\n%s", code, LastLines(w.Log, 10))
 	}
 	return nil
 }
 
-// unserved are the API actions that were asked and are not served.
-func (w *world) unserved(ctx context.Context) ([]string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.hello.URL+"/_localaws/unhandled", nil)
+// Unserved are the API actions that were asked and are not served.
+func (w *World) Unserved(ctx context.Context) ([]string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.Hello.URL+"/_localaws/unhandled", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -239,9 +240,9 @@ func (w *world) unserved(ctx context.Context) ([]string, error) {
 	return actions, json.NewDecoder(response.Body).Decode(&actions)
 }
 
-// enter is the workspace in the embedded AWS, and a console that asks nobody: a stack folder, state and data directory of its own, and an environment from which nothing leads
+// Enter is the workspace in the embedded AWS, and a console that asks nobody: a stack folder, state and data directory of its own, and an environment from which nothing leads
 // to an account, a profile or a state of the person's.
-func enter(ws *workspace.Workspace, con *console.Console, w *world, values map[string]any) (*workspace.Workspace, *console.Console, error) {
+func (w *World) Enter(ws *workspace.Workspace, con *console.Console, values map[string]any) (*workspace.Workspace, *console.Console, error) {
 	stack, err := localStack(ws)
 	if err != nil {
 		return nil, nil, err
@@ -262,8 +263,8 @@ func enter(ws *workspace.Workspace, con *console.Console, w *world, values map[s
 	}
 	in.Grace, quiet.Pause, quiet.TTY = hangs, time.Second, false
 	in.AWS = func(context.Context, string) (aws.Config, error) {
-		return aws.Config{Region: w.hello.Region, BaseEndpoint: &w.hello.URL, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: w.hello.Env["AWS_ACCESS_KEY_ID"], SecretAccessKey: w.hello.Env["AWS_SECRET_ACCESS_KEY"]}, nil
+		return aws.Config{Region: w.Hello.Region, BaseEndpoint: &w.Hello.URL, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: w.Hello.Env["AWS_ACCESS_KEY_ID"], SecretAccessKey: w.Hello.Env["AWS_SECRET_ACCESS_KEY"]}, nil
 		})}, nil
 	}
 	return &in, &quiet, nil
@@ -279,21 +280,21 @@ func localEnv(env []string) []string {
 }
 
 // env is what a process needs to see the embedded AWS and nothing else.
-func (w *world) env(ws *workspace.Workspace) map[string]string {
+func (w *World) env(ws *workspace.Workspace) map[string]string {
 	env := map[string]string{}
-	maps.Copy(env, w.hello.Env)
+	maps.Copy(env, w.Hello.Env)
 	// https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html
 	env["AWS_CONFIG_FILE"], env["AWS_SHARED_CREDENTIALS_FILE"] = os.DevNull, os.DevNull
 	env["AWS_EC2_METADATA_DISABLED"] = "true"
-	env["TF_DATA_DIR"] = filepath.Join(localDir(ws), "terraform")
-	env["STACK_DIR"] = filepath.Join(localDir(ws), "stack")
+	env["TF_DATA_DIR"] = filepath.Join(Dir(ws), "terraform")
+	env["STACK_DIR"] = filepath.Join(Dir(ws), "stack")
 	return env
 }
 
-// values are the stack's inputs in the embedded AWS.
-func (w *world) values(minutes int, period time.Duration) map[string]any {
+// Values are the stack's inputs in the embedded AWS.
+func (w *World) Values(minutes int, period time.Duration) map[string]any {
 	return map[string]any{
-		"aws_region": w.hello.Region, "vpc_id": w.hello.VPC, "subnet_ids": w.hello.Subnets, "metrics_export_s3_bucket": w.hello.Bucket,
+		"aws_region": w.Hello.Region, "vpc_id": w.Hello.VPC, "subnet_ids": w.Hello.Subnets, "metrics_export_s3_bucket": w.Hello.Bucket,
 		"test_duration_minutes": minutes, "metrics_period_seconds": int(period.Seconds()), "lambda_architecture": gobuild.HostArchitecture(),
 	}
 }
@@ -311,7 +312,7 @@ module "load" {
 
 // localStack makes a fresh folder with the same HCL as the project's, by links, and localOverride, whatever backend the project has.
 func localStack(ws *workspace.Workspace) (string, error) {
-	dir := filepath.Join(localDir(ws), "stack")
+	dir := filepath.Join(Dir(ws), "stack")
 	if err := os.RemoveAll(dir); err != nil {
 		return "", err
 	}
@@ -330,24 +331,27 @@ func localStack(ws *workspace.Workspace) (string, error) {
 	return dir, os.WriteFile(filepath.Join(dir, "zz_local_override.tf"), []byte(localOverride), 0o644)
 }
 
-func localMinutes(ws *workspace.Workspace) (int, error) {
-	text := ws.Getenv("MINUTES")
-	if text == "" {
-		return 1, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > 1440 {
-		return 0, fmt.Errorf("MINUTES=%s: take a whole number from 1 to 1440", text)
-	}
-	return n, nil
-}
-
-// lastLines is the end of a log file, indented.
-func lastLines(file string, n int) string {
+// LastLines is the end of a log file, indented.
+func LastLines(file string, n int) string {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return "  (" + err.Error() + ")"
 	}
 	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	return "  " + strings.Join(lines[max(0, len(lines)-n):], "\n  ")
+}
+
+// Script is the environment for a shell.
+func (w *World) Script(ws *workspace.Workspace, values map[string]any) string {
+	env := w.env(ws)
+	for name, value := range values {
+		text, _ := json.Marshal(value) // strings, numbers and lists of strings
+		env["TF_VAR_"+name] = strings.Trim(string(text), `"`)
+	}
+	var b strings.Builder
+	b.WriteString("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN TF_WORKSPACE TF_CLI_ARGS\n")
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		fmt.Fprintf(&b, "export %s='%s'\n", name, strings.ReplaceAll(env[name], "'", `'\''`))
+	}
+	return b.String()
 }

@@ -1,0 +1,32 @@
+package ops
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+func TestCleanLeavesTheStack(t *testing.T) {
+	ws, con := &workspace.Workspace{Root: t.TempDir()}, &console.Console{Out: io.Discard}
+	put(t, ws.Root, "build")
+	for _, file := range []string{"modules/m/m.tf", "terraform.tfvars"} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(ws.Root, file)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(ws.Root, file), nil, 0o644))
+	}
+	put(t, ws.Root, ".terraform")
+	put(t, ws.Root, "modules/m/.terraform/modules")
+	put(t, ws.Root, ".localaws/s3/exports")
+	require.NoError(t, Clean(t.Context(), ws, con))
+	for _, gone := range []string{"build", ".localaws", "modules/m/.terraform"} {
+		require.NoDirExists(t, filepath.Join(ws.Root, gone))
+	}
+	for _, kept := range []string{".terraform", "modules/m/m.tf", "terraform.tfvars"} {
+		require.True(t, workspace.Exists(filepath.Join(ws.Root, kept)), kept)
+	}
+}
