@@ -6,6 +6,7 @@ package main
 import (
 	"github.com/magefile/mage/mg"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/dev"
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 )
 
@@ -13,7 +14,7 @@ import (
 var Aliases = map[string]any{"test": Test.Default}
 
 // Build makes the Lambda's zip, byte for byte the same for the same sources.
-func Build() error { return ops.Run(ops.Build) }
+func Build() error { return ops.Run(dev.Build) }
 
 // Validate checks inputs, bucket, subnets and quota, and says what to do.
 func Validate() error { return ops.Run(ops.Validate) }
@@ -40,13 +41,13 @@ func Report() error { return ops.Run(ops.Report) }
 func Destroy() error { return ops.Run(ops.Destroy) }
 
 // Check runs gofmt, go vet, terraform fmt and validate, terraform-docs and tflint.
-func Check() error { return ops.Run(ops.Check) }
+func Check() error { return ops.Run(dev.Check) }
 
 // Bench measures the export's speed, calls and memory (BENCH=name, COUNT=6).
-func Bench() error { return ops.Run(ops.Bench) }
+func Bench() error { return ops.Run(dev.Bench) }
 
 // Clean removes what builds, tests and local runs left.
-func Clean() error { return ops.Run(ops.Clean) }
+func Clean() error { return ops.Run(dev.Clean) }
 
 // Local is everything on this machine.
 type Local mg.Namespace
@@ -61,31 +62,31 @@ func (Local) Up() error { return ops.Run(ops.LocalUp) }
 type Test mg.Namespace
 
 // Default runs unit, modules, drawn pages, faults and e2e: the same as `mage test`.
-func (Test) Default() error { return ops.Run(ops.Test) }
+func (Test) Default() error { return ops.Run(dev.Test) }
 
 // Unit runs the Go tests.
-func (Test) Unit() error { return ops.Run(ops.TestUnit) }
+func (Test) Unit() error { return ops.Run(dev.TestUnit) }
 
 // Modules runs the tests of the Terraform modules and the stack.
-func (Test) Modules() error { return ops.Run(ops.TestModules) }
+func (Test) Modules() error { return ops.Run(dev.TestModules) }
 
 // E2E runs the journeys on the embedded AWS (E2E_TARGET=aws: in your account).
-func (Test) E2E() error { return ops.Run(ops.TestE2E) }
+func (Test) E2E() error { return ops.Run(dev.TestE2E) }
 
 // Faults kills the stop at every step and breaks every call; the run must end all the same.
-func (Test) Faults() error { return ops.Run(ops.TestFaults) }
+func (Test) Faults() error { return ops.Run(dev.TestFaults) }
 
 // Pages opens report and dashboard in Chromium and keeps screenshots.
-func (Test) Pages() error { return ops.Run(ops.TestPages) }
+func (Test) Pages() error { return ops.Run(dev.TestPages) }
 
 // Docs holds the modules' READMEs against terraform-docs, and runs tflint.
-func (Test) Docs() error { return ops.Run(ops.TestDocs) }
+func (Test) Docs() error { return ops.Run(dev.TestDocs) }
 
 // Versions builds Terraform 1.3, 1.5 and OpenTofu, and runs validate, plan and a journey on each (VERSIONS=tofu).
-func (Test) Versions() error { return ops.Run(ops.TestVersions) }
+func (Test) Versions() error { return ops.Run(dev.TestVersions) }
 
 // Flakes runs every test 30 times and every journey 5 times beside busy loops (COUNT=, JOURNEYS=, FLAKES=package).
-func (Test) Flakes() error { return ops.Run(ops.TestFlakes) }
+func (Test) Flakes() error { return ops.Run(dev.TestFlakes) }
 
 // All runs everything but the versions, the longer suites too.
-func (Test) All() error { return ops.Run(ops.TestAll) }
+func (Test) All() error { return ops.Run(dev.TestAll) }

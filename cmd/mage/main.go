@@ -103,7 +103,7 @@ func (c compiler) compile(args []string) (string, error) {
 			return mage, nil
 		}
 	}
-	if err := c.build(said, "go", "build", "-v", "./internal/ops"); err != nil {
+	if err := c.build(said, "go", "build", "-v", "./internal/ops", "./internal/dev"); err != nil {
 		return "", err
 	}
 	// The go command links again only what has changed, and puts a new file in the place of one that may be running.

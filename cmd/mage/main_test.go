@@ -76,7 +76,7 @@ func TestWhatDoesNotCompileIsShown(t *testing.T) {
 	require.Error(t, err)
 	require.Empty(t, out)
 	require.Contains(t, words, "x.go:1: no\n")
-	require.Contains(t, words, "mage: go build -v ./internal/ops: exit status 1\n")
+	require.Contains(t, words, "mage: go build -v ./internal/ops ./internal/dev: exit status 1\n")
 }
 
 func TestWhereThereIsNoProject(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 
 // The commands that tests start as processes. TEST_PATH, TEST_ADD_ONS and TEST_OFFLINE are the world they find.
 var commands = map[string]Command{
-	"build": Build, "validate": Validate, "deploy": Deploy, "destroy": Destroy, "status": Status, "export": Export, "stop": Stop, "clean": Clean,
+	"validate": Validate, "deploy": Deploy, "destroy": Destroy, "status": Status, "export": Export, "stop": Stop,
 	"local:run": LocalRun,
 }
 
@@ -49,10 +49,4 @@ func fake(t *testing.T, name, script string) (path string) {
 	path = t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(path, name), []byte("#!/bin/sh\n"+script), 0o755))
 	return path
-}
-
-func put(t *testing.T, parts ...string) string {
-	dir := filepath.Join(parts...)
-	require.NoError(t, os.MkdirAll(dir, 0o755))
-	return dir
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
@@ -122,4 +123,24 @@ func read(t *testing.T, file string) string {
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	return string(text)
+}
+
+func TestTerraformOfTheEnvironmentComesFirst(t *testing.T) {
+	ws, con := &workspace.Workspace{Root: t.TempDir(), Env: []string{"PATH=" + fake(t, "terraform", ""), "TERRAFORM=/elsewhere/tofu"}}, &console.Console{}
+	found, err := Find(ws, con)
+	require.NoError(t, err)
+	require.Equal(t, "/elsewhere/tofu", found.Bin)
+	require.True(t, found.Tofu())
+
+	// The OpenTofu that was built comes last.
+	ws.Env = ws.Env[:1]
+	require.NoError(t, os.MkdirAll(filepath.Dir(gobuild.OpenTofu.Path(ws)), 0o755))
+	require.NoError(t, os.WriteFile(gobuild.OpenTofu.Path(ws), nil, 0o755))
+	found, err = Find(ws, con)
+	require.NoError(t, err)
+	require.False(t, found.Tofu())
+	ws.Env = nil
+	found, err = Find(ws, con)
+	require.NoError(t, err)
+	require.Equal(t, gobuild.OpenTofu.Path(ws), found.Bin)
 }

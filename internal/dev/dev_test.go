@@ -1,4 +1,4 @@
-package ops
+package dev
 
 import (
 	"io"
@@ -10,29 +10,12 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
-	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-func TestTerraformOfTheEnvironmentComesFirst(t *testing.T) {
-	ws, con := &workspace.Workspace{Root: t.TempDir(), Env: []string{"PATH=" + fake(t, "terraform", ""), "TERRAFORM=/elsewhere/tofu"}}, &console.Console{}
-	found, err := terraform.Find(ws, con)
-	require.NoError(t, err)
-	require.Equal(t, "/elsewhere/tofu", found.Bin)
-	require.True(t, found.Tofu())
+func TestModulesNeedTerraform(t *testing.T) {
+	ws, con := &workspace.Workspace{Root: t.TempDir(), Env: []string{"TERRAFORM=/elsewhere/tofu"}}, &console.Console{}
 	require.ErrorContains(t, TestModules(t.Context(), ws, con), "the modules' tests need Terraform 1.7 or newer, not /elsewhere/tofu")
-
-	// The OpenTofu that was built comes last.
-	ws.Env = ws.Env[:1]
-	require.NoError(t, os.MkdirAll(filepath.Dir(gobuild.OpenTofu.Path(ws)), 0o755))
-	require.NoError(t, os.WriteFile(gobuild.OpenTofu.Path(ws), nil, 0o755))
-	found, err = terraform.Find(ws, con)
-	require.NoError(t, err)
-	require.False(t, found.Tofu())
-	ws.Env = nil
-	found, err = terraform.Find(ws, con)
-	require.NoError(t, err)
-	require.Equal(t, gobuild.OpenTofu.Path(ws), found.Bin)
 }
 
 // Each version gets the roots without anything that another has left in them.
@@ -73,4 +56,16 @@ func TestDocsTellsEveryFinding(t *testing.T) {
 	script(gobuild.TerraformDocs, "")
 	script(gobuild.TFLint, "")
 	require.NoError(t, TestDocs(t.Context(), ws, con))
+}
+
+func TestArchitectureThatLambdaHasNot(t *testing.T) {
+	ws, con := &workspace.Workspace{Root: t.TempDir(), Env: []string{"ARCH=sparc"}}, &console.Console{Out: io.Discard}
+	require.ErrorContains(t, Build(t.Context(), ws, con), `there is no Lambda architecture "sparc": take arm64 or x86_64`)
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	return string(text)
 }

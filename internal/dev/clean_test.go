@@ -1,4 +1,4 @@
-package ops
+package dev
 
 import (
 	"io"
@@ -14,14 +14,14 @@ import (
 
 func TestCleanLeavesTheStack(t *testing.T) {
 	ws, con := &workspace.Workspace{Root: t.TempDir()}, &console.Console{Out: io.Discard}
-	put(t, ws.Root, "build")
+	require.NoError(t, os.MkdirAll(filepath.Join(ws.Root, "build"), 0o755))
 	for _, file := range []string{"modules/m/m.tf", "terraform.tfvars"} {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(ws.Root, file)), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(ws.Root, file), nil, 0o644))
 	}
-	put(t, ws.Root, ".terraform")
-	put(t, ws.Root, "modules/m/.terraform/modules")
-	put(t, ws.Root, ".localaws/s3/exports")
+	require.NoError(t, os.MkdirAll(filepath.Join(ws.Root, ".terraform"), 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Join(ws.Root, "modules/m/.terraform/modules"), 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Join(ws.Root, ".localaws/s3/exports"), 0o755))
 	require.NoError(t, Clean(t.Context(), ws, con))
 	for _, gone := range []string{"build", ".localaws", "modules/m/.terraform"} {
 		require.NoDirExists(t, filepath.Join(ws.Root, gone))

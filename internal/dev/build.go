@@ -1,4 +1,5 @@
-package ops
+// Package dev is this repository's own chores: build, tools, checks, tests, documents.
+package dev
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package ops
+package dev
 
 import (
 	"bytes"
@@ -162,7 +162,7 @@ func Test(ctx context.Context, ws *workspace.Workspace, con *console.Console) er
 
 type suite struct {
 	name string
-	run  Command
+	run  func(context.Context, *workspace.Workspace, *console.Console) error
 }
 
 // suites runs one after the other until one fails.
