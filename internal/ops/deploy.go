@@ -33,7 +33,6 @@ func Deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 
 // deployed is a stack with load on it.
 type deployed struct {
-	cli     *terraform.CLI
 	inputs  *terraform.Inputs
 	stack   *stack.Stack
 	run     *shutdown.Event
@@ -95,7 +94,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if s, err = stack.Open(ctx, ws, in.Region, in.Config()); err != nil { // now with the Lambda's configuration
 		return nil, err
 	}
-	d := &deployed{cli: t, inputs: in, stack: s}
+	d := &deployed{inputs: in, stack: s}
 	if d.run, err = s.Run(ctx); err != nil {
 		return nil, err
 	}
