@@ -40,7 +40,12 @@ type deployed struct {
 }
 
 func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*deployed, error) {
-	t, in, err := terraform.Ready(ctx, ws, con)
+	subject, err := identify(ctx, ws, con)
+	if err != nil {
+		return nil, err
+	}
+	t, in := subject.cli, subject.inputs
+	s, err := subject.own(ctx, ws)
 	if err != nil {
 		return nil, err
 	}
@@ -54,10 +59,6 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 		return nil, err
 	}
 	if err := t.Prepare(ctx, ws, con); err != nil {
-		return nil, err
-	}
-	s, err := stack.Open(ctx, ws, in.Region, in.Config())
-	if err != nil {
 		return nil, err
 	}
 	replace, alive, err := endOverdue(ctx, ws, con, s)
@@ -84,14 +85,14 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 		if alive != "" {
 			con.Say("run %s is under way, and these changes become part of it: if they replace the load, the exported metrics begin with the new one. `go tool mage stop` first makes each a run of its own", alive)
 		}
-		if err := con.Approve(ctx, ws.Getenv("APPROVE") == "1", fmt.Sprintf("Make these changes? What they create costs money until the run ends, %d minutes after the load has started.", in.Minutes)); err != nil {
+		if err := con.Approve(ctx, ws.Getenv("APPROVE") == "1", fmt.Sprintf("Make these changes to the stack %s? What they create costs money until the run ends, %d minutes after the load has started.", subject.place(), in.Minutes)); err != nil {
 			return nil, err
 		}
 		if err := apply(ctx, con, t, s, plan); err != nil {
 			return nil, err
 		}
 	}
-	if s, err = stack.Open(ctx, ws, in.Region, in.Config()); err != nil { // now with the Lambda's configuration
+	if s, err = subject.open(ctx, ws); err != nil { // now with the Lambda's configuration
 		return nil, err
 	}
 	d := &deployed{inputs: in, stack: s}

@@ -29,7 +29,12 @@ func forgetQuestions(ctx context.Context, t *terraform.CLI) error {
 
 // Destroy removes the stack, after the run under way has been ended and exported. FORCE=1 goes on without the exports.
 func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	t, in, err := terraform.Ready(ctx, ws, con)
+	subject, err := identify(ctx, ws, con)
+	if err != nil {
+		return err
+	}
+	t, in := subject.cli, subject.inputs
+	s, err := subject.own(ctx, ws)
 	if err != nil {
 		return err
 	}
@@ -39,15 +44,11 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	if err := t.Prepare(ctx, ws, con); err != nil {
 		return err
 	}
-	s, err := stack.Open(ctx, ws, in.Region, in.Config())
-	if err != nil {
-		return err
-	}
 	run, err := s.Run(ctx)
 	if err != nil {
 		return err
 	}
-	if err := con.Approve(ctx, ws.Getenv("APPROVE") == "1", fmt.Sprintf("Remove everything of %s? A run that is not exported yet is ended and exported first.", in.Name)); err != nil {
+	if err := con.Approve(ctx, ws.Getenv("APPROVE") == "1", fmt.Sprintf("Remove everything of the stack %s? A run that is not exported yet is ended and exported first.", subject.place())); err != nil {
 		return err
 	}
 	if run != nil {
@@ -81,6 +82,9 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 		return err
 	}
 	if left, err := s.Left(ctx); err != nil || len(left) > 0 {
+		if err != nil {
+			err = fmt.Errorf("everything in the state is removed; whether something else is left is not known: %w", err)
+		}
 		return errors.Join(err, stack.LeftError(left))
 	}
 	con.Say("%s is removed. What stays and costs nothing: inactive revisions of the ECS task definition %s, and the account's service-linked roles of ECS and ElastiCache. "+

@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
-	"github.com/elasticache-perf/elasticache-perf/internal/stack"
-	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
@@ -14,11 +12,12 @@ import (
 
 // Export writes a run's exports again from what CloudWatch still has, with the Lambda's own code and keys: the run of RUN=, or the latest.
 func Export(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	_, in, err := terraform.Ready(ctx, ws, con)
+	subject, err := identify(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	s, err := stack.Open(ctx, ws, in.Region, in.Config())
+	in := subject.inputs
+	s, err := subject.open(ctx, ws)
 	if err != nil {
 		return err
 	}

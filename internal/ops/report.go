@@ -20,7 +20,6 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
-	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
@@ -46,7 +45,7 @@ func reportRuns(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 	case run != "":
 		runs = []string{run}
 	case len(runs) == 0:
-		known, err := runsOf(ctx, from)
+		known, err := runsOf(ctx, from, 1)
 		if err != nil {
 			return err
 		}
@@ -101,33 +100,46 @@ func findExports(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 		}
 		return folderExports(from), nil
 	}
-	_, in, err := terraform.Ready(ctx, ws, con)
+	subject, err := identify(ctx, ws, con)
 	if err != nil {
 		return nil, err
 	}
+	in := subject.inputs
 	cfg, err := ws.AWS(ctx, in.Region)
 	if err != nil {
 		return nil, err
 	}
-	return bucketExports{s3.NewFromConfig(cfg), in.Bucket, in.Prefix, in.KMSKey}, nil
+	return bucketExports{s3.NewFromConfig(cfg), in.Name, in.Bucket, in.Prefix, in.KMSKey}, nil
 }
 
-// runsOf are the runs that have a manifest, or where there is none those that have metrics, the latest first: names of runs sort by time.
-func runsOf(ctx context.Context, from exported) ([]string, error) {
+// errForeign is of a run that another stack made.
+var errForeign = errors.New("it is a run of another stack")
+
+// runsOf are the latest runs of the stack, most at most, the latest first: names of runs sort by time. They have a manifest, or where no run has one,
+// metrics.
+func runsOf(ctx context.Context, from exported, most int) (runs []string, err error) {
 	for _, of := range [][2]string{{"manifest", ".json"}, {"metrics", ".csv"}} {
 		names, err := from.list(ctx, of[0])
 		if err != nil {
 			return nil, err
 		}
-		var runs []string
-		for _, n := range names {
-			if run, is := strings.CutSuffix(n, of[1]); is {
-				runs = append(runs, run)
+		slices.Sort(names)
+		for _, n := range slices.Backward(names) {
+			run, is := strings.CutSuffix(n, of[1])
+			if !is || len(runs) == most {
+				continue
 			}
+			file, err := from.open(ctx, of[0]+"/"+n)
+			if errors.Is(err, errForeign) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			_ = file.Close() // only whose it is was asked
+			runs = append(runs, run)
 		}
 		if len(runs) > 0 {
-			slices.Sort(runs)
-			slices.Reverse(runs)
 			return runs, nil
 		}
 	}
@@ -172,7 +184,7 @@ func analyse(ctx context.Context, from exported, run string) (*report.Results, e
 		return nil, err
 	}
 	if in.Metrics == nil && in.Logs == nil {
-		known, err := runsOf(ctx, from)
+		known, err := runsOf(ctx, from, 3)
 		if err != nil {
 			return nil, err
 		}
@@ -248,9 +260,10 @@ func (f folderExports) folder(string) string { return filepath.Join(string(f), "
 
 func (f folderExports) String() string { return string(f) }
 
-// bucketExports are exports in S3.
+// bucketExports are those of one stack in S3: other stacks may have theirs beside them.
 type bucketExports struct {
 	client         *s3.Client
+	stack          string // its name
 	bucket, prefix string
 	key            string // ARN of the KMS key for what is uploaded, "": S3's own
 }
@@ -265,7 +278,24 @@ func (b bucketExports) open(ctx context.Context, name string) (io.ReadCloser, er
 	if err != nil {
 		return nil, fmt.Errorf("%s%s: %w", b, name, err)
 	}
-	return out.Body, nil
+	owner, text := path.Dir(out.Metadata[export.Metadata]), io.ReadCloser(out.Body) // STACK/RUN
+	if owner == "." && strings.HasPrefix(name, "manifest/") {                       // copied here, without its metadata
+		content, err := io.ReadAll(out.Body)
+		_ = out.Body.Close()
+		var m export.Manifest
+		if err == nil && json.Unmarshal(content, &m) == nil {
+			owner = m.Name
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s%s: %w", b, name, err)
+		}
+		text = io.NopCloser(bytes.NewReader(content))
+	}
+	if owner != "." && owner != b.stack {
+		_ = text.Close()
+		return nil, fmt.Errorf("%s%s: %w: %s made it, and this one is %s. Set name = %q to read it", b, name, errForeign, owner, b.stack, owner)
+	}
+	return text, nil
 }
 
 func (b bucketExports) list(ctx context.Context, folder string) (names []string, err error) {

@@ -140,7 +140,7 @@ func bucket(t *testing.T, folder string, put map[string]string) bucketExports {
 		return 200, nil, string(content)
 	})(context.Background(), "")
 	require.NoError(t, err)
-	return bucketExports{s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), "b", "exports", ""}
+	return bucketExports{s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), "n", "b", "exports", ""}
 }
 
 func TestReportOfABucket(t *testing.T) {

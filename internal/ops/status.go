@@ -12,7 +12,6 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
-	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
@@ -54,11 +53,11 @@ func Watch(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 
 // look is the stack and its state now.
 func look(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*stack.Stack, stack.View, error) {
-	_, in, err := terraform.Ready(ctx, ws, con)
+	subject, err := identify(ctx, ws, con)
 	if err != nil {
 		return nil, stack.View{}, err
 	}
-	s, err := stack.Open(ctx, ws, in.Region, in.Config())
+	s, err := subject.open(ctx, ws)
 	if err != nil {
 		return nil, stack.View{}, err
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
-	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
@@ -16,11 +15,11 @@ import (
 
 // Stop ends the run under way now: the load stops, metrics and logs are exported, the cache is deleted.
 func Stop(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	_, in, err := terraform.Ready(ctx, ws, con)
+	subject, err := identify(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	s, err := stack.Open(ctx, ws, in.Region, in.Config())
+	s, err := subject.open(ctx, ws)
 	if err != nil {
 		return err
 	}
@@ -29,8 +28,11 @@ func Stop(ctx context.Context, ws *workspace.Workspace, con *console.Console) er
 		return err
 	}
 	if run == nil {
-		con.Say("no run of %s is under way", in.Name)
+		con.Say("no run of %s is under way", subject.place())
 		return nil
+	}
+	if !subject.state.GuardsRun() {
+		return subject.foreign(runOf(s, run))
 	}
 	return finish(ctx, ws, con, s, run)
 }

@@ -73,12 +73,11 @@ func TestLeftOverIsNamedWithItsCommand(t *testing.T) {
 		}
 		return 404, map[string]string{"X-Amzn-Errortype": "ResourceNotFoundException"}, `{}`
 	})
-	commands, err := s.Left(t.Context())
+	left, err := s.Left(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []string{"aws iam delete-role --role-name n-load-task",
-		"aws logs delete-log-group --log-group-name /aws/lambda/n-stop", "aws logs delete-log-group --log-group-name /aws/lambda/n-stop",
-		"aws logs delete-log-group --log-group-name /aws/lambda/n-stop", "aws logs delete-log-group --log-group-name /aws/lambda/n-stop",
-		"aws ec2 delete-security-group --group-id sg-1"}, commands)
-	require.ErrorContains(t, LeftError(commands), "remove it with\n  aws iam delete-role --role-name n-load-task\n")
+	require.Equal(t, []LeftOver{{"the IAM role n-load-task", "aws iam delete-role --role-name n-load-task"},
+		{"the log group /aws/lambda/n-stop", "aws logs delete-log-group --log-group-name /aws/lambda/n-stop"},
+		{"the security group sg-1", "aws ec2 delete-security-group --group-id sg-1"}}, left, "a name that another begins with is not that other")
+	require.ErrorContains(t, LeftError(left), "remove it with\n  aws iam delete-role --role-name n-load-task\n")
 	require.NoError(t, LeftError(nil))
 }

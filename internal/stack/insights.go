@@ -13,12 +13,8 @@ import (
 // without a retention, when Terraform has removed it. "" when there is none, or while there is a cluster of the name: then the group is somebody's.
 func (s *Stack) StrayInsights(ctx context.Context) (string, error) {
 	name := "/aws/ecs/containerinsights/" + s.Config.Cluster + "/performance"
-	groups, err := s.logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &name})
-	if err != nil {
-		return "", fmt.Errorf("log group %s: %w", name, err)
-	}
-	if len(groups.LogGroups) == 0 || aws.ToString(groups.LogGroups[0].LogGroupName) != name {
-		return "", nil
+	if is, err := s.logGroup(ctx, name); err != nil || !is {
+		return "", err
 	}
 	clusters, err := s.ecs.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: []string{s.Config.Cluster}})
 	if err != nil {

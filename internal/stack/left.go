@@ -16,60 +16,72 @@ import (
 
 // AWS may carry a creation out and its answer be lost: then the resource is there, and Terraform's state does not know it.
 
+// LeftOver is something that AWS has under the stack's names.
+type LeftOver struct {
+	What   string // "the IAM role NAME-stop"
+	Remove string // the command that removes it
+}
+
 // LeftError says how to remove what is left; nil when there is nothing.
-func LeftError(commands []string) error {
-	if len(commands) == 0 {
+func LeftError(left []LeftOver) error {
+	if len(left) == 0 {
 		return nil
+	}
+	var commands []string
+	for _, l := range left {
+		commands = append(commands, l.Remove)
 	}
 	return fmt.Errorf("the state is empty, and yet AWS has this under the stack's names: the answer to its creation was lost. If nobody else made it, remove it with\n  %s", strings.Join(commands, "\n  "))
 }
 
-// Left looks for what a lost answer can leave behind, by the stack's names, and gives the commands that remove it. The calls that make the
-// rest are idempotent: sent again, they find what they made.
-func (s *Stack) Left(ctx context.Context) (commands []string, err error) {
+// Left looks for what a lost answer can leave behind, by the stack's names. The calls that make the rest are idempotent: sent again, they find
+// what they made.
+func (s *Stack) Left(ctx context.Context) (left []LeftOver, err error) {
 	name := s.Config.Name
-	look := func(err error, command string, args ...any) error {
+	there := func(what, command string, args ...any) {
+		left = append(left, LeftOver{What: what, Remove: fmt.Sprintf("aws "+command, args...)})
+	}
+	look := func(err error, what, command string, args ...any) error {
 		if Missing(err) || Code(err) == "NoSuchEntity" {
 			return nil
 		}
 		if err == nil {
-			commands = append(commands, fmt.Sprintf("aws "+command, args...))
+			there(what, command, args...)
 		}
 		return err
 	}
 	status, err := s.CacheStatus(ctx)
 	if err == nil && status != "" {
 		option := map[string]string{"replication-group": "--replication-group-id", "serverless-cache": "--serverless-cache-name"}[s.cacheKind()]
-		commands = append(commands, fmt.Sprintf("aws elasticache delete-%s %s %s", s.cacheKind(), option, CacheName(s.Config.Cache)))
+		there("the cache "+CacheName(s.Config.Cache), "elasticache delete-%s %s %s", s.cacheKind(), option, CacheName(s.Config.Cache))
 	}
 	if err == nil {
 		_, err = s.cache.DescribeCacheSubnetGroups(ctx, &elasticache.DescribeCacheSubnetGroupsInput{CacheSubnetGroupName: &name})
-		err = look(err, "elasticache delete-cache-subnet-group --cache-subnet-group-name %s", name)
+		err = look(err, "the cache subnet group "+name, "elasticache delete-cache-subnet-group --cache-subnet-group-name %s", name)
 	}
 	if err == nil {
 		_, err = s.cache.DescribeCacheParameterGroups(ctx, &elasticache.DescribeCacheParameterGroupsInput{CacheParameterGroupName: &name})
-		err = look(err, "elasticache delete-cache-parameter-group --cache-parameter-group-name %s", name)
+		err = look(err, "the cache parameter group "+name, "elasticache delete-cache-parameter-group --cache-parameter-group-name %s", name)
 	}
 	function := name + "-stop"
 	if err == nil {
 		_, err = s.functions.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &function})
-		err = look(err, "lambda delete-function --function-name %s", function)
+		err = look(err, "the Lambda function "+function, "lambda delete-function --function-name %s", function)
 	}
 	for _, role := range []string{function, name + "-scheduler", name + "-load-execution", name + "-load-task"} {
 		if err == nil {
 			err = awsquery.Call(ctx, s.AWS, awsquery.IAM, "GetRole", url.Values{"RoleName": {role}}, nil)
-			err = look(err, "iam delete-role --role-name %s", role)
+			err = look(err, "the IAM role "+role, "iam delete-role --role-name %s", role)
 		}
 	}
-	for _, prefix := range []string{"/elasticache-perf/" + name + "/", "/aws/lambda/" + function, "/aws/vendedlogs/elasticache/" + name + "/", "/aws/ecs/containerinsights/" + name + "/"} {
-		if err != nil {
-			break
+	for _, group := range []string{"/elasticache-perf/" + name + "/load", "/aws/lambda/" + function, "/aws/vendedlogs/elasticache/" + name + "/engine-log",
+		"/aws/vendedlogs/elasticache/" + name + "/slow-log", "/aws/ecs/containerinsights/" + name + "/performance"} {
+		is := false
+		if err == nil {
+			is, err = s.logGroup(ctx, group)
 		}
-		var groups *cloudwatchlogs.DescribeLogGroupsOutput
-		if groups, err = s.logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &prefix}); err == nil {
-			for _, g := range groups.LogGroups {
-				commands = append(commands, "aws logs delete-log-group --log-group-name "+aws.ToString(g.LogGroupName))
-			}
+		if is {
+			there("the log group "+group, "logs delete-log-group --log-group-name %s", group)
 		}
 	}
 	if err == nil {
@@ -78,11 +90,18 @@ func (s *Stack) Left(ctx context.Context) (commands []string, err error) {
 		var groups []awsquery.SecurityGroup
 		groups, err = awsquery.SecurityGroups(ctx, s.AWS, chosen)
 		for _, g := range groups {
-			commands = append(commands, "aws ec2 delete-security-group --group-id "+g.ID)
+			there("the security group "+g.ID, "ec2 delete-security-group --group-id %s", g.ID)
 		}
 	}
+	return left, err
+}
+
+// logGroup tells whether there is a log group of exactly this name: AWS looks for prefixes only, and gives what it finds in the order of names.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogGroups.html
+func (s *Stack) logGroup(ctx context.Context, name string) (bool, error) {
+	groups, err := s.logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &name})
 	if err != nil {
-		return commands, fmt.Errorf("everything in the state is removed; whether something else is left is not known: %w", err)
+		return false, fmt.Errorf("log group %s: %w", name, err)
 	}
-	return commands, nil
+	return len(groups.LogGroups) > 0 && aws.ToString(groups.LogGroups[0].LogGroupName) == name, nil
 }

@@ -41,6 +41,9 @@ type mirrors struct {
 
 // FindProvider tells Terraform where to get the provider from, in its environment, and says so when that is not the registry.
 func (t *CLI) FindProvider(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	if t.found {
+		return nil
+	}
 	m := mirrors{env: t.Env, stack: t.Dir, data: ws.DataDir(), tofu: t.Tofu(), addOns: AddOns, shared: "/usr/local/share:/usr/share",
 		answers: RegistryAnswers, platform: platform()}
 	file, note, err := m.find(ctx)
@@ -54,6 +57,7 @@ func (t *CLI) FindProvider(ctx context.Context, ws *workspace.Workspace, con *co
 	if file != "" {
 		t.Env = append(t.Env, "TF_CLI_CONFIG_FILE="+file)
 	}
+	t.found = true
 	return nil
 }
 

@@ -30,6 +30,8 @@ type CLI struct {
 	Out   io.Writer // what it prints
 	Color bool
 	Grace time.Duration // see workspace.Workspace
+
+	found, prepared bool // the provider, and the stack's folder
 }
 
 // Error is a Terraform command that failed.
@@ -247,7 +249,11 @@ func (t *CLI) Resources(ctx context.Context) ([]string, error) {
 
 // Prepare prepares the stack's folder. A lock file may pin a provider that the mirror at hand does not have: then the mirror's version is taken.
 func (t *CLI) Prepare(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	if t.prepared {
+		return nil
+	}
 	err := t.Init(ctx, false)
+	t.prepared = err == nil
 	var failed *Error
 	if !errors.As(err, &failed) || ctx.Err() != nil || !strings.HasPrefix(workspace.Getenv(t.Env, "TF_CLI_CONFIG_FILE"), ws.DataDir()) {
 		return err

@@ -1,0 +1,124 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// subject is the stack that a command acts on: the inputs name it, the credentials lead to it, and the state, where it holds anything, is of it.
+type subject struct {
+	cli    *terraform.CLI
+	inputs *terraform.Inputs
+	state  *terraform.State
+	caller stack.Caller
+}
+
+// identify finds the stack that a command acts on. It is refused where state, inputs and credentials do not agree on name, account and Region:
+// the command would act on other things than those that the state holds.
+func identify(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*subject, error) {
+	t, in, err := terraform.Ready(ctx, ws, con)
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := ws.AWS(ctx, in.Region)
+	if err != nil {
+		return nil, err
+	}
+	if cfg.Region == "" {
+		return nil, errors.New("no AWS Region: set aws_region in terraform.tfvars, or AWS_REGION in the environment")
+	}
+	caller, err := stack.Who(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	state, err := t.ReadState(ctx, ws, con)
+	if err != nil {
+		return nil, err
+	}
+	return &subject{cli: t, inputs: in, state: state, caller: caller}, agree(state, in.Name, caller)
+}
+
+// agree says where the state and the name and the caller differ.
+func agree(state *terraform.State, name string, caller stack.Caller) error {
+	var differ []string
+	held := state.Name()
+	if held != "" && held != name {
+		differ = append(differ, fmt.Sprintf("name: the state holds %s, the inputs say %s. To act on %[1]s, set name = %[1]q (terraform.tfvars, TF_VAR_name); %[2]s needs a state of its own: another checkout, or another Terraform workspace", held, name))
+	}
+	account, region := state.Elsewhere(caller.Account, caller.Region)
+	if account != "" {
+		differ = append(differ, fmt.Sprintf("account: the state holds resources in %s, the credentials are of %s (%s). Take credentials of %[1]s (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)", account, caller.Account, caller.ARN))
+	}
+	if region != "" {
+		differ = append(differ, fmt.Sprintf("Region: the state holds resources in %s, the inputs lead to %s. Set aws_region = %[1]q (terraform.tfvars), or AWS_REGION", region, caller.Region))
+	}
+	if len(differ) == 0 {
+		return nil
+	}
+	return fmt.Errorf("this is not the stack that the state holds; nothing was done:\n  - %s\nor take the state that belongs to these inputs and credentials", strings.Join(differ, "\n  - "))
+}
+
+// open reads the stack as AWS shows it.
+func (s *subject) open(ctx context.Context, ws *workspace.Workspace) (*stack.Stack, error) {
+	return stack.Open(ctx, ws, s.inputs.Region, s.inputs.Config())
+}
+
+// place is where the stack is, for a question and an error.
+func (s *subject) place() string {
+	return fmt.Sprintf("%s in account %s, Region %s", s.inputs.Name, s.caller.Account, s.caller.Region)
+}
+
+// own opens the stack for a command that changes or ends it, and refuses when it is somebody else's: its run is guarded by another state than this
+// one, or this one holds nothing and AWS has something under the stack's names.
+func (s *subject) own(ctx context.Context, ws *workspace.Workspace) (*stack.Stack, error) {
+	there, err := s.open(ctx, ws)
+	if err != nil {
+		return nil, err
+	}
+	run, err := there.Run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var found []string
+	if run != nil && !s.state.GuardsRun() {
+		found = append(found, runOf(there, run))
+	}
+	if s.state.Empty() {
+		left, err := there.Left(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("whether somebody else has a stack of the name %s is not known: %w", s.inputs.Name, err)
+		}
+		stray, err := there.StrayInsights(ctx) // AWS itself made it
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range left {
+			if l.What != "the log group "+stray {
+				found = append(found, l.What)
+			}
+		}
+	}
+	if len(found) == 0 {
+		return there, nil
+	}
+	return nil, s.foreign(found...)
+}
+
+func runOf(s *stack.Stack, run *shutdown.Event) string {
+	return fmt.Sprintf("the run %s, which exports to s3://%s/%s and ends by itself", run.Run, s.Config.Bucket, prefixed(s.Config.Prefix))
+}
+
+// foreign refuses to touch what another state has made.
+func (s *subject) foreign(found ...string) error {
+	return fmt.Errorf("there is a stack %s already, and it was not made from this state; nothing was done. AWS has\n  - %s\n"+
+		"It seems to be a colleague's, or yours from another checkout or Terraform workspace. For a stack of your own, set another name (name = \"%s-2\" in terraform.tfvars, or TF_VAR_name); "+
+		"for this one, take the state that it was deployed with", s.place(), strings.Join(found, "\n  - "), s.inputs.Name)
+}

@@ -1,0 +1,127 @@
+package ops
+
+import (
+	"bytes"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/awstest"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+// holding is a state with a watch schedule of a stack.
+func holding(t *testing.T, name, account, region string) *terraform.State {
+	s, err := terraform.ParseState([]byte(`{"version":4,"resources":[{"module":"module.scheduler","mode":"managed","type":"aws_scheduler_schedule","name":"watch","instances":[{"attributes":
+		{"arn":"arn:aws:scheduler:` + region + `:` + account + `:schedule/` + name + `/` + name + `-watch","group_name":"` + name + `"}}]}]}`))
+	require.NoError(t, err)
+	return s
+}
+
+func TestStateInputsAndCredentialsAgree(t *testing.T) {
+	caller := stack.Caller{Account: "111111111111", ARN: "arn:aws:iam::111111111111:user/ann", Region: "us-east-1"}
+	for name, c := range map[string]struct {
+		state *terraform.State
+		want  []string // none: they do
+	}{
+		"all the same":    {state: holding(t, "one", "111111111111", "us-east-1")},
+		"nothing held":    {state: &terraform.State{}},
+		"renamed":         {state: holding(t, "two", "111111111111", "us-east-1"), want: []string{"the state holds two, the inputs say one. To act on two, set name = \"two\""}},
+		"another account": {state: holding(t, "one", "222222222222", "us-east-1"), want: []string{"the state holds resources in 222222222222, the credentials are of 111111111111 (arn:aws:iam::111111111111:user/ann)"}},
+		"another Region":  {state: holding(t, "one", "111111111111", "eu-west-1"), want: []string{"the state holds resources in eu-west-1, the inputs lead to us-east-1. Set aws_region = \"eu-west-1\""}},
+		"all differ":      {state: holding(t, "two", "222222222222", "eu-west-1"), want: []string{"name: ", "account: ", "Region: ", "nothing was done"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := agree(c.state, "one", caller)
+			if len(c.want) == 0 {
+				require.NoError(t, err)
+			}
+			for _, want := range c.want {
+				require.ErrorContains(t, err, want)
+			}
+		})
+	}
+}
+
+// Who holds nothing of a stack does not touch it, and is not told how to delete it.
+func TestStackOfAnotherState(t *testing.T) {
+	const nothing = `{"version":4,"resources":[]}`
+	const roleOnly = `{"version":4,"resources":[{"mode":"managed","type":"aws_iam_role","name":"task","instances":[{"attributes":{"tags_all":{"name":"n"}}}]}]}`
+	soon := time.Now().Add(time.Hour)
+	for name, c := range map[string]struct {
+		state   string
+		run     bool
+		there   map[string]string // answers of AWS besides
+		refused []string
+	}{
+		"nothing there":                      {state: nothing},
+		"a run of another state":             {state: nothing, run: true, refused: []string{"there is a stack n in account 1, Region us-east-1 already", "the run " + aRun + ", which exports to s3://b/exports/ and ends by itself", "set another name (name = \"n-2\"", "take the state that it was deployed with"}},
+		"bits of it are in the state":        {state: roleOnly, run: true, refused: []string{"the run " + aRun}},
+		"no run, but its Lambda":             {state: nothing, there: map[string]string{"configuration": `{"FunctionName":"n-stop"}`}, refused: []string{"the Lambda function n-stop"}},
+		"its roles, in another Region":       {state: nothing, there: map[string]string{"GetRole": `<R><GetRoleResult><Role/></GetRoleResult></R>`}, refused: []string{"the IAM role n-stop", "the IAM role n-load-task"}},
+		"roles, and the state holds it":      {state: roleOnly, there: map[string]string{"GetRole": `<R><GetRoleResult><Role/></GetRoleResult></R>`}},
+		"the insights that AWS brought back": {state: nothing, there: map[string]string{"DescribeLogGroups": `{"logGroups":[{"logGroupName":"/aws/ecs/containerinsights/n/performance"}]}`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ws := &workspace.Workspace{AWS: awstest.Answering(func(what string, body url.Values) (int, map[string]string, string) {
+				if text := c.there[what]; text != "" {
+					return 200, nil, text
+				}
+				if text := c.there["configuration"]; text != "" && strings.HasSuffix(what, "/configuration") {
+					return 200, nil, text
+				}
+				if c.run && what == "GET /schedules/n-watch" {
+					return under(soon, soon, "", 1)(what, body)
+				}
+				switch what {
+				case "DescribeLogGroups":
+					return 200, nil, `{}`
+				case "DescribeClusters":
+					return 200, nil, `{}`
+				case "DescribeSecurityGroups":
+					return 200, nil, `<R/>`
+				case "GetRole":
+					return 404, nil, `<ErrorResponse><Error><Code>NoSuchEntity</Code></Error></ErrorResponse>`
+				case "DescribeReplicationGroups", "DescribeCacheSubnetGroups", "DescribeCacheParameterGroups":
+					return 404, nil, `<ErrorResponse><Error><Code>CacheNotFoundFault</Code></Error></ErrorResponse>`
+				}
+				return 404, map[string]string{"X-Amzn-Errortype": "ResourceNotFoundException"}, `{}`
+			})}
+			state, err := terraform.ParseState([]byte(c.state))
+			require.NoError(t, err)
+			s := &subject{inputs: &terraform.Inputs{Name: "n", Bucket: "b", Prefix: "exports"}, state: state, caller: stack.Caller{Account: "1", Region: "us-east-1"}}
+			_, err = s.own(t.Context(), ws)
+			if len(c.refused) == 0 {
+				require.NoError(t, err)
+				return
+			}
+			for _, says := range c.refused {
+				require.ErrorContains(t, err, says)
+			}
+			require.NotContains(t, err.Error(), "delete")
+			require.NotContains(t, err.Error(), "mage destroy")
+		})
+	}
+}
+
+// The bucket may be others' too: the latest run is this stack's, and another stack's is refused by name.
+func TestReportTakesTheStacksOwnRuns(t *testing.T) {
+	folder := exportsOf(t, threeRuns...)
+	latest := filepath.Join(folder, "manifest", threeRuns[2]+".json")
+	text, err := os.ReadFile(latest)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(latest, bytes.Replace(text, []byte(`"name":"n"`), []byte(`"name":"other"`), 1), 0o644))
+	ws, from := &workspace.Workspace{Root: t.TempDir()}, bucket(t, folder, nil)
+	said, err := reported(t, ws, from)
+	require.NoError(t, err)
+	require.Contains(t, said, "run "+threeRuns[1]+" of n\n")
+	_, err = reported(t, ws, from, "RUN="+threeRuns[2])
+	require.ErrorContains(t, err, "it is a run of another stack: other made it, and this one is n. Set name = \"other\" to read it")
+}

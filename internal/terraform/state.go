@@ -1,0 +1,166 @@
+package terraform
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+// State is what Terraform has made: which stack it is, and where.
+type State struct{ resources []resource }
+
+// resource is one that Terraform manages, with what tells whose it is.
+type resource struct {
+	address    string
+	kind       string // type and name: a root of somebody else's may call its modules something else
+	attributes struct {
+		ARN       string            `json:"arn"`
+		Region    string            `json:"region"` // provider 6: https://registry.terraform.io/providers/hashicorp/aws/latest/docs/guides/enhanced-region-support
+		GroupName string            `json:"group_name"`
+		Name      string            `json:"name"`
+		Tags      map[string]string `json:"tags_all"`
+	}
+}
+
+// ReadState reads the stack's state. Terraform wants a folder initialized for that, with its modules and its backend: one that is not is prepared.
+func (t *CLI) ReadState(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*State, error) {
+	text, err := t.pullState(ctx)
+	var failed *Error
+	if errors.As(err, &failed) && !t.prepared {
+		if err := t.FindProvider(ctx, ws, con); err != nil {
+			return nil, err
+		}
+		if err := t.Prepare(ctx, ws, con); err != nil {
+			return nil, err
+		}
+		text, err = t.pullState(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ParseState(text)
+}
+
+func (t *CLI) pullState(ctx context.Context) ([]byte, error) {
+	var text bytes.Buffer
+	err := t.Run(ctx, &text, "state", "pull")
+	return text.Bytes(), err
+}
+
+// ParseState reads a state as `terraform state pull` prints it; no text is an empty state. OpenTofu prints its warnings before it.
+func ParseState(text []byte) (*State, error) {
+	var s State
+	_, text, found := bytes.Cut(append([]byte("\n"), text...), []byte("\n{"))
+	if !found {
+		return &s, nil
+	}
+	var read struct {
+		Version   int
+		Resources []struct {
+			Module, Mode, Type, Name string
+			Instances                []struct {
+				IndexKey   any             `json:"index_key"`
+				Attributes json.RawMessage `json:"attributes"`
+			}
+		}
+	}
+	if err := json.Unmarshal(append([]byte("{"), text...), &read); err != nil {
+		return nil, fmt.Errorf("the state, as terraform state pull prints it: %w", err)
+	}
+	if read.Version != 4 {
+		return nil, fmt.Errorf("the state has version %d, and 4 is what is known here: Terraform and OpenTofu write it since 0.12", read.Version)
+	}
+	for _, r := range read.Resources {
+		if r.Mode != "managed" {
+			continue
+		}
+		for _, i := range r.Instances {
+			one := resource{address: r.Type + "." + r.Name, kind: r.Type + "." + r.Name}
+			if r.Module != "" {
+				one.address = r.Module + "." + one.address
+			}
+			if i.IndexKey != nil {
+				key, _ := json.Marshal(i.IndexKey) // it was JSON
+				one.address += "[" + string(key) + "]"
+			}
+			if err := json.Unmarshal(i.Attributes, &one.attributes); len(i.Attributes) > 0 && err != nil {
+				return nil, fmt.Errorf("the state of %s: %w", one.address, err)
+			}
+			s.resources = append(s.resources, one)
+		}
+	}
+	return &s, nil
+}
+
+// What ends a run.
+const (
+	watch    = "aws_scheduler_schedule.watch"
+	group    = "aws_scheduler_schedule_group.this"
+	function = "aws_lambda_function.this"
+)
+
+// Empty tells that there is nothing in the state.
+func (s *State) Empty() bool { return len(s.resources) == 0 }
+
+// Name is the stack's; "" when the state does not say. The watch schedule decides, as it is what ends a run; of a state without one,
+// the tag `name` that the provider gives everything does.
+func (s *State) Name() string {
+	name := ""
+	for _, r := range s.resources {
+		switch r.kind {
+		case watch:
+			return r.attributes.GroupName
+		case group:
+			name = r.attributes.Name
+		}
+	}
+	for _, r := range s.resources {
+		if name == "" {
+			name = r.attributes.Tags["name"]
+		}
+	}
+	return name
+}
+
+// GuardsRun tells whether the run of the stack's name is this state's: its watch schedule is in it, or what that hangs on. When the answer to
+// the schedule's creation was lost, the group and the Lambda still tell, as AWS makes neither twice under one name.
+func (s *State) GuardsRun() bool {
+	for _, r := range s.resources {
+		if r.kind == watch || r.kind == group || r.kind == function {
+			return true
+		}
+	}
+	return false
+}
+
+// Elsewhere is an account, and a Region, in which something of the state is, other than those given; "" when all is there.
+func (s *State) Elsewhere(account, region string) (otherAccount, otherRegion string) {
+	for _, r := range s.resources {
+		a, in := r.place()
+		if otherAccount == "" && a != "" && a != account {
+			otherAccount = a
+		}
+		if otherRegion == "" && in != "" && in != region {
+			otherRegion = in
+		}
+	}
+	return otherAccount, otherRegion
+}
+
+// place is the account and Region of a resource; "" for what it does not tell, or has not: IAM is in no Region.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+func (r resource) place() (account, region string) {
+	if parts := strings.SplitN(r.attributes.ARN, ":", 6); len(parts) == 6 {
+		account, region = parts[4], parts[3]
+	}
+	if r.attributes.Region != "" {
+		region = r.attributes.Region
+	}
+	return account, region
+}
