@@ -18,11 +18,11 @@ import (
 
 // Status prints where the run stands: judged by its schedules and its manifest, never by a plan.
 func Status(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	s, v, err := look(ctx, ws, con)
+	seen, err := look(ctx, ws, con)
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(con.Out, statusOf(v, s.Config))
+	fmt.Fprint(con.Out, seen.status())
 	return nil
 }
 
@@ -32,18 +32,18 @@ func Watch(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 	if con.Terminal != nil {
 		screen.Columns = con.Terminal.Columns
 	}
-	s, v, err := look(ctx, ws, con)
+	seen, err := look(ctx, ws, con)
 	for err == nil {
-		if err = screen.Show(statusOf(v, s.Config)); err != nil {
+		if err = screen.Show(seen.status()); err != nil {
 			break
 		}
-		if phase, _ := v.Phase(); phase == "none" || phase == "idle" || phase == "finished" {
+		if phase, _ := seen.view.Phase(); phase == "none" || phase == "idle" || phase == "finished" {
 			return nil
 		}
 		if err = console.Sleep(ctx, 2*time.Second); err != nil {
 			break
 		}
-		v, err = s.View(ctx)
+		seen.view, err = seen.stack.View(ctx)
 	}
 	if errors.Is(err, proc.ErrInterrupted) {
 		return nil // who watches may go; the run goes on
@@ -51,18 +51,32 @@ func Watch(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 	return err
 }
 
-// look is the stack and its state now.
-func look(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*stack.Stack, stack.View, error) {
+// sight is the stack at one moment, and whether the state at hand guards its run.
+type sight struct {
+	stack  *stack.Stack
+	view   stack.View
+	guards bool
+}
+
+func look(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*sight, error) {
 	subject, err := identify(ctx, ws, con)
 	if err != nil {
-		return nil, stack.View{}, err
+		return nil, err
 	}
 	s, err := subject.open(ctx, ws)
 	if err != nil {
-		return nil, stack.View{}, err
+		return nil, err
 	}
 	v, err := s.View(ctx)
-	return s, v, err
+	return &sight{stack: s, view: v, guards: subject.state.GuardsRun()}, err
+}
+
+func (s *sight) status() page.Status {
+	st := statusOf(s.view, s.stack.Config)
+	if s.view.Run != nil && !s.guards {
+		st.Rows = append(st.Rows, [2]string{"state", "this one does not hold the run: it is ended by its schedule, or from the state that it was deployed with"})
+	}
+	return st
 }
 
 // statusOf is the view as people see it.

@@ -1,0 +1,69 @@
+package test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/ops"
+)
+
+// A run is its state's: after a rename nothing is replaced, removed or stopped, and a colleague with an empty state and the same name neither
+// ends it nor learns how to.
+func TestARunIsItsStates(t *testing.T) {
+	onlyLocal(t)
+	t.Parallel()
+	w := newWorld(t)
+	ann := newPerson(t, w, map[string]any{"load": light(nil)})
+	said, err := ann.types(ops.Deploy, "")
+	require.NoError(t, err, said)
+	ann.loads(t, 1)
+	before := ann.ecsService(t)
+
+	kept := ann.workspace.Env
+	ann.workspace.Env = append(kept[:len(kept):len(kept)], "TF_VAR_name=two", "APPROVE=1", "FORCE=1")
+	for name, command := range map[string]ops.Command{"deploy": ops.Deploy, "destroy": ops.Destroy, "stop": ops.Stop, "export": ops.Export, "report": ops.Report, "status": ops.Status, "watch": ops.Watch} {
+		said, err = ann.types(command, "")
+		require.ErrorContains(t, err, "the state holds elasticache-perf, the inputs say two", "%s: %s", name, said)
+		require.ErrorContains(t, err, "nothing was done")
+	}
+	ann.workspace.Env = kept
+
+	bob := newPerson(t, w, map[string]any{"load": light(nil)})
+	bob.workspace.Env = append(bob.workspace.Env, "APPROVE=1", "FORCE=1")
+	for name, command := range map[string]ops.Command{"deploy": ops.Deploy, "destroy": ops.Destroy, "stop": ops.Stop} {
+		said, err = bob.types(command, "")
+		require.ErrorContains(t, err, "there is a stack elasticache-perf in account 123456789012, Region us-east-1 already, and it was not made from this state", "%s: %s", name, said)
+		require.ErrorContains(t, err, "set another name (name = \"elasticache-perf-2\"")
+		for _, advice := range []string{"mage destroy", "delete", "aws "} {
+			require.NotContains(t, strings.ReplaceAll(err.Error(), "nothing was done. AWS has", ""), advice, name)
+		}
+	}
+	said, err = bob.types(ops.Status, "")
+	require.NoError(t, err)
+	require.Contains(t, said, "this one does not hold the run")
+
+	after := ann.ecsService(t)
+	require.Equal(t, *before.ServiceArn, *after.ServiceArn)
+	require.Equal(t, before.CreatedAt, after.CreatedAt)
+	require.EqualValues(t, 1, after.DesiredCount)
+	status, err := ann.cacheStatus(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "available", status)
+
+	said, err = ann.types(ops.Destroy, "")
+	require.NoError(t, err, said)
+	require.Contains(t, said, "is ended and exported")
+	ann.clean()
+}
+
+func (s *stack) ecsService(t *testing.T) types.Service {
+	t.Helper()
+	out, err := ecs.NewFromConfig(s.Config).DescribeServices(t.Context(), &ecs.DescribeServicesInput{Cluster: &s.name, Services: []string{s.name + "-load"}})
+	require.NoError(t, err)
+	require.Len(t, out.Services, 1)
+	return out.Services[0]
+}
