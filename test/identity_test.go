@@ -1,6 +1,8 @@
 package test
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,6 +12,10 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 )
+
+// What acts on a stack.
+var commands = map[string]ops.Command{"deploy": ops.Deploy, "destroy": ops.Destroy, "stop": ops.Stop, "export": ops.Export, "report": ops.Report, "status": ops.Status,
+	"watch": ops.Watch}
 
 // A run is its state's: after a rename nothing is replaced, removed or stopped, and a colleague with an empty state and the same name neither
 // ends it nor learns how to.
@@ -24,12 +30,20 @@ func TestARunIsItsStates(t *testing.T) {
 	before := ann.ecsService(t)
 
 	kept := ann.workspace.Env
-	ann.workspace.Env = append(kept[:len(kept):len(kept)], "TF_VAR_name=two", "APPROVE=1", "FORCE=1")
-	for name, command := range map[string]ops.Command{"deploy": ops.Deploy, "destroy": ops.Destroy, "stop": ops.Stop, "export": ops.Export, "report": ops.Report, "status": ops.Status, "watch": ops.Watch} {
-		said, err = ann.types(command, "")
-		require.ErrorContains(t, err, "the state holds elasticache-perf, the inputs say two", "%s: %s", name, said)
-		require.ErrorContains(t, err, "nothing was done")
+	ann.workspace.Env = append(kept[:len(kept):len(kept)], "APPROVE=1", "FORCE=1")
+	changed := filepath.Join(ann.workspace.Stack, "changed.auto.tfvars.json")
+	for says, input := range map[string]map[string]any{
+		"the state holds elasticache-perf, the inputs say two":                 {"name": "two"},
+		"the state holds resources in us-east-1, the inputs lead to eu-west-1": {"aws_region": "eu-west-1"},
+	} {
+		write(t, ann.workspace.Stack, filepath.Base(changed), input)
+		for name, command := range commands {
+			said, err = ann.types(command, "")
+			require.ErrorContains(t, err, says, "%s: %s", name, said)
+			require.ErrorContains(t, err, "nothing was done")
+		}
 	}
+	require.NoError(t, os.Remove(changed))
 	ann.workspace.Env = kept
 
 	bob := newPerson(t, w, map[string]any{"load": light(nil)})

@@ -2,6 +2,7 @@ package test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"os"
 	"path/filepath"
@@ -56,8 +57,9 @@ func newPerson(t *testing.T, w *world, vars map[string]any) *person {
 	}
 	p.console = &console.Console{In: strings.NewReader(""), Out: p, Pause: time.Second}
 	p.workspace = &workspace.Workspace{Root: root, Stack: folder(t, ".", w.inputs(vars)), Env: env,
-		AWS: func(context.Context, string) (aws.Config, error) {
+		AWS: func(_ context.Context, region string) (aws.Config, error) {
 			cfg := w.Config.Copy()
+			cfg.Region = cmp.Or(region, cfg.Region)
 			cfg.Credentials = credentials.NewStaticCredentialsProvider(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], keys["AWS_SESSION_TOKEN"])
 			return cfg, nil
 		}}

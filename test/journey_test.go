@@ -53,7 +53,7 @@ func TestJourney(t *testing.T) {
 	require.Equal(t, exported, s.objects(t, first), "the first run's exports stay as they were")
 
 	// The answer, from what lies in S3: of the latest run, and of both side by side.
-	ws, con, out := w.project(t, nil)
+	ws, con, out := w.project(t, map[string]any{"name": s.name})
 	ws.Root = ws.Stack // the reports go there
 	ws.Env = append(ws.Env, "UPLOAD=1")
 	require.NoError(t, ops.Report(t.Context(), ws, con))

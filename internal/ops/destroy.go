@@ -33,10 +33,17 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	if err != nil {
 		return err
 	}
-	t, in := subject.cli, subject.inputs
+	t := subject.cli
 	s, err := subject.own(ctx, ws)
 	if err != nil {
 		return err
+	}
+	if subject.state.Empty() {
+		if err := lateInsights(ctx, con, t, s); err != nil {
+			return err
+		}
+		con.Say("there is no stack %s: the state is empty, and AWS has nothing under its names", subject.place())
+		return nil
 	}
 	if err := t.FindProvider(ctx, ws, con); err != nil {
 		return err
@@ -87,7 +94,7 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 		}
 		return errors.Join(err, stack.LeftError(left))
 	}
-	con.Say("%s is removed. What stays and costs nothing: inactive revisions of the ECS task definition %s, and the account's service-linked roles of ECS and ElastiCache. "+
-		"What you asked for: the exports in s3://%s/%s", in.Name, s.Config.Service, s.Config.Bucket, prefixed(s.Config.Prefix))
+	con.Say("the stack %s is removed. What stays and costs nothing: inactive revisions of the ECS task definition %s, and the account's service-linked roles of ECS and ElastiCache. "+
+		"What you asked for: the exports in s3://%s/%s", subject.place(), s.Config.Service, s.Config.Bucket, prefixed(s.Config.Prefix))
 	return nil
 }
