@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
@@ -76,40 +77,47 @@ func (s *subject) place() string {
 	return fmt.Sprintf("%s in account %s, Region %s", s.inputs.Name, s.caller.Account, s.caller.Region)
 }
 
-// own opens the stack for a command that changes or ends it, and refuses when it is somebody else's: its run is guarded by another state than this
-// one, or this one holds nothing and AWS has something under the stack's names.
+// own opens the stack for a command that changes or ends it, and refuses when it is another state's: what ends its runs is at AWS, and not in this
+// state. An empty state, and bits of a stack without what ends its runs, are what a lost answer left.
 func (s *subject) own(ctx context.Context, ws *workspace.Workspace) (*stack.Stack, error) {
 	there, err := s.open(ctx, ws)
-	if err != nil {
-		return nil, err
+	if err != nil || s.state.GuardsRun() {
+		return there, err
 	}
 	run, err := there.Run(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var found []string
-	if run != nil && !s.state.GuardsRun() {
+	if run != nil {
 		found = append(found, runOf(there, run))
 	}
-	if s.state.Empty() {
-		left, err := there.Left(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("whether somebody else has a stack of the name %s is not known: %w", s.inputs.Name, err)
-		}
-		stray, err := there.StrayInsights(ctx) // AWS itself made it
-		if err != nil {
-			return nil, err
-		}
-		for _, l := range left {
-			if l.What != "the log group "+stray {
-				found = append(found, l.What)
-			}
-		}
+	left, err := s.strays(ctx, there)
+	if err != nil {
+		return nil, err
 	}
-	if len(found) == 0 {
-		return there, nil
+	guarded := run != nil || there.Lambda != ""
+	for _, l := range left {
+		found = append(found, l.What)
+		guarded = guarded || l.Guard && s.state.Empty() // a state with something in it may have lost the answer to the role's creation
 	}
-	return nil, s.foreign(found...)
+	switch {
+	case guarded:
+		return nil, s.foreign(found...)
+	case s.state.Empty():
+		return there, stack.LeftError(left)
+	}
+	return there, nil
+}
+
+// strays are what AWS has under the stack's names, but for what AWS itself made.
+func (s *subject) strays(ctx context.Context, there *stack.Stack) ([]stack.LeftOver, error) {
+	left, err := there.Left(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("whether there is another stack %s is not known: %w", s.place(), err)
+	}
+	insights, err := there.StrayInsights(ctx)
+	return slices.DeleteFunc(left, func(l stack.LeftOver) bool { return l.What == "the log group "+insights }), err
 }
 
 func runOf(s *stack.Stack, run *shutdown.Event) string {

@@ -20,6 +20,7 @@ import (
 type LeftOver struct {
 	What   string // "the IAM role NAME-stop"
 	Remove string // the command that removes it
+	Guard  bool   // it ends runs: where it is, a stack may be alive, in another Region too when it is a role
 }
 
 // LeftError says how to remove what is left; nil when there is nothing.
@@ -38,8 +39,10 @@ func LeftError(left []LeftOver) error {
 // what they made.
 func (s *Stack) Left(ctx context.Context) (left []LeftOver, err error) {
 	name := s.Config.Name
+	function, scheduler := name+"-stop", name+"-scheduler"
 	there := func(what, command string, args ...any) {
-		left = append(left, LeftOver{What: what, Remove: fmt.Sprintf("aws "+command, args...)})
+		guard := strings.HasSuffix(what, " "+function) || strings.HasSuffix(what, " "+scheduler)
+		left = append(left, LeftOver{What: what, Remove: fmt.Sprintf("aws "+command, args...), Guard: guard})
 	}
 	look := func(err error, what, command string, args ...any) error {
 		if Missing(err) || Code(err) == "NoSuchEntity" {
@@ -63,12 +66,11 @@ func (s *Stack) Left(ctx context.Context) (left []LeftOver, err error) {
 		_, err = s.cache.DescribeCacheParameterGroups(ctx, &elasticache.DescribeCacheParameterGroupsInput{CacheParameterGroupName: &name})
 		err = look(err, "the cache parameter group "+name, "elasticache delete-cache-parameter-group --cache-parameter-group-name %s", name)
 	}
-	function := name + "-stop"
 	if err == nil {
 		_, err = s.functions.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &function})
 		err = look(err, "the Lambda function "+function, "lambda delete-function --function-name %s", function)
 	}
-	for _, role := range []string{function, name + "-scheduler", name + "-load-execution", name + "-load-task"} {
+	for _, role := range []string{function, scheduler, name + "-load-execution", name + "-load-task"} {
 		if err == nil {
 			err = awsquery.Call(ctx, s.AWS, awsquery.IAM, "GetRole", url.Values{"RoleName": {role}}, nil)
 			err = look(err, "the IAM role "+role, "iam delete-role --role-name %s", role)
