@@ -32,7 +32,7 @@ func TestABoundaryThatDeniesTheEnd(t *testing.T) {
 			boundary, err := iam.NewFromConfig(w.Config).CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("boundary"), PolicyDocument: aws.String(fmt.Sprintf(
 				`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":%q,"Resource":"*"}]}`, action))})
 			require.NoError(t, err)
-			inputs := map[string]any{"name": "bounded", "iam": map[string]any{"permissions_boundary": *boundary.Policy.Arn}}
+			inputs := map[string]any{"iam": map[string]any{"permissions_boundary": *boundary.Policy.Arn}}
 			if cache != nil {
 				inputs["cache"] = cache
 			}

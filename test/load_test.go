@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,24 +22,30 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
-// loads waits until so many tasks make progress, and CloudWatch has a whole period of it.
+// loads waits until so many tasks make progress with the measured load, their keys written, and CloudWatch has a whole period of it.
 func (s *stack) loads(t *testing.T, tasks int) {
 	t.Helper()
 	begun := time.Now()
 	eventually(t, fmt.Sprintf("progress of %d tasks", tasks), func(ctx context.Context) (bool, any, error) {
 		said := map[string]string{} // by stream, the last
 		pages := cloudwatchlogs.NewFilterLogEventsPaginator(cloudwatchlogs.NewFromConfig(s.Config), &cloudwatchlogs.FilterLogEventsInput{
-			LogGroupName: aws.String("/elasticache-perf/" + s.name + "/load"), StartTime: aws.Int64(begun.UnixMilli())})
-		working := map[string]bool{}
+			LogGroupName: aws.String("/elasticache-perf/" + s.name + "/load")})
+		working, prefilling := map[string]bool{}, map[string]bool{}
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
 				return false, said, err
 			}
 			for _, e := range page.Events {
-				said[*e.LogStreamName] = *e.Message
-				if p, ok := report.ParseProgress(*e.Message); ok && p.OpsPerSecond > 0 {
-					working[*e.LogStreamName] = true
+				stream := *e.LogStreamName
+				said[stream] = *e.Message
+				switch p, ok := report.ParseProgress(*e.Message); {
+				case strings.HasPrefix(*e.Message, "load: prefill "):
+					prefilling[stream] = true
+				case strings.HasPrefix(*e.Message, "load: prefilled "):
+					prefilling[stream] = false
+				case ok && p.OpsPerSecond > 0 && !prefilling[stream] && *e.Timestamp >= begun.UnixMilli():
+					working[stream] = true
 				}
 			}
 		}

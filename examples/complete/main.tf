@@ -58,7 +58,7 @@ module "load" {
     data_size          = 1024
     ratio              = "1:10"
     key_pattern        = "G:G"
-    key_maximum        = 1000000
+    key_maximum        = 100000
     rate_limit         = 200
     ca_pem             = var.ca_pem
     container_insights = "enabled"

@@ -3,6 +3,8 @@ package ops
 import (
 	"fmt"
 	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
 // Docker Hub counts pulls without a login by address, IPv4 or IPv6 /64: https://docs.docker.com/docker-hub/usage/pulls/. What the page says has
@@ -12,7 +14,7 @@ const anonymousPulls = 100
 // pullWarning says when few starts of the load reach Docker Hub's limit, "" when they do not. Every Fargate task pulls, for Fargate keeps no
 // images: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html. Behind a NAT gateway all tasks have one address;
 // with a public address each has its own.
-func pullWarning(in *Inputs) string {
+func pullWarning(in *terraform.Inputs) string {
 	tasks := in.Load.TaskCount
 	if !fromDockerHub(in.Load.Image) || in.Load.ImageCredentials != "" || in.Load.AssignPublicIP || tasks <= anonymousPulls/10 {
 		return ""

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
 func TestPullsOfDockerHub(t *testing.T) {
@@ -29,7 +31,7 @@ func TestPullsOfDockerHub(t *testing.T) {
 		"registry at home ": {tasks: 40, image: "localhost/" + hub},
 	} {
 		t.Run(name, func(t *testing.T) {
-			in := &Inputs{}
+			in := &terraform.Inputs{}
 			in.Load.TaskCount, in.Load.Image, in.Load.ImageCredentials, in.Load.AssignPublicIP = c.tasks, c.image, c.credentials, c.public
 			if c.want == "" {
 				require.Empty(t, pullWarning(in))
