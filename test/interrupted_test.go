@@ -93,8 +93,29 @@ func (p *person) types(command ops.Command, interruptAt string) (string, error) 
 	ctx, cancel := context.WithCancel(p.t.Context())
 	defer cancel()
 	p.mu.Lock()
-	p.said.Reset()
 	p.at, p.stop = interruptAt, cancel
+	p.mu.Unlock()
+	return p.runs(ctx, command)
+}
+
+// typesUntil runs a command, and interrupts it once the cache has a status: what Terraform says of the cache is said before AWS is asked.
+func (p *person) typesUntil(command ops.Command, status string) (string, error) {
+	p.t.Helper()
+	ctx, cancel := context.WithCancel(p.t.Context())
+	defer cancel()
+	go func() {
+		defer cancel()
+		for now := ""; now != status && ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
+			now, _ = p.cacheStatus(ctx)
+		}
+	}()
+	return p.runs(ctx, command)
+}
+
+func (p *person) runs(ctx context.Context, command ops.Command) (string, error) {
+	p.t.Helper()
+	p.mu.Lock()
+	p.said.Reset()
 	p.mu.Unlock()
 	began := time.Now()
 	err := command(ctx, p.workspace, p.console)
@@ -195,10 +216,10 @@ func TestInterruptedInTheMiddleOfTheCache(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, func(c *localaws.Config) { c.Delays.CacheCreate, c.Delays.CacheDelete = 20*time.Second, 20*time.Second })
 	p := newPerson(t, w, nil)
-	said, err := p.types(ops.Deploy, "aws_elasticache_replication_group.this[0]: Creating...")
+	said, err := p.typesUntil(ops.Deploy, "creating")
 	require.Error(t, err, said)
 	require.ErrorContains(t, err, "`go tool mage destroy` removes it")
-	said, err = p.types(ops.Destroy, "aws_elasticache_replication_group.this[0]: Destroying...")
+	said, err = p.typesUntil(ops.Destroy, "deleting")
 	require.Error(t, err, said)
 	said, err = p.types(ops.Destroy, "")
 	require.NoError(t, err, said)

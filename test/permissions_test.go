@@ -56,10 +56,11 @@ func TestEveryStatementIsNeeded(t *testing.T) {
 		"cache": map[string]any{"transit_encryption": true, "kms_key_arn": cacheKey}, "auth_token": "correct-horse-battery", "metrics_export_kms_key_arn": key,
 		"notifications": map[string]any{"email": "team@example.com"},
 		"load": light(map[string]any{"ca_pem": ca, "container_insights": "enabled",
-			"image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/perf/memtier:2.3.1", "image_credentials_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub-abcdef"}),
+			"image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/hub/redislabs/memtier_benchmark:2.3.1", "image_credentials_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub-abcdef"}),
 	})
 	// The bucket wants that key by name: its default is another one, which nobody may use.
 	w.local.S3.Encrypt(w.bucket, "arn:aws:kms:us-east-1:123456789012:key/0000abcd-12ab-34cd-56ef-1234567890ab")
+	w.local.Tasks.PullThrough("hub")
 	s.apply(t)
 	s.planIsEmpty(t)
 	s.asksAsOpsDoes(t)

@@ -60,6 +60,7 @@ type Server struct {
 	SNS        *sns.Service
 	SQS        *sqs.Service
 	Caches     *elasticache.Service
+	Tasks      *ecs.Service
 	Quotas     *servicequotas.Service
 	Lambda     *lambda.Service
 	Logs       *logs.Service
@@ -69,7 +70,6 @@ type Server struct {
 
 	acct     *account.Account
 	registry *wire.Registry
-	tasks    *ecs.Service
 	http     *http.Server
 	url, vpc string
 	subnets  []string
@@ -129,7 +129,7 @@ func (s *Server) wire(cfg Config) error {
 	parameters := ssm.New(acct, roles)
 	s.Quotas = servicequotas.New(acct)
 	s.Caches = elasticache.New(acct, network, streams, metrics)
-	s.tasks = ecs.New(acct, ecs.Deps{EC2: network, IAM: roles, Logs: streams, SSM: parameters, CloudWatch: metrics,
+	s.Tasks = ecs.New(acct, ecs.Deps{EC2: network, IAM: roles, Logs: streams, SSM: parameters, CloudWatch: metrics,
 		VCPUs:    func() float64 { return s.Quotas.Value("L-3032A538") },
 		Isolated: func(groups []string) bool { return isolated(network, s.Caches.Listeners(), groups) }})
 	functions := lambda.New(acct, lambda.Deps{IAM: roles, Logs: streams, CloudWatch: metrics, SQS: queues, SNS: s.SNS, Endpoint: s.URL})
@@ -145,12 +145,12 @@ func (s *Server) wire(cfg Config) error {
 		}
 	}
 	for _, service := range []interface{ Register(*wire.Registry) }{roles, sts.New(acct, roles), network, queues, s.SNS, metrics, streams,
-		parameters, s.Quotas, s.Caches, s.tasks, functions, s.Scheduler, s.S3} {
+		parameters, s.Quotas, s.Caches, s.Tasks, functions, s.Scheduler, s.S3} {
 		service.Register(s.registry)
 	}
 	s.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: roles, Tags: network.Tags, Documented: cfg.Documented, Miss: s.registry.Miss}).Call
 	// What starts things ends first; what is written to ends last.
-	s.closers = []func() error{s.Scheduler.Close, functions.Close, s.tasks.Close, s.Caches.Close, queues.Close, metrics.Close, streams.Close}
+	s.closers = []func() error{s.Scheduler.Close, functions.Close, s.Tasks.Close, s.Caches.Close, queues.Close, metrics.Close, streams.Close}
 	return nil
 }
 
@@ -183,7 +183,7 @@ func (s *Server) serve(l net.Listener) {
 }
 
 // Settled tells whether nothing is on its way: no task starts or stops, and no cache is created, modified or deleted.
-func (s *Server) Settled() bool { return s.tasks.Settled() && s.Caches.Settled() }
+func (s *Server) Settled() bool { return s.Tasks.Settled() && s.Caches.Settled() }
 
 // Close ends every process of the world and waits for all of them.
 func (s *Server) Close() error {
@@ -217,7 +217,7 @@ func (s *Server) Subnets() []string { return slices.Clone(s.subnets) }
 func (s *Server) CacheServer() string { return s.Caches.ServerVersion() }
 
 // Generator names what a task finds as memtier_benchmark.
-func (s *Server) Generator() string { return s.tasks.Generator() }
+func (s *Server) Generator() string { return s.Tasks.Generator() }
 
 // CA is the certificate, in PEM, of who signs for cache nodes with TLS; on AWS that is Amazon.
 func (s *Server) CA() (string, error) { return s.Caches.CA() }

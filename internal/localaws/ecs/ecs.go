@@ -74,6 +74,7 @@ type Service struct {
 	tasks     []*task    // in order of creation, stopped ones for an hour
 	settings  map[string]string
 	addresses int
+	upstream  []string // prefixes of repositories that are pull-through caches
 }
 
 // New has the account's default settings and no cluster. It puts memtier_benchmark into the account's bin/ folder

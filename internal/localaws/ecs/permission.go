@@ -3,6 +3,7 @@ package ecs
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -43,6 +44,21 @@ func (s *Service) parameter(nameOrARN string) string {
 
 var ecr = regexp.MustCompile(`^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com/([^:@]+)`)
 
+// PullThrough makes a pull-through cache of the registry: images of repositories whose names start with the prefix come from upstream. A pull is
+// always the first here: it makes the repository and brings the image.
+// https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html
+func (s *Service) PullThrough(prefix string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.upstream = append(s.upstream, prefix+"/")
+}
+
+func (s *Service) pullsThrough(repository string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.ContainsFunc(s.upstream, func(prefix string) bool { return strings.HasPrefix(repository, prefix) })
+}
+
 // pull asks for what fetching the image needs; the image itself is not fetched.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
 func (s *Service) pull(t *task, c *running) error {
@@ -60,7 +76,11 @@ func (s *Service) pull(t *task, c *running) error {
 		return fmt.Errorf(auth+"unable to retrieve ecr registry auth: service call has been retried 1 time(s): %s", reason)
 	}
 	repository := fmt.Sprintf("arn:aws:ecr:%s:%s:repository/%s", m[2], m[1], m[3])
-	for _, action := range []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"} {
+	actions := []string{"ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"}
+	if s.pullsThrough(m[3]) {
+		actions = append(actions, "ecr:CreateRepository", "ecr:BatchImportUpstreamImage")
+	}
+	for _, action := range actions {
 		if reason := s.refusal(t, action, repository); reason != "" {
 			return fmt.Errorf("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref %s: %s", c.Image, reason)
 		}

@@ -343,7 +343,8 @@ func TestExecutionRole(t *testing.T) {
 			"arn:aws:sts::123456789012:assumed-role/load-execution/TASK is not authorized to perform: ssm:GetParameters on resource: arn:aws:ssm:us-east-1:123456789012:parameter/x/auth because",
 		"secretsmanager:GetSecretValue": "failed to fetch secret arn:aws:secretsmanager:us-east-1:123456789012:secret:hub from secrets manager: AccessDeniedException: ",
 		"ecr:GetAuthorizationToken":     "unable to retrieve ecr registry auth: service call has been retried 1 time(s): AccessDeniedException: ",
-		"ecr:BatchGetImage":             "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 123456789012.dkr.ecr.us-east-1.amazonaws.com/memtier:1: ",
+		"ecr:BatchGetImage":             "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 123456789012.dkr.ecr.us-east-1.amazonaws.com/hub/memtier:1: ",
+		"ecr:BatchImportUpstreamImage":  "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 123456789012.dkr.ecr.us-east-1.amazonaws.com/hub/memtier:1: ",
 	} {
 		t.Run(action, func(t *testing.T) {
 			w := begin(t)
@@ -352,7 +353,8 @@ func TestExecutionRole(t *testing.T) {
 			w.mu.Unlock()
 			c := container(`echo started`)
 			c.Secrets = []types.Secret{{Name: aws.String("TOKEN"), ValueFrom: aws.String("/x/auth")}}
-			c.Image = aws.String("123456789012.dkr.ecr.us-east-1.amazonaws.com/memtier:1")
+			c.Image = aws.String("123456789012.dkr.ecr.us-east-1.amazonaws.com/hub/memtier:1")
+			w.svc.PullThrough("hub")
 			if action == "secretsmanager:GetSecretValue" {
 				c.RepositoryCredentials = &types.RepositoryCredentials{CredentialsParameter: aws.String("arn:aws:secretsmanager:us-east-1:123456789012:secret:hub")}
 			}
