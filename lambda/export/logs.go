@@ -52,7 +52,8 @@ type LogsPosition struct {
 	At     int64  `json:"at"`    // milliseconds of the event before
 	Label  string `json:"label"` // its stream and group: those before them, in their order, have nothing left at that instant
 	Group  string `json:"group"`
-	Events int    `json:"events"` // how many of this stream at that instant were written
+	Events int    `json:"events"`           // how many of this stream at that instant were written
+	Header string `json:"header,omitempty"` // of the load's tables, if one was seen
 	Sum    Logs   `json:"sum"`
 }
 
@@ -71,9 +72,9 @@ func LogsRate(region string) float64 {
 // Write merges the streams. What it holds is bound by the number of streams, not by the length of the run. Into a Sink it writes what
 // follows From, and marks where it stands.
 func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
-	sum, last := Logs{Window: j.Window}, LogsPosition{}
+	sum, last, header := Logs{Window: j.Window}, LogsPosition{}, ""
 	if j.From != nil {
-		sum, last = j.From.Sum, *j.From
+		sum, last, header = j.From.Sum, *j.From, j.From.Header
 	}
 	streams, missing, err := j.streams(ctx)
 	if err != nil {
@@ -113,6 +114,9 @@ func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
 		sum.Events++
 		sum.Lines += int64(count)
 		sum.Bytes += int64(len(s.message))
+		if strings.HasPrefix(s.label, "load/") {
+			sum.Results.read(s.message, &header)
+		}
 		if s.at < last.At {
 			sink = nil // a stream that is not in time order has no place to begin again
 		}
@@ -121,7 +125,7 @@ func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
 		}
 		last.Events++
 		if sink != nil && sink.Due() {
-			mark := LogsPosition{last.At, last.Label, last.Group, last.Events, sum}
+			mark := LogsPosition{last.At, last.Label, last.Group, last.Events, header, sum}
 			if err := sink.Mark(Position{Logs: &mark}); err != nil {
 				return Logs{}, err
 			}

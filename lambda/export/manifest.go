@@ -150,6 +150,7 @@ type Logs struct {
 	Streams  int      `json:"streams"`
 	Events   int64    `json:"events"`
 	Lines    int64    `json:"lines"`
-	Bytes    int64    `json:"bytes"` // of the events' messages
+	Bytes    int64    `json:"bytes"`            // of the events' messages
+	Results  Results  `json:"results,omitzero"` // of the load's tasks; absent: none printed a table
 	Messages []string `json:"messages,omitempty"`
 }

@@ -78,11 +78,23 @@ func TestLogsResume(t *testing.T) {
 		load[name] = append(load[name], logEvent{start + int64(i/20), fmt.Sprintf("line %d\nand more", i)}) // several a stream at one instant
 		engine["perf-001"] = append(engine["perf-001"], logEvent{start + int64(i/9), fmt.Sprint("engine ", i)})
 	}
+	for i := range 7 { // and their tables, whose header comes earlier
+		name, rows := fmt.Sprintf("load/memtier/%d", i), []string{"Type         Ops/sec     Hits/sec    Avg. Latency     p50 Latency     p99 Latency       KB/sec ",
+			fmt.Sprintf("Gets         %d.50          ---         0.30000         0.30000         8.00000        10.00 ", 40+i),
+			fmt.Sprintf("Totals       %d.50          ---         0.30000         0.30000         %d.25000       910.36 ", 100+i, 9-i)}
+		for _, row := range rows {
+			load[name] = append(load[name], logEvent{start + 40 + int64(i), row})
+		}
+	}
 	api := &fakeLogs{size: 5, groups: map[string]map[string][]logEvent{"/perf/load": load, "/perf/engine-log": engine}}
 	resumes(t, func(w io.Writer, from Position) (Logs, error) {
 		job := logJob(api)
 		job.From = from.Logs
-		return job.Write(t.Context(), w)
+		sum, err := job.Write(t.Context(), w)
+		if err == nil {
+			assert.Equal(t, Results{Tables: 7, OpsPerSecond: 100*7 + 21 + 7*0.5, P99: 9.25}, sum.Results)
+		}
+		return sum, err
 	})
 }
 

@@ -1,0 +1,48 @@
+package export
+
+import (
+	"bytes"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Results sums up the tables that memtier prints at a task's end. Percentiles of tasks cannot be added up: the highest is kept.
+type Results struct {
+	Tables       int     `json:"tables"` // one a task
+	OpsPerSecond float64 `json:"ops_per_second"`
+	P99          float64 `json:"p99_ms,omitempty"` // the highest of the tables' p99, 0: none has one
+}
+
+var columns = regexp.MustCompile(`\s{2,}`)
+
+// read takes in an event of the load. header is the last table header that was seen: which columns a table has depends on memtier's flags, which are
+// the same for all tasks of a run.
+func (r *Results) read(message []byte, header *string) {
+	if bytes.HasPrefix(message, []byte("Type ")) && bytes.Contains(message, []byte("Ops/sec")) {
+		*header = strings.TrimSpace(string(message))
+		return
+	}
+	if *header == "" || !bytes.HasPrefix(message, []byte("Totals ")) {
+		return
+	}
+	names, row := columns.Split(*header, -1), strings.Fields(string(message))
+	value := func(column string) (float64, bool) {
+		i := slices.Index(names, column)
+		if i < 0 || i >= len(row) {
+			return 0, false
+		}
+		v, err := strconv.ParseFloat(row[i], 64)
+		return v, err == nil && v >= 0 && v < 1e15 // "---" and "-nan" stand for no value
+	}
+	ops, ok := value("Ops/sec")
+	if !ok {
+		return
+	}
+	r.Tables++
+	r.OpsPerSecond += ops
+	if p99, ok := value("p99 Latency"); ok {
+		r.P99 = max(r.P99, p99)
+	}
+}
