@@ -3,6 +3,7 @@ package test
 import (
 	"testing"
 
+	"github.com/gruntwork-io/terratest/modules/terraform"
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
@@ -48,4 +49,24 @@ func TestNoCapacityForTheCache(t *testing.T) {
 			p.clean()
 		})
 	}
+}
+
+// The same after a plain apply, with nobody at hand: watch tells of the cache when it sees it, ends the run when it is overdue, and tells that nothing is left.
+func TestWatchEndsARunWithoutCapacity(t *testing.T) {
+	t.Parallel()
+	onlyLocal(t)
+	w := newWorld(t)
+	w.local.Scheduler.RateScale = 40 // rate(10 minutes) ticks every 15 s
+	s := newStack(t, w, ".", map[string]any{"notifications": map[string]any{"email": "team@example.com"}})
+	w.local.Caches.Exhausted(true)
+	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
+	require.ErrorContains(t, err, "create-failed")
+	run, _ := s.watched(t)
+	s.isTold(t, run, "started", "cache failed")
+	require.True(t, s.cacheIsThere(t), "it is in time: the next apply may replace it")
+	s.overdue(t)
+	receipts := s.isTold(t, run, "started", "cache failed", "apply failed", "ended", "gone")
+	require.Contains(t, receipts[3], "No load ever ran")
+	require.Contains(t, receipts[4], "does not exist any more")
+	s.destroy(t.Context(), t)
 }

@@ -185,12 +185,20 @@ func TestWatchEndsAHalfMadeRun(t *testing.T) {
 	s.options.ExtraArgs.Apply = []string{"-replace=module.scheduler.aws_scheduler_schedule.watch"}
 	_, err = terraform.ApplyContextE(t, t.Context(), s.options)
 	require.ErrorContains(t, err, "aws_elasticache_replication_group.this")
-	second, schedule := s.watched(t)
+	second, _ := s.watched(t)
 	require.Less(t, first, second)
 	require.True(t, s.cacheIsThere(t))
-	schedule.Target.Input = aws.String(`{"action":"watch","run":"` + second + `","stop_by":"` + time.Now().Add(-shutdown.Creation).UTC().Format(time.RFC3339) + `"}`) // no apply can make a load any more
-	client := scheduler.NewFromConfig(w.Config)
-	_, err = client.UpdateSchedule(t.Context(), &scheduler.UpdateScheduleInput{GroupName: &s.name, Name: schedule.Name, Target: schedule.Target,
+	s.overdue(t)
+	s.destroy(t.Context(), t)
+}
+
+// overdue moves the run's stop_by so far back that no apply can make a load any more, and waits until watch has ended the run.
+func (s *stack) overdue(t *testing.T) {
+	t.Helper()
+	run, schedule := s.watched(t)
+	schedule.Target.Input = aws.String(`{"action":"watch","run":"` + run + `","stop_by":"` + time.Now().Add(-shutdown.Creation).UTC().Format(time.RFC3339) + `"}`)
+	client := scheduler.NewFromConfig(s.Config)
+	_, err := client.UpdateSchedule(t.Context(), &scheduler.UpdateScheduleInput{GroupName: &s.name, Name: schedule.Name, Target: schedule.Target,
 		ScheduleExpression: schedule.ScheduleExpression, FlexibleTimeWindow: schedule.FlexibleTimeWindow})
 	require.NoError(t, err)
 	eventually(t, "the cache gone and the schedules removed", func(ctx context.Context) (bool, any, error) {
@@ -201,7 +209,6 @@ func TestWatchEndsAHalfMadeRun(t *testing.T) {
 		there := s.cacheIsThere(t)
 		return len(schedules.Schedules) == 0 && !there, fmt.Sprintf("%d schedules, the cache is there: %v", len(schedules.Schedules), there), nil
 	})
-	s.destroy(t.Context(), t)
 }
 
 // watched is the run in the input of the watch schedule.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
@@ -30,7 +32,11 @@ import (
 func TestJourney(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	s := newStack(t, w, ".", map[string]any{"load": light(map[string]any{"task_count": 2})})
+	inputs := map[string]any{"load": light(map[string]any{"task_count": 2})}
+	if !onAWS() { // there nobody reads this mail
+		inputs["notifications"] = map[string]any{"email": "team@example.com"}
+	}
+	s := newStack(t, w, ".", inputs)
 	s.apply(t)
 	s.planIsEmpty(t)
 	first := s.output(t, "run")
@@ -40,6 +46,13 @@ func TestJourney(t *testing.T) {
 	s.hasEnded(t, first, 2)
 	exported := s.objects(t, first)
 	require.Len(t, exported, 4)
+	receipts := s.isTold(t, first, "started", "runs", "ended", "gone")
+	if !onAWS() {
+		require.Contains(t, receipts[1], "2 of 2 tasks")
+		require.Contains(t, receipts[1], "Billed until then: 1 x cache.t4g.micro, ")
+		require.Regexp(t, `Throughput: \d+ operations/s, the sum of 2 final tables\np99 latency: \d+\.\d+ ms`, receipts[2])
+		require.Contains(t, receipts[3], "replication group "+s.name+" does not exist any more")
+	}
 
 	s.changes(t, map[string]any{"load": light(map[string]any{"task_count": 2, "pipeline": 4}), "test_duration_minutes": 1})
 	s.apply(t)
@@ -50,6 +63,7 @@ func TestJourney(t *testing.T) {
 		require.Equal(t, m.Membership.Nodes[0].AvailabilityZone, task.AvailabilityZone, "one node, and its load in its zone")
 		require.GreaterOrEqual(t, task.StoppedAt.Sub(*task.StartedAt), time.Minute, "the stop came before its time")
 	}
+	s.isTold(t, second, "started", "runs", "ended", "gone")
 	require.Equal(t, exported, s.objects(t, first), "the first run's exports stay as they were")
 
 	// The answer, from what lies in S3: of the latest run, and of both side by side.
@@ -97,6 +111,26 @@ func TestWatchEndsARunThatNobodyStopped(t *testing.T) {
 	s.planIsEmpty(t)
 	s.stopAt(t, time.Now().Add(-20*time.Minute), types.ScheduleStateDisabled) // as if it had been due long ago and had not been delivered
 	s.hasEnded(t, run, 1)
+}
+
+// isTold waits until the topic has been told this of a run, in this order and nothing else. Only the embedded AWS shows what was published.
+func (s *stack) isTold(t *testing.T, run string, want ...string) (messages []string) {
+	t.Helper()
+	if onAWS() {
+		return nil
+	}
+	about := s.name + ": run " + run + " "
+	eventually(t, strings.Join(want, ", "), func(context.Context) (bool, any, error) {
+		var told []string
+		messages = nil
+		for _, m := range s.local.SNS.Messages("arn:aws:sns:" + s.Region + ":" + account.ID + ":" + s.name) {
+			if what, ok := strings.CutPrefix(m.Subject, about); ok {
+				told, messages = append(told, what), append(messages, m.Body)
+			}
+		}
+		return slices.Equal(told, want), told, nil
+	})
+	return messages
 }
 
 // objects are a run's, by key.

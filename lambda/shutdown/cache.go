@@ -91,6 +91,9 @@ func (r *run) ours(tags []types.Tag) (owner string, ours bool) {
 	return owner, owner == r.id || err == nil && owner < r.id && name == r.cfg.Name // runs sort by time
 }
 
+// createFailed is the status of a cache that AWS could not create.
+const createFailed = "create-failed"
+
 // look describes the cache; nil when it does not exist.
 func (r *run) look(ctx context.Context, c cache) (*seen, error) {
 	ctx, done := r.brief(ctx)
@@ -126,6 +129,7 @@ func (r *run) askDeletion(ctx context.Context, c cache) error {
 	if r.gone = now == nil; r.gone {
 		return nil
 	}
+	r.createFailed = r.createFailed || now.status == createFailed
 	if now.status == "deleting" {
 		r.deleting()
 		return nil
@@ -167,7 +171,7 @@ func (r *run) owner(ctx context.Context, now *seen) (owner string, ours bool, er
 	ctx, done := r.brief(ctx)
 	defer done()
 	tags, err := r.aws.ElastiCache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &now.arn})
-	if created := now.membership.CreatedAt; busy(err) && now.status == "create-failed" && created != nil {
+	if created := now.membership.CreatedAt; busy(err) && now.status == createFailed && created != nil {
 		return "", !created.Before(r.begun.Add(-clockSkew)), nil
 	}
 	if err != nil {

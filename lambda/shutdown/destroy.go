@@ -9,14 +9,23 @@ import (
 // Lifecycle is what the provider adds to the input of an aws_lambda_invocation whose lifecycle_scope is "CRUD".
 // https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/lambda_invocation#crud-lifecycle-management
 type Lifecycle struct {
-	Action string `json:"action"` // create, update or delete
+	Action string `json:"action"`              // create, update or delete
+	Before Before `json:"prev_input,omitzero"` // of an update
+}
+
+// Before is the input before it was changed.
+type Before struct {
+	Run string `json:"run"`
 }
 
 // destroy is Terraform's question before it removes anything: the run under way is ended and exported first, and an error keeps Terraform from
-// going on. It may be asked again and carries on from what it finds. Creating or updating the question does nothing. The same is asked once more
+// going on. It may be asked again and carries on from what it finds. Creating the question, or updating it to another run, tells that the load runs. The same is asked once more
 // when load and cache are gone, for an apply that failed in the middle has not made the first question: CloudWatch still has what there was.
 func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
-	if event.Terraform.Action != "delete" {
+	if asked := event.Terraform; asked.Action != "delete" {
+		if r.action == ActionDestroy && (asked.Action == "create" || asked.Action == "update" && asked.Before.Run != r.id) {
+			r.running(ctx)
+		}
 		return r.answer(StatusIdle, "armed: a destroy ends and exports the run first"), nil
 	}
 	if event.SkipFinalExport {

@@ -11,8 +11,13 @@ import (
 
 // terraform asks as the provider does: the configured input, and what happens to the resource.
 func (w *world) terraform(action, input string) (Answer, error) {
+	before := `{}`
+	if w.asked != "" {
+		before = w.asked
+	}
+	w.asked = input
 	var event Event
-	for _, text := range []string{input, `{"tf":{"action":"` + action + `","prev_input":{}}}`} {
+	for _, text := range []string{input, `{"tf":{"action":"` + action + `","prev_input":` + before + `}}`} {
 		if err := json.Unmarshal([]byte(text), &event); err != nil {
 			return Answer{}, err
 		}
@@ -37,7 +42,7 @@ func TestDestroyEndsTheRun(t *testing.T) {
 }
 
 func TestDestroyDoesNothingBeforeTheDestruction(t *testing.T) {
-	for action, input := range map[string]string{"create": question, "update": question, "": question,
+	for action, input := range map[string]string{"": question,
 		"delete": `{"action":"destroy","run":"` + runID + `","skip_final_export":true}`} {
 		w := newWorld()
 		answer, err := w.terraform(action, input)
@@ -89,7 +94,7 @@ func TestDestroyWaitsForAnotherInvocation(t *testing.T) {
 			begun = true
 			held := New(w.cfg, w.clients(), w)
 			ctx := w.invocation("terraform", 4*time.Minute)
-			answer, err := held.Handle(ctx, Event{Action: ActionDestroy, Run: runID, Terraform: Lifecycle{"delete"}})
+			answer, err := held.Handle(ctx, Event{Action: ActionDestroy, Run: runID, Terraform: Lifecycle{Action: "delete"}})
 			assert.ErrorContains(t, err, "another invocation is at work")
 			assert.ErrorContains(t, err, "Destroy again")
 			assert.Equal(t, StatusPending, answer.Status)

@@ -1,46 +1,73 @@
 package shutdown
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
-	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/sns"
-
-	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// notify tells the topic once that the run has ended, or once that ending it failed. Nobody's mail holds the run up.
+// What the record's `notified` names: each is told once. A failure is `failed: STEP`.
+const (
+	toldEnded       = "ended"        // and exported
+	toldGone        = "gone"         // what is billed
+	toldCacheFailed = "cache failed" // create-failed
+	toldUnfinished  = "apply failed" // the guard ended it
+	toldOverdue     = "overdue"
+)
+
+// notify tells the topic what this invocation came to so far. Nobody's mail holds the run up.
 func (r *run) notify(ctx context.Context) error {
-	switch {
-	case len(r.failures) > 0:
-		return r.tellOnce(ctx, "failed", fmt.Sprintf("Ending run %s of %s failed:\n  %s\n%s", r.id, r.cfg.Name, strings.Join(r.troubles(), "\n  "), r.advice()))
-	case r.state.Complete:
-		return r.tellOnce(ctx, "finished", r.result())
+	var errs []error
+	if r.createFailed {
+		errs = append(errs, r.tellOnce(ctx, toldCacheFailed, r.noCache()))
 	}
-	return nil
+	if r.unfinished {
+		errs = append(errs, r.tellOnce(ctx, toldUnfinished, fmt.Sprintf("The apply of run %s of %s did not finish: by %s there was no schedule %s, which it makes when the load is steady. "+
+			"The guard ends the run now: it stops the load, exports what there is and deletes the cache.\n", r.id, r.cfg.Name, r.stopBy.Format(time.RFC3339), r.cfg.Schedules.Stop)))
+	}
+	if r.state.Complete {
+		errs = append(errs, r.tellOnce(ctx, toldEnded, r.result()))
+	}
+	return errors.Join(append(errs, r.notifyFailures(ctx))...)
 }
 
-// advice is what to run when the run does not end.
-func (r *run) advice() string {
-	return fmt.Sprintf("It is tried again every 10 minutes. `mage status` shows where it stands, `RUN=%s mage export` exports by hand, `mage destroy` ends and removes it.\n", r.id)
+// notifyFailures tells of the steps that failed and were not told of before.
+func (r *run) notifyFailures(ctx context.Context) error {
+	var fresh []string
+	for _, step := range r.failedSteps {
+		if what := "failed: " + step; !slices.Contains(r.state.Notified, what) && !slices.Contains(fresh, what) {
+			fresh = append(fresh, what)
+		}
+	}
+	if len(fresh) == 0 {
+		return nil
+	}
+	return r.tellAs(ctx, "failed", fmt.Sprintf("Ending run %s of %s failed:\n  %s\n%s", r.id, r.cfg.Name, strings.Join(r.troubles(), "\n  "), r.advice()), fresh...)
 }
 
 // tellOnce publishes unless the record says that this was said.
 func (r *run) tellOnce(ctx context.Context, what, text string) error {
-	if r.cfg.TopicARN == "" || slices.Contains(r.state.Notified, what) {
+	if slices.Contains(r.state.Notified, what) {
+		return nil
+	}
+	return r.tellAs(ctx, what, text, what)
+}
+
+// tellAs publishes and puts on record what was told by it. If the answer or this invocation is lost in between, the next one tells it again.
+func (r *run) tellAs(ctx context.Context, what, text string, notified ...string) error {
+	if r.cfg.TopicARN == "" {
 		return nil
 	}
 	if err := r.tell(ctx, what, text); err != nil {
 		r.warn("nobody was notified: %v", err)
 		return nil
 	}
-	r.state.Notified = append(r.state.Notified, what)
+	r.state.Notified = append(r.state.Notified, notified...)
 	return r.save(ctx)
 }
 
@@ -53,7 +80,7 @@ func (r *run) tell(ctx context.Context, what, text string) error {
 	}
 	ctx, done := r.brief(ctx)
 	defer done()
-	subject := fmt.Sprintf("%s: run %s %s", r.cfg.Name, r.id, what) // ASCII, under 100 characters: a name has at most 40
+	subject := fmt.Sprintf("%s: run %s %s", r.cfg.Name, r.id, what) // ASCII, under 100 characters: a name has at most 48
 	_, err := r.aws.SNS.Publish(ctx, &sns.PublishInput{TopicArn: &r.cfg.TopicARN, Subject: &subject, Message: &text})
 	if err != nil {
 		return fmt.Errorf("publish to %s: %w", r.cfg.TopicARN, err)
@@ -61,78 +88,48 @@ func (r *run) tell(ctx context.Context, what, text string) error {
 	return nil
 }
 
-// started tells that the run begins; the preflight sends it when all else is well, and so proves that the later ones can be sent.
-func (r *run) started(ctx context.Context) error {
-	current, err := r.current(ctx)
-	if err != nil {
+// cacheFailed tells, while the run is in time, of a cache whose creation failed. Nothing is ended yet: an apply may replace it.
+func (r *run) cacheFailed(ctx context.Context, record State, etag string) error {
+	c := r.cache()
+	if c == nil || !r.cfg.Cache.Delete || r.cfg.TopicARN == "" || slices.Contains(record.Notified, toldCacheFailed) {
+		return nil
+	}
+	now, err := r.look(ctx, c)
+	if err != nil || now == nil || now.status != createFailed {
 		return err
 	}
-	return r.tell(ctx, "started", fmt.Sprintf("Run %s of %s starts: its cache and its load are being created, and the load runs for %d minutes once it is up.\n"+
-		"Whatever happens, the run ends by %s. `mage status` shows where it stands, `mage stop` ends it now.\n",
-		r.id, r.cfg.Name, r.cfg.Minutes, current.StopBy.Format(time.RFC3339)))
+	record.Name, record.Run = r.cfg.Name, r.id
+	r.state, r.etag, r.recorded = record, etag, true
+	if err := r.tellOnce(ctx, toldCacheFailed, r.noCache()); err != nil {
+		r.log.Warn("the record does not say that this was told", "error", err)
+	}
+	return nil
 }
 
-// result is what came out, with links to the objects.
-func (r *run) result() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Run %s of %s has ended.\n", r.id, r.cfg.Name)
-	if w := r.state.Window; w != nil {
-		fmt.Fprintf(&b, "Load: %s to %s%s\n", w.Start.Format(time.RFC3339), w.End.Format(time.RFC3339), endings(r.state.Tasks))
+// running tells that the load runs, when the service is steady. Terraform asks once per run; nobody's mail fails an apply.
+func (r *run) running(ctx context.Context) {
+	if r.cfg.TopicARN == "" {
+		return
 	}
-	if m := r.state.Metrics; m != nil {
-		fmt.Fprintf(&b, "Metrics: %d datapoints of %d series\n", m.Points, m.SeriesFound)
+	service, err := r.service(ctx)
+	if err == nil && (service == nil || service.DesiredCount == 0) {
+		return
 	}
-	if l := r.state.Logs; l != nil {
-		fmt.Fprintf(&b, "Logs: %d events of %d streams\n", l.Events, l.Streams)
+	var current Event
+	var stops time.Time
+	if err == nil {
+		current, err = r.current(ctx)
 	}
-	b.WriteString("Exports:\n")
-	for _, key := range append(r.keys(), r.cfg.ManifestKey(r.id)) {
-		fmt.Fprintf(&b, "  s3://%s/%s\n  %s\n", r.cfg.Bucket, key, r.link(key))
+	if err == nil && current.Run == r.id {
+		stops, err = r.stopsAt(ctx)
 	}
-	for _, text := range r.state.Warnings {
-		fmt.Fprintf(&b, "Warning: %s\n", text)
-	}
-	return b.String()
-}
-
-// endings says how each task ended, or, of many, how many ended how.
-func endings(tasks []export.Task) string {
-	var b strings.Builder
-	if len(tasks) <= 20 {
-		for _, t := range tasks {
-			fmt.Fprintf(&b, "; task %s %s", t.ID, ending(t))
+	if err == nil && current.Run == r.id {
+		if stops.IsZero() { // Terraform makes the schedule at the same time
+			stops = r.clock.Now().UTC().Add(time.Duration(r.cfg.Minutes) * time.Minute)
 		}
-		return b.String()
+		err = r.tell(ctx, "runs", r.runs(service, stops, current.StopBy))
 	}
-	count := map[string]int{}
-	for _, t := range tasks {
-		count[ending(t)]++
+	if err != nil {
+		r.log.Warn("nobody was told that the load runs", "error", err)
 	}
-	ways := slices.SortedFunc(maps.Keys(count), func(a, b string) int { return cmp.Or(count[b]-count[a], strings.Compare(a, b)) })
-	for _, way := range ways[:min(len(ways), 20)] {
-		fmt.Fprintf(&b, "; %d tasks %s", count[way], way)
-	}
-	if len(ways) > 20 {
-		fmt.Fprintf(&b, "; and %d more ways", len(ways)-20)
-	}
-	return b.String()
-}
-
-func ending(t export.Task) string {
-	if t.ExitCode == nil {
-		return strings.ToLower(t.LastStatus) + ": " + t.StoppedReason
-	}
-	return fmt.Sprintf("exited with %d", *t.ExitCode)
-}
-
-// link leads to an object in the console.
-func (r *run) link(key string) string {
-	return fmt.Sprintf("https://s3.console.aws.amazon.com/s3/object/%s?%s", r.cfg.Bucket, url.Values{"region": {r.aws.Region}, "prefix": {key}}.Encode())
-}
-
-func (r *run) keys() (keys []string) {
-	for _, o := range r.state.Objects {
-		keys = append(keys, o.Key)
-	}
-	return keys
 }

@@ -2,8 +2,10 @@ package shutdown
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -25,7 +27,7 @@ func TestMessagesOfThousandsOfTasks(t *testing.T) {
 	_, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	w.assertEnded(t)
-	require.Len(t, w.published, 1)
+	require.Equal(t, []string{"ended", "gone"}, w.told())
 	assert.Contains(t, w.published[0], "; 4997 tasks exited with 0; 5 tasks stopped: Task failed to start\n")
 	assert.Less(t, len(w.published[0]), 2_000)
 
@@ -42,4 +44,141 @@ func TestMessagesOfThousandsOfTasks(t *testing.T) {
 	assert.Less(t, len(w.published[0]), 256<<10)
 	assert.True(t, utf8.ValidString(w.published[0]))
 	assert.Contains(t, w.published[0], "... and more: see the manifest")
+}
+
+// A run tells of each of its boundaries, once and in order, and the last message is sent when a look has found nothing that is billed.
+func TestReceiptsOfARun(t *testing.T) {
+	w := newWorld()
+	w.cfg.Settings = []byte(`{"cache":{"engine":"redis","node_type":"cache.m7g.large","shards":2,"replicas":1},"load":{"task_count":2,"cpu":2048,"memory":4096}}`)
+	for stream, rows := range map[string][]string{
+		"a": {"Type         Ops/sec    Avg. Latency     p50 Latency     p99 Latency       KB/sec ", "Totals     27087.83         0.59673         0.16700         9.27900      2089.64 "},
+		"b": {"Type         Ops/sec    Avg. Latency     p50 Latency     p99 Latency       KB/sec ", "Totals     10000.00         0.50000         0.16700         0.98300      2089.64 "}} {
+		for i, row := range rows {
+			w.streams[w.cfg.Logs.Load]["load/memtier/"+stream] = append(w.streams[w.cfg.Logs.Load]["load/memtier/"+stream], fmt.Sprintf("04:21:0%d %s", 7+i, row))
+		}
+	}
+	w.clock = at("2026-11-23T03:20:35Z")
+	_, err := w.handle("preflight", ActionPreflight)
+	require.NoError(t, err)
+	_, err = w.terraform("create", question)
+	require.NoError(t, err)
+	for range 2 { // in time: nothing to tell
+		_, err = w.tick()
+		require.NoError(t, err)
+	}
+	_, err = w.terraform("update", question) // something else about it was changed
+	require.NoError(t, err)
+	require.Equal(t, []string{"started", "runs"}, w.told())
+	assert.Equal(t, "perf: run "+runID+" runs\nThe load of run "+runID+" of perf runs: 2 of 2 tasks.\n"+
+		"It is stopped at about 2026-11-23T04:20:30Z, and in any case the run ends by 2026-11-23T06:08:09Z.\n"+
+		"Billed until then: 4 x cache.m7g.large, each started node-hour as a whole one; 2 Fargate tasks x 2 vCPU and 4 GB, by the second. "+
+		"This function knows no prices: see https://aws.amazon.com/elasticache/pricing/ and https://aws.amazon.com/fargate/pricing/\n", w.published[1])
+
+	w.clock = at("2026-11-23T04:25:00Z")
+	_, err = w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	w.assertEnded(t)
+	require.Equal(t, []string{"started", "runs", "ended", "gone"}, w.told())
+	assert.Contains(t, w.published[2], "Throughput: 37088 operations/s, the sum of 2 final tables\np99 latency: 9.279 ms, the highest of the tasks' own\n")
+	assert.Contains(t, w.published[2], "s3://bucket/"+metricsKey)
+	assert.Contains(t, w.published[3], "  load: ECS service perf-load runs 0 tasks and is to run 0\n  cache: replication group perf does not exist any more\n  schedules: perf-load-stop is removed;")
+	for _, message := range w.published {
+		subject, _, _ := strings.Cut(message, "\n")
+		assert.Less(t, len(subject), 100)
+		assert.Equal(t, len(subject), utf8.RuneCountInString(subject), "SNS takes ASCII only")
+	}
+}
+
+// A cache that was there before stays, and the last message says so.
+func TestReceiptOfAnExistingCache(t *testing.T) {
+	w := newWorld()
+	w.cfg.Cache.Delete = false
+	_, err := w.terraform("create", question)
+	require.NoError(t, err)
+	_, err = w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	require.Equal(t, []string{"runs", "ended", "gone"}, w.told())
+	assert.Contains(t, w.published[0], "the cache was there before, and is not billed to this run; 2 Fargate tasks.")
+	assert.Contains(t, w.published[2], "replication group perf stays: it was there before, and is not this run's")
+}
+
+// Terraform tells that the load runs when it makes the question, and when it changes it to another run; a load that is not there is not told of,
+// and nobody's mail fails an apply.
+func TestTheLoadRunsIsToldByTerraform(t *testing.T) {
+	w := newWorld()
+	_, err := w.terraform("update", `{"action":"destroy","run":"`+runID+`"}`)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"runs"}, w.told())
+
+	for name, change := range map[string]func(*world){
+		"of another run": func(w *world) {
+			w.schedules["perf-watch"].Target.Input = aws.String(`{"action":"watch","run":"2026-11-24T03-08-09Z","stop_by":"2026-11-24T06:08:09Z"}`)
+		},
+		"stopped": func(w *world) { w.desired = 0 },
+		"no load": func(w *world) { w.service = false },
+		"nobody":  func(w *world) { w.cfg.TopicARN = "" },
+		"refused": func(w *world) { w.before = func(int, string) error { return apiError("AccessDenied") } },
+	} {
+		w := newWorld()
+		change(w)
+		answer, err := w.terraform("create", question)
+		require.NoError(t, err, name)
+		assert.Equal(t, StatusIdle, answer.Status, name)
+		assert.Empty(t, w.published, name)
+	}
+}
+
+// Each failure is told at once, and each of them once: also one that comes after another, and one of the last steps.
+func TestEachFailureIsTold(t *testing.T) {
+	w := newWorld()
+	broken := "GetLogEvents"
+	w.before = func(_ int, op string) error {
+		if op == broken {
+			return apiError("InternalServiceFault")
+		}
+		return nil
+	}
+	fails := func(times int) {
+		t.Helper()
+		for range times {
+			_, err := w.handle("stop "+broken, ActionStop)
+			require.ErrorContains(t, err, "InternalServiceFault")
+		}
+	}
+	fails(2)
+	require.Equal(t, []string{"failed"}, w.told())
+	assert.Contains(t, w.published[0], "export logs: ")
+	broken = "DeleteSchedule"
+	fails(2)
+	require.Equal(t, []string{"failed", "ended", "failed"}, w.told(), "the stop schedule is there: nobody is told that all is gone")
+	assert.Contains(t, w.published[2], "remove the schedules: ")
+	w.revive()
+	_, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	require.Equal(t, []string{"failed", "ended", "failed", "gone"}, w.told())
+}
+
+// What is told is put on record after it was sent: an invocation that ends in between tells it again, and none keeps it back.
+func TestAReceiptIsRatherTwiceThanNever(t *testing.T) {
+	for _, effect := range []bool{false, true} {
+		for k := 1; ; k++ {
+			w := newWorld()
+			w.kill(k, effect)
+			_, err := w.handle("stop", ActionStop)
+			finished := err == nil
+			w.revive()
+			w.pass(15 * time.Minute)
+			if w.schedules["perf-watch"] != nil {
+				_, err = w.handle("tick", ActionWatch)
+				require.NoError(t, err)
+			}
+			w.assertEnded(t)
+			told := w.told()
+			require.Equal(t, []string{"ended", "gone"}, slices.Compact(told), "killed at call %d", k)
+			require.LessOrEqual(t, len(told), 3)
+			if finished {
+				break
+			}
+		}
+	}
 }

@@ -65,6 +65,12 @@ func (r *run) preflight(ctx context.Context) (Answer, error) {
 		failures = append(failures, try(check{allow: "sns:Publish on " + r.cfg.TopicARN, do: r.started, exists: true}))
 	}
 	if err := errors.Join(failures...); err != nil {
+		if r.cfg.TopicARN != "" {
+			text := fmt.Sprintf("Run %s of %s does not start: its apply ends before it creates a cache or a load.\n%v\n", r.id, r.cfg.Name, err)
+			if untold := r.tell(ctx, "preflight failed", text); untold != nil {
+				r.log.Warn("nobody was notified", "error", untold)
+			}
+		}
 		return Answer{Run: r.id, Action: r.action}, err
 	}
 	return r.answer(StatusReady, fmt.Sprintf("s3://%s/%s takes the exports", r.cfg.Bucket, r.cfg.Prefix)), nil

@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -220,6 +221,9 @@ func (w *world) DeleteSchedule(ctx context.Context, in *scheduler.DeleteSchedule
 
 func (w *world) Publish(ctx context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
 	return call(ctx, w, "Publish", func() (*sns.PublishOutput, error) {
+		if billed := w.billed(); billed != "" && strings.HasSuffix(*in.Subject, " gone") && (w.life == nil || w.life.run == runID) {
+			panic("told that nothing is billed: " + billed)
+		}
 		w.published = append(w.published, *in.Subject+"\n"+*in.Message)
 		return &sns.PublishOutput{}, nil
 	})

@@ -161,19 +161,19 @@ func (r *run) watch(ctx context.Context) (Answer, error) {
 	if now.Before(due) {
 		brief, done := r.brief(ctx)
 		defer done()
-		begun, _, err := r.store.get(brief, r.cfg.StateKey(r.id))
+		record, etag, err := r.record(brief)
 		if err != nil {
 			return Answer{}, err
 		}
-		if begun == nil {
-			return r.answer(StatusIdle, "in time until "+due.Format(time.RFC3339)), nil
+		if record.Attempts == 0 {
+			return r.answer(StatusIdle, "in time until "+due.Format(time.RFC3339)), r.cacheFailed(ctx, record, etag)
 		}
 	}
 	answer, err := r.stop(ctx)
 	if err == nil && answer.Status != StatusDone && now.After(due.Add(alarmLate)) {
 		err = fmt.Errorf("run %s was due at %s and is still not gone: %s; look at the log of this function, then run `mage destroy`",
 			r.id, due.Format(time.RFC3339), answer.Message)
-		if told := r.tellOnce(ctx, "overdue", err.Error()+"\n"+r.advice()); told != nil {
+		if told := r.tellOnce(ctx, toldOverdue, err.Error()+"\n"+r.advice()); told != nil {
 			r.log.Warn("the record does not say that the alarm was raised", "error", told)
 		}
 	}
@@ -185,23 +185,31 @@ func (r *run) due(ctx context.Context, stopBy time.Time) (time.Time, error) {
 	if stopBy.IsZero() {
 		return stopBy, fmt.Errorf("the input of schedule %s has no stop_by", r.cfg.Schedules.Watch)
 	}
+	stops, err := r.stopsAt(ctx)
+	r.unfinished = err == nil && stops.IsZero()
+	if late := stops.Add(stopGrace); err == nil && !stops.IsZero() && late.Before(stopBy) {
+		return late, nil
+	}
+	return stopBy, err
+}
+
+// stopsAt is the time of the stop schedule, zero when there is none.
+func (r *run) stopsAt(ctx context.Context) (time.Time, error) {
+	var none time.Time
 	out, err := r.schedule(ctx, r.cfg.Schedules.Stop)
 	if err != nil || out == nil {
-		return stopBy, err
+		return none, err
 	}
 	text := aws.ToString(out.ScheduleExpression)
 	zone, err := time.LoadLocation(aws.ToString(out.ScheduleExpressionTimezone))
 	if err != nil {
-		return stopBy, fmt.Errorf("schedule %s: %w", r.cfg.Schedules.Stop, err)
+		return none, fmt.Errorf("schedule %s: %w", r.cfg.Schedules.Stop, err)
 	}
 	at, err := time.ParseInLocation("at(2006-01-02T15:04:05)", text, zone)
 	if err != nil {
-		return stopBy, fmt.Errorf("schedule %s has the expression %q: expected at(yyyy-mm-ddThh:mm:ss)", r.cfg.Schedules.Stop, text)
+		return none, fmt.Errorf("schedule %s has the expression %q: expected at(yyyy-mm-ddThh:mm:ss)", r.cfg.Schedules.Stop, text)
 	}
-	if late := at.UTC().Add(stopGrace); late.Before(stopBy) {
-		return late, nil
-	}
-	return stopBy, nil
+	return at.UTC(), nil
 }
 
 // run is one invocation's work on one run.
@@ -227,9 +235,13 @@ type run struct {
 	awaited   bool      // the last datapoints of the window are there, or were waited for as long as it makes sense
 	gone      bool      // so far as it is ours to delete, the cache is NotFound
 
-	waiting  []string // what only needs time
-	failures []error
-	news     []string // what an export again has changed
+	createFailed bool // so the cache was seen
+	unfinished   bool // the guard ends the run, and there is no stop schedule
+
+	waiting     []string // what only needs time
+	failures    []error
+	failedSteps []string // of the failures, in their order
+	news        []string // what an export again has changed
 }
 
 // holder names this invocation. Lambda's retries of one event carry one request id, so a retry need not wait for the attempt that died.

@@ -155,20 +155,29 @@ func (s store) put(ctx context.Context, key string, value any, etag string, mine
 // nobodys is for objects of which no version is expected but the one that was read.
 func nobodys([]byte) bool { return false }
 
+// record reads the run's record; its zero value means that there is none. Without an attempt no stop has begun: all it holds is what was told before.
+func (r *run) record(ctx context.Context) (state State, etag string, err error) {
+	text, etag, err := r.store.get(ctx, r.cfg.StateKey(r.id))
+	if err != nil || text == nil {
+		return state, etag, err
+	}
+	if err := json.Unmarshal(text, &state); err != nil {
+		return state, etag, fmt.Errorf("read s3://%s/%s: %w", r.cfg.Bucket, r.cfg.StateKey(r.id), err)
+	}
+	return state, etag, nil
+}
+
 // take reads the record and holds the run until this invocation's deadline. One that has none renews its hold with every record.
 func (r *run) take(ctx context.Context) error {
 	brief, done := r.brief(ctx)
 	defer done()
-	text, etag, err := r.store.get(brief, r.cfg.StateKey(r.id))
+	state, etag, err := r.record(brief)
 	if err != nil {
 		return err
 	}
 	now := r.clock.Now()
-	state := State{Name: r.cfg.Name, Run: r.id, Begun: now}
-	if text != nil {
-		if err := json.Unmarshal(text, &state); err != nil {
-			return fmt.Errorf("read s3://%s/%s: %w", r.cfg.Bucket, r.cfg.StateKey(r.id), err)
-		}
+	if state.Attempts == 0 {
+		state.Name, state.Run, state.Begun = r.cfg.Name, r.id, now
 	}
 	r.state, r.etag = state, etag
 	if state.Holder != "" && state.Holder != r.holder && now.Before(state.HeldUntil) {

@@ -32,11 +32,12 @@ func (r *run) stop(ctx context.Context) (Answer, error) {
 		return r.answer(StatusPending, err.Error()), nil
 	case errors.Is(err, errHeld):
 		return r.held(ctx, err)
-	case err != nil:
-		r.failures = append(r.failures, err) // go on without a record: the load and the cache cost money
+	case err != nil: // go on without a record: the load and the cache cost money
+		r.failures, r.failedSteps = append(r.failures, err), append(r.failedSteps, "take the record")
 		r.log.Error("there is no record of this run", "error", err)
 	}
 	defer r.release(ctx)
+	r.unfinished = r.unfinished && !r.state.Complete && !r.state.Begun.Before(r.stopBy) // not one that a person stopped, nor one whose schedules are being removed
 	taken := false
 	for _, step := range []step{
 		{"stop the load", r.stopLoad, reserve, true},
@@ -70,8 +71,14 @@ func (r *run) stop(ctx context.Context) (Answer, error) {
 			r.waiting = append(r.waiting, step.name+": "+err.Error())
 		default:
 			r.failures = append(r.failures, fmt.Errorf("%s: %w", step.name, err))
+			r.failedSteps = append(r.failedSteps, step.name)
 		}
 		r.log.Warn("step", "step", step.name, "error", err)
+	}
+	if !taken {
+		if err := r.notifyFailures(ctx); err != nil {
+			r.log.Warn("the record does not say that the failure was told", "error", err)
+		}
 	}
 	if len(r.waiting)+len(r.failures) > 0 {
 		return r.answer(StatusPending, strings.Join(r.troubles(), "; ")), r.failed()
@@ -112,11 +119,11 @@ func (r *run) held(ctx context.Context, held error) (Answer, error) {
 // export does the exports of an ended run where they are not done, and looks whether CloudWatch has more of those that are: `mage export`.
 // The run's record says what they cover.
 func (r *run) export(ctx context.Context) (Answer, error) {
-	text, _, err := r.store.get(ctx, r.cfg.StateKey(r.id))
+	record, _, err := r.record(ctx)
 	if err != nil {
 		return Answer{}, err
 	}
-	if text == nil {
+	if record.Attempts == 0 {
 		return Answer{}, fmt.Errorf("s3://%s/%s does not exist: run %s was never stopped, or is not of this stack; a run under way is exported by its stop (`mage stop`)",
 			r.cfg.Bucket, r.cfg.StateKey(r.id), r.id)
 	}
@@ -218,7 +225,12 @@ func (r *run) removeSchedules(ctx context.Context) error {
 		return pending("kept, because " + strings.Join(left, ", "))
 	}
 	for _, name := range []string{r.cfg.Schedules.Stop, r.cfg.Schedules.Watch} {
-		if err := r.nothingBilled(ctx); err != nil {
+		if name == r.cfg.Schedules.Watch {
+			if err := r.tellGone(ctx); err != nil {
+				return err
+			}
+		}
+		if _, err := r.nothingBilled(ctx); err != nil {
 			return err
 		}
 		event, err := r.event(ctx, name)
@@ -241,19 +253,32 @@ func (r *run) removeSchedules(ctx context.Context) error {
 	return r.replaced(ctx)
 }
 
-// nothingBilled looks again. A load or a cache that somebody else removed may be in the middle of a replacement, and one that was never there
-// may still be made: then the guard stays as long as an apply can last.
-func (r *run) nothingBilled(ctx context.Context) error {
-	service, billed, err := r.billed(ctx)
+// tellGone tells that nothing is billed any more. It comes before the guard goes: if this invocation ends in between, the guard tells it again, and
+// nobody would after it.
+func (r *run) tellGone(ctx context.Context) error {
+	if err := r.replaced(ctx); err != nil {
+		return err
+	}
+	service, err := r.nothingBilled(ctx)
 	if err != nil {
 		return err
 	}
+	return r.tellOnce(ctx, toldGone, r.nothingLeft(service))
+}
+
+// nothingBilled looks again. A load or a cache that somebody else removed may be in the middle of a replacement, and one that was never there
+// may still be made: then the guard stays as long as an apply can last.
+func (r *run) nothingBilled(ctx context.Context) (*types.Service, error) {
+	service, billed, err := r.billed(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if billed != "" {
-		return pending("kept, because " + billed)
+		return nil, pending("kept, because " + billed)
 	}
 	until := r.stopBy.Add(Creation)
 	if !r.clock.Now().Before(until) {
-		return nil
+		return service, nil
 	}
 	var absent []string
 	if service == nil {
@@ -263,9 +288,9 @@ func (r *run) nothingBilled(ctx context.Context) error {
 		absent = append(absent, c.String())
 	}
 	if len(absent) > 0 {
-		return pending(fmt.Sprintf("kept until %s, because an apply may make %s until then", until.Format(time.RFC3339), strings.Join(absent, " and ")))
+		return nil, pending(fmt.Sprintf("kept until %s, because an apply may make %s until then", until.Format(time.RFC3339), strings.Join(absent, " and ")))
 	}
-	return nil
+	return service, nil
 }
 
 // billed says what of the run costs money, "" when nothing does, and what ECS has of its load. A load is stopped at once.

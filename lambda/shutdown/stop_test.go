@@ -100,8 +100,7 @@ func TestStop(t *testing.T) {
 	logs, _ := m.Object(export.KindLogs)
 	assert.EqualValues(t, 10, logs.Rows)
 	assert.Equal(t, 3, m.Logs.Streams)
-	require.Len(t, w.published, 1)
-	assert.Contains(t, w.published[0], "perf: run "+runID+" finished\n")
+	require.Equal(t, []string{"ended", "gone"}, w.told())
 	assert.Contains(t, w.published[0], "task a exited with 0; task b exited with 0\n")
 	assert.Contains(t, w.published[0], "  s3://bucket/"+metricsKey+"\n  https://s3.console.aws.amazon.com/s3/object/bucket?prefix=exports%2Fmetrics%2F"+runID+".csv&region=us-east-1\n")
 	assert.Contains(t, w.published[0], "s3://bucket/"+manifestKey)
@@ -163,7 +162,7 @@ func TestFailedExport(t *testing.T) {
 		assert.Equal(t, undisturbed.text(metricsKey), w.text(metricsKey))
 		assert.Equal(t, undisturbed.text(logsKey), w.text(logsKey))
 		assert.Equal(t, 3, w.manifest(t).Attempts)
-		assert.Len(t, w.published, 2)
+		assert.Equal(t, []string{"failed", "ended", "gone"}, w.told())
 	}
 }
 

@@ -321,6 +321,9 @@ func (w *walk) broken() []string {
 		return append(broken, fmt.Sprintf("the manifest is not complete: %v %v", err, m.Warnings))
 	}
 	not(len(w.uploads) == 0, "uploads are open")
+	told := w.told()
+	result, gone := slices.Index(told, "ended"), slices.Index(told, "gone")
+	not(result >= 0 && result < gone || w.called("Publish") > len(told), "told were %v", told)
 	var started, ended time.Time
 	for _, t := range w.tasks {
 		if t.StartedAt != nil && (w.life.complete.IsZero() || t.StartedAt.Before(w.life.complete)) {

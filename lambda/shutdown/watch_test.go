@@ -18,7 +18,9 @@ func TestWatchInTime(t *testing.T) {
 	answer, err := w.handle("tick", ActionWatch)
 	require.NoError(t, err)
 	assert.Equal(t, Answer{Run: runID, Action: "watch", Status: StatusIdle, Message: "in time until 2026-11-23T04:35:30Z"}, answer)
-	assert.Equal(t, []string{"GetSchedule", "GetSchedule", "GetObject"}, w.calls)
+	assert.Equal(t, []string{"GetSchedule", "GetSchedule", "GetObject", "DescribeReplicationGroups"}, w.calls)
+	assert.Empty(t, w.published)
+	assert.Empty(t, w.objects, "a record would begin a stop")
 
 	w.clock = at("2026-11-23T04:35:30Z") // the stop never fired
 	answer, err = w.handle("tick", ActionWatch)
@@ -74,6 +76,11 @@ func TestWatchAfterAFailedApply(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, StatusIdle, answer.Status)
 		assert.Equal(t, cache, w.cache)
+		var told []string
+		if cache == createFailed {
+			told = append(told, "cache failed")
+		}
+		assert.Equal(t, told, w.told(), "at once")
 
 		w.clock = at("2026-11-23T06:00:00Z")
 		answer, err = w.tick()
@@ -82,7 +89,10 @@ func TestWatchAfterAFailedApply(t *testing.T) {
 		assert.Contains(t, answer.Message, "there was no load, and until 2026-11-23T07:18:09Z an apply may make one")
 		assert.Empty(t, w.cache)
 		assert.False(t, w.manifest(t).Complete)
+		told = append(told, "apply failed")
+		assert.Equal(t, told, w.told())
 		w.ticks(t)
+		assert.Equal(t, append(told, "ended", "gone"), w.told())
 		assert.False(t, w.Now().Before(at("2026-11-23T07:18:09Z")))
 		w.assertEnded(t)
 		m := w.manifest(t)
@@ -149,8 +159,7 @@ func TestWatchRaisesTheAlarm(t *testing.T) {
 	}
 	require.ErrorContains(t, err, "still not gone")
 	require.ErrorContains(t, err, "mage destroy")
-	require.Len(t, w.published, 2, "finished, and once: overdue")
-	assert.Contains(t, w.published[1], "perf: run "+runID+" overdue\n")
+	require.Equal(t, []string{"ended", "overdue"}, w.told())
 	assert.Contains(t, w.published[1], "mage destroy")
 	assert.NotEmpty(t, w.schedules["perf-watch"], "the guard stays")
 }
@@ -231,7 +240,10 @@ func TestPreflight(t *testing.T) {
 		require.ErrorContains(t, err, says, op)
 		assert.LessOrEqual(t, w.Now().Sub(begun), time.Minute, op)
 		assert.Empty(t, w.uploads, op)
-		assert.Empty(t, w.published, "a run that cannot be does not start")
+		if op != "Publish" {
+			assert.Equal(t, []string{"preflight failed"}, w.told(), op)
+			assert.Contains(t, w.published[0], says)
+		}
 	}
 
 	w = bare() // no retry for what time does not heal, and one word for it

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -58,6 +59,7 @@ type world struct {
 	objects   map[string]*object
 	uploads   map[string]*upload
 	published []string
+	asked     string // the input of Terraform's question, as it was last
 	version   int
 	life      *life // nil: it stands still
 
@@ -246,6 +248,15 @@ func (w *world) text(key string) string {
 		return string(o.body)
 	}
 	return ""
+}
+
+// told are the messages so far, by what their subjects say.
+func (w *world) told() (all []string) {
+	for _, message := range w.published {
+		subject, _, _ := strings.Cut(message, "\n")
+		all = append(all, strings.Join(strings.Fields(subject)[3:], " "))
+	}
+	return all
 }
 
 func (w *world) called(op string) (n int) {

@@ -68,7 +68,8 @@ resource "aws_lambda_invocation" "preflight" {
   }
 
   # The policy also has to outlive everything that waits for the preflight: watch may have to end it during a destroy.
-  depends_on = [aws_iam_role_policy.lambda]
+  # Who is notified hears of its result.
+  depends_on = [aws_iam_role_policy.lambda, aws_sns_topic_subscription.email]
 }
 
 # Created when the service is steady, so the minutes count from running load; its name is unknown, hence new, whenever
@@ -111,7 +112,7 @@ resource "aws_scheduler_schedule" "stop" {
 }
 
 # A destroy ends and exports the run before anything else goes: this waits for the service, which waits for the cache, and nothing waits for
-# this, so it is the first to be deleted. Making and changing it does nothing.
+# this, so it is the first to be deleted. Making it, or changing it to another run, notifies that the load runs.
 resource "aws_lambda_invocation" "destroy" {
   function_name   = aws_lambda_function.this.function_name
   input           = jsonencode({ action = "destroy", run = local.clock.run, skip_final_export = var.skip_final_export })

@@ -1,0 +1,193 @@
+package shutdown
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// The texts of the messages, one for each boundary of a run.
+
+// started tells that the run starts; the preflight sends it when all else is well, and so proves that the later ones can be sent.
+func (r *run) started(ctx context.Context) error {
+	current, err := r.current(ctx)
+	if err != nil {
+		return err
+	}
+	return r.tell(ctx, "started", fmt.Sprintf("Run %s of %s starts: its cache and its load are being created, and the load runs for %d minutes once it is up.\n"+
+		"Whatever happens, the run ends by %s. `mage status` shows where it stands, `mage stop` ends it now.\n",
+		r.id, r.cfg.Name, r.cfg.Minutes, current.StopBy.Format(time.RFC3339)))
+}
+
+// advice is what to run when the run does not end.
+func (r *run) advice() string {
+	return fmt.Sprintf("It is tried again every 10 minutes. `mage status` shows where it stands, `RUN=%s mage export` exports by hand, `mage destroy` ends and removes it.\n", r.id)
+}
+
+// runs is the load at its start: until when, and what is billed until then.
+func (r *run) runs(service *types.Service, stops, stopBy time.Time) string {
+	return fmt.Sprintf("The load of run %s of %s runs: %d of %d tasks.\n"+
+		"It is stopped at about %s, and in any case the run ends by %s.\n"+
+		"Billed until then: %s; %s. This function knows no prices: see https://aws.amazon.com/elasticache/pricing/ and https://aws.amazon.com/fargate/pricing/\n",
+		r.id, r.cfg.Name, service.RunningCount, service.DesiredCount, stops.Format(time.RFC3339), stopBy.Format(time.RFC3339), r.cacheSize(), r.loadSize(int(service.DesiredCount)))
+}
+
+// sizes is what the stack's settings say of what is billed.
+type sizes struct {
+	Cache struct {
+		NodeType string `json:"node_type"`
+		Shards   int    `json:"shards"` // 0: cluster mode off
+		Replicas int    `json:"replicas"`
+	} `json:"cache"`
+	Load struct {
+		CPU    int `json:"cpu"`    // 1,024 a vCPU
+		Memory int `json:"memory"` // MiB
+	} `json:"load"`
+}
+
+func (r *run) sizes() (s sizes) {
+	_ = json.Unmarshal(r.cfg.Settings, &s) // of another form: not known, and said so
+	return s
+}
+
+func (r *run) cacheSize() string {
+	c := r.sizes().Cache
+	switch {
+	case !r.cfg.Cache.Delete:
+		return "the cache was there before, and is not billed to this run"
+	case r.cfg.Cache.Serverless != "":
+		return "serverless cache " + r.cfg.Cache.Serverless + ", by data and requests"
+	case c.NodeType == "":
+		return r.cache().String()
+	}
+	return fmt.Sprintf("%d x %s, each started node-hour as a whole one", max(c.Shards, 1)*(1+c.Replicas), c.NodeType)
+}
+
+func (r *run) loadSize(tasks int) string {
+	l := r.sizes().Load
+	if l.CPU == 0 || l.Memory == 0 {
+		return fmt.Sprintf("%d Fargate tasks", tasks)
+	}
+	return fmt.Sprintf("%d Fargate tasks x %g vCPU and %g GB, by the second", tasks, float64(l.CPU)/1024, float64(l.Memory)/1024)
+}
+
+// noCache is that AWS could not create the cache.
+func (r *run) noCache() string {
+	return fmt.Sprintf("The cache of run %s of %s could not be created: %s is create-failed, most often because AWS has no capacity for the node type in that zone.\n"+
+		"`mage deploy` deletes it and tries again, `mage destroy` removes everything. Without either the guard deletes it and ends the run.\n", r.id, r.cfg.Name, r.cache())
+}
+
+// result is what came out, with links to the objects.
+func (r *run) result() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Run %s of %s has ended", r.id, r.cfg.Name)
+	if w := r.state.Window; w == nil {
+		b.WriteString(". No load ever ran, so there is nothing to export.\n")
+	} else {
+		fmt.Fprintf(&b, " and is exported.\nLoad: %s to %s%s\n%s", w.Start.Format(time.RFC3339), w.End.Format(time.RFC3339), endings(r.state.Tasks), r.measured())
+	}
+	if m := r.state.Metrics; m != nil {
+		fmt.Fprintf(&b, "Metrics: %d datapoints of %d series\n", m.Points, m.SeriesFound)
+	}
+	if l := r.state.Logs; l != nil {
+		fmt.Fprintf(&b, "Logs: %d events of %d streams\n", l.Events, l.Streams)
+	}
+	b.WriteString("Exports:\n")
+	for _, key := range append(r.keys(), r.cfg.ManifestKey(r.id)) {
+		fmt.Fprintf(&b, "  s3://%s/%s\n  %s\n", r.cfg.Bucket, key, r.link(key))
+	}
+	for _, text := range r.state.Warnings {
+		fmt.Fprintf(&b, "Warning: %s\n", text)
+	}
+	if r.cache() != nil && r.cfg.Cache.Delete && !r.gone {
+		fmt.Fprintf(&b, "%s is not gone yet; the message `gone` follows when it is.\n", r.cache())
+	}
+	return b.String()
+}
+
+// measured is what the tasks' last tables say of the load.
+func (r *run) measured() string {
+	if r.state.Logs == nil || r.state.Logs.Results.Tables == 0 {
+		return "Throughput and p99: not known, because no task printed its final table\n"
+	}
+	m := r.state.Logs.Results
+	p99 := "p99 latency: not known, because the tables have no such column\n"
+	if m.P99 > 0 {
+		p99 = fmt.Sprintf("p99 latency: %.3f ms, the highest of the tasks' own\n", m.P99)
+	}
+	of := ""
+	if n := len(r.state.Tasks); n != m.Tables {
+		of = fmt.Sprintf(", and ECS knows %d tasks", n)
+	}
+	return fmt.Sprintf("Throughput: %.0f operations/s, the sum of %d final tables%s\n%s", m.OpsPerSecond, m.Tables, of, p99)
+}
+
+// nothingLeft is that this run costs nothing any more, by a look a moment ago.
+func (r *run) nothingLeft(service *types.Service) string {
+	load, cache := "is gone", "there is none that this stack knows by name"
+	if service != nil {
+		load = fmt.Sprintf("runs %d tasks and is to run %d", service.RunningCount+service.PendingCount, service.DesiredCount)
+	}
+	switch c := r.cache(); {
+	case c != nil && r.cfg.Cache.Delete:
+		cache = c.String() + " does not exist any more"
+	case c != nil:
+		cache = c.String() + " stays: it was there before, and is not this run's"
+	}
+	return fmt.Sprintf("Nothing of run %s of %s is billed by the hour any more. Seen at %s:\n"+
+		"  load: ECS service %s %s\n  cache: %s\n  schedules: %s is removed; %s, which guarded the run until now, is removed right after this message\n"+
+		"What stays until `mage destroy` costs little: the function, alarms, dashboard and logs. The exports in s3://%s stay after it.\n",
+		r.id, r.cfg.Name, r.clock.Now().UTC().Format(time.RFC3339), r.cfg.Service, load, cache, r.cfg.Schedules.Stop, r.cfg.Schedules.Watch, r.cfg.Bucket)
+}
+
+// endings says how each task ended, or, of many, how many ended how.
+func endings(tasks []export.Task) string {
+	var b strings.Builder
+	if len(tasks) <= 20 {
+		for _, t := range tasks {
+			fmt.Fprintf(&b, "; task %s %s", t.ID, ending(t))
+		}
+		return b.String()
+	}
+	count := map[string]int{}
+	for _, t := range tasks {
+		count[ending(t)]++
+	}
+	ways := slices.SortedFunc(maps.Keys(count), func(a, b string) int { return cmp.Or(count[b]-count[a], strings.Compare(a, b)) })
+	for _, way := range ways[:min(len(ways), 20)] {
+		fmt.Fprintf(&b, "; %d tasks %s", count[way], way)
+	}
+	if len(ways) > 20 {
+		fmt.Fprintf(&b, "; and %d more ways", len(ways)-20)
+	}
+	return b.String()
+}
+
+func ending(t export.Task) string {
+	if t.ExitCode == nil {
+		return strings.ToLower(t.LastStatus) + ": " + t.StoppedReason
+	}
+	return fmt.Sprintf("exited with %d", *t.ExitCode)
+}
+
+// link leads to an object in the console.
+func (r *run) link(key string) string {
+	return fmt.Sprintf("https://s3.console.aws.amazon.com/s3/object/%s?%s", r.cfg.Bucket, url.Values{"region": {r.aws.Region}, "prefix": {key}}.Encode())
+}
+
+func (r *run) keys() (keys []string) {
+	for _, o := range r.state.Objects {
+		keys = append(keys, o.Key)
+	}
+	return keys
+}
