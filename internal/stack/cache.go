@@ -57,8 +57,26 @@ func DescribeCache(ctx context.Context, client *elasticache.Client, c shutdown.C
 	return "", "", nil, nil
 }
 
-// p99 is the slowest node's latency of reads and writes in ms, of the last minute that CloudWatch has; nil when it has none.
+// latency is what CloudWatch said last of the cache's p99, in ms; nil when it has none.
+type latency struct {
+	asked       time.Time
+	read, write *float64
+}
+
+// p99 is the slowest node's latency of reads and writes in ms, of the last minute that CloudWatch has; nil when it has none. CloudWatch has a new one
+// each minute and bills each metric that it is asked for, so it is asked once a minute: https://aws.amazon.com/cloudwatch/pricing/
 func (s *Stack) p99(ctx context.Context, now time.Time) (read, write *float64, err error) {
+	if last := s.latency; last.asked.IsZero() || now.Sub(last.asked) >= time.Minute {
+		read, write, err = s.askP99(ctx, now)
+		if err != nil {
+			return nil, nil, err
+		}
+		s.latency = latency{now, read, write}
+	}
+	return s.latency.read, s.latency.write, nil
+}
+
+func (s *Stack) askP99(ctx context.Context, now time.Time) (read, write *float64, err error) {
 	_, _, sources, err := DescribeCache(ctx, s.cache, s.Config.Cache)
 	if err != nil || len(sources) == 0 {
 		return nil, nil, err

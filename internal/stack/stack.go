@@ -41,6 +41,8 @@ type Stack struct {
 	schedules *scheduler.Client
 	s3        *s3.Client
 	functions *lambda.Client
+
+	latency latency
 }
 
 // Open is the stack that config names, in a Region ("": the environment's). It reads the Lambda's configuration.

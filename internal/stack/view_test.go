@@ -3,8 +3,10 @@ package stack
 import (
 	"fmt"
 	"math"
+	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -61,4 +63,37 @@ func TestThroughputIsOfNow(t *testing.T) {
 	perSecond, ops := Throughput([]LogEvent{progress(time.Minute, "old", 7), progress(3*time.Second, "a", 100), progress(time.Second, "a", 200), progress(time.Second, "b", 50)}, now)
 	require.EqualValues(t, 250, perSecond)
 	require.EqualValues(t, 2500, ops)
+}
+
+// Who watches looks every two seconds. CloudWatch bills each metric that it is asked for, and has a new datapoint each minute.
+func TestViewAsksForMetricsOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := map[string]int{}
+		_, s := stackOf(t, func(what string, _ url.Values) (int, map[string]string, string) {
+			what = what[strings.LastIndexByte(what, '/')+1:]
+			calls[what]++
+			switch what {
+			case "GetMetricData":
+				return 200, map[string]string{"Smithy-Protocol": "rpc-v2-cbor"}, "\xa0" // nothing yet
+			case "DescribeServices":
+				return 200, nil, `{"services":[{"serviceName":"n-load","status":"ACTIVE","desiredCount":1,"runningCount":1}]}`
+			case "FilterLogEvents":
+				return 200, nil, `{}`
+			case "DescribeReplicationGroups":
+				return 200, nil, `<R><DescribeReplicationGroupsResult><ReplicationGroups><ReplicationGroup><Status>available</Status><MemberClusters><ClusterId>n-001</ClusterId></MemberClusters></ReplicationGroup></ReplicationGroups></DescribeReplicationGroupsResult></R>`
+			case "b":
+				return 200, nil, `<ListBucketResult/>`
+			}
+			return 404, map[string]string{"X-Amzn-Errortype": "ResourceNotFoundException"}, `{}`
+		})
+		const looks = 5*30 + 1 // five minutes
+		for range looks {
+			_, err := s.View(t.Context())
+			require.NoError(t, err)
+			time.Sleep(2 * time.Second)
+		}
+		require.Equal(t, 6, calls["GetMetricData"])
+		require.Equal(t, looks, calls["DescribeServices"])
+		require.Equal(t, looks, calls["FilterLogEvents"])
+	})
 }
