@@ -50,9 +50,9 @@ variable "metrics_export_kms_key_arn" {
 }
 
 variable "test_duration_minutes" {
-  description = "Minutes from the moment the load runs to the stop. Example: `15`."
+  description = "Minutes from the moment the load runs to the stop. AWS bills each started node-hour as a whole one (https://aws.amazon.com/elasticache/pricing/): creation and stop take some 15 minutes, so 45 fit one hour, and 60 are billed as two. A serverless cache is billed by data and requests. Example: `105`."
   type        = number
-  default     = 60
+  default     = 45
   nullable    = false
 
   validation {

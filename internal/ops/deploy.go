@@ -85,7 +85,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 		if alive != "" {
 			con.Say("run %s is under way, and these changes become part of it: if they replace the load, the exported metrics begin with the new one. `go tool mage stop` first makes each a run of its own", alive)
 		}
-		if err := con.Approve(ctx, ws.Getenv("APPROVE") == "1", fmt.Sprintf("Make these changes to the stack %s? What they create costs money until the run ends, %d minutes after the load has started.", subject.place(), in.Minutes)); err != nil {
+		if err := con.Approve(ctx, ws.Getenv("APPROVE") == "1", fmt.Sprintf("Make these changes to the stack %s? %s", subject.place(), costs(in))); err != nil {
 			return nil, err
 		}
 		if err := apply(ctx, con, t, s, plan); err != nil {
@@ -122,6 +122,26 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	con.Say("  stops at   %s (%s from now)", d.stopsAt.Format(time.RFC3339), page.Duration(time.Until(d.stopsAt)))
 	con.Say("  exports    %s", outputs["metrics_export_location"])
 	return d, nil
+}
+
+// aroundLoad is about what creating a cache and its load, and the stop after it, take beside the load's own minutes.
+const aroundLoad = 15
+
+// costs says until when what is created costs money, and how much of it AWS bills: nodes by whole hours, from their launch until they are terminated.
+// https://aws.amazon.com/elasticache/pricing/
+func costs(in *terraform.Inputs) string {
+	minutes := in.Minutes + in.Load.Prefill.Minutes
+	text := fmt.Sprintf("What they create costs money until the run ends, %d minutes after the load has started.", minutes)
+	nodes := max(in.Cache.Shards, 1) * (1 + in.Cache.Replicas)
+	switch hours := (minutes + aroundLoad + 59) / 60; {
+	case in.ExistingCache != nil:
+		return text + " The cache was there before."
+	case in.Cache.Serverless != nil:
+		return text + " The serverless cache is billed by its data and requests."
+	default:
+		return text + fmt.Sprintf(" AWS bills each started node-hour as a whole one: with some %d minutes for creation and stop, these are about %d for %d x %s.",
+			aroundLoad, hours*nodes, nodes, in.Cache.NodeType)
+	}
 }
 
 // endOverdue is what has to be made anew although nothing in it changed: the watch schedule, when its run is over but it is still there. The old

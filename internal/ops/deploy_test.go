@@ -127,3 +127,20 @@ func TestLoadThatPrefillsIsWaitedFor(t *testing.T) {
 	require.NoError(t, wait("load: prefilled keys=1000 of 1000 seconds=1"))
 	require.ErrorContains(t, wait("load: failed: prefill: 7 of 1000 keys were gone"), "does not begin: prefill: 7 of 1000 keys were gone")
 }
+
+// Node-hours are billed whole: 45 minutes of load are one of each node, an hour of it is two.
+func TestApprovalCountsWholeNodeHours(t *testing.T) {
+	for want, change := range map[string]func(*terraform.Inputs){
+		"ends, 45 minutes after the load has started. AWS bills each started node-hour as a whole one: with some 15 minutes for creation and stop, these are about 1 for 1 x cache.t4g.micro.": func(*terraform.Inputs) {},
+		"about 2 for 1 x cache.t4g.micro.":  func(in *terraform.Inputs) { in.Minutes = 46 },
+		"ends, 55 minutes after":            func(in *terraform.Inputs) { in.Load.Prefill.Minutes = 10 },
+		"about 12 for 6 x cache.t4g.micro.": func(in *terraform.Inputs) { in.Minutes, in.Cache.Shards, in.Cache.Replicas = 60, 2, 2 },
+		"by its data and requests.":         func(in *terraform.Inputs) { in.Cache.Serverless = &struct{}{} },
+		"The cache was there before.":       func(in *terraform.Inputs) { in.ExistingCache = &terraform.ExistingCache{} },
+	} {
+		in := &terraform.Inputs{Minutes: 45}
+		in.Cache.NodeType = "cache.t4g.micro"
+		change(in)
+		require.Contains(t, costs(in), want)
+	}
+}

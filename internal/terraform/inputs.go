@@ -34,6 +34,9 @@ type Inputs struct {
 		Image            string `json:"image"`
 		ImageCredentials string `json:"image_credentials_arn"` // "": none
 		AssignPublicIP   bool   `json:"assign_public_ip"`
+		Prefill          struct {
+			Minutes int `json:"minutes"` // of its own, before the test's
+		} `json:"prefill"`
 	} `json:"load"`
 	Cache struct {
 		Engine        string    `json:"engine"`

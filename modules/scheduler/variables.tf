@@ -11,7 +11,7 @@ variable "name" {
 }
 
 variable "minutes" {
-  description = "Minutes from a steady load to its stop. Example: `60`."
+  description = "Minutes from a steady load to its stop. AWS bills started node-hours whole, and creation and stop take some 15 minutes: 45 fit one hour. Example: `45`."
   type        = number
   nullable    = false
 
