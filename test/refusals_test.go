@@ -160,6 +160,17 @@ func TestLoadThatCannotGetIn(t *testing.T) {
 	require.NotContains(t, err.Error()+out.String(), "a-password-of-16-or-more")
 }
 
+// Plain `terraform apply` fails with it, too, though the provider takes a service whose tasks run for steady.
+func TestPlainApplyOfALoadThatCannotGetIn(t *testing.T) {
+	onlyLocal(t)
+	t.Parallel()
+	s := newStack(t, newWorld(t), ".", map[string]any{"cache": map[string]any{"transit_encryption": true}, "auth_token": "a-password-of-16-or-more"})
+	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
+	require.ErrorContains(t, err, "the load cannot start: ECS gave the deployment of service "+s.name+"-load up")
+	require.ErrorContains(t, err, "module.scheduler.aws_lambda_invocation.destroy")
+	s.destroy(t.Context(), t)
+}
+
 // Another program on the cache's port is found before anything is made.
 func TestPortTaken(t *testing.T) {
 	l, err := net.Listen("tcp4", "0.0.0.0:0")

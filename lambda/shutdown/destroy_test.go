@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -161,4 +162,37 @@ func TestDestroyedExportsWhatIsLeft(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, StatusIdle, answer.Status)
 	assert.Empty(t, w.objects)
+}
+
+// The question is made when ECS has decided on the load: one that cannot start fails the apply, and is not told to run.
+func TestAnApplyWaitsForTheLoad(t *testing.T) {
+	began := at("2026-11-23T03:20:00Z")
+	for name, c := range map[string]struct {
+		becomes types.DeploymentRolloutState // after a minute
+		fails   string
+	}{
+		"starts":       {types.DeploymentRolloutStateCompleted, ""},
+		"cannot start": {types.DeploymentRolloutStateFailed, "the load cannot start: ECS gave the deployment of service perf-load up: ECS says why.; the log group /perf/load has"},
+		"neither":      {types.DeploymentRolloutStateInProgress, "the load has not started after 10m0s: 2 of 2 tasks of service perf-load are healthy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.clock, w.rollout, w.cfg.Logs.Load = began, types.DeploymentRolloutStateInProgress, "/perf/load"
+			w.before = func(int, string) error {
+				if w.Now().Sub(began) >= time.Minute {
+					w.rollout = c.becomes
+				}
+				return nil
+			}
+			_, err := w.terraform("create", question)
+			if c.fails != "" {
+				require.ErrorContains(t, err, c.fails)
+				assert.Empty(t, w.told())
+				return
+			}
+			require.NoError(t, err)
+			assert.Equal(t, []string{"runs"}, w.told())
+			assert.WithinDuration(t, began.Add(time.Minute), w.Now(), 5*time.Second)
+		})
+	}
 }

@@ -117,7 +117,14 @@ func TestTheLoadRunsIsToldByTerraform(t *testing.T) {
 		"stopped": func(w *world) { w.desired = 0 },
 		"no load": func(w *world) { w.service = false },
 		"nobody":  func(w *world) { w.cfg.TopicARN = "" },
-		"refused": func(w *world) { w.before = func(int, string) error { return apiError("AccessDenied") } },
+		"refused": func(w *world) {
+			w.before = func(_ int, op string) error {
+				if op == "DescribeServices" {
+					return nil
+				}
+				return apiError("AccessDenied")
+			}
+		},
 	} {
 		w := newWorld()
 		change(w)

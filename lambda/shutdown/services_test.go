@@ -39,7 +39,12 @@ func (w *world) DescribeServices(ctx context.Context, in *ecs.DescribeServicesIn
 		if w.stuck {
 			running = int32(len(w.tasks))
 		}
-		return &ecs.DescribeServicesOutput{Services: []ecstypes.Service{{Status: aws.String("ACTIVE"), DesiredCount: w.desired, RunningCount: running, CreatedAt: &w.created}}}, nil
+		service := ecstypes.Service{Status: aws.String("ACTIVE"), DesiredCount: w.desired, RunningCount: running, CreatedAt: &w.created}
+		if w.rollout != "" {
+			service.Deployments = []ecstypes.Deployment{{Status: aws.String("PRIMARY"), RolloutState: w.rollout, RolloutStateReason: aws.String("ECS says why."), DesiredCount: w.desired, RunningCount: running},
+				{Status: aws.String("ACTIVE"), RolloutState: ecstypes.DeploymentRolloutStateFailed}}
+		}
+		return &ecs.DescribeServicesOutput{Services: []ecstypes.Service{service}}, nil
 	})
 }
 

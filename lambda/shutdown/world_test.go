@@ -46,11 +46,12 @@ type world struct {
 	service   bool
 	created   time.Time // of the service
 	desired   int32
-	tasks     []ecstypes.Task // as they are once stopped
-	stuck     bool            // tasks never stop
-	cache     string          // status; empty: NotFound
-	cacheRun  string          // tag
-	cacheName string          // tag
+	rollout   ecstypes.DeploymentRolloutState // of the service's deployment; "" has none
+	tasks     []ecstypes.Task                 // as they are once stopped
+	stuck     bool                            // tasks never stop
+	cache     string                          // status; empty: NotFound
+	cacheRun  string                          // tag
+	cacheName string                          // tag
 	cacheMade time.Time
 	deleting  int           // descriptions before a deleting cache is gone
 	lag       time.Duration // of the last metrics

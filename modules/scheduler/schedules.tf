@@ -112,7 +112,8 @@ resource "aws_scheduler_schedule" "stop" {
 }
 
 # A destroy ends and exports the run before anything else goes: this waits for the service, which waits for the cache, and nothing waits for
-# this, so it is the first to be deleted. Making it, or changing it to another run, notifies that the load runs.
+# this, so it is the first to be deleted. Making it, or changing it to another run,
+# waits until the load's tasks are healthy, fails when they cannot start, and notifies that the load runs.
 resource "aws_lambda_invocation" "destroy" {
   function_name   = aws_lambda_function.this.function_name
   input           = jsonencode({ action = "destroy", run = local.clock.run, skip_final_export = var.skip_final_export })
