@@ -101,6 +101,39 @@ func TestNothingOfTheCacheIsNotComplete(t *testing.T) {
 	}
 }
 
+// The cache was deleted by hand before the load ran, or clocks differ: such a run is never complete. The guard gives it up a day after the load, and says so.
+func TestARunThatIsNeverCompleteEnds(t *testing.T) {
+	for name, change := range map[string]func(*world){
+		"CloudWatch has no datapoint of replication group perf": func(w *world) { w.cache, w.lag = "", 1000*time.Hour },
+		"is empty": func(w *world) { w.clock, w.tasks, w.streams = at("2026-11-23T03:00:00Z"), nil, nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			change(w)
+			ended := w.Now()
+			_, err := w.handle("stop", ActionStop)
+			require.ErrorContains(t, err, name)
+			for n := 0; w.schedules["perf-watch"] != nil; n++ {
+				require.Less(t, n, 200, "the guard does not go")
+				_, err = w.tick()
+				if w.Now().After(at("2026-11-23T05:00:00Z")) { // due
+					require.ErrorContains(t, err, name, "which raises the alarm")
+				}
+			}
+			require.Greater(t, w.Now().Sub(ended), alarmLate-5*time.Minute)
+			require.Empty(t, w.schedules)
+			require.Zero(t, w.desired)
+			require.Empty(t, w.cache)
+			assert.False(t, w.manifest(t).Complete)
+			require.Equal(t, []string{"failed", "incomplete", "gone"}, w.told())
+			assert.Contains(t, w.published[1], name)
+			answer, err := w.handle("retry", ActionWatch) // Lambda sends what failed again
+			require.NoError(t, err)
+			assert.Equal(t, StatusIdle, answer.Status)
+		})
+	}
+}
+
 // A window can only be empty when clocks differ.
 func TestAnEmptyWindowIsNotComplete(t *testing.T) {
 	for kind, make := range kinds {

@@ -182,6 +182,12 @@ func (r *run) cacheless() bool {
 		!slices.ContainsFunc(r.state.Metrics.Sources, func(s export.Source) bool { return s.Name != r.cfg.Service && s.SeriesFound > 0 })
 }
 
+// hopeless says that the exports will never be complete, a day after the load: there is nothing to read, and CloudWatch has nothing to add any more.
+func (r *run) hopeless() bool {
+	w := r.state.Window
+	return w != nil && r.clock.Now().After(w.End.Add(alarmLate)) && (r.cacheless() || !w.Start.Before(w.End))
+}
+
 // exportLogs covers more than the metrics: from the run's begin, where the engine's log begins, to a minute after the load's end, because
 // a task's clock is not ECS's.
 func (r *run) exportLogs(ctx context.Context) error {

@@ -18,6 +18,7 @@ const (
 	toldCacheFailed = "cache failed" // create-failed
 	toldUnfinished  = "apply failed" // the guard ended it
 	toldOverdue     = "overdue"
+	toldIncomplete  = "incomplete" // and never will be complete
 )
 
 // notify tells the topic what this invocation came to so far. Nobody's mail holds the run up.

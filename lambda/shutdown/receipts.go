@@ -115,6 +115,13 @@ func (r *run) result() string {
 	return b.String()
 }
 
+// incomplete is that nobody tries any more to complete a run.
+func (r *run) incomplete() string {
+	return fmt.Sprintf("The exports of run %s of %s are not complete, and are given up a day after its load:\n  %s\n"+
+		"What there is lies in the bucket, and s3://%s/%s says what. `RUN=%s mage export` tries once more.\n",
+		r.id, r.cfg.Name, strings.Join(r.troubles(), "\n  "), r.cfg.Bucket, r.cfg.ManifestKey(r.id), r.id)
+}
+
 // measured is what the tasks' last tables say of the load.
 func (r *run) measured() string {
 	if r.state.Logs == nil || r.state.Logs.Results.Tables == 0 {

@@ -216,7 +216,7 @@ func (r *run) removeSchedules(ctx context.Context) error {
 	for _, end := range []struct {
 		reached bool
 		not     string
-	}{{r.idle, "ECS is not at 0"}, {r.gone, "the cache is not gone"}, {r.state.Complete, "the manifest is not complete"}} {
+	}{{r.idle, "ECS is not at 0"}, {r.gone, "the cache is not gone"}, {r.state.Complete || r.hopeless(), "the manifest is not complete"}} {
 		if !end.reached {
 			left = append(left, end.not)
 		}
@@ -262,6 +262,11 @@ func (r *run) tellGone(ctx context.Context) error {
 	service, err := r.nothingBilled(ctx)
 	if err != nil {
 		return err
+	}
+	if !r.state.Complete {
+		if err := r.tellOnce(ctx, toldIncomplete, r.incomplete()); err != nil {
+			return err
+		}
 	}
 	return r.tellOnce(ctx, toldGone, r.nothingLeft(service))
 }
