@@ -102,6 +102,18 @@ func TestReceiptOfAnExistingCache(t *testing.T) {
 	assert.Contains(t, w.published[2], "replication group perf stays: it was there before, and is not this run's")
 }
 
+func TestReceiptsOfAnEndpoint(t *testing.T) {
+	w := newWorld()
+	w.cache, w.cfg.Cache = "", Cache{Delete: true} // as modules/scheduler has it by default
+	_, err := w.terraform("create", question)
+	require.NoError(t, err)
+	_, err = w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	require.Equal(t, []string{"runs", "ended", "gone"}, w.told())
+	assert.Contains(t, w.published[0], "the cache was there before")
+	assert.Contains(t, w.published[2], "cache: there is none that this stack knows by name")
+}
+
 // Terraform tells that the load runs when it makes the question, and when it changes it to another run; a load that is not there is not told of,
 // and nobody's mail fails an apply.
 func TestTheLoadRunsIsToldByTerraform(t *testing.T) {
@@ -188,4 +200,23 @@ func TestAReceiptIsRatherTwiceThanNever(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A load that an apply makes while the schedules are being removed: nobody is told that nothing is billed before it is gone, too.
+func TestGoneIsToldOfALookAMomentAgo(t *testing.T) {
+	w := newWorld()
+	w.after = func(_ int, op string) error {
+		if op == "DeleteSchedule" && w.schedules["perf-load-stop"] == nil && w.schedules["perf-watch"] != nil {
+			w.desired = 2
+		}
+		return nil
+	}
+	answer, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	assert.Equal(t, StatusPending, answer.Status)
+	assert.Equal(t, []string{"ended"}, w.told())
+	assert.Zero(t, w.desired, "it is stopped at once")
+	w.revive()
+	w.ticks(t)
+	assert.Equal(t, []string{"ended", "gone"}, w.told())
 }

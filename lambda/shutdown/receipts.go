@@ -63,7 +63,7 @@ func (r *run) sizes() (s sizes) {
 func (r *run) cacheSize() string {
 	c := r.sizes().Cache
 	switch {
-	case !r.cfg.Cache.Delete:
+	case r.cache() == nil || !r.cfg.Cache.Delete:
 		return "the cache was there before, and is not billed to this run"
 	case r.cfg.Cache.Serverless != "":
 		return "serverless cache " + r.cfg.Cache.Serverless + ", by data and requests"
