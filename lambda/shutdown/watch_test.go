@@ -20,7 +20,7 @@ func TestWatchInTime(t *testing.T) {
 	assert.Equal(t, Answer{Run: runID, Action: "watch", Status: StatusIdle, Message: "in time until 2026-11-23T04:35:30Z"}, answer)
 	assert.Equal(t, []string{"GetSchedule", "GetSchedule", "GetObject", "DescribeReplicationGroups"}, w.calls)
 	assert.Empty(t, w.published)
-	assert.Empty(t, w.objects, "a record would begin a stop")
+	assert.Empty(t, w.objects, "nothing to tell, so no record")
 
 	w.clock = at("2026-11-23T04:35:30Z") // the stop never fired
 	answer, err = w.handle("tick", ActionWatch)
