@@ -36,7 +36,7 @@ func (w *world) encrypted(how s3types.ServerSideEncryption, key *string) error {
 }
 
 func (w *world) PutObject(ctx context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
-	return call(ctx, w, "PutObject", func() (*s3.PutObjectOutput, error) {
+	return call(ctx, w, "PutObject "+*in.Key, func() (*s3.PutObjectOutput, error) {
 		if err := w.encrypted(in.ServerSideEncryption, in.SSEKMSKeyId); err != nil {
 			return nil, err
 		}

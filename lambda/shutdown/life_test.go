@@ -1,9 +1,11 @@
 package shutdown
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +32,11 @@ type life struct {
 	run      string        // in watch's input
 	complete time.Time     // when the manifest was
 	gone     func()        // happens when the cache is
+	outage   span          // CloudWatch refuses to give data
+	line     string        // that a task writes each minute
+	all      bool          // CloudWatch forgets nothing
+
+	writers []*invocation // of the record, one for each write
 
 	deletable, load time.Time // since when there is a cache that could be deleted, a load that could be stopped
 	acted           int       // invocations that looked at the load, and persons
@@ -46,7 +53,8 @@ func (s span) has(t time.Time) bool { return !t.Before(s.from) && (s.to.IsZero()
 type fault struct {
 	kind  string
 	k     int
-	ops   string // empty: any
+	ops   string // what the call has in its operation or key; empty: any
+	more  int    // calls of S3 after it that are refused
 	while func() // happens before the call
 }
 
@@ -70,7 +78,7 @@ func (w *world) tell(format string, args ...any) {
 var errLost = errors.New("the answer was lost")
 
 // meet does a call of an invocation in a living world.
-func meet[T any](ctx context.Context, i *invocation, op string, do func() (*T, error)) (*T, error) {
+func meet[T any](ctx context.Context, i *invocation, what string, do func() (*T, error)) (*T, error) {
 	began := i.w.Now()
 	i.turn.Lock()
 	defer i.turn.Unlock()
@@ -90,7 +98,7 @@ func meet[T any](ctx context.Context, i *invocation, op string, do func() (*T, e
 		return context.DeadlineExceeded
 	}
 	d := 50 * time.Millisecond
-	switch op {
+	switch what {
 	case "GetLogEvents":
 		d += max(0, began.Add(i.w.life.slow).Sub(i.w.Now())) // those that were begun together end together
 	case "GetSchedule", "DeleteSchedule": // nothing happens between the last look and the deletion: AWS has no condition for it
@@ -100,16 +108,21 @@ func meet[T any](ctx context.Context, i *invocation, op string, do func() (*T, e
 		return nil, err
 	}
 	i.calls++
-	i.acted = i.acted || op == "DescribeServices"
+	i.acted = i.acted || what == "DescribeServices"
 	kind := ""
-	if f := i.fault; i.met == "" && f.kind != "" && i.calls >= f.k && strings.Contains(op, f.ops) {
-		kind, i.met = f.kind, op
+	if f := i.fault; i.met == "" && f.kind != "" && i.calls >= f.k && strings.Contains(what, f.ops) {
+		kind, i.met, i.away = f.kind, what, f.more
 		if f.while != nil {
 			f.while()
 			if err := i.alive(); err != nil {
 				return nil, err
 			}
 		}
+	} else if i.away > 0 && strings.Contains(what, "Object") {
+		kind, i.away = refused, i.away-1
+	}
+	if what == "GetMetricData" && !i.w.life.outage.to.IsZero() && i.w.life.outage.has(i.w.Now()) {
+		kind = cmp.Or(kind, refused)
 	}
 	switch kind {
 	case killed:
@@ -126,6 +139,9 @@ func meet[T any](ctx context.Context, i *invocation, op string, do func() (*T, e
 		return nil, errLost
 	}
 	out, err := do()
+	if err == nil && strings.HasPrefix(what, "PutObject exports/state/") {
+		i.w.life.writers = append(i.w.life.writers, i)
+	}
 	i.w.look()
 	switch {
 	case kind == killed2:
@@ -156,7 +172,7 @@ func (w *world) look() {
 	}
 	since(&l.deletable, w.cache == "available" || w.cache == "create-failed")
 	since(&l.load, w.desired > 0)
-	if l.complete.IsZero() && strings.Contains(w.text(manifestKey), `"complete": true`) {
+	if l.complete.IsZero() && strings.Contains(w.text(w.cfg.ManifestKey(l.run)), `"complete": true`) {
 		l.complete = w.clock
 	}
 	if billed := w.billed(); billed != "" && w.schedules["perf-watch"] == nil && len(l.broken) == 0 {
@@ -297,7 +313,7 @@ func (w *world) forgot(t ecstypes.Task) bool {
 }
 
 func (l *life) publishes(w *world, namespace string, minute time.Time, period time.Duration) bool {
-	if minute.Add(time.Minute+w.lag).After(w.clock) || period < time.Minute && w.clock.Sub(minute) > 3*time.Hour {
+	if minute.Add(time.Minute+w.lag).After(w.clock) || !l.all && period < time.Minute && w.clock.Sub(minute) > 3*time.Hour {
 		return false
 	}
 	if namespace == export.NamespaceCache {
@@ -337,7 +353,7 @@ func (l *life) logs(w *world, group string) map[string][]line {
 		}
 		say(*t.StartedAt, "load: run="+l.run)
 		for at := t.StartedAt.Add(time.Minute); !at.After(w.clock) && (t.StoppedAt == nil || at.Before(*t.StoppedAt)); at = at.Add(time.Minute) {
-			say(at, "[RUN #1]")
+			say(at, cmp.Or(l.line, "[RUN #1]"))
 		}
 		if t.StoppedAt != nil {
 			say(*t.StoppedAt, "ALL STATS\nTotals 100\n")
@@ -349,7 +365,7 @@ func (l *life) logs(w *world, group string) map[string][]line {
 
 // guard makes the schedule watch, with a run of its own.
 func (w *world) guard(run string, stopBy time.Time) {
-	w.life.run = run
+	w.life.run, w.life.complete = run, time.Time{}
 	w.schedules["perf-watch"] = &scheduler.GetScheduleOutput{ScheduleExpression: aws.String("rate(10 minutes)"), Target: &schedulertypes.Target{
 		Input: aws.String(fmt.Sprintf(`{"action":"watch","run":"%s","stop_by":"%s"}`, run, stopBy.Format(time.RFC3339)))}}
 }
@@ -358,9 +374,9 @@ func (w *world) guard(run string, stopBy time.Time) {
 // that it could have ended.
 func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 	i := w.invocation(request, 15*time.Minute)
-	i.fault = f
+	i.fault, i.run = f, run
 	w.mu.Lock()
-	first, began := w.life.acted, w.clock
+	first, began, writes := w.life.acted, w.clock, len(w.life.writers)
 	w.mu.Unlock()
 	answer, err := New(w.cfg, w.clients(), w).Handle(i, Event{Action: action, Run: run})
 	w.mu.Lock()
@@ -370,6 +386,9 @@ func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 	disturbed := i.dead && (f.kind == killed || f.kind == killed2 || l.acted > first)
 	if i.acted {
 		l.acted++
+	}
+	if robbed(answer, err) && !slices.ContainsFunc(l.writers[writes:], func(other *invocation) bool { return other != i }) {
+		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s says that another one took the run over, but there is none: %+v %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), answer, err))
 	}
 	if action == ActionExport || !i.acted || disturbed || l.run != run || len(l.broken) > 0 || answer.Status == StatusIdle {
 		return answer, err
@@ -383,11 +402,21 @@ func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 	return answer, err
 }
 
-// person is one who runs `mage export`.
+// robbed says that an invocation took another one's write for a takeover, or was taken over.
+func robbed(answer Answer, err error) bool {
+	return strings.Contains(answer.Message, errTaken.Error()) || errors.Is(err, errTaken)
+}
+
+// person is one who runs `mage export`, and loses the run to nobody while no call takes longer than a hold.
 func (w *world) person(f fault) (Answer, error) {
 	w.mu.Lock()
 	w.life.acted++
 	w.mu.Unlock()
-	i := &invocation{Context: context.Background(), w: w, fault: f}
-	return New(w.cfg, w.clients(), w).Handle(i, Event{Action: ActionExport, Run: w.life.run})
+	i := &invocation{Context: context.Background(), w: w, fault: f, run: w.life.run}
+	began := w.Now()
+	answer, err := New(w.cfg, w.clients(), w).Handle(i, Event{Action: ActionExport, Run: w.life.run})
+	if robbed(answer, err) && f.kind != hangs && f.kind != hangs2 {
+		w.life.broken = append(w.life.broken, fmt.Sprintf("%s: a person who exports since %s lost the run: %v", w.Now().Format(time.TimeOnly), began.Format(time.TimeOnly), err))
+	}
+	return answer, err
 }

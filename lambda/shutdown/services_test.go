@@ -109,7 +109,7 @@ func (w *world) GetMetricData(ctx context.Context, in *cloudwatch.GetMetricDataI
 		for _, q := range in.MetricDataQueries {
 			r := cwtypes.MetricDataResult{Id: q.Id, StatusCode: cwtypes.StatusCodeComplete}
 			m := q.MetricStat.Metric
-			kept := *q.MetricStat.Period >= 60 || w.clock.Sub(*in.StartTime) < 3*time.Hour // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Metric
+			kept := *q.MetricStat.Period >= 60 || w.life != nil && w.life.all || w.clock.Sub(*in.StartTime) < 3*time.Hour // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Metric
 			if kept && slices.Contains(published, *m.MetricName) {
 				for minute := in.StartTime.Truncate(time.Minute); minute.Before(*in.EndTime) && !minute.Add(w.lag).After(w.clock); minute = minute.Add(time.Minute) {
 					if !w.publishes(*m.Namespace, minute, time.Duration(*q.MetricStat.Period)*time.Second) {
@@ -218,6 +218,9 @@ func (w *world) DeleteSchedule(ctx context.Context, in *scheduler.DeleteSchedule
 	return call(ctx, w, "DeleteSchedule", func() (*scheduler.DeleteScheduleOutput, error) {
 		if w.schedules[*in.Name] == nil {
 			return nil, &schedulertypes.ResourceNotFoundException{}
+		}
+		if i, ok := ctx.Value(invoked{}).(*invocation); ok && w.life != nil && !strings.Contains(*w.schedules[*in.Name].Target.Input, `"run":"`+i.run+`"`) {
+			w.life.broken = append(w.life.broken, fmt.Sprintf("%s: run %s deleted schedule %s of another one", w.clock.Format(time.TimeOnly), i.run, *in.Name))
 		}
 		delete(w.schedules, *in.Name)
 		return &scheduler.DeleteScheduleOutput{}, nil

@@ -3,12 +3,10 @@ package shutdown
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,9 +50,14 @@ func TestWalk(t *testing.T) {
 // walk is a world and what happens to it, all of it drawn from a seed.
 type walk struct {
 	*world
-	rng    *rand.Rand
-	stopBy time.Time
-	faults int // that are left: the world gets better
+	rng       *rand.Rand
+	stopBy    time.Time
+	faults    int    // that are left: the world gets better
+	working   int    // invocations that overlap
+	exporting bool   // a person is
+	late      bool   // datapoints come later than anybody waits for
+	newer     string // the manifest of a later version
+	theirs    bool   // something else lies under the probe's key
 }
 
 func (w *walk) chance(percent int) bool { return w.rng.IntN(100) < percent }
@@ -74,7 +77,12 @@ func newWalk(seed uint64) *walk {
 	}
 	w.clock, w.deleting, w.tasks = begun, 0, nil
 	w.life = &life{takes: w.between(time.Second, time.Minute), goes: w.between(time.Minute, 20*time.Minute), forgets: w.chance(50)}
-	w.lag = w.between(0, 80*time.Second)
+	if w.lag = w.between(0, 80*time.Second); w.chance(6) {
+		w.late, w.lag = true, w.between(4*time.Minute, 15*time.Minute)
+	}
+	if w.chance(20) {
+		w.cfg.PeriodSeconds = 10 + 20*w.rng.IntN(2)
+	}
 	minutes := 20 * time.Minute
 	if w.chance(25) { // ECS forgets in the middle of it
 		minutes = 85 * time.Minute
@@ -85,6 +93,22 @@ func newWalk(seed uint64) *walk {
 	w.stopBy = begun.Add(minutes + time.Hour)
 	w.faults = w.rng.IntN(5)
 	w.guard(runID, w.stopBy)
+	if w.chance(10) { // CloudWatch gives nothing while the load ends
+		from := begun.Add(w.between(0, minutes))
+		w.life.outage = span{from, from.Add(w.between(time.Hour, 5*time.Hour))}
+	}
+	if w.chance(15) {
+		w.theirs = w.chance(50)
+		w.plan(begun.Add(w.between(time.Second, 20*time.Second)), "preflight", w.preflight)
+	}
+	if w.chance(3) {
+		w.plan(begun.Add(minutes+w.between(0, 30*time.Minute)), "a later version completes the run", func() {
+			if w.life.run == runID {
+				w.newer = `{"schema_version": 2, "complete": true}`
+				w.objects[manifestKey] = &object{[]byte(w.newer), map[string]string{export.Metadata: w.cfg.owner(runID)}, "newer"}
+			}
+		})
+	}
 
 	// The apply.
 	creates, takes, status := w.between(30*time.Second, 3*time.Minute), w.between(4*time.Minute, 12*time.Minute), "available"
@@ -97,6 +121,9 @@ func newWalk(seed uint64) *walk {
 	tasks, loads := 1+w.rng.IntN(3), w.chance(90)
 	if !w.chance(95) {
 		status, loads = "", false // it fails before there is a cache
+	}
+	if minutes == 20*time.Minute && w.chance(5) { // an upload of several parts
+		w.life.line = "[RUN #1]" + strings.Repeat(" 0123456789", 20<<20/11/20/tasks)
 	}
 	load := w.between(5*time.Second, 2*time.Minute)
 	then := func() { // Terraform saw the cache available, and goes on
@@ -152,8 +179,12 @@ func newWalk(seed uint64) *walk {
 				})
 			}
 			switch w.cache {
-			case "":
-				w.create(5*time.Minute, "available", again)
+			case "": // Terraform makes something else first
+				w.plans = append(w.plans, plan{w.clock.Add(w.between(0, 40*time.Second)), "its cache", func() {
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					w.create(5*time.Minute, "available", again)
+				}})
 			case "create-failed": // tainted, hence made anew
 				w.unmake()
 				w.plans = append(w.plans, plan{w.clock.Add(w.life.goes + time.Second), "its cache", func() {
@@ -225,13 +256,20 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 			}
 		})
 	}
-	if w.chance(6) { // too slow for Lambda: a person has to export
+	if w.life.line == "" && w.chance(9) { // too slow for Lambda: a person has to export
 		w.life.slow = w.between(450*time.Second, 570*time.Second)
 	}
 	if w.life.slow > 0 || w.chance(20) {
 		for n := range 4 {
 			w.plan(born.Add(minutes+time.Duration(n)*4*time.Hour+w.between(0, 2*time.Hour)), "a person exports", func() {
+				if w.exporting { // the world would have one wait for the other within a call
+					return
+				}
+				w.exporting = true
+				w.working++
 				answer, err := w.person(w.fault())
+				w.working--
+				w.exporting = false
 				w.tell("a person exported: %s %s %v", answer.Status, answer.Message, err)
 			})
 		}
@@ -246,8 +284,18 @@ func (w *walk) fault() (f fault) {
 	w.faults--
 	f.kind = []string{killed, killed2, refused, lost, hangs, hangs2, conflict, another}[w.rng.IntN(8)]
 	f.k = 1 + w.rng.IntN(60)
-	if f.kind == conflict || (f.kind == lost || f.kind == refused) && w.chance(40) {
-		f.ops, f.k = "Put", 1+w.rng.IntN(40)
+	switch {
+	case w.life.line != "" && w.chance(60):
+		return fault{kind: killed, k: 1 + w.rng.IntN(80), ops: "CompleteMultipartUpload"}
+	case f.kind == conflict, (f.kind == lost || f.kind == refused) && w.chance(60):
+		f.ops, f.k = "PutObject exports/"+[]string{"", "state", "state", "metrics", "manifest"}[w.rng.IntN(5)], 1+w.rng.IntN(40)
+	case (f.kind == hangs || f.kind == hangs2) && w.chance(40):
+		f.ops, f.k = "Delete", 1
+	case f.kind == killed2 && w.chance(30):
+		f.ops, f.k = "PutObject exports/metrics", 1
+	}
+	if f.kind == lost { // the connection is gone for a moment
+		f.more = w.rng.IntN(3)
 	}
 	return f
 }
@@ -267,7 +315,10 @@ func (w *walk) event(request, run, action string, attempt int) {
 		}
 	}
 	w.tell("%s (%s %d %s)", request, f.kind, f.k, f.ops)
+	w.redeploy()
+	w.working++
 	answer, err := w.invoke(request, run, action, f)
+	w.working--
 	w.tell("%s answered: %s %s %v", request, answer.Status, answer.Message, err)
 	if err != nil && attempt < 2 {
 		w.plan(w.Now().Add(time.Duration(attempt+1)*time.Minute), "retry", func() { w.event(strings.Fields(request)[0], run, action, attempt+1) })
@@ -303,55 +354,26 @@ func (w *walk) run() {
 	}
 }
 
-// broken names the promises that were not kept.
-func (w *walk) broken() []string {
-	broken := w.life.broken
-	not := func(ok bool, format string, args ...any) {
-		if !ok {
-			broken = append(broken, fmt.Sprintf(format, args...))
-		}
+// preflight is the apply's, which may find somebody else's object where it writes its own.
+func (w *walk) preflight() {
+	if w.theirs {
+		w.objects["exports/preflight/"+runID] = &object{[]byte("theirs"), nil, "theirs"}
 	}
-	not(w.billed() == "", "billed at the end: %s", w.billed())
-	not(w.schedules["perf-watch"] == nil, "the guard is still there")
-	if len(broken) > 0 || w.life.run != runID {
-		return broken
-	}
-	m, err := export.ParseManifest([]byte(w.text(manifestKey)))
-	if err != nil || !m.Complete {
-		return append(broken, fmt.Sprintf("the manifest is not complete: %v %v", err, m.Warnings))
-	}
-	not(len(w.uploads) == 0, "uploads are open")
-	told := w.told()
-	result, gone := slices.Index(told, "ended"), slices.Index(told, "gone")
-	not(result >= 0 && result < gone || w.called("Publish") > len(told), "told were %v", told)
-	var started, ended time.Time
-	for _, t := range w.tasks {
-		if t.StartedAt != nil && (w.life.complete.IsZero() || t.StartedAt.Before(w.life.complete)) {
-			started, ended = earlier(started, *t.StartedAt), later(ended, *t.StoppedAt)
-		}
-	}
-	if started.IsZero() {
-		return broken
-	}
-	if m.Window == nil || len(m.Objects) != 2 {
-		return append(broken, fmt.Sprintf("a load ran since %s, and the window is %v with %d objects", started, m.Window, len(m.Objects)))
-	}
-	not(!m.Window.Start.After(started) && !m.Window.End.Before(ended), "the load ran from %s to %s, but the window is %v", started, ended, *m.Window)
+	answer, err := w.handle("preflight", ActionPreflight)
+	w.tell("preflight: %s %v", answer.Status, err)
+}
 
-	// The same once more, now that CloudWatch has all there is.
-	w.lag, w.life.slow = 0, 0
-	target := export.Target{Cluster: w.cfg.Cluster, Service: w.cfg.Service, Membership: *m.Membership}
-	var metrics, logs bytes.Buffer
-	found, err := target.Discover(context.Background(), w, w)
-	not(err == nil, "%v", err)
-	sum, err := export.MetricsJob{API: w, Clock: w, Series: target.Series(found), Window: *m.Window, Period: time.Minute}.Write(context.Background(), &metrics)
-	not(err == nil, "%v", err)
-	_, err = export.LogsJob{API: w, Clock: w, Groups: w.cfg.logGroups(), Rate: 1000, Window: m.Logs.Window}.Write(context.Background(), &logs)
-	not(err == nil, "%v", err)
-	not(metrics.String() == w.text(metricsKey), "the metrics are not all: %d rows instead of %d", strings.Count(w.text(metricsKey), "\n"), strings.Count(metrics.String(), "\n"))
-	not(logs.String() == w.text(logsKey), "the logs are not all: %d lines instead of %d", strings.Count(w.text(logsKey), "\n"), strings.Count(logs.String(), "\n"))
-	object, _ := m.Object(export.KindMetrics)
-	not(object.Rows == m.Metrics.Points && m.Metrics.Points == sum.Points, "the manifest has %d points, its object %d rows, CloudWatch %d", m.Metrics.Points, object.Rows, sum.Points)
-	not(slices.IsSortedFunc(m.Objects, func(a, b export.Object) int { return strings.Compare(b.Kind, a.Kind) }), "objects")
-	return broken
+// redeploy makes what is open of an upload the work of another build, which writes other bytes.
+func (w *walk) redeploy() {
+	record := w.objects[w.cfg.StateKey(w.life.run)]
+	if w.working > 0 || record == nil || !w.chance(70) {
+		return
+	}
+	for id, u := range w.uploads {
+		if part := u.parts[1]; len(part) > 0 && bytes.Contains(record.body, []byte(id)) {
+			u.parts[1] = append([]byte("another build\n"), part...)
+			record.body = bytes.ReplaceAll(record.body, []byte(export.Format()), []byte("another"))
+			w.tell("another build is deployed")
+		}
+	}
 }

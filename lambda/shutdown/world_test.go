@@ -186,10 +186,12 @@ type invoked struct{} // the key of an invocation among a context's values
 type invocation struct {
 	context.Context
 	w        *world
+	run      string // of a living world
 	deadline time.Time
 	turn     sync.Mutex
 	fault    fault
 	met      string // the call that the fault met
+	away     int    // calls of S3 that it still refuses
 	calls    int
 	acted    bool // it looked at the load
 	dead     bool
@@ -269,8 +271,9 @@ func (w *world) called(op string) (n int) {
 	return n
 }
 
-// call does one API call, unless a fault says otherwise. Faults run without the lock: they may use the world.
-func call[T any](ctx context.Context, w *world, op string, do func() (*T, error)) (*T, error) {
+// call does one API call, an operation and maybe a key, unless a fault says otherwise. Faults run without the lock: they may use the world.
+func call[T any](ctx context.Context, w *world, what string, do func() (*T, error)) (*T, error) {
+	op, _, _ := strings.Cut(what, " ")
 	w.mu.Lock()
 	w.calls = append(w.calls, op)
 	n, before, after := len(w.calls), w.before, w.after
@@ -281,7 +284,7 @@ func call[T any](ctx context.Context, w *world, op string, do func() (*T, error)
 		return do()
 	}
 	if i, ok := ctx.Value(invoked{}).(*invocation); ok && w.life != nil {
-		return meet(ctx, i, op, done)
+		return meet(ctx, i, what, done)
 	}
 	if before != nil {
 		if err := before(n, op); err != nil {
