@@ -27,7 +27,8 @@ var house = []room{
 	{"lambda", nil},
 	{"internal/awsquery", nil},
 	{"internal/chart", nil},
-	{"internal/report", []string{"lambda/export", "internal/chart"}},
+	{"internal/stats", nil},
+	{"internal/report", []string{"lambda/export", "internal/chart", "internal/stats"}},
 	{"internal/loadgen", []string{"internal/waittest"}},
 	{"internal/localaws", []string{"internal/chart", "internal/waittest"}},
 	{"modules", []string{"internal/loadgen"}}, // tests of load.sh

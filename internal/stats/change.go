@@ -1,0 +1,90 @@
+package stats
+
+import (
+	"math"
+	"slices"
+)
+
+// Changes finds where the mean of a series changes: the first index of each segment but the first. It minimizes the squared deviations from the
+// segments' means plus a penalty a segment, exactly, by PELT (R. Killick, P. Fearnhead, I. A. Eckley, 2012, "Optimal detection of changepoints with
+// a linear computational cost", Journal of the American Statistical Association 107). The noise is the median of the steps from value to value,
+// which a few changes do not move, and the penalty 3 log n of it.
+//
+// A segment has at least so many values. A change smaller than smallest, in the series' unit, does not count: autocorrelation makes small ones of
+// nothing.
+func Changes(x []float64, least int, smallest float64) []int {
+	n := len(x)
+	if n < 2*least {
+		return nil
+	}
+	sum, square := make([]float64, n+1), make([]float64, n+1)
+	m := Mean(x) // taken out first: squares of large numbers lose the small ones
+	for i, v := range x {
+		sum[i+1], square[i+1] = sum[i]+v-m, square[i]+(v-m)*(v-m)
+	}
+	cost := func(from, to int) float64 {
+		s := sum[to] - sum[from]
+		return square[to] - square[from] - s*s/float64(to-from)
+	}
+	steps := make([]float64, 0, n)
+	for i := range x[1:] {
+		steps = append(steps, math.Abs(x[i+1]-x[i]))
+	}
+	slices.Sort(steps)
+	noise := 1.4826 * steps[len(steps)/2] / math.Sqrt2
+	noise = max(noise, smallest/10)
+	penalty := 3 * math.Log(float64(n)) * noise * noise
+	best, from := make([]float64, n+1), make([]int, n+1)
+	for i := range best {
+		best[i] = math.Inf(1)
+	}
+	best[0] = -penalty
+	starts := []int{0}
+	for to := least; to <= n; to++ {
+		if s := to - least; s >= least && s > starts[len(starts)-1] {
+			starts = append(starts, s)
+		}
+		for _, s := range starts {
+			if c := best[s] + cost(s, to) + penalty; c < best[to] {
+				best[to], from[to] = c, s
+			}
+		}
+		starts = slices.DeleteFunc(starts, func(s int) bool { return to-s >= least && best[s]+cost(s, to) > best[to]+penalty })
+		if len(starts) == 0 {
+			starts = append(starts, from[to])
+		}
+	}
+	var cuts []int
+	for at := from[n]; at > 0; at = from[at] {
+		cuts = append(cuts, at)
+	}
+	slices.Reverse(cuts)
+	return merge(x, cuts, smallest)
+}
+
+// merge takes out cuts, the smallest first, between segments whose means differ by less than smallest.
+func merge(x []float64, cuts []int, smallest float64) []int {
+	for len(cuts) > 0 {
+		at, least := 0, math.Inf(1)
+		for i, c := range cuts {
+			before, after := 0, len(x)
+			if i > 0 {
+				before = cuts[i-1]
+			}
+			if i+1 < len(cuts) {
+				after = cuts[i+1]
+			}
+			if d := math.Abs(Mean(x[c:after]) - Mean(x[before:c])); d < least {
+				at, least = i, d
+			}
+		}
+		if least >= smallest {
+			break
+		}
+		cuts = slices.Delete(cuts, at, at+1)
+	}
+	if len(cuts) == 0 {
+		return nil
+	}
+	return cuts
+}
