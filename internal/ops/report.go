@@ -27,7 +27,7 @@ import (
 
 // Report answers what a finished run did and what limited it: a page of text here, report.html and results.json in files. It reads the run
 // RUN= or the latest, from the stack's bucket or from a folder, FROM=, that holds metrics/, logs/ and manifest/. RUNS=a,b,c puts several side by
-// side, the first as the reference. UPLOAD=1 also puts the files beside the exports in S3.
+// side, the first as the reference; RUNS="a1,a2 vs b1,b2" compares groups of repeats. UPLOAD=1 also puts the files beside the exports in S3.
 func Report(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	from, err := findExports(ctx, ws, con)
 	if err != nil {
@@ -38,7 +38,10 @@ func Report(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 
 func reportRuns(ctx context.Context, ws *workspace.Workspace, con *console.Console, from exported) error {
 	run := ws.Getenv("RUN")
-	runs := strings.FieldsFunc(ws.Getenv("RUNS"), func(r rune) bool { return r == ',' || r == ' ' })
+	runs, sizes, err := groupsOf(ws.Getenv("RUNS"))
+	if err != nil {
+		return err
+	}
 	switch {
 	case run != "" && len(runs) > 0:
 		return fmt.Errorf("RUN=%s and RUNS=%s: give one of them", run, strings.Join(runs, ","))
@@ -73,6 +76,14 @@ func reportRuns(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 		return err
 	}
 	c := report.Compare(all)
+	if len(sizes) > 0 {
+		var groups [][]*report.Results
+		rest := all
+		for _, n := range sizes {
+			groups, rest = append(groups, rest[:n]), rest[n:]
+		}
+		c = report.CompareGroups(groups)
+	}
 	if err := page.CompareText(con.Out, c); err != nil {
 		return err
 	}
@@ -80,8 +91,24 @@ func reportRuns(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 	if len(name) > 200 { // a file's name has at most 255 bytes
 		name = fmt.Sprintf("%s_and_%d_more", runs[0], len(runs)-1)
 	}
-	_, err := writeReport(ctx, ws, con, from, name, c, func(w io.Writer) error { return page.CompareHTML(w, c) })
+	_, err = writeReport(ctx, ws, con, from, name, c, func(w io.Writer) error { return page.CompareHTML(w, c) })
 	return err
+}
+
+// groupsOf reads RUNS: "a,b" are runs side by side, "a1,a2 vs b1,b2" are groups of repeats, whose sizes are given then.
+func groupsOf(text string) (runs []string, sizes []int, err error) {
+	groups := strings.Split(" "+strings.Join(strings.Fields(text), " ")+" ", " vs ")
+	for _, group := range groups {
+		of := strings.FieldsFunc(group, func(r rune) bool { return r == ',' || r == ' ' })
+		if len(groups) > 1 {
+			sizes = append(sizes, len(of))
+		}
+		runs = append(runs, of...)
+		if slices.Contains(of, "vs") || len(groups) > 1 && len(of) == 0 {
+			return nil, nil, fmt.Errorf("RUNS=%s: \"vs\" stands between two groups of runs, as in a1,a2,a3 vs b1,b2,b3", text)
+		}
+	}
+	return runs, sizes, nil
 }
 
 // exported is where exports lie. Names are below the export prefix, with slashes.

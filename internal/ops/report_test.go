@@ -93,6 +93,28 @@ func TestReportOfAFolder(t *testing.T) {
 	require.Contains(t, text, threeRuns[0]+"_and_14_more")
 }
 
+func TestReportOfGroups(t *testing.T) {
+	runs, sizes, err := groupsOf("a1, a2,a3 vs b1,b2 b3")
+	require.NoError(t, err)
+	require.Equal(t, []string{"a1", "a2", "a3", "b1", "b2", "b3"}, runs)
+	require.Equal(t, []int{3, 3}, sizes)
+	for _, text := range []string{"", "a,b"} {
+		_, sizes, err = groupsOf(text)
+		require.NoError(t, err)
+		require.Empty(t, sizes)
+	}
+	for _, text := range []string{"a vs", "vs b", "a vs vs b", "a,vs,b"} {
+		_, _, err = groupsOf(text)
+		require.ErrorContains(t, err, "stands between two groups", text)
+	}
+
+	from := folderExports(exportsOf(t, threeRuns...))
+	text, err := reported(t, &workspace.Workspace{Root: t.TempDir()}, from, "RUNS="+threeRuns[0]+","+threeRuns[1]+" vs "+threeRuns[2]+","+threeRuns[2])
+	require.NoError(t, err)
+	require.Contains(t, text, "in 2 groups of repeats")
+	require.Contains(t, text, "B2  "+threeRuns[2])
+}
+
 func TestReportSaysWhatToDo(t *testing.T) {
 	folder := folderExports(exportsOf(t, append([]string{"2026-11-20T03-08-09Z"}, threeRuns...)...))
 	ws, con := &workspace.Workspace{Root: t.TempDir()}, &console.Console{}

@@ -3,15 +3,18 @@ package report
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/stats"
 )
 
-// Comparison holds runs against the first one.
+// Comparison holds groups of runs against the first group. A group is repeats of one setting, or a single run.
 type Comparison struct {
 	SchemaVersion int             `json:"schema_version"`
-	Runs          []string        `json:"runs"`
+	Runs          []string        `json:"runs"`     // of all groups, in their order
+	Groups        [][]int         `json:"groups"`   // indices into runs; the first group is the reference
+	Cautions      []string        `json:"cautions"` // what must be known before any figure is read
 	Verdicts      []string        `json:"verdicts"` // each run's sentence
 	Differences   []Difference    `json:"differences"`
 	Figures       []ComparedRow   `json:"figures"`
@@ -35,7 +38,7 @@ type ComparedRow struct {
 	Label  string     `json:"label"`
 	Unit   string     `json:"unit"`
 	Better string     `json:"better"`
-	Cells  []Compared `json:"cells"` // of each run; the first is the reference
+	Cells  []Compared `json:"cells"` // of each group; the first is the reference
 }
 
 // Directions of a compared figure.
@@ -43,27 +46,40 @@ const (
 	Reference     = "reference"
 	BetterThan    = "better"
 	WorseThan     = "worse"
-	WithinNoise   = "within_noise"
-	Higher        = "higher" // significant, but neither better nor worse
+	WithinNoise   = "within_noise" // no difference could be shown
+	Higher        = "higher"       // significant, but neither better nor worse
 	Lower         = "lower"
 	NotComparable = "not_comparable" // Why says which setting differs
-	NotTested     = "not_tested"     // a difference whose noise is not known; Why says why
+	NotTested     = "not_tested"     // a difference of too few runs; Why says why
 )
 
 // Compared is a figure against the reference's.
 type Compared struct {
-	Value        *float64    `json:"value"`
+	Value        *float64    `json:"value"`         // of several runs their geometric mean
 	Delta        *float64    `json:"delta"`         // to the reference, in the figure's unit
 	DeltaPercent *float64    `json:"delta_percent"` // of the reference's value
-	Interval     *[2]float64 `json:"interval"`      // 95 % of the delta in percent
+	Interval     *[2]float64 `json:"interval"`      // 95 % of delta_percent, over runs
+	P            *float64    `json:"p"`             // of no difference, corrected for the number of figures
 	Direction    string      `json:"direction"`
 	Why          string      `json:"why"`
 }
 
-const compareMethod = "Each run is compared with the first. Noise by a moving block bootstrap (H. R. Künsch, 1989, \"The jackknife and the bootstrap for general stationary " +
-	"observations\", Annals of Statistics 17(3)): the minutes of each run's steady window (10 s in one under 10 minutes, 5 s under 2) are drawn anew 2,000 times in blocks of the cube root of " +
-	"their number, which keeps what follows each other together. A difference counts when its 95 % interval does not hold 0. A percentile of all of the load has no minutes: " +
-	"its noise is drawn from the tasks' own percentiles, when each run has 4 of them. A result within noise does not prove that the runs are equal."
+// runToRun is the deviation from run to run in percent that is assumed where no repeats show it; a difference below untold percent can be placement
+// alone. C. Laaber, J. Scheuner, P. Leitner, 2019, "Software microbenchmarking in the cloud. How bad is it really?", Empirical Software Engineering 24;
+// A. Maricq et al., 2018, "Taming performance variability", OSDI 18.
+const (
+	runToRun = 2.0
+	untold   = 5.0
+)
+
+const (
+	overRuns = "A run is one repetition; its minutes share a placement and are none. Groups are compared by their geometric means, with Student's t-test on logarithms (Welch's where " +
+		"groups differ in size); the interval is 95 % of the difference shown. A difference counts when its p is below 5 % after Holm's correction for the number of figures, and when it is " +
+		"2 % or more. No difference shown does not prove that the groups are equal."
+	oneRunEach = "One run each: differences below about 5 % cannot be told from placement, and larger ones can be its work, too (C. Laaber et al., 2019, \"Software microbenchmarking in the cloud. " +
+		"How bad is it really?\"; A. Maricq et al., 2018, \"Taming performance variability\"). Repeat both: RUNS=\"a1,a2,a3 vs b1,b2,b3\". How many runs would tell is for runs " +
+		"that vary by 2 %, with 80 % power at 5 %."
+)
 
 // setting is what two runs can differ in. A workload that differs makes figures of kind not comparable.
 type setting struct {
@@ -110,45 +126,44 @@ var compared = []setting{
 	{"clients", func(c *Configuration) string { return fmt.Sprint(c.Clients) }, "latency"},
 }
 
-// test is how the noise of a headline figure is found.
-type test struct {
-	series    func(*Results) *Series // minutes to draw from
-	inverse   bool                   // the figure goes as one over the series
-	statistic func([]float64) float64
-	percent   float64 // else the tasks' own percentile
-	exact     bool    // no noise: prices and counts
-	spoiledBy []string
+// spoiledBy is what kinds of settings make a figure not comparable. A figure that is not here depends on no workload.
+var spoiledBy = map[string][]string{
+	"ops_per_second": {"workload"}, "ops_per_second_burst": {"workload"}, "load_bytes_per_second": {"workload"}, "operations": {"workload"},
+	"latency_mean_ms": {"workload", "latency"}, "latency_p50_ms": {"workload", "latency"}, "latency_p99_ms": {"workload", "latency"},
+	"latency_p999_ms": {"workload", "latency"}, "latency_max_ms": {"workload", "latency"},
+	"server_read_p99_ms": {"workload", "latency"}, "server_write_p99_ms": {"workload", "latency"},
+	"hit_percent": {"workload"}, "usd_per_million_ops": {"workload"},
 }
 
-var tests = map[string]test{
-	"ops_per_second":            {series: func(r *Results) *Series { return r.Client.Throughput }, statistic: mean, spoiledBy: []string{"workload"}},
-	"load_bytes_per_second":     {series: func(r *Results) *Series { return r.Client.Bytes }, statistic: mean, spoiledBy: []string{"workload"}},
-	"latency_mean_ms":           {series: func(r *Results) *Series { return r.Client.MeanLatency }, statistic: mean, spoiledBy: []string{"workload", "latency"}},
-	"latency_p50_ms":            {percent: 50, spoiledBy: []string{"workload", "latency"}},
-	"latency_p99_ms":            {percent: 99, spoiledBy: []string{"workload", "latency"}},
-	"latency_p999_ms":           {percent: 99.9, spoiledBy: []string{"workload", "latency"}},
-	"latency_max_ms":            {spoiledBy: []string{"workload", "latency"}},
-	"server_read_p99_ms":        {series: func(r *Results) *Series { return r.Server.ReadP99 }, statistic: median, spoiledBy: []string{"workload", "latency"}},
-	"server_write_p99_ms":       {series: func(r *Results) *Series { return r.Server.WriteP99 }, statistic: median, spoiledBy: []string{"workload", "latency"}},
-	"engine_cpu_percent":        {series: func(r *Results) *Series { return r.CPU.EngineMax }, statistic: mean},
-	"node_bytes_out_per_second": {series: func(r *Results) *Series { return r.Network.Out }, statistic: mean},
-	"node_bytes_in_per_second":  {series: func(r *Results) *Series { return r.Network.In }, statistic: mean},
-	"hit_percent":               {series: func(r *Results) *Series { return r.Server.HitRate }, statistic: mean, spoiledBy: []string{"workload"}},
-	"usd_total":                 {exact: true},
-	"usd_per_million_ops":       {series: func(r *Results) *Series { return r.Client.Throughput }, inverse: true, statistic: mean, spoiledBy: []string{"workload"}},
-}
-
-// Compare puts runs side by side, the first as the reference.
+// Compare puts single runs side by side, the first as the reference.
 func Compare(runs []*Results) *Comparison {
-	c := &Comparison{SchemaVersion: SchemaVersion, Runs: []string{}, Verdicts: []string{}, Differences: []Difference{}, Figures: []ComparedRow{}, Method: compareMethod,
-		Throughput: []*Series{}, MeanLatency: []*Series{}, Curves: [][]Percentile{}, Steady: []*Window{}, Configuration: []Configuration{}}
-	for _, r := range runs {
-		c.Runs, c.Verdicts = append(c.Runs, r.Run), append(c.Verdicts, r.Verdict.Sentence)
-		c.Throughput, c.MeanLatency = append(c.Throughput, r.Client.Throughput), append(c.MeanLatency, r.Client.MeanLatency)
-		c.Curves, c.Steady, c.Configuration = append(c.Curves, r.Client.Latency.Curve), append(c.Steady, r.Phases.Steady), append(c.Configuration, r.Configuration)
+	groups := make([][]*Results, len(runs))
+	for i, r := range runs {
+		groups[i] = []*Results{r}
+	}
+	return CompareGroups(groups)
+}
+
+// CompareGroups puts groups of repeats side by side, the first as the reference.
+func CompareGroups(groups [][]*Results) *Comparison {
+	c := &Comparison{SchemaVersion: SchemaVersion, Runs: []string{}, Groups: [][]int{}, Cautions: []string{}, Verdicts: []string{}, Differences: []Difference{},
+		Figures: []ComparedRow{}, Method: overRuns, Throughput: []*Series{}, MeanLatency: []*Series{}, Curves: [][]Percentile{}, Steady: []*Window{}, Configuration: []Configuration{}}
+	var runs []*Results
+	for _, g := range groups {
+		at := []int{}
+		for _, r := range g {
+			at, runs = append(at, len(runs)), append(runs, r)
+			c.Runs, c.Verdicts = append(c.Runs, r.Run), append(c.Verdicts, r.Verdict.Sentence)
+			c.Throughput, c.MeanLatency = append(c.Throughput, r.Client.Throughput), append(c.MeanLatency, r.Client.MeanLatency)
+			c.Curves, c.Steady, c.Configuration = append(c.Curves, r.Client.Latency.Curve), append(c.Steady, r.Phases.Steady), append(c.Configuration, r.Configuration)
+		}
+		c.Groups = append(c.Groups, at)
 	}
 	if len(runs) == 0 {
 		return c
+	}
+	if len(runs) == len(groups) {
+		c.Method = oneRunEach
 	}
 	for _, s := range compared {
 		d := Difference{Setting: s.name}
@@ -159,30 +174,79 @@ func Compare(runs []*Results) *Comparison {
 		}
 		if !same {
 			c.Differences = append(c.Differences, d)
+			if s.spoils != "" {
+				c.Cautions = append(c.Cautions, fmt.Sprintf("%s differs: %s", s.name, strings.Join(d.Values, ", ")))
+			}
 		}
+	}
+	for _, r := range runs {
+		c.Cautions = append(c.Cautions, troubles(r)...)
 	}
 	var met []string
 	for _, r := range runs {
 		for _, f := range r.Headline {
 			if !slices.Contains(met, f.ID) {
 				met = append(met, f.ID)
-				c.Figures = append(c.Figures, row(f, runs))
+				c.Figures = append(c.Figures, row(f, groups))
 			}
 		}
 	}
+	c.decide()
 	return c
 }
 
-func row(f Figure, runs []*Results) ComparedRow {
+// troubles is why what the load of a run measured is not the cache's alone.
+func troubles(r *Results) (out []string) {
+	lost := 0
+	for _, t := range r.Tasks {
+		if t.State != "ok" {
+			lost++
+		}
+	}
+	if lost > 0 {
+		out = append(out, fmt.Sprintf("%s: %d of %d tasks did not finish", named(r), lost, len(r.Tasks)))
+	}
+	if slices.Contains(r.Verdict.Limits, "load_generator") {
+		out = append(out, named(r)+": the load generator was at its limit")
+	}
+	return out
+}
+
+func row(f Figure, groups [][]*Results) ComparedRow {
 	out := ComparedRow{ID: f.ID, Label: f.Label, Unit: f.Unit, Better: f.Better}
-	for i, r := range runs {
-		cell := Compared{Value: r.figure(f.ID), Direction: Reference}
-		if i > 0 {
-			cell = against(f, runs[0], r)
+	for i, g := range groups {
+		cell := Compared{Direction: Reference}
+		if cell.Value, cell.Why = center(g, f.ID); i > 0 {
+			cell = against(f, groups[0], g)
 		}
 		out.Cells = append(out.Cells, cell)
 	}
 	return out
+}
+
+// center is a figure of a group: of one run its value, of several their geometric mean; nil and why when a run lacks it.
+func center(group []*Results, id string) (v *float64, why string) {
+	values, why := values(group, id)
+	switch {
+	case why != "":
+		return nil, why
+	case slices.Min(values) == slices.Max(values):
+		return &values[0], ""
+	case slices.Min(values) <= 0:
+		return known(mean(values)), ""
+	}
+	return known(stats.GeometricMean(values)), ""
+}
+
+func values(group []*Results, id string) (out []float64, why string) {
+	for _, r := range group {
+		v := r.figure(id)
+		if v == nil {
+			return nil, named(r) + " does not have it"
+		}
+		out = append(out, *v)
+	}
+	return out, ""
 }
 
 // figure is a headline figure's value.
@@ -195,47 +259,72 @@ func (r *Results) figure(id string) *float64 {
 	return nil
 }
 
-func against(f Figure, base, run *Results) Compared {
-	out := Compared{Value: run.figure(f.ID), Direction: NotComparable}
-	was := base.figure(f.ID)
-	switch {
-	case out.Value == nil:
-		out.Why = named(run) + " does not have it"
+// against compares a figure of two groups; which differences count is decided when all are known.
+func against(f Figure, base, group []*Results) (out Compared) {
+	out.Direction = NotComparable
+	was, lacks := center(base, f.ID)
+	if out.Value, out.Why = center(group, f.ID); out.Value == nil {
 		return out
-	case was == nil:
-		out.Why = named(base) + " does not have it"
+	}
+	if was == nil {
+		out.Why = lacks
 		return out
 	}
 	out.Delta = known(*out.Value - *was)
 	if *was != 0 {
 		out.DeltaPercent = known(100 * (*out.Value - *was) / math.Abs(*was))
 	}
-	t, ok := tests[f.ID]
-	if ok {
-		if why := spoiled(t, base, run); why != "" {
-			out.Why = why
-			return out
+	if why := spoiled(f.ID, base, group); why != "" {
+		out.Why = why
+		return out
+	}
+	out.Direction = NotTested
+	if len(base) < 2 || len(group) < 2 {
+		out.Why = few(out.DeltaPercent)
+		return out
+	}
+	a, _ := values(base, f.ID)
+	b, _ := values(group, f.ID)
+	change, ok := stats.Compare(a, b)
+	if !ok {
+		out.Why = "it is 0 in a run, and has no ratio"
+		return out
+	}
+	out.DeltaPercent, out.Interval, out.P = known(change.Percent), (*[2]float64)(&change.Interval), known(change.P)
+	return out
+}
+
+// few says how many runs would tell.
+func few(percent *float64) string {
+	switch {
+	case percent == nil || *percent == 0:
+		return "two runs a side are needed"
+	case math.Abs(*percent) < stats.Smallest:
+		return fmt.Sprintf("below %g %%: too small to name", stats.Smallest)
+	case math.Abs(*percent) < untold:
+		return fmt.Sprintf("cannot be told from placement; %d runs a side would tell", stats.Runs(*percent, runToRun))
+	}
+	return fmt.Sprintf("%d runs a side would tell", stats.Runs(*percent, runToRun))
+}
+
+// decide corrects p for all that was tested, and says which differences count.
+func (c *Comparison) decide() {
+	var p []float64
+	var cells []*Compared
+	var better []string
+	for i := range c.Figures {
+		for j := range c.Figures[i].Cells {
+			if cell := &c.Figures[i].Cells[j]; cell.P != nil {
+				cells, p, better = append(cells, cell), append(p, *cell.P), append(better, c.Figures[i].Better)
+			}
 		}
 	}
-	if t.exact {
-		out.Direction = direction(f.Better, *out.Delta)
-		return out
+	for i, q := range stats.Holm(p) {
+		cells[i].P, cells[i].Direction = known(q), WithinNoise
+		if (stats.Change{Percent: *cells[i].DeltaPercent}).Different(q) {
+			cells[i].Direction = direction(better[i], *cells[i].DeltaPercent)
+		}
 	}
-	interval, why := t.interval(base, run)
-	if interval == nil {
-		out.Direction, out.Why = NotTested, why
-		return out
-	}
-	out.Interval = interval
-	switch {
-	case interval[0] > 0:
-		out.Direction = direction(f.Better, 1)
-	case interval[1] < 0:
-		out.Direction = direction(f.Better, -1)
-	default:
-		out.Direction = WithinNoise
-	}
-	return out
 }
 
 func named(r *Results) string {
@@ -245,104 +334,33 @@ func named(r *Results) string {
 	return "run " + r.Run
 }
 
-// spoiled names the settings that differ and make a figure not comparable.
-func spoiled(t test, a, b *Results) string {
-	var names []string
-	for _, s := range compared {
-		if x, y := s.of(&a.Configuration), s.of(&b.Configuration); slices.Contains(t.spoiledBy, s.spoils) && s.spoils != "" && x != y {
-			names = append(names, fmt.Sprintf("%s differs (%s, %s)", s.name, first(x, "unknown"), first(y, "unknown")))
+// spoiled names what makes a figure not comparable: settings that differ, tasks that were lost, a load generator at its limit.
+func spoiled(id string, base, group []*Results) string {
+	by := spoiledBy[id]
+	if by == nil {
+		return ""
+	}
+	var why []string
+	for _, r := range slices.Concat(base[1:], group) {
+		for _, s := range compared {
+			x, y := s.of(&base[0].Configuration), s.of(&r.Configuration)
+			if said := fmt.Sprintf("%s differs (%s, %s)", s.name, first(x, "unknown"), first(y, "unknown")); slices.Contains(by, s.spoils) && x != y && !slices.Contains(why, said) {
+				why = append(why, said)
+			}
 		}
 	}
-	return strings.Join(names, "; ")
+	for _, r := range slices.Concat(base, group) {
+		why = append(why, troubles(r)...)
+	}
+	return strings.Join(why, "; ")
 }
 
 func direction(better string, delta float64) string {
 	switch {
-	case delta == 0:
-		return WithinNoise
 	case better == "":
 		return map[bool]string{true: Higher, false: Lower}[delta > 0]
 	case (better == "higher") == (delta > 0):
 		return BetterThan
 	}
 	return WorseThan
-}
-
-// interval is the 95 % interval of the difference in percent of the reference; nil and why when it cannot be found.
-func (t test) interval(base, run *Results) (*[2]float64, string) {
-	const least = 5
-	var a, b []float64
-	block := 1
-	switch {
-	case t.series != nil:
-		unit := int64(60)
-		for _, r := range []*Results{base, run} {
-			if r.Phases.Steady == nil {
-				return nil, named(r) + " has no steady window"
-			}
-			switch m := r.Phases.Steady.Duration().Minutes(); {
-			case m < 2:
-				unit = 5
-			case m < 10:
-				unit = min(unit, 10)
-			}
-		}
-		a, b = t.series(base).grid().resample(unit).values(*base.Phases.Steady), t.series(run).grid().resample(unit).values(*run.Phases.Steady)
-		if len(a) < least || len(b) < least {
-			return nil, fmt.Sprintf("under %d values in a steady window (%d, %d): the noise is not known", least, len(a), len(b))
-		}
-	case t.percent > 0:
-		a, b = ownPercentiles(base, t.percent), ownPercentiles(run, t.percent)
-		if len(a) < 4 || len(b) < 4 {
-			return nil, "one histogram for all of the load, and under 4 tasks: the noise is not known"
-		}
-		t.statistic, block = median, -1
-	default:
-		return nil, "its noise is not known"
-	}
-	if t.inverse {
-		statistic := t.statistic
-		t.statistic = func(v []float64) float64 { return 1 / statistic(v) }
-	}
-	// The same files give the same answer: the seed is fixed.
-	random := rand.New(rand.NewPCG(20260101, uint64(len(a))<<32|uint64(len(b))))
-	deltas := make([]float64, 0, 2000)
-	for range cap(deltas) {
-		x, y := t.statistic(draw(random, a, block)), t.statistic(draw(random, b, block))
-		if d := 100 * (y - x) / x; !math.IsNaN(d) && !math.IsInf(d, 0) {
-			deltas = append(deltas, d)
-		}
-	}
-	if len(deltas) == 0 {
-		return nil, "its values are 0"
-	}
-	slices.Sort(deltas)
-	at := func(q float64) float64 { return deltas[int(q*float64(len(deltas)-1)+0.5)] }
-	return &[2]float64{at(0.025), at(0.975)}, ""
-}
-
-// draw resamples values in blocks of the cube root of their number; block -1 draws them one by one.
-func draw(random *rand.Rand, v []float64, block int) []float64 {
-	if block < 0 {
-		block = 1
-	} else {
-		block = int(math.Ceil(math.Cbrt(float64(len(v)))))
-	}
-	out := make([]float64, 0, len(v)+block)
-	for len(out) < len(v) {
-		at := random.IntN(len(v) - block + 1)
-		out = append(out, v[at:at+block]...)
-	}
-	return out[:len(v)]
-}
-
-func ownPercentiles(r *Results, percent float64) (out []float64) {
-	for _, t := range r.Tasks {
-		for _, p := range t.Percentiles {
-			if p.Percent == percent {
-				out = append(out, p.MS)
-			}
-		}
-	}
-	return out
 }

@@ -2,7 +2,6 @@ package report
 
 import (
 	"context"
-	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,88 +19,158 @@ func cell(t *testing.T, c *Comparison, id string) Compared {
 	return Compared{}
 }
 
-func TestCompare(t *testing.T) {
-	base := crafted{minutes: 30, tasks: 4, nodes: 1, taskCPU: 40}
-	faster := base
-	faster.rate = func(int, int) float64 { return 11_000 }
-	faster.metrics = with(map[string]float64{"EngineCPUUtilization": 60})
-	faster.latency = func(int) []int64 { return []int64{200, 300, 400, 4000} }
-	same := base
-	same.rate = func(task, s int) float64 { return 10_000 + 600*float64((s/60)%3-1) } // minutes that differ, with the same mean
+func pair() crafted { return crafted{minutes: 10, tasks: 2, nodes: 1, taskCPU: 40} }
 
-	one := base.analyze(t)
-	c := Compare([]*Results{one, faster.analyze(t)})
-	require.Empty(t, c.Differences)
+// repeats are runs of one setting that differ by so much in throughput and in what the engine thread does.
+func repeats(t *testing.T, level float64, latency int64, factors ...float64) (out []*Results) {
+	for _, f := range factors {
+		c := pair()
+		c.rate = func(int, int) float64 { return level * f }
+		c.metrics = with(map[string]float64{"EngineCPUUtilization": 40 * level * f / 10_000})
+		c.latency = func(int) []int64 { return []int64{latency, latency + int64(100*f)} }
+		out = append(out, c.analyze(t))
+	}
+	return out
+}
+
+// Every delta that has an interval lies in it, of whatever figure.
+func holds(t *testing.T, c *Comparison) {
+	t.Helper()
+	asSchema(t, "comparison", c)
+	for _, f := range c.Figures {
+		for _, cell := range f.Cells {
+			if cell.Interval != nil {
+				require.LessOrEqual(t, cell.Interval[0], *cell.DeltaPercent, f.ID)
+				require.LessOrEqual(t, *cell.DeltaPercent, cell.Interval[1], f.ID)
+				require.NotNil(t, cell.P, f.ID)
+			}
+		}
+	}
+}
+
+func TestGroupsAreComparedOverRuns(t *testing.T) {
+	base, faster := repeats(t, 10_000, 400, 0.99, 1, 1.01), repeats(t, 11_500, 300, 0.99, 1, 1.01)
+	c := CompareGroups([][]*Results{base, faster})
+	holds(t, c)
+	require.Equal(t, [][]int{{0, 1, 2}, {3, 4, 5}}, c.Groups)
+	require.Equal(t, overRuns, c.Method)
+	require.Empty(t, c.Cautions)
 	ops := cell(t, c, "ops_per_second")
 	require.Equal(t, BetterThan, ops.Direction)
-	require.InDelta(t, 10, *ops.DeltaPercent, 0.2)
-	require.True(t, ops.Interval[0] > 9 && ops.Interval[1] < 11 && ops.Interval[0] < 10 && ops.Interval[1] > 9.9)
-	require.Equal(t, BetterThan, cell(t, c, "latency_p99_ms").Direction, "four tasks each: their own percentiles say how much they spread")
-	require.Equal(t, Higher, cell(t, c, "engine_cpu_percent").Direction)
+	require.InDelta(t, 15, *ops.DeltaPercent, 0.3)
+	require.Equal(t, BetterThan, cell(t, c, "latency_p99_ms").Direction)
+	require.Equal(t, Higher, cell(t, c, "engine_cpu_percent").Direction, "neither better nor worse")
 	require.Equal(t, BetterThan, cell(t, c, "usd_per_million_ops").Direction)
-	require.Equal(t, NotTested, cell(t, c, "latency_max_ms").Direction)
-	asSchema(t, "comparison", c)
-	back := Compare([]*Results{faster.analyze(t), one})
+	require.Equal(t, WithinNoise, cell(t, c, "usd_total").Direction)
+
+	back := CompareGroups([][]*Results{faster, base})
+	holds(t, back)
 	require.Equal(t, WorseThan, cell(t, back, "ops_per_second").Direction)
-	require.Equal(t, Lower, cell(t, back, "engine_cpu_percent").Direction, "neither better nor worse")
+	require.Equal(t, back, CompareGroups([][]*Results{faster, base}), "no chance in the answer")
 
-	require.Equal(t, WithinNoise, cell(t, Compare([]*Results{one, same.analyze(t)}), "ops_per_second").Direction)
-	require.Equal(t, Compare([]*Results{one, same.analyze(t)}), Compare([]*Results{one, same.analyze(t)}), "no chance in the answer")
+	same := CompareGroups([][]*Results{base, repeats(t, 10_000, 400, 1.02, 0.985, 1.005)})
+	holds(t, same)
+	for _, f := range same.Figures {
+		if f.Cells[1].Value == nil {
+			continue // the crafted metrics have no latency inside the cache
+		}
+		require.Equal(t, WithinNoise, f.Cells[1].Direction, f.ID)
+	}
 
-	other := base
+	sure := CompareGroups([][]*Results{repeats(t, 10_000, 400, 1, 1, 1), repeats(t, 10_100, 400, 1, 1, 1)})
+	require.InDelta(t, 1, *cell(t, sure, "ops_per_second").DeltaPercent, 0.1)
+	require.Equal(t, WithinNoise, cell(t, sure, "ops_per_second").Direction, "1 % is not worth naming, however sure it is")
+
+	one := CompareGroups([][]*Results{base, faster[:1]})
+	require.Equal(t, NotTested, cell(t, one, "ops_per_second").Direction, "a single run shows no variation")
+}
+
+// A node at twice the price: what a million operations costs differs, and its interval is that of the cost.
+func TestAnIntervalIsOfTheFigureThatIsShown(t *testing.T) {
+	base := repeats(t, 10_000, 400, 0.99, 1, 1.01)
+	dear := repeats(t, 10_000, 400, 0.99, 1, 1.01)
+	for _, r := range dear {
+		for i, f := range r.Headline {
+			if f.ID == "usd_per_million_ops" {
+				r.Headline[i].Value = known(*f.Value * 1.639)
+			}
+		}
+	}
+	c := CompareGroups([][]*Results{base, dear})
+	holds(t, c)
+	cost := cell(t, c, "usd_per_million_ops")
+	require.Equal(t, WorseThan, cost.Direction)
+	require.InDelta(t, 63.9, *cost.DeltaPercent, 0.1)
+	require.Greater(t, cost.Interval[0], 55.)
+	require.Equal(t, WithinNoise, cell(t, c, "ops_per_second").Direction)
+}
+
+func TestOneRunASideDecidesNothing(t *testing.T) {
+	one := pair().analyze(t)
+	faster := pair()
+	faster.rate = func(int, int) float64 { return 10_300 }
+	c := Compare([]*Results{one, faster.analyze(t)})
+	holds(t, c)
+	require.Equal(t, oneRunEach, c.Method)
+	for _, f := range c.Figures {
+		require.Contains(t, []string{NotTested, NotComparable}, f.Cells[1].Direction, f.ID)
+		require.Nil(t, f.Cells[1].Interval, f.ID)
+	}
+	require.InDelta(t, 3, *cell(t, c, "ops_per_second").DeltaPercent, 0.3)
+	require.Regexp(t, `^cannot be told from placement; \d+ runs a side would tell$`, cell(t, c, "ops_per_second").Why)
+	require.Equal(t, "two runs a side are needed", few(known(0)))
+	require.Equal(t, "below 2 %: too small to name", few(known(-1.9)))
+	require.Equal(t, "4 runs a side would tell", few(known(-5)))
+}
+
+func TestWhatIsNotComparable(t *testing.T) {
+	one := pair().analyze(t)
+	other := pair()
 	other.settings = `, "data_size": 1024`
-	c = Compare([]*Results{one, other.analyze(t)})
+	c := Compare([]*Results{one, other.analyze(t)})
+	holds(t, c)
 	require.Equal(t, []Difference{{"data size", []string{"256", "1024"}}}, c.Differences)
+	require.Equal(t, []string{"data size differs: 256, 1024"}, c.Cautions, "the first word")
 	for _, id := range []string{"ops_per_second", "latency_p99_ms", "usd_per_million_ops"} {
 		require.Equal(t, NotComparable, cell(t, c, id).Direction)
 		require.Equal(t, "data size differs (256, 1024)", cell(t, c, id).Why)
 	}
 
-	more := base
+	more := pair()
 	more.settings = `, "clients": 20`
 	c = Compare([]*Results{one, more.analyze(t)})
-	require.Equal(t, WithinNoise, cell(t, c, "ops_per_second").Direction)
+	require.Equal(t, NotTested, cell(t, c, "ops_per_second").Direction)
 	require.Equal(t, NotComparable, cell(t, c, "latency_p99_ms").Direction)
 	require.Equal(t, "clients differs (10, 20)", cell(t, c, "latency_p99_ms").Why)
 
-	run := base.run()
+	run := pair().run()
 	run.Manifest.Membership.NodeType = "cache.m7g.xlarge"
 	bigger, err := Analyze(context.Background(), run)
 	require.NoError(t, err)
 	c = Compare([]*Results{one, bigger})
 	require.Equal(t, "node type", c.Differences[0].Setting)
-	require.Equal(t, WithinNoise, cell(t, c, "ops_per_second").Direction, "the node type is what a comparison is for")
-	require.Equal(t, WorseThan, cell(t, c, "usd_total").Direction)
+	require.Empty(t, c.Cautions, "the node type is what a comparison is for")
+	require.Equal(t, NotTested, cell(t, c, "ops_per_second").Direction)
 
-	short := base
-	short.minutes, short.tasks = 1, 1
-	c = Compare([]*Results{one, short.analyze(t)})
-	require.Equal(t, NotTested, cell(t, c, "engine_cpu_percent").Direction)
-	require.Contains(t, cell(t, c, "engine_cpu_percent").Why, "under 5 values")
-	asSchema(t, "comparison", c)
+	died := pair()
+	died.dies = map[int]int{1: 300}
+	c = Compare([]*Results{one, died.analyze(t)})
+	require.Equal(t, []string{"run 2026-11-23T03-00-00Z: 1 of 2 tasks did not finish"}, c.Cautions)
+	require.Equal(t, NotComparable, cell(t, c, "ops_per_second").Direction)
+	require.Equal(t, NotComparable, cell(t, c, "usd_per_million_ops").Direction)
+
+	busy := pair()
+	busy.taskCPU = 95
+	c = Compare([]*Results{one, busy.analyze(t)})
+	require.Equal(t, []string{"run 2026-11-23T03-00-00Z: the load generator was at its limit"}, c.Cautions)
+	require.Equal(t, NotComparable, cell(t, c, "latency_p99_ms").Direction)
+
 	require.Empty(t, Compare(nil).Figures)
-	asSchema(t, "comparison", Compare(nil))
-
+	holds(t, Compare(nil))
 	nothing, err := Analyze(context.Background(), Run{})
 	require.NoError(t, err)
 	c = Compare([]*Results{one, nothing, one})
-	asSchema(t, "comparison", c)
+	holds(t, c)
 	require.Equal(t, NotComparable, cell(t, c, "ops_per_second").Direction)
 	require.Equal(t, "a run without a name does not have it", cell(t, c, "ops_per_second").Why)
-	require.Equal(t, WithinNoise, c.Figures[0].Cells[2].Direction, "a third run is compared with the first as well")
-}
-
-// Minutes that hang together are fewer than they seem: blocks keep them together, and the interval of the same spread is wider.
-func TestBlocksKnowThatMinutesHangTogether(t *testing.T) {
-	of := func(rate func(minute int) float64) *Results {
-		c := crafted{minutes: 120, tasks: 1, nodes: 1, taskCPU: 40, every: 5, rate: func(_, s int) float64 { return rate(s / 60) }}
-		return c.analyze(t)
-	}
-	slow := of(func(m int) float64 { return 10_000 + 500*math.Sin(2*math.Pi*float64(m)/30) })
-	fast := of(func(m int) float64 { return 10_000 + 500*math.Sin(2*math.Pi*float64(m*11%30)/30) }) // the same values, shuffled
-	width := func(r *Results) float64 {
-		i := cell(t, Compare([]*Results{r, r}), "ops_per_second").Interval
-		return i[1] - i[0]
-	}
-	require.Greater(t, width(slow), 1.5*width(fast))
 }

@@ -85,7 +85,8 @@ func TestRulesAreDocumented(t *testing.T) {
 		require.Contains(t, string(text), fmt.Sprintf("| %s | %s | [AWS](https://%s) |\n", r.name, r.rule, source))
 	}
 	require.Contains(t, string(text), phaseMethod)
-	require.Contains(t, string(text), compareMethod)
+	require.Contains(t, string(text), overRuns)
+	require.Contains(t, string(text), oneRunEach)
 }
 
 // The same check for the load's side: traffic that falls for good.

@@ -3,6 +3,7 @@ package page
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/chart"
@@ -11,15 +12,45 @@ import (
 
 // CompareHTML writes runs side by side as one file that needs nothing else.
 func CompareHTML(w io.Writer, c *report.Comparison) error {
-	view := struct {
-		C      *report.Comparison
-		Title  string
-		Charts []*chart.Chart
-	}{c, "elasticache-perf: " + strings.Join(c.Runs, ", "), overlaid(c)}
+	view := comparison{c, "elasticache-perf: " + strings.Join(c.Runs, ", "), overlaid(c)}
 	if err := pages.ExecuteTemplate(w, "compare.html.tmpl", view); err != nil {
 		return fmt.Errorf("comparison of %s: %w", strings.Join(c.Runs, ", "), err)
 	}
 	return nil
+}
+
+type comparison struct {
+	C      *report.Comparison
+	Title  string
+	Charts []*chart.Chart
+}
+
+// Repeats tells whether a group has more than one run.
+func (c comparison) Repeats() bool { return len(c.C.Groups) < len(c.C.Runs) }
+
+// Reference tells whether a run is of the group that the others are compared with.
+func (c comparison) Reference(run int) bool {
+	return len(c.C.Groups) > 0 && slices.Contains(c.C.Groups[0], run)
+}
+
+// Groups are the names of groups: their runs.
+func (c comparison) Groups() (names []string) {
+	for _, g := range c.C.Groups {
+		var runs []string
+		for _, i := range g {
+			runs = append(runs, c.C.Runs[i])
+		}
+		names = append(names, strings.Join(runs, ", "))
+	}
+	return names
+}
+
+// chance writes p, corrected for the number of figures.
+func chance(p *float64) string {
+	if *p < 0.001 {
+		return "p < 0.001"
+	}
+	return fmt.Sprintf("p = %.3f", *p)
 }
 
 // overlaid are charts of all runs on one axis, each from its load's begin.
@@ -58,13 +89,27 @@ func interval(v *[2]float64) string {
 
 func abs(v float64) float64 { return max(v, -v) }
 
-// CompareText writes runs side by side for a terminal: letters stand for the runs, of which the first is the reference.
+// CompareText writes runs side by side for a terminal: letters stand for the groups, of which the first is the reference.
 func CompareText(w io.Writer, c *report.Comparison) error {
 	t := &text{}
 	t.line("%d runs, each against A", len(c.Runs))
+	if len(c.Groups) < len(c.Runs) {
+		t.line("in %d groups of repeats", len(c.Groups))
+	}
+	for _, caution := range c.Cautions {
+		t.line("%s", strings.Join(wrap("! "+caution, columns), "\n  "))
+	}
 	name := func(i int) string { return string(rune('A' + i%26)) }
+	of := make([]string, len(c.Runs)) // the letter of a run's group, with a number where it has others
+	for i, g := range c.Groups {
+		for n, run := range g {
+			if of[run] = name(i); len(g) > 1 {
+				of[run] = fmt.Sprintf("%s%d", name(i), n+1)
+			}
+		}
+	}
 	for i, run := range c.Runs {
-		t.line("\n%s  %s", name(i), run)
+		t.line("\n%s  %s", of[i], run)
 		if i < len(c.Verdicts) {
 			t.line("   %s", strings.Join(wrap(c.Verdicts[i], columns-3), "\n   "))
 		}
@@ -74,7 +119,7 @@ func CompareText(w io.Writer, c *report.Comparison) error {
 		for _, d := range c.Differences {
 			var values []string
 			for i, v := range d.Values {
-				values = append(values, name(i)+" "+v)
+				values = append(values, of[i]+" "+v)
 			}
 			t.row(d.Setting, strings.Join(values, ", "))
 		}
@@ -88,6 +133,9 @@ func CompareText(w io.Writer, c *report.Comparison) error {
 				said = strings.TrimSpace(arrow(cell) + " " + directions[cell.Direction])
 				if cell.Interval != nil {
 					said += ", " + interval(cell.Interval)
+				}
+				if cell.P != nil {
+					said += ", " + chance(cell.P)
 				}
 				if cell.Why != "" {
 					said += ": " + cell.Why

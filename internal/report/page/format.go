@@ -153,7 +153,7 @@ var states = map[string]string{
 }
 
 var directions = map[string]string{
-	report.BetterThan: "better", report.WorseThan: "worse", report.WithinNoise: "within noise", report.Higher: "higher", report.Lower: "lower",
+	report.BetterThan: "better", report.WorseThan: "worse", report.WithinNoise: "no difference shown", report.Higher: "higher", report.Lower: "lower",
 	report.NotComparable: "not comparable", report.NotTested: "not tested", report.Reference: "reference",
 }
 
