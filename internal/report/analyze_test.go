@@ -30,7 +30,7 @@ func TestVerdicts(t *testing.T) {
 		limits  []string
 		says    string
 	}{
-		"nothing":    {func(*crafted) {}, NotLimited, []string{}, "Nothing was at its limit: the load was too small. Nearest was engine CPU (EngineCPUUtilization of perf-001 at 40 %, limit 90 %)"},
+		"nothing":    {func(*crafted) {}, NotLimited, []string{}, "Not limited by anything that was measured; nearest was the load generator (CPU of the tasks at 40 %)"},
 		"engine CPU": {func(c *crafted) { c.metrics = with(map[string]float64{"EngineCPUUtilization": 96}) }, Limited, []string{"engine_cpu"}, "Limited by engine CPU (EngineCPUUtilization of perf-001 at 96 %, limit 90 %, 2 of 2 nodes)"},
 		"one hot node": {func(c *crafted) {
 			c.metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(n, _ int) float64 { return 20 + 75*float64(n) }}
@@ -42,9 +42,11 @@ func TestVerdicts(t *testing.T) {
 		"bandwidth out":    {func(c *crafted) { c.metrics = map[string]func(int, int) float64{"NetworkBytesOut": ended} }, Limited, []string{"bandwidth_out"}, "NetworkBytesOut of perf-001 at 99 % of 937 Mbit/s, 2 of 2 nodes"},
 		"bandwidth in":     {func(c *crafted) { c.metrics = map[string]func(int, int) float64{"NetworkBytesIn": ended} }, Limited, []string{"bandwidth_in"}, "Limited by bandwidth in"},
 		"all of the burst": {func(c *crafted) { c.metrics = with(map[string]float64{"NetworkBytesOut": 60 * 0.95 * burst}) }, Limited, []string{"bandwidth_out"}, "at 95 % of 12.5 Gbit/s"},
-		"counters alone":   {func(c *crafted) { c.metrics = with(map[string]float64{"NetworkBandwidthOutAllowanceExceeded": 100}) }, Limited, []string{"bandwidth_out"}, "NetworkBandwidthOutAllowanceExceeded of perf-001, perf-002 counted packets in 100 % of the minutes"},
-		"packets":          {func(c *crafted) { c.metrics = with(map[string]float64{"NetworkPacketsPerSecondAllowanceExceeded": 5}) }, Limited, []string{"packets_per_second"}, "Limited by packets per second"},
-		"tracking":         {func(c *crafted) { c.metrics = with(map[string]float64{"NetworkConntrackAllowanceExceeded": 5}) }, Limited, []string{"connection_tracking"}, "connection tracking"},
+		"counters alone":   {func(c *crafted) { c.metrics = with(map[string]float64{"NetworkBandwidthOutAllowanceExceeded": 120}) }, Limited, []string{"bandwidth_out"}, "NetworkBandwidthOutAllowanceExceeded of perf-001, perf-002 counted packets in 100 % of the minutes"},
+		"packets": {func(c *crafted) {
+			c.metrics = with(map[string]float64{"NetworkPacketsPerSecondAllowanceExceeded": 120})
+		}, Limited, []string{"packets_per_second"}, "Limited by packets per second"},
+		"tracking": {func(c *crafted) { c.metrics = with(map[string]float64{"NetworkConntrackAllowanceExceeded": 120}) }, Limited, []string{"connection_tracking"}, "connection tracking"},
 		"evictions": {func(c *crafted) {
 			c.metrics = with(map[string]float64{"Evictions": 6000, "DatabaseMemoryUsageCountedForEvictPercentage": 100})
 		}, Limited, []string{"memory"}, "evictions in 100 % of the minutes, 200 keys/s, memory at 100 %"},

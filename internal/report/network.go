@@ -76,7 +76,9 @@ func (a *analysis) direction(n *source, bytes, exceeded metric, baseline, burst 
 	over, last := 0, -1
 	var above []float64
 	for i := from; i < to; i++ {
-		if used.v[i] > overBaseline*baseline {
+		// credits regained while at the baseline give single minutes: one decides nothing, but where there is only one to look at
+		alone := to-from > 3 && !(i > from && used.v[i-1] > overBaseline*baseline) && !(i+1 < to && used.v[i+1] > overBaseline*baseline)
+		if used.v[i] > overBaseline*baseline && !alone {
 			over++
 			last = i
 			above = append(above, used.v[i])
@@ -85,8 +87,14 @@ func (a *analysis) direction(n *source, bytes, exceeded metric, baseline, burst 
 	step := time.Duration(used.step) * time.Second
 	length := time.Duration(over) * step
 	if length < time.Minute {
+		queued := a.s.notable(n, exceeded).values(load)
+		if len(queued) > 0 && share(queued, positive) >= 50 && mean(used.values(load)) >= heldAt*baseline {
+			d.State, d.LongEnough = BurstUnclear, true
+			d.Sentence = fmt.Sprintf("held at the baseline of %s from the start, with packets queued or dropped: no burst was left, a prefill or an earlier run used it", gbits(baseline))
+			return d
+		}
 		d.State, d.LongEnough = BelowBaseline, true
-		d.Sentence = fmt.Sprintf("never a minute above the baseline of %s: no burst was needed", gbits(baseline))
+		d.Sentence = fmt.Sprintf("never two minutes in a row above the baseline of %s: no burst was needed", gbits(baseline))
 		return d
 	}
 	d.BurstMinutes, d.BurstBytesPerSecond = known(length.Minutes()), known(mean(above))
@@ -101,7 +109,7 @@ func (a *analysis) direction(n *source, bytes, exceeded metric, baseline, burst 
 		return d
 	}
 	dropped := 0.0
-	if g := a.s.grid(n, exceeded); len(g.values(after)) > 0 {
+	if g := a.s.notable(n, exceeded); len(g.values(after)) > 0 {
 		dropped = share(g.values(after), positive)
 	}
 	if m := mean(rest); m < heldAt*baseline && dropped < 50 {

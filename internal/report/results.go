@@ -46,7 +46,7 @@ func (w Window) Duration() time.Duration { return w.End.Sub(w.Start) }
 // Outcomes of a verdict.
 const (
 	Limited    = "limited"     // Limits says by what
-	NotLimited = "not_limited" // nothing was at its limit: the load was too small
+	NotLimited = "not_limited" // nothing that was measured was at its limit
 	CannotTell = "cannot_tell" // data is missing
 )
 

@@ -38,25 +38,25 @@ var rules = []rule{
 	{"cpu_credits", "CPU credits", 1, "vCPU-minutes", false,
 		"a burstable node type whose CPUCreditBalance is at most 1 in half of the window", "a credit is a minute of a vCPU at 100 %; without any the CPU is held at its baseline, " + credits, lookCredits},
 	{"bandwidth_out", "bandwidth out", 90, "percent", true,
-		"traffic at 90 % or more of the bandwidth that the node has then (the baseline once the burst has ended or where there is none, else the burst), or NetworkBandwidthOutAllowanceExceeded over 0 in half of the minutes",
+		"traffic at 90 % or more of the bandwidth that the node has then (the baseline once the burst has ended or where there is none, and where packets are queued at 80 to 110 % of it; else the burst), or NetworkBandwidthOutAllowanceExceeded counts 1 packet or more in 10,000 commands, in half of the minutes",
 		"node type table and " + hostLevel + ", " + bandwidths, lookOut},
 	{"bandwidth_in", "bandwidth in", 90, "percent", true,
 		"the same for the other direction and NetworkBandwidthInAllowanceExceeded", "node type table and " + hostLevel + ", " + bandwidths, lookIn},
 	{"packets_per_second", "packets per second", 50, "percent of minutes", false,
-		"NetworkPacketsPerSecondAllowanceExceeded over 0 in half of the minutes", "counts packets queued or dropped, " + hostLevel, counted(exceededPPS)},
+		"NetworkPacketsPerSecondAllowanceExceeded counts 1 packet or more in 10,000 commands, in half of the minutes", "counts packets queued or dropped, " + hostLevel, counted(exceededPPS)},
 	{"connection_tracking", "connection tracking", 50, "percent of minutes", false,
-		"NetworkConntrackAllowanceExceeded over 0 in half of the minutes", "counts packets dropped, " + hostLevel, counted(exceededTrack)},
+		"NetworkConntrackAllowanceExceeded counts 1 packet or more in 10,000 commands, in half of the minutes", "counts packets dropped, " + hostLevel, counted(exceededTrack)},
 	{"memory", "memory and evictions", 50, "percent of minutes", false,
 		"Evictions over 0 in half of the minutes, or memory at 99 % of maxmemory or more", "ElastiCache evicts when maxmemory is reached, " + whichToMonitor, lookMemory},
 	{"connections", "connections", 50, "percent of minutes", false,
-		"RejectedConnections over 0 in half of the minutes", "a node takes 65,000 connections, " + whichToMonitor, counted(rejected)},
+		"RejectedConnections over 0 in half of the minutes, or CurrConnections of a node at 99 % of 65,000 or more", "a node takes 65,000 connections, " + whichToMonitor, lookConnections},
 	{"traffic_management", "traffic management", 50, "percent of minutes", false,
 		"TrafficManagementActive over 0 in half of the minutes", "ElastiCache slows clients of a node that is given more commands than it can do, " + whichToMonitor, counted(trafficManaged)},
 	{"throttling", "throttling", 50, "percent of minutes", true,
 		"ThrottledCmds of a serverless cache over 0 in half of the minutes; at 90 % or more of the maximum of ECPUs a second that was set it is that maximum",
 		"a serverless cache throttles above its ECPU maximum, https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Scaling.html, and while the load grows faster than it can scale, " + serverless, lookThrottling},
 	{"load_generator", "the load generator", 90, "percent", true,
-		"mean CPU of the tasks at 90 % or more of what memtier's threads can use, or throughput at 97 % or more of the rate limit that was set",
+		"CPU of the busiest task at 90 % or more of what memtier's threads can use, or throughput at 97 % or more of the rate limit that was set",
 		"a thread uses one vCPU at most; service CPUUtilization, " + ecsMetrics, lookGenerator},
 }
 
@@ -114,11 +114,42 @@ func (a *analysis) verdict() {
 		v.Sentence = "Cannot tell what limited the run, because " + join(slices.Compact(why)) + "; nothing else was at its limit."
 	default:
 		v.Outcome = NotLimited
-		v.Sentence = "Nothing was at its limit: the load was too small."
+		v.Sentence = "Not limited by anything that was measured"
 		if nearest.Measured != nil {
-			v.Sentence += fmt.Sprintf(" Nearest was %s (%s), %s.", nearest.Name, nearest.Evidence, a.at(w))
+			v.Sentence += fmt.Sprintf("; nearest was %s (%s), %s", nearest.Name, nearest.Evidence, a.at(w))
+		}
+		v.Sentence += ". " + a.unmeasured(w)
+	}
+	if n := a.lost(); n > 0 {
+		v.Sentence = fmt.Sprintf("%d of %d tasks did not finish. %s", n, len(a.Tasks), v.Sentence)
+	}
+}
+
+// lost is how many tasks did not load the cache to the end.
+func (a *analysis) lost() (n int) {
+	for _, t := range a.Tasks {
+		if t.State != "ok" {
+			n++
 		}
 	}
+	return n
+}
+
+// unmeasured is what may have limited a run that nothing seen did, and the next step. In a closed loop throughput is connections x pipeline over the
+// mean latency (J. D. C. Little, 1961, "A proof for the queuing formula L = λW", Operations Research 9): an idle cache with few connections is waiting.
+func (a *analysis) unmeasured(w Window) string {
+	const blind = "Not measured: the network of the tasks, single threads of memtier, and round trips."
+	c := a.Configuration
+	if a.Connections.Expected == nil || a.Client.MeanLatency == nil || c.RateLimit != nil && *c.RateLimit > 0 {
+		return blind + " Next: raise the load."
+	}
+	pipeline := max(1, c.Pipeline)
+	ms := a.Client.MeanLatency.grid().over(w, mean)
+	if ms == nil {
+		return blind + " Next: raise the load."
+	}
+	return fmt.Sprintf("%s connections with a pipeline of %d wait %.3g ms for a reply: a closed loop does no more. %s Next: raise clients, pipeline or tasks.",
+		Thousands(float64(*a.Connections.Expected)), pipeline, *ms, blind)
 }
 
 // applies tells rules of nodes from those of serverless caches, which show neither CPU nor bandwidth, and which alone are throttled. State is
@@ -266,14 +297,18 @@ func lookIn(a *analysis, r rule, w Window) Finding {
 func (a *analysis) lookBandwidth(r rule, w Window, bytes, exceeded metric, of func(NodeNetwork) Direction) Finding {
 	baseline, burst, _ := a.bandwidth()
 	used := make([]*float64, len(a.nodes))
-	over := a.each(exceeded, w, (*samples).grid, func(v []float64) float64 { return share(v, positive) })
+	over := a.each(exceeded, w, (*samples).notable, func(v []float64) float64 { return share(v, positive) })
 	ceilings := make([]float64, len(a.nodes))
 	for i, n := range a.nodes {
 		ceilings[i] = baseline
 		if i < len(a.Network.Nodes) && burst > 0 && of(a.Network.Nodes[i]).State != BurstEnded {
 			ceilings[i] = burst
 		}
-		if v := a.s.rate(n, bytes).over(w, mean); v != nil && ceilings[i] > 0 {
+		v := a.s.rate(n, bytes).over(w, mean)
+		if v != nil && over[i] != nil && *over[i] >= 50 && *v >= heldAt*baseline && *v <= overBaseline*baseline {
+			ceilings[i] = baseline // packets are queued there: no burst is left
+		}
+		if v != nil && ceilings[i] > 0 {
 			used[i] = known(100 * *v / ceilings[i])
 		}
 	}
@@ -318,10 +353,54 @@ func (a *analysis) lookBandwidth(r rule, w Window, bytes, exceeded metric, of fu
 	return f
 }
 
+// negligible is how many packets queued or dropped a command are noise.
+const negligible = 1e-4
+
+// notable is a node's counter without what is noise: packets of an allowance count from 1 in 10,000 commands on. Without commands to compare with all count.
+func (s *samples) notable(n *source, m metric) *grid {
+	g, work := s.grid(n, m), s.grid(n, commands)
+	if g == nil || work == nil || g.step != work.step || !strings.HasSuffix(m.name, "AllowanceExceeded") {
+		return g
+	}
+	out := newGrid(g.start, g.step, len(g.v))
+	for i, v := range g.v {
+		out.v[i] = v
+		if j := i + int((g.start-work.start)/g.step); j >= 0 && j < len(work.v) && v < negligible*work.v[j] {
+			out.v[i] = 0
+		}
+	}
+	return out
+}
+
+// connectionsOfNode is how many a node takes, without the few that Redis keeps for itself.
+const connectionsOfNode = 65_000
+
+func lookConnections(a *analysis, r rule, w Window) Finding {
+	f := counted(rejected)(a, r, w)
+	if f.State == Fired {
+		return f
+	}
+	open := a.each(connections, w, (*samples).grid, mean)
+	for i, v := range open {
+		if v != nil {
+			open[i] = known(100 * *v / connectionsOfNode)
+		}
+	}
+	full := a.highestOf(rule{threshold: 99, unit: "percent"}, open, "CurrConnections")
+	if full.State != Fired {
+		return f
+	}
+	full.Evidence = fmt.Sprintf("%s open on %s, of %s", Thousands(*full.Measured/100*connectionsOfNode), full.Where[0], Thousands(connectionsOfNode))
+	if n := a.Connections.Rejected; n != nil && *n > 0 {
+		full.Evidence += fmt.Sprintf(", %s refused", Thousands(*n))
+	}
+	return full
+}
+
 // counted is a rule on a counter that is over 0 only when something is wrong.
 func counted(m metric) func(*analysis, rule, Window) Finding {
 	return func(a *analysis, r rule, w Window) Finding {
-		f := a.highestOf(r, a.each(m, w, (*samples).grid, func(v []float64) float64 { return share(v, positive) }), m.name)
+		f := a.highestOf(r, a.each(m, w, (*samples).notable, func(v []float64) float64 { return share(v, positive) }), m.name)
 		if f.State != NoData {
 			f.Evidence = fmt.Sprintf("%s over 0 in %.0f %% of the minutes", m.name, *f.Measured)
 			if f.State == Fired {
@@ -363,18 +442,21 @@ func lookGenerator(a *analysis, r rule, w Window) Finding {
 				Evidence: fmt.Sprintf("its rate limit of %s ops/s was reached", Thousands(limit))}
 		}
 	}
-	cpu := a.s.grid(a.load, taskCPU).over(w, mean)
+	cpu, most := a.s.grid(a.load, taskCPU).over(w, mean), a.s.grid(a.load, taskCPUMax).over(w, mean)
 	if cpu == nil {
 		return noData(r, "CPUUtilization of the load service is missing")
+	}
+	if most == nil {
+		most = cpu
 	}
 	usable, words := 100.0, ""
 	if vcpu := float64(c.TaskCPUUnits) / 1024; c.Threads > 0 && vcpu > float64(c.Threads) {
 		usable = 100 * float64(c.Threads) / vcpu
 		words = fmt.Sprintf(" of which %d threads can use %.0f %%", c.Threads, usable)
 	}
-	f := Finding{State: Quiet, Threshold: r.threshold, Unit: r.unit, Measured: known(100 * *cpu / usable), Where: []string{a.load.id}}
+	f := Finding{State: Quiet, Threshold: r.threshold, Unit: r.unit, Measured: known(100 * *most / usable), Where: []string{a.load.id}}
 	f.Evidence = fmt.Sprintf("CPU of the tasks at %.0f %%%s", *cpu, words)
-	if most := a.s.grid(a.load, taskCPUMax).over(w, mean); most != nil && math.Abs(*most-*cpu) >= 5 {
+	if math.Abs(*most-*cpu) >= 5 {
 		f.Evidence += fmt.Sprintf(", of the busiest at %.0f %%", *most)
 	}
 	if *f.Measured >= r.threshold {

@@ -16,7 +16,7 @@ import (
 // half is a metric that is over 0 in so many of 20 minutes.
 func half(name string, minutes int) func(*crafted) {
 	return func(c *crafted) {
-		c.metrics = map[string]func(int, int) float64{name: func(_, m int) float64 { return map[bool]float64{true: 3}[m*7%20 < minutes] }}
+		c.metrics = map[string]func(int, int) float64{name: func(_, m int) float64 { return map[bool]float64{true: 120}[m*7%20 < minutes] }}
 	}
 }
 
@@ -46,7 +46,7 @@ func TestEveryRuleFiresAtItsThreshold(t *testing.T) {
 		"connections":         {half("RejectedConnections", 9), half("RejectedConnections", 10)},
 		"traffic_management":  {half("TrafficManagementActive", 9), half("TrafficManagementActive", 10)},
 		"throttling":          {throttles(9), throttles(10)},
-		"load_generator":      {func(c *crafted) { c.taskCPU = 89.9 }, func(c *crafted) { c.taskCPU = 90 }},
+		"load_generator":      {func(c *crafted) { c.taskCPU = 88.9 }, func(c *crafted) { c.taskCPU = 89 }}, // the busiest task has 1 % more
 	}
 	for i, rule := range rules {
 		t.Run(rule.id, func(t *testing.T) {

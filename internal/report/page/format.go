@@ -124,7 +124,7 @@ func phase(name string) string { return cmp.Or(phases[name], strings.ReplaceAll(
 func headline(v *report.Verdict) string {
 	switch v.Outcome {
 	case report.NotLimited:
-		return "No limit reached"
+		return "Not limited by anything measured"
 	case report.Limited:
 		var names []string
 		for _, id := range v.Limits {

@@ -1,0 +1,64 @@
+package report
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Runs whose truth is known, each just under and just over what decides.
+func TestJudging(t *testing.T) {
+	limits := func(change func(*crafted)) *Results {
+		c := plain()
+		change(&c)
+		return c.analyze(t)
+	}
+	t.Run("packets are compared with the commands of their minute", func(t *testing.T) {
+		for _, metric := range []string{"NetworkPacketsPerSecondAllowanceExceeded", "NetworkConntrackAllowanceExceeded", "NetworkBandwidthOutAllowanceExceeded"} {
+			require.Empty(t, limits(flat(metric, 119)).Verdict.Limits, "of 1,200,000 commands")
+			require.Len(t, limits(flat(metric, 120)).Verdict.Limits, 1)
+		}
+	})
+	t.Run("a node at its connections", func(t *testing.T) {
+		require.Empty(t, limits(flat("CurrConnections", 64_349)).Verdict.Limits)
+		full := limits(flat("CurrConnections", 64_350)).Verdict
+		require.Equal(t, []string{"connections"}, full.Limits)
+		require.Contains(t, full.Sentence, "Limited by connections (64,350 open on perf-001, of 65,000)")
+	})
+	t.Run("no burst left at the start", func(t *testing.T) {
+		held := func(share, queued float64) *Results {
+			return limits(func(c *crafted) {
+				c.metrics = with(map[string]float64{"NetworkBytesOut": 60 * share * baseline, "NetworkBandwidthOutAllowanceExceeded": queued})
+			})
+		}
+		r := held(0.99, 120)
+		require.Contains(t, r.Verdict.Sentence, "NetworkBytesOut of perf-001 at 99 % of 937 Mbit/s")
+		require.Contains(t, r.Network.Nodes[0].Out.Sentence, "no burst was left")
+		require.Empty(t, held(0.99, 119).Verdict.Limits)
+		require.Contains(t, held(0.79, 120).Network.Nodes[0].Out.Sentence, "no burst was needed", "packets are queued for another reason")
+	})
+	t.Run("one minute above the baseline decides nothing", func(t *testing.T) {
+		after := func(minutes int) *Results {
+			return limits(func(c *crafted) {
+				c.minutes = 60
+				c.metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 {
+					switch {
+					case m < 20:
+						return 60 * 3 * baseline
+					case m >= 40 && m < 40+minutes:
+						return 60 * 1.14 * baseline
+					}
+					return 60 * 0.99 * baseline
+				}}
+			})
+		}
+		require.Equal(t, 20, *after(1).Network.Nodes[0].Out.EndedMinute)
+		require.Equal(t, 42, *after(2).Network.Nodes[0].Out.EndedMinute)
+	})
+	t.Run("tasks that did not finish are the first word", func(t *testing.T) {
+		require.Regexp(t, `^1 of 2 tasks did not finish\. Not limited`, limits(func(c *crafted) { c.dies = map[int]int{1: 600} }).Verdict.Sentence)
+	})
+	t.Run("a closed loop waits for replies", func(t *testing.T) {
+		require.Contains(t, limits(func(*crafted) {}).Verdict.Sentence, "40 connections with a pipeline of 1 wait 0.5 ms for a reply: a closed loop does no more.")
+	})
+}
