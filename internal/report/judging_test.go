@@ -61,4 +61,30 @@ func TestJudging(t *testing.T) {
 	t.Run("a closed loop waits for replies", func(t *testing.T) {
 		require.Contains(t, limits(func(*crafted) {}).Verdict.Sentence, "40 connections with a pipeline of 1 wait 0.5 ms for a reply: a closed loop does no more.")
 	})
+	t.Run("a change divides the run", func(t *testing.T) {
+		late := func(cpu, factor float64) *Results {
+			return limits(func(c *crafted) {
+				c.minutes = 60
+				c.rate = func(_, s int) float64 { return map[bool]float64{true: 20_000, false: 20_000 * factor}[s < 36*60] }
+				c.metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(_, m int) float64 { return map[bool]float64{true: 60, false: cpu}[m < 36] }}
+			})
+		}
+		r := late(99, 0.75)
+		require.Equal(t, []string{"engine_cpu"}, r.Verdict.Limits)
+		require.Regexp(t, `^(40,0|39,9)\d\d ops/s until 03:46:00 \(minute 36 of the load\), then (30,0|29,9)\d\d ops/s\. Limited by engine CPU .* 0:36:00 to 1:00:00 of the load\.$`, r.Verdict.Sentence)
+		require.InDelta(t, 40_000, *r.figure("ops_per_second"), 100, "no mean of two states")
+		require.Len(t, r.Verdict.Segments, 2)
+		require.Empty(t, r.Verdict.Segments[0].Limits)
+		valid(t, r)
+		require.Equal(t, NotLimited, late(89, 0.75).Verdict.Outcome)
+		require.Len(t, late(69, 0.92).Verdict.Segments, 1, "8 % and 9 points are one state")
+	})
+	t.Run("evictions that start late", func(t *testing.T) {
+		r := limits(func(c *crafted) {
+			c.minutes = 60
+			c.metrics = map[string]func(int, int) float64{"Evictions": func(_, m int) float64 { return map[bool]float64{true: 0, false: 300_000}[m < 33] }}
+		})
+		require.Equal(t, []string{"memory"}, r.Verdict.Limits)
+		require.Contains(t, r.Verdict.Sentence, "0:33:00 to 1:00:00")
+	})
 }

@@ -264,7 +264,7 @@ func (a *analysis) fargate() {
 	if a.Phases.Steady == nil || a.l.window() == nil {
 		return
 	}
-	span := *a.Phases.Steady // and the burst before it
+	span := Window{Start: a.parts[0].Start, End: a.parts[len(a.parts)-1].End} // all segments, and the burst before them
 	for _, p := range a.Phases.List {
 		if p.Phase == Burst {
 			span.Start = p.Start

@@ -98,7 +98,8 @@ type analysis struct {
 	nodes []*source
 	load  *source // the service; nil: none
 	kind  nodeType
-	known bool // kind is
+	known bool     // kind is
+	parts []Window // of the load without warm-up and ramp-down, in which nothing changed
 
 	maxECPU float64 // a second, of a serverless cache; 0: none was set
 	reads   string  // settings.load.read_from: primary or replicas
@@ -106,7 +107,7 @@ type analysis struct {
 
 func analyze(m *manifest, s *samples, l *load) *Results {
 	r := &Results{SchemaVersion: SchemaVersion, Headline: []Figure{}, Tasks: []TaskResult{}, Nodes: []NodeResult{}, Gaps: []Gap{}, Warnings: []string{}, Lacking: []Lack{}}
-	r.Verdict.Limits, r.Verdict.Findings = []string{}, []Finding{}
+	r.Verdict.Limits, r.Verdict.Segments, r.Verdict.Findings = []string{}, []Segment{}, []Finding{}
 	r.Phases.List, r.Client.Errors.Kinds = []Window{}, []ErrorKind{}
 	r.Client.Latency.Percentiles, r.Client.Latency.Curve = []Percentile{}, []Percentile{}
 	r.Network.Nodes, r.Network.Allowances = []NodeNetwork{}, []Allowance{}

@@ -55,7 +55,8 @@ type Verdict struct {
 	Outcome  string    `json:"outcome"`  // limited, not_limited or cannot_tell
 	Sentence string    `json:"sentence"` // one sentence with its evidence
 	Limits   []string  `json:"limits"`   // ids of the rules that fired, in the table's order; empty unless limited
-	Window   *Window   `json:"window"`   // what the rules looked at
+	Window   *Window   `json:"window"`   // what the findings are of: the segment with the most limits, else the steady one
+	Segments []Segment `json:"segments"` // one where nothing changed
 	Findings []Finding `json:"findings"` // every rule, in the table's order
 }
 

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 )
 
 const (
@@ -60,27 +61,41 @@ var rules = []rule{
 		"a thread uses one vCPU at most; service CPUUtilization, " + ecsMetrics, lookGenerator},
 }
 
-// verdict applies the rules.
+// verdict applies the rules to each segment. What it says is of the segment with the most limits, the longest of these.
 func (a *analysis) verdict() {
 	v := &a.Verdict
 	w := a.window()
+	parts := a.parts
+	if len(parts) == 0 {
+		parts = []Window{w}
+	}
+	rate := combine(a.s.of(a.nodes, commands, (*samples).rate), add)
+	if a.l.window() != nil {
+		rate = a.l.ops.grid(*a.Phases.Load, nil)
+	}
+	worst, length := 0, time.Duration(0)
+	for _, p := range parts {
+		s := Segment{Window: p, OpsPerSecond: rate.over(p, mean), Limits: []string{}}
+		for _, f := range a.judge(p) {
+			if f.State == Fired {
+				s.Limits = append(s.Limits, f.ID)
+			}
+		}
+		v.Segments = append(v.Segments, s)
+		if n := len(s.Limits); n > worst || n == worst && n > 0 && p.Duration() > length {
+			worst, length, w = n, p.Duration(), p
+		}
+	}
 	v.Window = &w
+	v.Findings = a.judge(w)
 	var fired, blind []Finding
 	var unseen []string
 	nearest := Finding{}
-	for _, r := range rules {
-		f := a.applies(r)
-		if f.State == "" {
-			f = r.look(a, r, w)
-		}
-		f.ID, f.Name, f.Rule, f.Source = r.id, r.name, r.rule, r.source
-		if f.Where == nil {
-			f.Where = []string{}
-		}
+	for i, f := range v.Findings {
 		switch {
 		case f.State == Fired:
 			fired, v.Limits = append(fired, f), append(v.Limits, f.ID)
-		case f.State == NoData && r.needed:
+		case f.State == NoData && rules[i].needed:
 			blind = append(blind, f)
 		case f.State == Quiet && f.Unit == "percent" && ratio(f) > ratio(nearest):
 			nearest = f
@@ -88,7 +103,6 @@ func (a *analysis) verdict() {
 		if f.State == NoData {
 			unseen = append(unseen, f.Name)
 		}
-		v.Findings = append(v.Findings, f)
 	}
 	if len(unseen) > 0 {
 		a.warn("the metrics do not show whether the run was limited by %s", join(unseen))
@@ -120,9 +134,28 @@ func (a *analysis) verdict() {
 		}
 		v.Sentence += ". " + a.unmeasured(w)
 	}
+	if len(parts) > 1 {
+		v.Sentence = a.changes(v.Segments) + " " + v.Sentence
+	}
 	if n := a.lost(); n > 0 {
 		v.Sentence = fmt.Sprintf("%d of %d tasks did not finish. %s", n, len(a.Tasks), v.Sentence)
 	}
+}
+
+// judge is what every rule sees in a window.
+func (a *analysis) judge(w Window) (findings []Finding) {
+	for _, r := range rules {
+		f := a.applies(r)
+		if f.State == "" {
+			f = r.look(a, r, w)
+		}
+		f.ID, f.Name, f.Rule, f.Source = r.id, r.name, r.rule, r.source
+		if f.Where == nil {
+			f.Where = []string{}
+		}
+		findings = append(findings, f)
+	}
+	return findings
 }
 
 // lost is how many tasks did not load the cache to the end.
