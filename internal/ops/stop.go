@@ -28,17 +28,47 @@ func Stop(ctx context.Context, ws *workspace.Workspace, con *console.Console) er
 		return err
 	}
 	if run == nil {
-		con.Say("no run of %s is under way", subject.place())
+		billed, err := s.Billed(ctx)
+		if err != nil {
+			return fmt.Errorf("no run of %s is under way; whether something of it is left is not known: %w", subject.place(), err)
+		}
+		if billed != "" {
+			return fmt.Errorf("no run of %s is under way, and yet %s: `go tool mage destroy` removes it", subject.place(), billed)
+		}
+		con.Say("no run of %s is under way: no task runs, and there is no cache of it", subject.place())
 		return nil
 	}
 	if !subject.state.GuardsRun() {
 		return subject.foreign(runOf(s, run))
 	}
-	return finish(ctx, ws, con, s, run)
+	return stop(ctx, con, s, run)
 }
 
-// finish sees to it that a run whose load ever started has a complete manifest, and runs the stop when it has not. An error means that the run
-// would be lost. https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
+// stop ends a run whatever became of it: a load that has not said a word yet costs as much as one that has. It says what it did.
+func stop(ctx context.Context, con *console.Console, s *stack.Stack, run *shutdown.Event) error {
+	m, err := s.Manifest(ctx, run.Run)
+	if err != nil {
+		con.Say("whether run %s is exported already is not known: %v", run.Run, err)
+	} else if m != nil && m.Complete {
+		if billed, err := s.Billed(ctx); err == nil && billed == "" {
+			con.Say("run %s is stopped and exported already: %s", run.Run, s.Progress(ctx))
+			return nil
+		}
+	}
+	con.Say("stopping run %s", run.Run)
+	if err := end(ctx, con, s, run); err != nil {
+		return err
+	}
+	if m, err = s.Manifest(ctx, run.Run); err == nil && m != nil && m.Complete {
+		con.Say("run %s is stopped and exported: %s", run.Run, s.Progress(ctx))
+	} else {
+		con.Say("run %s is stopped: %s; no load of it ever ran, so there is nothing to export", run.Run, s.Progress(ctx))
+	}
+	return nil
+}
+
+// finish sees to it that a run whose load ever started has a complete manifest, and ends the run when it has not: what follows would lose it.
+// An error means that the run would be lost.
 func finish(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack.Stack, run *shutdown.Event) error {
 	m, err := s.Manifest(ctx, run.Run)
 	if err != nil {
@@ -55,16 +85,9 @@ func finish(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 		con.Say("FORCE=1: run %s is given up; lost for good: %s", run.Run, lost(m))
 		return nil
 	}
-	refuse := fmt.Sprintf("run %s has no complete manifest, and %s would be lost. `go tool mage export` tries again, FORCE=1 goes on without", run.Run, lost(m))
-	if s.Lambda == "" {
-		return fmt.Errorf("%s (the Lambda that ends runs is gone)", refuse)
-	}
 	con.Say("run %s is not ended and exported yet: ending it now", run.Run)
-	if err := s.Invoke(ctx, shutdown.Event{Action: shutdown.ActionStop, Run: run.Run}); err != nil {
-		return err
-	}
-	if err := waitManifest(ctx, con, s, run.Run); err != nil {
-		return fmt.Errorf("%s: %w", refuse, err)
+	if err := end(ctx, con, s, run); err != nil {
+		return fmt.Errorf("%w\nTo go on without: FORCE=1; then %s would be lost", err, lost(m))
 	}
 	con.Say("run %s is ended and exported", run.Run)
 	return nil
@@ -94,25 +117,69 @@ func lost(m *export.Manifest) string {
 // who waits for longer wants to know why.
 const exportLimit = 20 * time.Minute
 
-// waitManifest waits until a run's manifest is complete, and shows how far it is.
-func waitManifest(ctx context.Context, con *console.Console, s *stack.Stack, run string) error {
+// end has the Lambda stop a run, and waits until that is done. Where the Lambda is gone, its code does the same from here.
+// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
+func end(ctx context.Context, con *console.Console, s *stack.Stack, run *shutdown.Event) error {
+	stop := shutdown.Event{Action: shutdown.ActionStop, Run: run.Run}
+	if s.Lambda != "" {
+		if err := s.Invoke(ctx, stop); err != nil {
+			return fmt.Errorf("run %s is not stopped: %w", run.Run, err)
+		}
+		return waitEnd(ctx, con, s, run.Run)
+	}
+	ending := con.Step("the Lambda function that ends runs is gone: ending run %s from here: stop the load, export, delete the cache", run.Run)
+	config := s.Config
+	config.PeriodSeconds = max(config.PeriodSeconds, 60) // the Lambda knew it; as dense as ElastiCache publishes
+	answer, err := shutdown.New(config, shutdown.NewClients(s.AWS), export.Wall{}).Handle(ctx, stop)
+	ending.End()
+	if err != nil {
+		return fmt.Errorf("run %s is not ended and exported: %w (%s)", run.Run, err, s.Progress(ctx))
+	}
+	if done, err := isOver(ctx, s, run.Run); err != nil || done {
+		return err
+	}
+	return fmt.Errorf("run %s is not ended and exported: %s (%s)", run.Run, answer.Message, s.Progress(ctx))
+}
+
+// isOver tells whether the end of a run has done what there is to do: its manifest is complete, or there is no load, none ever said a word, and
+// nothing costs money.
+func isOver(ctx context.Context, s *stack.Stack, run string) (bool, error) {
+	m, err := s.Manifest(ctx, run)
+	if err != nil || m != nil && m.Complete {
+		return err == nil, err
+	}
+	service, err := s.Service(ctx)
+	if err != nil || service != nil {
+		return false, err
+	}
+	if ran, err := s.Loaded(ctx, run); err != nil || ran {
+		return false, err
+	}
+	billed, err := s.Billed(ctx)
+	return err == nil && billed == "", err
+}
+
+// waitEnd waits until the Lambda has ended a run, and shows how far it is. A look that fails is no answer: the end goes on.
+func waitEnd(ctx context.Context, con *console.Console, s *stack.Stack, run string) error {
 	deadline := time.Now().Add(exportLimit)
 	ending := con.Step("ending run %s: stop the load, export, delete the cache", run)
 	defer ending.End()
 	for {
-		m, err := s.Manifest(ctx, run)
-		if err != nil {
-			return err
-		}
-		if m != nil && m.Complete {
+		done, err := isOver(ctx, s, run)
+		switch {
+		case done:
 			return nil
+		case ctx.Err() != nil:
+			return fmt.Errorf("%w; the stop of run %s was asked for and goes on in AWS: `go tool mage status` shows it", context.Cause(ctx), run)
+		case time.Now().After(deadline) && err != nil:
+			return fmt.Errorf("the stop of run %s was asked for %s ago; whether it is done is not known: %w", run, page.Duration(exportLimit), err)
+		case time.Now().After(deadline):
+			return fmt.Errorf("run %s is not ended and exported %s after its stop was asked for (%s): look at the log group /aws/lambda/%s", run, page.Duration(exportLimit), s.Progress(ctx), s.Lambda)
+		case err != nil:
+			ending.At(-1, "the last look failed: %v", err)
+		default:
+			ending.At(-1, "%s", s.Progress(ctx))
 		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("it is not complete after %s; look at the log group /aws/lambda/%s", page.Duration(exportLimit), s.Lambda)
-		}
-		ending.At(-1, "%s", s.Progress(ctx))
-		if err := con.Wait(ctx, 5*time.Second); err != nil {
-			return err
-		}
+		_ = con.Wait(ctx, 5*time.Second) // why it ended is said above
 	}
 }

@@ -2,6 +2,8 @@ package ops
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/awstest"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
@@ -65,7 +68,7 @@ func TestNoRunIsLost(t *testing.T) {
 		"not stopped yet":        {after: whole, ran: true, lambda: true, invoked: true, says: "ending it now"},
 		"half exported":          {before: half, after: whole, ran: true, lambda: true, invoked: true},
 		"of another stack":       {before: foreign, after: whole, ran: true, lambda: true, invoked: true},
-		"nobody to stop it":      {before: half, ran: true, refuses: "has no complete manifest, and its logs would be lost"},
+		"nobody to stop it":      {before: half, ran: true, says: "ending run " + aRun + " from here", refuses: "To go on without: FORCE=1; then its logs would be lost"},
 		"nobody, but forced":     {before: half, ran: true, force: "1", says: "lost for good: its logs"},
 		"nothing there, forced":  {ran: true, lambda: true, force: "1", says: "lost for good: its metrics and logs"},
 		"forced without a cause": {before: whole, ran: true, lambda: true, force: "1"},
@@ -90,6 +93,72 @@ func TestNoRunIsLost(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Stop ends what costs money: FORCE=1 is no reason not to, nor is a load that has not said a word yet; and it says what it did.
+func TestStopAlwaysStops(t *testing.T) {
+	const whole = `{"schema_version":1,"name":"n","complete":true}`
+	for name, c := range map[string]struct {
+		before, after string
+		tasks         int // -1: no service
+		cache         string
+		ran           bool
+		invoked       bool
+		says          []string
+	}{
+		"the load runs":              {after: whole, tasks: 1, cache: "available", ran: true, invoked: true, says: []string{"stopping run " + aRun, "is stopped and exported: 0 tasks running, cache deleting"}},
+		"before the first load line": {after: whole, tasks: 1, cache: "available", invoked: true, says: []string{"is stopped and exported: 0 tasks running, cache deleting"}},
+		"before there is a load":     {tasks: -1, cache: "available", invoked: true, says: []string{"is stopped: load gone, cache deleting; no load of it ever ran, so there is nothing to export"}},
+		"exported, but not gone":     {before: whole, after: whole, tasks: 1, cache: "available", ran: true, invoked: true, says: []string{"is stopped and exported: 0 tasks running"}},
+		"exported already":           {before: whole, tasks: 0, ran: true, says: []string{"is stopped and exported already: 0 tasks running, cache gone"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			invoked, tasks, cache := "", c.tasks, c.cache
+			account := ended(c.before, c.after, c.ran, true, &invoked)
+			_, con, s := stackOf(t, func(what string, body url.Values) (int, map[string]string, string) {
+				if invoked != "" {
+					tasks, cache = min(tasks, 0), "deleting"
+				}
+				switch {
+				case what == "DescribeServices" && tasks < 0:
+					return 200, nil, `{"services":[]}`
+				case what == "DescribeServices":
+					return 200, nil, fmt.Sprintf(`{"services":[{"status":"ACTIVE","desiredCount":%d,"runningCount":%[1]d}]}`, tasks)
+				case what == "DescribeReplicationGroups" && cache == "":
+					return 404, nil, `<ErrorResponse><Error><Code>ReplicationGroupNotFoundFault</Code></Error></ErrorResponse>`
+				case what == "DescribeReplicationGroups":
+					return 200, nil, `<R><DescribeReplicationGroupsResult><ReplicationGroups><ReplicationGroup><Status>` + cache + `</Status></ReplicationGroup></ReplicationGroups></DescribeReplicationGroupsResult></R>`
+				}
+				return account(what, body)
+			})
+			require.NoError(t, stop(t.Context(), con, s, &shutdown.Event{Run: aRun}))
+			require.Equal(t, c.invoked, invoked != "")
+			for _, says := range c.says {
+				require.Contains(t, con.Out.(*bytes.Buffer).String(), says)
+			}
+		})
+	}
+}
+
+// One look that fails does not end the wait; an interrupt does, and says that the stop goes on.
+func TestStopIsWaitedForThroughFailures(t *testing.T) {
+	looks := 0
+	_, con, s := stackOf(t, func(what string, _ url.Values) (int, map[string]string, string) {
+		if strings.HasSuffix(what, "/configuration") {
+			return 200, nil, `{}`
+		}
+		if looks++; looks < 3 {
+			return 403, nil, `<Error><Code>ExpiredToken</Code></Error>`
+		}
+		return 200, nil, `{"schema_version":1,"name":"n","complete":true}`
+	})
+	require.NoError(t, waitEnd(t.Context(), con, s, aRun))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(proc.ErrInterrupted)
+	looks = 0
+	err := waitEnd(ctx, con, s, aRun)
+	require.ErrorIs(t, err, proc.ErrInterrupted)
+	require.ErrorContains(t, err, "the stop of run "+aRun+" was asked for and goes on")
 }
 
 func TestStatusText(t *testing.T) {

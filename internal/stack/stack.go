@@ -296,17 +296,44 @@ func (s *Stack) Invoke(ctx context.Context, event shutdown.Event) error {
 	return nil
 }
 
-// Progress is where the end of a run stands, in a few words.
+// Progress is where the end of a run stands, in a few words; what cannot be looked at is not known.
 func (s *Stack) Progress(ctx context.Context) string {
 	tasks, cache := "load gone", "cache gone"
-	if !s.Config.Cache.Delete {
-		cache = "the cache stays"
-	}
-	if service, err := s.Service(ctx); err == nil && service != nil {
+	service, err := s.Service(ctx)
+	switch {
+	case err != nil:
+		tasks = "load not known"
+	case service != nil:
 		tasks = fmt.Sprintf("%d tasks running", service.RunningCount)
 	}
-	if status, err := s.CacheStatus(ctx); err == nil && status != "" {
+	status, err := s.CacheStatus(ctx)
+	switch {
+	case err != nil:
+		cache = "cache not known"
+	case !s.Config.Cache.Delete:
+		cache = "the cache stays"
+	case status != "":
 		cache = "cache " + status
 	}
 	return tasks + ", " + cache
+}
+
+// Billed is what costs money of the load and the stack's own cache, in words; "" when nothing does. A cache that is being deleted is not meant.
+func (s *Stack) Billed(ctx context.Context) (string, error) {
+	var there []string
+	service, err := s.Service(ctx)
+	if err != nil {
+		return "", err
+	}
+	if service != nil && service.DesiredCount+service.RunningCount+service.PendingCount > 0 {
+		there = append(there, fmt.Sprintf("the service %s has %d tasks", s.Config.Service, max(service.DesiredCount, service.RunningCount+service.PendingCount)))
+	}
+	status, err := s.CacheStatus(ctx)
+	if err != nil {
+		return "", err
+	}
+	if status != "" && status != "deleting" {
+		there = append(there, fmt.Sprintf("the cache %s is %s", CacheName(s.Config.Cache), status))
+	}
+	return strings.Join(there, ", "), nil
 }

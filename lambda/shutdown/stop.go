@@ -124,8 +124,15 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 		return Answer{}, err
 	}
 	if record.Attempts == 0 {
-		return Answer{}, fmt.Errorf("s3://%s/%s does not exist: run %s was never stopped, or is not of this stack; a run under way is exported by its stop (`mage stop`)",
-			r.cfg.Bucket, r.cfg.StateKey(r.id), r.id)
+		why := "it is not of this stack, or its stop never started; no run of that name is under way, so there is nothing to export it from"
+		current, err := r.current(ctx)
+		if err != nil {
+			return Answer{}, err
+		}
+		if current.Run == r.id {
+			why = "it is under way: its stop exports it, `mage stop` now"
+		}
+		return Answer{}, fmt.Errorf("run %s cannot be exported, s3://%s/%s does not exist: %s", r.id, r.cfg.Bucket, r.cfg.StateKey(r.id), why)
 	}
 	manifest, _, err := r.store.get(ctx, r.cfg.ManifestKey(r.id))
 	if err == nil {
