@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -151,11 +152,14 @@ func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error 
 	c := exec.CommandContext(ctx, t.Bin, t.argv(args)...)
 	c.Env = t.Env
 	var problems bytes.Buffer
-	c.Stdout, c.Stderr = t.Out, io.MultiWriter(t.Out, &problems)
+	began := time.Now()
+	var err error
 	if capture != nil {
 		c.Stdout, c.Stderr = capture, &problems
+		err = proc.Run(c, t.Grace)
+	} else {
+		err = t.followed(c, &problems)
 	}
-	err := proc.Run(c, t.Grace)
 	if f, ok := t.Out.(*followed); ok {
 		f.flush()
 	}
@@ -163,13 +167,51 @@ func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error 
 		return nil
 	}
 	if cause := context.Cause(ctx); cause != nil {
-		return fmt.Errorf("terraform %s: %w; its state is saved", args[0], cause)
+		return fmt.Errorf("terraform %s: %w%s", args[0], cause, t.interrupted(args[0], c.ProcessState, began))
+	}
+	if c.ProcessState == nil {
+		return fmt.Errorf("terraform cannot be executed: %w. Put a Terraform that runs on this machine first on PATH, or name one with TERRAFORM=", err)
 	}
 	failed := &Error{Args: args, Code: c.ProcessState.ExitCode(), Err: err}
 	if capture != nil || t.quiet() {
 		failed.Output = strings.TrimSpace(problems.String())
 	}
 	return failed
+}
+
+// followed runs a command, and prints what it prints while it does.
+func (t *CLI) followed(c *exec.Cmd, problems io.Writer) error {
+	out, err := newPrinted(t.Out)
+	if err != nil {
+		return err
+	}
+	errs, err := newPrinted(io.MultiWriter(t.Out, problems))
+	if err != nil {
+		_ = out.file.Close()
+		return err
+	}
+	defer passAll(out, errs)()
+	c.Stdout, c.Stderr = out.file, errs.file
+	return proc.Run(c, t.Grace)
+}
+
+// interrupted says what became of the state when a command that may change it was interrupted: one that ends by itself has saved it, or has
+// written what it could not save to a file. https://developer.hashicorp.com/terraform/cli/state/recover
+func (t *CLI) interrupted(command string, ended *os.ProcessState, began time.Time) string {
+	if command != "apply" && command != "destroy" && command != "state" {
+		return ""
+	}
+	rescued := filepath.Join(t.Dir, "errored.tfstate")
+	info, err := os.Stat(rescued)
+	switch {
+	case ended == nil:
+		return "; it was not started"
+	case err == nil && !info.ModTime().Before(began.Truncate(time.Second)): // some file systems know seconds only
+		return fmt.Sprintf("; it could not save its state and left it in %s: `terraform state push errored.tfstate` in %s saves it", rescued, t.Dir)
+	case !ended.Exited():
+		return fmt.Sprintf("; it was killed (%s) before it had ended by itself, so its state may lack what it was making", ended)
+	}
+	return "; it ended by itself, and its state is saved"
 }
 
 // quiet: nobody sees what it prints, so errors have to be shown again.

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -116,6 +118,68 @@ func TestInterruptedTerraformIsWaitedFor(t *testing.T) {
 	err := terraform.Apply(ctx, "file")
 	require.ErrorIs(t, err, why)
 	require.Equal(t, "saved\n", read(t, filepath.Join(dir, "state")))
+}
+
+// What became of the state is said after a look: Terraform that was killed may not have saved it, and one that cannot save it leaves it in a file.
+func TestInterruptedTerraformSaysWhatBecameOfTheState(t *testing.T) {
+	_, stop := proc.Interruptible(io.Discard)
+	defer stop()
+	for want, script := range map[string]string{
+		"it ended by itself, and its state is saved":                    "trap 'exit 1' INT; echo >$AT/began; while :; do sleep 0.05; done",
+		"left it in AT/errored.tfstate: `terraform state push errored.": "trap 'echo >$AT/errored.tfstate; exit 1' INT; echo >$AT/began; while :; do sleep 0.05; done",
+		"it was killed (signal: killed) before it had ended by itself":  "trap '' INT; echo >$AT/began; while :; do sleep 0.05; done",
+	} {
+		dir := t.TempDir()
+		ctx, cancel := context.WithCancelCause(t.Context())
+		terraform := &CLI{Dir: dir, Out: &bytes.Buffer{}, Env: append(os.Environ(), "AT="+dir), Grace: 2 * time.Second, Bin: filepath.Join(fake(t, "terraform", script), "terraform")}
+		if strings.Contains(want, "by itself, and") || strings.Contains(want, "errored") {
+			terraform.Grace = 0
+		}
+		go func() {
+			for !workspace.Exists(filepath.Join(dir, "began")) {
+				time.Sleep(10 * time.Millisecond)
+			}
+			cancel(proc.ErrInterrupted)
+		}()
+		err := terraform.Apply(ctx, "file")
+		require.ErrorIs(t, err, proc.ErrInterrupted)
+		require.ErrorContains(t, err, strings.ReplaceAll(want, "AT", dir))
+	}
+}
+
+func TestTerraformThatCannotBeExecuted(t *testing.T) {
+	bin := filepath.Join(t.TempDir(), "terraform")
+	require.NoError(t, os.WriteFile(bin, []byte("\x7fELF of another machine"), 0o755))
+	err := (&CLI{Bin: bin, Dir: t.TempDir(), Out: io.Discard}).Init(t.Context(), false)
+	require.ErrorContains(t, err, "terraform cannot be executed: fork/exec "+bin+": exec format error")
+	require.NotContains(t, err.Error(), "exit code")
+}
+
+// A Terraform that outlives a killed mage goes on to print, and saves its state: nothing it prints to breaks.
+func TestTerraformOutlivesAKill(t *testing.T) {
+	dir := t.TempDir()
+	if os.Getenv("TERRAFORM_TO_KILL") != "" {
+		_, stop := proc.Interruptible(io.Discard) // a child inherits a SIGINT that is ignored
+		defer stop()
+		_ = (&CLI{Dir: os.Getenv("AT"), Out: os.Stdout, Env: os.Environ(), Bin: os.Getenv("TERRAFORM_TO_KILL")}).Apply(t.Context(), "file")
+		return
+	}
+	bin := filepath.Join(fake(t, "terraform", "trap 'while [ -e $AT/alive ]; do sleep 0.05; done; echo saving || exit 3; echo saved >$AT/state; exit 1' INT; echo >$AT/began; while :; do sleep 0.05; done"), "terraform")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "alive"), nil, 0o644))
+	mage := exec.Command(os.Args[0], "-test.run=^TestTerraformOutlivesAKill$")
+	mage.Env = append(os.Environ(), "TERRAFORM_TO_KILL="+bin, "AT="+dir)
+	reads, err := mage.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, mage.Start())
+	exists := func(name string) func() bool {
+		return func() bool { return workspace.Exists(filepath.Join(dir, name)) }
+	}
+	require.Eventually(t, exists("began"), 2*time.Minute, 10*time.Millisecond)
+	require.NoError(t, mage.Process.Kill())
+	_ = reads.Close()
+	_ = mage.Wait()
+	require.NoError(t, os.Remove(filepath.Join(dir, "alive")))
+	require.Eventually(t, exists("state"), 2*time.Minute, 10*time.Millisecond)
 }
 
 func read(t *testing.T, file string) string {
