@@ -61,7 +61,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if err := t.Prepare(ctx, ws, con); err != nil {
 		return nil, err
 	}
-	replace, alive, err := endOverdue(ctx, ws, con, s)
+	replace, alive, err := endOverdue(ctx, ws, con, s, time.Duration(in.Minutes+in.Load.Prefill.Minutes+aroundLoad)*time.Minute)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +105,13 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if d.stopsAt, err = s.StopsAt(ctx); err != nil {
 		return nil, err
 	}
+	if d.stopsAt.IsZero() || d.run.StopBy.Before(d.stopsAt) {
+		d.stopsAt = d.run.StopBy // whatever the stop schedule says, watch ends it then
+	}
 	if err := waitLoad(ctx, con, s, d.run.Run); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, fmt.Errorf("%w; run %s goes on, and is billed, until %s: `go tool mage watch` shows it, `go tool mage stop` ends it now", cause, d.run.Run, d.stopsAt.Format(time.RFC3339))
+		}
 		return nil, err
 	}
 	outputs, err := t.Outputs(ctx)
@@ -146,7 +152,9 @@ func costs(in *terraform.Inputs) string {
 
 // endOverdue is what has to be made anew although nothing in it changed: the watch schedule, when its run is over but it is still there. The old
 // run's cache is gone by then, or it would be without a guard while the schedule is made. alive is the run whose load runs, "" when none does.
-func endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack.Stack) (replace []string, alive string, err error) {
+// A run without a stop schedule is one whose apply has failed: when its latest time comes before needs is over, a retry would be cut short, and is a
+// new run instead.
+func endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack.Stack, needs time.Duration) (replace []string, alive string, err error) {
 	run, err := s.Run(ctx)
 	if err != nil || run == nil {
 		return nil, "", err
@@ -156,7 +164,8 @@ func endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 		return nil, "", err
 	}
 	now := time.Now()
-	if now.Before(run.StopBy) && (stops.IsZero() || now.Before(stops)) {
+	short := stops.IsZero() && now.Before(run.StopBy) && run.StopBy.Sub(now) < needs
+	if !short && now.Before(run.StopBy) && (stops.IsZero() || now.Before(stops)) {
 		m, err := s.Manifest(ctx, run.Run)
 		if err != nil || m == nil || !m.Complete {
 			if !stops.IsZero() {
@@ -175,7 +184,11 @@ func endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 	if err := s.CacheGone(ctx, con, ours); err != nil {
 		return nil, "", err
 	}
-	con.Say("run %s is over: a new one begins", run.Run)
+	if short {
+		con.Say("run %s ends by %s, which is too early for a load that is yet to start: this deploy starts a new run", run.Run, run.StopBy.Format(time.RFC3339))
+	} else {
+		con.Say("run %s is over: this deploy starts a new one", run.Run)
+	}
 	return []string{terraform.WatchAddress}, "", nil
 }
 
@@ -183,24 +196,27 @@ var errRollout = errors.New("the load cannot start: ECS gave the deployment up")
 
 // apply carries the plan out. The provider waits for a service to be steady also when ECS has given up on it: that is looked for here.
 func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack.Stack, plan string) error {
+	before, err := failedRollouts(ctx, s) // of an earlier apply
+	if err != nil {
+		return fmt.Errorf("%w; nothing was applied", err)
+	}
 	applying, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
 		for con.Wait(applying, 0) == nil {
-			if service, err := s.Service(applying); err == nil && service != nil {
-				for _, d := range service.Deployments {
-					if d.RolloutState == types.DeploymentRolloutStateFailed {
-						cancel(errRollout)
-					}
+			failed, _ := failedRollouts(applying, s) // a look that fails says nothing; the next one may
+			for id := range failed {
+				if !before[id] {
+					cancel(errRollout)
 				}
 			}
 		}
 	}()
 	working := con.Step("terraform: applying")
 	t.During(working)
-	err := t.Apply(applying, plan)
+	err = t.Apply(applying, plan)
 	working.End()
 	cancel(nil)
 	<-watched
@@ -213,8 +229,41 @@ func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack
 			why = "\nwhat ECS and the tasks say:\n" + why
 		}
 	}
-	return fmt.Errorf("%w%s\nwhat was created is still there: `go tool mage deploy` goes on, `go tool mage destroy` removes it; the schedule %s ends it if you do neither",
-		err, why, s.Config.Schedules.Watch)
+	return fmt.Errorf("%w%s\n%s", err, why, whoEnds(ctx, s))
+}
+
+// failedRollouts are the deployments of the load that ECS has given up. A service that is being deleted keeps its old ones, and they say nothing of
+// the next: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html (status DRAINING).
+func failedRollouts(ctx context.Context, s *stack.Stack) (map[string]bool, error) {
+	failed := map[string]bool{}
+	service, err := s.Service(ctx)
+	if err != nil || service == nil || aws.ToString(service.Status) != "ACTIVE" {
+		return failed, err
+	}
+	for _, d := range service.Deployments {
+		if d.RolloutState == types.DeploymentRolloutStateFailed {
+			failed[aws.ToString(d.Id)] = true
+		}
+	}
+	return failed, nil
+}
+
+// whoEnds says what of the stack costs money after a deploy that failed, and what ends it, as AWS shows it now.
+func whoEnds(ctx context.Context, s *stack.Stack) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	const next = "`go tool mage deploy` goes on, `go tool mage destroy` removes what was created"
+	billed, err := s.Billed(ctx)
+	run, problem := s.Run(ctx)
+	switch {
+	case err != nil || problem != nil:
+		return fmt.Sprintf("%s; whether anything is billed, and whether the schedule %s ends it, is not known: %v", next, s.Config.Schedules.Watch, cmp.Or(err, problem))
+	case billed == "":
+		return next + "; no task and no cache of it is billed now"
+	case run == nil:
+		return fmt.Sprintf("%s; billed until then: %s. Nothing ends it by itself, there is no schedule %s", next, billed, s.Config.Schedules.Watch)
+	}
+	return fmt.Sprintf("%s; billed until then: %s. If you do neither, the schedule %s ends it by %s", next, billed, s.Config.Schedules.Watch, run.StopBy.Format(time.RFC3339))
 }
 
 // waitLoad waits until a task of the service has reported operations, and none writes its first keys any more: a running task is not yet a

@@ -58,6 +58,58 @@ func stackOf(t *testing.T, answer func(string, url.Values) (int, map[string]stri
 	return ws, con, s
 }
 
+// A deployment that failed in an earlier apply, or of a service that is being deleted, is no reason to end this one.
+func TestFailedRollouts(t *testing.T) {
+	for status, want := range map[string]map[string]bool{"ACTIVE": {"ecs-svc/1": true}, "DRAINING": {}} {
+		_, _, s := stackOf(t, func(what string, _ url.Values) (int, map[string]string, string) {
+			if what == "DescribeServices" {
+				return 200, nil, `{"services":[{"status":"` + status + `","deployments":[{"id":"ecs-svc/1","rolloutState":"FAILED"},{"id":"ecs-svc/2","rolloutState":"IN_PROGRESS"}]}]}`
+			}
+			return 200, nil, `{}`
+		})
+		failed, err := failedRollouts(t.Context(), s)
+		require.NoError(t, err)
+		require.Equal(t, want, failed, status)
+	}
+}
+
+// After a deploy that failed, what ends it and what is billed is said as AWS shows it; an interrupt is no reason not to look.
+func TestWhoEndsAFailedDeploy(t *testing.T) {
+	soon := time.Now().Add(time.Hour)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, c := range map[string]struct {
+		stopBy time.Time
+		tasks  int
+		lost   bool
+		says   string
+		not    string
+	}{
+		"guarded":   {stopBy: soon, tasks: 1, says: "billed until then: the service n-load runs 0 of 1 tasks, the cache n is available. If you do neither, the schedule n-watch ends it by " + soon.UTC().Format(time.RFC3339)},
+		"unguarded": {tasks: 1, says: "Nothing ends it by itself, there is no schedule n-watch", not: "ends it by 2"},
+		"not known": {lost: true, says: "whether the schedule n-watch ends it, is not known", not: "ends it by 2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			account := under(c.stopBy.UTC(), time.Time{}, "", c.tasks)
+			_, _, s := stackOf(t, func(what string, body url.Values) (int, map[string]string, string) {
+				switch {
+				case strings.HasSuffix(what, "/configuration"):
+				case c.lost:
+					return 403, map[string]string{"X-Amzn-Errortype": "ExpiredTokenException"}, `{}`
+				case what == "DescribeReplicationGroups":
+					return 200, nil, `<R><DescribeReplicationGroupsResult><ReplicationGroups><ReplicationGroup><Status>available</Status></ReplicationGroup></ReplicationGroups></DescribeReplicationGroupsResult></R>`
+				}
+				return account(what, body)
+			})
+			said := whoEnds(ctx, s)
+			require.Contains(t, said, c.says)
+			if c.not != "" {
+				require.NotContains(t, said, c.not)
+			}
+		})
+	}
+}
+
 // A run that is over, and whose schedule is still there, is begun anew; one that is alive is not touched.
 func TestOverRunsBeginAnew(t *testing.T) {
 	const whole = `{"schema_version":1,"name":"n","complete":true}`
@@ -66,17 +118,20 @@ func TestOverRunsBeginAnew(t *testing.T) {
 		stopBy, stops time.Time
 		manifest      string
 		anew, alive   bool
+		needs         time.Duration
 	}{
 		"none":                    {},
 		"alive":                   {stopBy: soon, stops: soon, alive: true},
 		"not steady yet":          {stopBy: soon},
+		"too late for a retry":    {stopBy: soon, needs: 70 * time.Minute, anew: true},
+		"loaded, and too late":    {stopBy: soon, stops: soon, needs: 70 * time.Minute, alive: true},
 		"exported before its end": {stopBy: soon, stops: soon, manifest: whole, anew: true},
 		"stopped":                 {stopBy: soon, stops: gone, manifest: whole, anew: true},
 		"expired":                 {stopBy: gone, anew: true}, // its load never ran: nothing to lose
 	} {
 		t.Run(name, func(t *testing.T) {
 			ws, con, s := stackOf(t, under(c.stopBy, c.stops, c.manifest, 1))
-			replace, alive, err := endOverdue(t.Context(), ws, con, s)
+			replace, alive, err := endOverdue(t.Context(), ws, con, s, c.needs)
 			require.NoError(t, err)
 			require.Equal(t, c.alive, alive == aRun)
 			require.Equal(t, c.anew, len(replace) == 1 && replace[0] == terraform.WatchAddress, "%v", replace)

@@ -326,7 +326,7 @@ func (s *Stack) Billed(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if service != nil && service.DesiredCount+service.RunningCount+service.PendingCount > 0 {
-		there = append(there, fmt.Sprintf("the service %s has %d tasks", s.Config.Service, max(service.DesiredCount, service.RunningCount+service.PendingCount)))
+		there = append(there, fmt.Sprintf("the service %s runs %d of %d tasks", s.Config.Service, service.RunningCount, service.DesiredCount))
 	}
 	status, err := s.CacheStatus(ctx)
 	if err != nil {
