@@ -19,7 +19,7 @@ func Build() error { return ops.Run(dev.Build) }
 // Validate checks inputs, bucket, subnets and quota, and says what to do.
 func Validate() error { return ops.Run(ops.Validate) }
 
-// Deploy makes the stack and waits until the load runs (APPROVE=1: do not ask).
+// Deploy makes the stack and waits until the load runs (APPROVE=1: yes to what it asks).
 func Deploy() error { return ops.Run(ops.Deploy) }
 
 // Status shows where the run stands.
@@ -37,7 +37,7 @@ func Export() error { return ops.Run(ops.Export) }
 // Report says what a run did and what limited it (RUN=, RUNS=a,b, FROM=folder, UPLOAD=1).
 func Report() error { return ops.Run(ops.Report) }
 
-// Destroy removes the stack; a run that is not exported is exported first (FORCE=1: is lost).
+// Destroy removes the stack; a run that is not exported is exported first (APPROVE=1: yes to what it asks; FORCE=1: the run is lost).
 func Destroy() error { return ops.Run(ops.Destroy) }
 
 // Check runs gofmt, go vet, terraform fmt and validate, terraform-docs and tflint.

@@ -43,7 +43,7 @@ func TestNoCapacityForTheCache(t *testing.T) {
 			w.local.Caches.Exhausted(false)
 			said, err = p.types(ops.Deploy, "")
 			require.NoError(t, err, said)
-			require.Contains(t, said, "could not be created: deleting it")
+			require.Contains(t, said, "could not be created; deleting it")
 			said, err = p.types(ops.Destroy, "")
 			require.NoError(t, err, said)
 			p.clean()

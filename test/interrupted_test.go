@@ -48,7 +48,7 @@ func newPerson(t *testing.T, w *world, vars map[string]any) *person {
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
 	p := &person{stack: &stack{world: w, name: name}, t: t}
-	env := append(os.Environ(), "TF_DATA_DIR="+filepath.Join(t.TempDir(), "terraform"))
+	env := append(os.Environ(), "TF_DATA_DIR="+filepath.Join(t.TempDir(), "terraform"), "APPROVE=1")
 	keys := w.deployer(t, name, vars)
 	for _, vars := range []map[string]string{w.env, keys} {
 		for k, v := range vars {

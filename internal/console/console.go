@@ -4,7 +4,6 @@ package console
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -18,9 +17,10 @@ import (
 
 // Console is the person, or the log, that a command talks to.
 type Console struct {
-	In  io.Reader
-	Out io.Writer
-	TTY bool // a person reads and can answer
+	In     io.Reader
+	Out    io.Writer
+	TTY    bool      // a person reads
+	Answer io.Writer // where questions are put to a person who can answer; nil: nobody can
 
 	// Terminal, where Out is one, shows long steps in one line below it. Nil: a plain line of Out every Every, 0 is 30 s.
 	Terminal *page.Terminal
@@ -35,6 +35,9 @@ type Console struct {
 // Open is the console of this process.
 func Open() *Console {
 	c := &Console{In: os.Stdin, Out: Lasting{os.Stdout}, TTY: term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))}
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		c.Answer = Lasting{os.Stderr} // in `mage destroy >log`, the question is not to go to the log
+	}
 	if out := int(os.Stdout.Fd()); term.IsTerminal(out) && os.Getenv("TERM") != "dumb" {
 		c.Terminal = &page.Terminal{W: os.Stdout, Columns: func() int {
 			columns, _, err := term.GetSize(out)
@@ -44,6 +47,9 @@ func Open() *Console {
 			return columns
 		}}
 		c.Out = Lasting{c.Terminal}
+		if c.Answer != nil {
+			c.Answer = c.Out
+		}
 	}
 	return c
 }
@@ -63,12 +69,15 @@ func (c *Console) Wait(ctx context.Context, most time.Duration) error {
 	return Sleep(ctx, d)
 }
 
-// Approve asks a person; without a terminal, or when the answer is given already, it goes ahead.
-func (c *Console) Approve(ctx context.Context, given bool, question string) error {
-	if !c.TTY || given {
+// Approve asks a person, unless the answer is given already. Where nobody can answer, that is a no. without is what a no leaves undone.
+func (c *Console) Approve(ctx context.Context, given bool, question, without string) error {
+	if given {
 		return nil
 	}
-	fmt.Fprintf(c.Out, "%s [y/N] ", question)
+	if c.Answer == nil {
+		return fmt.Errorf("%s\nnot approved, as there is no terminal in which to answer: %s. APPROVE=1 says yes beforehand", question, without)
+	}
+	fmt.Fprintf(c.Answer, "%s [y/N] ", question)
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(c.In).ReadString('\n')
@@ -79,7 +88,7 @@ func (c *Console) Approve(ctx context.Context, given bool, question string) erro
 		return context.Cause(ctx)
 	case a := <-answer:
 		if a != "y" && a != "yes" {
-			return errors.New("not approved: nothing was changed")
+			return fmt.Errorf("not approved: %s", without)
 		}
 		return nil
 	}

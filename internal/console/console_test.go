@@ -1,8 +1,11 @@
 package console
 
 import (
+	"bytes"
+	"context"
 	"io"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,4 +22,44 @@ func TestWritingGoesOnWhenNobodyReads(t *testing.T) {
 	n, err := Lasting{w}.Write([]byte("one"))
 	require.NoError(t, err)
 	require.Equal(t, 3, n)
+}
+
+// A yes is given by a person, or beforehand; a missing terminal is a no.
+func TestApproval(t *testing.T) {
+	for name, c := range map[string]struct {
+		given, person bool
+		typed, want   string
+	}{
+		"given beforehand":           {given: true},
+		"given beforehand, a person": {given: true, person: true, typed: "n\n"},
+		"nobody":                     {typed: "yes\n", want: "Remove it?\nnot approved, as there is no terminal in which to answer: nothing was changed. APPROVE=1 says yes beforehand"},
+		"yes":                        {person: true, typed: "y\n"},
+		"Yes in full":                {person: true, typed: "Yes\n"},
+		"no":                         {person: true, typed: "n\n", want: "not approved: nothing was changed"},
+		"just Enter":                 {person: true, typed: "\n", want: "not approved: nothing was changed"},
+		"the terminal went away":     {person: true, want: "not approved: nothing was changed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var asked bytes.Buffer
+			con := &Console{In: strings.NewReader(c.typed), Out: io.Discard}
+			if c.person {
+				con.Answer = &asked
+			}
+			err := con.Approve(t.Context(), c.given, "Remove it?", "nothing was changed")
+			if c.want == "" {
+				require.NoError(t, err)
+			} else {
+				require.EqualError(t, err, c.want)
+			}
+			require.Equal(t, c.person && !c.given, asked.String() == "Remove it? [y/N] ")
+		})
+	}
+}
+
+func TestQuestionIsInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	r, w := io.Pipe()
+	defer w.Close()
+	cancel(proc.ErrInterrupted)
+	require.ErrorIs(t, (&Console{In: r, Out: io.Discard, Answer: io.Discard}).Approve(ctx, false, "", ""), proc.ErrInterrupted)
 }

@@ -61,29 +61,16 @@ func Lock(ws *workspace.Workspace) (unlock func(), err error) {
 	if err := os.MkdirAll(Dir(ws), 0o755); err != nil {
 		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", Dir(ws), err)
 	}
-	name := filepath.Join(Dir(ws), "lock")
-	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
+	unlock, err = proc.Lock(filepath.Join(Dir(ws), "lock"))
+	var held *proc.HeldError
+	if errors.As(err, &held) {
+		return nil, fmt.Errorf("%s is in use: a local:run or local:up is under way in this checkout%s. Wait for it or end it (Ctrl-C in its terminal), or take another checkout",
+			ws.Path(Dir(ws)), held.By)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", Dir(ws), err)
 	}
-	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-	if errors.Is(err, syscall.EWOULDBLOCK) {
-		holder, _ := io.ReadAll(file) // empty while the other one has just begun
-		_ = file.Close()
-		return nil, fmt.Errorf("%s is in use: a local:run or local:up is under way in this checkout%s. Wait for it or end it (Ctrl-C in its terminal), or take another checkout",
-			ws.Path(Dir(ws)), strings.TrimRight(string(holder), "\n"))
-	}
-	if err == nil {
-		err = file.Truncate(0)
-	}
-	if err == nil {
-		_, err = fmt.Fprintf(file, " (process %d)\n", os.Getpid())
-	}
-	if err != nil {
-		_ = file.Close()
-		return nil, fmt.Errorf("lock %s: %w", name, err)
-	}
-	return func() { _ = file.Close() }, nil
+	return unlock, nil
 }
 
 // roomOfRun is what a local run needs in bytes, with room to spare: the Lambda unpacked, Terraform's plan, logs and exports.
@@ -107,18 +94,14 @@ func localArgs(dir string, period time.Duration, port int, troubles ...string) [
 }
 
 // faultArgs are what shall go wrong in the embedded AWS: FAULT= has faults with commas between them, QUOTAS=1 throttles as AWS does.
-func faultArgs(ws *workspace.Workspace) (args []string, err error) {
+func faultArgs(ws *workspace.Workspace) (args []string) {
 	for _, fault := range strings.FieldsFunc(ws.Getenv("FAULT"), func(r rune) bool { return r == ',' || r == ' ' }) {
 		args = append(args, "--fault", fault)
 	}
-	switch v := ws.Getenv("QUOTAS"); v {
-	case "", "0":
-	case "1":
+	if ws.On("QUOTAS") {
 		args = append(args, "--quotas")
-	default:
-		return nil, fmt.Errorf("QUOTAS=%s: 1 throttles requests beyond AWS's quotas, 0 does not", v)
 	}
-	return args, nil
+	return args
 }
 
 // placeholder stands for a world that is yet to be started, so that inputs can be read before anything is.
@@ -126,10 +109,7 @@ var placeholder = &World{Hello: Handshake{Region: "us-east-1", VPC: "vpc-0000000
 
 // Start compiles and starts the embedded AWS.
 func Start(ctx context.Context, ws *workspace.Workspace, con *console.Console, minutes int, period time.Duration) (*World, error) {
-	troubles, err := faultArgs(ws)
-	if err != nil {
-		return nil, err
-	}
+	troubles := faultArgs(ws)
 	scratch, quiet, err := placeholder.Enter(ws, con, placeholder.Values(minutes, period))
 	if err != nil {
 		return nil, err
@@ -261,7 +241,8 @@ func (w *World) Enter(ws *workspace.Workspace, con *console.Console, values map[
 	for _, name := range slices.Sorted(maps.Keys(w.env(ws))) {
 		in.Env = append(in.Env, name+"="+w.env(ws)[name])
 	}
-	in.Grace, quiet.Pause, quiet.TTY = hangs, time.Second, false
+	in.Env = append(in.Env, "APPROVE=1") // what is made and ended there costs nothing and is nobody's
+	in.Grace, quiet.Pause, quiet.TTY, quiet.Answer = hangs, time.Second, false, nil
 	in.AWS = func(context.Context, string) (aws.Config, error) {
 		return aws.Config{Region: w.Hello.Region, BaseEndpoint: &w.Hello.URL, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: w.Hello.Env["AWS_ACCESS_KEY_ID"], SecretAccessKey: w.Hello.Env["AWS_SECRET_ACCESS_KEY"]}, nil

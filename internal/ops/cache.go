@@ -51,7 +51,7 @@ func checkExistingCache(ctx context.Context, cfg aws.Config, in *terraform.Input
 // unknownCache sees to it that no cache is in Terraform's way: one that is being deleted is waited out, because the provider does not retry
 // CacheSubnetGroupInUse, and one that this stack made but its state does not know is deleted. The state has to know the run's guard, which is
 // there before a cache is: else somebody else may have deployed the stack, with a state of their own.
-func unknownCache(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack.Stack) error {
+func unknownCache(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack.Stack, yes *consent) error {
 	status, err := s.CacheStatus(ctx)
 	if err != nil || status == "" {
 		return err
@@ -77,11 +77,19 @@ func unknownCache(ctx context.Context, con *console.Console, t *terraform.CLI, s
 	}
 	// One that could not be created is in Terraform's way, too: AWS does not tell its tags, and the provider cannot read it without.
 	failed := status == "create-failed"
+	name, why := stack.CacheName(s.Config.Cache), ""
 	switch {
 	case failed:
-		con.Say("the cache %s could not be created: deleting it", stack.CacheName(s.Config.Cache))
+		why = "could not be created"
 	case unknown && status != "deleting":
-		con.Say("the cache %s was made but is not in the state: the answer to its creation was lost; deleting it", stack.CacheName(s.Config.Cache))
+		why = "was made but is not in the state: the answer to its creation was lost"
+	}
+	if why != "" {
+		if err := yes.ask(ctx, fmt.Sprintf("The cache %s (%s) of the stack %s %s. Delete it?", name, status, yes.place, why)); err != nil {
+			return err
+		}
+		yes.did("the cache %s is deleted", name)
+		con.Say("the cache %s %s; deleting it", name, why)
 	}
 	return s.CacheGone(ctx, con, unknown || failed)
 }

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -25,7 +23,7 @@ import (
 
 // Deploy makes the stack, waits until the load runs, and prints where to look.
 //
-// In a terminal it shows the plan and asks; APPROVE=1, or no terminal, goes ahead.
+// It shows the plan and asks, and asks before that where something of an earlier run has to end first; APPROVE=1 is a yes to all of it.
 func Deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	_, err := deploy(ctx, ws, con)
 	return err
@@ -44,7 +42,13 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if err != nil {
 		return nil, err
 	}
+	unlock, err := subject.lock(ctx, ws, con)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	t, in := subject.cli, subject.inputs
+	yes := newConsent(ws, con, subject.place())
 	s, err := subject.own(ctx, ws)
 	if err != nil {
 		return nil, err
@@ -61,18 +65,21 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if err := t.Prepare(ctx, ws, con); err != nil {
 		return nil, err
 	}
-	replace, alive, err := endOverdue(ctx, ws, con, s, time.Duration(in.Minutes+in.Load.Prefill.Minutes+aroundLoad)*time.Minute)
+	replace, alive, err := endOverdue(ctx, ws, con, s, yes, time.Duration(in.Minutes+in.Load.Prefill.Minutes+aroundLoad)*time.Minute)
 	if err != nil {
 		return nil, err
 	}
-	if err := unknownCache(ctx, con, t, s); err != nil {
+	if err := unknownCache(ctx, con, t, s, yes); err != nil {
 		return nil, err
 	}
-	if err := lateInsights(ctx, con, t, s); err != nil {
+	if err := lateInsights(ctx, con, t, s, yes); err != nil {
 		return nil, err
 	}
-	plan := filepath.Join(ws.DataDir(), "plan")
-	defer os.Remove(plan) // it holds the auth token
+	plan, remove, err := terraform.PlanFile(ws)
+	if err != nil {
+		return nil, err
+	}
+	defer remove()
 	planning := con.Step("terraform: planning")
 	t.During(planning)
 	changes, err := t.Plan(ctx, plan, replace...)
@@ -85,7 +92,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 		if alive != "" {
 			con.Say("run %s is under way, and these changes become part of it: if they replace the load, the exported metrics begin with the new one. `go tool mage stop` first makes each a run of its own", alive)
 		}
-		if err := con.Approve(ctx, ws.Getenv("APPROVE") == "1", fmt.Sprintf("Make these changes to the stack %s? %s", subject.place(), costs(in))); err != nil {
+		if err := yes.ask(ctx, fmt.Sprintf("Make these changes to the stack %s? %s", subject.place(), costs(in))); err != nil {
 			return nil, err
 		}
 		if err := apply(ctx, con, t, s, plan); err != nil {
@@ -154,7 +161,7 @@ func costs(in *terraform.Inputs) string {
 // run's cache is gone by then, or it would be without a guard while the schedule is made. alive is the run whose load runs, "" when none does.
 // A run without a stop schedule is one whose apply has failed: when its latest time comes before needs is over, a retry would be cut short, and is a
 // new run instead.
-func endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack.Stack, needs time.Duration) (replace []string, alive string, err error) {
+func endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack.Stack, yes *consent, needs time.Duration) (replace []string, alive string, err error) {
 	run, err := s.Run(ctx)
 	if err != nil || run == nil {
 		return nil, "", err
@@ -174,11 +181,29 @@ func endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 			return nil, alive, err
 		}
 	}
-	if err := finish(ctx, ws, con, s, run); err != nil {
+	var ends []string
+	if what, err := endingOf(ctx, ws, s, run); err != nil {
 		return nil, "", err
+	} else if what != "" {
+		ends = append(ends, what)
 	}
 	ours, err := s.MadeCache(ctx, con)
 	if err != nil {
+		return nil, "", err
+	}
+	if ours {
+		ends = append(ends, fmt.Sprintf("the cache %s is deleted", stack.CacheName(s.Config.Cache)))
+	}
+	if len(ends) > 0 {
+		if err := yes.ask(ctx, asList(fmt.Sprintf("The time of the run %s of the stack %s is over. Before a new run,", run.Run, yes.place), ends)+"Go on? The plan of the new run is shown after that, and asked for."); err != nil {
+			return nil, "", err
+		}
+		if again, err := s.Run(ctx); err != nil || again == nil || again.Run != run.Run { // a person may take an hour to answer
+			return nil, "", cmp.Or(err, fmt.Errorf("the run %s ended while the question waited: run `go tool mage deploy` again", run.Run))
+		}
+		yes.did("the run %s was ended as asked", run.Run)
+	}
+	if err := finish(ctx, ws, con, s, run); err != nil {
 		return nil, "", err
 	}
 	if err := s.CacheGone(ctx, con, ours); err != nil {

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
 // forgetQuestions makes a destroy go on without the exports.
@@ -33,13 +35,18 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	if err != nil {
 		return err
 	}
-	t := subject.cli
+	unlock, err := subject.lock(ctx, ws, con)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	t, yes := subject.cli, newConsent(ws, con, subject.place())
 	s, err := subject.own(ctx, ws)
 	if err != nil {
 		return err
 	}
 	if subject.state.Empty() {
-		if err := lateInsights(ctx, con, t, s); err != nil {
+		if err := lateInsights(ctx, con, t, s, yes); err != nil {
 			return err
 		}
 		con.Say("there is no stack %s: the state is empty, and AWS has nothing under its names", subject.place())
@@ -55,7 +62,7 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	if err != nil {
 		return err
 	}
-	if err := con.Approve(ctx, ws.Getenv("APPROVE") == "1", fmt.Sprintf("Remove everything of the stack %s? A run that is not exported yet is ended and exported first.", subject.place())); err != nil {
+	if err := subject.askDestroy(ctx, ws, s, run, yes); err != nil {
 		return err
 	}
 	if run != nil {
@@ -63,10 +70,10 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 			return err
 		}
 	}
-	if err := unknownCache(ctx, con, t, s); err != nil {
+	if err := unknownCache(ctx, con, t, s, yes); err != nil {
 		return err
 	}
-	if ws.Getenv("FORCE") == "1" {
+	if ws.On("FORCE") {
 		if err := forgetQuestions(ctx, t); err != nil {
 			return err
 		}
@@ -85,7 +92,7 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	if len(left) > 0 {
 		return fmt.Errorf("%d resources are left in the state: %v", len(left), left)
 	}
-	if err := lateInsights(ctx, con, t, s); err != nil {
+	if err := lateInsights(ctx, con, t, s, yes); err != nil {
 		return err
 	}
 	if left, err := s.Left(ctx); err != nil || len(left) > 0 {
@@ -97,4 +104,35 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	con.Say("the stack %s is removed. What stays and costs nothing: inactive revisions of the ECS task definition %s, and the account's service-linked roles of ECS and ElastiCache. "+
 		"What you asked for: the exports in s3://%s/%s", subject.place(), s.Config.Service, s.Config.Bucket, prefixed(s.Config.Prefix))
 	return nil
+}
+
+// askDestroy asks for everything that a destroy ends and removes. A person may take an hour to answer: a run that has started meanwhile is not what the yes is for.
+func (s *subject) askDestroy(ctx context.Context, ws *workspace.Workspace, there *stack.Stack, run *shutdown.Event, yes *consent) error {
+	var ends []string
+	if run != nil {
+		what, err := endingOf(ctx, ws, there, run)
+		if err != nil {
+			return err
+		}
+		ends = append(ends, cmp.Or(what, fmt.Sprintf("the run %s has nothing that is not exported", run.Run)))
+	}
+	status, err := there.CacheStatus(ctx)
+	if err != nil {
+		return err
+	}
+	if name := stack.CacheName(there.Config.Cache); status != "" && s.state.HasCache() {
+		ends = append(ends, fmt.Sprintf("the cache %s (%s) is deleted", name, status))
+	} else if status != "" {
+		ends = append(ends, fmt.Sprintf("the cache %s (%s) is deleted if its tags say that a run of this stack made it", name, status))
+	}
+	ends = append(ends, "everything else in the state is removed")
+	if err := yes.ask(ctx, asList(fmt.Sprintf("The stack %s:", s.place()), ends)+"Remove it?"); err != nil {
+		return err
+	}
+	yes.given = true
+	again, err := there.Run(ctx)
+	if err == nil && again != nil && (run == nil || again.Run != run.Run) {
+		err = fmt.Errorf("the run %s started while the question waited, and nothing was changed: run `go tool mage destroy` again", again.Run)
+	}
+	return err
 }

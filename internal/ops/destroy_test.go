@@ -29,7 +29,7 @@ func TestDestroyWithoutTheExports(t *testing.T) {
 				require.Empty(t, string(text))
 				return
 			}
-			require.Equal(t, "-chdir=stack state rm "+c.forgets, strings.TrimSpace(string(text)))
+			require.Equal(t, "-chdir=stack state rm -lock-timeout=60s "+c.forgets, strings.TrimSpace(string(text)))
 		})
 	}
 }

@@ -61,8 +61,8 @@ func TestCacheThatTheStateDoesNotKnow(t *testing.T) {
 		deletes     int
 		says        string
 	}{
-		"Terraform's, failed":      {state: known + guard, statuses: []string{"create-failed", "create-failed", "deleting", ""}, deletes: 1, says: "the cache n could not be created: deleting it"},
-		"failed, not in the state": {state: guard, statuses: []string{"create-failed", "create-failed", "create-failed", "create-failed", "create-failed", "deleting", ""}, deletes: 1, says: "the cache n could not be created: deleting it"},
+		"Terraform's, failed":      {state: known + guard, statuses: []string{"create-failed", "create-failed", "deleting", ""}, deletes: 1, says: "the cache n could not be created; deleting it"},
+		"failed, not in the state": {state: guard, statuses: []string{"create-failed", "create-failed", "create-failed", "create-failed", "create-failed", "deleting", ""}, deletes: 1, says: "the cache n could not be created; deleting it"},
 		"failed, not ours":         {statuses: []string{"create-failed"}, says: "it is left alone"},
 		"none":                     {statuses: []string{""}},
 		"Terraform's":              {state: known, statuses: []string{"available"}},
@@ -78,7 +78,7 @@ func TestCacheThatTheStateDoesNotKnow(t *testing.T) {
 			var calls []string
 			_, con, s := stackOf(t, caches(c.tags, &calls, c.statuses...))
 			cli := &terraform.CLI{Bin: filepath.Join(fake(t, "terraform", "printf '"+c.state+"'"), "terraform"), Dir: t.TempDir(), Out: con.Out}
-			require.NoError(t, unknownCache(t.Context(), con, cli, s))
+			require.NoError(t, unknownCache(t.Context(), con, cli, s, &consent{con: con, given: true}))
 			require.Equal(t, c.deletes, strings.Count(strings.Join(calls, " "), "DeleteReplicationGroup"), "%v", calls)
 			require.Contains(t, con.Out.(*bytes.Buffer).String(), c.says)
 			if c.says == "" {

@@ -67,6 +67,22 @@ func agree(state *terraform.State, name string, caller stack.Caller) error {
 	return fmt.Errorf("this is not the stack that the state holds; nothing was done:\n  - %s\nor take the state that belongs to these inputs and credentials", strings.Join(differ, "\n  - "))
 }
 
+// lock keeps others who use this folder from deploying or destroying at the same time, and reads the state again: they may have changed it.
+func (s *subject) lock(ctx context.Context, ws *workspace.Workspace, con *console.Console) (unlock func(), err error) {
+	unlock, err = terraform.Lock(ws)
+	if err != nil {
+		return nil, err
+	}
+	s.state, err = s.cli.ReadState(ctx, ws, con)
+	if err == nil {
+		err = agree(s.state, s.inputs.Name, s.caller)
+	}
+	if err != nil {
+		unlock()
+	}
+	return unlock, err
+}
+
 // open reads the stack as AWS shows it.
 func (s *subject) open(ctx context.Context, ws *workspace.Workspace) (*stack.Stack, error) {
 	return stack.Open(ctx, ws, s.inputs.Region, s.inputs.Config())

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
@@ -10,7 +11,7 @@ import (
 )
 
 // lateInsights removes the log group of Container Insights that came back after a destroy: the next apply would meet ResourceAlreadyExists.
-func lateInsights(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack.Stack) error {
+func lateInsights(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack.Stack, yes *consent) error {
 	name, err := s.StrayInsights(ctx)
 	if err != nil || name == "" {
 		return err
@@ -18,9 +19,13 @@ func lateInsights(ctx context.Context, con *console.Console, t *terraform.CLI, s
 	if known, err := t.Resources(ctx); err != nil || slices.Contains(known, terraform.InsightsAddress) {
 		return err
 	}
+	if err := yes.ask(ctx, fmt.Sprintf("The log group %s of the stack %s came back after an earlier destroy, and is in the way of the next deploy. Remove it?", name, yes.place)); err != nil {
+		return err
+	}
 	if err := s.DeleteLogGroup(ctx, name); err != nil {
 		return err
 	}
+	yes.did("the log group %s is removed", name)
 	con.Say("the log group %s came back after an earlier destroy: removed", name)
 	return nil
 }

@@ -37,7 +37,7 @@ func TestContainerInsightsThatCameBack(t *testing.T) {
 				return 200, nil, `{}`
 			})
 			cli := &terraform.CLI{Bin: filepath.Join(fake(t, "terraform", "printf '"+c.state+"'"), "terraform"), Dir: t.TempDir(), Out: con.Out}
-			require.NoError(t, lateInsights(t.Context(), con, cli, s))
+			require.NoError(t, lateInsights(t.Context(), con, cli, s, &consent{con: con, given: true}))
 			require.Equal(t, c.removed, slices.Contains(calls, "DeleteLogGroup"), "%v", calls)
 			require.Equal(t, c.removed, con.Out.(*bytes.Buffer).Len() > 0)
 		})

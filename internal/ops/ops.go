@@ -24,6 +24,9 @@ func Run(command Command) error {
 	if err != nil {
 		return err
 	}
+	if err := workspace.CheckSwitches(ws.Env); err != nil {
+		return err
+	}
 	err = command(ctx, ws, console.Open())
 	if cause := context.Cause(ctx); cause != nil && err != nil && !errors.Is(err, cause) {
 		return fmt.Errorf("%w: %w", cause, err)

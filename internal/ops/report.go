@@ -250,7 +250,7 @@ func writeReport(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 		if err := workspace.ReplaceFile(filepath.Join(dir, f.name), f.content, 0o644); err != nil {
 			return "", err
 		}
-		if ws.Getenv("UPLOAD") == "" {
+		if !ws.On("UPLOAD") {
 			continue
 		}
 		if err := from.put(ctx, path.Join("report", name, f.name), f.contentType, f.content); err != nil {

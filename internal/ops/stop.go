@@ -81,7 +81,7 @@ func finish(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 	if err != nil || !ran {
 		return err
 	}
-	if ws.Getenv("FORCE") == "1" {
+	if ws.On("FORCE") {
 		con.Say("FORCE=1: run %s is given up; lost for good: %s", run.Run, lost(m))
 		return nil
 	}

@@ -7,20 +7,36 @@ package proc
 import (
 	"os/exec"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 )
 
 // Run runs c in a process group of its own, so that a terminal's Ctrl-C does not reach it. When c's context ends, the group gets one
 // SIGINT; after grace (0: never) it is killed. Whoever is left of the group when the child is gone is killed as well.
-func Run(c *exec.Cmd, grace time.Duration) error {
+func Run(c *exec.Cmd, grace time.Duration) error { return run(c, grace, c.Start) }
+
+// forking holds the umask, which is the process's: what another goroutine creates in that moment is for its owner alone, too.
+var forking sync.Mutex
+
+// RunPrivate is Run for what writes secrets: its files are for their owner alone.
+func RunPrivate(c *exec.Cmd, grace time.Duration) error {
+	return run(c, grace, func() error {
+		forking.Lock()
+		defer forking.Unlock()
+		defer syscall.Umask(syscall.Umask(0o077))
+		return c.Start()
+	})
+}
+
+func run(c *exec.Cmd, grace time.Duration, start func() error) error {
 	c.SysProcAttr = childAttr(syscall.SIGINT)
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGINT) } // os/exec calls it once
 	c.WaitDelay = grace
 	// Pdeathsig fires when the *thread* that forked ends: this goroutine keeps it until the child is gone.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := c.Start(); err != nil {
+	if err := start(); err != nil {
 		return err
 	}
 	err := c.Wait()

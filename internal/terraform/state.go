@@ -139,6 +139,16 @@ func (s *State) GuardsRun() bool {
 	return false
 }
 
+// HasCache tells whether the state holds a cache.
+func (s *State) HasCache() bool {
+	for _, r := range s.resources {
+		if strings.HasPrefix(r.kind, "aws_elasticache_replication_group.") || strings.HasPrefix(r.kind, "aws_elasticache_serverless_cache.") {
+			return true
+		}
+	}
+	return false
+}
+
 // Elsewhere is an account, and a Region, in which something of the state is, other than those given; "" when all is there.
 func (s *State) Elsewhere(account, region string) (otherAccount, otherRegion string) {
 	for _, r := range s.resources {

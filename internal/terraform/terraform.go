@@ -107,6 +107,10 @@ func New(ws *workspace.Workspace, con *console.Console, bin string) *CLI {
 // Tofu tells OpenTofu from Terraform.
 func (t *CLI) Tofu() bool { return filepath.Base(t.Bin) == "tofu" }
 
+// lockTimeout is how long a command waits for others who hold the state: one that reads or plans is over by then, one that applies is not.
+// https://developer.hashicorp.com/terraform/language/state/locking
+const lockTimeout = "-lock-timeout=60s"
+
 // The command lines, without the -chdir and -no-color that every one has.
 
 func initArgs(upgrade bool) []string {
@@ -119,23 +123,23 @@ func initArgs(upgrade bool) []string {
 
 // planArgs writes the plan to file; a resource in replace is made anew.
 func planArgs(file string, replace ...string) []string {
-	args := []string{"plan", "-input=false", "-detailed-exitcode", "-out=" + file}
+	args := []string{"plan", "-input=false", lockTimeout, "-detailed-exitcode", "-out=" + file}
 	for _, r := range replace {
 		args = append(args, "-replace="+r)
 	}
 	return args
 }
 
-func applyArgs(plan string) []string { return []string{"apply", "-input=false", plan} }
+func applyArgs(plan string) []string { return []string{"apply", "-input=false", lockTimeout, plan} }
 
-func destroyArgs() []string { return []string{"destroy", "-input=false", "-auto-approve"} }
+func destroyArgs() []string { return []string{"destroy", "-input=false", lockTimeout, "-auto-approve"} }
 
 func outputArgs() []string { return []string{"output", "-json"} }
 
 func stateListArgs() []string { return []string{"state", "list"} }
 
 func stateRemoveArgs(addresses ...string) []string {
-	return append([]string{"state", "rm"}, addresses...)
+	return append([]string{"state", "rm", lockTimeout}, addresses...)
 }
 
 // argv is the whole command line after the program's name.
@@ -149,14 +153,14 @@ func (t *CLI) argv(args []string) []string {
 
 // Run prints what Terraform prints; capture, when set, gets its stdout instead.
 func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error {
+	var err error
 	c := exec.CommandContext(ctx, t.Bin, t.argv(args)...)
 	c.Env = t.Env
 	var problems bytes.Buffer
 	began := time.Now()
-	var err error
 	if capture != nil {
 		c.Stdout, c.Stderr = capture, &problems
-		err = proc.Run(c, t.Grace)
+		err = proc.RunPrivate(c, t.Grace) // plan and state hold the auth token
 	} else {
 		err = t.followed(c, &problems)
 	}
@@ -192,7 +196,7 @@ func (t *CLI) followed(c *exec.Cmd, problems io.Writer) error {
 	}
 	defer passAll(out, errs)()
 	c.Stdout, c.Stderr = out.file, errs.file
-	return proc.Run(c, t.Grace)
+	return proc.RunPrivate(c, t.Grace) // plan and state hold the auth token
 }
 
 // interrupted says what became of the state when a command that may change it was interrupted: one that ends by itself has saved it, or has

@@ -23,19 +23,19 @@ import (
 func TestCommandLines(t *testing.T) {
 	plain := &CLI{Dir: "stack"}
 	for want, args := range map[string][]string{
-		"-chdir=stack init -no-color -input=false":                                                       initArgs(false),
-		"-chdir=stack init -no-color -input=false -upgrade":                                              initArgs(true),
-		"-chdir=stack plan -no-color -input=false -detailed-exitcode -out=file":                          planArgs("file"),
-		"-chdir=stack plan -no-color -input=false -detailed-exitcode -out=file -replace=" + WatchAddress: planArgs("file", WatchAddress),
-		"-chdir=stack apply -no-color -input=false file":                                                 applyArgs("file"),
-		"-chdir=stack destroy -no-color -input=false -auto-approve":                                      destroyArgs(),
-		"-chdir=stack output -no-color -json":                                                            outputArgs(),
-		"-chdir=stack state list":                                                                        stateListArgs(),
-		"-chdir=stack state rm " + DestroyAddress:                                                        stateRemoveArgs(DestroyAddress),
+		"-chdir=stack init -no-color -input=false":                                                                         initArgs(false),
+		"-chdir=stack init -no-color -input=false -upgrade":                                                                initArgs(true),
+		"-chdir=stack plan -no-color -input=false -lock-timeout=60s -detailed-exitcode -out=file":                          planArgs("file"),
+		"-chdir=stack plan -no-color -input=false -lock-timeout=60s -detailed-exitcode -out=file -replace=" + WatchAddress: planArgs("file", WatchAddress),
+		"-chdir=stack apply -no-color -input=false -lock-timeout=60s file":                                                 applyArgs("file"),
+		"-chdir=stack destroy -no-color -input=false -lock-timeout=60s -auto-approve":                                      destroyArgs(),
+		"-chdir=stack output -no-color -json":                                                                              outputArgs(),
+		"-chdir=stack state list":                                                                                          stateListArgs(),
+		"-chdir=stack state rm -lock-timeout=60s " + DestroyAddress:                                                        stateRemoveArgs(DestroyAddress),
 	} {
 		require.Equal(t, want, join(plain.argv(args)))
 	}
-	require.Equal(t, "-chdir=stack apply -input=false file", join((&CLI{Dir: "stack", Color: true}).argv(applyArgs("file"))))
+	require.Equal(t, "-chdir=stack apply -input=false -lock-timeout=60s file", join((&CLI{Dir: "stack", Color: true}).argv(applyArgs("file"))))
 }
 
 func join(args []string) string {

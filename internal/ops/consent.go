@@ -1,0 +1,57 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// consent is what a person has said yes to. Each thing that cannot be undone is asked before it is done.
+type consent struct {
+	con   *console.Console
+	place string   // of the stack: name, account, Region
+	given bool     // to everything
+	done  []string // after a yes: a no to what follows does not undo it
+}
+
+func newConsent(ws *workspace.Workspace, con *console.Console, place string) *consent {
+	return &consent{con: con, place: place, given: ws.On("APPROVE")}
+}
+
+func (c *consent) ask(ctx context.Context, question string) error {
+	without := "nothing was changed"
+	if len(c.done) > 0 {
+		without = "nothing was changed but this: " + strings.Join(c.done, ", ")
+	}
+	return c.con.Approve(ctx, c.given, question, without)
+}
+
+func (c *consent) did(format string, args ...any) {
+	c.done = append(c.done, fmt.Sprintf(format, args...))
+}
+
+// endingOf says what finish does to a run; "" when there is nothing to do.
+func endingOf(ctx context.Context, ws *workspace.Workspace, s *stack.Stack, run *shutdown.Event) (string, error) {
+	m, err := s.Manifest(ctx, run.Run)
+	if err != nil || m != nil && m.Complete {
+		return "", err
+	}
+	ran, err := s.Loaded(ctx, run.Run)
+	switch {
+	case err != nil || !ran:
+		return "", err
+	case ws.On("FORCE"):
+		return fmt.Sprintf("the run %s is given up (FORCE=1); lost for good: %s", run.Run, lost(m)), nil
+	}
+	return fmt.Sprintf("the run %s is ended: its load stops, and %s are exported", run.Run, lost(m)), nil
+}
+
+// asList is things one a line, after what they are.
+func asList(what string, things []string) string {
+	return what + "\n  - " + strings.Join(things, "\n  - ") + "\n"
+}

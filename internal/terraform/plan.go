@@ -1,0 +1,44 @@
+package terraform
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+// Lock keeps two commands that change the stack from using this data directory at once: the yes to one's plan is not for the other's. Who works
+// elsewhere on the same state is kept out by Terraform's own lock, which holds while a command of its runs.
+func Lock(ws *workspace.Workspace) (unlock func(), err error) {
+	if err := os.MkdirAll(ws.DataDir(), 0o700); err != nil {
+		return nil, fmt.Errorf("Terraform's data directory: %w", err)
+	}
+	unlock, err = proc.Lock(filepath.Join(ws.DataDir(), "elasticache-perf.lock"))
+	var held *proc.HeldError
+	if errors.As(err, &held) {
+		return nil, fmt.Errorf("another deploy or destroy is under way here%s, and nothing was changed: wait for it, or end it (Ctrl-C in its terminal)", held.By)
+	}
+	return unlock, err
+}
+
+// PlanFile is where this command's plan goes: it holds the auth token, so the folder is for its owner alone. Plans that a killed command left are
+// removed; the lock is ours.
+func PlanFile(ws *workspace.Workspace) (file string, remove func(), err error) {
+	old, err := filepath.Glob(filepath.Join(ws.DataDir(), "plan-*"))
+	if err != nil {
+		return "", nil, err
+	}
+	for _, dir := range old {
+		if err := os.RemoveAll(dir); err != nil {
+			return "", nil, err
+		}
+	}
+	dir, err := os.MkdirTemp(ws.DataDir(), "plan-") // of mode 0700
+	if err != nil {
+		return "", nil, err
+	}
+	return filepath.Join(dir, "plan"), func() { _ = os.RemoveAll(dir) }, nil
+}
