@@ -64,6 +64,9 @@ var filledIn = map[string]string{"load": "modules/ecs-load", "cache": "modules/c
 // it takes a tenth of a second, and says what is wrong in its own words. (terraform console would start the provider, and crashes on a
 // value of the wrong type; a plan of the stack needs AWS, the zip and the bucket, which are yet to be checked.)
 func ReadInputs(ctx context.Context, ws *workspace.Workspace, t *CLI) (*Inputs, error) {
+	if err := checkGiven(ws, t.Env); err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "elasticache-perf-inputs-")
 	if err != nil {
 		return nil, err

@@ -1,0 +1,163 @@
+package terraform
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/ext/typeexpr"
+	"github.com/hashicorp/hcl/v2/hclparse"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+// Terraform warns of an unknown name in a file, ignores one in the environment, and drops an unknown key of an object. A run of an hour then measures
+// something else than was meant. So names and keys are compared with what the stack declares.
+
+// checkGiven refuses names and keys that the stack does not declare. What cannot be read is left to Terraform, which says more of it.
+func checkGiven(ws *workspace.Workspace, env []string) error {
+	declared, err := declarations(filepath.Join(ws.Stack, "variables.tf"))
+	if err != nil {
+		return err
+	}
+	files, err := givenFiles(ws.Stack)
+	if err != nil {
+		return err
+	}
+	var problems []string
+	for _, file := range files {
+		problems = append(problems, checkFile(ws, file, declared)...)
+	}
+	for _, e := range env {
+		variable, value, _ := strings.Cut(e, "=")
+		name, is := strings.CutPrefix(variable, "TF_VAR_")
+		if !is {
+			continue
+		}
+		where := variable + " in the environment"
+		kind, known := declared[name]
+		if !known {
+			problems = append(problems, fmt.Sprintf("%s: the stack has no input %s%s", where, name, instead(name, slices.Sorted(maps.Keys(declared)))))
+			continue
+		}
+		if expr, diags := hclsyntax.ParseExpression([]byte(value), variable, hcl.InitialPos); !kind.IsPrimitiveType() && !diags.HasErrors() {
+			problems = append(problems, unknownKeys(expr, kind, name, func(hcl.Range) string { return where })...)
+		}
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("unknown inputs; nothing was done:\n  - %s", strings.Join(problems, "\n  - "))
+	}
+	return nil
+}
+
+// givenFiles are those that Terraform reads values from by itself.
+// https://developer.hashicorp.com/terraform/language/values/variables#variable-definitions-tfvars-files
+func givenFiles(dir string) (files []string, err error) {
+	for _, pattern := range []string{"terraform.tfvars", "terraform.tfvars.json", "*.auto.tfvars", "*.auto.tfvars.json"} {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, found...)
+	}
+	return files, nil
+}
+
+func checkFile(ws *workspace.Workspace, file string, declared map[string]cty.Type) (problems []string) {
+	parser := hclparse.NewParser()
+	parse := parser.ParseHCLFile
+	if strings.HasSuffix(file, ".json") {
+		parse = parser.ParseJSONFile
+	}
+	read, diags := parse(file)
+	if diags.HasErrors() {
+		return nil
+	}
+	attributes, diags := read.Body.JustAttributes()
+	if diags.HasErrors() {
+		return nil
+	}
+	at := func(r hcl.Range) string { return fmt.Sprintf("%s:%d", ws.Path(file), r.Start.Line) }
+	given := slices.SortedFunc(maps.Values(attributes), func(a, b *hcl.Attribute) int { return a.NameRange.Start.Byte - b.NameRange.Start.Byte })
+	for _, a := range given {
+		kind, known := declared[a.Name]
+		if !known {
+			problems = append(problems, fmt.Sprintf("%s: the stack has no input %s%s", at(a.NameRange), a.Name, instead(a.Name, slices.Sorted(maps.Keys(declared)))))
+			continue
+		}
+		problems = append(problems, unknownKeys(a.Expr, kind, a.Name, at)...)
+	}
+	return problems
+}
+
+// declarations are the names and types of a file's variables.
+func declarations(file string) (map[string]cty.Type, error) {
+	read, diags := hclparse.NewParser().ParseHCLFile(file)
+	if diags.HasErrors() {
+		return nil, fmt.Errorf("the stack's inputs: %w", diags)
+	}
+	content, _, diags := read.Body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "variable", LabelNames: []string{"name"}}}})
+	if diags.HasErrors() {
+		return nil, fmt.Errorf("the stack's inputs: %w", diags)
+	}
+	declared := map[string]cty.Type{}
+	for _, b := range content.Blocks {
+		kind := cty.DynamicPseudoType
+		inside, _, _ := b.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "type"}}})
+		if a := inside.Attributes["type"]; a != nil {
+			if kind, _, diags = typeexpr.TypeConstraintWithDefaults(a.Expr); diags.HasErrors() {
+				return nil, fmt.Errorf("the stack's inputs: %w", diags)
+			}
+		}
+		declared[b.Labels[0]] = kind
+	}
+	return declared, nil
+}
+
+// unknownKeys are the keys of objects in a value that its type does not have.
+func unknownKeys(expr hcl.Expression, kind cty.Type, path string, at func(hcl.Range) string) (problems []string) {
+	switch {
+	case kind.IsObjectType():
+		pairs, diags := hcl.ExprMap(expr)
+		if diags.HasErrors() {
+			return nil
+		}
+		known := kind.AttributeTypes()
+		for _, p := range pairs {
+			key, diags := p.Key.Value(nil)
+			if diags.HasErrors() || key.Type() != cty.String || key.IsNull() {
+				continue
+			}
+			name := key.AsString()
+			if inner, is := known[name]; is {
+				problems = append(problems, unknownKeys(p.Value, inner, path+"."+name, at)...)
+				continue
+			}
+			problems = append(problems, fmt.Sprintf("%s: %s has no %s%s", at(p.Key.Range()), path, name, instead(name, slices.Sorted(maps.Keys(known)))))
+		}
+	case kind.IsMapType():
+		pairs, _ := hcl.ExprMap(expr)
+		for _, p := range pairs {
+			problems = append(problems, unknownKeys(p.Value, kind.ElementType(), path, at)...)
+		}
+	case kind.IsListType() || kind.IsSetType():
+		items, _ := hcl.ExprList(expr)
+		for i, item := range items {
+			problems = append(problems, unknownKeys(item, kind.ElementType(), fmt.Sprintf("%s[%d]", path, i), at)...)
+		}
+	}
+	return problems
+}
+
+// instead is the right word, or all of them where none is near.
+func instead(word string, words []string) string {
+	if right := workspace.Nearest(word, words); right != "" {
+		return fmt.Sprintf(": write %s", right)
+	}
+	return fmt.Sprintf(" (it has %s)", strings.Join(words, ", "))
+}
