@@ -12,7 +12,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"time"
 
@@ -167,11 +166,34 @@ func endpoint(ctx context.Context, cfg aws.Config, service Service) (base, regio
 		}
 	}
 	// https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
-	if own := os.Getenv("AWS_ENDPOINT_URL_" + strings.ToUpper(service.name)); own != "" && os.Getenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") != "true" {
-		return own, region, nil
+	if own, err := configured(ctx, cfg, strings.ToUpper(service.name)); err != nil || own != "" {
+		return own, region, err
 	}
 	if cfg.BaseEndpoint != nil {
 		return *cfg.BaseEndpoint, region, nil
 	}
 	return "https://" + service.name + "." + domain, region, nil
+}
+
+// configured is the endpoint that environment or profile have for one service, as far as cfg was made from them: a configuration of the embedded AWS is not.
+func configured(ctx context.Context, cfg aws.Config, service string) (string, error) {
+	for _, source := range cfg.ConfigSources {
+		if s, is := source.(interface {
+			GetIgnoreConfiguredEndpoints(context.Context) (bool, bool, error)
+		}); is {
+			if ignore, found, err := s.GetIgnoreConfiguredEndpoints(ctx); err != nil || found && ignore {
+				return "", err
+			}
+		}
+	}
+	for _, source := range cfg.ConfigSources {
+		if s, is := source.(interface {
+			GetServiceBaseEndpoint(context.Context, string) (string, bool, error)
+		}); is {
+			if url, found, err := s.GetServiceBaseEndpoint(ctx, service); err != nil || found {
+				return url, err
+			}
+		}
+	}
+	return "", nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/smithy-go"
@@ -103,7 +104,17 @@ func TestEndpointsAreTheSDKs(t *testing.T) {
 	_, _, err := endpoint(t.Context(), aws.Config{}, EC2)
 	require.Error(t, err)
 	t.Setenv("AWS_ENDPOINT_URL_EC2", "http://127.0.0.1:9")
-	base, _, err := endpoint(t.Context(), aws.Config{Region: "us-east-1"}, EC2)
+	of := func(cfg aws.Config) string {
+		base, _, err := endpoint(t.Context(), cfg, EC2)
+		require.NoError(t, err)
+		return base
+	}
+	own, err := awsconfig.LoadDefaultConfig(t.Context(), awsconfig.WithRegion("us-east-1"))
 	require.NoError(t, err)
-	require.Equal(t, "http://127.0.0.1:9", base)
+	require.Equal(t, "http://127.0.0.1:9", of(own))
+	require.Equal(t, "http://127.0.0.1:1", of(aws.Config{Region: "us-east-1", BaseEndpoint: aws.String("http://127.0.0.1:1")}), "a configuration that was not made from the environment")
+	t.Setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+	own, err = awsconfig.LoadDefaultConfig(t.Context(), awsconfig.WithRegion("us-east-1"))
+	require.NoError(t, err)
+	require.Equal(t, "https://ec2.us-east-1.amazonaws.com", of(own))
 }

@@ -105,11 +105,19 @@ func faultArgs(ws *workspace.Workspace) (args []string) {
 }
 
 // placeholder stands for a world that is yet to be started, so that inputs can be read before anything is.
-var placeholder = &World{Hello: Handshake{Region: "us-east-1", VPC: "vpc-00000000", Subnets: []string{"subnet-00000000"}, Bucket: localBucket}}
+var placeholder = &World{Hello: Handshake{URL: "http://127.0.0.1:0", Region: "us-east-1", VPC: "vpc-00000000", Subnets: []string{"subnet-00000000"}, Bucket: localBucket}}
 
 // Start compiles and starts the embedded AWS.
 func Start(ctx context.Context, ws *workspace.Workspace, con *console.Console, minutes int, period time.Duration) (*World, error) {
 	troubles := faultArgs(ws)
+	if err := terraform.CheckGiven(&workspace.Workspace{Root: ws.Root, Stack: ws.Root}, ws.Env); err != nil {
+		return nil, err
+	}
+	if names, err := unread(ws); err != nil {
+		return nil, err
+	} else if len(names) > 0 {
+		con.Say("not read in the embedded AWS: %s. It has inputs of its own; for another load, cache or name set %s", strings.Join(names, ", "), "TF_VAR_load, TF_VAR_cache or TF_VAR_name")
+	}
 	scratch, quiet, err := placeholder.Enter(ws, con, placeholder.Values(minutes, period))
 	if err != nil {
 		return nil, err
@@ -221,7 +229,7 @@ func (w *World) Unserved(ctx context.Context) ([]string, error) {
 }
 
 // Enter is the workspace in the embedded AWS, and a console that asks nobody: a stack folder, state and data directory of its own, and an environment from which nothing leads
-// to an account, a profile or a state of the person's.
+// to an account, a profile, a cache or a state of the person's.
 func (w *World) Enter(ws *workspace.Workspace, con *console.Console, values map[string]any) (*workspace.Workspace, *console.Console, error) {
 	stack, err := localStack(ws)
 	if err != nil {
@@ -236,6 +244,9 @@ func (w *World) Enter(ws *workspace.Workspace, con *console.Console, values map[
 			return nil, nil, err
 		}
 	}
+	if !isLoopback(w.Hello.URL) {
+		return nil, nil, fmt.Errorf("the embedded AWS is at %s, and only an address of this machine's own (127.0.0.1) is taken", w.Hello.URL)
+	}
 	in, quiet := *ws, *con
 	in.Stack, in.Env = stack, localEnv(ws.Env)
 	for _, name := range slices.Sorted(maps.Keys(w.env(ws))) {
@@ -249,15 +260,6 @@ func (w *World) Enter(ws *workspace.Workspace, con *console.Console, values map[
 		})}, nil
 	}
 	return &in, &quiet, nil
-}
-
-// localEnv is env without what could lead to an account, a profile, a state or another stack. The person's other TF_VAR_ stay: a load or a
-// cache of one's own is wanted, and what names the account is in terraform.tfvars.json, which counts more.
-func localEnv(env []string) []string {
-	return workspace.Without(env, func(name string) bool {
-		return strings.HasPrefix(name, "AWS_") || strings.HasPrefix(name, "TF_CLI_ARGS") || strings.HasPrefix(name, "TF_LOG") ||
-			slices.Contains([]string{"TF_DATA_DIR", "TF_WORKSPACE", "STACK_DIR", "FORCE", "RUN", "ARCH", "FAULT", "QUOTAS"}, name)
-	})
 }
 
 // env is what a process needs to see the embedded AWS and nothing else.
@@ -330,7 +332,8 @@ func (w *World) Script(ws *workspace.Workspace, values map[string]any) string {
 		env["TF_VAR_"+name] = strings.Trim(string(text), `"`)
 	}
 	var b strings.Builder
-	b.WriteString("unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_SESSION_TOKEN AWS_WEB_IDENTITY_TOKEN_FILE AWS_ROLE_ARN TF_WORKSPACE TF_CLI_ARGS\n")
+	// What leads elsewhere is unset, whatever its name: an endpoint or a profile of one service, another state, an existing cache.
+	fmt.Fprintf(&b, "for name in $(env | sed -n 's/^\\([A-Za-z_][A-Za-z0-9_]*\\)=.*/\\1/p'); do case $name in\n%s) ;;\nAWS_*|TF_VAR_*|TF_CLI_ARGS*|TF_LOG*|TF_WORKSPACE|TF_DATA_DIR|STACK_DIR) unset \"$name\" ;;\nesac; done\n", "TF_VAR_"+strings.Join(passedInputs, "|TF_VAR_"))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		fmt.Fprintf(&b, "export %s='%s'\n", name, strings.ReplaceAll(env[name], "'", `'\''`))
 	}

@@ -99,6 +99,9 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("localaws: endpoint: %w", err)
 	}
+	if address, is := listener.Addr().(*net.TCPAddr); !is || !address.IP.IsLoopback() { // who may call it may start processes
+		return nil, errors.Join(fmt.Errorf("localaws: endpoint: %s is not an address of this machine's own: take one like 127.0.0.1", listener.Addr()), listener.Close())
+	}
 	s := &Server{acct: acct, registry: wire.NewRegistry(), url: "http://" + listener.Addr().String(), Faults: &wire.Faults{}}
 	s.registry.Record, s.registry.Faults = cfg.Record, s.Faults
 	s.Faults.Add(cfg.Faults...)

@@ -25,3 +25,9 @@ func TestManyStartAtOnce(t *testing.T) {
 	all.Wait()
 	require.NoError(t, errors.Join(problems...))
 }
+
+// Who may call the embedded AWS may start processes here: only this machine may.
+func TestEndpointIsOfThisMachine(t *testing.T) {
+	_, err := localaws.Start(t.Context(), localaws.Config{Dir: t.TempDir(), Listen: "0.0.0.0:0"})
+	require.ErrorContains(t, err, "is not an address of this machine's own: take one like 127.0.0.1")
+}

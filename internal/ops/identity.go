@@ -7,7 +7,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/local"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
@@ -35,6 +38,9 @@ func identify(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	}
 	if cfg.Region == "" {
 		return nil, errors.New("no AWS Region: set aws_region in terraform.tfvars, or AWS_REGION in the environment")
+	}
+	if err := local.Sealed(aws.ToString(cfg.BaseEndpoint), ws.Env, in); err != nil {
+		return nil, err
 	}
 	caller, err := stack.Who(ctx, cfg)
 	if err != nil {

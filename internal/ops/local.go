@@ -65,6 +65,8 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	}
 	defer log.Close()
 	quiet.TerraformOut = log
+	advice := func(text string) string { return local.Advice(w.Hello.URL, w.Hello.Region, "", text) }
+	quiet.Out = local.Advised{W: con.Out, In: advice}
 
 	d, err := deploy(ctx, in, quiet)
 	var m *export.Manifest
@@ -73,13 +75,13 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	}
 	if errors.Is(context.Cause(ctx), proc.ErrInterrupted) {
 		con.Say("interrupted: the embedded AWS ends, and everything in it")
-		return err
+		return context.Cause(ctx) // what a command that goes on in AWS advises is for a stack that lives on
 	}
-	if err != nil {
+	if err = local.AdviceError(err, advice); err != nil {
 		con.Say("failed: %v\nthe embedded AWS said last:\n%s\nnow everything is removed", err, local.LastLines(w.Log, 15))
 		in.Env = append(in.Env, "FORCE=1")
 	}
-	err = errors.Join(err, Destroy(ctx, in, quiet))
+	err = errors.Join(err, local.AdviceError(Destroy(ctx, in, quiet), advice))
 	actions, problem := w.Unserved(ctx)
 	if len(actions) > 0 {
 		problem = fmt.Errorf("the embedded AWS was asked for what it does not serve: %s", strings.Join(actions, ", "))

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/local"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
@@ -27,7 +28,10 @@ func Run(command Command) error {
 	if err := workspace.CheckSwitches(ws.Env); err != nil {
 		return err
 	}
-	err = command(ctx, ws, console.Open())
+	con := console.Open()
+	advice := local.AdviceOf(ws)
+	con.Out = local.Advised{W: con.Out, In: advice}
+	err = local.AdviceError(command(ctx, ws, con), advice)
 	if cause := context.Cause(ctx); cause != nil && err != nil && !errors.Is(err, cause) {
 		return fmt.Errorf("%w: %w", cause, err)
 	}

@@ -19,13 +19,13 @@ import (
 // Terraform warns of an unknown name in a file, ignores one in the environment, and drops an unknown key of an object. A run of an hour then measures
 // something else than was meant. So names and keys are compared with what the stack declares.
 
-// checkGiven refuses names and keys that the stack does not declare. What cannot be read is left to Terraform, which says more of it.
-func checkGiven(ws *workspace.Workspace, env []string) error {
+// CheckGiven refuses names and keys that the stack does not declare. What cannot be read is left to Terraform, which says more of it.
+func CheckGiven(ws *workspace.Workspace, env []string) error {
 	declared, err := declarations(filepath.Join(ws.Stack, "variables.tf"))
 	if err != nil {
 		return err
 	}
-	files, err := givenFiles(ws.Stack)
+	files, err := GivenFiles(ws.Stack)
 	if err != nil {
 		return err
 	}
@@ -55,9 +55,9 @@ func checkGiven(ws *workspace.Workspace, env []string) error {
 	return nil
 }
 
-// givenFiles are those that Terraform reads values from by itself.
+// GivenFiles are those that Terraform reads values from by itself.
 // https://developer.hashicorp.com/terraform/language/values/variables#variable-definitions-tfvars-files
-func givenFiles(dir string) (files []string, err error) {
+func GivenFiles(dir string) (files []string, err error) {
 	for _, pattern := range []string{"terraform.tfvars", "terraform.tfvars.json", "*.auto.tfvars", "*.auto.tfvars.json"} {
 		found, err := filepath.Glob(filepath.Join(dir, pattern))
 		if err != nil {

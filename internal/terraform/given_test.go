@@ -36,7 +36,7 @@ func TestUnknownInputs(t *testing.T) {
 				require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, c.file), []byte(c.text), 0o644))
 			}
 			ws.Root = ws.Stack
-			err := checkGiven(ws, []string{"PATH=/bin", c.env})
+			err := CheckGiven(ws, []string{"PATH=/bin", c.env})
 			if len(c.want) == 0 {
 				require.NoError(t, err)
 			}

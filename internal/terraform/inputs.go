@@ -52,6 +52,8 @@ type Inputs struct {
 
 // ExistingCache is a cache that was there before the stack; what is not known of it is empty.
 type ExistingCache struct {
+	Endpoint         string `json:"endpoint"`
+	ReaderEndpoint   string `json:"reader_endpoint"`
 	SecurityGroup    string `json:"security_group_id"`
 	ReplicationGroup string `json:"replication_group_id"`
 	Serverless       string `json:"serverless_cache"`
@@ -64,7 +66,7 @@ var filledIn = map[string]string{"load": "modules/ecs-load", "cache": "modules/c
 // it takes a tenth of a second, and says what is wrong in its own words. (terraform console would start the provider, and crashes on a
 // value of the wrong type; a plan of the stack needs AWS, the zip and the bucket, which are yet to be checked.)
 func ReadInputs(ctx context.Context, ws *workspace.Workspace, t *CLI) (*Inputs, error) {
-	if err := checkGiven(ws, t.Env); err != nil {
+	if err := CheckGiven(ws, t.Env); err != nil {
 		return nil, err
 	}
 	dir, err := os.MkdirTemp("", "elasticache-perf-inputs-")

@@ -1,0 +1,79 @@
+package local
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"path/filepath"
+	"regexp"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+// A command in a message of the embedded world is for that world. Pasted into another shell as it stands, it would act on real AWS: `go tool mage destroy`
+// on the stack of the project's folder, `aws ... delete-...` on an account.
+var (
+	mageCommand = regexp.MustCompile(`(go tool mage|\bmage) (build|deploy|destroy|export|report|status|stop|validate|watch)\b`)
+	awsCommand  = regexp.MustCompile("(`|(?m:^\\s+))aws [a-z0-9-]+ [a-z0-9-]+[^`\n]*")
+)
+
+// Advice writes the commands of a message so that they act on the embedded AWS, wherever they are pasted. mage is what to write before a target; "" is
+// for a world that ends with its command, in which only the whole can be done again.
+func Advice(endpoint, region, mage, text string) string {
+	text = mageCommand.ReplaceAllStringFunc(text, func(command string) string {
+		if mage == "" {
+			return "go tool mage local:run"
+		}
+		return mage + mageCommand.FindStringSubmatch(command)[2]
+	})
+	return awsCommand.ReplaceAllStringFunc(text, func(command string) string {
+		return fmt.Sprintf("%s --endpoint-url %s --region %s", command, endpoint, region)
+	})
+}
+
+// AdviceOf is that of a command in the workspace: where its environment is that of local:up, a command that it advises reads that environment first.
+func AdviceOf(ws *workspace.Workspace) func(string) string {
+	endpoint := ws.Getenv("AWS_ENDPOINT_URL")
+	if !isLoopback(endpoint) {
+		return func(text string) string { return text }
+	}
+	mage := "go tool mage "
+	if file := filepath.Join(Dir(ws), "env"); workspace.Exists(file) {
+		mage = ". " + ws.Path(file) + " && " + mage
+	}
+	return func(text string) string {
+		return Advice(endpoint, cmp.Or(ws.Getenv("AWS_REGION"), placeholder.Hello.Region), mage, text)
+	}
+}
+
+// Advised is what a command says, with the advice of a world.
+type Advised struct {
+	W  io.Writer
+	In func(string) string
+}
+
+func (a Advised) Write(b []byte) (int, error) {
+	if _, err := io.WriteString(a.W, a.In(string(b))); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+// AdviceError is an error with the advice of a world.
+func AdviceError(err error, in func(string) string) error {
+	if err == nil {
+		return nil
+	}
+	if text := in(err.Error()); text != err.Error() {
+		return &advised{err, text}
+	}
+	return err
+}
+
+type advised struct {
+	error
+	text string
+}
+
+func (a *advised) Error() string { return a.text }
+func (a *advised) Unwrap() error { return a.error }
