@@ -34,3 +34,32 @@ func TestModuleREADMEsAreWhole(t *testing.T) {
 		}
 	}
 }
+
+// What the commands read of the environment is in the README's table, but for what every program reads and what tests tell their own processes.
+func TestREADMEHasTheEnvironment(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	read := regexp.MustCompile(`(?:[gG]etenv|LookupEnv|On|number)\((?:[a-z.]+, )?"([A-Z0-9_]+)"`)
+	var files []string
+	for _, folder := range []string{"ops", "dev", "local", "terraform", "workspace", "gobuild"} {
+		found, err := filepath.Glob("../internal/" + folder + "/*.go")
+		require.NoError(t, err)
+		files = append(files, found...)
+	}
+	everyones := regexp.MustCompile(`^(PATH|HOME|TERM|XDG_.*|AWS_.*|TF_VAR_.*)$`)
+	seen := 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, m := range read.FindAllStringSubmatch(string(text), -1) {
+			if !everyones.MatchString(m[1]) {
+				seen++
+				require.Contains(t, string(readme), "`"+m[1]+"`", "%s reads it", file)
+			}
+		}
+	}
+	require.Greater(t, seen, 15)
+}

@@ -38,8 +38,8 @@ func CheckSwitches(env []string) error {
 	}
 	known := slices.Concat(Switches, settings)
 	for _, e := range env {
-		name, _, _ := strings.Cut(e, "=")
-		if right := Nearest(name, known); right != "" && right != name {
+		name, value, _ := strings.Cut(e, "=")
+		if right := Nearest(name, known); value != "" && right != "" && right != name {
 			return fmt.Errorf("%s in the environment is no variable of these commands: write %s, or unset it", name, right)
 		}
 	}

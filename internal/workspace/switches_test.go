@@ -26,5 +26,5 @@ func TestSwitches(t *testing.T) {
 	} {
 		require.ErrorContains(t, CheckSwitches([]string{"PATH=/bin", env}), want)
 	}
-	require.NoError(t, CheckSwitches([]string{"FORCE_COLOR=1", "DEFAULT=1", "VERSION=3", "HOME=/", "PROMPT=1", "TERRAFORM=tofu", "RUN=x", "FAULTS_OFF=1"}))
+	require.NoError(t, CheckSwitches([]string{"FORCE_COLOR=1", "DEFAULT=1", "VERSION=3", "HOME=/", "PROMPT=1", "TERRAFORM=tofu", "RUN=x", "FAULTS_OFF=1", "APROVE="}))
 }
