@@ -59,7 +59,32 @@ func TestJudging(t *testing.T) {
 		require.Regexp(t, `^1 of 2 tasks did not finish\. Not limited`, limits(func(c *crafted) { c.dies = map[int]int{1: 600} }).Verdict.Sentence)
 	})
 	t.Run("a closed loop waits for replies", func(t *testing.T) {
-		require.Contains(t, limits(func(*crafted) {}).Verdict.Sentence, "40 connections with a pipeline of 1 wait 0.5 ms for a reply: a closed loop does no more.")
+		does := func(rate float64) string {
+			return limits(func(c *crafted) { c.rate = func(int, int) float64 { return rate } }).Verdict.Sentence
+		}
+		require.Contains(t, does(36_300), "40 connections with a pipeline of 1 and a mean latency of 0.5 ms do 80,000 ops/s at most: bound by the round trip.")
+		require.Regexp(t, "do 80,000 ops/s at most, and did 71,4..: the rest of the time is the generator's own", does(35_700))
+	})
+	t.Run("a minute that is not whole judges nothing", func(t *testing.T) {
+		of := func(start, end int) Verdict {
+			return limits(func(c *crafted) {
+				c.minutes, c.tasks = 2, 1
+				c.begins, c.dies = map[int]int{0: start}, map[int]int{0: end}
+				c.metrics = with(map[string]float64{"EngineCPUUtilization": 100})
+			}).Verdict
+		}
+		require.Equal(t, CannotTell, of(30, 90).Outcome, of(30, 90).Sentence)
+		require.Contains(t, of(30, 90).Sentence, "Cannot tell from CloudWatch's minutes")
+		require.Equal(t, Limited, of(30, 0).Outcome, of(30, 0).Sentence)
+	})
+	t.Run("an outage is said", func(t *testing.T) {
+		of := func(seconds int) string {
+			return limits(func(c *crafted) {
+				c.rate = func(_, s int) float64 { return map[bool]float64{true: 0, false: 10_000}[s >= 600 && s < 600+seconds] }
+			}).Verdict.Sentence
+		}
+		require.Regexp(t, `^No operation for 2[45] s from 03:20:0[01]\. Not limited`, of(25), "and no segment of its own")
+		require.NotContains(t, of(4), "No operation")
 	})
 	t.Run("a change divides the run", func(t *testing.T) {
 		late := func(cpu, factor float64) *Results {

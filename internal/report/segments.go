@@ -35,7 +35,7 @@ func (a *analysis) segment(x *grid) []Window {
 		g        *grid
 		smallest float64
 	}{
-		{x.resample(60), 0.1 * level},
+		{working(x).resample(60), 0.1 * level},
 		{combine(a.s.of(a.nodes, engineCPU, (*samples).grid), math.Max), 10},
 		{combine(a.s.of(a.nodes, evictions, (*samples).rate), add), 0.001 * level},
 	} {
@@ -74,6 +74,17 @@ func (a *analysis) segment(x *grid) []Window {
 	a.Phases.Steady = &Window{Steady, parts[longest].Start, parts[longest].End}
 	a.parts = parts
 	return parts
+}
+
+// working is a grid without the seconds of no operation: an outage is an event in its segment, no segment of its own.
+func working(x *grid) *grid {
+	out := newGrid(x.start, x.step, len(x.v))
+	for i, v := range x.v {
+		if v > 0 {
+			out.v[i] = v
+		}
+	}
+	return out
 }
 
 // changes says what the segments did, with the time of each change: "40,000 ops/s until 03:46:00 (minute 36), then 30,000".

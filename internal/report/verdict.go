@@ -108,6 +108,13 @@ func (a *analysis) verdict() {
 		a.warn("the metrics do not show whether the run was limited by %s", join(unseen))
 	}
 	switch {
+	case !a.minutes(w):
+		v.Outcome, v.Limits = CannotTell, []string{}
+		v.Sentence = fmt.Sprintf("Cannot tell from CloudWatch's minutes: %s cover none of them whole", clock(w.Duration()))
+		if x := v.Segments[0].OpsPerSecond; x != nil {
+			v.Sentence += fmt.Sprintf("; the load generator itself saw %s ops/s", Thousands(*x))
+		}
+		v.Sentence += ". Next: run for 10 minutes or more."
 	case len(fired) > 0:
 		v.Outcome = Limited
 		var by []string
@@ -137,6 +144,9 @@ func (a *analysis) verdict() {
 	if len(parts) > 1 {
 		v.Sentence = a.changes(v.Segments) + " " + v.Sentence
 	}
+	if at, length := a.outage(); length > 0 {
+		v.Sentence = fmt.Sprintf("No operation for %.0f s from %s. %s", length.Seconds(), at.Format("15:04:05"), v.Sentence)
+	}
 	if n := a.lost(); n > 0 {
 		v.Sentence = fmt.Sprintf("%d of %d tasks did not finish. %s", n, len(a.Tasks), v.Sentence)
 	}
@@ -158,6 +168,43 @@ func (a *analysis) judge(w Window) (findings []Finding) {
 	return findings
 }
 
+// minutes tells whether the window covers a whole datapoint of the nodes' metrics; without any it is no matter of minutes.
+func (a *analysis) minutes(w Window) bool {
+	for _, m := range []metric{engineCPU, hostCPU, bytesOut} {
+		for _, g := range a.s.of(a.nodes, m, (*samples).grid) {
+			if g == nil {
+				continue
+			}
+			at := w.Start.Unix() - g.start
+			first := (at + g.step - 1) / g.step * g.step
+			return first+g.step <= w.End.Unix()-g.start
+		}
+	}
+	return true
+}
+
+// fewestSeconds without an operation are an outage; below it a late record of progress looks the same.
+const fewestSeconds = 5
+
+// outage is the longest time in the load in which no task did an operation.
+func (a *analysis) outage() (at time.Time, length time.Duration) {
+	if a.l.window() == nil {
+		return at, 0
+	}
+	x := a.l.ops.grid(*a.Phases.Load, nil)
+	from, to := x.within(*a.Phases.Load)
+	n := 0
+	for i := from; i < to; i++ {
+		if n++; x.v[i] > 0 {
+			n = 0
+		}
+		if d := time.Duration(int64(n)*x.step) * time.Second; d >= fewestSeconds*time.Second && d > length {
+			at, length = x.at(i+1-n), d
+		}
+	}
+	return at, length
+}
+
 // lost is how many tasks did not load the cache to the end.
 func (a *analysis) lost() (n int) {
 	for _, t := range a.Tasks {
@@ -167,6 +214,9 @@ func (a *analysis) lost() (n int) {
 	}
 	return n
 }
+
+// bound is the share of what a closed loop can do from which on it waits for nothing but replies.
+const bound = 0.9
 
 // unmeasured is what may have limited a run that nothing seen did, and the next step. In a closed loop throughput is connections x pipeline over the
 // mean latency (J. D. C. Little, 1961, "A proof for the queuing formula L = λW", Operations Research 9): an idle cache with few connections is waiting.
@@ -181,8 +231,20 @@ func (a *analysis) unmeasured(w Window) string {
 	if ms == nil {
 		return blind + " Next: raise the load."
 	}
-	return fmt.Sprintf("%s connections with a pipeline of %d wait %.3g ms for a reply: a closed loop does no more. %s Next: raise clients, pipeline or tasks.",
-		Thousands(float64(*a.Connections.Expected)), pipeline, *ms, blind)
+	rate := a.l.ops.grid(*a.Phases.Load, nil).over(w, mean)
+	connections := float64(*a.Connections.Expected)
+	if n := len(a.Tasks); n > 0 {
+		connections *= float64(n-a.lost()) / float64(n)
+	}
+	if rate == nil || c.ClusterMode || connections == 0 {
+		return blind + " Next: raise the load."
+	}
+	most := connections * float64(pipeline) / *ms * 1000
+	said := fmt.Sprintf("%s connections with a pipeline of %d and a mean latency of %.3g ms do %s ops/s at most", Thousands(connections), pipeline, *ms, Thousands(most))
+	if *rate >= bound*most {
+		return said + ": bound by the round trip. " + blind + " Next: raise clients, pipeline or tasks."
+	}
+	return said + fmt.Sprintf(", and did %s: the rest of the time is the generator's own, or connections were not open. ", Thousands(*rate)) + blind + " Next: more tasks."
 }
 
 // applies tells rules of nodes from those of serverless caches, which show neither CPU nor bandwidth, and which alone are throttled. State is
