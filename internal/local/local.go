@@ -213,6 +213,12 @@ func (w *World) End() error {
 	return nil
 }
 
+// Died says that it ended, and what it said last: that comes before whatever failed because of it.
+func (w *World) Died() error {
+	<-w.Done
+	return fmt.Errorf("the embedded AWS ended by itself (%s); it said last:\n%s", w.cmd.ProcessState, LastLines(w.Log, 15))
+}
+
 // Unserved are the API actions that were asked and are not served.
 func (w *World) Unserved(ctx context.Context) ([]string, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.Hello.URL+"/_localaws/unhandled", nil)
@@ -294,6 +300,7 @@ module "load" {
 `
 
 // localStack makes a fresh folder with the same HCL as the project's, by links, and localOverride, whatever backend the project has.
+// The links are absolute, because .localaws may be a link itself.
 func localStack(ws *workspace.Workspace) (string, error) {
 	dir := filepath.Join(Dir(ws), "stack")
 	if err := os.RemoveAll(dir); err != nil {
@@ -307,7 +314,7 @@ func localStack(ws *workspace.Workspace) (string, error) {
 		return "", err
 	}
 	for _, file := range append(files, filepath.Join(ws.Root, "modules"), filepath.Join(ws.Root, "build")) {
-		if err := os.Symlink(filepath.Join("../..", filepath.Base(file)), filepath.Join(dir, filepath.Base(file))); err != nil {
+		if err := os.Symlink(filepath.Join(ws.Root, filepath.Base(file)), filepath.Join(dir, filepath.Base(file))); err != nil {
 			return "", err
 		}
 	}

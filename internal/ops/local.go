@@ -68,30 +68,65 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	advice := func(text string) string { return local.Advice(w.Hello.URL, w.Hello.Region, "", text) }
 	quiet.Out = local.Advised{W: con.Out, In: advice}
 
-	d, err := deploy(ctx, in, quiet)
+	inside, left := context.WithCancelCause(ctx) // ends with the embedded AWS, too
+	defer left(nil)
+	go func() {
+		select {
+		case <-w.Done:
+			left(w.Died())
+		case <-inside.Done():
+		}
+	}()
+	d, err := deploy(inside, in, quiet)
 	var m *export.Manifest
 	if err == nil {
-		m, err = waitRun(ctx, quiet, d)
+		m, err = waitRun(inside, quiet, d)
 	}
-	if errors.Is(context.Cause(ctx), proc.ErrInterrupted) {
-		con.Say("interrupted: the embedded AWS ends, and everything in it")
-		return context.Cause(ctx) // what a command that goes on in AWS advises is for a stack that lives on
-	}
-	if err = local.AdviceError(err, advice); err != nil {
+	if err != nil && inside.Err() == nil {
+		err = local.AdviceError(err, advice)
 		con.Say("failed: %v\nthe embedded AWS said last:\n%s\nnow everything is removed", err, local.LastLines(w.Log, 15))
 		in.Env = append(in.Env, "FORCE=1")
 	}
-	err = errors.Join(err, local.AdviceError(Destroy(ctx, in, quiet), advice))
-	actions, problem := w.Unserved(ctx)
-	if len(actions) > 0 {
-		problem = fmt.Errorf("the embedded AWS was asked for what it does not serve: %s", strings.Join(actions, ", "))
+	if inside.Err() == nil {
+		err = errors.Join(err, local.AdviceError(Destroy(inside, in, quiet), advice))
 	}
-	err = errors.Join(err, problem)
-	ended = true
-	if err = errors.Join(err, w.End()); err != nil {
-		return err
+	if cause := context.Cause(inside); cause != nil {
+		err = cause // what failed because of it is not said
+		if ctx.Err() != nil {
+			con.Say("interrupted: the embedded AWS ends, and everything in it")
+			m = exportedBy(ctx, d, m)
+			err = errors.Join(err, w.End())
+		}
+		ended = true
+		if m == nil {
+			return err
+		}
+		ctx = context.WithoutCancel(ctx)
+	} else {
+		actions, problem := w.Unserved(ctx)
+		if len(actions) > 0 {
+			problem = fmt.Errorf("the embedded AWS was asked for what it does not serve: %s", strings.Join(actions, ", "))
+		}
+		ended = true
+		if err = errors.Join(err, problem, w.End()); err != nil {
+			return err
+		}
 	}
-	return answer(ctx, ws, con, out, w, folderExports(filepath.Join(local.Dir(ws), "s3", w.Hello.Bucket, d.inputs.Prefix)), m)
+	return errors.Join(err, answer(ctx, ws, con, out, w, folderExports(filepath.Join(local.Dir(ws), "s3", w.Hello.Bucket, d.inputs.Prefix)), m))
+}
+
+// exportedBy is the manifest of a run that was exported before the interrupt: what it measured is not lost with the rest.
+func exportedBy(ctx context.Context, d *deployed, m *export.Manifest) *export.Manifest {
+	if m != nil || d == nil {
+		return m
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	m, err := d.stack.Manifest(ctx, d.run.Run)
+	if err != nil || m == nil || !m.Complete {
+		return nil
+	}
+	return m
 }
 
 // answer ends a run: its first figures, the verdict, and where the files and the report are. An answer that is not whole is an error.
@@ -167,10 +202,18 @@ func LocalUp(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	}
 	defer unlock()
 	w, err := local.Start(ctx, ws, con, minutes, localPeriod)
+	if errors.Is(context.Cause(ctx), proc.ErrInterrupted) && w == nil {
+		return nil // Ctrl-C is how it ends
+	}
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, w.End()) }()
+	died := false
+	defer func() {
+		if !died {
+			err = errors.Join(err, w.End())
+		}
+	}()
 	if _, _, err := w.Enter(ws, con, nil); err != nil {
 		return err
 	}
@@ -186,7 +229,8 @@ func LocalUp(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 		con.Say("# ending")
 		return nil
 	case <-w.Done:
-		return errors.New("the embedded AWS ended by itself")
+		died = true
+		return w.Died()
 	}
 }
 

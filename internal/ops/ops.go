@@ -31,9 +31,17 @@ func Run(command Command) error {
 	con := console.Open()
 	advice := local.AdviceOf(ws)
 	con.Out = local.Advised{W: con.Out, In: advice}
-	err = local.AdviceError(command(ctx, ws, con), advice)
-	if cause := context.Cause(ctx); cause != nil && err != nil && !errors.Is(err, cause) {
-		return fmt.Errorf("%w: %w", cause, err)
+	return causeFirst(ctx, local.AdviceError(command(ctx, ws, con), advice))
+}
+
+// causeFirst is the error of a command whose context has ended: why it did comes first, and once. That a call was cancelled follows from it.
+func causeFirst(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	switch {
+	case cause == nil || err == nil || errors.Is(err, cause):
+		return err
+	case errors.Is(err, context.Canceled):
+		return cause
 	}
-	return err
+	return fmt.Errorf("%w: %w", cause, err)
 }

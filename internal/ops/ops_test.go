@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
@@ -35,6 +37,22 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 	}})
+}
+
+// Why a command was ended is said first, once, and in one sentence.
+func TestCauseComesFirst(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	other := errors.New("something is left")
+	require.Equal(t, other, causeFirst(ctx, other))
+	cancel(proc.ErrInterrupted)
+	for want, err := range map[string]error{
+		"interrupted":                    fmt.Errorf("operation error STS: GetCallerIdentity, %w", context.Canceled),
+		"interrupted: something is left": other,
+		"terraform apply: interrupted":   fmt.Errorf("terraform apply: %w", proc.ErrInterrupted),
+	} {
+		require.EqualError(t, causeFirst(ctx, err), want)
+	}
+	require.NoError(t, causeFirst(ctx, nil))
 }
 
 func read(t *testing.T, file string) string {

@@ -43,6 +43,10 @@ func reportRuns(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 		return err
 	}
 	switch {
+	case ws.Getenv("RUNS") != "" && len(runs) == 0:
+		return fmt.Errorf("RUNS=%s names no run: give them with commas between them, RUNS=2026-11-23T03-08-09Z,2026-11-24T03-08-09Z", ws.Getenv("RUNS"))
+	case len(slices.Compact(slices.Sorted(slices.Values(runs)))) < len(runs):
+		return fmt.Errorf("RUNS=%s names a run twice: compare it with another one", strings.Join(runs, ","))
 	case run != "" && len(runs) > 0:
 		return fmt.Errorf("RUN=%s and RUNS=%s: give one of them", run, strings.Join(runs, ","))
 	case run != "":

@@ -87,10 +87,13 @@ func TestReportOfAFolder(t *testing.T) {
 	require.NoError(t, json.Unmarshal(content, &c))
 	require.Equal(t, threeRuns, c.Runs)
 
-	many := strings.Repeat(threeRuns[0]+",", 15)
-	text, err = reported(t, ws, from, "RUNS="+many)
+	var many []string
+	for day := range 15 {
+		many = append(many, fmt.Sprintf("2026-10-%02dT03-08-09Z", day+1))
+	}
+	text, err = reported(t, ws, folderExports(exportsOf(t, many...)), "RUNS="+strings.Join(many, ","))
 	require.NoError(t, err)
-	require.Contains(t, text, threeRuns[0]+"_and_14_more")
+	require.Contains(t, text, many[0]+"_and_14_more")
 }
 
 func TestReportOfGroups(t *testing.T) {
@@ -211,5 +214,13 @@ func TestExportsOfALocalRunAreWhole(t *testing.T) {
 		r := good()
 		spoil(r)
 		require.ErrorContains(t, whole(r), says)
+	}
+}
+
+func TestRunsAreNamedOnce(t *testing.T) {
+	from := folderExports(exportsOf(t, threeRuns...))
+	for given, says := range map[string]string{",": "RUNS=, names no run", threeRuns[0] + "," + threeRuns[0]: "names a run twice"} {
+		_, err := reported(t, &workspace.Workspace{Root: t.TempDir()}, from, "RUNS="+given)
+		require.ErrorContains(t, err, says)
 	}
 }

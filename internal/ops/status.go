@@ -33,22 +33,51 @@ func Watch(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 		screen.Columns = con.Terminal.Columns
 	}
 	seen, err := look(ctx, ws, con)
-	for err == nil {
-		if err = screen.Show(seen.status()); err != nil {
-			break
-		}
-		if phase, _ := seen.view.Phase(); phase == "none" || phase == "idle" || phase == "finished" {
-			return nil
-		}
-		if err = console.Sleep(ctx, 2*time.Second); err != nil {
-			break
-		}
-		seen.view, err = seen.stack.View(ctx)
+	if err == nil {
+		err = seen.follow(ctx, &screen)
 	}
 	if errors.Is(err, proc.ErrInterrupted) {
 		return nil // who watches may go; the run goes on
 	}
 	return err
+}
+
+// betweenLooks is how long watch waits before it looks again.
+const betweenLooks = 2 * time.Second
+
+// follow shows the stack until its run is over. A look that fails, or credentials that have expired, end nothing: the run goes on, and so does this.
+func (s *sight) follow(ctx context.Context, screen *page.Screen) error {
+	shown := s.status()
+	for {
+		if err := screen.Show(shown); err != nil {
+			return err
+		}
+		if shown.Phase == "none" || shown.Phase == "idle" || shown.Phase == "finished" {
+			return nil
+		}
+		if err := console.Sleep(ctx, betweenLooks); err != nil {
+			return err
+		}
+		view, err := s.stack.View(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			shown = s.unseen(time.Now().UTC(), err)
+		default:
+			s.view = view
+			shown = s.status()
+		}
+	}
+}
+
+// unseen is the status when the last look failed: what was seen before it, and since when nothing was.
+func (s *sight) unseen(now time.Time, err error) page.Status {
+	was := s.status()
+	return page.Status{Now: now, Run: was.Run, Phase: "not known", Rows: append([][2]string{
+		{"trouble", fmt.Sprintf("AWS does not answer, and is asked again every %s: %v", page.Duration(betweenLooks), err)},
+		{"last seen", fmt.Sprintf("%s ago, %s: %s", page.Duration(now.Sub(was.Now)), was.Phase, was.Meaning)},
+	}, was.Rows...)}
 }
 
 // sight is the stack at one moment, and whether the state at hand guards its run.

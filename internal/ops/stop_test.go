@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
@@ -15,6 +16,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/awstest"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
@@ -159,6 +161,31 @@ func TestStopIsWaitedForThroughFailures(t *testing.T) {
 	err := waitEnd(ctx, con, s, aRun)
 	require.ErrorIs(t, err, proc.ErrInterrupted)
 	require.ErrorContains(t, err, "the stop of run "+aRun+" was asked for and goes on")
+}
+
+// One failed call, or credentials that have expired, do not end watch: it says so and goes on.
+func TestWatchGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		soon := began.Add(20 * time.Minute).UTC()
+		_, _, s := stackOf(t, func(what string, body url.Values) (int, map[string]string, string) {
+			switch age := time.Since(began); {
+			case what == "DescribeReplicationGroups":
+				return 404, nil, `<ErrorResponse><Error><Code>ReplicationGroupNotFoundFault</Code></Error></ErrorResponse>`
+			case age > time.Minute && age < 3*time.Minute:
+				return 403, map[string]string{"X-Amzn-Errortype": "ExpiredTokenException"}, `{"message":"The security token included in the request is expired"}`
+			}
+			return under(soon, soon, "", 1)(what, body)
+		})
+		var out bytes.Buffer
+		first, err := s.View(t.Context())
+		require.NoError(t, err)
+		seen := &sight{stack: s, view: first, guards: true}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+		defer cancel()
+		require.ErrorIs(t, seen.follow(ctx, &page.Screen{W: &out, Every: 10 * time.Second}), context.DeadlineExceeded)
+		require.Regexp(t, `running · .*\n(.*\n)*not known · trouble AWS does not answer, and is asked again every 2 s: .*ExpiredTokenException.* · last seen .* ago, running: until .*\n(.*\n)*running · `, out.String())
+	})
 }
 
 func TestStatusText(t *testing.T) {

@@ -14,6 +14,17 @@ import (
 // ErrInterrupted is the reason of a context that an interrupt ended.
 var ErrInterrupted = errors.New("interrupted")
 
+// interruptedBy is the reason, in the words of who sent the signal: Ctrl-C needs none.
+func interruptedBy(s os.Signal) error {
+	switch s {
+	case syscall.SIGTERM:
+		return fmt.Errorf("%w by SIGTERM", ErrInterrupted)
+	case syscall.SIGHUP:
+		return fmt.Errorf("%w by SIGHUP: its terminal is gone", ErrInterrupted)
+	}
+	return ErrInterrupted
+}
+
 // Interruptible is a context that ends on SIGINT, SIGTERM, SIGHUP, or when a process that started us is gone.
 //
 // mage has handlers of its own: SIGINT to the group makes the magefile's binary exit after 5 seconds and orphan its children, and SIGTERM or
@@ -50,7 +61,7 @@ func Interruptible(messages io.Writer) (context.Context, func()) {
 				if ctx.Err() != nil {
 					fmt.Fprintln(messages, "still ending what runs; another interrupt would make Terraform lose its state")
 				}
-				cancel(fmt.Errorf("%w by %s", ErrInterrupted, s))
+				cancel(interruptedBy(s))
 			case <-tick.C:
 				if ticks++; ticks <= 2 {
 					take() // mage sets its handler in another goroutine, which may come after our first one

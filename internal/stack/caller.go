@@ -2,7 +2,10 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
+	"syscall"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -14,7 +17,12 @@ type Caller struct{ Account, ARN, Region string }
 // Who asks AWS who the caller is: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 func Who(ctx context.Context, cfg aws.Config) (Caller, error) {
 	out, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	if err != nil {
+	switch local := aws.ToString(cfg.BaseEndpoint); {
+	case err != nil && ctx.Err() != nil:
+		return Caller{}, context.Cause(ctx)
+	case errors.Is(err, syscall.ECONNREFUSED) && strings.HasPrefix(local, "http://127.0.0.1:"):
+		return Caller{}, fmt.Errorf("the embedded AWS at %s, where AWS_ENDPOINT_URL leads, is not running: start it with `go tool mage local:up`, and source the environment that it prints", local)
+	case err != nil:
 		return Caller{}, fmt.Errorf("AWS does not know who you are: log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (%w)", err)
 	}
 	return Caller{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn), Region: cfg.Region}, nil
