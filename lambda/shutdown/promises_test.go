@@ -41,9 +41,10 @@ func (w *walk) broken() []string {
 	for id, u := range w.uploads {
 		not(!strings.Contains(u.key, run), "upload %s of %s is open", id, u.key)
 	}
-	if told := w.told(); run == runID {
-		ended, gone := slices.Index(told, "ended"), slices.Index(told, "gone")
-		not(ended >= 0 && ended < gone || w.called("Publish") > len(told), "told were %v", told)
+	if run == runID {
+		told := w.told()
+		result, gone := slices.Index(told, "ended"), slices.Index(told, "gone")
+		not(result >= 0 && result < gone || w.called("Publish") > len(told), "told were %v", told)
 	}
 	for _, o := range m.Objects {
 		header := int64(0)
