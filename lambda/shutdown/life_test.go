@@ -3,6 +3,7 @@ package shutdown
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -31,7 +32,8 @@ type life struct {
 	caches   []span        // when there was one that publishes
 	run      string        // in watch's input
 	complete time.Time     // when the manifest was
-	gone     func()        // happens when the cache is
+	atLast   func()        // happens once the manifest is complete and the cache gone, before a call
+	calls    int           // that come first
 	outage   span          // CloudWatch refuses to give data
 	line     string        // that a task writes each minute
 	all      bool          // CloudWatch forgets nothing
@@ -108,6 +110,13 @@ func meet[T any](ctx context.Context, i *invocation, what string, do func() (*T,
 		return nil, err
 	}
 	i.calls++
+	if l := i.w.life; l.atLast != nil && !l.complete.IsZero() && i.w.cache == "" && what != "DeleteSchedule" {
+		if l.calls--; l.calls < 0 {
+			do := l.atLast
+			l.atLast = nil
+			do()
+		}
+	}
 	i.acted = i.acted || what == "DescribeServices"
 	kind := ""
 	if f := i.fault; i.met == "" && f.kind != "" && i.calls >= f.k && strings.Contains(what, f.ops) {
@@ -234,9 +243,6 @@ func (l *life) unmake(w *world) {
 		}
 		w.cache = ""
 		w.mu.Unlock()
-		if l.gone != nil {
-			l.gone()
-		}
 	}})
 }
 
@@ -376,7 +382,7 @@ func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 	i := w.invocation(request, 15*time.Minute)
 	i.fault, i.run = f, run
 	w.mu.Lock()
-	first, began, writes := w.life.acted, w.clock, len(w.life.writers)
+	first, began, writes, personal := w.life.acted, w.clock, len(w.life.writers), w.personal(run)
 	w.mu.Unlock()
 	answer, err := New(w.cfg, w.clients(), w).Handle(i, Event{Action: action, Run: run})
 	w.mu.Lock()
@@ -390,7 +396,8 @@ func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 	if robbed(answer, err) && !slices.ContainsFunc(l.writers[writes:], func(other *invocation) bool { return other != i }) {
 		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s says that another one took the run over, but there is none: %+v %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), answer, err))
 	}
-	if action == ActionExport || !i.acted || disturbed || l.run != run || len(l.broken) > 0 || answer.Status == StatusIdle {
+	ends := i.acted || personal && strings.Contains(answer.Message, errHeld.Error())
+	if action == ActionExport || !ends || disturbed || l.run != run || len(l.broken) > 0 || answer.Status == StatusIdle {
 		return answer, err
 	}
 	if !l.deletable.IsZero() && l.deletable.Before(began) && w.cfg.Cache.Delete && !(money && (strings.Contains(i.met, "Cache") || strings.Contains(i.met, "Replication") || i.met == "ListTagsForResource")) {
@@ -400,6 +407,13 @@ func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s left the load: %+v %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), answer, err))
 	}
 	return answer, err
+}
+
+// personal says that a person holds the run, and that the cache need not stay for that.
+func (w *world) personal(run string) bool {
+	var s State
+	return json.Unmarshal([]byte(w.text(w.cfg.StateKey(run))), &s) == nil && strings.HasPrefix(s.Holder, person) && w.clock.Before(s.HeldUntil) &&
+		(s.Window == nil || s.Membership != nil)
 }
 
 // robbed says that an invocation took another one's write for a takeover, or was taken over.

@@ -198,11 +198,17 @@ func newWalk(seed uint64) *walk {
 				w.mu.Lock()
 			}
 		}
+		calls := w.rng.IntN(14)
 		if w.chance(50) {
 			w.happen(begun.Add(w.between(time.Minute, minutes+25*time.Minute)), "another run", another)
 		} else { // in the last moments of the stop
-			after := w.between(0, 8*time.Second)
-			w.life.gone = func() { w.happen(w.Now().Add(after), "another run", another) }
+			w.life.calls, w.life.atLast = calls, func() {
+				w.tell("  another run")
+				w.mu.Lock()
+				another()
+				w.mu.Unlock()
+				w.look()
+			}
 		}
 	}
 	w.plan(begun.Add(w.between(0, 10*time.Minute)), "watch", w.tick)
@@ -261,7 +267,11 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 	}
 	if w.life.slow > 0 || w.chance(20) {
 		for n := range 4 {
-			w.plan(born.Add(minutes+time.Duration(n)*4*time.Hour+w.between(0, 2*time.Hour)), "a person exports", func() {
+			when := w.between(0, 2*time.Hour)
+			if n == 0 && w.chance(50) {
+				when = w.between(0, 20*time.Minute)
+			}
+			w.plan(born.Add(minutes+time.Duration(n)*4*time.Hour+when), "a person exports", func() {
 				if w.exporting { // the world would have one wait for the other within a call
 					return
 				}
@@ -289,6 +299,8 @@ func (w *walk) fault() (f fault) {
 		return fault{kind: killed, k: 1 + w.rng.IntN(80), ops: "CompleteMultipartUpload"}
 	case f.kind == conflict, (f.kind == lost || f.kind == refused) && w.chance(60):
 		f.ops, f.k = "PutObject exports/"+[]string{"", "state", "state", "metrics", "manifest"}[w.rng.IntN(5)], 1+w.rng.IntN(40)
+	case f.kind == refused && w.chance(60):
+		f.ops, f.k = "DescribeServices", 1+w.rng.IntN(3)
 	case (f.kind == hangs || f.kind == hangs2) && w.chance(40):
 		f.ops, f.k = "Delete", 1
 	case f.kind == killed2 && w.chance(30):
