@@ -93,7 +93,7 @@ func newWalk(seed uint64) *walk {
 	w.stopBy = begun.Add(minutes + time.Hour)
 	w.faults = w.rng.IntN(5)
 	w.guard(runID, w.stopBy)
-	if w.chance(10) { // CloudWatch gives nothing while the load ends
+	if w.chance(7) || w.cfg.PeriodSeconds < 60 && w.chance(40) { // CloudWatch gives nothing while the load ends
 		from := begun.Add(w.between(0, minutes))
 		w.life.outage = span{from, from.Add(w.between(time.Hour, 5*time.Hour))}
 	}
@@ -295,6 +295,8 @@ func (w *walk) fault() (f fault) {
 	f.kind = []string{killed, killed2, refused, lost, hangs, hangs2, conflict, another}[w.rng.IntN(8)]
 	f.k = 1 + w.rng.IntN(60)
 	switch {
+	case w.late && w.chance(60):
+		return fault{kind: killed2, k: 1, ops: "PutObject exports/metrics"}
 	case w.life.line != "" && w.chance(60):
 		return fault{kind: killed, k: 1 + w.rng.IntN(80), ops: "CompleteMultipartUpload"}
 	case f.kind == conflict, (f.kind == lost || f.kind == refused) && w.chance(60):
