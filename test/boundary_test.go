@@ -32,7 +32,7 @@ func TestABoundaryThatDeniesTheEnd(t *testing.T) {
 			boundary, err := iam.NewFromConfig(w.Config).CreatePolicy(t.Context(), &iam.CreatePolicyInput{PolicyName: aws.String("boundary"), PolicyDocument: aws.String(fmt.Sprintf(
 				`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":%q,"Resource":"*"}]}`, action))})
 			require.NoError(t, err)
-			inputs := map[string]any{"iam": map[string]any{"permissions_boundary": *boundary.Policy.Arn}}
+			inputs := map[string]any{"iam": map[string]any{"permissions_boundary": *boundary.Policy.Arn}, "notifications": map[string]any{"email": "team@example.com"}}
 			if cache != nil {
 				inputs["cache"] = cache
 			}
@@ -42,6 +42,8 @@ func TestABoundaryThatDeniesTheEnd(t *testing.T) {
 			text := strings.Join(strings.Fields(err.Error()), " ")
 			require.Contains(t, text, action)
 			require.Contains(t, text, "module.scheduler.aws_lambda_invocation.preflight")
+			run, _ := s.watched(t)
+			require.Contains(t, s.isTold(t, run, "preflight failed")[0], action)
 			status, err := s.cacheStatus(t.Context())
 			require.NoError(t, err)
 			require.Empty(t, status, "no cache was made")
