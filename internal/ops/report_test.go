@@ -111,11 +111,12 @@ func TestReportOfGroups(t *testing.T) {
 		require.ErrorContains(t, err, "stands between two groups", text)
 	}
 
-	from := folderExports(exportsOf(t, threeRuns...))
-	text, err := reported(t, &workspace.Workspace{Root: t.TempDir()}, from, "RUNS="+threeRuns[0]+","+threeRuns[1]+" vs "+threeRuns[2]+","+threeRuns[2])
+	const fourth = "2026-11-20T03-08-09Z"
+	from := folderExports(exportsOf(t, append([]string{fourth}, threeRuns...)...))
+	text, err := reported(t, &workspace.Workspace{Root: t.TempDir()}, from, "RUNS="+threeRuns[0]+","+threeRuns[1]+" vs "+threeRuns[2]+","+fourth)
 	require.NoError(t, err)
 	require.Contains(t, text, "in 2 groups of repeats")
-	require.Contains(t, text, "B2  "+threeRuns[2])
+	require.Contains(t, text, "B2  "+fourth)
 }
 
 func TestReportSaysWhatToDo(t *testing.T) {
