@@ -88,6 +88,14 @@ func room(dir string, bytes uint64) error {
 	return nil
 }
 
+// Full tells whether a folder's disk is full: the embedded AWS then loses what the load says, and the exports after it.
+func Full(dir string) error {
+	if room(dir, 1_000_000) == nil {
+		return nil
+	}
+	return fmt.Errorf("the disk of %s is full, and what the load says and the exports would be lost: make room there (a local run needs about %d MB), and run it again", dir, roomOfRun/1_000_000)
+}
+
 func localArgs(dir string, period time.Duration, port int, troubles ...string) []string {
 	return append([]string{"serve", "--dir", dir, "--listen", "127.0.0.1:0", "--bucket", localBucket, "--metrics-period", period.String(), "--with-parent",
 		"--cache-port", strconv.Itoa(port)}, troubles...)
@@ -331,6 +339,9 @@ func LastLines(file string, n int) string {
 	return "  " + strings.Join(lines[max(0, len(lines)-n):], "\n  ")
 }
 
+// quoted is a text as one word of a shell.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
+
 // Script is the environment for a shell.
 func (w *World) Script(ws *workspace.Workspace, values map[string]any) string {
 	env := w.env(ws)
@@ -342,7 +353,20 @@ func (w *World) Script(ws *workspace.Workspace, values map[string]any) string {
 	// What leads elsewhere is unset, whatever its name: an endpoint or a profile of one service, another state, an existing cache.
 	fmt.Fprintf(&b, "for name in $(env | sed -n 's/^\\([A-Za-z_][A-Za-z0-9_]*\\)=.*/\\1/p'); do case $name in\n%s) ;;\nAWS_*|TF_VAR_*|TF_CLI_ARGS*|TF_LOG*|TF_WORKSPACE|TF_DATA_DIR|STACK_DIR) unset \"$name\" ;;\nesac; done\n", "TF_VAR_"+strings.Join(passedInputs, "|TF_VAR_"))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		fmt.Fprintf(&b, "export %s='%s'\n", name, strings.ReplaceAll(env[name], "'", `'\''`))
+		fmt.Fprintf(&b, "export %s=%s\n", name, quoted(env[name]))
 	}
+	// In the project's folder Terraform would find a state of another world, or none, and say that there is nothing to destroy.
+	var patterns []string
+	for _, command := range []string{"plan", "apply", "destroy", "refresh", "import", "output", "show", "state"} {
+		patterns = append(patterns, quoted(ws.Root+" "+command))
+	}
+	fmt.Fprintf(&b, `terraform() {
+  case "$PWD $1" in %s)
+    echo "the stack of the embedded AWS is in $STACK_DIR: terraform -chdir=\"$STACK_DIR\" $*" >&2
+    return 1 ;;
+  esac
+  command terraform "$@"
+}
+`, strings.Join(patterns, " | "))
 	return b.String()
 }

@@ -95,6 +95,29 @@ func TestEnvironmentForAShell(t *testing.T) {
 	require.Equal(t, `it's||["subnet-0123456789abcdef0"]|vpc-0123456789abcdef0|2|`+filepath.Join(ws.Root, ".localaws/stack")+"|", string(out))
 }
 
+// Terraform in the project's folder has another state: whoever is in the embedded AWS is told where the stack is.
+func TestTerraformBesideTheStack(t *testing.T) {
+	ws, _ := tree(t)
+	file := filepath.Join(ws.Root, "env")
+	require.NoError(t, os.WriteFile(file, []byte(someWorld.Script(ws, someWorld.Values(2, 5*time.Second))), 0o644))
+	bin := fake(t, "terraform", `echo "ran $*"`)
+	run := func(dir, command string) (string, error) {
+		c := exec.Command("sh", "-c", `. "$0" && `+command, file)
+		c.Dir, c.Env = dir, append(os.Environ(), "PWD="+dir, "PATH="+bin+":"+os.Getenv("PATH"))
+		said, err := c.CombinedOutput()
+		return string(said), err
+	}
+	stack := filepath.Join(ws.Root, ".localaws/stack")
+	said, err := run(ws.Root, "terraform destroy -auto-approve")
+	require.Error(t, err)
+	require.Equal(t, `the stack of the embedded AWS is in `+stack+`: terraform -chdir="`+stack+`" destroy -auto-approve`+"\n", said)
+	for dir, command := range map[string]string{ws.Root: `terraform -chdir="$STACK_DIR" destroy`, t.TempDir(): "terraform destroy"} {
+		said, err = run(dir, command)
+		require.NoError(t, err)
+		require.Contains(t, said, "ran ")
+	}
+}
+
 func TestOnlyOneAtATime(t *testing.T) {
 	ws, _ := tree(t)
 	unlock, err := Lock(ws)
@@ -110,6 +133,8 @@ func TestOnlyOneAtATime(t *testing.T) {
 func TestRoomOnTheDisk(t *testing.T) {
 	require.NoError(t, room(t.TempDir(), 1))
 	require.NoError(t, room("/does/not/exist", 1))
+	require.NoError(t, Full(t.TempDir()))
+	require.ErrorContains(t, Full("/proc"), "the disk of /proc is full")
 	require.ErrorContains(t, room("/proc", 100_000_000), "the disk of /proc has 0 MB left, and a local run needs about 100 MB: make room there")
 }
 

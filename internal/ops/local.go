@@ -68,13 +68,21 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	advice := func(text string) string { return local.Advice(w.Hello.URL, w.Hello.Region, "", text) }
 	quiet.Out = local.Advised{W: con.Out, In: advice}
 
-	inside, left := context.WithCancelCause(ctx) // ends with the embedded AWS, too
-	defer left(nil)
+	inside, leave := context.WithCancelCause(ctx) // ends with the embedded AWS, and when its disk is full
+	defer leave(nil)
 	go func() {
-		select {
-		case <-w.Done:
-			left(w.Died())
-		case <-inside.Done():
+		for tick := time.NewTicker(time.Second); ; {
+			select {
+			case <-w.Done:
+				leave(w.Died())
+			case <-tick.C:
+				if err := local.Full(local.Dir(ws)); err != nil {
+					leave(err)
+				}
+			case <-inside.Done():
+				tick.Stop()
+				return
+			}
 		}
 	}()
 	d, err := deploy(inside, in, quiet)
@@ -95,9 +103,13 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 		if ctx.Err() != nil {
 			con.Say("interrupted: the embedded AWS ends, and everything in it")
 			m = exportedBy(ctx, d, m)
-			err = errors.Join(err, w.End())
 		}
 		ended = true
+		select {
+		case <-w.Done: // why is said already
+		default:
+			err = errors.Join(err, w.End())
+		}
 		if m == nil {
 			return err
 		}
