@@ -240,7 +240,7 @@ func (a *analysis) unmeasured(w Window) string {
 		return blind + " Next: raise the load."
 	}
 	most := connections * float64(pipeline) / *ms * 1000
-	said := fmt.Sprintf("%s connections with a pipeline of %d and a mean latency of %.3g ms do %s ops/s at most", Thousands(connections), pipeline, *ms, Thousands(most))
+	said := fmt.Sprintf("%s connections with a pipeline of %d and a mean latency of %.3g ms carry about %s ops/s", Thousands(connections), pipeline, *ms, Thousands(most))
 	if *rate >= bound*most {
 		return said + ": bound by the round trip. " + blind + " Next: raise clients, pipeline or tasks."
 	}
