@@ -1,3 +1,5 @@
+//go:build !windows
+
 // Command mage is what `go tool mage` runs here: it compiles mage and the targets, says so while that takes long, and then runs the target.
 // Mage itself compiles without a word, which on a new machine is a minute of silence. This program needs so little that it is compiled, and has
 // said its first line, within seconds.
@@ -106,6 +108,9 @@ func (c compiler) compile(args []string) (string, error) {
 	if err := c.build(said, "go", "build", "-v", "./internal/ops", "./internal/dev"); err != nil {
 		return "", err
 	}
+	output := filepath.Join(c.root, "mage_output_file.go") // mage leaves it among the sources when it is killed
+	_ = os.Remove(output)
+	defer os.Remove(output)
 	// The go command links again only what has changed, and puts a new file in the place of one that may be running.
 	return targets, c.build(said, mage, "-compile", targets, "-ldflags", "-s -w")
 }

@@ -1,3 +1,5 @@
+//go:build !windows
+
 package main
 
 import (
@@ -34,6 +36,7 @@ echo "ran $* with $GOFLAGS"
 TARGETS
 chmod +x "$2"
 MAGE
+  echo 'echo >mage_output_file.go' >>"$4"
   chmod +x "$4" ;;
 *internal/ops*) [ ! -e broken ] || { echo "# internal/ops" >&2; echo "x.go:1: no" >&2; exit 1; } ;;
 esac
@@ -122,4 +125,24 @@ type lines chan string
 func (l lines) Write(b []byte) (int, error) {
 	l <- string(b)
 	return len(b), nil
+}
+
+// On Windows it is refused in a sentence, and elsewhere it compiles.
+func TestOtherSystems(t *testing.T) {
+	for _, system := range []string{"windows", "darwin"} {
+		c := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(t.TempDir(), "mage"), ".")
+		c.Env = append(os.Environ(), "GOOS="+system, "CGO_ENABLED=0")
+		said, err := c.CombinedOutput()
+		require.NoError(t, err, "%s: %s", system, said)
+	}
+}
+
+// What mage writes among the sources while it compiles is not left there, by one that was killed either.
+func TestNothingIsLeftAmongTheSources(t *testing.T) {
+	dir, mage := project(t)
+	left := filepath.Join(dir, "mage_output_file.go")
+	require.NoError(t, os.WriteFile(left, []byte("package main"), 0o644))
+	_, words, err := mage("deploy")
+	require.NoError(t, err, words)
+	require.NoFileExists(t, left)
 }

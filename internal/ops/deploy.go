@@ -254,7 +254,7 @@ func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack
 			why = "\nwhat ECS and the tasks say:\n" + why
 		}
 	}
-	return fmt.Errorf("%w%s\n%s", err, why, whoEnds(ctx, s))
+	return fmt.Errorf("%w%s\n%s", err, why, whoEnds(ctx, s, "`go tool mage deploy` goes on, `go tool mage destroy` removes what was created"))
 }
 
 // failedRollouts are the deployments of the load that ECS has given up. A service that is being deleted keeps its old ones, and they say nothing of
@@ -273,11 +273,10 @@ func failedRollouts(ctx context.Context, s *stack.Stack) (map[string]bool, error
 	return failed, nil
 }
 
-// whoEnds says what of the stack costs money after a deploy that failed, and what ends it, as AWS shows it now.
-func whoEnds(ctx context.Context, s *stack.Stack) string {
+// whoEnds says after a deploy that failed what a person can do next, what of the stack costs money, and what ends it, as AWS shows it now.
+func whoEnds(ctx context.Context, s *stack.Stack, next string) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	const next = "`go tool mage deploy` goes on, `go tool mage destroy` removes what was created"
 	billed, err := s.Billed(ctx)
 	run, problem := s.Run(ctx)
 	switch {
@@ -327,7 +326,7 @@ func waitLoad(ctx context.Context, con *console.Console, s *stack.Stack, run str
 			return err
 		}
 		if keys != nil && keys.Failed != "" {
-			return fmt.Errorf("the load of run %s does not begin: prefill: %s\n`go tool mage destroy` removes what was created; at the stop's time the run ends by itself", run, keys.Failed)
+			return fmt.Errorf("the load of run %s does not start: prefill: %s\n%s", run, keys.Failed, whoEnds(ctx, s, "`go tool mage destroy` removes what was created"))
 		}
 		if keys != nil {
 			deadline = time.Now().Add(5 * time.Minute)

@@ -101,7 +101,7 @@ func TestWhoEndsAFailedDeploy(t *testing.T) {
 				}
 				return account(what, body)
 			})
-			said := whoEnds(ctx, s)
+			said := whoEnds(ctx, s, "next")
 			require.Contains(t, said, c.says)
 			if c.not != "" {
 				require.NotContains(t, said, c.not)
@@ -230,7 +230,7 @@ func TestLoadThatPrefillsIsWaitedFor(t *testing.T) {
 	}
 	require.ErrorIs(t, wait(record), context.DeadlineExceeded)
 	require.NoError(t, wait("load: prefilled keys=1000 of 1000 seconds=1"))
-	require.ErrorContains(t, wait("load: failed: prefill: 7 of 1000 keys were gone"), "does not begin: prefill: 7 of 1000 keys were gone")
+	require.ErrorContains(t, wait("load: failed: prefill: 7 of 1000 keys were gone"), "does not start: prefill: 7 of 1000 keys were gone")
 }
 
 // Node-hours are billed whole: 45 minutes of load are one of each node, an hour of it is two.

@@ -83,7 +83,7 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	err = t.Destroy(ctx)
 	removing.End()
 	if err != nil {
-		return fmt.Errorf("%w\nwhat is left is still in the state: run `go tool mage destroy` again", err)
+		return fmt.Errorf("%w\n%s", err, remains(ctx, t))
 	}
 	left, err := t.Resources(ctx)
 	if err != nil {
@@ -135,4 +135,16 @@ func (s *subject) askDestroy(ctx context.Context, ws *workspace.Workspace, there
 		err = fmt.Errorf("the run %s started while the question waited, and nothing was changed: run `go tool mage destroy` again", again.Run)
 	}
 	return err
+}
+
+// remains says what a destroy that failed has left, as the state has it; after an interrupt, too.
+func remains(ctx context.Context, t *terraform.CLI) string {
+	left, err := t.Resources(context.WithoutCancel(ctx))
+	switch {
+	case err != nil:
+		return fmt.Sprintf("what is left is not known, the state cannot be read: %v\nrun `go tool mage destroy` again", err)
+	case len(left) == 0:
+		return "nothing is left in the state; `go tool mage destroy` again tells whether AWS has something that is not in it"
+	}
+	return fmt.Sprintf("%d resources are still in the state: run `go tool mage destroy` again", len(left))
 }

@@ -2,6 +2,8 @@ package ops
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,5 +33,19 @@ func TestDestroyWithoutTheExports(t *testing.T) {
 			}
 			require.Equal(t, "-chdir=stack state rm -lock-timeout=60s "+c.forgets, strings.TrimSpace(string(text)))
 		})
+	}
+}
+
+// After a destroy that failed, what is left is read from the state, also after an interrupt.
+func TestWhatRemainsIsLookedAt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for script, says := range map[string]string{
+		"printf 'a.b\\nc.d\\n'":              "2 resources are still in the state",
+		"":                                   "nothing is left in the state",
+		"echo 'state is locked' >&2; exit 1": "what is left is not known, the state cannot be read",
+	} {
+		cli := &terraform.CLI{Bin: filepath.Join(fake(t, "terraform", script), "terraform"), Dir: t.TempDir(), Out: io.Discard}
+		require.Contains(t, remains(ctx, cli), says)
 	}
 }

@@ -101,7 +101,7 @@ func New(ws *workspace.Workspace, con *console.Console, bin string) *CLI {
 		out = con.Out
 	}
 	return &CLI{Bin: bin, Dir: ws.Stack, Env: append(ws.Env[:len(ws.Env):len(ws.Env)], "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1"),
-		Out: &followed{to: out, shown: con.TerraformOut == nil}, Color: con.TTY && con.TerraformOut == nil, Grace: ws.Grace}
+		Out: &followed{to: out, shown: con.TerraformOut == nil}, Color: con.TTY && con.TerraformOut == nil && ws.Getenv("NO_COLOR") == "", Grace: ws.Grace}
 }
 
 // Tofu tells OpenTofu from Terraform.

@@ -38,6 +38,14 @@ func TestCommandLines(t *testing.T) {
 	require.Equal(t, "-chdir=stack apply -input=false -lock-timeout=60s file", join((&CLI{Dir: "stack", Color: true}).argv(applyArgs("file"))))
 }
 
+// https://no-color.org
+func TestColourIsAsked(t *testing.T) {
+	con := &console.Console{TTY: true}
+	require.True(t, New(&workspace.Workspace{}, con, "terraform").Color)
+	require.True(t, New(&workspace.Workspace{Env: []string{"NO_COLOR="}}, con, "terraform").Color)
+	require.False(t, New(&workspace.Workspace{Env: []string{"NO_COLOR=1"}}, con, "terraform").Color)
+}
+
 func join(args []string) string {
 	var b bytes.Buffer
 	for i, a := range args {
