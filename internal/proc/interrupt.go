@@ -32,11 +32,7 @@ func interruptedBy(s os.Signal) error {
 func Interruptible(messages io.Writer) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 4)
-	// Ignore removes every handler of SIGINT, without a moment in which it would kill us.
-	take := func() {
-		signal.Ignore(syscall.SIGINT)
-		signal.Notify(signals, syscall.SIGINT)
-	}
+	take := func() { takeInterrupts(signals) }
 	take()
 	others := []os.Signal{syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // not under nohup
@@ -80,4 +76,13 @@ func Interruptible(messages io.Writer) (context.Context, func()) {
 		signal.Stop(broken)
 		cancel(nil)
 	}
+}
+
+// takeInterrupts makes signals the one receiver of SIGINT. Ignore removes every handler, without a moment in which it would kill us; a child that is
+// started in that moment would ignore SIGINT for good.
+func takeInterrupts(signals chan<- os.Signal) {
+	forking.Lock()
+	defer forking.Unlock()
+	signal.Ignore(syscall.SIGINT)
+	signal.Notify(signals, syscall.SIGINT)
 }

@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -224,4 +226,29 @@ func write(file string, content []byte) error {
 		return err
 	}
 	return os.Rename(file+".next", file)
+}
+
+// No child is started in the moment in which SIGINT is ignored: it would not hear of an interrupt.
+func TestChildrenHearInterrupts(t *testing.T) {
+	signals := make(chan os.Signal, 1)
+	takeInterrupts(signals) // the tests themselves may run with SIGINT ignored
+	defer signal.Stop(signals)
+	ctx, cancel := context.WithCancel(t.Context())
+	var taking sync.WaitGroup
+	taking.Go(func() {
+		for ctx.Err() == nil {
+			takeInterrupts(signals)
+		}
+	})
+	defer taking.Wait()
+	defer cancel()
+	for range 200 {
+		var ignored bytes.Buffer
+		c := exec.CommandContext(ctx, "grep", "^SigIgn:", "/proc/self/status") // https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
+		c.Stdout = &ignored
+		require.NoError(t, Run(c, 0))
+		set, err := strconv.ParseUint(strings.TrimSpace(strings.TrimPrefix(ignored.String(), "SigIgn:")), 16, 64)
+		require.NoError(t, err)
+		require.Zero(t, set&(1<<(syscall.SIGINT-1)), ignored.String())
+	}
 }

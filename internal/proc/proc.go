@@ -16,18 +16,17 @@ import (
 // SIGINT; after grace (0: never) it is killed. Whoever is left of the group when the child is gone is killed as well.
 func Run(c *exec.Cmd, grace time.Duration) error { return run(c, grace, c.Start) }
 
-// forking holds the umask, which is the process's: what another goroutine creates in that moment is for its owner alone, too.
-var forking sync.Mutex
-
-// RunPrivate is Run for what writes secrets: its files are for their owner alone.
+// RunPrivate is Run for what writes secrets: its files are for their owner alone. The umask is the process's, so what another goroutine creates in
+// that moment is for its owner alone, too.
 func RunPrivate(c *exec.Cmd, grace time.Duration) error {
 	return run(c, grace, func() error {
-		forking.Lock()
-		defer forking.Unlock()
 		defer syscall.Umask(syscall.Umask(0o077))
 		return c.Start()
 	})
 }
+
+// forking holds what a child inherits: the umask, and whether SIGINT is ignored.
+var forking sync.Mutex
 
 func run(c *exec.Cmd, grace time.Duration, start func() error) error {
 	c.SysProcAttr = childAttr(syscall.SIGINT)
@@ -36,10 +35,13 @@ func run(c *exec.Cmd, grace time.Duration, start func() error) error {
 	// Pdeathsig fires when the *thread* that forked ends: this goroutine keeps it until the child is gone.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	if err := start(); err != nil {
+	forking.Lock()
+	err := start()
+	forking.Unlock()
+	if err != nil {
 		return err
 	}
-	err := c.Wait()
+	err = c.Wait()
 	_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
 	return err
 }
