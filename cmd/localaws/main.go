@@ -82,7 +82,7 @@ func serve(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var buckets, faults list
 	dir := flags.String("dir", "", "folder that holds everything: s3/, nodes/, tasks/, bin/")
 	listen := flags.String("listen", "127.0.0.1:0", "address of the endpoint")
-	region := flags.String("region", "us-east-1", "the one Region")
+	region := flags.String("region", "us-east-1", "the Region that the buckets and the printed VPC are in")
 	flags.Var(&buckets, "bucket", "bucket that exists from the start; may come several times")
 	period := flags.Duration("metrics-period", time.Minute, "how often metrics are published; AWS: every minute")
 	fast := flags.Bool("fast", false, "state changes take no longer than the processes behind them")

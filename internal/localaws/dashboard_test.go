@@ -41,7 +41,7 @@ func TestDashboardPage(t *testing.T) {
 	require.Contains(t, page(), "There is no dashboard yet")
 
 	cfg, err := config.LoadDefaultConfig(t.Context(), config.WithRegion("us-east-1"), config.WithBaseEndpoint(server.URL()),
-		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("AKIALOCALAWS00000000", "localaws", "")))
+		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("AKIALOCA123456789012", "localaws", "")))
 	require.NoError(t, err)
 	metrics, logs := cloudwatch.NewFromConfig(cfg), cloudwatchlogs.NewFromConfig(cfg)
 	body, err := os.ReadFile("dashboardpage/testdata/body.json")

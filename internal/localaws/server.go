@@ -12,24 +12,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/authorize"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ec2"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ecs"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/elasticache"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/lambda"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/s3"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/scheduler"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/servicequotas"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/sns"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/sqs"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ssm"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/sts"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -52,28 +41,22 @@ type Config struct {
 	Decided       func(iam.Decision)  // gets every decision on a permission
 }
 
-// Server is a running embedded AWS. Its services are there for tests that own the world they run in.
+// Server is a running embedded AWS. The services of its first account and Region are there for tests that own the world they run in; those of other
+// accounts and Regions are reached through the endpoint.
 type Server struct {
-	IAM        *iam.Service
-	S3         *s3.Service
-	Scheduler  *scheduler.Service
-	SNS        *sns.Service
-	SQS        *sqs.Service
-	Caches     *elasticache.Service
-	Tasks      *ecs.Service
-	Quotas     *servicequotas.Service
-	Lambda     *lambda.Service
-	Logs       *logs.Service
-	CloudWatch *cloudwatch.Service
-	Faults     *wire.Faults
-	Requests   *Requests // nil unless quotas are enforced
+	*Place
+	Faults   *wire.Faults
+	Requests *Requests // of the first account and Region; nil unless quotas are enforced
 
-	acct     *account.Account
-	registry *wire.Registry
+	cfg      Config
 	http     *http.Server
 	url, vpc string
 	subnets  []string
-	closers  []func() error // in the order of closing
+
+	mu     sync.Mutex
+	places map[at]*Place
+	iam    map[string]*iam.Service // by account: IAM has no Regions
+	closed bool
 }
 
 // Start makes the world and serves it. ctx bounds the start alone; Close ends the world.
@@ -102,59 +85,14 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if address, is := listener.Addr().(*net.TCPAddr); !is || !address.IP.IsLoopback() { // who may call it may start processes
 		return nil, errors.Join(fmt.Errorf("localaws: endpoint: %s is not an address of this machine's own: take one like 127.0.0.1", listener.Addr()), listener.Close())
 	}
-	s := &Server{acct: acct, registry: wire.NewRegistry(), url: "http://" + listener.Addr().String(), Faults: &wire.Faults{}}
-	s.registry.Record, s.registry.Faults = cfg.Record, s.Faults
+	s := &Server{cfg: cfg, url: "http://" + listener.Addr().String(), Faults: &wire.Faults{}, places: map[at]*Place{}, iam: map[string]*iam.Service{}}
 	s.Faults.Add(cfg.Faults...)
-	if cfg.Quotas {
-		s.Requests = &Requests{region: acct.Region, clock: acct.Clock}
-		s.registry.Limit = s.Requests.limit
-	}
-	if err := s.wire(cfg); err != nil {
+	s.Faults.Caller = s.process
+	if err := s.first(acct); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	s.serve(listener)
 	return s, nil
-}
-
-// wire makes the services, each with those that it calls.
-func (s *Server) wire(cfg Config) error {
-	acct := s.acct
-	roles := iam.New(acct)
-	roles.Decided, s.IAM = cfg.Decided, roles
-	network := ec2.New(acct)
-	s.vpc, s.subnets = network.Seed()
-	queues := sqs.New(acct)
-	s.SNS = sns.New(acct, queues)
-	metrics := cloudwatch.New(acct, s.SNS)
-	queues.CloudWatch = metrics
-	streams := logs.New(acct)
-	s.SQS, s.CloudWatch, s.Logs = queues, metrics, streams
-	parameters := ssm.New(acct, roles)
-	s.Quotas = servicequotas.New(acct)
-	s.Caches = elasticache.New(acct, network, streams, metrics)
-	s.Tasks = ecs.New(acct, ecs.Deps{EC2: network, IAM: roles, Logs: streams, SSM: parameters, CloudWatch: metrics,
-		VCPUs:    func() float64 { return s.Quotas.Value("L-3032A538") },
-		Isolated: func(groups []string) bool { return isolated(network, s.Caches.Listeners(), groups) }})
-	functions := lambda.New(acct, lambda.Deps{IAM: roles, Logs: streams, CloudWatch: metrics, SQS: queues, SNS: s.SNS, Endpoint: s.URL})
-	s.Lambda, s.Faults.Caller = functions, functions.Caller
-	s.Scheduler = scheduler.New(acct, scheduler.Deps{IAM: roles, Lambda: functions, SQS: queues})
-	var err error
-	if s.S3, err = s3.New(acct); err != nil {
-		return err
-	}
-	for _, name := range cfg.Buckets {
-		if err := s.S3.Bucket(name, acct.Region); err != nil {
-			return fmt.Errorf("localaws: bucket %s: %w", name, err)
-		}
-	}
-	for _, service := range []interface{ Register(*wire.Registry) }{roles, sts.New(acct, roles), network, queues, s.SNS, metrics, streams,
-		parameters, s.Quotas, s.Caches, s.Tasks, functions, s.Scheduler, s.S3} {
-		service.Register(s.registry)
-	}
-	s.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: roles, Tags: network.Tags, Documented: cfg.Documented, Miss: s.registry.Miss}).Call
-	// What starts things ends first; what is written to ends last.
-	s.closers = []func() error{s.Scheduler.Close, functions.Close, s.Tasks.Close, s.Caches.Close, queues.Close, metrics.Close, streams.Close}
-	return nil
 }
 
 // isolated tells whether there are caches and a task with these security groups reaches none of them.
@@ -176,7 +114,7 @@ func (s *Server) serve(l net.Listener) {
 			return
 		}
 		w.Header().Set("Date", s.acct.Clock.Now().UTC().Format(http.TimeFormat)) // AWS's clock, not the machine's
-		s.registry.ServeHTTP(w, r)
+		s.place(r).registry.ServeHTTP(w, r)
 	})}
 	go func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -185,27 +123,14 @@ func (s *Server) serve(l net.Listener) {
 	}()
 }
 
-// Settled tells whether nothing is on its way: no task starts or stops, and no cache is created, modified or deleted.
-func (s *Server) Settled() bool { return s.Tasks.Settled() && s.Caches.Settled() }
-
-// Close ends every process of the world and waits for all of them.
-func (s *Server) Close() error {
-	var errs []error
-	for _, end := range s.closers {
-		errs = append(errs, end())
-	}
-	// Connections still open are of clients that do not matter any more.
-	return errors.Join(append(errs, s.http.Close())...)
-}
-
 // URL is the endpoint, for AWS_ENDPOINT_URL. It names an IP address: SDKs then address S3 path-style by themselves.
 func (s *Server) URL() string { return s.url }
 
-// Env is the environment that leads every SDK, the CLI and Terraform here and nowhere else.
+// Env is the environment that leads every SDK, the CLI and Terraform to the first account, and nowhere else.
 func (s *Server) Env() map[string]string {
 	return map[string]string{
 		"AWS_ENDPOINT_URL": s.url, "AWS_REGION": s.acct.Region, "AWS_DEFAULT_REGION": s.acct.Region,
-		"AWS_ACCESS_KEY_ID": "AKIALOCALAWS00000000", "AWS_SECRET_ACCESS_KEY": "localaws",
+		"AWS_ACCESS_KEY_ID": accessKey(s.acct.ID), "AWS_SECRET_ACCESS_KEY": "localaws",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
 	}
 }
@@ -224,9 +149,6 @@ func (s *Server) Generator() string { return s.Tasks.Generator() }
 
 // CA is the certificate, in PEM, of who signs for cache nodes with TLS; on AWS that is Amazon.
 func (s *Server) CA() (string, error) { return s.Caches.CA() }
-
-// Unhandled lists what was asked for and is not served; empty when the world was as complete as its callers needed.
-func (s *Server) Unhandled() []string { return s.registry.Unhandled() }
 
 // portFree finds out before anything is made whether cache nodes can have their port.
 func portFree(port int) error {

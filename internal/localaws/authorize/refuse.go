@@ -34,13 +34,16 @@ func refuse(service string, d iam.Decision) error {
 	return wire.Errorf(http.StatusForbidden, "AccessDenied", "%s", d.Refusal())
 }
 
-// stranger is the answer to keys of a session that has ended or whose role is gone.
-func stranger(service string) error {
+// stranger is the answer to keys that nobody has, and to those of a session that has ended or whose role is gone.
+func stranger(service, key string) error {
 	const text = "The security token included in the request is invalid."
 	switch service {
 	case "ec2":
 		return wire.Errorf(http.StatusUnauthorized, "AuthFailure", "AWS was not able to validate the provided access credentials")
-	case "s3":
+	case "s3": // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+		if !strings.HasPrefix(key, "ASIA") {
+			return wire.Errorf(http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
+		}
 		return wire.Errorf(http.StatusBadRequest, "InvalidToken", "The provided token is malformed or otherwise invalid.")
 	case "ecs", "logs", "ssm", "servicequotas", "sqs":
 		return wire.Errorf(http.StatusBadRequest, "UnrecognizedClientException", text)

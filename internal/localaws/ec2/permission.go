@@ -89,7 +89,7 @@ func (s *Service) expand(group string, egress bool, in []permission) ([]*rule, e
 		}
 		for _, g := range p.Groups {
 			if g.UserId != nil && *g.UserId != "" && *g.UserId != s.acct.ID {
-				return nil, fail("InvalidGroup.NotFound", "security group %s of account %s: localaws has one account", g.GroupId, *g.UserId)
+				return nil, fail("InvalidGroup.NotFound", "security group %s of account %s: localaws serves rules within one account only", g.GroupId, *g.UserId)
 			}
 			if err := add(p, "", "", g.GroupId, g.Description); err != nil {
 				return nil, err

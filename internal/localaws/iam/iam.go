@@ -3,8 +3,7 @@
 //
 // API reference: https://docs.aws.amazon.com/IAM/latest/APIReference/API_Operations.html
 //
-// The account has one user, Deployer: whoever calls with an access key that is not a session's is that user, and
-// may do everything. It does not do: groups, further users and their keys, instance profiles, identity providers,
+// The account has one user, Deployer, who has one access key and may do everything. It does not do: groups, further users and their keys, instance profiles, identity providers,
 // session policies, service control policies, and AWS managed policies beyond those in managed.go.
 package iam
 
@@ -27,6 +26,8 @@ import (
 type Service struct {
 	// Decided, when set, gets every decision on a request. Set it before there are any.
 	Decided func(Decision)
+	// Key, when set, is the user's only access key. Without it every key that is not a session's is the user's. Set it before there are any requests.
+	Key string
 
 	acct    *account.Account
 	started time.Time

@@ -82,12 +82,16 @@ func (s *Service) session(roleARN, name string, d time.Duration) Credentials {
 // Identity is who a caller is.
 type Identity struct{ ARN, UserID string }
 
-// Caller is whose an access key is; false for a session that has expired or whose role is gone, and without a key.
+// Caller is whose an access key is; false for a key that nobody has, a session that has expired or whose role is gone, and
+// without a key.
 func (s *Service) Caller(accessKeyID string) (Identity, bool) {
 	if accessKeyID == "" {
 		return Identity{}, false
 	}
 	if !strings.HasPrefix(accessKeyID, "ASIA") {
+		if s.Key != "" && accessKeyID != s.Key {
+			return Identity{}, false
+		}
 		return Identity{s.user(), userID}, true
 	}
 	s.mu.Lock()

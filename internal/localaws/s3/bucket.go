@@ -24,14 +24,14 @@ const xmlns = "http://s3.amazonaws.com/doc/2006-03-01/"
 var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
 
 // make creates a bucket; s.mu is held.
-func (s *Service) make(name, region string) error {
+func (s *Service) make(name, region, account string) error {
 	if !bucketName.MatchString(name) || strings.Contains(name, "..") || net.ParseIP(name) != nil || strings.HasPrefix(name, "xn--") {
 		return wire.Errorf(400, "InvalidBucketName", "The specified bucket is not valid: %q", name)
 	}
 	if err := os.MkdirAll(s.file(name, ""), 0o755); err != nil {
 		return fmt.Errorf("bucket %s: %w", name, err)
 	}
-	s.buckets[name] = &bucket{region: region, created: s.acct.Clock.Now(), deletes: map[string]int{}}
+	s.buckets[name] = &bucket{account: account, region: region, created: s.acct.Clock.Now(), deletes: map[string]int{}}
 	return nil
 }
 
@@ -59,10 +59,13 @@ func (s *Service) createBucket(x *exchange) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b := s.buckets[x.Bucket]; b != nil {
+		if b.account != x.front.account { // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html
+			return wire.Errorf(409, "BucketAlreadyExists", "The requested bucket name is not available. The bucket namespace is shared by all users of the system. Please select a different name and try again.")
+		}
 		if region != "us-east-1" || b.region != region { // us-east-1 answers 200 for a bucket that one already has
 			return wire.Errorf(409, "BucketAlreadyOwnedByYou", "Your previous request to create the named bucket succeeded and you already own it.")
 		}
-	} else if err := s.make(x.Bucket, region); err != nil {
+	} else if err := s.make(x.Bucket, region, x.front.account); err != nil {
 		return err
 	}
 	x.w.Header().Set("Location", "/"+x.Bucket)
@@ -128,12 +131,12 @@ func (s *Service) listBuckets(x *exchange) error {
 		Buckets []item `xml:"Buckets>Bucket"`
 		Prefix  string `xml:",omitempty"`
 	}
-	out.Owner, out.Prefix = s.owner(), x.query.Get("prefix")
+	out.Owner, out.Prefix = x.owner(), x.query.Get("prefix")
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, name := range slices.Sorted(maps.Keys(s.buckets)) {
 		b := s.buckets[name]
-		if region := x.query.Get("bucket-region"); strings.HasPrefix(name, out.Prefix) && (region == "" || region == b.region) {
+		if region := x.query.Get("bucket-region"); b.account == x.front.account && strings.HasPrefix(name, out.Prefix) && (region == "" || region == b.region) {
 			out.Buckets = append(out.Buckets, item{name, stamp(b.created), b.region})
 		}
 	}
@@ -143,7 +146,9 @@ func (s *Service) listBuckets(x *exchange) error {
 
 type owner struct{ ID, DisplayName string }
 
-func (s *Service) owner() owner { return owner{strings.Repeat("0", 64-len(s.acct.ID)) + s.acct.ID, ""} }
+func (x *exchange) owner() owner {
+	return owner{strings.Repeat("0", 64-len(x.front.account)) + x.front.account, ""}
+}
 
 func stamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 

@@ -84,7 +84,7 @@ func (s *Service) list(x *exchange, after string, withOwner bool) (page, string,
 		c := content{Key: encode(key), LastModified: stamp(m.Modified), ETag: `"` + m.ETag + `"`, Size: m.Size, StorageClass: "STANDARD",
 			ChecksumAlgorithm: m.Checksum.Algorithm, ChecksumType: m.Checksum.Type}
 		if withOwner {
-			o := s.owner()
+			o := x.owner()
 			c.Owner = &o
 		}
 		p.Contents = append(p.Contents, c)

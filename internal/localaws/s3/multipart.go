@@ -349,7 +349,7 @@ func (s *Service) listParts(x *exchange) error {
 		IsTruncated                    bool
 		Parts                          []item `xml:"Part"`
 	}
-	out.Bucket, out.Key, out.UploadId, out.Owner, out.Initiator = x.Bucket, x.Key, id, s.owner(), s.owner()
+	out.Bucket, out.Key, out.UploadId, out.Owner, out.Initiator = x.Bucket, x.Key, id, x.owner(), x.owner()
 	out.StorageClass, out.PartNumberMarker, out.MaxParts = "STANDARD", after, most
 	out.ChecksumAlgorithm, out.ChecksumType = u.checksum.Algorithm, u.checksum.Type
 	for _, n := range slices.Sorted(maps.Keys(u.parts)) {
@@ -417,7 +417,7 @@ func (s *Service) listMultipartUploads(x *exchange) error {
 			out.IsTruncated = true
 			break
 		}
-		out.Uploads = append(out.Uploads, item{u.key, id, s.owner(), s.owner(), "STANDARD", stamp(u.started), u.checksum.Algorithm, u.checksum.Type})
+		out.Uploads = append(out.Uploads, item{u.key, id, x.owner(), x.owner(), "STANDARD", stamp(u.started), u.checksum.Algorithm, u.checksum.Type})
 		out.NextKeyMarker, out.NextUploadIdMarker = u.key, id
 	}
 	if !out.IsTruncated {

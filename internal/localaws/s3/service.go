@@ -23,10 +23,10 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// Service is S3, for all Regions: a bucket is in one of them.
+// Service is S3, for all accounts and Regions: a bucket is of one account, in one Region.
 type Service struct {
-	acct     *account.Account
-	registry *wire.Registry
+	acct *account.Account  // of the buckets that are not made by a request
+	miss func(what string) // notes what is not served
 
 	mu      sync.RWMutex // guards what follows, and that a file and its metadata change together
 	buckets map[string]*bucket
@@ -34,6 +34,7 @@ type Service struct {
 }
 
 type bucket struct {
+	account  string
 	region   string
 	created  time.Time
 	readOnly bool
@@ -59,7 +60,7 @@ func New(acct *account.Account) (*Service, error) {
 	}
 	for _, e := range found {
 		if e.IsDir() {
-			b := &bucket{region: acct.Region, created: acct.Clock.Now(), deletes: map[string]int{}}
+			b := &bucket{account: acct.ID, region: acct.Region, created: acct.Clock.Now(), deletes: map[string]int{}}
 			if info, err := e.Info(); err == nil {
 				b.created = info.ModTime().UTC()
 			}
@@ -70,9 +71,25 @@ func New(acct *account.Account) (*Service, error) {
 }
 
 // Register gives the s3 service of r to this one.
-func (s *Service) Register(r *wire.Registry) {
-	s.registry = r
-	r.Handle("s3", s)
+func (s *Service) Register(r *wire.Registry) { s.Of(s.acct.ID).Register(r) }
+
+// Front is S3 for the callers of one account: names of buckets are global, what is in them is their account's.
+type Front struct {
+	*Service
+	account  string
+	registry *wire.Registry
+}
+
+// Of is S3 for an account.
+func (s *Service) Of(account string) *Front { return &Front{Service: s, account: account} }
+
+// Register gives the s3 service of r to this one.
+func (f *Front) Register(r *wire.Registry) {
+	f.registry = r
+	if f.miss == nil {
+		f.miss = r.Miss
+	}
+	r.Handle("s3", f)
 }
 
 // Bucket makes a bucket in a Region, or moves an existing one there.
@@ -83,7 +100,7 @@ func (s *Service) Bucket(name, region string) error {
 		b.region = region
 		return nil
 	}
-	return s.make(name, region)
+	return s.make(name, region, s.acct.ID)
 }
 
 // ReadOnly makes every write to a bucket AccessDenied, as a bucket policy would.
@@ -102,6 +119,7 @@ type Target struct{ Bucket, Key, Prefix, Source, KMSKey string }
 // exchange is one request.
 type exchange struct {
 	Target
+	front  *Front
 	w      http.ResponseWriter
 	r      *http.Request
 	query  url.Values
@@ -162,7 +180,7 @@ func Actions() []string {
 }
 
 // ServeHTTP answers one request; buckets are in the path, as clients do with an IP address for an endpoint.
-func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call := wire.From(r.Context())
 	h := w.Header()
 	var id [12]byte
@@ -170,56 +188,59 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("x-amz-request-id", strings.ToUpper(hex.EncodeToString(id[:8])))
 	h.Set("x-amz-id-2", base64.StdEncoding.EncodeToString(id[:]))
 	h.Set("Server", "AmazonS3")
-	x := &exchange{w: w, r: r, query: r.URL.Query()}
+	x := &exchange{front: f, w: w, r: r, query: r.URL.Query()}
 	x.Bucket, x.Key, _ = strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	x.Prefix = x.query.Get("prefix")
 	if source, err := url.PathUnescape(r.Header.Get("x-amz-copy-source")); err == nil {
 		x.Source = strings.TrimPrefix(source, "/")
 	}
-	if err := s.serve(r.Context(), call, x); err != nil {
+	if err := f.serve(r.Context(), call, x); err != nil {
 		x.fail(err)
 	}
 }
 
-func (s *Service) serve(ctx context.Context, call *wire.Call, x *exchange) error {
-	if err := s.route(x); err != nil {
+func (f *Front) serve(ctx context.Context, call *wire.Call, x *exchange) error {
+	if err := f.route(x); err != nil {
 		return err
 	}
-	x.KMSKey = s.kmsKey(x)
+	x.KMSKey = f.kmsKey(x)
 	call.Action, call.In = x.action.name, &x.Target
-	if err := s.authorize(ctx, call); err != nil {
+	if err := f.authorize(ctx, call); err != nil {
 		return err
 	}
-	if owner := x.r.Header.Get("x-amz-expected-bucket-owner"); owner != "" && owner != s.acct.ID {
+	if owner := x.r.Header.Get("x-amz-expected-bucket-owner"); owner != "" && owner != f.account {
 		return denied()
 	}
 	if x.Bucket != "" && x.action.name != "CreateBucket" {
-		s.mu.RLock()
-		b := s.buckets[x.Bucket]
+		f.mu.RLock()
+		b := f.buckets[x.Bucket]
 		var region string
-		var readOnly bool
+		var readOnly, foreign bool
 		if b != nil {
-			region, readOnly = b.region, b.readOnly
+			region, readOnly, foreign = b.region, b.readOnly, b.account != f.account
 		}
-		s.mu.RUnlock()
+		if name, _, _ := strings.Cut(x.Source, "/"); f.buckets[name] != nil {
+			foreign = foreign || f.buckets[name].account != f.account
+		}
+		f.mu.RUnlock()
 		switch {
 		case b == nil:
 			return wire.Errorf(404, "NoSuchBucket", "The specified bucket does not exist")
-		case x.action.name == "GetBucketLocation":
+		case x.action.name == "GetBucketLocation" && !foreign:
 		// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html: the Region is told also to who asks the wrong one.
 		case call.Region != "" && region != call.Region:
 			x.w.Header().Set("x-amz-bucket-region", region)
 			return wire.Errorf(301, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.")
-		case readOnly && x.action.write, s.forbidden(x):
+		case foreign, readOnly && x.action.write, f.forbidden(x):
 			return denied()
 		}
 	}
-	err := s.answered(call, x)
+	err := f.answered(call, x)
 	var e *wire.Error
 	if x.Key != "" && errors.As(err, &e) && e.Code == "NoSuchKey" {
 		// Who may not list a bucket is not told that an object is missing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 		list := &wire.Call{Service: call.Service, Action: "HeadBucket", AccessKey: call.AccessKey, In: &Target{Bucket: x.Bucket}}
-		if err := s.authorize(ctx, list); err != nil {
+		if err := f.authorize(ctx, list); err != nil {
 			return err
 		}
 	}
@@ -227,23 +248,23 @@ func (s *Service) serve(ctx context.Context, call *wire.Call, x *exchange) error
 }
 
 // answered serves the request, unless a fault comes between.
-func (s *Service) answered(call *wire.Call, x *exchange) error {
-	if s.registry == nil {
-		return x.action.serve(s, x)
+func (f *Front) answered(call *wire.Call, x *exchange) error {
+	if f.registry == nil {
+		return x.action.serve(f.Service, x)
 	}
-	return s.registry.Fault(x.w, x.r, call, func(w http.ResponseWriter) error {
+	return f.registry.Fault(x.w, x.r, call, func(w http.ResponseWriter) error {
 		own := x.w
 		defer func() { x.w = own }() // an error is answered there
 		x.w = w
-		return x.action.serve(s, x)
+		return x.action.serve(f.Service, x)
 	})
 }
 
-func (s *Service) authorize(ctx context.Context, call *wire.Call) error {
-	if s.registry == nil || s.registry.Authorize == nil {
+func (f *Front) authorize(ctx context.Context, call *wire.Call) error {
+	if f.registry == nil || f.registry.Authorize == nil {
 		return nil
 	}
-	return s.registry.Authorize(ctx, call)
+	return f.registry.Authorize(ctx, call)
 }
 
 func denied() error { return wire.Errorf(403, "AccessDenied", "Access Denied") }
@@ -291,8 +312,8 @@ func understood(patterns, name string) bool {
 }
 
 func (s *Service) refuse(what string) error {
-	if s.registry != nil {
-		s.registry.Miss("s3 " + what)
+	if s.miss != nil {
+		s.miss("s3 " + what)
 	}
 	return wire.Errorf(501, "NotImplemented", "A header or query you provided implies functionality that is not implemented: localaws does not serve %s", what)
 }

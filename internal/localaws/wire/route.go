@@ -54,16 +54,27 @@ const maxBody = 100 << 20
 // scope reads region and service from a SigV4 credential: KEY/20261123/us-east-1/ecs/aws4_request.
 var scope = regexp.MustCompile(`Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request`)
 
+// Scope is the access key and the Region of a request's signature; empty when it is unsigned.
+func Scope(req *http.Request) (accessKey, region string) {
+	accessKey, region, _ = credential(req)
+	return accessKey, region
+}
+
+func credential(req *http.Request) (accessKey, region, service string) {
+	text := req.Header.Get("Authorization")
+	if text == "" { // presigned: the credential is in the query
+		text = "Credential=" + req.URL.Query().Get("X-Amz-Credential")
+	}
+	if m := scope.FindStringSubmatch(text); m != nil {
+		return m[1], m[2], m[3]
+	}
+	return "", "", ""
+}
+
 // ServeHTTP answers one request. Service, action and protocol come from the request itself.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	call := &Call{RequestID: requestID(), Endpoint: "http://" + req.Host}
-	credential := req.Header.Get("Authorization")
-	if credential == "" { // presigned: the credential is in the query
-		credential = "Credential=" + req.URL.Query().Get("X-Amz-Credential")
-	}
-	if m := scope.FindStringSubmatch(credential); m != nil {
-		call.AccessKey, call.Region, call.Service = m[1], m[2], m[3]
-	}
+	call.AccessKey, call.Region, call.Service = credential(req)
 	ctx := context.WithValue(req.Context(), callKey{}, call)
 	if h, ok := r.raw[call.Service]; ok {
 		h.ServeHTTP(w, req.WithContext(ctx))
