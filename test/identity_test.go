@@ -1,11 +1,14 @@
 package test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/stretchr/testify/require"
@@ -17,7 +20,7 @@ import (
 var commands = map[string]ops.Command{"deploy": ops.Deploy, "destroy": ops.Destroy, "stop": ops.Stop, "export": ops.Export, "report": ops.Report, "status": ops.Status,
 	"watch": ops.Watch}
 
-// A run is its state's: after a rename nothing is replaced, removed or stopped, and a colleague with an empty state and the same name neither
+// A run is its state's: after a rename, and with another account's or Region's credentials, nothing is replaced, removed or stopped, and a colleague with an empty state and the same name neither
 // ends it nor learns how to.
 func TestARunIsItsStates(t *testing.T) {
 	onlyLocal(t)
@@ -44,7 +47,27 @@ func TestARunIsItsStates(t *testing.T) {
 		}
 	}
 	require.NoError(t, os.Remove(changed))
-	ann.workspace.Env = kept
+
+	// With another account's credentials nothing is done in either account.
+	config := ann.workspace.AWS
+	other := w.local.Account("210987654321")
+	ann.workspace.Env = append(ann.workspace.Env, "AWS_ACCESS_KEY_ID="+other["AWS_ACCESS_KEY_ID"], "AWS_SECRET_ACCESS_KEY="+other["AWS_SECRET_ACCESS_KEY"], "AWS_SESSION_TOKEN=")
+	ann.workspace.AWS = func(ctx context.Context, region string) (aws.Config, error) {
+		cfg, err := config(ctx, region)
+		cfg.Credentials = credentials.NewStaticCredentialsProvider(other["AWS_ACCESS_KEY_ID"], other["AWS_SECRET_ACCESS_KEY"], "")
+		return cfg, err
+	}
+	for name, command := range commands {
+		said, err = ann.types(command, "")
+		require.ErrorContains(t, err, "the state holds resources in 123456789012, the credentials are of 210987654321", "%s: %s", name, said)
+		require.ErrorContains(t, err, "nothing was done")
+	}
+	theirs, err := ann.workspace.AWS(t.Context(), "")
+	require.NoError(t, err)
+	clusters, err := ecs.NewFromConfig(theirs).ListClusters(t.Context(), &ecs.ListClustersInput{})
+	require.NoError(t, err)
+	require.Empty(t, clusters.ClusterArns)
+	ann.workspace.AWS, ann.workspace.Env = config, kept
 
 	bob := newPerson(t, w, map[string]any{"load": light(nil)})
 	bob.workspace.Env = append(bob.workspace.Env, "APPROVE=1", "FORCE=1")
