@@ -6,19 +6,14 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/price"
 )
 
-// The reference data says where it comes from and of when it is on top of each file.
-var (
-	//go:embed data/node_types.csv
-	nodeTypesText string
-	//go:embed data/node_prices.csv
-	nodePricesText string
-	//go:embed data/serverless_prices.csv
-	serverlessPricesText string
-	//go:embed data/fargate_prices.csv
-	fargatePricesText string
-)
+// The reference data says where it comes from and of when it is on top of the file.
+//
+//go:embed data/node_types.csv
+var nodeTypesText string
 
 // nodeType is what AWS says of a cache node type. Bandwidth is in bytes/s of each direction; burst is 0 when the type does not burst.
 type nodeType struct {
@@ -39,24 +34,12 @@ type reference struct {
 }
 
 var facts = sync.OnceValue(func() *reference {
-	r := &reference{nodeTypes: map[string]nodeType{}, nodeHour: map[[3]string]float64{}, fargate: map[[2]string][2]float64{}, serverless: map[[2]string][3]float64{},
-		types: dated("node types", nodeTypesText), nodes: dated("ElastiCache prices", nodePricesText), caches: dated("ElastiCache Serverless prices", serverlessPricesText), tasks: dated("Fargate prices", fargatePricesText)}
+	known := price.Known()
+	r := &reference{nodeTypes: map[string]nodeType{}, nodeHour: known.NodeHour, fargate: known.Fargate, serverless: known.Serverless,
+		types: dated("node types", nodeTypesText), nodes: Data(known.Nodes), caches: Data(known.Caches), tasks: Data(known.Tasks)}
 	for _, row := range table(nodeTypesText) {
 		vcpu, _ := strconv.Atoi(row[1])
 		r.nodeTypes[row[0]] = nodeType{vcpu: vcpu, memoryGiB: number(row[2]), baseline: number(row[3]) * 1e9 / 8, burst: number(row[4]) * 1e9 / 8}
-	}
-	for _, row := range table(nodePricesText) {
-		for i, engine := range []string{"redis", "valkey"} {
-			if price := number(row[2+i]); price > 0 {
-				r.nodeHour[[3]string{row[0], row[1], engine}] = price
-			}
-		}
-	}
-	for _, row := range table(serverlessPricesText) {
-		r.serverless[[2]string{row[0], row[1]}] = [3]float64{number(row[2]), number(row[3]), number(row[4])}
-	}
-	for _, row := range table(fargatePricesText) {
-		r.fargate[[2]string{row[0], row[1]}] = [2]float64{number(row[2]), number(row[3])}
 	}
 	return r
 })

@@ -11,6 +11,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/price"
 )
 
 // SNS takes messages of 256 KiB: 5,000 tasks are told by how they ended, and what is longer all the same is cut.
@@ -49,7 +51,7 @@ func TestMessagesOfThousandsOfTasks(t *testing.T) {
 // A run tells of each of its boundaries, once and in order, and the last message is sent when a look has found nothing that is billed.
 func TestReceiptsOfARun(t *testing.T) {
 	w := newWorld()
-	w.cfg.Settings = []byte(`{"cache":{"engine":"redis","node_type":"cache.m7g.large","shards":2,"replicas":1},"load":{"task_count":2,"cpu":2048,"memory":4096}}`)
+	w.cfg.Settings = []byte(`{"cache":{"engine":"redis","node_type":"cache.m7g.large","shards":2,"replicas":1},"load":{"task_count":2,"architecture":"X86_64","cpu":2048,"memory":4096}}`)
 	for stream, rows := range map[string][]string{
 		"a": {"Type         Ops/sec    Avg. Latency     p50 Latency     p99 Latency       KB/sec ", "Totals     27087.83         0.59673         0.16700         9.27900      2089.64 "},
 		"b": {"Type         Ops/sec    Avg. Latency     p50 Latency     p99 Latency       KB/sec ", "Totals     10000.00         0.50000         0.16700         0.98300      2089.64 "}} {
@@ -72,7 +74,7 @@ func TestReceiptsOfARun(t *testing.T) {
 	assert.Equal(t, "perf: run "+runID+" runs\nThe load of run "+runID+" of perf runs: 2 of 2 tasks.\n"+
 		"It is stopped at about 2026-11-23T04:20:30Z, and in any case the run ends by 2026-11-23T06:08:09Z.\n"+
 		"Billed until then: 4 x cache.m7g.large, each started node-hour as a whole one; 2 Fargate tasks x 2 vCPU and 4 GB, by the second. "+
-		"This function knows no prices: see https://aws.amazon.com/elasticache/pricing/ and https://aws.amazon.com/fargate/pricing/\n", w.published[1])
+		"Together they cost about 0.829 USD an hour by list prices (nodes as of "+price.Known().Nodes.AsOf+", tasks as of "+price.Known().Tasks.AsOf+"); see https://aws.amazon.com/elasticache/pricing/ and https://aws.amazon.com/fargate/pricing/\n", w.published[1])
 
 	w.clock = at("2026-11-23T04:25:00Z")
 	_, err = w.handle("stop", ActionStop)
@@ -219,4 +221,23 @@ func TestGoneIsToldOfALookAMomentAgo(t *testing.T) {
 	w.revive()
 	w.ticks(t)
 	assert.Equal(t, []string{"ended", "gone"}, w.told())
+}
+
+// What is not known has no price, and what was there before has none of this run's.
+func TestPriceOfARun(t *testing.T) {
+	for name, c := range map[string]struct {
+		settings string
+		existing bool
+		says     string
+	}{
+		"valkey":         {`{"cache":{"engine":"valkey","node_type":"cache.m7g.large"},"load":{"architecture":"ARM64","cpu":1024,"memory":2048}}`, false, "Together they cost about "},
+		"existing cache": {`{"cache":{"existing":true},"load":{"architecture":"X86_64","cpu":1024,"memory":2048}}`, true, "The tasks cost about 0.0494 USD an hour by list prices"},
+		"unknown type":   {`{"cache":{"engine":"redis","node_type":"cache.z9.large"},"load":{"architecture":"X86_64","cpu":1024,"memory":2048}}`, false, "What that costs in us-east-1 is not known here: see https"},
+		"no settings":    {`{}`, false, "is not known here"},
+	} {
+		w := newWorld()
+		w.cfg.Settings, w.cfg.Cache.Delete = []byte(c.settings), !c.existing
+		r := &run{Shutdown: New(w.cfg, w.clients(), w)}
+		assert.Contains(t, r.price(1), c.says, name)
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+	"github.com/elasticache-perf/elasticache-perf/lambda/price"
 )
 
 // The texts of the messages, one for each boundary of a run.
@@ -38,20 +39,22 @@ func (r *run) advice() string {
 func (r *run) runs(service *types.Service, stops, stopBy time.Time) string {
 	return fmt.Sprintf("The load of run %s of %s runs: %d of %d tasks.\n"+
 		"It is stopped at about %s, and in any case the run ends by %s.\n"+
-		"Billed until then: %s; %s. This function knows no prices: see https://aws.amazon.com/elasticache/pricing/ and https://aws.amazon.com/fargate/pricing/\n",
-		r.id, r.cfg.Name, service.RunningCount, service.DesiredCount, stops.Format(time.RFC3339), stopBy.Format(time.RFC3339), r.cacheSize(), r.loadSize(int(service.DesiredCount)))
+		"Billed until then: %s; %s. %s\n",
+		r.id, r.cfg.Name, service.RunningCount, service.DesiredCount, stops.Format(time.RFC3339), stopBy.Format(time.RFC3339), r.cacheSize(), r.loadSize(int(service.DesiredCount)), r.price(int(service.DesiredCount)))
 }
 
 // sizes is what the stack's settings say of what is billed.
 type sizes struct {
 	Cache struct {
+		Engine   string `json:"engine"`
 		NodeType string `json:"node_type"`
 		Shards   int    `json:"shards"` // 0: cluster mode off
 		Replicas int    `json:"replicas"`
 	} `json:"cache"`
 	Load struct {
-		CPU    int `json:"cpu"`    // 1,024 a vCPU
-		Memory int `json:"memory"` // MiB
+		Architecture string `json:"architecture"`
+		CPU          int    `json:"cpu"`    // 1,024 a vCPU
+		Memory       int    `json:"memory"` // MiB
 	} `json:"load"`
 }
 
@@ -79,6 +82,25 @@ func (r *run) loadSize(tasks int) string {
 		return fmt.Sprintf("%d Fargate tasks", tasks)
 	}
 	return fmt.Sprintf("%d Fargate tasks x %g vCPU and %g GB, by the second", tasks, float64(l.CPU)/1024, float64(l.Memory)/1024)
+}
+
+// price is what cache and load cost an hour, by list prices where they are known.
+func (r *run) price(tasks int) string {
+	const pages = "see https://aws.amazon.com/elasticache/pricing/ and https://aws.amazon.com/fargate/pricing/"
+	known, c, l := price.Known(), r.sizes().Cache, r.sizes().Load
+	hour, ok := known.Fargate[[2]string{r.aws.Region, l.Architecture}]
+	usd := float64(tasks) * (float64(l.CPU)/1024*hour[0] + float64(l.Memory)/1024*hour[1])
+	what, source := "The tasks cost", "as of "+known.Tasks.AsOf
+	if ok = ok && l.CPU > 0 && l.Memory > 0; ok && r.cfg.Cache.Delete && r.cfg.Cache.Serverless == "" {
+		var node float64
+		node, ok = known.NodeHour[[3]string{r.aws.Region, c.NodeType, c.Engine}]
+		usd += float64(max(c.Shards, 1)*(1+c.Replicas)) * node
+		what, source = "Together they cost", "nodes as of "+known.Nodes.AsOf+", tasks as of "+known.Tasks.AsOf
+	}
+	if !ok {
+		return "What that costs in " + r.aws.Region + " is not known here: " + pages
+	}
+	return fmt.Sprintf("%s about %.3g USD an hour by list prices (%s); %s", what, usd, source, pages)
 }
 
 // noCache is that AWS could not create the cache.
