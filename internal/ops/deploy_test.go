@@ -110,7 +110,7 @@ func TestWhoEndsAFailedDeploy(t *testing.T) {
 	}
 }
 
-// A run that is over, and whose schedule is still there, is begun anew; one that is alive is not touched.
+// A run that is over, and whose schedule is still there, is started again; one that is alive is not touched.
 func TestOverRunsBeginAnew(t *testing.T) {
 	const whole = `{"schema_version":1,"name":"n","complete":true}`
 	soon, gone := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)

@@ -187,7 +187,7 @@ func TestSumsAreOfTheObjectThatLiesThere(t *testing.T) {
 	}
 }
 
-// An upload is carried on by a build that sees its places as the one before did, and begun anew by another one.
+// An upload is carried on by a build that sees its places as the one before did, and started again by another one.
 func TestAnotherBuildBeginsAnew(t *testing.T) {
 	for _, same := range []bool{true, false} {
 		w := newWorld()
@@ -266,7 +266,7 @@ func TestEngineLogIsWaitedFor(t *testing.T) {
 	assert.True(t, w.Now().Before(at("2026-11-23T04:23:30Z")), "nothing is waited for where there is no engine log")
 }
 
-// An upload whose first part has data of five seconds cannot be carried on when CloudWatch has none of these any more: it is begun anew.
+// An upload whose first part has data of five seconds cannot be carried on when CloudWatch has none of these any more: it is started again.
 func TestUploadOfDataThatFaded(t *testing.T) {
 	undisturbed := newWorld()
 	_, err := undisturbed.handle("stop", ActionStop)
