@@ -2,6 +2,7 @@ package shutdown
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -112,6 +113,40 @@ func TestExportAgainReplacesWhatIsPoorer(t *testing.T) {
 		assert.Same(t, o, w.objects[key], "%s: poorer never replaces richer", key)
 	}
 	assert.Equal(t, m.Metrics, w.manifest(t).Metrics)
+}
+
+// An attempt that replaced the objects was cut off before its record, and the run is not complete yet: what lies there is richer than what the record
+// knows, and ours. It stays, or is replaced by what CloudWatch has since; nobody is asked to remove it.
+func TestRicherObjectsThanTheRecordKnows(t *testing.T) {
+	for _, more := range []bool{false, true} {
+		w := late(t, 10)
+		var state State
+		require.NoError(t, json.Unmarshal([]byte(w.text(stateKey)), &state))
+		_, err := w.again()
+		require.NoError(t, err)
+		richer := w.manifest(t)
+		state.Complete = false
+		w.objects[stateKey].body, err = json.Marshal(state)
+		require.NoError(t, err)
+		delete(w.objects, manifestKey)
+		if more {
+			w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:22:45 later still")
+		}
+		_, err = w.again()
+		require.NoError(t, err)
+		m := w.manifest(t)
+		require.True(t, m.Complete)
+		for i, o := range m.Objects {
+			require.Len(t, o.Replaced, 1)
+			assert.EqualValues(t, len(w.text(o.Key)), o.Bytes)
+			if o.Kind == export.KindLogs && more {
+				assert.Equal(t, richer.Objects[i].Rows+1, o.Rows)
+			} else {
+				assert.Equal(t, richer.Objects[i].SHA256, o.SHA256)
+			}
+		}
+		assert.Equal(t, richer.Metrics.Points, m.Metrics.Points)
+	}
 }
 
 // Killed at its k-th call, before or after the call had its effect, the next try ends where an undisturbed one does.

@@ -221,11 +221,17 @@ func (r *run) upload(ctx context.Context, object export.Object, header int64, wr
 		return r.renew(ctx, object, header, write)
 	}
 	there, err := r.there(ctx, object)
+	if errors.Is(err, errOther) {
+		return r.renew(ctx, object, header, write)
+	}
 	if there || err != nil {
 		return err
 	}
 	return r.make(ctx, object, "", header, write)
 }
+
+// errOther is an object that is not the one on record: an attempt to replace it was cut off before its record, or somebody else changed it.
+var errOther = errors.New("not the object on record")
 
 // make makes one object, in the place of the one with the ETag over, if that is set.
 func (r *run) make(ctx context.Context, object export.Object, over string, header int64, write writer) error {
@@ -292,6 +298,8 @@ func (r *run) renew(ctx context.Context, object export.Object, header int64, wri
 	switch fresh := now.Object(); {
 	case fresh.SHA256 == there.SHA256 && fresh.SHA256 != known.SHA256: // an earlier attempt at this was cut off before it could say so
 		return r.keep(ctx, there)
+	case there.Rows > known.Rows && fresh.Rows > there.Rows: // the same, and CloudWatch has still more by now
+		return r.make(ctx, object, etag, header, write)
 	case there.SHA256 != known.SHA256:
 		err = fmt.Errorf("s3://%s/%s has sha256 %s, but %s was exported: someone changed it; remove it and run `mage export`", r.cfg.Bucket, object.Key, there.SHA256, known.SHA256)
 	case fresh.Rows > known.Rows:
@@ -372,7 +380,7 @@ func (r *run) there(ctx context.Context, object export.Object) (bool, error) {
 		return false, err // someone removed it: it is made again
 	}
 	if size != known.Bytes {
-		return false, fmt.Errorf("s3://%s/%s has %d bytes, but %d were exported: someone changed it; remove it and run `mage export`", r.cfg.Bucket, object.Key, size, known.Bytes)
+		return false, errOther
 	}
 	return true, nil
 }
