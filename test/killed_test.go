@@ -184,7 +184,7 @@ func TestFaultsKilledProcess(t *testing.T) {
 		for _, m := range w.SNS.Messages(w.cfg.TopicARN) {
 			told = append(told, m.Subject)
 		}
-		require.Equal(t, []string{"perf: run " + w.run + " started", "perf: run " + w.run + " finished"}, told)
+		require.Equal(t, []string{"perf: run " + w.run + " started", "perf: run " + w.run + " ended", "perf: run " + w.run + " gone"}, told)
 	})
 }
 
