@@ -41,8 +41,10 @@ locals {
     nodes             = flatten([for g in data.aws_elasticache_replication_group.this : sort(g.member_clusters)])
     node_type         = one(data.aws_elasticache_replication_group.this[*].node_type)
     log_groups        = {}
-    settings          = jsonencode(merge(var.existing_cache, { existing = true, transit_encryption = var.existing_cache.tls, auth = nonsensitive(var.auth_token != null) }))
-    is                = "${var.existing_cache.endpoint}, which is not of this stack"
+    settings = jsonencode(merge(var.existing_cache, {
+      existing = true, transit_encryption = var.existing_cache.tls, auth = nonsensitive(var.auth_token != null)
+    }))
+    is = "${var.existing_cache.endpoint}, which is not of this stack"
     } : {
     replication_group = module.cache[0].serverless_cache == null ? var.name : null
     serverless        = module.cache[0].serverless_cache
@@ -50,16 +52,22 @@ locals {
     node_type         = module.cache[0].settings.node_type
     log_groups        = module.cache[0].log_groups
     settings          = jsonencode(module.cache[0].settings)
-    is                = "${module.cache[0].settings.engine} ${module.cache[0].settings.engine_version}, ${module.cache[0].serverless_cache == null ? "${length(module.cache[0].nodes)} x ${module.cache[0].settings.node_type}" : "serverless"}"
+    is = join(", ", [
+      "${module.cache[0].settings.engine} ${module.cache[0].settings.engine_version}",
+      module.cache[0].serverless_cache == null ? "${length(module.cache[0].nodes)} x ${module.cache[0].settings.node_type}" : "serverless",
+    ])
   }
 }
 
 # Where a new cache has one node, its subnet group has the first subnet's zone only: the node's zone is known in the plan, in cluster mode as well,
 # and the load can run there.
 locals {
-  one_node      = local.existing ? false : length(module.cache[0].nodes) == 1
-  load_zones    = coalesce(var.load_zones, local.one_node ? "cache" : "all")
-  cache_zones   = local.existing ? distinct([for n in data.aws_elasticache_cluster.this : n.availability_zone]) : [data.aws_subnet.this[var.subnet_ids[0]].availability_zone]
+  one_node   = local.existing ? false : length(module.cache[0].nodes) == 1
+  load_zones = coalesce(var.load_zones, local.one_node ? "cache" : "all")
+  cache_zones = (local.existing ?
+    distinct([for n in data.aws_elasticache_cluster.this : n.availability_zone]) :
+    [data.aws_subnet.this[var.subnet_ids[0]].availability_zone]
+  )
   near_cache    = [for s in data.aws_subnet.this : s.id if contains(local.cache_zones, s.availability_zone)]
   load_subnets  = local.load_zones == "cache" && length(local.near_cache) > 0 ? local.near_cache : local.subnet_ids
   cache_subnets = local.one_node ? local.load_subnets : local.subnet_ids
@@ -171,7 +179,14 @@ module "dashboard" {
   facts = {
     run   = module.scheduler.run
     cache = local.cache.is
-    load  = "${module.load.settings.task_count} ${module.load.settings.task_count == 1 ? "task" : "tasks"} x ${module.load.settings.threads} threads x ${module.load.settings.clients} clients, pipeline ${module.load.settings.pipeline}, ${module.load.settings.data_size} bytes, SET:GET ${module.load.settings.ratio}"
-    ends  = "${local.minutes} minutes after the load is steady, at the latest ${module.scheduler.stop_by}"
+    load = join(", ", [
+      join(" x ", [
+        "${module.load.settings.task_count} ${module.load.settings.task_count == 1 ? "task" : "tasks"}",
+        "${module.load.settings.threads} threads",
+        "${module.load.settings.clients} clients",
+      ]),
+      "pipeline ${module.load.settings.pipeline}", "${module.load.settings.data_size} bytes", "SET:GET ${module.load.settings.ratio}",
+    ])
+    ends = "${local.minutes} minutes after the load is steady, at the latest ${module.scheduler.stop_by}"
   }
 }

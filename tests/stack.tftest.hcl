@@ -15,6 +15,16 @@ mock_provider "aws" {
   }
 }
 
+override_data {
+  target = data.aws_subnet.this["subnet-0123456789abcdef0"]
+  values = { id = "subnet-0123456789abcdef0", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1b" }
+}
+
+override_data {
+  target = data.aws_subnet.this["subnet-0123456789abcdef1"]
+  values = { id = "subnet-0123456789abcdef1", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1a" }
+}
+
 variables {
   vpc_id                   = "vpc-0123456789abcdef0"
   subnet_ids               = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
@@ -68,14 +78,6 @@ run "everything" {
 
 run "one_node_and_its_load_share_a_zone" {
   command = plan
-  override_data {
-    target = data.aws_subnet.this["subnet-0123456789abcdef0"]
-    values = { id = "subnet-0123456789abcdef0", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1b" }
-  }
-  override_data {
-    target = data.aws_subnet.this["subnet-0123456789abcdef1"]
-    values = { id = "subnet-0123456789abcdef1", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1a" }
-  }
   assert {
     condition     = join(",", output.load_zones) == "eu-central-1b" && join(",", local.cache_subnets) == "subnet-0123456789abcdef0" && join(",", local.load_subnets) == "subnet-0123456789abcdef0"
     error_message = "Node and tasks are in the zone of the first subnet, which is known in the plan."
@@ -87,14 +89,6 @@ run "one_node_in_cluster_mode" {
   variables {
     subnet_ids = ["subnet-0123456789abcdef1", "subnet-0123456789abcdef0"]
     cache      = { shards = 1 }
-  }
-  override_data {
-    target = data.aws_subnet.this["subnet-0123456789abcdef0"]
-    values = { id = "subnet-0123456789abcdef0", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1b" }
-  }
-  override_data {
-    target = data.aws_subnet.this["subnet-0123456789abcdef1"]
-    values = { id = "subnet-0123456789abcdef1", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1a" }
   }
   assert {
     condition     = join(",", output.load_zones) == "eu-central-1a" && join(",", local.cache_subnets) == "subnet-0123456789abcdef1"
@@ -117,14 +111,6 @@ run "many_nodes_in_all_zones" {
   command = plan
   variables {
     cache = { replicas = 1 }
-  }
-  override_data {
-    target = data.aws_subnet.this["subnet-0123456789abcdef0"]
-    values = { id = "subnet-0123456789abcdef0", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1b" }
-  }
-  override_data {
-    target = data.aws_subnet.this["subnet-0123456789abcdef1"]
-    values = { id = "subnet-0123456789abcdef1", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1a" }
   }
   assert {
     condition     = join(",", output.load_zones) == "eu-central-1a,eu-central-1b" && length(local.cache_subnets) == 2
@@ -162,14 +148,6 @@ run "the_zone_of_an_existing_cache" {
   override_data {
     target = data.aws_elasticache_cluster.this
     values = { availability_zone = "eu-central-1a" }
-  }
-  override_data {
-    target = data.aws_subnet.this["subnet-0123456789abcdef0"]
-    values = { id = "subnet-0123456789abcdef0", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1b" }
-  }
-  override_data {
-    target = data.aws_subnet.this["subnet-0123456789abcdef1"]
-    values = { id = "subnet-0123456789abcdef1", vpc_id = "vpc-0123456789abcdef0", availability_zone = "eu-central-1a" }
   }
   assert {
     condition     = join(",", local.load_subnets) == "subnet-0123456789abcdef1"
@@ -336,7 +314,7 @@ run "no_bucket" {
 run "subnet_of_another_vpc" {
   command = plan
   override_data {
-    target = data.aws_subnet.this
+    target = data.aws_subnet.this["subnet-0123456789abcdef0"]
     values = { vpc_id = "vpc-0fedcba9876543210" }
   }
   expect_failures = [data.aws_subnet.this]

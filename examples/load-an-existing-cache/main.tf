@@ -32,7 +32,10 @@ module "load" {
   auth_token = var.auth_token
 
   cache = {
-    endpoint          = coalesce(data.aws_elasticache_replication_group.this.configuration_endpoint_address, data.aws_elasticache_replication_group.this.primary_endpoint_address)
+    endpoint = coalesce(
+      data.aws_elasticache_replication_group.this.configuration_endpoint_address,
+      data.aws_elasticache_replication_group.this.primary_endpoint_address,
+    )
     port              = data.aws_elasticache_replication_group.this.port
     cluster_mode      = try(length(data.aws_elasticache_replication_group.this.configuration_endpoint_address) > 0, false)
     tls               = var.tls

@@ -1,7 +1,10 @@
 locals {
-  serverless     = var.cache.serverless != null
-  engine_version = coalesce(var.cache.engine_version, local.serverless ? (var.cache.engine == "redis" ? "7" : "8") : (var.cache.engine == "redis" ? "7.1" : "8.1"))
-  major          = split(".", local.engine_version)[0]
+  serverless = var.cache.serverless != null
+  engine_version = coalesce(
+    var.cache.engine_version,
+    local.serverless ? (var.cache.engine == "redis" ? "7" : "8") : (var.cache.engine == "redis" ? "7.1" : "8.1"),
+  )
+  major = split(".", local.engine_version)[0]
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html
   family = "${var.cache.engine}${local.engine_version == "6.2" ? "6.x" : local.major}"
 

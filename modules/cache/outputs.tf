@@ -1,7 +1,9 @@
 output "endpoint" {
   description = "Host that clients connect to: the configuration endpoint in cluster mode, else the primary's. Known once the cache is available and its clients may reach it."
   value = local.serverless ? one(aws_elasticache_serverless_cache.this[*].endpoint[0].address) : (
-    local.cluster_mode ? one(aws_elasticache_replication_group.this[*].configuration_endpoint_address) : one(aws_elasticache_replication_group.this[*].primary_endpoint_address)
+    local.cluster_mode ?
+    one(aws_elasticache_replication_group.this[*].configuration_endpoint_address) :
+    one(aws_elasticache_replication_group.this[*].primary_endpoint_address)
   )
   depends_on = [aws_vpc_security_group_ingress_rule.clients]
 }
@@ -19,7 +21,10 @@ output "replication_group_id" {
 
 output "engine_version_actual" {
   description = "Version that the cache reports, with its patch level."
-  value       = local.serverless ? one(aws_elasticache_serverless_cache.this[*].full_engine_version) : one(aws_elasticache_replication_group.this[*].engine_version_actual)
+  value = (local.serverless ?
+    one(aws_elasticache_serverless_cache.this[*].full_engine_version) :
+    one(aws_elasticache_replication_group.this[*].engine_version_actual)
+  )
 }
 
 output "security_group_id" {
