@@ -28,7 +28,7 @@ var house = []room{
 	{"internal/awsquery", nil},
 	{"internal/chart", nil},
 	{"internal/stats", nil},
-	{"internal/report", []string{"lambda/export", "lambda/price", "internal/chart", "internal/stats"}},
+	{"internal/report", []string{"lambda/export", "lambda/reference", "internal/chart", "internal/stats"}},
 	{"internal/loadgen", []string{"internal/waittest"}},
 	{"internal/localaws", []string{"internal/chart", "internal/waittest"}},
 	{"modules", []string{"internal/loadgen"}}, // tests of load.sh

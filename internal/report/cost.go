@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/reference"
 )
 
 const runLayout = "2006-01-02T15-04-05Z"
@@ -14,7 +16,7 @@ func (a *analysis) cost() {
 	conf := a.Configuration
 	c.Region, c.SuccessfulOperations = conf.Region, a.Client.SuccessfulOperations
 	c.NotIncluded = []string{"CloudWatch (metrics read, logs, dashboard, alarms, Container Insights)", "traffic through NAT and endpoints", "S3, Lambda, EventBridge, SNS and SQS", "discounts, reserved nodes and Savings Plans"}
-	ref := facts()
+	ref := reference.Known()
 	hourly, all := 0.0, true
 	item := func(name, unit, how, source string, quantity, price *float64) {
 		i := CostItem{Name: name, Quantity: quantity, Unit: unit, PriceUSD: price, Source: source, How: how}
@@ -36,19 +38,19 @@ func (a *analysis) cost() {
 		}
 		return &v
 	}
-	node := price(lookup(ref.nodeHour, [3]string{conf.Region, conf.NodeType, conf.Engine}))
+	node := price(lookup(ref.NodeHour, [3]string{conf.Region, conf.NodeType, conf.Engine}))
 	if conf.ServerlessCache != "" {
-		prices, priced := ref.serverless[[2]string{conf.Region, conf.Engine}]
+		prices, priced := ref.Serverless[[2]string{conf.Region, conf.Engine}]
 		millions, stored, how := a.serverlessUse(prices[2])
 		name := "ElastiCache Serverless, " + first(conf.Engine, "unknown engine")
-		item(name+", requests", "million ECPUs", how[0], ref.caches.String(), millions, price(prices[0], priced))
-		item(name+", data", "GB-hours", how[1], ref.caches.String(), stored, price(prices[1], priced))
+		item(name+", requests", "million ECPUs", how[0], ref.Caches.String(), millions, price(prices[0], priced))
+		item(name+", data", "GB-hours", how[1], ref.Caches.String(), stored, price(prices[1], priced))
 	} else {
 		hours, how := a.nodeHours()
-		item(fmt.Sprintf("%s, %s", first(conf.NodeType, "cache nodes of an unknown type"), first(conf.Engine, "unknown engine")), "node-hours", how, ref.nodes.String(), hours, node)
+		item(fmt.Sprintf("%s, %s", first(conf.NodeType, "cache nodes of an unknown type"), first(conf.Engine, "unknown engine")), "node-hours", how, ref.Nodes.String(), hours, node)
 	}
 
-	prices, priced := ref.fargate[[2]string{conf.Region, conf.Architecture}]
+	prices, priced := ref.Fargate[[2]string{conf.Region, conf.Architecture}]
 	taskHours, how := a.taskHours()
 	of := func(units int, per float64) *float64 {
 		if taskHours == nil || units == 0 {
@@ -59,8 +61,8 @@ func (a *analysis) cost() {
 	if taskHours != nil && (conf.TaskCPUUnits == 0 || conf.TaskMemoryMiB == 0) {
 		how = "the tasks' CPU and memory are not in the manifest"
 	}
-	item("Fargate vCPU, "+first(conf.Architecture, "unknown architecture"), "vCPU-hours", how, ref.tasks.String(), of(conf.TaskCPUUnits, 1024), price(prices[0], priced))
-	item("Fargate memory, "+first(conf.Architecture, "unknown architecture"), "GB-hours", how, ref.tasks.String(), of(conf.TaskMemoryMiB, 1024), price(prices[1], priced))
+	item("Fargate vCPU, "+first(conf.Architecture, "unknown architecture"), "vCPU-hours", how, ref.Tasks.String(), of(conf.TaskCPUUnits, 1024), price(prices[0], priced))
+	item("Fargate memory, "+first(conf.Architecture, "unknown architecture"), "GB-hours", how, ref.Tasks.String(), of(conf.TaskMemoryMiB, 1024), price(prices[1], priced))
 
 	if crossed, how := a.betweenZones(); crossed != nil {
 		item("Transfer between zones", "GB", how, zonePrice, crossed, known(0.01))
@@ -89,7 +91,7 @@ func (a *analysis) cost() {
 	}
 	c.Note = "List prices, on demand. AWS bills a begun node-hour as a whole one (https://aws.amazon.com/elasticache/pricing/), so that a short run costs more per operation than its steady state."
 	if conf.ServerlessCache != "" {
-		c.Note = "On demand. The prices of the serverless cache are a third party's, not AWS's own page: " + ref.caches.String() + "."
+		c.Note = "On demand. The prices of the serverless cache are a third party's, not AWS's own page: " + ref.Caches.String() + "."
 	}
 	if len(c.Missing) > 0 {
 		c.Note = "Not complete, so no total: see what is missing."

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/reference"
 )
 
 // A direction is above its baseline from overBaseline on: shaping is no sharp line, and a minute in which the burst ends is a mix of both. It was
@@ -20,7 +22,7 @@ const burstSource = "AWS says that burst bandwidth lasts typically 5 to 60 minut
 // bandwidth is the baseline and burst of the nodes in bytes/s; baseline 0 is unknown.
 func (a *analysis) bandwidth() (baseline, burst float64, source string) {
 	if a.known {
-		return a.kind.baseline, a.kind.burst, facts().types.String()
+		return a.kind.Baseline, a.kind.Burst, reference.Known().Types.String()
 	}
 	// AWS measures the share of the baseline that is used, on node-based caches since May 2026.
 	for _, n := range a.nodes {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+	"github.com/elasticache-perf/elasticache-perf/lambda/reference"
 )
 
 // Run is the exported files of a run. Each may be nil: what it would have given is then said to lack.
@@ -97,7 +98,7 @@ type analysis struct {
 	l     *load    // nil: no log
 	nodes []*source
 	load  *source // the service; nil: none
-	kind  nodeType
+	kind  reference.NodeType
 	known bool     // kind is
 	parts []Window // of the load without warm-up and ramp-down, in which nothing changed
 
@@ -129,7 +130,7 @@ func analyze(m *manifest, s *samples, l *load) *Results {
 			}
 		}
 	}
-	a.kind, a.known = facts().nodeTypes[r.Configuration.NodeType]
+	a.kind, a.known = reference.Known().NodeTypes[r.Configuration.NodeType]
 	if a.phases() {
 		a.client()
 		a.network()
@@ -264,11 +265,11 @@ func (a *analysis) provenance() {
 			a.Run = first(a.Run, t.Run)
 		}
 	}
-	ref := facts()
+	ref := reference.Known()
 	if a.m != nil && a.m.Membership != nil && a.m.Membership.ServerlessCache != "" {
-		p.Data = append(p.Data, ref.caches, ref.tasks)
+		p.Data = append(p.Data, Data(ref.Caches), Data(ref.Tasks))
 	} else {
-		p.Data = append(p.Data, ref.types, ref.nodes, ref.tasks)
+		p.Data = append(p.Data, Data(ref.Types), Data(ref.Nodes), Data(ref.Tasks))
 	}
 }
 

@@ -57,7 +57,7 @@ func (a *analysis) server() {
 		Rejected: combine(all(rejected, grid), add).over(load, total),
 	}
 	if a.known {
-		vcpu, memory := a.kind.vcpu, a.kind.memoryGiB
+		vcpu, memory := a.kind.VCPU, a.kind.MemoryGiB
 		a.CPU.VCPU, a.Memory.NodeGiB = &vcpu, &memory
 	}
 	if c := a.Configuration; c.Tasks > 0 && c.Threads > 0 && c.Clients > 0 {

@@ -338,10 +338,10 @@ func (a *analysis) each(m metric, w Window, read func(*samples, *source, metric)
 
 func lookEngineCPU(a *analysis, r rule, w Window) Finding {
 	f := a.highestOf(r, a.each(engineCPU, w, (*samples).grid, mean), "EngineCPUUtilization")
-	if f.State != NoData || !a.known || a.kind.vcpu > 2 {
+	if f.State != NoData || !a.known || a.kind.VCPU > 2 {
 		return f
 	}
-	r.threshold = 90 / float64(a.kind.vcpu)
+	r.threshold = 90 / float64(a.kind.VCPU)
 	if g := a.highestOf(r, a.each(hostCPU, w, (*samples).grid, mean), "CPUUtilization"); g.State != NoData {
 		return g
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/elasticache-perf/elasticache-perf/lambda/price"
+	"github.com/elasticache-perf/elasticache-perf/lambda/reference"
 )
 
 // SNS takes messages of 256 KiB: 5,000 tasks are told by how they ended, and what is longer all the same is cut.
@@ -74,7 +74,7 @@ func TestReceiptsOfARun(t *testing.T) {
 	assert.Equal(t, "perf: run "+runID+" runs\nThe load of run "+runID+" of perf runs: 2 of 2 tasks.\n"+
 		"It is stopped at about 2026-11-23T04:20:30Z, and in any case the run ends by 2026-11-23T06:08:09Z.\n"+
 		"Billed until then: 4 x cache.m7g.large, each started node-hour as a whole one; 2 Fargate tasks x 2 vCPU and 4 GB, by the second. "+
-		"Together they cost about 0.829 USD an hour by list prices (nodes as of "+price.Known().Nodes.AsOf+", tasks as of "+price.Known().Tasks.AsOf+"); see https://aws.amazon.com/elasticache/pricing/ and https://aws.amazon.com/fargate/pricing/\n", w.published[1])
+		"Together they cost about 0.829 USD an hour by list prices (nodes as of "+reference.Known().Nodes.AsOf+", tasks as of "+reference.Known().Tasks.AsOf+"); see https://aws.amazon.com/elasticache/pricing/ and https://aws.amazon.com/fargate/pricing/\n", w.published[1])
 
 	w.clock = at("2026-11-23T04:25:00Z")
 	_, err = w.handle("stop", ActionStop)

@@ -14,7 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
-	"github.com/elasticache-perf/elasticache-perf/lambda/price"
+	"github.com/elasticache-perf/elasticache-perf/lambda/reference"
 )
 
 // The texts of the messages, one for each boundary of a run.
@@ -87,7 +87,7 @@ func (r *run) loadSize(tasks int) string {
 // price is what cache and load cost an hour, by list prices where they are known.
 func (r *run) price(tasks int) string {
 	const pages = "see https://aws.amazon.com/elasticache/pricing/ and https://aws.amazon.com/fargate/pricing/"
-	known, c, l := price.Known(), r.sizes().Cache, r.sizes().Load
+	known, c, l := reference.Known(), r.sizes().Cache, r.sizes().Load
 	hour, ok := known.Fargate[[2]string{r.aws.Region, l.Architecture}]
 	usd := float64(tasks) * (float64(l.CPU)/1024*hour[0] + float64(l.Memory)/1024*hour[1])
 	what, source := "The tasks cost", "as of "+known.Tasks.AsOf
