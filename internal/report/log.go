@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
 // Line is one line of an exported log: `[timestamp] [stream] message`.
@@ -83,7 +85,6 @@ var (
 	startLine    = regexp.MustCompile(`^load: run=(\S+) task=(\S+) generator="([^"]*)"`)
 	finishedLine = regexp.MustCompile(`^load: finished exit=(-?\d+) (ok|invalid: .*)$`)
 	serverLine   = regexp.MustCompile(`\b(Redis|Valkey|redis|valkey|miniredis)(?: version=|-server |-server version |\s+version )v?(\d[\w.]*)`)
-	gap          = regexp.MustCompile(`\s{2,}`)
 )
 
 // ParseLog reads an exported log in one pass.
@@ -93,7 +94,7 @@ func ParseLog(r io.Reader) (*Log, error) { return scanLog(r, func(*Task, Line, *
 func scanLog(r io.Reader, visit func(*Task, Line, *Progress)) (*Log, error) {
 	log := &Log{}
 	tasks := map[string]*Task{}
-	headers := map[string][]string{}
+	headers := map[string]string{}
 	in := bufio.NewScanner(r)
 	in.Buffer(make([]byte, 64<<10), 2<<20) // a CloudWatch event has at most 1 MiB, https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 	for in.Scan() {
@@ -130,7 +131,7 @@ func scanLog(r io.Reader, visit func(*Task, Line, *Progress)) (*Log, error) {
 }
 
 // read takes in a line of the task; the answer is the progress record that it is, else nil.
-func (t *Task) read(line Line, headers map[string][]string) *Progress {
+func (t *Task) read(line Line, headers map[string]string) *Progress {
 	msg := strings.TrimSpace(line.Message)
 	switch {
 	case strings.HasPrefix(msg, "[RUN #"):
@@ -155,29 +156,23 @@ func (t *Task) read(line Line, headers map[string][]string) *Progress {
 			t.Exit, _ = strconv.Atoi(m[1])
 		}
 	case strings.HasPrefix(msg, "Type ") && strings.Contains(msg, "Ops/sec"):
-		headers[t.Stream] = gap.Split(msg, -1)
-	case strings.HasPrefix(msg, "Totals ") && headers[t.Stream] != nil:
-		t.Totals = parseTotals(headers[t.Stream], strings.Fields(msg))
+		headers[t.Stream] = msg
+	case strings.HasPrefix(msg, "Totals ") && headers[t.Stream] != "":
+		t.Totals = parseTotals(headers[t.Stream], msg)
 	}
 	return nil
 }
 
-// parseTotals pairs a row of memtier's table with its header: which columns there are depends on memtier's flags.
-// "---" and "-nan" stand for no value.
-func parseTotals(header, row []string) *Totals {
+// parseTotals reads the last row of memtier's table: which columns there are depends on memtier's flags.
+func parseTotals(header, row string) *Totals {
 	t := &Totals{}
-	into := map[string]*float64{
+	for name, to := range map[string]*float64{
 		"Ops/sec": &t.OpsPerSecond, "Hits/sec": &t.HitsPerSecond, "Misses/sec": &t.MissesPerSecond,
 		"Avg. Latency": &t.Average, "p50 Latency": &t.P50, "p99 Latency": &t.P99, "p99.9 Latency": &t.P999, "KB/sec": &t.KBPerSecond,
-	}
-	for _, to := range into {
-		*to = math.NaN()
-	}
-	for i, name := range header {
-		if to := into[name]; to != nil && i < len(row) {
-			if v, err := strconv.ParseFloat(row[i], 64); err == nil {
-				*to = v
-			}
+	} {
+		v, ok := export.TableColumn(header, row, name)
+		if *to = v; !ok {
+			*to = math.NaN()
 		}
 	}
 	return t

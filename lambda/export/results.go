@@ -17,6 +17,18 @@ type Results struct {
 
 var columns = regexp.MustCompile(`\s{2,}`)
 
+// TableColumn is a column's value in a row of memtier's table, which is paired with the table's header; false where the table does not have it, or has
+// "---" or "-nan" for it.
+func TableColumn(header, row, column string) (float64, bool) {
+	fields := strings.Fields(row)
+	i := slices.Index(columns.Split(strings.TrimSpace(header), -1), column)
+	if i < 0 || i >= len(fields) {
+		return 0, false
+	}
+	v, err := strconv.ParseFloat(fields[i], 64)
+	return v, err == nil
+}
+
 // read takes in an event of the load. header is the last table header that was seen: which columns a table has depends on memtier's flags, which are
 // the same for all tasks of a run.
 func (r *Results) read(message []byte, header *string) {
@@ -27,14 +39,9 @@ func (r *Results) read(message []byte, header *string) {
 	if *header == "" || !bytes.HasPrefix(message, []byte("Totals ")) {
 		return
 	}
-	names, row := columns.Split(*header, -1), strings.Fields(string(message))
 	value := func(column string) (float64, bool) {
-		i := slices.Index(names, column)
-		if i < 0 || i >= len(row) {
-			return 0, false
-		}
-		v, err := strconv.ParseFloat(row[i], 64)
-		return v, err == nil && v >= 0 && v < 1e15 // "---" and "-nan" stand for no value
+		v, ok := TableColumn(*header, string(message), column)
+		return v, ok && v >= 0 && v < 1e15
 	}
 	ops, ok := value("Ops/sec")
 	if !ok {
