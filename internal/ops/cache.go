@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
@@ -22,14 +21,14 @@ func checkExistingCache(ctx context.Context, cfg aws.Config, in *terraform.Input
 		return nil, nil
 	}
 	if name := stack.CacheName(in.Config().Cache); name != "" {
-		status, _, _, err := stack.DescribeCache(ctx, elasticache.NewFromConfig(cfg), in.Config().Cache)
+		cache, err := stack.DescribeCache(ctx, elasticache.NewFromConfig(cfg), in.Config().Cache)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("the existing cache cannot be looked at: %w", err)
-		case status == "":
+		case cache.Status == "":
 			problems = append(problems, fmt.Sprintf("the existing cache %s does not exist in %s: correct existing_cache, or leave it out to make a new cache", name, cfg.Region))
-		case status != "available":
-			problems = append(problems, fmt.Sprintf("the existing cache %s is %s: wait until it is available", name, status))
+		case cache.Status != "available":
+			problems = append(problems, fmt.Sprintf("the existing cache %s is %s: wait until it is available", name, cache.Status))
 		}
 	}
 	group := in.ExistingCache.SecurityGroup
@@ -60,9 +59,7 @@ func unknownCache(ctx context.Context, con *console.Console, t *terraform.CLI, s
 	if err != nil {
 		return err
 	}
-	unknown := !slices.ContainsFunc(known, func(address string) bool {
-		return strings.Contains(address, "aws_elasticache_replication_group.") || strings.Contains(address, "aws_elasticache_serverless_cache.")
-	})
+	unknown := !slices.ContainsFunc(known, terraform.IsCache)
 	if unknown && status != "deleting" {
 		ours := slices.Contains(known, terraform.WatchAddress)
 		if ours {

@@ -62,7 +62,7 @@ func TestCacheThatTheStateDoesNotKnow(t *testing.T) {
 		says        string
 	}{
 		"Terraform's, failed":      {state: known + guard, statuses: []string{"create-failed", "create-failed", "deleting", ""}, deletes: 1, says: "the cache n could not be created; deleting it"},
-		"failed, not in the state": {state: guard, statuses: []string{"create-failed", "create-failed", "create-failed", "create-failed", "create-failed", "deleting", ""}, deletes: 1, says: "the cache n could not be created; deleting it"},
+		"failed, not in the state": {state: guard, statuses: []string{"create-failed", "create-failed", "create-failed", "create-failed", "deleting", ""}, deletes: 1, says: "the cache n could not be created; deleting it"},
 		"failed, not ours":         {statuses: []string{"create-failed"}, says: "it is left alone"},
 		"none":                     {statuses: []string{""}},
 		"Terraform's":              {state: known, statuses: []string{"available"}},

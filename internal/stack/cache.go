@@ -24,37 +24,41 @@ func (s *Stack) CacheStatus(ctx context.Context) (string, error) {
 	if !s.Config.Cache.Delete {
 		return "", nil
 	}
-	status, _, _, err := DescribeCache(ctx, s.cache, s.Config.Cache)
-	return status, err
+	cache, err := DescribeCache(ctx, s.cache, s.Config.Cache)
+	return cache.Status, err
 }
 
-// DescribeCache gives a cache's status and ARN, "" when it does not exist, and the dimensions of each of its sources of metrics.
-func DescribeCache(ctx context.Context, client *elasticache.Client, c shutdown.Cache) (status, arn string, sources [][]cwt.Dimension, err error) {
+// Cache is a cache of either kind as AWS shows it; its zero value does not exist.
+type Cache struct {
+	Status, ARN string
+	created     time.Time
+	sources     [][]cwt.Dimension // of metrics: the nodes, or the serverless cache
+}
+
+// DescribeCache asks AWS for a cache.
+func DescribeCache(ctx context.Context, client *elasticache.Client, c shutdown.Cache) (seen Cache, err error) {
 	dimension := func(name, value string) cwt.Dimension { return cwt.Dimension{Name: &name, Value: &value} }
 	switch {
 	case c.Serverless != "":
-		out, err := client.DescribeServerlessCaches(ctx, &elasticache.DescribeServerlessCachesInput{ServerlessCacheName: &c.Serverless})
-		if Missing(err) || err == nil && len(out.ServerlessCaches) == 0 {
-			return "", "", nil, nil
+		out, problem := client.DescribeServerlessCaches(ctx, &elasticache.DescribeServerlessCachesInput{ServerlessCacheName: &c.Serverless})
+		if err = problem; err == nil && len(out.ServerlessCaches) > 0 {
+			found := out.ServerlessCaches[0]
+			seen = Cache{strings.ToLower(aws.ToString(found.Status)), aws.ToString(found.ARN), aws.ToTime(found.CreateTime), [][]cwt.Dimension{{dimension("clusterId", c.Serverless)}}}
 		}
-		if err != nil {
-			return "", "", nil, fmt.Errorf("cache %s: %w", c.Serverless, err)
-		}
-		return strings.ToLower(aws.ToString(out.ServerlessCaches[0].Status)), aws.ToString(out.ServerlessCaches[0].ARN), [][]cwt.Dimension{{dimension("clusterId", c.Serverless)}}, nil
 	case c.ReplicationGroup != "":
-		out, err := client.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &c.ReplicationGroup})
-		if Missing(err) || err == nil && len(out.ReplicationGroups) == 0 {
-			return "", "", nil, nil
+		out, problem := client.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &c.ReplicationGroup})
+		if err = problem; err == nil && len(out.ReplicationGroups) > 0 {
+			found := out.ReplicationGroups[0]
+			seen = Cache{Status: aws.ToString(found.Status), ARN: aws.ToString(found.ARN), created: aws.ToTime(found.ReplicationGroupCreateTime)}
+			for _, node := range found.MemberClusters {
+				seen.sources = append(seen.sources, []cwt.Dimension{dimension("CacheClusterId", node), dimension("CacheNodeId", "0001")})
+			}
 		}
-		if err != nil {
-			return "", "", nil, fmt.Errorf("cache %s: %w", c.ReplicationGroup, err)
-		}
-		for _, node := range out.ReplicationGroups[0].MemberClusters {
-			sources = append(sources, []cwt.Dimension{dimension("CacheClusterId", node), dimension("CacheNodeId", "0001")})
-		}
-		return aws.ToString(out.ReplicationGroups[0].Status), aws.ToString(out.ReplicationGroups[0].ARN), sources, nil
 	}
-	return "", "", nil, nil
+	if err != nil && !Missing(err) {
+		return Cache{}, fmt.Errorf("cache %s: %w", CacheName(c), err)
+	}
+	return seen, nil
 }
 
 // latency is what CloudWatch said last of the cache's p99, in ms; nil when it has none.
@@ -77,12 +81,12 @@ func (s *Stack) p99(ctx context.Context, now time.Time) (read, write *float64, e
 }
 
 func (s *Stack) askP99(ctx context.Context, now time.Time) (read, write *float64, err error) {
-	_, _, sources, err := DescribeCache(ctx, s.cache, s.Config.Cache)
-	if err != nil || len(sources) == 0 {
+	cache, err := DescribeCache(ctx, s.cache, s.Config.Cache)
+	if err != nil || len(cache.sources) == 0 {
 		return nil, nil, err
 	}
 	var queries []cwt.MetricDataQuery
-	for i, dimensions := range sources[:min(250, len(sources))] {
+	for i, dimensions := range cache.sources[:min(250, len(cache.sources))] {
 		for _, kind := range []string{"Read", "Write"} {
 			queries = append(queries, cwt.MetricDataQuery{Id: aws.String(fmt.Sprintf("%s%d", strings.ToLower(kind), i)), MetricStat: &cwt.MetricStat{
 				Period: aws.Int32(60), Stat: aws.String("p99"), Metric: &cwt.Metric{Namespace: aws.String("AWS/ElastiCache"),
@@ -117,23 +121,23 @@ func (s *Stack) MadeCache(ctx context.Context, con *console.Console) (bool, erro
 	if !s.Config.Cache.Delete {
 		return false, nil
 	}
-	_, arn, _, err := DescribeCache(ctx, s.cache, s.Config.Cache)
-	if err != nil || arn == "" {
+	cache, err := DescribeCache(ctx, s.cache, s.Config.Cache)
+	if err != nil || cache.ARN == "" {
 		return false, err
 	}
 	var waiting *console.Step
 	defer func() { waiting.End() }()
 	began := time.Now()
-	tags, err := s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &arn})
+	tags, err := s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &cache.ARN})
 	for busy(err) {
-		status, _, _, problem := DescribeCache(ctx, s.cache, s.Config.Cache)
+		now, problem := DescribeCache(ctx, s.cache, s.Config.Cache)
 		switch {
-		case problem != nil || status == "":
+		case problem != nil || now.Status == "":
 			return false, problem
-		case status == "create-failed":
-			return s.madeSince(ctx)
+		case now.Status == "create-failed":
+			return s.madeInRun(ctx, now)
 		case time.Since(began) > cacheLimit:
-			return false, s.stuckCache(status, began)
+			return false, s.stuckCache(now.Status, began)
 		}
 		if waiting == nil {
 			waiting = con.Step("the cache %s is busy: waiting until AWS tells whose it is", CacheName(s.Config.Cache))
@@ -141,7 +145,7 @@ func (s *Stack) MadeCache(ctx context.Context, con *console.Console) (bool, erro
 		if err := con.Wait(ctx, 0); err != nil {
 			return false, err
 		}
-		tags, err = s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &arn})
+		tags, err = s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &cache.ARN})
 	}
 	if err != nil {
 		return false, fmt.Errorf("tags of the cache %s: %w", CacheName(s.Config.Cache), err)
@@ -159,8 +163,8 @@ func (s *Stack) MadeCache(ctx context.Context, con *console.Console) (bool, erro
 	return err == nil && name == s.Config.Name, nil
 }
 
-// madeSince tells whether the cache was made since the run under way began.
-func (s *Stack) madeSince(ctx context.Context) (bool, error) {
+// madeInRun tells whether a cache was made since the run under way began.
+func (s *Stack) madeInRun(ctx context.Context, cache Cache) (bool, error) {
 	run, err := s.Run(ctx)
 	if err != nil || run == nil {
 		return false, err
@@ -169,21 +173,7 @@ func (s *Stack) madeSince(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var created *time.Time
-	if c := s.Config.Cache; c.Serverless != "" {
-		out, err := s.cache.DescribeServerlessCaches(ctx, &elasticache.DescribeServerlessCachesInput{ServerlessCacheName: &c.Serverless})
-		if err != nil || len(out.ServerlessCaches) == 0 {
-			return false, err
-		}
-		created = out.ServerlessCaches[0].CreateTime
-	} else {
-		out, err := s.cache.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &c.ReplicationGroup})
-		if err != nil || len(out.ReplicationGroups) == 0 {
-			return false, err
-		}
-		created = out.ReplicationGroups[0].ReplicationGroupCreateTime
-	}
-	return created != nil && !created.Before(began), nil
+	return !cache.created.Before(began), nil
 }
 
 // stuckCache is the error of a cache that has been in one status for too long.

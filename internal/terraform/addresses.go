@@ -1,5 +1,7 @@
 package terraform
 
+import "strings"
+
 // Addresses of the stack's resources in its state that commands ask for.
 
 // WatchAddress is what fixes the run: made anew, it begins a new one.
@@ -14,3 +16,8 @@ const (
 
 // InsightsAddress is the log group of Container Insights.
 const InsightsAddress = "module.load.aws_cloudwatch_log_group.insights[0]"
+
+// IsCache tells whether an address is that of a cache.
+func IsCache(address string) bool {
+	return strings.Contains(address, "aws_elasticache_replication_group.") || strings.Contains(address, "aws_elasticache_serverless_cache.")
+}

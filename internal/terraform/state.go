@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
@@ -141,12 +142,7 @@ func (s *State) GuardsRun() bool {
 
 // HasCache tells whether the state holds a cache.
 func (s *State) HasCache() bool {
-	for _, r := range s.resources {
-		if strings.HasPrefix(r.kind, "aws_elasticache_replication_group.") || strings.HasPrefix(r.kind, "aws_elasticache_serverless_cache.") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.resources, func(r resource) bool { return IsCache(r.address) })
 }
 
 // Elsewhere is an account, and a Region, in which something of the state is, other than those given; "" when all is there.
