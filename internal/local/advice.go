@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"io"
-	"path/filepath"
 	"regexp"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
@@ -38,7 +37,7 @@ func AdviceOf(ws *workspace.Workspace) func(string) string {
 		return func(text string) string { return text }
 	}
 	mage := "go tool mage "
-	if file := filepath.Join(Dir(ws), "env"); workspace.Exists(file) {
+	if file := EnvFile(ws); workspace.Exists(file) {
 		mage = ". " + ws.Path(file) + " && " + mage
 	}
 	return func(text string) string {

@@ -55,6 +55,9 @@ const localBucket = "exports"
 // Dir is the folder that holds everything of the embedded AWS, its exports too.
 func Dir(ws *workspace.Workspace) string { return filepath.Join(ws.Root, ".localaws") }
 
+// EnvFile has the environment that leads a shell into the world of local:up.
+func EnvFile(ws *workspace.Workspace) string { return filepath.Join(Dir(ws), "env") }
+
 // Lock keeps two commands from using that folder at once, and tells the second one which process is the first; the kernel gives the
 // lock back when we die.
 func Lock(ws *workspace.Workspace) (unlock func(), err error) {
@@ -242,8 +245,8 @@ func (w *World) Unserved(ctx context.Context) ([]string, error) {
 	return actions, json.NewDecoder(response.Body).Decode(&actions)
 }
 
-// Enter is the workspace in the embedded AWS, and a console that asks nobody: a stack folder, state and data directory of its own, and an environment from which nothing leads
-// to an account, a profile, a cache or a state of the person's.
+// Enter is the workspace in the embedded AWS, and a console that asks nobody: a stack folder, state and data directory of its own, and an environment
+// from which nothing leads to an account, a profile, a cache or a state of the person's.
 func (w *World) Enter(ws *workspace.Workspace, con *console.Console, values map[string]any) (*workspace.Workspace, *console.Console, error) {
 	stack, err := localStack(ws)
 	if err != nil {
@@ -263,8 +266,9 @@ func (w *World) Enter(ws *workspace.Workspace, con *console.Console, values map[
 	}
 	in, quiet := *ws, *con
 	in.Stack, in.Env = stack, localEnv(ws.Env)
-	for _, name := range slices.Sorted(maps.Keys(w.env(ws))) {
-		in.Env = append(in.Env, name+"="+w.env(ws)[name])
+	env := w.env(ws)
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		in.Env = append(in.Env, name+"="+env[name])
 	}
 	in.Env = append(in.Env, "APPROVE=1") // what is made and ended there costs nothing and is nobody's
 	in.Grace, quiet.Pause, quiet.TTY, quiet.Answer = hangs, time.Second, false, nil

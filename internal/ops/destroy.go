@@ -106,7 +106,8 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	return nil
 }
 
-// askDestroy asks for everything that a destroy ends and removes. A person may take an hour to answer: a run that has started meanwhile is not what the yes is for.
+// askDestroy asks for everything that a destroy ends and removes. A person may take an hour to answer: a run that has started meanwhile is not what
+// the yes is for.
 func (s *subject) askDestroy(ctx context.Context, ws *workspace.Workspace, there *stack.Stack, run *shutdown.Event, yes *consent) error {
 	var ends []string
 	if run != nil {

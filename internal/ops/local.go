@@ -230,7 +230,7 @@ func LocalUp(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 		return err
 	}
 	script := w.Script(ws, w.Values(minutes, localPeriod))
-	file := filepath.Join(local.Dir(ws), "env")
+	file := local.EnvFile(ws)
 	if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
 		return err
 	}

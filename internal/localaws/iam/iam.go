@@ -3,8 +3,8 @@
 //
 // API reference: https://docs.aws.amazon.com/IAM/latest/APIReference/API_Operations.html
 //
-// The account has one user, Deployer, who has one access key and may do everything. It does not do: groups, further users and their keys, instance profiles, identity providers,
-// session policies, service control policies, and AWS managed policies beyond those in managed.go.
+// The account has one user, Deployer, who has one access key and may do everything. It does not do: groups, further users and their keys, instance
+// profiles, identity providers, session policies, service control policies, and AWS managed policies beyond those in managed.go.
 package iam
 
 import (
