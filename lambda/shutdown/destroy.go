@@ -22,16 +22,19 @@ type Before struct {
 }
 
 // destroy is Terraform's question before it removes anything: the run under way is ended and exported first, and an error keeps Terraform from
-// going on. It may be asked again and carries on from what it finds. Creating the question, or updating it to another run, waits until the load has started and
-// tells so. The same is asked once more when load and cache are gone, for an apply that failed in the middle has not made the first question:
-// CloudWatch still has what there was.
+// going on. It may be asked again and carries on from what it finds. Creating the question, or updating it to another run, waits until the load has
+// started and tells so. The same is asked once more when load and cache are gone, for an apply that failed in the middle has not made the first
+// question: CloudWatch still has what there was.
 func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 	if asked := event.Terraform; asked.Action != "delete" {
 		if r.action == ActionDestroy && (asked.Action == "create" || asked.Action == "update" && asked.Before.Run != r.id) {
-			if err := r.loadStarts(ctx); err != nil {
+			service, err := r.loadStarts(ctx)
+			if err != nil {
 				return Answer{}, err
 			}
-			r.running(ctx)
+			if err := r.running(ctx, service); err != nil { // nobody's mail fails an apply
+				r.log.Warn("nobody was told that the load runs", "error", err)
+			}
 		}
 		return r.answer(StatusIdle, "armed: a destroy ends and exports the run first"), nil
 	}
@@ -103,13 +106,12 @@ func (r *run) onlyDeleting(ctx context.Context) bool {
 const startLimit = 10 * time.Minute
 
 // loadStarts waits until ECS has decided on the load's deployment, so that an apply fails when its tasks cannot reach the cache: up to 6.3, the
-// provider takes a service whose tasks run for steady, whether they are healthy or not.
+// provider takes a service whose tasks run for steady, whether they are healthy or not. It gives the service; nil when there is none.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
-func (r *run) loadStarts(ctx context.Context) error {
+func (r *run) loadStarts(ctx context.Context) (service *types.Service, err error) {
 	var last types.Deployment
 	started, err := r.poll(ctx, 2*time.Second, startLimit, func() (bool, error) {
-		service, err := r.service(ctx)
-		if err != nil || service == nil || service.DesiredCount == 0 {
+		if service, err = r.service(ctx); err != nil || service == nil || service.DesiredCount == 0 {
 			return true, err
 		}
 		for _, d := range service.Deployments {
@@ -119,12 +121,14 @@ func (r *run) loadStarts(ctx context.Context) error {
 			if last = d; d.RolloutState != types.DeploymentRolloutStateFailed {
 				return d.RolloutState != types.DeploymentRolloutStateInProgress, nil
 			}
-			return true, fmt.Errorf("the load cannot start: ECS gave the deployment of service %s up: %s; the log group %s has what the tasks said", r.cfg.Service, aws.ToString(d.RolloutStateReason), r.cfg.Logs.Load)
+			return true, fmt.Errorf("the load cannot start: ECS gave the deployment of service %s up: %s; the log group %s has what the tasks said",
+				r.cfg.Service, aws.ToString(d.RolloutStateReason), r.cfg.Logs.Load)
 		}
 		return true, nil
 	})
 	if err == nil && !started {
-		err = fmt.Errorf("the load has not started after %s: %d of %d tasks of service %s are healthy; the log group %s has what the tasks said", startLimit, last.RunningCount, last.DesiredCount, r.cfg.Service, r.cfg.Logs.Load)
+		err = fmt.Errorf("the load has not started after %s: %d of %d tasks of service %s are healthy; the log group %s has what the tasks said",
+			startLimit, last.RunningCount, last.DesiredCount, r.cfg.Service, r.cfg.Logs.Load)
 	}
-	return err
+	return service, err
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 )
 
@@ -107,30 +108,21 @@ func (r *run) cacheFailed(ctx context.Context, record State, etag string) error 
 	return nil
 }
 
-// running tells that the load runs, when the service is steady. Terraform asks once per run; nobody's mail fails an apply.
-func (r *run) running(ctx context.Context) {
-	if r.cfg.TopicARN == "" {
-		return
+// running tells that the load runs, when the service is steady. Terraform asks once per run.
+func (r *run) running(ctx context.Context, service *types.Service) error {
+	if r.cfg.TopicARN == "" || service == nil || service.DesiredCount == 0 {
+		return nil
 	}
-	service, err := r.service(ctx)
-	if err == nil && (service == nil || service.DesiredCount == 0) {
-		return
+	current, err := r.current(ctx)
+	if err != nil || current.Run != r.id {
+		return err
 	}
-	var current Event
-	var stops time.Time
-	if err == nil {
-		current, err = r.current(ctx)
-	}
-	if err == nil && current.Run == r.id {
-		stops, err = r.stopsAt(ctx)
-	}
-	if err == nil && current.Run == r.id {
-		if stops.IsZero() { // Terraform makes the schedule at the same time
-			stops = r.clock.Now().UTC().Add(time.Duration(r.cfg.Minutes) * time.Minute)
-		}
-		err = r.tell(ctx, "runs", r.runs(service, stops, current.StopBy))
-	}
+	stops, err := r.stopsAt(ctx)
 	if err != nil {
-		r.log.Warn("nobody was told that the load runs", "error", err)
+		return err
 	}
+	if stops.IsZero() { // Terraform makes the schedule at the same time
+		stops = r.clock.Now().UTC().Add(time.Duration(r.cfg.Minutes) * time.Minute)
+	}
+	return r.tell(ctx, "runs", r.runs(service, stops, current.StopBy))
 }
