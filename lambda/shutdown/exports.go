@@ -314,9 +314,9 @@ func (r *run) fill(all context.Context, p Progress, object export.Object, over s
 	ctx, done := r.limit(all, r.left(all)-reserve)
 	defer done()
 	u := export.NewUpload(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.owner(r.id), header, object, func(now export.Progress) error {
-		r.mu.Lock()
+		r.turn.take()
 		r.state.Progress = &Progress{now, p.ToolVersion, p.Series}
-		r.mu.Unlock()
+		r.turn.give()
 		if err := r.save(ctx); err != nil || now.UploadID == "" {
 			return err
 		}

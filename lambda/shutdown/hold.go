@@ -20,9 +20,9 @@ func (r *run) renewing() {
 }
 
 func (r *run) renewHold(ctx context.Context) error {
-	r.mu.Lock()
+	r.turn.take()
 	due := r.recorded && !r.clock.Now().Before(r.saved.Add(hold/3))
-	r.mu.Unlock()
+	r.turn.give()
 	if !due {
 		return nil
 	}

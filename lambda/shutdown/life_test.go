@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strings"
 	"time"
@@ -20,7 +21,7 @@ import (
 )
 
 // A living world: services and tasks are born and vanish, tasks write a line and a datapoint a minute, ECS forgets, calls take their time, hang, are
-// refused, or lose their answer, and invocations overlap.
+// refused, or lose their answer, and invocations overlap. Its time is that of a bubble of testing/synctest.
 
 // life is what a living world has beside a world that stands still.
 type life struct {
@@ -37,6 +38,8 @@ type life struct {
 	outage   span          // CloudWatch refuses to give data
 	line     string        // that a task writes each minute
 	all      bool          // CloudWatch forgets nothing
+	changed  chan struct{} // something is planned, or has ended
+	active   int           // of what was planned, and goes on
 
 	writers []*invocation // of the record, one for each write
 
@@ -72,45 +75,62 @@ const (
 )
 
 func (w *world) tell(format string, args ...any) {
-	w.mu.Lock()
+	w.lock()
 	defer w.mu.Unlock()
-	w.life.story = append(w.life.story, w.clock.Format(time.TimeOnly)+" "+fmt.Sprintf(format, args...))
+	w.note(" "+format, args...)
+}
+
+// note tells while the world is locked.
+func (w *world) note(format string, args ...any) {
+	w.life.story = append(w.life.story, w.clock.Format(time.TimeOnly)+fmt.Sprintf(format, args...))
 }
 
 var errLost = errors.New("the answer was lost")
 
-// meet does a call of an invocation in a living world.
-func meet[T any](ctx context.Context, i *invocation, what string, do func() (*T, error)) (*T, error) {
-	began := i.w.Now()
-	i.turn.Lock()
-	defer i.turn.Unlock()
-	if err := i.alive(); err != nil {
-		return nil, err
+// wait lets the time pass, up to the end of ctx or of the invocation.
+func (i *invocation) wait(ctx context.Context, d time.Duration) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		d = min(d, deadline.Sub(i.w.Now()))
 	}
-	hang := func(d time.Duration) error {
-		deadline, ok := ctx.Deadline()
-		cut := ok && deadline.Before(i.w.Now().Add(d))
-		if cut {
-			d = deadline.Sub(i.w.Now())
+	if d > 0 {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
 		}
-		i.w.pass(d)
-		if err := i.alive(); err != nil || !cut {
-			return err
-		}
-		return context.DeadlineExceeded
 	}
+	return cmp.Or(i.alive(), ctx.Err())
+}
+
+// takes is how long a call takes. No two of them end in the same moment, and each takes as long whenever the world is made: what happens follows from
+// the seed.
+func (i *invocation) takes(what, detail string) time.Duration {
 	d := 50 * time.Millisecond
 	switch what {
 	case "GetLogEvents":
-		d += max(0, began.Add(i.w.life.slow).Sub(i.w.Now())) // those that were begun together end together
+		d += i.w.life.slow
 	case "GetSchedule", "DeleteSchedule": // nothing happens between the last look and the deletion: AWS has no condition for it
-		d = 0
+		return 0
 	}
-	if err := hang(d); err != nil {
-		return nil, err
+	i.w.lock()
+	defer i.w.mu.Unlock()
+	if i.made == nil {
+		i.made = map[string]int{}
 	}
+	i.made[what+detail]++
+	h := fnv.New32()
+	fmt.Fprint(h, i.request, what, detail, i.made[what+detail])
+	return d + time.Duration(h.Sum32()%10_000_000)
+}
+
+// meets is the kind of fault that a call meets.
+func (i *invocation) meets(what string) (kind string) {
+	i.w.lock()
+	defer i.w.mu.Unlock()
 	i.calls++
-	if l := i.w.life; l.atLast != nil && !l.complete.IsZero() && i.w.cache == "" && what != "DeleteSchedule" {
+	l := i.w.life
+	if l.atLast != nil && !l.complete.IsZero() && i.w.cache == "" && what != "DeleteSchedule" {
 		if l.calls--; l.calls < 0 {
 			do := l.atLast
 			l.atLast = nil
@@ -118,58 +138,86 @@ func meet[T any](ctx context.Context, i *invocation, what string, do func() (*T,
 		}
 	}
 	i.acted = i.acted || what == "DescribeServices"
-	kind := ""
 	if f := i.fault; i.met == "" && f.kind != "" && i.calls >= f.k && strings.Contains(what, f.ops) {
 		kind, i.met, i.away = f.kind, what, f.more
 		if f.while != nil {
-			f.while()
-			if err := i.alive(); err != nil {
-				return nil, err
-			}
+			l.start(i.w, f.while)
 		}
 	} else if i.away > 0 && strings.Contains(what, "Object") {
 		kind, i.away = refused, i.away-1
 	}
-	if what == "GetMetricData" && !i.w.life.outage.to.IsZero() && i.w.life.outage.has(i.w.Now()) {
+	if what == "GetMetricData" && !l.outage.to.IsZero() && l.outage.has(i.w.clock) {
 		kind = cmp.Or(kind, refused)
 	}
+	if kind == killed {
+		i.dead = true
+	}
+	return kind
+}
+
+// meet does a call of an invocation in a living world.
+func meet[T any](ctx context.Context, i *invocation, what string, do func() (*T, error)) (*T, error) {
+	what, detail, _ := strings.Cut(what, " #")
+	if err := i.alive(); err != nil {
+		return nil, err
+	}
+	if err := i.wait(ctx, i.takes(what, detail)); err != nil {
+		return nil, err
+	}
+	hang := func() error { return cmp.Or(i.wait(ctx, 20*time.Minute), errLost) }
+	kind := i.meets(what)
 	switch kind {
 	case killed:
-		i.dead = true
 		return nil, errKilled
 	case refused:
 		return nil, apiError("ServiceUnavailable")
 	case conflict:
 		return nil, apiError("ConditionalRequestConflict")
 	case hangs:
-		if err := hang(20 * time.Minute); err != nil {
-			return nil, err
-		}
-		return nil, errLost
+		return nil, hang()
 	}
 	out, err := do()
+	i.w.lock()
 	if err == nil && strings.HasPrefix(what, "PutObject exports/state/") {
 		i.w.life.writers = append(i.w.life.writers, i)
 	}
+	i.dead = i.dead || kind == killed2
+	i.w.mu.Unlock()
 	i.w.look()
 	switch {
 	case kind == killed2:
-		i.dead = true
 		return nil, errKilled
 	case kind == hangs2:
-		if err := hang(20 * time.Minute); err != nil {
-			return nil, err
-		}
-		return nil, errLost
+		return nil, hang()
 	case kind == lost && err == nil:
 		return nil, errLost
 	}
 	return out, err
 }
 
+// changes says that there is something new to wait for.
+func (l *life) changes() {
+	select {
+	case l.changed <- struct{}{}:
+	default:
+	}
+}
+
+// start does something beside all else. The world is locked.
+func (l *life) start(w *world, do func()) {
+	l.active++
+	go func() {
+		do()
+		w.lock()
+		defer w.mu.Unlock()
+		l.active--
+		l.changes()
+	}()
+}
+
 // look notes what must never be: something that is billed without a guard.
 func (w *world) look() {
-	w.mu.Lock()
+	w.lock()
 	defer w.mu.Unlock()
 	l := w.life
 	since := func(t *time.Time, is bool) {
@@ -207,12 +255,19 @@ func (w *world) billed() string {
 
 // happen plans a change of the world.
 func (w *world) happen(at time.Time, what string, change func()) {
-	w.plan(at, what, func() {
-		w.mu.Lock()
-		change()
+	w.lock()
+	defer w.mu.Unlock()
+	w.add(w.change(at, what, change))
+}
+
+// change is a plan that does something to the locked world.
+func (w *world) change(at time.Time, what string, do func()) plan {
+	return plan{at, what, func() {
+		w.lock()
+		do()
 		w.mu.Unlock()
 		w.look()
-	})
+	}}
 }
 
 // create makes the cache in so much time, unless there is one. status is how that ends.
@@ -221,8 +276,8 @@ func (w *world) create(takes time.Duration, status string, then func()) {
 		return
 	}
 	w.cache, w.cacheMade, w.cacheRun, w.cacheName = "creating", w.clock, w.life.run, "perf"
-	w.plans = append(w.plans, plan{w.clock.Add(takes), "the cache is " + status, func() {
-		w.mu.Lock()
+	w.add(plan{w.clock.Add(takes), "the cache is " + status, func() {
+		w.lock()
 		w.cache = status
 		if status == "available" {
 			w.life.caches = append(w.life.caches, span{from: w.clock})
@@ -236,8 +291,8 @@ func (w *world) create(takes time.Duration, status string, then func()) {
 }
 
 func (l *life) unmake(w *world) {
-	w.plans = append(w.plans, plan{w.clock.Add(l.goes), "the cache is gone", func() {
-		w.mu.Lock()
+	w.add(plan{w.clock.Add(l.goes), "the cache is gone", func() {
+		w.lock()
 		if n := len(l.caches); n > 0 && l.caches[n-1].to.IsZero() {
 			l.caches[n-1].to = w.clock
 		}
@@ -258,8 +313,8 @@ func (w *world) starts() {
 	n := len(w.tasks)
 	w.tasks = append(w.tasks, ecstypes.Task{TaskArn: aws.String(fmt.Sprintf("arn:aws:ecs:us-east-1:123456789012:task/perf/%03d", n)), Group: aws.String("service:perf-load"),
 		CreatedAt: aws.Time(w.clock), StopCode: ecstypes.TaskStopCodeServiceSchedulerInitiated, Containers: []ecstypes.Container{{Name: aws.String("memtier"), ExitCode: aws.Int32(0)}}})
-	w.plans = append(w.plans, plan{w.clock.Add(40 * time.Second), "a task starts", func() {
-		w.mu.Lock()
+	w.add(plan{w.clock.Add(40 * time.Second), "a task starts", func() {
+		w.lock()
 		defer w.mu.Unlock()
 		if t := &w.tasks[n]; t.StoppedAt == nil {
 			t.StartedAt = aws.Time(w.clock)
@@ -380,12 +435,14 @@ func (w *world) guard(run string, stopBy time.Time) {
 // that it could have ended.
 func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 	i := w.invocation(request, 15*time.Minute)
-	i.fault, i.run = f, run
-	w.mu.Lock()
+	ctx, end := context.WithDeadline(i.Context, i.deadline)
+	defer end()
+	i.Context, i.fault, i.run = ctx, f, run
+	w.lock()
 	first, began, writes, personal := w.life.acted, w.clock, len(w.life.writers), w.personal(run)
 	w.mu.Unlock()
 	answer, err := New(w.cfg, w.clients(), w).Handle(i, Event{Action: action, Run: run})
-	w.mu.Lock()
+	w.lock()
 	defer w.mu.Unlock()
 	l := w.life
 	money := i.met != "" && f.kind != another && f.kind != hangs && f.kind != hangs2 && f.kind != conflict
@@ -423,14 +480,16 @@ func robbed(answer Answer, err error) bool {
 
 // person is one who runs `mage export`, and loses the run to nobody while no call takes longer than a hold.
 func (w *world) person(f fault) (Answer, error) {
-	w.mu.Lock()
+	w.lock()
 	w.life.acted++
 	w.mu.Unlock()
-	i := &invocation{Context: context.Background(), w: w, fault: f, run: w.life.run}
 	began := w.Now()
+	i := &invocation{Context: context.Background(), w: w, request: "a person " + began.String(), fault: f, run: w.life.run}
 	answer, err := New(w.cfg, w.clients(), w).Handle(i, Event{Action: ActionExport, Run: w.life.run})
+	w.lock()
+	defer w.mu.Unlock()
 	if robbed(answer, err) && f.kind != hangs && f.kind != hangs2 {
-		w.life.broken = append(w.life.broken, fmt.Sprintf("%s: a person who exports since %s lost the run: %v", w.Now().Format(time.TimeOnly), began.Format(time.TimeOnly), err))
+		w.life.broken = append(w.life.broken, fmt.Sprintf("%s: a person who exports since %s lost the run: %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), err))
 	}
 	return answer, err
 }

@@ -104,7 +104,8 @@ func (w *world) DescribeTasks(ctx context.Context, in *ecs.DescribeTasksInput, _
 var published = []string{"CurrConnections", "CurrItems", "CPUUtilization", "MemoryUtilization"}
 
 func (w *world) GetMetricData(ctx context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
-	return call(ctx, w, "GetMetricData", func() (*cloudwatch.GetMetricDataOutput, error) {
+	m := in.MetricDataQueries[0].MetricStat
+	return call(ctx, w, fmt.Sprint("GetMetricData #", *m.Metric.MetricName, export.FormatDimensions(m.Metric.Dimensions), *m.Stat, in.StartTime.Unix()), func() (*cloudwatch.GetMetricDataOutput, error) {
 		out := &cloudwatch.GetMetricDataOutput{}
 		for _, q := range in.MetricDataQueries {
 			r := cwtypes.MetricDataResult{Id: q.Id, StatusCode: cwtypes.StatusCodeComplete}
@@ -135,7 +136,7 @@ func (w *world) publishes(namespace string, minute time.Time, period time.Durati
 }
 
 func (w *world) ListMetrics(ctx context.Context, in *cloudwatch.ListMetricsInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.ListMetricsOutput, error) {
-	return call(ctx, w, "ListMetrics", func() (*cloudwatch.ListMetricsOutput, error) {
+	return call(ctx, w, "ListMetrics #"+*in.Namespace, func() (*cloudwatch.ListMetricsOutput, error) {
 		out := &cloudwatch.ListMetricsOutput{}
 		if node := w.cfg.Cache.Serverless == ""; node && *in.Namespace == export.NamespaceCache {
 			out.Metrics = []cwtypes.Metric{{Namespace: in.Namespace, MetricName: aws.String("CurrConnections"), Dimensions: []cwtypes.Dimension{
@@ -148,7 +149,7 @@ func (w *world) ListMetrics(ctx context.Context, in *cloudwatch.ListMetricsInput
 // Logs
 
 func (w *world) DescribeLogStreams(ctx context.Context, in *cloudwatchlogs.DescribeLogStreamsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
-	return call(ctx, w, "DescribeLogStreams", func() (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
+	return call(ctx, w, "DescribeLogStreams #"+*in.LogGroupName, func() (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
 		group, ok := w.logs(*in.LogGroupName)
 		if !ok {
 			return nil, &logstypes.ResourceNotFoundException{}
@@ -163,7 +164,7 @@ func (w *world) DescribeLogStreams(ctx context.Context, in *cloudwatchlogs.Descr
 }
 
 func (w *world) GetLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error) {
-	return call(ctx, w, "GetLogEvents", func() (*cloudwatchlogs.GetLogEventsOutput, error) {
+	return call(ctx, w, "GetLogEvents #"+*in.LogGroupName+*in.LogStreamName, func() (*cloudwatchlogs.GetLogEventsOutput, error) {
 		group, _ := w.logs(*in.LogGroupName)
 		events, ok := group[*in.LogStreamName]
 		if !ok {

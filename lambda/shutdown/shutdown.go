@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -61,7 +60,7 @@ func (s *Shutdown) newRun(ctx context.Context, event Event) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &run{Shutdown: s, id: event.Run, begun: begun, action: event.Action, holder: holder(ctx), ends: ends(ctx),
+	return &run{Shutdown: s, turn: make(turn, 1), id: event.Run, begun: begun, action: event.Action, holder: holder(ctx), ends: ends(ctx),
 		log:   slog.With("run", event.Run, "action", event.Action),
 		store: store{s.aws.S3, s.cfg.Bucket, s.cfg.owner(event.Run)}}, nil
 }
@@ -228,7 +227,7 @@ type run struct {
 	etag     string // of the record
 	recorded bool   // state is the record, not just this invocation's memory
 	saved    time.Time
-	mu       sync.Mutex // of the record: what reads for a person's export renews the hold
+	turn     turn // of the record: what reads for a person's export renews the hold
 
 	idle      bool      // ECS runs nothing of this run
 	delivered time.Time // when what the cache's logs say of the window should be in CloudWatch
@@ -298,10 +297,10 @@ type limited struct {
 func (l limited) Deadline() (time.Time, bool) { return l.deadline, true }
 
 func (l limited) Err() error {
-	if err := l.Context.Err(); err != nil || l.clock.Now().Before(l.deadline) {
-		return err
+	if l.clock.Now().Before(l.deadline) {
+		return l.Context.Err()
 	}
-	return context.DeadlineExceeded
+	return context.DeadlineExceeded // also when the timer was first
 }
 
 func (r *run) limit(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {

@@ -1,6 +1,7 @@
 package shutdown
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -41,7 +42,7 @@ type world struct {
 	mu    sync.Mutex
 	clock time.Time
 	cfg   Config
-	plans []plan // what happens when its time comes, also while an invocation waits
+	plans []plan // what happens when its time comes, also while an invocation waits, in the order of their times
 
 	service   bool
 	created   time.Time // of the service
@@ -124,43 +125,45 @@ func (w *world) clients() Clients {
 }
 
 func (w *world) Now() time.Time {
-	w.mu.Lock()
+	w.lock()
 	defer w.mu.Unlock()
 	return w.clock
 }
 
-// Sleep lets the time pass, and with it what was planned for that time. An invocation does not outlive its deadline.
-func (w *world) Sleep(ctx context.Context, d time.Duration) error {
-	if i, ok := ctx.Value(invoked{}).(*invocation); ok {
-		i.turn.Lock()
-		defer i.turn.Unlock()
-		w.pass(d)
-		return i.alive()
+// lock takes the world. The clock of a living one is the bubble's.
+func (w *world) lock() {
+	w.mu.Lock()
+	if w.life != nil {
+		w.clock = time.Now().UTC().Round(0)
 	}
-	w.pass(d)
+}
+
+// Sleep lets the time pass. An invocation does not outlive its deadline.
+func (w *world) Sleep(ctx context.Context, d time.Duration) error {
+	i, ok := ctx.Value(invoked{}).(*invocation)
+	switch {
+	case w.life == nil:
+		w.pass(d)
+	case ok:
+		return i.wait(ctx, d)
+	default:
+		time.Sleep(d)
+	}
 	return ctx.Err()
 }
 
+// pass lets the time of a world that stands still pass, and with it what was planned for that time.
 func (w *world) pass(d time.Duration) {
 	end := w.Now().Add(d)
 	for {
 		w.mu.Lock()
-		next := slices.IndexFunc(w.plans, func(p plan) bool { return !p.at.After(end) })
-		for i, p := range w.plans {
-			if next >= 0 && p.at.Before(w.plans[next].at) {
-				next = i
-			}
-		}
-		if next < 0 {
+		if len(w.plans) == 0 || w.plans[0].at.After(end) {
 			w.clock = later(w.clock, end)
 			w.mu.Unlock()
 			return
 		}
-		p := w.plans[next]
-		w.clock, w.plans = later(w.clock, p.at), slices.Delete(w.plans, next, next+1)
-		if w.life != nil {
-			w.life.story = append(w.life.story, w.clock.Format(time.TimeOnly)+"   "+p.what)
-		}
+		p := w.plans[0]
+		w.clock, w.plans = later(w.clock, p.at), w.plans[1:]
 		w.mu.Unlock()
 		p.do()
 	}
@@ -174,24 +177,33 @@ func later(a, b time.Time) time.Time {
 }
 
 func (w *world) plan(at time.Time, what string, do func()) {
-	w.mu.Lock()
+	w.lock()
 	defer w.mu.Unlock()
-	w.plans = append(w.plans, plan{at, what, do})
+	w.add(plan{at, what, do})
+}
+
+// add plans something. The world is locked.
+func (w *world) add(p plan) {
+	n, _ := slices.BinarySearchFunc(w.plans, p, func(q, p plan) int { return cmp.Or(q.at.Compare(p.at), -1) })
+	w.plans = slices.Insert(w.plans, n, p)
+	if w.life != nil {
+		w.life.changes()
+	}
 }
 
 type invoked struct{} // the key of an invocation among a context's values
 
-// invocation is the context of an invocation, which may last 15 minutes of the world's time when it is Lambda's. Its calls are made one after the
-// other, so that what happens meanwhile happens between two of them.
+// invocation is the context of an invocation, which may last 15 minutes of the world's time when it is Lambda's.
 type invocation struct {
 	context.Context
 	w        *world
+	request  string
 	run      string // of a living world
 	deadline time.Time
-	turn     sync.Mutex
 	fault    fault
-	met      string // the call that the fault met
-	away     int    // calls of S3 that it still refuses
+	made     map[string]int // calls of a living world, by what they ask
+	met      string         // the call that the fault met
+	away     int            // calls of S3 that it still refuses
 	calls    int
 	acted    bool // it looked at the load
 	dead     bool
@@ -208,7 +220,10 @@ func (i *invocation) Value(key any) any {
 
 // alive is an error once the invocation is dead.
 func (i *invocation) alive() error {
-	if i.w.life != nil && !i.deadline.IsZero() && !i.w.Now().Before(i.deadline) {
+	now := i.w.Now()
+	i.w.mu.Lock()
+	defer i.w.mu.Unlock()
+	if i.w.life != nil && !i.deadline.IsZero() && !now.Before(i.deadline) {
 		i.dead = true
 	}
 	if i.dead {
@@ -220,7 +235,7 @@ func (i *invocation) alive() error {
 func (w *world) invocation(request string, lasts time.Duration) *invocation {
 	ctx := lambdacontext.NewContext(context.Background(), &lambdacontext.LambdaContext{AwsRequestID: request,
 		InvokedFunctionArn: "arn:aws:lambda:us-east-1:123456789012:function:perf-stop"})
-	return &invocation{Context: ctx, w: w, deadline: w.Now().Add(lasts)}
+	return &invocation{Context: ctx, w: w, request: request, deadline: w.Now().Add(lasts)}
 }
 
 func (w *world) handle(request, action string) (Answer, error) {
@@ -271,15 +286,15 @@ func (w *world) called(op string) (n int) {
 	return n
 }
 
-// call does one API call, an operation and maybe a key, unless a fault says otherwise. Faults run without the lock: they may use the world.
+// call does one API call, an operation and maybe a key (or, after a #, what tells it from others of its kind), unless a fault says otherwise. Faults run without the lock: they may use the world.
 func call[T any](ctx context.Context, w *world, what string, do func() (*T, error)) (*T, error) {
 	op, _, _ := strings.Cut(what, " ")
-	w.mu.Lock()
+	w.lock()
 	w.calls = append(w.calls, op)
 	n, before, after := len(w.calls), w.before, w.after
 	w.mu.Unlock()
 	done := func() (*T, error) {
-		w.mu.Lock()
+		w.lock()
 		defer w.mu.Unlock()
 		return do()
 	}
