@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -147,6 +148,59 @@ func TestRicherObjectsThanTheRecordKnows(t *testing.T) {
 		}
 		assert.Equal(t, richer.Metrics.Points, m.Metrics.Points)
 	}
+}
+
+// A load that was made anew after the metrics were exported makes the window longer. When the record of that is refused, and the attempt that replaces
+// the metrics is killed, nobody could tell an hour later what lies there: ECS has forgotten the tasks. So nothing is replaced before the record says why.
+func TestALongerWindowIsOnRecordBeforeAnythingIsReplaced(t *testing.T) {
+	w := newWorld()
+	w.before = func(_ int, op string) error {
+		if op == "GetLogEvents" {
+			return apiError("InternalFailure")
+		}
+		return nil
+	}
+	_, _ = w.handle("stop", ActionStop)
+	first := w.text(metricsKey)
+	require.NotEmpty(t, first)
+	require.False(t, w.manifest(t).Complete)
+
+	for i := range w.tasks { // the load made anew, at its end
+		w.tasks[i].StoppedAt = aws.Time(at("2026-11-23T04:27:10Z"))
+	}
+	w.desired = 2
+	writes := 0
+	w.before = func(_ int, op string) error {
+		if op == "PutObject" {
+			writes++
+		}
+		switch {
+		case w.text(metricsKey) != first:
+			return errKilled
+		case op == "PutObject" && writes == 2: // the record of the window: the first one takes the run
+			return apiError("ServiceUnavailable")
+		}
+		return nil
+	}
+	w.after = func(int, string) error {
+		if w.text(metricsKey) != first {
+			return errKilled
+		}
+		return nil
+	}
+	w.pass(20 * time.Minute)
+	_, _ = w.handle("watch", ActionWatch)
+	require.NotEqual(t, first, w.text(metricsKey))
+
+	w.tasks = nil // ECS remembers them for an hour
+	w.pass(2 * time.Hour)
+	w.revive()
+	w.ticks(t)
+	m := w.manifest(t)
+	require.True(t, m.Complete)
+	assert.Equal(t, at("2026-11-23T04:28:00Z"), m.Window.End)
+	assert.EqualValues(t, len(w.text(metricsKey)), m.Objects[0].Bytes)
+	assert.Equal(t, strings.Count(w.text(metricsKey), "\n"), int(m.Objects[0].Rows)+1)
 }
 
 // Killed at its k-th call, before or after the call had its effect, the next try ends where an undisturbed one does.

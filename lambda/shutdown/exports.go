@@ -217,6 +217,11 @@ type writer func(context.Context, export.Sink, *Progress) error
 // upload makes one object, unless it is there and on record, and puts it on record. When the time is up it leaves the upload open, for the
 // next invocation to carry on from its last part; after an error it leaves nothing.
 func (r *run) upload(ctx context.Context, object export.Object, header int64, write writer) error {
+	if r.unsaved { // the record says what the object covers: an object that is richer than its record is nobody's
+		if err := r.save(ctx); err != nil {
+			return err
+		}
+	}
 	if (r.action == ActionExport && r.state.Complete || r.state.Outgrown || r.cacheless() && object.Kind == export.KindMetrics) && r.recordOf(object.Kind) != nil {
 		return r.renew(ctx, object, header, write)
 	}

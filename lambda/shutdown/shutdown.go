@@ -227,6 +227,7 @@ type run struct {
 	etag     string // of the record
 	recorded bool   // state is the record, not just this invocation's memory
 	saved    time.Time
+	unsaved  bool // the last write of the record failed
 	turn     turn // of the record: what reads for a person's export renews the hold
 
 	idle      bool      // ECS runs nothing of this run

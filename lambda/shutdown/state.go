@@ -218,7 +218,7 @@ func (r *run) save(ctx context.Context) error {
 	ctx, done := r.brief(ctx)
 	defer done()
 	etag, err := r.store.put(ctx, r.cfg.StateKey(r.id), r.state, r.etag, r.mine)
-	if err != nil {
+	if r.unsaved = err != nil; err != nil {
 		return err
 	}
 	r.etag, r.saved = etag, r.clock.Now()
