@@ -203,6 +203,82 @@ func TestALongerWindowIsOnRecordBeforeAnythingIsReplaced(t *testing.T) {
 	assert.Equal(t, strings.Count(w.text(metricsKey), "\n"), int(m.Objects[0].Rows)+1)
 }
 
+// A run's record that cannot be read says nothing: what an earlier attempt exported is left as it is until it can.
+func TestNothingIsExportedBesideAnUnreadRecord(t *testing.T) {
+	w := newWorld()
+	w.before = func(_ int, op string) error {
+		if op == "GetLogEvents" {
+			return apiError("InternalFailure")
+		}
+		return nil
+	}
+	_, _ = w.handle("stop", ActionStop)
+	metrics := w.text(metricsKey)
+	require.NotEmpty(t, metrics)
+
+	w.tasks = nil // ECS remembers them for an hour
+	w.pass(2 * time.Hour)
+	reads := 0
+	w.before = func(_ int, op string) error {
+		if op == "GetObject" {
+			if reads++; reads <= 2 { // by watch, and by the stop
+				return apiError("ServiceUnavailable")
+			}
+		}
+		return nil
+	}
+	_, err := w.handle("watch", ActionWatch)
+	require.ErrorContains(t, err, "ServiceUnavailable")
+	assert.Equal(t, metrics, w.text(metricsKey))
+	assert.Empty(t, w.text(logsKey))
+
+	w.revive()
+	w.ticks(t)
+	m := w.manifest(t)
+	require.True(t, m.Complete)
+	assert.Equal(t, at("2026-11-23T04:22:00Z"), m.Window.End)
+	assert.Equal(t, metrics, w.text(metricsKey))
+}
+
+// Objects of a window that has grown since do not make a manifest complete.
+func TestCompleteMeansOfTheWholeWindow(t *testing.T) {
+	w := newWorld()
+	looks := 0
+	w.before = func(_ int, op string) error {
+		if op == "DescribeServices" && w.text(logsKey) != "" { // the exports are there, and then ECS cannot be asked
+			return apiError("ServiceUnavailable")
+		}
+		return nil
+	}
+	_, _ = w.handle("stop", ActionStop)
+	require.NotEmpty(t, w.text(metricsKey))
+	require.False(t, w.manifest(t).Complete)
+
+	for i := range w.tasks { // the load made anew, at its end
+		w.tasks[i].StoppedAt = aws.Time(at("2026-11-23T04:40:10Z"))
+	}
+	w.desired = 2
+	w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:39:40 of the load made anew")
+	w.before = func(_ int, op string) error {
+		if op == "GetLogEvents" {
+			looks++
+			return apiError("InternalFailure")
+		}
+		return nil
+	}
+	w.pass(20 * time.Minute)
+	_, _ = w.handle("watch", ActionWatch)
+	require.NotZero(t, looks)
+	assert.Equal(t, at("2026-11-23T04:41:00Z"), w.manifest(t).Window.End)
+	assert.False(t, w.manifest(t).Complete, "its logs are those of a shorter window")
+	assert.NotEmpty(t, w.schedules["perf-watch"])
+
+	w.revive()
+	w.ticks(t)
+	require.True(t, w.manifest(t).Complete)
+	assert.Contains(t, w.text(logsKey), "of the load made anew")
+}
+
 // Killed at its k-th call, before or after the call had its effect, the next try ends where an undisturbed one does.
 func TestExportAgainKilledAtEveryCall(t *testing.T) {
 	for _, bytes := range []int{10, 10_000_000} {

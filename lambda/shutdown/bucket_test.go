@@ -35,12 +35,19 @@ func (w *world) encrypted(how s3types.ServerSideEncryption, key *string) error {
 	return nil
 }
 
+// content is all of a request's body, also when it is sent again.
+func content(body io.Reader) []byte {
+	_, _ = body.(io.Seeker).Seek(0, io.SeekStart)
+	text, _ := io.ReadAll(body)
+	return text
+}
+
 func (w *world) PutObject(ctx context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
 	return call(ctx, w, "PutObject "+*in.Key, func() (*s3.PutObjectOutput, error) {
 		if err := w.encrypted(in.ServerSideEncryption, in.SSEKMSKeyId); err != nil {
 			return nil, err
 		}
-		body, _ := io.ReadAll(in.Body)
+		body := content(in.Body)
 		etag, err := w.store(*in.Key, body, in.Metadata, in.IfMatch, in.IfNoneMatch)
 		return &s3.PutObjectOutput{ETag: etag}, err
 	})
@@ -91,7 +98,7 @@ func (w *world) UploadPart(ctx context.Context, in *s3.UploadPartInput, _ ...fun
 		if u == nil {
 			return nil, apiError("NoSuchUpload")
 		}
-		u.parts[*in.PartNumber], _ = io.ReadAll(in.Body)
+		u.parts[*in.PartNumber] = content(in.Body)
 		return &s3.UploadPartOutput{ETag: aws.String("part")}, nil
 	})
 }

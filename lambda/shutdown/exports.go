@@ -120,8 +120,16 @@ func (r *run) exportMetrics(ctx context.Context) error {
 		return err
 	})
 	if err == nil && r.cacheless() {
-		err = fmt.Errorf("CloudWatch has no datapoint of %s from %s to %s, so the export is not complete and is tried again: look for its metrics in the console. %s",
+		return fmt.Errorf("CloudWatch has no datapoint of %s from %s to %s, so the export is not complete and is tried again: look for its metrics in the console. %s",
 			r.cache(), r.state.Window.Start.Format(time.RFC3339), r.state.Window.End.Format(time.RFC3339), giveUp)
+	}
+	return r.covers(export.KindMetrics, err)
+}
+
+// covers notes an export without an error.
+func (r *run) covers(kind string, err error) error {
+	if err == nil {
+		r.exported = append(r.exported, kind)
 	}
 	return err
 }
@@ -201,14 +209,14 @@ func (r *run) exportLogs(ctx context.Context) error {
 		return err
 	}
 	object := export.Object{Kind: export.KindLogs, Key: r.cfg.logsKey(r.id), ContentType: "text/plain; charset=utf-8"}
-	return r.upload(ctx, object, 0, func(ctx context.Context, w export.Sink, p *Progress) error {
+	return r.covers(export.KindLogs, r.upload(ctx, object, 0, func(ctx context.Context, w export.Sink, p *Progress) error {
 		sum, err := export.LogsJob{API: r.aws.Logs, Clock: r.clock, Groups: r.cfg.logGroups(), Rate: export.LogsRate(r.aws.Region),
 			Window: export.Window{Start: r.begun, End: r.state.Window.End.Add(time.Minute)}, Until: r.until(ctx), From: p.Position.Logs, Budget: r.cfg.PageBytes}.Write(ctx, w)
 		if err == nil {
 			r.state.Logs = &sum
 		}
 		return err
-	})
+	}))
 }
 
 // writer writes an object from Progress on.
@@ -217,6 +225,9 @@ type writer func(context.Context, export.Sink, *Progress) error
 // upload makes one object, unless it is there and on record, and puts it on record. When the time is up it leaves the upload open, for the
 // next invocation to carry on from its last part; after an error it leaves nothing.
 func (r *run) upload(ctx context.Context, object export.Object, header int64, write writer) error {
+	if r.unread {
+		return pending("the record of what was exported before could not be read")
+	}
 	if r.unsaved { // the record says what the object covers: an object that is richer than its record is nobody's
 		if err := r.save(ctx); err != nil {
 			return err
@@ -431,7 +442,7 @@ func (r *run) newer(manifest []byte) error {
 // writeManifest says what is there so far. A complete manifest stays as it is while its objects do, and one of a later version in any case.
 func (r *run) writeManifest(ctx context.Context) error {
 	key := r.cfg.ManifestKey(r.id)
-	complete := r.idle && r.state.LoadStopped && !r.cacheless() && (r.state.Window == nil || r.recordOf(export.KindMetrics) != nil && r.recordOf(export.KindLogs) != nil)
+	complete := r.idle && r.state.LoadStopped && (r.state.Window == nil || slices.Contains(r.exported, export.KindMetrics) && slices.Contains(r.exported, export.KindLogs))
 	there, etag, err := r.store.get(ctx, key)
 	if err != nil {
 		return err

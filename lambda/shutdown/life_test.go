@@ -39,6 +39,7 @@ type life struct {
 	line     string        // that a task writes each minute
 	all      bool          // CloudWatch forgets nothing
 	changed  chan struct{} // something is planned, or has ended
+	started  int           // invocations
 	active   int           // of what was planned, and goes on
 
 	writers []*invocation // of the record, one for each write
@@ -60,7 +61,8 @@ type fault struct {
 	k     int
 	ops   string // what the call has in its operation or key; empty: any
 	more  int    // calls of S3 after it that are refused
-	while func() // happens before the call
+	spent func() // says that it was met
+	while func() // happens beside the call
 }
 
 const (
@@ -69,6 +71,7 @@ const (
 	refused  = "refused"   // the call
 	conflict = "conflict"  // the write, by another one at the same moment
 	lost     = "lost"      // the call's answer
+	repeated = "repeated"  // the call, by the SDK, because its answer was lost
 	hangs    = "hangs"     // the call, for 20 minutes
 	hangs2   = "hangs2"    // the call, after it had its effect
 	another  = "meanwhile" // something else happens
@@ -120,7 +123,7 @@ func (i *invocation) takes(what, detail string) time.Duration {
 	}
 	i.made[what+detail]++
 	h := fnv.New32()
-	fmt.Fprint(h, i.request, what, detail, i.made[what+detail])
+	fmt.Fprint(h, i.name, what, detail, i.made[what+detail])
 	return d + time.Duration(h.Sum32()%10_000_000)
 }
 
@@ -140,6 +143,9 @@ func (i *invocation) meets(what string) (kind string) {
 	i.acted = i.acted || what == "DescribeServices"
 	if f := i.fault; i.met == "" && f.kind != "" && i.calls >= f.k && strings.Contains(what, f.ops) {
 		kind, i.met, i.away = f.kind, what, f.more
+		if f.spent != nil {
+			f.spent()
+		}
 		if f.while != nil {
 			l.start(i.w, f.while)
 		}
@@ -177,6 +183,9 @@ func meet[T any](ctx context.Context, i *invocation, what string, do func() (*T,
 		return nil, hang()
 	}
 	out, err := do()
+	if kind == repeated && err == nil {
+		out, err = do()
+	}
 	i.w.lock()
 	if err == nil && strings.HasPrefix(what, "PutObject exports/state/") {
 		i.w.life.writers = append(i.w.life.writers, i)
@@ -431,10 +440,24 @@ func (w *world) guard(run string, stopBy time.Time) {
 		Input: aws.String(fmt.Sprintf(`{"action":"watch","run":"%s","stop_by":"%s"}`, run, stopBy.Format(time.RFC3339)))}}
 }
 
+// starting takes as long as an invocation's start, and names it.
+func (w *world) starting() string {
+	w.lock()
+	w.life.started++
+	name := fmt.Sprint("invocation ", w.life.started)
+	w.mu.Unlock()
+	h := fnv.New32()
+	fmt.Fprint(h, name)
+	time.Sleep(time.Duration(h.Sum32() % 900_000_000))
+	return name
+}
+
 // invoke runs the function once, and holds what an invocation owes: one that has its time and meets no fault there leaves no load and no cache
 // that it could have ended.
 func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
+	name := w.starting()
 	i := w.invocation(request, 15*time.Minute)
+	i.name = name
 	ctx, end := context.WithDeadline(i.Context, i.deadline)
 	defer end()
 	i.Context, i.fault, i.run = ctx, f, run
@@ -483,8 +506,9 @@ func (w *world) person(f fault) (Answer, error) {
 	w.lock()
 	w.life.acted++
 	w.mu.Unlock()
+	name := w.starting()
 	began := w.Now()
-	i := &invocation{Context: context.Background(), w: w, request: "a person " + began.String(), fault: f, run: w.life.run}
+	i := &invocation{Context: context.Background(), w: w, name: name, fault: f, run: w.life.run}
 	answer, err := New(w.cfg, w.clients(), w).Handle(i, Event{Action: ActionExport, Run: w.life.run})
 	w.lock()
 	defer w.mu.Unlock()

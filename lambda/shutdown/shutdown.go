@@ -227,8 +227,10 @@ type run struct {
 	etag     string // of the record
 	recorded bool   // state is the record, not just this invocation's memory
 	saved    time.Time
-	unsaved  bool // the last write of the record failed
-	turn     turn // of the record: what reads for a person's export renews the hold
+	unsaved  bool     // the last write of the record failed
+	unread   bool     // there may be a record, but S3 did not give it
+	exported []string // kinds of objects that this invocation made, or saw there, of the whole window
+	turn     turn     // of the record: what reads for a person's export renews the hold
 
 	idle      bool      // ECS runs nothing of this run
 	delivered time.Time // when what the cache's logs say of the window should be in CloudWatch

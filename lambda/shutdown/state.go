@@ -173,6 +173,7 @@ func (r *run) take(ctx context.Context) error {
 	defer done()
 	state, etag, err := r.record(brief)
 	if err != nil {
+		r.unread = !denied(err) && !errors.As(err, new(*export.ForeignError))
 		return err
 	}
 	now := r.clock.Now()

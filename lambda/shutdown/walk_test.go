@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,12 +49,21 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-// TestWalkFollowsFromItsSeed makes some worlds twice: what happens in them does not depend on the machine.
+// TestWalkFollowsFromItsSeed makes some worlds twice: what happens in them does not depend on the machine. Only when an invocation is cut off, its
+// goroutines end in the same moment, and Go decides which of them is heard.
 func TestWalkFollowsFromItsSeed(t *testing.T) {
+	untilCut := func(story []string) []string {
+		if n := slices.IndexFunc(story, func(line string) bool {
+			return strings.Contains(line, "context ") || strings.Contains(line, "out of time")
+		}); n >= 0 {
+			return story[:n]
+		}
+		return story
+	}
 	for seed := 1; seed <= 20; seed++ {
 		_, first := walked(t, seed)
 		_, second := walked(t, seed)
-		require.Equal(t, first, second, "WALK_SEED=%d", seed)
+		require.Equal(t, untilCut(first), untilCut(second), "WALK_SEED=%d", seed)
 	}
 }
 
@@ -73,11 +83,12 @@ type walk struct {
 	*world
 	rng     *rand.Rand
 	stopBy  time.Time
-	faults  int    // that are left: the world gets better
-	working int    // invocations that overlap
-	late    bool   // datapoints come later than anybody waits for
-	newer   string // the manifest of a later version
-	theirs  bool   // something else lies under the probe's key
+	faults  int     // that are left: the world gets better
+	aimed   []fault // that invocations meet first, one after the other
+	working int     // invocations that overlap
+	late    bool    // datapoints come later than anybody waits for
+	newer   string  // the manifest of a later version
+	theirs  bool    // something else lies under the probe's key
 }
 
 func (w *walk) chance(percent int) bool { return w.rng.IntN(100) < percent }
@@ -145,6 +156,12 @@ func newWalk(seed uint64) *walk {
 	}
 	if minutes == 20*time.Minute && w.chance(5) { // an upload of several parts
 		w.life.line = "[RUN #1]" + strings.Repeat(" 0123456789", 20<<20/11/20/tasks)
+		switch {
+		case w.chance(50): // another invocation carries it on
+			w.aimed = []fault{{kind: killed, k: 1, ops: "CompleteMultipartUpload"}}
+		case w.chance(50): // the first one that is opened is nobody's
+			w.aimed = []fault{{kind: repeated, k: 1, ops: "CreateMultipartUpload"}}
+		}
 	}
 	load := w.between(5*time.Second, 2*time.Minute)
 	then := func() { // Terraform saw the cache available, and goes on
@@ -245,11 +262,7 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 			}
 		})
 	}
-	if w.chance(15) {
-		at := during()
-		if w.chance(60) {
-			at = atTheEnd()
-		}
+	replaced := func(at time.Time) {
 		w.happen(at, "the service is replaced", func() {
 			if !w.service || w.schedules["perf-watch"] == nil {
 				return
@@ -264,6 +277,15 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 				w.look()
 			}})
 		})
+	}
+	switch {
+	case w.chance(6):
+		replaced(during())
+	case w.chance(9):
+		replaced(atTheEnd())
+	case w.life.line == "" && w.chance(4): // after a stop that was cut off, and the next one cannot ask ECS
+		w.aimed = []fault{{kind: killed, k: 1, ops: "PutObject exports/metrics"}, {kind: refused, k: 1, ops: "DescribeServices"}}
+		replaced(born.Add(minutes + w.between(8*time.Minute, 13*time.Minute)))
 	}
 	if w.chance(10) {
 		at := atTheEnd()
@@ -297,20 +319,25 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 	}
 }
 
-// fault draws what an invocation meets.
+// fault draws what an invocation meets. One that is not met is left for the next: most invocations only look whether it is time.
 func (w *walk) fault() (f fault) {
-	if w.faults == 0 || !w.chance(60) {
+	if len(w.aimed) > 0 {
+		f, rest := w.aimed[0], w.aimed[1:]
+		f.spent = func() { w.aimed = rest }
 		return f
 	}
-	w.faults--
-	f.kind = []string{killed, killed2, refused, lost, hangs, hangs2, conflict, another}[w.rng.IntN(8)]
+	if w.faults <= 0 || !w.chance(60) {
+		return f
+	}
+	f.spent = func() { w.faults-- }
+	f.kind = []string{killed, killed2, refused, lost, repeated, hangs, hangs2, conflict, another}[w.rng.IntN(9)]
 	f.k = 1 + w.rng.IntN(60)
 	switch {
 	case w.late && w.chance(60):
-		return fault{kind: killed2, k: 1, ops: "PutObject exports/metrics"}
+		f.kind, f.k, f.ops = killed2, 1, "PutObject exports/metrics"
 	case w.life.line != "" && w.chance(60):
-		return fault{kind: killed, k: 1 + w.rng.IntN(80), ops: "CompleteMultipartUpload"}
-	case f.kind == conflict, (f.kind == lost || f.kind == refused) && w.chance(60):
+		f.kind, f.k, f.ops = killed, 1+w.rng.IntN(80), "CompleteMultipartUpload"
+	case f.kind == conflict, (f.kind == lost || f.kind == refused || f.kind == repeated) && w.chance(60):
 		f.ops, f.k = "PutObject exports/"+[]string{"", "state", "state", "metrics", "manifest"}[w.rng.IntN(5)], 1+w.rng.IntN(40)
 	case f.kind == refused && w.chance(60):
 		f.ops, f.k = "DescribeServices", 1+w.rng.IntN(3)

@@ -197,7 +197,7 @@ type invoked struct{} // the key of an invocation among a context's values
 type invocation struct {
 	context.Context
 	w        *world
-	request  string
+	name     string // that no other one has
 	run      string // of a living world
 	deadline time.Time
 	fault    fault
@@ -235,7 +235,7 @@ func (i *invocation) alive() error {
 func (w *world) invocation(request string, lasts time.Duration) *invocation {
 	ctx := lambdacontext.NewContext(context.Background(), &lambdacontext.LambdaContext{AwsRequestID: request,
 		InvokedFunctionArn: "arn:aws:lambda:us-east-1:123456789012:function:perf-stop"})
-	return &invocation{Context: ctx, w: w, request: request, deadline: w.Now().Add(lasts)}
+	return &invocation{Context: ctx, w: w, deadline: w.Now().Add(lasts)}
 }
 
 func (w *world) handle(request, action string) (Answer, error) {
