@@ -138,7 +138,7 @@ func newFrozen(t testing.TB, begun time.Time, change ...func(*localaws.Config)) 
 		require.NoError(t, w.Close())
 	})
 	w.aws = aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(w.URL()), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{AccessKeyID: w.Env()["AWS_ACCESS_KEY_ID"], SecretAccessKey: "localaws"}, nil
+		return aws.Credentials{AccessKeyID: w.Env()["AWS_ACCESS_KEY_ID"], SecretAccessKey: w.Env()["AWS_SECRET_ACCESS_KEY"]}, nil
 	})}
 	return w
 }

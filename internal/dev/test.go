@@ -139,7 +139,7 @@ func TestAll(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	return suites(ctx, &long, con, []suite{{"unit", TestUnit}, {"modules", TestModules}, {"docs", TestDocs}, {"pages", TestPages}, {"journeys", TestE2E}})
 }
 
-// TestPages opens the report, the local dashboard, and that of a live run in a browser; screenshots are in build/screenshots. They skip without Chromium.
+// TestPages opens the report, the local dashboard, that of a live run, and pages that attack the embedded AWS in a browser; screenshots are in build/screenshots. They skip without Chromium.
 func TestPages(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	if err := testDrawnPages(ctx, ws, con); err != nil {
 		return err
@@ -151,7 +151,7 @@ var browserTests = []string{"-timeout=60m", "-count=1", "-tags=browser", "-run=I
 
 // testDrawnPages is what of TestPages takes no run.
 func testDrawnPages(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	return goTest(ctx, ws, con, append(browserTests, "./internal/report/page", "./internal/localaws/dashboardpage")...)
+	return goTest(ctx, ws, con, append(browserTests, "./internal/report/page", "./internal/localaws", "./internal/localaws/dashboardpage")...)
 }
 
 // Test runs the unit tests, the modules' tests, the pages drawn from crafted runs, the faults and the journeys, and says how long each took. The tools of

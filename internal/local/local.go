@@ -61,7 +61,11 @@ func EnvFile(ws *workspace.Workspace) string { return filepath.Join(Dir(ws), "en
 // Lock keeps two commands from using that folder at once, and tells the second one which process is the first; the kernel gives the
 // lock back when we die.
 func Lock(ws *workspace.Workspace) (unlock func(), err error) {
-	if err := os.MkdirAll(Dir(ws), 0o755); err != nil {
+	err = os.MkdirAll(Dir(ws), 0o700)
+	if err == nil {
+		err = os.Chmod(Dir(ws), 0o700) // also one of an older version: keys, logs and exports lie there
+	}
+	if err != nil {
 		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", Dir(ws), err)
 	}
 	unlock, err = proc.Lock(filepath.Join(Dir(ws), "lock"))

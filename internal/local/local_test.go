@@ -120,8 +120,12 @@ func TestTerraformBesideTheStack(t *testing.T) {
 
 func TestOnlyOneAtATime(t *testing.T) {
 	ws, _ := tree(t)
+	require.NoError(t, os.MkdirAll(Dir(ws), 0o755))
 	unlock, err := Lock(ws)
 	require.NoError(t, err)
+	info, err := os.Stat(Dir(ws))
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o700), info.Mode().Perm(), "keys, logs and exports are the person's alone")
 	_, err = Lock(ws)
 	require.ErrorContains(t, err, fmt.Sprintf(".localaws is in use: a local:run or local:up is under way in this checkout (process %d). Wait for it", os.Getpid()))
 	unlock()

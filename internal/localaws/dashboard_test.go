@@ -41,7 +41,7 @@ func TestDashboardPage(t *testing.T) {
 	require.Contains(t, page(), "There is no dashboard yet")
 
 	cfg, err := config.LoadDefaultConfig(t.Context(), config.WithRegion("us-east-1"), config.WithBaseEndpoint(server.URL()),
-		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider("AKIALOCA123456789012", "localaws", "")))
+		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(server.Env()["AWS_ACCESS_KEY_ID"], server.Env()["AWS_SECRET_ACCESS_KEY"], "")))
 	require.NoError(t, err)
 	metrics, logs := cloudwatch.NewFromConfig(cfg), cloudwatchlogs.NewFromConfig(cfg)
 	body, err := os.ReadFile("dashboardpage/testdata/body.json")

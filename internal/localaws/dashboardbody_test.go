@@ -84,7 +84,7 @@ func TestBodiesOfOtherCaches(t *testing.T) {
 	server, err := localaws.Start(t.Context(), localaws.Config{Dir: t.TempDir()})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, server.Close()) }()
-	metrics := cloudwatch.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(server.URL()), Credentials: credentials.NewStaticCredentialsProvider("AKIALOCA123456789012", "localaws", "")})
+	metrics := cloudwatch.NewFromConfig(aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(server.URL()), Credentials: credentials.NewStaticCredentialsProvider(server.Env()["AWS_ACCESS_KEY_ID"], server.Env()["AWS_SECRET_ACCESS_KEY"], "")})
 	for name, c := range map[string]struct {
 		nodes      int
 		serverless string

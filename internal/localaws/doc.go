@@ -11,7 +11,8 @@
 // account is assumed, and no bucket policy lets one in. A restart in the same folder gives all buckets to the first
 // account, in its Region.
 //
-// It does not verify signatures, decide permissions of the person's own keys, pull images, shape network
+// Keys are random, and signatures are checked: package signature says what it leaves out. It does not decide
+// permissions of the person's own keys, pull images, shape network
 // bandwidth, or publish metrics that a local process cannot honestly give; the packages below it say more.
 // Linux only: it reads /proc, and cache nodes live on 127.0.0.0/8.
 package localaws

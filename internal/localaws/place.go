@@ -22,6 +22,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/s3"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/scheduler"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/servicequotas"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/signature"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/sns"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/sqs"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ssm"
@@ -50,10 +51,6 @@ type Place struct {
 
 // at is where a place is.
 type at struct{ account, region string }
-
-// accessKey is the access key of an account's user. As on AWS, it tells the account.
-// https://docs.aws.amazon.com/STS/latest/APIReference/API_GetAccessKeyInfo.html
-func accessKey(account string) string { return "AKIALOCA" + account }
 
 // first makes the place that exists from the start.
 func (s *Server) first(acct *account.Account) error {
@@ -84,7 +81,7 @@ func (s *Server) open(acct *account.Account, buckets *s3.Service) *Place {
 	roles := s.iam[acct.ID]
 	if roles == nil {
 		roles = iam.New(acct)
-		roles.Decided, roles.Key = s.cfg.Decided, accessKey(acct.ID)
+		roles.Decided = s.cfg.Decided
 		s.iam[acct.ID] = roles
 	}
 	network := ec2.New(acct)
@@ -110,6 +107,7 @@ func (s *Server) open(acct *account.Account, buckets *s3.Service) *Place {
 		parameters, p.Quotas, p.Caches, p.Tasks, p.Lambda, p.Scheduler, buckets.Of(acct.ID)} {
 		service.Register(p.registry)
 	}
+	p.registry.Authenticate = p.authenticate
 	p.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: roles, Tags: network.Tags, Documented: s.cfg.Documented, Miss: p.registry.Miss}).Call
 	// What starts things ends first; what is written to ends last.
 	p.closers = []func() error{p.Scheduler.Close, p.Lambda.Close, p.Tasks.Close, p.Caches.Close, queues.Close, metrics.Close, streams.Close}
@@ -121,9 +119,8 @@ func (s *Server) open(acct *account.Account, buckets *s3.Service) *Place {
 func (s *Server) Account(id string) map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.enter(at{id, s.acct.Region})
-	env := s.Env()
-	env["AWS_ACCESS_KEY_ID"] = accessKey(id)
+	env, key := s.Env(), s.enter(at{id, s.acct.Region}).IAM.User()
+	env["AWS_ACCESS_KEY_ID"], env["AWS_SECRET_ACCESS_KEY"] = key.AccessKeyID, key.SecretAccessKey
 	return env
 }
 
@@ -132,7 +129,8 @@ var regionName = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]+$`) // also a folde
 // place is where a request's signature leads. Keys that nobody has lead to the first account, whose IAM refuses them; what is no Region's name leads
 // to the first Region.
 func (s *Server) place(r *http.Request) *Place {
-	key, region := wire.Scope(r)
+	signed := signature.Of(r)
+	region := signed.Region
 	if !regionName.MatchString(region) {
 		region = s.acct.Region
 	}
@@ -140,7 +138,7 @@ func (s *Server) place(r *http.Request) *Place {
 	defer s.mu.Unlock()
 	owner := s.acct.ID
 	for id, roles := range s.iam {
-		if _, ok := roles.Caller(key); ok {
+		if _, ok := roles.Credentials(signed.AccessKey); ok {
 			owner = id
 		}
 	}

@@ -1,6 +1,7 @@
 package localaws_test
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"testing"
@@ -33,9 +34,13 @@ func places(t *testing.T) (*localaws.Server, func(key, region string) aws.Config
 		require.Empty(t, server.Unhandled())
 		require.NoError(t, server.Close())
 	})
+	secrets := map[string]string{}
+	for _, env := range []map[string]string{server.Env(), server.Account(theirs)} {
+		secrets[env["AWS_ACCESS_KEY_ID"]] = env["AWS_SECRET_ACCESS_KEY"]
+	}
 	return server, func(key, region string) aws.Config {
 		cfg := wiretest.Client(t, server.URL())
-		cfg.Region, cfg.Credentials = region, credentials.NewStaticCredentialsProvider(key, "localaws", "")
+		cfg.Region, cfg.Credentials = region, credentials.NewStaticCredentialsProvider(key, cmp.Or(secrets[key], "secret"), "")
 		return cfg
 	}
 }
@@ -91,7 +96,9 @@ func TestPlaces(t *testing.T) {
 			// A session of a role is its account's.
 			session, err := sts.NewFromConfig(cfg).AssumeRole(t.Context(), &sts.AssumeRoleInput{RoleArn: role.Role.Arn, RoleSessionName: aws.String("test")})
 			require.NoError(t, err)
-			who, err = sts.NewFromConfig(config(*session.Credentials.AccessKeyId, region)).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
+			c := session.Credentials
+			cfg.Credentials = credentials.NewStaticCredentialsProvider(*c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
+			who, err = sts.NewFromConfig(cfg).GetCallerIdentity(t.Context(), &sts.GetCallerIdentityInput{})
 			require.NoError(t, err)
 			require.Equal(t, "arn:aws:sts::"+account+":assumed-role/load/test", *who.Arn)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ec2"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/elasticache"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/guard"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
@@ -108,14 +109,14 @@ func (s *Server) serve(l net.Listener) {
 	})
 	mux.Handle("GET "+dashboardPath+"{name...}", s.dashboards())
 	// Not through the mux: it would clean paths, and S3 keys may hold anything.
-	s.http = &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s.http = &http.Server{ReadHeaderTimeout: time.Minute, Handler: guard.Loopback(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern != "" {
 			mux.ServeHTTP(w, r)
 			return
 		}
 		w.Header().Set("Date", s.acct.Clock.Now().UTC().Format(http.TimeFormat)) // AWS's clock, not the machine's
 		s.place(r).registry.ServeHTTP(w, r)
-	})}
+	}))}
 	go func() {
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.acct.Log.Error("endpoint", "error", err)
@@ -130,7 +131,7 @@ func (s *Server) URL() string { return s.url }
 func (s *Server) Env() map[string]string {
 	return map[string]string{
 		"AWS_ENDPOINT_URL": s.url, "AWS_REGION": s.acct.Region, "AWS_DEFAULT_REGION": s.acct.Region,
-		"AWS_ACCESS_KEY_ID": accessKey(s.acct.ID), "AWS_SECRET_ACCESS_KEY": "localaws",
+		"AWS_ACCESS_KEY_ID": s.IAM.User().AccessKeyID, "AWS_SECRET_ACCESS_KEY": s.IAM.User().SecretAccessKey,
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
 	}
 }

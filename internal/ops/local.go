@@ -231,7 +231,7 @@ func LocalUp(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	}
 	script := w.Script(ws, w.Values(minutes, localPeriod))
 	file := local.EnvFile(ws)
-	if err := os.WriteFile(file, []byte(script), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte(script), 0o600); err != nil { // it has the keys
 		return err
 	}
 	fmt.Fprint(con.Out, script)

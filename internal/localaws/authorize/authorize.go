@@ -42,12 +42,12 @@ type demand struct {
 
 // Call is nil when the caller may do what it asks, and AWS's error otherwise.
 func (a *Authorizer) Call(_ context.Context, call *wire.Call) error {
-	if call.AccessKey == "" || call.Service == "sts" { // unsigned calls find no service; STS knows its callers itself
+	if call.AccessKey == "" || call.Service == "sts" { // STS knows its callers itself
 		return nil
 	}
 	who, ok := a.IAM.Caller(call.AccessKey)
 	if !ok {
-		return stranger(call.Service, call.AccessKey)
+		return Stranger(call.Service, call.AccessKey)
 	}
 	r, known := rules[call.Service][call.Action]
 	if !strings.HasPrefix(call.AccessKey, "ASIA") { // the account's user may do everything

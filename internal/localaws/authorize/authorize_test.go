@@ -98,6 +98,7 @@ func begin(t *testing.T) *world {
 	})
 	w.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: w.roles, Tags: w.network.Tags, Documented: true, Miss: w.registry.Miss}).Call
 	w.root = wiretest.Config(t, w.registry)
+	w.root.Credentials = credentials.NewStaticCredentialsProvider(w.roles.User().AccessKeyID, w.roles.User().SecretAccessKey, "")
 	client := sdkiam.NewFromConfig(w.root)
 	role, err := client.CreateRole(t.Context(), &sdkiam.CreateRoleInput{RoleName: aws.String("caller"), Path: aws.String("/perf/"),
 		AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}]}`)})

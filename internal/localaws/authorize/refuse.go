@@ -34,21 +34,55 @@ func refuse(service string, d iam.Decision) error {
 	return wire.Errorf(http.StatusForbidden, "AccessDenied", "%s", d.Refusal())
 }
 
-// stranger is the answer to keys that nobody has, and to those of a session that has ended or whose role is gone.
-func stranger(service, key string) error {
+// Stranger is the answer to an access key that nobody has, and to one of a session that has ended or whose role is gone.
+func Stranger(service, accessKey string) error {
 	const text = "The security token included in the request is invalid."
-	switch service {
+	switch kind(service) {
 	case "ec2":
 		return wire.Errorf(http.StatusUnauthorized, "AuthFailure", "AWS was not able to validate the provided access credentials")
 	case "s3": // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-		if !strings.HasPrefix(key, "ASIA") {
+		if !strings.HasPrefix(accessKey, "ASIA") {
 			return wire.Errorf(http.StatusForbidden, "InvalidAccessKeyId", "The AWS Access Key Id you provided does not exist in our records.")
 		}
 		return wire.Errorf(http.StatusBadRequest, "InvalidToken", "The provided token is malformed or otherwise invalid.")
-	case "ecs", "logs", "ssm", "servicequotas", "sqs":
+	case "json":
 		return wire.Errorf(http.StatusBadRequest, "UnrecognizedClientException", text)
-	case "lambda", "scheduler":
+	case "rest-json":
 		return wire.Errorf(http.StatusForbidden, "UnrecognizedClientException", text)
 	}
 	return wire.Errorf(http.StatusForbidden, "InvalidClientTokenId", text)
+}
+
+// Mismatch is the answer to a signature that the secret key did not make.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+func Mismatch(service string) error {
+	const text = "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."
+	switch kind(service) {
+	case "ec2":
+		return wire.Errorf(http.StatusUnauthorized, "AuthFailure", "AWS was not able to validate the provided access credentials")
+	case "json":
+		return wire.Errorf(http.StatusBadRequest, "InvalidSignatureException", text)
+	case "rest-json":
+		return wire.Errorf(http.StatusForbidden, "InvalidSignatureException", text)
+	}
+	return wire.Errorf(http.StatusForbidden, "SignatureDoesNotMatch", text)
+}
+
+// Unsigned is the answer to a request without a signature, which names no service either.
+func Unsigned() error {
+	return wire.Errorf(http.StatusForbidden, "MissingAuthenticationToken", "Request is missing Authentication Token")
+}
+
+// Expired is S3's answer to a presigned URL that has ended. https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
+func Expired() error { return wire.Errorf(http.StatusForbidden, "AccessDenied", "Request has expired") }
+
+// kind is how a service words these answers.
+func kind(service string) string {
+	switch service {
+	case "ecs", "logs", "ssm", "servicequotas", "sqs":
+		return "json"
+	case "lambda", "scheduler":
+		return "rest-json"
+	}
+	return service
 }

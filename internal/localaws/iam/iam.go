@@ -3,8 +3,8 @@
 //
 // API reference: https://docs.aws.amazon.com/IAM/latest/APIReference/API_Operations.html
 //
-// The account has one user, Deployer, who has one access key and may do everything. It does not do: groups, further users and their keys, instance
-// profiles, identity providers, session policies, service control policies, and AWS managed policies beyond those in managed.go.
+// The account has one user, Deployer, with one access key, which is random. It may do everything. It does not do: groups, further users and their keys,
+// instance profiles, identity providers, session policies, service control policies, and AWS managed policies beyond those in managed.go.
 package iam
 
 import (
@@ -26,11 +26,10 @@ import (
 type Service struct {
 	// Decided, when set, gets every decision on a request. Set it before there are any.
 	Decided func(Decision)
-	// Key, when set, is the user's only access key. Without it every key that is not a session's is the user's. Set it before there are any requests.
-	Key string
 
 	acct    *account.Account
 	started time.Time
+	key     Credentials // of the user
 
 	mu       sync.Mutex
 	roles    map[string]*role    // by lower-case name: names differ in more than case
@@ -40,7 +39,8 @@ type Service struct {
 
 // New is IAM without roles.
 func New(acct *account.Account) *Service {
-	return &Service{acct: acct, started: acct.Clock.Now(), roles: map[string]*role{}, policies: map[string]*managed{}, sessions: map[string]session{}}
+	return &Service{acct: acct, started: acct.Clock.Now(), key: Credentials{AccessKeyID: "AKIA" + strings.ToUpper(account.NewID(16)), SecretAccessKey: account.NewID(40)},
+		roles: map[string]*role{}, policies: map[string]*managed{}, sessions: map[string]session{}}
 }
 
 // Register serves IAM's actions.

@@ -214,10 +214,12 @@ func TestSessions(t *testing.T) {
 	require.False(t, s.Allowed(arn, "s3:GetObject", "*", nil))
 	require.False(t, creds.Expires.Before(began.Add(time.Hour)) || creds.Expires.After(time.Now().Add(time.Hour)), "%s", creds.Expires)
 
-	arn, ok = s.Principal("test")
+	arn, ok = s.Principal(s.User().AccessKeyID)
 	require.True(t, ok)
 	require.Equal(t, "arn:aws:iam::123456789012:user/deployer", arn)
 	require.True(t, s.Allowed(arn, "s3:GetObject", "*", nil))
+	_, ok = s.Principal("AKIAUNKNOWN")
+	require.False(t, ok)
 	_, ok = s.Principal("ASIAUNKNOWN")
 	require.False(t, ok)
 

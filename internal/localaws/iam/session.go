@@ -10,8 +10,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam/policy"
 )
 
-// Deployer is the account's one user: who calls with a key that is not a session's. It may do everything; a
-// deployer with AWS's limits is a role's session.
+// Deployer is the account's one user. It may do everything; a deployer with AWS's limits is a role's session.
 const Deployer = "deployer"
 
 const userID = "AIDACKCEVSQ6C2EXAMPLE"
@@ -42,15 +41,29 @@ func (s *Service) RoleARN(name string) string {
 	return s.acct.ARN("iam", "role/"+name)
 }
 
-// Credentials are those of a role's session.
+// Credentials are those of a role's session or, without a token and an end, of the user.
 type Credentials struct {
 	AccessKeyID, SecretAccessKey, SessionToken string
 	Expires                                    time.Time
 }
 
 type session struct {
+	Credentials
 	roleARN, roleID, name string
-	expires               time.Time
+}
+
+// User is the access key of the account's user.
+func (s *Service) User() Credentials { return s.key }
+
+// Credentials are those of an access key that this account gave out, and has not forgotten.
+func (s *Service) Credentials(accessKeyID string) (Credentials, bool) {
+	if accessKeyID == s.key.AccessKeyID {
+		return s.key, true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	o, ok := s.sessions[accessKeyID]
+	return o.Credentials, ok
 }
 
 // Session starts a session of a role that lasts as long as the role allows. Whether the caller may do so is asked
@@ -66,7 +79,7 @@ func (s *Service) session(roleARN, name string, d time.Duration) Credentials {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.acct.Clock.Now()
-	maps.DeleteFunc(s.sessions, func(_ string, o session) bool { return o.expires.Before(now) })
+	maps.DeleteFunc(s.sessions, func(_ string, o session) bool { return o.Expires.Before(now) })
 	r, ok := s.byARN(roleARN)
 	if !ok {
 		return Credentials{}
@@ -75,30 +88,23 @@ func (s *Service) session(roleARN, name string, d time.Duration) Credentials {
 		d = time.Duration(r.maxSession) * time.Second
 	}
 	c := Credentials{"ASIA" + strings.ToUpper(account.NewID(16)), account.NewID(40), account.NewID(64), now.Add(d)}
-	s.sessions[c.AccessKeyID] = session{r.arn, r.id, name, c.Expires}
+	s.sessions[c.AccessKeyID] = session{c, r.arn, r.id, name}
 	return c
 }
 
 // Identity is who a caller is.
 type Identity struct{ ARN, UserID string }
 
-// Caller is whose an access key is; false for a key that nobody has, a session that has expired or whose role is gone, and
-// without a key.
+// Caller is whose an access key is; false for one that this account did not give out, and for a session that has expired or whose role is gone.
 func (s *Service) Caller(accessKeyID string) (Identity, bool) {
-	if accessKeyID == "" {
-		return Identity{}, false
-	}
-	if !strings.HasPrefix(accessKeyID, "ASIA") {
-		if s.Key != "" && accessKeyID != s.Key {
-			return Identity{}, false
-		}
+	if accessKeyID == s.key.AccessKeyID {
 		return Identity{s.user(), userID}, true
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	o, ok := s.sessions[accessKeyID]
 	r, exists := s.byARN(o.roleARN)
-	if !ok || !exists || r.id != o.roleID || o.expires.Before(s.acct.Clock.Now()) {
+	if !ok || !exists || r.id != o.roleID || o.Expires.Before(s.acct.Clock.Now()) {
 		return Identity{}, false
 	}
 	return Identity{s.acct.ARN("sts", "assumed-role/"+r.name+"/"+o.name), r.id + ":" + o.name}, true

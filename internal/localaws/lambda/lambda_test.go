@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -145,6 +146,16 @@ func TestInvoke(t *testing.T) {
 		require.Contains(t, env, want)
 	}
 	require.False(t, slices.ContainsFunc(env, func(s string) bool { return strings.HasPrefix(s, "HOME=") }), "nothing of this process's environment: %q", env)
+
+	// A page whose name was rebound to this machine cannot speak for the function.
+	i := slices.IndexFunc(env, func(s string) bool { return strings.HasPrefix(s, "AWS_LAMBDA_RUNTIME_API=") })
+	page, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+strings.TrimPrefix(env[i], "AWS_LAMBDA_RUNTIME_API=")+"/2018-06-01/runtime/invocation/next", nil)
+	require.NoError(t, err)
+	page.Host = "rebound.example.com"
+	refused, err := http.DefaultClient.Do(page)
+	require.NoError(t, err)
+	require.NoError(t, refused.Body.Close())
+	require.Equal(t, http.StatusForbidden, refused.StatusCode)
 
 	type answer struct {
 		ID, ARN    string

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/guard"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
@@ -68,7 +69,7 @@ func (s *Service) start(f *function) (*sandbox, error) {
 		_ = l.Close() // nothing uses it yet
 		return nil, err
 	}
-	b.server = &http.Server{Handler: b.runtimeAPI(), ReadHeaderTimeout: time.Minute}
+	b.server = &http.Server{Handler: guard.Loopback(b.runtimeAPI()), ReadHeaderTimeout: time.Minute}
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/xml"
@@ -194,12 +195,18 @@ func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if source, err := url.PathUnescape(r.Header.Get("x-amz-copy-source")); err == nil {
 		x.Source = strings.TrimPrefix(source, "/")
 	}
+	if sum := r.Header.Get("x-amz-content-sha256"); len(sum) == 2*sha256.Size {
+		r.Body = &summed{r.Body, sha256.New(), sum}
+	}
 	if err := f.serve(r.Context(), call, x); err != nil {
 		x.fail(err)
 	}
 }
 
 func (f *Front) serve(ctx context.Context, call *wire.Call, x *exchange) error {
+	if call.Refused != nil {
+		return call.Refused
+	}
 	if err := f.route(x); err != nil {
 		return err
 	}

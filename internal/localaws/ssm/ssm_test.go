@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	sdk "github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/ssm/types"
 	"github.com/stretchr/testify/require"
@@ -17,10 +18,13 @@ import (
 
 func client(t *testing.T) (*ssm.Service, *sdk.Client) {
 	acct := wiretest.Account(t)
-	s := ssm.New(acct, iam.New(acct))
+	roles := iam.New(acct)
+	s := ssm.New(acct, roles)
 	r := wire.NewRegistry()
 	s.Register(r)
-	return s, sdk.NewFromConfig(wiretest.Config(t, r))
+	cfg := wiretest.Config(t, r)
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(roles.User().AccessKeyID, roles.User().SecretAccessKey, "")
+	return s, sdk.NewFromConfig(cfg)
 }
 
 var token = aws.String("/elasticache-perf/n/auth-token")

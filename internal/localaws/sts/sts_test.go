@@ -21,7 +21,9 @@ func config(t *testing.T) aws.Config {
 	roles := iam.New(acct)
 	roles.Register(r)
 	sts.New(acct, roles).Register(r)
-	return wiretest.Config(t, r)
+	cfg := wiretest.Config(t, r)
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(roles.User().AccessKeyID, roles.User().SecretAccessKey, "")
+	return cfg
 }
 
 func role(t *testing.T, cfg aws.Config, name, principal string) string {

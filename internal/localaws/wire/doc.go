@@ -18,6 +18,6 @@
 // `at:"header=X-Amz-Invocation-Type"`, `at:"body"` (a []byte that is the whole body), `at:"status"` (an int: the HTTP status).
 //
 // Strictness: a member that a request has and its struct has not is an error, and is listed by Unhandled like an
-// action nobody serves: nothing is accepted and then ignored. Signatures are read (who calls, which service) but
-// not verified.
+// action nobody serves: nothing is accepted and then ignored. Who calls which service is read from the
+// signature; Registry.Authenticate decides whether that counts.
 package wire

@@ -12,7 +12,10 @@ import (
 )
 
 // queryCodec is awsQuery, and EC2's flavour of it.
-type queryCodec struct{ form url.Values }
+type queryCodec struct {
+	form      url.Values
+	malformed error
+}
 
 func (queryCodec) protocol() string { return "query" }
 
@@ -33,6 +36,9 @@ func (n *node) at(key string) *node {
 }
 
 func (c queryCodec) decode(x *exchange, in any) error {
+	if c.malformed != nil {
+		return x.service.invalid("malformed form body: %v", c.malformed)
+	}
 	root := &node{}
 	for key, values := range c.form {
 		if key == "Action" || key == "Version" {

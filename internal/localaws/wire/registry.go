@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"slices"
 	"sync"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/signature"
 )
 
 // Service says how one AWS service looks on the wire.
@@ -47,6 +49,7 @@ type Call struct {
 	Service, Action string
 	Region          string
 	AccessKey       string // of the signature; "" when unsigned
+	Refused         error  // why the signature does not count, for a service that has a handler of its own
 	RequestID       string
 	Endpoint        string // http://host:port as the caller addressed it
 	In              any    // the decoded input, for authorization by resource
@@ -110,6 +113,9 @@ func Route[In, Out any](name, pattern string, status int, f func(context.Context
 
 // Registry holds every action that is served, and remembers what was asked and is not.
 type Registry struct {
+	// Authenticate, when set, tells why a request's signature does not count. payload is the hash of the body as it was sent, "" for a service that
+	// has a handler of its own.
+	Authenticate func(r *http.Request, signed signature.Signature, payload string) error
 	// Authorize, when set, decides each decoded call before its handler runs.
 	Authorize func(context.Context, *Call) error
 	// Record, when set, gets every exchange after it was answered, but for those that a fault met.

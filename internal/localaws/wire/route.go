@@ -2,15 +2,21 @@ package wire
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
-	"regexp"
 	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/signature"
 )
 
 // Exchange is one request and its answer as they stood on the wire.
@@ -48,53 +54,54 @@ func (x *exchange) fail(err error) {
 	x.codec.fail(x, e)
 }
 
-// maxBody is above the largest request any service here takes (Lambda's 70 MB zip upload in base64); S3 streams.
+// maxBody is above the largest request any service here takes (Lambda's 70 MB zip upload in base64), as it is sent and as it is unpacked; S3 streams.
 const maxBody = 100 << 20
-
-// scope reads region and service from a SigV4 credential: KEY/20261123/us-east-1/ecs/aws4_request.
-var scope = regexp.MustCompile(`Credential=([^/]+)/\d+/([^/]+)/([^/]+)/aws4_request`)
-
-// Scope is the access key and the Region of a request's signature; empty when it is unsigned.
-func Scope(req *http.Request) (accessKey, region string) {
-	accessKey, region, _ = credential(req)
-	return accessKey, region
-}
-
-func credential(req *http.Request) (accessKey, region, service string) {
-	text := req.Header.Get("Authorization")
-	if text == "" { // presigned: the credential is in the query
-		text = "Credential=" + req.URL.Query().Get("X-Amz-Credential")
-	}
-	if m := scope.FindStringSubmatch(text); m != nil {
-		return m[1], m[2], m[3]
-	}
-	return "", "", ""
-}
 
 // ServeHTTP answers one request. Service, action and protocol come from the request itself.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	call := &Call{RequestID: requestID(), Endpoint: "http://" + req.Host}
-	call.AccessKey, call.Region, call.Service = credential(req)
+	signed := signature.Of(req)
+	call := &Call{RequestID: requestID(), Endpoint: "http://" + req.Host, AccessKey: signed.AccessKey, Region: signed.Region, Service: signed.Service}
 	ctx := context.WithValue(req.Context(), callKey{}, call)
 	if h, ok := r.raw[call.Service]; ok {
+		if r.Authenticate != nil {
+			call.Refused = r.Authenticate(req, signed, "")
+		}
 		h.ServeHTTP(w, req.WithContext(ctx))
 		return
 	}
-	body, err := readBody(req)
+	body, err := readAll(req.Body)
+	if err == nil && r.Authenticate != nil {
+		sum := sha256.Sum256(body)
+		call.Refused = r.Authenticate(req, signed, hex.EncodeToString(sum[:]))
+	}
+	if err == nil && call.Refused == nil && req.Header.Get("Content-Encoding") == "gzip" {
+		body, err = unpack(body)
+	}
 	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		status := http.StatusBadRequest
+		if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+			status = http.StatusRequestEntityTooLarge
+		}
+		http.Error(w, err.Error(), status)
 		return
 	}
 	x := &exchange{registry: r, call: call, r: req, body: body, header: http.Header{}}
 	x.header.Set("x-amzn-RequestId", call.RequestID)
-	ep, ok := r.find(x)
-	fault, kill := r.Faults.at(call, req.URL.Path, body)
-	if err := fault.before(ctx, call.Service, nil, kill); err != nil {
+	var fault Fault
+	var kill func()
+	x.read()
+	if err := cmp.Or(call.Refused, x.spoken()); err != nil {
 		x.fail(err)
-	} else if ok {
-		ep.serve(ctx, x)
-		if fault.Kind == FailAfter {
-			x.fail(fault.Err(call.Service))
+	} else {
+		ep, ok := r.find(x)
+		fault, kill = r.Faults.at(call, req.URL.Path, body)
+		if err := fault.before(ctx, call.Service, nil, kill); err != nil {
+			x.fail(err)
+		} else if ok {
+			ep.serve(ctx, x)
+			if fault.Kind == FailAfter {
+				x.fail(fault.Err(call.Service))
+			}
 		}
 	}
 	if before, ok := r.Faults.stale(call, answer{x.status, x.header, x.out}); ok && fault.Kind == Stale {
@@ -107,7 +114,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		fault.send(w, answer{x.status, x.header, x.out}, kill)
 		return
 	}
-	if r.Record != nil {
+	if r.Record != nil && call.Refused == nil { // who is not known has said nothing
 		r.Record(Exchange{call.Service, call.Action, x.codec.protocol(), req.Method, req.URL.String(), req.Header.Clone(), body,
 			x.status, w.Header().Clone(), x.out, x.code})
 	}
@@ -115,13 +122,30 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	_, _ = w.Write(x.out) // the caller may be gone
 }
 
-// find sets the exchange's codec, service and action, and answers itself when nobody serves it.
-func (r *Registry) find(x *exchange) (Endpoint, bool) {
-	sv := r.services[x.call.Service]
-	if sv != nil {
+// spoken refuses a content type that is not the protocol's. A browser sends text/plain and forms to other sites unasked, JSON and CBOR never:
+// https://fetch.spec.whatwg.org/#cors-safelisted-request-header. Some clients send none with REST-JSON, whose body may also be a blob.
+func (x *exchange) spoken() error {
+	kind, _, _ := mime.ParseMediaType(x.r.Header.Get("Content-Type"))
+	ok := true
+	switch x.codec.protocol() {
+	case "json":
+		ok = kind == "application/x-amz-json-1.0" || kind == "application/x-amz-json-1.1"
+	case "cbor":
+		ok = kind == "application/cbor" || kind == "" && len(x.body) == 0
+	case "rest-json":
+		ok = kind == "" && x.r.Header.Get("Content-Type") == "" || kind == "application/json" || kind == "application/octet-stream"
+	}
+	if !ok {
+		return Errorf(http.StatusUnsupportedMediaType, "UnsupportedMediaTypeException", "the content type %q is not one of this protocol", x.r.Header.Get("Content-Type"))
+	}
+	return nil
+}
+
+// read sets the exchange's codec, service and, but for REST-JSON, its action.
+func (x *exchange) read() {
+	x.service = Service{Name: x.call.Service}
+	if sv := x.registry.services[x.call.Service]; sv != nil {
 		x.service = sv.Service
-	} else {
-		x.service = Service{Name: x.call.Service}
 	}
 	target := x.r.Header.Get("X-Amz-Target")
 	switch {
@@ -133,24 +157,25 @@ func (r *Registry) find(x *exchange) (Endpoint, bool) {
 		x.codec = jsonCodec{contentType: x.r.Header.Get("Content-Type")}
 	case strings.HasPrefix(x.r.Header.Get("Content-Type"), "application/x-www-form-urlencoded"):
 		form, err := url.ParseQuery(string(x.body))
-		x.codec = queryCodec{form}
+		x.codec = queryCodec{form, err}
 		x.call.Action = form.Get("Action")
-		if err != nil {
-			x.fail(x.service.invalid("malformed form body: %v", err))
-			return Endpoint{}, false
-		}
 	default:
 		x.codec = restCodec{}
-		if sv != nil {
-			if p := x.r.URL.Path; len(p) > 1 && x.r.URL.RawPath == "" { // some callers end a path in a slash that the API reference has not
-				x.r.URL.Path = strings.TrimSuffix(p, "/")
-			}
-			if h, pattern := sv.routes.Handler(x.r); pattern != "" {
-				if ep, ok := h.(route); ok {
-					x.call.Action = ep.action
-					sv.routes.ServeHTTP(nil, x.r) // Handler finds the pattern but does not set the path values; this does
-					return Endpoint(ep), true
-				}
+	}
+}
+
+// find is the endpoint of the exchange's action; it answers itself when nobody serves it.
+func (r *Registry) find(x *exchange) (Endpoint, bool) {
+	sv := r.services[x.call.Service]
+	if _, rest := x.codec.(restCodec); rest && sv != nil {
+		if p := x.r.URL.Path; len(p) > 1 && x.r.URL.RawPath == "" { // some callers end a path in a slash that the API reference has not
+			x.r.URL.Path = strings.TrimSuffix(p, "/")
+		}
+		if h, pattern := sv.routes.Handler(x.r); pattern != "" {
+			if ep, ok := h.(route); ok {
+				x.call.Action = ep.action
+				sv.routes.ServeHTTP(nil, x.r) // Handler finds the pattern but does not set the path values; this does
+				return Endpoint(ep), true
 			}
 		}
 	}
@@ -172,18 +197,16 @@ func (r *Registry) find(x *exchange) (Endpoint, bool) {
 	return Endpoint{}, false
 }
 
-func readBody(req *http.Request) ([]byte, error) {
-	var src io.Reader = http.MaxBytesReader(nil, req.Body, maxBody)
-	if req.Header.Get("Content-Encoding") == "gzip" {
-		z, err := gzip.NewReader(src)
-		if err != nil {
-			return nil, fmt.Errorf("gzip body: %w", err)
-		}
-		src = z
+func readAll(src io.ReadCloser) ([]byte, error) {
+	return io.ReadAll(http.MaxBytesReader(nil, src, maxBody))
+}
+
+func unpack(body []byte) ([]byte, error) {
+	src, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("gzip body: %w", err)
 	}
-	var b bytes.Buffer
-	_, err := b.ReadFrom(src)
-	return b.Bytes(), err
+	return readAll(src)
 }
 
 func requestID() string {
