@@ -218,7 +218,7 @@ func TestInterruptedInTheMiddleOfTheCache(t *testing.T) {
 	p := newPerson(t, w, nil)
 	said, err := p.typesUntil(ops.Deploy, "creating")
 	require.Error(t, err, said)
-	require.ErrorContains(t, err, "`go tool mage destroy` removes it")
+	require.ErrorContains(t, err, "`go tool mage destroy` removes what was created")
 	said, err = p.typesUntil(ops.Destroy, "deleting")
 	require.Error(t, err, said)
 	said, err = p.types(ops.Destroy, "")
