@@ -140,7 +140,7 @@ func TestEC2(t *testing.T) {
 		TagSet   []struct{ Key, Value string }
 	}
 	require.Empty(t, check(t, func(r *wire.Registry) {
-		r.On(wire.Service{Name: "ec2", EC2: true}, wire.Action("DescribeSubnets", func(context.Context, *struct {
+		r.On(wire.Service{Name: "ec2", EC2: true, XMLNS: "ns"}, wire.Action("DescribeSubnets", func(context.Context, *struct {
 			Filter   []filter
 			SubnetId []string
 		}) (*struct{ SubnetSet []subnet }, error) {

@@ -21,11 +21,8 @@ func refuse(service string, d iam.Decision) error {
 			action = "SNS:" + name
 		}
 		return wire.Errorf(http.StatusForbidden, "AuthorizationError", "%s", d.RefusalOf(action, d.Resource))
-	case "sqs": // in the words of its older protocol, which clients read: https://github.com/microsoft/aspire/pull/3333
-		e := wire.Errorf(http.StatusForbidden, "com.amazon.coral.service#AccessDeniedException", "%s", d.RefusalOf(strings.ToLower(d.Action), d.Resource))
-		e.Header = http.Header{}
-		e.Header.Set("X-Amzn-Query-Error", "AccessDenied;Sender")
-		return e
+	case "sqs": // https://github.com/microsoft/aspire/pull/3333
+		return wire.Errorf(http.StatusForbidden, "com.amazon.coral.service#AccessDeniedException", "%s", d.RefusalOf(strings.ToLower(d.Action), d.Resource))
 	case "lambda", "scheduler":
 		return wire.Errorf(http.StatusForbidden, "AccessDeniedException", "%s", d.Refusal())
 	case "ecs", "logs", "ssm", "servicequotas":

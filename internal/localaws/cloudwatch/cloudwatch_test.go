@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
@@ -284,6 +285,44 @@ func TestDashboards(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.GetDashboard(t.Context(), &sdk.GetDashboardInput{DashboardName: aws.String("perf")})
 	require.ErrorContains(t, err, "ResourceNotFound")
+}
+
+// The SDK knows errors by their shape, and the provider, which is older, by the code of the query protocol: both get theirs.
+func TestErrorsAreTyped(t *testing.T) {
+	_, c, clk, _ := start(t)
+	now, ctx := clk.Now(), t.Context()
+	statistics := func(start, end time.Time, change func(*sdk.GetMetricStatisticsInput)) error {
+		in := &sdk.GetMetricStatisticsInput{Namespace: aws.String("N"), MetricName: aws.String("m"), StartTime: &start, EndTime: &end, Period: aws.Int32(60), Statistics: []types.Statistic{"Sum"}}
+		if change != nil {
+			change(in)
+		}
+		_, err := c.GetMetricStatistics(ctx, in)
+		return err
+	}
+	_, noDashboard := c.GetDashboard(ctx, &sdk.GetDashboardInput{DashboardName: aws.String("none")})
+	_, badDashboard := c.PutDashboard(ctx, &sdk.PutDashboardInput{DashboardName: aws.String("d"), DashboardBody: aws.String("{")})
+	_, noAlarm := c.SetAlarmState(ctx, &sdk.SetAlarmStateInput{AlarmName: aws.String("none"), StateValue: types.StateValueOk, StateReason: aws.String("r")})
+	_, badToken := c.ListMetrics(ctx, &sdk.ListMetricsInput{NextToken: aws.String("?")})
+	for _, e := range []struct {
+		err  error
+		as   any
+		code string
+	}{
+		{statistics(now, now, nil), new(*types.InvalidParameterValueException), "InvalidParameterValue"},
+		{statistics(now.Truncate(time.Second), now.Truncate(time.Second).Add(999*time.Millisecond), nil), new(*types.InvalidParameterValueException), "InvalidParameterValue"},
+		{statistics(now, now.Add(-time.Hour), nil), new(*types.InvalidParameterValueException), "InvalidParameterValue"},
+		{statistics(now.Add(-48*time.Hour), now, nil), new(*types.InvalidParameterCombinationException), "InvalidParameterCombination"},
+		{statistics(now.Add(-time.Hour), now, func(in *sdk.GetMetricStatisticsInput) { in.Statistics = nil }), new(*types.InvalidParameterCombinationException), "InvalidParameterCombination"},
+		{noDashboard, new(*types.DashboardNotFoundError), "ResourceNotFound"},
+		{badDashboard, new(*types.DashboardInvalidInputError), "InvalidParameterInput"},
+		{noAlarm, new(*types.ResourceNotFound), "ResourceNotFound"},
+		{badToken, new(*types.InvalidParameterValueException), "InvalidParameterValue"},
+	} {
+		require.ErrorAs(t, e.err, e.as)
+		var api smithy.APIError
+		require.ErrorAs(t, e.err, &api)
+		require.Equal(t, e.code, api.ErrorCode())
+	}
 }
 
 func TestAlarm(t *testing.T) {

@@ -39,7 +39,7 @@ type putDashboardOut struct{ DashboardValidationMessages []validationMessage }
 // putDashboard: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
 func (s *Service) putDashboard(_ context.Context, in *putDashboardIn) (*putDashboardOut, error) {
 	if !dashboardName.MatchString(in.DashboardName) {
-		return nil, wire.Errorf(400, "InvalidParameterInput", "The dashboard name %q is invalid: it must have 1 to 255 of A-Z, a-z, 0-9, - and _.", in.DashboardName)
+		return nil, wire.Errorf(400, "DashboardInvalidInputError", "The dashboard name %q is invalid: it must have 1 to 255 of A-Z, a-z, 0-9, - and _.", in.DashboardName)
 	}
 	errs, warnings := checkBody(in.DashboardBody)
 	if len(errs) > 0 {
@@ -47,7 +47,7 @@ func (s *Service) putDashboard(_ context.Context, in *putDashboardIn) (*putDashb
 		for _, e := range errs {
 			fmt.Fprintf(&b, "\n%s: %s", e.DataPath, e.Message)
 		}
-		return nil, wire.Errorf(400, "InvalidParameterInput", "The dashboard body is invalid, there are %d validation errors:%s", len(errs), b.String())
+		return nil, wire.Errorf(400, "DashboardInvalidInputError", "The dashboard body is invalid, there are %d validation errors:%s", len(errs), b.String())
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +79,7 @@ func (s *Service) getDashboard(_ context.Context, in *struct {
 }
 
 func noDashboard(name string) error {
-	return wire.Errorf(404, "ResourceNotFound", "Dashboard %s does not exist", name)
+	return wire.Errorf(404, "DashboardNotFoundError", "Dashboard %s does not exist", name)
 }
 
 // deleteDashboards deletes all or, when one of them does not exist, none.

@@ -47,8 +47,8 @@ func (s *Service) getMetricStatistics(_ context.Context, in *getMetricStatistics
 	if len(in.Statistics)+len(in.Extended) == 0 {
 		return nil, invalidCombination("At least one of the parameters Statistics and ExtendedStatistics must be specified.")
 	}
-	if !in.StartTime.Before(in.EndTime.Time) {
-		return nil, invalidCombination("The parameter StartTime must be less than the parameter EndTime.")
+	if in.StartTime.Unix() >= in.EndTime.Unix() { // https://github.com/influxdata/telegraf/issues/2022
+		return nil, invalidValue("The parameter StartTime must be less than the parameter EndTime.")
 	}
 	if n := int(in.EndTime.Sub(in.StartTime.Time).Seconds()) / in.Period; n > 1440 {
 		return nil, invalidCombination("You have requested up to %d datapoints, which exceeds the limit of 1,440. You may reduce the datapoints requested by increasing Period, or decreasing the time range.", n)

@@ -6,8 +6,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
 type listMetricsIn struct {
@@ -39,7 +37,7 @@ func (s *Service) listMetrics(_ context.Context, in *listMetricsIn) (*listMetric
 	if in.NextToken != nil && *in.NextToken != "" {
 		b, err := base64.RawURLEncoding.DecodeString(*in.NextToken)
 		if err != nil {
-			return nil, wire.Errorf(400, "InvalidNextToken", "The next token %s is not one that ListMetrics gave.", *in.NextToken)
+			return nil, invalidValue("The next token %s is not one that ListMetrics gave.", *in.NextToken)
 		}
 		start = string(b)
 	}

@@ -43,7 +43,7 @@ func New(acct *account.Account, sns Publisher) *Service {
 // Register serves CloudWatch.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Operations.html
 func (s *Service) Register(r *wire.Registry) {
-	r.On(wire.Service{Name: "monitoring", XMLNS: "http://monitoring.amazonaws.com/doc/2010-08-01/", Invalid: "ValidationError"},
+	r.On(wire.Service{Name: "monitoring", XMLNS: "http://monitoring.amazonaws.com/doc/2010-08-01/", Invalid: "ValidationError", Codes: codes},
 		wire.Action("PutMetricData", s.putMetricData),
 		wire.Action("GetMetricData", s.getMetricData),
 		wire.Action("GetMetricStatistics", s.getMetricStatistics),
@@ -71,18 +71,23 @@ func (s *Service) Close() error {
 	return nil
 }
 
+// codes are those of the query protocol. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html#API_PutDashboard_Errors
+var codes = map[string]string{"DashboardInvalidInputError": "InvalidParameterInput", "DashboardNotFoundError": "ResourceNotFound", "InternalServiceFault": "InternalServiceError",
+	"InvalidParameterCombinationException": "InvalidParameterCombination", "InvalidParameterValueException": "InvalidParameterValue",
+	"MissingRequiredParameterException": "MissingParameter"}
+
 type none struct{}
 
 func invalidValue(format string, args ...any) error {
-	return wire.Errorf(400, "InvalidParameterValue", format, args...)
+	return wire.Errorf(400, "InvalidParameterValueException", format, args...)
 }
 
 func invalidCombination(format string, args ...any) error {
-	return wire.Errorf(400, "InvalidParameterCombination", format, args...)
+	return wire.Errorf(400, "InvalidParameterCombinationException", format, args...)
 }
 
 func missing(member string) error {
-	return wire.Errorf(400, "MissingParameter", "The parameter %s is required.", member)
+	return wire.Errorf(400, "MissingRequiredParameterException", "The parameter %s is required.", member)
 }
 
 func validation(format string, args ...any) error {

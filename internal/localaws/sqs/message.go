@@ -64,14 +64,14 @@ func (q *queue) number(attribute string) int {
 // put appends a message; the caller holds the lock. delay is in seconds, nil for the queue's own.
 func (s *Service) put(q *queue, body string, delay *int) (*message, error) {
 	if body == "" {
-		return nil, fail("com.amazon.coral.service#MissingRequiredParameterException", "MissingParameter", "The request must contain the parameter MessageBody.")
+		return nil, fail("com.amazon.coral.service#MissingRequiredParameterException", "The request must contain the parameter MessageBody.")
 	}
 	if size := q.number("MaximumMessageSize"); len(body) > size {
 		return nil, badParameter("One or more parameters are invalid. Reason: Message must be shorter than %d bytes.", size)
 	}
 	for _, r := range body { // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 		if r < 0x20 && r != '\t' && r != '\n' && r != '\r' || r == 0xFFFE || r == 0xFFFF {
-			return nil, fail("InvalidMessageContents", "InvalidMessageContents", "Invalid characters found in the message body.")
+			return nil, fail("InvalidMessageContents", "Invalid characters found in the message body.")
 		}
 	}
 	seconds := q.number("DelaySeconds")
@@ -330,7 +330,7 @@ func (s *Service) deleteMessage(_ context.Context, in *handleIn) (*none, error) 
 		return nil, err
 	}
 	if len(in.ReceiptHandle) != 48 {
-		return nil, fail("ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid", "The input receipt handle \"%s\" is not a valid receipt handle.", in.ReceiptHandle)
+		return nil, fail("ReceiptHandleIsInvalid", "The input receipt handle \"%s\" is not a valid receipt handle.", in.ReceiptHandle)
 	}
 	q.messages = slices.DeleteFunc(q.messages, func(m *message) bool { return m.handle == in.ReceiptHandle })
 	return &none{}, nil
@@ -360,7 +360,7 @@ func (s *Service) changeVisibility(_ context.Context, in *visibilityIn) (*none, 
 			return &none{}, nil
 		}
 	}
-	return nil, fail("MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight", "Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.", in.ReceiptHandle)
+	return nil, fail("MessageNotInflight", "Value %s for parameter ReceiptHandle is invalid. Reason: Message does not exist or is not available for visibility timeout change.", in.ReceiptHandle)
 }
 
 func (s *Service) purgeQueue(_ context.Context, in *queueIn) (*none, error) {

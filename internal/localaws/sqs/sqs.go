@@ -88,7 +88,7 @@ func (s *Service) measure() {
 
 // Register serves SQS's actions.
 func (s *Service) Register(r *wire.Registry) {
-	r.On(wire.Service{Name: "sqs"},
+	r.On(wire.Service{Name: "sqs", Codes: codes},
 		wire.Action("CreateQueue", s.createQueue),
 		wire.Action("DeleteQueue", s.deleteQueue),
 		wire.Action("GetQueueUrl", s.getQueueURL),
@@ -109,40 +109,39 @@ func (s *Service) Register(r *wire.Registry) {
 
 type none struct{}
 
-// fail makes an error of the JSON protocol with its name in the query protocol beside it: clients that were written
-// for the latter, the Terraform provider among them, read the header.
-// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-json-faqs.html
-func fail(code, queryCode, format string, args ...any) error {
-	if !strings.Contains(code, "#") {
-		code = "com.amazonaws.sqs#" + code
+// codes are those of the query protocol: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-json-faqs.html
+var codes = map[string]string{"QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue", "QueueNameExists": "QueueAlreadyExists",
+	"MessageNotInflight": "AWS.SimpleQueueService.MessageNotInflight", "InvalidParameterValueException": "InvalidParameterValue",
+	"MissingRequiredParameterException": "MissingParameter", "AccessDeniedException": "AccessDenied"}
+
+func fail(shape, format string, args ...any) error {
+	if !strings.Contains(shape, "#") {
+		shape = "com.amazonaws.sqs#" + shape
 	}
-	e := wire.Errorf(http.StatusBadRequest, code, format, args...)
-	e.Header = http.Header{}
-	e.Header.Set("X-Amzn-Query-Error", queryCode+";Sender")
-	return e
+	return wire.Errorf(http.StatusBadRequest, shape, format, args...)
 }
 
 func missing() error {
-	return fail("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue", "The specified queue does not exist.")
+	return fail("QueueDoesNotExist", "The specified queue does not exist.")
 }
 
 func badParameter(format string, args ...any) error {
-	return fail("com.amazon.coral.service#InvalidParameterValueException", "InvalidParameterValue", format, args...)
+	return fail("com.amazon.coral.service#InvalidParameterValueException", format, args...)
 }
 
 func badValue(format string, args ...any) error {
-	return fail("InvalidAttributeValue", "InvalidAttributeValue", format, args...)
+	return fail("InvalidAttributeValue", format, args...)
 }
 
 func unknown(attribute string) error {
-	return fail("InvalidAttributeName", "InvalidAttributeName", "Unknown Attribute %s.", attribute)
+	return fail("InvalidAttributeName", "Unknown Attribute %s.", attribute)
 }
 
 // find gives a queue by its URL, whatever host the URL names; the caller holds the lock.
 func (s *Service) find(url string) (*queue, error) {
 	parts := strings.Split(url, "/")
 	if len(parts) < 2 || parts[len(parts)-2] != s.acct.ID {
-		return nil, fail("InvalidAddress", "InvalidAddress", "The address %s is not valid for this endpoint.", url)
+		return nil, fail("InvalidAddress", "The address %s is not valid for this endpoint.", url)
 	}
 	q, ok := s.queues[parts[len(parts)-1]]
 	if !ok {
@@ -181,7 +180,7 @@ func (s *Service) createQueue(ctx context.Context, in *createQueueIn) (*urlOut, 
 	if q, ok := s.queues[in.QueueName]; ok {
 		for k, v := range in.Attributes {
 			if q.attributes[k] != v {
-				return nil, fail("QueueNameExists", "QueueAlreadyExists", "A queue already exists with the same name and a different value for attribute %s", k)
+				return nil, fail("QueueNameExists", "A queue already exists with the same name and a different value for attribute %s", k)
 			}
 		}
 		return &urlOut{s.url(ctx, in.QueueName)}, nil

@@ -32,12 +32,7 @@ func (cborCodec) encode(x *exchange, out any) error {
 
 func (cborCodec) fail(x *exchange, e *Error) {
 	x.cborHeader()
-	// Services that used to speak query name the old code here (awsQueryCompatible).
-	kind := "Sender"
-	if e.Status >= 500 {
-		kind = "Receiver"
-	}
-	x.header.Set("x-amzn-query-error", e.Code+";"+kind)
+	x.queryError(e)
 	x.out = cbor.Encode(cbor.Map{"__type": cbor.String(e.Code), "message": cbor.String(e.Message)})
 }
 

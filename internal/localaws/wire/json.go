@@ -108,7 +108,15 @@ func (c jsonCodec) encode(x *exchange, out any) error {
 
 func (c jsonCodec) fail(x *exchange, e *Error) {
 	x.header.Set("Content-Type", c.contentType)
+	x.queryError(e)
 	x.out = errorBody(x, e, map[string]string{"__type": e.Code})
+}
+
+// queryError names the old code of an error beside its shape: clients that were written for the query protocol, the Terraform provider among them, go by it.
+func (x *exchange) queryError(e *Error) {
+	if x.service.Codes != nil {
+		x.header.Set("x-amzn-query-error", x.service.queryCode(e)+";"+e.fault())
+	}
 }
 
 func errorBody(x *exchange, e *Error, m map[string]string) []byte {

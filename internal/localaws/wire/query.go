@@ -182,11 +182,7 @@ func (queryCodec) fail(x *exchange, e *Error) {
 		w.text(e.Message)
 		fmt.Fprintf(w, "</Message></Error></Errors><RequestID>%s</RequestID></Response>", x.call.RequestID)
 	} else {
-		kind := "Sender"
-		if e.Status >= 500 {
-			kind = "Receiver"
-		}
-		fmt.Fprintf(w, "<ErrorResponse xmlns=%q><Error><Type>%s</Type><Code>%s</Code><Message>", x.service.XMLNS, kind, e.Code)
+		fmt.Fprintf(w, "<ErrorResponse xmlns=%q><Error><Type>%s</Type><Code>%s</Code><Message>", x.service.XMLNS, e.fault(), x.service.queryCode(e))
 		w.text(e.Message)
 		fmt.Fprintf(w, "</Message></Error><RequestId>%s</RequestId></ErrorResponse>", x.call.RequestID)
 	}

@@ -1,12 +1,14 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/signature"
@@ -20,6 +22,16 @@ type Service struct {
 	EC2     bool   // EC2's query flavour: requests upper, answers lower case, lists of <item>
 	Message string // member of an error that carries its text; default "message"
 	Invalid string // error code for a missing or malformed member; default "ValidationException"
+
+	// Codes are those of errors in the query protocol, by the name of the error's shape, where the code is another one. Only a service that also speaks,
+	// or used to speak, query has them: https://smithy.io/2.0/aws/protocols/aws-query-protocol.html#aws-protocols-awsquerycompatible-trait
+	Codes map[string]string
+}
+
+// queryCode is an error's code in the query protocol.
+func (s Service) queryCode(e *Error) string {
+	shape := e.Code[strings.LastIndexByte(e.Code, '#')+1:]
+	return cmp.Or(s.Codes[shape], shape)
 }
 
 func (s Service) invalid(format string, args ...any) *Error {
@@ -33,8 +45,16 @@ func (s Service) invalid(format string, args ...any) *Error {
 // Error is an API error; every codec knows how to send it.
 type Error struct {
 	Status        int
-	Code, Message string
-	Header        http.Header // extra response headers, such as x-amzn-query-error
+	Code, Message string      // Code is the name of the error's shape, where the service's model has one
+	Header        http.Header // extra response headers
+}
+
+// fault is whose mistake it was.
+func (e *Error) fault() string {
+	if e.Status >= 500 {
+		return "Receiver"
+	}
+	return "Sender"
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }

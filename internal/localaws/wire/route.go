@@ -179,18 +179,23 @@ func (r *Registry) find(x *exchange) (Endpoint, bool) {
 			}
 		}
 	}
-	if sv != nil {
+	query := x.codec.protocol() == "query"
+	spoken := !query || sv == nil || sv.XMLNS != ""
+	if sv != nil && spoken {
 		if ep, ok := sv.actions[x.call.Action]; ok && ep.pattern == "" {
 			return ep, true
 		}
 	}
 	what := x.call.Service + "." + x.call.Action
-	if x.call.Action == "" {
+	switch {
+	case !spoken: // SQS takes it on AWS: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-json-faqs.html
+		what += " in the query protocol (take a newer client)"
+	case x.call.Action == "":
 		what = fmt.Sprintf("%s %s %s", x.call.Service, x.r.Method, x.r.URL.Path)
 	}
 	r.Miss(what)
 	code := "UnknownOperationException"
-	if x.codec.protocol() == "query" || x.codec.protocol() == "ec2" {
+	if query {
 		code = "InvalidAction"
 	}
 	x.fail(Errorf(http.StatusBadRequest, code, "localaws does not serve %s", what))

@@ -74,7 +74,7 @@ func TestQuery(t *testing.T) {
 
 func TestNothingIsIgnored(t *testing.T) {
 	r := wire.NewRegistry()
-	r.On(wire.Service{Name: "elasticache"},
+	r.On(wire.Service{Name: "elasticache", XMLNS: "ns"},
 		wire.Action("CreateReplicationGroup", func(context.Context, *createGroupIn) (*struct{}, error) { return &struct{}{}, nil }))
 	r.On(wire.Service{Name: "ecs", Lower: true},
 		wire.Action("CreateCluster", func(context.Context, *struct{ ClusterName string }) (*struct{}, error) { return &struct{}{}, nil }))
@@ -219,8 +219,11 @@ func TestREST(t *testing.T) {
 // The AWS CLI speaks JSON 1.0 to CloudWatch, where SDKs for Go speak CBOR and the provider speaks query.
 func TestCodecFollowsTheRequest(t *testing.T) {
 	r := wire.NewRegistry()
-	r.On(wire.Service{Name: "monitoring", XMLNS: "ns"},
+	r.On(wire.Service{Name: "monitoring", XMLNS: "ns", Codes: map[string]string{"DashboardNotFoundError": "ResourceNotFound"}},
 		wire.Action("GetDashboard", func(_ context.Context, in *struct{ DashboardName string }) (*struct{ DashboardBody, DashboardName string }, error) {
+			if in.DashboardName == "none" {
+				return nil, wire.Errorf(404, "DashboardNotFoundError", "there is none")
+			}
 			return &struct{ DashboardBody, DashboardName string }{"{}", in.DashboardName}, nil
 		}))
 	srv := httptest.NewServer(r)
@@ -244,4 +247,24 @@ func TestCodecFollowsTheRequest(t *testing.T) {
 	require.NotEmpty(t, h.Get("x-amzn-RequestId"))
 	body, _ = ask("Action=GetDashboard&Version=2010-08-01&DashboardName=d", "application/x-www-form-urlencoded; charset=utf-8", "")
 	require.Contains(t, body, `<GetDashboardResponse xmlns="ns"><GetDashboardResult><DashboardBody>{}</DashboardBody><DashboardName>d</DashboardName></GetDashboardResult><ResponseMetadata>`)
+
+	body, h = ask(`{"DashboardName":"none"}`, "application/x-amz-json-1.0", "GraniteServiceVersion20100801.GetDashboard")
+	require.JSONEq(t, `{"__type":"DashboardNotFoundError","message":"there is none"}`, body)
+	require.Equal(t, "ResourceNotFound;Sender", h.Get("x-amzn-query-error"))
+	body, _ = ask("Action=GetDashboard&Version=2010-08-01&DashboardName=none", "application/x-www-form-urlencoded; charset=utf-8", "")
+	require.Contains(t, body, "<Error><Type>Sender</Type><Code>ResourceNotFound</Code><Message>there is none</Message></Error>")
+}
+
+// SQS is served in its JSON protocol alone: a call in the older one is refused and listed, and never half understood.
+func TestNoQueryWithoutANamespace(t *testing.T) {
+	r := wire.NewRegistry()
+	r.On(wire.Service{Name: "sqs"}, wire.Action("ListQueues", func(context.Context, *struct{}) (*struct{}, error) { panic("served") }))
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader("Action=ListQueues&Version=2012-11-05"))
+	req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=k/20261123/us-east-1/sqs/aws4_request, Signature=x")
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	w := httptest.NewRecorder()
+	r.ServeHTTP(w, req)
+	require.Equal(t, http.StatusBadRequest, w.Code)
+	require.Contains(t, w.Body.String(), "<Code>InvalidAction</Code><Message>localaws does not serve sqs.ListQueues in the query protocol (take a newer client)</Message>")
+	require.Equal(t, []string{"sqs.ListQueues in the query protocol (take a newer client)"}, r.Unhandled())
 }
