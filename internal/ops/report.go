@@ -126,8 +126,12 @@ type exported interface {
 
 func findExports(ctx context.Context, ws *workspace.Workspace, con *console.Console) (exported, error) {
 	if from := ws.Getenv("FROM"); from != "" {
-		if info, err := os.Stat(filepath.Join(from, "metrics")); err != nil || !info.IsDir() {
-			return nil, fmt.Errorf("FROM=%s: it has no folder metrics; give the folder that holds metrics/, logs/ and manifest/", from)
+		isFolder := func(name string) bool {
+			info, err := os.Stat(filepath.Join(from, name))
+			return err == nil && info.IsDir()
+		}
+		if !isFolder("metrics") && !isFolder("logs") {
+			return nil, fmt.Errorf("FROM=%s: it has neither a folder metrics nor logs; give the folder that holds metrics/, logs/ and manifest/", from)
 		}
 		return folderExports(from), nil
 	}
@@ -147,9 +151,9 @@ func findExports(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 var errForeign = errors.New("it is a run of another stack")
 
 // runsOf are the latest runs of the stack, most at most, the latest first: names of runs sort by time. They have a manifest, or where no run has one,
-// metrics.
+// metrics, or where none has these, logs.
 func runsOf(ctx context.Context, from exported, most int) (runs []string, err error) {
-	for _, of := range [][2]string{{"manifest", ".json"}, {"metrics", ".csv"}} {
+	for _, of := range [][2]string{{"manifest", ".json"}, {"metrics", ".csv"}, {"logs", ".txt"}} {
 		names, err := from.list(ctx, of[0])
 		if err != nil {
 			return nil, err

@@ -133,12 +133,22 @@ func TestReportSaysWhatToDo(t *testing.T) {
 	empty := t.TempDir()
 	ws.Env = []string{"FROM=" + empty}
 	_, err = findExports(t.Context(), ws, con)
-	require.ErrorContains(t, err, "has no folder metrics; give the folder that holds metrics/, logs/ and manifest/")
+	require.ErrorContains(t, err, "has neither a folder metrics nor logs; give the folder that holds metrics/, logs/ and manifest/")
 	require.NoError(t, os.Mkdir(filepath.Join(empty, "metrics"), 0o755))
 	_, err = reported(t, ws, folderExports(empty))
 	require.ErrorContains(t, err, "has no exported run yet; `go tool mage status` says where a run stands")
 	_, err = reported(t, ws, folderExports(empty), "RUN=x")
 	require.ErrorContains(t, err, "it has no exported run")
+
+	logs := exportsOf(t, threeRuns[0])
+	require.NoError(t, os.RemoveAll(filepath.Join(logs, "metrics")))
+	require.NoError(t, os.RemoveAll(filepath.Join(logs, "manifest")))
+	ws.Env = []string{"FROM=" + logs}
+	from, err := findExports(t.Context(), ws, con)
+	require.NoError(t, err)
+	text, err := reported(t, ws, from)
+	require.NoError(t, err)
+	require.Contains(t, text, "Throughput", "a folder with logs alone")
 
 	require.NoError(t, os.WriteFile(filepath.Join(string(folder), "manifest", threeRuns[2]+".json"), []byte(`{"schema_version":7}`), 0o644))
 	_, err = reported(t, ws, folder)

@@ -71,24 +71,6 @@ func (f *folding) add(at int64, amount float64) {
 	f.v[i] += amount
 }
 
-// worker is what the records of one task add up to.
-type worker struct {
-	task           *Task
-	first, last    time.Time // progress records
-	seen           time.Time // any line
-	records        int
-	operations     int64 // over restarts of the generator too
-	restarts       int
-	cumulated      int64 // of the last record
-	at             float64
-	bytes          float64
-	errors         int64
-	throughput     folding
-	histogram      *chunks
-	longestSilence time.Duration
-	silenceBegan   time.Time
-}
-
 // load is what the log says of the load.
 type load struct {
 	log               *Log
@@ -105,9 +87,8 @@ type load struct {
 
 // readLoad reads the log in one pass.
 func readLoad(r io.Reader) (*load, error) {
-	l := &load{workers: map[*Task]*worker{}, kinds: map[string]*ErrorKind{}, errors: Errors{Kinds: []ErrorKind{}}}
-	var err error
-	if l.log, err = scanLog(r, l.visit); err != nil {
+	l := &load{log: &Log{}, workers: map[*Task]*worker{}, kinds: map[string]*ErrorKind{}, errors: Errors{Kinds: []ErrorKind{}}}
+	if err := l.log.scan(r, l.visit); err != nil {
 		return nil, err
 	}
 	for _, k := range l.kinds {
@@ -121,9 +102,11 @@ func readLoad(r io.Reader) (*load, error) {
 	})
 	l.errors.Kinds = l.errors.Kinds[:min(10, len(l.errors.Kinds))]
 	for _, w := range l.workers {
+		l.settle(w)
 		l.errors.Connections += w.errors
 		l.order = append(l.order, w)
 	}
+	l.edges()
 	slices.SortFunc(l.order, func(a, b *worker) int {
 		if c := earlier(a.first, b.first); c != 0 {
 			return c
@@ -134,6 +117,21 @@ func readLoad(r io.Reader) (*load, error) {
 		return strings.Compare(a.task.Stream, b.task.Stream)
 	})
 	return l, nil
+}
+
+// say warns of what was made of the file.
+func (l *load) say(r *Results) {
+	switch log := l.log; {
+	case log.Lines == 0:
+		r.warn("the log is empty")
+	case log.Events == 0:
+		r.warn("the log has no line that is `[timestamp] [stream] message`")
+	default:
+		log.wrong.say(r, "the log")
+		if log.repeated > 0 {
+			r.warn("%s of the log are left out: they lie before others of their stream, as where exports were joined", quantity(log.repeated, "line"))
+		}
+	}
 }
 
 // earlier orders times, the zero time last.
@@ -168,59 +166,15 @@ func (l *load) visit(task *Task, line Line, p *Progress) {
 	switch {
 	case p != nil:
 		l.record(w, line.Time, p)
-	case strings.HasPrefix(line.Message, "load: hdr "):
+	case strings.HasPrefix(line.Message, histogramLine):
 		if w.histogram == nil {
 			w.histogram = &chunks{}
 		}
 		w.histogram.add(line.Message)
+	case w.histogram != nil && isPayload(strings.TrimSpace(line.Message)):
+		w.histogram.more(line.Message)
 	case !strings.HasPrefix(line.Message, "load: "):
 		l.complaint(line)
-	}
-}
-
-// record takes in a progress record: what was done since the last one, spread over the time between the two.
-func (l *load) record(w *worker, now time.Time, p *Progress) {
-	at := float64(now.UnixMilli()) / 1000
-	if base := float64(l.ops.base); at < base || at >= base+longest {
-		l.strays++
-		return
-	}
-	done := p.Operations - w.cumulated
-	began := w.at
-	switch {
-	case w.records == 0:
-		began = at - float64(max(1, p.Seconds))
-	case done < 0: // the generator began anew and counts from zero
-		w.restarts++
-		done = p.Operations
-		began = max(w.at, at-float64(max(1, p.Seconds)))
-	}
-	began = max(began, float64(l.ops.base))
-	w.records++
-	w.cumulated, w.at = p.Operations, at
-	w.errors = max(w.errors, p.ConnectionErrors)
-	if done == 0 {
-		return
-	}
-	if w.first.IsZero() {
-		w.first = time.UnixMilli(int64(began * 1000)).UTC()
-	} else if silence := now.Sub(w.last); silence > w.longestSilence {
-		w.longestSilence, w.silenceBegan = silence, w.last
-	}
-	w.last = now
-	w.operations += done
-	amount := float64(done)
-	l.ops.spread(began, at, amount)
-	l.running.spread(began, at, max(at-began, 1e-3))
-	w.throughput.add(now.Unix()-1, amount)
-	if !math.IsNaN(p.LatencyMS) {
-		l.latency.spread(began, at, amount*p.LatencyMS)
-		l.weighted.spread(began, at, amount)
-	}
-	if !math.IsNaN(p.BytesPerSecond) {
-		bytes := p.BytesPerSecond * (at - began)
-		l.bytes.spread(began, at, bytes)
-		w.bytes += bytes
 	}
 }
 
@@ -319,11 +273,11 @@ func (l *load) fill(r *Results) {
 	c.Running = running.series("tasks with operations", "tasks", "mean", pointsOfRun)
 	hits, misses := 0.0, 0.0
 	for _, k := range l.order {
-		c.Operations += k.operations
+		c.Operations += k.done()
 		if !k.task.OK() {
 			continue
 		}
-		c.SuccessfulOperations += k.operations
+		c.SuccessfulOperations += k.done()
 		if t := k.task.Totals; !math.IsNaN(t.HitsPerSecond) && !math.IsNaN(t.MissesPerSecond) {
 			hits, misses = hits+t.HitsPerSecond, misses+t.MissesPerSecond
 		}
@@ -347,7 +301,7 @@ func (l *load) tasks(r *Results, m *manifest) {
 		t := k.task
 		seen[shortID(t.ID)] = true
 		out := TaskResult{ID: t.ID, AvailabilityZone: zones[shortID(t.ID)], State: k.state(), Generator: t.Generator, Started: instant(t.Started), FirstOps: instant(k.first), LastOps: instant(k.last),
-			Finished: instant(t.Finished), Operations: k.operations, Percentiles: []Percentile{}}
+			Finished: instant(t.Finished), Operations: k.done(), Percentiles: []Percentile{}}
 		if out.State != "ok" {
 			out.Trouble = t.Trouble()
 		}
@@ -360,7 +314,7 @@ func (l *load) tasks(r *Results, m *manifest) {
 		if !k.first.IsZero() {
 			out.LateSeconds = known(k.first.Sub(begin).Seconds())
 			if d := k.last.Sub(k.first).Seconds(); d > 0 {
-				out.OpsPerSecond, out.BytesPerSec = known(float64(k.operations)/d), known(k.bytes/d)
+				out.OpsPerSecond, out.BytesPerSec = known(k.operations/d), known(k.bytes/d)
 			}
 			own := k.throughput.grid(Window{})
 			if r.Phases.Steady != nil {
@@ -370,12 +324,18 @@ func (l *load) tasks(r *Results, m *manifest) {
 			}
 			out.Throughput = own.series("throughput of task "+t.ID, "ops/s", "mean", limit)
 		}
+		if k.records == 0 && t.Totals != nil {
+			out.OpsPerSecond = known(t.Totals.OpsPerSecond)
+		}
 		if k.histogram != nil && k.histogram.decoded != nil {
 			out.Percentiles = percentilesOf(k.histogram.decoded)
 		}
 		r.Tasks = append(r.Tasks, out)
 		if k.restarts > 0 {
-			r.warn("task %s: its generator began anew %d times and lost what it had counted; its final table and histogram hold only the last part", t.ID, k.restarts)
+			r.warn("task %s: memtier restarted %s after a lost connection and forgot what it had done; what it did in these %.0f s is taken from its rate, and its final table and histogram lack what was forgotten", t.ID, quantity(k.restarts, "time"), k.lost)
+		}
+		if t.unread > 0 {
+			r.warn("task %s: %s of %s of no known form", t.ID, quantity(t.unread, "progress record"), first(t.Generator, "its generator"))
 		}
 		if k.longestSilence > 10*time.Second {
 			r.Gaps = append(r.Gaps, Gap{Reason: GapSilent, What: "operations of task " + t.ID, Metrics: []string{}, Where: []string{t.ID},

@@ -219,7 +219,7 @@ func (c crafted) log(w io.Writer) {
 			b = strconv.AppendInt(b, done[t], 10)
 			b = append(b, " ops,   "...)
 			b = strconv.AppendInt(b, ops, 10)
-			b = append(b, " (avg:   10000) ops/sec, "...)
+			b = append(strconv.AppendInt(append(b, " (avg:   "...), done[t]/int64(s+1-c.begins[t]), 10), ") ops/sec, "...)
 			b = strconv.AppendFloat(b, float64(ops)*300/1048576, 'f', 2, 64)
 			b = append(b, "MB/sec (avg: 6.73MB/sec),  0.50 (avg:  0.60) msec latency\n"...)
 			out.Write(b)
@@ -232,22 +232,36 @@ func (c crafted) log(w io.Writer) {
 		at := c.end().Add(time.Second)
 		say(t, at, "Type         Ops/sec     Hits/sec   Misses/sec    Avg. Latency     p50 Latency     p99 Latency   p99.9 Latency       KB/sec ")
 		say(t, at, "Totals      %d      8000.00      2000.00         0.5         0.4         5.0        5.0      3000.00 ", done[t]/int64(60*c.minutes)+1)
-		h := hdrhistogram.New(10, 600_000_000, 3)
-		values := c.latencies(t)
+		counts, values := map[int64]int64{}, c.latencies(t)
 		for i, v := range values {
 			n := done[t] / int64(len(values))
 			if i == 0 {
 				n += done[t] % int64(len(values))
 			}
-			_ = h.RecordValues(v, n)
+			counts[v] += n
 		}
-		payload, _ := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
-		sum := sha256.Sum256(payload)
-		for i, part := range []string{string(payload[:len(payload)/2]), string(payload[len(payload)/2:])} {
-			say(t, at, "load: hdr sha256=%s part=%d/2 %s", hex.EncodeToString(sum[:]), i+1, part)
-		}
+		out.WriteString(histogramLines(func(text string) string {
+			return fmt.Sprintf("[%s] [load/memtier/%s] %s\n", at.Format("2006-01-02T15:04:05.000Z"), taskName(t), text)
+		}, counts))
 		say(t, at, "load: finished exit=0 ok")
 	}
+}
+
+// histogramLines are a histogram of counts by microseconds, in two parts as the wrapper prints it.
+func histogramLines(line func(string) string, counts map[int64]int64) (out string) {
+	h := hdrhistogram.New(10, 600_000_000, 3)
+	for v, n := range counts {
+		_ = h.RecordValues(v, n)
+	}
+	payload, err := h.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
+	if err != nil {
+		panic(err)
+	}
+	sum := sha256.Sum256(payload)
+	for i, part := range []string{string(payload[:len(payload)/2]), string(payload[len(payload)/2:])} {
+		out += line(fmt.Sprintf("load: hdr sha256=%s part=%d/2 %s", hex.EncodeToString(sum[:]), i+1, part))
+	}
+	return out
 }
 
 func (c crafted) manifest() *export.Manifest {

@@ -12,18 +12,25 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// chunks gathers the lines "load: hdr sha256=SUM part=1/3 TEXT", in which a task brings its histogram into the log.
+// chunks gathers the lines "load: hdr sha256=SUM part=1/3 TEXT", in which a task brings its histogram into the log. A line may come twice, and what splits
+// long lines may have split it.
 type chunks struct {
 	sum     string
 	parts   []string
-	have    int
+	last    int // part that the last line was of
 	err     error
 	decoded *hdrhistogram.Histogram
 }
 
-const maxParts = 64 // 12 MB: memtier's histogram has 220 KB before compression
+const (
+	histogramLine = "load: hdr "
+	maxParts      = 64 // 12 MB: memtier's histogram has 220 KB before compression
+)
 
 func (c *chunks) add(message string) {
+	if c.decoded != nil {
+		return
+	}
 	f := strings.Fields(message) // load: hdr sha256=... part=1/3 TEXT
 	if len(f) != 5 {
 		c.err = fmt.Errorf("a line of the histogram has %d words, not 5", len(f))
@@ -41,16 +48,41 @@ func (c *chunks) add(message string) {
 	if c.parts == nil || sum != c.sum || n != len(c.parts) { // of a new histogram
 		*c = chunks{sum: sum, parts: make([]string, n)}
 	}
-	if c.parts[i-1] == "" {
-		c.have++
-	}
-	c.parts[i-1] = strings.Clone(f[4])
-	if c.have == n {
+	c.last, c.parts[i-1] = i, strings.Clone(f[4])
+	c.decode()
+}
+
+// more is what follows a line that was split.
+func (c *chunks) more(text string) {
+	if c.decoded == nil && c.last > 0 {
+		c.parts[c.last-1] += strings.TrimSpace(text)
 		c.decode()
 	}
 }
 
+// isPayload tells whether a text is nothing but base64.
+func isPayload[T string | []byte](text T) bool {
+	for _, b := range []byte(text) {
+		if (b < 'A' || b > 'Z') && (b < 'a' || b > 'z') && (b < '0' || b > '9') && b != '+' && b != '/' && b != '=' {
+			return false
+		}
+	}
+	return len(text) > 0
+}
+
+func (c *chunks) have() (n int) {
+	for _, p := range c.parts {
+		if p != "" {
+			n++
+		}
+	}
+	return n
+}
+
 func (c *chunks) decode() {
+	if c.have() < len(c.parts) {
+		return
+	}
 	text := strings.Join(c.parts, "")
 	if sum := sha256.Sum256([]byte(text)); hex.EncodeToString(sum[:]) != c.sum {
 		c.err = errors.New("the histogram does not have the checksum that its lines say")
@@ -61,8 +93,7 @@ func (c *chunks) decode() {
 		c.err = fmt.Errorf("the histogram cannot be read: %w", err)
 		return
 	}
-	c.decoded, c.err = h, nil
-	clear(c.parts) // they are long
+	c.decoded, c.err, c.parts = h, nil, nil // they are long
 }
 
 // problem says why there is no histogram; "" when there is one.
@@ -73,7 +104,7 @@ func (c *chunks) problem() string {
 	case c.err != nil:
 		return c.err.Error()
 	case c.decoded == nil:
-		return fmt.Sprintf("printed %d of %d parts of its histogram", c.have, len(c.parts))
+		return fmt.Sprintf("printed %d of %d parts of its histogram", c.have(), len(c.parts))
 	}
 	return ""
 }
@@ -116,8 +147,8 @@ func (l *load) latencies(r *Results) {
 			continue
 		}
 		h := k.histogram.decoded
-		if n := h.TotalCount(); k.restarts == 0 && math.Abs(float64(n-k.operations)) > 0.02*float64(k.operations)+1000 {
-			r.warn("task %s: its histogram has %s operations, its last progress record %s", k.task.ID, Thousands(float64(n)), Thousands(float64(k.operations)))
+		if n := float64(h.TotalCount()); k.restarts == 0 && math.Abs(n-k.operations) > 0.02*k.operations+1000 {
+			r.warn("task %s: its histogram has %s operations, its last progress record %s", k.task.ID, Thousands(n), Thousands(k.operations))
 		}
 		if h.TotalCount() > 0 {
 			all = append(all, h)

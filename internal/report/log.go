@@ -1,7 +1,8 @@
 package report
 
 import (
-	"bufio"
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -54,6 +55,8 @@ type Task struct {
 	Verdict                    string    // "ok", or "invalid: " and why; "" when it did not finish
 	Operations                 int64     // of the last progress record
 	Totals                     *Totals   // nil: no final table
+
+	unread int // progress records of no known form
 }
 
 // OK tells whether the task loaded the cache to the end and its result counts.
@@ -79,7 +82,12 @@ type Log struct {
 	Tasks         []*Task // by stream name
 	Server        string  // the engine's own version as in its log, for example "Redis 7.0.15"; "" when it is not there
 	Lines, Events int     // lines in all, and those that are `[timestamp] [stream] message`
+
+	wrong    wrongLines
+	repeated int // lines of tasks that lie before what was read of their streams, as in joined exports
 }
+
+var errNoEvent = errors.New("it is no `[timestamp] [stream] message`")
 
 var (
 	startLine    = regexp.MustCompile(`^load: run=(\S+) task=(\S+) generator="([^"]*)"`)
@@ -88,19 +96,40 @@ var (
 )
 
 // ParseLog reads an exported log in one pass.
-func ParseLog(r io.Reader) (*Log, error) { return scanLog(r, func(*Task, Line, *Progress) {}) }
-
-// scanLog reads a log and shows each line to visit, with the task whose stream it is in (nil: none's) and its progress record, if it is one.
-func scanLog(r io.Reader, visit func(*Task, Line, *Progress)) (*Log, error) {
+func ParseLog(r io.Reader) (*Log, error) {
 	log := &Log{}
+	return log, log.scan(r, func(*Task, Line, *Progress) {})
+}
+
+// A CloudWatch event has at most 1 MiB, https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+const longestLine = 2 << 20
+
+// outOfOrder is how far a line may lie before another one of its stream.
+const outOfOrder = 5 * time.Second
+
+// scan reads a log and shows each line to visit, with the task whose stream it is in (nil: none's) and its progress record, if it is one.
+func (log *Log) scan(r io.Reader, visit func(*Task, Line, *Progress)) error {
 	tasks := map[string]*Task{}
 	headers := map[string]string{}
-	in := bufio.NewScanner(r)
-	in.Buffer(make([]byte, 64<<10), 2<<20) // a CloudWatch event has at most 1 MiB, https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
-	for in.Scan() {
+	var previous Line
+	var last *Task // whose line the previous one is
+	latest := map[*Task]time.Time{}
+	for text, err := range export.Lines(r, longestLine) {
 		log.Lines++
-		line, ok := ParseLine(in.Text())
+		if wrong := (*export.LineError)(nil); errors.As(err, &wrong) {
+			log.wrong.add(wrong)
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("exported log, %w", err)
+		}
+		line, ok := ParseLine(string(text.Text))
 		if !ok {
+			if last != nil && strings.HasPrefix(previous.Message, histogramLine) && isPayload(text.Text) { // a long line that was split
+				visit(last, Line{previous.Time, previous.Stream, string(text.Text)}, nil)
+			} else if len(bytes.TrimSpace(text.Text)) > 0 {
+				log.wrong.add(&export.LineError{Line: text.Number, Err: errNoEvent})
+			}
 			continue
 		}
 		log.Events++
@@ -112,6 +141,7 @@ func scanLog(r io.Reader, visit func(*Task, Line, *Progress)) (*Log, error) {
 				log.Tasks = append(log.Tasks, task)
 			}
 		}
+		previous, last = line, task
 		if task == nil {
 			if log.Server == "" {
 				if m := serverLine.FindStringSubmatch(line.Message); m != nil {
@@ -121,13 +151,15 @@ func scanLog(r io.Reader, visit func(*Task, Line, *Progress)) (*Log, error) {
 			visit(nil, line, nil)
 			continue
 		}
+		if line.Time.Before(latest[task].Add(-outOfOrder)) {
+			log.repeated++
+			continue
+		}
+		latest[task] = later(latest[task], line.Time)
 		visit(task, line, task.read(line, headers))
 	}
-	if err := in.Err(); err != nil {
-		return nil, fmt.Errorf("exported log, line %d: %w", log.Lines+1, err)
-	}
 	sort.Slice(log.Tasks, func(i, j int) bool { return log.Tasks[i].Stream < log.Tasks[j].Stream })
-	return log, nil
+	return nil
 }
 
 // read takes in a line of the task; the answer is the progress record that it is, else nil.
@@ -141,6 +173,9 @@ func (t *Task) read(line Line, headers map[string]string) *Progress {
 		if p, ok := ParseProgress(msg); ok {
 			t.Operations = p.Operations
 			return &p
+		}
+		if isRecord(msg) {
+			t.unread++
 		}
 	case msg == "load: ready":
 		t.Ready = line.Time
@@ -184,6 +219,8 @@ type Progress struct {
 	Threads          int64   // that still run
 	Operations       int64   // since the generator's start
 	OpsPerSecond     int64   // in the last second
+	Mean             float64 // operations a second since the generator's start; 0: not known
+	Rate             bool    // the record has rates only, as with --realtime-latencies: Operations are Mean x Seconds
 	ConnectionErrors int64   // since the generator's start
 	BytesPerSecond   float64 // in the last second, requests and replies; NaN when idle
 	LatencyMS        float64 // mean of the last second; NaN when idle
@@ -199,7 +236,10 @@ func ParseProgress(message string) (Progress, bool) {
 	}
 	head, rest, ok := strings.Cut(c.rest, "]")
 	before, isHead := strings.CutSuffix(strings.TrimSuffix(head, "s"), " sec")
-	if !ok || !isHead {
+	if ok && !isHead {
+		return parseRates(head, rest)
+	}
+	if !ok {
 		return p, false
 	}
 	p.Seconds, _ = strconv.ParseInt(before[strings.LastIndexByte(before, ' ')+1:], 10, 64)
@@ -207,9 +247,7 @@ func ParseProgress(message string) (Progress, bool) {
 	if p.Threads, ok = c.number(" threads"); !ok {
 		return p, false
 	}
-	if _, ok = c.number(" conns"); !ok {
-		return p, false
-	}
+	c.number(" conns") // memtier before 2.3 does not print them
 	if !c.skip(":") {
 		if p.ConnectionErrors, ok = c.number(" conn errors:"); !ok {
 			return p, false
@@ -222,6 +260,11 @@ func ParseProgress(message string) (Progress, bool) {
 		return p, false
 	}
 	p.BytesPerSecond, p.LatencyMS = math.NaN(), math.NaN()
+	if mean := (cursor{c.rest}); mean.skip("(avg:") {
+		if v, ok := mean.number(")"); ok {
+			p.Mean = float64(v)
+		}
+	}
 	if _, after, ok := strings.Cut(c.rest, "ops/sec, "); ok {
 		p.BytesPerSecond = parseRate(after)
 		if _, after, ok = strings.Cut(after, "), "); ok {
@@ -231,6 +274,35 @@ func ParseProgress(message string) (Progress, bool) {
 			}
 		}
 	}
+	return p, true
+}
+
+// parseRates reads what memtier 2.4 and later print with --realtime-latencies instead of a progress record, a block of lines of which this is the first:
+// "[RUN #1  33%   1s] throughput 153,287 (avg: 153,287) ops/sec   8.62MB/sec (avg: 8.62MB/sec)   miss 49.86% (avg: 49.86%)".
+// https://github.com/redis/memtier_benchmark/pull/379
+func parseRates(head, rest string) (Progress, bool) {
+	p := Progress{Rate: true, LatencyMS: math.NaN(), BytesPerSecond: math.NaN()}
+	seconds, isHead := strings.CutSuffix(head, "s")
+	text, isRecord := strings.CutPrefix(rest, " throughput ")
+	rates, bytes, complete := strings.Cut(text, " ops/sec ")
+	now, average, both := strings.Cut(strings.TrimSuffix(rates, ")"), " (avg:")
+	if !isHead || !isRecord || !complete || !both {
+		return p, false
+	}
+	number := func(text string) (n int64, err error) {
+		return strconv.ParseInt(strings.ReplaceAll(strings.TrimSpace(text), ",", ""), 10, 64)
+	}
+	mean, err := number(average)
+	if err != nil {
+		return p, false
+	}
+	if p.OpsPerSecond, err = number(now); err != nil {
+		return p, false
+	}
+	if p.Seconds, err = number(seconds[strings.LastIndexByte(seconds, ' ')+1:]); err != nil {
+		return p, false
+	}
+	p.Mean, p.Operations, p.BytesPerSecond = float64(mean), mean*max(1, p.Seconds), parseRate(strings.TrimSpace(bytes))
 	return p, true
 }
 

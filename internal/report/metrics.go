@@ -1,6 +1,8 @@
 package report
 
 import (
+	"cmp"
+	"errors"
 	"io"
 	"math"
 	"slices"
@@ -72,21 +74,10 @@ var wanted = []*metric{&engineCPU, &hostCPU, &creditBalance, &bytesIn, &bytesOut
 
 type statistic struct{ namespace, name, stat string }
 
-// points is one series as it is read: what falls into one step becomes one value.
+// points is one series.
 type points struct {
-	at []uint32 // in steps since 1970
+	at []uint32 // seconds since 1970
 	v  []float64
-	n  int // samples in the last value
-}
-
-func (p *points) add(at uint32, x float64, stat string) {
-	last := len(p.at) - 1
-	if last < 0 || p.at[last] != at {
-		p.at, p.v, p.n = append(p.at, at), append(p.v, x), 1
-		return
-	}
-	p.n++
-	p.v[last] = fold(p.v[last], x, float64(p.n), stat)
 }
 
 // fold adds the n-th sample to a value.
@@ -112,12 +103,18 @@ type source struct {
 type samples struct {
 	rows     int64
 	from, to time.Time
-	step     int64              // seconds
+	period   int64              // seconds; what the manifest says, at least a minute; 0: it does not
+	usual    int64              // between datapoints of the file
 	nodes    map[string]*source // by id; cluster ids alone where no node id is given
 	services map[string]*source
 	counts   map[string]*count // of the counters asked for
 
-	serverless string // the name of such a cache, which is the one of nodes then
+	wrong           wrongLines
+	naive, repeated int64 // rows whose time has no offset; whose series and instant came before
+	astray          int64 // datapoints that lie weeks away from the others
+
+	serverless string  // the name of such a cache, which is the one of nodes then
+	busy       *Window // when the load did something, as far as is known
 }
 
 // count is a counter's sum over all nodes and times.
@@ -126,9 +123,9 @@ type count struct {
 	sum   float64
 }
 
-// readSamples reads the CSV in one pass. Values become values of a step: a minute, or for a short window as dense as they are.
-func readSamples(r io.Reader, step int64, counts map[string]*count) (*samples, error) {
-	s := &samples{step: step, nodes: map[string]*source{}, services: map[string]*source{}, counts: counts}
+// readSamples reads the CSV in one pass. period is that of the manifest, 0 without. A line that is wrong is left out.
+func readSamples(r io.Reader, period int64, counts map[string]*count) (*samples, error) {
+	s := &samples{period: period, nodes: map[string]*source{}, services: map[string]*source{}, counts: counts}
 	want := map[statistic]bool{}
 	for _, m := range wanted {
 		for _, stat := range m.statistics {
@@ -137,6 +134,10 @@ func readSamples(r io.Reader, step int64, counts map[string]*count) (*samples, e
 	}
 	of := map[string]*source{}
 	for row, err := range export.ReadMetrics(r) {
+		if line := (*export.LineError)(nil); errors.As(err, &line) {
+			s.wrong.add(line)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -146,6 +147,9 @@ func readSamples(r io.Reader, step int64, counts map[string]*count) (*samples, e
 		}
 		if row.Timestamp.After(s.to) {
 			s.to = row.Timestamp.Time
+		}
+		if row.Naive {
+			s.naive++
 		}
 		if c := counts[row.MetricName]; c != nil && row.Stat == "Sum" {
 			c.known, c.sum = true, c.sum+row.Value
@@ -160,7 +164,7 @@ func readSamples(r io.Reader, step int64, counts map[string]*count) (*samples, e
 		from, met := of[row.Dimensions]
 		if !met {
 			from = s.source(row.Dimensions)
-			of[strings.Clone(row.Dimensions)] = from
+			of[row.Dimensions] = from
 		}
 		if from == nil {
 			continue
@@ -171,10 +175,120 @@ func readSamples(r io.Reader, step int64, counts map[string]*count) (*samples, e
 			key = statistic{strings.Clone(key.namespace), strings.Clone(key.name), strings.Clone(key.stat)}
 			from.series[key] = p
 		}
-		p.add(uint32(row.Timestamp.Unix()/step), row.Value, row.Stat)
+		p.at, p.v = append(p.at, uint32(row.Timestamp.Unix())), append(p.v, row.Value)
 	}
+	s.settle()
 	s.dropClusters()
 	return s, nil
+}
+
+// settle brings the series into order of time, with one datapoint an instant, and finds the usual period.
+func (s *samples) settle() {
+	var all []*points
+	var middle, gaps []float64
+	for _, sources := range []map[string]*source{s.nodes, s.services} {
+		for _, from := range sources {
+			for _, p := range from.series {
+				s.repeated += p.sort()
+				all, middle = append(all, p), append(middle, float64(p.at[len(p.at)/2]))
+			}
+		}
+	}
+	if len(all) == 0 {
+		return
+	}
+	center := int64(median(middle))
+	for _, p := range all {
+		n := 0
+		for i, at := range p.at {
+			if d := int64(at) - center; d > -longest && d < longest {
+				p.at[n], p.v[n] = at, p.v[i]
+				n++
+			}
+		}
+		s.astray += int64(len(p.at) - n)
+		if p.at, p.v = p.at[:n], p.v[:n]; n > 1 {
+			gaps = append(gaps, p.gap())
+		}
+	}
+	if len(gaps) > 0 {
+		s.usual = int64(median(gaps))
+	}
+}
+
+// sort brings a series into order of time. Of several datapoints of one instant, as joined exports have them, the last one in the file counts: CloudWatch's
+// values converge. The answer is how many were left out.
+func (p *points) sort() (repeated int64) {
+	increasing := true
+	for i := 1; i < len(p.at) && increasing; i++ {
+		increasing = p.at[i-1] < p.at[i]
+	}
+	if increasing {
+		return 0
+	}
+	order := make([]int, len(p.at))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(p.at[a], p.at[b]) })
+	sorted := points{}
+	for _, i := range order {
+		if last := len(sorted.at) - 1; last >= 0 && sorted.at[last] == p.at[i] {
+			sorted.v[last] = p.v[i]
+			repeated++
+			continue
+		}
+		sorted.at, sorted.v = append(sorted.at, p.at[i]), append(sorted.v, p.v[i])
+	}
+	*p = sorted
+	return repeated
+}
+
+// gap is the usual distance between two datapoints, of which there are at least two.
+func (p *points) gap() float64 {
+	gaps := make([]float64, 0, len(p.at))
+	for i := range p.at[1:] {
+		gaps = append(gaps, float64(p.at[i+1]-p.at[i]))
+	}
+	return median(gaps)
+}
+
+// period of a series: the distance between its datapoints, but not over what the manifest says, for some may be missing; of a single one the manifest's.
+func (s *samples) periodOf(p *points) int64 {
+	own := int64(0)
+	if len(p.at) > 1 {
+		own = int64(p.gap())
+	}
+	if s.period > 0 && (own == 0 || own > s.period) {
+		return s.period
+	}
+	return max(1, cmp.Or(own, s.usual, 60))
+}
+
+// longestPeriod is that of the metrics that the verdict needs, in seconds.
+func (s *samples) longestPeriod(nodes []*source) (period int64) {
+	for _, m := range []metric{engineCPU, hostCPU, bytesOut} {
+		for _, g := range s.of(nodes, m, (*samples).grid) {
+			if g != nil {
+				period = max(period, g.step)
+			}
+		}
+	}
+	return period
+}
+
+// say warns of what was made of the file.
+func (s *samples) say(r *Results) {
+	s.wrong.say(r, "the metrics CSV")
+	if s.naive > 0 {
+		r.warn("the metrics CSV has times without an offset in %s: they are taken for UTC", quantity(int(s.naive), "row"))
+	}
+	if s.repeated > 0 {
+		r.warn("the metrics CSV has %s of a series and an instant that came before: the last one of each counts", quantity(int(s.repeated), "row"))
+	}
+	if s.astray > 0 {
+		r.warn("the metrics CSV has %s over 15 days away from the others, left out", quantity(int(s.astray), "datapoint"))
+	}
 }
 
 // source finds whom dimensions describe; nil for what the analysis does not read, as a replication group's own series.
@@ -233,55 +347,52 @@ func (s *samples) dropClusters() {
 	}
 }
 
-// grid is a metric of a source; nil without values. A value covers the time to the next one, the usual distance between two.
+// grid is a metric of a source; nil without values. A value covers the period from its time on.
 func (s *samples) grid(from *source, m metric) *grid {
 	if s == nil || from == nil {
 		return nil
 	}
 	for _, stat := range m.statistics {
-		if p := from.series[statistic{m.namespace, m.name, stat}]; p != nil {
-			return p.grid(s.step, stat)
+		if p := from.series[statistic{m.namespace, m.name, stat}]; p != nil && len(p.at) > 0 {
+			return p.grid(s.periodOf(p), stat)
 		}
 	}
 	return nil
 }
 
-// rate is a metric that counts, per second. An average of it is over samples of a minute.
+// rate is a metric that counts, per second. An average of it is over samples of a minute. A period of several minutes that the load fills in part counted in
+// that part.
 func (s *samples) rate(from *source, m metric) *grid {
 	g := s.grid(from, m)
 	if g == nil {
 		return nil
 	}
-	period := float64(g.step)
 	if from.series[statistic{m.namespace, m.name, "Sum"}] == nil {
-		period = 60
+		return g.scale(1. / 60)
 	}
-	return g.scale(1 / period)
+	for i := range g.v {
+		seconds := float64(g.step)
+		if s.busy != nil && g.step > 60 {
+			w := Window{Start: later(g.at(i), s.busy.Start), End: g.at(i + 1)}
+			if w.End.After(s.busy.End) {
+				w.End = s.busy.End
+			}
+			if in := w.Duration().Seconds(); in > 0 {
+				seconds = in
+			}
+		}
+		g.v[i] /= seconds
+	}
+	return g
 }
 
-func (p *points) grid(step int64, stat string) *grid {
-	if !slices.IsSorted(p.at) {
-		p.sort(stat)
-	}
-	period := int64(1)
-	if len(p.at) > 1 {
-		gaps := make([]float64, 0, len(p.at))
-		for i := range p.at[1:] {
-			gaps = append(gaps, float64(p.at[i+1]-p.at[i]))
-		}
-		period = int64(median(gaps))
-	} else {
-		period = max(1, 60/step)
-	}
+func (p *points) grid(period int64, stat string) *grid {
 	first := int64(p.at[0]) - int64(p.at[0])%period
 	n := (int64(p.at[len(p.at)-1])-first)/period + 1
-	g := newGrid(first*step, period*step, int(min(n, longest)))
+	g := newGrid(first, period, int(n))
 	last, samples := int64(-1), 0.0
 	for i, at := range p.at {
 		j := (int64(at) - first) / period
-		if j >= int64(len(g.v)) {
-			break
-		}
 		if j != last { // two that fall into one, since they are not exactly a period apart
 			last, samples, g.v[j] = j, 1, p.v[i]
 			continue
@@ -290,20 +401,6 @@ func (p *points) grid(step int64, stat string) *grid {
 		g.v[j] = fold(g.v[j], p.v[i], samples, stat)
 	}
 	return g
-}
-
-// sort brings values of a file that is not in order of time into it.
-func (p *points) sort(stat string) {
-	order := make([]int, len(p.at))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return int(p.at[a]) - int(p.at[b]) })
-	sorted := points{}
-	for _, i := range order {
-		sorted.add(p.at[i], p.v[i], stat)
-	}
-	*p = sorted
 }
 
 // of is a metric of each node, nil where a node has none.

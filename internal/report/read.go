@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -49,22 +48,30 @@ func Analyze(ctx context.Context, run Run) (*Results, error) {
 	run.Metrics, run.Logs = whole(export.KindMetrics, run.Metrics), whole(export.KindLogs, run.Logs)
 	var s *samples
 	var l *load
-	read := make(chan error, 1)
+	var unread, err error // of the metrics, of the log
+	done := make(chan struct{})
 	go func() {
-		var err error
+		defer close(done)
 		if run.Metrics != nil {
-			s, err = readSamples(until{ctx, run.Metrics}, m.step(), m.counters())
+			s, unread = readSamples(until{ctx, run.Metrics}, m.period(), m.counters())
+			if unread != nil {
+				_, _ = io.Copy(io.Discard, until{ctx, run.Metrics}) // for its checksum
+			}
 		}
-		read <- err
 	}()
-	var err error
 	if run.Logs != nil {
 		l, err = readLoad(until{ctx, run.Logs})
 	}
-	if err = errors.Join(err, <-read); err != nil {
+	if <-done; err == nil && (l == nil || l.log.Events == 0) {
+		err = unread // there is nothing else
+	}
+	if err = cmp.Or(err, context.Cause(ctx)); err != nil {
 		return nil, err
 	}
 	r := analyze(m, s, l)
+	if unread != nil {
+		r.warn("%v: the report is made without metrics", unread)
+	}
 	for i := range r.Provenance.Files {
 		f := &r.Provenance.Files[i]
 		if sum := sums[f.Kind]; sum != nil {
@@ -131,6 +138,7 @@ func analyze(m *manifest, s *samples, l *load) *Results {
 		}
 	}
 	a.kind, a.known = reference.Known().NodeTypes[r.Configuration.NodeType]
+	a.busy()
 	if a.phases() {
 		a.client()
 		a.network()
@@ -145,6 +153,20 @@ func analyze(m *manifest, s *samples, l *load) *Results {
 	return r
 }
 
+// busy tells the samples when the tasks wrote and loaded, as far as the log says so.
+func (a *analysis) busy() {
+	w := a.l.window()
+	if w == nil || a.s == nil {
+		return
+	}
+	for _, t := range a.l.log.Tasks {
+		if !t.Filling.IsZero() && t.Filling.Before(w.Start) {
+			w.Start = t.Filling
+		}
+	}
+	a.s.busy = w
+}
+
 // nothing says that there is no load to look at.
 func (a *analysis) nothing() {
 	why := "no operation of a load is in the files"
@@ -153,6 +175,12 @@ func (a *analysis) nothing() {
 		a.l.trouble(a.Results)
 		if len(a.Tasks) > 0 {
 			why = fmt.Sprintf("no task did an operation: task %s %s", a.Tasks[0].ID, first(a.Tasks[0].Trouble, "was silent"))
+		}
+		if ops, unreadable := a.l.unreadable(); unreadable {
+			why = "the log cannot be read: its progress records are of no known form"
+			if ops > 0 {
+				why += fmt.Sprintf("; the tasks' tables say %s ops/s", Thousands(ops))
+			}
 		}
 	}
 	a.Verdict.Outcome, a.Verdict.Sentence = CannotTell, "Cannot tell what limited the run, because "+why+"."
@@ -167,11 +195,19 @@ func (a *analysis) nothing() {
 
 func (a *analysis) client() {
 	if a.l.window() == nil {
-		const why = "no load task wrote a progress record into the log, or there is no log"
-		for _, section := range []string{"client", "latency", "tasks"} {
-			a.lack(section, why)
+		why := "no load task wrote a progress record into the log, or there is no log"
+		lacking := []string{"client", "latency", "tasks"}
+		if _, unreadable := a.l.unreadable(); unreadable {
+			why, lacking = "the progress records in the log are of no known form", lacking[:1]
+			a.l.latencies(a.Results)
+			a.l.tasks(a.Results, a.m)
+			a.l.trouble(a.Results)
+		} else {
+			a.Client.Latency.Note = why
 		}
-		a.Client.Latency.Note = why
+		for _, section := range lacking {
+			a.lack(section, "%s", why)
+		}
 		return
 	}
 	a.l.fill(a.Results)
@@ -183,12 +219,12 @@ func (a *analysis) client() {
 // manifest reads members of a manifest that may not be there.
 type manifest export.Manifest
 
-// step is how dense the metrics are kept, in seconds.
-func (m *manifest) step() int64 {
-	if m != nil && m.Window != nil && m.Window.End.Sub(m.Window.Start) <= 2*time.Hour {
-		return 1
+// period is what the metrics were asked for, in seconds; 0 when that is not known. ElastiCache and ECS publish one datapoint a minute, whatever is asked.
+func (m *manifest) period() int64 {
+	if m == nil || m.Metrics == nil || m.Metrics.PeriodSeconds <= 0 {
+		return 0
 	}
-	return 60
+	return max(60, int64(m.Metrics.PeriodSeconds))
 }
 
 // lists tells whether the manifest has an object of the kind.
@@ -257,9 +293,11 @@ func (a *analysis) provenance() {
 		a.warn("there is no manifest: configuration, prices and what should be there are not known")
 	}
 	if a.s != nil {
+		a.s.say(a.Results)
 		p.MetricRows, p.MetricsFrom, p.MetricsTo = a.s.rows, instant(a.s.from), instant(a.s.to)
 	}
 	if a.l != nil {
+		a.l.say(a.Results)
 		p.LogLines, p.LogEvents, p.LogFrom, p.LogTo = int64(a.l.log.Lines), int64(a.l.log.Events), instant(a.l.from), instant(a.l.to)
 		for _, t := range a.l.log.Tasks {
 			a.Run = first(a.Run, t.Run)

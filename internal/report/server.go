@@ -181,7 +181,14 @@ func (a *analysis) headline() {
 		}
 	} else {
 		work := combine(a.s.of(a.nodes, commands, (*samples).rate), add)
-		a.figure("ops_per_second", "Throughput", "ops/s", "higher", work.over(w, mean), &w, "commands that the nodes processed, for there is no log of the load", absent)
+		how := "commands that the nodes processed, for there is no log of the load"
+		if ops, unreadable := a.l.unreadable(); unreadable {
+			how = "commands that the nodes processed, for the log's progress records are of no known form"
+			if ops > 0 {
+				how += "; the tasks' tables say " + Thousands(ops) + " ops/s"
+			}
+		}
+		a.figure("ops_per_second", "Throughput", "ops/s", "higher", work.over(w, mean), &w, how, absent)
 	}
 	if a.Client.Bytes != nil {
 		a.figure("load_bytes_per_second", "Traffic of the load", "bytes/s", "higher", a.l.bytes.grid(*load, nil).over(w, mean), &w, "requests and replies of all tasks, as memtier counts them", absent)

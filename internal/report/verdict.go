@@ -56,11 +56,15 @@ func (a *analysis) verdict() {
 	switch {
 	case !a.minutes(w):
 		v.Outcome, v.Limits = CannotTell, []string{}
-		v.Sentence = fmt.Sprintf("Cannot tell from CloudWatch's minutes: %s cover none of them whole", clock(w.Duration()))
+		of, next := "CloudWatch's minutes", "run for 10 minutes or more"
+		if period := a.s.longestPeriod(a.nodes); period > 60 {
+			of, next = fmt.Sprintf("metrics whose datapoints are of %s s each", Thousands(float64(period))), "metrics_period_seconds = 60"
+		}
+		v.Sentence = fmt.Sprintf("Cannot tell from %s: %s cover none of them whole", of, clock(w.Duration()))
 		if x := v.Segments[0].OpsPerSecond; x != nil {
 			v.Sentence += fmt.Sprintf("; the load generator itself saw %s ops/s", Thousands(*x))
 		}
-		v.Sentence += ". Next: run for 10 minutes or more."
+		v.Sentence += ". Next: " + next + "."
 	case len(fired) > 0:
 		v.Outcome = Limited
 		var by []string

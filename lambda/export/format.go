@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-//go:embed catalog.csv clock.go format.go logs.go manifest.go metrics.go page.go results.go row.go series.go settled.go stream.go table.go upload.go
+//go:embed catalog.csv clock.go format.go lines.go logs.go manifest.go metrics.go page.go read.go results.go row.go series.go settled.go stream.go table.go upload.go
 var sources embed.FS
 
 // Format tells builds apart that may write other bytes, or see a Position differently: a hash of the catalog and of this package's sources. A

@@ -15,13 +15,14 @@ type Results struct {
 	P99          float64 `json:"p99_ms,omitempty"` // the highest of the tables' p99, 0: none has one
 }
 
-var columns = regexp.MustCompile(`\s{2,}`)
+// titles are those of the table's columns: one word, or "Latency" after what it is of. A long percentile's is as wide as its column: one blank is between.
+var titles = regexp.MustCompile(`\S+ Latency|\S+`)
 
 // TableColumn is a column's value in a row of memtier's table, which is paired with the table's header; false where the table does not have it, or has
 // "---" or "-nan" for it.
 func TableColumn(header, row, column string) (float64, bool) {
 	fields := strings.Fields(row)
-	i := slices.Index(columns.Split(strings.TrimSpace(header), -1), column)
+	i := slices.Index(titles.FindAllString(header, -1), column)
 	if i < 0 || i >= len(fields) {
 		return 0, false
 	}

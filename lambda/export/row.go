@@ -1,12 +1,8 @@
 package export
 
 import (
-	"encoding/csv"
 	"fmt"
-	"io"
-	"iter"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,71 +20,17 @@ type Row struct {
 	Value      float64
 	Unit       string
 	Dimensions string // FormatDimensions' text
+
+	Naive bool // the time that was read has no offset: UTC is assumed
 }
 
 // Columns is the header of the metrics CSV.
 var Columns = []string{"Timestamp", "Namespace", "MetricName", "Stat", "Value", "Unit", "Dimensions"}
 
-// Timestamp is written as ISO 8601 in UTC with its offset, in whole seconds as CloudWatch has them: 2026-11-23T03:08:00+00:00. Any RFC 3339
-// time is read.
+// Timestamp is written as ISO 8601 in UTC with its offset, in whole seconds as CloudWatch has them: 2026-11-23T03:08:00+00:00.
 type Timestamp struct{ time.Time }
 
 const timestampLayout = "2006-01-02T15:04:05+00:00"
-
-// ReadMetrics yields the rows of a metrics CSV one by one. Columns may come in any order and more may be there; an error names its line
-// and ends the sequence.
-func ReadMetrics(r io.Reader) iter.Seq2[Row, error] {
-	return func(yield func(Row, error) bool) {
-		in := csv.NewReader(r)
-		in.ReuseRecord = true
-		header, err := in.Read()
-		if err != nil {
-			yield(Row{}, fmt.Errorf("read the header of the metrics CSV: %w", err))
-			return
-		}
-		at := make([]int, len(Columns))
-		for i, name := range Columns {
-			if at[i] = slices.Index(header, name); at[i] < 0 {
-				yield(Row{}, fmt.Errorf("the metrics CSV has no column %s: expected %s", name, strings.Join(Columns, ",")))
-				return
-			}
-		}
-		for {
-			record, err := in.Read()
-			if err == io.EOF {
-				return
-			}
-			var row Row
-			if err == nil {
-				if row, err = parseRow(record, at); err != nil {
-					line, _ := in.FieldPos(0)
-					err = fmt.Errorf("line %d: %w", line, err)
-				}
-			}
-			if err != nil { // csv.ParseError names its line itself
-				yield(Row{}, fmt.Errorf("metrics CSV, %w", err))
-				return
-			}
-			if !yield(row, nil) {
-				return
-			}
-		}
-	}
-}
-
-func parseRow(record []string, at []int) (row Row, err error) {
-	stamp, err := time.Parse(time.RFC3339, record[at[0]])
-	if err != nil {
-		return row, err
-	}
-	row.Timestamp = Timestamp{stamp.UTC()}
-	if row.Value, err = strconv.ParseFloat(record[at[4]], 64); err != nil {
-		return row, err
-	}
-	row.Namespace, row.MetricName, row.Stat = record[at[1]], record[at[2]], record[at[3]]
-	row.Unit, row.Dimensions = record[at[5]], record[at[6]]
-	return row, nil
-}
 
 var (
 	escapeDimension   = strings.NewReplacer(`\`, `\\`, `;`, `\;`, `=`, `\=`, "\n", `\n`, "\r", `\r`)

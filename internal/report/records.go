@@ -1,0 +1,184 @@
+package report
+
+import (
+	"math"
+	"strings"
+	"time"
+)
+
+// worker is what the records of one task add up to.
+type worker struct {
+	task           *Task
+	first, last    time.Time // operations
+	seen           time.Time // any line
+	records        int
+	operations     float64 // over restarts of the generator too
+	restarts       int
+	lost           float64 // seconds of which a restart took the count
+	cumulated      int64   // of the last record
+	at             float64
+	rate           float64 // of the last interval, ops/s
+	pending        float64 // begin of an interval whose count is not known; 0: none
+	bytes          float64
+	errors         int64
+	throughput     folding
+	histogram      *chunks
+	longestSilence time.Duration
+	silenceBegan   time.Time
+}
+
+// done is how many operations the task did.
+func (w *worker) done() int64 { return int64(math.Round(w.operations)) }
+
+// unreadable tells whether tasks did something of which the log has no progress record of a known form, and what their tables say of it, 0: nothing.
+func (l *load) unreadable() (ops float64, is bool) {
+	if l == nil || l.window() != nil {
+		return 0, false
+	}
+	for _, w := range l.order {
+		if t := w.task; t.unread > 0 {
+			is = true
+			if t.Totals != nil && t.Totals.OpsPerSecond > 0 {
+				ops += t.Totals.OpsPerSecond
+			}
+		}
+	}
+	return ops, is
+}
+
+// isRecord tells a progress record, also one of a form that is not known, from what else memtier says of its run.
+func isRecord(message string) bool {
+	return strings.Contains(message, "ops") && strings.Contains(message, "sec")
+}
+
+// started is when a generator's count began, from one of its records: its total over its mean is the time to the millisecond where the records' own
+// seconds, which are cut off, agree.
+func started(at float64, p *Progress) float64 {
+	if p.Mean > 100 {
+		if d := float64(p.Operations) / p.Mean; d >= float64(p.Seconds) && d < float64(p.Seconds)+1 {
+			return at - d
+		}
+	}
+	return at - float64(max(1, p.Seconds))
+}
+
+// record takes in a progress record: what was done since the last one, spread over the time between the two.
+func (l *load) record(w *worker, now time.Time, p *Progress) {
+	at := float64(now.UnixMilli()) / 1000
+	if base := float64(l.ops.base); at < base || at >= base+longest {
+		l.strays++
+		return
+	}
+	if at < w.at { // the end of what exports have in common
+		l.log.repeated++
+		return
+	}
+	done, began := float64(p.Operations-w.cumulated), w.at
+	if w.records == 0 {
+		began = started(at, p)
+	}
+	if p.Rate { // it has no total
+		done = float64(p.OpsPerSecond) * (at - began)
+	}
+	w.records++
+	w.cumulated, w.at = p.Operations, at
+	w.errors = max(w.errors, p.ConnectionErrors)
+	if done < 0 {
+		// memtier restarted a thread after a lost connection, whose count is gone from the total: what was done since the last record is not known. The
+		// record's own rate is a difference of totals, too, and often nonsense then.
+		w.restarts++
+		w.lost += at - began
+		if own := float64(p.OpsPerSecond); own <= 0 || own > 2*w.rate {
+			if w.pending == 0 {
+				w.pending = began
+			}
+			return
+		}
+		done = float64(p.OpsPerSecond) * (at - began)
+	}
+	began = max(began, float64(l.ops.base))
+	if w.pending > 0 && done > 0 { // as in the interval that follows
+		done, began, w.pending = done*(at-w.pending)/max(at-began, 1e-3), w.pending, 0
+	}
+	if done == 0 {
+		return
+	}
+	l.did(w, began, at, done)
+	if !math.IsNaN(p.LatencyMS) {
+		l.latency.spread(began, at, done*p.LatencyMS)
+		l.weighted.spread(began, at, done)
+	}
+	if !math.IsNaN(p.BytesPerSecond) {
+		bytes := p.BytesPerSecond * (at - began)
+		l.bytes.spread(began, at, bytes)
+		w.bytes += bytes
+	}
+}
+
+// did adds operations over a time.
+func (l *load) did(w *worker, began, at, done float64) {
+	from, to := instantOf(began), instantOf(at)
+	if w.first.IsZero() {
+		w.first = from
+	} else if silence := to.Sub(w.last); silence > w.longestSilence {
+		w.longestSilence, w.silenceBegan = silence, w.last
+	}
+	w.last = to
+	w.operations += done
+	w.rate = done / max(at-began, 1e-3)
+	l.ops.spread(began, at, done)
+	l.running.spread(began, at, max(at-began, 1e-3))
+	w.throughput.add(max(int64(began), int64(at)-1), done)
+}
+
+func instantOf(at float64) time.Time { return time.UnixMilli(int64(math.Round(at * 1000))).UTC() }
+
+// settle adds what a task did after its last record: memtier prints none for its last part of a second, and its histogram has the count.
+func (l *load) settle(w *worker) {
+	if w.restarts > 0 || w.histogram == nil || w.histogram.decoded == nil {
+		return
+	}
+	if w.records == 0 && w.task.unread > 0 { // without times
+		w.operations = float64(w.histogram.decoded.TotalCount())
+	}
+	if w.rate == 0 {
+		return
+	}
+	rest := float64(w.histogram.decoded.TotalCount()) - w.operations
+	if rest <= 0 || rest > 3*w.rate {
+		return
+	}
+	rate, seconds := w.rate, rest/w.rate
+	if until := float64(w.task.Finished.UnixMilli())/1000 - w.at; !w.task.Finished.IsZero() && until > 0 {
+		seconds = min(seconds, until)
+	}
+	l.did(w, w.at, w.at+seconds, rest)
+	w.rate = rate
+}
+
+// edges makes rates of the load's first and last second, in which it did not run all the time. Those of less than half are not in its window.
+func (l *load) edges() {
+	var from, to time.Time
+	for _, w := range l.order {
+		if !w.first.IsZero() && (from.IsZero() || w.first.Before(from)) {
+			from = w.first
+		}
+		to = later(to, w.last)
+	}
+	if to.Sub(from) < 2*time.Second {
+		return
+	}
+	scale := func(at time.Time, part float64) {
+		for _, s := range []*seconds{&l.ops, &l.bytes, &l.running} {
+			if i := at.Unix() - s.base; i >= 0 && i < int64(len(s.v)) {
+				s.v[i] /= part
+			}
+		}
+	}
+	if part := 1 - float64(from.Nanosecond())/1e9; part >= 0.5 {
+		scale(from, part)
+	}
+	if part := float64(to.Nanosecond()) / 1e9; part >= 0.5 {
+		scale(to, part)
+	}
+}

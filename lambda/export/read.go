@@ -1,0 +1,219 @@
+package export
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const longestRow = 64 << 10 // bytes; 30 dimensions, the most that CloudWatch takes, have 255 + 1,024 characters each
+
+// ReadMetrics yields the rows of a metrics CSV one by one. It takes what spreadsheets and scripts make of one: columns in any order and more of them,
+// semicolons or tabs between them, decimal commas, times in several spellings, a header that comes again. A row without a value is no datapoint. A *LineError
+// costs that line alone; any other error ends the sequence.
+func ReadMetrics(r io.Reader) iter.Seq2[Row, error] {
+	return func(yield func(Row, error) bool) {
+		var t *sheet
+		for line, err := range Lines(r, longestRow) {
+			var row Row
+			kept := false
+			switch {
+			case err != nil:
+			case len(bytes.TrimSpace(line.Text)) == 0, t == nil && bytes.HasPrefix(line.Text, []byte("sep=")): // a spreadsheet's hint
+			case t == nil:
+				if t, err = newSheet(string(line.Text)); err != nil {
+					yield(Row{}, err)
+					return
+				}
+			default:
+				if row, kept, err = t.row(string(line.Text), line.Open); err != nil {
+					err = &LineError{line.Number, err}
+				}
+			}
+			if err == nil && !kept {
+				continue
+			}
+			if err != nil {
+				err = fmt.Errorf("metrics CSV, %w", err)
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+		if t == nil {
+			yield(Row{}, errors.New("the metrics CSV is empty"))
+		}
+	}
+}
+
+// sheet is how a CSV is written.
+type sheet struct {
+	header     string
+	comma      byte
+	fields     int
+	at         [7]int // of Columns
+	record     []string
+	dimensions map[string]string // as written, and as FormatDimensions writes them
+}
+
+func newSheet(header string) (*sheet, error) {
+	found := 0
+	t := &sheet{header: header, comma: ',', dimensions: map[string]string{}}
+	for _, comma := range []byte{',', ';', '\t'} {
+		if n := strings.Count(header, string(comma)); n > found {
+			t.comma, found = comma, n
+		}
+	}
+	fields, err := t.split(header)
+	if err != nil {
+		return nil, fmt.Errorf("read the header of the metrics CSV: %w", err)
+	}
+	for i, f := range fields {
+		fields[i] = strings.TrimSpace(f)
+	}
+	t.fields = len(fields)
+	for i, name := range Columns {
+		if t.at[i] = slices.IndexFunc(fields, func(f string) bool { return strings.EqualFold(f, name) }); t.at[i] < 0 {
+			return nil, fmt.Errorf("the metrics CSV has no column %s: expected %s, found %.300q", name, strings.Join(Columns, ","), header)
+		}
+	}
+	return t, nil
+}
+
+// split takes a line apart: by hand where nothing is quoted, for such lines are millions.
+func (t *sheet) split(line string) ([]string, error) {
+	t.record = t.record[:0]
+	if strings.IndexByte(line, '"') >= 0 {
+		in := csv.NewReader(strings.NewReader(line))
+		in.Comma = rune(t.comma)
+		record, err := in.Read()
+		if parse := (*csv.ParseError)(nil); errors.As(err, &parse) {
+			err = parse.Err // its own line number is that of one line
+		}
+		return record, err
+	}
+	for {
+		i := strings.IndexByte(line, t.comma)
+		if i < 0 {
+			t.record = append(t.record, line)
+			return t.record, nil
+		}
+		t.record, line = append(t.record, line[:i]), line[i+1:]
+	}
+}
+
+// row reads a line; false: it holds no datapoint. The last line of a file that does not end in a line break may be cut off.
+func (t *sheet) row(line string, open bool) (row Row, kept bool, err error) {
+	if line == t.header {
+		return row, false, nil // of files that were joined
+	}
+	record, err := t.split(line)
+	if err != nil {
+		return row, false, err
+	}
+	if len(record) != t.fields {
+		return row, false, fmt.Errorf("it has %d fields, the header has %d", len(record), t.fields)
+	}
+	field := func(column int) string { return strings.TrimSpace(record[t.at[column]]) }
+	value := field(4)
+	if value == "" {
+		return row, false, nil
+	}
+	stamp, naive, err := parseTime(field(0))
+	if err != nil {
+		return row, false, err
+	}
+	if row.Value, err = t.number(value); err != nil {
+		return row, false, err
+	}
+	text := field(6)
+	dimensions, met := t.dimensions[text]
+	if !met {
+		if open {
+			return row, false, fmt.Errorf("it is cut off: no other line has the dimensions %q", text)
+		}
+		if dimensions, err = t.pairs(text); err != nil {
+			return row, false, err
+		}
+		t.dimensions[strings.Clone(text)] = dimensions
+	}
+	row.Timestamp, row.Naive, row.Dimensions = Timestamp{stamp}, naive, dimensions
+	row.Namespace, row.MetricName, row.Stat, row.Unit = field(1), field(2), field(3), field(5)
+	return row, true, nil
+}
+
+// Where the semicolon separates columns, people put commas between dimensions.
+var commaPair = regexp.MustCompile(`,\s*(\w+=)`)
+
+func (t *sheet) pairs(text string) (string, error) {
+	if t.comma == ';' && !strings.Contains(text, ";") {
+		text = commaPair.ReplaceAllString(text, ";$1")
+	}
+	_, err := ParseDimensions(text)
+	return strings.Clone(text), err
+}
+
+var grouping = strings.NewReplacer(" ", "", "\u00a0", "", "\u202f", "", "'", "")
+
+// number reads a value, also with a decimal comma or with separators of thousands where it is plain which of the two a character is.
+func (t *sheet) number(text string) (float64, error) {
+	if v, err := strconv.ParseFloat(text, 64); err == nil {
+		return v, nil
+	}
+	plain := grouping.Replace(text)
+	dots, commas := strings.Count(plain, "."), strings.Count(plain, ",")
+	switch comma := strings.LastIndexByte(plain, ','); {
+	case dots > 1 && commas == 0, commas == 1 && dots > 0 && comma > strings.LastIndexByte(plain, '.'), commas == 1 && dots == 0 && t.comma != ',':
+		plain = strings.ReplaceAll(strings.ReplaceAll(plain, ".", ""), ",", ".") // 1.234,5
+	case commas > 1 && dots <= 1, commas == 1 && dots == 1:
+		plain = strings.ReplaceAll(plain, ",", "") // 1,234.5
+	case commas == 1:
+		return 0, fmt.Errorf("the value %q may have a decimal comma or a separator of thousands: write it with a point", text)
+	}
+	v, err := strconv.ParseFloat(plain, 64)
+	if err != nil {
+		return 0, fmt.Errorf("the value %q is no number", text)
+	}
+	return v, nil
+}
+
+// Spellings of times, those without an offset last. A day and a month with slashes between them may be either: not read.
+var timeLayouts = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02T15:04Z07:00",
+	"2006-01-02T15:04:05", "2006-01-02T15:04", "2.1.2006T15:04:05", "2.1.2006T15:04"}
+
+const naiveLayouts = 4 // of these the first
+
+// parseTime reads a time of this century; naive tells that it has no offset and UTC was assumed.
+func parseTime(text string) (at time.Time, naive bool, err error) {
+	if at, err = time.Parse(time.RFC3339, text); err != nil {
+		zone := ""
+		iso, utc := strings.CutSuffix(text, "UTC")
+		if utc {
+			zone = "Z"
+		}
+		iso = strings.ReplaceAll(strings.Replace(strings.TrimSpace(iso), " ", "T", 1), " ", "") + zone
+		for i, layout := range timeLayouts {
+			if at, err = time.Parse(layout, iso); err == nil {
+				naive = i >= naiveLayouts
+				break
+			}
+		}
+		if n, number := strconv.ParseInt(text, 10, 64); number == nil { // since 1970, in seconds or milliseconds
+			if at, err = time.Unix(n, 0), nil; n > 1e11 {
+				at = time.UnixMilli(n)
+			}
+		}
+	}
+	if at = at.UTC(); err != nil || at.Year() < 2000 || at.Year() > 2099 {
+		return at, false, fmt.Errorf("the time %q is not read: write it as 2006-01-02T15:04:05Z", text)
+	}
+	return at, naive, nil
+}
