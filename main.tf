@@ -123,6 +123,7 @@ module "load" {
     tls               = local.existing ? var.existing_cache.tls : module.cache[0].tls
     security_group_id = local.existing ? one(aws_vpc_security_group_ingress_rule.this[*].security_group_id) : module.cache[0].security_group_id
     reader_endpoint   = local.existing ? var.existing_cache.reader_endpoint : module.cache[0].reader_endpoint
+    shards            = local.existing ? null : module.cache[0].settings.shards
   }
 }
 
@@ -185,7 +186,8 @@ module "dashboard" {
         "${module.load.settings.threads} threads",
         "${module.load.settings.clients} clients",
       ]),
-      "pipeline ${module.load.settings.pipeline}", "${module.load.settings.data_size} bytes", "SET:GET ${module.load.settings.ratio}",
+      "pipeline ${module.load.settings.pipeline}", "${module.load.settings.data_size} bytes",
+      module.load.settings.ratio == null ? join("; ", module.load.settings.commands) : "SET:GET ${module.load.settings.ratio}",
     ])
     ends = "${local.minutes} minutes after the load is steady, at the latest ${module.scheduler.stop_by}"
   }

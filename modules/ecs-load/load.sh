@@ -1,7 +1,7 @@
 # What a load task runs: prove that the cache answers, fill it when asked to, run memtier once, judge the result.
 #   sh -c "$(cat load.sh)" memtier ARGS...      memtier_benchmark's ARGS; env RUN, and where wanted CACHE_AUTH_TOKEN, CA_PEM,
 #   PREFILL_SECONDS (time in which every key is written and read back first), PREFILL_REQUIRED (what is missing then fails the task),
-#   PREFILL_SERVER (host for that; else the load's)
+#   PREFILL_SERVER (host for that; else the load's), PREFILL_BYTES (of all values, where they have several sizes)
 # memtier's exit code proves nothing: it is 0 for no operation at all, for NOAUTH replies, for a server that died.
 # No fixed path, for several tasks may share a machine. Works as PID 1, in dash and in bash.
 set -u; umask 077
@@ -30,9 +30,13 @@ task=${ECS_CONTAINER_METADATA_URI_V4:-} task=${task##*/}
 [ -n "$task" ] || read -r task </proc/sys/kernel/random/uuid
 task=${task%%-*} # both are ID-REST
 command -v memtier_benchmark >/dev/null || fail "memtier_benchmark is not on PATH; use an image that has it"
-echo "load: run=${RUN:-} task=$task generator=\"$(memtier_benchmark --version 2>&1 | head -n 1)\""
+generator=$(memtier_benchmark --version 2>&1 | head -n 1)
+echo "load: run=${RUN:-} task=$task generator=\"$generator\""
+case $(printf '%s\n' "$generator" | sed -n 's/^memtier_benchmark \(v=\)\{0,1\}\([0-9]*\.[0-9]*\).*/\2/p') in
+[01].* | 2.[0-2]) fail "$generator is older than 2.3: it prints other progress records, and before 2.2.1 it dies at the stop without its final table; take load.image = redislabs/memtier_benchmark:2.3.1 or a newer one" ;;
+esac
 
-server=localhost port=6379 seconds=0 prefix=memtier- threads=4 clients=50 size=32 minimum=0 maximum=10000000 probe="--ratio=1:1 --requests=20" last=''
+server=localhost port=6379 seconds=0 prefix=memtier- threads=4 clients=50 size=32 minimum=0 maximum=10000000 probe="--ratio=1:1 --requests=20" commands='' last=''
 for arg in "$@"; do # --flag=value or --flag value
   case $arg in --*=*) flag=${arg%%=*} value=${arg#*=} ;; *) flag=$last value=$arg ;; esac
   case $flag in
@@ -45,10 +49,12 @@ for arg in "$@"; do # --flag=value or --flag value
   --key-minimum) minimum=$value ;;
   --key-maximum) maximum=$value ;;
   --test-time) seconds=$value probe="${probe% *} --test-time=1" ;; # it excludes --requests
+  --command) commands=1 ;;
   --ratio) case $value in 0:*) probe="--ratio=0:1 ${probe#* }" ;; esac ;; # reads only, perhaps from a replica: write nothing
   esac
   last=$arg
 done
+[ -z "$commands" ] || probe=${probe#* } # they have no ratio
 # Tasks share neither keys nor sequence: memtier's seed is a constant but for --randomize, and one for all its clients but for
 # --distinct-client-seed. The password can only be an argument, so ps inside the task shows it; it is never printed.
 set -- "$@" --key-prefix="$prefix$task-" --randomize --distinct-client-seed --hide-histogram
@@ -130,7 +136,7 @@ prefill() {
     if [ "$clients" -gt 1 ]; then clients=$((clients - 1)); else threads=1; fi
   done
   set -- "$@" --server="${PREFILL_SERVER:-$server}" --threads="$threads" --clients="$clients" --key-pattern=P:P --requests=allkeys
-  echo "load: prefill keys=$keys bytes=$((keys * size))"
+  echo "load: prefill keys=$keys bytes=${PREFILL_BYTES:-$((keys * size))}"
   for ratio in 1:0 0:1; do
     left=$((filling + PREFILL_SECONDS - $(date +%s)))
     load $((left > 0 ? left : 1)) /dev/null "$@" --ratio="$ratio" --client-stats="$dir/keys$ratio"

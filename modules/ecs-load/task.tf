@@ -3,14 +3,29 @@ locals {
   workloads = jsondecode(file("${path.module}/workloads.json"))
   preset    = try(local.workloads[var.load.workload], local.workloads["cache-aside"])
   workload = {
-    ratio       = coalesce(var.load.ratio, local.preset.ratio)
-    data_size   = coalesce(var.load.data_size, local.preset.data_size)
-    key_pattern = coalesce(var.load.key_pattern, local.preset.key_pattern)
+    ratio       = length(local.commands) == 0 ? try(coalesce(var.load.ratio, local.preset.ratio), "1:10") : null
+    data_size   = local.value_bytes
+    key_pattern = length(local.commands) == 0 ? try(coalesce(var.load.key_pattern, local.preset.key_pattern), "R:R") : null
     key_maximum = coalesce(var.load.key_maximum, local.preset.key_maximum)
     pipeline    = coalesce(var.load.pipeline, local.preset.pipeline)
-    extra_args  = var.load.extra_args == null ? local.preset.extra_args : var.load.extra_args
+    extra_args  = local.extra_args
   }
-  prefill         = var.load.prefill.minutes != 0 # null: in the run's own time
+
+  # What the flags beside say, each on a line as --flag=value. With commands of its own the load has neither ratio nor key pattern, and no prefill: that
+  # writes strings. Values of several sizes stand in for data_size.
+  extra_args = var.load.extra_args == null ? local.preset.extra_args : var.load.extra_args
+  flags      = replace(join("\n", local.extra_args), "/(?m)^(--[a-z-]+)\\n([^-])/", "$1=$2")
+  commands   = [for c in regexall("(?m)^--command=(.*)$", local.flags) : c[0]]
+  range      = [for r in regexall("(?m)^--data-size-range=([0-9]+)-([0-9]+)$", local.flags) : [for n in r : tonumber(n)]]
+  list       = [for l in regexall("(?m)^--data-size-list=(.*)$", local.flags) : [for r in regexall("([0-9]+):([0-9]+)", l[0]) : [for n in r : tonumber(n)]]]
+  sizes      = can(regex("(?m)^--data-size-(range|list)=", local.flags))
+  value_bytes = (
+    length(local.range) > 0 ? ceil((local.range[0][0] + local.range[0][1]) / 2) :
+    length(flatten(local.list)) > 0 ? ceil(sum([for r in local.list[0] : r[0] * r[1]]) / max(1, sum([for r in local.list[0] : r[1]]))) :
+    coalesce(var.load.data_size, local.preset.data_size)
+  )
+
+  prefill         = var.load.prefill.minutes != 0 && length(local.commands) == 0 # null: in the run's own time
   prefill_minutes = coalesce(var.load.prefill.minutes, 0)
   replicas        = var.load.read_from == "replicas"
 
@@ -26,13 +41,12 @@ locals {
       "--threads=${var.load.threads}",
       "--clients=${var.load.clients}",
       "--pipeline=${local.workload.pipeline}",
-      "--data-size=${local.workload.data_size}",
-      "--ratio=${local.workload.ratio}",
-      "--key-pattern=${local.workload.key_pattern}",
       "--key-minimum=1",
       "--key-maximum=${local.workload.key_maximum}",
       "--test-time=${local.test_seconds}",
     ],
+    local.sizes ? [] : ["--data-size=${local.workload.data_size}"],
+    length(local.commands) == 0 ? ["--ratio=${local.workload.ratio}", "--key-pattern=${local.workload.key_pattern}"] : [],
     var.cache.tls ? ["--tls"] : [],
     var.cache.cluster_mode ? ["--cluster-mode"] : [],
     var.load.rate_limit == null ? [] : ["--rate-limiting=${var.load.rate_limit}"],
@@ -46,6 +60,7 @@ locals {
     },
     local.prefill ? { PREFILL_SECONDS = tostring(local.prefill_minutes > 0 ? local.prefill_minutes * 60 : var.minutes * 30) } : {},
     local.prefill_minutes > 0 ? { PREFILL_REQUIRED = "1" } : {},
+    local.prefill && local.sizes ? { PREFILL_BYTES = tostring(local.workload.key_maximum * local.value_bytes) } : {},
     local.prefill && local.replicas ? { PREFILL_SERVER = var.cache.endpoint } : {},
     var.cache.tls ? { CA_PEM = coalesce(var.load.ca_pem, file("${path.module}/amazon-roots.pem")) } : {},
   )
@@ -123,7 +138,37 @@ resource "aws_ecs_task_definition" "this" {
     }
     precondition {
       condition     = local.replicas ? can(regex("^0:", local.workload.ratio)) : true
-      error_message = "With read_from = \"replicas\" the load must write nothing, for a replica refuses writes: set ratio = \"0:1\" (it is \"${local.workload.ratio}\")."
+      error_message = "With read_from = \"replicas\" the load must write nothing, for a replica refuses writes: set ratio = \"0:1\" (it is \"${coalesce(local.workload.ratio, "--command")}\")."
+    }
+    # memtier's own rules, of which it would only tell the running task: client.cpp and memtier_benchmark.cpp (verify_cluster_option,
+    # verify_arbitrary_command_option), https://github.com/redis/memtier_benchmark
+    precondition {
+      condition     = !(local.sizes && var.load.data_size != null) && length(local.range) + length(local.list) <= 1
+      error_message = "The load's values have one rule for their size: data_size, or --data-size-range or --data-size-list in extra_args."
+    }
+    precondition {
+      condition     = length(local.commands) == 0 || (var.load.ratio == null && var.load.key_pattern == null)
+      error_message = "With --command in extra_args the load has neither ratio nor key_pattern: give --command-ratio and --command-key-pattern behind each --command."
+    }
+    precondition {
+      condition     = length(local.commands) == 0 || local.prefill_minutes == 0
+      error_message = "With --command in extra_args there is no prefill, which writes strings: leave prefill out."
+    }
+    precondition {
+      condition     = !can(regex("(?m)^--command-(ratio|key-pattern)=", split("--command=", local.flags)[0]))
+      error_message = "In extra_args, --command-ratio and --command-key-pattern stand behind the --command that they are of."
+    }
+    precondition {
+      condition     = contains([0, length(local.commands)], length(regexall("(?m)^--command-key-pattern=P$", local.flags)))
+      error_message = "The --command-key-pattern P must be that of all commands or of none."
+    }
+    precondition {
+      condition     = !can(regex("(?m)^--key-(stddev|median)=", local.flags)) || can(regex("G", coalesce(local.workload.key_pattern, "-")))
+      error_message = "With --key-stddev or --key-median in extra_args the key_pattern must have a G, such as \"G:G\"."
+    }
+    precondition {
+      condition     = !var.cache.cluster_mode || !can(regex("(?m)^--(reconnect-interval=|select-db=[^0])", local.flags))
+      error_message = "In cluster mode memtier has neither --reconnect-interval nor a --select-db other than 0."
     }
     precondition {
       condition     = local.replicas ? !var.cache.cluster_mode && var.cache.reader_endpoint != null : true

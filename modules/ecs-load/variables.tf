@@ -29,7 +29,7 @@ variable "subnet_ids" {
 }
 
 variable "cache" {
-  description = "The cache to load. Without `security_group_id` the tasks may reach its port at any address; `reader_endpoint` spreads reads over its replicas. Example: `{ endpoint = \"cache.example.com\", port = 6379 }`."
+  description = "The cache to load. Without `security_group_id` the tasks may reach its port at any address; `reader_endpoint` spreads reads over its replicas; `shards` is said with a rate limit, which memtier keeps on each shard's connection. Example: `{ endpoint = \"cache.example.com\", port = 6379 }`."
   type = object({
     endpoint          = string
     port              = optional(number, 6379)
@@ -37,6 +37,7 @@ variable "cache" {
     tls               = optional(bool, false)
     security_group_id = optional(string)
     reader_endpoint   = optional(string)
+    shards            = optional(number)
   })
   nullable = false
 }
@@ -62,8 +63,9 @@ variable "load" {
   description = <<-EOT
     The load: `task_count` Fargate tasks, each running memtier_benchmark with `threads` x `clients` connections.
     `workload` fills in what is left out of `ratio`, `data_size`, `key_pattern`, `key_maximum` (keys of each task), `pipeline` and `extra_args`
-    by name: cache-aside, write-heavy, large-values, session-store (workloads.json). `ratio` is SET:GET; `key_pattern` is SET:GET of S(equential), R(andom), G(aussian), P(arallel) and Z(ipf);
-    `data_size` is in bytes; `rate_limit` is requests per second and connection; `extra_args` go to memtier as they are.
+    by name: cache-aside, write-heavy, large-values, session-store, hashes, sorted-sets (workloads.json). `ratio` is SET:GET; `key_pattern` is SET:GET of S(equential), R(andom), G(aussian), P(arallel) and Z(ipf);
+    `data_size` is in bytes; `rate_limit` is requests per second and connection, in cluster mode of each shard; `extra_args` are flags of memtier that the load does not set itself, spelled in full
+    (README.md lists them). With `--data-size-range` or `--data-size-list` among them there is no `data_size`, with `--command` neither `ratio`, `key_pattern` nor a prefill.
     Each task first writes all of its keys and reads them back. With `prefill.minutes` that gets time of its own, and what is missing then fails the task; without,
     it takes of the run's, at most half, and the load goes on with what is there; 0 is none.
     `read_from = "replicas"` takes reads from the cache's reader endpoint, for a `ratio` without SETs; keys come from `prefill`, which writes to the primary.
@@ -123,6 +125,11 @@ variable "load" {
     condition     = can(regex("^[^@]+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})$", var.load.image)) && !can(regex(":(latest|edge)$", var.load.image))
     error_message = "The image must be pinned to a version or digest, such as \"redislabs/memtier_benchmark:2.3.1\": two runs on \"latest\" cannot be compared."
   }
+  # Before 2.3 a record of progress has no connections, and before 2.2.1 memtier dies at the stop without a table.
+  validation {
+    condition     = !can(regex("memtier_benchmark:v?([01]\\.|2\\.[0-2]([^0-9]|$))", var.load.image))
+    error_message = "The image's memtier_benchmark is older than 2.3: it prints other progress records, and before 2.2.1 it dies at the stop without its final table. Take \"redislabs/memtier_benchmark:2.3.1\" or a newer one."
+  }
   validation {
     condition     = var.load.image_credentials_arn == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.load.image_credentials_arn))
     error_message = "The image_credentials_arn must be the ARN of a Secrets Manager secret (\"arn:aws:secretsmanager:...:secret:...\")."
@@ -146,16 +153,22 @@ variable "load" {
     error_message = "The ratio must be SET:GET, two whole numbers that are not both 0, such as \"1:10\"."
   }
   validation {
-    condition     = var.load.key_pattern == null ? true : can(regex("^[SRGPZ]:[SRGPZ]$", var.load.key_pattern))
-    error_message = "The key_pattern must be SET:GET, each one of S, R, G, P and Z, such as \"R:R\"."
+    condition     = var.load.key_pattern == null ? true : can(regex("^([SRGZ]:[SRGZ]|P:P)$", var.load.key_pattern))
+    error_message = "The key_pattern must be SET:GET, each one of S, R, G and Z, such as \"R:R\", or \"P:P\"."
   }
   validation {
     condition     = var.load.rate_limit == null ? true : var.load.rate_limit >= 1 && floor(var.load.rate_limit) == var.load.rate_limit
     error_message = "The rate_limit must be a whole number of at least 1 request per second and connection, or null for none."
   }
+  # An allow list, of flags in full: getopt_long also takes their beginnings, and short ones with their value behind.
   validation {
-    condition     = !anytrue([for a in coalesce(var.load.extra_args, []) : can(regex("^(-[aspPhoxntcd]|--(server|host|port|unix-socket|protocol|authenticate|uri|tls|cert|key|cacert|test-time|requests|run-count|out-file|json-out-file|client-stats|hdr-file-prefix|cluster-mode|threads|clients|pipeline|data-size|ratio|key-pattern|key-maximum|rate-limiting|distinct-client-seed|hide-histogram))(=|$)", a))])
-    error_message = "The extra_args must not set what the load sets itself: server, login, TLS, test time, output files, seed, and what has a name of its own here (threads, clients, pipeline, data_size, ratio, key_pattern, key_maximum, rate_limit)."
+    condition = alltrue([for i, a in coalesce(var.load.extra_args, []) :
+      can(regex("^(--(random-data|reconnect-on-error|tls-skip-verify|ipv4|ipv6)|-[R46])$", a)) ||
+      can(regex("(?s)^--(command(-ratio|-key-pattern)?|connection-timeout|data-size-(range|list|pattern)|expiry-range|key-(prefix|minimum|stddev|median|zipf-exp)|max-reconnect-attempts|print-percentiles|reconnect-(interval|backoff-factor)|select-db|sni)=.", a)) ||
+      can(regex("^--(command(-ratio|-key-pattern)?|connection-timeout|data-size-(range|list|pattern)|expiry-range|key-(prefix|minimum|stddev|median|zipf-exp)|max-reconnect-attempts|print-percentiles|reconnect-(interval|backoff-factor)|select-db|sni)$", a)) && !startswith(try(var.load.extra_args[i + 1], "-"), "-") ||
+      i > 0 && !startswith(a, "-") && can(regex("^--[a-z-]+$", var.load.extra_args[max(i - 1, 0)])) && !can(regex("^--(random-data|reconnect-on-error|tls-skip-verify|ipv4|ipv6)$", var.load.extra_args[max(i - 1, 0)]))
+    ])
+    error_message = "The extra_args take these flags of memtier, spelled in full, as \"--flag=value\" or as two strings: --command, --command-ratio, --command-key-pattern, --connection-timeout, --data-size-range, --data-size-list, --data-size-pattern, --expiry-range, --ipv4, --ipv6, --key-prefix, --key-minimum, --key-stddev, --key-median, --key-zipf-exp, --max-reconnect-attempts, --print-percentiles, --random-data, --reconnect-interval, --reconnect-on-error, --reconnect-backoff-factor, --select-db, --sni and --tls-skip-verify. The others the load sets itself (server, login, TLS, times, output files, seed), have a name of their own here (threads, clients, pipeline, data_size, ratio, key_pattern, key_maximum, rate_limit), or their result cannot be judged."
   }
   validation {
     condition     = var.load.prefill.minutes == null ? true : var.load.prefill.minutes >= 0 && var.load.prefill.minutes <= 240 && floor(var.load.prefill.minutes) == var.load.prefill.minutes

@@ -485,6 +485,194 @@ run "bad_rate" {
   expect_failures = [var.load]
 }
 
+run "sizes_of_a_range" {
+  command = plan
+  variables {
+    load = { extra_args = ["--data-size-range=100-301", "-R"] }
+  }
+  assert {
+    condition     = !anytrue([for a in local.command : startswith(a, "--data-size=")]) && local.environment.PREFILL_BYTES == "20100000" && output.settings.data_size == 201
+    error_message = "The load's own size steps back, and the settings have the mean."
+  }
+}
+
+run "sizes_of_a_list" {
+  command = plan
+  variables {
+    load = { extra_args = ["--data-size-list", "10:3,50:1"] }
+  }
+  assert {
+    condition     = !anytrue([for a in local.command : startswith(a, "--data-size=")]) && output.settings.data_size == 20
+    error_message = "A flag and its value may be two strings."
+  }
+}
+
+run "hashes" {
+  command = plan
+  variables {
+    load = { workload = "hashes" }
+  }
+  assert {
+    condition     = !anytrue([for a in local.command : can(regex("^--(ratio|key-pattern)=", a))]) && contains(local.command, "--command=HGET __key__ field") && !can(local.environment.PREFILL_SECONDS)
+    error_message = "Commands have their own ratio and key pattern, and no prefill of strings."
+  }
+  assert {
+    condition     = output.settings.ratio == null && join(", ", output.settings.commands) == "HSET __key__ field __data__, HGET __key__ field"
+    error_message = "The settings say the commands."
+  }
+}
+
+run "sorted_sets" {
+  command = plan
+  variables {
+    load = { workload = "sorted-sets" }
+  }
+  assert {
+    condition     = contains(local.command, "--data-size-range=8-107") && output.settings.data_size == 58 && length(output.settings.commands) == 2
+    error_message = "100 members, told apart by their length."
+  }
+}
+
+run "rate_limit_in_cluster_mode" {
+  command = plan
+  variables {
+    cache = { endpoint = "cache.example.com", cluster_mode = true, shards = 3 }
+    load  = { rate_limit = 100, task_count = 2, threads = 1, clients = 5 }
+  }
+  assert {
+    condition     = output.settings.requests_per_second == 3000
+    error_message = "Each client has a connection to each shard, and the limit is of each."
+  }
+}
+
+run "memtier_too_old" {
+  command = plan
+  variables {
+    load = { image = "redislabs/memtier_benchmark:2.2.2" }
+  }
+  expect_failures = [var.load]
+}
+
+run "memtier_newer" {
+  command = plan
+  variables {
+    load = { image = "registry.example.com:5000/memtier_benchmark:2.30.0" }
+  }
+}
+
+run "parallel_for_one" {
+  command = plan
+  variables {
+    load = { key_pattern = "P:R" }
+  }
+  expect_failures = [var.load]
+}
+
+run "short_flag_with_its_value" {
+  command = plan
+  variables {
+    load = { extra_args = ["-c50"] }
+  }
+  expect_failures = [var.load]
+}
+
+run "short_password" {
+  command = plan
+  variables {
+    load = { extra_args = ["-asecret"] }
+  }
+  expect_failures = [var.load]
+}
+
+run "flag_cut_short" {
+  command = plan
+  variables {
+    load = { extra_args = ["--data-size-r=1-2"] }
+  }
+  expect_failures = [var.load]
+}
+
+run "staircase" {
+  command = plan
+  variables {
+    load = { extra_args = ["--clients-start=1"] }
+  }
+  expect_failures = [var.load]
+}
+
+run "value_of_no_flag" {
+  command = plan
+  variables {
+    load = { extra_args = ["--random-data", "100"] }
+  }
+  expect_failures = [var.load]
+}
+
+run "flag_without_its_value" {
+  command = plan
+  variables {
+    load = { extra_args = ["--expiry-range", "--random-data"] }
+  }
+  expect_failures = [var.load]
+}
+
+run "two_rules_for_sizes" {
+  command = plan
+  variables {
+    load = { data_size = 10, extra_args = ["--data-size-range=1-2"] }
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
+run "commands_with_a_ratio" {
+  command = plan
+  variables {
+    load = { ratio = "1:1", extra_args = ["--command", "GET __key__"] }
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
+run "commands_with_a_prefill" {
+  command = plan
+  variables {
+    load = { prefill = { minutes = 1 }, extra_args = ["--command=GET __key__"] }
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
+run "ratio_of_no_command" {
+  command = plan
+  variables {
+    load = { extra_args = ["--command-ratio=1"] }
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
+run "parallel_for_one_command" {
+  command = plan
+  variables {
+    load = { extra_args = ["--command=GET __key__", "--command-key-pattern=P", "--command=INCR __key__"] }
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
+run "deviation_of_no_gauss" {
+  command = plan
+  variables {
+    load = { extra_args = ["--key-stddev=5"] }
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
+run "reconnects_in_cluster_mode" {
+  command = plan
+  variables {
+    cache = { endpoint = "cache.example.com", cluster_mode = true }
+    load  = { extra_args = ["--reconnect-interval=10"] }
+  }
+  expect_failures = [aws_ecs_task_definition.this]
+}
+
 run "extra_args_that_are_ours" {
   command = plan
   variables {
