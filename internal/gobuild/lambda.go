@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +45,9 @@ func Lambda(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 	defer os.RemoveAll(own)
 	binary := filepath.Join(own, "bootstrap")
 	c := ws.Command(ctx, con.Out, "go", lambdaArgs(binary)...)
-	c.Env = lambdaEnv(ws.Env, goarch[architecture])
+	if c.Env, err = lambdaEnv(ctx, ws, goarch[architecture]); err != nil {
+		return err
+	}
 	building := con.Step("building the Lambda for %s", architecture)
 	err = proc.Run(c, time.Minute)
 	building.End()
@@ -80,10 +83,27 @@ func lambdaArgs(binary string) []string {
 	return []string{"build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", binary, "./lambda"}
 }
 
-// lambdaEnv sets everything that would change the binary.
-func lambdaEnv(env []string, arch string) []string {
-	return append(workspace.Without(env, func(name string) bool { return name == "GOEXPERIMENT" || name == "GODEBUG" }),
-		"CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0")
+// modules are the go command's settings that say where modules come from and where they and what is compiled are kept. They do not change the binary.
+// https://pkg.go.dev/cmd/go#hdr-Environment_variables
+var modules = []string{"GOAUTH", "GOCACHE", "GOINSECURE", "GOMODCACHE", "GONOPROXY", "GONOSUMDB", "GOPRIVATE", "GOPROXY", "GOSUMDB", "GOTOOLCHAIN", "GOVCS"}
+
+// lambdaEnv sets everything that would change the binary, and lets nothing but modules of what `go env -w` has written.
+func lambdaEnv(ctx context.Context, ws *workspace.Workspace, arch string) ([]string, error) {
+	var out bytes.Buffer
+	c := ws.Command(ctx, &out, "go", append([]string{"env", "-json"}, modules...)...)
+	c.Env = workspace.Without(ws.Env, func(name string) bool { return name == "GOWORK" })
+	if err := proc.Run(c, time.Minute); err != nil {
+		return nil, fmt.Errorf("go env: %w\n%s", err, out.String())
+	}
+	var settings map[string]string
+	if err := json.Unmarshal(out.Bytes(), &settings); err != nil {
+		return nil, fmt.Errorf("go env: %w\n%s", err, out.String())
+	}
+	env := workspace.Without(ws.Env, func(name string) bool { return name == "GOEXPERIMENT" || name == "GODEBUG" })
+	for _, name := range modules {
+		env = append(env, name+"="+settings[name])
+	}
+	return append(env, "CGO_ENABLED=0", "GOENV=off", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0", "GOFIPS140=off", "GOWORK=off"), nil
 }
 
 // pack writes a zip with the one file bootstrap. A zip knows no time before 1980, and Lambda needs the file executable.

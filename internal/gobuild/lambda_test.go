@@ -44,7 +44,10 @@ func TestZipIsReproducible(t *testing.T) {
 		out, err := c.CombinedOutput()
 		require.NoError(t, err, string(out))
 	}
-	second.Env = append(second.Env, "GOFLAGS=-buildvcs=true", "GOAMD64=v3", "CGO_ENABLED=1")
+	// `go env -w` writes such a file: https://pkg.go.dev/cmd/go#hdr-Environment_variables
+	settings := filepath.Join(t.TempDir(), "env")
+	require.NoError(t, os.WriteFile(settings, []byte("GOEXPERIMENT=fieldtrack\nGOFIPS140=latest\n"), 0o644))
+	second.Env = append(second.Env, "GOFLAGS=-buildvcs=true", "GOAMD64=v3", "CGO_ENABLED=1", "GOENV="+settings)
 	require.NoError(t, Lambda(t.Context(), first, con, "x86_64"))
 	require.NoError(t, Lambda(t.Context(), second, con, "x86_64"))
 	a, b := read(t, Zip(first, "x86_64")), read(t, Zip(second, "x86_64"))
@@ -56,6 +59,17 @@ func TestZipIsReproducible(t *testing.T) {
 	require.Equal(t, "bootstrap", z.File[0].Name)
 	require.Equal(t, os.FileMode(0o755), z.File[0].Mode())
 	require.Equal(t, 1980, z.File[0].Modified.Year())
+}
+
+// What `go env -w` says of where modules come from and where the go command keeps them still holds.
+func TestZipIsBuiltWithThePersonsModules(t *testing.T) {
+	settings := filepath.Join(t.TempDir(), "env")
+	require.NoError(t, os.WriteFile(settings, []byte("GOPROXY=https://proxy.example.com\nGOPRIVATE=example.com/ours\nGOFLAGS=-race\nGOFIPS140=latest\n"), 0o644))
+	env, err := lambdaEnv(t.Context(), &workspace.Workspace{Root: t.TempDir(), Env: append(os.Environ(), "GOENV="+settings, "GOPROXY=", "GOWORK=/elsewhere/go.work")}, "arm64")
+	require.NoError(t, err)
+	for name, want := range map[string]string{"GOPROXY": "https://proxy.example.com", "GOPRIVATE": "example.com/ours", "GOENV": "off", "GOFLAGS": "", "GOFIPS140": "off", "GOWORK": "off", "GOARCH": "arm64"} {
+		require.Equal(t, want, workspace.Getenv(env, name), name)
+	}
 }
 
 func TestZipIsWrittenWhenSourcesChange(t *testing.T) {
@@ -97,8 +111,7 @@ func TestZipIsBuiltSideBySide(t *testing.T) {
 	require.Len(t, files, 1, "nothing but the zip is left: %v", files)
 }
 
-func TestZipForARM(t *testing.T) {
-	require.Contains(t, lambdaEnv(nil, goarch["arm64"]), "GOARCH=arm64")
+func TestArgumentsOfTheBuild(t *testing.T) {
 	require.Equal(t, "build -trimpath -buildvcs=false -tags lambda.norpc -ldflags -s -w -buildid= -o file ./lambda", strings.Join(lambdaArgs("file"), " "))
 }
 
