@@ -127,6 +127,8 @@ func (s *stack) asksAsOpsDoes(t *testing.T) {
 	require.NoError(t, err)
 	_, err = servicequotas.NewFromConfig(cfg).GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: aws.String("fargate"), QuotaCode: aws.String("L-3032A538")})
 	require.NoError(t, err)
+	_, err = servicequotas.NewFromConfig(cfg).GetAWSDefaultServiceQuota(ctx, &servicequotas.GetAWSDefaultServiceQuotaInput{ServiceCode: aws.String("fargate"), QuotaCode: aws.String("L-3032A538")})
+	require.NoError(t, err)
 	_, err = ecs.NewFromConfig(cfg).ListTasks(ctx, &ecs.ListTasksInput{Cluster: &s.name, ServiceName: aws.String(s.name + "-load")})
 	require.NoError(t, err)
 	_, err = cloudwatchlogs.NewFromConfig(cfg).FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/elasticache-perf/" + s.name + "/load")})

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // Every variable and output of a module has its row in the module's README. `mage check` compares the whole tables with what terraform-docs writes.
@@ -33,6 +35,23 @@ func TestModuleREADMEsAreWhole(t *testing.T) {
 			require.Contains(t, string(readme), "| "+strings.ReplaceAll(name, "_", `\_`)+" |", "%s: run `go tool mage test:docs`, which says how the README is written", dir)
 		}
 	}
+}
+
+// The README's table is the one that mage help prints.
+func TestREADMEHasTheTableOfHelp(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	table := "| variable | for | value | not set |\n|---|---|---|---|\n"
+	for _, v := range workspace.Variables {
+		table += strings.TrimSuffix("| "+v.Name+" | "+v.For+" | "+v.Value+" | "+v.Unset, " ") + " |\n"
+	}
+	_, written, _ := strings.Cut(string(readme), table[:strings.Index(table, "\n")])
+	require.Equal(t, table[strings.Index(table, "\n"):]+"\n", written[:strings.Index(written, "\n\n")+2])
+	var printed strings.Builder
+	workspace.Help(&printed)
+	require.Contains(t, printed.String(), "\nSKIP_CHECKS (validate, deploy)\n    checks to leave out")
+	require.NotContains(t, printed.String(), "`")
+	require.NotContains(t, printed.String(), "](")
 }
 
 // What the commands read of the environment is in the README's table, but for what every program reads and what tests tell their own processes.

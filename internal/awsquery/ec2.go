@@ -31,7 +31,8 @@ func SubnetVPC(ctx context.Context, cfg aws.Config, subnet string) (string, erro
 	return out.VPC, err
 }
 
-// WayOut is the target of a subnet's default route; "" when there is none that is active. A subnet without a table of its own has the VPC's main one.
+// WayOut is the target of a subnet's default route; "" when there is none that is active. A route for IPv6 alone counts where there is no other: in a
+// dual-stack subnet tasks reach what has addresses of IPv6 (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html). A subnet without a table of its own has the VPC's main one.
 // https://docs.aws.amazon.com/vpc/latest/userguide/subnet-route-tables.html
 func WayOut(ctx context.Context, cfg aws.Config, vpc, subnet string) (string, error) {
 	for _, chosen := range []url.Values{Filters("association.subnet-id", subnet), Filters("vpc-id", vpc, "association.main", "true")} {
@@ -46,6 +47,11 @@ func WayOut(ctx context.Context, cfg aws.Config, vpc, subnet string) (string, er
 					Interface   string `xml:"networkInterfaceId"`
 					Instance    string `xml:"instanceId"`
 					Peering     string `xml:"vpcPeeringConnectionId"`
+					CoreNetwork string `xml:"coreNetworkArn"` // of Cloud WAN
+					Carrier     string `xml:"carrierGatewayId"`
+					Local       string `xml:"localGatewayId"` // of an Outpost
+					EgressOnly  string `xml:"egressOnlyInternetGatewayId"`
+					IPv6        string `xml:"destinationIpv6CidrBlock"`
 				} `xml:"routeSet>item"`
 			} `xml:"routeTableSet>item"`
 		}
@@ -55,12 +61,20 @@ func WayOut(ctx context.Context, cfg aws.Config, vpc, subnet string) (string, er
 		if len(out.Tables) == 0 {
 			continue
 		}
+		way := ""
 		for _, r := range out.Tables[0].Routes {
-			if r.Destination == "0.0.0.0/0" && r.State != "blackhole" {
-				return cmp.Or(r.NAT, r.Gateway, r.Transit, r.Interface, r.Instance, r.Peering), nil
+			if r.State == "blackhole" {
+				continue
+			}
+			to := cmp.Or(r.NAT, r.Gateway, r.Transit, r.Interface, r.Instance, r.Peering, r.CoreNetwork, r.Carrier, r.Local, r.EgressOnly)
+			if r.Destination == "0.0.0.0/0" {
+				return to, nil
+			}
+			if r.IPv6 == "::/0" && !strings.HasPrefix(to, "igw-") { // a public subnet is told by its route of IPv4
+				way = to
 			}
 		}
-		return "", nil
+		return way, nil
 	}
 	return "", nil
 }

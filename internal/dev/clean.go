@@ -11,6 +11,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/local"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
@@ -22,6 +23,13 @@ func Clean(_ context.Context, ws *workspace.Workspace, con *console.Console) err
 		return err
 	}
 	defer unlock()
+	if workspace.Exists(ws.DataDir()) { // a deploy makes it, and reads build/
+		stack, err := terraform.Lock(ws)
+		if err != nil {
+			return err
+		}
+		defer stack()
+	}
 	remove := []string{filepath.Join(ws.Root, "build"), local.Dir(ws)}
 	for _, top := range []string{"modules", "examples", "test"} {
 		err := filepath.WalkDir(filepath.Join(ws.Root, top), func(file string, entry fs.DirEntry, err error) error {

@@ -9,8 +9,25 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
+
+// A deploy reads what a build has left, until it has ended.
+func TestCleanWaitsForADeploy(t *testing.T) {
+	ws, con := &workspace.Workspace{Root: t.TempDir()}, &console.Console{Out: io.Discard}
+	ws.Stack = ws.Root
+	built := filepath.Join(ws.Root, "build", "lambda-arm64.zip")
+	require.NoError(t, os.MkdirAll(filepath.Dir(built), 0o755))
+	require.NoError(t, os.WriteFile(built, nil, 0o644))
+	unlock, err := terraform.Lock(ws)
+	require.NoError(t, err)
+	require.ErrorContains(t, Clean(t.Context(), ws, con), "another deploy or destroy is under way here (process ")
+	require.FileExists(t, built)
+	unlock()
+	require.NoError(t, Clean(t.Context(), ws, con))
+	require.NoFileExists(t, built)
+}
 
 func TestCleanLeavesTheStack(t *testing.T) {
 	ws, con := &workspace.Workspace{Root: t.TempDir()}, &console.Console{Out: io.Discard}

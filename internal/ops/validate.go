@@ -16,6 +16,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas/types"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/middleware"
 
@@ -52,7 +53,7 @@ func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	}
 	var problems []string
 	if file := gobuild.Zip(ws, in.Architecture); !workspace.Exists(file) {
-		problems = append(problems, fmt.Sprintf("the Lambda's zip %s is not built: go tool mage build", ws.Path(file)))
+		problems = append(problems, fmt.Sprintf("the Lambda's zip %s is not built: `go tool mage build` makes it", ws.Path(file)))
 	}
 	return validate(ctx, ws, con, in, problems)
 }
@@ -70,19 +71,42 @@ func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	if err != nil {
 		return &InvalidError{append(problems, fmt.Sprintf("AWS does not know who you are: log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (%v)", err))}
 	}
-	if late, ok := skewed(who.ResultMetadata); ok {
-		problems = append(problems, late)
+	type check struct {
+		name string // in SKIP_CHECKS
+		run  func(context.Context, aws.Config, *terraform.Inputs) ([]string, error)
 	}
-	quota := func(ctx context.Context, cfg aws.Config, in *terraform.Inputs) ([]string, error) {
-		return checkQuota(ctx, con, cfg, in)
+	checks := []check{
+		{"clock", func(context.Context, aws.Config, *terraform.Inputs) ([]string, error) {
+			return skewed(who.ResultMetadata), nil
+		}},
+		{"bucket", checkBucket},
+		{"subnets", checkSubnets},
+		{"quota", func(ctx context.Context, cfg aws.Config, in *terraform.Inputs) ([]string, error) {
+			return checkQuota(ctx, con, cfg, in)
+		}},
+		{"existing_cache", checkExistingCache},
 	}
-	for _, check := range []func(context.Context, aws.Config, *terraform.Inputs) ([]string, error){checkBucket, checkSubnets, quota, checkExistingCache} {
-		found, err := check(ctx, cfg, in)
+	var names []string
+	for _, c := range checks {
+		names = append(names, c.name)
+	}
+	skip := strings.FieldsFunc(ws.Getenv("SKIP_CHECKS"), func(r rune) bool { return r == ',' || r == ' ' })
+	for _, name := range skip {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("SKIP_CHECKS has %s, and the checks are %s", name, strings.Join(names, ", "))
+		}
+	}
+	for _, c := range checks {
+		if slices.Contains(skip, c.name) {
+			con.Say("not checked, as SKIP_CHECKS says: %s", c.name)
+			continue
+		}
+		found, err := c.run(ctx, cfg, in)
 		if err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			found = append(found, err.Error())
+			found = append(found, fmt.Sprintf("%v (SKIP_CHECKS=%s leaves this check out)", err, c.name))
 		}
 		problems = append(problems, found...)
 	}
@@ -98,14 +122,14 @@ func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 }
 
 // skewed says what to do when the clocks differ at an answer of AWS.
-func skewed(answer middleware.Metadata) (problem string, is bool) {
+func skewed(answer middleware.Metadata) (problems []string) {
 	there, ok := awsmiddleware.GetServerTime(answer)
 	here, known := awsmiddleware.GetResponseAt(answer)
 	if off := here.Sub(there).Abs(); !ok || !known || off <= shutdown.Skew {
-		return "", false
+		return nil
 	}
-	return fmt.Sprintf("the clock of this computer says %s, AWS's %s: a run is timed and named by this computer's, so set it (`timedatectl set-ntp true` on Linux, `sudo sntp -sS time.apple.com` on macOS)",
-		here.UTC().Format(time.RFC3339), there.UTC().Format(time.RFC3339)), true
+	return []string{fmt.Sprintf("the clock of this computer says %s, AWS's %s: a run is timed and named by this computer's, so set it (`timedatectl set-ntp true` on Linux, `sudo sntp -sS time.apple.com` on macOS)",
+		here.UTC().Format(time.RFC3339), there.UTC().Format(time.RFC3339))}
 }
 
 // checkBucket: it exists, is in the stack's Region, and takes and gives up an object.
@@ -124,7 +148,8 @@ func checkBucket(ctx context.Context, cfg aws.Config, in *terraform.Inputs) ([]s
 		}
 		switch response.HTTPStatusCode() {
 		case http.StatusNotFound:
-			return []string{fmt.Sprintf("the bucket %s does not exist: make it with `aws s3 mb s3://%[1]s --region %s`, or set metrics_export_s3_bucket to one you have", in.Bucket, cfg.Region)}, nil
+			return []string{fmt.Sprintf("the bucket %s does not exist: make it with `%s`, or set metrics_export_s3_bucket to one you have", in.Bucket,
+				console.AWS(cfg.Region, "aws s3 mb s3://%s", in.Bucket))}, nil
 		case http.StatusForbidden:
 			return []string{fmt.Sprintf("the bucket %s is not yours to use (403): it belongs to another account, or you lack s3:ListBucket on it; set metrics_export_s3_bucket to one of your own", in.Bucket)}, nil
 		case http.StatusMovedPermanently, http.StatusBadRequest: // of another Region
@@ -143,7 +168,7 @@ func checkBucket(ctx context.Context, cfg aws.Config, in *terraform.Inputs) ([]s
 	probe := &s3.PutObjectInput{Bucket: &in.Bucket, Key: &key, Body: strings.NewReader("elasticache-perf was here\n"), IfNoneMatch: aws.String("*")}
 	probe.ServerSideEncryption, probe.SSEKMSKeyId = shutdown.Encryption(in.KMSKey)
 	if _, err := client.PutObject(ctx, probe); err != nil {
-		return []string{fmt.Sprintf("the bucket %s cannot be written to: allow s3:PutObject on arn:aws:s3:::%[1]s/%s*; if it demands a KMS key, set metrics_export_kms_key_arn (%v)", in.Bucket, prefixed(in.Prefix), err)}, nil
+		return []string{fmt.Sprintf("the bucket %s cannot be written to: allow s3:PutObject on arn:%s:s3:::%[1]s/%[3]s*; if it demands a KMS key, set metrics_export_kms_key_arn (%v)", in.Bucket, partition(cfg.Region), prefixed(in.Prefix), err)}, nil
 	}
 	if _, err := client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &in.Bucket, Key: &key}); err != nil {
 		return []string{fmt.Sprintf("the probe s3://%s/%s was written but cannot be removed: allow s3:DeleteObject, and remove it (%v)", in.Bucket, key, err)}, nil
@@ -165,7 +190,8 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (pr
 	for _, id := range in.Subnets {
 		vpc, err := awsquery.SubnetVPC(ctx, cfg, id)
 		if stack.Missing(err) || stack.Code(err) == "InvalidSubnetID.Malformed" {
-			problems = append(problems, fmt.Sprintf("the subnet %s does not exist in %s: `aws ec2 describe-subnets --filters Name=vpc-id,Values=%s` lists those there are", id, cfg.Region, in.VPC))
+			problems = append(problems, fmt.Sprintf("the subnet %s does not exist in %s: `%s` lists those there are", id, cfg.Region,
+				console.AWS(cfg.Region, "aws ec2 describe-subnets --filters Name=vpc-id,Values=%s", in.VPC)))
 			continue
 		}
 		if err != nil {
@@ -205,9 +231,28 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (pr
 	if len(want) > 0 {
 		problems = append(problems, fmt.Sprintf("the subnets have no way out: add a default route to a NAT gateway, or VPC endpoints for %s", strings.Join(want, ", ")))
 	} else if !strings.Contains(in.Load.Image, ".dkr.ecr.") {
-		problems = append(problems, fmt.Sprintf("the subnets reach AWS by endpoints only, and the image %s is not in ECR: copy it there and set load = { image = \"ACCOUNT.dkr.ecr.%s.amazonaws.com/NAME:TAG\" }", in.Load.Image, cfg.Region))
+		problems = append(problems, fmt.Sprintf("the subnets reach AWS by endpoints only, and the image %s is not in ECR: copy it there and set load = { image = \"ACCOUNT.dkr.ecr.%s.%s/NAME:TAG\" }", in.Load.Image, cfg.Region, domain(cfg.Region)))
 	}
 	return problems, nil
+}
+
+// partition and domain of a Region: China's and GovCloud's are not those of the others.
+// https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
+func partition(region string) string {
+	switch {
+	case strings.HasPrefix(region, "cn-"):
+		return "aws-cn"
+	case strings.HasPrefix(region, "us-gov-"):
+		return "aws-us-gov"
+	}
+	return "aws"
+}
+
+func domain(region string) string {
+	if partition(region) == "aws-cn" {
+		return "amazonaws.com.cn"
+	}
+	return "amazonaws.com"
 }
 
 // checkQuota: the account may run that many vCPU of Fargate at once. What already runs is not counted: AWS has no figure for it. A quota that
@@ -215,15 +260,31 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (pr
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
 func checkQuota(ctx context.Context, con *console.Console, cfg aws.Config, in *terraform.Inputs) ([]string, error) {
 	const quota = "L-3032A538" // Fargate On-Demand vCPU resource count
-	out, err := servicequotas.NewFromConfig(cfg).GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: aws.String("fargate"), QuotaCode: aws.String(quota)})
+	client, code := servicequotas.NewFromConfig(cfg), aws.String("fargate")
+	var has *float64
+	out, err := client.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: code, QuotaCode: aws.String(quota)})
+	if err == nil && out.Quota != nil {
+		has = out.Quota.Value
+	}
+	// An account that never had a quota of its own may have no applied one: then AWS's default holds.
+	// https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html
+	var none *types.NoSuchResourceException
+	if errors.As(err, &none) {
+		var byDefault *servicequotas.GetAWSDefaultServiceQuotaOutput
+		byDefault, err = client.GetAWSDefaultServiceQuota(ctx, &servicequotas.GetAWSDefaultServiceQuotaInput{ServiceCode: code, QuotaCode: aws.String(quota)})
+		if err == nil && byDefault.Quota != nil {
+			has = byDefault.Quota.Value
+		}
+	}
 	if err != nil {
-		con.Say("the Fargate quota %s is not known; servicequotas:GetServiceQuota allows to read it (%v)", quota, err)
+		con.Say("the Fargate quota %s is not known; servicequotas:GetServiceQuota and GetAWSDefaultServiceQuota allow to read it (%v)", quota, err)
 		return nil, ctx.Err()
 	}
 	want := float64(in.Load.TaskCount) * float64(in.Load.CPU) / 1024
-	if out.Quota == nil || out.Quota.Value == nil || *out.Quota.Value >= want {
+	if has == nil || *has >= want {
 		return nil, nil
 	}
-	return []string{fmt.Sprintf("the load needs %g vCPU of Fargate (%d tasks x %g), and the account may have %g in %s: ask for more with `aws service-quotas request-service-quota-increase --service-code fargate --quota-code %s --desired-value %[1]g`, or take fewer tasks",
-		want, in.Load.TaskCount, float64(in.Load.CPU)/1024, *out.Quota.Value, cfg.Region, quota)}, nil
+	return []string{fmt.Sprintf("the load needs %g vCPU of Fargate (%d tasks x %g), and the account may have %g in %s: ask for more with `%s`, or take fewer tasks",
+		want, in.Load.TaskCount, float64(in.Load.CPU)/1024, *has, cfg.Region,
+		console.AWS(cfg.Region, "aws service-quotas request-service-quota-increase --service-code fargate --quota-code %s --desired-value %g", quota, want))}, nil
 }

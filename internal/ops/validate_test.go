@@ -47,7 +47,9 @@ func account(override map[string]string) func(string, url.Values) (int, map[stri
 			text = `<routeTableSet><item><routeSet>` + route("natGatewayId", "nat-1") + `</routeSet></item></routeTableSet>`
 		case strings.HasPrefix(what, "DescribeReplicationGroups"), strings.HasPrefix(what, "DescribeServerlessCaches"):
 			return 200, nil, fmt.Sprintf("<%sResponse><%[1]sResult>%s</%[1]sResult></%[1]sResponse>", what, text)
-		case what == "GetServiceQuota":
+		case what == "GetServiceQuota" && text == "none":
+			return 400, map[string]string{"X-Amzn-Errortype": "NoSuchResourceException"}, `{}`
+		case what == "GetServiceQuota", what == "GetAWSDefaultServiceQuota":
 			if !overridden {
 				text = "6"
 			}
@@ -121,6 +123,13 @@ func TestValidate(t *testing.T) {
 			want: []string{"the image tool:1 is not in ECR"}},
 		"endpoints, image in ECR": {override: map[string]string{"DescribeRouteTables vpc-id": noRoute, "DescribeVpcEndpoints vpc-id": endpoints("ecr.api", "ecr.dkr", "s3", "logs")},
 			change: func(in *terraform.Inputs) { in.Load.Image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/tool:1" }},
+		"Cloud WAN":                      {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, route("coreNetworkArn", "arn:aws:networkmanager::123456789012:core-network/core-network-1"))}},
+		"carrier gateway":                {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, route("carrierGatewayId", "cagw-1"))}},
+		"of an Outpost":                  {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, route("localGatewayId", "lgw-1"))}},
+		"IPv6 alone":                     {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, `<item><destinationIpv6CidrBlock>::/0</destinationIpv6CidrBlock><egressOnlyInternetGatewayId>eigw-1</egressOnlyInternetGatewayId><state>active</state></item>`)}},
+		"IPv6 blackhole":                 {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, `<item><destinationIpv6CidrBlock>::/0</destinationIpv6CidrBlock><egressOnlyInternetGatewayId>eigw-1</egressOnlyInternetGatewayId><state>blackhole</state></item>`)}, want: []string{"no way out"}},
+		"default quota":                  {override: map[string]string{"GetServiceQuota": "none"}},
+		"no default quota":               {override: map[string]string{"GetServiceQuota": "none", "GetAWSDefaultServiceQuota": "1"}, want: []string{"the account may have 1 in us-east-1"}},
 		"small quota":                    {override: map[string]string{"GetServiceQuota": "1.5"}, want: []string{"needs 2 vCPU of Fargate (2 tasks x 1), and the account may have 1.5", "--desired-value 2"}},
 		"existing cache":                 {override: map[string]string{"DescribeReplicationGroups": existing("available"), "DescribeSecurityGroups": groupOf("vpc-1")}, change: loads("orders", "", "sg-1")},
 		"only its endpoint":              {change: loads("", "", "")},
@@ -153,6 +162,40 @@ func TestValidate(t *testing.T) {
 				require.Contains(t, err.Error(), want)
 			}
 		})
+	}
+}
+
+// Each check can be left out by its name.
+func TestChecksAreSkipped(t *testing.T) {
+	wrong := map[string]string{"GetCallerIdentity": "-4m", "HEAD /b": "404:", "DescribeRouteTables vpc-id": "<routeTableSet/>", "GetServiceQuota": "0"}
+	for skip, problems := range map[string]int{"": 5, "clock": 4, "bucket": 4, "subnets": 4, "quota": 4, "existing_cache": 4, "clock,bucket, quota": 2, "clock,bucket,subnets,quota,existing_cache": 0} {
+		var out bytes.Buffer
+		in := &terraform.Inputs{Bucket: "b", VPC: "vpc-1", Subnets: []string{"subnet-1"}}
+		in.Load.TaskCount, in.Load.CPU = 1, 1024
+		loads("gone", "", "")(in)
+		ws, con := &workspace.Workspace{Env: []string{"SKIP_CHECKS=" + skip}, AWS: awstest.Answering(account(wrong))}, &console.Console{Out: &out}
+		err := validate(t.Context(), ws, con, in, nil)
+		var invalid *InvalidError
+		if problems == 0 {
+			require.NoError(t, err)
+		} else {
+			require.ErrorAs(t, err, &invalid)
+			require.Len(t, invalid.Problems, problems, "%s: %v", skip, err)
+		}
+		for name := range strings.SplitSeq(skip, ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				require.Contains(t, out.String(), "not checked, as SKIP_CHECKS says: "+name+"\n")
+			}
+		}
+	}
+	ws, con := &workspace.Workspace{Env: []string{"SKIP_CHECKS=quotas"}, AWS: awstest.Answering(account(nil))}, &console.Console{Out: &bytes.Buffer{}}
+	require.EqualError(t, validate(t.Context(), ws, con, &terraform.Inputs{}, nil), "SKIP_CHECKS has quotas, and the checks are clock, bucket, subnets, quota, existing_cache")
+}
+
+// China has a partition and a domain of its own.
+func TestAdviceInChina(t *testing.T) {
+	for region, want := range map[string][2]string{"us-east-1": {"aws", "amazonaws.com"}, "cn-north-1": {"aws-cn", "amazonaws.com.cn"}, "us-gov-west-1": {"aws-us-gov", "amazonaws.com"}} {
+		require.Equal(t, want, [2]string{partition(region), domain(region)})
 	}
 }
 
