@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ type mirrors struct {
 	stack    string // Terraform's working directory
 	data     string // Terraform's data directory: what is generated goes there
 	tofu     bool
+	root     string // the project's folder: its own .terraform may be filled
 	addOns   string // where add-on packages lie, one folder each: /opt, https://refspecs.linuxfoundation.org/FHS_3.0/fhs/ch03s13.html
 	shared   string // default of XDG_DATA_DIRS
 	answers  func(ctx context.Context, url string) bool
@@ -44,7 +46,7 @@ func (t *CLI) FindProvider(ctx context.Context, ws *workspace.Workspace, con *co
 	if t.found {
 		return nil
 	}
-	m := mirrors{env: t.Env, stack: t.Dir, data: ws.DataDir(), tofu: t.Tofu(), addOns: AddOns, shared: "/usr/local/share:/usr/share",
+	m := mirrors{env: t.Env, stack: t.Dir, data: ws.DataDir(), root: ws.Root, tofu: t.Tofu(), addOns: AddOns, shared: "/usr/local/share:/usr/share",
 		answers: RegistryAnswers, platform: platform()}
 	file, note, err := m.find(ctx)
 	if err != nil {
@@ -53,7 +55,8 @@ func (t *CLI) FindProvider(ctx context.Context, ws *workspace.Workspace, con *co
 	if note != "" {
 		con.Say("provider: %s", note)
 	}
-	t.Env = workspace.Without(t.Env, func(name string) bool { return name == "TF_CLI_CONFIG_FILE" })
+	cache := m.cache() != "" && strings.Contains(note, " from the mirror "+m.cache()+" (") // as a cache too, Terraform would install from there to there, and fails
+	t.Env = workspace.Without(t.Env, func(name string) bool { return name == "TF_CLI_CONFIG_FILE" || cache && name == "TF_PLUGIN_CACHE_DIR" })
 	if file != "" {
 		t.Env = append(t.Env, "TF_CLI_CONFIG_FILE="+file)
 	}
@@ -83,16 +86,10 @@ func (m mirrors) find(ctx context.Context) (file, note string, err error) {
 			return file, "from " + dir, nil // Terraform looks there by itself
 		}
 	}
-	addOns, _ := filepath.Glob(filepath.Join(m.addOns, "*"))
-	mirror, version := "", ""
-	for _, dir := range append(addOns, looked...) { // for OpenTofu, those of the other registry may be among the implied ones
-		if v := m.holds(dir, terraformHost); version == "" && v != "" && (!m.tofu || workspace.Exists(m.leaf(dir, terraformHost, v))) {
-			mirror, version = dir, v
-		}
-	}
+	mirror, closed := m.mirror(looked)
 	// A slow registry is no reason to give up; a mirror that stands in for it is, sooner than Terraform would (10 s).
 	limit := 30 * time.Second
-	if version != "" {
+	if mirror.version != "" {
 		limit = 5 * time.Second
 	}
 	asking, cancel := context.WithTimeout(ctx, limit)
@@ -104,14 +101,62 @@ func (m mirrors) find(ctx context.Context) (file, note string, err error) {
 	if ctx.Err() != nil {
 		return "", "", context.Cause(ctx)
 	}
-	if version != "" {
-		if file, err = m.write(own, mirror, version); err != nil {
+	if mirror.version != "" {
+		if file, err = m.write(own, mirror); err != nil {
 			return "", "", err
 		}
-		return file, fmt.Sprintf("hashicorp/aws %s from the mirror %s (%s does not answer)", version, mirror, m.host()), nil
+		return file, fmt.Sprintf("hashicorp/aws %s from the mirror %s (%s does not answer)", mirror.version, mirror.dir, m.host()), nil
 	}
-	return "", "", &NoProviderError{Registry: registry, Looked: append(looked, filepath.Join(m.addOns, "*"))}
+	looked = append(looked, filepath.Join(m.addOns, "*"), filepath.Join(m.root, ".terraform/providers"))
+	return "", "", &NoProviderError{Registry: registry, Looked: append(looked, closed...)}
 }
+
+// found is the newest version that a mirror has.
+type found struct{ dir, host, version string }
+
+// mirror is the first folder that has the provider: those of add-on packages, Terraform's cache, what an earlier init has installed, and for OpenTofu
+// what the implied folders have of the other registry. closed are those that are not taken because others can change them.
+func (m mirrors) mirror(implied []string) (taken found, closed []string) {
+	dirs, _ := filepath.Glob(filepath.Join(m.addOns, "*"))
+	if cache := m.cache(); cache != "" {
+		dirs = append(dirs, cache)
+	}
+	dirs = append(dirs, filepath.Join(m.data, "kept"), m.providers(), filepath.Join(m.root, ".terraform/providers"))
+	if m.tofu {
+		dirs = append(dirs, implied...)
+	}
+	for _, dir := range dirs {
+		for _, host := range slices.Compact([]string{m.host(), terraformHost}) {
+			version := m.holds(dir, host)
+			unpacked := workspace.Exists(m.leaf(dir, host, version))
+			if version == "" || host != m.host() && !unpacked {
+				continue
+			}
+			folder := m.leaf(dir, host, version)
+			if !unpacked {
+				folder = filepath.Dir(filepath.Dir(folder))
+			}
+			if err := workspace.Ours(folder); err != nil {
+				closed = append(closed, fmt.Sprintf("%s (not taken: %v)", dir, err))
+				continue
+			}
+			return found{dir, host, version}, nil
+		}
+	}
+	return found{}, closed
+}
+
+// cache is Terraform's plugin cache; "" when there is none. https://developer.hashicorp.com/terraform/cli/config/config-file#provider-plugin-cache
+func (m mirrors) cache() string {
+	dir := workspace.Getenv(m.env, "TF_PLUGIN_CACHE_DIR")
+	if dir != "" && !filepath.IsAbs(dir) {
+		dir = filepath.Join(m.root, dir)
+	}
+	return dir
+}
+
+// providers is where Terraform installs them.
+func (m mirrors) providers() string { return filepath.Join(m.data, "providers") }
 
 const terraformHost = "registry.terraform.io"
 
@@ -148,7 +193,7 @@ func (m mirrors) ownConfig() (file, text string, err error) {
 	if named == "" {
 		return "", "", nil
 	}
-	file, err = m.write("", "", "")
+	file, err = m.write("", found{})
 	return file, "", err
 }
 
@@ -201,36 +246,52 @@ func newer(a, b string) bool {
 }
 
 // write generates a CLI configuration: the person's own text, and the mirror when there is one.
-func (m mirrors) write(own, mirror, version string) (string, error) {
+func (m mirrors) write(own string, mirror found) (string, error) {
 	if err := os.MkdirAll(m.data, 0o755); err != nil {
 		return "", err
 	}
 	text := own
-	if mirror != "" {
-		if m.tofu {
-			linked, err := m.link(mirror, version)
+	if dir := mirror.dir; dir != "" {
+		switch err := error(nil); {
+		case mirror.host != m.host():
+			dir, err = m.link(mirror)
 			if err != nil {
 				return "", err
 			}
-			mirror = linked
+		case dir == m.providers():
+			dir, err = m.keep(mirror)
+			if err != nil {
+				return "", err
+			}
 		}
-		text += fmt.Sprintf("\nprovider_installation {\n  filesystem_mirror {\n    path    = %q\n    include = [%q]\n  }\n  direct {\n    exclude = [%[2]q]\n  }\n}\n", mirror, m.host()+"/hashicorp/aws")
+		text += fmt.Sprintf("\nprovider_installation {\n  filesystem_mirror {\n    path    = %q\n    include = [%q]\n  }\n  direct {\n    exclude = [%[2]q]\n  }\n}\n", dir, m.host()+"/hashicorp/aws")
 	}
 	file := filepath.Join(m.data, "cli.tfrc")
 	return file, workspace.ReplaceFile(file, []byte(text), 0o600) // the person's own text may hold tokens; another command may be reading the file
 }
 
 // link makes a mirror for OpenTofu, which looks under a registry name of its own. Linking the version's leaf works, linking `aws` does not.
-func (m mirrors) link(mirror, version string) (string, error) {
+func (m mirrors) link(mirror found) (string, error) {
 	to := filepath.Join(m.data, "mirror")
-	leaf := m.leaf(to, m.host(), version)
+	leaf := m.leaf(to, m.host(), mirror.version)
 	if err := os.MkdirAll(filepath.Dir(leaf), 0o755); err != nil {
 		return "", err
 	}
 	if err := os.Remove(leaf); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return "", err
 	}
-	return to, os.Symlink(m.leaf(mirror, terraformHost, version), leaf)
+	return to, os.Symlink(m.leaf(mirror.dir, mirror.host, mirror.version), leaf)
+}
+
+// keep makes a mirror of what an earlier init has installed: Terraform asks the registry even when it has all it needs, and fails when it is to install
+// from there to there.
+func (m mirrors) keep(mirror found) (string, error) {
+	to := filepath.Join(m.data, "kept")
+	leaf := m.leaf(to, mirror.host, mirror.version)
+	if err := os.MkdirAll(filepath.Dir(leaf), 0o755); err != nil {
+		return "", err
+	}
+	return to, os.Rename(m.leaf(mirror.dir, mirror.host, mirror.version), leaf)
 }
 
 // leaf is where a mirror has one version unpacked.

@@ -19,7 +19,7 @@ import (
 // somewhere is a world with nothing in it.
 func somewhere(t *testing.T) mirrors {
 	dir := t.TempDir()
-	return mirrors{env: []string{"HOME=" + filepath.Join(dir, "home")}, stack: filepath.Join(dir, "stack"), data: filepath.Join(dir, "data"),
+	return mirrors{env: []string{"HOME=" + filepath.Join(dir, "home")}, stack: filepath.Join(dir, "stack"), data: filepath.Join(dir, "data"), root: filepath.Join(dir, "root"),
 		addOns: filepath.Join(dir, "opt"), shared: filepath.Join(dir, "share"), platform: "linux_amd64",
 		answers: func(context.Context, string) bool { return false }}
 }
@@ -132,4 +132,51 @@ func TestAnswers(t *testing.T) {
 	require.True(t, answers(t.Context(), up.URL))
 	up.Close()
 	require.False(t, answers(t.Context(), up.URL))
+}
+
+// Where the registry does not answer, Terraform's cache and what an earlier init has installed are as good as a mirror.
+func TestProviderFromWhatIsThere(t *testing.T) {
+	const leaf = "registry.terraform.io/hashicorp/aws/5.100.0/linux_amd64"
+	mirrored := func(t *testing.T, m mirrors, from string) {
+		t.Helper()
+		file, note, err := m.find(t.Context())
+		require.NoError(t, err)
+		require.Contains(t, note, "hashicorp/aws 5.100.0 from the mirror "+from+" (registry.terraform.io does not answer)")
+		require.Contains(t, read(t, file), "path    = \""+from+"\"")
+	}
+	t.Run("cache", func(t *testing.T) {
+		m := somewhere(t)
+		m.env = append(m.env, "TF_PLUGIN_CACHE_DIR=cache") // from where mage is called
+		put(t, m.root, "cache", leaf)
+		mirrored(t, m, filepath.Join(m.root, "cache"))
+	})
+	t.Run("the project's own init", func(t *testing.T) {
+		m := somewhere(t)
+		put(t, m.root, ".terraform/providers", leaf)
+		mirrored(t, m, filepath.Join(m.root, ".terraform/providers"))
+	})
+	t.Run("an earlier init", func(t *testing.T) {
+		m := somewhere(t)
+		put(t, m.data, "providers", leaf)
+		file, note, err := m.find(t.Context())
+		require.NoError(t, err)
+		require.Contains(t, note, "from the mirror "+filepath.Join(m.data, "providers"))
+		require.Contains(t, read(t, file), "path    = \""+filepath.Join(m.data, "kept")+"\"")
+		require.DirExists(t, filepath.Join(m.data, "kept", leaf))
+		require.NoError(t, os.Symlink(filepath.Join(m.data, "kept", leaf), filepath.Join(m.data, "providers", leaf))) // as Terraform does it
+		mirrored(t, m, filepath.Join(m.data, "kept"))
+	})
+}
+
+// Nobody else on the machine gives us a provider.
+func TestProviderThatOthersCanChange(t *testing.T) {
+	m := somewhere(t)
+	leaf := put(t, m.addOns, "open/registry.terraform.io/hashicorp/aws/5.100.0/linux_amd64")
+	require.NoError(t, os.Chmod(leaf, 0o777))
+	_, _, err := m.find(t.Context())
+	require.ErrorContains(t, err, filepath.Join(m.addOns, "open")+" (not taken: others can write to "+leaf+" (mode 0777): `chmod go-w "+leaf+"` keeps them out)")
+	put(t, m.addOns, "tool/registry.terraform.io/hashicorp/aws/5.99.0/linux_amd64")
+	_, note, err := m.find(t.Context())
+	require.NoError(t, err)
+	require.Contains(t, note, "hashicorp/aws 5.99.0 from the mirror "+filepath.Join(m.addOns, "tool"))
 }

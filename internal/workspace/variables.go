@@ -20,7 +20,7 @@ var Variables = []Variable{
 	{"`SKIP_CHECKS`", "`validate`, `deploy`", "checks to leave out, commas between them: `clock`, `bucket`, `subnets`, `quota`, `existing_cache`", "all are made"},
 	{"`STACK_DIR`", "all", "the folder of the root module", "the project's"},
 	{"`TERRAFORM`", "all", "the program", "`terraform`, else `tofu` on PATH, else an OpenTofu that is built"},
-	{"`TF_VAR_NAME`, `TF_DATA_DIR`, `TF_CLI_CONFIG_FILE`, `TF_CLI_ARGS_plan`", "all", "as Terraform has them; an input that the stack does not have is an error", ""},
+	{"`TF_VAR_NAME`, `TF_DATA_DIR`, `TF_CLI_CONFIG_FILE`, `TF_PLUGIN_CACHE_DIR`, `TF_CLI_ARGS_plan`", "all", "as Terraform has them; an input that the stack does not have is an error", ""},
 	{"`NO_COLOR`", "all", "anything: Terraform prints without colour", "in a terminal it prints with colour"},
 	{"`AWS_*`", "all", "as the AWS SDK has them", ""},
 	{"`MINUTES`", "`local:run`, `local:up`", "1 to 1440: `test_duration_minutes`", "1"},
