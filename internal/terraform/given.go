@@ -39,20 +39,37 @@ func CheckGiven(ws *workspace.Workspace, env []string) error {
 		if !is {
 			continue
 		}
-		where := variable + " in the environment"
-		kind, known := declared[name]
-		if !known {
-			problems = append(problems, fmt.Sprintf("%s: the stack has no input %s%s", where, name, instead(name, slices.Sorted(maps.Keys(declared)))))
+		problems = append(problems, checkText(variable+" in the environment", name, value, declared)...)
+	}
+	arguments, err := argumentsOf(ws, env)
+	if err != nil {
+		return err
+	}
+	for _, a := range arguments {
+		if a.flag == "var-file" {
+			problems = append(problems, checkFile(ws, a.value, declared)...)
 			continue
 		}
-		if expr, diags := hclsyntax.ParseExpression([]byte(value), variable, hcl.InitialPos); !kind.IsPrimitiveType() && !diags.HasErrors() {
-			problems = append(problems, unknownKeys(expr, kind, name, func(hcl.Range) string { return where })...)
-		}
+		name, value, _ := strings.Cut(a.value, "=")
+		problems = append(problems, checkText(a.from+" in the environment", strings.TrimSpace(name), value, declared)...)
 	}
 	if len(problems) > 0 {
 		return fmt.Errorf("unknown inputs; nothing was done:\n  - %s", strings.Join(problems, "\n  - "))
 	}
 	return nil
+}
+
+// checkText checks an input that is given as text, somewhere.
+func checkText(where, name, value string, declared map[string]cty.Type) []string {
+	kind, known := declared[name]
+	if !known {
+		return []string{fmt.Sprintf("%s: the stack has no input %s%s", where, name, instead(name, slices.Sorted(maps.Keys(declared))))}
+	}
+	expr, diags := hclsyntax.ParseExpression([]byte(value), where, hcl.InitialPos)
+	if kind.IsPrimitiveType() || diags.HasErrors() {
+		return nil
+	}
+	return unknownKeys(expr, kind, name, func(hcl.Range) string { return where })
 }
 
 // GivenFiles are those that Terraform reads values from by itself.

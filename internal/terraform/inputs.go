@@ -69,6 +69,10 @@ func ReadInputs(ctx context.Context, ws *workspace.Workspace, t *CLI) (*Inputs, 
 	if err := CheckGiven(ws, t.Env); err != nil {
 		return nil, err
 	}
+	args, err := inputArgs(ws, t.Env)
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", "elasticache-perf-inputs-")
 	if err != nil {
 		return nil, err
@@ -82,7 +86,7 @@ func ReadInputs(ctx context.Context, ws *workspace.Workspace, t *CLI) (*Inputs, 
 	scratch.Dir, scratch.Out, scratch.Grace = dir, &shown, 0
 	scratch.Env = append(workspace.Without(t.Env, func(name string) bool {
 		return name == "TF_DATA_DIR" || name == "TF_WORKSPACE" || name == "TF_CLI_CONFIG_FILE" || strings.HasPrefix(name, "TF_CLI_ARGS")
-	}), "TF_CLI_ARGS_plan="+workspace.Getenv(t.Env, "TF_CLI_ARGS_plan"))
+	}), "TF_CLI_ARGS_plan="+args)
 	if err := scratch.Init(ctx, false); err != nil {
 		return nil, err
 	}

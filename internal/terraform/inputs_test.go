@@ -51,6 +51,18 @@ func TestInputsAreAsTerraformSeesThem(t *testing.T) {
 	require.Equal(t, shutdown.Cache{ReplicationGroup: "mine", Delete: true}, in.Config().Cache)
 }
 
+// What TF_CLI_ARGS_plan gives to the stack's plan, the commands know; a relative path is one of the stack's folder.
+func TestInputsOfArguments(t *testing.T) {
+	ws, con := project(t, `TF_CLI_ARGS_plan=-target=module.load -var-file="it's big.tfvars" -var 'load={ "clients" = 9 }'`, "TF_CLI_ARGS=-var=name=mine")
+	require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "terraform.tfvars"), []byte(tfvars), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "it's big.tfvars"), []byte("test_duration_minutes = 7\nname = \"other\"\n"), 0o644))
+	_, in, err := Ready(t.Context(), ws, con)
+	require.NoError(t, err)
+	require.Equal(t, 7, in.Minutes)
+	require.Equal(t, "mine", in.Name)
+	require.Equal(t, 1, in.Load.TaskCount, "the load is the last one that is given")
+}
+
 func TestInputsOfOtherCaches(t *testing.T) {
 	for env, want := range map[string]shutdown.Cache{
 		`TF_VAR_cache={"serverless":{"max_storage_gb":1}}`:                                                      {Serverless: "elasticache-perf", Delete: true},

@@ -1,0 +1,51 @@
+package terraform
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/mattn/go-shellwords"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+// argument is an input that TF_CLI_ARGS or TF_CLI_ARGS_plan gives: -var (NAME=VALUE) or -var-file (a file).
+type argument struct{ from, flag, value string }
+
+// argumentsOf reads them as Terraform does: it splits the text with the same library, the last of two counts, and a relative path is one of the folder that
+// it works in. https://developer.hashicorp.com/terraform/cli/config/environment-variables#tf_cli_args-and-tf_cli_args_name
+func argumentsOf(ws *workspace.Workspace, env []string) (arguments []argument, err error) {
+	for _, from := range []string{"TF_CLI_ARGS_plan", "TF_CLI_ARGS"} {
+		words, err := shellwords.Parse(workspace.Getenv(env, from))
+		if err != nil {
+			return nil, fmt.Errorf("%s in the environment: %w", from, err)
+		}
+		for i := 0; i < len(words); i++ {
+			flag, value, has := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(words[i], "-"), "-"), "=")
+			if flag != "var" && flag != "var-file" || !strings.HasPrefix(words[i], "-") {
+				continue
+			}
+			if i++; has {
+				i--
+			} else if i < len(words) {
+				value = words[i]
+			}
+			if flag == "var-file" && !filepath.IsAbs(value) {
+				value = filepath.Join(ws.Stack, value)
+			}
+			arguments = append(arguments, argument{from, flag, value})
+		}
+	}
+	return arguments, nil
+}
+
+// inputArgs are they for a plan in another folder, in the words of a shell; what else is given, a target for one, is for the stack's plan.
+func inputArgs(ws *workspace.Workspace, env []string) (string, error) {
+	arguments, err := argumentsOf(ws, env)
+	var words []string
+	for _, a := range arguments {
+		words = append(words, "'-"+a.flag+"="+strings.ReplaceAll(a.value, "'", `'"'"'`)+"'")
+	}
+	return strings.Join(words, " "), err
+}
