@@ -65,7 +65,10 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if err := t.Prepare(ctx, ws, con); err != nil {
 		return nil, err
 	}
-	replace, alive, err := endOverdue(ctx, ws, con, s, yes, time.Duration(in.Minutes+in.Load.Prefill.Minutes+aroundLoad)*time.Minute)
+	if err := t.Await(ctx, subject.state); err != nil {
+		return nil, err
+	}
+	replace, alive, err := subject.endOverdue(ctx, ws, con, s, yes, time.Duration(in.Minutes+in.Load.Prefill.Minutes+aroundLoad)*time.Minute)
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +164,7 @@ func costs(in *terraform.Inputs) string {
 // run's cache is gone by then, or it would be without a guard while the schedule is made. alive is the run whose load runs, "" when none does.
 // A run without a stop schedule is one whose apply has failed: when its latest time comes before needs is over, a retry would be cut short, and is a
 // new run instead.
-func endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack.Stack, yes *consent, needs time.Duration) (replace []string, alive string, err error) {
+func (subject *subject) endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack.Stack, yes *consent, needs time.Duration) (replace []string, alive string, err error) {
 	run, err := s.Run(ctx)
 	if err != nil || run == nil {
 		return nil, "", err
@@ -202,6 +205,9 @@ func endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 			return nil, "", cmp.Or(err, fmt.Errorf("the run %s ended while the question waited: run `go tool mage deploy` again", run.Run))
 		}
 		yes.did("the run %s was ended as asked", run.Run)
+	}
+	if err := subject.cli.Await(ctx, subject.state); err != nil {
+		return nil, "", err
 	}
 	if err := finish(ctx, ws, con, s, run); err != nil {
 		return nil, "", err

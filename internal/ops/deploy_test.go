@@ -131,7 +131,7 @@ func TestOverRunsBeginAnew(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ws, con, s := stackOf(t, under(c.stopBy, c.stops, c.manifest, 1))
-			replace, alive, err := endOverdue(t.Context(), ws, con, s, &consent{con: con, given: true}, c.needs)
+			replace, alive, err := (&subject{state: &terraform.State{}}).endOverdue(t.Context(), ws, con, s, &consent{con: con, given: true}, c.needs)
 			require.NoError(t, err)
 			require.Equal(t, c.alive, alive == aRun)
 			require.Equal(t, c.anew, len(replace) == 1 && replace[0] == terraform.WatchAddress, "%v", replace)
@@ -171,7 +171,7 @@ func TestOverdueRunIsEndedAfterAYes(t *testing.T) {
 			if c.answer != "" {
 				con.Answer = &asked
 			}
-			_, _, err := endOverdue(t.Context(), ws, con, s, newConsent(ws, con, "n in account 1, Region r"), 0)
+			_, _, err := (&subject{state: &terraform.State{}}).endOverdue(t.Context(), ws, con, s, newConsent(ws, con, "n in account 1, Region r"), 0)
 			require.ErrorContains(t, err, c.asked)
 			require.Empty(t, changes)
 			for _, names := range []string{"The time of the run " + aRun + " of the stack n in account 1, Region r is over", "the run " + aRun + " is ended: its load stops, and its metrics and logs are exported", "the cache n is deleted"} {

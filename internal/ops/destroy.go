@@ -29,6 +29,16 @@ func forgetQuestions(ctx context.Context, t *terraform.CLI) error {
 	return t.Forget(ctx, known...)
 }
 
+// functionGone tells that the function that a destroy asks does not exist, and that there is nothing to ask it: the run has been finished from here, or
+// nothing is billed. Terraform's destroy would fail with it. A load without a run is nobody's to give up but a person's, by FORCE=1.
+func functionGone(ctx context.Context, s *stack.Stack, run *shutdown.Event) (bool, error) {
+	if s.Lambda != "" || run != nil {
+		return s.Lambda == "", nil
+	}
+	billed, err := s.Billed(ctx)
+	return err == nil && billed == "", err
+}
+
 // Destroy removes the stack, after the run under way has been ended and exported. FORCE=1 goes on without the exports.
 func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	subject, err := identify(ctx, ws, con)
@@ -65,6 +75,9 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	if err := subject.askDestroy(ctx, ws, s, run, yes); err != nil {
 		return err
 	}
+	if err := t.Await(ctx, subject.state); err != nil {
+		return err
+	}
 	if run != nil {
 		if err := finish(ctx, ws, con, s, run); err != nil {
 			return err
@@ -73,7 +86,11 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	if err := unknownCache(ctx, con, t, s, yes); err != nil {
 		return err
 	}
-	if ws.On("FORCE") {
+	gone, err := functionGone(ctx, s, run)
+	if err != nil {
+		return err
+	}
+	if ws.On("FORCE") || gone {
 		if err := forgetQuestions(ctx, t); err != nil {
 			return err
 		}

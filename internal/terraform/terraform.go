@@ -142,6 +142,11 @@ func stateRemoveArgs(addresses ...string) []string {
 	return append([]string{"state", "rm", lockTimeout}, addresses...)
 }
 
+// stateLockArgs takes the state's lock and gives it back: a dry run of a removal locks as a real one does.
+func stateLockArgs(address string) []string {
+	return []string{"state", "rm", "-dry-run", lockTimeout, address}
+}
+
 // argv is the whole command line after the program's name.
 func (t *CLI) argv(args []string) []string {
 	all := append([]string{"-chdir=" + t.Dir}, args...)
@@ -257,6 +262,18 @@ func (t *CLI) Destroy(ctx context.Context) error { return t.Run(ctx, nil, destro
 // Forget takes resources out of the state, without touching them.
 func (t *CLI) Forget(ctx context.Context, addresses ...string) error {
 	return t.Run(ctx, nil, stateRemoveArgs(addresses...)...)
+}
+
+// Await waits until nobody holds the lock of a state, and fails when somebody holds it for long: what a command ends before its Terraform runs may be
+// what another one, in another checkout, is making: a cache is in the state only when it is made.
+func (t *CLI) Await(ctx context.Context, s *State) error {
+	if s.Empty() {
+		return nil
+	}
+	if err := t.Run(ctx, io.Discard, stateLockArgs(s.resources[0].address)...); err != nil {
+		return fmt.Errorf("the state is not free, and nothing was ended or changed: %w", err)
+	}
+	return nil
 }
 
 // Outputs are the stack's outputs that are plain strings, numbers or booleans, as text.
