@@ -32,7 +32,7 @@ variable "metrics_export_s3_bucket" {
 
   validation {
     condition     = var.metrics_export_s3_bucket != ""
-    error_message = "The metrics_export_s3_bucket is empty. Make a bucket in the stack's Region and name it: aws s3 mb s3://my-elasticache-perf-exports"
+    error_message = "The metrics_export_s3_bucket is empty. Make a bucket in the stack's Region and name it:\n  aws s3 mb s3://my-elasticache-perf-exports"
   }
 }
 

@@ -94,6 +94,7 @@ func TestWrongInputsMakeNothing(t *testing.T) {
 	require.NoError(t, w.local.S3.Bucket("elsewhere", "eu-west-1"))
 	w.local.S3.ReadOnly("locked", true)
 	w.local.Quotas.Apply("L-3032A538", 6)
+	own := linkedTree(t) // a checkout in which nothing is built
 	for name, c := range map[string]struct {
 		vars map[string]any
 		want []string
@@ -112,6 +113,23 @@ func TestWrongInputsMakeNothing(t *testing.T) {
 			require.Error(t, err, out.String())
 			for _, want := range c.want {
 				require.ErrorContains(t, err, want)
+			}
+			switch name { // the commands that it names
+			case "no bucket":
+				follow(t, ws, con, err.Error(), "and name it:\n  aws s3 mb s3://my-elasticache-perf-exports")
+				write(t, ws.Stack, "terraform.tfvars.json", w.inputs(map[string]any{"metrics_export_s3_bucket": "my-elasticache-perf-exports"}))
+				ws.Root = own
+				err = ops.Validate(t.Context(), ws, con)
+				require.ErrorContains(t, err, "1 problem")
+				follow(t, ws, con, err.Error(), "is not built: `go tool mage build` makes it")
+				require.NoError(t, ops.Validate(t.Context(), ws, con))
+			case "bucket does not exist":
+				follow(t, ws, con, err.Error(), "aws s3 mb s3://nobody-has-this")
+				require.NoError(t, ops.Validate(t.Context(), ws, con))
+			case "subnet of nobody":
+				follow(t, ws, con, err.Error(), "aws ec2 describe-subnets --filters Name=vpc-id,Values=")
+			case "more vCPU than Fargate gives":
+				follow(t, ws, con, err.Error(), "aws service-quotas request-service-quota-increase --service-code fargate --quota-code ")
 			}
 		})
 	}

@@ -67,6 +67,6 @@ output "address" {
 }
 
 output "log_group" {
-  description = "What the load prints: `aws logs tail LOG_GROUP --follow`."
+  description = "The log group of what the load prints."
   value       = module.trial.log_group
 }

@@ -2,9 +2,9 @@ package local
 
 import (
 	"cmp"
-	"fmt"
 	"io"
 	"regexp"
+	"strings"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
@@ -12,23 +12,25 @@ import (
 // A command in a message of the embedded world is for that world. Pasted into another shell as it stands, it would act on real AWS: `go tool mage destroy`
 // on the stack of the project's folder, `aws ... delete-...` on an account.
 var (
-	mageCommand = regexp.MustCompile(`(go tool mage|\bmage) (build|deploy|destroy|export|report|status|stop|validate|watch)\b`)
-	awsCommand  = regexp.MustCompile("(`|(?m:^\\s+))aws [a-z0-9-]+ [a-z0-9-]+[^`\n]*")
+	mageCommand = regexp.MustCompile(`(?:[A-Z]+=\S+ )*go tool mage (?:build|deploy|destroy|export|report|status|stop|validate|watch)\b`)
+	// Terraform draws a bar before the lines of its errors, in a terminal.
+	awsCommand = regexp.MustCompile("(?:`|(?m:^[\\s│]+))aws [a-z0-9-]+ [a-z0-9-]+[^`\n]*")
 )
 
-// Advice writes the commands of a message so that they act on the embedded AWS, wherever they are pasted. mage is what to write before a target; "" is
-// for a world that ends with its command, in which only the whole can be done again.
-func Advice(endpoint, region, mage, text string) string {
-	text = mageCommand.ReplaceAllStringFunc(text, func(command string) string {
-		if mage == "" {
-			return "go tool mage local:run"
-		}
-		return mage + mageCommand.FindStringSubmatch(command)[2]
-	})
+// Advice writes the commands of a message so that they act on the embedded AWS, wherever they are pasted. mage changes those of `go tool mage`.
+func Advice(endpoint, region string, mage func(command string) string, text string) string {
+	text = mageCommand.ReplaceAllStringFunc(text, mage)
 	return awsCommand.ReplaceAllStringFunc(text, func(command string) string {
-		return fmt.Sprintf("%s --endpoint-url %s --region %s", command, endpoint, region)
+		command += " --endpoint-url " + endpoint
+		if !strings.Contains(command, " --region ") {
+			command += " --region " + region
+		}
+		return command
 	})
 }
+
+// Again is for a world that ends with its command: only the whole can be done again.
+func Again(string) string { return "go tool mage local:run" }
 
 // AdviceOf is that of a command in the workspace: where its environment is that of local:up, a command that it advises reads that environment first.
 func AdviceOf(ws *workspace.Workspace) func(string) string {
@@ -36,12 +38,12 @@ func AdviceOf(ws *workspace.Workspace) func(string) string {
 	if !isLoopback(endpoint) {
 		return func(text string) string { return text }
 	}
-	mage := "go tool mage "
+	first := ""
 	if file := EnvFile(ws); workspace.Exists(file) {
-		mage = ". " + ws.Path(file) + " && " + mage
+		first = ". " + ws.Path(file) + " && "
 	}
 	return func(text string) string {
-		return Advice(endpoint, cmp.Or(ws.Getenv("AWS_REGION"), placeholder.Hello.Region), mage, text)
+		return Advice(endpoint, cmp.Or(ws.Getenv("AWS_REGION"), placeholder.Hello.Region), func(command string) string { return first + command }, text)
 	}
 }
 

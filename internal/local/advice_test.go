@@ -12,21 +12,23 @@ import (
 // No command of the embedded world's messages acts on the real one.
 func TestAdviceOfTheEmbeddedAWS(t *testing.T) {
 	const endpoint = "http://127.0.0.1:4000"
+	const there = " --endpoint-url http://127.0.0.1:4000"
 	const flags = " --endpoint-url http://127.0.0.1:4000 --region us-east-1"
 	for said, want := range map[string][2]string{
 		"`go tool mage deploy` goes on, `go tool mage destroy` removes it": {"`go tool mage local:run` goes on, `go tool mage local:run` removes it", "`. env && go tool mage deploy` goes on, `. env && go tool mage destroy` removes it"},
-		"is not built: go tool mage build":                                 {"is not built: go tool mage local:run", "is not built: . env && go tool mage build"},
-		"make it with `aws s3 mb s3://b --region r`, or":                   {"make it with `aws s3 mb s3://b --region r" + flags + "`, or", "make it with `aws s3 mb s3://b --region r" + flags + "`, or"},
+		"`RUN=2026 go tool mage export` exports":                           {"`go tool mage local:run` exports", "`. env && RUN=2026 go tool mage export` exports"},
+		"make it with `aws s3 mb s3://b --region r`, or":                   {"make it with `aws s3 mb s3://b --region r" + there + "`, or", "make it with `aws s3 mb s3://b --region r" + there + "`, or"},
+		"name it:\n│   aws s3 mb s3://b\n│ on":                             {"name it:\n│   aws s3 mb s3://b" + flags + "\n│ on", "name it:\n│   aws s3 mb s3://b" + flags + "\n│ on"},
 		"remove it with\n  aws iam delete-role --role-name n\n  aws lambda delete-function --function-name n": {
 			"remove it with\n  aws iam delete-role --role-name n" + flags + "\n  aws lambda delete-function --function-name n" + flags,
 			"remove it with\n  aws iam delete-role --role-name n" + flags + "\n  aws lambda delete-function --function-name n" + flags},
 		"the provider hashicorp/aws of the mirror": {"the provider hashicorp/aws of the mirror", "the provider hashicorp/aws of the mirror"},
 		"the image goes on":                        {"the image goes on", "the image goes on"},
 	} {
-		require.Equal(t, want[0], Advice(endpoint, "us-east-1", "", said))
-		require.Equal(t, want[1], Advice(endpoint, "us-east-1", ". env && go tool mage ", said))
+		require.Equal(t, want[0], Advice(endpoint, "us-east-1", Again, said))
+		require.Equal(t, want[1], Advice(endpoint, "us-east-1", func(command string) string { return ". env && " + command }, said))
 	}
-	in := func(text string) string { return Advice(endpoint, "us-east-1", "", text) }
+	in := func(text string) string { return Advice(endpoint, "us-east-1", Again, text) }
 	var out bytes.Buffer
 	n, err := fmt.Fprintf(Advised{&out, in}, "run `go tool mage stop`\n")
 	require.NoError(t, err)

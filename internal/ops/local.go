@@ -65,7 +65,7 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	}
 	defer log.Close()
 	quiet.TerraformOut = log
-	advice := func(text string) string { return local.Advice(w.Hello.URL, w.Hello.Region, "", text) }
+	advice := func(text string) string { return local.Advice(w.Hello.URL, w.Hello.Region, local.Again, text) }
 	quiet.Out = local.Advised{W: con.Out, In: advice}
 
 	inside, leave := context.WithCancelCause(ctx) // ends with the embedded AWS, and when its disk is full

@@ -179,8 +179,8 @@ func (s *Stack) madeInRun(ctx context.Context, cache Cache) (bool, error) {
 // stuckCache is the error of a cache that has been in one status for too long.
 func (s *Stack) stuckCache(status string, began time.Time) error {
 	name := CacheName(s.Config.Cache)
-	return fmt.Errorf("the cache %s is still %s after %s, and is billed until it is gone: `aws elasticache describe-events --source-identifier %[1]s --source-type %[4]s` "+
-		"may say why; run this command again later, and ask AWS Support if that does not help", name, status, time.Since(began).Round(time.Second), s.cacheKind())
+	return fmt.Errorf("the cache %s is still %s after %s, and is billed until it is gone: `%s` may say why; run this command again later, and ask AWS Support if that does not help",
+		name, status, time.Since(began).Round(time.Second), console.AWS(s.AWS.Region, "aws elasticache describe-events --source-identifier %s --source-type %s", name, s.cacheKind()))
 }
 
 // deleteCache asks for the deletion; a cache that is busy, or gone meanwhile, is no error.

@@ -75,9 +75,9 @@ func TestLeftOverIsNamedWithItsCommand(t *testing.T) {
 	})
 	left, err := s.Left(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []LeftOver{{"the IAM role n-load-task", "aws iam delete-role --role-name n-load-task", false},
-		{"the log group /aws/lambda/n-stop", "aws logs delete-log-group --log-group-name /aws/lambda/n-stop", false},
-		{"the security group sg-1", "aws ec2 delete-security-group --group-id sg-1", false}}, left, "a name that another begins with is not that other")
-	require.ErrorContains(t, LeftError(left), "remove it with\n  aws iam delete-role --role-name n-load-task\n")
+	require.Equal(t, []LeftOver{{"the IAM role n-load-task", "aws iam delete-role --role-name n-load-task --region us-east-1", false},
+		{"the log group /aws/lambda/n-stop", "aws logs delete-log-group --log-group-name /aws/lambda/n-stop --region us-east-1", false},
+		{"the security group sg-1", "aws ec2 delete-security-group --group-id sg-1 --region us-east-1", false}}, left, "a name that another begins with is not that other")
+	require.ErrorContains(t, LeftError(left), "remove it with\n  aws iam delete-role --role-name n-load-task --region us-east-1\n")
 	require.NoError(t, LeftError(nil))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/awsquery"
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 )
 
 // AWS may carry a creation out and its answer be lost: then the resource is there, and Terraform's state does not know it.
@@ -42,7 +43,7 @@ func (s *Stack) Left(ctx context.Context) (left []LeftOver, err error) {
 	function, scheduler := name+"-stop", name+"-scheduler"
 	there := func(what, command string, args ...any) {
 		guard := strings.HasSuffix(what, " "+function) || strings.HasSuffix(what, " "+scheduler)
-		left = append(left, LeftOver{What: what, Remove: fmt.Sprintf("aws "+command, args...), Guard: guard})
+		left = append(left, LeftOver{What: what, Remove: console.AWS(s.AWS.Region, command, args...), Guard: guard})
 	}
 	look := func(err error, what, command string, args ...any) error {
 		if Missing(err) || Code(err) == "NoSuchEntity" {
@@ -56,24 +57,24 @@ func (s *Stack) Left(ctx context.Context) (left []LeftOver, err error) {
 	status, err := s.CacheStatus(ctx)
 	if err == nil && status != "" {
 		option := map[string]string{"replication-group": "--replication-group-id", "serverless-cache": "--serverless-cache-name"}[s.cacheKind()]
-		there("the cache "+CacheName(s.Config.Cache), "elasticache delete-%s %s %s", s.cacheKind(), option, CacheName(s.Config.Cache))
+		there("the cache "+CacheName(s.Config.Cache), "aws elasticache delete-%s %s %s", s.cacheKind(), option, CacheName(s.Config.Cache))
 	}
 	if err == nil {
 		_, err = s.cache.DescribeCacheSubnetGroups(ctx, &elasticache.DescribeCacheSubnetGroupsInput{CacheSubnetGroupName: &name})
-		err = look(err, "the cache subnet group "+name, "elasticache delete-cache-subnet-group --cache-subnet-group-name %s", name)
+		err = look(err, "the cache subnet group "+name, "aws elasticache delete-cache-subnet-group --cache-subnet-group-name %s", name)
 	}
 	if err == nil {
 		_, err = s.cache.DescribeCacheParameterGroups(ctx, &elasticache.DescribeCacheParameterGroupsInput{CacheParameterGroupName: &name})
-		err = look(err, "the cache parameter group "+name, "elasticache delete-cache-parameter-group --cache-parameter-group-name %s", name)
+		err = look(err, "the cache parameter group "+name, "aws elasticache delete-cache-parameter-group --cache-parameter-group-name %s", name)
 	}
 	if err == nil {
 		_, err = s.functions.GetFunctionConfiguration(ctx, &lambda.GetFunctionConfigurationInput{FunctionName: &function})
-		err = look(err, "the Lambda function "+function, "lambda delete-function --function-name %s", function)
+		err = look(err, "the Lambda function "+function, "aws lambda delete-function --function-name %s", function)
 	}
 	for _, role := range []string{function, scheduler, name + "-load-execution", name + "-load-task"} {
 		if err == nil {
 			err = awsquery.Call(ctx, s.AWS, awsquery.IAM, "GetRole", url.Values{"RoleName": {role}}, nil)
-			err = look(err, "the IAM role "+role, "iam delete-role --role-name %s", role)
+			err = look(err, "the IAM role "+role, "aws iam delete-role --role-name %s", role)
 		}
 	}
 	for _, group := range []string{"/elasticache-perf/" + name + "/load", "/aws/lambda/" + function, "/aws/vendedlogs/elasticache/" + name + "/engine-log",
@@ -83,7 +84,7 @@ func (s *Stack) Left(ctx context.Context) (left []LeftOver, err error) {
 			is, err = s.logGroup(ctx, group)
 		}
 		if is {
-			there("the log group "+group, "logs delete-log-group --log-group-name %s", group)
+			there("the log group "+group, "aws logs delete-log-group --log-group-name %s", group)
 		}
 	}
 	if err == nil {
@@ -92,7 +93,7 @@ func (s *Stack) Left(ctx context.Context) (left []LeftOver, err error) {
 		var groups []awsquery.SecurityGroup
 		groups, err = awsquery.SecurityGroups(ctx, s.AWS, chosen)
 		for _, g := range groups {
-			there("the security group "+g.ID, "ec2 delete-security-group --group-id %s", g.ID)
+			there("the security group "+g.ID, "aws ec2 delete-security-group --group-id %s", g.ID)
 		}
 	}
 	return left, err

@@ -145,7 +145,7 @@ func (r *run) askDeletion(ctx context.Context, c cache) error {
 		return fmt.Errorf("read the tags of %s, which say whose it is: %w", c, err)
 	}
 	if !ours {
-		return fmt.Errorf("%s has the tag run=%q, not %q: it was not created by this run and is not deleted; run `mage destroy` or delete it by hand", c, owner, r.id)
+		return fmt.Errorf("%s has the tag run=%q, not %q: it was not created by this run and is not deleted; run `go tool mage destroy` or delete it by hand", c, owner, r.id)
 	}
 	asked := r.clock.Now().UTC().Truncate(time.Second)
 	r.state.DeletionAsked = &asked

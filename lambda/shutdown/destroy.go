@@ -90,7 +90,7 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 }
 
 // giveUp is how a person goes on without the exports.
-const giveUp = "To give up what is not exported: FORCE=1 with `mage destroy`; or `terraform state rm` this module's aws_lambda_invocation.destroy and .destroyed, and destroy."
+const giveUp = "To give up what is not exported: `FORCE=1 go tool mage destroy`; or `terraform state rm` this module's aws_lambda_invocation.destroy and .destroyed, and destroy."
 
 // onlyDeleting says that a run is exported, and that nothing of it is left but a cache that AWS is deleting: Terraform waits for it, too.
 func (r *run) onlyDeleting(ctx context.Context) bool {

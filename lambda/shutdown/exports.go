@@ -317,7 +317,7 @@ func (r *run) renew(ctx context.Context, object export.Object, header int64, wri
 	case there.Rows > known.Rows && fresh.Rows > there.Rows: // the same, and CloudWatch has still more by now
 		return r.make(ctx, object, etag, header, write)
 	case there.SHA256 != known.SHA256:
-		err = fmt.Errorf("s3://%s/%s has sha256 %s, but %s was exported: someone changed it; remove it and run `mage export`", r.cfg.Bucket, object.Key, there.SHA256, known.SHA256)
+		err = fmt.Errorf("s3://%s/%s has sha256 %s, but %s was exported: someone changed it; remove it and run `RUN=%s go tool mage export`", r.cfg.Bucket, object.Key, there.SHA256, known.SHA256, r.id)
 	case fresh.Rows > known.Rows:
 		return r.make(ctx, object, etag, header, write)
 	}

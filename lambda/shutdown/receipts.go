@@ -26,13 +26,13 @@ func (r *run) started(ctx context.Context) error {
 		return err
 	}
 	return r.tell(ctx, "started", fmt.Sprintf("Run %s of %s starts: its cache and its load are being created, and the load runs for %d minutes once it is up.\n"+
-		"Whatever happens, the run ends by %s. `mage status` shows where it stands, `mage stop` ends it now.\n",
+		"Whatever happens, the run ends by %s. `go tool mage status` shows where it stands, `go tool mage stop` ends it now.\n",
 		r.id, r.cfg.Name, r.cfg.Minutes, current.StopBy.Format(time.RFC3339)))
 }
 
 // advice is what to run when the run does not end.
 func (r *run) advice() string {
-	return fmt.Sprintf("It is tried again every 10 minutes. `mage status` shows where it stands, `RUN=%s mage export` exports by hand, `mage destroy` ends and removes it.\n", r.id)
+	return fmt.Sprintf("It is tried again every 10 minutes. `go tool mage status` shows where it stands, `RUN=%s go tool mage export` exports by hand, `go tool mage destroy` ends and removes it.\n", r.id)
 }
 
 // runs is the load at its start: until when, and what is billed until then.
@@ -106,7 +106,7 @@ func (r *run) price(tasks int) string {
 // noCache is that AWS could not create the cache.
 func (r *run) noCache() string {
 	return fmt.Sprintf("The cache of run %s of %s could not be created: %s is create-failed, most often because AWS has no capacity for the node type in that zone.\n"+
-		"`mage deploy` deletes it and tries again, `mage destroy` removes everything. Without either the guard deletes it and ends the run.\n", r.id, r.cfg.Name, r.cache())
+		"`go tool mage deploy` deletes it and tries again, `go tool mage destroy` removes everything. Without either the guard deletes it and ends the run.\n", r.id, r.cfg.Name, r.cache())
 }
 
 // result is what came out, with links to the objects.
@@ -140,7 +140,7 @@ func (r *run) result() string {
 // incomplete is that nobody tries any more to complete a run.
 func (r *run) incomplete() string {
 	return fmt.Sprintf("The exports of run %s of %s are not complete, and are given up a day after its load:\n  %s\n"+
-		"What there is lies in the bucket, and s3://%s/%s says what. `RUN=%s mage export` tries once more.\n",
+		"What there is lies in the bucket, and s3://%s/%s says what. `RUN=%s go tool mage export` tries once more.\n",
 		r.id, r.cfg.Name, strings.Join(r.troubles(), "\n  "), r.cfg.Bucket, r.cfg.ManifestKey(r.id), r.id)
 }
 
@@ -175,7 +175,7 @@ func (r *run) nothingLeft(service *types.Service) string {
 	}
 	return fmt.Sprintf("Nothing of run %s of %s is billed by the hour any more. Seen at %s:\n"+
 		"  load: ECS service %s %s\n  cache: %s\n  schedules: %s is removed; %s, which guarded the run until now, is removed right after this message\n"+
-		"What stays until `mage destroy` costs little: the function, alarms, dashboard and logs. The exports in s3://%s stay after it.\n",
+		"What stays until `go tool mage destroy` costs little: the function, alarms, dashboard and logs. The exports in s3://%s stay after it.\n",
 		r.id, r.cfg.Name, r.clock.Now().UTC().Format(time.RFC3339), r.cfg.Service, load, cache, r.cfg.Schedules.Stop, r.cfg.Schedules.Watch, r.cfg.Bucket)
 }
 

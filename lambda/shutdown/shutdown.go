@@ -106,7 +106,7 @@ func (r *run) unguarded(ctx context.Context) (Answer, error) {
 	r.warn("schedule %s is gone, but %s: ending it", r.cfg.Schedules.Watch, billed)
 	answer, err := r.stop(ctx)
 	if err == nil && answer.Status != StatusDone { // no tick carries on, but Lambda does after an error
-		err = fmt.Errorf("schedule %s is gone, and the run is not: %s; run `mage destroy`", r.cfg.Schedules.Watch, answer.Message)
+		err = fmt.Errorf("schedule %s is gone, and the run is not: %s; run `go tool mage destroy`", r.cfg.Schedules.Watch, answer.Message)
 	}
 	return answer, err
 }
@@ -170,7 +170,7 @@ func (r *run) watch(ctx context.Context) (Answer, error) {
 	}
 	answer, err := r.stop(ctx)
 	if err == nil && answer.Status != StatusDone && now.After(due.Add(alarmLate)) {
-		err = fmt.Errorf("run %s was due at %s and is still not gone: %s; look at the log of this function, then run `mage destroy`",
+		err = fmt.Errorf("run %s was due at %s and is still not gone: %s; look at the log of this function, then run `go tool mage destroy`",
 			r.id, due.Format(time.RFC3339), answer.Message)
 		if told := r.tellOnce(ctx, toldOverdue, err.Error()+"\n"+r.advice()); told != nil {
 			r.log.Warn("the record does not say that the alarm was raised", "error", told)

@@ -130,7 +130,7 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 			return Answer{}, err
 		}
 		if current.Run == r.id {
-			why = "it is under way: its stop exports it, `mage stop` now"
+			why = "it is under way: its stop exports it, `go tool mage stop` now"
 		}
 		return Answer{}, fmt.Errorf("run %s cannot be exported, s3://%s/%s does not exist: %s", r.id, r.cfg.Bucket, r.cfg.StateKey(r.id), why)
 	}
@@ -155,7 +155,7 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 	r.idle = true // its stop saw it; an apply may have made it anew while the run is still the stack's
 	complete := r.state.Complete
 	if !r.state.LoadStopped {
-		return Answer{}, fmt.Errorf("run %s: its load was not seen to stop; run `mage stop`", r.id)
+		return Answer{}, fmt.Errorf("run %s: its load was not seen to stop; run `go tool mage stop`", r.id)
 	}
 	steps := []step{{name: "settle", do: r.settle}, {name: "export metrics", do: r.exportMetrics}, {name: "export logs", do: r.exportLogs}}
 	if current.Run == r.id {

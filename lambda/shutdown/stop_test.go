@@ -148,7 +148,7 @@ func TestFailedExport(t *testing.T) {
 		assert.Contains(t, strings.Join(w.manifest(t).Warnings, "\n"), "InternalServiceFault")
 		assert.NotEmpty(t, w.schedules["perf-watch"], "the guard stays")
 		require.Len(t, w.published, 1)
-		assert.Contains(t, w.published[0], "RUN="+runID+" mage export")
+		assert.Contains(t, w.published[0], "RUN="+runID+" go tool mage export")
 
 		_, err = w.handle("stop", ActionStop)
 		require.Error(t, err)

@@ -62,7 +62,7 @@ resource "aws_lambda_function" "this" {
   lifecycle {
     precondition {
       condition     = fileexists(var.lambda.zip)
-      error_message = "The Lambda's zip ${var.lambda.zip} is not there. Run: go tool mage build"
+      error_message = "The Lambda's zip ${var.lambda.zip} is not there. Make it:\n  ARCH=${var.lambda.architecture} go tool mage build"
     }
     # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 4 KB for all variables together
     precondition {

@@ -91,7 +91,7 @@ variable "export" {
 
   validation {
     condition     = var.export.bucket != ""
-    error_message = "The bucket for exports is empty. Make one in the stack's Region and name it: aws s3 mb s3://my-elasticache-perf-exports"
+    error_message = "The bucket for exports is empty. Make one in the stack's Region and name it:\n  aws s3 mb s3://my-elasticache-perf-exports"
   }
   # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
   validation {

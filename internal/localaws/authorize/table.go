@@ -228,6 +228,7 @@ var table = map[string]map[string]string{
 	// https://docs.aws.amazon.com/service-authorization/latest/reference/list_servicequotas.html
 	"servicequotas": {
 		"GetServiceQuota":             "{ServiceCode}/{QuotaCode} key:servicequotas:service={ServiceCode}",
+		"RequestServiceQuotaIncrease": "{ServiceCode}/{QuotaCode} key:servicequotas:service={ServiceCode}",
 		"GetAWSDefaultServiceQuota":   "*",
 		"ListServiceQuotas":           "*",
 		"ListAWSDefaultServiceQuotas": "*",

@@ -2,7 +2,7 @@
 //
 // API reference: https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_Operations.html
 //
-// It does not do: requests for an increase, and quotas beyond the table below.
+// It does not do: decide on requests for an increase, which stay pending, and quotas beyond the table below.
 package servicequotas
 
 import (
@@ -38,16 +38,20 @@ type Service struct {
 
 	mu      sync.Mutex
 	applied map[string]float64 // by quota code; absent: the default
+	pending map[string]bool    // by quota code: an increase was asked for
 }
 
 // New has the quotas of a new account.
-func New(acct *account.Account) *Service { return &Service{acct: acct, applied: map[string]float64{}} }
+func New(acct *account.Account) *Service {
+	return &Service{acct: acct, applied: map[string]float64{}, pending: map[string]bool{}}
+}
 
 // Register serves Service Quotas' actions.
 func (s *Service) Register(r *wire.Registry) {
 	r.On(wire.Service{Name: "servicequotas", Message: "Message", Invalid: "IllegalArgumentException"},
 		wire.Action("GetServiceQuota", s.get),
 		wire.Action("GetAWSDefaultServiceQuota", s.getDefault),
+		wire.Action("RequestServiceQuotaIncrease", s.request),
 		wire.Action("ListServiceQuotas", s.list),
 		wire.Action("ListAWSDefaultServiceQuotas", s.listDefaults),
 	)
@@ -109,6 +113,40 @@ func (s *Service) one(in *getIn, applied bool) (*getOut, error) {
 
 func (s *Service) get(_ context.Context, in *getIn) (*getOut, error)        { return s.one(in, true) }
 func (s *Service) getDefault(_ context.Context, in *getIn) (*getOut, error) { return s.one(in, false) }
+
+type requestIn struct {
+	ServiceCode  string   `wire:",required"`
+	QuotaCode    string   `wire:",required"`
+	DesiredValue *float64 `wire:",required"`
+}
+
+type requested struct {
+	Id, ServiceCode, ServiceName, QuotaCode, QuotaName, Status string
+	DesiredValue                                               float64
+	Created                                                    *wire.Time
+}
+
+type requestOut struct{ RequestedQuota requested }
+
+// request asks for an increase. People at AWS decide on it later, and one at a time:
+// https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_RequestServiceQuotaIncrease.html
+func (s *Service) request(_ context.Context, in *requestIn) (*requestOut, error) {
+	q, err := s.one(&getIn{ServiceCode: in.ServiceCode, QuotaCode: in.QuotaCode}, true)
+	if err != nil {
+		return nil, err
+	}
+	if *in.DesiredValue <= q.Quota.Value {
+		return nil, wire.Errorf(http.StatusBadRequest, "IllegalArgumentException", "The desired value must be greater than the current value %g", q.Quota.Value)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pending[in.QuotaCode] {
+		return nil, wire.Errorf(http.StatusBadRequest, "ResourceAlreadyExistsException", "Only one open service quota increase request is allowed per quota.")
+	}
+	s.pending[in.QuotaCode] = true
+	return &requestOut{requested{Id: account.NewID(32), ServiceCode: in.ServiceCode, ServiceName: q.Quota.ServiceName, QuotaCode: in.QuotaCode, QuotaName: q.Quota.QuotaName,
+		Status: "PENDING", DesiredValue: *in.DesiredValue, Created: wire.At(s.acct.Clock.Now())}}, nil
+}
 
 type listIn struct {
 	ServiceCode string `wire:",required"`

@@ -47,4 +47,18 @@ func TestQuotas(t *testing.T) {
 	require.ErrorAs(t, err, &none)
 	_, err = c.ListServiceQuotas(t.Context(), &sdk.ListServiceQuotasInput{ServiceCode: aws.String("nothing")})
 	require.ErrorAs(t, err, &none)
+
+	ask := func(value float64) (*sdk.RequestServiceQuotaIncreaseOutput, error) {
+		return c.RequestServiceQuotaIncrease(t.Context(), &sdk.RequestServiceQuotaIncreaseInput{ServiceCode: aws.String("fargate"), QuotaCode: aws.String("L-3032A538"), DesiredValue: &value})
+	}
+	_, err = ask(100)
+	var illegal *types.IllegalArgumentException
+	require.ErrorAs(t, err, &illegal, "no more than there is")
+	asked, err := ask(200)
+	require.NoError(t, err)
+	require.Equal(t, types.RequestStatusPending, asked.RequestedQuota.Status)
+	require.Equal(t, 100.0, vcpu(), "people decide on it")
+	_, err = ask(300)
+	var open *types.ResourceAlreadyExistsException
+	require.ErrorAs(t, err, &open)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -67,11 +68,14 @@ func pad(s string, n int) string {
 	return s + strings.Repeat(" ", max(n-utf8.RuneCountInString(s), 1))
 }
 
+// together is what stays in one line: a command in backquotes, too, which is pasted from there.
+var together = regexp.MustCompile("(?:`[^`]*`|[^\\s`]|`)+")
+
 // wrap breaks s between words into lines of at most width; a longer word is on a line of its own.
 func wrap(s string, width int) []string {
 	var lines []string
 	l := ""
-	for _, w := range strings.Fields(s) {
+	for _, w := range together.FindAllString(s, -1) {
 		switch {
 		case l == "":
 			l = w

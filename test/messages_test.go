@@ -1,0 +1,200 @@
+package test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// elsewhere are parts of messages that it takes hours, a race or somebody else's hand to be told, and the test that does what they say.
+var elsewhere = map[string]string{
+	"is gone; run `go tool mage deploy` again":                                                        "TestMessages", // the run ended just after an apply of it
+	"ended while the question waited: run `go tool mage deploy` again":                                "TestMessages",
+	"nothing was changed: run `go tool mage destroy` again":                                           "TestDestroyOfARunningLoad", // somebody deploys while the question waits
+	"the state cannot be read: %v\nrun `go tool mage destroy` again":                                  "TestDestroyOfARunningLoad", // the backend is gone
+	"`go tool mage destroy` again tells whether":                                                      "TestDestroyAfterLostAnswers",
+	"go tool mage local:run":                                                                          "TestFirstCommand",
+	"start it with `go tool mage local:up`":                                                           "TestFirstCommand",
+	"%s && go tool mage deploy":                                                                       "TestMessages",
+	"no run is under way; `go tool mage deploy` begins one":                                           "TestMessages", // a run that had nothing to export
+	"`go tool mage watch` shows it, `go tool mage stop` ends it now":                                  "TestMessages", // an interrupt before the first operation
+	"the schedule tries every 10 minutes, `go tool mage stop` now":                                    "TestMessages",
+	"it was not created by this run and is not deleted; run `go tool mage destroy`":                   "TestDestroyAfterLostAnswers", // somebody changes the tags
+	"To give up what is not exported: `FORCE=1 go tool mage destroy`":                                 "TestDestroyAfterEveryFailure",
+	"someone changed it; remove it and run `RUN=%s go tool mage export`":                              "TestFaultsExportAgain",
+	"`RUN=%s go tool mage export` exports by hand":                                                    "TestFaultsExportAgain", // a stop that fails for good
+	"`go tool mage destroy` ends and removes it":                                                      "TestDestroyOfARunningLoad",
+	"`go tool mage deploy` deletes it and tries again":                                                "TestNoCapacityForTheCache",
+	"`go tool mage destroy` removes everything":                                                       "TestNoCapacityForTheCache",
+	"`RUN=%s go tool mage export` tries once more":                                                    "TestFaultsExportAgain",     // a day after the load
+	"and the run is not: %s; run `go tool mage destroy`":                                              "TestMessages",              // the same, seen by the Lambda
+	"look at the log of this function, then run `go tool mage destroy`":                               "TestDestroyOfARunningLoad", // a day after the end
+	"its load was not seen to stop; run `go tool mage stop`":                                          "TestMessages",
+	"aws elasticache delete-":                                                                         "TestDestroyAfterLostAnswers", // a cache is deleted by mage destroy, which knows it by its tags
+	"aws lambda delete-function":                                                                      "TestDestroyAfterLostAnswers", // after the destroy of a stack that somebody changed
+	"aws elasticache describe-events":                                                                 "TestWrongInputsMakeNothing",  // a cache that is busy for 45 minutes
+	"`go tool mage destroy` removes what was created":                                                 "TestInterruptedInTheMiddleOfTheCache",
+	"What stays until `go tool mage destroy`":                                                         "TestMessages",
+	"its stop exports it, `go tool mage stop` now":                                                    "TestMessages",
+	"ARCH=${var.lambda.architecture} go tool mage build":                                              "TestWrongInputsMakeNothing", // terraform apply without mage
+	"(`go tool mage build` makes it)":                                                                 "TestWrongInputsMakeNothing",
+	"make one with `aws s3 mb s3://my-elasticache-perf-exports`":                                      "TestWrongInputsMakeNothing",
+	"The bucket for exports is empty. Make one in the stack's Region and name it:\n  aws s3 mb s3://": "TestWrongInputsMakeNothing", // of the module
+	"aws s3 mb s3://%s":       "TestWrongInputsMakeNothing",
+	"  go tool mage deploy\n": "TestMessages", // terraform apply after the run's end
+}
+
+// place is a command in a message's source.
+type place struct {
+	file, message string
+	start, end    int
+}
+
+// In sources, what is filled in later stands as a verb.
+var written = regexp.MustCompile("(?:^|`|\n\\s+|: )(aws [a-z0-9-]+ [a-z0-9-]+)|\\b((?:go tool )?mage [a-z]+(?::[a-z]+)?)")
+
+// Each command of a message is followed by a test, or named in elsewhere with the test that does the same. mage's are written as the README writes
+// them, with a target that exists; the CLI's of Go have their Region.
+func TestEveryCommandIsFollowed(t *testing.T) {
+	targets := regexp.MustCompile(`(?m)^func (?:\((\w+)\) )?(\w+)\(\) error`)
+	magefile, err := os.ReadFile("../magefile.go")
+	require.NoError(t, err)
+	var exist []string
+	for _, m := range targets.FindAllStringSubmatch(string(magefile), -1) {
+		exist = append(exist, strings.TrimPrefix(strings.ToLower(m[1]+":"+m[2]), ":"))
+	}
+	tests, followed := readTests(t)
+	for part, test := range elsewhere {
+		require.Contains(t, tests, test, part)
+	}
+	parts := slices.Concat(followed, slices.Collect(maps.Keys(elsewhere)))
+	used := map[string]bool{}
+	places := readMessages(t)
+	require.Greater(t, len(places), 40)
+	for _, p := range places {
+		text := p.message[p.start:p.end]
+		if target, is := strings.CutPrefix(text, "go tool mage "); is {
+			require.Contains(t, exist, target, "%s: %s", p.file, p.message)
+		} else {
+			require.True(t, strings.HasPrefix(text, "aws "), "%s: write `go tool mage ...`: who reads it may not have mage: %s", p.file, p.message)
+		}
+		covered := false
+		for _, part := range parts {
+			for at := 0; at <= p.start; at++ {
+				if strings.HasPrefix(p.message[at:], part) && p.end <= at+len(part) {
+					covered, used[part] = true, true
+				}
+			}
+		}
+		if !covered {
+			t.Errorf("%s: no test follows `%s` of the message %q: take the command out of it by follow, or say in elsewhere which test does the same", p.file, text, p.message)
+		}
+	}
+	for part := range elsewhere {
+		require.True(t, used[part], "no message says %q any more", part)
+	}
+}
+
+// readTests gives the names of the tests, and the parts of messages that they follow.
+func readTests(t *testing.T) (tests, followed []string) {
+	files, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	for _, name := range files {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		require.NoError(t, err)
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				tests = append(tests, n.Name.Name)
+			case *ast.CallExpr:
+				name := ""
+				switch f := n.Fun.(type) {
+				case *ast.Ident:
+					name = f.Name
+				case *ast.SelectorExpr:
+					name = f.Sel.Name
+				}
+				if len(n.Args) > 0 && (name == "follow" || name == "follows") {
+					if text, is := constant(n.Args[len(n.Args)-1]); is {
+						followed = append(followed, text)
+					}
+				}
+			}
+			return true
+		})
+	}
+	require.NotEmpty(t, followed)
+	return tests, followed
+}
+
+// readMessages finds the commands in what the sources say: strings of Go, and lines of Terraform and shell but for comments.
+func readMessages(t *testing.T) (places []place) {
+	add := func(file, message string) {
+		for _, span := range written.FindAllStringSubmatchIndex(message, -1) {
+			places = append(places, place{file, message, max(span[2], span[4]), max(span[3], span[5])})
+		}
+	}
+	for _, folder := range []string{"cmd", "internal", "lambda", "modules", "examples", "."} {
+		err := filepath.WalkDir(filepath.Join("..", folder), func(file string, entry fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case entry.IsDir() && (folder == "." && file != filepath.Join("..", ".") || entry.Name() == "localaws" && folder == "internal" || entry.Name() == "tests" || entry.Name() == "testdata" || entry.Name() == ".terraform"):
+				return filepath.SkipDir
+			case strings.HasSuffix(file, ".tf") || strings.HasSuffix(file, ".sh"):
+				text, err := os.ReadFile(file)
+				for line := range strings.Lines(string(text)) {
+					if !strings.HasPrefix(strings.TrimSpace(line), "#") {
+						add(file, strings.ReplaceAll(line, `\n`, "\n"))
+					}
+				}
+				return err
+			case !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go"):
+				return nil
+			}
+			source, err := parser.ParseFile(token.NewFileSet(), file, nil, 0)
+			if err != nil {
+				return err
+			}
+			ast.Inspect(source, func(n ast.Node) bool {
+				e, is := n.(ast.Expr)
+				if !is {
+					return true
+				}
+				text, is := constant(e)
+				if is {
+					add(file, text)
+				}
+				return !is
+			})
+			return nil
+		})
+		require.NoError(t, err)
+	}
+	return places
+}
+
+// constant is the text of a string, and of strings that are added.
+func constant(e ast.Expr) (text string, is bool) {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(e.Value)
+		return text, err == nil && e.Kind == token.STRING
+	case *ast.BinaryExpr:
+		a, is := constant(e.X)
+		b, also := constant(e.Y)
+		return a + b, is && also && e.Op == token.ADD
+	}
+	return "", false
+}

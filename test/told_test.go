@@ -1,0 +1,91 @@
+package test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
+	"github.com/elasticache-perf/elasticache-perf/internal/ops"
+)
+
+// What the commands and the mails of a run tell a person to do works, from a deploy that is interrupted before the load has said a word to the
+// destroy of a stack whose schedules somebody removed.
+func TestMessages(t *testing.T) {
+	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	t.Parallel()
+	starts := &gate{opened: make(chan struct{})}
+	w := newWorld(t, func(c *localaws.Config) { c.Clock, c.Delays.TaskStart = starts, closed })
+	load := light(nil)
+	p := newPerson(t, w, map[string]any{"load": load, "notifications": map[string]any{"email": "team@example.com"}})
+	t.Cleanup(starts.open)
+
+	// The service is there, and no task of it has started.
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	go func() {
+		defer interrupt()
+		for there := false; !there && ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
+			out, err := ecs.NewFromConfig(p.Config).DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &p.name, Services: []string{p.name + "-load"}})
+			there = err == nil && len(out.Services) == 1
+		}
+	}()
+	said, err := p.runs(ctx, ops.Deploy)
+	require.Error(t, err, said)
+	first, _ := p.watched(t)
+	said, err = p.types(ops.Report, "")
+	require.ErrorContains(t, err, "has no exported run yet", said)
+	require.Contains(t, p.follows(err.Error(), "has no exported run yet; `go tool mage status` says where a run stands"), first)
+	mails := p.isTold(t, first, "started")
+	require.Contains(t, p.follows(mails[0], "`go tool mage status` shows where it stands"), first)
+	said = p.follows(mails[0], "`go tool mage stop` ends it now")
+	require.Contains(t, said, "run "+first+" is stopped", "before the load has said a word")
+	starts.open()
+
+	eventually(t, "nothing of the run is left", func(context.Context) (bool, any, error) {
+		said, err = p.types(ops.Status, "")
+		return err == nil && strings.Contains(said, "nothing of the stack that costs money is left"), said, err
+	})
+	require.Contains(t, p.follows(said, "`go tool mage deploy` begins a new run"), "the load runs")
+	p.loads(t, 1)
+	run, _ := p.watched(t)
+	require.NotEqual(t, first, run)
+
+	p.workspace.Env = append(p.workspace.Env, "RUN=2026-01-01T00-00-00Z")
+	said, err = p.types(ops.Report, "")
+	p.workspace.Env = append(p.workspace.Env, "RUN=")
+	require.Error(t, err, said)
+	require.Contains(t, p.follows(err.Error(), "; `go tool mage status` says where a run stands"), run)
+
+	load["pipeline"] = 4
+	write(t, p.workspace.Stack, "changed.auto.tfvars.json", map[string]any{"load": load})
+	said, err = p.types(ops.Deploy, "")
+	require.NoError(t, err, said)
+	changed := said
+	said, err = p.types(ops.Stop, "ending run "+run)
+	require.Error(t, err, said)
+	require.Contains(t, p.follows(err.Error(), "goes on in AWS: `go tool mage status` shows it"), run)
+	require.Contains(t, p.follows(changed, "`go tool mage stop` first makes each a run of its own"), "exported")
+
+	// A new run, whose schedules somebody removes.
+	said, err = p.types(ops.Deploy, "")
+	require.NoError(t, err, said)
+	p.loads(t, 1)
+	for _, name := range []string{p.name + "-load-stop", p.name + "-watch"} {
+		_, err := scheduler.NewFromConfig(p.Config).DeleteSchedule(t.Context(), &scheduler.DeleteScheduleInput{GroupName: &p.name, Name: aws.String(name)})
+		require.NoError(t, err)
+	}
+	said, err = p.types(ops.Stop, "")
+	require.ErrorContains(t, err, "no run of", said)
+	p.follows(err.Error(), ": `go tool mage destroy` removes it")
+	p.clean()
+}
