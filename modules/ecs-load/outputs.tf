@@ -38,15 +38,20 @@ output "log_group" {
 }
 
 output "settings" {
-  description = "What was asked for, with every default and the workload filled in and without certificates; `working_set_bytes` is task_count x key_maximum x data_size, `requests_per_second` the most that `rate_limit` lets through. With commands of its own the load has neither ratio nor key pattern; of several sizes `data_size` is the mean."
+  description = "What was asked for, with every default and the workload filled in and without certificates; `working_set_bytes` is task_count x key_maximum x data_size. With commands of its own the load has neither ratio nor key pattern; of several sizes `data_size` is the mean."
   value = merge({ for k, v in var.load : k => v if k != "ca_pem" }, local.workload, {
     commands          = local.commands
     working_set_bytes = var.load.task_count * local.workload.key_maximum * local.workload.data_size
-    # In cluster mode a client has a connection to each shard, and the limit is of each.
-    requests_per_second = (var.load.rate_limit == null || var.cache.cluster_mode && var.cache.shards == null ? null :
-      var.load.rate_limit * var.load.task_count * var.load.threads * var.load.clients * (var.cache.cluster_mode ? var.cache.shards : 1)
-    )
   })
+}
+
+# Not among the settings: it knows the cache, and the cache waits for what knows the settings.
+output "requests_per_second" {
+  description = "The most that `rate_limit` lets through; null without it."
+  # In cluster mode a client has a connection to each shard, and the limit is of each.
+  value = (var.load.rate_limit == null || var.cache.cluster_mode && var.cache.shards == null ? null :
+    var.load.rate_limit * var.load.task_count * var.load.threads * var.load.clients * (var.cache.cluster_mode ? var.cache.shards : 1)
+  )
 }
 
 output "prefill_minutes" {

@@ -540,7 +540,7 @@ run "rate_limit_in_cluster_mode" {
     load  = { rate_limit = 100, task_count = 2, threads = 1, clients = 5 }
   }
   assert {
-    condition     = output.settings.requests_per_second == 3000
+    condition     = output.requests_per_second == 3000
     error_message = "Each client has a connection to each shard, and the limit is of each."
   }
 }
