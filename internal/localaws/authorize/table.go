@@ -317,6 +317,7 @@ var table = map[string]map[string]string{
 		"CreateBucket":            "{Bucket}",
 		"DeleteBucket":            "{Bucket}",
 		"ListParts":               "{Bucket}/{Key} as:ListMultipartUploadParts",
+		"GetObjectTagging":        "{Bucket}/{Key}",
 		"GetObject":               "{Bucket}/{Key} kms:Decrypt",
 		"HeadObject":              "{Bucket}/{Key} as:GetObject",
 		"PutObject":               "{Bucket}/{Key} kms:GenerateDataKey",

@@ -12,6 +12,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,12 +22,18 @@ import (
 const xmlns = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
-var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+var (
+	bucketName     = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	reservedBucket = regexp.MustCompile(`^(xn--|sthree-|amzn-s3-demo-)|(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$`)
+)
 
 // make creates a bucket; s.mu is held.
 func (s *Service) make(name, region, account string) error {
-	if !bucketName.MatchString(name) || strings.Contains(name, "..") || net.ParseIP(name) != nil || strings.HasPrefix(name, "xn--") {
+	if !bucketName.MatchString(name) || strings.Contains(name, "..") || net.ParseIP(name) != nil || reservedBucket.MatchString(name) {
 		return wire.Errorf(400, "InvalidBucketName", "The specified bucket is not valid: %q", name)
+	}
+	if _, err := s.stat(name, ""); err != nil && !notExist(err) {
+		return fmt.Errorf("bucket %s: %w", name, err)
 	}
 	if err := os.MkdirAll(s.file(name, ""), 0o755); err != nil {
 		return fmt.Errorf("bucket %s: %w", name, err)
@@ -52,6 +59,9 @@ func (s *Service) createBucket(x *exchange) error {
 	region := wire.From(x.r.Context()).Region
 	if region == "" {
 		region = s.acct.Region
+	}
+	if in.LocationConstraint == "us-east-1" { // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html
+		return wire.Errorf(400, "InvalidLocationConstraint", "The specified location-constraint is not valid")
 	}
 	if want := in.LocationConstraint; want != region && (region != "us-east-1" || want != "") {
 		return wire.Errorf(400, "IllegalLocationConstraintException", "The %s location constraint is incompatible for the region specific endpoint this request was sent to.", cmp.Or(want, "unspecified"))
@@ -130,17 +140,38 @@ func (s *Service) listBuckets(x *exchange) error {
 		Owner   owner
 		Buckets []item `xml:"Buckets>Bucket"`
 		Prefix  string `xml:",omitempty"`
+
+		ContinuationToken string `xml:",omitempty"`
+	}
+	const most = 10_000 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html
+	limit, after := most, ""
+	if text := x.query.Get("max-buckets"); text != "" {
+		var err error
+		if limit, err = strconv.Atoi(text); err != nil || limit < 1 || limit > most {
+			return wire.Errorf(400, "InvalidArgument", "Argument max-buckets must be an integer between 1 and %d", most)
+		}
+	}
+	if token := x.query.Get("continuation-token"); token != "" {
+		var ok bool
+		if after, ok = s.after(x, token); !ok {
+			return wire.Errorf(400, "InvalidArgument", "The continuation token provided is incorrect")
+		}
 	}
 	out.Owner, out.Prefix = x.owner(), x.query.Get("prefix")
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for _, name := range slices.Sorted(maps.Keys(s.buckets)) {
 		b := s.buckets[name]
-		if region := x.query.Get("bucket-region"); b.account == x.front.account && strings.HasPrefix(name, out.Prefix) && (region == "" || region == b.region) {
-			out.Buckets = append(out.Buckets, item{name, stamp(b.created), b.region})
+		if region := x.query.Get("bucket-region"); name <= after || b.account != x.front.account || !strings.HasPrefix(name, out.Prefix) || region != "" && region != b.region {
+			continue
 		}
+		if len(out.Buckets) == limit {
+			out.ContinuationToken = s.token(x, out.Buckets[limit-1].Name)
+			break
+		}
+		out.Buckets = append(out.Buckets, item{name, stamp(b.created), b.region})
 	}
-	x.answer(200, out) // all at once: an account has at most 10,000 buckets, which is also the largest page
+	x.answer(200, out)
 	return nil
 }
 

@@ -4,8 +4,9 @@
 //
 // Served: buckets, objects, conditional writes, checksums, ranges, copies, lists and multipart uploads, with S3's
 // own errors. A bucket may have a KMS key: callers then need its permissions, and nothing is encrypted. Not served, and
-// refused as NotImplemented: versions, ACLs, policies, tags, encryption asked for by a request, browser
-// uploads, UploadPartCopy and keys that are no file names ("a/../b", "a//b", "a/" or a key below another key).
+// refused as NotImplemented: versions, ACLs, policies, tags (to read that there are none is served), encryption asked
+// for by a request, browser uploads, and keys that are no file names ("a/../b", "a//b", "a/", a key below another key
+// or below a symbolic link, which is never followed).
 // Objects outlive the process; multipart uploads do not.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/API/Welcome.html

@@ -1,6 +1,8 @@
 package s3
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/xml"
 	"net/url"
@@ -12,6 +14,23 @@ import (
 
 // maxPage is the largest page of every list: keys, parts, uploads.
 const maxPage = 1000
+
+// token is where a list goes on, in a form that nobody can make up.
+func (s *Service) token(x *exchange, last string) string {
+	h := hmac.New(sha256.New, s.tokens[:])
+	_, _ = h.Write([]byte(x.action.name + "/" + x.Bucket + "/" + last)) // never fails
+	return base64.StdEncoding.EncodeToString(append(h.Sum(nil), last...))
+}
+
+// after is the place of a token that the same action gave for the same bucket.
+func (s *Service) after(x *exchange, token string) (last string, ok bool) {
+	raw, err := base64.StdEncoding.DecodeString(token)
+	if err != nil || len(raw) < sha256.Size {
+		return "", false
+	}
+	last = string(raw[sha256.Size:])
+	return last, hmac.Equal([]byte(token), []byte(s.token(x, last)))
+}
 
 type content struct {
 	Key, LastModified, ETag string
@@ -99,12 +118,11 @@ func (s *Service) listObjectsV2(x *exchange) error {
 		return wire.Errorf(400, "InvalidArgument", "Invalid List Type specified in Request")
 	}
 	token, after := x.query.Get("continuation-token"), x.query.Get("start-after")
-	if token != "" {
-		raw, err := base64.StdEncoding.DecodeString(token)
-		if err != nil {
+	if x.query.Has("continuation-token") {
+		var ok bool
+		if after, ok = s.after(x, token); !ok {
 			return wire.Errorf(400, "InvalidArgument", "The continuation token provided is incorrect")
 		}
-		after = string(raw)
 	}
 	p, last, err := s.list(x, after, x.query.Get("fetch-owner") == "true")
 	if err != nil {
@@ -119,7 +137,7 @@ func (s *Service) listObjectsV2(x *exchange) error {
 		page
 	}{KeyCount: len(p.Contents) + len(p.CommonPrefixes), ContinuationToken: token, StartAfter: x.query.Get("start-after"), page: p}
 	if p.IsTruncated {
-		out.NextContinuationToken = base64.StdEncoding.EncodeToString([]byte(last))
+		out.NextContinuationToken = s.token(x, last)
 	}
 	x.answer(200, out)
 	return nil

@@ -106,6 +106,9 @@ func (s *Service) uploadPart(x *exchange) error {
 	if err != nil || n < 1 || n > maxParts {
 		return wire.Errorf(400, "InvalidArgument", "Part number must be an integer between 1 and %d, inclusive", maxParts)
 	}
+	if x.r.Header.Get("x-amz-copy-source") != "" {
+		return s.uploadPartCopy(x, n)
+	}
 	s.mu.RLock()
 	_, u, err := s.find(x)
 	s.mu.RUnlock()
@@ -124,16 +127,9 @@ func (s *Service) uploadPart(x *exchange) error {
 	if body.checksum != "" {
 		p.checksum = body.sum.Sum(nil)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, u, err = s.find(x); err != nil { // completed or aborted meanwhile
-		_ = os.Remove(body.path)
+	if u, err = s.keep(x, n, p); err != nil {
 		return err
 	}
-	if old, ok := u.parts[n]; ok {
-		_ = os.Remove(old.path)
-	}
-	u.parts[n] = p
 	h := x.w.Header()
 	h.Set("ETag", `"`+p.etag()+`"`)
 	encrypted(h, u.headers)
@@ -144,6 +140,22 @@ func (s *Service) uploadPart(x *exchange) error {
 	return nil
 }
 
+// keep makes a file the part of an upload, instead of an earlier one of that number.
+func (s *Service) keep(x *exchange, number int, p part) (*upload, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, u, err := s.find(x)
+	if err != nil { // completed or aborted meanwhile
+		_ = os.Remove(p.path)
+		return nil, err
+	}
+	if old, ok := u.parts[number]; ok {
+		_ = os.Remove(old.path)
+	}
+	u.parts[number] = p
+	return u, nil
+}
+
 func nullable(algorithm string) string {
 	if algorithm == "" {
 		return "null"
@@ -152,13 +164,18 @@ func nullable(algorithm string) string {
 }
 
 type completed struct {
-	PartNumber                                                                     int
-	ETag                                                                           string
-	ChecksumCRC32, ChecksumCRC32C, ChecksumCRC64NVME, ChecksumSHA1, ChecksumSHA256 string
+	PartNumber int
+	ETag       string
+	checksums
 }
 
-func (c completed) checksum(algorithm string) string {
-	return map[string]string{"CRC32": c.ChecksumCRC32, "CRC32C": c.ChecksumCRC32C, "CRC64NVME": c.ChecksumCRC64NVME, "SHA1": c.ChecksumSHA1, "SHA256": c.ChecksumSHA256}[algorithm]
+// checksums are an element for each algorithm.
+type checksums struct {
+	ChecksumCRC32, ChecksumCRC32C, ChecksumCRC64NVME, ChecksumSHA1, ChecksumSHA256 string `xml:",omitempty"`
+}
+
+func (c *checksums) of(algorithm string) *string {
+	return map[string]*string{"": new(string), "CRC32": &c.ChecksumCRC32, "CRC32C": &c.ChecksumCRC32C, "CRC64NVME": &c.ChecksumCRC64NVME, "SHA1": &c.ChecksumSHA1, "SHA256": &c.ChecksumSHA256}[algorithm]
 }
 
 // chosen checks a completion's list against what was uploaded.
@@ -173,7 +190,7 @@ func (u *upload) chosen(list []completed) ([]part, error) {
 	var out []part
 	for i, c := range list {
 		p, ok := u.parts[c.PartNumber]
-		want := c.checksum(u.checksum.Algorithm)
+		want := *c.of(u.checksum.Algorithm)
 		if !ok || strings.Trim(c.ETag, `"`) != p.etag() || want != "" && want != base64.StdEncoding.EncodeToString(p.checksum) {
 			return nil, wire.Errorf(400, "InvalidPart", "One or more of the specified parts could not be found. The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")
 		}
@@ -256,12 +273,12 @@ func (s *Service) completeMultipartUpload(x *exchange) error {
 	s.drop(id)
 	encrypted(x.w.Header(), m.Headers)
 	out := struct {
-		XMLName                                                                        xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ CompleteMultipartUploadResult"`
-		Location, Bucket, Key, ETag                                                    string
-		ChecksumCRC32, ChecksumCRC32C, ChecksumCRC64NVME, ChecksumSHA1, ChecksumSHA256 string `xml:",omitempty"`
-		ChecksumType                                                                   string
+		XMLName                     xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ CompleteMultipartUploadResult"`
+		Location, Bucket, Key, ETag string
+		checksums
+		ChecksumType string
 	}{Location: "http://" + x.r.Host + "/" + x.Bucket + "/" + x.Key, Bucket: x.Bucket, Key: x.Key, ETag: `"` + m.ETag + `"`, ChecksumType: sum.Type}
-	*map[string]*string{"CRC32": &out.ChecksumCRC32, "CRC32C": &out.ChecksumCRC32C, "CRC64NVME": &out.ChecksumCRC64NVME, "SHA1": &out.ChecksumSHA1, "SHA256": &out.ChecksumSHA256}[sum.Algorithm] = sum.Value
+	*out.of(sum.Algorithm) = sum.Value
 	x.answer(200, out)
 	return nil
 }
@@ -272,15 +289,11 @@ type joined struct {
 	size int64
 }
 
-// join makes one file of several. What is asked to read along gets its bytes; without, they never leave the kernel.
-func (s *Service) join(paths []string, reads ...io.Writer) (_ *joined, err error) {
+// spool makes a file of what fill writes to it.
+func (s *Service) spool(fill func(io.Writer) (int64, error)) (_ *joined, err error) {
 	f, err := os.CreateTemp(s.scratch(), "whole-")
 	if err != nil {
 		return nil, err
-	}
-	out, to := &joined{path: f.Name()}, io.Writer(f)
-	if len(reads) > 0 {
-		to = io.MultiWriter(append(reads, f)...)
 	}
 	defer func() {
 		if e := f.Close(); err == nil {
@@ -290,19 +303,30 @@ func (s *Service) join(paths []string, reads ...io.Writer) (_ *joined, err error
 			_ = os.Remove(f.Name()) // the error is what matters
 		}
 	}()
-	for _, path := range paths {
-		in, err := os.Open(path)
-		if err != nil {
-			return nil, err
+	n, err := fill(f)
+	return &joined{f.Name(), n}, err
+}
+
+// join makes one file of several. What is asked to read along gets its bytes; without, they never leave the kernel.
+func (s *Service) join(paths []string, reads ...io.Writer) (*joined, error) {
+	return s.spool(func(to io.Writer) (size int64, err error) {
+		if len(reads) > 0 {
+			to = io.MultiWriter(append(reads, to)...)
 		}
-		n, err := io.Copy(to, in)
-		_ = in.Close() // only read
-		if err != nil {
-			return nil, err
+		for _, path := range paths {
+			in, err := os.Open(path)
+			if err != nil {
+				return 0, err
+			}
+			n, err := io.Copy(to, in)
+			_ = in.Close() // only read
+			if err != nil {
+				return 0, err
+			}
+			size += n
 		}
-		out.size += n
-	}
-	return out, nil
+		return size, nil
+	})
 }
 
 func (s *Service) abortMultipartUpload(x *exchange) error {

@@ -1,7 +1,6 @@
 package s3
 
 import (
-	"crypto/md5"
 	"encoding/hex"
 	"encoding/xml"
 	"net/http"
@@ -173,16 +172,18 @@ func (s *Service) getObject(x *exchange) error {
 			h.Set(name, x.query.Get(q))
 		}
 	}
-	ranged := x.r.Header.Get("Range")
-	if strings.Contains(ranged, ",") {
-		x.r.Header.Del("Range") // S3 has no multipart ranges and then sends everything
-		ranged = ""
+	asked := x.r.Header.Get("Range")
+	part := parseRange(asked, m.Size)
+	x.r.Header.Del("Range")
+	if part.length > 0 {
+		x.r.Header.Set("Range", part.String())
 	}
-	m.answer(h, x.r.Header.Get("x-amz-checksum-mode") == "ENABLED" && ranged == "")
-	rw := &reader{ResponseWriter: x.w, size: m.Size}
+	m.answer(h, x.r.Header.Get("x-amz-checksum-mode") == "ENABLED" && part == whole)
+	rw := &reader{ResponseWriter: x.w, size: m.Size, outside: part == outside}
 	http.ServeContent(rw, x.r, "", m.Modified, f)
 	switch rw.refused {
 	case http.StatusRequestedRangeNotSatisfiable:
+		x.RangeRequested, x.ActualObjectSize = asked, strconv.FormatInt(m.Size, 10)
 		return wire.Errorf(416, "InvalidRange", "The requested range is not satisfiable")
 	case http.StatusPreconditionFailed:
 		return precondition("If-Match or If-Unmodified-Since")
@@ -190,14 +191,34 @@ func (s *Service) getObject(x *exchange) error {
 	return nil
 }
 
+// getObjectTagging answers that an object has no tags: to give it some is not served. The CLI asks before it copies in parts.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html
+func (s *Service) getObjectTagging(x *exchange) error {
+	s.mu.RLock()
+	_, err := s.look(x.Bucket, x.Key)
+	s.mu.RUnlock()
+	if err != nil {
+		return err
+	}
+	x.answer(200, struct {
+		XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ Tagging"`
+		TagSet  struct{}
+	}{})
+	return nil
+}
+
 // reader holds net/http's own error answers back, for S3's.
 type reader struct {
 	http.ResponseWriter
 	size    int64
+	outside bool // none of the object was asked for
 	refused int
 }
 
 func (r *reader) WriteHeader(status int) {
+	if status < 300 && r.outside {
+		status = http.StatusRequestedRangeNotSatisfiable
+	}
 	if status >= 400 {
 		r.refused = status
 		return
@@ -213,61 +234,6 @@ func (r *reader) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	return r.ResponseWriter.Write(b)
-}
-
-func (s *Service) copyObject(x *exchange) error {
-	if err := s.storable(x.Key); err != nil {
-		return err
-	}
-	source, err := url.PathUnescape(x.r.Header.Get("x-amz-copy-source"))
-	if err != nil {
-		return wire.Errorf(400, "InvalidArgument", "x-amz-copy-source: %v", err)
-	}
-	fromBucket, fromKey, _ := strings.Cut(strings.TrimPrefix(source, "/"), "/")
-	headers, err := s.storeHeaders(x.Bucket, x.r.Header)
-	if err != nil {
-		return err
-	}
-	cond, err := s.condition(x)
-	if err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.buckets[fromBucket] == nil {
-		return wire.Errorf(404, "NoSuchBucket", "The specified bucket does not exist")
-	}
-	m, err := s.look(fromBucket, fromKey)
-	if err != nil {
-		return err
-	}
-	if want := x.r.Header.Get("x-amz-copy-source-if-match"); want != "" && strings.Trim(want, `"`) != m.ETag {
-		return precondition("x-amz-copy-source-if-match")
-	}
-	if x.r.Header.Get("x-amz-metadata-directive") == "REPLACE" {
-		m.Headers = headers
-	} else if fromBucket == x.Bucket && fromKey == x.Key {
-		return wire.Errorf(400, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
-	}
-	m.Headers = encryptedAs(headers, m.Headers)
-	sum, crc := md5.New(), newHash(defaultChecksum)
-	whole, err := s.join([]string{s.file(fromBucket, fromKey)}, sum, crc)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(whole.path) }()
-	m.Key, m.ETag = x.Key, hex.EncodeToString(sum.Sum(nil)) // a copy is one part, whatever its source was
-	if m.Checksum.Type != fullObject {
-		m.Checksum = checksum{defaultChecksum, encode(crc), fullObject}
-	}
-	if err := s.write(x.Bucket, whole.path, m, cond); err != nil {
-		return err
-	}
-	x.answer(200, struct {
-		XMLName            xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ CopyObjectResult"`
-		ETag, LastModified string
-	}{ETag: `"` + m.ETag + `"`, LastModified: stamp(s.acct.Clock.Now())})
-	return nil
 }
 
 func (s *Service) deleteObject(x *exchange) error {
@@ -347,9 +313,12 @@ func number(q url.Values, name string, byDefault, most int) (int, error) {
 	if v == "" {
 		return byDefault, nil
 	}
-	n, err := strconv.Atoi(v)
-	if err != nil || n < 0 {
+	n, err := strconv.ParseInt(v, 10, 32)
+	if err != nil {
 		return 0, wire.Errorf(400, "InvalidArgument", "Provided %s not an integer or within integer range", name)
 	}
-	return min(n, most), nil
+	if n < 0 {
+		return 0, wire.Errorf(400, "InvalidArgument", "Argument %s must be an integer between 0 and 2147483647", name)
+	}
+	return min(int(n), most), nil
 }

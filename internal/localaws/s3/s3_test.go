@@ -159,11 +159,16 @@ func TestKeysThatAreNoFileNames(t *testing.T) {
 		return resp.StatusCode
 	}
 	require.Equal(t, 200, put("a/b"))
-	for _, key := range []string{"../../escaped", "a/../../b", "a//b", "folder/", "a", "a/b/c"} {
+	elsewhere := t.TempDir()
+	require.NoError(t, os.Symlink(elsewhere, filepath.Join(acct.Dir, "s3", bucket, "link")))
+	for _, key := range []string{"../../escaped", "a/../../b", "a//b", "folder/", "a", "a/b/c", "link/new", "link/deep/new"} {
 		require.Equal(t, 501, put(key), key)
 	}
 	require.NoFileExists(t, filepath.Join(acct.Dir, "escaped"))
-	require.Len(t, r.Unhandled(), 6)
+	left, err := os.ReadDir(elsewhere)
+	require.NoError(t, err)
+	require.Empty(t, left)
+	require.Len(t, r.Unhandled(), 8)
 }
 
 func TestConditionalPut(t *testing.T) {

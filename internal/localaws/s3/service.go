@@ -29,6 +29,8 @@ type Service struct {
 	acct *account.Account  // of the buckets that are not made by a request
 	miss func(what string) // notes what is not served
 
+	tokens [sha256.Size]byte // key of continuation tokens
+
 	mu      sync.RWMutex // guards what follows, and that a file and its metadata change together
 	buckets map[string]*bucket
 	uploads map[string]*upload
@@ -47,6 +49,7 @@ type bucket struct {
 // New serves the buckets that lie in the account's folder. Unfinished multipart uploads of an earlier process are dropped.
 func New(acct *account.Account) (*Service, error) {
 	s := &Service{acct: acct, buckets: map[string]*bucket{}, uploads: map[string]*upload{}}
+	_, _ = rand.Read(s.tokens[:]) // never fails (crypto/rand)
 	if err := os.RemoveAll(s.scratch()); err != nil {
 		return nil, fmt.Errorf("s3: %w", err)
 	}
@@ -125,6 +128,8 @@ type exchange struct {
 	r      *http.Request
 	query  url.Values
 	action *action
+
+	RangeRequested, ActualObjectSize string // of an error
 }
 
 type action struct {
@@ -160,9 +165,10 @@ func init() { // not a literal: the handlers look at the table
 		{"DeleteBucket", "DELETE", 1, "", "", "", true, (*Service).deleteBucket},
 		{"DeleteObjects", "POST", 1, "delete", "", conditions, true, (*Service).deleteObjects},
 		{"ListParts", "GET", 2, "uploadId", "max-parts part-number-marker encoding-type", "", false, (*Service).listParts},
+		{"GetObjectTagging", "GET", 2, "tagging", "", "", false, (*Service).getObjectTagging},
 		{"GetObject", "GET", 2, "", responses, reading, false, (*Service).getObject},
 		{"HeadObject", "HEAD", 2, "", responses, reading, false, (*Service).getObject},
-		{"UploadPart", "PUT", 2, "uploadId", "partNumber", conditions, true, (*Service).uploadPart},
+		{"UploadPart", "PUT", 2, "uploadId", "partNumber", conditions + " copy-source copy-source-range copy-source-if-match", true, (*Service).uploadPart},
 		{"PutObject", "PUT", 2, "", "", storing + " copy-source metadata-directive copy-source-if-match", true, (*Service).putObject},
 		{"CreateMultipartUpload", "POST", 2, "uploads", "encoding-type", storing, true, (*Service).createMultipartUpload},
 		{"CompleteMultipartUpload", "POST", 2, "uploadId", "", conditions + " mp-object-size", true, (*Service).completeMultipartUpload},
@@ -346,7 +352,8 @@ func (x *exchange) fail(err error) {
 		Code, Message, Resource, RequestId   string
 		HostId                               string
 		BucketName, Key, Condition, Endpoint string `xml:",omitempty"`
-	}{Code: e.Code, Message: e.Message, Resource: x.r.URL.Path, RequestId: h.Get("x-amz-request-id"), HostId: h.Get("x-amz-id-2"), BucketName: x.Bucket, Key: x.Key})
+		RangeRequested, ActualObjectSize     string `xml:",omitempty"`
+	}{RangeRequested: x.RangeRequested, ActualObjectSize: x.ActualObjectSize, Code: e.Code, Message: e.Message, Resource: x.r.URL.Path, RequestId: h.Get("x-amz-request-id"), HostId: h.Get("x-amz-id-2"), BucketName: x.Bucket, Key: x.Key})
 }
 
 // answer sends a status, and v as XML unless it is nil.

@@ -5,10 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,6 +35,24 @@ type checksum struct{ Algorithm, Value, Type string }
 func (s *Service) file(bucket, key string) string {
 	return filepath.Join(s.acct.Dir, "s3", bucket, filepath.FromSlash(key))
 }
+
+var errLink = errors.New("it is, or lies below, a symbolic link")
+
+// stat looks at an object's file, or a bucket's folder. Links are not followed, so nothing is read or written outside a bucket's folder.
+func (s *Service) stat(bucket, key string) (info fs.FileInfo, err error) {
+	path := filepath.Join(s.acct.Dir, "s3")
+	for part := range strings.SplitSeq(strings.TrimSuffix(bucket+"/"+key, "/"), "/") {
+		path = filepath.Join(path, part)
+		if info, err = os.Lstat(path); err != nil {
+			return nil, err
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			return nil, fmt.Errorf("%s: %w", path, errLink)
+		}
+	}
+	return info, nil
+}
+
 func (s *Service) sidecars(bucket string) string { return filepath.Join(s.acct.Dir, "s3meta", bucket) }
 func (s *Service) scratch() string               { return filepath.Join(s.acct.Dir, "s3meta", ".uploads") }
 
@@ -56,7 +76,10 @@ func (s *Service) storable(key string) error {
 // place moves a file to be the object m.Key; s.mu is held.
 func (s *Service) place(bucket, from string, m meta) error {
 	to := s.file(bucket, m.Key)
-	if info, err := os.Stat(to); err == nil && info.IsDir() {
+	if _, err := s.stat(bucket, path.Dir(m.Key)); errors.Is(err, errLink) {
+		return s.refuse(fmt.Sprintf("key %q: %v", m.Key, err))
+	}
+	if info, err := os.Lstat(to); err == nil && info.IsDir() {
 		return s.refuse(fmt.Sprintf("key %q: objects are plain files here, and there are keys below it", m.Key))
 	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
@@ -87,7 +110,7 @@ func (s *Service) look(bucket, key string) (meta, error) {
 	if !fs.ValidPath(key) {
 		return meta{}, missing
 	}
-	info, err := os.Stat(s.file(bucket, key))
+	info, err := s.stat(bucket, key)
 	if err != nil || !info.Mode().IsRegular() {
 		return meta{}, missing
 	}
@@ -114,7 +137,7 @@ func (s *Service) remove(bucket, key string) error {
 		return nil
 	}
 	path := s.file(bucket, key)
-	if info, err := os.Stat(path); err != nil || info.IsDir() {
+	if info, err := s.stat(bucket, key); err != nil || info.IsDir() {
 		return nil // S3 does not say that there was nothing
 	}
 	if err := os.Remove(path); err != nil {
@@ -139,6 +162,9 @@ func (s *Service) keys(bucket, prefix string) ([]string, error) {
 	if i := strings.LastIndexByte(prefix, '/'); i >= 0 {
 		if !fs.ValidPath(prefix[:i]) {
 			return nil, nil
+		}
+		if _, err := s.stat(bucket, prefix[:i]); err != nil {
+			return nil, nil // nothing is there
 		}
 		from = s.file(bucket, prefix[:i])
 	}
