@@ -2,6 +2,7 @@ package localaws
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/authorize"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/signature"
@@ -12,14 +13,30 @@ func (p *Place) authenticate(r *http.Request, signed signature.Signature, payloa
 	if signed.AccessKey == "" {
 		return authorize.Unsigned()
 	}
+	if signed.Version2() {
+		return authorize.Outdated()
+	}
 	key, known := p.IAM.Credentials(signed.AccessKey)
 	switch {
 	case !known || signed.Token != key.SessionToken:
 		return authorize.Stranger(signed.Service, signed.AccessKey)
 	case !signed.Matches(r, key.SecretAccessKey, payload):
 		return authorize.Mismatch(signed.Service)
-	case signed.Expired(p.acct.Clock.Now()):
-		return authorize.Expired()
+	case !signed.Presigned:
+		return nil
+	}
+	from, until, err := signed.Lifetime()
+	now := p.acct.Clock.Now()
+	switch {
+	case err != nil:
+		return authorize.NoLifetime(err)
+	case now.Before(from.Add(-clockSkew)):
+		return authorize.Untimely("Request is not valid yet")
+	case now.After(until):
+		return authorize.Untimely("Request has expired")
 	}
 	return nil
 }
+
+// clockSkew is how far ahead of AWS's a clock may be that signs for S3. https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+const clockSkew = 15 * time.Minute

@@ -185,6 +185,33 @@ func TestPresigned(t *testing.T) {
 	status, text = get(signed.URL)
 	require.Equal(t, 403, status)
 	require.Contains(t, text, "<Code>AccessDenied</Code><Message>Request has expired</Message>")
+	clock.Move(-3 * time.Hour)
+	status, text = get(signed.URL)
+	require.Equal(t, 403, status)
+	require.Contains(t, text, "<Code>AccessDenied</Code><Message>Request is not valid yet</Message>")
+	clock.Move(time.Until(clock.Now()) * -1)
+
+	for expires, want := range map[string]string{"604800": "200 hello", "604801": "X-Amz-Expires must be less than a week", "-1": "X-Amz-Expires must be non-negative",
+		"1h": "X-Amz-Expires should be a number", "": "X-Amz-Expires should be a number"} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL()+"/exports/a%20b?X-Amz-Expires="+expires, nil)
+		require.NoError(t, err)
+		env := server.Env()
+		url, _, err := v4.NewSigner().PresignHTTP(t.Context(), aws.Credentials{AccessKeyID: env["AWS_ACCESS_KEY_ID"], SecretAccessKey: env["AWS_SECRET_ACCESS_KEY"]}, r, "UNSIGNED-PAYLOAD", "s3",
+			"us-east-1", clock.Now(), func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+		require.NoError(t, err)
+		status, text := get(url)
+		if strings.HasPrefix(want, "200") {
+			require.Equal(t, want, fmt.Sprint(status, " ", text))
+			continue
+		}
+		require.Equal(t, 400, status)
+		require.Contains(t, text, "<Code>AuthorizationQueryParametersError</Code><Message>"+want, expires)
+	}
+
+	// Version 2, in which the CLI's version 1 presigns unless it is told otherwise.
+	status, text = get(server.URL() + "/exports/a%20b?AWSAccessKeyId=" + server.Env()["AWS_ACCESS_KEY_ID"] + "&Signature=x&Expires=1")
+	require.Equal(t, 400, status)
+	require.Contains(t, text, "<Code>InvalidRequest</Code><Message>The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.</Message>")
 }
 
 // What a web page can send: none of it has an effect, and none of it is listed as something that localaws lacks.
@@ -278,24 +305,22 @@ func TestBodies(t *testing.T) {
 	require.Equal(t, 400, status)
 	require.Contains(t, text, "<Code>XAmzContentSHA256Mismatch</Code>")
 
-	var packed bytes.Buffer
-	z := gzip.NewWriter(&packed)
-	zeros := make([]byte, 1<<20)
-	for range 600 {
-		_, err := z.Write(zeros)
-		require.NoError(t, err)
-	}
+	var member bytes.Buffer
+	z := gzip.NewWriter(&member)
+	_, err := z.Write(make([]byte, 1<<20))
+	require.NoError(t, err)
 	require.NoError(t, z.Close())
+	packed := strings.Repeat(member.String(), 600) // members of one file: RFC 1952, 2.2
 	form["Content-Encoding"] = "gzip"
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	status, text = post("monitoring", "/", packed.String(), packed.String(), form)
+	status, text = post("monitoring", "/", packed, packed, form)
 	runtime.ReadMemStats(&after)
 	require.Equal(t, http.StatusRequestEntityTooLarge, status, text)
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(400<<20), "bytes, for a body of 600 MiB")
 	// Nobody's body is unpacked for a stranger.
 	runtime.ReadMemStats(&before)
-	status, text = post("monitoring", "/", "", packed.String(), form)
+	status, text = post("monitoring", "/", "", packed, form)
 	runtime.ReadMemStats(&after)
 	require.Equal(t, http.StatusForbidden, status, text)
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(20<<20))

@@ -70,8 +70,20 @@ func Unsigned() error {
 	return wire.Errorf(http.StatusForbidden, "MissingAuthenticationToken", "Request is missing Authentication Token")
 }
 
-// Expired is S3's answer to a presigned URL that has ended. https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
-func Expired() error { return wire.Errorf(http.StatusForbidden, "AccessDenied", "Request has expired") }
+// Untimely is S3's answer to a presigned URL before its time or after it. https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
+func Untimely(why string) error { return wire.Errorf(http.StatusForbidden, "AccessDenied", "%s", why) }
+
+// NoLifetime is S3's answer to a presigned URL that does not say, as it must, from when and how long it counts.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+func NoLifetime(why error) error {
+	return wire.Errorf(http.StatusBadRequest, "AuthorizationQueryParametersError", "%v", why)
+}
+
+// Outdated is S3's answer to Signature Version 2, which no bucket made after June 2020 takes.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/specify-signature-version.html
+func Outdated() error {
+	return wire.Errorf(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")
+}
 
 // kind is how a service words these answers.
 func kind(service string) string {

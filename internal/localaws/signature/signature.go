@@ -1,8 +1,8 @@
 // Package signature reads and checks AWS Signature Version 4, in the Authorization header or in the query (presigned).
 //
 // It does not check how old a signature is, since tests own the clock of their world, but a presigned URL expires. Of a body that comes in
-// signed chunks (STREAMING-AWS4-HMAC-SHA256-PAYLOAD) it checks the signature of the headers, not those of the chunks. Signature Versions
-// 2 and 4A are not known: one counts as no signature, the other as a wrong one.
+// signed chunks (STREAMING-AWS4-HMAC-SHA256-PAYLOAD) it checks the signature of the headers, not those of the chunks. Signature Version 2 is
+// recognized and never counts; Version 4A is not known and counts as a wrong signature.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 package signature
@@ -11,6 +11,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -21,6 +22,7 @@ import (
 
 const (
 	algorithm = "AWS4-HMAC-SHA256"
+	version2  = "AWS"
 	layout    = "20060102T150405Z" // of X-Amz-Date
 )
 
@@ -29,7 +31,7 @@ type Signature struct {
 	AccessKey, Token     string // Token: of temporary credentials
 	day, Region, Service string // the credential's scope
 
-	presigned              bool
+	Presigned              bool
 	time, expires          string
 	algorithm, signed, hex string
 }
@@ -41,6 +43,10 @@ func Of(r *http.Request) Signature {
 	if header := r.Header.Get("Authorization"); header != "" {
 		var rest string
 		s.algorithm, rest, _ = strings.Cut(header, " ")
+		if s.algorithm == version2 {
+			s.AccessKey, _, _ = strings.Cut(rest, ":")
+			s.Service = "s3"
+		}
 		for part := range strings.SplitSeq(rest, ",") {
 			switch name, value, _ := strings.Cut(strings.TrimSpace(part), "="); name {
 			case "Credential":
@@ -53,9 +59,11 @@ func Of(r *http.Request) Signature {
 		}
 		s.time, s.Token = r.Header.Get("X-Amz-Date"), r.Header.Get("X-Amz-Security-Token")
 	} else if query := r.URL.Query(); query.Has("X-Amz-Credential") {
-		credential, s.presigned = query.Get("X-Amz-Credential"), true
+		credential, s.Presigned = query.Get("X-Amz-Credential"), true
 		s.algorithm, s.signed, s.hex = query.Get("X-Amz-Algorithm"), query.Get("X-Amz-SignedHeaders"), query.Get("X-Amz-Signature")
 		s.time, s.expires, s.Token = query.Get("X-Amz-Date"), query.Get("X-Amz-Expires"), query.Get("X-Amz-Security-Token")
+	} else if key := query.Get("AWSAccessKeyId"); key != "" {
+		s.algorithm, s.AccessKey, s.Service = version2, key, "s3"
 	}
 	if scope := strings.Split(credential, "/"); len(scope) == 5 && scope[4] == "aws4_request" {
 		s.AccessKey, s.day, s.Region, s.Service = scope[0], scope[1], scope[2], scope[3]
@@ -63,14 +71,25 @@ func Of(r *http.Request) Signature {
 	return s
 }
 
-// Expired tells whether a presigned URL has ended.
-func (s Signature) Expired(now time.Time) bool {
-	if !s.presigned {
-		return false
+// Version2 tells whether it is a signature of the older version, which only S3 ever took beside this one.
+func (s Signature) Version2() bool { return s.algorithm == version2 }
+
+// Lifetime is from when and until when a presigned URL counts. The errors are in S3's words.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+func (s Signature) Lifetime() (from, until time.Time, err error) {
+	if from, err = time.Parse(layout, s.time); err != nil {
+		return from, until, errors.New(`X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd'T'HHmmss'Z'"`)
 	}
-	from, err := time.Parse(layout, s.time)
-	seconds, bad := strconv.Atoi(s.expires)
-	return err != nil || bad != nil || now.After(from.Add(time.Duration(seconds)*time.Second))
+	seconds, err := strconv.Atoi(s.expires)
+	switch {
+	case err != nil:
+		return from, until, errors.New("X-Amz-Expires should be a number")
+	case seconds < 0:
+		return from, until, errors.New("X-Amz-Expires must be non-negative")
+	case seconds > 604_800:
+		return from, until, errors.New("X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds")
+	}
+	return from, from.Add(time.Duration(seconds) * time.Second), nil
 }
 
 // Matches tells whether the secret key made this signature of r. payload is the hash of the body as it was sent, in hexadecimal; S3's is what the
@@ -87,7 +106,7 @@ func (s Signature) Matches(r *http.Request, secret, payload string) bool {
 	}
 	if s.Service == "s3" {
 		payload = r.Header.Get("X-Amz-Content-Sha256")
-		if s.presigned && payload == "" {
+		if s.Presigned && payload == "" {
 			payload = "UNSIGNED-PAYLOAD"
 		}
 	}
@@ -95,7 +114,7 @@ func (s Signature) Matches(r *http.Request, secret, payload string) bool {
 	if err != nil {
 		return false
 	}
-	if s.presigned {
+	if s.Presigned {
 		query.Del("X-Amz-Signature")
 	}
 	request := []string{r.Method, path(r.URL, s.Service), canonical(query)}
