@@ -370,6 +370,11 @@ func (s *Service) purgeQueue(_ context.Context, in *queueIn) (*none, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.messages = nil
+	// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_PurgeQueue.html
+	now := s.acct.Clock.Now()
+	if !q.purged.IsZero() && now.Sub(q.purged) < time.Minute {
+		return nil, fail("PurgeQueueInProgress", "Only one PurgeQueue operation on %s is allowed every 60 seconds.", q.name)
+	}
+	q.messages, q.purged = nil, now
 	return &none{}, nil
 }

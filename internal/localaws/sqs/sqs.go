@@ -43,6 +43,7 @@ type Service struct {
 type queue struct {
 	name, arn         string
 	created, modified time.Time
+	purged            time.Time
 	attributes        map[string]string // as set: see settable
 	tags              map[string]string
 	messages          []*message
@@ -111,7 +112,7 @@ type none struct{}
 
 // codes are those of the query protocol: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-json-faqs.html
 var codes = map[string]string{"QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue", "QueueNameExists": "QueueAlreadyExists",
-	"MessageNotInflight": "AWS.SimpleQueueService.MessageNotInflight", "InvalidParameterValueException": "InvalidParameterValue",
+	"PurgeQueueInProgress": "AWS.SimpleQueueService.PurgeQueueInProgress", "MessageNotInflight": "AWS.SimpleQueueService.MessageNotInflight", "InvalidParameterValueException": "InvalidParameterValue",
 	"MissingRequiredParameterException": "MissingParameter", "AccessDeniedException": "AccessDenied"}
 
 func fail(shape, format string, args ...any) error {

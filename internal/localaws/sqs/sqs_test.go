@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -113,6 +114,22 @@ func TestMessages(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "0", attributes(t, c, url)["ApproximateNumberOfMessagesNotVisible"])
 	require.Error(t, s.Send("arn:aws:sqs:us-east-1:123456789012:none", "x"))
+}
+
+// A queue is purged once a minute at most.
+func TestPurge(t *testing.T) {
+	clock := wiretest.NewClock()
+	_, c, _ := client(t, clock)
+	url := create(t, c, "q", nil)
+	purge := func() error {
+		_, err := c.PurgeQueue(t.Context(), &sdk.PurgeQueueInput{QueueUrl: &url})
+		return err
+	}
+	require.NoError(t, purge())
+	clock.Move(59 * time.Second)
+	require.ErrorAs(t, purge(), new(*types.PurgeQueueInProgress))
+	clock.Move(time.Second)
+	require.NoError(t, purge())
 }
 
 // A receiver that waits gets the message that arrives meanwhile.
