@@ -283,9 +283,15 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 		replaced(during())
 	case w.chance(9):
 		replaced(atTheEnd())
+	case w.cfg.PeriodSeconds < 60 && w.chance(20): // what an attempt left without a record is richer than what CloudWatch has hours later
+		w.aimed = []fault{{kind: killed2, k: 1, ops: "PutObject exports/metrics", spent: func() { w.life.outage = span{w.clock, w.clock.Add(5 * time.Hour)} }}}
 	case w.life.line == "" && w.chance(4): // after a stop that was cut off, and the next one cannot ask ECS
 		w.aimed = []fault{{kind: killed, k: 1, ops: "PutObject exports/metrics"}, {kind: refused, k: 1, ops: "DescribeServices"}}
-		replaced(born.Add(minutes + w.between(8*time.Minute, 13*time.Minute)))
+		at := born.Add(minutes + w.between(8*time.Minute, 13*time.Minute))
+		replaced(at)
+		if w.chance(50) {
+			w.exports(at.Add(w.between(0, 4*time.Minute)))
+		}
 	}
 	if w.chance(10) {
 		at := atTheEnd()
@@ -309,21 +315,31 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 			if n == 0 && w.chance(50) {
 				when = w.between(0, 20*time.Minute)
 			}
-			w.plan(born.Add(minutes+time.Duration(n)*4*time.Hour+when), "a person exports", func() {
-				w.working++
-				answer, err := w.person(w.fault())
-				w.working--
-				w.tell("a person exported: %s %s %v", answer.Status, answer.Message, err)
-			})
+			w.exports(born.Add(minutes + time.Duration(n)*4*time.Hour + when))
 		}
 	}
+}
+
+// exports plans a person's.
+func (w *walk) exports(at time.Time) {
+	w.plan(at, "a person exports", func() {
+		w.working++
+		answer, err := w.person(w.fault())
+		w.working--
+		w.tell("a person exported: %s %s %v", answer.Status, answer.Message, err)
+	})
 }
 
 // fault draws what an invocation meets. One that is not met is left for the next: most invocations only look whether it is time.
 func (w *walk) fault() (f fault) {
 	if len(w.aimed) > 0 {
 		f, rest := w.aimed[0], w.aimed[1:]
-		f.spent = func() { w.aimed = rest }
+		also := f.spent
+		f.spent = func() {
+			if w.aimed = rest; also != nil {
+				also()
+			}
+		}
 		return f
 	}
 	if w.faults <= 0 || !w.chance(60) {
@@ -340,7 +356,7 @@ func (w *walk) fault() (f fault) {
 	case f.kind == conflict, (f.kind == lost || f.kind == refused || f.kind == repeated) && w.chance(60):
 		f.ops, f.k = "PutObject exports/"+[]string{"", "state", "state", "metrics", "manifest"}[w.rng.IntN(5)], 1+w.rng.IntN(40)
 	case f.kind == refused && w.chance(60):
-		f.ops, f.k = "DescribeServices", 1+w.rng.IntN(3)
+		f.ops, f.k = []string{"DescribeServices", "GetMetricData"}[w.rng.IntN(2)], 1+w.rng.IntN(3)
 	case (f.kind == hangs || f.kind == hangs2) && w.chance(40):
 		f.ops, f.k = "Delete", 1
 	case f.kind == killed2 && w.chance(30):
