@@ -14,66 +14,73 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
 func TestVerdicts(t *testing.T) {
 	ended := func(node, m int) float64 { // burst for 8 minutes, then the baseline
 		if m < 8 {
-			return 60 * 5 * baseline
+			return 60 * 5 * synthetic.Baseline
 		}
-		return 60 * 0.99 * baseline
+		return 60 * 0.99 * synthetic.Baseline
 	}
 	for name, test := range map[string]struct {
-		change  func(*crafted)
+		change  func(*synthetic.Case)
 		outcome string
 		limits  []string
 		says    string
 	}{
-		"nothing":    {func(*crafted) {}, NotLimited, []string{}, "Not limited by anything that was measured; nearest was the load generator (CPU of the tasks at 40 %)"},
-		"engine CPU": {func(c *crafted) { c.metrics = with(map[string]float64{"EngineCPUUtilization": 96}) }, Limited, []string{"engine_cpu"}, "Limited by engine CPU (EngineCPUUtilization of perf-001 at 96 %, limit 90 %, 2 of 2 nodes)"},
-		"one hot node": {func(c *crafted) {
-			c.metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(n, _ int) float64 { return 20 + 75*float64(n) }}
+		"nothing":    {func(*synthetic.Case) {}, NotLimited, []string{}, "Not limited by anything that was measured; nearest was the load generator (CPU of the tasks at 40 %)"},
+		"engine CPU": {func(c *synthetic.Case) { c.Metrics = synthetic.With(map[string]float64{"EngineCPUUtilization": 96}) }, Limited, []string{"engine_cpu"}, "Limited by engine CPU (EngineCPUUtilization of perf-001 at 96 %, limit 90 %, 2 of 2 nodes)"},
+		"one hot node": {func(c *synthetic.Case) {
+			c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(n, _ int) float64 { return 20 + 75*float64(n) }}
 		}, Limited, []string{"engine_cpu"}, "perf-002 at 95 %"},
-		"engine CPU by the host's": {func(c *crafted) {
-			c.metrics = map[string]func(int, int) float64{"EngineCPUUtilization": nil, "CPUUtilization": func(int, int) float64 { return 47 }}
+		"engine CPU by the host's": {func(c *synthetic.Case) {
+			c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": nil, "CPUUtilization": func(int, int) float64 { return 47 }}
 		}, Limited, []string{"engine_cpu"}, "CPUUtilization of perf-001 at 47 %, limit 45 %"},
-		"host CPU":         {func(c *crafted) { c.metrics = with(map[string]float64{"CPUUtilization": 93}) }, Limited, []string{"host_cpu"}, "Limited by host CPU"},
-		"bandwidth out":    {func(c *crafted) { c.metrics = map[string]func(int, int) float64{"NetworkBytesOut": ended} }, Limited, []string{"bandwidth_out"}, "NetworkBytesOut of perf-001 at 99 % of 937 Mbit/s, 2 of 2 nodes"},
-		"bandwidth in":     {func(c *crafted) { c.metrics = map[string]func(int, int) float64{"NetworkBytesIn": ended} }, Limited, []string{"bandwidth_in"}, "Limited by bandwidth in"},
-		"all of the burst": {func(c *crafted) { c.metrics = with(map[string]float64{"NetworkBytesOut": 60 * 0.95 * burst}) }, Limited, []string{"bandwidth_out"}, "at 95 % of 12.5 Gbit/s"},
-		"counters alone":   {func(c *crafted) { c.metrics = with(map[string]float64{"NetworkBandwidthOutAllowanceExceeded": 120}) }, Limited, []string{"bandwidth_out"}, "NetworkBandwidthOutAllowanceExceeded of perf-001, perf-002 counted packets in 100 % of the minutes"},
-		"packets": {func(c *crafted) {
-			c.metrics = with(map[string]float64{"NetworkPacketsPerSecondAllowanceExceeded": 120})
+		"host CPU":      {func(c *synthetic.Case) { c.Metrics = synthetic.With(map[string]float64{"CPUUtilization": 93}) }, Limited, []string{"host_cpu"}, "Limited by host CPU"},
+		"bandwidth out": {func(c *synthetic.Case) { c.Metrics = map[string]func(int, int) float64{"NetworkBytesOut": ended} }, Limited, []string{"bandwidth_out"}, "NetworkBytesOut of perf-001 at 99 % of 937 Mbit/s, 2 of 2 nodes"},
+		"bandwidth in":  {func(c *synthetic.Case) { c.Metrics = map[string]func(int, int) float64{"NetworkBytesIn": ended} }, Limited, []string{"bandwidth_in"}, "Limited by bandwidth in"},
+		"all of the burst": {func(c *synthetic.Case) {
+			c.Metrics = synthetic.With(map[string]float64{"NetworkBytesOut": 60 * 0.95 * synthetic.Burst})
+		}, Limited, []string{"bandwidth_out"}, "at 95 % of 12.5 Gbit/s"},
+		"counters alone": {func(c *synthetic.Case) {
+			c.Metrics = synthetic.With(map[string]float64{"NetworkBandwidthOutAllowanceExceeded": 120})
+		}, Limited, []string{"bandwidth_out"}, "NetworkBandwidthOutAllowanceExceeded of perf-001, perf-002 counted packets in 100 % of the minutes"},
+		"packets": {func(c *synthetic.Case) {
+			c.Metrics = synthetic.With(map[string]float64{"NetworkPacketsPerSecondAllowanceExceeded": 120})
 		}, Limited, []string{"packets_per_second"}, "Limited by packets per second"},
-		"tracking": {func(c *crafted) { c.metrics = with(map[string]float64{"NetworkConntrackAllowanceExceeded": 120}) }, Limited, []string{"connection_tracking"}, "connection tracking"},
-		"evictions": {func(c *crafted) {
-			c.metrics = with(map[string]float64{"Evictions": 6000, "DatabaseMemoryUsageCountedForEvictPercentage": 100})
+		"tracking": {func(c *synthetic.Case) {
+			c.Metrics = synthetic.With(map[string]float64{"NetworkConntrackAllowanceExceeded": 120})
+		}, Limited, []string{"connection_tracking"}, "connection tracking"},
+		"evictions": {func(c *synthetic.Case) {
+			c.Metrics = synthetic.With(map[string]float64{"Evictions": 6000, "DatabaseMemoryUsageCountedForEvictPercentage": 100})
 		}, Limited, []string{"memory"}, "evictions in 100 % of the minutes, 200 keys/s, memory at 100 %"},
-		"full without evictions": {func(c *crafted) {
-			c.metrics = with(map[string]float64{"DatabaseMemoryUsageCountedForEvictPercentage": 100})
+		"full without evictions": {func(c *synthetic.Case) {
+			c.Metrics = synthetic.With(map[string]float64{"DatabaseMemoryUsageCountedForEvictPercentage": 100})
 		}, Limited, []string{"memory"}, "memory of perf-001 at 100 %"},
-		"rejected":                 {func(c *crafted) { c.metrics = with(map[string]float64{"RejectedConnections": 3}) }, Limited, []string{"connections"}, "Limited by connections"},
-		"managed":                  {func(c *crafted) { c.metrics = with(map[string]float64{"TrafficManagementActive": 1}) }, Limited, []string{"traffic_management"}, "traffic management"},
-		"load generator":           {func(c *crafted) { c.taskCPU = 97 }, Limited, []string{"load_generator"}, "The cache was not at a limit: it can do more."},
-		"threads of the generator": {func(c *crafted) { c.taskCPU, c.settings = 48, `, "threads": 1` }, Limited, []string{"load_generator"}, "CPU of the tasks at 48 % of which 1 threads can use 50 %"},
-		"rate limit":               {func(c *crafted) { c.settings = `, "rate_limit": 500` }, Limited, []string{"load_generator"}, "its rate limit of 20,000 ops/s was reached"},
-		"two at once": {func(c *crafted) {
-			c.metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(int, int) float64 { return 95 }, "NetworkBytesOut": ended}
+		"rejected":                 {func(c *synthetic.Case) { c.Metrics = synthetic.With(map[string]float64{"RejectedConnections": 3}) }, Limited, []string{"connections"}, "Limited by connections"},
+		"managed":                  {func(c *synthetic.Case) { c.Metrics = synthetic.With(map[string]float64{"TrafficManagementActive": 1}) }, Limited, []string{"traffic_management"}, "traffic management"},
+		"load generator":           {func(c *synthetic.Case) { c.TaskCPU = 97 }, Limited, []string{"load_generator"}, "The cache was not at a limit: it can do more."},
+		"threads of the generator": {func(c *synthetic.Case) { c.TaskCPU, c.Settings = 48, `, "threads": 1` }, Limited, []string{"load_generator"}, "CPU of the tasks at 48 % of which 1 threads can use 50 %"},
+		"rate limit":               {func(c *synthetic.Case) { c.Settings = `, "rate_limit": 500` }, Limited, []string{"load_generator"}, "its rate limit of 20,000 ops/s was reached"},
+		"two at once": {func(c *synthetic.Case) {
+			c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(int, int) float64 { return 95 }, "NetworkBytesOut": ended}
 		}, Limited, []string{"engine_cpu", "bandwidth_out"}, "(EngineCPUUtilization of perf-001 at 95 %, limit 90 %, 2 of 2 nodes) and bandwidth out ("},
-		"no engine CPU, many vCPUs": {func(c *crafted) {
-			c.metrics = map[string]func(int, int) float64{"EngineCPUUtilization": nil, "CPUUtilization": nil}
+		"no engine CPU, many vCPUs": {func(c *synthetic.Case) {
+			c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": nil, "CPUUtilization": nil}
 		}, CannotTell, []string{}, "Cannot tell what limited the run, because EngineCPUUtilization is missing; nothing else was at its limit."},
-		"no task CPU": {func(c *crafted) { c.taskCPU = -1 }, CannotTell, []string{}, "because CPUUtilization of the load service is missing"},
-		"a limit though data is missing": {func(c *crafted) {
-			c.taskCPU = -1
-			c.metrics = with(map[string]float64{"EngineCPUUtilization": 99})
+		"no task CPU": {func(c *synthetic.Case) { c.TaskCPU = -1 }, CannotTell, []string{}, "because CPUUtilization of the load service is missing"},
+		"a limit though data is missing": {func(c *synthetic.Case) {
+			c.TaskCPU = -1
+			c.Metrics = synthetic.With(map[string]float64{"EngineCPUUtilization": 99})
 		}, Limited, []string{"engine_cpu"}, "engine CPU"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := plain()
+			c := synthetic.Plain()
 			test.change(&c)
-			r := c.analyze(t)
+			r := analyzed(t, c)
 			require.Equal(t, test.outcome, r.Verdict.Outcome, r.Verdict.Sentence)
 			require.Equal(t, test.limits, r.Verdict.Limits)
 			require.Contains(t, r.Verdict.Sentence, test.says)
@@ -83,39 +90,39 @@ func TestVerdicts(t *testing.T) {
 }
 
 func TestCreditsOfBurstableTypes(t *testing.T) {
-	c := plain()
-	c.metrics = map[string]func(int, int) float64{"CPUCreditBalance": func(_, m int) float64 { return max(0, 10-float64(m)*4) }, "CPUUtilization": func(int, int) float64 { return 20 }}
-	run := c.run()
+	c := synthetic.Plain()
+	c.Metrics = map[string]func(int, int) float64{"CPUCreditBalance": func(_, m int) float64 { return max(0, 10-float64(m)*4) }, "CPUUtilization": func(int, int) float64 { return 20 }}
+	run := Run(c.Files())
 	run.Manifest.Membership.NodeType = "cache.t4g.micro"
 	r, err := Analyze(context.Background(), run)
 	require.NoError(t, err)
 	require.Contains(t, r.Verdict.Limits, "cpu_credits")
-	require.Equal(t, NotApplicable, plain().analyze(t).Verdict.Findings[2].State)
+	require.Equal(t, NotApplicable, analyzed(t, synthetic.Plain()).Verdict.Findings[2].State)
 }
 
 func TestBurstEndsAtAKnownMinute(t *testing.T) {
 	for _, minute := range []int{5, 12, 17} {
-		c := plain()
-		c.minutes, c.nodes = 30, 1
-		c.rate = func(_, s int) float64 {
+		c := synthetic.Plain()
+		c.Minutes, c.Nodes = 30, 1
+		c.Rate = func(_, s int) float64 {
 			if s < 60*minute {
 				return 40_000
 			}
 			return 8_000
 		}
-		c.metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 {
+		c.Metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 {
 			if m < minute {
-				return 60 * 5 * baseline
+				return 60 * 5 * synthetic.Baseline
 			}
-			return 60 * 0.98 * baseline
+			return 60 * 0.98 * synthetic.Baseline
 		}}
-		r := c.analyze(t)
+		r := analyzed(t, c)
 		out := r.Network.Nodes[0].Out
 		require.Equal(t, BurstEnded, out.State)
 		require.Equal(t, minute, *out.EndedMinute)
-		require.Equal(t, began.Add(time.Duration(minute)*time.Minute), *out.EndedAt)
-		require.InDelta(t, 5*baseline, *out.BurstBytesPerSecond, 1)
-		require.InDelta(t, 0.98*baseline, *out.SustainedBytesPerSecond, 1)
+		require.Equal(t, synthetic.Began.Add(time.Duration(minute)*time.Minute), *out.EndedAt)
+		require.InDelta(t, 5*synthetic.Baseline, *out.BurstBytesPerSecond, 1)
+		require.InDelta(t, 0.98*synthetic.Baseline, *out.SustainedBytesPerSecond, 1)
 		require.EqualValues(t, minute, *out.BurstMinutes)
 		require.True(t, out.LongEnough)
 		require.Equal(t, BelowBaseline, r.Network.Nodes[0].In.State)
@@ -144,23 +151,23 @@ func phaseNames(r *Results) (names []string) {
 }
 
 func TestBurstToTheEndIsTooShortATest(t *testing.T) {
-	c := plain()
-	c.metrics = with(map[string]float64{"NetworkBytesOut": 60 * 3 * baseline})
-	d := c.analyze(t).Network.Nodes[0].Out
+	c := synthetic.Plain()
+	c.Metrics = synthetic.With(map[string]float64{"NetworkBytesOut": 60 * 3 * synthetic.Baseline})
+	d := analyzed(t, c).Network.Nodes[0].Out
 	require.Equal(t, BurstToEnd, d.State)
 	require.False(t, d.LongEnough)
 	require.Nil(t, d.SustainedBytesPerSecond)
 
-	c.metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 { return 60 * baseline * map[bool]float64{true: 3, false: 0.2}[m < 9] }}
-	d = c.analyze(t).Network.Nodes[0].Out
+	c.Metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 { return 60 * synthetic.Baseline * map[bool]float64{true: 3, false: 0.2}[m < 9] }}
+	d = analyzed(t, c).Network.Nodes[0].Out
 	require.Equal(t, BurstUnclear, d.State, "less load is no end of a burst")
 	require.False(t, d.LongEnough)
 }
 
 func TestPhases(t *testing.T) {
 	t.Run("warm-up and ramp-down", func(t *testing.T) {
-		c := plain()
-		c.rate = func(_, s int) float64 {
+		c := synthetic.Plain()
+		c.Rate = func(_, s int) float64 {
 			switch {
 			case s < 100:
 				return 2000 + 80*float64(s)
@@ -169,26 +176,26 @@ func TestPhases(t *testing.T) {
 			}
 			return 10_000
 		}
-		r := c.analyze(t)
+		r := analyzed(t, c)
 		require.Equal(t, []string{WarmUp, Steady, RampDown}, phaseNames(r))
-		require.InDelta(t, 92, r.Phases.Steady.Start.Sub(began).Seconds(), 10, "the rule takes the last seconds of a ramp that no longer matter")
-		require.InDelta(t, 30, c.end().Sub(r.Phases.Steady.End).Seconds(), 5)
+		require.InDelta(t, 92, r.Phases.Steady.Start.Sub(synthetic.Began).Seconds(), 10, "the rule takes the last seconds of a ramp that no longer matter")
+		require.InDelta(t, 30, c.End().Sub(r.Phases.Steady.End).Seconds(), 5)
 		require.InEpsilon(t, 20_000, *r.figure("ops_per_second"), 0.005)
 		require.InDelta(t, 0, *r.Phases.DriftPercent, 1)
 	})
 	t.Run("prefill", func(t *testing.T) {
-		c := plain()
-		c.metrics = map[string]func(int, int) float64{"GetTypeCmds": func(_, m int) float64 { return map[bool]float64{true: 0, false: 1e6}[m < 4] }}
-		c.rate = func(_, s int) float64 { return map[bool]float64{true: 4000, false: 10_000}[s < 240] }
-		r := c.analyze(t)
-		require.Equal(t, Window{Prefill, began, began.Add(4 * time.Minute)}, r.Phases.List[0])
-		require.False(t, r.Phases.Steady.Start.Before(began.Add(4*time.Minute)))
+		c := synthetic.Plain()
+		c.Metrics = map[string]func(int, int) float64{"GetTypeCmds": func(_, m int) float64 { return map[bool]float64{true: 0, false: 1e6}[m < 4] }}
+		c.Rate = func(_, s int) float64 { return map[bool]float64{true: 4000, false: 10_000}[s < 240] }
+		r := analyzed(t, c)
+		require.Equal(t, Window{Prefill, synthetic.Began, synthetic.Began.Add(4 * time.Minute)}, r.Phases.List[0])
+		require.False(t, r.Phases.Steady.Start.Before(synthetic.Began.Add(4*time.Minute)))
 	})
 	t.Run("prefill that the tasks speak of", func(t *testing.T) {
-		c := plain()
-		c.fill, c.begins = 40, map[int]int{1: 20}
-		r := c.analyze(t)
-		require.Equal(t, Window{Prefill, began.Add(-40 * time.Second), began.Add(20 * time.Second)}, r.Phases.List[0], "until the last task has its keys")
+		c := synthetic.Plain()
+		c.Fill, c.Begins = 40, map[int]int{1: 20}
+		r := analyzed(t, c)
+		require.Equal(t, Window{Prefill, synthetic.Began.Add(-40 * time.Second), synthetic.Began.Add(20 * time.Second)}, r.Phases.List[0], "until the last task has its keys")
 		require.Equal(t, r.Phases.List[0].End, r.Phases.Load.Start)
 		for _, f := range r.Headline {
 			require.False(t, f.Window != nil && f.Window.Phase != "run" && f.Window.Start.Before(r.Phases.List[0].End), f.ID)
@@ -200,24 +207,24 @@ func TestPhases(t *testing.T) {
 		require.Equal(t, "ok", r.Tasks[1].State)
 	})
 	t.Run("nothing to cut", func(t *testing.T) {
-		r := plain().analyze(t)
+		r := analyzed(t, synthetic.Plain())
 		require.Equal(t, Steady, r.Phases.List[0].Phase)
-		require.Equal(t, began, r.Phases.Steady.Start)
+		require.Equal(t, synthetic.Began, r.Phases.Steady.Start)
 	})
 }
 
 func TestTasksThatAreNotAsTheOthers(t *testing.T) {
-	c := plain()
-	c.tasks = 4
-	c.dies = map[int]int{3: 900}
-	c.begins = map[int]int{2: 45}
-	r := c.analyze(t)
+	c := synthetic.Plain()
+	c.Tasks = 4
+	c.Dies = map[int]int{3: 900}
+	c.Begins = map[int]int{2: 45}
+	r := analyzed(t, c)
 	require.Len(t, r.Tasks, 4)
 	byID := map[string]TaskResult{}
 	for _, x := range r.Tasks {
 		byID[x.ID] = x
 	}
-	dead, late := byID[taskName(3)], byID[taskName(2)]
+	dead, late := byID[synthetic.Task(3)], byID[synthetic.Task(2)]
 	require.Equal(t, "died", dead.State)
 	require.Contains(t, dead.Trouble, "its last word was at 03:25:00; ECS says: OutOfMemoryError")
 	require.Empty(t, dead.Percentiles)
@@ -226,8 +233,8 @@ func TestTasksThatAreNotAsTheOthers(t *testing.T) {
 	require.Contains(t, r.Client.Latency.Note, "Of 3 of 4 tasks.")
 	require.Contains(t, strings.Join(r.Warnings, "\n"), "task task0003 died")
 	require.Contains(t, strings.Join(r.Warnings, "\n"), "task task0002 began 45 s after the first")
-	require.WithinDuration(t, began.Add(46*time.Second), r.Phases.Steady.Start, 2*time.Second, "steady is where all four ran")
-	require.WithinDuration(t, began.Add(900*time.Second), r.Phases.Steady.End, 2*time.Second)
+	require.WithinDuration(t, synthetic.Began.Add(46*time.Second), r.Phases.Steady.Start, 2*time.Second, "steady is where all four ran")
+	require.WithinDuration(t, synthetic.Began.Add(900*time.Second), r.Phases.Steady.End, 2*time.Second)
 	require.Equal(t, []string{WarmUp, Steady, Disturbed}, phaseNames(r))
 	require.InEpsilon(t, 40_000, *r.figure("ops_per_second"), 0.005)
 	require.InEpsilon(t, 10_000*(1200+1200+1155), float64(r.Client.SuccessfulOperations), 0.005)
@@ -236,14 +243,14 @@ func TestTasksThatAreNotAsTheOthers(t *testing.T) {
 
 // Percentiles of all tasks are those of all operations, within the three digits that memtier's histograms have.
 func TestPercentilesAreMergedNotAveraged(t *testing.T) {
-	c := plain()
-	c.latency = func(task int) []int64 {
+	c := synthetic.Plain()
+	c.Latency = func(task int) []int64 {
 		if task == 0 {
 			return []int64{100, 200, 300, 400}
 		}
 		return []int64{1000, 2000, 30_000, 400_000}
 	}
-	l := c.analyze(t).Client.Latency
+	l := analyzed(t, c).Client.Latency
 	p50, _ := l.At(50)
 	require.InEpsilon(t, 0.4, p50, 0.02, "half of the operations are those of the first task")
 	p90, _ := l.At(90)
@@ -254,8 +261,8 @@ func TestPercentilesAreMergedNotAveraged(t *testing.T) {
 	require.True(t, slices.IsSortedFunc(l.Curve, func(a, b Percentile) int { return cmp.Or(cmp.Compare(a.MS, b.MS), cmp.Compare(a.Percent, b.Percent)) }))
 	require.Equal(t, "closed", l.Loop)
 	require.Contains(t, l.Note, "Coordinated omission")
-	c.settings = `, "rate_limit": 100`
-	require.Equal(t, "rate_limited", c.analyze(t).Client.Latency.Loop)
+	c.Settings = `, "rate_limit": 100`
+	require.Equal(t, "rate_limited", analyzed(t, c).Client.Latency.Loop)
 }
 
 func TestHistogramsThatAreNotWhole(t *testing.T) {
@@ -292,7 +299,7 @@ func TestEverySecondCountsOnce(t *testing.T) {
 }
 
 func TestCost(t *testing.T) {
-	r := plain().analyze(t)
+	r := analyzed(t, synthetic.Plain())
 	// cache.m7g.large with Valkey is 0.1264 USD; the run lives 40 minutes, two tasks 22 minutes each with 2 vCPU and 4 GB.
 	tasks := 2 * 22.0 / 60 * (2*0.0404784 + 4*0.004446)
 	want := 2*1*0.1264 + tasks
@@ -301,7 +308,7 @@ func TestCost(t *testing.T) {
 	require.Empty(t, r.Cost.Missing)
 	require.Contains(t, r.Cost.Items[0].Source, "2026-10-02")
 
-	run := plain().run()
+	run := Run(synthetic.Plain().Files())
 	run.Manifest.Membership.Nodes[0].AvailabilityZone = "eu-west-1a"
 	r, err := Analyze(context.Background(), run)
 	require.NoError(t, err)
@@ -314,7 +321,7 @@ func TestCost(t *testing.T) {
 // What crosses zones is billed on the tasks' side: here one of two tasks is in another zone than both nodes.
 func TestCostBetweenZones(t *testing.T) {
 	analyze := func(change func(*export.Manifest)) *Results {
-		run := plain().run()
+		run := Run(synthetic.Plain().Files())
 		run.Manifest.Tasks[0].AvailabilityZone, run.Manifest.Tasks[1].AvailabilityZone = "us-east-1b", "us-east-1c"
 		change(run.Manifest)
 		r, err := Analyze(context.Background(), run)
@@ -350,7 +357,7 @@ func TestCostBetweenZones(t *testing.T) {
 // Nodes are billed from their creation to their end, as the manifest has them, and begun hours whole; what it lacks is said.
 func TestCostOfTheCachesOwnTime(t *testing.T) {
 	at := func(minutes float64) *time.Time {
-		v := began.Add(time.Duration(minutes * float64(time.Minute)))
+		v := synthetic.Began.Add(time.Duration(minutes * float64(time.Minute)))
 		return &v
 	}
 	for name, test := range map[string]struct {
@@ -365,7 +372,7 @@ func TestCostOfTheCachesOwnTime(t *testing.T) {
 		"one that was before": {at(-5000), nil, at(45), 2, "from the run's begin, for the cache was there before, to the manifest"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := plain().run()
+			run := Run(synthetic.Plain().Files())
 			run.Manifest.CreatedAt = *test.manifest
 			run.Manifest.Membership.CreatedAt, run.Manifest.Membership.DeletionRequestedAt = test.created, test.requested
 			r, err := Analyze(context.Background(), run)
@@ -378,9 +385,9 @@ func TestCostOfTheCachesOwnTime(t *testing.T) {
 }
 
 func TestMissingData(t *testing.T) {
-	c := plain()
-	c.metrics = map[string]func(int, int) float64{"NetworkBytesIn": nil, "NetworkBytesOut": nil, "ProcessedCommands": nil}
-	r := c.analyze(t)
+	c := synthetic.Plain()
+	c.Metrics = map[string]func(int, int) float64{"NetworkBytesIn": nil, "NetworkBytesOut": nil, "ProcessedCommands": nil}
+	r := analyzed(t, c)
 	why, lacks := r.Lacks("network")
 	require.True(t, lacks)
 	require.Contains(t, why, "NetworkBytesIn and NetworkBytesOut")
@@ -396,7 +403,7 @@ func TestMissingData(t *testing.T) {
 		valid(t, r)
 	})
 	t.Run("metrics alone", func(t *testing.T) {
-		r, err := Analyze(context.Background(), Run{Metrics: plain().run().Metrics})
+		r, err := Analyze(context.Background(), Run{Metrics: synthetic.Plain().Files().Metrics})
 		require.NoError(t, err)
 		require.InEpsilon(t, 40_000, *r.figure("ops_per_second"), 0.001, "two nodes of 1.2 million commands a minute")
 		_, lacks := r.Lacks("client")
@@ -405,7 +412,7 @@ func TestMissingData(t *testing.T) {
 		valid(t, r)
 	})
 	t.Run("log alone", func(t *testing.T) {
-		r, err := Analyze(context.Background(), Run{Logs: plain().run().Logs})
+		r, err := Analyze(context.Background(), Run{Logs: synthetic.Plain().Files().Logs})
 		require.NoError(t, err)
 		require.InEpsilon(t, 20_000, *r.figure("ops_per_second"), 0.001)
 		require.Equal(t, CannotTell, r.Verdict.Outcome)
@@ -413,7 +420,7 @@ func TestMissingData(t *testing.T) {
 		valid(t, r)
 	})
 	t.Run("tasks that did nothing", func(t *testing.T) {
-		run := plain().run()
+		run := Run(synthetic.Plain().Files())
 		run.Logs = strings.NewReader("[2026-11-23T03:08:09.001Z] [load/memtier/aaa] load: run=2026-11-23T03-00-00Z task=aaa generator=\"memtier_benchmark 2.3.1\"\n" +
 			"[2026-11-23T03:08:19.001Z] [load/memtier/aaa] load: failed: no command succeeded\n")
 		r, err := Analyze(context.Background(), run)
@@ -423,32 +430,32 @@ func TestMissingData(t *testing.T) {
 		valid(t, r)
 	})
 	t.Run("a hole", func(t *testing.T) {
-		c := plain()
-		c.nodes = 1
+		c := synthetic.Plain()
+		c.Nodes = 1
 		var b bytes.Buffer
-		c.csv(&b)
+		c.CSV(&b)
 		var kept []string
 		for _, line := range strings.Split(b.String(), "\n") {
 			if !strings.HasPrefix(line, "2026-11-23T03:15") && !strings.HasPrefix(line, "2026-11-23T03:16") {
 				kept = append(kept, line)
 			}
 		}
-		r, err := Analyze(context.Background(), Run{Metrics: strings.NewReader(strings.Join(kept, "\n")), Logs: c.run().Logs})
+		r, err := Analyze(context.Background(), Run{Metrics: strings.NewReader(strings.Join(kept, "\n")), Logs: c.Files().Logs})
 		require.NoError(t, err)
 		require.Len(t, r.Gaps, 1)
 		require.Equal(t, "EngineCPUUtilization, CPUUtilization, NetworkBytesIn and NetworkBytesOut of perf-001", r.Gaps[0].What)
 		require.Equal(t, GapHole, r.Gaps[0].Reason)
-		require.Equal(t, began.Add(5*time.Minute), *r.Gaps[0].Start)
+		require.Equal(t, synthetic.Began.Add(5*time.Minute), *r.Gaps[0].Start)
 		require.EqualValues(t, 120, r.Gaps[0].Seconds)
 	})
 }
 
 // A file keeps the contract in any order of rows and columns, and may name a cluster's series twice.
 func TestFilesFromElsewhere(t *testing.T) {
-	c := plain()
-	c.nodes = 1
+	c := synthetic.Plain()
+	c.Nodes = 1
 	var b bytes.Buffer
-	c.csv(&b)
+	c.CSV(&b)
 	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
 	var other []string
 	for _, line := range lines[1:] {
@@ -464,9 +471,9 @@ func TestFilesFromElsewhere(t *testing.T) {
 		other[i] = strings.Join(f, ",")
 	}
 	text := "Dimensions,Unit,Value,Stat,MetricName,Namespace,Timestamp\n" + strings.Join(other, "\n") + "\n"
-	r, err := Analyze(context.Background(), Run{Metrics: strings.NewReader(text), Logs: c.run().Logs, Manifest: c.manifest()})
+	r, err := Analyze(context.Background(), Run{Metrics: strings.NewReader(text), Logs: c.Files().Logs, Manifest: c.Manifest()})
 	require.NoError(t, err)
-	want := c.analyze(t)
+	want := analyzed(t, c)
 	r.Provenance, want.Provenance = Provenance{}, Provenance{}
 	require.Equal(t, marshal(t, want), marshal(t, r))
 }
@@ -476,7 +483,7 @@ func TestErrorsOfFiles(t *testing.T) {
 	require.ErrorContains(t, err, "no column Timestamp")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(errors.New("told to stop"))
-	_, err = Analyze(ctx, plain().run())
+	_, err = Analyze(ctx, Run(synthetic.Plain().Files()))
 	require.ErrorContains(t, err, "told to stop")
 }
 
@@ -488,10 +495,10 @@ func marshal(t testing.TB, r any) string {
 
 // A small run with something of everything, as results.json.
 func TestGoldenResults(t *testing.T) {
-	c := crafted{minutes: 12, tasks: 2, nodes: 1, taskCPU: 96, rate: func(task, s int) float64 { return map[bool]float64{true: 9000, false: 3000}[s < 300] }}
-	c.metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 { return 60 * baseline * map[bool]float64{true: 3, false: 1}[m < 5] },
+	c := synthetic.Case{Minutes: 12, Tasks: 2, Nodes: 1, TaskCPU: 96, Rate: func(task, s int) float64 { return map[bool]float64{true: 9000, false: 3000}[s < 300] }}
+	c.Metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 { return 60 * synthetic.Baseline * map[bool]float64{true: 3, false: 1}[m < 5] },
 		"NetworkBandwidthOutAllowanceExceeded": func(_, m int) float64 { return map[bool]float64{true: 0, false: 1200}[m < 5] }}
-	r := c.analyze(t)
+	r := analyzed(t, c)
 	text := marshal(t, r)
 	const golden = "testdata/results.json"
 	if *update {
@@ -509,10 +516,10 @@ func TestGoldenResults(t *testing.T) {
 
 // Whatever is in the files, there is an answer or an error, and the answer is as the schema says.
 func FuzzAnalyze(f *testing.F) {
-	c := crafted{minutes: 2, tasks: 1, nodes: 1, taskCPU: 40}
+	c := synthetic.Case{Minutes: 2, Tasks: 1, Nodes: 1, TaskCPU: 40}
 	var metrics, log bytes.Buffer
-	c.csv(&metrics)
-	c.log(&log)
+	c.CSV(&metrics)
+	c.Log(&log)
 	f.Add(metrics.String(), log.String())
 	f.Add(metrics.String()[:2000]+"1970-01-01T00:00:00Z,AWS/ElastiCache,CPUUtilization,Average,1,Percent,CacheClusterId=perf-001;CacheNodeId=0001\n", exported)
 	f.Fuzz(func(t *testing.T, metrics, log string) {

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
 func cell(t *testing.T, c *Comparison, id string) Compared {
@@ -19,16 +21,16 @@ func cell(t *testing.T, c *Comparison, id string) Compared {
 	return Compared{}
 }
 
-func pair() crafted { return crafted{minutes: 10, tasks: 2, nodes: 1, taskCPU: 40} }
+func pair() synthetic.Case { return synthetic.Case{Minutes: 10, Tasks: 2, Nodes: 1, TaskCPU: 40} }
 
 // repeats are runs of one setting that differ by so much in throughput and in what the engine thread does.
 func repeats(t *testing.T, level float64, latency int64, factors ...float64) (out []*Results) {
 	for _, f := range factors {
 		c := pair()
-		c.rate = func(int, int) float64 { return level * f }
-		c.metrics = with(map[string]float64{"EngineCPUUtilization": 40 * level * f / 10_000})
-		c.latency = func(int) []int64 { return []int64{latency, latency + int64(100*f)} }
-		out = append(out, c.analyze(t))
+		c.Rate = func(int, int) float64 { return level * f }
+		c.Metrics = synthetic.With(map[string]float64{"EngineCPUUtilization": 40 * level * f / 10_000})
+		c.Latency = func(int) []int64 { return []int64{latency, latency + int64(100*f)} }
+		out = append(out, analyzed(t, c))
 	}
 	return out
 }
@@ -72,7 +74,7 @@ func TestGroupsAreComparedOverRuns(t *testing.T) {
 	holds(t, same)
 	for _, f := range same.Figures {
 		if f.Cells[1].Value == nil {
-			continue // the crafted metrics have no latency inside the cache
+			continue // the synthetic metrics have no latency inside the cache
 		}
 		require.Equal(t, WithinNoise, f.Cells[1].Direction, f.ID)
 	}
@@ -106,10 +108,10 @@ func TestAnIntervalIsOfTheFigureThatIsShown(t *testing.T) {
 }
 
 func TestOneRunASideDecidesNothing(t *testing.T) {
-	one := pair().analyze(t)
+	one := analyzed(t, pair())
 	faster := pair()
-	faster.rate = func(int, int) float64 { return 10_300 }
-	c := Compare([]*Results{one, faster.analyze(t)})
+	faster.Rate = func(int, int) float64 { return 10_300 }
+	c := Compare([]*Results{one, analyzed(t, faster)})
 	holds(t, c)
 	require.Equal(t, oneRunEach, c.Method)
 	for _, f := range c.Figures {
@@ -124,10 +126,10 @@ func TestOneRunASideDecidesNothing(t *testing.T) {
 }
 
 func TestWhatIsNotComparable(t *testing.T) {
-	one := pair().analyze(t)
+	one := analyzed(t, pair())
 	other := pair()
-	other.settings = `, "data_size": 1024`
-	c := Compare([]*Results{one, other.analyze(t)})
+	other.Settings = `, "data_size": 1024`
+	c := Compare([]*Results{one, analyzed(t, other)})
 	holds(t, c)
 	require.Equal(t, []Difference{{"data size", []string{"256", "1024"}}}, c.Differences)
 	require.Equal(t, []string{"data size differs: 256, 1024"}, c.Cautions, "the first word")
@@ -137,13 +139,13 @@ func TestWhatIsNotComparable(t *testing.T) {
 	}
 
 	more := pair()
-	more.settings = `, "clients": 20`
-	c = Compare([]*Results{one, more.analyze(t)})
+	more.Settings = `, "clients": 20`
+	c = Compare([]*Results{one, analyzed(t, more)})
 	require.Equal(t, NotTested, cell(t, c, "ops_per_second").Direction)
 	require.Equal(t, NotComparable, cell(t, c, "latency_p99_ms").Direction)
 	require.Equal(t, "clients differs (10, 20)", cell(t, c, "latency_p99_ms").Why)
 
-	run := pair().run()
+	run := Run(pair().Files())
 	run.Manifest.Membership.NodeType = "cache.m7g.xlarge"
 	bigger, err := Analyze(context.Background(), run)
 	require.NoError(t, err)
@@ -153,15 +155,15 @@ func TestWhatIsNotComparable(t *testing.T) {
 	require.Equal(t, NotTested, cell(t, c, "ops_per_second").Direction)
 
 	died := pair()
-	died.dies = map[int]int{1: 300}
-	c = Compare([]*Results{one, died.analyze(t)})
+	died.Dies = map[int]int{1: 300}
+	c = Compare([]*Results{one, analyzed(t, died)})
 	require.Equal(t, []string{"run 2026-11-23T03-00-00Z: 1 of 2 tasks did not finish"}, c.Cautions)
 	require.Equal(t, NotComparable, cell(t, c, "ops_per_second").Direction)
 	require.Equal(t, NotComparable, cell(t, c, "usd_per_million_ops").Direction)
 
 	busy := pair()
-	busy.taskCPU = 95
-	c = Compare([]*Results{one, busy.analyze(t)})
+	busy.TaskCPU = 95
+	c = Compare([]*Results{one, analyzed(t, busy)})
 	require.Equal(t, []string{"run 2026-11-23T03-00-00Z: the load generator was at its limit"}, c.Cautions)
 	require.Equal(t, NotComparable, cell(t, c, "latency_p99_ms").Direction)
 

@@ -12,18 +12,19 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// files are a crafted run's, as text.
-func (c crafted) files() (metrics, log string) {
+// texts are a synthetic run's, as text.
+func texts(c synthetic.Case) (metrics, log string) {
 	var m, l bytes.Buffer
-	c.csv(&m)
-	c.log(&l)
+	c.CSV(&m)
+	c.Log(&l)
 	return m.String(), l.String()
 }
 
-func analyzed(t *testing.T, metrics, log string, m *export.Manifest) *Results {
+func ofTexts(t *testing.T, metrics, log string, m *export.Manifest) *Results {
 	t.Helper()
 	run := Run{Manifest: m}
 	if metrics != "" {
@@ -42,10 +43,10 @@ func warnings(r *Results) string { return strings.Join(r.Warnings, "\n") }
 
 // What other tools make of the files is read as what it means, and each thing that was left out or assumed is said once.
 func TestFilesOfOtherTools(t *testing.T) {
-	c := plain()
-	c.nodes = 1
-	metrics, log := c.files()
-	want := c.analyze(t)
+	c := synthetic.Plain()
+	c.Nodes = 1
+	metrics, log := texts(c)
+	want := analyzed(t, c)
 	const stamp = "2026-11-23T03:12:00+00:00,AWS/ElastiCache,EngineCPUUtilization,Average,"
 	for name, test := range map[string]struct {
 		metrics, log string
@@ -68,7 +69,7 @@ func TestFilesOfOtherTools(t *testing.T) {
 		"a log line that is none":    {metrics, strings.Replace(log, "\n", "\n--- more ---\n\n", 1), "the log has 1 line that cannot be read, left out: line 2: it is no `[timestamp] [stream] message`"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := analyzed(t, test.metrics, test.log, c.manifest())
+			r := ofTexts(t, test.metrics, test.log, c.Manifest())
 			require.Equal(t, want.Verdict.Outcome, r.Verdict.Outcome)
 			for i, f := range want.Headline {
 				if f.Value != nil {
@@ -83,7 +84,7 @@ func TestFilesOfOtherTools(t *testing.T) {
 		})
 	}
 	t.Run("the end was cut off", func(t *testing.T) {
-		r := analyzed(t, metrics[:len(metrics)-6], log, c.manifest())
+		r := ofTexts(t, metrics[:len(metrics)-6], log, c.Manifest())
 		require.Contains(t, warnings(r), "it is cut off")
 		require.Len(t, r.Nodes, 1)
 	})
@@ -96,10 +97,10 @@ func semicolons(text string) string {
 }
 
 func TestFilesThatAreNotThere(t *testing.T) {
-	c := plain()
-	metrics, log := c.files()
+	c := synthetic.Plain()
+	metrics, log := texts(c)
 	analyze := func(metrics, log string) (*Results, error) {
-		return Analyze(context.Background(), Run{Metrics: strings.NewReader(metrics), Logs: strings.NewReader(log), Manifest: c.manifest()})
+		return Analyze(context.Background(), Run{Metrics: strings.NewReader(metrics), Logs: strings.NewReader(log), Manifest: c.Manifest()})
 	}
 	r, err := analyze("", log)
 	require.NoError(t, err)
@@ -131,17 +132,17 @@ func TestLongPeriods(t *testing.T) {
 		{40, 3600, map[string]float64{"2026-11-23T03:00:00Z": 2400}, "Cannot tell from metrics whose datapoints are of 3,600 s each: 0:40:00 cover none of them whole; the load generator itself saw 10,0"},
 		{60, 3600, map[string]float64{"2026-11-23T03:00:00Z": 3000, "2026-11-23T04:00:00Z": 600}, "Next: metrics_period_seconds = 60."},
 	} {
-		c := plain()
-		c.minutes, c.tasks, c.nodes = test.minutes, 1, 1
+		c := synthetic.Plain()
+		c.Minutes, c.Tasks, c.Nodes = test.minutes, 1, 1
 		text := strings.Join(export.Columns, ",") + "\n"
 		for at, seconds := range test.starts {
 			text += fmt.Sprintf(row, at, "NetworkBytesOut", "Sum", 5e6*seconds) + fmt.Sprintf(row, at, "NetworkBytesIn", "Sum", 1e6*seconds) + fmt.Sprintf(row, at, "EngineCPUUtilization", "Average", 40) +
 				at + ",AWS/ECS,CPUUtilization,Average,40,Percent,ClusterName=perf;ServiceName=perf-load\n"
 		}
-		_, log := c.files()
-		m := c.manifest()
+		_, log := texts(c)
+		m := c.Manifest()
 		m.Metrics = &export.Metrics{PeriodSeconds: test.period}
-		r := analyzed(t, text, log, m)
+		r := ofTexts(t, text, log, m)
 		require.InEpsilon(t, 5e6, *r.figure("node_bytes_out_per_second"), 0.001, "40 Mbit/s")
 		require.InEpsilon(t, 10_000, *r.figure("ops_per_second"), 0.005)
 		require.Contains(t, r.Verdict.Sentence, test.says)
@@ -151,9 +152,9 @@ func TestLongPeriods(t *testing.T) {
 
 // A period under a minute gives the same figures as one of a minute.
 func TestSubMinutePeriods(t *testing.T) {
-	c := plain()
-	metrics, log := c.files()
-	want := analyzed(t, metrics, log, nil)
+	c := synthetic.Plain()
+	metrics, log := texts(c)
+	want := ofTexts(t, metrics, log, nil)
 	lines := strings.Split(strings.TrimSpace(metrics), "\n")
 	fine := lines[:1:1]
 	for _, line := range lines[1:] {
@@ -171,7 +172,7 @@ func TestSubMinutePeriods(t *testing.T) {
 			fine = append(fine, strings.Join(f, ","))
 		}
 	}
-	r := analyzed(t, strings.Join(fine, "\n")+"\n", log, nil)
+	r := ofTexts(t, strings.Join(fine, "\n")+"\n", log, nil)
 	require.Equal(t, want.Verdict.Outcome, r.Verdict.Outcome)
 	require.Equal(t, 10, r.Provenance.MetricPeriod)
 	for _, id := range []string{"node_bytes_out_per_second", "engine_cpu_percent"} {
@@ -181,13 +182,13 @@ func TestSubMinutePeriods(t *testing.T) {
 
 // memtier before 2.3 prints no connections in its records, and what no version prints is said to be unreadable: the nodes' counters stand in.
 func TestRecordsOfOtherVersions(t *testing.T) {
-	c := crafted{minutes: 2, tasks: 1, nodes: 1, taskCPU: 40}
-	metrics, log := c.files()
-	r := analyzed(t, metrics, strings.NewReplacer(" threads 10 conns:", " threads:", "2.3.1", "2.1.4").Replace(log), c.manifest())
+	c := synthetic.Case{Minutes: 2, Tasks: 1, Nodes: 1, TaskCPU: 40}
+	metrics, log := texts(c)
+	r := ofTexts(t, metrics, strings.NewReplacer(" threads 10 conns:", " threads:", "2.3.1", "2.1.4").Replace(log), c.Manifest())
 	require.InEpsilon(t, 10_000, *r.figure("ops_per_second"), 0.005)
 	require.Equal(t, "ok", r.Tasks[0].State)
 
-	r = analyzed(t, metrics, strings.ReplaceAll(log, " threads 10 conns:", " workers:"), c.manifest())
+	r = ofTexts(t, metrics, strings.ReplaceAll(log, " threads 10 conns:", " workers:"), c.Manifest())
 	require.InEpsilon(t, 20_000, *r.figure("ops_per_second"), 0.005, "the node's commands")
 	require.Contains(t, r.Headline[0].Note, "the log's progress records are of no known form; the tasks' tables say 9,996 ops/s")
 	require.Contains(t, warnings(r), "task task0000: 120 progress records of memtier_benchmark 2.3.1 of no known form")
@@ -197,20 +198,20 @@ func TestRecordsOfOtherVersions(t *testing.T) {
 	require.True(t, ok)
 	require.InEpsilon(t, 0.4, p50, 0.02)
 
-	r = analyzed(t, "", strings.ReplaceAll(log, " threads 10 conns:", " workers:"), nil)
+	r = ofTexts(t, "", strings.ReplaceAll(log, " threads 10 conns:", " workers:"), nil)
 	require.Contains(t, r.Verdict.Sentence, "the log cannot be read: its progress records are of no known form; the tasks' tables say 9,996 ops/s")
 
 	block := regexp.MustCompile(`(?m)(\[RUN #1 5%, )(\d+) secs\].*?(\d+) \(avg: +(\d+)\) ops/sec, (\S+) \(avg: \S+\).*$`)
-	r = analyzed(t, metrics, block.ReplaceAllString(log, "[RUN #1   5%   ${2}s] throughput $3 (avg: $4) ops/sec   $5 (avg: $5)   miss 10.00% (avg: 10.00%)"), c.manifest())
+	r = ofTexts(t, metrics, block.ReplaceAllString(log, "[RUN #1   5%   ${2}s] throughput $3 (avg: $4) ops/sec   $5 (avg: $5)   miss 10.00% (avg: 10.00%)"), c.Manifest())
 	require.InEpsilon(t, 10_000, *r.figure("ops_per_second"), 0.005, "--realtime-latencies")
-	require.Equal(t, c.analyze(t).Client.Operations, r.Client.Operations, "by the histogram")
+	require.Equal(t, analyzed(t, c).Client.Operations, r.Client.Operations, "by the histogram")
 }
 
 // memtier restarts a thread that lost its connection, and forgets what it did: its total falls, by a quarter here.
 func TestATotalThatFalls(t *testing.T) {
-	c := crafted{minutes: 2, tasks: 1, nodes: 1, taskCPU: 40, rate: func(int, int) float64 { return 10_000 }}
+	c := synthetic.Case{Minutes: 2, Tasks: 1, Nodes: 1, TaskCPU: 40, Rate: func(int, int) float64 { return 10_000 }}
 	for _, nonsense := range []string{"1000000", "9999"} { // what the record says is its rate
-		_, log := c.files()
+		_, log := texts(c)
 		i := strings.Index(log, "60 secs]")
 		before, after := log[:i], log[i:]
 		lost := int64(150_000)
@@ -225,7 +226,7 @@ func TestATotalThatFalls(t *testing.T) {
 			}
 			return fmt.Sprintf("conns: %d ops, %d", total-lost, rate)
 		})
-		r := analyzed(t, "", before+after, nil)
+		r := ofTexts(t, "", before+after, nil)
 		require.InEpsilon(t, 10_000, *r.figure("ops_per_second"), 0.002)
 		require.InEpsilon(t, 1_200_000, r.Client.Operations, 0.002)
 		top := 0.0
@@ -242,7 +243,7 @@ func TestPartsOfSeconds(t *testing.T) {
 	for _, ends := range []float64{59.2, 59.6, 60.0, 60.49, 60.51} {
 		const rate, start = 10_000., 0.37
 		stamp := func(at float64) string {
-			return began.Add(time.Duration(math.Round((start+at)*1000)) * time.Millisecond).Format("2006-01-02T15:04:05.000Z")
+			return synthetic.Began.Add(time.Duration(math.Round((start+at)*1000)) * time.Millisecond).Format("2006-01-02T15:04:05.000Z")
 		}
 		line := func(at float64, format string, args ...any) string {
 			return fmt.Sprintf("[%s] [load/memtier/a] %s\n", stamp(at), fmt.Sprintf(format, args...))
@@ -254,9 +255,9 @@ func TestPartsOfSeconds(t *testing.T) {
 				int(at), int(rate*at), int(rate), int(rate))
 		}
 		log += line(ends+0.2, "Type         Ops/sec    Avg. Latency") + line(ends+0.2, "Totals      %.2f      0.5", rate) +
-			histogramLines(func(text string) string { return line(ends+0.2, "%s", text) }, map[int64]int64{500: int64(rate * ends)}) +
+			synthetic.HistogramLines(func(text string) string { return line(ends+0.2, "%s", text) }, map[int64]int64{500: int64(rate * ends)}) +
 			line(ends+0.3, "load: finished exit=0 ok")
-		r := analyzed(t, "", log, nil)
+		r := ofTexts(t, "", log, nil)
 		require.InEpsilon(t, rate, *r.figure("ops_per_second"), 0.005, "ends at %v", ends)
 		require.EqualValues(t, rate*ends, r.Client.Operations)
 		require.InDelta(t, ends, r.Phases.Load.Duration().Seconds(), 1)

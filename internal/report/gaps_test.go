@@ -10,13 +10,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// without is the crafted metrics less the rows that a test drops.
-func without(c crafted, drop func(line string) bool) *strings.Reader {
+// without is the synthetic metrics less the rows that a test drops.
+func without(c synthetic.Case, drop func(line string) bool) *strings.Reader {
 	var b, kept bytes.Buffer
-	c.csv(&b)
+	c.CSV(&b)
 	for line := range strings.Lines(b.String()) {
 		if !drop(line) {
 			kept.WriteString(line)
@@ -26,14 +27,14 @@ func without(c crafted, drop func(line string) bool) *strings.Reader {
 }
 
 func TestGapsAreGrouped(t *testing.T) {
-	c := plain()
-	c.nodes = 5
+	c := synthetic.Plain()
+	c.Nodes = 5
 	metrics := without(c, func(l string) bool {
 		return strings.Contains(l, "AWS/ElastiCache") && (strings.HasPrefix(l, "2026-11-23T03:15") || // nobody has that minute
 			strings.HasPrefix(l, "2026-11-23T03:20") && strings.Contains(l, ",EngineCPU") && strings.Contains(l, "perf-002") ||
 			strings.HasPrefix(l, "2026-11-23T03:22") && strings.Contains(l, ",NetworkBytes") && !strings.Contains(l, "perf-001"))
 	})
-	r, err := Analyze(context.Background(), Run{Metrics: metrics, Logs: c.run().Logs, Manifest: c.manifest()})
+	r, err := Analyze(context.Background(), Run{Metrics: metrics, Logs: c.Files().Logs, Manifest: c.Manifest()})
 	require.NoError(t, err)
 	var what []string
 	for _, g := range r.Gaps {
@@ -51,11 +52,11 @@ func TestGapsAreGrouped(t *testing.T) {
 // What is not there is explained by what the files say, and only by that.
 func TestAbsentMetricsByReason(t *testing.T) {
 	analyze := func(endpoint string, missing ...string) []Gap {
-		c := plain()
-		c.metrics = with(map[string]float64{"HashBasedCmds": 0, "SetBasedCmds": 7, "StringBasedCmds": 0})
-		m := c.manifest()
+		c := synthetic.Plain()
+		c.Metrics = synthetic.With(map[string]float64{"HashBasedCmds": 0, "SetBasedCmds": 7, "StringBasedCmds": 0})
+		m := c.Manifest()
 		m.APIEndpoint, m.Metrics = endpoint, &export.Metrics{Missing: missing}
-		r, err := Analyze(context.Background(), Run{Metrics: c.run().Metrics, Logs: c.run().Logs, Manifest: m})
+		r, err := Analyze(context.Background(), Run{Metrics: c.Files().Metrics, Logs: c.Files().Logs, Manifest: m})
 		require.NoError(t, err)
 		valid(t, r)
 		local := "the run was on the embedded AWS at " + endpoint + ": these are figures of the server and the machine there, not of ElastiCache"
@@ -77,27 +78,27 @@ func TestAbsentMetricsByReason(t *testing.T) {
 }
 
 func TestATaskThatWasSilent(t *testing.T) {
-	c := plain()
+	c := synthetic.Plain()
 	var log bytes.Buffer
-	c.log(&log)
+	c.Log(&log)
 	var kept strings.Builder
 	for line := range strings.Lines(log.String()) {
-		if at := line[1:20]; !(strings.Contains(line, taskName(1)) && at >= "2026-11-23T03:15:00" && at < "2026-11-23T03:15:30") {
+		if at := line[1:20]; !(strings.Contains(line, synthetic.Task(1)) && at >= "2026-11-23T03:15:00" && at < "2026-11-23T03:15:30") {
 			kept.WriteString(line)
 		}
 	}
-	r, err := Analyze(context.Background(), Run{Metrics: c.run().Metrics, Logs: strings.NewReader(kept.String()), Manifest: c.manifest()})
+	r, err := Analyze(context.Background(), Run{Metrics: c.Files().Metrics, Logs: strings.NewReader(kept.String()), Manifest: c.Manifest()})
 	require.NoError(t, err)
 	require.Len(t, r.Gaps, 1)
-	require.Equal(t, "operations of task "+taskName(1), r.Gaps[0].What)
+	require.Equal(t, "operations of task "+synthetic.Task(1), r.Gaps[0].What)
 	require.Equal(t, GapSilent, r.Gaps[0].Reason)
 	require.InDelta(t, 31, r.Gaps[0].Seconds, 1.5)
-	require.WithinDuration(t, began.Add(5*time.Minute), *r.Gaps[0].Start, 2*time.Second)
+	require.WithinDuration(t, synthetic.Began.Add(5*time.Minute), *r.Gaps[0].Start, 2*time.Second)
 }
 
 func TestFilesAreHeldAgainstTheManifest(t *testing.T) {
-	c := plain()
-	run := c.run()
+	c := synthetic.Plain()
+	run := Run(c.Files())
 	run.Manifest.Objects = []export.Object{{Kind: export.KindMetrics, Key: "exports/metrics/x.csv", SHA256: "0000"}}
 	r, err := Analyze(context.Background(), run)
 	require.NoError(t, err)

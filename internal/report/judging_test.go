@@ -4,14 +4,16 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
 // Runs whose truth is known, each just under and just over what decides.
 func TestJudging(t *testing.T) {
-	limits := func(change func(*crafted)) *Results {
-		c := plain()
+	limits := func(change func(*synthetic.Case)) *Results {
+		c := synthetic.Plain()
 		change(&c)
-		return c.analyze(t)
+		return analyzed(t, c)
 	}
 	t.Run("packets are compared with the commands of their minute", func(t *testing.T) {
 		for _, metric := range []string{"NetworkPacketsPerSecondAllowanceExceeded", "NetworkConntrackAllowanceExceeded", "NetworkBandwidthOutAllowanceExceeded"} {
@@ -27,8 +29,8 @@ func TestJudging(t *testing.T) {
 	})
 	t.Run("no burst left at the start", func(t *testing.T) {
 		held := func(share, queued float64) *Results {
-			return limits(func(c *crafted) {
-				c.metrics = with(map[string]float64{"NetworkBytesOut": 60 * share * baseline, "NetworkBandwidthOutAllowanceExceeded": queued})
+			return limits(func(c *synthetic.Case) {
+				c.Metrics = synthetic.With(map[string]float64{"NetworkBytesOut": 60 * share * synthetic.Baseline, "NetworkBandwidthOutAllowanceExceeded": queued})
 			})
 		}
 		r := held(0.99, 120)
@@ -39,16 +41,16 @@ func TestJudging(t *testing.T) {
 	})
 	t.Run("one minute above the baseline decides nothing", func(t *testing.T) {
 		after := func(minutes int) *Results {
-			return limits(func(c *crafted) {
-				c.minutes = 60
-				c.metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 {
+			return limits(func(c *synthetic.Case) {
+				c.Minutes = 60
+				c.Metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 {
 					switch {
 					case m < 20:
-						return 60 * 3 * baseline
+						return 60 * 3 * synthetic.Baseline
 					case m >= 40 && m < 40+minutes:
-						return 60 * 1.14 * baseline
+						return 60 * 1.14 * synthetic.Baseline
 					}
-					return 60 * 0.99 * baseline
+					return 60 * 0.99 * synthetic.Baseline
 				}}
 			})
 		}
@@ -56,21 +58,21 @@ func TestJudging(t *testing.T) {
 		require.Equal(t, 42, *after(2).Network.Nodes[0].Out.EndedMinute)
 	})
 	t.Run("tasks that did not finish are the first word", func(t *testing.T) {
-		require.Regexp(t, `^1 of 2 tasks did not finish\. Not limited`, limits(func(c *crafted) { c.dies = map[int]int{1: 600} }).Verdict.Sentence)
+		require.Regexp(t, `^1 of 2 tasks did not finish\. Not limited`, limits(func(c *synthetic.Case) { c.Dies = map[int]int{1: 600} }).Verdict.Sentence)
 	})
 	t.Run("a closed loop waits for replies", func(t *testing.T) {
 		does := func(rate float64) string {
-			return limits(func(c *crafted) { c.rate = func(int, int) float64 { return rate } }).Verdict.Sentence
+			return limits(func(c *synthetic.Case) { c.Rate = func(int, int) float64 { return rate } }).Verdict.Sentence
 		}
 		require.Contains(t, does(36_300), "40 connections with a pipeline of 1 and a mean latency of 0.5 ms carry about 80,000 ops/s: bound by the round trip.")
 		require.Regexp(t, "carry about 80,000 ops/s, and did 71,4..: the rest of the time is the generator's own", does(35_700))
 	})
 	t.Run("a minute that is not whole judges nothing", func(t *testing.T) {
 		of := func(start, end int) Verdict {
-			return limits(func(c *crafted) {
-				c.minutes, c.tasks = 2, 1
-				c.begins, c.dies = map[int]int{0: start}, map[int]int{0: end}
-				c.metrics = with(map[string]float64{"EngineCPUUtilization": 100})
+			return limits(func(c *synthetic.Case) {
+				c.Minutes, c.Tasks = 2, 1
+				c.Begins, c.Dies = map[int]int{0: start}, map[int]int{0: end}
+				c.Metrics = synthetic.With(map[string]float64{"EngineCPUUtilization": 100})
 			}).Verdict
 		}
 		require.Equal(t, CannotTell, of(30, 90).Outcome, of(30, 90).Sentence)
@@ -79,8 +81,8 @@ func TestJudging(t *testing.T) {
 	})
 	t.Run("an outage is said", func(t *testing.T) {
 		of := func(seconds int) string {
-			return limits(func(c *crafted) {
-				c.rate = func(_, s int) float64 { return map[bool]float64{true: 0, false: 10_000}[s >= 600 && s < 600+seconds] }
+			return limits(func(c *synthetic.Case) {
+				c.Rate = func(_, s int) float64 { return map[bool]float64{true: 0, false: 10_000}[s >= 600 && s < 600+seconds] }
 			}).Verdict.Sentence
 		}
 		require.Regexp(t, `^No operation for 2[45] s from 03:20:0[01]\. Not limited`, of(25), "and no segment of its own")
@@ -88,10 +90,10 @@ func TestJudging(t *testing.T) {
 	})
 	t.Run("a change divides the run", func(t *testing.T) {
 		late := func(cpu, factor float64) *Results {
-			return limits(func(c *crafted) {
-				c.minutes = 60
-				c.rate = func(_, s int) float64 { return map[bool]float64{true: 20_000, false: 20_000 * factor}[s < 36*60] }
-				c.metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(_, m int) float64 { return map[bool]float64{true: 60, false: cpu}[m < 36] }}
+			return limits(func(c *synthetic.Case) {
+				c.Minutes = 60
+				c.Rate = func(_, s int) float64 { return map[bool]float64{true: 20_000, false: 20_000 * factor}[s < 36*60] }
+				c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(_, m int) float64 { return map[bool]float64{true: 60, false: cpu}[m < 36] }}
 			})
 		}
 		r := late(99, 0.75)
@@ -105,9 +107,9 @@ func TestJudging(t *testing.T) {
 		require.Len(t, late(69, 0.92).Verdict.Segments, 1, "8 % and 9 points are one state")
 	})
 	t.Run("evictions that start late", func(t *testing.T) {
-		r := limits(func(c *crafted) {
-			c.minutes = 60
-			c.metrics = map[string]func(int, int) float64{"Evictions": func(_, m int) float64 { return map[bool]float64{true: 0, false: 300_000}[m < 33] }}
+		r := limits(func(c *synthetic.Case) {
+			c.Minutes = 60
+			c.Metrics = map[string]func(int, int) float64{"Evictions": func(_, m int) float64 { return map[bool]float64{true: 0, false: 300_000}[m < 33] }}
 		})
 		require.Equal(t, []string{"memory"}, r.Verdict.Limits)
 		require.Contains(t, r.Verdict.Sentence, "0:33:00 to 1:00:00")

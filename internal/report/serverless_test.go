@@ -5,18 +5,20 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
 // A serverless cache has no nodes, CPU or bandwidth: what it shows is answered, and what it does not show is said.
 func TestServerless(t *testing.T) {
-	run := func(values map[string]float64, limits string) crafted {
-		c := crafted{minutes: 20, tasks: 2, nodes: 1, taskCPU: 40, serverless: limits, metrics: with(map[string]float64{"TotalCmdsCount": 1_200_000, "ElastiCacheProcessingUnits": 1_500_000, "ThrottledCmds": 0})}
-		for name, v := range with(values) {
-			c.metrics[name] = v
+	run := func(values map[string]float64, limits string) synthetic.Case {
+		c := synthetic.Case{Minutes: 20, Tasks: 2, Nodes: 1, TaskCPU: 40, Serverless: limits, Metrics: synthetic.With(map[string]float64{"TotalCmdsCount": 1_200_000, "ElastiCacheProcessingUnits": 1_500_000, "ThrottledCmds": 0})}
+		for name, v := range synthetic.With(values) {
+			c.Metrics[name] = v
 		}
 		return c
 	}
-	r := run(nil, `{"max_ecpu_per_second": 100000}`).analyze(t)
+	r := analyzed(t, run(nil, `{"max_ecpu_per_second": 100000}`))
 	require.Equal(t, NotLimited, r.Verdict.Outcome, r.Verdict.Sentence)
 	require.Equal(t, "perf", r.Configuration.ServerlessCache)
 	require.Zero(t, r.Configuration.Nodes)
@@ -51,7 +53,7 @@ func TestServerless(t *testing.T) {
 	require.Contains(t, r.Cost.Note, "third party")
 	require.Contains(t, r.Cost.Items[0].Source, "usage.ai")
 
-	small := run(map[string]float64{"BytesUsedForCache": 1e6}, "{}").analyze(t)
+	small := analyzed(t, run(map[string]float64{"BytesUsedForCache": 1e6}, "{}"))
 	require.InDelta(t, 0.1*40.0/60, *small.Cost.Items[1].Quantity, 1e-9, "AWS meters 100 MB of valkey at least")
 
 	for name, c := range map[string]struct {
@@ -64,14 +66,14 @@ func TestServerless(t *testing.T) {
 		"no maximum":          {map[string]float64{"ThrottledCmds": 5}, `{}`, "no maximum known"},
 		"the storage maximum": {map[string]float64{"Evictions": 6000}, `{}`, "Limited by memory and evictions (evictions in 100 % of the minutes, 100 keys/s)"},
 	} {
-		r := run(c.values, c.limits).analyze(t)
+		r := analyzed(t, run(c.values, c.limits))
 		require.Equal(t, Limited, r.Verdict.Outcome, name)
 		require.Contains(t, r.Verdict.Sentence, c.says, name)
 	}
 
 	unseen := run(nil, "{}")
-	unseen.metrics["ThrottledCmds"], unseen.metrics["ElastiCacheProcessingUnits"] = nil, nil
-	r = unseen.analyze(t)
+	unseen.Metrics["ThrottledCmds"], unseen.Metrics["ElastiCacheProcessingUnits"] = nil, nil
+	r = analyzed(t, unseen)
 	require.Equal(t, CannotTell, r.Verdict.Outcome)
 	require.Contains(t, r.Verdict.Sentence, "ThrottledCmds is missing")
 	require.Nil(t, r.Cost.TotalUSD)

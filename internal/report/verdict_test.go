@@ -11,54 +11,56 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
 // half is a metric that is over 0 in so many of 20 minutes.
-func half(name string, minutes int) func(*crafted) {
-	return func(c *crafted) {
-		c.metrics = map[string]func(int, int) float64{name: func(_, m int) float64 { return map[bool]float64{true: 120}[m*7%20 < minutes] }}
+func half(name string, minutes int) func(*synthetic.Case) {
+	return func(c *synthetic.Case) {
+		c.Metrics = map[string]func(int, int) float64{name: func(_, m int) float64 { return map[bool]float64{true: 120}[m*7%20 < minutes] }}
 	}
 }
 
-func flat(name string, v float64) func(*crafted) {
-	return func(c *crafted) { c.metrics = with(map[string]float64{name: v}) }
+func flat(name string, v float64) func(*synthetic.Case) {
+	return func(c *synthetic.Case) { c.Metrics = synthetic.With(map[string]float64{name: v}) }
 }
 
 // throttles is a serverless cache that throttles in so many of 20 minutes.
-func throttles(minutes int) func(*crafted) {
-	return func(c *crafted) {
+func throttles(minutes int) func(*synthetic.Case) {
+	return func(c *synthetic.Case) {
 		half("ThrottledCmds", minutes)(c)
-		c.nodes, c.serverless = 1, "{}"
+		c.Nodes, c.Serverless = 1, "{}"
 	}
 }
 
 // Every rule of the table, at its threshold and just below it.
 func TestEveryRuleFiresAtItsThreshold(t *testing.T) {
-	tested := map[string]struct{ below, at func(*crafted) }{
+	tested := map[string]struct{ below, at func(*synthetic.Case) }{
 		"engine_cpu":          {flat("EngineCPUUtilization", 89.9), flat("EngineCPUUtilization", 90)},
 		"host_cpu":            {flat("CPUUtilization", 89.9), flat("CPUUtilization", 90)},
 		"cpu_credits":         {flat("CPUCreditBalance", 1.1), flat("CPUCreditBalance", 1)},
-		"bandwidth_out":       {flat("NetworkBytesOut", 60*0.899*burst), flat("NetworkBytesOut", 60*0.901*burst)},
-		"bandwidth_in":        {flat("NetworkBytesIn", 60*0.899*burst), flat("NetworkBytesIn", 60*0.901*burst)},
+		"bandwidth_out":       {flat("NetworkBytesOut", 60*0.899*synthetic.Burst), flat("NetworkBytesOut", 60*0.901*synthetic.Burst)},
+		"bandwidth_in":        {flat("NetworkBytesIn", 60*0.899*synthetic.Burst), flat("NetworkBytesIn", 60*0.901*synthetic.Burst)},
 		"packets_per_second":  {half("NetworkPacketsPerSecondAllowanceExceeded", 9), half("NetworkPacketsPerSecondAllowanceExceeded", 10)},
 		"connection_tracking": {half("NetworkConntrackAllowanceExceeded", 9), half("NetworkConntrackAllowanceExceeded", 10)},
 		"memory":              {half("Evictions", 9), half("Evictions", 10)},
 		"connections":         {half("RejectedConnections", 9), half("RejectedConnections", 10)},
 		"traffic_management":  {half("TrafficManagementActive", 9), half("TrafficManagementActive", 10)},
 		"throttling":          {throttles(9), throttles(10)},
-		"load_generator":      {func(c *crafted) { c.taskCPU = 88.9 }, func(c *crafted) { c.taskCPU = 89 }}, // the busiest task has 1 % more
+		"load_generator":      {func(c *synthetic.Case) { c.TaskCPU = 88.9 }, func(c *synthetic.Case) { c.TaskCPU = 89 }}, // the busiest task has 1 % more
 	}
 	for i, rule := range rules {
 		t.Run(rule.id, func(t *testing.T) {
 			test, is := tested[rule.id]
-			require.True(t, is, "a rule has a crafted run")
+			require.True(t, is, "a rule has a synthetic run")
 			for _, of := range []struct {
-				change func(*crafted)
+				change func(*synthetic.Case)
 				state  string
 			}{{test.below, Quiet}, {test.at, Fired}} {
-				c := plain()
+				c := synthetic.Plain()
 				of.change(&c)
-				run := c.run()
+				run := Run(c.Files())
 				if rule.id == "cpu_credits" {
 					run.Manifest.Membership.NodeType = "cache.t4g.micro"
 				}
@@ -91,38 +93,38 @@ func TestRulesAreDocumented(t *testing.T) {
 
 // The same check for the load's side: traffic that falls for good.
 func TestFargatesBurst(t *testing.T) {
-	falls := plain()
-	falls.minutes = 40
-	falls.rate = func(_, s int) float64 { return map[bool]float64{true: 10_000, false: 6_000}[s < 25*60] }
-	falls.metrics = with(map[string]float64{"NetworkBytesOut": 60 * 0.1 * baseline})
-	f := falls.analyze(t).Network.Fargate
-	require.Equal(t, began.Add(25*time.Minute), *f.FellAt, "no node's burst ended, and yet traffic fell")
+	falls := synthetic.Plain()
+	falls.Minutes = 40
+	falls.Rate = func(_, s int) float64 { return map[bool]float64{true: 10_000, false: 6_000}[s < 25*60] }
+	falls.Metrics = synthetic.With(map[string]float64{"NetworkBytesOut": 60 * 0.1 * synthetic.Baseline})
+	f := analyzed(t, falls).Network.Fargate
+	require.Equal(t, synthetic.Began.Add(25*time.Minute), *f.FellAt, "no node's burst ended, and yet traffic fell")
 	require.InEpsilon(t, 0.6, *f.AfterPerSecond / *f.BeforePerSecond, 0.01)
 	require.Contains(t, f.Sentence, "with no end of a node's burst at that time: a burst of the tasks' own may have ended")
 	require.Equal(t, "load generator", f.Source)
 	require.InEpsilon(t, (25*3.0+15*1.8)/40, *f.MeanPerTask/1e6, 0.02)
 
-	level := plain()
-	level.minutes = 40
-	require.Nil(t, level.analyze(t).Network.Fargate.FellAt)
+	level := synthetic.Plain()
+	level.Minutes = 40
+	require.Nil(t, analyzed(t, level).Network.Fargate.FellAt)
 
 	t.Run("Container Insights", func(t *testing.T) {
-		c := plain()
+		c := synthetic.Plain()
 		var b bytes.Buffer
-		c.csv(&b)
-		for m := range c.minutes {
+		c.CSV(&b)
+		for m := range c.Minutes {
 			for name, v := range map[string]int{"NetworkRxBytes": 3_000_000, "NetworkTxBytes": 1_000_000} {
 				fmt.Fprintf(&b, "%s,ECS/ContainerInsights,%s,Average,%d,Bytes/Second,ClusterName=perf;ServiceName=perf-load\n",
-					began.Add(time.Duration(m)*time.Minute).Format(time.RFC3339), name, v)
+					synthetic.Began.Add(time.Duration(m)*time.Minute).Format(time.RFC3339), name, v)
 			}
 		}
-		r, err := Analyze(context.Background(), Run{Metrics: &b, Logs: c.run().Logs, Manifest: c.manifest()})
+		r, err := Analyze(context.Background(), Run{Metrics: &b, Logs: c.Files().Logs, Manifest: c.Manifest()})
 		require.NoError(t, err)
 		require.Equal(t, "Container Insights", r.Network.Fargate.Source)
 		require.InDelta(t, 4e6, *r.Network.Fargate.MeanPerTask, 1)
 	})
 	t.Run("nothing known", func(t *testing.T) {
-		r, err := Analyze(context.Background(), Run{Metrics: plain().run().Metrics})
+		r, err := Analyze(context.Background(), Run{Metrics: synthetic.Plain().Files().Metrics})
 		require.NoError(t, err)
 		require.Equal(t, "The tasks' traffic is not known.", r.Network.Fargate.Sentence)
 	})
@@ -131,10 +133,12 @@ func TestFargatesBurst(t *testing.T) {
 // A day in which the burst ends after eleven hours.
 func TestADay(t *testing.T) {
 	const minute = 11 * 60
-	c := crafted{minutes: 24 * 60, tasks: 2, nodes: 1, taskCPU: 40, every: 10}
-	c.rate = func(_, s int) float64 { return map[bool]float64{true: 20_000, false: 5_000}[s < 60*minute] }
-	c.metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 { return 60 * baseline * map[bool]float64{true: 4, false: 0.97}[m < minute] }}
-	r := c.analyze(t)
+	c := synthetic.Case{Minutes: 24 * 60, Tasks: 2, Nodes: 1, TaskCPU: 40, Every: 10}
+	c.Rate = func(_, s int) float64 { return map[bool]float64{true: 20_000, false: 5_000}[s < 60*minute] }
+	c.Metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 {
+		return 60 * synthetic.Baseline * map[bool]float64{true: 4, false: 0.97}[m < minute]
+	}}
+	r := analyzed(t, c)
 	require.Equal(t, []string{"bandwidth_out"}, r.Verdict.Limits)
 	require.Equal(t, minute, *r.Network.Nodes[0].Out.EndedMinute)
 	require.Equal(t, []string{Burst, Steady}, phaseNames(r)[:2])
@@ -148,12 +152,12 @@ func TestADay(t *testing.T) {
 
 // Every figure says of which time it is, in whatever run.
 func TestEveryFigureNamesItsWindow(t *testing.T) {
-	late := plain()
-	late.begins, late.dies = map[int]int{1: 400}, map[int]int{0: 900}
-	short := plain()
-	short.minutes = 1
-	for name, c := range map[string]crafted{"plain": plain(), "tasks come and go": late, "a minute": short} {
-		r := c.analyze(t)
+	late := synthetic.Plain()
+	late.Begins, late.Dies = map[int]int{1: 400}, map[int]int{0: 900}
+	short := synthetic.Plain()
+	short.Minutes = 1
+	for name, c := range map[string]synthetic.Case{"plain": synthetic.Plain(), "tasks come and go": late, "a minute": short} {
+		r := analyzed(t, c)
 		valid(t, r)
 		for _, f := range r.Headline {
 			if f.Value != nil {
