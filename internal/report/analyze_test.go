@@ -32,22 +32,22 @@ func TestVerdicts(t *testing.T) {
 		says    string
 	}{
 		"nothing":    {func(*synthetic.Case) {}, NotLimited, []string{}, "Not limited by anything that was measured; nearest was the load generator (CPU of the tasks at 40 %)"},
-		"engine CPU": {func(c *synthetic.Case) { c.Metrics = synthetic.With(map[string]float64{"EngineCPUUtilization": 96}) }, Limited, []string{"engine_cpu"}, "Limited by engine CPU (EngineCPUUtilization of perf-001 at 96 %, limit 90 %, 2 of 2 nodes)"},
+		"engine CPU": {func(c *synthetic.Case) { c.Metrics = synthetic.With(map[string]float64{"EngineCPUUtilization": 96}) }, Limited, []string{"engine_cpu"}, "Limited by engine CPU (perf-001 at 96 %, limit 90 %, 2 of 2 nodes)"},
 		"one hot node": {func(c *synthetic.Case) {
 			c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(n, _ int) float64 { return 20 + 75*float64(n) }}
 		}, Limited, []string{"engine_cpu"}, "perf-002 at 95 %"},
 		"engine CPU by the host's": {func(c *synthetic.Case) {
 			c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": nil, "CPUUtilization": func(int, int) float64 { return 47 }}
-		}, Limited, []string{"engine_cpu"}, "CPUUtilization of perf-001 at 47 %, limit 45 %"},
+		}, Limited, []string{"engine_cpu"}, "host CPU of perf-001 at 47 %, limit 45 %"},
 		"host CPU":      {func(c *synthetic.Case) { c.Metrics = synthetic.With(map[string]float64{"CPUUtilization": 93}) }, Limited, []string{"host_cpu"}, "Limited by host CPU"},
-		"bandwidth out": {func(c *synthetic.Case) { c.Metrics = map[string]func(int, int) float64{"NetworkBytesOut": ended} }, Limited, []string{"bandwidth_out"}, "NetworkBytesOut of perf-001 at 99 % of 937 Mbit/s, 2 of 2 nodes"},
+		"bandwidth out": {func(c *synthetic.Case) { c.Metrics = map[string]func(int, int) float64{"NetworkBytesOut": ended} }, Limited, []string{"bandwidth_out"}, "Limited by bandwidth out (perf-001 at 99 % of 937 Mbit/s, 2 of 2 nodes"},
 		"bandwidth in":  {func(c *synthetic.Case) { c.Metrics = map[string]func(int, int) float64{"NetworkBytesIn": ended} }, Limited, []string{"bandwidth_in"}, "Limited by bandwidth in"},
 		"all of the burst": {func(c *synthetic.Case) {
 			c.Metrics = synthetic.With(map[string]float64{"NetworkBytesOut": 60 * 0.95 * synthetic.Burst})
 		}, Limited, []string{"bandwidth_out"}, "at 95 % of 12.5 Gbit/s"},
 		"counters alone": {func(c *synthetic.Case) {
 			c.Metrics = synthetic.With(map[string]float64{"NetworkBandwidthOutAllowanceExceeded": 120})
-		}, Limited, []string{"bandwidth_out"}, "NetworkBandwidthOutAllowanceExceeded of perf-001, perf-002 counted packets in 100 % of the minutes"},
+		}, Limited, []string{"bandwidth_out"}, "perf-001, perf-002: packets queued in 100 % of the minutes"},
 		"packets": {func(c *synthetic.Case) {
 			c.Metrics = synthetic.With(map[string]float64{"NetworkPacketsPerSecondAllowanceExceeded": 120})
 		}, Limited, []string{"packets_per_second"}, "Limited by packets per second"},
@@ -67,11 +67,11 @@ func TestVerdicts(t *testing.T) {
 		"rate limit":               {func(c *synthetic.Case) { c.Settings = `, "rate_limit": 500` }, Limited, []string{"load_generator"}, "its rate limit of 20,000 ops/s was reached"},
 		"two at once": {func(c *synthetic.Case) {
 			c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(int, int) float64 { return 95 }, "NetworkBytesOut": ended}
-		}, Limited, []string{"engine_cpu", "bandwidth_out"}, "(EngineCPUUtilization of perf-001 at 95 %, limit 90 %, 2 of 2 nodes) and bandwidth out ("},
+		}, Limited, []string{"engine_cpu", "bandwidth_out"}, "(perf-001 at 95 %, limit 90 %, 2 of 2 nodes) and bandwidth out ("},
 		"no engine CPU, many vCPUs": {func(c *synthetic.Case) {
 			c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": nil, "CPUUtilization": nil}
-		}, CannotTell, []string{}, "Cannot tell what limited the run, because EngineCPUUtilization is missing; nothing else was at its limit."},
-		"no task CPU": {func(c *synthetic.Case) { c.TaskCPU = -1 }, CannotTell, []string{}, "because CPUUtilization of the load service is missing"},
+		}, CannotTell, []string{}, "Cannot tell what limited the run, because engine CPU is missing; nothing else was at its limit."},
+		"no task CPU": {func(c *synthetic.Case) { c.TaskCPU = -1 }, CannotTell, []string{}, "because CPU of the load service is missing"},
 		"a limit though data is missing": {func(c *synthetic.Case) {
 			c.TaskCPU = -1
 			c.Metrics = synthetic.With(map[string]float64{"EngineCPUUtilization": 99})
@@ -85,6 +85,10 @@ func TestVerdicts(t *testing.T) {
 			require.Equal(t, test.limits, r.Verdict.Limits)
 			require.Contains(t, r.Verdict.Sentence, test.says)
 			require.Len(t, r.Verdict.Findings, len(rules))
+			require.NotEmpty(t, r.Verdict.Next, "a next step stands under every verdict")
+			for _, m := range wanted {
+				require.NotContains(t, r.Verdict.Sentence, m.name, "names of metrics are in the evidence")
+			}
 		})
 	}
 }

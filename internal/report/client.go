@@ -80,6 +80,7 @@ type load struct {
 	running           seconds // task-seconds with operations
 	workers           map[*Task]*worker
 	errors            Errors
+	heard             []*heard
 	strays            int // records whose time lies far from the log's begin
 	kinds             map[string]*ErrorKind
 	order             []*worker // by first operations, those without at the end
@@ -155,6 +156,7 @@ func (l *load) visit(task *Task, line Line, p *Progress) {
 	}
 	l.to = line.Time
 	if task == nil {
+		l.listen(line)
 		return
 	}
 	w := l.workers[task]

@@ -130,7 +130,7 @@ func TestLongPeriods(t *testing.T) {
 	}{
 		{5, 300, map[string]float64{"2026-11-23T03:10:00Z": 300}, "Not limited"},
 		{40, 3600, map[string]float64{"2026-11-23T03:00:00Z": 2400}, "Cannot tell from metrics whose datapoints are of 3,600 s each: 0:40:00 cover none of them whole; the load generator itself saw 10,0"},
-		{60, 3600, map[string]float64{"2026-11-23T03:00:00Z": 3000, "2026-11-23T04:00:00Z": 600}, "Next: metrics_period_seconds = 60."},
+		{60, 3600, map[string]float64{"2026-11-23T03:00:00Z": 3000, "2026-11-23T04:00:00Z": 600}, "Next: Set metrics_period_seconds = 60."},
 	} {
 		c := synthetic.Plain()
 		c.Minutes, c.Tasks, c.Nodes = test.minutes, 1, 1
@@ -145,7 +145,7 @@ func TestLongPeriods(t *testing.T) {
 		r := ofTexts(t, text, log, m)
 		require.InEpsilon(t, 5e6, *r.figure("node_bytes_out_per_second"), 0.001, "40 Mbit/s")
 		require.InEpsilon(t, 10_000, *r.figure("ops_per_second"), 0.005)
-		require.Contains(t, r.Verdict.Sentence, test.says)
+		require.Contains(t, r.Verdict.Sentence+" Next: "+r.Verdict.Next, test.says)
 		require.NotContains(t, r.Verdict.Sentence, "missing")
 	}
 }

@@ -58,6 +58,11 @@ var (
 	trafficManaged = metric{export.NamespaceCache, "TrafficManagementActive", []string{"Maximum", "Average"}}
 	throttled      = metric{export.NamespaceCache, "ThrottledCmds", []string{"Sum"}} // of serverless caches, as the next one
 	ecpus          = metric{export.NamespaceCache, "ElastiCacheProcessingUnits", []string{"Sum"}}
+	packetsIn      = metric{export.NamespaceCache, "NetworkPacketsIn", []string{"Sum", "Average"}}
+	packetsOut     = metric{export.NamespaceCache, "NetworkPacketsOut", []string{"Sum", "Average"}}
+	replicationLag = metric{export.NamespaceCache, "ReplicationLag", []string{"Maximum", "Average"}}
+	linkHealth     = metric{export.NamespaceCache, "MasterLinkHealthStatus", []string{"Minimum", "Average"}}
+	saving         = metric{export.NamespaceCache, "SaveInProgress", []string{"Maximum", "Average"}}
 	isMaster       = metric{export.NamespaceCache, "IsMaster", []string{"Maximum", "Average"}}
 
 	taskCPU       = metric{export.NamespaceECS, "CPUUtilization", []string{"Average"}}
@@ -70,7 +75,7 @@ var (
 var wanted = []*metric{&engineCPU, &hostCPU, &creditBalance, &bytesIn, &bytesOut, &peakIn, &peakOut, &exceededIn, &exceededOut, &exceededPPS,
 	&exceededTrack, &exceededLocal, &usageIn, &usageOut, &memoryEvict, &memoryAll, &usedMemory, &freeable, &swap, &evictions, &connections,
 	&newConnections, &rejected, &items, &hits, &misses, &commands, &getCommands, &setCommands, &readP50, &readP99, &writeP50, &writeP99,
-	&trafficManaged, &throttled, &ecpus, &isMaster, &taskCPU, &taskCPUMax, &taskMemoryMax, &taskRx, &taskTx}
+	&trafficManaged, &throttled, &ecpus, &isMaster, &packetsIn, &packetsOut, &replicationLag, &linkHealth, &saving, &taskCPU, &taskCPUMax, &taskMemoryMax, &taskRx, &taskTx}
 
 type statistic struct{ namespace, name, stat string }
 

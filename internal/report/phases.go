@@ -84,7 +84,7 @@ func (a *analysis) phases() bool {
 	}
 	if cut.Start.After(begin) {
 		name := WarmUp
-		if burst || cut.Start.Sub(begin) > whole.Duration()/3 && stretch.Start.Sub(begin) > whole.Duration()/5 {
+		if burst || stretch.Start.Sub(begin) >= fewest*time.Minute {
 			name = Disturbed
 		}
 		p.List = append(p.List, Window{name, begin, cut.Start})
@@ -92,7 +92,7 @@ func (a *analysis) phases() bool {
 	p.List = append(p.List, a.segment(x)...)
 	if end := from.End; end.After(cut.End) {
 		name := RampDown
-		if end.Sub(cut.End) > whole.Duration()/10 {
+		if end.Sub(cut.End) > whole.Duration()/10 || end.Sub(stretch.End) >= fewest*time.Minute {
 			name = Disturbed
 		}
 		p.List = append(p.List, Window{name, cut.End, end})
@@ -188,9 +188,19 @@ func (a *analysis) prefill() (time.Time, bool) {
 }
 
 // stretch is the longest time in the window in which the same tasks ran.
-func (a *analysis) stretch(w Window) Window {
+func (a *analysis) stretch(w Window) (best Window) {
+	for _, s := range a.sameTasks(w) {
+		if s.Duration() > best.Duration() {
+			best = s
+		}
+	}
+	return best
+}
+
+// sameTasks are the parts of a window, in each of which the same tasks ran.
+func (a *analysis) sameTasks(w Window) (parts []Window) {
 	if a.l.window() == nil {
-		return w
+		return []Window{w}
 	}
 	cuts := []time.Time{w.Start, w.End}
 	for _, k := range a.l.order {
@@ -201,27 +211,23 @@ func (a *analysis) stretch(w Window) Window {
 		}
 	}
 	slices.SortFunc(cuts, time.Time.Compare)
-	best := Window{}
 	for i := range cuts[1:] {
-		if s := (Window{Start: cuts[i], End: cuts[i+1]}); s.Duration() > best.Duration() {
-			best = s
-		}
+		parts = append(parts, Window{Start: cuts[i].Round(time.Second), End: cuts[i+1].Round(time.Second)})
 	}
-	best.Start, best.End = best.Start.Round(time.Second), best.End.Round(time.Second)
-	return best
+	return parts
 }
 
 // warm is where the warm-up of a stretch ends.
 func (a *analysis) warm(x *grid, w Window) time.Time {
 	from, to := x.within(w)
-	n := mser(x.v[from:to], 0.5)
+	n := mser(filled(x).v[from:to], 0.5)
 	return later(w.Start, x.at(from+n))
 }
 
 // cool is where the ramp-down of a stretch begins.
 func (a *analysis) cool(x *grid, w Window) time.Time {
 	from, to := x.within(w)
-	backwards := slices.Clone(x.v[from:to])
+	backwards := slices.Clone(filled(x).v[from:to])
 	slices.Reverse(backwards)
 	if n := mser(backwards, 0.1); n > 0 {
 		return x.at(to - n)

@@ -116,6 +116,7 @@ type analysis struct {
 func analyze(m *manifest, s *samples, l *load) *Results {
 	r := &Results{SchemaVersion: SchemaVersion, Headline: []Figure{}, Tasks: []TaskResult{}, Nodes: []NodeResult{}, Gaps: []Gap{}, Warnings: []string{}, Lacking: []Lack{}}
 	r.Verdict.Limits, r.Verdict.Segments, r.Verdict.Findings = []string{}, []Segment{}, []Finding{}
+	r.Verdict.Notes, r.Verdict.Events = []string{}, []Event{}
 	r.Phases.List, r.Client.Errors.Kinds = []Window{}, []ErrorKind{}
 	r.Client.Latency.Percentiles, r.Client.Latency.Curve = []Percentile{}, []Percentile{}
 	r.Network.Nodes, r.Network.Allowances = []NodeNetwork{}, []Allowance{}
@@ -184,6 +185,7 @@ func (a *analysis) nothing() {
 		}
 	}
 	a.Verdict.Outcome, a.Verdict.Sentence = CannotTell, "Cannot tell what limited the run, because "+why+"."
+	a.Verdict.Next = "See what the tasks said in the log, and repeat the run."
 	a.Client.Latency.Note = why
 	for _, section := range []string{"client", "latency", "phases", "server", "network", "cpu", "memory", "connections"} {
 		a.lack(section, "%s", why)

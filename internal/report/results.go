@@ -58,13 +58,16 @@ type Verdict struct {
 	Window   *Window   `json:"window"`   // what the findings are of: the segment with the most limits, else the steady one
 	Segments []Segment `json:"segments"` // one where nothing changed
 	Findings []Finding `json:"findings"` // every rule, in the table's order
+	Next     string    `json:"next"`     // the next step, one sentence
+	Notes    []string  `json:"notes"`    // sentences: what was noted and is no limit
+	Events   []Event   `json:"events"`   // what happened in the load, by time
 }
 
 // Finding is what one rule saw.
 type Finding struct {
 	ID        string   `json:"id"`        // for example engine_cpu
 	Name      string   `json:"name"`      // for example "engine CPU"
-	State     string   `json:"state"`     // fired, quiet, no_data or not_applicable
+	State     string   `json:"state"`     // fired, quiet, no_data, not_applicable or noted
 	Measured  *float64 `json:"measured"`  // in Unit, of the node or task nearest to its limit
 	Threshold float64  `json:"threshold"` // in Unit; it fires from here on
 	Unit      string   `json:"unit"`
@@ -80,6 +83,7 @@ const (
 	Quiet         = "quiet"
 	NoData        = "no_data"
 	NotApplicable = "not_applicable"
+	Noted         = "noted" // at its threshold, and no limit
 )
 
 // Figure is a headline figure.

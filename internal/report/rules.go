@@ -25,39 +25,58 @@ type rule struct {
 	rule      string
 	source    string
 	look      func(*analysis, rule, Window) Finding
+	next      string // the next step when it is the first limit
+	note      bool   // no limit: what it sees is said beside the verdict
+	nodes     bool   // of a note: it does not apply to serverless caches
+	blind     string // what it does not see
 }
 
 // rules is all that a run is judged by, the cache first and what loads it last. A finding's threshold is the table's but where its text says
 // otherwise.
 var rules = []rule{
 	{"engine_cpu", "engine CPU", 90, "percent", true,
-		"mean EngineCPUUtilization of a node at 90 % or more; without that metric CPUUtilization at 90 % over the number of vCPUs, for the engine is one thread",
-		"AWS: \"set your threshold at 90% of your available CPU\", " + whichToMonitor, lookEngineCPU},
+		"mean EngineCPUUtilization of a node at 90 % or more. AWS says to use CPUUtilization at 90 % over the number of vCPUs for node types of 2 vCPUs and fewer; that also counts what is not the engine's, so it is used only where EngineCPUUtilization is missing",
+		"AWS: \"set your threshold at 90% of your available CPU\", " + whichToMonitor, lookEngineCPU, "Add shards or take a node type with a faster core; or ask for less a command.", false, false, "a mean over a minute hides a busy second; I/O threads are not in it"},
 	{"host_cpu", "host CPU", 90, "percent", false,
-		"mean CPUUtilization of a node at 90 % or more", "AWS: \"set your threshold at 90% of your available CPU\", " + whichToMonitor, lookHostCPU},
-	{"cpu_credits", "CPU credits", 1, "vCPU-minutes", false,
-		"a burstable node type whose CPUCreditBalance is at most 1 in half of the window", "a credit is a minute of a vCPU at 100 %; without any the CPU is held at its baseline, " + credits, lookCredits},
+		"mean CPUUtilization of a node at 90 % or more", "AWS: \"set your threshold at 90% of your available CPU\", " + whichToMonitor, lookHostCPU, "Take a node type with more vCPUs, or turn TLS off to see what it costs.", false, false, "a single thread at its limit on a node of many vCPUs"},
+	{"cpu_credits", "CPU credits", noCredits, "vCPU-minutes", false,
+		"a burstable node type whose CPUCreditBalance is at most 1 in half of the window", "a credit is a minute of a vCPU at 100 %; without any the CPU is held at its baseline, " + credits, lookCredits, "Take a node type that is not burstable, or load it at what its baseline carries.", false, false, "the metric has a value each 5 minutes; unlimited mode spends what it has to pay for later"},
 	{"bandwidth_out", "bandwidth out", 90, "percent", true,
-		"traffic at 90 % or more of the bandwidth that the node has then (the baseline once the burst has ended or where there is none, and where packets are queued at 80 to 110 % of it; else the burst), or NetworkBandwidthOutAllowanceExceeded counts 1 packet or more in 10,000 commands, in half of the minutes",
-		"node type table and " + hostLevel + ", " + bandwidths, lookOut},
+		"traffic at 90 % or more of the bandwidth that the node has then (the baseline once the burst has ended or where there is none, and where packets are queued at 80 to 110 % of it; else the burst), or NetworkBandwidthOutAllowanceExceeded counts 1 packet or more in 10,000 that the node sent and received (commands where those are not exported), in half of the minutes",
+		"node type table and " + hostLevel + ", " + bandwidths, lookOut, "Take a node type with more baseline bandwidth, or smaller values; see the capacity estimate for what the baseline carries.", false, false, "a burst shorter than a minute; the limit of one flow, 5 Gbit/s"},
 	{"bandwidth_in", "bandwidth in", 90, "percent", true,
-		"the same for the other direction and NetworkBandwidthInAllowanceExceeded", "node type table and " + hostLevel + ", " + bandwidths, lookIn},
+		"the same for the other direction and NetworkBandwidthInAllowanceExceeded", "node type table and " + hostLevel + ", " + bandwidths, lookIn, "Take a node type with more baseline bandwidth, or smaller values; see the capacity estimate for what the baseline carries.", false, false, "the same"},
 	{"packets_per_second", "packets per second", 50, "percent of minutes", false,
-		"NetworkPacketsPerSecondAllowanceExceeded counts 1 packet or more in 10,000 commands, in half of the minutes", "counts packets queued or dropped, " + hostLevel, counted(exceededPPS)},
+		"NetworkPacketsPerSecondAllowanceExceeded counts 1 packet or more in 10,000 that the node sent and received (commands where those are not exported), in half of the minutes", "counts packets queued or dropped, " + hostLevel, counted(exceededPPS), "Raise the pipeline, so that a packet carries more commands, or take a larger node type.", false, false, "the limit itself is not documented"},
 	{"connection_tracking", "connection tracking", 50, "percent of minutes", false,
-		"NetworkConntrackAllowanceExceeded counts 1 packet or more in 10,000 commands, in half of the minutes", "counts packets dropped, " + hostLevel, counted(exceededTrack)},
+		"NetworkConntrackAllowanceExceeded counts 1 packet or more in 10,000 that the node sent and received (commands where those are not exported), in half of the minutes", "counts packets dropped, " + hostLevel, counted(exceededTrack), "Open fewer connections, or take a larger node type.", false, false, "the limit itself is not documented"},
 	{"memory", "memory and evictions", 50, "percent of minutes", false,
-		"Evictions over 0 in half of the minutes, or memory at 99 % of maxmemory or more", "ElastiCache evicts when maxmemory is reached, " + whichToMonitor, lookMemory},
+		"Evictions of 1 key or more in 1,000 commands in half of the minutes, or memory at 99 % of maxmemory or more", "ElastiCache evicts when maxmemory is reached, " + whichToMonitor, lookMemory, "Take a node type with more memory, add shards, or store fewer keys.", false, false, "which keys were evicted"},
 	{"connections", "connections", 50, "percent of minutes", false,
-		"RejectedConnections over 0 in half of the minutes, or CurrConnections of a node at 99 % of 65,000 or more", "a node takes 65,000 connections, " + whichToMonitor, lookConnections},
+		"RejectedConnections over 0 in half of the minutes, or CurrConnections of a node at 99 % of 65,000 or more", "a node takes 65,000 connections, " + whichToMonitor, lookConnections, "Open fewer connections a node: fewer clients, or more shards.", false, false, "connections that the tasks never tried; a parameter maxclients below 65,000"},
 	{"traffic_management", "traffic management", 50, "percent of minutes", false,
-		"TrafficManagementActive over 0 in half of the minutes", "ElastiCache slows clients of a node that is given more commands than it can do, " + whichToMonitor, counted(trafficManaged)},
+		"TrafficManagementActive over 0 in half of the minutes", "ElastiCache slows clients of a node that is given more commands than it can do, " + whichToMonitor, counted(trafficManaged), "Open fewer new connections and send fewer commands at once, or take a larger node type.", false, false, "how much it slowed"},
 	{"throttling", "throttling", 50, "percent of minutes", true,
 		"ThrottledCmds of a serverless cache over 0 in half of the minutes; at 90 % or more of the maximum of ECPUs a second that was set it is that maximum",
-		"a serverless cache throttles above its ECPU maximum, https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Scaling.html, and while the load grows faster than it can scale, " + serverless, lookThrottling},
+		"a serverless cache throttles above its ECPU maximum, https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Scaling.html, and while the load grows faster than it can scale, " + serverless, lookThrottling, "Raise the maximum of ECPUs, or let the load grow more slowly.", false, false, "a maximum that was not set is not known"},
 	{"load_generator", "the load generator", 90, "percent", true,
 		"CPU of the busiest task at 90 % or more of what memtier's threads can use, or throughput at 97 % or more of the rate limit that was set",
-		"a thread uses one vCPU at most; service CPUUtilization, " + ecsMetrics, lookGenerator},
+		"a thread uses one vCPU at most; service CPUUtilization, " + ecsMetrics, lookGenerator, "Add tasks or vCPUs to the tasks; then measure again.", false, false, "a single thread of a task with several; its network; which task is the busiest, without Container Insights"},
+
+	{"skew", "skew between shards", 200, "percent of the others", false,
+		"engine CPU of the busiest shard at twice the mean of the others or more, and at 50 % or more", "a key has one shard, https://valkey.io/topics/cluster-spec/", lookSkew, "", true, true, "a hot key on a shard that is below 50 %"},
+	{"peers", "tasks apart from their peers", 20, "percent apart", false,
+		"of three tasks or more one whose throughput differs by 20 % or more from the median task's, or whose p99 is twice the median task's",
+		"tasks have hosts of different speed, https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html", lookPeers, "", true, false, "two tasks or fewer; all tasks slow alike"},
+	{"swap", "swap", 100, "percent of freeable memory", false,
+		"SwapUsage of a node at FreeableMemory or more", "AWS: SwapUsage \"greater than the FreeableMemory metric indicates a node that is under memory pressure\", https://repost.aws/knowledge-center/elasticache-swap-activity", lookSwap, "", true, true, "what was swapped out before the load and is never read"},
+	{"replication", "replication", behind, "s", false,
+		"ReplicationLag of 1 s or more, MasterLinkHealthStatus 0, IsMaster of another node than before, or a promotion or full sync in the engine log",
+		"AWS names no threshold: reads of such a replica are 1 s old or more, https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.Redis.html", lookReplication, "", true, true, "a failover within a minute, without the engine log"},
+	{"slow_log", "slow commands", 1, "count", false,
+		"a command in the slow log in the load's time", "the slow log has what took longer than slowlog-log-slower-than, https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Log_Delivery.html", lookSlow, "", true, true, "commands below the threshold of the parameter group, by default 10 ms"},
+	{"latency_modes", "latency of two kinds", 150, "percent of p50", false,
+		"mean latency at 150 % of p50 or more", "of one exponential kind it is 144 %, 1/ln 2, https://en.wikipedia.org/wiki/Exponential_distribution", lookModes, "", true, false, "two kinds of which the slower one is rare: see the curve of percentiles"},
 }
 
 // lookThrottling names the maximum where that was reached: throttled while it scales, a cache would take more a little later.
@@ -210,7 +229,7 @@ func (a *analysis) lookBandwidth(r rule, w Window, bytes, exceeded metric, of fu
 		}
 	}
 	if len(dropping) > 0 {
-		words := fmt.Sprintf("%s of %s counted packets in %.0f %% of the minutes", exceeded.name, strings.Join(dropping[:min(3, len(dropping))], ", "), most)
+		words := fmt.Sprintf("%s of %s: packets queued in %.0f %% of the minutes", exceeded.name, strings.Join(dropping[:min(3, len(dropping))], ", "), most)
 		if f.State == NoData {
 			f = Finding{Threshold: 50, Unit: "percent of minutes", Measured: &most, Evidence: words}
 		} else {
@@ -231,19 +250,37 @@ func (a *analysis) lookBandwidth(r rule, w Window, bytes, exceeded metric, of fu
 	return f
 }
 
-// negligible is how many packets queued or dropped a command are noise.
-const negligible = 1e-4
+// noCredits is the balance of CPU credits at which a node is held at its baseline.
+const noCredits = 1.0
 
-// notable is a node's counter without what is noise: packets of an allowance count from 1 in 10,000 commands on. Without commands to compare with all count.
+// Counters below these shares are noise: packets of the packets of the minute, evictions of its commands.
+const (
+	negligible        = 1e-4
+	negligibleEvicted = 1e-3
+)
+
+// notable is a node's counter without what is noise. Packets of an allowance are compared with the packets of the minute, or with its commands
+// where those are not in the metrics, and evictions with its commands. Without any of them all count.
 func (s *samples) notable(n *source, m metric) *grid {
-	g, work := s.grid(n, m), s.grid(n, commands)
-	if g == nil || work == nil || g.step != work.step || !strings.HasSuffix(m.name, "AllowanceExceeded") {
+	g, work, share := s.grid(n, m), s.grid(n, commands), negligible
+	switch {
+	case strings.HasSuffix(m.name, "AllowanceExceeded"):
+		packets := []*grid{s.grid(n, packetsIn), s.grid(n, packetsOut)}
+		if packets[0] != nil && packets[1] != nil {
+			work = combine(packets, add)
+		}
+	case m.name == evictions.name:
+		share = negligibleEvicted
+	default:
+		return g
+	}
+	if g == nil || work == nil || g.step != work.step {
 		return g
 	}
 	out := newGrid(g.start, g.step, len(g.v))
 	for i, v := range g.v {
 		out.v[i] = v
-		if j := i + int((g.start-work.start)/g.step); j >= 0 && j < len(work.v) && v < negligible*work.v[j] {
+		if j := i + int((g.start-work.start)/g.step); j >= 0 && j < len(work.v) && v < share*work.v[j] {
 			out.v[i] = 0
 		}
 	}
@@ -282,12 +319,51 @@ func counted(m metric) func(*analysis, rule, Window) Finding {
 		if f.State != NoData {
 			f.Evidence = fmt.Sprintf("%s over 0 in %.0f %% of the minutes", m.name, *f.Measured)
 			if f.State == Fired {
-				f.Evidence += " on " + strings.Join(f.Where[:min(3, len(f.Where))], ", ")
+				f.Evidence += " on " + strings.Join(f.Where[:min(3, len(f.Where))], ", ") + a.effect(m, w)
 			}
 		}
 		return f
 	}
 }
+
+// effect compares the throughput of the minutes in which a counter counted with that of the others, where there are three of each.
+func (a *analysis) effect(m metric, w Window) string {
+	g := combine(a.s.of(a.nodes, m, (*samples).notable), add)
+	if g == nil || a.l.window() == nil {
+		return ""
+	}
+	x := a.l.ops.grid(*a.Phases.Load, nil)
+	var with, without []float64
+	from, to := g.within(w)
+	for i := from; i < to; i++ {
+		if v := x.over(Window{Start: g.at(i), End: g.at(i + 1)}, mean); v != nil && g.v[i] > 0 {
+			with = append(with, *v)
+		} else if v != nil && g.v[i] == 0 {
+			without = append(without, *v)
+		}
+	}
+	if len(with) < 3 || len(without) < 3 {
+		return ""
+	}
+	return fmt.Sprintf(", with %s ops/s in those minutes and %s in the others", rounded(mean(with)), rounded(mean(without)))
+}
+
+// falling compares the hit rate of the first three minutes of the load with that of the last three of the window; "" when it did not fall.
+func (a *analysis) falling(w Window) string {
+	rate := hitRate(combine(a.s.of(a.nodes, hits, (*samples).rate), add), combine(a.s.of(a.nodes, misses, (*samples).rate), add))
+	v := rate.values(Window{Start: a.Phases.Load.Start, End: w.End})
+	if len(v) < 2*fewest {
+		return ""
+	}
+	before, now := mean(v[:fewest]), mean(v[len(v)-fewest:])
+	if before-now < fallen {
+		return ""
+	}
+	return fmt.Sprintf(", hit rate down from %.0f to %.0f %%", before, now)
+}
+
+// fallen is by how many points a hit rate is lower to be said.
+const fallen = 5.0
 
 func lookMemory(a *analysis, r rule, w Window) Finding {
 	full := a.highestOf(rule{threshold: 99, unit: "percent"}, a.each(memoryAll, w, (*samples).memory, mean), "memory")
@@ -300,6 +376,7 @@ func lookMemory(a *analysis, r rule, w Window) Finding {
 		if full.Measured != nil {
 			f.Evidence += fmt.Sprintf(", memory at %.0f %%", *full.Measured)
 		}
+		f.Evidence += a.falling(w)
 		return f
 	}
 	if full.State == Fired || f.State == NoData {

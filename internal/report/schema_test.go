@@ -21,8 +21,9 @@ func schemaFile(name string) string { return "../../docs/" + name + ".schema.jso
 
 // enums are the members that have a fixed set of values.
 var enums = map[string][]string{
-	"Verdict.outcome": {Limited, NotLimited, CannotTell}, "Finding.state": {Fired, Quiet, NoData, NotApplicable},
+	"Verdict.outcome": {Limited, NotLimited, CannotTell}, "Finding.state": {Fired, Quiet, NoData, NotApplicable, Noted},
 	"Figure.better": {"higher", "lower", ""}, "Series.stat": {"mean", "max"}, "Latency.loop": {"closed", "rate_limited", ""},
+	"Event.kind":         {EventOutage, EventFailover, EventSnapshot, EventLink, EventLag, EventSync, EventSlow},
 	"Gap.reason":         {GapHole, GapSilent, GapNoDatapoint, GapNoCommands, GapNotPublished},
 	"TaskResult.state":   {"ok", "invalid", "failed", "died", "silent"},
 	"Compared.direction": {Reference, BetterThan, WorseThan, WithinNoise, Higher, Lower, NotComparable, NotTested},

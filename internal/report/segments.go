@@ -14,6 +14,7 @@ import (
 type Segment struct {
 	Window       Window   `json:"window"`
 	OpsPerSecond *float64 `json:"ops_per_second"`
+	Ended        string   `json:"ended"`  // what ended it, in words; "" for the last one, and when nothing that was measured did
 	Limits       []string `json:"limits"` // ids of the rules that fired
 }
 
@@ -76,6 +77,48 @@ func (a *analysis) segment(x *grid) []Window {
 	return parts
 }
 
+// states are the segments that are judged: those of the steady time, the burst before it, and stretches with another set of tasks.
+func (a *analysis) states() []Window {
+	if len(a.parts) == 0 {
+		return []Window{a.window()}
+	}
+	states := slices.Clone(a.parts)
+	for _, p := range a.Phases.List {
+		parts := []Window{p}
+		if p.Phase == Disturbed {
+			parts = a.sameTasks(p)
+		}
+		for _, w := range parts {
+			if w.Phase = p.Phase; (p.Phase == Burst || p.Phase == Disturbed) && w.Duration() >= fewest*time.Minute {
+				states = append(states, w)
+			}
+		}
+	}
+	slices.SortFunc(states, func(x, y Window) int { return x.Start.Compare(y.Start) })
+	return states
+}
+
+// filled is a grid in which outages have the value before them: an outage is an event in its segment, neither a segment of its own nor a warm-up.
+func filled(x *grid) *grid {
+	out := newGrid(x.start, x.step, len(x.v))
+	copy(out.v, x.v)
+	for i := 0; i < len(out.v); i++ {
+		n := i
+		for n < len(out.v) && out.v[n] == 0 {
+			n++
+		}
+		if i > 0 && int64(n-i)*x.step >= fewestSeconds {
+			// a second at each end is a part of the outage
+			from, to := max(1, i-1), min(len(out.v), n+1)
+			for j := from; j < to; j++ {
+				out.v[j] = out.v[from-1]
+			}
+		}
+		i = max(i, n)
+	}
+	return out
+}
+
 // working is a grid without the seconds of no operation: an outage is an event in its segment, no segment of its own.
 func working(x *grid) *grid {
 	out := newGrid(x.start, x.step, len(x.v))
@@ -87,22 +130,91 @@ func working(x *grid) *grid {
 	return out
 }
 
-// changes says what the segments did, with the time of each change: "40,000 ops/s until 03:46:00 (minute 36), then 30,000".
+// alike is how much two rates may differ, in percent, to be said as the same.
+const alike = 2.0
+
+// changes says what the segments did, with the time of each change and its cause: "40,000 ops/s until the CPU credits ran dry at 03:46:00 (minute 36 of
+// the load), then 10,000 ops/s."
 func (a *analysis) changes(parts []Segment) string {
 	var said []string
 	for i, s := range parts {
 		rate := "an unknown rate"
 		if s.OpsPerSecond != nil {
-			rate = Thousands(*s.OpsPerSecond) + " ops/s"
+			rate = rounded(*s.OpsPerSecond) + " ops/s"
 		}
 		if i > 0 {
+			if was := parts[i-1].OpsPerSecond; was != nil && s.OpsPerSecond != nil && math.Abs(*s.OpsPerSecond / *was - 1) < alike/100 {
+				rate = "the same rate"
+			}
 			rate = "then " + rate
 		}
 		if i < len(parts)-1 {
-			end := s.Window.End
-			rate += fmt.Sprintf(" until %s (minute %.0f of the load)", end.Format("15:04:05"), end.Sub(a.Phases.Load.Start).Minutes())
+			rate += " until " + s.Ended
+			if s.Ended != "" {
+				rate += " at "
+			}
+			rate += fmt.Sprintf("%s (minute %.0f of the load)", s.Window.End.Format("15:04:05"), s.Window.End.Sub(a.Phases.Load.Start).Minutes())
 		}
 		said = append(said, rate)
 	}
 	return strings.Join(said, ", ") + "."
+}
+
+// rounded is a rate with three digits: more would be noise.
+func rounded(v float64) string {
+	unit := math.Pow(10, max(0, math.Floor(math.Log10(max(1, v)))-2))
+	return Thousands(math.Round(v/unit) * unit)
+}
+
+// brief is enough of a task's id to find it.
+func brief(id string) string {
+	if len(id) > 10 {
+		return id[:8]
+	}
+	return id
+}
+
+// cause is what changed from one segment to the next; "" when nothing that was measured did.
+func (a *analysis) cause(before, after Window) string {
+	at := before.End
+	if end := a.burstEnd(); !end.IsZero() && end.Sub(at).Abs() <= time.Minute {
+		return "the burst bandwidth ended"
+	}
+	if a.l.window() != nil {
+		var began, ended []string
+		for _, k := range a.l.order {
+			if !k.first.IsZero() && k.first.Sub(at).Abs() <= time.Minute {
+				began = append(began, k.task.ID)
+			}
+			if !k.last.IsZero() && k.last.Sub(at).Abs() <= time.Minute {
+				ended = append(ended, k.task.ID)
+			}
+		}
+		switch {
+		case len(ended) == 1:
+			return "task " + brief(ended[0]) + " ended"
+		case len(ended) > 1:
+			return quantity(len(ended), "task") + " ended"
+		case len(began) > 0:
+			return quantity(len(began), "more task") + " started"
+		}
+	}
+	of := func(m metric, read func(*samples, *source, metric) *grid, fold func(a, b float64) float64) (x, y float64, ok bool) {
+		g := combine(a.s.of(a.nodes, m, read), fold)
+		was, is := g.over(before, median), g.over(after, median)
+		if was == nil || is == nil {
+			return 0, 0, false
+		}
+		return *was, *is, true
+	}
+	if was, is, ok := of(creditBalance, (*samples).grid, math.Min); ok && was > noCredits && is <= noCredits {
+		return "the CPU credits ran dry"
+	}
+	if was, is, ok := of(evictions, (*samples).rate, add); ok && (was == 0) != (is == 0) {
+		return map[bool]string{true: "evictions started", false: "evictions ended"}[was == 0]
+	}
+	if was, is, ok := of(engineCPU, (*samples).grid, math.Max); ok && math.Abs(is-was) >= 10 {
+		return fmt.Sprintf("engine CPU went from %.0f to %.0f %%", was, is)
+	}
+	return ""
 }

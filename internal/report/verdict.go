@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -11,17 +12,18 @@ import (
 func (a *analysis) verdict() {
 	v := &a.Verdict
 	w := a.window()
-	parts := a.parts
-	if len(parts) == 0 {
-		parts = []Window{w}
-	}
+	parts := a.states()
 	rate := combine(a.s.of(a.nodes, commands, (*samples).rate), add)
 	if a.l.window() != nil {
 		rate = a.l.ops.grid(*a.Phases.Load, nil)
 	}
+	v.Events = a.events()
 	worst, length := 0, time.Duration(0)
-	for _, p := range parts {
+	for i, p := range parts {
 		s := Segment{Window: p, OpsPerSecond: rate.over(p, mean), Limits: []string{}}
+		if i < len(parts)-1 {
+			s.Ended = a.cause(p, parts[i+1])
+		}
 		for _, f := range a.judge(p) {
 			if f.State == Fired {
 				s.Limits = append(s.Limits, f.ID)
@@ -41,12 +43,14 @@ func (a *analysis) verdict() {
 		switch {
 		case f.State == Fired:
 			fired, v.Limits = append(fired, f), append(v.Limits, f.ID)
+		case f.State == Noted:
+			v.Notes = append(v.Notes, plainly(f.Name+": "+f.Evidence)+".")
 		case f.State == NoData && rules[i].needed:
 			blind = append(blind, f)
-		case f.State == Quiet && f.Unit == "percent" && ratio(f) > ratio(nearest):
+		case f.State == Quiet && f.Unit == "percent" && !rules[i].note && ratio(f) > ratio(nearest):
 			nearest = f
 		}
-		if f.State == NoData {
+		if f.State == NoData && !rules[i].note {
 			unseen = append(unseen, f.Name)
 		}
 	}
@@ -56,50 +60,92 @@ func (a *analysis) verdict() {
 	switch {
 	case !a.minutes(w):
 		v.Outcome, v.Limits = CannotTell, []string{}
-		of, next := "CloudWatch's minutes", "run for 10 minutes or more"
+		of, next := "CloudWatch's minutes", "Run for 10 minutes or more."
 		if period := a.s.longestPeriod(a.nodes); period > 60 {
-			of, next = fmt.Sprintf("metrics whose datapoints are of %s s each", Thousands(float64(period))), "metrics_period_seconds = 60"
+			of, next = fmt.Sprintf("metrics whose datapoints are of %s s each", Thousands(float64(period))), "Set metrics_period_seconds = 60."
 		}
 		v.Sentence = fmt.Sprintf("Cannot tell from %s: %s cover none of them whole", of, clock(w.Duration()))
 		if x := v.Segments[0].OpsPerSecond; x != nil {
-			v.Sentence += fmt.Sprintf("; the load generator itself saw %s ops/s", Thousands(*x))
+			v.Sentence += fmt.Sprintf("; the load generator itself saw %s ops/s", rounded(*x))
 		}
-		v.Sentence += ". Next: " + next + "."
+		v.Sentence += "."
+		v.Next = next
 	case len(fired) > 0:
 		v.Outcome = Limited
 		var by []string
 		for _, f := range fired {
-			by = append(by, f.Name+" ("+f.Evidence+")")
+			by = append(by, f.Name+" ("+plainly(f.Evidence)+")")
 		}
 		v.Sentence = "Limited by " + join(by) + ", " + a.at(w) + "."
 		if v.Limits[0] == "load_generator" && len(blind) == 0 {
 			v.Sentence += " The cache was not at a limit: it can do more."
 		}
+		v.Next = a.next(fired[0].ID)
 	case len(blind) > 0:
 		v.Outcome = CannotTell
-		var why []string
+		var why, missing []string
 		for _, f := range blind {
-			why = append(why, f.Evidence)
+			why, missing = append(why, plainly(f.Evidence)), append(missing, f.Evidence)
 		}
 		slices.Sort(why)
+		slices.Sort(missing)
 		v.Sentence = "Cannot tell what limited the run, because " + join(slices.Compact(why)) + "; nothing else was at its limit."
+		v.Next = "Export the run again, or look at CloudWatch: " + join(slices.Compact(missing)) + "."
 	default:
 		v.Outcome = NotLimited
 		v.Sentence = "Not limited by anything that was measured"
 		if nearest.Measured != nil {
-			v.Sentence += fmt.Sprintf("; nearest was %s (%s), %s", nearest.Name, nearest.Evidence, a.at(w))
+			v.Sentence += fmt.Sprintf("; nearest was %s (%s), %s", nearest.Name, plainly(nearest.Evidence), a.at(w))
 		}
-		v.Sentence += ". " + a.unmeasured(w)
+		v.Sentence += "."
+		if loop := a.roundTrip(w); loop != "" {
+			v.Sentence += " " + loop
+		}
+		v.Sentence += " Not measured: the network of the tasks, and single threads of memtier."
+		v.Next = "Raise clients or pipeline; where that changes nothing, add tasks."
+		if c := a.Configuration; c.RateLimit != nil && *c.RateLimit > 0 {
+			v.Next = "Raise the rate limit."
+		}
 	}
 	if len(parts) > 1 {
 		v.Sentence = a.changes(v.Segments) + " " + v.Sentence
 	}
-	if at, length := a.outage(); length > 0 {
-		v.Sentence = fmt.Sprintf("No operation for %.0f s from %s. %s", length.Seconds(), at.Format("15:04:05"), v.Sentence)
+	for _, e := range slices.Backward(v.Events) {
+		if e.Kind == EventOutage || e.Kind == EventFailover {
+			v.Sentence = upper(e.Text) + ". " + v.Sentence
+		}
 	}
 	if n := a.lost(); n > 0 {
-		v.Sentence = fmt.Sprintf("%d of %d tasks did not finish. %s", n, len(a.Tasks), v.Sentence)
+		v.Sentence = fmt.Sprintf("%d of %d tasks did not finish%s. %s", n, len(a.Tasks), a.ecsSays(), v.Sentence)
 	}
+}
+
+// plainly says evidence in words: names of metrics belong into the table, not into a sentence.
+func plainly(evidence string) string { return metricNames.Replace(evidence) }
+
+var metricNames = strings.NewReplacer(" over 0 in", " in", "ThrottledCmds is", "the count of throttled commands is", "EngineCPUUtilization of ", "", "EngineCPUUtilization", "engine CPU", "CPUUtilization of the load", "CPU of the load", "CPUUtilization of ", "host CPU of ", "CPUUtilization", "host CPU",
+	"NetworkBytesOut of ", "", "NetworkBytesIn of ", "", "NetworkBytesOut", "the nodes' traffic out", "NetworkBytesIn", "the nodes' traffic in",
+	"NetworkBandwidthOutAllowanceExceeded of ", "", "NetworkBandwidthInAllowanceExceeded of ", "", "NetworkBandwidthOutAllowanceExceeded", "the count of packets that were queued",
+	"NetworkBandwidthInAllowanceExceeded", "the count of packets that were queued", "NetworkPacketsPerSecondAllowanceExceeded", "packets queued or dropped", "NetworkConntrackAllowanceExceeded", "packets dropped",
+	"CPUCreditBalance of ", "the balance of ", "CPUCreditBalance", "CPU credits", "RejectedConnections", "connections refused", "CurrConnections of ", "", "TrafficManagementActive", "commands slowed",
+	"ThrottledCmds", "commands throttled", "Evictions", "evictions", "ElastiCacheProcessingUnits", "ECPUs")
+
+// upper starts a sentence.
+func upper(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// next is the step after a limit.
+func (a *analysis) next(id string) string {
+	for _, r := range rules {
+		if r.id == id {
+			return r.next
+		}
+	}
+	return ""
 }
 
 // judge is what every rule sees in a window.
@@ -133,28 +179,6 @@ func (a *analysis) minutes(w Window) bool {
 	return true
 }
 
-// fewestSeconds without an operation are an outage; below it a late record of progress looks the same.
-const fewestSeconds = 5
-
-// outage is the longest time in the load in which no task did an operation.
-func (a *analysis) outage() (at time.Time, length time.Duration) {
-	if a.l.window() == nil {
-		return at, 0
-	}
-	x := a.l.ops.grid(*a.Phases.Load, nil)
-	from, to := x.within(*a.Phases.Load)
-	n := 0
-	for i := from; i < to; i++ {
-		if n++; x.v[i] > 0 {
-			n = 0
-		}
-		if d := time.Duration(int64(n)*x.step) * time.Second; d >= fewestSeconds*time.Second && d > length {
-			at, length = x.at(i+1-n), d
-		}
-	}
-	return at, length
-}
-
 // lost is how many tasks did not load the cache to the end.
 func (a *analysis) lost() (n int) {
 	for _, t := range a.Tasks {
@@ -165,36 +189,42 @@ func (a *analysis) lost() (n int) {
 	return n
 }
 
-// bound is the share of what a closed loop can do from which on it waits for nothing but replies.
+// ecsSays is why ECS stopped the first task that did not finish.
+func (a *analysis) ecsSays() string {
+	for _, t := range a.Tasks {
+		if why := a.m.stopped(t.ID); t.State != "ok" && why != "" {
+			return ": " + why
+		}
+	}
+	return ""
+}
+
+// bound is the share of the time between two requests of a connection from which on it is all waiting for replies.
 const bound = 0.9
 
-// unmeasured is what may have limited a run that nothing seen did, and the next step. In a closed loop throughput is connections x pipeline over the
-// mean latency (J. D. C. Little, 1961, "A proof for the queuing formula L = λW", Operations Research 9): an idle cache with few connections is waiting.
-func (a *analysis) unmeasured(w Window) string {
-	const blind = "Not measured: the network of the tasks, single threads of memtier, and round trips."
+// roundTrip says what a closed loop waits for; "" when the load was none or is not known. In a closed loop throughput is connections x pipeline over
+// the time from a request to the next one (J. D. C. Little, 1961, "A proof for the queuing formula L = λW", Operations Research 9): where no
+// resource is at its limit, only more of the two raise it.
+func (a *analysis) roundTrip(w Window) string {
 	c := a.Configuration
-	if a.Connections.Expected == nil || a.Client.MeanLatency == nil || c.RateLimit != nil && *c.RateLimit > 0 {
-		return blind + " Next: raise the load."
+	if a.Connections.Expected == nil || a.l.window() == nil || c.ClusterMode || c.RateLimit != nil && *c.RateLimit > 0 {
+		return ""
+	}
+	ms, rate := a.l.latency.grid(*a.Phases.Load, &a.l.weighted).over(w, mean), a.l.ops.grid(*a.Phases.Load, nil).over(w, mean)
+	connections := 0.0
+	if running := a.l.running.grid(*a.Phases.Load, nil).over(w, mean); running != nil {
+		connections = math.Round(*running) * float64(c.Threads*c.Clients)
+	}
+	if ms == nil || rate == nil || *rate == 0 || connections == 0 {
+		return ""
 	}
 	pipeline := max(1, c.Pipeline)
-	ms := a.Client.MeanLatency.grid().over(w, mean)
-	if ms == nil {
-		return blind + " Next: raise the load."
+	cycle := connections * float64(pipeline) / *rate * 1000
+	said := fmt.Sprintf("Bound by the round trip: %s connections with a pipeline of %d send again each %.3g ms", Thousands(connections), pipeline, cycle)
+	if *ms >= bound*cycle {
+		return said + fmt.Sprintf("; replies take %.3g ms of that.", *ms)
 	}
-	rate := a.l.ops.grid(*a.Phases.Load, nil).over(w, mean)
-	connections := float64(*a.Connections.Expected)
-	if n := len(a.Tasks); n > 0 {
-		connections *= float64(n-a.lost()) / float64(n)
-	}
-	if rate == nil || c.ClusterMode || connections == 0 {
-		return blind + " Next: raise the load."
-	}
-	most := connections * float64(pipeline) / *ms * 1000
-	said := fmt.Sprintf("%s connections with a pipeline of %d and a mean latency of %.3g ms carry about %s ops/s", Thousands(connections), pipeline, *ms, Thousands(most))
-	if *rate >= bound*most {
-		return said + ": bound by the round trip. " + blind + " Next: raise clients, pipeline or tasks."
-	}
-	return said + fmt.Sprintf(", and did %s: the rest of the time is the generator's own, or connections were not open. ", Thousands(*rate)) + blind + " Next: more tasks."
+	return said + fmt.Sprintf("; replies take %.3g ms of that, the rest passes in memtier.", *ms)
 }
 
 // applies tells rules of nodes from those of serverless caches, which show neither CPU nor bandwidth, and which alone are throttled. State is
@@ -202,6 +232,11 @@ func (a *analysis) unmeasured(w Window) string {
 func (a *analysis) applies(r rule) (f Finding) {
 	serverless := a.Configuration.ServerlessCache != ""
 	switch {
+	case r.note:
+		if serverless && r.nodes {
+			return Finding{State: NotApplicable, Threshold: r.threshold, Unit: r.unit, Evidence: "a serverless cache does not show it"}
+		}
+		return f
 	case r.id == "memory" || r.id == "load_generator" || serverless == (r.id == "throttling"):
 		return f
 	case serverless:

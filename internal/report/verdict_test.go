@@ -16,9 +16,10 @@ import (
 )
 
 // half is a metric that is over 0 in so many of 20 minutes.
-func half(name string, minutes int) func(*synthetic.Case) {
+func half(name string, minutes int, value ...float64) func(*synthetic.Case) {
+	v := append(value, 120)[0]
 	return func(c *synthetic.Case) {
-		c.Metrics = map[string]func(int, int) float64{name: func(_, m int) float64 { return map[bool]float64{true: 120}[m*7%20 < minutes] }}
+		c.Metrics = map[string]func(int, int) float64{name: func(_, m int) float64 { return map[bool]float64{true: v}[m*7%20 < minutes] }}
 	}
 }
 
@@ -44,11 +45,17 @@ func TestEveryRuleFiresAtItsThreshold(t *testing.T) {
 		"bandwidth_in":        {flat("NetworkBytesIn", 60*0.899*synthetic.Burst), flat("NetworkBytesIn", 60*0.901*synthetic.Burst)},
 		"packets_per_second":  {half("NetworkPacketsPerSecondAllowanceExceeded", 9), half("NetworkPacketsPerSecondAllowanceExceeded", 10)},
 		"connection_tracking": {half("NetworkConntrackAllowanceExceeded", 9), half("NetworkConntrackAllowanceExceeded", 10)},
-		"memory":              {half("Evictions", 9), half("Evictions", 10)},
+		"memory":              {half("Evictions", 9, 1200), half("Evictions", 10, 1200)},
 		"connections":         {half("RejectedConnections", 9), half("RejectedConnections", 10)},
 		"traffic_management":  {half("TrafficManagementActive", 9), half("TrafficManagementActive", 10)},
 		"throttling":          {throttles(9), throttles(10)},
 		"load_generator":      {func(c *synthetic.Case) { c.TaskCPU = 88.9 }, func(c *synthetic.Case) { c.TaskCPU = 89 }}, // the busiest task has 1 % more
+		"skew":                {hot(79.9), hot(80)},
+		"peers":               {slower(0.81), slower(0.79)},
+		"swap":                {flat("SwapUsage", 0.99*(4<<30)), flat("SwapUsage", 4<<30)},
+		"replication":         {lags(0.9), lags(1)},
+		"slow_log":            {says("engine-log/perf-001", "Background saving started"), says("slow-log/perf-001", `{"Command":"KEYS ... (1 more arguments)","Duration (us)":12000}`)},
+		"latency_modes":       {unequal(745), unequal(755)},
 	}
 	for i, rule := range rules {
 		t.Run(rule.id, func(t *testing.T) {
@@ -57,8 +64,9 @@ func TestEveryRuleFiresAtItsThreshold(t *testing.T) {
 			for _, of := range []struct {
 				change func(*synthetic.Case)
 				state  string
-			}{{test.below, Quiet}, {test.at, Fired}} {
+			}{{test.below, Quiet}, {test.at, map[bool]string{false: Fired, true: Noted}[rule.note]}} {
 				c := synthetic.Plain()
+				c.Latency = func(int) []int64 { return []int64{400, 500, 600} }
 				of.change(&c)
 				run := Run(c.Files())
 				if rule.id == "cpu_credits" {
@@ -71,10 +79,45 @@ func TestEveryRuleFiresAtItsThreshold(t *testing.T) {
 				require.Equal(t, of.state, f.State, "%s: %v of %v", f.Evidence, *f.Measured, f.Threshold)
 				require.Equal(t, of.state == Fired, slices.Contains(r.Verdict.Limits, rule.id))
 				require.Contains(t, f.Source, "https://", "a threshold has a source")
+				require.Equal(t, of.state == Noted, len(r.Verdict.Notes) == 1, "%v", r.Verdict.Notes)
 				valid(t, r)
 			}
 		})
 	}
+}
+
+// hot is three shards of which one has so much engine CPU, the others 40 %.
+func hot(cpu float64) func(*synthetic.Case) {
+	return func(c *synthetic.Case) {
+		c.Nodes, c.Sharded = 3, true
+		c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(n, _ int) float64 { return map[bool]float64{true: cpu, false: 40}[n == 1] }}
+	}
+}
+
+// slower is three tasks of which one has so much of the others' throughput.
+func slower(share float64) func(*synthetic.Case) {
+	return func(c *synthetic.Case) {
+		c.Tasks = 3
+		c.Rate = func(task, _ int) float64 { return 10_000 * map[bool]float64{true: share, false: 1}[task == 2] }
+	}
+}
+
+// lags is a replica that is so many seconds behind its primary.
+func lags(seconds float64) func(*synthetic.Case) {
+	return func(c *synthetic.Case) {
+		c.Replicas = 1
+		c.Metrics = map[string]func(int, int) float64{"ReplicationLag": func(n, _ int) float64 { return float64(n) * seconds }}
+	}
+}
+
+// says is a line in a node's log.
+func says(stream, text string) func(*synthetic.Case) {
+	return func(c *synthetic.Case) { c.Says = []synthetic.Line{{Second: 300, Stream: stream, Text: text}} }
+}
+
+// unequal is a latency of 500 us in the middle and so much in the mean.
+func unequal(mean int64) func(*synthetic.Case) {
+	return func(c *synthetic.Case) { c.Latency = func(int) []int64 { return []int64{500, 500, 3*mean - 1000} } }
 }
 
 // docs/report.md has the same table.
@@ -84,7 +127,7 @@ func TestRulesAreDocumented(t *testing.T) {
 	for _, r := range rules {
 		_, source, _ := strings.Cut(r.source, "https://")
 		source, _, _ = strings.Cut(source, ",")
-		require.Contains(t, string(text), fmt.Sprintf("| %s | %s | [AWS](https://%s) |\n", r.name, r.rule, source))
+		require.Contains(t, string(text), fmt.Sprintf("| %s | %s | %s | [source](https://%s) |\n", r.name, r.rule, r.blind, source))
 	}
 	require.Contains(t, string(text), phaseMethod)
 	require.Contains(t, string(text), overRuns)

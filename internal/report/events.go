@@ -1,0 +1,175 @@
+package report
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Event is something that happened while the load ran. It stays in the segment that it happened to.
+type Event struct {
+	Kind  string    `json:"kind"`
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`  // as Start for what has no length
+	Text  string    `json:"text"` // for people, without a full stop
+}
+
+// Kinds of events.
+const (
+	EventOutage   = "outage"        // no task did an operation
+	EventFailover = "failover"      // a replica became the primary
+	EventSnapshot = "snapshot"      // SaveInProgress
+	EventLink     = "link"          // a replica lost its primary
+	EventLag      = "lag"           // a replica was behind
+	EventSync     = "full_sync"     // a replica read all of the data again, by the engine log
+	EventSlow     = "slow_commands" // by the slow log
+)
+
+// behind is the replication lag in seconds that is named: reads of that replica are older. AWS names no threshold.
+// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.Redis.html
+const behind = 1.0
+
+// events lists what happened in the load, by time.
+func (a *analysis) events() []Event {
+	events := append(a.outages(), a.nodeEvents()...)
+	if a.l != nil {
+		events = append(events, a.l.serverEvents(*a.Phases.Load)...)
+	}
+	slices.SortStableFunc(events, func(x, y Event) int { return x.Start.Compare(y.Start) })
+	return events
+}
+
+// fewestSeconds without an operation are an outage; below it a late record of progress looks the same.
+const fewestSeconds = 5
+
+// outages are the stretches of the load in which no task did an operation.
+func (a *analysis) outages() []Event {
+	events := []Event{}
+	if a.l.window() == nil {
+		return events
+	}
+	x := a.l.ops.grid(*a.Phases.Load, nil)
+	for _, w := range x.stretches(*a.Phases.Load, func(v float64) bool { return !(v > 0) }) {
+		if w.Duration() >= fewestSeconds*time.Second {
+			events = append(events, Event{EventOutage, w.Start, w.End, fmt.Sprintf("no operation for %.0f s from %s", w.Duration().Seconds(), w.Start.Format("15:04:05"))})
+		}
+	}
+	return events
+}
+
+// stretches are the parts of the window in which a condition holds.
+func (g *grid) stretches(w Window, holds func(float64) bool) (out []Window) {
+	if g == nil {
+		return nil
+	}
+	from, to := g.within(w)
+	for i := from; i < to; i++ {
+		n := i
+		for n < to && holds(g.v[n]) {
+			n++
+		}
+		if n > i {
+			out, i = append(out, Window{Start: g.at(i), End: g.at(n)}), n
+		}
+	}
+	return out
+}
+
+// nodeEvents are those that the metrics of the nodes show, a minute exactly.
+func (a *analysis) nodeEvents() (events []Event) {
+	load := *a.Phases.Load
+	for _, n := range a.nodes {
+		span := func(w Window) string {
+			return fmt.Sprintf("from %s to %s", w.Start.Format("15:04:05"), w.End.Format("15:04:05"))
+		}
+		for i, w := range a.s.grid(n, isMaster).stretches(load, func(v float64) bool { return v >= 0.5 }) {
+			if i > 0 || w.Start.After(load.Start.Add(time.Minute)) { // it was not from the start on
+				events = append(events, Event{EventFailover, w.Start, w.Start, fmt.Sprintf("failover to %s at %s", n.id, w.Start.Format("15:04:05"))})
+			}
+		}
+		for _, w := range a.s.grid(n, saving).stretches(load, positive) {
+			events = append(events, Event{EventSnapshot, w.Start, w.End, fmt.Sprintf("%s wrote a snapshot or a full sync %s", n.id, span(w))})
+		}
+		for _, w := range a.s.grid(n, linkHealth).stretches(load, func(v float64) bool { return v < 0.5 }) {
+			events = append(events, Event{EventLink, w.Start, w.End, fmt.Sprintf("%s had no link to its primary %s", n.id, span(w))})
+		}
+		lag := a.s.grid(n, replicationLag)
+		for _, w := range lag.stretches(load, func(v float64) bool { return v >= behind }) {
+			events = append(events, Event{EventLag, w.Start, w.End, fmt.Sprintf("%s lagged behind its primary by up to %.3g s %s", n.id, *lag.over(w, highest), span(w))})
+		}
+	}
+	return events
+}
+
+// heard counts what the nodes' logs say of one kind.
+type heard struct {
+	kind, text  string
+	count       int
+	first, last time.Time
+}
+
+var (
+	engineSays = []struct{ kind, text, words string }{ // words are in lower case
+		{EventFailover, "promotions of a replica in the engine log", "master mode enabled"},
+		{EventFailover, "elections won in the engine log", "failover election won"},
+		{EventSync, "full syncs in the engine log", "full resync requested by replica"},
+		{EventSync, "full syncs in the engine log", "full resync from master"},
+		{EventSync, "full syncs in the engine log", "full resync from primary"},
+	}
+	slowCommand = regexp.MustCompile(`"Command": ?"(\S+)`)
+)
+
+// listen counts what a node's log says.
+func (l *load) listen(line Line) {
+	count := func(kind, text string) {
+		for _, h := range l.heard {
+			if h.kind == kind && h.text == text {
+				h.count, h.last = h.count+1, line.Time
+				return
+			}
+		}
+		if len(l.heard) < 100 { // commands that differ each time must not fill the memory
+			l.heard = append(l.heard, &heard{kind, text, 1, line.Time, line.Time})
+		}
+	}
+	switch {
+	case strings.HasPrefix(line.Stream, "slow-log/"):
+		command := "a command"
+		if m := slowCommand.FindStringSubmatch(line.Message); m != nil {
+			command = strings.ToUpper(strings.Trim(m[1], `",`))
+		}
+		count(EventSlow, command)
+	case strings.HasPrefix(line.Stream, "engine-log/"):
+		text := strings.ToLower(line.Message)
+		for _, s := range engineSays {
+			if strings.Contains(text, s.words) {
+				count(s.kind, s.text)
+				return
+			}
+		}
+	}
+}
+
+// serverEvents are those that the nodes' logs tell of in the load's time.
+func (l *load) serverEvents(load Window) (events []Event) {
+	for _, h := range l.heard {
+		if h.last.Before(load.Start) || h.first.After(load.End) {
+			continue
+		}
+		text := fmt.Sprintf("%s: %d", h.text, h.count)
+		if h.kind == EventSlow {
+			text = fmt.Sprintf("%s in the slow log: %s", h.text, times(h.count))
+		}
+		events = append(events, Event{h.kind, h.first, h.last, text})
+	}
+	return events
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return Thousands(float64(n)) + " times"
+}

@@ -1,0 +1,188 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// The rules of this file are no limits: what they see is said beside the verdict.
+
+// lookSkew compares the shards' engine threads: more shards do not help where one has most of the work.
+func lookSkew(a *analysis, r rule, w Window) Finding {
+	c := a.Configuration
+	if c.Shards < 2 || !c.ClusterMode {
+		return Finding{State: NotApplicable, Threshold: r.threshold, Unit: r.unit, Evidence: "the cache has one shard"}
+	}
+	busy := map[string]float64{} // of each shard its busiest node
+	for i, v := range a.each(engineCPU, w, (*samples).grid, mean) {
+		if n, ok := a.m.node(a.nodes[i].id); ok && v != nil {
+			busy[n.NodeGroup] = max(busy[n.NodeGroup], *v)
+		}
+	}
+	if len(busy) < 2 {
+		return noData(r, "EngineCPUUtilization is missing")
+	}
+	hot, others := "", []float64{}
+	for shard, v := range busy {
+		if hot == "" || v > busy[hot] || v == busy[hot] && shard < hot {
+			hot = shard
+		}
+	}
+	for shard, v := range busy {
+		if shard != hot {
+			others = append(others, v)
+		}
+	}
+	rest := mean(others)
+	f := Finding{State: Quiet, Threshold: r.threshold, Unit: r.unit, Measured: known(100 * busy[hot] / max(rest, 1)), Where: []string{"shard " + hot}}
+	f.Evidence = fmt.Sprintf("engine CPU of shard %s of %d at %.0f %%, of the others at %.0f %%", hot, c.Shards, busy[hot], rest)
+	if *f.Measured >= r.threshold && busy[hot] >= 50 {
+		f.State = Noted
+		f.Evidence += ": more shards do not help, look at the keys"
+	}
+	return f
+}
+
+// lookPeers tells a task that is slower than the others from them: then its host or its network is at work, not the cache.
+func lookPeers(a *analysis, r rule, _ Window) Finding {
+	type peer struct {
+		id       string
+		ops, p99 float64
+	}
+	var all []peer
+	var ops, p99 []float64
+	for _, t := range a.Tasks {
+		if t.State != "ok" || t.OpsPerSecond == nil {
+			continue
+		}
+		p := peer{brief(t.ID), *t.OpsPerSecond, math.NaN()}
+		for _, of := range t.Percentiles {
+			if of.Percent == 99 {
+				p.p99 = of.MS
+				p99 = append(p99, of.MS)
+			}
+		}
+		all, ops = append(all, p), append(ops, p.ops)
+	}
+	if len(all) < 3 {
+		return Finding{State: NotApplicable, Threshold: r.threshold, Unit: r.unit, Evidence: "fewer than three tasks have no peers"}
+	}
+	f := Finding{State: Quiet, Threshold: r.threshold, Unit: r.unit, Measured: known(0)}
+	usual, tail := median(ops), math.NaN()
+	if len(p99) >= 3 {
+		tail = median(p99)
+	}
+	for _, p := range all {
+		if apart := 100 * math.Abs(p.ops/usual-1); apart > *f.Measured {
+			f.Measured, f.Where = &apart, []string{p.id}
+			f.Evidence = fmt.Sprintf("task %s did %s ops/s, the middle one %s", p.id, rounded(p.ops), rounded(usual))
+		}
+		if p.p99 >= 2*tail {
+			f.State, f.Where = Noted, []string{p.id}
+			f.Evidence = fmt.Sprintf("p99 of task %s is %.3g ms, of the middle one %.3g ms", p.id, p.p99, tail)
+			break
+		}
+	}
+	if *f.Measured >= r.threshold {
+		f.State = Noted
+	}
+	if f.State == Noted {
+		f.Evidence += ": look at its CPU, host and zone, for its operations are in all figures"
+	}
+	return f
+}
+
+// lookSwap compares swap with the memory that is free.
+func lookSwap(a *analysis, r rule, w Window) Finding {
+	f := Finding{State: Quiet, Threshold: r.threshold, Unit: r.unit}
+	used, free := a.each(swap, w, (*samples).grid, mean), a.each(freeable, w, (*samples).grid, mean)
+	for i := range used {
+		if used[i] == nil || free[i] == nil {
+			continue
+		}
+		if share := 100 * *used[i] / max(1, *free[i]); f.Measured == nil || share > *f.Measured {
+			f.Measured, f.Where = &share, []string{a.nodes[i].id}
+			f.Evidence = fmt.Sprintf("%s swaps %.0f MB and has %.0f MB free", a.nodes[i].id, *used[i]/1e6, *free[i]/1e6)
+		}
+	}
+	if f.Measured == nil {
+		return noData(r, "swap and freeable memory are not both in the metrics")
+	}
+	if *f.Measured >= r.threshold {
+		f.State = Noted
+		f.Evidence += ": it is short of memory outside of maxmemory; raise reserved-memory-percent or take a larger node type"
+	}
+	return f
+}
+
+// lookReplication looks for events of replication.
+func lookReplication(a *analysis, r rule, w Window) Finding {
+	f := Finding{State: Quiet, Threshold: r.threshold, Unit: r.unit}
+	seen := false
+	for i, v := range a.each(replicationLag, *a.Phases.Load, (*samples).grid, highest) {
+		if n, ok := a.m.node(a.nodes[i].id); v == nil || ok && n.Role == "primary" && *v == 0 {
+			continue
+		}
+		if seen = true; f.Measured == nil || *v > *f.Measured {
+			f.Measured, f.Where = v, []string{a.nodes[i].id}
+			f.Evidence = fmt.Sprintf("%s was at most %.3g s behind its primary", a.nodes[i].id, *v)
+		}
+	}
+	events := slices.DeleteFunc(slices.Clone(a.Verdict.Events), func(e Event) bool {
+		return !slices.Contains([]string{EventLag, EventLink, EventFailover, EventSync}, e.Kind)
+	})
+	if !seen && len(events) == 0 {
+		return Finding{State: NotApplicable, Threshold: r.threshold, Unit: r.unit, Evidence: "no replica shows a replication lag"}
+	}
+	for i, e := range events {
+		if f.State = Noted; i == 0 {
+			f.Evidence = e.Text
+		} else if i < 4 {
+			f.Evidence += "; " + e.Text
+		}
+	}
+	if more := len(events) - 4; more > 0 {
+		f.Evidence += fmt.Sprintf("; and %d more", more)
+	}
+	return f
+}
+
+// lookSlow counts the commands of the slow log.
+func lookSlow(a *analysis, r rule, _ Window) Finding {
+	f := Finding{State: Quiet, Threshold: r.threshold, Unit: r.unit, Evidence: "the slow log has no command of the load's time"}
+	if a.l == nil {
+		return noData(r, "there is no log")
+	}
+	total, worst := 0, &heard{}
+	for _, h := range a.l.heard {
+		if h.kind != EventSlow || h.last.Before(a.Phases.Load.Start) || h.first.After(a.Phases.Load.End) {
+			continue
+		}
+		if total += h.count; h.count > worst.count {
+			worst = h
+		}
+	}
+	f.Measured = known(float64(total))
+	if total > 0 {
+		f.State = Noted
+		f.Evidence = fmt.Sprintf("%s in the slow log, most often %s (%s)", quantity(total, "command"), worst.text, times(worst.count))
+	}
+	return f
+}
+
+// lookModes tells a latency with two modes from one: a mean far above the median is of few slow operations, or of two kinds.
+func lookModes(a *analysis, r rule, _ Window) Finding {
+	l := &a.Client.Latency
+	p50, ok := l.At(50)
+	if !ok || l.MeanMS == nil || p50 == 0 {
+		return noData(r, "no task brought its histogram")
+	}
+	f := Finding{State: Quiet, Threshold: r.threshold, Unit: r.unit, Measured: known(100 * *l.MeanMS / p50), Where: []string{}}
+	f.Evidence = fmt.Sprintf("the mean is %.3g ms and the median %.3g ms", *l.MeanMS, p50)
+	if *f.Measured >= r.threshold {
+		f.State = Noted
+		f.Evidence += ": most operations are faster than the mean; a second kind of operation, zone or task may make it"
+	}
+	return f
+}
