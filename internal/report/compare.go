@@ -126,15 +126,6 @@ var compared = []setting{
 	{"clients", func(c *Configuration) string { return fmt.Sprint(c.Clients) }, "latency"},
 }
 
-// spoiledBy is what kinds of settings make a figure not comparable. A figure that is not here depends on no workload.
-var spoiledBy = map[string][]string{
-	"ops_per_second": {"workload"}, "ops_per_second_burst": {"workload"}, "load_bytes_per_second": {"workload"}, "operations": {"workload"},
-	"latency_mean_ms": {"workload", "latency"}, "latency_p50_ms": {"workload", "latency"}, "latency_p99_ms": {"workload", "latency"},
-	"latency_p999_ms": {"workload", "latency"}, "latency_max_ms": {"workload", "latency"},
-	"server_read_p99_ms": {"workload", "latency"}, "server_write_p99_ms": {"workload", "latency"},
-	"hit_percent": {"workload"}, "usd_per_million_ops": {"workload"},
-}
-
 // Compare puts single runs side by side, the first as the reference.
 func Compare(runs []*Results) *Comparison {
 	groups := make([][]*Results, len(runs))
@@ -336,7 +327,7 @@ func named(r *Results) string {
 
 // spoiled names what makes a figure not comparable: settings that differ, tasks that were lost, a load generator at its limit.
 func spoiled(id string, base, group []*Results) string {
-	by := spoiledBy[id]
+	by := spoils(id)
 	if by == nil {
 		return ""
 	}

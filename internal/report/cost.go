@@ -10,6 +10,9 @@ import (
 
 const runLayout = "2006-01-02T15-04-05Z"
 
+// hoursOfMonth is AWS's own month: https://aws.amazon.com/calculator/
+const hoursOfMonth = 730
+
 // cost prices node-hours, vCPU-hours and GB-hours by list prices. What has no price or amount is said, never guessed.
 func (a *analysis) cost() {
 	c := &a.Cost
@@ -50,6 +53,7 @@ func (a *analysis) cost() {
 		item(fmt.Sprintf("%s, %s", first(conf.NodeType, "cache nodes of an unknown type"), first(conf.Engine, "unknown engine")), "node-hours", how, ref.Nodes.String(), hours, node)
 	}
 
+	ofCache := len(c.Items)
 	prices, priced := ref.Fargate[[2]string{conf.Region, conf.Architecture}]
 	taskHours, how := a.taskHours()
 	of := func(units int, per float64) *float64 {
@@ -71,22 +75,33 @@ func (a *analysis) cost() {
 	}
 
 	if all {
-		sum := 0.0
-		for _, i := range c.Items {
-			sum += *i.USD
+		sum, test := 0.0, 0.0
+		for i, item := range c.Items {
+			if sum += *item.USD; i >= ofCache {
+				test += *item.USD
+			}
 		}
-		c.TotalUSD = &sum
-		if n := c.SuccessfulOperations; n > 0 {
+		c.TotalUSD, c.TestUSD = &sum, &test
+		if n := a.Client.Operations; n > 0 {
 			c.USDPerMillionOps = known(sum / float64(n) * 1e6)
+		}
+	}
+	var steady *float64
+	if a.Phases.Load != nil {
+		steady, _, _ = throughputOf(a, a.window())
+	}
+	if node != nil && conf.Nodes > 0 {
+		hour := float64(conf.Nodes) * *node
+		c.CacheUSDPerHour, c.CacheUSDPerMonth = &hour, known(hour*hoursOfMonth)
+		if steady != nil && *steady > 0 {
+			c.CacheUSDPerMillion = known(hour / (*steady * 3600) * 1e6)
 		}
 	}
 	if node != nil && priced && conf.Nodes > 0 && conf.Tasks > 0 && conf.TaskCPUUnits > 0 && conf.TaskMemoryMiB > 0 {
 		hourly = float64(conf.Nodes)**node + float64(conf.Tasks)*(float64(conf.TaskCPUUnits)/1024*prices[0]+float64(conf.TaskMemoryMiB)/1024*prices[1])
 		c.USDPerHour = &hourly
-		if a.Client.Throughput != nil {
-			if v := a.l.ops.grid(*a.Phases.Load, nil).over(a.window(), mean); v != nil && *v > 0 {
-				c.SteadyUSDPerMillion = known(hourly / (*v * 3600) * 1e6)
-			}
+		if a.Client.Throughput != nil && steady != nil && *steady > 0 {
+			c.SteadyUSDPerMillion = known(hourly / (*steady * 3600) * 1e6)
 		}
 	}
 	c.Note = "List prices, on demand. AWS bills a begun node-hour as a whole one (https://aws.amazon.com/elasticache/pricing/), so that a short run costs more per operation than its steady state."

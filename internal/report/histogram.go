@@ -164,6 +164,15 @@ func (l *load) latencies(r *Results) {
 	out.MeanMS, out.MinMS, out.MaxMS = known(h.Mean()/1000), known(float64(h.Min())/1000), known(float64(h.Max())/1000)
 	out.Percentiles = percentilesOf(h)
 	out.Curve = curve(h)
+	for _, ms := range []float64{1, 5, 10} {
+		over := int64(0)
+		for _, bar := range h.Distribution() {
+			if float64(bar.From) >= ms*1000 {
+				over += bar.Count
+			}
+		}
+		out.Over = append(out.Over, Over{ms, 100 * float64(over) / float64(h.TotalCount())})
+	}
 	switch limit := r.Configuration.RateLimit; {
 	case limit != nil && *limit > 0:
 		out.Loop = "rate_limited"

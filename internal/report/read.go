@@ -118,7 +118,7 @@ func analyze(m *manifest, s *samples, l *load) *Results {
 	r.Verdict.Limits, r.Verdict.Segments, r.Verdict.Findings = []string{}, []Segment{}, []Finding{}
 	r.Verdict.Notes, r.Verdict.Events = []string{}, []Event{}
 	r.Phases.List, r.Client.Errors.Kinds = []Window{}, []ErrorKind{}
-	r.Client.Latency.Percentiles, r.Client.Latency.Curve = []Percentile{}, []Percentile{}
+	r.Client.Latency.Percentiles, r.Client.Latency.Curve, r.Client.Latency.Over = []Percentile{}, []Percentile{}, []Over{}
 	r.Network.Nodes, r.Network.Allowances = []NodeNetwork{}, []Allowance{}
 	r.Cost.Items, r.Cost.Missing, r.Cost.NotIncluded = []CostItem{}, []string{}, []string{}
 	r.Provenance.Files, r.Provenance.Data = []Source{}, []Data{}
@@ -147,6 +147,9 @@ func analyze(m *manifest, s *samples, l *load) *Results {
 		a.verdict()
 	} else {
 		a.nothing()
+	}
+	if a.Phases.Load != nil {
+		a.capacity()
 	}
 	a.cost()
 	a.headline()
@@ -411,14 +414,6 @@ func zonesOf[T any](all []T, of func(T) string) []string {
 	}
 	slices.Sort(zones)
 	return zones
-}
-
-// figure adds a headline figure. how says how it was made; absent, why it is not there.
-func (a *analysis) figure(id, label, unit, better string, value *float64, w *Window, how, absent string) {
-	if value == nil {
-		w, how = nil, absent
-	}
-	a.Headline = append(a.Headline, Figure{ID: id, Label: label, Unit: unit, Better: better, Value: value, Window: w, Note: how})
 }
 
 // at says a window in minutes of the load.

@@ -25,6 +25,7 @@ type Results struct {
 	CPU           CPU           `json:"cpu"`
 	Memory        Memory        `json:"memory"`
 	Connections   Connections   `json:"connections"`
+	Capacity      Capacity      `json:"capacity"`
 	Cost          Cost          `json:"cost"`
 	Configuration Configuration `json:"configuration"`
 	Provenance    Provenance    `json:"provenance"`
@@ -148,6 +149,7 @@ type Latency struct {
 	MaxMS       *float64     `json:"max_ms"`
 	Percentiles []Percentile `json:"percentiles"` // 50, 90, 95, 99, 99.9, 99.99
 	Curve       []Percentile `json:"curve"`       // rising to 100, evenly spaced in "nines"; for a chart
+	Over        []Over       `json:"over"`        // 1, 5 and 10 ms
 	Loop        string       `json:"loop"`        // closed, rate_limited or "" when unknown
 	Note        string       `json:"note"`        // coordinated omission, or why there is nothing
 }
@@ -166,6 +168,12 @@ func (l *Latency) At(percent float64) (ms float64, ok bool) {
 type Percentile struct {
 	Percent float64 `json:"percent"`
 	MS      float64 `json:"ms"`
+}
+
+// Over is the share of the operations that took MS or longer.
+type Over struct {
+	MS      float64 `json:"ms"`
+	Percent float64 `json:"percent"`
 }
 
 // TaskResult is one task of the load.
@@ -346,9 +354,13 @@ type Connections struct {
 type Cost struct {
 	Region               string     `json:"region"`
 	Items                []CostItem `json:"items"`
-	TotalUSD             *float64   `json:"total_usd"`           // nil when an item has no price
-	USDPerMillionOps     *float64   `json:"usd_per_million_ops"` // the total over the successful operations
-	USDPerHour           *float64   `json:"usd_per_hour"`        // of cache and tasks, while all of it runs
+	TotalUSD             *float64   `json:"total_usd"`                 // nil when an item has no price
+	USDPerMillionOps     *float64   `json:"usd_per_million_ops"`       // the total over the operations of all tasks
+	CacheUSDPerHour      *float64   `json:"cache_usd_per_hour"`        // of the nodes alone; nil for a serverless cache
+	CacheUSDPerMonth     *float64   `json:"cache_usd_per_month"`       // of 730 hours
+	CacheUSDPerMillion   *float64   `json:"cache_usd_per_million_ops"` // while steady
+	TestUSD              *float64   `json:"test_usd"`                  // of the tasks and their traffic; nil when an item has no price
+	USDPerHour           *float64   `json:"usd_per_hour"`              // of cache and tasks, while all of it runs
 	SteadyUSDPerMillion  *float64   `json:"steady_usd_per_million_ops"`
 	SuccessfulOperations int64      `json:"successful_operations"`
 	Missing              []string   `json:"missing"`      // prices and amounts that are not known

@@ -1,9 +1,6 @@
 package report
 
-import (
-	"math"
-	"slices"
-)
+import "math"
 
 // ms turns the server's microseconds into milliseconds.
 func (s *samples) ms(n *source, m metric) *grid { return s.grid(n, m).scale(1e-3) }
@@ -157,90 +154,4 @@ func (a *analysis) node(n *source, limit int) NodeResult {
 		Connections: connected.series("connections", "count", "max", limit),
 	}
 	return out
-}
-
-// headline picks the figures that a reader wants first.
-func (a *analysis) headline() {
-	if a.Phases.Load == nil {
-		return
-	}
-	load, w := a.Phases.Load, a.window()
-	run, _ := a.life()
-	how := "mean"
-	if a.Phases.Steady == nil {
-		how = "mean of all of the load: no steady state was found"
-	}
-	const absent = "not in the exported files"
-	if a.Client.Throughput != nil {
-		x := a.l.ops.grid(*load, nil)
-		a.figure("ops_per_second", "Throughput", "ops/s", "higher", x.over(w, mean), &w, how, absent)
-		for i := range a.Phases.List {
-			if p := a.Phases.List[i]; p.Phase == Burst {
-				a.figure("ops_per_second_burst", "Throughput with burst bandwidth", "ops/s", "higher", x.over(p, mean), &p, "mean", absent)
-			}
-		}
-	} else {
-		work := combine(a.s.of(a.nodes, commands, (*samples).rate), add)
-		how := "commands that the nodes processed, for there is no log of the load"
-		if ops, unreadable := a.l.unreadable(); unreadable {
-			how = "commands that the nodes processed, for the log's progress records are of no known form"
-			if ops > 0 {
-				how += "; the tasks' tables say " + Thousands(ops) + " ops/s"
-			}
-		}
-		a.figure("ops_per_second", "Throughput", "ops/s", "higher", work.over(w, mean), &w, how, absent)
-	}
-	if a.Client.Bytes != nil {
-		a.figure("load_bytes_per_second", "Traffic of the load", "bytes/s", "higher", a.l.bytes.grid(*load, nil).over(w, mean), &w, "requests and replies of all tasks, as memtier counts them", absent)
-	}
-	l := &a.Client.Latency
-	const merged = "merged histograms of all of the load: a histogram has no times"
-	a.figure("latency_mean_ms", "Mean latency", "ms", "lower", l.MeanMS, l.Window, merged, l.Note)
-	for _, p := range []struct {
-		id, label string
-		percent   float64
-	}{{"latency_p50_ms", "p50 latency", 50}, {"latency_p99_ms", "p99 latency", 99}, {"latency_p999_ms", "p99.9 latency", 99.9}} {
-		var v *float64
-		if ms, ok := l.At(p.percent); ok {
-			v = &ms
-		}
-		a.figure(p.id, p.label, "ms", "lower", v, l.Window, merged, l.Note)
-	}
-	a.figure("latency_max_ms", "Highest latency", "ms", "lower", l.MaxMS, l.Window, merged, l.Note)
-	for _, f := range []struct {
-		id, label, unit, better, how string
-		of                           func(*NodeResult) *float64
-	}{
-		{"server_read_p99_ms", "p99 of reads, by the server", "ms", "lower", "median of the minutes' p99, slowest node; without the network", func(n *NodeResult) *float64 { return n.ReadP99MS }},
-		{"server_write_p99_ms", "p99 of writes, by the server", "ms", "lower", "median of the minutes' p99, slowest node; without the network", func(n *NodeResult) *float64 { return n.WriteP99MS }},
-		{"engine_cpu_percent", "Engine CPU", "percent", "", "mean, busiest node", func(n *NodeResult) *float64 { return n.EngineCPUPercent }},
-		{"node_bytes_out_per_second", "Traffic out of a node", "bytes/s", "", "mean, busiest node", func(n *NodeResult) *float64 { return n.BytesOutPerSecond }},
-		{"node_bytes_in_per_second", "Traffic into a node", "bytes/s", "", "mean, busiest node", func(n *NodeResult) *float64 { return n.BytesInPerSecond }},
-	} {
-		a.figure(f.id, f.label, f.unit, f.better, a.highestNode(f.of), &w, f.how, absent)
-	}
-	if a.Configuration.ServerlessCache != "" {
-		used := combine(a.s.of(a.nodes, ecpus, (*samples).rate), add)
-		a.figure("ecpus_per_second", "ElastiCache Processing Units", "ECPU/s", "lower", used.over(w, mean), &w, "mean", absent)
-	}
-	a.figure("hit_percent", "Reads that hit", "percent", "", a.Client.HitPercent, load, "by the tasks' final tables", "the tasks printed no final table with reads")
-	if a.Client.Throughput != nil {
-		a.figure("operations", "Successful operations", "count", "", known(float64(a.Client.SuccessfulOperations)), load, "of the tasks whose result counts", "")
-	}
-	a.figure("usd_total", "Cost of the run", "USD", "lower", a.Cost.TotalUSD, &run, a.Cost.Note, a.Cost.Note)
-	a.figure("usd_per_million_ops", "Cost of a million operations", "USD", "lower", a.Cost.USDPerMillionOps, &run, "cost of the run over its successful operations", a.Cost.Note)
-}
-
-func (a *analysis) highestNode(of func(*NodeResult) *float64) *float64 {
-	var all []float64
-	for i := range a.Nodes {
-		if v := of(&a.Nodes[i]); v != nil {
-			all = append(all, *v)
-		}
-	}
-	if len(all) == 0 {
-		return nil
-	}
-	v := slices.Max(all)
-	return &v
 }

@@ -98,18 +98,13 @@ func folded(n int, what string) fold {
 	return fold{Many: n > 12, Label: fmt.Sprintf("%s %s", report.Thousands(float64(n)), what)}
 }
 
-// tiles are the figures at the top: the first four of these that a run has.
-var tiles = []string{"ops_per_second", "latency_p50_ms", "latency_p99_ms", "latency_p999_ms", "latency_mean_ms", "engine_cpu_percent", "successful_operations"}
-
 func newView(r *report.Results) *view {
 	v := &view{R: r, Title: "elasticache-perf " + r.Run, What: what(r), charts: draw(r),
 		NodesFew: folded(len(r.Nodes), "nodes"), TasksFew: folded(len(r.Tasks), "tasks"), GapsFew: folded(len(unexpected(r.Gaps)), "gaps"), Gaps: unexpected(r.Gaps), Expected: r.Gaps[len(unexpected(r.Gaps)):],
 		Clean: len(r.Warnings)+len(r.Lacking)+len(unexpected(r.Gaps)) == 0, Configuration: configuration(&r.Configuration), Provenance: provenance(&r.Provenance)}
-	for _, id := range tiles {
-		for _, f := range r.Headline {
-			if f.ID == id && f.Value != nil && len(v.Tiles) < 4 {
-				v.Tiles = append(v.Tiles, f)
-			}
+	for _, k := range report.Figures {
+		if f, ok := figure(r, k.ID); ok && k.Tile && f.Value != nil {
+			v.Tiles = append(v.Tiles, f)
 		}
 	}
 	if c := caveats(r); c != "" {
@@ -122,6 +117,14 @@ func newView(r *report.Results) *view {
 		}
 	}
 	return v
+}
+
+// figure is a headline figure of a run.
+func figure(r *report.Results, id string) (report.Figure, bool) {
+	if i := slices.IndexFunc(r.Headline, func(f report.Figure) bool { return f.ID == id }); i >= 0 {
+		return r.Headline[i], true
+	}
+	return report.Figure{}, false
 }
 
 // Chart draws a chart of the page.

@@ -11,14 +11,11 @@ import (
 // Summary writes a run in a few lines: what it was, its first figures, and rows of the caller's.
 func Summary(w io.Writer, r *report.Results, rows [][2]string) error {
 	c := &r.Configuration
-	values := func(format string, ids ...string) string { // those that are known, each in its format
+	values := func(row string) string { // those that are known, each in its format
 		var parts []string
-		formats := strings.Split(format, ", ")
-		for i, id := range ids {
-			for _, f := range r.Headline {
-				if f.ID == id && f.Value != nil {
-					parts = append(parts, fmt.Sprintf(formats[i], amount(f.Value, f.Unit)))
-				}
+		for _, k := range report.Figures {
+			if f, ok := figure(r, k.ID); ok && k.Row == row && f.Value != nil {
+				parts = append(parts, fmt.Sprintf(k.Short, amount(f.Value, f.Unit)))
 			}
 		}
 		return strings.Join(parts, ", ")
@@ -31,8 +28,8 @@ func Summary(w io.Writer, r *report.Results, rows [][2]string) error {
 	}
 	add("server", c.Server)
 	add("generator", c.Generator)
-	add("throughput", values("%s, %s, %s of the reads hit", "ops_per_second", "load_bytes_per_second", "hit_percent"))
-	add("latency", values("p50 %s, p99 %s, p99.9 %s", "latency_p50_ms", "latency_p99_ms", "latency_p999_ms"))
+	add("throughput", values("throughput"))
+	add("latency", values("latency"))
 	fmt.Fprintf(w, "Run %s\n", r.Run)
 	for _, row := range append(all, rows...) {
 		if row[1] == "" {

@@ -1,0 +1,57 @@
+package report
+
+import (
+	"fmt"
+	"math"
+)
+
+// Capacity is what the cache would do, extrapolated in a straight line from the steady window: nobody saw it.
+type Capacity struct {
+	EngineOpsPerSecond   *float64 `json:"engine_ops_per_second"`   // with the busiest engine thread at 90 %
+	BaselineOpsPerSecond *float64 `json:"baseline_ops_per_second"` // that the baseline bandwidth of the busiest node carries
+	First                string   `json:"first"`                   // which comes first: engine_cpu, bandwidth or "" when neither is known
+	Sentence             string   `json:"sentence"`
+}
+
+// fewestPercent of a resource must be in use: a straight line from less says nothing.
+const fewestPercent = 5
+
+// capacity extrapolates.
+func (a *analysis) capacity() {
+	c, w := &a.Capacity, a.window()
+	ops, _, _ := throughputOf(a, w)
+	if ops == nil || *ops == 0 {
+		c.Sentence = "The throughput is not known."
+		return
+	}
+	if v, _, _ := busiestOf("", func(n *NodeResult) *float64 { return n.EngineCPUPercent })(a, w); v != nil && *v >= fewestPercent {
+		c.EngineOpsPerSecond = known(*ops * 90 / *v)
+	}
+	if baseline, _, _ := a.bandwidth(); baseline > 0 {
+		for _, n := range a.Nodes {
+			for _, used := range []*float64{n.BytesInPerSecond, n.BytesOutPerSecond} {
+				if used != nil && *used >= fewestPercent/100.*baseline {
+					v := *ops * baseline / *used
+					if c.BaselineOpsPerSecond != nil {
+						v = math.Min(v, *c.BaselineOpsPerSecond)
+					}
+					c.BaselineOpsPerSecond = &v
+				}
+			}
+		}
+	}
+	cpu, net := c.EngineOpsPerSecond, c.BaselineOpsPerSecond
+	said := func(v *float64) string { return rounded(*v) + " ops/s" }
+	switch from := fmt.Sprintf(", extrapolated in a straight line from %s ops/s", rounded(*ops)); {
+	case cpu == nil && net == nil:
+		c.Sentence = fmt.Sprintf("Engine CPU and bandwidth are not known, or below %d %%: nothing to extrapolate from.", fewestPercent)
+	case net == nil:
+		c.First, c.Sentence = "engine_cpu", "About "+said(cpu)+" with the engine thread at 90 %"+from+"; bandwidth is not known or hardly used."
+	case cpu == nil:
+		c.First, c.Sentence = "bandwidth", "About "+said(net)+" by the baseline bandwidth"+from+"; engine CPU is not known or hardly used."
+	case *cpu <= *net:
+		c.First, c.Sentence = "engine_cpu", "About "+said(cpu)+" with the engine thread at 90 %, which comes first; the baseline bandwidth carries about "+said(net)+from+"."
+	default:
+		c.First, c.Sentence = "bandwidth", "About "+said(net)+" by the baseline bandwidth, which comes first; the engine thread at 90 % would do about "+said(cpu)+from+"."
+	}
+}

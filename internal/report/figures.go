@@ -1,0 +1,208 @@
+package report
+
+import "slices"
+
+// Kind is a headline figure: all that report, comparison, page and summary know of it. A new figure is a new entry of Figures.
+type Kind struct {
+	ID, Label, Unit string
+	Better          string // higher, lower or "" when neither is
+	Tile            bool   // it stands on the first page
+	Row, Short      string // where it stands in a summary of a few lines, and how: "latency", "p50 %s"
+	spoils          []string
+	// look gives the value, the time that it is of and how it was made; without a value how says why.
+	look func(a *analysis, w Window) (v *float64, of *Window, how string)
+}
+
+// All figures have their noise from run to run alone: only repeats show it. The minutes of one run share a placement.
+
+// What makes a figure not comparable: settings of the workload, and for latencies of the number of connections, too.
+var (
+	byWorkload    = []string{"workload"}
+	byConnections = []string{"workload", "latency"}
+)
+
+const (
+	notThere = "not in the exported files"
+	merged   = "merged histograms of all of the load: a histogram has no times"
+	inside   = "median of the minutes' p99, slowest node; without the network"
+	busiest  = "mean, busiest node"
+)
+
+// Figures are all headline figures, in the order of reading.
+var Figures = []Kind{
+	{"ops_per_second", "Throughput", "ops/s", "higher", true, "throughput", "%s", byWorkload, throughputOf},
+	{"ops_per_second_burst", "Throughput with burst bandwidth", "ops/s", "higher", false, "", "", byWorkload, burstOf},
+	{"load_bytes_per_second", "Traffic of the load", "bytes/s", "higher", false, "throughput", "%s", byWorkload, func(a *analysis, w Window) (*float64, *Window, string) {
+		if a.Client.Bytes == nil {
+			return nil, nil, ""
+		}
+		return a.l.bytes.grid(*a.Phases.Load, nil).over(w, mean), &w, "requests and replies of all tasks, as memtier counts them"
+	}},
+	{"latency_mean_ms", "Mean latency", "ms", "lower", false, "", "", byConnections, func(a *analysis, _ Window) (*float64, *Window, string) {
+		return a.ofLatency(a.Client.Latency.MeanMS)
+	}},
+	{"latency_p50_ms", "p50 latency", "ms", "lower", true, "latency", "p50 %s", byConnections, percentileOf(50)},
+	{"latency_p99_ms", "p99 latency", "ms", "lower", true, "latency", "p99 %s", byConnections, percentileOf(99)},
+	{"latency_p999_ms", "p99.9 latency", "ms", "lower", true, "latency", "p99.9 %s", byConnections, percentileOf(99.9)},
+	{"latency_max_ms", "Highest latency", "ms", "lower", false, "", "", byConnections, func(a *analysis, _ Window) (*float64, *Window, string) {
+		return a.ofLatency(a.Client.Latency.MaxMS)
+	}},
+	{"over_1_ms_percent", "Operations of 1 ms or more", "percent", "lower", false, "", "", byConnections, overOf(1)},
+	{"over_5_ms_percent", "Operations of 5 ms or more", "percent", "lower", false, "", "", byConnections, overOf(5)},
+	{"over_10_ms_percent", "Operations of 10 ms or more", "percent", "lower", false, "", "", byConnections, overOf(10)},
+	{"server_read_p99_ms", "p99 of reads, by the server", "ms", "lower", false, "", "", byConnections, busiestOf(inside, func(n *NodeResult) *float64 { return n.ReadP99MS })},
+	{"server_write_p99_ms", "p99 of writes, by the server", "ms", "lower", false, "", "", byConnections, busiestOf(inside, func(n *NodeResult) *float64 { return n.WriteP99MS })},
+	{"engine_cpu_percent", "Engine CPU", "percent", "", true, "", "", nil, busiestOf(busiest, func(n *NodeResult) *float64 { return n.EngineCPUPercent })},
+	{"node_bytes_out_per_second", "Traffic out of a node", "bytes/s", "", true, "", "", nil, busiestOf(busiest, func(n *NodeResult) *float64 { return n.BytesOutPerSecond })},
+	{"node_bytes_in_per_second", "Traffic into a node", "bytes/s", "", false, "", "", nil, busiestOf(busiest, func(n *NodeResult) *float64 { return n.BytesInPerSecond })},
+	{"ecpus_per_second", "ElastiCache Processing Units", "ECPU/s", "lower", false, "", "", nil, func(a *analysis, w Window) (*float64, *Window, string) {
+		if a.Configuration.ServerlessCache == "" {
+			return nil, nil, ""
+		}
+		return combine(a.s.of(a.nodes, ecpus, (*samples).rate), add).over(w, mean), &w, "mean"
+	}},
+	{"hit_percent", "Reads that hit", "percent", "", true, "throughput", "%s of the reads hit", byWorkload, func(a *analysis, _ Window) (*float64, *Window, string) {
+		if a.Client.HitPercent == nil {
+			return nil, nil, "the tasks printed no final table with reads"
+		}
+		return a.Client.HitPercent, a.Phases.Load, "by the tasks' final tables"
+	}},
+	{"operations", "Successful operations", "count", "", false, "", "", byWorkload, func(a *analysis, _ Window) (*float64, *Window, string) {
+		if a.Client.Throughput == nil {
+			return nil, nil, ""
+		}
+		return known(float64(a.Client.SuccessfulOperations)), a.Phases.Load, "of the tasks whose result counts"
+	}},
+	{"capacity_ops_per_second", "Capacity, extrapolated", "ops/s", "higher", false, "", "", byWorkload, func(a *analysis, w Window) (*float64, *Window, string) {
+		c := a.Capacity
+		if c.First == "" {
+			return nil, nil, c.Sentence
+		}
+		v := c.EngineOpsPerSecond
+		if c.First == "bandwidth" {
+			v = c.BaselineOpsPerSecond
+		}
+		return v, &w, c.Sentence
+	}},
+	{"cache_usd_per_million_ops", "Cost of a million operations, cache alone", "USD", "lower", true, "", "", byWorkload, func(a *analysis, w Window) (*float64, *Window, string) {
+		if a.Cost.CacheUSDPerMillion == nil {
+			return nil, nil, "a price, the number of nodes or the throughput is not known"
+		}
+		return a.Cost.CacheUSDPerMillion, &w, "cost of the nodes over the operations of this time, without the test's own"
+	}},
+	{"usd_total", "Cost of the run", "USD", "lower", false, "", "", nil, func(a *analysis, _ Window) (*float64, *Window, string) {
+		return a.ofRun(a.Cost.TotalUSD, a.Cost.Note)
+	}},
+	{"usd_per_million_ops", "Cost of a million operations, with the test", "USD", "lower", false, "", "", byWorkload, func(a *analysis, _ Window) (*float64, *Window, string) {
+		return a.ofRun(a.Cost.USDPerMillionOps, "cost of the run over the operations of all its tasks")
+	}},
+}
+
+// headline makes the figures. What a run cannot have, as a burst that did not end, is left out; what it lacks stands with the reason.
+func (a *analysis) headline() {
+	if a.Phases.Load == nil {
+		return
+	}
+	for _, k := range Figures {
+		v, of, how := k.look(a, a.window())
+		switch {
+		case v == nil && of == nil && how == "":
+			continue
+		case v == nil:
+			of = nil
+			if how == "" || how == busiest || how == inside || how == "mean" {
+				how = notThere
+			}
+		}
+		a.Headline = append(a.Headline, Figure{ID: k.ID, Label: k.Label, Unit: k.Unit, Better: k.Better, Value: v, Window: of, Note: how})
+	}
+}
+
+// spoils is what kinds of settings make a figure not comparable; nil when it depends on no workload.
+func spoils(id string) []string {
+	if i := slices.IndexFunc(Figures, func(k Kind) bool { return k.ID == id }); i >= 0 {
+		return Figures[i].spoils
+	}
+	return nil
+}
+
+func throughputOf(a *analysis, w Window) (*float64, *Window, string) {
+	if a.Client.Throughput == nil {
+		how := "commands that the nodes processed, for there is no log of the load"
+		if ops, unreadable := a.l.unreadable(); unreadable {
+			how = "commands that the nodes processed, for the log's progress records are of no known form"
+			if ops > 0 {
+				how += "; the tasks' tables say " + Thousands(ops) + " ops/s"
+			}
+		}
+		return combine(a.s.of(a.nodes, commands, (*samples).rate), add).over(w, mean), &w, how
+	}
+	how := "mean"
+	if a.Phases.Steady == nil {
+		how = "mean of all of the load: no steady state was found"
+	}
+	return a.l.ops.grid(*a.Phases.Load, nil).over(w, mean), &w, how
+}
+
+func burstOf(a *analysis, _ Window) (*float64, *Window, string) {
+	if a.Client.Throughput == nil {
+		return nil, nil, ""
+	}
+	for _, p := range a.Phases.List {
+		if p.Phase == Burst {
+			return a.l.ops.grid(*a.Phases.Load, nil).over(p, mean), &p, "mean"
+		}
+	}
+	return nil, nil, ""
+}
+
+func (a *analysis) ofLatency(v *float64) (*float64, *Window, string) {
+	if v == nil {
+		return nil, nil, first(a.Client.Latency.Note, notThere)
+	}
+	return v, a.Client.Latency.Window, merged
+}
+
+func percentileOf(percent float64) func(*analysis, Window) (*float64, *Window, string) {
+	return func(a *analysis, _ Window) (*float64, *Window, string) {
+		if ms, ok := a.Client.Latency.At(percent); ok {
+			return a.ofLatency(&ms)
+		}
+		return a.ofLatency(nil)
+	}
+}
+
+// overOf is the share of the operations that took so long or longer. Without a histogram there is none of these figures: the percentiles say why.
+func overOf(ms float64) func(*analysis, Window) (*float64, *Window, string) {
+	return func(a *analysis, _ Window) (*float64, *Window, string) {
+		for _, o := range a.Client.Latency.Over {
+			if o.MS == ms {
+				return a.ofLatency(known(o.Percent))
+			}
+		}
+		return nil, nil, ""
+	}
+}
+
+func busiestOf(how string, of func(*NodeResult) *float64) func(*analysis, Window) (*float64, *Window, string) {
+	return func(a *analysis, w Window) (*float64, *Window, string) {
+		var all []float64
+		for i := range a.Nodes {
+			if v := of(&a.Nodes[i]); v != nil {
+				all = append(all, *v)
+			}
+		}
+		if len(all) == 0 {
+			return nil, nil, notThere
+		}
+		return known(slices.Max(all)), &w, how
+	}
+}
+
+func (a *analysis) ofRun(v *float64, how string) (*float64, *Window, string) {
+	if v == nil {
+		return nil, nil, a.Cost.Note
+	}
+	w, _ := a.life()
+	return v, &w, how
+}
