@@ -118,7 +118,7 @@ func TestFirstCommand(t *testing.T) {
 	for _, out := range []string{first, other} {
 		require.Contains(t, out, "done: nothing is left running\n")
 		require.Regexp(t, `(?m)^  throughput .* (9\d(\.\d)?|100) % of the reads hit$`, out, "the keys are written before the load")
-		require.Contains(t, out, "with results.json beside it")
+		require.Contains(t, out, "with report.md and results.json beside it")
 	}
 
 	ctx, end := context.WithCancel(t.Context())

@@ -95,6 +95,9 @@ func (c *Chart) xScale(low, high float64) (scale, []tick) {
 		var ticks []tick
 		for i, q := range []float64{0, 50, 90, 99, 99.9, 99.99, 99.999, 99.9999} {
 			if at := s.share(q); at > -1e-9 && at <= 1+1e-9 {
+				if i == 1 && at-s.share(low) < 0.08 {
+					continue // its name would cover the one before it
+				}
 				ticks = append(ticks, tick{at: at, label: "p" + strconv.FormatFloat(q, 'g', -1, 64), minor: i == 1 || q == 99.99 && high > 99.995})
 			}
 		}

@@ -146,7 +146,11 @@ func (c *Chart) plot(b *strings.Builder, series []Series) {
 	}
 	xs, xTicks := c.xScale(x0, x1)
 	ys, yTicks := yScale(y0, y1, c.Log)
-	fmt.Fprintf(b, `<div class="plot" tabindex="0"><svg role="img" aria-label="%s">`, esc(c.describe(series)))
+	banded := ""
+	if len(c.Bands) > 0 {
+		banded = " banded"
+	}
+	fmt.Fprintf(b, `<div class="plot%s" tabindex="0"><svg role="img" aria-label="%s">`, banded, esc(c.describe(series)))
 	c.bands(b, xs)
 	for _, t := range yTicks {
 		fmt.Fprintf(b, `<line class="grid" x2="100%%" y1="%[1]s" y2="%[1]s"/><text class="yt" x="-8" y="%[1]s" dy=".32em">%[2]s</text>`, down(t.at), esc(t.label))
@@ -219,7 +223,7 @@ func (c *Chart) bands(b *strings.Builder, xs scale) {
 			if (to-from)*450 < need {
 				class = ` class="roomy"`
 			}
-			fmt.Fprintf(b, `<text%s x="5" y="1.1em">%s</text>`, class, esc(band.Name))
+			fmt.Fprintf(b, `<text%s x="2" y="-.5em">%s</text>`, class, esc(band.Name)) // above the plot, where no line is
 		}
 		fmt.Fprintf(b, `<title>%s</title></svg>`, esc(band.Name))
 	}
@@ -238,7 +242,7 @@ func (c *Chart) marks(b *strings.Builder, xs scale) {
 			anchor, dx = "end", -5
 		}
 		fmt.Fprintf(b, `<g class="mark"><line x1="%[1]s" x2="%[1]s" y2="100%%"/><text x="%[1]s" dx="%[2]d" y="%.1[3]fem" text-anchor="%[4]s">%[5]s</text></g>`,
-			across(at), dx, 2.6+1.4*float64(row), anchor, esc(m.Name))
+			across(at), dx, 2.4+1.4*float64(row), anchor, esc(m.Name))
 		row++
 	}
 }
@@ -247,16 +251,13 @@ func (c *Chart) marks(b *strings.Builder, xs scale) {
 func (c *Chart) limits(b *strings.Builder, ys scale) {
 	var above []string
 	row := 1.1
-	if len(c.Bands) > 0 {
-		row = 2.4 // below their names
-	}
 	for _, l := range c.Lines {
 		if at := ys.share(l.Y); at > 1 {
 			above = append(above, "↑ "+l.Name)
 		} else if at >= 0 {
 			fmt.Fprintf(b, `<g class="limit"><line x2="100%%" y1="%[1]s" y2="%[1]s"/><text x="100%%" dx="-5" y="%[1]s" dy="-.35em">%[2]s</text></g>`, down(at), esc(l.Name))
 			if at > 0.85 {
-				row = 3.2 // below that line
+				row = 2.4 // below that line
 			}
 		}
 	}

@@ -166,6 +166,7 @@ func answer(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 	}
 	row("manifest", "%s (complete)", ws.Path(filepath.Join(string(from), "manifest", m.Run+".json")))
 	row("verdict", "%s", r.Verdict.Sentence)
+	row("next", "%s", r.Verdict.Next)
 	if err := page.Summary(out, r, rows); err != nil {
 		return err
 	}

@@ -236,7 +236,7 @@ func analyse(ctx context.Context, from exported, run string) (*report.Results, e
 	return r, nil
 }
 
-// writeReport writes report.html and results.json and says where.
+// writeReport writes report.html and results.json, of a single run also report.md, and says where.
 func writeReport(ctx context.Context, ws *workspace.Workspace, con *console.Console, from exported, name string, results any, html func(io.Writer) error) (string, error) {
 	var b bytes.Buffer
 	if err := html(&b); err != nil {
@@ -254,6 +254,18 @@ func writeReport(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 		name, contentType string
 		content           []byte
 	}{{"report.html", "text/html; charset=utf-8", b.Bytes()}, {"results.json", "application/json", append(text, '\n')}}
+	beside := "results.json"
+	if r, one := results.(*report.Results); one {
+		var markdown bytes.Buffer
+		if err := page.Markdown(&markdown, r); err != nil {
+			return "", err
+		}
+		files = append(files, struct {
+			name, contentType string
+			content           []byte
+		}{"report.md", "text/markdown; charset=utf-8", markdown.Bytes()})
+		beside = "report.md and results.json"
+	}
 	for _, f := range files {
 		if err := workspace.ReplaceFile(filepath.Join(dir, f.name), f.content, 0o644); err != nil {
 			return "", err
@@ -266,7 +278,7 @@ func writeReport(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 		}
 	}
 	file := filepath.Join(dir, "report.html")
-	con.Say("  report        %s (%d KB), with results.json beside it", ws.Path(file), len(files[0].content)/1000)
+	con.Say("  report        %s (%d KB), with %s beside it", ws.Path(file), len(files[0].content)/1000, beside)
 	return file, nil
 }
 

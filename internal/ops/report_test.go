@@ -70,6 +70,7 @@ func TestReportOfAFolder(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, text, "1,000 ops/s")
 	for _, run := range []string{threeRuns[0], threeRuns[2]} {
+		require.FileExists(t, filepath.Join(folder, "report", run, "report.md"))
 		require.FileExists(t, filepath.Join(folder, "report", run, "report.html"), "beside the exports, as they would be in S3")
 		content, err := os.ReadFile(filepath.Join(folder, "report", run, "results.json"))
 		require.NoError(t, err)

@@ -108,7 +108,7 @@ func TestJudging(t *testing.T) {
 		}
 		r := late(99, 0.75)
 		require.Equal(t, []string{"engine_cpu"}, r.Verdict.Limits)
-		require.Regexp(t, `^40,000 ops/s until engine CPU went from 60 to 99 % at 03:46:00 \(minute 36 of the load\), then 30,000 ops/s\. Limited by engine CPU .* 0:36:00 to 1:00:00 of the load\.$`, r.Verdict.Sentence)
+		require.Regexp(t, `^40,000 ops/s until engine CPU went from 60 to 99 % at 03:46:00 \(minute 36 of the load\), then 30,000 ops/s\. Limited by engine CPU .* from 03:46:00 to 04:10:00 \(minutes 36 to 60 of the load\)\.$`, r.Verdict.Sentence)
 		require.InDelta(t, 40_000, *r.figure("ops_per_second"), 100, "no mean of two states")
 		require.Len(t, r.Verdict.Segments, 2)
 		require.Empty(t, r.Verdict.Segments[0].Limits)
@@ -183,6 +183,6 @@ func TestJudging(t *testing.T) {
 			c.Metrics = map[string]func(int, int) float64{"Evictions": func(_, m int) float64 { return map[bool]float64{true: 0, false: 300_000}[m < 33] }}
 		})
 		require.Equal(t, []string{"memory"}, r.Verdict.Limits)
-		require.Contains(t, r.Verdict.Sentence, "0:33:00 to 1:00:00")
+		require.Contains(t, r.Verdict.Sentence, "(minutes 33 to 60 of the load)")
 	})
 }

@@ -398,6 +398,9 @@ func (a *analysis) configure() {
 			c.Generator = first(c.Generator, t.Generator)
 			c.DifferentGenerator = c.DifferentGenerator || t.Generator != c.Generator
 		}
+		if other := strings.TrimSpace(c.Engine + " " + c.EngineVersion); c.Engine != "" && c.Server != "" && !strings.HasPrefix(strings.ToLower(c.Server), strings.ToLower(c.Engine)) {
+			a.warn("%s answered, not %s", c.Server, other)
+		}
 		if c.DifferentGenerator {
 			a.warn("the tasks did not all run the same generator")
 		}
@@ -416,10 +419,10 @@ func zonesOf[T any](all []T, of func(T) string) []string {
 	return zones
 }
 
-// at says a window in minutes of the load.
+// at says a window by the clock, as the charts do, and in minutes of the load.
 func (a *analysis) at(w Window) string {
 	begin := a.Phases.Load.Start
-	return fmt.Sprintf("%s to %s of the load", clock(w.Start.Sub(begin)), clock(w.End.Sub(begin)))
+	return fmt.Sprintf("from %s to %s (minutes %.0f to %.0f of the load)", w.Start.Format("15:04:05"), w.End.Format("15:04:05"), w.Start.Sub(begin).Minutes(), w.End.Sub(begin).Minutes())
 }
 
 func clock(d time.Duration) string {

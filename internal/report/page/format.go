@@ -149,7 +149,7 @@ func and(names []string) string {
 }
 
 var states = map[string]string{
-	report.Fired: "at its limit", report.Quiet: "below", report.NoData: "no data", report.NotApplicable: "does not apply",
+	report.Fired: "at its limit", report.Quiet: "below", report.NoData: "no data", report.NotApplicable: "does not apply", report.Noted: "noted",
 }
 
 var directions = map[string]string{

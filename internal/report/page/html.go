@@ -75,7 +75,10 @@ func HTML(w io.Writer, r *report.Results) error {
 // view is Results with what the page adds to it.
 type view struct {
 	R                         *report.Results
-	Title, What, Aside        string
+	Title, What, Aside, Lost  string
+	Cautions                  []string // under the verdict
+	Facts                     []row    // capacity and cost, on the first page
+	Unknown                   string   // figures without a value
 	Tiles                     []report.Figure
 	Configuration, Provenance []row
 	Settings                  string
@@ -107,8 +110,9 @@ func newView(r *report.Results) *view {
 			v.Tiles = append(v.Tiles, f)
 		}
 	}
+	v.Lost, v.Cautions, v.Facts, v.Unknown = finished(r), cautions(r), facts(r), unknowns(r)
 	if c := caveats(r); c != "" {
-		v.Aside = c + ": see the end of this page."
+		v.Aside = c + ": all stand at the end of this page."
 	}
 	if len(r.Configuration.Settings) > 0 && string(r.Configuration.Settings) != "null" {
 		var b bytes.Buffer
@@ -170,11 +174,74 @@ func unexpected(gaps []report.Gap) []report.Gap {
 	return gaps
 }
 
-// what ran, in one line.
+// finished says how many tasks the figures are of, when not of all; "" when all finished.
+func finished(r *report.Results) string {
+	ok := 0
+	for _, t := range r.Tasks {
+		if t.State == "ok" {
+			ok++
+		}
+	}
+	if ok == len(r.Tasks) {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d tasks", ok, len(r.Tasks))
+}
+
+// most cautions under the verdict: more would push the figures off the first page.
+const most = 4
+
+// cautions are the notes and warnings that stand under the verdict.
+func cautions(r *report.Results) []string {
+	all := slices.Concat(r.Verdict.Notes, r.Warnings)
+	return all[:min(most, len(all))]
+}
+
+// facts are capacity and cost in a few lines.
+func facts(r *report.Results) (rows []row) {
+	add := func(name, value string) {
+		if value != "" {
+			rows = append(rows, row{name, value})
+		}
+	}
+	if r.Capacity.First != "" {
+		add("capacity", r.Capacity.Sentence)
+	}
+	c := &r.Cost
+	var cache []string
+	for _, of := range []struct {
+		v   *float64
+		how string
+	}{{c.CacheUSDPerHour, "an hour"}, {c.CacheUSDPerMonth, "a month of 730 h"}, {c.CacheUSDPerMillion, "a million operations"}} {
+		if of.v != nil {
+			cache = append(cache, amount(of.v, "USD")+" "+of.how)
+		}
+	}
+	add("cost of the cache", and(cache))
+	if c.TestUSD != nil {
+		add("cost of the test", amount(c.TestUSD, "USD")+" for its tasks, apart from the cache; "+amount(c.TotalUSD, "USD")+" in all")
+	}
+	return rows
+}
+
+// unknowns are the figures that have no value.
+func unknowns(r *report.Results) string {
+	var names []string
+	for _, f := range r.Headline {
+		if f.Value == nil {
+			names = append(names, f.Label+" ("+strings.TrimSuffix(f.Note, ".")+")")
+		}
+	}
+	return strings.Join(names, "; ")
+}
+
+// what ran, in one line. The engine is the one that answered, where its log says.
 func what(r *report.Results) string {
 	c := &r.Configuration
 	var parts []string
-	if c.Engine != "" {
+	if c.Server != "" {
+		parts = append(parts, c.Server)
+	} else if c.Engine != "" {
 		parts = append(parts, strings.TrimSpace(strings.ToUpper(c.Engine[:1])+c.Engine[1:]+" "+c.EngineVersion))
 	}
 	if c.ServerlessCache != "" {

@@ -286,6 +286,16 @@ func TestTextOfARunWithAPrefill(t *testing.T) {
 	require.Equal(t, without.String(), with.String())
 }
 
+// The same first page for a pull request. Text of the files makes no table, link or tag of its own.
+func TestMarkdown(t *testing.T) {
+	for name, r := range map[string]*report.Results{"burst": burst(30, 30, 4, 2), "idle": idle(), "bare": bare()} {
+		var b bytes.Buffer
+		require.NoError(t, Markdown(&b, r))
+		require.NotContains(t, b.String(), "<script")
+		golden(t, name+".md", b.String())
+	}
+}
+
 func TestSummary(t *testing.T) {
 	for name, r := range map[string]*report.Results{"burst": burst(30, 30, 4, 2), "bare": bare()} {
 		var b bytes.Buffer

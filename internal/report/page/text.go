@@ -95,9 +95,16 @@ func Text(w io.Writer, r *report.Results) error {
 	if s := what(r); s != "" {
 		t.line("%s", strings.Join(wrap(s, columns), "\n"))
 	}
-	t.line("\n%s", strings.ToUpper(headline(&r.Verdict)))
+	t.line("\n%s", strings.ToUpper(headline(&r.Verdict))+prefixed(" · ", finished(r)))
 	for _, l := range wrap(r.Verdict.Sentence, columns-2) {
 		t.line("  %s", l)
+	}
+	t.row("next", r.Verdict.Next)
+	for _, n := range r.Verdict.Notes {
+		t.row("note", n)
+	}
+	for _, f := range facts(r) {
+		t.row(f.Name, f.Value)
 	}
 	if z := zones(&r.Configuration); z != "" {
 		t.row("zones", z)
@@ -121,12 +128,22 @@ func Text(w io.Writer, r *report.Results) error {
 	return err
 }
 
+func prefixed(prefix, s string) string {
+	if s == "" {
+		return ""
+	}
+	return prefix + s
+}
+
 func (t *text) headline(r *report.Results) {
 	var rows [][]string
 	var windows []string
 	for _, f := range r.Headline {
+		if f.Value == nil {
+			continue
+		}
 		note := f.Note
-		if f.Value != nil && f.Window != nil {
+		if f.Window != nil {
 			note = phase(f.Window.Phase)
 			if w := window(f.Window); !slices.Contains(windows, w) {
 				windows = append(windows, w)

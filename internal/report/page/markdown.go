@@ -1,0 +1,59 @@
+package page
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
+)
+
+// Markdown writes the first page of the answer for a pull request or a design document.
+func Markdown(w io.Writer, r *report.Results) error {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	line("# Run %s\n\n%s\n", cell(r.Run), cell(what(r)))
+	line("**%s%s.** %s\n", upper(headline(&r.Verdict)), prefixed(" · ", finished(r)), cell(r.Verdict.Sentence))
+	if r.Verdict.Next != "" {
+		line("**Next:** %s\n", cell(r.Verdict.Next))
+	}
+	if all := cautions(r); len(all) > 0 {
+		for _, c := range all {
+			line("- %s", cell(c))
+		}
+		line("")
+	}
+	line("| figure | value | measured over |\n|---|---:|---|")
+	for _, k := range report.Figures {
+		if f, ok := figure(r, k.ID); ok && k.Tile && f.Value != nil {
+			line("| %s | %s | %s |", cell(f.Label), amount(f.Value, f.Unit), window(f.Window))
+		}
+	}
+	if len(r.Verdict.Segments) > 1 {
+		line("\n| segment (UTC) | operations/s | limits | what ended it |\n|---|---:|---|---|")
+		for _, s := range r.Verdict.Segments {
+			line("| %s | %s | %s | %s |", span(s.Window), amount(s.OpsPerSecond, ""), strings.Join(s.Limits, ", "), cell(s.Ended))
+		}
+	}
+	if rows := facts(r); len(rows) > 0 {
+		line("")
+		for _, f := range rows {
+			line("- %s: %s", upper(f.Name), cell(f.Value))
+		}
+	}
+	line("\nTimes are UTC. The charts and all else are in `report.html`.")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func upper(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// cell is text that makes no table, link or tag of its own.
+func cell(s string) string {
+	return strings.NewReplacer("|", "\\|", "<", "&lt;", "*", "\\*", "`", "\\`", "[", "\\[", "\n", " ").Replace(s)
+}
