@@ -2,6 +2,8 @@ package report
 
 import (
 	"context"
+	"math"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -175,4 +177,53 @@ func TestWhatIsNotComparable(t *testing.T) {
 	holds(t, c)
 	require.Equal(t, NotComparable, cell(t, c, "ops_per_second").Direction)
 	require.Equal(t, "a run without a name does not have it", cell(t, c, "ops_per_second").Why)
+}
+
+// Pairs of groups without a difference, of all figures of the table: at most one in twenty shows one, and each figure's interval covers the truth.
+// A figure has noise within a run (1 % a minute, which follows itself) and from run to run.
+func TestFiguresOfNoDifferenceAreCalledDifferentRarely(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 14))
+	const trials = 60
+	all, wrong, covered, intervals := 0, 0, map[string]int{}, 0
+	for _, runs := range []int{3, 5} {
+		for _, minutes := range []int{10, 30, 60} {
+			for _, rho := range []float64{0, 0.5, 0.8} {
+				for _, between := range []float64{0, 1, 2} {
+					// the variance of a mean of values that follow themselves: https://en.wikipedia.org/wiki/Autoregressive_model
+					within := math.Sqrt((1 + rho) / (1 - rho) / float64(minutes))
+					group := func() (out []*Results) {
+						for range runs {
+							r := &Results{}
+							for i, k := range Figures {
+								v := float64(i+1) * math.Exp((between*random.NormFloat64()+within*random.NormFloat64())/100)
+								r.Headline = append(r.Headline, Figure{ID: k.ID, Label: k.Label, Unit: k.Unit, Better: k.Better, Value: &v})
+							}
+							out = append(out, r)
+						}
+						return out
+					}
+					for range trials {
+						c := CompareGroups([][]*Results{group(), group()})
+						different := false
+						for _, f := range c.Figures {
+							cell := f.Cells[1]
+							different = different || cell.Direction != WithinNoise
+							if cell.Interval[0] <= 0 && cell.Interval[1] >= 0 {
+								covered[f.ID]++
+							}
+						}
+						if intervals++; different {
+							wrong++
+						}
+						all++
+					}
+				}
+			}
+		}
+	}
+	require.LessOrEqual(t, float64(wrong)/float64(all), 0.05)
+	for id, n := range covered {
+		require.InDelta(t, 0.95, float64(n)/float64(intervals), 0.02, id)
+	}
+	t.Logf("of %d comparisons %.2f %% show a difference", all, 100*float64(wrong)/float64(all))
 }

@@ -35,6 +35,8 @@ func TestJudging(t *testing.T) {
 		}
 		r := held(0.99, 120)
 		require.Contains(t, r.Verdict.Sentence, "perf-001 at 99 % of 937 Mbit/s")
+		require.Contains(t, r.Verdict.Sentence, "7 % of the burst of 12.5 Gbit/s")
+		require.Equal(t, BurstSpent, r.Network.Nodes[0].Out.State)
 		require.Contains(t, r.Network.Nodes[0].Out.Sentence, "no burst was left")
 		require.Empty(t, held(0.99, 119).Verdict.Limits)
 		require.Contains(t, held(0.79, 120).Network.Nodes[0].Out.Sentence, "no burst was needed", "packets are queued for another reason")
@@ -55,7 +57,26 @@ func TestJudging(t *testing.T) {
 			})
 		}
 		require.Equal(t, 20, *after(1).Network.Nodes[0].Out.EndedMinute)
+		require.Contains(t, after(1).Network.Nodes[0].Out.Sentence, "1 single minute above it later is credit regained at the baseline")
+		require.NotContains(t, after(0).Network.Nodes[0].Out.Sentence, "regained")
 		require.Equal(t, 42, *after(2).Network.Nodes[0].Out.EndedMinute)
+	})
+	t.Run("no burst is needed below the baseline alone", func(t *testing.T) {
+		of := func(share float64) string {
+			return limits(flat("NetworkBytesOut", 60*share*synthetic.Baseline)).Network.Nodes[0].Out.Sentence
+		}
+		require.Contains(t, of(0.99), "no burst was needed")
+		require.Contains(t, of(1.05), "at 105 % of the baseline of 937 Mbit/s in the mean")
+		require.NotContains(t, of(1.05), "no burst was needed")
+	})
+	t.Run("the budget of a burst", func(t *testing.T) {
+		c := synthetic.Plain()
+		c.Metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 {
+			return 60 * synthetic.Baseline * map[bool]float64{true: 3, false: 0.99}[m < 10]
+		}}
+		out := analyzed(t, c).Network.Nodes[0].Out
+		require.InEpsilon(t, 2*600*synthetic.Baseline, *out.BudgetBytes, 1e-9)
+		require.Contains(t, out.Sentence, "141 GB above the baseline until then, which last 20 min at twice the baseline and 1.62 min at 12.5 Gbit/s")
 	})
 	t.Run("tasks that did not finish are the first word", func(t *testing.T) {
 		require.Regexp(t, `^1 of 2 tasks did not finish: OutOfMemoryError: .*\. 20,000 ops/s until task task0001 ended at 03:20:00 \(minute 10 of the load\), then 10,000 ops/s\. Not limited`,

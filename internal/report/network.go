@@ -76,14 +76,17 @@ func (a *analysis) direction(n *source, bytes, exceeded metric, baseline, burst 
 	}
 	from, to := used.within(load)
 	over, last := 0, -1
+	singles := 0
 	var above []float64
 	for i := from; i < to; i++ {
 		// credits regained while at the baseline give single minutes: one decides nothing, but where there is only one to look at
 		alone := to-from > 3 && !(i > from && used.v[i-1] > overBaseline*baseline) && !(i+1 < to && used.v[i+1] > overBaseline*baseline)
 		if used.v[i] > overBaseline*baseline && !alone {
 			over++
-			last = i
+			last, singles = i, 0
 			above = append(above, used.v[i])
+		} else if used.v[i] > overBaseline*baseline {
+			singles++
 		}
 	}
 	step := time.Duration(used.step) * time.Second
@@ -91,11 +94,15 @@ func (a *analysis) direction(n *source, bytes, exceeded metric, baseline, burst 
 	if length < time.Minute {
 		queued := a.s.notable(n, exceeded).values(load)
 		if len(queued) > 0 && share(queued, positive) >= 50 && mean(used.values(load)) >= heldAt*baseline {
-			d.State, d.LongEnough = BurstUnclear, true
+			d.State, d.LongEnough = BurstSpent, true
 			d.Sentence = fmt.Sprintf("held at the baseline of %s from the start, with packets queued or dropped: no burst was left, a prefill or an earlier run used it", gbits(baseline))
 			return d
 		}
 		d.State, d.LongEnough = BelowBaseline, true
+		if m := mean(used.values(load)); m > baseline {
+			d.Sentence = fmt.Sprintf("at %.0f %% of the baseline of %s in the mean, and never over %.0f %% for two minutes in a row: what a burst would carry was not tried", 100*m/baseline, gbits(baseline), 100*overBaseline)
+			return d
+		}
 		d.Sentence = fmt.Sprintf("never two minutes in a row above the baseline of %s: no burst was needed", gbits(baseline))
 		return d
 	}
@@ -123,6 +130,18 @@ func (a *analysis) direction(n *source, bytes, exceeded metric, baseline, burst 
 	d.State, d.EndedAt, d.EndedMinute, d.LongEnough = BurstEnded, &ended, &minute, true
 	d.SustainedBytesPerSecond = known(mean(rest))
 	d.Sentence = fmt.Sprintf("burst of %s until minute %d of the load, then %s of a baseline of %s", gbits(mean(above)), minute, gbits(mean(rest)), gbits(baseline))
+	budget := 0.0
+	for i := from; i <= last; i++ {
+		budget += max(0, used.v[i]-baseline) * step.Seconds() // NaN adds nothing
+	}
+	d.BudgetBytes = known(budget)
+	d.Sentence += fmt.Sprintf("; %.3g GB above the baseline until then, which last %s at twice the baseline", budget/1e9, minutesOf(budget/baseline/60))
+	if burst > baseline {
+		d.Sentence += fmt.Sprintf(" and %s at %s", minutesOf(budget/(burst-baseline)/60), gbits(burst))
+	}
+	if singles > 0 {
+		d.Sentence += fmt.Sprintf("; %s above it later is credit regained at the baseline", quantity(singles, "single minute"))
+	}
 	return d
 }
 
@@ -200,7 +219,7 @@ func (a *analysis) network() {
 
 // rank orders states by how much they tell.
 func rank(state string) int {
-	for i, s := range []string{BurstUnknown, BurstNone, BelowBaseline, BurstUnclear, BurstToEnd, BurstEnded} {
+	for i, s := range []string{BurstUnknown, BurstNone, BelowBaseline, BurstUnclear, BurstToEnd, BurstSpent, BurstEnded} {
 		if s == state {
 			return i + 1
 		}

@@ -279,6 +279,7 @@ const (
 	BelowBaseline = "below_baseline"  // never above the baseline: burst was not needed
 	BurstEnded    = "burst_ended"     // above the baseline, then held at it: EndedAt
 	BurstToEnd    = "bursting_at_end" // above the baseline until the load ended: the test was too short to tell
+	BurstSpent    = "burst_spent"     // held at the baseline from the start: a prefill or an earlier run used the burst
 	BurstUnclear  = "unclear"         // above the baseline for a while, then less load without a sign of shaping
 	BurstNone     = "no_burst"        // the type has one bandwidth, all the time
 	BurstUnknown  = "unknown"         // no data
@@ -292,6 +293,7 @@ type Direction struct {
 	EndedMinute             *int       `json:"ended_minute"`               // the same, in whole minutes since the load began
 	BurstBytesPerSecond     *float64   `json:"burst_bytes_per_second"`     // mean while above the baseline
 	SustainedBytesPerSecond *float64   `json:"sustained_bytes_per_second"` // mean afterwards; without a burst, of the steady window
+	BudgetBytes             *float64   `json:"budget_bytes"`               // above the baseline until the burst ended
 	LongEnough              bool       `json:"long_enough"`                // whether the test shows what the node sustains
 	Sentence                string     `json:"sentence"`
 }

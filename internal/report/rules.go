@@ -198,7 +198,7 @@ func (a *analysis) lookBandwidth(r rule, w Window, bytes, exceeded metric, of fu
 	ceilings := make([]float64, len(a.nodes))
 	for i, n := range a.nodes {
 		ceilings[i] = baseline
-		if i < len(a.Network.Nodes) && burst > 0 && of(a.Network.Nodes[i]).State != BurstEnded {
+		if i < len(a.Network.Nodes) && burst > 0 && of(a.Network.Nodes[i]).State != BurstEnded && of(a.Network.Nodes[i]).State != BurstSpent {
 			ceilings[i] = burst
 		}
 		v := a.s.rate(n, bytes).over(w, mean)
@@ -219,6 +219,7 @@ func (a *analysis) lookBandwidth(r rule, w Window, bytes, exceeded metric, of fu
 		if n := len(f.Where); f.State == Fired && n > 1 {
 			f.Evidence += fmt.Sprintf(", %d of %d nodes", n, len(a.nodes))
 		}
+		f.Evidence += a.otherBandwidth(used, ceilings, f.Measured)
 	}
 	var dropping []string
 	most := 0.0
@@ -248,6 +249,21 @@ func (a *analysis) lookBandwidth(r rule, w Window, bytes, exceeded metric, of fu
 		f.Evidence = "the bandwidth of the node type is not known and " + exceeded.name + " is missing"
 	}
 	return f
+}
+
+// otherBandwidth says a share of one bandwidth as that of the other: of the burst where a node is held at the baseline, and the other way round.
+func (a *analysis) otherBandwidth(used []*float64, ceilings []float64, measured *float64) string {
+	baseline, burst, _ := a.bandwidth()
+	for i := range used {
+		switch v := used[i]; {
+		case v != measured || burst == 0 || burst == baseline:
+		case ceilings[i] == burst:
+			return fmt.Sprintf(", %.0f %% of the baseline of %s", *v*burst/baseline, gbits(baseline))
+		default:
+			return fmt.Sprintf(", %.0f %% of the burst of %s", *v*baseline/burst, gbits(burst))
+		}
+	}
+	return ""
 }
 
 // noCredits is the balance of CPU credits at which a node is held at its baseline.

@@ -27,7 +27,7 @@ var enums = map[string][]string{
 	"Gap.reason":         {GapHole, GapSilent, GapNoDatapoint, GapNoCommands, GapNotPublished},
 	"TaskResult.state":   {"ok", "invalid", "failed", "died", "silent"},
 	"Compared.direction": {Reference, BetterThan, WorseThan, WithinNoise, Higher, Lower, NotComparable, NotTested},
-	"Direction.state":    {BelowBaseline, BurstEnded, BurstToEnd, BurstUnclear, BurstNone, BurstUnknown},
+	"Direction.state":    {BelowBaseline, BurstEnded, BurstToEnd, BurstSpent, BurstUnclear, BurstNone, BurstUnknown},
 }
 
 // schemas are the files in docs, each of a type.

@@ -300,7 +300,7 @@ type direction struct {
 
 var bursts = map[string]string{
 	report.BelowBaseline: "below baseline", report.BurstEnded: "burst ended", report.BurstToEnd: "bursting at the end",
-	report.BurstUnclear: "unclear", report.BurstNone: "no burst", report.BurstUnknown: "no data",
+	report.BurstUnclear: "unclear", report.BurstSpent: "burst spent before", report.BurstNone: "no burst", report.BurstUnknown: "no data",
 }
 
 func directionRows(n report.NodeNetwork) []direction {
