@@ -176,7 +176,7 @@ func CompareGroups(groups [][]*Results) *Comparison {
 	var met []string
 	for _, r := range runs {
 		for _, f := range r.Headline {
-			if !slices.Contains(met, f.ID) {
+			if f.Value != nil && !slices.Contains(met, f.ID) { // what no run has is no row
 				met = append(met, f.ID)
 				c.Figures = append(c.Figures, row(f, groups))
 			}

@@ -12,6 +12,7 @@ const (
 	WarmUp    = "warm_up"   // throughput not yet as later
 	Burst     = "burst"     // before a node's burst bandwidth ended
 	Steady    = "steady"    // the longest time in which nothing changed; after a burst that ended, what is sustained
+	Drifting  = "drifting"  // as steady, but throughput moved by over 10 %
 	Disturbed = "disturbed" // while the set of tasks was another
 	Changed   = "changed"   // the same tasks at another level than in the steady window
 	RampDown  = "ramp_down" // tasks end
@@ -301,7 +302,13 @@ func (a *analysis) stability(x *grid) {
 	}
 	p.DriftPercent = known(100 * slope / square * float64(len(v)) / m)
 	if d := *p.DriftPercent; math.Abs(d) > 10 {
-		a.warn("throughput was not steady: it changed by %+.0f %% over the steady window", d)
+		p.Steady.Phase = Drifting
+		for i := range p.List {
+			if p.List[i].Phase == Steady {
+				p.List[i].Phase = Drifting
+			}
+		}
+		a.warn("there was no steady state: throughput drifted by %+.0f %% in the time that figures are of", d)
 	}
 	if p.Steady.Duration() < 3*time.Minute {
 		a.warn("the steady window is only %.0f s long: figures of it are rough", p.Steady.Duration().Seconds())
