@@ -126,19 +126,24 @@ func headline(v *report.Verdict) string {
 	case report.NotLimited:
 		return "Not limited by anything measured"
 	case report.Limited:
-		var names []string
-		for _, id := range v.Limits {
-			name := strings.ReplaceAll(id, "_", " ")
-			for _, f := range v.Findings {
-				if f.ID == id {
-					name = cmp.Or(f.Name, name)
-				}
-			}
-			names = append(names, strings.TrimPrefix(name, "the "))
-		}
-		return strings.TrimSuffix("Limit: "+and(names), ": ")
+		return strings.TrimSuffix("Limit: "+limits(v, v.Limits), ": ")
 	}
 	return "Cannot tell"
+}
+
+// limits names rules.
+func limits(v *report.Verdict, ids []string) string {
+	var names []string
+	for _, id := range ids {
+		name := strings.ReplaceAll(id, "_", " ")
+		for _, f := range v.Findings {
+			if f.ID == id {
+				name = cmp.Or(f.Name, name)
+			}
+		}
+		names = append(names, strings.TrimPrefix(name, "the "))
+	}
+	return and(names)
 }
 
 func and(names []string) string {

@@ -140,6 +140,9 @@ func (v *view) Get(id string) *chart.Chart { return v.charts[id] }
 // Has tells whether a chart has data.
 func (v *view) Has(id string) bool { return !v.charts[id].Empty() }
 
+// Limits names what limited a segment.
+func (v *view) Limits(s report.Segment) string { return limits(&v.R.Verdict, s.Limits) }
+
 // Lack says why a section has no data; "" when it has.
 func (v *view) Lack(section string) string {
 	why, _ := v.R.Lacks(section)

@@ -206,7 +206,9 @@ func (t *text) limits(r *report.Results) {
 	for _, f := range r.Verdict.Findings {
 		what := states[f.State]
 		switch f.State {
-		case report.Quiet, report.Fired:
+		case report.NotApplicable:
+			continue
+		case report.Quiet, report.Fired, report.Noted:
 			measured := amount(f.Measured, f.Unit)
 			if _, of, is := strings.Cut(f.Unit, "percent"); is {
 				measured = strings.TrimSuffix(measured, of) // once is enough: 0 % of 50 % of minutes
