@@ -119,6 +119,34 @@ func TestJudging(t *testing.T) {
 		require.Equal(t, synthetic.Began, early.Phases.Steady.Start, "what was before it is no warm-up")
 		require.NotContains(t, of(4), "No operation")
 	})
+	state := func(r *Results, id string) string {
+		for _, f := range r.Verdict.Findings {
+			if f.ID == id {
+				return f.State
+			}
+		}
+		return ""
+	}
+	t.Run("a task with a tail of its own", func(t *testing.T) {
+		tail := func(us int64) string {
+			return state(limits(func(c *synthetic.Case) {
+				c.Tasks = 3
+				c.Latency = func(task int) []int64 { return []int64{400, 500, map[bool]int64{true: us, false: 600}[task == 2]} }
+			}), "peers")
+		}
+		require.Equal(t, Quiet, tail(1190))
+		require.Equal(t, Noted, tail(1210))
+	})
+	t.Run("a skew of idle shards is none", func(t *testing.T) {
+		skewed := func(cpu float64) string {
+			return state(limits(func(c *synthetic.Case) {
+				c.Nodes, c.Sharded = 3, true
+				c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(n, _ int) float64 { return map[bool]float64{true: cpu, false: 20}[n == 1] }}
+			}), "skew")
+		}
+		require.Equal(t, Quiet, skewed(49.9))
+		require.Equal(t, Noted, skewed(50))
+	})
 	t.Run("a drift of over 10 % is no steady state", func(t *testing.T) {
 		drifts := func(percent float64) *Results {
 			return limits(func(c *synthetic.Case) {
