@@ -116,7 +116,7 @@ func (a *analysis) verdict() {
 		}
 	}
 	if n := a.lost(); n > 0 {
-		v.Sentence = fmt.Sprintf("%d of %d tasks did not finish%s. %s", n, len(a.Tasks), a.ecsSays(), v.Sentence)
+		v.Sentence = fmt.Sprintf("%d of %d tasks did not finish%s. %s", n, len(a.Tasks), a.why(), v.Sentence)
 	}
 }
 
@@ -189,11 +189,15 @@ func (a *analysis) lost() (n int) {
 	return n
 }
 
-// ecsSays is why ECS stopped the first task that did not finish.
-func (a *analysis) ecsSays() string {
+// why is what is known of the first task that did not finish: its own word, or why ECS stopped it.
+func (a *analysis) why() string {
 	for _, t := range a.Tasks {
-		if why := a.m.stopped(t.ID); t.State != "ok" && why != "" {
-			return ": " + why
+		said := t.Trouble
+		if t.State == "died" || t.State == "silent" {
+			said = a.m.stopped(t.ID)
+		}
+		if t.State != "ok" && said != "" {
+			return ": " + said
 		}
 	}
 	return ""
