@@ -6,7 +6,7 @@
 // What it is: every client has a socket of its own (one for each shard in
 // cluster mode) with a pipeline of its own and hand-written RESP, so the server
 // sees what memtier would show it; latencies go into HDR histograms with
-// memtier's bounds (10 us to 600 s, three digits; two digits per second).
+// memtier's bounds (10 us to 600 s, two significant digits).
 //
 // Where it is deliberately not memtier 2.3.1:
 //   - An error reply (NOAUTH, READONLY, OOM ...) is printed but is no operation,
@@ -21,10 +21,12 @@
 //   - The exit code is 1 when not one operation succeeded. memtier says 0.
 //   - The JSON file has *** where memtier writes the password.
 //   - The files of --client-stats end after the seconds: no latency distribution.
+//   - With --command all commands are one row of table and JSON, Commands;
+//     memtier has a row for each.
 //   - Of a thread only the meaning remains: -t times -c clients, and no more CPUs
 //     than threads.
 //
-// What it does not do: memcached, --command, --data-import, --multi-key-get,
+// What it does not do: memcached, --monitor-input, --data-import, --multi-key-get,
 // WAIT, several runs in one (-x), StatsD. Such a flag is an error that names it.
 // It is a closed loop, as memtier is: while the server stalls, no request is
 // sent, so its percentiles leave out what an open loop would have waited.

@@ -31,11 +31,15 @@ type config struct {
 	rate                       int // requests a second on each connection; 0 is no limit
 	ratio                      [2]int
 
-	size        span // equal bounds are a fixed size
-	sizes       []weight
-	sizePattern byte
-	randomData  bool
-	expiry      span
+	commands             []command // --command; else SET and GET
+	ratioSet, patternSet bool
+
+	size          span // equal bounds are a fixed size
+	fixed, ranged bool // which of --data-size and --data-size-range gave it
+	sizes         []weight
+	sizePattern   byte
+	randomData    bool
+	expiry        span
 
 	prefix                  string
 	keyMin, keyMax          uint64
@@ -146,7 +150,7 @@ var options = []option{
 	{"rate-limiting", 0, true, number(1, "rate must be greater than zero.", func(c *config) *int { return &c.rate })},
 	{"ratio", 0, true, setRatio},
 	{"data-size", 'd', true, setDataSize},
-	{"data-size-range", 0, true, between(1, "data-size-range must be expressed as [1-n]-[1-n].", func(c *config) *span { return &c.size })},
+	{"data-size-range", 0, true, setSizeRange},
 	{"data-size-list", 0, true, setSizes},
 	{"data-size-pattern", 0, true, setSizePattern},
 	{"random-data", 'R', false, toggle(func(c *config) *bool { return &c.randomData })},
@@ -155,6 +159,9 @@ var options = []option{
 	{"key-minimum", 0, true, number(1, "key-minimum must be greater than zero.", func(c *config) *uint64 { return &c.keyMin })},
 	{"key-maximum", 0, true, number(1, "key-maximum must be greater than zero.", func(c *config) *uint64 { return &c.keyMax })},
 	{"key-pattern", 0, true, setKeyPattern},
+	{"command", 0, true, addCommand},
+	{"command-ratio", 0, true, setCommandRatio},
+	{"command-key-pattern", 0, true, setCommandPattern},
 	{"key-stddev", 0, true, decimal(0, math.Inf(1), "key-stddev must be greater than zero.", func(c *config) *float64 { return &c.stddev })},
 	{"key-median", 0, true, decimal(0, math.Inf(1), "key-median must be greater than zero.", func(c *config) *float64 { return &c.median })},
 	{"key-zipf-exp", 0, true, decimal(0, 5, "key-zipf-exp must be within interval (0, 5).", func(c *config) *float64 { return &c.zipfExp })},
@@ -178,7 +185,7 @@ var options = []option{
 // unserved are memtier's other flags: known, so that the message can say where they work.
 var unserved = []string{"unix-socket", "tls-protocols", "run-count", "debug", "show-config", "print-all-runs",
 	"statsd-host", "statsd-port", "statsd-prefix", "statsd-run-label", "graphite-port", "thread-conn-start-min-jitter-micros",
-	"thread-conn-start-max-jitter-micros", "multi-key-get", "command", "command-ratio", "command-key-pattern", "command-stats-breakdown",
+	"thread-conn-start-max-jitter-micros", "multi-key-get", "command-stats-breakdown", "clients-start", "clients-step", "step-duration",
 	"monitor-input", "monitor-pattern", "scan-incremental-iteration", "scan-incremental-max-iterations", "data-offset", "data-import",
 	"data-verify", "verify-only", "generate-keys", "no-expiry", "wait-ratio", "num-slaves", "wait-timeout"}
 
@@ -237,7 +244,7 @@ func setRatio(c *config, v string) error {
 	if !ok || a+b == 0 {
 		return errors.New("ratio must be expressed as [0-n]:[0-n], not both zero.")
 	}
-	c.ratio = [2]int{a, b}
+	c.ratio, c.ratioSet = [2]int{a, b}, true
 	return nil
 }
 
@@ -246,8 +253,13 @@ func setDataSize(c *config, v string) error {
 	if err != nil || n == 0 {
 		return errors.New("data-size must be greater than zero.")
 	}
-	c.size = span{int(n), int(n)}
+	c.size, c.fixed = span{int(n), int(n)}, true
 	return nil
+}
+
+func setSizeRange(c *config, v string) error {
+	c.ranged = true
+	return between(1, "data-size-range must be expressed as [1-n]-[1-n].", func(c *config) *span { return &c.size })(c, v)
 }
 
 func setSizes(c *config, v string) error {
@@ -277,7 +289,7 @@ func setKeyPattern(c *config, v string) error {
 	if (v[0] == 'P') != (v[2] == 'P') {
 		return errors.New("parallel key-pattern must be configured for both SET and GET commands.")
 	}
-	c.keyPattern = v
+	c.keyPattern, c.patternSet = v, true
 	return nil
 }
 
@@ -385,8 +397,23 @@ func (c *config) complete() error {
 		return errors.New("error: cluster mode dose not support reconnect-interval option.")
 	case c.cluster && c.selectDB > 0:
 		return errors.New("error: database selection not supported in cluster mode. Redis Cluster only supports database 0.")
-	case c.size.defined() && c.sizes != nil:
-		return errors.New("error: data-size-list cannot be used with data-size or data-size-range.")
+	case c.fixed && (c.ranged || c.sizes != nil):
+		return errors.New("error: data-size cannot be used with data-size-list or data-size-range.")
+	case c.ranged && c.sizes != nil:
+		return errors.New("error: data-size-list cannot be used with data-size-range.")
+	case c.commands != nil && c.patternSet:
+		return errors.New("error: when using arbitrary command, key pattern is configured with --command-key-pattern option.")
+	case c.commands != nil && c.ratioSet:
+		return errors.New("error: when using arbitrary command, ratio is configured with --command-ratio option.")
+	}
+	parallel := 0
+	for i := range c.commands {
+		if c.commands[i].pattern == 'P' {
+			parallel++
+		}
+	}
+	if parallel > 0 && parallel < len(c.commands) {
+		return errors.New("error: parallel key-pattern must be configured to all commands.")
 	}
 	if !c.size.defined() && c.sizes == nil {
 		c.size = span{32, 32}

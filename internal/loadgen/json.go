@@ -80,7 +80,7 @@ func (r *results) json(out io.Writer) error {
 	o.text("Time unit", "MILLISECONDS")
 	o.flag("Interrupted", r.interrupted)
 	o.close()
-	for i := range r.rows {
+	for _, i := range r.shown() {
 		if err := r.row(o, i); err != nil {
 			return err
 		}
@@ -106,7 +106,7 @@ func (r *results) row(o *object, i int) error {
 	if w.ops > 0 {
 		mean = float64(w.tally.latency) / float64(w.ops) / 1000
 	}
-	o.open(rowNames[i])
+	o.open(r.name(i))
 	o.member("Count", "%d", w.ops)
 	o.member("Ops/sec", "%.2f", r.rate(w.ops))
 	o.member("Hits/sec", "%.2f", r.rate(w.hits))

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"bytes"
 	"math"
 	"math/rand/v2"
 )
@@ -14,9 +15,10 @@ type generator struct {
 	keys     *rand.Rand
 	sizes    *rand.Rand // apart, so that values do not disturb the sequence of keys
 	lo, hi   uint64
-	done     [2]int    // sets and gets of the present round of the ratio
-	next     [2]uint64 // sequential patterns: next set key, next get key
-	pattern  [2]byte
+	done     []int    // of the present round of the ratio, by command: gets and sets, or those of --command
+	next     []uint64 // sequential patterns: the next key, by command
+	pattern  []byte
+	turn     int // of --command: whose turn it is
 	zipf     *zipf
 	values   []byte // shared by all clients
 	weighted int    // sum of the weights of --data-size-list
@@ -30,13 +32,19 @@ const (
 // newGenerator makes the generator of client number i, from 0.
 func newGenerator(cfg *config, i int, seed uint64, values []byte) *generator {
 	g := &generator{cfg: cfg, lo: cfg.keyMin, hi: cfg.keyMax, values: values,
-		pattern: [2]byte{get: cfg.keyPattern[2], set: cfg.keyPattern[0]}}
+		pattern: []byte{get: cfg.keyPattern[2], set: cfg.keyPattern[0]}}
+	if cfg.commands != nil {
+		g.pattern = nil
+		for _, c := range cfg.commands {
+			g.pattern = append(g.pattern, c.pattern)
+		}
+	}
 	if cfg.distinctSeed {
 		seed += uint64(i)
 	}
 	g.keys = rand.New(rand.NewPCG(seed, 1))
 	g.sizes = rand.New(rand.NewPCG(seed, 2))
-	if cfg.keyPattern == "P:P" {
+	if g.pattern[0] == 'P' {
 		// Each client has a part of its own, all of one length; the last takes what is left over. As in memtier, parts
 		// of few keys for many clients begin past the last key, and the last client then has one key only, its first.
 		total := uint64(cfg.clients * cfg.threads)
@@ -46,8 +54,11 @@ func newGenerator(cfg *config, i int, seed uint64, values []byte) *generator {
 			g.hi = g.lo + width - 1
 		}
 	}
-	g.next = [2]uint64{g.lo, g.lo}
-	if g.pattern[get] == 'Z' || g.pattern[set] == 'Z' {
+	g.done = make([]int, len(g.pattern))
+	for range g.pattern {
+		g.next = append(g.next, g.lo)
+	}
+	if bytes.IndexByte(g.pattern, 'Z') >= 0 {
 		g.zipf = newZipf(max(g.lo, 1), max(g.hi, 1), cfg.zipfExp)
 	}
 	for _, w := range cfg.sizes {
@@ -58,8 +69,16 @@ func newGenerator(cfg *config, i int, seed uint64, values []byte) *generator {
 
 // draw gives the next command and the number of its key.
 func (g *generator) draw() (command int, key uint64) {
+	if commands := g.cfg.commands; commands != nil {
+		for g.done[g.turn] >= commands[g.turn].ratio {
+			g.done[g.turn] = 0
+			g.turn = (g.turn + 1) % len(commands)
+		}
+		g.done[g.turn]++
+		return g.turn, g.key(g.turn)
+	}
 	if g.done[set] >= g.cfg.ratio[0] && g.done[get] >= g.cfg.ratio[1] {
-		g.done = [2]int{}
+		g.done[set], g.done[get] = 0, 0
 	}
 	if g.done[set] < g.cfg.ratio[0] {
 		command = set

@@ -91,10 +91,11 @@ func (r *results) columns() []column {
 			return msec(0, 5, f(w))
 		}
 	}
-	list := []column{
-		{"Ops/sec", 12, func(_ int, w *row) string { return fixed(r.rate(w.ops)) }},
-		{"Hits/sec", 12, only(func(w *row) string { return fixed(r.rate(w.hits)) }, gets, totals)},
-		{"Misses/sec", 12, only(func(w *row) string { return fixed(r.rate(w.misses)) }, gets, totals)},
+	list := []column{{"Ops/sec", 12, func(_ int, w *row) string { return fixed(r.rate(w.ops)) }}}
+	if r.cfg.commands == nil {
+		list = append(list,
+			column{"Hits/sec", 12, only(func(w *row) string { return fixed(r.rate(w.hits)) }, gets, totals)},
+			column{"Misses/sec", 12, only(func(w *row) string { return fixed(r.rate(w.misses)) }, gets, totals)})
 	}
 	if r.cfg.cluster {
 		list = append(list,
@@ -125,8 +126,8 @@ func (r *results) table(b *bytes.Buffer) {
 	for _, c := range list {
 		b.WriteString(strings.Repeat("-", c.width+1))
 	}
-	for i := range r.rows {
-		fmt.Fprintf(b, "\n%-7s ", rowNames[i])
+	for _, i := range r.shown() {
+		fmt.Fprintf(b, "\n%-7s ", r.name(i))
 		for _, c := range list {
 			fmt.Fprintf(b, "%*s ", c.width, c.cell(i, &r.rows[i]))
 		}
@@ -137,6 +138,9 @@ func (r *results) table(b *bytes.Buffer) {
 	}
 	fmt.Fprintf(b, "\n\nRequest Latency Distribution\n%-6s %12s %12s\n%s\n", "Type", "<= msec   ", "Percent", strings.Repeat("-", 72))
 	for i, name := range histogramNames {
+		if r.cfg.commands != nil && i != gets {
+			continue
+		}
 		for _, s := range r.rows[i].latency.CumulativeDistributionWithTicks(histogramTicks) {
 			fmt.Fprintf(b, "%-6s %8.3f %12.3f\n", name, float64(s.ValueAt)/1000, s.Quantile)
 		}
@@ -144,6 +148,21 @@ func (r *results) table(b *bytes.Buffer) {
 			b.WriteString("---\n")
 		}
 	}
+}
+
+// shown are the rows: all commands of --command are one.
+func (r *results) shown() []int {
+	if r.cfg.commands != nil {
+		return []int{gets, totals}
+	}
+	return []int{sets, gets, waits, totals}
+}
+
+func (r *results) name(i int) string {
+	if r.cfg.commands != nil && i == gets {
+		return "Commands"
+	}
+	return rowNames[i]
 }
 
 var histogramNames = [3]string{sets: "SET", gets: "GET", waits: "WAIT"}

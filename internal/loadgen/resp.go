@@ -53,6 +53,7 @@ type reader struct {
 
 	size  int // bytes of the present reply so far
 	skip  int // bytes of the present bulk still to come
+	more  int // parts of the present reply still to come: 0 before a reply, 1 in a plain one, and those of arrays
 	found bool
 }
 
@@ -77,10 +78,10 @@ func (d *reader) fill() error {
 	return err
 }
 
-// reply is one answer to a GET or SET.
+// reply is one answer.
 type reply struct {
 	size  int    // bytes on the wire
-	found bool   // a bulk of at least one byte
+	found bool   // a bulk of at least one byte, an array of one part
 	err   []byte // an error line, with its '-'; valid until the next fill
 }
 
@@ -88,36 +89,61 @@ type reply struct {
 // before the reply does. Bulks are passed over, not kept, so a value may be
 // larger than the buffer.
 func (d *reader) next() (rep reply, whole bool, err error) {
-	if d.skip == 0 {
-		i := bytes.IndexByte(d.buf[d.r:d.w], '\n')
-		if i < 0 {
-			return reply{}, false, nil
-		}
-		if i < 2 {
-			return reply{}, false, errors.New("unexpected reply: empty line")
-		}
-		line := d.buf[d.r : d.r+i-1]
-		d.r += i + 1
-		d.size, d.found = i+1, false
-		switch line[0] {
-		case '+', ':', '_', '#', ',', '(':
-		case '-':
-			return reply{size: d.size, err: line}, true, nil
-		case '$', '=':
-			n, err := strconv.Atoi(string(line[1:]))
-			if err != nil {
+	for {
+		if d.skip == 0 {
+			i := bytes.IndexByte(d.buf[d.r:d.w], '\n')
+			if i < 0 {
+				return reply{}, false, nil
+			}
+			if i < 2 {
+				return reply{}, false, errors.New("unexpected reply: empty line")
+			}
+			line, first := d.buf[d.r:d.r+i-1], d.more == 0
+			if d.r += i + 1; first {
+				d.size, d.more, d.found = 0, 1, false
+			}
+			d.size += i + 1
+			switch line[0] {
+			case '+', ':', '_', '#', ',', '(':
+				d.more--
+			case '-':
+				if d.more--; first {
+					return reply{size: d.size, err: line}, true, nil
+				}
+			case '$', '=', '*', '~', '>', '%':
+				n, err := strconv.Atoi(string(line[1:]))
+				if err != nil {
+					return reply{}, false, fmt.Errorf("unexpected reply: %q", line)
+				}
+				if first {
+					d.found = n > 0
+				}
+				switch {
+				case n < 0:
+					d.more--
+				case line[0] == '$' || line[0] == '=':
+					d.skip = n + 2
+				case line[0] == '%':
+					d.more += 2*n - 1
+				default:
+					d.more += n - 1
+				}
+			default:
 				return reply{}, false, fmt.Errorf("unexpected reply: %q", line)
 			}
-			if n >= 0 {
-				d.skip, d.found = n+2, n > 0
+		}
+		if d.skip > 0 {
+			n := min(d.skip, d.w-d.r)
+			d.r, d.skip, d.size = d.r+n, d.skip-n, d.size+n
+			if d.skip > 0 {
+				return reply{}, false, nil
 			}
-		default:
-			return reply{}, false, fmt.Errorf("unexpected reply: %q", line)
+			d.more--
+		}
+		if d.more == 0 {
+			return reply{size: d.size, found: d.found}, true, nil
 		}
 	}
-	n := min(d.skip, d.w-d.r)
-	d.r, d.skip, d.size = d.r+n, d.skip-n, d.size+n
-	return reply{size: d.size, found: d.found}, d.skip == 0, nil
 }
 
 // serverError is an error reply, without the leading '-'.

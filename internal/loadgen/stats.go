@@ -12,7 +12,7 @@ const (
 	highest = 600_000_000
 )
 
-func wholeRun() *hdrhistogram.Histogram  { return hdrhistogram.New(lowest, highest, 3) }
+func wholeRun() *hdrhistogram.Histogram  { return hdrhistogram.New(lowest, highest, 2) }
 func oneSecond() *hdrhistogram.Histogram { return hdrhistogram.New(lowest, highest, 2) }
 
 // tally counts what one command did.

@@ -98,7 +98,7 @@ func (w *worker) work(ctx context.Context) {
 			w.onConn, w.first, w.count = 0, 0, 0
 			err = w.load(ctx)
 			w.conn.Close()
-			if err == nil || w.run.stopping.Load() {
+			if err == nil || w.run.stopping.Load() || ctx.Err() != nil {
 				return
 			}
 			if err == errReconnect {
@@ -107,7 +107,7 @@ func (w *worker) work(ctx context.Context) {
 			}
 			attempt = 0
 		}
-		if w.run.stopping.Load() {
+		if w.run.stopping.Load() || ctx.Err() != nil { // the end of ctx comes before watch has seen it
 			return
 		}
 		if err != errNotConnected {
@@ -198,8 +198,14 @@ func (w *worker) fill(now int64) bool {
 		command, number := w.gen.draw()
 		w.drawn++
 		w.key = strconv.AppendUint(w.key[:len(cfg.prefix)], number, 10)
-		if w.run.cluster != nil && w.run.cluster.owner.Load()[slot(w.key)] != w.addr {
+		size, slotKey := len(w.out), w.key
+		if cfg.commands != nil {
+			w.out, slotKey = cfg.commands[command].append(w.out, w.key, w.gen.value(number))
+			command = get // all of them are counted as one
+		}
+		if w.run.cluster != nil && w.run.cluster.owner.Load()[slot(slotKey)] != w.addr {
 			// Another connection of this client draws the same and sends it.
+			w.out = w.out[:size]
 			if w.idle++; w.idle >= 4*slotCount {
 				w.idle = 0
 				return true
@@ -207,10 +213,11 @@ func (w *worker) fill(now int64) bool {
 			continue
 		}
 		w.idle = 0
-		size := len(w.out)
-		if command == set {
+		switch {
+		case cfg.commands != nil: // it is there already
+		case command == set:
 			w.out = appendSet(w.out, w.key, w.gen.value(number), w.gen.expiry())
-		} else {
+		default:
 			w.out = appendGet(w.out, w.key)
 		}
 		last := w.first + w.count
@@ -226,19 +233,12 @@ func (w *worker) fill(now int64) bool {
 }
 
 // earn gives the requests of the next interval. As in memtier there are at most
-// 50 intervals a second, those of different clients are out of step, and what a
+// 50 intervals a second, all clients have theirs at the same time, and what a
 // slow server made impossible is not made up for.
 func (w *worker) earn(now int64) {
 	cfg := w.run.cfg
 	w.tokens = (cfg.rate + 49) / 50
-	interval := int64(time.Second) * int64(w.tokens) / int64(cfg.rate)
-	if w.refill == 0 {
-		w.refill = interval * int64(w.client) / int64(cfg.threads*cfg.clients)
-		if w.refill > now {
-			w.tokens = 0
-			return
-		}
-	}
+	interval := int64(time.Second) / int64(cfg.rate/w.tokens)
 	w.refill += (now-w.refill)/interval*interval + interval
 }
 
@@ -277,7 +277,7 @@ func (w *worker) receive(ctx context.Context) error {
 		t.rx += int64(rep.size)
 		t.tx += int64(req.size)
 		t.latency += us
-		if req.command == get {
+		if req.command == get && w.run.cfg.commands == nil {
 			if rep.found {
 				t.hits++
 			} else {

@@ -212,6 +212,39 @@ func TestWrapperTermMidRun(t *testing.T) {
 	})
 }
 
+// Other data types have no prefill, and the probe asks with the load's own commands.
+func TestWrapperCommands(t *testing.T) {
+	shells(t, func(t *testing.T, shell string) {
+		port := redisServer(t)
+		j := task(t, shell, generatorDir(t), nil, "--server=127.0.0.1", fmt.Sprintf("--port=%d", port), "--threads=1", "--clients=1", "--key-minimum=1", "--key-maximum=100",
+			"--command=HSET __key__ field __data__", "--command=HGET __key__ field", "--command-ratio=10", "--test-time=3000", "--rate-limiting=1000")
+		j.until(underWay)
+		j.terminate()
+		require.Zero(t, j.exit())
+		require.Regexp(t, `(?s)\nTotals +[1-9].*\nload: finished exit=0 ok\n$`, j.log())
+	})
+}
+
+// A memtier that cannot do the job is refused before it loads.
+func TestWrapperRefusesOldGenerators(t *testing.T) {
+	shells(t, func(t *testing.T, shell string) {
+		for version, fails := range map[string]bool{"memtier_benchmark 2.1.4": true, "memtier_benchmark 1.4.0": true, "memtier_benchmark v=2.2.0 sha=00000000:0": true,
+			"memtier_benchmark v=2.3.1 sha=75588c1b:0 bits=64": false, "memtier_benchmark v=255.255.255 sha=0": false, "memtier_benchmark v=2.10.0": false, "something else": false} {
+			dir := t.TempDir()
+			tool(t, dir, "memtier_benchmark", `[ "$*" != --version ] || { echo "`+version+`"; exit 0; }; : >`+dir+`/asked; exit 1`)
+			j := task(t, shell, dir, nil, "--test-time=3000")
+			require.Equal(t, 1, j.exit())
+			if fails {
+				require.Contains(t, j.log(), "load: failed: "+version+" is older than 2.3: it prints other progress records")
+				require.NoFileExists(t, dir+"/asked")
+			} else {
+				require.NotContains(t, j.log(), "older")
+				require.FileExists(t, dir+"/asked")
+			}
+		}
+	})
+}
+
 // timeoutSleeps waits until the timeout above a fake does: a signal that reaches it right after its fork ends it alone.
 const timeoutSleeps = `until grep -q 'State:.S' /proc/$PPID/status; do :; done;`
 

@@ -97,6 +97,9 @@ func (l *load) record(w *worker, now time.Time, p *Progress) {
 		done = float64(p.OpsPerSecond) * (at - began)
 	}
 	began = max(began, float64(l.ops.base))
+	if until := began + done/max(w.rate, 1e-3); p.Threads == 0 && w.rate > 0 && until < at {
+		at = until // the last record comes up to a second after the last operation
+	}
 	if w.pending > 0 && done > 0 { // as in the interval that follows
 		done, began, w.pending = done*(at-w.pending)/max(at-began, 1e-3), w.pending, 0
 	}
