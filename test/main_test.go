@@ -9,6 +9,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/loadgen"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/elasticache/node"
+	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 )
 
 // TestMain is also the programs that an embedded AWS starts, as cmd/localaws is: a file that another process of these tests builds anew would not
@@ -17,6 +18,12 @@ func TestMain(m *testing.M) {
 	switch ctx := context.Background(); {
 	case filepath.Base(os.Args[0]) == "memtier_benchmark":
 		os.Exit(loadgen.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	case len(os.Args) > 2 && os.Args[1] == "mage": // as the target does
+		if err := ops.Run(commands[os.Args[2]]); err != nil {
+			fmt.Fprintln(os.Stderr, "Error:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	case len(os.Args) > 1 && os.Args[1] == "cache-node":
 		if err := node.RunNode(ctx, os.Args[2:], os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)

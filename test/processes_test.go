@@ -1,0 +1,158 @@
+package test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
+	"github.com/elasticache-perf/elasticache-perf/internal/ops"
+)
+
+// mage is a command as a process of its own, in a folder's stack and with a data directory; what it says is in its log.
+type mage struct {
+	*exec.Cmd
+	log string
+}
+
+func (p *person) mage(target, stack, data string) *mage {
+	p.t.Helper()
+	log, err := os.Create(filepath.Join(p.t.TempDir(), "log"))
+	require.NoError(p.t, err)
+	defer log.Close()
+	m := &mage{exec.Command(tools(p.t), "mage", target), log.Name()}
+	m.Dir, m.Stdout, m.Stderr = p.workspace.Root, log, log
+	m.Env = append(p.workspace.Env[:len(p.workspace.Env):len(p.workspace.Env)], "STACK_DIR="+stack, "TF_DATA_DIR="+data)
+	m.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(p.t, m.Start())
+	p.t.Cleanup(func() { _ = m.Process.Kill() }) // where the test has not waited for it
+	return m
+}
+
+// says waits until a command has said something.
+func (m *mage) says(t *testing.T, text string) {
+	t.Helper()
+	eventually(t, "mage says "+text, func(context.Context) (bool, any, error) {
+		said := contents(m.log)
+		return strings.Contains(said, text), said, nil
+	})
+}
+
+// mage is killed while its Terraform makes the cache: Terraform ends by itself, what it was making is in the state, and the next command goes on with it.
+func TestMageIsKilledInTheMiddleOfAnApply(t *testing.T) {
+	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	t.Parallel()
+	creation := &gate{opened: make(chan struct{})}
+	w := newWorld(t, func(c *localaws.Config) { c.Clock, c.Delays.CacheCreate = creation, closed })
+	p := newPerson(t, w, map[string]any{"load": light(nil)})
+	t.Cleanup(creation.open)
+	m := p.mage("deploy", p.workspace.Stack, filepath.Join(t.TempDir(), "terraform"))
+	m.says(t, "aws_elasticache_replication_group.this[0]: Creating...")
+	eventually(t, "the cache is being created", func(ctx context.Context) (bool, any, error) {
+		status, err := p.cacheStatus(ctx)
+		return status == "creating", status, err
+	})
+	require.NoError(t, m.Process.Kill())
+	require.Error(t, m.Wait())
+	eventually(t, "no process of it is left", func(context.Context) (bool, any, error) {
+		left := processes(t, p.workspace.Stack)
+		return len(left) == 0, left, nil
+	})
+	creation.open()
+	require.Contains(t, contents(filepath.Join(p.workspace.Stack, "terraform.tfstate")), `"aws_elasticache_replication_group"`)
+	said, err := p.types(ops.Deploy, "")
+	require.NoError(t, err, said)
+	require.Contains(t, said, "the load runs")
+	said, err = p.types(ops.Destroy, "")
+	require.NoError(t, err, said)
+	p.clean()
+}
+
+// Two deploys at once: in one checkout the second is refused; in two checkouts of one state it ends and changes nothing before it has the state.
+func TestTwoDeploysSideBySide(t *testing.T) {
+	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	t.Parallel()
+	creation := &gate{opened: make(chan struct{})}
+	w := newWorld(t, func(c *localaws.Config) { c.Clock, c.Delays.CacheCreate = creation, closed })
+	p := newPerson(t, w, map[string]any{"load": light(nil)})
+	t.Cleanup(creation.open)
+	others := []string{folder(t, ".", w.inputs(map[string]any{"load": light(nil)})), folder(t, ".", w.inputs(map[string]any{"load": light(nil)}))}
+	for _, stack := range append(others, p.workspace.Stack) {
+		backend := `terraform {
+  backend "local" {
+    path = "` + filepath.Join(p.workspace.Stack, "shared.tfstate") + `"
+  }
+}
+`
+		require.NoError(t, os.WriteFile(filepath.Join(stack, "backend_override.tf"), []byte(backend), 0o600))
+	}
+	data := filepath.Join(t.TempDir(), "terraform")
+	first := p.mage("deploy", p.workspace.Stack, data)
+	first.says(t, "aws_elasticache_replication_group.this[0]: Creating...")
+
+	same := p.mage("deploy", p.workspace.Stack, data)
+	require.Error(t, same.Wait())
+	require.Regexp(t, `Error: another deploy or destroy is under way here \(process \d+\), and nothing was changed: wait for it, or end it`, contents(same.log))
+
+	// The lock of the state comes before anything is ended: the cache is not in the state yet, and bears this stack's name.
+	var elsewhere []*mage
+	for i, target := range []string{"deploy", "destroy"} {
+		elsewhere = append(elsewhere, p.mage(target, others[i], filepath.Join(t.TempDir(), "terraform")))
+	}
+	for _, m := range elsewhere {
+		require.Error(t, m.Wait())
+		require.Contains(t, contents(m.log), "Error: the state is not free, and nothing was ended or changed: ")
+		require.Contains(t, contents(m.log), "Error acquiring the state lock")
+	}
+	status, err := p.cacheStatus(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "creating", status)
+
+	creation.open()
+	require.NoError(t, first.Wait(), contents(first.log))
+	again := p.mage("deploy", others[0], filepath.Join(t.TempDir(), "terraform"))
+	require.NoError(t, again.Wait(), contents(again.log))
+	require.Contains(t, contents(again.log), "the load runs, as before: there was nothing to change")
+	p.workspace.Env = append(p.workspace.Env, "TF_DATA_DIR="+data)
+	said, err := p.types(ops.Destroy, "")
+	require.NoError(t, err, said)
+	p.clean()
+}
+
+// Somebody removes the function that ends runs: stop ends and exports the run all the same, and destroy a later one.
+func TestTheFunctionIsGone(t *testing.T) {
+	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	t.Parallel()
+	w := newWorld(t)
+	p := newPerson(t, w, map[string]any{"load": light(nil)})
+	for _, end := range []ops.Command{ops.Stop, ops.Destroy} {
+		said, err := p.types(ops.Deploy, "")
+		require.NoError(t, err, said)
+		p.loads(t, 1)
+		run, _ := p.watched(t)
+		_, err = lambda.NewFromConfig(w.Config).DeleteFunction(t.Context(), &lambda.DeleteFunctionInput{FunctionName: aws.String(p.name + "-stop")})
+		require.NoError(t, err)
+		said, err = p.types(end, "")
+		require.NoError(t, err, said)
+		require.Contains(t, said, "the Lambda function that ends runs is gone: ending run "+run+" from here")
+		p.isExported(t, run, 1)
+	}
+	p.clean()
+}
