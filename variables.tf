@@ -34,6 +34,11 @@ variable "metrics_export_s3_bucket" {
     condition     = var.metrics_export_s3_bucket != ""
     error_message = "The metrics_export_s3_bucket is empty. Make a bucket in the stack's Region and name it:\n  aws s3 mb s3://my-elasticache-perf-exports"
   }
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+  validation {
+    condition     = var.metrics_export_s3_bucket == "" || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.metrics_export_s3_bucket))
+    error_message = "The metrics_export_s3_bucket must have 3 to 63 characters: lower-case letters, digits, dots and hyphens, first and last a letter or digit."
+  }
 }
 
 variable "metrics_export_s3_prefix" {
@@ -41,12 +46,24 @@ variable "metrics_export_s3_prefix" {
   type        = string
   default     = "exports"
   nullable    = false
+
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html (safe characters; "." and ".." as names of folders make trouble)
+  validation {
+    condition     = can(regex("^[0-9A-Za-z!_.'()-]+(/[0-9A-Za-z!_.'()-]+)*$", var.metrics_export_s3_prefix)) && length(var.metrics_export_s3_prefix) <= 512 && !anytrue([for part in split("/", var.metrics_export_s3_prefix) : contains([".", ".."], part)])
+    error_message = "The metrics_export_s3_prefix must have 1 to 512 characters: letters, digits and ! - _ . ' ( ), with single slashes inside but not first or last, and no part that is \".\" or \"..\"."
+  }
 }
 
 variable "metrics_export_kms_key_arn" {
   description = "KMS key that encrypts the exported objects (SSE-KMS). Null: S3's own keys (AES256), which every write asks for, whatever the bucket's default is. Example: `arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab`."
   type        = string
   default     = null
+
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/specifying-kms-encryption.html
+  validation {
+    condition     = var.metrics_export_kms_key_arn == null ? true : can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.", var.metrics_export_kms_key_arn))
+    error_message = "The metrics_export_kms_key_arn must be the ARN of a KMS key (\"arn:aws:kms:REGION:ACCOUNT:key/ID\"), not an alias."
+  }
 }
 
 variable "test_duration_minutes" {
@@ -118,14 +135,16 @@ variable "tags" {
   default     = {}
   nullable    = false
 
-  # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html; IAM compares keys without case
+  # What each tagged service takes; IAM compares keys without case. https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
   validation {
-    condition     = length(var.tags) <= 40 && alltrue([for k, v in var.tags : length(k) >= 1 && length(k) <= 128 && length(v) <= 256])
-    error_message = "The tags must be at most 40, with keys of 1 to 128 and values of at most 256 characters."
+    condition = length(var.tags) <= 40 && length(distinct([for k in keys(var.tags) : lower(k)])) == length(var.tags) && alltrue([for k, v in var.tags :
+      can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", k)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,256}$", v)) && !startswith(lower(k), "aws:")
+    ])
+    error_message = "The tags must be at most 40, with keys of 1 to 128 and values of 1 to 256 characters (letters, digits, spaces and _ . : / = + - @); keys differ in more than upper and lower case and do not begin with \"aws:\"."
   }
   validation {
-    condition     = alltrue([for k in keys(var.tags) : !startswith(lower(k), "aws:") && !contains(["name", "run"], lower(k))])
-    error_message = "The tags must not have the keys \"name\" and \"run\", which the stack sets, or begin with \"aws:\"."
+    condition     = !anytrue([for k in keys(var.tags) : contains(["name", "run"], lower(k))])
+    error_message = "The tags must not have the keys \"name\" and \"run\", which the stack sets."
   }
 }
 
@@ -137,6 +156,16 @@ variable "iam" {
   })
   default  = {}
   nullable = false
+
+  # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+  validation {
+    condition     = can(regex("^/([!-.0-~]+/)*$", var.iam.path)) && length(var.iam.path) <= 512
+    error_message = "The iam's path must begin and end with a slash and have at most 512 characters, such as \"/perf/\"."
+  }
+  validation {
+    condition     = var.iam.permissions_boundary == null ? true : can(regex("^arn:[^:]+:iam::([0-9]{12}|aws):policy/.", var.iam.permissions_boundary))
+    error_message = "The iam's permissions_boundary must be the ARN of a policy, such as \"arn:aws:iam::123456789012:policy/boundary\"."
+  }
 }
 
 # The two objects below have no defaults and bounds of their own: what is left out is null, and modules/cache and
@@ -291,4 +320,9 @@ variable "notifications" {
     email = string
   })
   default = null
+
+  validation {
+    condition     = var.notifications == null ? true : can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", var.notifications.email))
+    error_message = "The notifications' email must be a mail address, such as \"team@example.com\"."
+  }
 }

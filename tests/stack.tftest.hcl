@@ -384,6 +384,102 @@ run "name_too_long_for_a_replication_group" {
   expect_failures = [var.name]
 }
 
+run "prefix_with_a_slash_first" {
+  command = plan
+  variables {
+    metrics_export_s3_prefix = "/lead"
+  }
+  expect_failures = [var.metrics_export_s3_prefix]
+}
+
+run "prefix_that_leads_up" {
+  command = plan
+  variables {
+    metrics_export_s3_prefix = ".."
+  }
+  expect_failures = [var.metrics_export_s3_prefix]
+}
+
+run "prefix_with_a_part_that_leads_up" {
+  command = plan
+  variables {
+    metrics_export_s3_prefix = "a/../b"
+  }
+  expect_failures = [var.metrics_export_s3_prefix]
+}
+
+run "prefix_with_a_slash_last" {
+  command = plan
+  variables {
+    metrics_export_s3_prefix = "exports/"
+  }
+  expect_failures = [var.metrics_export_s3_prefix]
+}
+
+run "bucket_in_upper_case" {
+  command = plan
+  variables {
+    metrics_export_s3_bucket = "My_Bucket"
+  }
+  expect_failures = [var.metrics_export_s3_bucket]
+}
+
+run "key_by_alias" {
+  command = plan
+  variables {
+    metrics_export_kms_key_arn = "alias/exports"
+  }
+  expect_failures = [var.metrics_export_kms_key_arn]
+}
+
+run "nobody_as_an_address" {
+  command = plan
+  variables {
+    notifications = { email = "nobody" }
+  }
+  expect_failures = [var.notifications]
+}
+
+run "path_without_slashes" {
+  command = plan
+  variables {
+    iam = { path = "perf" }
+  }
+  expect_failures = [var.iam]
+}
+
+run "boundary_by_name" {
+  command = plan
+  variables {
+    iam = { permissions_boundary = "boundary" }
+  }
+  expect_failures = [var.iam]
+}
+
+run "tag_without_a_value" {
+  command = plan
+  variables {
+    tags = { team = "" }
+  }
+  expect_failures = [var.tags]
+}
+
+run "tags_that_differ_in_case" {
+  command = plan
+  variables {
+    tags = { team = "a", Team = "b" }
+  }
+  expect_failures = [var.tags]
+}
+
+run "tag_of_other_characters" {
+  command = plan
+  variables {
+    tags = { team = "a|b" }
+  }
+  expect_failures = [var.tags]
+}
+
 run "tag_that_the_stack_sets" {
   command = plan
   variables {

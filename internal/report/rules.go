@@ -406,11 +406,14 @@ func lookMemory(a *analysis, r rule, w Window) Finding {
 
 func lookGenerator(a *analysis, r rule, w Window) Finding {
 	c := a.Configuration
-	if c.RateLimit != nil && *c.RateLimit > 0 && a.Connections.Expected != nil && a.l.window() != nil && !c.ClusterMode {
-		limit := *c.RateLimit * float64(*a.Connections.Expected)
+	if c.RateLimit != nil && *c.RateLimit > 0 && a.Connections.Expected != nil && a.l.window() != nil && (!c.ClusterMode || c.Shards > 0) {
+		limit, of := *c.RateLimit*float64(*a.Connections.Expected), ""
+		if c.ClusterMode { // memtier has a connection to each shard, and keeps the limit on each
+			limit, of = limit*float64(c.Shards), fmt.Sprintf(" over %d shards", c.Shards)
+		}
 		if v := a.l.ops.grid(*a.Phases.Load, nil).over(w, mean); v != nil && *v >= 0.97*limit {
 			return Finding{State: Fired, Measured: known(100 * *v / limit), Threshold: 97, Unit: "percent",
-				Evidence: fmt.Sprintf("its rate limit of %s ops/s was reached", Thousands(limit))}
+				Evidence: fmt.Sprintf("its rate limit of %s ops/s%s was reached", Thousands(limit), of)}
 		}
 	}
 	cpu, most := a.s.grid(a.load, taskCPU).over(w, mean), a.s.grid(a.load, taskCPUMax).over(w, mean)

@@ -183,4 +183,12 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+
+  # What each tagged service takes; IAM compares keys without case. https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+  validation {
+    condition = length(var.tags) <= 45 && length(distinct([for k in keys(var.tags) : lower(k)])) == length(var.tags) && alltrue([for k, v in var.tags :
+      can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", k)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,256}$", v)) && !startswith(lower(k), "aws:")
+    ])
+    error_message = "The tags must be at most 45, with keys of 1 to 128 and values of 1 to 256 characters (letters, digits, spaces and _ . : / = + - @); keys differ in more than upper and lower case and do not begin with \"aws:\"."
+  }
 }

@@ -182,6 +182,11 @@ variable "load" {
     condition     = var.load.ca_pem == null ? true : can(regex("-----BEGIN CERTIFICATE-----", var.load.ca_pem))
     error_message = "The ca_pem must be certificates in PEM format (\"-----BEGIN CERTIFICATE-----\"), for instance file(\"ca.pem\")."
   }
+  # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html: a task definition has 64 KB, of which the wrapper takes 15
+  validation {
+    condition     = length(base64encode(jsonencode([var.load.ca_pem, var.load.extra_args]))) * 3 / 4 <= 40000
+    error_message = "The load's ca_pem and extra_args have too many bytes: 40000 fit into a task definition. Give only the certificates that the cache's chain needs."
+  }
   validation {
     condition     = contains(["disabled", "enabled", "enhanced"], var.load.container_insights)
     error_message = "The container_insights must be \"disabled\", \"enabled\" or \"enhanced\"."
@@ -203,6 +208,16 @@ variable "iam" {
   })
   default  = {}
   nullable = false
+
+  # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+  validation {
+    condition     = can(regex("^/([!-.0-~]+/)*$", var.iam.path)) && length(var.iam.path) <= 512
+    error_message = "The iam's path must begin and end with a slash and have at most 512 characters, such as \"/perf/\"."
+  }
+  validation {
+    condition     = var.iam.permissions_boundary == null ? true : can(regex("^arn:[^:]+:iam::([0-9]{12}|aws):policy/.", var.iam.permissions_boundary))
+    error_message = "The iam's permissions_boundary must be the ARN of a policy, such as \"arn:aws:iam::123456789012:policy/boundary\"."
+  }
 }
 
 variable "log_retention_days" {
@@ -217,4 +232,12 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+
+  # What each tagged service takes; IAM compares keys without case. https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+  validation {
+    condition = length(var.tags) <= 45 && length(distinct([for k in keys(var.tags) : lower(k)])) == length(var.tags) && alltrue([for k, v in var.tags :
+      can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", k)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,256}$", v)) && !startswith(lower(k), "aws:")
+    ])
+    error_message = "The tags must be at most 45, with keys of 1 to 128 and values of 1 to 256 characters (letters, digits, spaces and _ . : / = + - @); keys differ in more than upper and lower case and do not begin with \"aws:\"."
+  }
 }

@@ -15,6 +15,13 @@ locals {
   queue_arn = "arn:${local.partition}:sqs:${local.region}:${local.account}:${local.function}-dlq"
   topics    = aws_sns_topic.this[*].arn
 
+  environment = {
+    CONFIG     = local.config
+    GOMEMLIMIT = "${floor(var.lambda.memory * 0.9)}MiB"
+  }
+  # In JSON each quote of CONFIG is two bytes; Base64 has four characters for three bytes.
+  environment_bytes = ceil(length(base64encode(jsonencode(local.environment))) * 3 / 4)
+
   config = jsonencode({
     name           = var.name
     bucket         = var.export.bucket
@@ -53,10 +60,7 @@ resource "aws_lambda_function" "this" {
   tags             = var.tags
 
   environment {
-    variables = {
-      CONFIG     = local.config
-      GOMEMLIMIT = "${floor(var.lambda.memory * 0.9)}MiB"
-    }
+    variables = local.environment
   }
 
   lifecycle {
@@ -64,10 +68,10 @@ resource "aws_lambda_function" "this" {
       condition     = fileexists(var.lambda.zip)
       error_message = "The Lambda's zip ${var.lambda.zip} is not there. Make it:\n  ARCH=${var.lambda.architecture} go tool mage build"
     }
-    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 4 KB for all variables together
+    # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 4 KB for all variables together, as JSON
     precondition {
-      condition     = length(local.config) <= 4000
-      error_message = "The Lambda's configuration has ${length(local.config)} characters, and 4000 fit its environment: shorten cache.parameters or load.extra_args."
+      condition     = local.environment_bytes <= 4096
+      error_message = "The Lambda's environment has ${local.environment_bytes} bytes as JSON, and AWS takes 4096: shorten cache.parameters or load.extra_args."
     }
   }
 

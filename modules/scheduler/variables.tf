@@ -98,10 +98,10 @@ variable "export" {
     condition     = var.export.bucket == "" || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.export.bucket))
     error_message = "The bucket's name must have 3 to 63 characters: lower-case letters, digits, dots and hyphens, first and last a letter or digit."
   }
-  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html (safe characters)
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html (safe characters; "." and ".." as names of folders make trouble)
   validation {
-    condition     = can(regex("^[0-9A-Za-z!_.'()-]+(/[0-9A-Za-z!_.'()-]+)*$", var.export.prefix)) && length(var.export.prefix) <= 512
-    error_message = "The prefix must have 1 to 512 characters: letters, digits and ! - _ . ' ( ), with single slashes inside but not first or last."
+    condition     = can(regex("^[0-9A-Za-z!_.'()-]+(/[0-9A-Za-z!_.'()-]+)*$", var.export.prefix)) && length(var.export.prefix) <= 512 && !anytrue([for part in split("/", var.export.prefix) : contains([".", ".."], part)])
+    error_message = "The prefix must have 1 to 512 characters: letters, digits and ! - _ . ' ( ), with single slashes inside but not first or last, and no part that is \".\" or \"..\"."
   }
   # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_MetricStat.html
   validation {
@@ -170,6 +170,16 @@ variable "iam" {
   })
   default  = {}
   nullable = false
+
+  # https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+  validation {
+    condition     = can(regex("^/([!-.0-~]+/)*$", var.iam.path)) && length(var.iam.path) <= 512
+    error_message = "The iam's path must begin and end with a slash and have at most 512 characters, such as \"/perf/\"."
+  }
+  validation {
+    condition     = var.iam.permissions_boundary == null ? true : can(regex("^arn:[^:]+:iam::([0-9]{12}|aws):policy/.", var.iam.permissions_boundary))
+    error_message = "The iam's permissions_boundary must be the ARN of a policy, such as \"arn:aws:iam::123456789012:policy/boundary\"."
+  }
 }
 
 variable "log_retention_days" {
@@ -184,4 +194,12 @@ variable "tags" {
   type        = map(string)
   default     = {}
   nullable    = false
+
+  # What each tagged service takes; IAM compares keys without case. https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+  validation {
+    condition = length(var.tags) <= 45 && length(distinct([for k in keys(var.tags) : lower(k)])) == length(var.tags) && alltrue([for k, v in var.tags :
+      can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", k)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,256}$", v)) && !startswith(lower(k), "aws:")
+    ])
+    error_message = "The tags must be at most 45, with keys of 1 to 128 and values of 1 to 256 characters (letters, digits, spaces and _ . : / = + - @); keys differ in more than upper and lower case and do not begin with \"aws:\"."
+  }
 }

@@ -485,6 +485,22 @@ run "bad_rate" {
   expect_failures = [var.load]
 }
 
+run "tag_without_a_value" {
+  command = plan
+  variables {
+    tags = { team = "" }
+  }
+  expect_failures = [var.tags]
+}
+
+run "too_many_certificates" {
+  command = plan
+  variables {
+    load = { ca_pem = join("", [for i in range(1000) : "-----BEGIN CERTIFICATE-----\nMIIB ${i} 012345678901234567890123456789\n"]) }
+  }
+  expect_failures = [var.load]
+}
+
 run "sizes_of_a_range" {
   command = plan
   variables {
