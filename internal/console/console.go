@@ -55,7 +55,9 @@ func Open() *Console {
 }
 
 // Say prints a line.
-func (c *Console) Say(format string, args ...any) { fmt.Fprintf(c.Out, format+"\n", args...) }
+func (c *Console) Say(format string, args ...any) {
+	_, _ = io.WriteString(c.Out, page.Printable(fmt.Sprintf(format, args...))+"\n")
+}
 
 // Wait waits a pause, at most for most where it is not 0; when ctx ends meanwhile, it gives the reason.
 func (c *Console) Wait(ctx context.Context, most time.Duration) error {

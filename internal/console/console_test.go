@@ -63,3 +63,9 @@ func TestQuestionIsInterrupted(t *testing.T) {
 	cancel(proc.ErrInterrupted)
 	require.ErrorIs(t, (&Console{In: r, Out: io.Discard, Answer: io.Discard}).Approve(ctx, false, "", ""), proc.ErrInterrupted)
 }
+
+func TestSayDoesNotSteerTheTerminal(t *testing.T) {
+	var out bytes.Buffer
+	(&Console{Out: &out}).Say("task %s:\n\tstopped", "a\x1b[2J\r\u009b1mb")
+	require.Equal(t, "task a\\x1b[2J\\x0d\\x9b1mb:\n\tstopped\n", out.String())
+}

@@ -148,6 +148,6 @@ func CompareText(w io.Writer, c *report.Comparison) error {
 	if c.Method != "" {
 		t.line("\n%s", strings.Join(wrap(c.Method, columns), "\n"))
 	}
-	_, err := io.WriteString(w, t.String())
+	_, err := io.WriteString(w, Printable(t.String()))
 	return err
 }

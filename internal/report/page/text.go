@@ -8,12 +8,31 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
 const columns = 80
+
+// Printable escapes control characters other than line breaks and tabs: text from files or from AWS must not steer a terminal.
+func Printable(s string) string {
+	if !strings.ContainsFunc(s, steers) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if steers(r) {
+			fmt.Fprintf(&b, `\x%02x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+func steers(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
 
 // text builds a page of at most 80 columns.
 type text struct{ strings.Builder }
@@ -124,7 +143,7 @@ func Text(w io.Writer, r *report.Results) error {
 		t.line("  %s", strings.Join(wrap(n, columns-2), "\n  "))
 	}
 	t.caveats(r)
-	_, err := io.WriteString(w, t.String())
+	_, err := io.WriteString(w, Printable(t.String()))
 	return err
 }
 
