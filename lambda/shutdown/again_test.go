@@ -240,6 +240,27 @@ func TestNothingIsExportedBesideAnUnreadRecord(t *testing.T) {
 	assert.Equal(t, metrics, w.text(metricsKey))
 }
 
+// A person's export of a run whose load was made anew ends that load, and leaves it to the stop to say that the exports are complete.
+func TestAPersonExportsWhileTheLoadRunsAnew(t *testing.T) {
+	w := newWorld()
+	w.before = func(_ int, op string) error {
+		if op == "GetLogEvents" {
+			return apiError("InternalFailure")
+		}
+		return nil
+	}
+	_, _ = w.handle("stop", ActionStop)
+	w.revive()
+	w.desired = 2
+	_, err := w.again()
+	require.ErrorContains(t, err, "the exports are made again")
+	assert.False(t, w.manifest(t).Complete)
+	assert.NotEmpty(t, w.text(logsKey))
+	assert.Zero(t, w.desired)
+	w.ticks(t)
+	assert.True(t, w.manifest(t).Complete)
+}
+
 // Objects of a window that has grown since do not make a manifest complete.
 func TestCompleteMeansOfTheWholeWindow(t *testing.T) {
 	w := newWorld()
