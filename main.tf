@@ -40,6 +40,7 @@ locals {
     serverless        = var.existing_cache.serverless_cache
     nodes             = flatten([for g in data.aws_elasticache_replication_group.this : sort(g.member_clusters)])
     node_type         = one(data.aws_elasticache_replication_group.this[*].node_type)
+    engine            = null
     log_groups        = {}
     settings = jsonencode(merge(var.existing_cache, {
       existing = true, transit_encryption = var.existing_cache.tls, auth = nonsensitive(var.auth_token != null)
@@ -50,6 +51,7 @@ locals {
     serverless        = module.cache[0].serverless_cache
     nodes             = module.cache[0].nodes
     node_type         = module.cache[0].settings.node_type
+    engine            = module.cache[0].settings.engine
     log_groups        = module.cache[0].log_groups
     settings          = jsonencode(module.cache[0].settings)
     is = join(", ", [
@@ -170,8 +172,19 @@ module "dashboard" {
   name             = var.name
   nodes            = local.cache.nodes
   node_type        = local.cache.node_type
+  engine           = local.cache.engine
   serverless_cache = local.cache.serverless
+  log_groups       = local.cache.log_groups
 
+  window = {
+    start = replace(module.scheduler.run, "/T([0-9]+)-([0-9]+)-/", "T$1:$2:")
+    end   = module.scheduler.stop_by
+  }
+  lines = {
+    connections      = module.load.settings.task_count * module.load.settings.threads * module.load.settings.clients
+    ecpus_per_second = try(module.cache[0].settings.serverless.max_ecpu_per_second, null)
+    stored_gb        = try(module.cache[0].settings.serverless.max_storage_gb, null)
+  }
   load = {
     cluster   = module.load.cluster_name
     service   = module.load.service_name
@@ -189,6 +202,6 @@ module "dashboard" {
       "pipeline ${module.load.settings.pipeline}", "${module.load.settings.data_size} bytes",
       module.load.settings.ratio == null ? join("; ", module.load.settings.commands) : "SET:GET ${module.load.settings.ratio}",
     ])
-    ends = "${local.minutes} minutes after the load is steady, at the latest ${module.scheduler.stop_by}"
+    ends = "${local.minutes} ${local.minutes == 1 ? "minute" : "minutes"} after the load is steady, at the latest ${module.scheduler.stop_by}"
   }
 }

@@ -60,8 +60,10 @@ func rendered(t *testing.T, values map[string]any) string {
 
 // ours are the values that the stack gives for its defaults.
 var ours = map[string]any{
-	"name": "elasticache-perf", "nodes": []string{"elasticache-perf-001"}, "node_type": "cache.t4g.micro",
-	"load": map[string]string{"cluster": "elasticache-perf", "service": "elasticache-perf-load", "log_group": "/elasticache-perf/elasticache-perf/load"},
+	"name": "elasticache-perf", "nodes": []string{"elasticache-perf-001"}, "node_type": "cache.t4g.micro", "engine": "valkey",
+	"log_groups": map[string]string{"slow": "/aws/vendedlogs/elasticache/elasticache-perf/slow"}, "lines": map[string]int{"connections": 20},
+	"window": map[string]string{"start": "2026-11-23T15:18:57Z", "end": "2026-11-23T17:18:57Z"},
+	"load":   map[string]string{"cluster": "elasticache-perf", "service": "elasticache-perf-load", "log_group": "/elasticache-perf/elasticache-perf/load"},
 	"facts": map[string]string{"run": "2026-11-23T15-18-57Z", "cache": "valkey 8.1, 1 x cache.t4g.micro", "load": "1 task x 2 threads x 10 clients, pipeline 1, 256 bytes, SET:GET 1:10",
 		"ends": "60 minutes after the load is steady, at the latest 2026-11-23T17:18:57Z"},
 }
@@ -88,20 +90,26 @@ func TestBodiesOfOtherCaches(t *testing.T) {
 	for name, c := range map[string]struct {
 		nodes      int
 		serverless string
+		replicas   bool
 		charts     int
 		shows      string
 	}{
-		"six":        {nodes: 6, charts: 15, shows: "0006-001"},
-		"ninety":     {nodes: 90, charts: 15, shows: "**nodes** 90: graphs show the highest and the mean of them"},
-		"500":        {nodes: 500, charts: 15, shows: "**nodes** 500: graphs show the highest and the mean of the first 100"},
-		"serverless": {serverless: "orders", charts: 13, shows: "Throttled commands"},
-		"load-only":  {charts: 2, shows: "Load tasks running"},
+		"six":        {nodes: 6, charts: 20, shows: "0006-001"},
+		"replicas":   {nodes: 2, replicas: true, charts: 22, shows: "Replication link, worst replica"},
+		"sixty":      {nodes: 60, replicas: true, charts: 22, shows: "**nodes** 60: graphs show the highest and the mean of them"},
+		"500":        {nodes: 500, charts: 20, shows: "**nodes** 500: graphs show the highest and the mean of the first 60"},
+		"serverless": {serverless: "orders", charts: 15, shows: "Commands throttled"},
+		"load-only":  {charts: 4, shows: "Load tasks running"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			values := maps.Clone(ours)
 			nodes := []string{}
 			for i := range c.nodes {
-				nodes = append(nodes, fmt.Sprintf("orders-%04d-001", i+1))
+				if c.replicas {
+					nodes = append(nodes, fmt.Sprintf("orders-%04d-%03d", i/2+1, i%2+1))
+				} else {
+					nodes = append(nodes, fmt.Sprintf("orders-%04d-001", i+1))
+				}
 			}
 			values["name"], values["nodes"] = name, nodes
 			if c.serverless != "" {
@@ -121,7 +129,9 @@ func TestBodiesOfOtherCaches(t *testing.T) {
 			require.Equal(t, http.StatusOK, answer.StatusCode)
 			require.Equal(t, c.charts, strings.Count(string(text), `<figure class="chart"`))
 			require.True(t, strings.Contains(body, c.shows), c.shows)
-			require.False(t, strings.Contains(string(text), "metric math"), "all of it is understood")
+			for _, not := range []string{"metric math", "understood", "calculated here"} {
+				require.False(t, strings.Contains(string(text), not), "all of it is drawn: %s", not)
+			}
 		})
 	}
 }

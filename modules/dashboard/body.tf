@@ -1,20 +1,20 @@
 # What is shown, from names alone: nothing here needs the provider.
 
 locals {
-  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html; an unknown type has no lines
-  network = [for n in csvdecode(file("${path.module}/node-network.csv")) : n if n.node_type == var.node_type]
-  lines = flatten([for n in local.network : [
-    for kind in ["baseline", "burst"] : { label = "${kind} ${n["${kind}_gbps"]} Gbit/s", value = tonumber(n["${kind}_gbps"]) } if n["${kind}_gbps"] != ""
-  ]])
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html; of an unknown type nothing is said
+  network    = [for n in csvdecode(file("${path.module}/node-network.csv")) : n if n.node_type == var.node_type]
+  network_is = join("", [for n in local.network : " (${join(", ", [for kind in ["baseline", "burst"] : "${kind} ${n["${kind}_gbps"]}" if n["${kind}_gbps"] != ""])})"])
 
   serverless = var.serverless_cache != null
-  # A node has up to 24 metrics here: 100 nodes are what a dashboard of 2,500 metrics holds.
-  nodes = local.serverless ? [] : slice(var.nodes, 0, min(100, length(var.nodes)))
+  # A node has up to 38 metrics here: 60 nodes are what a dashboard of 2,500 metrics holds.
+  nodes = local.serverless ? [] : slice(var.nodes, 0, min(60, length(var.nodes)))
   # orders-cache-0001-002 is "0001-002" here, if that tells the nodes apart.
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Shards.html
   short = [for n in local.nodes : try(regex("(?:[0-9]{4}-)?[0-9]{3}$", n), n)]
   names = length(local.nodes) == 1 ? [""] : length(distinct(local.short)) == length(local.nodes) ? local.short : local.nodes
   many  = length(local.nodes) > 6 # nobody tells the lines of a graph apart any more
+  # The number of a node in its shard comes last in its name: a shard with several has replicas.
+  replicas = length(distinct([for n in local.nodes : replace(n, "/-?[0-9]{3}$/", "")])) < length(local.nodes)
 
   # The dimension in which they differ comes last.
   sources = concat(
@@ -22,26 +22,56 @@ locals {
     [for s in [var.serverless_cache] : { name = "", dimensions = ["clusterId", s] } if local.serverless],
   )
   graphs = concat(
-    [for g in local.graphs_of_nodes : g if length(local.nodes) > 0],
+    [for g in concat(local.graphs_of_network, local.graphs_of_engine) : g if length(local.nodes) > 0],
     [for g in local.graphs_of_credits : g if length(local.nodes) > 0 && can(regex("^cache\\.t", var.node_type))],
+    [for g in local.graphs_of_memory : g if length(local.nodes) > 0],
+    [for g in local.graphs_of_replicas : g if local.replicas],
     [for g in local.graphs_of_serverless : g if local.serverless],
   )
   notes = concat(
     [for n in [length(var.nodes)] : "**nodes** ${n}: graphs show the highest and the mean of ${n > length(local.nodes) ? "the first ${length(local.nodes)}" : "them"}" if local.many],
   )
+  # Start and end of what the dashboard covers, as vertical lines.
+  moments = [for w in [var.window] : [{ label = "apply", value = w.start }, { label = "ended at the latest", value = w.end }] if w != null]
 
-  body = jsonencode(jsondecode(templatefile("${path.module}/dashboard.json.tftpl", {
-    name    = var.name
-    region  = local.region
-    load    = var.load
-    facts   = var.facts
-    notes   = local.notes
-    top     = 3 + length(local.notes)
-    many    = local.many
-    sources = local.sources
-    graphs  = local.graphs
-    letters = ["a", "b", "c", "d"]
-    words   = { MAX = "highest", MIN = "lowest" }
-  })))
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html; a record is memtier's line of each second and task. Each task prints as
+  # many, so the mean of their lines times the tasks is what all do together.
+  records = join(" | ", [
+    "SOURCE '${var.load.log_group}'",
+    "filter @message like /^\\[RUN #1 +\\d+%/",
+    "parse @message /(?<ops>\\d+) \\(avg: +\\d+\\) ops\\/sec.* (?<ms>[\\d.]+|-nan) \\(avg: +[^)]+\\) msec/",
+  ])
+  client = [
+    { title = "Operations a second, as the load measures them", query = "${local.records} | stats avg(ops)*count_distinct(@logStream) as operations by bin(1m)" },
+    { title = "Latency in milliseconds, as the load measures it", query = "${local.records} | stats sum(ops*ms)/sum(ops) as mean, max(ms) as slowest_second by bin(1m)" },
+  ]
+  said = concat(
+    [{ title = "What the load says", group = var.load.log_group, of = "filter @message like /^(load:|Totals)|(?i)(error|dropped|failed|timed out)/ | filter @message not like /^(load: hdr|\\[RUN #1 +\\d+%)/" }],
+    [for kind, group in var.log_groups : { title = kind == "slow" ? "Slow commands" : "What the ${kind} says", group = group, of = "filter @message like /./" }],
+  )
+
+  body = jsonencode(merge(
+    jsondecode(templatefile("${path.module}/dashboard.json.tftpl", {
+      name     = var.name
+      region   = local.region
+      load     = var.load
+      facts    = var.facts
+      notes    = local.notes
+      top      = 3 + length(local.notes)
+      many     = local.many
+      sources  = local.sources
+      graphs   = local.graphs
+      client   = local.client
+      said     = local.said
+      moments  = flatten(local.moments)
+      one_node = length(local.sources) == 1
+      letters  = ["a", "b", "c", "d", "e", "f"]
+      palette  = [local.blue, local.orange, local.green, local.purple, local.brown, "#e377c2"]
+      good     = local.blue
+      worst    = local.orange
+    })),
+    { for w in [var.window] : "start" => w.start if w != null },
+    { for w in [var.window] : "end" => w.end if w != null },
+  ))
   fetched = [for w in jsondecode(local.body).widgets : length(try(w.properties.metrics, []))]
 }

@@ -11,7 +11,21 @@ import (
 // body is a dashboard body.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 type body struct {
+	Start   string   `json:"start"` // a time, or a duration such as -PT3H
+	End     string   `json:"end"`
 	Widgets []widget `json:"widgets"`
+}
+
+// window is what the dashboard covers when it is opened; ok is false when it does not say that in times.
+func (b *body) window(now time.Time) (from, to time.Time, ok bool) {
+	from, err := time.Parse(time.RFC3339, b.Start)
+	if to = now; err != nil || from.After(now) {
+		return from, to, false
+	}
+	if end, err := time.Parse(time.RFC3339, b.End); err == nil && end.Before(now) {
+		to = end
+	}
+	return from, to, true
 }
 
 type widget struct {
@@ -58,13 +72,14 @@ type Metric struct {
 	Period          time.Duration
 
 	label  string
+	color  string
 	right  bool
 	id     string
 	hidden bool // others are calculated from it
 }
 
 // expression is a line that is calculated from metrics.
-type expression struct{ text, label string }
+type expression struct{ text, label, color string }
 
 func parse(text string) (*body, error) {
 	b := &body{}
@@ -96,7 +111,7 @@ func (p *properties) metrics() (all []Metric, math []expression) {
 		}
 		if e, is := options["expression"].(string); is {
 			if visible, is := options["visible"].(bool); !is || visible {
-				math = append(math, expression{e, first(text(options["label"]), e)})
+				math = append(math, expression{e, first(text(options["label"]), e), text(options["color"])})
 			}
 			continue
 		}
@@ -129,7 +144,7 @@ func (p *properties) metrics() (all []Metric, math []expression) {
 				one.Dimensions = append(one.Dimensions, [2]string{pair[0], pair[1]})
 			}
 		}
-		one.label = first(text(options["label"]), one.Name)
+		one.label, one.color = first(text(options["label"]), one.Name), text(options["color"])
 		if one.right = text(options["yAxis"]) == "right"; one.right {
 			one.label += " (right axis on AWS)"
 		}

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"html/template"
 	"maps"
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/chart"
@@ -50,6 +52,9 @@ var (
 	}).Parse(pageText))
 )
 
+// theRun is the span that a dashboard names with start and end; the default where it does.
+const theRun = "run"
+
 // spans are how far a page can look back; the first is the default.
 var spans = []string{"5m", "15m", "1h", "3h", "12h", "24h"}
 
@@ -76,15 +81,12 @@ type shown struct {
 
 type single struct{ Name, Value string }
 
-// Handler serves the page of the dashboard whose name is the path value "name"; without one, of the first that there is. ?last=1h looks further back.
+// Handler serves the page of the dashboard whose name is the path value "name"; without one, of the first that there is. ?last=1h looks as far back.
 func Handler(s Source) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v := view{Name: r.PathValue("name"), Last: r.FormValue("last"), Names: s.Dashboards(), Spans: spans, Now: s.Now().UTC(), Finest: s.Finest}
+		v := view{Name: r.PathValue("name"), Last: spans[0], Names: s.Dashboards(), Spans: spans, Now: s.Now().UTC(), Finest: s.Finest}
 		if v.Name == "" && len(v.Names) > 0 {
 			v.Name = v.Names[0]
-		}
-		if !slices.Contains(spans, v.Last) {
-			v.Last = spans[0]
 		}
 		text, ok := s.Body(v.Name)
 		status := http.StatusOK
@@ -99,9 +101,18 @@ func Handler(s Source) http.Handler {
 				v.Error = err.Error()
 				break
 			}
-			back, _ := time.ParseDuration(v.Last) // one of spans
+			from, to, ofRun := b.window(v.Now)
+			if ofRun {
+				v.Spans = append([]string{theRun}, spans...)
+			}
+			if v.Last = r.FormValue("last"); !slices.Contains(v.Spans, v.Last) {
+				v.Last = v.Spans[0]
+			}
+			if back, err := time.ParseDuration(v.Last); err == nil { // not theRun
+				from, to = v.Now.Add(-back), v.Now
+			}
 			for i, one := range b.Widgets {
-				v.Widgets = append(v.Widgets, s.show(i, one, v.Now.Add(-back), v.Now))
+				v.Widgets = append(v.Widgets, s.show(i, one, from, to))
 			}
 		}
 		var out bytes.Buffer
@@ -124,7 +135,7 @@ func (s *Source) show(i int, w widget, from, to time.Time) shown {
 	case "metric":
 		s.metric(&v, "widget-"+strconv.Itoa(i), from, to)
 	case "log":
-		s.log(&v, from)
+		s.log(&v, "widget-"+strconv.Itoa(i), from, to)
 	default:
 		v.Said = []string{"widgets of type " + w.Type + " are not shown here"}
 	}
@@ -142,22 +153,19 @@ const rowHeight = 50 // pixels of a dashboard's row
 
 func (s *Source) metric(v *shown, id string, from, to time.Time) {
 	p := &v.Properties
-	metrics, math := p.metrics()
+	metrics, calculated := p.metrics()
 	c := &chart.Chart{ID: id, Title: p.Title, Unit: p.YAxis.Left.Label, From: float64(from.Unix()), To: float64(to.Unix())}
 	if p.YAxis.Left.Max != nil {
 		c.Top = *p.YAxis.Left.Max
 	}
-	add := func(label string, period time.Duration, values series) {
-		line := chart.Series{Name: label, Step: period.Seconds()}
-		for _, t := range slices.Sorted(maps.Keys(values)) {
-			line.X, line.Y = append(line.X, float64(t)), append(line.Y, values[t])
-		}
-		c.Series = append(c.Series, line)
+	add := func(label, color string, period time.Duration, values series) {
+		l := line(label, color, period, values)
+		c.Series = append(c.Series, l)
 		last := "–"
-		if n := len(line.Y); n > 0 {
-			last = chart.WithUnit(line.Y[n-1], c.Unit)
+		if n := len(l.Y); n > 0 {
+			last = chart.WithUnit(l.Y[n-1], c.Unit)
 		}
-		v.Single = append(v.Single, single{label, last})
+		v.Single = append(v.Single, single{l.Name, last})
 	}
 	var all []fetched
 	var period time.Duration // of what is calculated
@@ -179,16 +187,16 @@ func (s *Source) metric(v *shown, id string, from, to time.Time) {
 			v.say(s.Absent(m.Name))
 		}
 		if !m.hidden {
-			add(m.label, m.Period, one.values)
+			add(m.label, m.color, m.Period, one.values)
 		}
 	}
-	for _, e := range math {
+	for _, e := range calculated {
 		lines, err := calculate(e.text, all)
 		if err != nil {
 			v.say(err.Error())
 		}
 		for _, values := range lines {
-			add(e.label, period, values)
+			add(e.label, e.color, period, values)
 		}
 	}
 	if p.View != "" && p.View != "timeSeries" {
@@ -208,39 +216,70 @@ func (s *Source) metric(v *shown, id string, from, to time.Time) {
 	v.Chart = c.HTML()
 }
 
-var (
-	sourceOf = regexp.MustCompile(`^\s*SOURCE\s+'([^']+)'`)
-	filterOf = regexp.MustCompile(`\|\s*filter\s+@message\s+like\s+/((?:[^/\\]|\\.)*)/`)
-	limitOf  = regexp.MustCompile(`\|\s*limit\s+(\d+)`)
-)
-
-// log shows the newest events that a query asks for.
-// https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
-func (s *Source) log(v *shown, from time.Time) {
-	group := sourceOf.FindStringSubmatch(v.Properties.Query)
-	if group == nil {
-		v.Said = []string{"this query is not understood here: " + v.Properties.Query}
-		return
-	}
-	like := regexp.MustCompile("")
-	if m := filterOf.FindStringSubmatch(v.Properties.Query); m != nil {
-		var err error
-		if like, err = regexp.Compile(m[1]); err != nil {
-			v.Said = []string{"this filter is not understood here: " + err.Error()}
-			return
-		}
-	}
-	most := 100
-	if m := limitOf.FindStringSubmatch(v.Properties.Query); m != nil {
-		most, _ = strconv.Atoi(m[1])
-	}
-	events, err := s.Events(group[1], from, most, like.MatchString)
+// log shows what a query gives: a graph of its statistics, or the newest events.
+func (s *Source) log(v *shown, id string, from, to time.Time) {
+	q, err := parseQuery(v.Properties.Query)
 	if err != nil {
-		v.Said = []string{err.Error()}
+		v.say(err.Error())
 		return
 	}
-	v.Events = events
-	if len(v.Events) == 0 {
-		v.Said = []string{"no events"}
+	limit := q.limit
+	if len(q.columns) > 0 {
+		limit = math.MaxInt32 // statistics are of all that match
 	}
+	v.Events, err = s.Events(q.group, from, limit, q.match)
+	if err != nil {
+		v.say(err.Error())
+		return
+	}
+	v.Events = slices.DeleteFunc(v.Events, func(e Event) bool { return e.Time.After(to) })
+	if len(q.columns) == 0 {
+		if len(v.Events) == 0 {
+			v.say("no events")
+		}
+		return
+	}
+	bin := q.bin
+	if s.Finest > 0 {
+		bin = min(bin, s.Finest)
+	}
+	all, err := q.statistics(v.Events, bin)
+	if v.Events = nil; err != nil {
+		v.say(err.Error())
+		return
+	}
+	c := &chart.Chart{ID: id, Title: v.Properties.Title, From: float64(from.Unix()), To: float64(to.Unix())}
+	for i, values := range all {
+		c.Series = append(c.Series, line(q.columns[i].name, "", bin, values))
+	}
+	v.Chart = c.HTML()
 }
+
+// line is a series of a chart; its label may show values, its colour is one of CloudWatch's.
+func line(label, color string, step time.Duration, values series) chart.Series {
+	l := chart.Series{Name: label, Step: step.Seconds(), Color: colors[strings.ToLower(color)]}
+	for _, t := range slices.Sorted(maps.Keys(values)) {
+		l.X, l.Y = append(l.X, float64(t)), append(l.Y, values[t])
+	}
+	l.Name = dynamic.ReplaceAllStringFunc(label, func(what string) string {
+		if len(l.Y) == 0 {
+			return "–"
+		}
+		switch what {
+		case "${LAST}":
+			return chart.Number(l.Y[len(l.Y)-1])
+		case "${MAX}":
+			return chart.Number(slices.Max(l.Y))
+		case "${MIN}":
+			return chart.Number(slices.Min(l.Y))
+		}
+		return what
+	})
+	return l
+}
+
+// dynamic are the parts of a label that show values: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/graph-dynamic-labels.html
+var dynamic = regexp.MustCompile(`\$\{[A-Z]+\}`)
+
+// colors are CloudWatch's, as the stylesheet has them.
+var colors = map[string]int{"#1f77b4": 1, "#ff7f0e": 2, "#2ca02c": 3, "#d62728": 4, "#9467bd": 5, "#17becf": 6, "#e377c2": 7, "#8c564b": 8}

@@ -29,9 +29,9 @@ type fetched struct {
 }
 
 // calculate is metric math as far as dashboards of this project go: + - * / and ( ), ids, METRICS("..."), PERIOD(id), and SUM, AVG, MIN and MAX of
-// several series. Its expressions are Go's, too. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+// several series, which may be listed in [ ]. Its expressions are Go's, too, but for that list. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
 func calculate(expression string, metrics []fetched) ([]series, error) {
-	tree, err := parser.ParseExpr(expression)
+	tree, err := parser.ParseExpr(strings.NewReplacer("[", "LIST(", "]", ")").Replace(expression))
 	if err != nil {
 		return nil, fmt.Errorf("metric math %q is not understood here", expression)
 	}
@@ -68,7 +68,7 @@ func eval(e ast.Expr, metrics []fetched) (result, error) {
 		}
 		return combine(e.Op, left, right)
 	case *ast.CallExpr:
-		if name, ok := e.Fun.(*ast.Ident); ok && len(e.Args) < 2 {
+		if name, ok := e.Fun.(*ast.Ident); ok && (len(e.Args) < 2 || name.Name == "LIST") {
 			return call(name.Name, e.Args, metrics)
 		}
 	}
@@ -101,6 +101,19 @@ func call(name string, args []ast.Expr, metrics []fetched) (result, error) {
 			if strings.Contains(m.id, part) {
 				r.all = append(r.all, m.values)
 			}
+		}
+		return r, nil
+	case name == "LIST":
+		r := result{all: []series{}}
+		for _, arg := range args {
+			one, err := eval(arg, metrics)
+			if err == nil && one.one == nil {
+				err = errors.New("a list of other than time series")
+			}
+			if err != nil {
+				return r, err
+			}
+			r.all = append(r.all, one.one)
 		}
 		return r, nil
 	case name == "PERIOD" && len(args) == 1:

@@ -22,6 +22,7 @@ func TestMetricMath(t *testing.T) {
 		`METRICS("a")/10`:              {{0: 6, 60: 12}, {60: 6, 120: 0}},
 		`a0+a1`:                        {{60: 180}},
 		`a0/b0`:                        {{0: 30}},
+		`SUM([a0*b0,a1])`:              {{0: 120, 60: 60, 120: 0}},
 		`100-(b0*2)`:                   {{0: 96, 60: 100}},
 	} {
 		got, err := calculate(text, metrics)
@@ -36,7 +37,7 @@ func TestMetricMath(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		`SUM(METRICS("a")`: "is not understood here", `RATE(a0)`: "the function RATE", `c0*2`: "no metric of the id c0", `SUM(a0)`: "SUM of other than several series",
-		`PERIOD(a0)`: "is a number", `a0 % 2`: "the operator %", `METRICS()+METRICS()`: "several series with several", `METRICS(a0)`: "in quotes", `PERIOD(1)`: "no id",
+		`PERIOD(a0)`: "is a number", `a0 % 2`: "the operator %", `SUM([a0,2])`: "a list of other than time series", `METRICS()+METRICS()`: "several series with several", `METRICS(a0)`: "in quotes", `PERIOD(1)`: "no id",
 	} {
 		_, err := calculate(text, metrics)
 		require.ErrorContains(t, err, want, text)

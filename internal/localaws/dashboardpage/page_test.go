@@ -2,6 +2,8 @@ package dashboardpage
 
 import (
 	"errors"
+	"fmt"
+	"html"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -20,8 +22,8 @@ func module(t testing.TB) Source {
 	t.Helper()
 	body, err := os.ReadFile("testdata/body.json")
 	require.NoError(t, err)
-	levels := map[string]float64{"ProcessedCommands": 2.7e6, "GetTypeCmds": 2.45e6, "SetTypeCmds": 2.4e5, "SuccessfulReadRequestLatency": 62, "SuccessfulWriteRequestLatency": 71,
-		"CacheHitRate": 96, "NetworkBytesIn": 3.1e8, "NetworkBytesOut": 7.4e8, "EngineCPUUtilization": 61, "CPUUtilization": 43, "DatabaseMemoryUsagePercentage": 31,
+	levels := map[string]float64{"ProcessedCommands": 2.7e6, "GetTypeCmds": 2.45e6, "SetTypeCmds": 2.4e5, "GetTypeCmdsLatency": 1.6, "SetTypeCmdsLatency": 2.1, "SuccessfulReadRequestLatency": 62, "SuccessfulWriteRequestLatency": 71,
+		"CacheHits": 2.3e6, "CacheMisses": 1.1e5, "NetworkBaselineUsageInPercentage": 65, "NetworkBaselineUsageOutPercentage": 154, "RejectedConnections": 0, "TrafficManagementActive": 0, "NetworkBytesIn": 3.1e8, "NetworkBytesOut": 7.4e8, "EngineCPUUtilization": 61, "CPUUtilization": 43, "DatabaseMemoryUsagePercentage": 31,
 		"Evictions": 0, "Reclaimed": 0, "CurrItems": 99000, "CurrConnections": 24, "NewConnections": 2, "MemoryUtilization": 6}
 	return Source{
 		Now:        func() time.Time { return now },
@@ -44,9 +46,19 @@ func module(t testing.TB) Source {
 			return times, values, nil
 		},
 		Events: func(group string, from time.Time, limit int, match func(string) bool) (found []Event, err error) {
+			if group == "/aws/vendedlogs/elasticache/elasticache-perf/slow" {
+				return nil, nil
+			}
 			require.Equal(t, "/elasticache-perf/elasticache-perf/load", group)
-			require.Equal(t, 50, limit)
-			for _, e := range []Event{{now.Add(-7 * time.Minute), "load/memtier/d5bf5abffe43", "[RUN #1 0%,   1 secs]  2 threads 10 conns: <b>"},
+			require.Contains(t, []int{50, math.MaxInt32}, limit)
+			for i := range 600 { // the newest first
+				at := now.Add(-time.Duration(i) * time.Second)
+				record := fmt.Sprintf("[RUN #1 50%%, %3d secs]  2 threads 10 conns:     4094000 ops,   %d (avg:   45031) ops/sec, 9.58MB/sec (avg: 9.58MB/sec),  0.%d (avg:  0.42) msec latency", 600-i, 45000+i%700, 40+i%9)
+				if match(record) && at.After(from) {
+					found = append(found, Event{at, "load/memtier/d5bf5abffe43", record})
+				}
+			}
+			for _, e := range []Event{{now.Add(-7 * time.Minute), "load/memtier/d5bf5abffe43", "load: hdr sha256=1 part=1/1 <b>"}, {now.Add(-7*time.Minute - 1), "load/memtier/d5bf5abffe43", "connection dropped."},
 				{now.Add(-8 * time.Minute), "load/memtier/d5bf5abffe43", "load: ready"},
 				{now.Add(-9 * time.Minute), "load/memtier/d5bf5abffe43", "load: run=2026-11-23T15-18-57Z task=d5bf5abffe43 generator=\"memtier_benchmark 2.3.1\""}} {
 				if match(e.Message) && e.Time.After(from) {
@@ -75,20 +87,29 @@ func TestModulesDashboard(t *testing.T) {
 	require.NoError(t, err)
 	charts := 0
 	for _, w := range b.Widgets {
-		if w.Type == "metric" {
+		if w.Type == "metric" || w.Properties.View == "timeSeries" {
 			charts++
-			has(t, text, w.Properties.Title)
+			has(t, text, html.EscapeString(w.Properties.Title))
 		}
 	}
 	require.Equal(t, charts, strings.Count(text, `<figure class="chart"`))
 	require.Equal(t, 2, strings.Count(text, `class="nodata"`), "allowances and credits, which this source does not have")
-	has(t, text, "↑ burst 5 Gbit/s", "far above what is measured")
+	has(t, text, "Busiest node (baseline 0.064, burst 5)")
+	has(t, text, `<g class="limit">`, "the baseline and the load's connections are lines")
+	require.False(t, strings.Contains(text, "${LAST}"), "labels show values")
+	has(t, text, "connection dropped.", "errors are shown")
 	has(t, text, "<h2>elasticache-perf</h2>")
 	has(t, text, "<strong>cache</strong> valkey 8.1")
 	has(t, text, "load: ready")
-	require.NotContains(t, text, "[RUN #1", "the query's filter")
+	require.NotContains(t, text, "load: hdr", "the query's filter")
+	require.NotContains(t, text, "[RUN #1", "records are a graph")
 	require.Less(t, strings.Index(text, "load: ready"), strings.Index(text, "load: run="), "newest first")
 	has(t, text, `"from":1795447140,"step":60`, "the last 15 minutes, values from the 4th on")
+
+	_, text = get(t, module(t), "elasticache-perf")
+	has(t, text, `aria-current="true">run</a>`)
+	has(t, text, `"from":1795447320,"step":60`, "the run's range is what is shown first")
+	has(t, text, ">apply</text>", "its start is a vertical line")
 
 	_, text = get(t, module(t), "elasticache-perf?last=1h")
 	has(t, text, `"from":1795444440,"step":60`, "the last hour")
@@ -145,7 +166,7 @@ func TestShorthandsOfMetrics(t *testing.T) {
 		{Namespace: "AWS/ElastiCache", Name: "CurrItems", Dimensions: node("a-002"), Stat: "Sum", Period: time.Minute, label: "CurrItems"},
 		{Namespace: "AWS/ElastiCache", Name: "CurrItems", Dimensions: node("a-002"), Stat: "Sum", Period: time.Minute, label: "CurrItems", id: "m1", hidden: true},
 	}, all)
-	require.Equal(t, []expression{{"m1/60", "x"}}, math)
+	require.Equal(t, []expression{{"m1/60", "x", ""}}, math)
 }
 
 func TestMarkdown(t *testing.T) {
