@@ -135,7 +135,7 @@ func throughputOf(a *analysis, w Window) (*float64, *Window, string) {
 				how += "; the tasks' tables say " + Thousands(ops) + " ops/s"
 			}
 		}
-		return combine(a.s.of(a.nodes, commands, (*samples).rate), add).over(w, mean), &w, how
+		return combine(a.s.of(a.nodes, commands, commandsOnce), add).over(w, mean), &w, how
 	}
 	how := "mean"
 	if a.Phases.Steady == nil {

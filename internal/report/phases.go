@@ -34,7 +34,7 @@ func (a *analysis) phases() bool {
 		x = a.l.ops.grid(*p.Load, nil)
 	} else if _, unreadable := a.l.unreadable(); a.l != nil && len(a.l.log.Tasks) > 0 && !unreadable {
 		return false // there was a load, and it did nothing
-	} else if x = combine(a.s.of(a.nodes, commands, (*samples).rate), add); x != nil {
+	} else if x = combine(a.s.of(a.nodes, commands, commandsOnce), add); x != nil {
 		p.Load = busy(x)
 		p.Method = "No log that can be read: the load is where the nodes' commands exceed a twentieth of their peak. " + p.Method
 	}

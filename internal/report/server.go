@@ -21,13 +21,13 @@ func (a *analysis) server() {
 	load := *a.Phases.Load
 
 	a.Server = Server{
-		Commands: line(combine(all(commands, rate), add), "commands", "commands/s", "mean"),
+		Commands: line(combine(all(commands, commandsOnce), add), "commands", "commands/s", "mean"),
 		ReadP50:  line(combine(all(readP50, ms), math.Max), "p50 of reads, slowest node", "ms", "max"),
 		ReadP99:  line(combine(all(readP99, ms), math.Max), "p99 of reads, slowest node", "ms", "max"),
 		WriteP50: line(combine(all(writeP50, ms), math.Max), "p50 of writes, slowest node", "ms", "max"),
 		WriteP99: line(combine(all(writeP99, ms), math.Max), "p99 of writes, slowest node", "ms", "max"),
 		HitRate:  line(hitRate(combine(all(hits, rate), add), combine(all(misses, rate), add)), "hit rate", "percent", "mean"),
-		Items:    line(combine(all(items, grid), add), "keys", "count", "mean"),
+		Items:    line(combine(all(items, asPrimary(grid)), add), "keys", "count", "mean"),
 
 		ECPUs:     line(combine(all(ecpus, rate), add), "ECPUs", "ECPU/s", "mean"),
 		Throttled: line(combine(all(throttled, rate), add), "throttled commands", "commands/s", "mean"),
@@ -45,8 +45,8 @@ func (a *analysis) server() {
 		UsedBytes: line(combine(all(usedMemory, grid), add), "memory used by data", "bytes", "mean"),
 		Freeable:  line(combine(all(freeable, grid), math.Min), "freeable memory, node with least", "bytes", "mean"),
 		Swap:      line(combine(all(swap, grid), math.Max), "swap, node with most", "bytes", "max"),
-		Evictions: line(combine(all(evictions, rate), add), "evictions", "1/s", "mean"),
-		Evicted:   combine(all(evictions, grid), add).over(load, total),
+		Evictions: line(combine(all(evictions, asPrimary(rate)), add), "evictions", "1/s", "mean"),
+		Evicted:   combine(all(evictions, asPrimary(grid)), add).over(load, total),
 	}
 	a.Connections = Connections{
 		Current:  line(combine(all(connections, grid), add), "connections", "count", "max"),

@@ -13,7 +13,7 @@ func (a *analysis) verdict() {
 	v := &a.Verdict
 	w := a.window()
 	parts := a.states()
-	rate := combine(a.s.of(a.nodes, commands, (*samples).rate), add)
+	rate := combine(a.s.of(a.nodes, commands, commandsOnce), add)
 	if a.l.window() != nil {
 		rate = a.l.ops.grid(*a.Phases.Load, nil)
 	}
