@@ -24,6 +24,10 @@ func (a *analysis) capacity() {
 		c.Sentence = "The throughput is not known."
 		return
 	}
+	if !a.minutes(w) {
+		c.Sentence = "No whole minute of metrics lies in the load: there is nothing to extrapolate from."
+		return
+	}
 	if v, _, _ := busiestOf("", func(n *NodeResult) *float64 { return n.EngineCPUPercent })(a, w); v != nil && *v >= fewestPercent {
 		c.EngineOpsPerSecond = known(*ops * 90 / *v)
 	}

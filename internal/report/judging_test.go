@@ -95,16 +95,20 @@ func TestJudging(t *testing.T) {
 		require.Equal(t, "Raise the rate limit.", limited.Next)
 	})
 	t.Run("a minute that is not whole judges nothing", func(t *testing.T) {
-		of := func(start, end int) Verdict {
+		of := func(start, end int) *Results {
 			return limits(func(c *synthetic.Case) {
 				c.Minutes, c.Tasks = 2, 1
 				c.Begins, c.Dies = map[int]int{0: start}, map[int]int{0: end}
 				c.Metrics = synthetic.With(map[string]float64{"EngineCPUUtilization": 100})
-			}).Verdict
+			})
 		}
-		require.Equal(t, CannotTell, of(30, 90).Outcome, of(30, 90).Sentence)
-		require.Contains(t, of(30, 90).Sentence, "Cannot tell from CloudWatch's minutes")
-		require.Equal(t, Limited, of(30, 0).Outcome, of(30, 0).Sentence)
+		partly, whole := of(30, 90), of(30, 0)
+		require.Equal(t, CannotTell, partly.Verdict.Outcome, partly.Verdict.Sentence)
+		require.Contains(t, partly.Verdict.Sentence, "Cannot tell from CloudWatch's minutes")
+		require.Equal(t, "No whole minute of metrics lies in the load: there is nothing to extrapolate from.", partly.Capacity.Sentence)
+		require.Nil(t, partly.Capacity.EngineOpsPerSecond)
+		require.Equal(t, Limited, whole.Verdict.Outcome, whole.Verdict.Sentence)
+		require.NotNil(t, whole.Capacity.EngineOpsPerSecond)
 	})
 	t.Run("an outage is said", func(t *testing.T) {
 		of := func(seconds int) string {
