@@ -76,7 +76,7 @@ func (s *stack) measures(t *testing.T, periods int) {
 		for _, r := range out.MetricDataResults {
 			whole := 0
 			for _, at := range r.Timestamps {
-				if !at.Before(begun) { // the time of a datapoint is that of its period's begin
+				if !at.Before(begun) { // the time of a datapoint is that of its period's start
 					whole++
 				}
 			}

@@ -38,7 +38,7 @@ variable "lambda_architecture" {
 }
 
 variable "email" {
-  description = "Mail address that hears when the run has ended."
+  description = "Email address notified when the run ends."
   type        = string
   default     = null
 }

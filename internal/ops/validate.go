@@ -42,7 +42,7 @@ func (e *InvalidError) Error() string {
 }
 
 // Validate checks what a deployment needs, without creating anything: Terraform and its provider, the inputs, the Lambda's zip, this computer's clock,
-// the bucket, the subnets' way out, and the Fargate quota.
+// the bucket, the subnets' outbound access, and the Fargate quota.
 func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	t, in, err := terraform.Ready(ctx, ws, con)
 	if err != nil {
@@ -229,7 +229,7 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (pr
 		want = slices.DeleteFunc(want, func(w string) bool { return w == service })
 	}
 	if len(want) > 0 {
-		problems = append(problems, fmt.Sprintf("the subnets have no way out: add a default route to a NAT gateway, or VPC endpoints for %s", strings.Join(want, ", ")))
+		problems = append(problems, fmt.Sprintf("the subnets have no outbound access: add a default route to a NAT gateway, or VPC endpoints for %s", strings.Join(want, ", ")))
 	} else if !strings.Contains(in.Load.Image, ".dkr.ecr.") {
 		problems = append(problems, fmt.Sprintf("the subnets reach AWS by endpoints only, and the image %s is not in ECR: copy it there and set load = { image = \"ACCOUNT.dkr.ecr.%s.%s/NAME:TAG\" }", in.Load.Image, cfg.Region, domain(cfg.Region)))
 	}

@@ -113,7 +113,7 @@ func TestValidate(t *testing.T) {
 		"no such subnet":     {override: map[string]string{"DescribeSubnets": `400:`}, want: []string{"the subnet subnet-1 cannot be looked at"}},
 		"of another VPC":     {override: map[string]string{"DescribeSubnets": `<subnetSet><item><vpcId>vpc-2</vpcId></item></subnetSet>`}, want: []string{"is in vpc-2, not in the vpc_id vpc-1"}},
 		"no way out":         {override: map[string]string{"DescribeRouteTables vpc-id": noRoute}, want: []string{"add a default route to a NAT gateway, or VPC endpoints for ecr.api, ecr.dkr, s3, logs"}},
-		"its own table":      {override: map[string]string{"DescribeRouteTables association.subnet-id": noRoute}, want: []string{"the subnets have no way out"}},
+		"its own table":      {override: map[string]string{"DescribeRouteTables association.subnet-id": noRoute}, want: []string{"the subnets have no outbound access"}},
 		"public, no address": {override: map[string]string{"DescribeRouteTables vpc-id": public}, want: []string{"set load = { assign_public_ip = true }"}},
 		"public, with one":   {override: map[string]string{"DescribeRouteTables vpc-id": public}, change: func(in *terraform.Inputs) { in.Load.AssignPublicIP = true }},
 		"transit gateway":    {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, route("transitGatewayId", "tgw-1"))}},
@@ -140,7 +140,7 @@ func TestValidate(t *testing.T) {
 		"group of another VPC": {override: map[string]string{"DescribeSecurityGroups": groupOf("vpc-2")}, change: loads("", "", "sg-1"),
 			want: []string{"security group sg-1 is in vpc-2, and the load would be in vpc-1"}},
 		"all at once": {override: map[string]string{"HEAD /b": "404:", "DescribeRouteTables vpc-id": noRoute, "GetServiceQuota": "0"},
-			want: []string{"the bucket b does not exist", "no way out", "vCPU of Fargate"}},
+			want: []string{"the bucket b does not exist", "no outbound access", "vCPU of Fargate"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := &terraform.Inputs{Name: "n", Bucket: "b", Prefix: "exports", VPC: "vpc-1", Subnets: []string{"subnet-1"}}

@@ -358,7 +358,7 @@ func TestCostBetweenZones(t *testing.T) {
 	require.Equal(t, []Difference{{"zones of the tasks", []string{"us-east-1b, us-east-1c", "us-east-1b"}}}, Compare([]*Results{r, together}).Differences)
 }
 
-// Nodes are billed from their creation to their end, as the manifest has them, and begun hours whole; what it lacks is said.
+// Nodes are billed from their creation to their end, as the manifest has them, and partial hours billed as full hours; what it lacks is said.
 func TestCostOfTheCachesOwnTime(t *testing.T) {
 	at := func(minutes float64) *time.Time {
 		v := synthetic.Began.Add(time.Duration(minutes * float64(time.Minute)))
@@ -369,11 +369,11 @@ func TestCostOfTheCachesOwnTime(t *testing.T) {
 		hours                        float64 // of two nodes
 		says                         string
 	}{
-		"both":                {at(-5), at(52), at(70), 2, "2 nodes for 0.95 h, begun hours whole; the cache's time is from its creation, to the request to delete it"},
+		"both":                {at(-5), at(52), at(70), 2, "2 nodes for 0.95 h, partial hours billed as full hours; the cache's time is from its creation, to the request to delete it"},
 		"over an hour":        {at(-5), at(56), at(70), 4, "2 nodes for 1.02 h"},
-		"neither":             {nil, nil, at(45), 2, "2 nodes for 0.92 h, begun hours whole; the cache's time is from the run's begin, a little before its creation, to the manifest"},
+		"neither":             {nil, nil, at(45), 2, "2 nodes for 0.92 h, partial hours billed as full hours; the cache's time is from the run's start, a little before its creation, to the manifest"},
 		"a cache that stays":  {at(-5), nil, at(56), 4, "from its creation, to the manifest"},
-		"one that was before": {at(-5000), nil, at(45), 2, "from the run's begin, for the cache was there before, to the manifest"},
+		"one that was before": {at(-5000), nil, at(45), 2, "from the run's start, for the cache was there before, to the manifest"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := Run(synthetic.Plain().Files())

@@ -81,7 +81,7 @@ type load struct {
 	workers           map[*Task]*worker
 	errors            Errors
 	heard             []*heard
-	strays            int // records whose time lies far from the log's begin
+	strays            int // records whose time lies far from the log's start
 	kinds             map[string]*ErrorKind
 	order             []*worker // by first operations, those without at the end
 }
@@ -381,7 +381,7 @@ func (l *load) trouble(r *Results) {
 		}
 	}
 	if l.strays > 0 {
-		r.warn("%d progress records lie days away from the log's begin and are left out", l.strays)
+		r.warn("%d progress records lie days away from the log's start and are left out", l.strays)
 	}
 	if n := l.errors.Connections; n > 0 {
 		r.warn("%d connection errors by the load generators", n)

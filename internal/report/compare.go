@@ -19,7 +19,7 @@ type Comparison struct {
 	Differences   []Difference    `json:"differences"`
 	Figures       []ComparedRow   `json:"figures"`
 	Method        string          `json:"method"`
-	Throughput    []*Series       `json:"throughput"` // of each run; nil where it has none. Charts overlay them from their load's begin
+	Throughput    []*Series       `json:"throughput"` // of each run; nil where it has none. Charts overlay them from their load's start
 	MeanLatency   []*Series       `json:"mean_latency"`
 	Curves        [][]Percentile  `json:"curves"`
 	Steady        []*Window       `json:"steady"`

@@ -125,7 +125,7 @@ func lookup(prices map[[3]string]float64, key [3]string) (float64, bool) {
 }
 
 // life is how long this run paid for the cache: from its creation to the request to delete it, as the manifest has them. What the manifest
-// does not have is bounded by the run's begin, before which nothing of it was there, and by the manifest, written when the run's stop had done
+// does not have is bounded by the run's start, before which nothing of it was there, and by the manifest, written when the run's stop had done
 // its work; without a manifest by what the metrics cover. how says which it was.
 func (a *analysis) life() (w Window, how string) {
 	begin, err := time.Parse(runLayout, a.Run)
@@ -136,10 +136,10 @@ func (a *analysis) life() (w Window, how string) {
 		return Window{"metrics", a.s.from, a.s.to}, "from the first datapoint to the last, shorter than the cache lived"
 	}
 	w = Window{"run", begin, a.m.CreatedAt.UTC()}
-	from, to := "the run's begin, a little before its creation", "the manifest"
+	from, to := "the run's start, a little before its creation", "the manifest"
 	if g := a.m.Membership; g != nil {
 		if c := g.CreatedAt; c != nil && c.Before(begin) {
-			from = "the run's begin, for the cache was there before"
+			from = "the run's start, for the cache was there before"
 		} else if c != nil {
 			w.Start, from = c.UTC(), "its creation"
 		}
@@ -164,7 +164,7 @@ func (a *analysis) nodeHours() (*float64, string) {
 		return nil, "how long the cache lived is not known"
 	}
 	hours := w.Duration().Hours()
-	return known(float64(n) * math.Ceil(hours)), fmt.Sprintf("%s for %.2f h, begun hours whole; the cache's time is %s", quantity(n, "node"), hours, how)
+	return known(float64(n) * math.Ceil(hours)), fmt.Sprintf("%s for %.2f h, partial hours billed as full hours; the cache's time is %s", quantity(n, "node"), hours, how)
 }
 
 // serverlessUse is what AWS meters of a serverless cache: ECPUs, and the mean of the data, but at least so many GB, over the time it lived.

@@ -47,7 +47,7 @@ func TestServerless(t *testing.T) {
 	require.Contains(t, r.Lacking, Lack{"cpu", "a serverless cache shows no CPU"})
 	valid(t, r)
 
-	// 20 minutes of 1.5 million ECPUs at $0.0023 a million; 1 GiB at $0.084 a GB-hour from the run's begin to the manifest.
+	// 20 minutes of 1.5 million ECPUs at $0.0023 a million; 1 GiB at $0.084 a GB-hour from the run's start to the manifest.
 	require.Equal(t, []string{"million ECPUs", "GB-hours", "vCPU-hours", "GB-hours"}, []string{r.Cost.Items[0].Unit, r.Cost.Items[1].Unit, r.Cost.Items[2].Unit, r.Cost.Items[3].Unit})
 	require.InDelta(t, 30*0.0023, *r.Cost.Items[0].USD, 1e-9)
 	require.InDelta(t, 1.073741824*40.0/60*0.084, *r.Cost.Items[1].USD, 1e-6)

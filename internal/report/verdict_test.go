@@ -189,7 +189,7 @@ func TestADay(t *testing.T) {
 	require.InEpsilon(t, 40_000, *r.figure("ops_per_second_burst"), 0.005)
 	require.InEpsilon(t, 2*60*(20_000*minute+5_000*(24*60-minute)), float64(r.Client.Operations), 0.005)
 	require.Contains(t, r.Verdict.Sentence, "(minutes 660 to 1440 of the load)")
-	require.EqualValues(t, 25, *r.Cost.Items[0].Quantity, "24 hours and what is around them, begun hours whole")
+	require.EqualValues(t, 25, *r.Cost.Items[0].Quantity, "24 hours and what is around them, partial hours billed as full hours")
 	valid(t, r)
 }
 

@@ -78,7 +78,7 @@ func (s *Stack) View(ctx context.Context) (v View, err error) {
 	return v, nil
 }
 
-// mayPrefill tells whether a look at the log is worth its while: it is read from the run's begin.
+// mayPrefill tells whether a look at the log is worth its while: it is read from the run's start.
 func (v View) mayPrefill(s *Stack) bool {
 	if v.Run == nil {
 		return false

@@ -146,7 +146,7 @@ type Source struct {
 
 // Logs sums up what was in the log groups.
 type Logs struct {
-	Window   Window   `json:"window"` // from the run's begin to a minute after its last task: engine logs begin before the load
+	Window   Window   `json:"window"` // from the run's start to a minute after its last task: engine logs begin before the load
 	Streams  int      `json:"streams"`
 	Events   int64    `json:"events"`
 	Lines    int64    `json:"lines"`

@@ -196,7 +196,7 @@ func (r *run) hopeless() bool {
 	return w != nil && r.clock.Now().After(w.End.Add(alarmLate)) && (r.cacheless() || !w.Start.Before(w.End))
 }
 
-// exportLogs covers more than the metrics: from the run's begin, where the engine's log begins, to a minute after the load's end, because
+// exportLogs covers more than the metrics: from the run's start, where the engine's log begins, to a minute after the load's end, because
 // a task's clock is not ECS's.
 func (r *run) exportLogs(ctx context.Context) error {
 	if !r.state.LoadStopped {

@@ -112,7 +112,7 @@ func (r *run) scale(ctx context.Context, service *types.Service) error {
 }
 
 // fix decides, once for the run, what the exports cover: from the first task's start to the last task's end, in whole periods, and from a whole
-// minute on, because the datapoint of a minute carries the minute's begin. ECS remembers a task for an hour, and forgets a deleted service: each
+// minute on, because the datapoint of a minute carries the minute's start. ECS remembers a task for an hour, and forgets a deleted service: each
 // task has its stream in the load's log, which is there for longer. Without that log the window begins with the service.
 func (r *run) fix(ctx context.Context, seen *load) error {
 	now := r.clock.Now()

@@ -25,7 +25,7 @@ locals {
   log_groups = { for kind in ["engine", "slow"] : kind => "/aws/vendedlogs/elasticache/${var.name}/${kind}-log" if !local.serverless }
 
   tags = merge(var.tags, var.run == null ? {} : { run = var.run.id })
-  late = "The run ${try(var.run.id, "")} had to end by ${try(var.run.stop_by, "")}, so it gets no new cache. Start a new run:\n  go tool mage deploy\nor terraform apply with -replace of the scheduler's aws_scheduler_schedule.watch."
+  late = "The run ${try(var.run.id, "")} had to end by ${try(var.run.stop_by, "")}, so no new cache is created for it. Start a new run:\n  go tool mage deploy\nor terraform apply with -replace of the scheduler's aws_scheduler_schedule.watch."
 }
 
 resource "aws_cloudwatch_log_group" "this" {

@@ -150,7 +150,7 @@ variable "settings" {
 }
 
 variable "notifications" {
-  description = "Mail address that hears when a run starts, when its load runs, when it is exported, when nothing is billed any more, and of each failure; confirm the subscription that AWS mails first, or nothing arrives. Null: nobody. Example: `{ email = \"team@example.com\" }`."
+  description = "Email address notified when a run starts, when its load runs, when it is exported, when nothing is billed any more, and of each failure; confirm the subscription that AWS mails first, or nothing arrives. Null: nobody. Example: `{ email = \"team@example.com\" }`."
   type = object({
     email = string
   })

@@ -99,7 +99,7 @@ func TestVPC(t *testing.T) {
 	require.Equal(t, "use1-az2", *subnets.Subnets[1].AvailabilityZoneId)
 	require.Equal(t, int32(251), *subnets.Subnets[1].AvailableIpAddressCount)
 
-	// the way out of a private subnet
+	// the outbound access of a private subnet
 	tables, err := w.c.DescribeRouteTables(ctx, &sdk.DescribeRouteTablesInput{Filters: filter("association.subnet-id", w.subnets[0])})
 	require.NoError(t, err)
 	require.Len(t, tables.RouteTables, 1)
@@ -131,7 +131,7 @@ func TestVPC(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// Without its NAT route a subnet has no way out but endpoints.
+// Without its NAT route a subnet has no outbound access but endpoints.
 func TestRoutesAndEndpoints(t *testing.T) {
 	w := start(t)
 	ctx := t.Context()

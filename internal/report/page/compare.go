@@ -53,7 +53,7 @@ func chance(p *float64) string {
 	return fmt.Sprintf("p = %.3f", *p)
 }
 
-// overlaid are charts of all runs on one axis, each from its load's begin.
+// overlaid are charts of all runs on one axis, each from its load's start.
 func overlaid(c *report.Comparison) []*chart.Chart {
 	throughput := &chart.Chart{ID: "throughput", Title: "Throughput", Unit: "operations/s", X: chart.Elapsed}
 	latency := &chart.Chart{ID: "latency", Title: "Mean latency of all tasks", Unit: "ms", X: chart.Elapsed}
