@@ -127,7 +127,7 @@ func TestValidate(t *testing.T) {
 		"carrier gateway":                {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, route("carrierGatewayId", "cagw-1"))}},
 		"of an Outpost":                  {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, route("localGatewayId", "lgw-1"))}},
 		"IPv6 alone":                     {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, `<item><destinationIpv6CidrBlock>::/0</destinationIpv6CidrBlock><egressOnlyInternetGatewayId>eigw-1</egressOnlyInternetGatewayId><state>active</state></item>`)}},
-		"IPv6 blackhole":                 {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, `<item><destinationIpv6CidrBlock>::/0</destinationIpv6CidrBlock><egressOnlyInternetGatewayId>eigw-1</egressOnlyInternetGatewayId><state>blackhole</state></item>`)}, want: []string{"no way out"}},
+		"IPv6 blackhole":                 {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, `<item><destinationIpv6CidrBlock>::/0</destinationIpv6CidrBlock><egressOnlyInternetGatewayId>eigw-1</egressOnlyInternetGatewayId><state>blackhole</state></item>`)}, want: []string{"no outbound access"}},
 		"default quota":                  {override: map[string]string{"GetServiceQuota": "none"}},
 		"no default quota":               {override: map[string]string{"GetServiceQuota": "none", "GetAWSDefaultServiceQuota": "1"}, want: []string{"the account may have 1 in us-east-1"}},
 		"small quota":                    {override: map[string]string{"GetServiceQuota": "1.5"}, want: []string{"needs 2 vCPU of Fargate (2 tasks x 1), and the account may have 1.5", "--desired-value 2"}},
