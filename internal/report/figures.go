@@ -2,7 +2,7 @@ package report
 
 import "slices"
 
-// Kind is a headline figure: all that report, comparison, page and summary know of it. A new figure is a new entry of Figures.
+// Kind is a headline figure: all that report, comparison, page, summary and status know of it. A new figure is a new entry of Figures.
 type Kind struct {
 	ID, Label, Unit string
 	Better          string // higher, lower or "" when neither is

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
 // Status is a run at one moment. What is zero, nil or empty is left out.
@@ -63,13 +66,19 @@ func (s Status) left() string {
 	return "time is up"
 }
 
+// live is a figure of a run under way, in the unit that the report has for it.
+func live(id string, v *float64) string {
+	i := slices.IndexFunc(report.Figures, func(k report.Kind) bool { return k.ID == id })
+	return amount(v, report.Figures[i].Unit)
+}
+
 func (s Status) p99() string {
 	var parts []string
 	if s.ReadP99 != nil {
-		parts = append(parts, "read "+amount(s.ReadP99, "ms"))
+		parts = append(parts, "read "+live("server_read_p99_ms", s.ReadP99))
 	}
 	if s.WriteP99 != nil {
-		parts = append(parts, "write "+amount(s.WriteP99, "ms"))
+		parts = append(parts, "write "+live("server_write_p99_ms", s.WriteP99))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -102,13 +111,13 @@ func (s Status) String() string {
 	}
 	if n := len(s.Recent); n > 0 {
 		spark := Spark(s.Recent[max(0, n-34):])
-		fmt.Fprintf(&b, "  %-11s %s  %s ops/s\n", "throughput", spark+strings.Repeat(" ", 34-utf8.RuneCountInString(spark)), count(s.Recent[n-1]))
+		fmt.Fprintf(&b, "  %-11s %s  %s\n", "throughput", spark+strings.Repeat(" ", 34-utf8.RuneCountInString(spark)), live("ops_per_second", &s.Recent[n-1]))
 	}
 	if p := s.p99(); p != "" {
 		row("p99", p+" (inside the cache, last minute)")
 	}
 	if s.Latency > 0 {
-		row("latency", amount(&s.Latency, "ms")+" mean (at the load, network included, last second)")
+		row("latency", live("latency_mean_ms", &s.Latency)+" mean (at the load, network included, last second)")
 	}
 	for _, r := range s.Rows {
 		row(r[0], r[1])
@@ -123,12 +132,12 @@ func (s Status) Line() string {
 		parts = append(parts, fmt.Sprintf("%.0f %%, %s", 100*share, s.left()))
 	}
 	if n := len(s.Recent); n > 0 {
-		parts = append(parts, count(s.Recent[n-1])+" ops/s")
+		parts = append(parts, live("ops_per_second", &s.Recent[n-1]))
 	}
 	if p := s.p99(); p != "" {
 		parts = append(parts, "p99 "+p)
 	} else if s.Latency > 0 {
-		parts = append(parts, "mean at the load "+amount(&s.Latency, "ms"))
+		parts = append(parts, "mean at the load "+live("latency_mean_ms", &s.Latency))
 	}
 	for _, r := range s.Rows {
 		if !strings.Contains(r[1], "://") {
