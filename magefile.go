@@ -82,7 +82,7 @@ func (Test) Faults() error { return ops.Run(dev.TestFaults) }
 // Pages opens report and dashboard in Chromium and keeps screenshots.
 func (Test) Pages() error { return ops.Run(dev.TestPages) }
 
-// Docs holds the modules' READMEs against terraform-docs, and runs tflint.
+// Docs checks the modules' READMEs against terraform-docs, and runs tflint.
 func (Test) Docs() error { return ops.Run(dev.TestDocs) }
 
 // Versions builds Terraform 1.3, 1.5 and OpenTofu, and runs validate, plan and a journey on each (VERSIONS=tofu).
