@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -30,15 +31,16 @@ func (e *NoProviderError) Error() string {
 
 // mirrors looks for the provider. Its fields are the world, so that tests can have one of their own.
 type mirrors struct {
-	env      []string
-	stack    string // Terraform's working directory
-	data     string // Terraform's data directory: what is generated goes there
-	tofu     bool
-	root     string // the project's folder: its own .terraform may be filled
-	addOns   string // where add-on packages lie, one folder each: /opt, https://refspecs.linuxfoundation.org/FHS_3.0/fhs/ch03s13.html
-	shared   string // default of XDG_DATA_DIRS
-	answers  func(ctx context.Context, url string) bool
-	platform string // linux_amd64
+	configured string // the plugin cache of the person's CLI configuration, once that is read
+	env        []string
+	stack      string // Terraform's working directory
+	data       string // Terraform's data directory: what is generated goes there
+	tofu       bool
+	root       string // the project's folder: its own .terraform may be filled
+	addOns     string // where add-on packages lie, one folder each: /opt, https://refspecs.linuxfoundation.org/FHS_3.0/fhs/ch03s13.html
+	shared     string // default of XDG_DATA_DIRS
+	answers    func(ctx context.Context, url string) bool
+	platform   string // linux_amd64
 }
 
 // FindProvider tells Terraform where to get the provider from, in its environment, and says so when that is not the registry.
@@ -80,6 +82,7 @@ func (m mirrors) find(ctx context.Context) (file, note string, err error) {
 	if strings.Contains(own, "provider_installation") {
 		return file, "as your " + file + " says", nil
 	}
+	m.configured = m.configuredCache(own)
 	looked := m.implied()
 	for _, dir := range looked {
 		if m.holds(dir, m.host()) != "" {
@@ -149,10 +152,28 @@ func (m mirrors) mirror(implied []string) (taken found, closed []string) {
 // cache is Terraform's plugin cache; "" when there is none. https://developer.hashicorp.com/terraform/cli/config/config-file#provider-plugin-cache
 func (m mirrors) cache() string {
 	dir := workspace.Getenv(m.env, "TF_PLUGIN_CACHE_DIR")
-	if dir != "" && !filepath.IsAbs(dir) {
+	if dir == "" {
+		return m.configured
+	}
+	if !filepath.IsAbs(dir) {
 		dir = filepath.Join(m.root, dir)
 	}
 	return dir
+}
+
+var cacheSetting = regexp.MustCompile(`(?m)^[ \t]*plugin_cache_dir[ \t]*=[ \t]*"([^"]+)".*$`)
+
+// configuredCache is the plugin cache of the person's CLI configuration; Terraform expands variables in it, and prefers TF_PLUGIN_CACHE_DIR.
+func (m mirrors) configuredCache(own string) string {
+	set := cacheSetting.FindStringSubmatch(own)
+	if set == nil {
+		return ""
+	}
+	dir := os.Expand(set[1], func(name string) string { return workspace.Getenv(m.env, name) })
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(m.stack, dir)
+	}
+	return filepath.Clean(dir)
 }
 
 // providers is where Terraform installs them.
@@ -252,6 +273,9 @@ func (m mirrors) write(own string, mirror found) (string, error) {
 	}
 	text := own
 	if dir := mirror.dir; dir != "" {
+		if dir == m.configured { // as a cache too, Terraform would install from there to there, and fails
+			text = cacheSetting.ReplaceAllString(text, "")
+		}
 		switch err := error(nil); {
 		case mirror.host != m.host():
 			dir, err = m.link(mirror)

@@ -150,6 +150,18 @@ func TestProviderFromWhatIsThere(t *testing.T) {
 		put(t, m.root, "cache", leaf)
 		mirrored(t, m, filepath.Join(m.root, "cache"))
 	})
+	t.Run("cache of the configuration", func(t *testing.T) {
+		m := somewhere(t)
+		put(t, m.root, "cache", leaf)
+		config := filepath.Join(m.root, "own.tfrc")
+		require.NoError(t, os.WriteFile(config, []byte("plugin_cache_dir = \"$PLUGINS/cache\"\ndisable_checkpoint = true\n"), 0o600))
+		m.env = append(m.env, "TF_CLI_CONFIG_FILE="+config, "PLUGINS="+m.root)
+		mirrored(t, m, filepath.Join(m.root, "cache"))
+		file, _, err := m.find(t.Context())
+		require.NoError(t, err)
+		require.NotContains(t, read(t, file), "plugin_cache_dir", "Terraform cannot install from its cache to its cache")
+		require.Contains(t, read(t, file), "disable_checkpoint")
+	})
 	t.Run("the project's own init", func(t *testing.T) {
 		m := somewhere(t)
 		put(t, m.root, ".terraform/providers", leaf)
