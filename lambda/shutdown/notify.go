@@ -41,8 +41,8 @@ func (r *run) notify(ctx context.Context) error {
 // notifyFailures tells of the steps that failed and were not told of before.
 func (r *run) notifyFailures(ctx context.Context) error {
 	var fresh []string
-	for _, step := range r.failedSteps {
-		if what := "failed: " + step; !slices.Contains(r.state.Notified, what) && !slices.Contains(fresh, what) {
+	for _, f := range r.failures {
+		if what := "failed: " + f.step; !slices.Contains(r.state.Notified, what) && !slices.Contains(fresh, what) {
 			fresh = append(fresh, what)
 		}
 	}

@@ -240,10 +240,9 @@ type run struct {
 	createFailed bool // so the cache was seen
 	unfinished   bool // the guard ends the run, and there is no stop schedule
 
-	waiting     []string // what only needs time
-	failures    []error
-	failedSteps []string // of the failures, in their order
-	news        []string // what an export again has changed
+	waiting  []string // what only needs time
+	failures []failure
+	news     []string // what an export again has changed
 }
 
 // holder names this invocation. Lambda's retries of one event carry one request id, so a retry need not wait for the attempt that died.
@@ -341,10 +340,16 @@ func (r *run) poll(ctx context.Context, interval, atMost time.Duration, done fun
 // troubles are this invocation's waits and failures in words.
 func (r *run) troubles() []string {
 	all := slices.Clone(r.waiting)
-	for _, err := range r.failures {
-		all = append(all, err.Error())
+	for _, f := range r.failures {
+		all = append(all, f.Error())
 	}
 	return all
 }
 
-func (r *run) failed() error { return errors.Join(r.failures...) }
+func (r *run) failed() error {
+	var errs []error
+	for _, f := range r.failures {
+		errs = append(errs, f)
+	}
+	return errors.Join(errs...)
+}

@@ -23,6 +23,15 @@ type step struct {
 	money  bool // not left to others: two that do it at once do no harm
 }
 
+// failure is a step that failed for another reason than time.
+type failure struct {
+	step string
+	error
+}
+
+func (f failure) Error() string { return f.step + ": " + f.error.Error() }
+func (f failure) Unwrap() error { return f.error }
+
 // stop ends the run. The order is the promise: nothing is exported before the load has said its last words, the cache is deleted whatever
 // failed before, the manifest is the commit mark, and the guard goes last, when there is nothing left to guard.
 func (r *run) stop(ctx context.Context) (Answer, error) {
@@ -33,7 +42,7 @@ func (r *run) stop(ctx context.Context) (Answer, error) {
 	case errors.Is(err, errHeld):
 		return r.held(ctx, err)
 	case err != nil: // go on without a record: the load and the cache cost money
-		r.failures, r.failedSteps = append(r.failures, err), append(r.failedSteps, "take the record")
+		r.failures = append(r.failures, failure{"take the record", err})
 		r.log.Error("there is no record of this run", "error", err)
 	}
 	defer r.release(ctx)
@@ -70,8 +79,7 @@ func (r *run) stop(ctx context.Context) (Answer, error) {
 		case errors.As(err, &wait), errors.Is(err, errReplaced), errors.Is(err, export.ErrOutOfTime):
 			r.waiting = append(r.waiting, step.name+": "+err.Error())
 		default:
-			r.failures = append(r.failures, fmt.Errorf("%s: %w", step.name, err))
-			r.failedSteps = append(r.failedSteps, step.name)
+			r.failures = append(r.failures, failure{step.name, err})
 		}
 		r.log.Warn("step", "step", step.name, "error", err)
 	}
@@ -164,7 +172,7 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 	for _, step := range append(steps, step{name: "write the manifest", do: r.writeManifest}) {
 		err := step.do(ctx)
 		if err != nil {
-			r.failures = append(r.failures, fmt.Errorf("%s: %w", step.name, err))
+			r.failures = append(r.failures, failure{step.name, err})
 		}
 		if errors.Is(err, errTaken) {
 			r.recorded = false

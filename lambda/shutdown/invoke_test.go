@@ -1,0 +1,103 @@
+package shutdown
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
+)
+
+// Who calls the function in a living world, and what each of them owes.
+
+// guard makes the schedule watch, with a run of its own.
+func (w *world) guard(run string, stopBy time.Time) {
+	w.life.run, w.life.complete = run, time.Time{}
+	w.schedules["perf-watch"] = &scheduler.GetScheduleOutput{ScheduleExpression: aws.String("rate(10 minutes)"), Target: &schedulertypes.Target{
+		Input: aws.String(fmt.Sprintf(`{"action":"watch","run":"%s","stop_by":"%s"}`, run, stopBy.Format(time.RFC3339)))}}
+}
+
+// starting takes as long as an invocation's start, and names it.
+func (w *world) starting() string {
+	w.lock()
+	w.life.started++
+	name := fmt.Sprint("invocation ", w.life.started)
+	w.mu.Unlock()
+	h := fnv.New32()
+	fmt.Fprint(h, name)
+	time.Sleep(time.Duration(h.Sum32() % 900_000_000))
+	return name
+}
+
+// invoke runs the function once, and holds what an invocation owes: one that has its time and meets no fault there leaves no load and no cache
+// that it could have ended.
+func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
+	name := w.starting()
+	i := w.invocation(request, 15*time.Minute)
+	i.name = name
+	ctx, end := context.WithDeadline(i.Context, i.deadline)
+	defer end()
+	i.Context, i.fault, i.run = ctx, f, run
+	w.lock()
+	first, began, writes, personal := w.life.acted, w.clock, len(w.life.writers), w.personal(run)
+	w.mu.Unlock()
+	answer, err := New(w.cfg, w.clients(), w).Handle(i, Event{Action: action, Run: run})
+	w.lock()
+	defer w.mu.Unlock()
+	l := w.life
+	money := i.met != "" && f.kind != another && f.kind != hangs && f.kind != hangs2 && f.kind != conflict
+	disturbed := i.dead && (f.kind == killed || f.kind == killed2 || l.acted > first)
+	if i.acted {
+		l.acted++
+	}
+	if robbed(answer, err) && !slices.ContainsFunc(l.writers[writes:], func(other *invocation) bool { return other != i }) {
+		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s says that another one took the run over, but there is none: %+v %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), answer, err))
+	}
+	ends := i.acted || personal && strings.Contains(answer.Message, errHeld.Error())
+	if action == ActionExport || !ends || disturbed || l.run != run || len(l.broken) > 0 || answer.Status == StatusIdle {
+		return answer, err
+	}
+	if !l.deletable.IsZero() && l.deletable.Before(began) && w.cfg.Cache.Delete && !(money && (strings.Contains(i.met, "Cache") || strings.Contains(i.met, "Replication") || i.met == "ListTagsForResource")) {
+		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s left the cache %s: %+v %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), w.cache, answer, err))
+	}
+	if !l.load.IsZero() && l.load.Before(began) && !(i.met != "" && (strings.Contains(i.met, "Service") || strings.Contains(i.met, "Task"))) {
+		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s left the load: %+v %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), answer, err))
+	}
+	return answer, err
+}
+
+// personal says that a person holds the run, and that the cache need not stay for that.
+func (w *world) personal(run string) bool {
+	var s State
+	return json.Unmarshal([]byte(w.text(w.cfg.StateKey(run))), &s) == nil && strings.HasPrefix(s.Holder, person) && w.clock.Before(s.HeldUntil) &&
+		(s.Window == nil || s.Membership != nil)
+}
+
+// robbed says that an invocation took another one's write for a takeover, or was taken over.
+func robbed(answer Answer, err error) bool {
+	return strings.Contains(answer.Message, errTaken.Error()) || errors.Is(err, errTaken)
+}
+
+// person is one who runs `mage export`, and loses the run to nobody while no call takes longer than a hold.
+func (w *world) person(f fault) (Answer, error) {
+	w.lock()
+	w.life.acted++
+	w.mu.Unlock()
+	name := w.starting()
+	began := w.Now()
+	i := &invocation{Context: context.Background(), w: w, name: name, fault: f, run: w.life.run}
+	answer, err := New(w.cfg, w.clients(), w).Handle(i, Event{Action: ActionExport, Run: w.life.run})
+	w.lock()
+	defer w.mu.Unlock()
+	if robbed(answer, err) && f.kind != hangs && f.kind != hangs2 {
+		w.life.broken = append(w.life.broken, fmt.Sprintf("%s: a person who exports since %s lost the run: %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), err))
+	}
+	return answer, err
+}

@@ -1,0 +1,99 @@
+package shutdown
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// newer is an error when a later version of this code has completed the run: what it wrote is not understood, and so not replaced.
+func (r *run) newer(manifest []byte) error {
+	var m struct {
+		Schema   int  `json:"schema_version"`
+		Complete bool `json:"complete"`
+	}
+	if err := json.Unmarshal(manifest, &m); err != nil || m.Schema <= export.SchemaVersion || !m.Complete {
+		return nil
+	}
+	return fmt.Errorf("s3://%s/%s is complete and has schema_version %d, this version of elasticache-perf writes %d: export again with the version that wrote it",
+		r.cfg.Bucket, r.cfg.ManifestKey(r.id), m.Schema, export.SchemaVersion)
+}
+
+// writeManifest says what is there so far. A complete manifest stays as it is while its objects do, and one of a later version in any case.
+func (r *run) writeManifest(ctx context.Context) error {
+	key := r.cfg.ManifestKey(r.id)
+	complete := r.idle && r.state.LoadStopped && (r.state.Window == nil || slices.Contains(r.exported, export.KindMetrics) && slices.Contains(r.exported, export.KindLogs))
+	there, etag, err := r.store.get(ctx, key)
+	if err != nil {
+		return err
+	}
+	if err := r.newer(there); err != nil {
+		r.log.Warn("the manifest stays", "reason", err)
+		r.state.Complete = true
+		return r.save(ctx)
+	}
+	if there != nil {
+		before, err := export.ParseManifest(there)
+		if err == nil && before.Complete && (!complete || reflect.DeepEqual(before.Objects, r.objects())) {
+			r.state.Complete = true
+			return nil
+		}
+	}
+	m := r.manifest(complete)
+	if _, err := r.store.put(ctx, key, m, etag, nobodys); err != nil {
+		return err
+	}
+	r.state.Complete = complete
+	return r.save(ctx)
+}
+
+func (r *run) manifest(complete bool) export.Manifest {
+	m := export.Manifest{SchemaVersion: export.SchemaVersion, Name: r.cfg.Name, Run: r.id, ToolVersion: toolVersion(), Complete: complete,
+		CreatedAt: r.clock.Now().UTC().Truncate(time.Second), Attempts: r.state.Attempts, APIEndpoint: r.aws.Endpoint, Region: r.aws.Region, Window: r.state.Window, LoadStart: r.state.LoadStart,
+		Settings: json.RawMessage(r.cfg.Settings), Membership: r.state.Membership, Tasks: append([]export.Task{}, r.state.Tasks...),
+		Objects: r.objects(), Metrics: r.state.Metrics, Logs: r.state.Logs, Warnings: append([]string{}, r.state.Warnings...)}
+	if m.Metrics != nil {
+		for _, s := range m.Metrics.Sources {
+			if s.MinutesFound+1 < m.Metrics.MinutesExpected { // the last minute may hold seconds of load alone, and AWS then has no datapoint of it
+				m.Warnings = append(m.Warnings, fmt.Sprintf("metrics of %s: %d of %d minutes", s.Name, s.MinutesFound, m.Metrics.MinutesExpected))
+			}
+		}
+		m.Warnings = append(m.Warnings, m.Metrics.Messages...)
+	}
+	if m.Logs != nil {
+		m.Warnings = append(m.Warnings, m.Logs.Messages...)
+	}
+	m.Warnings = append(m.Warnings, r.troubles()...)
+	return m
+}
+
+// objects are those on record, in the manifest's order.
+func (r *run) objects() []export.Object {
+	all := []export.Object{}
+	for _, kind := range []string{export.KindMetrics, export.KindLogs} {
+		if o := r.recordOf(kind); o != nil {
+			all = append(all, *o)
+		}
+	}
+	return all
+}
+
+// toolVersion is the module's version in the binary, or its commit, or neither, and what tells its exports from those of other builds.
+func toolVersion() string {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && version == "(devel)" {
+				version = s.Value
+			}
+		}
+	}
+	return version + " format " + export.Format()
+}

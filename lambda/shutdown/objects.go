@@ -1,0 +1,221 @@
+package shutdown
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// writer writes an object from Progress on.
+type writer func(context.Context, export.Sink, *Progress) error
+
+// upload makes one object, unless it is there and on record, and puts it on record. When the time is up it leaves the upload open, for the
+// next invocation to carry on from its last part; after an error it leaves nothing.
+func (r *run) upload(ctx context.Context, object export.Object, header int64, write writer) error {
+	if r.unread {
+		return pending("the record of what was exported before could not be read")
+	}
+	if r.unsaved { // the record says what the object covers: an object that is richer than its record is nobody's
+		if err := r.save(ctx); err != nil {
+			return err
+		}
+	}
+	if (r.action == ActionExport && r.state.Complete || r.state.Outgrown || r.cacheless() && object.Kind == export.KindMetrics) && r.recordOf(object.Kind) != nil {
+		return r.renew(ctx, object, header, write)
+	}
+	there, err := r.there(ctx, object)
+	if errors.Is(err, errOther) {
+		return r.renew(ctx, object, header, write)
+	}
+	if there || err != nil {
+		return err
+	}
+	return r.make(ctx, object, "", header, write)
+}
+
+// errOther is an object that is not the one on record: an attempt to replace it was cut off before its record, or somebody else changed it.
+var errOther = errors.New("not the object on record")
+
+// make makes one object, in the place of the one with the ETag over, if that is set.
+func (r *run) make(ctx context.Context, object export.Object, over string, header int64, write writer) error {
+	var err error
+	p := r.state.Progress
+	if p != nil && p.Object.Kind != object.Kind {
+		return pending("the upload of s3://" + r.cfg.Bucket + "/" + p.Object.Key + " goes first")
+	}
+	if p == nil || p.ToolVersion != toolVersion() || p.Position == (export.Position{}) || r.fades(p.Position.Metrics) {
+		p = &Progress{ToolVersion: toolVersion()}
+	}
+	if r.state.Attempts != 1 {
+		kept, err := r.sweep(ctx, object.Key, p.UploadID)
+		if err != nil {
+			return err
+		}
+		if !kept {
+			p = &Progress{ToolVersion: toolVersion()}
+		}
+	}
+	if object, err = r.fill(ctx, *p, object, over, header, write); err != nil {
+		return err
+	}
+	return r.keep(ctx, object)
+}
+
+// keep puts an object on record.
+func (r *run) keep(ctx context.Context, object export.Object) error {
+	if before := r.recordOf(object.Kind); before != nil {
+		object.Replaced = before.Replaced
+		if before.SHA256 != object.SHA256 {
+			object.Replaced = append(slices.Clone(before.Replaced), export.Replaced{At: r.clock.Now().UTC().Truncate(time.Second), Bytes: before.Bytes, Rows: before.Rows, SHA256: before.SHA256})
+			r.news = append(r.news, fmt.Sprintf("%s has %d rows instead of %d", object.Key, object.Rows, before.Rows))
+		}
+	}
+	r.state.Progress = nil
+	r.state.Objects = append(slices.DeleteFunc(r.state.Objects, func(o export.Object) bool { return o.Kind == object.Kind }), object)
+	return r.save(ctx)
+}
+
+// renew reads what an object was made of again, because a person asked for it or it lacks the cache. If CloudWatch has more rows by now, as
+// datapoints that came late, the object is replaced; same bytes, or fewer rows, change nothing.
+func (r *run) renew(ctx context.Context, object export.Object, header int64, write writer) error {
+	r.state.Progress = nil // of an earlier attempt at this
+	if _, err := r.sweep(ctx, object.Key, ""); err != nil {
+		return err
+	}
+	known, before := *r.recordOf(object.Kind), r.state
+	stand := func() { // what stands is said of what stands
+		r.state.Metrics, r.state.Logs, r.state.Window, r.state.PeriodSeconds, r.state.Warnings = before.Metrics, before.Logs, before.Window, before.PeriodSeconds, before.Warnings
+	}
+	there, etag, err := export.ReadBack(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.owner(r.id), header, object)
+	if notFound(err) {
+		return r.make(ctx, object, "", header, write)
+	}
+	if err != nil {
+		return err
+	}
+	now := export.NewTally(header, object)
+	if err := write(ctx, now, &Progress{}); err != nil {
+		stand()
+		return err
+	}
+	switch fresh := now.Object(); {
+	case fresh.SHA256 == there.SHA256 && fresh.SHA256 != known.SHA256: // an earlier attempt at this was cut off before it could say so
+		return r.keep(ctx, there)
+	case there.Rows > known.Rows && fresh.Rows > there.Rows: // the same, and CloudWatch has still more by now
+		return r.make(ctx, object, etag, header, write)
+	case there.SHA256 != known.SHA256:
+		err = fmt.Errorf("s3://%s/%s has sha256 %s, but %s was exported: someone changed it; remove it and run `RUN=%s go tool mage export`", r.cfg.Bucket, object.Key, there.SHA256, known.SHA256, r.id)
+	case fresh.Rows > known.Rows:
+		return r.make(ctx, object, etag, header, write)
+	}
+	stand()
+	return err
+}
+
+// fill writes one object from p on. A call that hangs cannot eat the reserve.
+func (r *run) fill(all context.Context, p Progress, object export.Object, over string, header int64, write writer) (export.Object, error) {
+	ctx, done := r.limit(all, r.left(all)-reserve)
+	defer done()
+	u := export.NewUpload(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.owner(r.id), header, object, func(now export.Progress) error {
+		r.turn.take()
+		r.state.Progress = &Progress{now, p.ToolVersion, p.Series}
+		r.turn.give()
+		if err := r.save(ctx); err != nil || now.UploadID == "" {
+			return err
+		}
+		_, err := r.sweep(ctx, object.Key, now.UploadID) // when the answer to its opening is lost, the SDK opens another one
+		return err
+	})
+	var err error
+	if over != "" {
+		u.Replaces(over)
+	}
+	if p.UploadID != "" {
+		err = u.Resume(p.Progress)
+	}
+	if err == nil {
+		err = write(ctx, u, &p)
+	}
+	same := false
+	if err == nil {
+		object, same, err = u.Close()
+	}
+	if err == nil && !same {
+		err = r.recount(ctx, object, p.Series)
+	}
+	if ctx.Err() != nil && all.Err() == nil && err != nil && !errors.Is(err, export.ErrOutOfTime) {
+		err = fmt.Errorf("%w: %w", export.ErrOutOfTime, err)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, errTaken):
+		u.Suspend()
+	case errors.Is(err, export.ErrOutOfTime) && r.recorded:
+		r.state.Progress = nil
+		if now, ok := u.Suspend(); ok {
+			r.state.Progress = &Progress{now, p.ToolVersion, p.Series}
+		}
+		err = errors.Join(err, r.save(all))
+	default:
+		u.Abort()
+		r.state.Progress = nil
+	}
+	return object, err
+}
+
+func (r *run) recordOf(kind string) *export.Object {
+	for i, o := range r.state.Objects {
+		if o.Kind == kind {
+			return &r.state.Objects[i]
+		}
+	}
+	return nil
+}
+
+// there says whether the object is on record and still lies as it was recorded.
+func (r *run) there(ctx context.Context, object export.Object) (bool, error) {
+	known := r.recordOf(object.Kind)
+	if known == nil {
+		return false, nil
+	}
+	size, err := r.store.size(ctx, object.Key)
+	if size < 0 || err != nil {
+		return false, err // someone removed it: it is made again
+	}
+	if size != known.Bytes {
+		return false, errOther
+	}
+	return true, nil
+}
+
+// sweep removes what attempts that were cut off left of uploads, but for the one to keep, and says whether that one is there.
+func (r *run) sweep(ctx context.Context, key, keep string) (kept bool, err error) {
+	out, err := r.aws.S3.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &r.cfg.Bucket, Prefix: &key})
+	if denied(err) {
+		return false, fmt.Errorf("list open uploads of s3://%s/%s: allow s3:ListBucketMultipartUploads on the bucket: %w", r.cfg.Bucket, key, err)
+	}
+	if err != nil {
+		return false, fmt.Errorf("list open uploads of s3://%s/%s: %w", r.cfg.Bucket, key, err)
+	}
+	for _, u := range out.Uploads {
+		switch {
+		case aws.ToString(u.Key) != key:
+			continue
+		case aws.ToString(u.UploadId) == keep:
+			kept = true
+			continue
+		}
+		_, err := r.aws.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &r.cfg.Bucket, Key: &key, UploadId: u.UploadId})
+		if err != nil && errorCode(err) != "NoSuchUpload" {
+			return false, fmt.Errorf("abort an upload of s3://%s/%s that an earlier attempt left: %w", r.cfg.Bucket, key, err)
+		}
+	}
+	return kept, nil
+}
