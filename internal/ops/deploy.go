@@ -38,6 +38,9 @@ type deployed struct {
 }
 
 func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*deployed, error) {
+	if _, err := skipped(ws); err != nil {
+		return nil, err
+	}
 	subject, err := identify(ctx, ws, con)
 	if err != nil {
 		return nil, err

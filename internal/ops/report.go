@@ -29,6 +29,9 @@ import (
 // RUN= or the latest, from the stack's bucket or from a folder, FROM=, that holds metrics/, logs/ and manifest/. RUNS=a,b,c puts several side by
 // side, the first as the reference; RUNS="a1,a2 vs b1,b2" compares groups of repeats. UPLOAD=1 also puts the files beside the exports in S3.
 func Report(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	if _, _, err := wantedRuns(ws); err != nil {
+		return err
+	}
 	from, err := findExports(ctx, ws, con)
 	if err != nil {
 		return err
@@ -36,22 +39,31 @@ func Report(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	return reportRuns(ctx, ws, con, from)
 }
 
-func reportRuns(ctx context.Context, ws *workspace.Workspace, con *console.Console, from exported) error {
+// wantedRuns are the runs that RUN= or RUNS= names, none when neither does, and the sizes of the groups among them.
+func wantedRuns(ws *workspace.Workspace) (runs []string, sizes []int, err error) {
 	run := ws.Getenv("RUN")
-	runs, sizes, err := groupsOf(ws.Getenv("RUNS"))
-	if err != nil {
-		return err
+	if runs, sizes, err = groupsOf(ws.Getenv("RUNS")); err != nil {
+		return nil, nil, err
 	}
 	switch {
 	case ws.Getenv("RUNS") != "" && len(runs) == 0:
-		return fmt.Errorf("RUNS=%s names no run: give them with commas between them, RUNS=2026-11-23T03-08-09Z,2026-11-24T03-08-09Z", ws.Getenv("RUNS"))
+		return nil, nil, fmt.Errorf("RUNS=%s names no run: give them with commas between them, RUNS=2026-11-23T03-08-09Z,2026-11-24T03-08-09Z", ws.Getenv("RUNS"))
 	case len(slices.Compact(slices.Sorted(slices.Values(runs)))) < len(runs):
-		return fmt.Errorf("RUNS=%s names a run twice: compare it with another one", strings.Join(runs, ","))
+		return nil, nil, fmt.Errorf("RUNS=%s names a run twice: compare it with another one", strings.Join(runs, ","))
 	case run != "" && len(runs) > 0:
-		return fmt.Errorf("RUN=%s and RUNS=%s: give one of them", run, strings.Join(runs, ","))
+		return nil, nil, fmt.Errorf("RUN=%s and RUNS=%s: give one of them", run, strings.Join(runs, ","))
 	case run != "":
 		runs = []string{run}
-	case len(runs) == 0:
+	}
+	return runs, sizes, nil
+}
+
+func reportRuns(ctx context.Context, ws *workspace.Workspace, con *console.Console, from exported) error {
+	runs, sizes, err := wantedRuns(ws)
+	if err != nil {
+		return err
+	}
+	if len(runs) == 0 {
 		known, err := runsOf(ctx, from, 1)
 		if err != nil {
 			return err

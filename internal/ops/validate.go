@@ -44,6 +44,9 @@ func (e *InvalidError) Error() string {
 // Validate checks what a deployment needs, without creating anything: Terraform and its provider, the inputs, the Lambda's zip, this computer's clock,
 // the bucket, the subnets' outbound access, and the Fargate quota.
 func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	if _, err := skipped(ws); err != nil {
+		return err
+	}
 	t, in, err := terraform.Ready(ctx, ws, con)
 	if err != nil {
 		return err
@@ -56,6 +59,20 @@ func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 		problems = append(problems, fmt.Sprintf("the Lambda's zip %s is not built: `go tool mage build` makes it", ws.Path(file)))
 	}
 	return validate(ctx, ws, con, in, problems)
+}
+
+// checkNames are the checks of the account, as SKIP_CHECKS names them.
+var checkNames = []string{"clock", "bucket", "subnets", "quota", "existing_cache"}
+
+// skipped are the checks that SKIP_CHECKS leaves out.
+func skipped(ws *workspace.Workspace) ([]string, error) {
+	skip := strings.FieldsFunc(ws.Getenv("SKIP_CHECKS"), func(r rune) bool { return r == ',' || r == ' ' })
+	for _, name := range skip {
+		if !slices.Contains(checkNames, name) {
+			return nil, fmt.Errorf("SKIP_CHECKS has %s, and the checks are %s", name, strings.Join(checkNames, ", "))
+		}
+	}
+	return skip, nil
 }
 
 // validate checks the account; problems are those found before.
@@ -86,15 +103,9 @@ func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 		}},
 		{"existing_cache", checkExistingCache},
 	}
-	var names []string
-	for _, c := range checks {
-		names = append(names, c.name)
-	}
-	skip := strings.FieldsFunc(ws.Getenv("SKIP_CHECKS"), func(r rune) bool { return r == ',' || r == ' ' })
-	for _, name := range skip {
-		if !slices.Contains(names, name) {
-			return fmt.Errorf("SKIP_CHECKS has %s, and the checks are %s", name, strings.Join(names, ", "))
-		}
+	skip, err := skipped(ws)
+	if err != nil {
+		return err
 	}
 	for _, c := range checks {
 		if slices.Contains(skip, c.name) {

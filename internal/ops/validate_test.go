@@ -2,6 +2,7 @@ package ops
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -189,7 +190,9 @@ func TestChecksAreSkipped(t *testing.T) {
 		}
 	}
 	ws, con := &workspace.Workspace{Env: []string{"SKIP_CHECKS=quotas"}, AWS: awstest.Answering(account(nil))}, &console.Console{Out: &bytes.Buffer{}}
-	require.EqualError(t, validate(t.Context(), ws, con, &terraform.Inputs{}, nil), "SKIP_CHECKS has quotas, and the checks are clock, bucket, subnets, quota, existing_cache")
+	for _, command := range []func(context.Context, *workspace.Workspace, *console.Console) error{Validate, Deploy} { // before anything else
+		require.EqualError(t, command(t.Context(), ws, con), "SKIP_CHECKS has quotas, and the checks are clock, bucket, subnets, quota, existing_cache")
+	}
 }
 
 // China has a partition and a domain of its own.
