@@ -240,6 +240,87 @@ func TestNothingIsExportedBesideAnUnreadRecord(t *testing.T) {
 	assert.Equal(t, metrics, w.text(metricsKey))
 }
 
+// An attempt dies between the complete manifest and its record, and an apply makes the load anew: the manifest that lies there is of the first load.
+func TestAnEarlierManifestDoesNotCompleteALongerWindow(t *testing.T) {
+	w := newWorld()
+	complete := func() bool { return strings.Contains(w.text(manifestKey), `"complete": true`) }
+	dies := func(int, string) error {
+		if complete() {
+			return errKilled
+		}
+		return nil
+	}
+	w.before, w.after = dies, dies
+	_, _ = w.handle("stop", ActionStop)
+	require.True(t, complete())
+
+	for i := range w.tasks {
+		w.tasks[i].StoppedAt = aws.Time(at("2026-11-23T04:40:10Z"))
+	}
+	w.desired = 2
+	w.after = nil
+	w.before = func(_ int, op string) error {
+		if op == "GetLogEvents" {
+			return apiError("InternalFailure")
+		}
+		return nil
+	}
+	w.pass(20 * time.Minute)
+	_, err := w.handle("watch", ActionWatch)
+	require.Error(t, err)
+	assert.NotEmpty(t, w.schedules["perf-watch"])
+	assert.False(t, complete())
+
+	w.revive()
+	w.ticks(t)
+	assert.True(t, complete())
+	assert.Equal(t, at("2026-11-23T04:41:00Z"), w.manifest(t).Window.End)
+}
+
+// Who may not read the record does not know what was exported before.
+func TestNothingIsExportedBesideARecordThatIsDenied(t *testing.T) {
+	w := newWorld()
+	w.before = func(_ int, op string) error {
+		if op == "GetLogEvents" {
+			return apiError("InternalFailure")
+		}
+		return nil
+	}
+	_, _ = w.handle("stop", ActionStop)
+	metrics := w.text(metricsKey)
+	w.tasks = nil
+	w.pass(2 * time.Hour)
+	reads := 0
+	w.before = func(_ int, op string) error {
+		if op == "GetObject" {
+			if reads++; reads <= 2 {
+				return apiError("AccessDenied")
+			}
+		}
+		return nil
+	}
+	_, err := w.handle("watch", ActionWatch)
+	require.ErrorContains(t, err, "AccessDenied")
+	assert.Equal(t, metrics, w.text(metricsKey))
+	assert.Empty(t, w.text(logsKey))
+}
+
+// A record that is no record ends the load and the cache, and the error says how a person goes on.
+func TestARecordThatCannotBeUnderstood(t *testing.T) {
+	w := newWorld()
+	w.objects[stateKey] = &object{[]byte("{"), map[string]string{export.Metadata: "perf/" + runID}, "broken"}
+	_, err := w.handle("stop", ActionStop)
+	require.ErrorContains(t, err, "s3://bucket/"+stateKey)
+	require.ErrorContains(t, err, "remove it: the run is then exported from what CloudWatch has")
+	assert.Zero(t, w.desired)
+	assert.Equal(t, 1, w.called("DeleteReplicationGroup"))
+	assert.Empty(t, w.text(metricsKey))
+
+	delete(w.objects, stateKey)
+	w.ticks(t)
+	assert.True(t, w.manifest(t).Complete)
+}
+
 // A person's export of a run whose load was made anew ends that load, and leaves it to the stop to say that the exports are complete.
 func TestAPersonExportsWhileTheLoadRunsAnew(t *testing.T) {
 	w := newWorld()

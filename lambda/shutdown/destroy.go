@@ -2,11 +2,14 @@ package shutdown
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
 // Lifecycle is what the provider adds to the input of an aws_lambda_invocation whose lifecycle_scope is "CRUD".
@@ -53,7 +56,9 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 			return Answer{}, err
 		}
 		if service == nil || service.DesiredCount+service.RunningCount+service.PendingCount == 0 {
-			return r.answer(StatusIdle, "no run is under way"), nil
+			if left, err := r.unexported(ctx); err != nil || !left {
+				return r.answer(StatusIdle, "no run is under way"), err
+			}
 		}
 		current.Run = r.id
 	}
@@ -87,6 +92,22 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 			return answer, err
 		}
 	}
+}
+
+// unexported says that the run of the question lost its guard before its exports were complete. A bucket that is gone or closed has nothing to say.
+func (r *run) unexported(ctx context.Context) (bool, error) {
+	state, _, err := r.record(ctx)
+	switch {
+	case denied(err), decided(err), errors.As(err, new(*export.ForeignError)):
+		return false, nil
+	case err != nil:
+		return false, err
+	case state.Attempts > 0:
+		r.state = state
+		return !state.Complete && !r.hopeless(), nil
+	}
+	first, _, err := r.logged(ctx)
+	return !first.IsZero(), err
 }
 
 // giveUp is how a person goes on without the exports.

@@ -39,7 +39,51 @@ func TestDestroyEndsTheRun(t *testing.T) {
 	answer, err = w.terraform("delete", question)
 	require.NoError(t, err)
 	assert.Equal(t, StatusIdle, answer.Status)
-	assert.Equal(t, []string{"GetSchedule", "DescribeServices"}, w.calls[before:], "nothing is left to end")
+	assert.Equal(t, []string{"GetSchedule", "DescribeServices", "GetObject"}, w.calls[before:], "nothing is left to end")
+}
+
+// Somebody removed the guard of a run whose stop had not got far: its record says that it is not exported.
+func TestDestroyExportsWhatNoGuardIsLeftFor(t *testing.T) {
+	for name, logs := range map[string]bool{"stopped": false, "its load only seen in its log": true} {
+		w := newWorld()
+		if logs {
+			w.desired, w.service = 0, false
+		} else {
+			w.before = func(_ int, op string) error {
+				if op == "GetMetricData" {
+					return errKilled
+				}
+				return nil
+			}
+			_, _ = w.handle("stop", ActionStop)
+			require.False(t, w.manifest(t).Complete)
+			w.revive()
+		}
+		clear(w.schedules)
+		w.pass(20 * time.Minute)
+		answer, err := w.terraform("delete", question)
+		require.NoError(t, err, name)
+		assert.Equal(t, StatusDone, answer.Status, name)
+		assert.True(t, w.manifest(t).Complete, name)
+	}
+}
+
+// A bucket that is gone keeps nobody from destroying a stack without a run.
+func TestDestroyWithoutTheBucket(t *testing.T) {
+	for _, code := range []string{"NoSuchBucket", "AccessDenied"} {
+		w := newWorld()
+		w.desired, w.service, w.cache = 0, false, ""
+		clear(w.schedules)
+		w.before = func(_ int, op string) error {
+			if op == "GetObject" {
+				return apiError(code)
+			}
+			return nil
+		}
+		answer, err := w.terraform("delete", question)
+		require.NoError(t, err, code)
+		assert.Equal(t, StatusIdle, answer.Status)
+	}
 }
 
 func TestDestroyDoesNothingBeforeTheDestruction(t *testing.T) {

@@ -40,7 +40,7 @@ func (r *run) writeManifest(ctx context.Context) error {
 	}
 	if there != nil {
 		before, err := export.ParseManifest(there)
-		if err == nil && before.Complete && (!complete || reflect.DeepEqual(before.Objects, r.objects())) {
+		if err == nil && before.Complete && sameWindow(before.Window, r.state.Window) && (!complete || reflect.DeepEqual(before.Objects, r.objects())) {
 			r.state.Complete = true
 			return nil
 		}
@@ -51,6 +51,14 @@ func (r *run) writeManifest(ctx context.Context) error {
 	}
 	r.state.Complete = complete
 	return r.save(ctx)
+}
+
+// sameWindow says that two windows are the same: a complete manifest of another one is that of a load before an apply made it anew.
+func sameWindow(a, b *export.Window) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Start.Equal(b.Start) && a.End.Equal(b.End)
 }
 
 func (r *run) manifest(complete bool) export.Manifest {

@@ -162,7 +162,7 @@ func (r *run) record(ctx context.Context) (state State, etag string, err error) 
 		return state, etag, err
 	}
 	if err := json.Unmarshal(text, &state); err != nil {
-		return state, etag, fmt.Errorf("read s3://%s/%s: %w", r.cfg.Bucket, r.cfg.StateKey(r.id), err)
+		return state, etag, fmt.Errorf("read s3://%s/%s: %w: it is no record; remove it: the run is then exported from what CloudWatch has", r.cfg.Bucket, r.cfg.StateKey(r.id), err)
 	}
 	return state, etag, nil
 }
@@ -173,7 +173,7 @@ func (r *run) take(ctx context.Context) error {
 	defer done()
 	state, etag, err := r.record(brief)
 	if err != nil {
-		r.unread = !denied(err) && !errors.As(err, new(*export.ForeignError))
+		r.unread = !errors.As(err, new(*export.ForeignError))
 		return err
 	}
 	now := r.clock.Now()
