@@ -27,12 +27,7 @@ func TestExportAgain(t *testing.T) {
 	_, err := w.again()
 	require.ErrorContains(t, err, "s3://bucket/"+stateKey+" does not exist")
 
-	w.before = func(_ int, op string) error {
-		if op == "GetLogEvents" {
-			return apiError("ServiceUnavailable")
-		}
-		return nil
-	}
+	w.refuses("GetLogEvents", "ServiceUnavailable")
 	_, err = w.handle("stop", ActionStop)
 	require.Error(t, err)
 	_, err = w.again()
@@ -154,12 +149,7 @@ func TestRicherObjectsThanTheRecordKnows(t *testing.T) {
 // the metrics is killed, nobody could tell an hour later what lies there: ECS has forgotten the tasks. So nothing is replaced before the record says why.
 func TestALongerWindowIsOnRecordBeforeAnythingIsReplaced(t *testing.T) {
 	w := newWorld()
-	w.before = func(_ int, op string) error {
-		if op == "GetLogEvents" {
-			return apiError("InternalFailure")
-		}
-		return nil
-	}
+	w.refuses("GetLogEvents", "InternalFailure")
 	_, _ = w.handle("stop", ActionStop)
 	first := w.text(metricsKey)
 	require.NotEmpty(t, first)
@@ -206,12 +196,7 @@ func TestALongerWindowIsOnRecordBeforeAnythingIsReplaced(t *testing.T) {
 // A run's record that cannot be read says nothing: what an earlier attempt exported is left as it is until it can.
 func TestNothingIsExportedBesideAnUnreadRecord(t *testing.T) {
 	w := newWorld()
-	w.before = func(_ int, op string) error {
-		if op == "GetLogEvents" {
-			return apiError("InternalFailure")
-		}
-		return nil
-	}
+	w.refuses("GetLogEvents", "InternalFailure")
 	_, _ = w.handle("stop", ActionStop)
 	metrics := w.text(metricsKey)
 	require.NotEmpty(t, metrics)
@@ -259,12 +244,7 @@ func TestAnEarlierManifestDoesNotCompleteALongerWindow(t *testing.T) {
 	}
 	w.desired = 2
 	w.after = nil
-	w.before = func(_ int, op string) error {
-		if op == "GetLogEvents" {
-			return apiError("InternalFailure")
-		}
-		return nil
-	}
+	w.refuses("GetLogEvents", "InternalFailure")
 	w.pass(20 * time.Minute)
 	_, err := w.handle("watch", ActionWatch)
 	require.Error(t, err)
@@ -280,12 +260,7 @@ func TestAnEarlierManifestDoesNotCompleteALongerWindow(t *testing.T) {
 // Who may not read the record does not know what was exported before.
 func TestNothingIsExportedBesideARecordThatIsDenied(t *testing.T) {
 	w := newWorld()
-	w.before = func(_ int, op string) error {
-		if op == "GetLogEvents" {
-			return apiError("InternalFailure")
-		}
-		return nil
-	}
+	w.refuses("GetLogEvents", "InternalFailure")
 	_, _ = w.handle("stop", ActionStop)
 	metrics := w.text(metricsKey)
 	w.tasks = nil
@@ -324,12 +299,7 @@ func TestARecordThatCannotBeUnderstood(t *testing.T) {
 // A person's export of a run whose load was made anew ends that load, and leaves it to the stop to say that the exports are complete.
 func TestAPersonExportsWhileTheLoadRunsAnew(t *testing.T) {
 	w := newWorld()
-	w.before = func(_ int, op string) error {
-		if op == "GetLogEvents" {
-			return apiError("InternalFailure")
-		}
-		return nil
-	}
+	w.refuses("GetLogEvents", "InternalFailure")
 	_, _ = w.handle("stop", ActionStop)
 	w.revive()
 	w.desired = 2

@@ -18,12 +18,7 @@ import (
 
 // unread lets the metrics be refused.
 func (w *world) unread() {
-	w.before = func(_ int, op string) error {
-		if op == "GetMetricData" {
-			return apiError("InternalServiceFault")
-		}
-		return nil
-	}
+	w.refuses("GetMetricData", "InternalServiceFault")
 }
 
 // CloudWatch keeps periods under a minute for three hours: an attempt after that takes what there still is.

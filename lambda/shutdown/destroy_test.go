@@ -74,12 +74,7 @@ func TestDestroyWithoutTheBucket(t *testing.T) {
 		w := newWorld()
 		w.desired, w.service, w.cache = 0, false, ""
 		clear(w.schedules)
-		w.before = func(_ int, op string) error {
-			if op == "GetObject" {
-				return apiError(code)
-			}
-			return nil
-		}
+		w.refuses("GetObject", code)
 		answer, err := w.terraform("delete", question)
 		require.NoError(t, err, code)
 		assert.Equal(t, StatusIdle, answer.Status)
@@ -107,12 +102,7 @@ func TestDestroyEndsTheRunUnderWay(t *testing.T) {
 
 func TestDestroyFailsWithTheExport(t *testing.T) {
 	w := newWorld()
-	w.before = func(_ int, op string) error {
-		if op == "GetLogEvents" {
-			return apiError("AccessDeniedException")
-		}
-		return nil
-	}
+	w.refuses("GetLogEvents", "AccessDeniedException")
 	_, err := w.terraform("delete", question)
 	require.ErrorContains(t, err, "AccessDenied")
 	require.ErrorContains(t, err, "nothing is destroyed yet")

@@ -297,12 +297,7 @@ func TestTasksThatTakeLongToEnd(t *testing.T) {
 
 func TestECSFails(t *testing.T) {
 	w := newWorld()
-	w.before = func(_ int, op string) error {
-		if op == "UpdateService" {
-			return apiError("ServerException")
-		}
-		return nil
-	}
+	w.refuses("UpdateService", "ServerException")
 	_, err := w.handle("stop", ActionStop)
 	require.ErrorContains(t, err, "scale ECS service perf-load of cluster perf to 0")
 	assert.Equal(t, 1, w.called("DeleteReplicationGroup"))
@@ -316,12 +311,7 @@ func TestECSFails(t *testing.T) {
 
 func TestElastiCacheFails(t *testing.T) {
 	w := newWorld()
-	w.before = func(_ int, op string) error {
-		if op == "DescribeReplicationGroups" {
-			return apiError("ServiceUnavailable")
-		}
-		return nil
-	}
+	w.refuses("DescribeReplicationGroups", "ServiceUnavailable")
 	_, err := w.handle("stop", ActionStop)
 	require.ErrorContains(t, err, "describe replication group perf")
 	assert.Empty(t, w.text(metricsKey), "no file without the cache's metrics")
@@ -333,12 +323,7 @@ func TestElastiCacheFails(t *testing.T) {
 	assert.Contains(t, w.text(metricsKey), "CurrItems")
 
 	w = newWorld()
-	w.before = func(_ int, op string) error {
-		if op == "DescribeCacheClusters" {
-			return apiError("ServiceUnavailable")
-		}
-		return nil
-	}
+	w.refuses("DescribeCacheClusters", "ServiceUnavailable")
 	_, err = w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	w.assertEnded(t)
@@ -432,12 +417,7 @@ func TestSettle(t *testing.T) {
 
 func TestNotifyDoesNotHoldTheRun(t *testing.T) {
 	w := newWorld()
-	w.before = func(_ int, op string) error {
-		if op == "Publish" {
-			return apiError("AuthorizationError")
-		}
-		return nil
-	}
+	w.refuses("Publish", "AuthorizationError")
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	assert.Equal(t, StatusDone, answer.Status)

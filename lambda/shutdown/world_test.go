@@ -338,6 +338,16 @@ func (w *world) kill(k int, effect bool) {
 	}
 }
 
+// refuses makes every call of an operation fail with a code.
+func (w *world) refuses(op, code string) {
+	w.before = func(_ int, called string) error {
+		if called == op {
+			return apiError(code)
+		}
+		return nil
+	}
+}
+
 func (w *world) revive() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
