@@ -28,12 +28,7 @@ import (
 const mine, theirs = "123456789012", "210987654321"
 
 func places(t *testing.T) (*localaws.Server, func(key, region string) aws.Config) {
-	server, err := localaws.Start(t.Context(), localaws.Config{Dir: t.TempDir(), Buckets: []string{"exports"}})
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		require.Empty(t, server.Unhandled())
-		require.NoError(t, server.Close())
-	})
+	server := serve(t, localaws.Config{Buckets: []string{"exports"}})
 	secrets := map[string]string{}
 	for _, env := range []map[string]string{server.Env(), server.Account(theirs)} {
 		secrets[env["AWS_ACCESS_KEY_ID"]] = env["AWS_SECRET_ACCESS_KEY"]

@@ -15,7 +15,7 @@ import (
 func (s *Service) source(x *exchange) (meta, string, error) {
 	bucket, key, _ := strings.Cut(x.Source, "/")
 	if s.buckets[bucket] == nil {
-		return meta{}, "", wire.Errorf(404, "NoSuchBucket", "The specified bucket does not exist")
+		return meta{}, "", noBucket()
 	}
 	m, err := s.look(bucket, key)
 	if err != nil {
@@ -28,14 +28,7 @@ func (s *Service) source(x *exchange) (meta, string, error) {
 }
 
 func (s *Service) copyObject(x *exchange) error {
-	if err := s.storable(x.Key); err != nil {
-		return err
-	}
-	headers, err := s.storeHeaders(x.Bucket, x.r.Header)
-	if err != nil {
-		return err
-	}
-	cond, err := s.condition(x)
+	headers, cond, err := s.store(x)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (s *Service) Policy(name, text string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.buckets[name] == nil {
-		return wire.Errorf(404, "NoSuchBucket", "The specified bucket does not exist")
+		return noBucket()
 	}
 	s.buckets[name].policy = p
 	return nil

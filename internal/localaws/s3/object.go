@@ -90,6 +90,19 @@ func (s *Service) holds(c condition, bucket, key string) error {
 	return nil
 }
 
+func noBucket() error { return wire.Errorf(404, "NoSuchBucket", "The specified bucket does not exist") }
+
+// store is what a request says of the object that it stores: its headers, and on what condition.
+func (s *Service) store(x *exchange) (headers map[string]string, c condition, err error) {
+	if err = s.storable(x.Key); err == nil {
+		headers, err = s.storeHeaders(x.Bucket, x.r.Header)
+	}
+	if err == nil {
+		c, err = s.condition(x)
+	}
+	return headers, c, err
+}
+
 func precondition(name string) error {
 	return wire.Errorf(412, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold: %s", name)
 }
@@ -98,14 +111,7 @@ func (s *Service) putObject(x *exchange) error {
 	if x.r.Header.Get("x-amz-copy-source") != "" {
 		return s.copyObject(x)
 	}
-	if err := s.storable(x.Key); err != nil {
-		return err
-	}
-	headers, err := s.storeHeaders(x.Bucket, x.r.Header)
-	if err != nil {
-		return err
-	}
-	cond, err := s.condition(x)
+	headers, cond, err := s.store(x)
 	if err != nil {
 		return err
 	}
@@ -132,7 +138,7 @@ func (s *Service) putObject(x *exchange) error {
 // write places an object if its condition holds and its bucket is still there; s.mu is held.
 func (s *Service) write(bucket, from string, m meta, c condition) error {
 	if s.buckets[bucket] == nil {
-		return wire.Errorf(404, "NoSuchBucket", "The specified bucket does not exist")
+		return noBucket()
 	}
 	if err := s.holds(c, bucket, m.Key); err != nil {
 		return err

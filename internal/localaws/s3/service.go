@@ -238,7 +238,7 @@ func (f *Front) serve(ctx context.Context, call *wire.Call, x *exchange) error {
 		f.mu.RUnlock()
 		switch {
 		case b == nil:
-			return wire.Errorf(404, "NoSuchBucket", "The specified bucket does not exist")
+			return noBucket()
 		case x.action.name == "GetBucketLocation" && !foreign:
 		// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html: the Region is told also to who asks the wrong one.
 		case call.Region != "" && region != call.Region:
