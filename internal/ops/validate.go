@@ -61,15 +61,36 @@ func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	return validate(ctx, ws, con, in, problems)
 }
 
-// checkNames are the checks of the account, as SKIP_CHECKS names them.
-var checkNames = []string{"clock", "bucket", "subnets", "quota", "existing_cache"}
+// looked is what the checks look at.
+type looked struct {
+	con    *console.Console
+	cfg    aws.Config
+	in     *terraform.Inputs
+	answer middleware.Metadata // of a call to AWS just now
+}
+
+// checks are those of the account, under the names that SKIP_CHECKS has for them.
+var checks = []struct {
+	name string
+	run  func(context.Context, looked) ([]string, error)
+}{
+	{"clock", func(_ context.Context, a looked) ([]string, error) { return skewed(a.answer), nil }},
+	{"bucket", func(ctx context.Context, a looked) ([]string, error) { return checkBucket(ctx, a.cfg, a.in) }},
+	{"subnets", func(ctx context.Context, a looked) ([]string, error) { return checkSubnets(ctx, a.cfg, a.in) }},
+	{"quota", func(ctx context.Context, a looked) ([]string, error) { return checkQuota(ctx, a.con, a.cfg, a.in) }},
+	{"existing_cache", func(ctx context.Context, a looked) ([]string, error) { return checkExistingCache(ctx, a.cfg, a.in) }},
+}
 
 // skipped are the checks that SKIP_CHECKS leaves out.
 func skipped(ws *workspace.Workspace) ([]string, error) {
+	var names []string
+	for _, c := range checks {
+		names = append(names, c.name)
+	}
 	skip := strings.FieldsFunc(ws.Getenv("SKIP_CHECKS"), func(r rune) bool { return r == ',' || r == ' ' })
 	for _, name := range skip {
-		if !slices.Contains(checkNames, name) {
-			return nil, fmt.Errorf("SKIP_CHECKS has %s, and the checks are %s", name, strings.Join(checkNames, ", "))
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("SKIP_CHECKS has %s, and the checks are %s", name, strings.Join(names, ", "))
 		}
 	}
 	return skip, nil
@@ -88,21 +109,6 @@ func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	if err != nil {
 		return &InvalidError{append(problems, fmt.Sprintf("AWS does not know who you are: log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (%v)", err))}
 	}
-	type check struct {
-		name string // in SKIP_CHECKS
-		run  func(context.Context, aws.Config, *terraform.Inputs) ([]string, error)
-	}
-	checks := []check{
-		{"clock", func(context.Context, aws.Config, *terraform.Inputs) ([]string, error) {
-			return skewed(who.ResultMetadata), nil
-		}},
-		{"bucket", checkBucket},
-		{"subnets", checkSubnets},
-		{"quota", func(ctx context.Context, cfg aws.Config, in *terraform.Inputs) ([]string, error) {
-			return checkQuota(ctx, con, cfg, in)
-		}},
-		{"existing_cache", checkExistingCache},
-	}
 	skip, err := skipped(ws)
 	if err != nil {
 		return err
@@ -112,7 +118,7 @@ func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 			con.Say("not checked, as SKIP_CHECKS says: %s", c.name)
 			continue
 		}
-		found, err := c.run(ctx, cfg, in)
+		found, err := c.run(ctx, looked{con, cfg, in, who.ResultMetadata})
 		if err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
