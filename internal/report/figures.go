@@ -120,10 +120,15 @@ func (a *analysis) headline() {
 
 // spoils is what kinds of settings make a figure not comparable; nil when it depends on no workload.
 func spoils(id string) []string {
+	return KindOf(id).spoils
+}
+
+// KindOf is the figure of an id, the zero Kind when there is none.
+func KindOf(id string) Kind {
 	if i := slices.IndexFunc(Figures, func(k Kind) bool { return k.ID == id }); i >= 0 {
-		return Figures[i].spoils
+		return Figures[i]
 	}
-	return nil
+	return Kind{}
 }
 
 func throughputOf(a *analysis, w Window) (*float64, *Window, string) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -67,10 +66,7 @@ func (s Status) left() string {
 }
 
 // live is a figure of a run under way, in the unit that the report has for it.
-func live(id string, v *float64) string {
-	i := slices.IndexFunc(report.Figures, func(k report.Kind) bool { return k.ID == id })
-	return amount(v, report.Figures[i].Unit)
-}
+func live(id string, v *float64) string { return amount(v, report.KindOf(id).Unit) }
 
 func (s Status) p99() string {
 	var parts []string
