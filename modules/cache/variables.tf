@@ -72,7 +72,9 @@ variable "cache" {
   }
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/VersionManagement.html#VersionManagement-serverless
   validation {
-    condition     = var.cache.engine_version == null || var.cache.serverless == null ? true : contains(var.cache.engine == "redis" ? ["7"] : ["7", "8", "9"], var.cache.engine_version)
+    condition = (var.cache.engine_version == null || var.cache.serverless == null ? true :
+      contains(var.cache.engine == "redis" ? ["7"] : ["7", "8", "9"], var.cache.engine_version)
+    )
     error_message = "The engine_version of a serverless cache is a major version: 7 for redis, and 7, 8 or 9 for valkey. AWS applies the minor versions itself."
   }
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html
@@ -128,14 +130,16 @@ variable "cache" {
   }
   validation {
     condition = var.cache.serverless == null ? true : alltrue([
-      for n in [var.cache.serverless.min_ecpu_per_second, var.cache.serverless.max_ecpu_per_second] : n == null ? true : n >= 1000 && n <= 15000000 && floor(n) == n
+      for n in [var.cache.serverless.min_ecpu_per_second, var.cache.serverless.max_ecpu_per_second] :
+      n == null ? true : n >= 1000 && n <= 15000000 && floor(n) == n
     ])
     error_message = "The limits min_ecpu_per_second and max_ecpu_per_second must be whole numbers from 1000 to 15000000."
   }
   validation {
     condition = var.cache.serverless == null ? true : alltrue([
       for pair in [
-        [var.cache.serverless.min_storage_gb, var.cache.serverless.max_storage_gb], [var.cache.serverless.min_ecpu_per_second, var.cache.serverless.max_ecpu_per_second]
+        [var.cache.serverless.min_storage_gb, var.cache.serverless.max_storage_gb],
+        [var.cache.serverless.min_ecpu_per_second, var.cache.serverless.max_ecpu_per_second]
       ] : pair[0] == null || pair[1] == null ? true : pair[0] <= pair[1]
     ])
     error_message = "A minimum of serverless must not be above its maximum."

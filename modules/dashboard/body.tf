@@ -3,7 +3,9 @@
 locals {
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html; of an unknown type nothing is said
   network    = [for n in csvdecode(file("${path.module}/node-network.csv")) : n if n.node_type == var.node_type]
-  network_is = join("", [for n in local.network : " (${join(", ", [for kind in ["baseline", "burst"] : "${kind} ${n["${kind}_gbps"]}" if n["${kind}_gbps"] != ""])})"])
+  network_is = join("", [
+    for n in local.network : " (${join(", ", [for kind in ["baseline", "burst"] : "${kind} ${n["${kind}_gbps"]}" if n["${kind}_gbps"] != ""])})"
+  ])
 
   serverless = var.serverless_cache != null
   # A node has up to 38 metrics here: 60 nodes are what a dashboard of 2,500 metrics holds.
@@ -29,7 +31,10 @@ locals {
     [for g in local.graphs_of_serverless : g if local.serverless],
   )
   notes = concat(
-    [for n in [length(var.nodes)] : "**nodes** ${n}: graphs show the highest and the mean of ${n > length(local.nodes) ? "the first ${length(local.nodes)}" : "them"}" if local.many],
+    [
+      for n in [length(var.nodes)] :
+      "**nodes** ${n}: graphs show the highest and the mean of ${n > length(local.nodes) ? "the first ${length(local.nodes)}" : "them"}" if local.many
+    ],
   )
   # Start and end of what the dashboard covers, as vertical lines.
   moments = [for w in [var.window] : [{ label = "apply", value = w.start }, { label = "ended at the latest", value = w.end }] if w != null]
@@ -42,12 +47,26 @@ locals {
     "parse @message /(?<ops>\\d+) \\(avg: +\\d+\\) ops\\/sec.* (?<ms>[\\d.]+|-nan) \\(avg: +[^)]+\\) msec/",
   ])
   client = [
-    { title = "Operations a second, as the load measures them", query = "${local.records} | stats avg(ops)*count_distinct(@logStream) as operations by bin(1m)" },
-    { title = "Latency in milliseconds, as the load measures it", query = "${local.records} | stats sum(ops*ms)/sum(ops) as mean, max(ms) as slowest_second by bin(1m)" },
+    {
+      title = "Operations a second, as the load measures them"
+      query = "${local.records} | stats avg(ops)*count_distinct(@logStream) as operations by bin(1m)"
+    },
+    {
+      title = "Latency in milliseconds, as the load measures it"
+      query = "${local.records} | stats sum(ops*ms)/sum(ops) as mean, max(ms) as slowest_second by bin(1m)"
+    },
   ]
   said = concat(
-    [{ title = "What the load says", group = var.load.log_group, of = "filter @message like /^(load:|Totals)|(?i)(error|dropped|failed|timed out)/ | filter @message not like /^(load: hdr|\\[RUN #1 +\\d+%)/" }],
-    [for kind, group in var.log_groups : { title = kind == "slow" ? "Slow commands" : "What the ${kind} says", group = group, of = "filter @message like /./" }],
+    [{
+      title = "What the load says"
+      group = var.load.log_group
+      of    = "filter @message like /^(load:|Totals)|(?i)(error|dropped|failed|timed out)/ | filter @message not like /^(load: hdr|\\[RUN #1 +\\d+%)/"
+    }],
+    [for kind, group in var.log_groups : {
+      title = kind == "slow" ? "Slow commands" : "What the ${kind} says"
+      group = group
+      of    = "filter @message like /./"
+    }],
   )
 
   body = jsonencode(merge(
