@@ -94,6 +94,14 @@ func (p *person) types(command ops.Command, interruptAt string) (string, error) 
 	return p.runs(ctx, command)
 }
 
+// does runs a command, which must not fail.
+func (p *person) does(command ops.Command) string {
+	p.t.Helper()
+	said, err := p.types(command, "")
+	require.NoError(p.t, err, said)
+	return said
+}
+
 // typesUntil runs a command, and interrupts it once the cache has a status: what Terraform says of the cache is said before AWS is asked.
 func (p *person) typesUntil(command ops.Command, status string) (string, error) {
 	p.t.Helper()

@@ -71,11 +71,9 @@ func TestMageIsKilledInTheMiddleOfAnApply(t *testing.T) {
 	})
 	creation.open()
 	require.Contains(t, contents(filepath.Join(p.workspace.Stack, "terraform.tfstate")), `"aws_elasticache_replication_group"`)
-	said, err := p.types(ops.Deploy, "")
-	require.NoError(t, err, said)
+	said := p.does(ops.Deploy)
 	require.Contains(t, said, "the load runs")
-	said, err = p.types(ops.Destroy, "")
-	require.NoError(t, err, said)
+	p.does(ops.Destroy)
 	p.clean()
 }
 
@@ -128,8 +126,7 @@ func TestTwoDeploysSideBySide(t *testing.T) {
 	require.NoError(t, again.Wait(), contents(again.log))
 	require.Contains(t, contents(again.log), "the load runs, as before: there was nothing to change")
 	p.workspace.Env = append(p.workspace.Env, "TF_DATA_DIR="+data)
-	said, err := p.types(ops.Destroy, "")
-	require.NoError(t, err, said)
+	p.does(ops.Destroy)
 	p.clean()
 }
 
@@ -143,14 +140,12 @@ func TestTheFunctionIsGone(t *testing.T) {
 	w := newWorld(t)
 	p := newPerson(t, w, map[string]any{"load": light(nil)})
 	for _, end := range []ops.Command{ops.Stop, ops.Destroy} {
-		said, err := p.types(ops.Deploy, "")
-		require.NoError(t, err, said)
+		p.does(ops.Deploy)
 		p.loads(t, 1)
 		run, _ := p.watched(t)
-		_, err = lambda.NewFromConfig(w.Config).DeleteFunction(t.Context(), &lambda.DeleteFunctionInput{FunctionName: aws.String(p.name + "-stop")})
+		_, err := lambda.NewFromConfig(w.Config).DeleteFunction(t.Context(), &lambda.DeleteFunctionInput{FunctionName: aws.String(p.name + "-stop")})
 		require.NoError(t, err)
-		said, err = p.types(end, "")
-		require.NoError(t, err, said)
+		said := p.does(end)
 		require.Contains(t, said, "the Lambda function that ends runs is gone: ending run "+run+" from here")
 		p.isExported(t, run, 1)
 	}

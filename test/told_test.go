@@ -68,8 +68,7 @@ func TestMessages(t *testing.T) {
 
 	load["pipeline"] = 4
 	write(t, p.workspace.Stack, "changed.auto.tfvars.json", map[string]any{"load": load})
-	said, err = p.types(ops.Deploy, "")
-	require.NoError(t, err, said)
+	said = p.does(ops.Deploy)
 	changed := said
 	said, err = p.types(ops.Stop, "ending run "+run)
 	require.Error(t, err, said)
@@ -77,8 +76,7 @@ func TestMessages(t *testing.T) {
 	require.Contains(t, p.follows(changed, "`go tool mage stop` first makes each a run of its own"), "exported")
 
 	// A new run, whose schedules somebody removes.
-	said, err = p.types(ops.Deploy, "")
-	require.NoError(t, err, said)
+	p.does(ops.Deploy)
 	p.loads(t, 1)
 	for _, name := range []string{p.name + "-load-stop", p.name + "-watch"} {
 		_, err := scheduler.NewFromConfig(p.Config).DeleteSchedule(t.Context(), &scheduler.DeleteScheduleInput{GroupName: &p.name, Name: aws.String(name)})
