@@ -110,6 +110,9 @@ type heard struct {
 	first, last time.Time
 }
 
+// during says that some of it may be of a time.
+func (h *heard) during(w Window) bool { return !h.last.Before(w.Start) && !h.first.After(w.End) }
+
 var (
 	engineSays = []struct{ kind, text, words string }{ // words are in lower case
 		{EventFailover, "promotions of a replica in the engine log", "master mode enabled"},
@@ -155,7 +158,7 @@ func (l *load) listen(line Line) {
 // serverEvents are those that the nodes' logs tell of in the load's time.
 func (l *load) serverEvents(load Window) (events []Event) {
 	for _, h := range l.heard {
-		if h.last.Before(load.Start) || h.first.After(load.End) {
+		if !h.during(load) {
 			continue
 		}
 		text := fmt.Sprintf("%s: %d", h.text, h.count)

@@ -156,7 +156,7 @@ func lookSlow(a *analysis, r rule, _ Window) Finding {
 	}
 	total, worst := 0, &heard{}
 	for _, h := range a.l.heard {
-		if h.kind != EventSlow || h.last.Before(a.Phases.Load.Start) || h.first.After(a.Phases.Load.End) {
+		if h.kind != EventSlow || !h.during(*a.Phases.Load) {
 			continue
 		}
 		if total += h.count; h.count > worst.count {
