@@ -2,7 +2,7 @@
 
 locals {
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html; of an unknown type nothing is said
-  network    = [for n in csvdecode(file("${path.module}/node-network.csv")) : n if n.node_type == var.node_type]
+  network = [for n in csvdecode(file("${path.module}/node-network.csv")) : n if n.node_type == var.node_type]
   network_is = join("", [
     for n in local.network : " (${join(", ", [for kind in ["baseline", "burst"] : "${kind} ${n["${kind}_gbps"]}" if n["${kind}_gbps"] != ""])})"
   ])
