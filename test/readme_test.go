@@ -1,6 +1,7 @@
 package test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+	"github.com/elasticache-perf/elasticache-perf/lambda/reference"
 )
 
 // Every variable and output of a module has its row in the module's README. `mage check` compares the whole tables with what terraform-docs writes.
@@ -81,4 +83,64 @@ func TestREADMEHasTheEnvironment(t *testing.T) {
 		}
 	}
 	require.Greater(t, seen, 15)
+}
+
+// The map in docs/architecture.md leads to files that exist, and links in the documents lead somewhere.
+func TestDocsLeadToFiles(t *testing.T) {
+	text, err := os.ReadFile("../docs/architecture.md")
+	require.NoError(t, err)
+	_, table, _ := strings.Cut(string(text), "## To change something")
+	table, _, _ = strings.Cut(table, "\n## ")
+	rows := 0
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 4 || !strings.Contains(cells[2], "`") {
+			continue
+		}
+		rows++
+		for _, m := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[2], -1) {
+			_, err := os.Stat(filepath.Join("..", m[1]))
+			require.NoError(t, err, "%s", line)
+		}
+	}
+	require.GreaterOrEqual(t, rows, 20)
+
+	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	documents, err := filepath.Glob("../docs/*.md")
+	require.NoError(t, err)
+	for _, more := range []string{"../*.md", "../docs/adr/*.md", "../modules/*/README.md", "../examples/*/README.md"} {
+		found, err := filepath.Glob(more)
+		require.NoError(t, err)
+		documents = append(documents, found...)
+	}
+	for _, document := range documents {
+		text, err := os.ReadFile(document)
+		require.NoError(t, err)
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			_, err := os.Stat(filepath.Join(filepath.Dir(document), m[1]))
+			require.NoError(t, err, "%s links to %s", document, m[1])
+		}
+	}
+}
+
+// What the README says that three sizes cost follows from the tables of prices.
+func TestREADMECostsFollowFromTheTables(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	require.NoError(t, err)
+	known := reference.Known()
+	fargate := known.Fargate[[2]string{"us-east-1", "X86_64"}]
+	for _, size := range []struct {
+		cache, load, node string
+		nodes             float64
+		tasks, vcpu, gb   float64
+	}{
+		{"1 x cache.t4g.micro", "1 task of 1 vCPU, 2 GB", "cache.t4g.micro", 1, 1, 1, 2},
+		{"cache.r7g.large with 1 replica", "4 tasks of 1 vCPU, 2 GB", "cache.r7g.large", 2, 4, 1, 2},
+		{"3 shards of cache.r7g.xlarge, 1 replica each", "10 tasks of 4 vCPU, 8 GB", "cache.r7g.xlarge", 6, 10, 4, 8},
+	} {
+		hour := known.NodeHour[[3]string{"us-east-1", size.node, "valkey"}]
+		require.NotZero(t, hour)
+		usd := size.nodes*hour + size.tasks*(size.vcpu*fargate[0]+size.gb*fargate[1])*45/60
+		require.Contains(t, string(readme), fmt.Sprintf("| %s | %s | %.2f |", size.cache, size.load, usd))
+	}
 }

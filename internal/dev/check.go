@@ -12,12 +12,13 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// Check runs gofmt, go vet, terraform fmt, terraform validate, terraform-docs and tflint over the whole tree; all findings are reported together.
+// Check runs gofmt, go vet, golangci-lint, terraform fmt, terraform validate, terraform-docs and tflint over the whole tree; all findings are reported together.
 func Check(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	t, err := terraform.Need(ctx, ws, con)
 	if err != nil {
@@ -26,7 +27,7 @@ func Check(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 	if err := t.FindProvider(ctx, ws, con); err != nil {
 		return err
 	}
-	findings := []error{gofmt(ctx, ws, con), goVet(ctx, ws, con), terraformFmt(ctx, ws, t)}
+	findings := []error{gofmt(ctx, ws, con), goVet(ctx, ws, con), lintGo(ctx, ws, con), terraformFmt(ctx, ws, t)}
 	roots, err := terraformRoots(ws)
 	if err != nil {
 		return err
@@ -41,7 +42,7 @@ func Check(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 	if err := errors.Join(findings...); err != nil {
 		return err
 	}
-	con.Say("checked: gofmt, go vet, terraform fmt, and terraform validate of %d folders", len(roots))
+	con.Say("checked: gofmt, go vet, golangci-lint, terraform fmt, and terraform validate of %d folders", len(roots))
 	return nil
 }
 
@@ -70,6 +71,19 @@ func goVet(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 		if err := proc.Run(ws.Command(ctx, con.Out, "go", args...), time.Minute); err != nil {
 			return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
 		}
+	}
+	return nil
+}
+
+// lintGo runs golangci-lint with .golangci.yml.
+func lintGo(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	lint, err := gobuild.GolangciLint.Build(ctx, ws, con)
+	if err != nil {
+		return err
+	}
+	c := ws.Command(ctx, con.Out, lint, "run", "--allow-parallel-runners", "./...")
+	if err := proc.Run(c, time.Minute); err != nil {
+		return fmt.Errorf("golangci-lint: %w", err)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
@@ -188,20 +189,15 @@ func (t *tries) row(w io.Writer, width int) {
 
 // busyLoops keeps n cores busy until it is stopped.
 func busyLoops(n int) (stop func()) {
-	ended := make(chan struct{})
+	var ended atomic.Bool
 	before := runtime.GOMAXPROCS(n + 2) // beside what this process has to do
 	for range n {
 		go func() {
-			for {
-				select {
-				case <-ended:
-					return
-				default:
-				}
+			for !ended.Load() {
 			}
 		}()
 	}
-	return func() { close(ended); runtime.GOMAXPROCS(before) }
+	return func() { ended.Store(true); runtime.GOMAXPROCS(before) }
 }
 
 // number is a whole number from the environment.

@@ -34,6 +34,8 @@ var (
 	Terraform15   = Tool{Name: "terraform", Version: "1.5.7", Package: "github.com/hashicorp/terraform", modfile: "tools/terraform-1.5/go.mod", takes: "four minutes"}
 	TerraformDocs = Tool{Name: "terraform-docs", Version: "0.20.0", Package: "github.com/terraform-docs/terraform-docs", modfile: "tools/lint/go.mod", takes: "a minute"}
 	TFLint        = Tool{Name: "tflint", Version: "0.64.0", Package: "github.com/terraform-linters/tflint", modfile: "tools/lint/go.mod", takes: "three minutes"}
+	GolangciLint  = Tool{Name: "golangci-lint", Version: "2.12.2", Package: "github.com/golangci/golangci-lint/v2/cmd/golangci-lint", modfile: "tools/golangci-lint/go.mod",
+		release: "-X main.version=2.12.2", takes: "four minutes"}
 )
 
 // Path is where a tool is kept, whether it is built or not.

@@ -395,7 +395,7 @@ func TestInterrupt(t *testing.T) {
 		seen.Write(buf[:n])
 	}
 	require.NoError(t, cmd.Process.Signal(syscall.SIGINT))
-	seen.ReadFrom(progress)
+	_, _ = seen.ReadFrom(progress)
 	require.NoError(t, cmd.Wait(), seen.String())
 	require.Contains(t, seen.String(), "Interrupted by user (Ctrl+C) after ")
 	require.Regexp(t, `(?m)^Totals +[1-9]`, out.String())

@@ -200,7 +200,7 @@ func serve(conn net.Conn, latency time.Duration, f func(words []string) string) 
 				conn.Close()
 			}
 			time.Sleep(time.Until(a.at))
-			conn.Write([]byte(a.text))
+			_, _ = conn.Write([]byte(a.text))
 		}
 	}()
 	for in := newReader(conn); ; {

@@ -55,13 +55,6 @@ func TestCauseComesFirst(t *testing.T) {
 	require.NoError(t, causeFirst(ctx, nil))
 }
 
-func read(t *testing.T, file string) string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	return string(text)
-}
-
 // fake puts an executable shell script on a PATH of its own.
 func fake(t *testing.T, name, script string) (path string) {
 	path = t.TempDir()

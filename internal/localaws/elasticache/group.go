@@ -54,14 +54,6 @@ func (g *group) nodes() []*cacheNode {
 	return out
 }
 
-func (g *group) primaries() []*cacheNode {
-	var out []*cacheNode
-	for _, sh := range g.shards {
-		out = append(out, sh.nodes[0])
-	}
-	return out
-}
-
 // Listener is where a cache listens, and which security groups let traffic in.
 type Listener struct {
 	SecurityGroups []string

@@ -22,10 +22,7 @@ type place struct{ at, seq int64 }
 
 func (p place) less(q place) bool { return p.at < q.at || p.at == q.at && p.seq < q.seq }
 
-var (
-	beginning = place{math.MinInt64, 0}
-	ending    = place{math.MaxInt64, math.MaxInt64}
-)
+var ending = place{math.MaxInt64, math.MaxInt64}
 
 // record is one stored event; times are milliseconds since 1970.
 type record struct {
