@@ -21,7 +21,8 @@ const (
 const phaseMethod = "Prefill: from the first task's start to the last one's end of it, as they say; else minutes at the start with under 5 % reads when over 20 % follow. Then the longest stretch in which the same tasks ran, " +
 	"after the end of the burst bandwidth if it ended. Its warm-up is cut by MSER-5 (K. P. White, 1997, \"An effective truncation heuristic for bias reduction " +
 	"in simulation output\", Simulation 69(6); batches of 5: S. C. Spratt, 1998) on throughput by second, searched in the first half, its ramp-down by the same rule " +
-	"from the end, searched in the last tenth; a cut counts when the mean of what it cuts differs by over 2 %. " +
+	"from the end, searched in the last tenth; a cut counts when the mean of what it cuts differs by over 2 %, and when it is shorter than 3 minutes: what holds longer is a state of the run. " +
+	"Nothing is cut from less than 3 minutes, where noise of seconds looks the same. " +
 	"What is left is cut where it changes for 3 minutes or more: throughput by 10 %, the busiest node's engine CPU by 10 points, evictions by 1 in 1,000 operations (PELT: R. Killick, P. Fearnhead, " +
 	"I. A. Eckley, 2012, \"Optimal detection of changepoints with a linear computational cost\", Journal of the American Statistical Association 107); the longest segment is the steady one."
 
@@ -221,8 +222,7 @@ func (a *analysis) sameTasks(w Window) (parts []Window) {
 // warm is where the warm-up of a stretch ends.
 func (a *analysis) warm(x *grid, w Window) time.Time {
 	from, to := x.within(w)
-	n := mser(filled(x).v[from:to], 0.5)
-	return later(w.Start, x.at(from+n))
+	return later(w.Start, x.at(from+x.unsettled(filled(x).v[from:to], 0.5)))
 }
 
 // cool is where the ramp-down of a stretch begins.
@@ -230,15 +230,26 @@ func (a *analysis) cool(x *grid, w Window) time.Time {
 	from, to := x.within(w)
 	backwards := slices.Clone(filled(x).v[from:to])
 	slices.Reverse(backwards)
-	if n := mser(backwards, 0.1); n > 0 {
+	if n := x.unsettled(backwards, 0.1); n > 0 {
 		return x.at(to - n)
 	}
 	return w.End
 }
 
+// unsettled is how many values of a stretch to cut from its start. What holds as long as a segment is a state of the run, as the time before CPU
+// credits ran dry, and in a stretch that is too short for one MSER takes noise for a warm-up.
+func (g *grid) unsettled(x []float64, searched float64) int {
+	const short = fewest * 60
+	n := mser(x, searched)
+	if int64(len(x))*g.step < short || int64(n)*g.step >= short {
+		return 0
+	}
+	return n
+}
+
 // mser is how many values at the start to cut, by MSER: the cut after which the standard error of the mean of the rest is smallest. It works on
 // means of 5 values (MSER-5) where there are at least 50. Only the given share of the values is searched, for the statistic is not reliable
-// near the end of the data; a minimum on the bound of half is none: throughput never settled.
+// near the end of the data; a minimum on its bound is none: throughput never settled.
 func mser(x []float64, searched float64) int {
 	batch := 5
 	if len(x) < 50 {
@@ -269,7 +280,7 @@ func mser(x []float64, searched float64) int {
 			}
 		}
 	}
-	if at == 0 || at == bound && bound > 1 && searched >= 0.5 {
+	if at == 0 || at == bound && bound > 1 {
 		return 0
 	}
 	kept := mean(means[at:])

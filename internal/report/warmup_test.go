@@ -1,0 +1,52 @@
+package report
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
+)
+
+// Noise from second to second that follows itself is neither warm-up nor ramp-down of a run of a minute: its throughput is memtier's own.
+func TestAMinuteOfNoiseIsAllOfTheLoad(t *testing.T) {
+	for seed := range uint64(20) {
+		random := rand.New(rand.NewPCG(seed, 1))
+		c := synthetic.Plain()
+		c.Minutes, c.Tasks = 1, 1
+		var rate []float64
+		total, noise := 0.0, 0.0
+		for range 60 {
+			noise = 0.8*noise + 0.12*random.NormFloat64()
+			rate = append(rate, 10_000*max(0.1, 1+noise))
+			total += rate[len(rate)-1]
+		}
+		c.Rate = func(_, s int) float64 { return rate[s] }
+		r := analyzed(t, c)
+		require.InEpsilon(t, total/60, *r.figure("ops_per_second"), 0.005, "seed %d: %v", seed, r.Phases.List)
+	}
+}
+
+// A change in the first half of a run, or in its last tenth, is no warm-up and no ramp-down when it holds for three minutes or more.
+func TestAStateIsNoWarmUp(t *testing.T) {
+	dry := func(minutes, after, low int) *Results {
+		c := synthetic.Case{Minutes: minutes, Tasks: 2, Nodes: 1, TaskCPU: 40, Every: 10, NodeType: "cache.t4g.small"}
+		c.Rate = func(_, s int) float64 { return map[bool]float64{true: 10_000, false: float64(low)}[s < 60*after] }
+		c.Metrics = synthetic.With(map[string]float64{"NetworkBytesOut": 6e7, "NetworkBytesIn": 6e6})
+		c.Metrics["CPUCreditBalance"] = func(_, m int) float64 { return max(0, 100*(1-float64(m)/float64(after))) }
+		return analyzed(t, c)
+	}
+	require.Regexp(t, `^20,000 ops/s until the CPU credits ran dry at 03:30:00 \(minute 20 of the load\), then 5,000 ops/s\. Limited by CPU credits`, dry(60, 20, 2500).Verdict.Sentence)
+	require.Regexp(t, `^20,000 ops/s until the CPU credits ran dry at 12:10:00 \(minute 540 of the load\), then 5,000 ops/s\. Limited by CPU credits`, dry(24*60, 540, 2500).Verdict.Sentence)
+	require.Regexp(t, `^20,000 ops/s until .*03:34:00 \(minute 24 of the load\), then 5,000 ops/s\.`, dry(27, 24, 2500).Verdict.Sentence)
+	require.NotContains(t, phaseNames(dry(60, 20, 9300)), WarmUp, "7 % less than in the first 20 minutes")
+
+	rises := func(seconds int) []string {
+		c := synthetic.Plain()
+		c.Rate = func(_, s int) float64 { return map[bool]float64{true: 4000, false: 10_000}[s < seconds] }
+		return phaseNames(analyzed(t, c))
+	}
+	require.Equal(t, []string{WarmUp, Steady}, rises(175))
+	require.Equal(t, []string{Changed, Steady}, rises(180))
+}
