@@ -404,6 +404,9 @@ func lookMemory(a *analysis, r rule, w Window) Finding {
 	return f
 }
 
+// limitReached is the share of a rate limit, in percent, at and above which the limit holds the load.
+const limitReached = 97.0
+
 func lookGenerator(a *analysis, r rule, w Window) Finding {
 	c := a.Configuration
 	if c.RateLimit != nil && *c.RateLimit > 0 && a.Connections.Expected != nil && a.l.window() != nil && (!c.ClusterMode || c.Shards > 0) {
@@ -411,8 +414,8 @@ func lookGenerator(a *analysis, r rule, w Window) Finding {
 		if c.ClusterMode { // memtier has a connection to each shard, and keeps the limit on each
 			limit, of = limit*float64(c.Shards), fmt.Sprintf(" over %d shards", c.Shards)
 		}
-		if v := a.l.ops.grid(*a.Phases.Load, nil).over(w, mean); v != nil && *v >= 0.97*limit {
-			return Finding{State: Fired, Measured: known(100 * *v / limit), Threshold: 97, Unit: "percent",
+		if v := a.l.ops.grid(*a.Phases.Load, nil).over(w, mean); v != nil && *v >= limitReached/100*limit {
+			return Finding{State: Fired, Measured: known(100 * *v / limit), Threshold: limitReached, Unit: "percent",
 				Evidence: fmt.Sprintf("its rate limit of %s ops/s%s was reached", Thousands(limit), of)}
 		}
 	}

@@ -80,7 +80,7 @@ func (a *analysis) verdict() {
 		if v.Limits[0] == "load_generator" && len(blind) == 0 {
 			v.Sentence += " The cache was not at a limit: it can do more."
 		}
-		v.Next = a.next(fired[0].ID)
+		v.Next = a.next(fired[0])
 	case len(blind) > 0:
 		v.Outcome = CannotTell
 		var why, missing []string
@@ -103,8 +103,10 @@ func (a *analysis) verdict() {
 		}
 		v.Sentence += " Not measured: the network of the tasks, and single threads of memtier."
 		v.Next = "Raise clients or pipeline; where that changes nothing, add tasks."
-		if c := a.Configuration; c.RateLimit != nil && *c.RateLimit > 0 {
-			v.Next = "Raise the rate limit."
+		if why := a.why(); a.lost() > 0 && strings.Contains(why, "OutOfMemory") {
+			v.Next = "Give the tasks more memory, and repeat the run."
+		} else if a.lost() > 0 {
+			v.Next = "See what the tasks said in the log, and repeat the run."
 		}
 	}
 	if len(parts) > 1 {
@@ -138,10 +140,16 @@ func upper(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// next is the step after a limit.
-func (a *analysis) next(id string) string {
+// next is the step after a limit: the rule's, where what else was seen does not say that it would not help.
+func (a *analysis) next(f Finding) string {
+	switch {
+	case f.ID == "engine_cpu" && slices.ContainsFunc(a.Verdict.Findings, func(o Finding) bool { return o.ID == "skew" && o.State == Noted }):
+		return "Spread the work over more keys: one shard has most of it, and more shards do not help."
+	case f.ID == "load_generator" && f.Threshold == limitReached:
+		return "Raise the rate limit."
+	}
 	for _, r := range rules {
-		if r.id == id {
+		if r.id == f.ID {
 			return r.next
 		}
 	}
