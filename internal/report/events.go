@@ -53,10 +53,24 @@ func (a *analysis) outages() []Event {
 	x := a.l.ops.grid(*a.Phases.Load, nil)
 	for _, w := range x.stretches(*a.Phases.Load, func(v float64) bool { return !(v > 0) }) {
 		if w.Duration() >= fewestSeconds*time.Second {
-			events = append(events, Event{EventOutage, w.Start, w.End, fmt.Sprintf("no operation for %.0f s from %s", w.Duration().Seconds(), w.Start.Format("15:04:05"))})
+			events = append(events, outage(w))
 		}
 	}
+	end := a.Phases.Load.End // of the last operation; records without one may follow
+	var said time.Time
+	for _, k := range a.l.order {
+		if k.records > 0 {
+			said = later(said, instantOf(k.at))
+		}
+	}
+	if w := (Window{Start: end, End: said}); w.Duration() >= fewestSeconds*time.Second {
+		events = append(events, outage(w))
+	}
 	return events
+}
+
+func outage(w Window) Event {
+	return Event{EventOutage, w.Start, w.End, fmt.Sprintf("no operation for %.0f s from %s", w.Duration().Seconds(), w.Start.Format("15:04:05"))}
 }
 
 // stretches are the parts of the window in which a condition holds.

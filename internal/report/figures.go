@@ -197,7 +197,9 @@ func busiestOf(how string, of func(*NodeResult) *float64) func(*analysis, Window
 				all = append(all, *v)
 			}
 		}
-		if len(all) == 0 {
+		if len(all) == 0 && !a.minutes(w) {
+			return nil, nil, noWholeMinute
+		} else if len(all) == 0 {
 			return nil, nil, notThere
 		}
 		return known(slices.Max(all)), &w, how

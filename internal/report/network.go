@@ -209,6 +209,9 @@ func (a *analysis) network() {
 	if l := a.Phases.List; len(l) > 0 && l[0].Phase == Prefill && (telling.State == BurstEnded || telling.State == BurstToEnd) {
 		w.Summary += " The prefill before the load used up some of the burst, which lasts longer from rest."
 	}
+	if telling.State == BurstToEnd {
+		a.warn("the nodes' traffic was above their baseline bandwidth until the load ended: no figure shows what they sustain; run longer")
+	}
 	if n := counts[telling.State]; n > 1 {
 		w.Summary += fmt.Sprintf(" The same in %d of %d directions of %s.", n, 2*len(a.nodes), quantity(len(a.nodes), "node"))
 	}

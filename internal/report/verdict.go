@@ -25,7 +25,7 @@ func (a *analysis) verdict() {
 			s.Ended = a.cause(p, parts[i+1])
 		}
 		for _, f := range a.judge(p) {
-			if f.State == Fired {
+			if f.State == Fired && a.minutes(p) {
 				s.Limits = append(s.Limits, f.ID)
 			}
 		}
@@ -60,6 +60,12 @@ func (a *analysis) verdict() {
 	switch {
 	case !a.minutes(w):
 		v.Outcome, v.Limits = CannotTell, []string{}
+		for i, f := range v.Findings {
+			gauge := f.ID == "engine_cpu" || f.ID == "host_cpu" || f.ID == "load_generator" && f.Threshold != limitReached // the log alone shows a rate limit
+			if gauge && (f.State == Fired || f.State == Quiet) {
+				v.Findings[i].State, v.Findings[i].Measured, v.Findings[i].Where, v.Findings[i].Evidence = NoData, nil, []string{}, noWholeMinute
+			}
+		}
 		of, next := "CloudWatch's minutes", "Run for 10 minutes or more."
 		if period := a.s.longestPeriod(a.nodes); period > 60 {
 			of, next = fmt.Sprintf("metrics whose datapoints are of %s s each", Thousands(float64(period))), "Set metrics_period_seconds = 60."
@@ -76,7 +82,7 @@ func (a *analysis) verdict() {
 		for _, f := range fired {
 			by = append(by, f.Name+" ("+plainly(f.Evidence)+")")
 		}
-		v.Sentence = "Limited by " + join(by) + ", " + a.at(w) + "."
+		v.Sentence = "Limited by " + join(by) + ", " + a.at(w) + heldOn(v.Segments, w, v.Limits) + "."
 		if v.Limits[0] == "load_generator" && len(blind) == 0 {
 			v.Sentence += " The cache was not at a limit: it can do more."
 		}
@@ -98,6 +104,9 @@ func (a *analysis) verdict() {
 			v.Sentence += fmt.Sprintf("; nearest was %s (%s), %s", nearest.Name, plainly(nearest.Evidence), a.at(w))
 		}
 		v.Sentence += "."
+		if some := a.sometimes(w); len(some) > 0 {
+			v.Sentence += " Below the threshold: " + join(some) + "."
+		}
 		if loop := a.roundTrip(w); loop != "" {
 			v.Sentence += " " + loop
 		}
@@ -120,6 +129,27 @@ func (a *analysis) verdict() {
 	if n := a.lost(); n > 0 {
 		v.Sentence = fmt.Sprintf("%d of %d tasks did not finish%s. %s", n, len(a.Tasks), a.why(), v.Sentence)
 	}
+}
+
+// heldOn says where else all limits of a window held: without it a reader takes the window's end for their end.
+func heldOn(all []Segment, w Window, limits []string) string {
+	before, after := false, false
+	for _, s := range all {
+		if s.Window.Phase == Burst || slices.ContainsFunc(limits, func(id string) bool { return !slices.Contains(s.Limits, id) }) {
+			continue // a burst has a bandwidth of its own
+		}
+		before = before || s.Window.End.Equal(w.Start)
+		after = after || s.Window.Start.Equal(w.End)
+	}
+	switch {
+	case before && after:
+		return ", and before and after it, too"
+	case before:
+		return ", and before it, too"
+	case after:
+		return ", and after it, too"
+	}
+	return ""
 }
 
 // plainly says evidence in words: names of metrics belong into the table, not into a sentence.
@@ -172,6 +202,9 @@ func (a *analysis) judge(w Window) (findings []Finding) {
 	return findings
 }
 
+// noWholeMinute is why there is no figure: a datapoint that the load covers in part is diluted by the time before and after it.
+const noWholeMinute = "no whole minute of metrics lies in the load"
+
 // minutes tells whether the window covers a whole datapoint of the nodes' metrics; without any it is no matter of minutes.
 func (a *analysis) minutes(w Window) bool {
 	for _, m := range []metric{engineCPU, hostCPU, bytesOut} {
@@ -209,6 +242,28 @@ func (a *analysis) why() string {
 		}
 	}
 	return ""
+}
+
+// sometimes is what counters saw in less than half of the minutes: too little to limit the window, and too much to pass over.
+func (a *analysis) sometimes(w Window) (said []string) {
+	for _, c := range []struct {
+		metric
+		words string
+	}{
+		{exceededOut, "packets queued"}, {exceededIn, "packets queued on their way in"}, {exceededPPS, "packets queued or dropped"}, {exceededTrack, "packets dropped"},
+		{evictions, "evictions"}, {rejected, "connections refused"}, {trafficManaged, "commands slowed"}, {throttled, "commands throttled"},
+	} {
+		most := 0.0
+		for _, v := range a.each(c.metric, w, (*samples).notable, func(v []float64) float64 { return share(v, positive) }) {
+			if v != nil {
+				most = max(most, *v)
+			}
+		}
+		if most > 0 && most < 50 {
+			said = append(said, fmt.Sprintf("%s in %.0f %% of the minutes", c.words, most)+a.effect(c.metric, w))
+		}
+	}
+	return said
 }
 
 // bound is the share of the time between two requests of a connection from which on it is all waiting for replies.
