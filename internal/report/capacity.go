@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Capacity is what the cache would do, extrapolated in a straight line from the steady window: nobody saw it.
@@ -26,6 +27,10 @@ func (a *analysis) capacity() {
 	}
 	if !a.minutes(w) {
 		c.Sentence = "No whole minute of metrics lies in the load: there is nothing to extrapolate from."
+		return
+	}
+	if slices.ContainsFunc(a.Verdict.Segments, func(s Segment) bool { return slices.Contains(s.Limits, "cpu_credits") }) {
+		c.Sentence = "The CPU credits ran dry: what the node does without them is all that it sustains, and nothing is extrapolated."
 		return
 	}
 	if v, _, _ := busiestOf("", func(n *NodeResult) *float64 { return n.EngineCPUPercent })(a, w); v != nil && *v >= fewestPercent {

@@ -41,3 +41,18 @@ func TestNextStep(t *testing.T) {
 		c.Metrics = synthetic.With(map[string]float64{"EngineCPUUtilization": 95})
 	}).Next, "Add shards", "the limit of the cache comes first")
 }
+
+// A node without CPU credits is held at its baseline: its engine CPU is no share of what it could do.
+func TestNoCapacityWithoutCredits(t *testing.T) {
+	balance := func(credits float64) Capacity {
+		c := synthetic.Plain()
+		c.NodeType = "cache.t4g.small"
+		c.Metrics = synthetic.With(map[string]float64{"CPUCreditBalance": credits, "EngineCPUUtilization": 20})
+		return analyzed(t, c).Capacity
+	}
+	require.NotNil(t, balance(1.1).EngineOpsPerSecond)
+	dry := balance(1)
+	require.Nil(t, dry.EngineOpsPerSecond)
+	require.Empty(t, dry.First)
+	require.Equal(t, "The CPU credits ran dry: what the node does without them is all that it sustains, and nothing is extrapolated.", dry.Sentence)
+}
