@@ -308,7 +308,7 @@ func (l *load) tasks(r *Results, m *manifest) {
 			out.Trouble = t.Trouble()
 		}
 		if out.State == "died" && !k.seen.IsZero() {
-			out.Trouble = "did not finish; its last word was at " + k.seen.Format("15:04:05")
+			out.Trouble = "did not finish; its last word was at " + r.moment(k.seen)
 			if why := m.stopped(t.ID); why != "" {
 				out.Trouble += "; ECS says: " + why
 			}

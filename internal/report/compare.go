@@ -188,14 +188,8 @@ func CompareGroups(groups [][]*Results) *Comparison {
 
 // troubles is why what the load of a run measured is not the cache's alone.
 func troubles(r *Results) (out []string) {
-	lost := 0
-	for _, t := range r.Tasks {
-		if t.State != "ok" {
-			lost++
-		}
-	}
-	if lost > 0 {
-		out = append(out, fmt.Sprintf("%s: %d of %d tasks did not finish", named(r), lost, len(r.Tasks)))
+	for _, said := range unfinished(r.Tasks) {
+		out = append(out, named(r)+": "+said)
 	}
 	if slices.Contains(r.Verdict.Limits, "load_generator") {
 		out = append(out, named(r)+": the load generator was at its limit")

@@ -51,9 +51,10 @@ func (a *analysis) outages() []Event {
 		return events
 	}
 	x := a.l.ops.grid(*a.Phases.Load, nil)
-	for _, w := range x.stretches(*a.Phases.Load, func(v float64) bool { return !(v > 0) }) {
-		if w.Duration() >= fewestSeconds*time.Second {
-			events = append(events, outage(w))
+	idle := x.idle()
+	for _, w := range x.stretches(*a.Phases.Load, func(v float64) bool { return !(v > idle) }) {
+		if w = x.edged(w); w.Duration() >= fewestSeconds*time.Second {
+			events = append(events, a.outage(w))
 		}
 	}
 	end := a.Phases.Load.End // of the last operation; records without one may follow
@@ -64,13 +65,40 @@ func (a *analysis) outages() []Event {
 		}
 	}
 	if w := (Window{Start: end, End: said}); w.Duration() >= fewestSeconds*time.Second {
-		events = append(events, outage(w))
+		events = append(events, a.outage(w))
 	}
 	return events
 }
 
-func outage(w Window) Event {
-	return Event{EventOutage, w.Start, w.End, fmt.Sprintf("no operation for %.0f s from %s", w.Duration().Seconds(), w.Start.Format("15:04:05"))}
+func (a *analysis) outage(w Window) Event {
+	return Event{EventOutage, w.Start, w.End, fmt.Sprintf("no operation for %.0f s from %s", w.Duration().Seconds(), a.moment(w.Start))}
+}
+
+// idle is the rate up to which nothing is done: a hundredth of the usual one. A record of progress reaches over the bounds of seconds, so that an
+// outage has a little in its first or last one.
+func (g *grid) idle() float64 {
+	var busy []float64
+	for _, v := range g.v {
+		if v > 0 {
+			busy = append(busy, v)
+		}
+	}
+	if len(busy) == 0 {
+		return 0
+	}
+	return median(busy) / 100
+}
+
+// edged adds to a stretch without operations what the seconds beside it lack, for it starts and ends within a second. It is rounded to seconds.
+func (g *grid) edged(w Window) Window {
+	from, to := g.within(w)
+	lacks := func(i, beside int) time.Duration {
+		if min(i, beside) < 0 || max(i, beside) >= len(g.v) || !(g.v[beside] > g.v[i]) {
+			return 0
+		}
+		return time.Duration((1 - g.v[i]/g.v[beside]) * float64(g.step) * float64(time.Second))
+	}
+	return Window{w.Phase, w.Start.Add(-lacks(from-1, from-2)).Round(time.Second), w.End.Add(lacks(to, to+1)).Round(time.Second)}
 }
 
 // stretches are the parts of the window in which a condition holds.
@@ -91,16 +119,19 @@ func (g *grid) stretches(w Window, holds func(float64) bool) (out []Window) {
 	return out
 }
 
+// failoverTo starts the text of a failover that the metrics show; the engine log of the same one has no more to say.
+const failoverTo = "failover to "
+
 // nodeEvents are those that the metrics of the nodes show, a minute exactly.
 func (a *analysis) nodeEvents() (events []Event) {
 	load := *a.Phases.Load
 	for _, n := range a.nodes {
 		span := func(w Window) string {
-			return fmt.Sprintf("from %s to %s", w.Start.Format("15:04:05"), w.End.Format("15:04:05"))
+			return fmt.Sprintf("from %s to %s", a.moment(w.Start), a.moment(w.End))
 		}
 		for i, w := range a.s.grid(n, isMaster).stretches(load, func(v float64) bool { return v >= 0.5 }) {
 			if i > 0 || w.Start.After(load.Start.Add(time.Minute)) { // it was not from the start on
-				events = append(events, Event{EventFailover, w.Start, w.Start, fmt.Sprintf("failover to %s at %s", n.id, w.Start.Format("15:04:05"))})
+				events = append(events, Event{EventFailover, w.Start, w.Start, fmt.Sprintf(failoverTo+"%s at %s", n.id, a.moment(w.Start))})
 			}
 		}
 		for _, w := range a.s.grid(n, saving).stretches(load, positive) {

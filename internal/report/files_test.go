@@ -273,3 +273,8 @@ func TestTitlesOfColumns(t *testing.T) {
 	require.True(t, ok)
 	require.InDelta(t, 0.4, v, 0)
 }
+
+func replaceLast(text, old, with string) string {
+	at := strings.LastIndex(text, old)
+	return text[:at] + with + text[at+len(old):]
+}

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/lambda/reference"
@@ -209,7 +210,7 @@ func (a *analysis) network() {
 	if l := a.Phases.List; len(l) > 0 && l[0].Phase == Prefill && (telling.State == BurstEnded || telling.State == BurstToEnd) {
 		w.Summary += " The prefill before the load used up some of the burst, which lasts longer from rest."
 	}
-	if telling.State == BurstToEnd {
+	if a.burstToEnd() {
 		a.warn("the nodes' traffic was above their baseline bandwidth until the load ended: no figure shows what they sustain; run longer")
 	}
 	if n := counts[telling.State]; n > 1 {
@@ -218,6 +219,14 @@ func (a *analysis) network() {
 	if baseline == 0 && a.Configuration.NodeType != "" {
 		a.warn("node type %s is not in the embedded table: its baseline and burst bandwidth are not known", a.Configuration.NodeType)
 	}
+}
+
+// burstToEnd tells whether nodes used burst bandwidth to the load's end, and none showed what it sustains.
+func (a *analysis) burstToEnd() bool {
+	is := func(state string) bool {
+		return slices.ContainsFunc(a.Network.Nodes, func(n NodeNetwork) bool { return n.In.State == state || n.Out.State == state })
+	}
+	return is(BurstToEnd) && !is(BurstEnded)
 }
 
 // rank orders states by how much they tell.

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/stats"
 )
 
 // Phases of a load.
@@ -290,14 +292,18 @@ func mser(x []float64, searched float64) int {
 	return at * batch
 }
 
-// stability says how much throughput moved in the steady window.
+// stability says how much throughput moved in the steady window. In less than three minutes noise of seconds looks like a drift.
 func (a *analysis) stability(x *grid) {
 	p := &a.Phases
+	if p.Steady.Duration() < fewest*time.Minute {
+		a.warn("the steady window is only %.0f s long: figures of it are rough", p.Steady.Duration().Seconds())
+		return
+	}
 	step := int64(60)
 	if p.Steady.Duration() < 10*time.Minute {
 		step = 5
 	}
-	v := x.resample(step).values(*p.Steady)
+	v := filled(x).resample(step).values(*p.Steady) // an outage is no drift
 	if len(v) < 3 {
 		return
 	}
@@ -306,12 +312,7 @@ func (a *analysis) stability(x *grid) {
 		return
 	}
 	p.VariationPercent = known(100 * deviation(v) / m)
-	slope, square := 0.0, 0.0
-	for i, y := range v {
-		t := float64(i) - float64(len(v)-1)/2
-		slope, square = slope+t*(y-m), square+t*t
-	}
-	p.DriftPercent = known(100 * slope / square * float64(len(v)) / m)
+	p.DriftPercent = known(100 * stats.Drift(v) / m)
 	if d := *p.DriftPercent; math.Abs(d) > 10 {
 		p.Steady.Phase = Drifting
 		for i := range p.List {
@@ -320,8 +321,5 @@ func (a *analysis) stability(x *grid) {
 			}
 		}
 		a.warn("there was no steady state: throughput drifted by %+.0f %% in the time that figures are of", d)
-	}
-	if p.Steady.Duration() < 3*time.Minute {
-		a.warn("the steady window is only %.0f s long: figures of it are rough", p.Steady.Duration().Seconds())
 	}
 }

@@ -422,7 +422,15 @@ func zonesOf[T any](all []T, of func(T) string) []string {
 // at says a window by the clock, as the charts do, and in minutes of the load.
 func (a *analysis) at(w Window) string {
 	begin := a.Phases.Load.Start
-	return fmt.Sprintf("from %s to %s (minutes %.0f to %.0f of the load)", w.Start.Format("15:04:05"), w.End.Format("15:04:05"), w.Start.Sub(begin).Minutes(), w.End.Sub(begin).Minutes())
+	return fmt.Sprintf("from %s to %s (minutes %.0f to %.0f of the load)", a.moment(w.Start), a.moment(w.End), w.Start.Sub(begin).Minutes(), w.End.Sub(begin).Minutes())
+}
+
+// moment is a time of day, with its date when the load was not all on one day.
+func (r *Results) moment(t time.Time) string {
+	if load := r.Phases.Load; load != nil && load.Start.UTC().YearDay() != load.End.UTC().YearDay() {
+		return t.UTC().Format("2006-01-02 15:04:05")
+	}
+	return t.UTC().Format("15:04:05")
 }
 
 func clock(d time.Duration) string {

@@ -123,8 +123,11 @@ func (l *load) did(w *worker, began, at, done float64) {
 	from, to := instantOf(began), instantOf(at)
 	if w.first.IsZero() {
 		w.first = from
-	} else if silence := to.Sub(w.last); silence > w.longestSilence {
+	} else if silence := from.Sub(w.last); silence > w.longestSilence { // records without an operation
 		w.longestSilence, w.silenceBegan = silence, w.last
+	}
+	if silence := to.Sub(from); !w.last.IsZero() && silence > w.longestSilence { // no record
+		w.longestSilence, w.silenceBegan = silence, from
 	}
 	w.last = to
 	w.operations += done

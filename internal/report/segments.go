@@ -102,9 +102,10 @@ func (a *analysis) states() []Window {
 func filled(x *grid) *grid {
 	out := newGrid(x.start, x.step, len(x.v))
 	copy(out.v, x.v)
+	idle := x.idle()
 	for i := 0; i < len(out.v); i++ {
 		n := i
-		for n < len(out.v) && out.v[n] == 0 {
+		for n < len(out.v) && out.v[n] <= idle {
 			n++
 		}
 		if i > 0 && int64(n-i)*x.step >= fewestSeconds {
@@ -122,8 +123,9 @@ func filled(x *grid) *grid {
 // working is a grid without the seconds of no operation: an outage is an event in its segment, no segment of its own.
 func working(x *grid) *grid {
 	out := newGrid(x.start, x.step, len(x.v))
+	idle := x.idle()
 	for i, v := range x.v {
-		if v > 0 {
+		if v > idle {
 			out.v[i] = v
 		}
 	}
@@ -153,7 +155,7 @@ func (a *analysis) changes(parts []Segment) string {
 			if s.Ended != "" {
 				rate += " at "
 			}
-			rate += fmt.Sprintf("%s (minute %.0f of the load)", s.Window.End.Format("15:04:05"), s.Window.End.Sub(a.Phases.Load.Start).Minutes())
+			rate += fmt.Sprintf("%s (minute %.0f of the load)", a.moment(s.Window.End), s.Window.End.Sub(a.Phases.Load.Start).Minutes())
 		}
 		said = append(said, rate)
 	}

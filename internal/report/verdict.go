@@ -25,7 +25,7 @@ func (a *analysis) verdict() {
 			s.Ended = a.cause(p, parts[i+1])
 		}
 		for _, f := range a.judge(p) {
-			if f.State == Fired && a.minutes(p) {
+			if f.State == Fired && (a.minutes(p) || byLog(f)) {
 				s.Limits = append(s.Limits, f.ID)
 			}
 		}
@@ -36,6 +36,10 @@ func (a *analysis) verdict() {
 	}
 	v.Window = &w
 	v.Findings = a.judge(w)
+	whole := a.minutes(w)
+	if !whole {
+		a.withoutMinutes()
+	}
 	var fired, blind []Finding
 	var unseen []string
 	nearest := Finding{}
@@ -54,18 +58,12 @@ func (a *analysis) verdict() {
 			unseen = append(unseen, f.Name)
 		}
 	}
-	if len(unseen) > 0 {
+	if whole && len(unseen) > 0 {
 		a.warn("the metrics do not show whether the run was limited by %s", join(unseen))
 	}
 	switch {
-	case !a.minutes(w):
+	case !whole && !slices.ContainsFunc(fired, byLog):
 		v.Outcome, v.Limits = CannotTell, []string{}
-		for i, f := range v.Findings {
-			gauge := f.ID == "engine_cpu" || f.ID == "host_cpu" || f.ID == "load_generator" && f.Threshold != limitReached // the log alone shows a rate limit
-			if gauge && (f.State == Fired || f.State == Quiet) {
-				v.Findings[i].State, v.Findings[i].Measured, v.Findings[i].Where, v.Findings[i].Evidence = NoData, nil, []string{}, noWholeMinute
-			}
-		}
 		of, next := "CloudWatch's minutes", "Run for 10 minutes or more."
 		if period := a.s.longestPeriod(a.nodes); period > 60 {
 			of, next = fmt.Sprintf("metrics whose datapoints are of %s s each", Thousands(float64(period))), "Set metrics_period_seconds = 60."
@@ -112,22 +110,30 @@ func (a *analysis) verdict() {
 		}
 		v.Sentence += " Not measured: the network of the tasks, and single threads of memtier."
 		v.Next = "Raise clients or pipeline; where that changes nothing, add tasks."
-		if why := a.why(); a.lost() > 0 && strings.Contains(why, "OutOfMemory") {
+		outage := slices.IndexFunc(v.Events, func(e Event) bool { return e.Kind == EventOutage })
+		failover := slices.ContainsFunc(v.Events, func(e Event) bool { return e.Kind == EventFailover })
+		switch why := a.why(); {
+		case len(unfinished(a.Tasks)) > 0 && strings.Contains(why, "OutOfMemory"):
 			v.Next = "Give the tasks more memory, and repeat the run."
-		} else if a.lost() > 0 {
+		case len(unfinished(a.Tasks)) > 0:
 			v.Next = "See what the tasks said in the log, and repeat the run."
+		case outage >= 0 && !failover:
+			v.Next = fmt.Sprintf("See what the logs say of %s, when nothing was done; then repeat the run.", a.moment(v.Events[outage].Start))
+		case a.burstToEnd():
+			v.Next = "Run until the burst bandwidth ends: what the nodes sustain was not seen."
 		}
 	}
 	if len(parts) > 1 {
 		v.Sentence = a.changes(v.Segments) + " " + v.Sentence
 	}
+	seen := slices.ContainsFunc(v.Events, func(e Event) bool { return e.Kind == EventFailover && strings.HasPrefix(e.Text, failoverTo) })
 	for _, e := range slices.Backward(v.Events) {
-		if e.Kind == EventOutage || e.Kind == EventFailover {
+		if again := seen && !strings.HasPrefix(e.Text, failoverTo); e.Kind == EventOutage || e.Kind == EventFailover && !again {
 			v.Sentence = upper(e.Text) + ". " + v.Sentence
 		}
 	}
-	if n := a.lost(); n > 0 {
-		v.Sentence = fmt.Sprintf("%d of %d tasks did not finish%s. %s", n, len(a.Tasks), a.why(), v.Sentence)
+	if said := unfinished(a.Tasks); len(said) > 0 {
+		v.Sentence = strings.Join(said, "; ") + a.why() + ". " + v.Sentence
 	}
 }
 
@@ -172,7 +178,12 @@ func upper(s string) string {
 
 // next is the step after a limit: the rule's, where what else was seen does not say that it would not help.
 func (a *analysis) next(f Finding) string {
+	replica := func(id string) bool {
+		return slices.ContainsFunc(a.Nodes, func(n NodeResult) bool { return n.ID == id && n.Role == "replica" })
+	}
 	switch {
+	case f.ID == "engine_cpu" && a.reads == "replicas" && !slices.ContainsFunc(f.Where, func(id string) bool { return !replica(id) }):
+		return "Add replicas, which the reads spread over, or take a node type with a faster core; or ask for less a command."
 	case f.ID == "engine_cpu" && slices.ContainsFunc(a.Verdict.Findings, func(o Finding) bool { return o.ID == "skew" && o.State == Noted }):
 		return "Spread the work over more keys: one shard has most of it, and more shards do not help."
 	case f.ID == "load_generator" && f.Threshold == limitReached:
@@ -205,6 +216,19 @@ func (a *analysis) judge(w Window) (findings []Finding) {
 // noWholeMinute is why there is no figure: a datapoint that the load covers in part is diluted by the time before and after it.
 const noWholeMinute = "no whole minute of metrics lies in the load"
 
+// byLog tells a finding that needs no metrics: the log alone shows a rate limit that was reached.
+func byLog(f Finding) bool { return f.ID == "load_generator" && f.Threshold == limitReached }
+
+// withoutMinutes takes from the findings what no whole minute shows.
+func (a *analysis) withoutMinutes() {
+	for i, f := range a.Verdict.Findings {
+		if (f.State == Fired || f.State == Quiet && slices.Contains([]string{"engine_cpu", "host_cpu", "load_generator"}, f.ID)) && !byLog(f) {
+			f := &a.Verdict.Findings[i]
+			f.State, f.Measured, f.Where, f.Evidence = NoData, nil, []string{}, noWholeMinute
+		}
+	}
+}
+
 // minutes tells whether the window covers a whole datapoint of the nodes' metrics; without any it is no matter of minutes.
 func (a *analysis) minutes(w Window) bool {
 	for _, m := range []metric{engineCPU, hostCPU, bytesOut} {
@@ -220,17 +244,28 @@ func (a *analysis) minutes(w Window) bool {
 	return true
 }
 
-// lost is how many tasks did not load the cache to the end.
-func (a *analysis) lost() (n int) {
-	for _, t := range a.Tasks {
-		if t.State != "ok" {
-			n++
+// unfinished says how many tasks did not load the cache to the end, and how many did and have a result that does not count.
+func unfinished(tasks []TaskResult) (said []string) {
+	lost, invalid := 0, 0
+	for _, t := range tasks {
+		switch t.State {
+		case "ok":
+		case "invalid":
+			invalid++
+		default:
+			lost++
 		}
 	}
-	return n
+	if lost > 0 {
+		said = append(said, fmt.Sprintf("%d of %d tasks did not finish", lost, len(tasks)))
+	}
+	if invalid > 0 {
+		said = append(said, fmt.Sprintf("%d of %d tasks finished with a result that does not count", invalid, len(tasks)))
+	}
+	return said
 }
 
-// why is what is known of the first task that did not finish: its own word, or why ECS stopped it.
+// why is what is known of the first task whose result does not count: its own word, or why ECS stopped it.
 func (a *analysis) why() string {
 	for _, t := range a.Tasks {
 		said := t.Trouble
@@ -287,11 +322,11 @@ func (a *analysis) roundTrip(w Window) string {
 	}
 	pipeline := max(1, c.Pipeline)
 	cycle := connections * float64(pipeline) / *rate * 1000
-	said := fmt.Sprintf("Bound by the round trip: %s connections with a pipeline of %d send again each %.3g ms", Thousands(connections), pipeline, cycle)
+	said := fmt.Sprintf("%s connections with a pipeline of %d send again each %.3g ms; replies take %.3g ms of that", Thousands(connections), pipeline, cycle, *ms)
 	if *ms >= bound*cycle {
-		return said + fmt.Sprintf("; replies take %.3g ms of that.", *ms)
+		return "Bound by the round trip: " + said + "."
 	}
-	return said + fmt.Sprintf("; replies take %.3g ms of that, the rest passes in memtier.", *ms)
+	return "Bound by the closed loop: " + said + ", the rest passes in memtier."
 }
 
 // applies tells rules of nodes from those of serverless caches, which show neither CPU nor bandwidth, and which alone are throttled. State is

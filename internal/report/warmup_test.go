@@ -38,7 +38,7 @@ func TestAStateIsNoWarmUp(t *testing.T) {
 		return analyzed(t, c)
 	}
 	require.Regexp(t, `^20,000 ops/s until the CPU credits ran dry at 03:30:00 \(minute 20 of the load\), then 5,000 ops/s\. Limited by CPU credits`, dry(60, 20, 2500).Verdict.Sentence)
-	require.Regexp(t, `^20,000 ops/s until the CPU credits ran dry at 12:10:00 \(minute 540 of the load\), then 5,000 ops/s\. Limited by CPU credits`, dry(24*60, 540, 2500).Verdict.Sentence)
+	require.Regexp(t, `^20,000 ops/s until the CPU credits ran dry at 2026-11-23 12:10:00 \(minute 540 of the load\), then 5,000 ops/s\. Limited by CPU credits`, dry(24*60, 540, 2500).Verdict.Sentence)
 	require.Regexp(t, `^20,000 ops/s until .*03:34:00 \(minute 24 of the load\), then 5,000 ops/s\.`, dry(27, 24, 2500).Verdict.Sentence)
 	require.NotContains(t, phaseNames(dry(60, 20, 9300)), WarmUp, "7 % less than in the first 20 minutes")
 

@@ -1,0 +1,112 @@
+package report
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
+)
+
+// A step is no drift: a straight line by least squares makes one and a half of it.
+func TestAStepIsNoDrift(t *testing.T) {
+	steps := func(factor float64) *Results {
+		c := synthetic.Plain()
+		c.Rate = func(_, s int) float64 { return 10_000 * map[bool]float64{true: 1, false: factor}[s < 600] }
+		return analyzed(t, c)
+	}
+	r := steps(0.91)
+	require.Equal(t, Steady, r.Phases.Steady.Phase, "drift of %v", *r.Phases.DriftPercent)
+	require.Len(t, r.Verdict.Segments, 1)
+	require.Len(t, steps(0.89).Verdict.Segments, 2)
+}
+
+// Noise that follows itself looks like a drift in a minute.
+func TestADriftTakesMinutes(t *testing.T) {
+	rises := func(seconds int) *Results {
+		c := synthetic.Plain()
+		c.Minutes, c.Tasks, c.Dies = 3, 1, map[int]int{0: seconds}
+		c.Rate = func(_, s int) float64 { return 10_000 * (1 + 0.3*float64(s)/180) }
+		return analyzed(t, c)
+	}
+	require.Equal(t, Steady, rises(179).Phases.Steady.Phase)
+	require.Nil(t, rises(179).Phases.DriftPercent)
+	require.Contains(t, rises(179).Warnings, "the steady window is only 179 s long: figures of it are rough")
+	require.Equal(t, Drifting, rises(180).Phases.Steady.Phase)
+}
+
+// An outage has one length, wherever it is named.
+func TestTheLengthOfAnOutage(t *testing.T) {
+	for _, tasks := range []int{1, 2, 7} {
+		for _, every := range []int{1, 5} {
+			c := synthetic.Plain()
+			c.Tasks, c.Every = tasks, every
+			c.Rate = func(_, s int) float64 { return map[bool]float64{true: 0, false: 10_000}[s >= 720 && s < 735] }
+			r := analyzed(t, c)
+			require.Contains(t, r.Verdict.Sentence, "No operation for 15 s from 03:22:00.")
+			require.Len(t, r.Gaps, tasks)
+			require.Equal(t, 15.0, r.Gaps[0].Seconds)
+			require.Equal(t, synthetic.Began.Add(720e9), r.Gaps[0].Start.Round(1e9))
+			require.Equal(t, "See what the logs say of 03:22:00, when nothing was done; then repeat the run.", r.Verdict.Next)
+		}
+	}
+}
+
+// A day has two dates.
+func TestTimesOfTwoDaysHaveDates(t *testing.T) {
+	c := synthetic.Case{Minutes: 24 * 60, Tasks: 1, Nodes: 1, TaskCPU: 40, Every: 10}
+	c.Rate = func(_, s int) float64 {
+		return map[bool]float64{true: 0, false: 10_000}[s >= 22*3600 && s < 22*3600+600]
+	}
+	v := analyzed(t, c).Verdict
+	require.Contains(t, v.Sentence, "No operation for 600 s from 2026-11-24 01:10:00.")
+	require.Contains(t, v.Sentence, "from 2026-11-23 03:10:00 to 2026-11-24 03:10:00 (minutes 0 to 1440 of the load)")
+}
+
+// The log alone shows that a rate limit was reached, also in less than a whole minute.
+func TestARateLimitNeedsNoMetrics(t *testing.T) {
+	of := func(limit string) Verdict {
+		c := synthetic.Plain()
+		c.Minutes, c.Tasks, c.Settings = 2, 1, `, "rate_limit": `+limit
+		c.Begins, c.Dies = map[int]int{0: 30}, map[int]int{0: 90}
+		return analyzed(t, c).Verdict
+	}
+	reached := of("500") // of 20 connections that do 10,000 ops/s
+	require.Equal(t, []string{"load_generator"}, reached.Limits)
+	require.NotContains(t, reached.Sentence, "it can do more", "nothing of the cache was seen")
+	require.Equal(t, CannotTell, of("520").Outcome)
+}
+
+// A task that finished is not said to have not finished: its result does not count.
+func TestAResultThatDoesNotCount(t *testing.T) {
+	c := synthetic.Plain()
+	metrics, log := texts(c)
+	r := ofTexts(t, metrics, replaceLast(log, "load: finished exit=0 ok", "load: finished exit=0 invalid: 3 error lines"), c.Manifest())
+	require.Regexp(t, `^1 of 2 tasks finished with a result that does not count: invalid: 3 error lines \(exit 0\)\. `, r.Verdict.Sentence)
+	require.Equal(t, "See what the tasks said in the log, and repeat the run.", r.Verdict.Next)
+	require.Equal(t, []string{"run 2026-11-23T03-00-00Z: 1 of 2 tasks finished with a result that does not count"}, troubles(r))
+}
+
+// Reads that replicas serve are limited by replicas.
+func TestTheNextStepOfReplicas(t *testing.T) {
+	next := func(from string, primary float64) string {
+		c := synthetic.Plain()
+		c.Replicas, c.Settings = 1, `, "read_from": "`+from+`"`
+		c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(n, _ int) float64 { return map[int]float64{0: primary, 1: 95}[n] }}
+		return analyzed(t, c).Verdict.Next
+	}
+	require.Contains(t, next("replicas", 89), "Add replicas")
+	require.Contains(t, next("replicas", 90), "Add shards", "the primary is at its limit, too")
+	require.Contains(t, next("primary", 89), "Add shards")
+}
+
+// A load on burst bandwidth to its end has to run longer before anything else is tried.
+func TestTheNextStepOfABurst(t *testing.T) {
+	next := func(share float64) string {
+		c := synthetic.Plain()
+		c.Metrics = synthetic.With(map[string]float64{"NetworkBytesOut": 60 * share * synthetic.Baseline})
+		return analyzed(t, c).Verdict.Next
+	}
+	require.Equal(t, "Run until the burst bandwidth ends: what the nodes sustain was not seen.", next(1.11))
+	require.Contains(t, next(1.09), "Raise clients or pipeline")
+}
