@@ -129,6 +129,31 @@ func TestARunThatIsNeverCompleteEnds(t *testing.T) {
 	}
 }
 
+// `complete` stands for the bytes of the objects, not for their sizes: one that somebody changed, byte for byte, is noticed before it.
+func TestCompleteStandsForTheBytes(t *testing.T) {
+	for _, key := range []string{metricsKey, logsKey} {
+		w := newWorld()
+		w.before = func(_ int, op string) error {
+			if op == "DeleteReplicationGroup" && w.text(key) != "" {
+				w.kill(0, false) // both objects are on record, and the manifest is not written
+			}
+			return nil
+		}
+		_, _ = w.handle("stop", ActionStop)
+		w.revive()
+		require.Empty(t, w.text(manifestKey))
+		body := w.objects[key].body
+		good := body[len(body)/2]
+		body[len(body)/2] ^= 1
+		_, err := w.handle("stop", ActionStop) // Lambda's retry
+		require.ErrorContains(t, err, "someone changed it", key)
+		require.False(t, w.manifest(t).Complete, key)
+		body[len(body)/2] = good
+		w.ticks(t)
+		w.assertEnded(t)
+	}
+}
+
 // A window can only be empty when clocks differ.
 func TestAnEmptyWindowIsNotComplete(t *testing.T) {
 	for kind, make := range kinds {

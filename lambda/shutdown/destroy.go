@@ -118,7 +118,7 @@ func (r *run) onlyDeleting(ctx context.Context) bool {
 	if !r.state.Complete || !r.idle || r.cache() == nil {
 		return false
 	}
-	now, err := r.cache().describe(ctx)
+	now, err := r.look(ctx, r.cache())
 	return err == nil && (now == nil || now.status == "deleting")
 }
 

@@ -49,7 +49,9 @@ func (r *run) settle(ctx context.Context) error {
 	}
 	late := false
 	settled, err := r.poll(ctx, min(period, 10*time.Second), min(settling+time.Minute, r.left(ctx)-reserve), func() (bool, error) {
-		settled, step, err := r.target().Settled(ctx, r.aws.CloudWatch, end, period)
+		brief, done := r.brief(ctx)
+		defer done()
+		settled, step, err := r.target().Settled(brief, r.aws.CloudWatch, end, period)
 		r.delivered = end.Add(patience(step))
 		late = !settled && r.clock.Now().After(r.delivered)
 		return settled || late, err

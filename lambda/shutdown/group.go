@@ -46,6 +46,8 @@ func (g replicationGroup) describe(ctx context.Context) (*seen, error) {
 
 // detail asks a member for engine, version and node type, which are those of all and which only a member tells in full.
 func (g replicationGroup) detail(ctx context.Context, m *export.Membership) {
+	ctx, done := g.brief(ctx)
+	defer done()
 	id := m.Nodes[0].CacheClusterID
 	out, err := g.aws.ElastiCache.DescribeCacheClusters(ctx, &elasticache.DescribeCacheClustersInput{CacheClusterId: &id})
 	if err != nil || len(out.CacheClusters) == 0 {
@@ -58,6 +60,8 @@ func (g replicationGroup) detail(ctx context.Context, m *export.Membership) {
 
 // lost names the nodes after what CloudWatch lists.
 func (g replicationGroup) lost(ctx context.Context) (*export.Membership, error) {
+	ctx, done := g.brief(ctx)
+	defer done()
 	nodes, err := export.FindNodes(ctx, g.aws.CloudWatch, g.clock, g.name)
 	if err != nil {
 		return nil, err

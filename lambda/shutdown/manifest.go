@@ -29,7 +29,7 @@ func (r *run) newer(manifest []byte) error {
 func (r *run) writeManifest(ctx context.Context) error {
 	key := r.cfg.ManifestKey(r.id)
 	complete := r.idle && r.state.LoadStopped && (r.state.Window == nil || slices.Contains(r.exported, export.KindMetrics) && slices.Contains(r.exported, export.KindLogs))
-	there, etag, err := r.store.get(ctx, key)
+	there, etag, err := r.readManifest(ctx)
 	if err != nil {
 		return err
 	}
@@ -45,12 +45,20 @@ func (r *run) writeManifest(ctx context.Context) error {
 			return nil
 		}
 	}
-	m := r.manifest(complete)
-	if _, err := r.store.put(ctx, key, m, etag, nobodys); err != nil {
+	brief, done := r.brief(ctx)
+	defer done()
+	if _, err := r.store.put(brief, key, r.manifest(complete), etag, nobodys); err != nil {
 		return err
 	}
 	r.state.Complete = complete
 	return r.save(ctx)
+}
+
+// readManifest reads the run's manifest; text is nil when there is none.
+func (r *run) readManifest(ctx context.Context) (text []byte, etag string, err error) {
+	ctx, done := r.brief(ctx)
+	defer done()
+	return r.store.get(ctx, r.cfg.ManifestKey(r.id))
 }
 
 // sameWindow says that two windows are the same: a complete manifest of another one is that of a load before an apply made it anew.

@@ -62,15 +62,33 @@ func (r *run) tellOnce(ctx context.Context, what, text string) error {
 
 // tellAs publishes and puts on record what was told by it. If the answer or this invocation is lost in between, the next one tells it again.
 func (r *run) tellAs(ctx context.Context, what, text string, notified ...string) error {
-	if r.cfg.TopicARN == "" {
+	if r.cfg.TopicARN == "" || (!r.recorded || r.unsaved) && r.repeats(what, notified) {
 		return nil
 	}
 	if err := r.tell(ctx, what, text); err != nil {
 		r.warn("nobody was notified: %v", err)
 		return nil
 	}
+	for _, n := range notified {
+		r.told.Store(r.id+" "+n, true)
+	}
 	r.state.Notified = append(r.state.Notified, notified...)
 	return r.save(ctx)
+}
+
+// tickEvery is the rate of the schedule watch.
+const tickEvery = 10 * time.Minute
+
+// repeats says, while there is no record that could say it, whether something was told before. What this process told, it remembers: Lambda's retries
+// come to it. A later tick may come to another process, and knows only how long the run is overdue: it tells of a failure that lasts after 10, 20,
+// 40, 80 minutes and so on. So a failure waits at most as long to be told as the guard has worked for already, and a day of it is eight messages.
+func (r *run) repeats(what string, notified []string) bool {
+	fresh := func(n string) bool { _, told := r.told.Load(r.id + " " + n); return !told }
+	if !slices.ContainsFunc(notified, fresh) {
+		return true
+	}
+	tick := int(r.late / tickEvery)
+	return (what == "failed" || what == toldOverdue) && r.late > 0 && tick&(tick-1) != 0
 }
 
 // longest is the most of a message: SNS takes 256 KiB. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html

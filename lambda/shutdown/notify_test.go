@@ -179,6 +179,33 @@ func TestEachFailureIsTold(t *testing.T) {
 	require.Equal(t, []string{"failed", "ended", "failed", "gone"}, w.told())
 }
 
+// Without a record nobody knows what was told before: a failure that lasts is told at once, and then at a rising distance, whoever tells it; what
+// follows a retry of Lambda comes to the same process, which knows.
+func TestAFailureWithoutARecordIsToldAtARisingDistance(t *testing.T) {
+	for _, op := range []string{"GetObject", "PutObject"} {
+		for _, code := range []string{"AccessDenied", "InternalError"} {
+			w := newWorld()
+			w.refuses(op, code)
+			same := New(w.cfg, w.clients(), w)
+			for range 3 {
+				_, err := same.Handle(w.invocation("stop", 15*time.Minute), Event{Action: ActionStop, Run: runID})
+				require.Error(t, err)
+			}
+			require.Equal(t, []string{"failed"}, slices.Compact(w.told()), "%s %s", op, code)
+			each := len(w.told()) // of failures that one attempt meets, each once
+			require.LessOrEqual(t, each, 2, "%s %s", op, code)
+			for range 6 * 24 {
+				_, _ = w.tick()
+			}
+			require.GreaterOrEqual(t, len(w.told()), 6*each, "%s %s: a failure that lasts is not forgotten", op, code)
+			require.LessOrEqual(t, len(w.told()), 10*each, "%s %s", op, code)
+			w.revive()
+			w.ticks(t)
+			require.Contains(t, w.told(), "gone", "%s %s", op, code)
+		}
+	}
+}
+
 // What is told is put on record after it was sent: an invocation that ends in between tells it again, and none keeps it back.
 func TestAReceiptIsRatherTwiceThanNever(t *testing.T) {
 	for _, effect := range []bool{false, true} {

@@ -30,7 +30,7 @@ func (r *run) upload(ctx context.Context, object export.Object, header int64, wr
 	if (r.action == ActionExport && r.state.Complete || r.state.Outgrown || r.cacheless() && object.Kind == export.KindMetrics) && r.recordOf(object.Kind) != nil {
 		return r.renew(ctx, object, header, write)
 	}
-	there, err := r.there(ctx, object)
+	there, err := r.there(ctx, object, header)
 	if errors.Is(err, errOther) {
 		return r.renew(ctx, object, header, write)
 	}
@@ -179,17 +179,30 @@ func (r *run) recordOf(kind string) *export.Object {
 	return nil
 }
 
-// there says whether the object is on record and still lies as it was recorded.
-func (r *run) there(ctx context.Context, object export.Object) (bool, error) {
+// there says whether the object is on record and still lies as it was recorded. `complete` stands for its bytes, so they are read before it; after it
+// the manifest's sha256 proves them, and a look at the size is enough.
+func (r *run) there(ctx context.Context, object export.Object, header int64) (bool, error) {
 	known := r.recordOf(object.Kind)
 	if known == nil {
 		return false, nil
 	}
-	size, err := r.store.size(ctx, object.Key)
+	brief, done := r.brief(ctx)
+	defer done()
+	size, err := r.store.size(brief, object.Key)
 	if size < 0 || err != nil {
 		return false, err // someone removed it: it is made again
 	}
 	if size != known.Bytes {
+		return false, errOther
+	}
+	if r.state.Complete {
+		return true, nil
+	}
+	lies, _, err := export.ReadBack(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.owner(r.id), header, object)
+	if err != nil {
+		return false, err
+	}
+	if lies.SHA256 != known.SHA256 {
 		return false, errOther
 	}
 	return true, nil
@@ -197,6 +210,8 @@ func (r *run) there(ctx context.Context, object export.Object) (bool, error) {
 
 // sweep removes what attempts that were cut off left of uploads, but for the one to keep, and says whether that one is there.
 func (r *run) sweep(ctx context.Context, key, keep string) (kept bool, err error) {
+	ctx, done := r.brief(ctx)
+	defer done()
 	out, err := r.aws.S3.ListMultipartUploads(ctx, &s3.ListMultipartUploadsInput{Bucket: &r.cfg.Bucket, Prefix: &key})
 	if denied(err) {
 		return false, fmt.Errorf("list open uploads of s3://%s/%s: allow s3:ListBucketMultipartUploads on the bucket: %w", r.cfg.Bucket, key, err)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -22,12 +23,13 @@ type Shutdown struct {
 	cfg   Config
 	aws   Clients
 	clock export.Clock
+	told  *sync.Map // what this process told, by run
 }
 
 // New makes a Shutdown of the stack cfg describes.
 func New(cfg Config, clients Clients, clock export.Clock) *Shutdown {
 	clients.S3 = encrypting{clients.S3, cfg.KMSKeyARN}
-	return &Shutdown{cfg: cfg, aws: clients, clock: clock}
+	return &Shutdown{cfg: cfg, aws: clients, clock: clock, told: &sync.Map{}}
 }
 
 const (
@@ -157,10 +159,9 @@ func (r *run) watch(ctx context.Context) (Answer, error) {
 		return Answer{}, err
 	}
 	now := r.clock.Now()
+	r.late = now.Sub(due)
 	if now.Before(due) {
-		brief, done := r.brief(ctx)
-		defer done()
-		record, etag, err := r.record(brief)
+		record, etag, err := r.record(ctx)
 		if err != nil {
 			return Answer{}, err
 		}
@@ -236,6 +237,8 @@ type run struct {
 	delivered time.Time // when what the cache's logs say of the window should be in CloudWatch
 	awaited   bool      // the last datapoints of the window are there, or were waited for as long as it makes sense
 	gone      bool      // so far as it is ours to delete, the cache is NotFound
+
+	late time.Duration // how long the run is overdue, as a tick of watch sees it
 
 	createFailed bool // so the cache was seen
 	unfinished   bool // the guard ends the run, and there is no stop schedule

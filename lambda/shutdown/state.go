@@ -157,6 +157,8 @@ func nobodys([]byte) bool { return false }
 
 // record reads the run's record; its zero value means that there is none. Without an attempt no stop has started: it holds only what was told before.
 func (r *run) record(ctx context.Context) (state State, etag string, err error) {
+	ctx, done := r.brief(ctx)
+	defer done()
 	text, etag, err := r.store.get(ctx, r.cfg.StateKey(r.id))
 	if err != nil || text == nil {
 		return state, etag, err
@@ -169,9 +171,7 @@ func (r *run) record(ctx context.Context) (state State, etag string, err error) 
 
 // take reads the record and holds the run until this invocation's deadline. One that has none renews its hold with every record.
 func (r *run) take(ctx context.Context) error {
-	brief, done := r.brief(ctx)
-	defer done()
-	state, etag, err := r.record(brief)
+	state, etag, err := r.record(ctx)
 	if err != nil {
 		r.unread = !errors.As(err, new(*export.ForeignError))
 		return err

@@ -142,17 +142,17 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 		}
 		return Answer{}, fmt.Errorf("run %s cannot be exported, s3://%s/%s does not exist: %s", r.id, r.cfg.Bucket, r.cfg.StateKey(r.id), why)
 	}
-	manifest, _, err := r.store.get(ctx, r.cfg.ManifestKey(r.id))
+	manifest, _, err := r.readManifest(ctx)
 	if err == nil {
 		err = r.newer(manifest)
 	}
 	if err != nil {
 		return Answer{}, err
 	}
+	defer r.release(ctx) // also when taking failed: the answer may be lost of a write that was made
 	if err := r.takeInTurn(ctx); err != nil {
 		return Answer{}, err
 	}
-	defer r.release(ctx)
 	if r.ends.IsZero() {
 		r.renewing()
 	}

@@ -68,6 +68,7 @@ type world struct {
 	calls  []string
 	before func(n int, op string) error // instead of the call
 	after  func(n int, op string) error // after the call had its effect
+	hangs  func(n int, op string) bool  // the call, until its context ends
 }
 
 // plan is something that happens at a time.
@@ -291,8 +292,12 @@ func call[T any](ctx context.Context, w *world, what string, do func() (*T, erro
 	op, _, _ := strings.Cut(what, " ")
 	w.lock()
 	w.calls = append(w.calls, op)
-	n, before, after := len(w.calls), w.before, w.after
+	n, before, after, hangs := len(w.calls), w.before, w.after, w.hangs
 	w.mu.Unlock()
+	if deadline, ok := ctx.Deadline(); ok && hangs != nil && hangs(n, op) {
+		w.pass(deadline.Sub(w.Now()))
+		return nil, context.DeadlineExceeded
+	}
 	done := func() (*T, error) {
 		w.lock()
 		defer w.mu.Unlock()

@@ -1,0 +1,85 @@
+package shutdown
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever call of a stop hangs, once: the invocation still ends by itself, with the cache deleted. But for those of an export, which leave the
+// reserve, a call takes a quarter of what is left at most.
+func TestEveryCallMayHang(t *testing.T) {
+	undisturbed := newWorld()
+	_, err := undisturbed.handle("stop", ActionStop)
+	require.NoError(t, err)
+	for k, op := range undisturbed.calls {
+		if k == 0 {
+			continue // it says whose the run is: without that nothing is touched, and Lambda asks again
+		}
+		w := newWorld()
+		ends := w.Now().Add(15 * time.Minute)
+		w.hangs = func(n int, _ string) bool { return n == k+1 }
+		_, _ = w.handle("stop", ActionStop)
+		require.GreaterOrEqual(t, w.called("DeleteReplicationGroup"), 1, "call %d, %s, hung", k+1, op)
+		require.True(t, w.Now().Before(ends), "call %d, %s, hung until the end", k+1, op)
+		w.hangs = nil
+		w.ticks(t)
+		w.assertEnded(t)
+	}
+}
+
+// Terraform asks whether nothing is left but a cache that AWS deletes: that question must not take the rest of the invocation.
+func TestTheLastLookOfADestroyMayHang(t *testing.T) {
+	slow := func() *world {
+		w := newWorld()
+		w.deleting = 1000
+		return w
+	}
+	undisturbed := slow()
+	_, err := undisturbed.terraform("delete", question)
+	require.NoError(t, err)
+	last := len(undisturbed.calls)
+	require.Equal(t, "DescribeReplicationGroups", undisturbed.calls[last-1])
+	w := slow()
+	ends := w.Now().Add(15 * time.Minute)
+	w.hangs = func(n int, _ string) bool { return n == last }
+	_, err = w.terraform("delete", question)
+	require.ErrorContains(t, err, "Destroy again")
+	assert.True(t, w.Now().Before(ends))
+}
+
+// A person's export whose first write loses its answer, and that cannot read what was written: it fails, and holds the run for nobody.
+func TestALostAnswerLeavesNoHold(t *testing.T) {
+	w := newWorld()
+	w.refuses("GetLogEvents", "InternalFailure")
+	_, _ = w.handle("stop", ActionStop)
+	w.revive()
+	wrote := false
+	w.after = func(_ int, op string) error {
+		if op == "PutObject" && !wrote {
+			wrote = true
+			return errLost
+		}
+		return nil
+	}
+	reads := 0
+	w.before = func(_ int, op string) error {
+		if op == "GetObject" && wrote && reads < 1 {
+			reads++
+			return errLost
+		}
+		return nil
+	}
+	_, err := w.again()
+	require.ErrorIs(t, err, errLost)
+	var record State
+	require.NoError(t, json.Unmarshal([]byte(w.text(stateKey)), &record))
+	assert.Empty(t, record.Holder)
+	w.revive()
+	_, err = w.again()
+	require.NoError(t, err)
+	assert.True(t, w.manifest(t).Complete)
+}
