@@ -286,6 +286,18 @@ func TestEngineLogIsWaitedFor(t *testing.T) {
 	assert.True(t, w.Now().Before(at("2026-11-23T04:23:30Z")), "nothing is waited for where there is no engine log")
 }
 
+// Data that comes each five seconds, as in the embedded AWS, is soon whole, and so are the cache's logs.
+func TestDenseDataIsNotWaitedForAsAtAWS(t *testing.T) {
+	w := newWorld()
+	w.clock = at("2026-11-23T04:21:10Z")
+	w.cfg.PeriodSeconds, w.every, w.lag = 5, 5*time.Second, 5*time.Second
+	_, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	w.assertEnded(t)
+	m := w.manifest(t)
+	assert.WithinRange(t, *m.Membership.DeletionRequestedAt, m.Window.End.Add(5*time.Second), m.Window.End.Add(12*time.Second), "the logs are read before the cache is deleted")
+}
+
 // An upload whose first part has data of five seconds cannot be carried on when CloudWatch has none of these any more: it is started again.
 func TestUploadOfDataThatFaded(t *testing.T) {
 	undisturbed := newWorld()

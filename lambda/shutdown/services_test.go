@@ -1,6 +1,7 @@
 package shutdown
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
@@ -106,13 +107,13 @@ var published = []string{"CurrConnections", "CurrItems", "CPUUtilization", "Memo
 func (w *world) GetMetricData(ctx context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
 	m := in.MetricDataQueries[0].MetricStat
 	return call(ctx, w, fmt.Sprint("GetMetricData #", *m.Metric.MetricName, export.FormatDimensions(m.Metric.Dimensions), *m.Stat, in.StartTime.Unix()), func() (*cloudwatch.GetMetricDataOutput, error) {
-		out := &cloudwatch.GetMetricDataOutput{}
+		out, every := &cloudwatch.GetMetricDataOutput{}, cmp.Or(w.every, time.Minute)
 		for _, q := range in.MetricDataQueries {
 			r := cwtypes.MetricDataResult{Id: q.Id, StatusCode: cwtypes.StatusCodeComplete}
 			m := q.MetricStat.Metric
 			kept := *q.MetricStat.Period >= 60 || w.life != nil && w.life.all || w.clock.Sub(*in.StartTime) < 3*time.Hour // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Metric
 			if kept && slices.Contains(published, *m.MetricName) {
-				for minute := in.StartTime.Truncate(time.Minute); minute.Before(*in.EndTime) && !minute.Add(w.lag).After(w.clock); minute = minute.Add(time.Minute) {
+				for minute := in.StartTime.Truncate(every); minute.Before(*in.EndTime) && !minute.Add(w.lag).After(w.clock); minute = minute.Add(every) {
 					if !w.publishes(*m.Namespace, minute, time.Duration(*q.MetricStat.Period)*time.Second) {
 						continue
 					}

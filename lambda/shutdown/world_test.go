@@ -56,6 +56,7 @@ type world struct {
 	cacheMade time.Time
 	deleting  int           // descriptions before a deleting cache is gone
 	lag       time.Duration // of the last metrics
+	every     time.Duration // between two datapoints of a metric; 0: a minute, as at AWS
 	streams   map[string]map[string][]string
 	schedules map[string]*scheduler.GetScheduleOutput
 	objects   map[string]*object

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
@@ -273,7 +274,8 @@ func memory(pid int) (swap, faults float64) {
 }
 
 // observe publishes a node's metrics at each boundary of MetricsPeriod, with the time at which the period began, and
-// delivers its slow log, until the node ends: then once more, for the period that has not ended.
+// delivers its slow log, until the node ends: then once more, for the period that has not ended. What the slow log has of a period is delivered before
+// the period's datapoints: who sees these may read the log.
 // The first reading is taken before it returns, so that no client's command comes before it.
 func (s *Service) observe(g *group, n *cacheNode) error {
 	w := &watcher{s: s, g: g, id: g.id, n: n}
@@ -303,13 +305,15 @@ func (s *Service) observe(g *group, n *cacheNode) error {
 			now := s.acct.Clock.Now()
 			begin := now.Truncate(period)
 			ended := s.acct.Clock.Sleep(ctx, begin.Add(period).Sub(now)) != nil
+			if ended {
+				<-slow
+			}
+			w.slow()
 			if err := w.publish(begin); err != nil {
 				w.lost(err)
 				return
 			}
 			if ended {
-				<-slow
-				w.slow()
 				return
 			}
 		}
@@ -324,7 +328,9 @@ type watcher struct {
 	n     *cacheNode
 	kinds map[string][]string
 	last  reading
-	seen  int64 // last slow log entry + 1
+
+	slowly sync.Mutex // one reads the slow log at a time
+	seen   int64      // last slow log entry + 1
 }
 
 // lost: the server is gone though nobody ended it.
@@ -412,6 +418,8 @@ func (w *watcher) slow() {
 	if len(deliveries) == 0 {
 		return
 	}
+	w.slowly.Lock()
+	defer w.slowly.Unlock()
 	answer, err := w.n.do("SLOWLOG", "GET", "-1")
 	if err != nil {
 		return // the embedded stand-in has none; a server that is gone is noted elsewhere

@@ -168,6 +168,36 @@ func TestParametersReachTheServer(t *testing.T) {
 	require.True(t, found)
 }
 
+// Who sees a period's datapoints can read what the slow log has of that period.
+func TestSlowLogComesBeforeTheDatapoints(t *testing.T) {
+	real(t)
+	clock := wiretest.NewClock()
+	w := start(t, func(a *account.Account) { a.Clock, a.MetricsPeriod = clock, 3*time.Second }) // the slow log by itself is read each 5 s
+	_, err := w.c.CreateCacheParameterGroup(t.Context(), &sdk.CreateCacheParameterGroupInput{CacheParameterGroupName: aws.String("slow"), CacheParameterGroupFamily: aws.String("redis7"), Description: aws.String("d")})
+	require.NoError(t, err)
+	_, err = w.c.ModifyCacheParameterGroup(t.Context(), &sdk.ModifyCacheParameterGroupInput{CacheParameterGroupName: aws.String("slow"),
+		ParameterNameValues: []types.ParameterNameValue{{ParameterName: aws.String("slowlog-log-slower-than"), ParameterValue: aws.String("0")}}})
+	require.NoError(t, err)
+	g := w.create(t, func(in *sdk.CreateReplicationGroupInput) {
+		in.CacheParameterGroupName, in.LogDeliveryConfigurations = aws.String("slow"), delivery("slow-log", "/there/slow", "json")
+	})
+	c := connect(t, g.NodeGroups[0].PrimaryEndpoint, nil)
+	for period := range 3 { // the second one has the slow log read by itself, too
+		do(t, c, "LRANGE", fmt.Sprint("period-", period), "0", strings.Repeat("1", 1+period))
+		do(t, c, "LPUSH", fmt.Sprint("list-", period), "a")
+		at := clock.Now().Truncate(3 * time.Second)
+		clock.Next(t, 3*time.Second)
+		key := "ListBasedCmds CacheClusterId=perf-001"
+		wiretest.Until(t, "the period's datapoint", func() (any, bool) {
+			w.books.mu.Lock()
+			defer w.books.mu.Unlock()
+			_, there := w.books.points[key][at]
+			return w.books.points[key], there
+		})
+		require.Equal(t, 1+period, strings.Count(w.books.text("/there/slow elasticache/redis/perf-001/0001/slow-log"), "LPUSH"))
+	}
+}
+
 func TestReplicas(t *testing.T) {
 	real(t)
 	t.Parallel()
