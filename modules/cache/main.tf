@@ -24,6 +24,12 @@ locals {
   # account's own, which is capped: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
   log_groups = { for kind in ["engine", "slow"] : kind => "/aws/vendedlogs/elasticache/${var.name}/${kind}-log" if !local.serverless }
 
+  # An hour, three days after the run's start: nodes that are replaced or patched in the middle of a run would be measured, too. Without a run AWS chooses.
+  started = try(replace(var.run.id, "/T([0-9]+)-([0-9]+)-/", "T$1:$2:"), null)
+  maintenance_window = var.cache.maintenance_window != null || var.run == null ? var.cache.maintenance_window : join("-", [
+    for hours in ["72h", "73h"] : lower(formatdate("EEE:hh:mm", timeadd(local.started, hours)))
+  ])
+
   tags = merge(var.tags, var.run == null ? {} : { run = var.run.id })
   late = "The run ${try(var.run.id, "")} had to end by ${try(var.run.stop_by, "")}, so no new cache is created for it. Start a new run:\n  go tool mage deploy\nor terraform apply with -replace of the scheduler's aws_scheduler_schedule.watch."
 }
@@ -70,6 +76,13 @@ resource "aws_security_group" "this" {
   tags        = var.tags
 }
 
+locals {
+  port = { # reads from the replicas of a serverless cache have a port of their own
+    from = var.cache.port
+    to   = local.serverless ? 6380 : var.cache.port
+  }
+}
+
 resource "aws_vpc_security_group_ingress_rule" "clients" {
   for_each = var.clients
 
@@ -77,16 +90,40 @@ resource "aws_vpc_security_group_ingress_rule" "clients" {
   referenced_security_group_id = each.value
   description                  = "From ${each.key}"
   ip_protocol                  = "tcp"
-  from_port                    = var.cache.port
-  to_port                      = local.serverless ? 6380 : var.cache.port # reads from replicas have a port of their own
+  from_port                    = local.port.from
+  to_port                      = local.port.to
   tags                         = var.tags
+}
+
+resource "aws_vpc_security_group_ingress_rule" "client_cidrs" {
+  for_each = var.client_cidrs
+
+  security_group_id = aws_security_group.this.id
+  cidr_ipv4         = each.value
+  description       = "From ${each.key}"
+  ip_protocol       = "tcp"
+  from_port         = local.port.from
+  to_port           = local.port.to
+  tags              = var.tags
+}
+
+resource "aws_vpc_security_group_ingress_rule" "client_prefix_lists" {
+  for_each = var.client_prefix_lists
+
+  security_group_id = aws_security_group.this.id
+  prefix_list_id    = each.value
+  description       = "From ${each.key}"
+  ip_protocol       = "tcp"
+  from_port         = local.port.from
+  to_port           = local.port.to
+  tags              = var.tags
 }
 
 resource "aws_elasticache_replication_group" "this" {
   count = local.serverless ? 0 : 1
 
   replication_group_id = var.name
-  description          = "Performance run of ${var.name}"
+  description          = coalesce(var.cache.description, "Performance run of ${var.name}")
   engine               = var.cache.engine
   engine_version       = local.engine_version
   node_type            = var.cache.node_type
@@ -95,21 +132,24 @@ resource "aws_elasticache_replication_group" "this" {
   subnet_group_name    = aws_elasticache_subnet_group.this[0].name
   security_group_ids   = [aws_security_group.this.id]
 
-  num_cache_clusters         = local.cluster_mode ? null : 1 + var.cache.replicas
-  num_node_groups            = var.cache.shards
-  replicas_per_node_group    = local.cluster_mode ? var.cache.replicas : null
-  automatic_failover_enabled = local.cluster_mode || var.cache.replicas > 0 # cluster mode demands it
-  multi_az_enabled           = var.cache.multi_az
-  data_tiering_enabled       = startswith(var.cache.node_type, "cache.r6gd.") # r6gd takes nothing else
+  num_cache_clusters          = local.cluster_mode ? null : 1 + var.cache.replicas
+  num_node_groups             = var.cache.shards
+  replicas_per_node_group     = local.cluster_mode ? var.cache.replicas : null
+  automatic_failover_enabled  = local.cluster_mode || var.cache.replicas > 0 # cluster mode demands it
+  multi_az_enabled            = var.cache.multi_az
+  preferred_cache_cluster_azs = var.cache.zones
+  data_tiering_enabled        = startswith(var.cache.node_type, "cache.r6gd.") # r6gd takes nothing else
 
   at_rest_encryption_enabled = var.cache.at_rest_encryption
   kms_key_id                 = var.cache.kms_key_arn
   transit_encryption_enabled = var.cache.transit_encryption
   auth_token                 = var.auth_token
+  user_group_ids             = length(var.cache.user_group_ids) > 0 ? var.cache.user_group_ids : null
   auth_token_update_strategy = local.auth ? "SET" : null # provider 6 has no default; 5 has ROTATE, which keeps the old token valid
 
   # Written because their defaults differ between the API, provider 5 and provider 6.
-  apply_immediately          = true
+  apply_immediately          = var.cache.apply_immediately
+  maintenance_window         = local.maintenance_window
   auto_minor_version_upgrade = false # the version that was asked for is the one that is measured
   snapshot_retention_limit   = 0     # a snapshot in the run would be measured, too
 
@@ -133,6 +173,11 @@ resource "aws_elasticache_replication_group" "this" {
     precondition {
       condition     = local.auth ? var.cache.transit_encryption : true
       error_message = "An auth token needs TLS: set cache.transit_encryption = true, or leave auth_token out."
+    }
+    # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html
+    precondition {
+      condition     = length(var.cache.user_group_ids) > 0 ? var.cache.transit_encryption && !local.auth : true
+      error_message = "RBAC needs TLS and takes no auth token: set cache.transit_encryption = true and leave auth_token out, or leave out cache.user_group_ids."
     }
     # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html
     precondition {

@@ -5,18 +5,31 @@ output "endpoint" {
     one(aws_elasticache_replication_group.this[*].configuration_endpoint_address) :
     one(aws_elasticache_replication_group.this[*].primary_endpoint_address)
   )
-  depends_on = [aws_vpc_security_group_ingress_rule.clients]
+  depends_on = [
+    aws_vpc_security_group_ingress_rule.clients,
+    aws_vpc_security_group_ingress_rule.client_cidrs,
+    aws_vpc_security_group_ingress_rule.client_prefix_lists,
+  ]
 }
 
 output "reader_endpoint" {
   description = "Host that spreads connections over the replicas; null without replicas and in cluster mode, which has no such host."
   value       = var.cache.replicas > 0 && !local.cluster_mode ? one(aws_elasticache_replication_group.this[*].reader_endpoint_address) : null
-  depends_on  = [aws_vpc_security_group_ingress_rule.clients]
+  depends_on = [
+    aws_vpc_security_group_ingress_rule.clients,
+    aws_vpc_security_group_ingress_rule.client_cidrs,
+    aws_vpc_security_group_ingress_rule.client_prefix_lists,
+  ]
 }
 
 output "replication_group_id" {
   description = "Id of the replication group; null of a serverless cache."
   value       = one(aws_elasticache_replication_group.this[*].id)
+}
+
+output "arn" {
+  description = "ARN of the replication group or the serverless cache."
+  value       = local.serverless ? one(aws_elasticache_serverless_cache.this[*].arn) : one(aws_elasticache_replication_group.this[*].arn)
 }
 
 output "engine_version_actual" {
@@ -65,9 +78,19 @@ output "log_groups" {
   depends_on  = [aws_cloudwatch_log_group.this] # who reads the names may read the logs as long as it is there itself
 }
 
+output "parameter_group_name" {
+  description = "Name of the parameter group; null of a serverless cache."
+  value       = local.serverless ? null : var.name
+}
+
+output "subnet_group_name" {
+  description = "Name of the subnet group; null of a serverless cache."
+  value       = local.serverless ? null : var.name
+}
+
 output "settings" {
-  description = "What was asked for, with every default filled in and without secrets; what a serverless cache has not is null."
-  value = merge(var.cache, {
+  description = "What was asked for, with every default filled in, without secrets and without what bears on no measurement; what a serverless cache has not is null."
+  value = merge({ for k, v in var.cache : k => v if !contains(["description", "apply_immediately", "user_group_ids", "maintenance_window"], k) }, {
     engine_version     = local.engine_version
     transit_encryption = local.tls
     auth               = local.auth

@@ -2,12 +2,13 @@ resource "aws_elasticache_serverless_cache" "this" {
   count = local.serverless ? 1 : 0
 
   name                 = var.name
-  description          = "Performance run of ${var.name}"
+  description          = coalesce(var.cache.description, "Performance run of ${var.name}")
   engine               = var.cache.engine
   major_engine_version = local.engine_version
   subnet_ids           = var.subnet_ids
   security_group_ids   = [aws_security_group.this.id]
   kms_key_id           = var.cache.kms_key_arn
+  user_group_id        = one(var.cache.user_group_ids)
 
   snapshot_retention_limit = 0 # a snapshot in the run would be measured, too
 

@@ -33,7 +33,10 @@ variable "cache" {
     The cache. `shards = null` is cluster mode off, a number is cluster mode on; `replicas` counts per shard.
     Example: `{ engine = "redis", node_type = "cache.m7g.large", replicas = 1, multi_az = true, parameters = { maxmemory-policy = "allkeys-lru" } }`.
     `engine_version` defaults to 8.1 for Valkey and 7.1 for Redis OSS, of a serverless cache to the major versions 8 and 7.
-    `serverless = {}` makes a serverless cache instead of nodes, with TLS; beside it only engine, engine_version and kms_key_arn apply. Its limits are in GB and
+    `maintenance_window`, in UTC, is by default an hour three days after the start of `run`, so that it does not fall into it; without a run AWS chooses.
+    `zones` are those of the nodes, the primary's first, with cluster mode off. `user_group_ids` are RBAC's, instead of an auth_token; a load of modules/ecs-load
+    cannot log in by them. `apply_immediately = false` leaves changes to the maintenance window; a new engine or major version always replaces the cache.
+    `serverless = {}` makes a serverless cache instead of nodes, with TLS; beside it only engine, engine_version, kms_key_arn, description and one of user_group_ids apply. Its limits are in GB and
     ECPU per second: `{ serverless = { max_storage_gb = 10, max_ecpu_per_second = 50000 } }`; a minimum is paid for whether it is used or not.
   EOT
   type = object({
@@ -49,6 +52,11 @@ variable "cache" {
     at_rest_encryption = optional(bool, true)
     kms_key_arn        = optional(string)
     log_format         = optional(string, "text")
+    maintenance_window = optional(string)
+    description        = optional(string)
+    apply_immediately  = optional(bool, true)
+    user_group_ids     = optional(list(string), [])
+    zones              = optional(list(string))
     serverless = optional(object({
       min_storage_gb      = optional(number)
       max_storage_gb      = optional(number)
@@ -114,12 +122,25 @@ variable "cache" {
     condition     = contains(["text", "json"], var.cache.log_format)
     error_message = "The log_format must be \"text\" or \"json\"."
   }
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html
+  validation {
+    condition     = var.cache.maintenance_window == null ? true : can(regex("^(mon|tue|wed|thu|fri|sat|sun):[0-2][0-9]:[0-5][0-9]-(mon|tue|wed|thu|fri|sat|sun):[0-2][0-9]:[0-5][0-9]$", var.cache.maintenance_window))
+    error_message = "The maintenance_window must be at least an hour in UTC, in small letters, such as \"sun:05:00-sun:06:00\"."
+  }
+  validation {
+    condition     = var.cache.zones == null ? true : var.cache.shards == null && length(var.cache.zones) == 1 + var.cache.replicas
+    error_message = "The zones are one for each node, the primary's first, and only where shards is null: ElastiCache spreads the nodes of a cluster itself."
+  }
+  validation {
+    condition     = length(var.cache.user_group_ids) <= 1
+    error_message = "A cache takes one user group."
+  }
   validation {
     condition = var.cache.serverless == null ? true : alltrue([
       var.cache.shards == null, var.cache.replicas == 0, !var.cache.multi_az, var.cache.node_type == "cache.t4g.micro", var.cache.port == 6379,
-      length(var.cache.parameters) == 0, var.cache.at_rest_encryption, var.cache.log_format == "text",
+      length(var.cache.parameters) == 0, var.cache.at_rest_encryption, var.cache.log_format == "text", var.cache.maintenance_window == null, var.cache.zones == null,
     ])
-    error_message = "A serverless cache has no nodes to describe: beside serverless leave out shards, replicas, multi_az, node_type, port, parameters, at_rest_encryption and log_format."
+    error_message = "A serverless cache has no nodes to describe: beside serverless leave out shards, replicas, multi_az, node_type, port, parameters, at_rest_encryption, log_format, maintenance_window and zones."
   }
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Scaling.html
   validation {
@@ -160,7 +181,26 @@ variable "auth_token" {
 }
 
 variable "clients" {
-  description = "Security groups that may reach the cache, by a name of your own. Nothing else may. Example: `{ load = \"sg-0123456789abcdef0\" }`."
+  description = "Security groups that may reach the cache, by a name of your own. Beside `client_cidrs` and `client_prefix_lists` nothing else may. Example: `{ load = \"sg-0123456789abcdef0\" }`."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "client_cidrs" {
+  description = "Addresses that may reach the cache, IPv4 in CIDR notation, by a name of your own. Example: `{ office = \"10.20.0.0/16\" }`."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for c in values(var.client_cidrs) : can(cidrnetmask(c))])
+    error_message = "Each of the client_cidrs must be IPv4 in CIDR notation, such as \"10.20.0.0/16\"."
+  }
+}
+
+variable "client_prefix_lists" {
+  description = "Prefix lists whose addresses may reach the cache, by a name of your own. Example: `{ vpn = \"pl-0123456789abcdef0\" }`."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -301,3 +301,75 @@ run "token_without_tls" {
   }
   expect_failures = [aws_elasticache_replication_group.this]
 }
+
+# The run starts on Monday, 23 November 2026.
+run "maintenance_is_outside_of_the_run" {
+  command = plan
+  variables {
+    run = { id = "2026-11-23T23-30-09Z", stop_by = "2999-01-01T00:00:00Z" }
+  }
+  assert {
+    condition     = aws_elasticache_replication_group.this[0].maintenance_window == "thu:23:30-fri:00:30"
+    error_message = "Maintenance is due three days after the run's start, for an hour."
+  }
+}
+
+run "what_other_roots_set" {
+  command = plan
+  variables {
+    cache = {
+      replicas           = 1
+      transit_encryption = true
+      user_group_ids     = ["orders"]
+      zones              = ["us-east-1b", "us-east-1a"]
+      maintenance_window = "sun:05:00-sun:06:00"
+      description        = "A trial"
+      apply_immediately  = false
+    }
+    client_cidrs        = { office = "10.20.0.0/16" }
+    client_prefix_lists = { vpn = "pl-0123456789abcdef0" }
+  }
+  assert {
+    condition = (aws_elasticache_replication_group.this[0].maintenance_window == "sun:05:00-sun:06:00" && aws_elasticache_replication_group.this[0].description == "A trial" &&
+      !aws_elasticache_replication_group.this[0].apply_immediately && aws_elasticache_replication_group.this[0].preferred_cache_cluster_azs == tolist(["us-east-1b", "us-east-1a"]) &&
+    aws_elasticache_replication_group.this[0].user_group_ids == toset(["orders"]))
+    error_message = "A root has its own way."
+  }
+  assert {
+    condition = (aws_vpc_security_group_ingress_rule.client_cidrs["office"].cidr_ipv4 == "10.20.0.0/16" && aws_vpc_security_group_ingress_rule.client_cidrs["office"].to_port == 6379 &&
+    aws_vpc_security_group_ingress_rule.client_prefix_lists["vpn"].prefix_list_id == "pl-0123456789abcdef0")
+    error_message = "Clients by address and by prefix list reach the port of the cache."
+  }
+}
+
+run "rbac_without_tls" {
+  command = plan
+  variables {
+    cache = { user_group_ids = ["orders"] }
+  }
+  expect_failures = [aws_elasticache_replication_group.this]
+}
+
+run "not_an_address" {
+  command = plan
+  variables {
+    client_cidrs = { office = "office" }
+  }
+  expect_failures = [var.client_cidrs]
+}
+
+run "zones_of_a_cluster" {
+  command = plan
+  variables {
+    cache = { shards = 1, zones = ["us-east-1a"] }
+  }
+  expect_failures = [var.cache]
+}
+
+run "no_maintenance_window" {
+  command = plan
+  variables {
+    cache = { maintenance_window = "Sunday" }
+  }
+  expect_failures = [var.cache]
+}
