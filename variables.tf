@@ -117,7 +117,7 @@ variable "aws_region" {
 }
 
 variable "name" {
-  description = "Name of the stack, from which every name in AWS is made; two stacks in one account and Region need two. Example: `orders-cache`."
+  description = "Name of the stack, from which every name in AWS is made; two stacks in one account need two, in two Regions as well: names of IAM roles are the account's. Example: `orders-cache`."
   type        = string
   default     = "elasticache-perf"
   nullable    = false

@@ -24,7 +24,7 @@ func TestLiveDashboardInTheBrowser(t *testing.T) {
 	w := newWorld(t)
 	s := newStack(t, w, ".", nil)
 	s.apply(t)
-	url := w.local.DashboardURL() + s.name + "?last=5m"
+	url := w.local.DashboardURL() + s.name + "-" + s.Region + "?last=5m"
 	// What a local process cannot give stays empty, and nothing else.
 	never := []string{"Packets over network allowances", "Traffic management", "CPU credits"}
 	var page string

@@ -79,6 +79,13 @@ func TestARunIsItsStates(t *testing.T) {
 			require.NotContains(t, strings.ReplaceAll(err.Error(), "nothing was done. AWS has", ""), advice, name)
 		}
 	}
+	// Nor from another Region: names of IAM roles are the account's, and the other stack's would be taken.
+	carol := newPerson(t, w, map[string]any{"load": light(nil), "aws_region": "eu-west-1"})
+	said, err = carol.types(ops.Deploy, "")
+	require.ErrorContains(t, err, "there is a stack elasticache-perf in account 123456789012, Region eu-west-1 already", said)
+	require.ErrorContains(t, err, "the IAM role elasticache-perf-stop")
+	require.ErrorContains(t, err, "it is in another Region, for roles are the account's")
+
 	said, err = bob.types(ops.Status, "")
 	require.NoError(t, err)
 	require.Contains(t, said, "this one does not hold the run")

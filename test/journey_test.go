@@ -40,7 +40,7 @@ func TestJourney(t *testing.T) {
 	s.apply(t)
 	s.planIsEmpty(t)
 	first := s.output(t, "run")
-	require.Contains(t, s.output(t, "cloudwatch_dashboard_url"), "#dashboards/dashboard/"+s.name)
+	require.Contains(t, s.output(t, "cloudwatch_dashboard_url"), "#dashboards/dashboard/"+s.name+"-"+s.Region)
 	s.loads(t, 2)
 	s.stops(t)
 	s.hasEnded(t, first, 2)

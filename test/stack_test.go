@@ -302,7 +302,7 @@ func (s *stack) nothingLeft(ctx context.Context, t *testing.T) {
 	if assert.NoError(t, err) {
 		assert.Empty(t, alarms.MetricAlarms, "alarms")
 	}
-	_, err = cloudwatch.NewFromConfig(s.Config).GetDashboard(ctx, &cloudwatch.GetDashboardInput{DashboardName: &s.name})
+	_, err = cloudwatch.NewFromConfig(s.Config).GetDashboard(ctx, &cloudwatch.GetDashboardInput{DashboardName: aws.String(s.name + "-" + s.Region)})
 	assert.ErrorContains(t, err, "ResourceNotFound", "dashboard")
 	for _, prefix := range []string{"/elasticache-perf/" + s.name, "/aws/lambda/" + s.name, "/aws/vendedlogs/elasticache/" + s.name, "/aws/ecs/containerinsights/" + s.name} {
 		groups, err := cloudwatchlogs.NewFromConfig(s.Config).DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &prefix})

@@ -30,7 +30,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// Place is the services of one account in one Region. IAM is the account's in all Regions, and S3 that of all accounts.
+// Place is the services of one account in one Region. IAM and dashboards are the account's in all Regions, and S3 that of all accounts.
 type Place struct {
 	IAM        *iam.Service
 	S3         *s3.Service
@@ -83,6 +83,7 @@ func (s *Server) open(acct *account.Account, buckets *s3.Service) *Place {
 		roles = iam.New(acct)
 		roles.Decided = s.cfg.Decided
 		s.iam[acct.ID] = roles
+		s.boards[acct.ID] = cloudwatch.NewDashboards()
 	}
 	network := ec2.New(acct)
 	vpc, subnets := network.Seed()
@@ -91,7 +92,7 @@ func (s *Server) open(acct *account.Account, buckets *s3.Service) *Place {
 	}
 	queues := sqs.New(acct)
 	p.SNS = sns.New(acct, queues)
-	metrics := cloudwatch.New(acct, p.SNS)
+	metrics := cloudwatch.New(acct, p.SNS, s.boards[acct.ID])
 	queues.CloudWatch = metrics
 	streams := logs.New(acct)
 	p.IAM, p.SQS, p.CloudWatch, p.Logs = roles, queues, metrics, streams

@@ -3,6 +3,7 @@ package localaws_test
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -78,6 +79,18 @@ func TestPlaces(t *testing.T) {
 			require.Len(t, network.Vpcs, 1)
 			require.Equal(t, account, *network.Vpcs[0].OwnerId)
 			vpcs[*network.Vpcs[0].VpcId] = true
+
+			// So are dashboards: the second PutDashboard replaces what the first made.
+			boards := cloudwatch.NewFromConfig(cfg)
+			before, err := boards.ListDashboards(t.Context(), &cloudwatch.ListDashboardsInput{})
+			require.NoError(t, err)
+			require.Len(t, before.DashboardEntries, i)
+			body := fmt.Sprintf(`{"widgets":[{"type":"text","x":0,"y":0,"width":1,"height":1,"properties":{"markdown":%q}}]}`, region)
+			_, err = boards.PutDashboard(t.Context(), &cloudwatch.PutDashboardInput{DashboardName: aws.String("load"), DashboardBody: &body})
+			require.NoError(t, err)
+			board, err := cloudwatch.NewFromConfig(config(key, "us-east-1")).GetDashboard(t.Context(), &cloudwatch.GetDashboardInput{DashboardName: aws.String("load")})
+			require.NoError(t, err)
+			require.Equal(t, body, *board.DashboardBody)
 
 			// IAM is the account's, in every Region.
 			role, err := iam.NewFromConfig(cfg).CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("load"), AssumeRolePolicyDocument: &trust})

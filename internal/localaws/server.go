@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ec2"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/elasticache"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/guard"
@@ -57,6 +58,7 @@ type Server struct {
 	mu     sync.Mutex
 	places map[at]*Place
 	iam    map[string]*iam.Service // by account: IAM has no Regions
+	boards map[string]*cloudwatch.Dashboards
 	closed bool
 }
 
@@ -86,7 +88,8 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if address, is := listener.Addr().(*net.TCPAddr); !is || !address.IP.IsLoopback() { // who may call it may start processes
 		return nil, errors.Join(fmt.Errorf("localaws: endpoint: %s is not an address of this machine's own: take one like 127.0.0.1", listener.Addr()), listener.Close())
 	}
-	s := &Server{cfg: cfg, url: "http://" + listener.Addr().String(), Faults: &wire.Faults{}, places: map[at]*Place{}, iam: map[string]*iam.Service{}}
+	s := &Server{cfg: cfg, url: "http://" + listener.Addr().String(), Faults: &wire.Faults{}, places: map[at]*Place{}, iam: map[string]*iam.Service{},
+		boards: map[string]*cloudwatch.Dashboards{}}
 	s.Faults.Add(cfg.Faults...)
 	s.Faults.Caller = s.process
 	if err := s.first(acct); err != nil {

@@ -149,6 +149,6 @@ func runOf(s *stack.Stack, run *shutdown.Event) string {
 // foreign refuses to touch what another state has made.
 func (s *subject) foreign(found ...string) error {
 	return fmt.Errorf("there is a stack %s already, and it was not made from this state; nothing was done. AWS has\n  - %s\n"+
-		"It seems to be a colleague's, or yours from another checkout or Terraform workspace. For a stack of your own, set another name (name = \"%s-2\" in terraform.tfvars, or TF_VAR_name); "+
+		"It seems to be a colleague's, or yours from another checkout or Terraform workspace; where only IAM roles are listed, it is in another Region, for roles are the account's. For a stack of your own, set another name (name = \"%s-2\" in terraform.tfvars, or TF_VAR_name); "+
 		"for this one, take the state that it was deployed with", s.place(), strings.Join(found, "\n  - "), s.inputs.Name)
 }

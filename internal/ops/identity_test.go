@@ -66,7 +66,7 @@ func TestStackOfAnotherState(t *testing.T) {
 		"a run of another state":                {state: nothing, run: true, refused: []string{"there is a stack n in account 1, Region us-east-1 already", "the run " + aRun + ", which exports to s3://b/exports/ and ends by itself", "set another name (name = \"n-2\"", "take the state that it was deployed with"}},
 		"bits of it are in the state":           {state: roleOnly, run: true, refused: []string{"the run " + aRun}},
 		"no run, but its Lambda":                {state: nothing, there: map[string]string{"configuration": `{"FunctionName":"n-stop"}`}, refused: []string{"the Lambda function n-stop"}},
-		"its roles, in another Region":          {state: nothing, there: map[string]string{"GetRole": `<R><GetRoleResult><Role/></GetRoleResult></R>`}, refused: []string{"the IAM role n-stop", "the IAM role n-load-task"}},
+		"its roles, in another Region":          {state: nothing, there: map[string]string{"GetRole": `<R><GetRoleResult><Role/></GetRoleResult></R>`}, refused: []string{"the IAM role n-stop", "the IAM role n-load-task", "it is in another Region"}},
 		"its Lambda, and bits are in the state": {state: roleOnly, there: map[string]string{"configuration": `{"FunctionName":"n-stop"}`}, refused: []string{"the Lambda function n-stop"}},
 		"a subnet group that was left":          {state: nothing, there: map[string]string{"DescribeCacheSubnetGroups": `<R><DescribeCacheSubnetGroupsResult/></R>`}, lost: true, refused: []string{"remove it with\n  aws elasticache delete-cache-subnet-group --cache-subnet-group-name n"}},
 		"roles, and the state holds it":         {state: roleOnly, there: map[string]string{"GetRole": `<R><GetRoleResult><Role/></GetRoleResult></R>`}},

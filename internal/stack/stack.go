@@ -78,7 +78,7 @@ func (s *Stack) Dashboard() string {
 	if s.AWS.BaseEndpoint == nil {
 		return ""
 	}
-	return *s.AWS.BaseEndpoint + "/_localaws/dashboard/" + s.Config.Name
+	return *s.AWS.BaseEndpoint + "/_localaws/dashboard/" + s.Config.Name + "-" + s.AWS.Region
 }
 
 // Missing covers the services' words for it: ReplicationGroupNotFoundFault, ResourceNotFoundException, InvalidSubnetID.NotFound, NoSuchKey ...

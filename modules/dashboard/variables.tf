@@ -1,12 +1,12 @@
 variable "name" {
-  description = "Name of the dashboard. Example: `orders-cache`."
+  description = "What the dashboard is of; its name is NAME-REGION. Example: `orders-cache`."
   type        = string
   nullable    = false
 
   # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutDashboard.html
   validation {
-    condition     = can(regex("^[A-Za-z0-9_-]{1,255}$", var.name))
-    error_message = "The name must have 1 to 255 characters: letters, digits, hyphens and underscores."
+    condition     = can(regex("^[A-Za-z0-9_-]{1,220}$", var.name))
+    error_message = "The name must have 1 to 220 characters: letters, digits, hyphens and underscores."
   }
 }
 

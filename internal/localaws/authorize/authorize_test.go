@@ -77,7 +77,7 @@ func begin(t *testing.T) *world {
 	w.network.Seed()
 	queues, streams := sqs.New(acct), logs.New(acct)
 	topics := sns.New(acct, queues)
-	metrics := cloudwatch.New(acct, topics)
+	metrics := cloudwatch.New(acct, topics, cloudwatch.NewDashboards())
 	parameters := ssm.New(acct, w.roles)
 	caches := elasticache.New(acct, w.network, streams, metrics)
 	tasks := ecs.New(acct, ecs.Deps{EC2: w.network, IAM: w.roles, Logs: streams, SSM: parameters, CloudWatch: metrics})

@@ -39,7 +39,7 @@ func (p *topics) all() []string {
 func start(t *testing.T) (*cloudwatch.Service, *sdk.Client, *wiretest.Clock, *topics) {
 	acct, c, p := wiretest.Account(t), wiretest.NewClock(), &topics{}
 	acct.Clock, acct.MetricsPeriod = c, time.Minute
-	s := cloudwatch.New(acct, p)
+	s := cloudwatch.New(acct, p, cloudwatch.NewDashboards())
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	r := wire.NewRegistry()
 	s.Register(r)

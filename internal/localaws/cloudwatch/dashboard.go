@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
@@ -18,6 +19,16 @@ type dashboard struct {
 	modified time.Time
 	tags     tags
 }
+
+// Dashboards are those of an account, in all Regions: a name that is taken in one Region is the same dashboard in another.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Dashboards.html
+type Dashboards struct {
+	mu    sync.Mutex
+	named map[string]*dashboard
+}
+
+// NewDashboards are none yet.
+func NewDashboards() *Dashboards { return &Dashboards{named: map[string]*dashboard{}} }
 
 // dashboardARN has no Region: dashboards are global in an account.
 func (s *Service) dashboardARN(name string) string {
@@ -49,16 +60,16 @@ func (s *Service) putDashboard(_ context.Context, in *putDashboardIn) (*putDashb
 		}
 		return nil, wire.Errorf(400, "DashboardInvalidInputError", "The dashboard body is invalid, there are %d validation errors:%s", len(errs), b.String())
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d := s.dashboards[in.DashboardName]
+	s.dashboards.mu.Lock()
+	defer s.dashboards.mu.Unlock()
+	d := s.dashboards.named[in.DashboardName]
 	if d == nil { // tags count only when a dashboard is new
 		t, err := tags{}.with(in.Tags)
 		if err != nil {
 			return nil, err
 		}
 		d = &dashboard{tags: t}
-		s.dashboards[in.DashboardName] = d
+		s.dashboards.named[in.DashboardName] = d
 	}
 	d.body, d.modified = in.DashboardBody, s.acct.Clock.Now()
 	return &putDashboardOut{append([]validationMessage{}, warnings...)}, nil
@@ -69,9 +80,9 @@ type getDashboardOut struct{ DashboardArn, DashboardBody, DashboardName string }
 func (s *Service) getDashboard(_ context.Context, in *struct {
 	DashboardName string `wire:",required"`
 }) (*getDashboardOut, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d := s.dashboards[in.DashboardName]
+	s.dashboards.mu.Lock()
+	defer s.dashboards.mu.Unlock()
+	d := s.dashboards.named[in.DashboardName]
 	if d == nil {
 		return nil, noDashboard(in.DashboardName)
 	}
@@ -87,15 +98,15 @@ func noDashboard(name string) error {
 func (s *Service) deleteDashboards(_ context.Context, in *struct {
 	DashboardNames []string `wire:",required"`
 }) (*none, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.dashboards.mu.Lock()
+	defer s.dashboards.mu.Unlock()
 	for _, n := range in.DashboardNames {
-		if s.dashboards[n] == nil {
+		if s.dashboards.named[n] == nil {
 			return nil, noDashboard(n)
 		}
 	}
 	for _, n := range in.DashboardNames {
-		delete(s.dashboards, n)
+		delete(s.dashboards.named, n)
 	}
 	return &none{}, nil
 }
@@ -125,9 +136,9 @@ func (s *Service) listDashboards(_ context.Context, in *struct{ DashboardNamePre
 		start = string(b)
 	}
 	out := &listDashboardsOut{DashboardEntries: []dashboardEntry{}}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, n := range slices.Sorted(maps.Keys(s.dashboards)) {
+	s.dashboards.mu.Lock()
+	defer s.dashboards.mu.Unlock()
+	for _, n := range slices.Sorted(maps.Keys(s.dashboards.named)) {
 		if n <= start || !strings.HasPrefix(n, prefix) {
 			continue
 		}
@@ -136,7 +147,7 @@ func (s *Service) listDashboards(_ context.Context, in *struct{ DashboardNamePre
 			out.NextToken = &t
 			break
 		}
-		d := s.dashboards[n]
+		d := s.dashboards.named[n]
 		out.DashboardEntries = append(out.DashboardEntries, dashboardEntry{s.dashboardARN(n), n, wire.At(d.modified), len(d.body)})
 	}
 	return out, nil

@@ -26,16 +26,17 @@ type Service struct {
 	stop context.CancelFunc
 	wg   sync.WaitGroup
 
+	dashboards *Dashboards
+
 	mu         sync.Mutex
 	metrics    map[string]*metric
-	dashboards map[string]*dashboard
 	alarms     map[string]*alarm
 	evaluating bool
 }
 
-// New is an empty CloudWatch. Alarms publish to sns, which may be nil.
-func New(acct *account.Account, sns Publisher) *Service {
-	s := &Service{acct: acct, sns: sns, metrics: map[string]*metric{}, dashboards: map[string]*dashboard{}, alarms: map[string]*alarm{}}
+// New is CloudWatch without metrics and alarms, and with the account's dashboards. Alarms publish to sns, which may be nil.
+func New(acct *account.Account, sns Publisher, dashboards *Dashboards) *Service {
+	s := &Service{acct: acct, sns: sns, metrics: map[string]*metric{}, dashboards: dashboards, alarms: map[string]*alarm{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	return s
 }

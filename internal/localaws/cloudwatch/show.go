@@ -8,16 +8,16 @@ import (
 
 // Dashboards are the names of all dashboards, sorted.
 func (s *Service) Dashboards() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Sorted(maps.Keys(s.dashboards))
+	s.dashboards.mu.Lock()
+	defer s.dashboards.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.dashboards.named))
 }
 
 // Dashboard is the body of a dashboard as PutDashboard got it; false when there is none.
 func (s *Service) Dashboard(name string) (body string, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	d := s.dashboards[name]
+	s.dashboards.mu.Lock()
+	defer s.dashboards.mu.Unlock()
+	d := s.dashboards.named[name]
 	if d == nil {
 		return "", false
 	}

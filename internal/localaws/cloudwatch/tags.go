@@ -40,7 +40,7 @@ func (t tags) with(more []tag) (tags, error) {
 	return out, nil
 }
 
-// tagsOf finds the tags of an alarm or a dashboard; the mutex is held.
+// tagsOf finds the tags of an alarm or a dashboard; both mutexes are held.
 func (s *Service) tagsOf(arn string) (*tags, error) {
 	if name, ok := strings.CutPrefix(arn, s.acct.ARN("cloudwatch", "alarm:")); ok {
 		if a := s.alarms[name]; a != nil {
@@ -48,11 +48,21 @@ func (s *Service) tagsOf(arn string) (*tags, error) {
 		}
 	}
 	if name, ok := strings.CutPrefix(arn, s.dashboardARN("")); ok {
-		if d := s.dashboards[name]; d != nil {
+		if d := s.dashboards.named[name]; d != nil {
 			return &d.tags, nil
 		}
 	}
 	return nil, wire.Errorf(404, "ResourceNotFoundException", "Resource %s does not exist.", arn)
+}
+
+// locked holds the mutexes of alarms and dashboards, and gives what lets them go.
+func (s *Service) locked() (unlock func()) {
+	s.mu.Lock()
+	s.dashboards.mu.Lock()
+	return func() {
+		s.dashboards.mu.Unlock()
+		s.mu.Unlock()
+	}
 }
 
 type tagsIn struct {
@@ -62,8 +72,7 @@ type tagsIn struct {
 type tagsOut struct{ Tags []tag }
 
 func (s *Service) listTags(_ context.Context, in *tagsIn) (*tagsOut, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.locked()()
 	t, err := s.tagsOf(in.ResourceARN)
 	if err != nil {
 		return nil, err
@@ -75,8 +84,7 @@ func (s *Service) tagResource(_ context.Context, in *struct {
 	ResourceARN string `wire:",required"`
 	Tags        []tag  `wire:",required"`
 }) (*none, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.locked()()
 	t, err := s.tagsOf(in.ResourceARN)
 	if err != nil {
 		return nil, err
@@ -93,8 +101,7 @@ func (s *Service) untagResource(_ context.Context, in *struct {
 	ResourceARN string   `wire:",required"`
 	TagKeys     []string `wire:",required"`
 }) (*none, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	defer s.locked()()
 	t, err := s.tagsOf(in.ResourceARN)
 	if err != nil {
 		return nil, err

@@ -163,7 +163,7 @@ run "redis" {
 
 run "url" {
   assert {
-    condition     = output.url == "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/orders"
+    condition     = output.url == "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/orders-eu-central-1"
     error_message = "The address names Region and dashboard."
   }
 }
