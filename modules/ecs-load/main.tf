@@ -45,7 +45,7 @@ resource "aws_ecs_service" "this" {
   name             = local.service
   cluster          = aws_ecs_cluster.this.id
   task_definition  = aws_ecs_task_definition.this.arn
-  launch_type      = "FARGATE"
+  launch_type      = "FARGATE" # and not Fargate Spot: README.md says why
   platform_version = "LATEST"
   desired_count    = var.load.task_count
   propagate_tags   = "SERVICE"
@@ -84,6 +84,7 @@ resource "aws_ecs_service" "this" {
     aws_iam_role_policy.execution,
     aws_vpc_security_group_egress_rule.cache,
     aws_vpc_security_group_egress_rule.dns,
+    aws_vpc_security_group_egress_rule.further,
     aws_vpc_security_group_egress_rule.https,
   ]
 }

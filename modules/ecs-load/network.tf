@@ -26,6 +26,18 @@ resource "aws_vpc_security_group_egress_rule" "https" {
   tags              = var.tags
 }
 
+resource "aws_vpc_security_group_egress_rule" "further" {
+  for_each = var.egress
+
+  security_group_id = aws_security_group.this.id
+  cidr_ipv4         = each.value.cidr_ipv4
+  description       = "To ${each.key}"
+  ip_protocol       = "tcp"
+  from_port         = each.value.port
+  to_port           = each.value.port
+  tags              = var.tags
+}
+
 # The VPC's own resolver is reached whatever a group says. But a DHCP option set may name other servers, in the VPC or beyond it, by addresses that
 # nobody here knows. An answer that does not fit a datagram, as that of a name with many addresses, comes by TCP.
 # https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html

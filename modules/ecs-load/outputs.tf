@@ -8,6 +8,21 @@ output "security_group_id" {
   value       = aws_security_group.this.id
 }
 
+output "cluster_arn" {
+  description = "ARN of the ECS cluster."
+  value       = aws_ecs_cluster.this.arn
+}
+
+output "task_definition_arn" {
+  description = "ARN of the task definition, with its revision."
+  value       = aws_ecs_task_definition.this.arn
+}
+
+output "roles" {
+  description = "ARNs of the roles by what they are for: `execution` starts the tasks, `task` is what they run as."
+  value       = { execution = aws_iam_role.execution.arn, task = aws_iam_role.task.arn }
+}
+
 output "base" {
   description = "Name of the ECS cluster, once everything is there by which tasks log: what it is passed to is removed before that."
   value       = aws_ecs_cluster.this.name
@@ -15,6 +30,7 @@ output "base" {
     aws_cloudwatch_log_group.load,
     aws_iam_role_policy.execution,
     aws_vpc_security_group_egress_rule.dns,
+    aws_vpc_security_group_egress_rule.further,
     aws_vpc_security_group_egress_rule.https,
   ]
 }

@@ -220,6 +220,21 @@ variable "iam" {
   }
 }
 
+variable "egress" {
+  description = "What else the tasks may reach, by a name of your own, over TCP: a proxy, or a registry on a port of its own. The cache, port 443 and DNS are open anyway. Example: `{ proxy = { cidr_ipv4 = \"10.20.0.0/16\", port = 3128 } }`."
+  type = map(object({
+    cidr_ipv4 = string
+    port      = number
+  }))
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = alltrue([for e in values(var.egress) : can(cidrnetmask(e.cidr_ipv4)) && e.port >= 1 && e.port <= 65535 && floor(e.port) == e.port])
+    error_message = "Each egress is a cidr_ipv4, such as \"10.20.0.0/16\", and a port from 1 to 65535."
+  }
+}
+
 variable "log_retention_days" {
   description = "Days that CloudWatch Logs keeps what the tasks print. Example: `7`."
   type        = number

@@ -720,3 +720,34 @@ run "token_without_tls" {
   }
   expect_failures = [aws_ecs_task_definition.this]
 }
+
+run "further_egress" {
+  command = plan
+  variables {
+    egress = { proxy = { cidr_ipv4 = "10.20.0.0/16", port = 3128 } }
+  }
+  assert {
+    condition = alltrue([
+      aws_vpc_security_group_egress_rule.further["proxy"].cidr_ipv4 == "10.20.0.0/16",
+      aws_vpc_security_group_egress_rule.further["proxy"].from_port == 3128,
+      aws_vpc_security_group_egress_rule.further["proxy"].to_port == 3128,
+      aws_vpc_security_group_egress_rule.further["proxy"].ip_protocol == "tcp",
+    ])
+    error_message = "The tasks may reach the proxy's port, and no other."
+  }
+}
+
+run "egress_to_a_name" {
+  command = plan
+  variables {
+    egress = { proxy = { cidr_ipv4 = "proxy.example.com", port = 3128 } }
+  }
+  expect_failures = [var.egress]
+}
+
+run "what_other_roots_get" {
+  assert {
+    condition     = output.roles == { execution = aws_iam_role.execution.arn, task = aws_iam_role.task.arn } && output.task_definition_arn == aws_ecs_task_definition.this.arn && output.cluster_arn == aws_ecs_cluster.this.arn
+    error_message = "Another root gets the cluster, the task definition and the roles."
+  }
+}
