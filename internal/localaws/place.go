@@ -102,7 +102,7 @@ func (s *Server) open(acct *account.Account, buckets *s3.Service) *Place {
 	p.Tasks = ecs.New(acct, ecs.Deps{EC2: network, IAM: roles, Logs: streams, SSM: parameters, CloudWatch: metrics,
 		VCPUs:    func() float64 { return p.Quotas.Value("L-3032A538") },
 		Isolated: func(groups []string) bool { return isolated(network, p.Caches.Listeners(), groups) }})
-	p.Lambda = lambda.New(acct, lambda.Deps{IAM: roles, Logs: streams, CloudWatch: metrics, SQS: queues, SNS: p.SNS, Endpoint: s.URL})
+	p.Lambda = lambda.New(acct, lambda.Deps{IAM: roles, Logs: streams, CloudWatch: metrics, SQS: queues, SNS: p.SNS, S3: buckets, Endpoint: s.URL})
 	p.Scheduler = scheduler.New(acct, scheduler.Deps{IAM: roles, Lambda: p.Lambda, SQS: queues})
 	for _, service := range []interface{ Register(*wire.Registry) }{roles, sts.New(acct, roles), network, queues, p.SNS, metrics, streams,
 		parameters, p.Quotas, p.Caches, p.Tasks, p.Lambda, p.Scheduler, buckets.Of(acct.ID)} {

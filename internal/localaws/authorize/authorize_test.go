@@ -248,6 +248,14 @@ func TestDemands(t *testing.T) {
 			_, err := sdklambda.NewFromConfig(w.Config).CreateFunction(ctx, &sdklambda.CreateFunctionInput{FunctionName: aws.String("n-stop"), Role: aws.String("arn:aws:iam::123456789012:role/n-stop"), Code: &lambdatypes.FunctionCode{ZipFile: []byte("zip")}, Tags: map[string]string{"name": "n"}})
 			return err
 		}, []string{"lambda:CreateFunction lambda:function:n-stop", "lambda:TagResource lambda:function:n-stop", "iam:PassRole iam::123456789012:role/n-stop"}},
+		"code in a bucket": {func() error {
+			_, err := sdklambda.NewFromConfig(w.Config).CreateFunction(ctx, &sdklambda.CreateFunctionInput{FunctionName: aws.String("n-stop"), Role: aws.String("arn:aws:iam::123456789012:role/n-stop"), Code: &lambdatypes.FunctionCode{S3Bucket: aws.String("exports"), S3Key: aws.String("v1/lambda.zip"), S3ObjectVersion: aws.String("null")}})
+			return err
+		}, []string{"lambda:CreateFunction lambda:function:n-stop", "iam:PassRole iam::123456789012:role/n-stop", "s3:GetObject s3:::exports/v1/lambda.zip", "s3:GetObjectVersion s3:::exports/v1/lambda.zip"}},
+		"another code in a bucket": {func() error {
+			_, err := sdklambda.NewFromConfig(w.Config).UpdateFunctionCode(ctx, &sdklambda.UpdateFunctionCodeInput{FunctionName: aws.String("n-stop"), S3Bucket: aws.String("exports"), S3Key: aws.String("v2/lambda.zip")})
+			return err
+		}, []string{"lambda:UpdateFunctionCode lambda:function:n-stop", "s3:GetObject s3:::exports/v2/lambda.zip"}},
 		"CreateSchedule": {func() error {
 			_, err := sdkscheduler.NewFromConfig(w.Config).CreateSchedule(ctx, &sdkscheduler.CreateScheduleInput{Name: aws.String("n-watch"), GroupName: aws.String("n"), ScheduleExpression: aws.String("rate(10 minutes)"),
 				FlexibleTimeWindow: &schedulertypes.FlexibleTimeWindow{Mode: schedulertypes.FlexibleTimeWindowModeOff},

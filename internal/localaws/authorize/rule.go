@@ -83,7 +83,7 @@ func parse(line string) rule {
 }
 
 // hole is {Member}, {A,B} or {Member|otherwise}.
-var hole = regexp.MustCompile(`\{([A-Za-z.,]+)(?:\|([^}]*))?\}`)
+var hole = regexp.MustCompile(`\{([A-Za-z0-9.,]+)(?:\|([^}]*))?\}`)
 
 // members are those that a line reads.
 func (r rule) members() []string {
@@ -223,8 +223,12 @@ func plain(v reflect.Value) reflect.Value {
 	return v
 }
 
-// has tells whether a member was sent.
+// has tells whether a member was sent, which may lie in another (Code.S3Bucket).
 func has(in any, member string) bool {
+	if outer, inner, nested := strings.Cut(member, "."); nested {
+		f := plain(reflect.ValueOf(in)).FieldByName(outer)
+		return f.IsValid() && f.CanInterface() && has(f.Interface(), inner)
+	}
 	f := plain(reflect.ValueOf(in)).FieldByName(member)
 	if !f.IsValid() {
 		return false

@@ -134,11 +134,12 @@ var table = map[string]map[string]string{
 	},
 	// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awslambda.html
 	// A qualifier is part of the ARN: https://docs.aws.amazon.com/lambda/latest/dg/lambda-api-permissions-ref.html
+	// Code in a bucket is read with the caller's permissions: https://docs.aws.amazon.com/lambda/latest/dg/configuration-function-zip.html
 	"lambda": {
-		"CreateFunction":                  "function:{FunctionName} tags:TagResource pass:Role=lambda.amazonaws.com",
+		"CreateFunction":                  "function:{FunctionName} tags:TagResource pass:Role=lambda.amazonaws.com also:s3:GetObject={Code.S3Bucket}/{Code.S3Key}?Code.S3Bucket also:s3:GetObjectVersion={Code.S3Bucket}/{Code.S3Key}?Code.S3ObjectVersion",
 		"GetFunction":                     "function:{FunctionName}",
 		"GetFunctionConfiguration":        "function:{FunctionName}",
-		"UpdateFunctionCode":              "function:{FunctionName}",
+		"UpdateFunctionCode":              "function:{FunctionName} also:s3:GetObject={S3Bucket}/{S3Key}?S3Bucket also:s3:GetObjectVersion={S3Bucket}/{S3Key}?S3ObjectVersion",
 		"UpdateFunctionConfiguration":     "function:{FunctionName} pass:Role=lambda.amazonaws.com",
 		"DeleteFunction":                  "function:{FunctionName}",
 		"ListFunctions":                   "*",

@@ -6,7 +6,7 @@
 // of this machine, there is no X-Ray daemon, and it is neither frozen between invocations nor held to its memory
 // size. Logs go to a group that exists; none is created. An event is never delivered twice unless it failed.
 //
-// Not served, and refused: published versions and aliases, layers, VPC, container images, code from S3, X-Ray,
+// Not served, and refused: published versions and aliases, layers, VPC, container images, X-Ray,
 // SnapStart, KMS keys, code signing, function URLs, and destinations other than SQS and SNS.
 //
 // https://docs.aws.amazon.com/lambda/latest/api/welcome.html

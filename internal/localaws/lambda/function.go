@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"maps"
 	"net/http"
 	"os"
@@ -170,18 +171,47 @@ func (s *Service) upload(f *function, c code) error {
 	switch {
 	case c.ImageUri != nil:
 		return unserved("code from an image")
-	case c.S3Bucket != nil || c.S3Key != nil || c.S3ObjectVersion != nil:
-		return unserved("code from S3: use ZipFile")
-	case len(c.ZipFile) == 0:
+	case (c.S3Bucket == nil) != (c.S3Key == nil), c.S3ObjectVersion != nil && c.S3Key == nil:
+		return invalid("Please provide both S3Bucket and S3Key.")
+	case c.S3Bucket != nil && len(c.ZipFile) > 0:
+		return invalid("Please do not provide other FunctionCode parameters when providing a ZipFile.")
+	case c.S3Bucket == nil && len(c.ZipFile) == 0:
 		return invalid("Please provide a source for function code.")
+	case len(c.ZipFile) > maxZip:
+		return wire.Errorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "Request must be smaller than %d bytes for the CreateFunction operation", maxZip*4/3)
 	}
-	task, err := s.unzip(f.FunctionName, c.ZipFile)
+	archive := c.ZipFile
+	if c.S3Bucket != nil {
+		var err error
+		if archive, err = s.fetch(c); err != nil {
+			return err
+		}
+	}
+	task, err := s.unzip(f.FunctionName, archive)
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(c.ZipFile)
-	f.task, f.CodeSize, f.CodeSha256 = task, int64(len(c.ZipFile)), base64.StdEncoding.EncodeToString(sum[:])
+	sum := sha256.Sum256(archive)
+	f.task, f.CodeSize, f.CodeSha256 = task, int64(len(archive)), base64.StdEncoding.EncodeToString(sum[:])
 	return nil
+}
+
+// fetch reads the archive from a bucket in the function's own Region, as the caller: its permissions were asked for before. What S3 answers is told in
+// Lambda's words. https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCode.html
+func (s *Service) fetch(c code) ([]byte, error) {
+	version := ""
+	if c.S3ObjectVersion != nil {
+		version = *c.S3ObjectVersion
+	}
+	archive, err := s.S3.Read(s.acct.ID, s.acct.Region, *c.S3Bucket, *c.S3Key, version)
+	var e *wire.Error
+	switch {
+	case !errors.As(err, &e):
+		return archive, err
+	case e.Code == "AccessDenied":
+		return nil, wire.Errorf(http.StatusForbidden, "AccessDeniedException", "Your access has been denied by S3, please make sure your request credentials have permission to GetObject for %s/%s. S3 Error Code: %s. S3 Error Message: %s", *c.S3Bucket, *c.S3Key, e.Code, e.Message)
+	}
+	return nil, invalid("Error occurred while GetObject. S3 Error Code: %s. S3 Error Message: %s", e.Code, e.Message)
 }
 
 // touch marks a change of the code or the configuration.

@@ -37,6 +37,9 @@ type Deps struct {
 	SNS interface {
 		Publish(topicARN, subject, message string) error
 	}
+	S3 interface {
+		Read(account, region, bucket, key, version string) ([]byte, error)
+	}
 	Endpoint func() string // URL of the embedded AWS, for AWS_ENDPOINT_URL
 }
 

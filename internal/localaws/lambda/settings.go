@@ -263,9 +263,6 @@ func checkEnvironment(variables map[string]string) error {
 
 // unzip puts the code of a function into a new folder.
 func (s *Service) unzip(name string, archive []byte) (_ string, err error) {
-	if len(archive) > maxZip {
-		return "", wire.Errorf(http.StatusRequestEntityTooLarge, "RequestEntityTooLargeException", "Request must be smaller than %d bytes for the CreateFunction operation", maxZip*4/3)
-	}
 	broken := invalid("Could not unzip uploaded file. Please check your file, then try to upload again.")
 	z, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
 	if err != nil {

@@ -29,6 +29,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/lambda"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/s3"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
@@ -92,6 +93,7 @@ func handler(ctx context.Context, r request) (any, error) {
 type world struct {
 	*sdk.Client
 	service *lambda.Service
+	buckets *s3.Service
 	acct    *account.Account
 	mu      sync.Mutex
 	denied  []string // actions
@@ -168,7 +170,10 @@ func (w *world) metric(name string) float64 {
 
 func start(t *testing.T) *world {
 	w := &world{acct: wiretest.Account(t), roles: []string{role}, groups: []string{"/aws/lambda/fn"}, metrics: map[string]float64{}, sent: make(chan string, 10)}
-	w.service = lambda.New(w.acct, lambda.Deps{IAM: w, Logs: logPut{w}, CloudWatch: w, SQS: w, SNS: w, Endpoint: func() string { return "http://127.0.0.1:1" }})
+	buckets, err := s3.New(w.acct)
+	require.NoError(t, err)
+	w.buckets = buckets
+	w.service = lambda.New(w.acct, lambda.Deps{IAM: w, Logs: logPut{w}, CloudWatch: w, SQS: w, SNS: w, S3: buckets, Endpoint: func() string { return "http://127.0.0.1:1" }})
 	t.Cleanup(func() { require.NoError(t, w.service.Close()) })
 	w.service.RetryWaits = [2]time.Duration{time.Millisecond, 2 * time.Millisecond}
 	r := wire.NewRegistry()

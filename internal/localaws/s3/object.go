@@ -197,6 +197,27 @@ func (s *Service) getObject(x *exchange) error {
 	return nil
 }
 
+// Read is an object's content, for a service that reads it on behalf of a caller of an account in a Region. Objects have no versions here: the only one
+// is "null", that of a bucket without versioning. https://docs.aws.amazon.com/AmazonS3/latest/userguide/AddingObjectstoVersionSuspendedBuckets.html
+func (s *Service) Read(account, region, bucket, key, version string) ([]byte, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	switch b := s.buckets[bucket]; {
+	case b == nil:
+		return nil, noBucket()
+	case b.region != region:
+		return nil, wire.Errorf(301, "PermanentRedirect", "The bucket is in this region: %s. Please use this region to retry the request", b.region)
+	case b.account != account:
+		return nil, denied()
+	case version != "" && version != "null":
+		return nil, wire.Errorf(404, "NoSuchVersion", "The specified version does not exist.")
+	}
+	if _, err := s.look(bucket, key); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(s.file(bucket, key))
+}
+
 // getObjectTagging answers that an object has no tags: to give it some is not served. The CLI asks before it copies in parts.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html
 func (s *Service) getObjectTagging(x *exchange) error {
