@@ -62,6 +62,10 @@ type Compared struct {
 	P            *float64    `json:"p"`             // of no difference, corrected for the number of figures
 	Direction    string      `json:"direction"`
 	Why          string      `json:"why"`
+
+	// Of runs that are compared within rounds.
+	Detectable *float64 `json:"detectable_percent"` // the smallest difference that these rounds show with 80 % power
+	MoreRounds *int     `json:"more_rounds"`        // that would show the difference, or the smallest that counts, where no difference was shown
 }
 
 // runToRun is the deviation from run to run in percent that is assumed where no repeats show it; a difference below untold percent can be placement
@@ -76,6 +80,9 @@ const (
 	overRuns = "A run is one repetition; its minutes share a placement and are none. Groups are compared by their geometric means, with Student's t-test on logarithms (Welch's where " +
 		"groups differ in size); the interval is 95 % of the difference shown. A difference counts when its p is below 5 % after Holm's correction for the number of figures, and when it is " +
 		"2 % or more. No difference shown does not prove that the groups are equal."
+	withinRounds = "A run is one repetition. Each round has every variant once, in a random order, and a variant is compared with the baseline within rounds: the mean of the rounds' " +
+		"differences of logarithms, by Student's t-test, so that what changes from round to round does not count. The interval is 95 % of the difference shown. A difference counts when its p is " +
+		"below 5 % and it is 2 % or more; p is after Holm's correction, for the figure ranked by over the variants, for all others over variants and figures."
 	oneRunEach = "One run each: differences below about 5 % cannot be told from placement, and larger ones can be its work, too (C. Laaber et al., 2019, \"Software microbenchmarking in the cloud. " +
 		"How bad is it really?\"; A. Maricq et al., 2018, \"Taming performance variability\"). Repeat both: RUNS=\"a1,a2,a3 vs b1,b2,b3\". How many runs would tell is for runs " +
 		"that vary by 2 %, with 80 % power at 5 %."
@@ -136,7 +143,15 @@ func Compare(runs []*Results) *Comparison {
 }
 
 // CompareGroups puts groups of repeats side by side, the first as the reference.
-func CompareGroups(groups [][]*Results) *Comparison {
+func CompareGroups(groups [][]*Results) *Comparison { return compare(groups, nil, "") }
+
+// CompareRounds puts variants side by side, the first as the baseline. A run of a group has the round of the same index in rounds; what is compared is runs of
+// the same round. The figure ranked is what the runs are for: it is corrected for the number of variants alone.
+func CompareRounds(groups [][]*Results, rounds [][]int, ranked string) *Comparison {
+	return compare(groups, rounds, ranked)
+}
+
+func compare(groups [][]*Results, rounds [][]int, ranked string) *Comparison {
 	c := &Comparison{SchemaVersion: SchemaVersion, Runs: []string{}, Groups: [][]int{}, Cautions: []string{}, Verdicts: []string{}, Differences: []Difference{},
 		Figures: []ComparedRow{}, Method: overRuns, Throughput: []*Series{}, MeanLatency: []*Series{}, Curves: [][]Percentile{}, Steady: []*Window{}, Configuration: []Configuration{}}
 	var runs []*Results
@@ -153,7 +168,10 @@ func CompareGroups(groups [][]*Results) *Comparison {
 	if len(runs) == 0 {
 		return c
 	}
-	if len(runs) == len(groups) {
+	switch {
+	case rounds != nil:
+		c.Method = withinRounds
+	case len(runs) == len(groups):
 		c.Method = oneRunEach
 	}
 	for _, s := range compared {
@@ -178,11 +196,12 @@ func CompareGroups(groups [][]*Results) *Comparison {
 		for _, f := range r.Headline {
 			if f.Value != nil && !slices.Contains(met, f.ID) { // what no run has is no row
 				met = append(met, f.ID)
-				c.Figures = append(c.Figures, row(f, groups))
+				c.Figures = append(c.Figures, row(f, groups, rounds))
 			}
 		}
 	}
-	c.decide()
+	c.decide(func(id string) bool { return id == ranked })
+	c.decide(func(id string) bool { return id != ranked })
 	return c
 }
 
@@ -197,11 +216,21 @@ func troubles(r *Results) (out []string) {
 	return out
 }
 
-func row(f Figure, groups [][]*Results) ComparedRow {
+func row(f Figure, groups [][]*Results, rounds [][]int) ComparedRow {
 	out := ComparedRow{ID: f.ID, Label: f.Label, Unit: f.Unit, Better: f.Better}
 	for i, g := range groups {
 		cell := Compared{Direction: Reference}
-		if cell.Value, cell.Why = center(g, f.ID); i > 0 {
+		cell.Value, cell.Why = center(g, f.ID)
+		switch {
+		case i > 0 && rounds != nil:
+			value, why := cell.Value, cell.Why
+			base, runs := common(groups[0], g, rounds[0], rounds[i])
+			if cell = paired(f, base, runs, len(groups)-1); value != nil {
+				cell.Value = value // of all its runs
+			} else if cell.Why == "" {
+				cell.Why = why
+			}
+		case i > 0:
 			cell = against(f, groups[0], g)
 		}
 		out.Cells = append(out.Cells, cell)
@@ -292,12 +321,52 @@ func few(percent *float64) string {
 	return fmt.Sprintf("%d runs a side would tell", stats.Runs(*percent, runToRun))
 }
 
-// decide corrects p for all that was tested, and says which differences count.
-func (c *Comparison) decide() {
+// common are the runs of those rounds that both groups have, in the order of rounds.
+func common(base, group []*Results, of, rounds []int) (a, b []*Results) {
+	at := map[int]*Results{}
+	for i, round := range of {
+		at[round] = base[i]
+	}
+	for i, round := range rounds {
+		if r := at[round]; r != nil {
+			a, b = append(a, r), append(b, group[i])
+		}
+	}
+	return a, b
+}
+
+// paired compares a figure within rounds: base[i] and group[i] are of the same one. So many comparisons share the 5 %.
+func paired(f Figure, base, group []*Results, comparisons int) (out Compared) {
+	if len(group) == 0 {
+		return Compared{Direction: NotComparable, Why: "it has no round in common with the baseline"}
+	}
+	if out = against(f, base, group); out.DeltaPercent == nil || out.Direction == NotComparable || len(group) < 2 {
+		return out
+	}
+	a, _ := values(base, f.ID)
+	b, _ := values(group, f.ID)
+	change, ok := stats.ComparePaired(a, b)
+	if !ok {
+		return out
+	}
+	out.DeltaPercent, out.Interval, out.P = known(change.Percent), (*[2]float64)(&change.Interval), known(change.P)
+	out.Detectable = known(stats.Detectable(change.Deviation, change.Rounds, comparisons))
+	wanted := max(stats.Smallest, math.Abs(change.Percent))
+	if more := stats.Rounds(wanted, change.Deviation, change.Rounds, comparisons) - change.Rounds; more > 0 {
+		out.MoreRounds = &more
+	}
+	return out
+}
+
+// decide corrects p for all that was tested among some figures, and says which differences count.
+func (c *Comparison) decide(among func(id string) bool) {
 	var p []float64
 	var cells []*Compared
 	var better []string
 	for i := range c.Figures {
+		if !among(c.Figures[i].ID) {
+			continue
+		}
 		for j := range c.Figures[i].Cells {
 			if cell := &c.Figures[i].Cells[j]; cell.P != nil {
 				cells, p, better = append(cells, cell), append(p, *cell.P), append(better, c.Figures[i].Better)
@@ -307,7 +376,7 @@ func (c *Comparison) decide() {
 	for i, q := range stats.Holm(p) {
 		cells[i].P, cells[i].Direction = known(q), WithinNoise
 		if (stats.Change{Percent: *cells[i].DeltaPercent}).Different(q) {
-			cells[i].Direction = direction(better[i], *cells[i].DeltaPercent)
+			cells[i].Direction, cells[i].MoreRounds = direction(better[i], *cells[i].DeltaPercent), nil
 		}
 	}
 }

@@ -36,21 +36,11 @@ func Compare(a, b []float64) (c Change, ok bool) {
 	}
 	v, w := Variance(x)/float64(len(x)), Variance(y)/float64(len(y))
 	delta, se := Mean(y)-Mean(x), math.Sqrt(v+w)
-	c.Percent = percent(delta)
-	if se == 0 {
-		c.Interval, c.P = Interval{c.Percent, c.Percent}, 0
-		if delta == 0 {
-			c.P = 1
-		}
-		return c, true
-	}
 	freedom := float64(len(x) + len(y) - 2)
-	if len(x) != len(y) {
+	if len(x) != len(y) && se > 0 {
 		freedom = (v + w) * (v + w) / (v*v/float64(len(x)-1) + w*w/float64(len(y)-1))
 	}
-	half := Quantile(0.975, freedom) * se
-	c.Interval, c.P = Interval{percent(delta - half), percent(delta + half)}, 2*tail(math.Abs(delta)/se, freedom)
-	return c, true
+	return change(delta, se, freedom), true
 }
 
 // Different tells whether a change counts: it is worth naming, and p, corrected for the number of figures, is below 5 %.

@@ -1,0 +1,39 @@
+package report
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Rounds differ more than the variants do: within rounds the difference is seen, between groups it is not.
+func TestRunsAreComparedWithinRounds(t *testing.T) {
+	base, faster := repeats(t, 10_000, 400, 0.9, 1, 1.1), repeats(t, 10_500, 400, 0.903, 1, 1.098)
+	require.Equal(t, WithinNoise, cell(t, CompareGroups([][]*Results{base, faster}), "ops_per_second").Direction)
+	c := CompareRounds([][]*Results{base, faster}, [][]int{{1, 2, 3}, {1, 2, 3}}, "ops_per_second")
+	holds(t, c)
+	require.Equal(t, withinRounds, c.Method)
+	ops := cell(t, c, "ops_per_second")
+	require.Equal(t, BetterThan, ops.Direction)
+	require.InDelta(t, 5, *ops.DeltaPercent, 0.2)
+	require.Nil(t, ops.MoreRounds)
+	require.Less(t, *ops.Detectable, 2.0)
+
+	// Rounds that only one of both has do not count, in whatever order the runs are.
+	mixed := []*Results{faster[2], faster[0], faster[1]}
+	again := CompareRounds([][]*Results{append(base, base[0]), mixed}, [][]int{{1, 2, 3, 4}, {3, 1, 2}}, "ops_per_second")
+	require.InDelta(t, *ops.DeltaPercent, *cell(t, again, "ops_per_second").DeltaPercent, 1e-9)
+	one := cell(t, CompareRounds([][]*Results{base, faster[:1]}, [][]int{{1, 2, 3}, {2}}, "ops_per_second"), "ops_per_second")
+	require.Equal(t, NotTested, one.Direction)
+	none := cell(t, CompareRounds([][]*Results{base, faster}, [][]int{{1, 2, 3}, {4, 5, 6}}, "ops_per_second"), "ops_per_second")
+	require.Equal(t, NotComparable, none.Direction)
+}
+
+// What cannot be decided says how many more rounds would show it.
+func TestMoreRoundsAreSaid(t *testing.T) {
+	base, same := repeats(t, 10_000, 400, 0.97, 1, 1.03), repeats(t, 10_000, 400, 1.03, 0.98, 1)
+	ops := cell(t, CompareRounds([][]*Results{base, same}, [][]int{{1, 2, 3}, {1, 2, 3}}, "ops_per_second"), "ops_per_second")
+	require.Equal(t, WithinNoise, ops.Direction)
+	require.Greater(t, *ops.MoreRounds, 3)
+	require.Greater(t, *ops.Detectable, 5.0)
+}

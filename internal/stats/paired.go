@@ -1,0 +1,81 @@
+package stats
+
+import (
+	"math"
+	"sort"
+)
+
+// most is where the search for a number of rounds ends: nobody pays for more.
+const most = 10_000
+
+// Paired is what the runs of a variant measured against the baseline's runs of the same rounds. What a round has in common, such as the hour and the
+// neighbours, is taken out of it: randomized complete blocks, D. C. Montgomery, "Design and Analysis of Experiments", chapter 4.
+type Paired struct {
+	Change
+	Rounds    int
+	Deviation float64 // of the rounds' differences, in percent
+}
+
+// ComparePaired tests the rounds' differences of logarithms by Student's t-test: a[i] and b[i] are the runs of one round. It needs two rounds and values
+// above 0; else ok is false.
+func ComparePaired(a, b []float64) (c Paired, ok bool) {
+	x, ok := logs(a)
+	y, too := logs(b)
+	if !ok || !too || len(x) != len(y) || len(x) < 2 {
+		return c, false
+	}
+	d := make([]float64, len(x))
+	for i := range x {
+		d[i] = y[i] - x[i]
+	}
+	variance := Variance(d)
+	c.Change = change(Mean(d), math.Sqrt(variance/float64(len(d))), float64(len(d)-1))
+	c.Rounds, c.Deviation = len(d), percent(math.Sqrt(variance))
+	return c, true
+}
+
+// change is a difference of logarithms with its standard error.
+func change(delta, se, freedom float64) (c Change) {
+	c.Percent = percent(delta)
+	if se == 0 {
+		c.Interval = Interval{c.Percent, c.Percent}
+		if delta == 0 {
+			c.P = 1
+		}
+		return c
+	}
+	half := Quantile(0.975, freedom) * se
+	c.Interval, c.P = Interval{percent(delta - half), percent(delta + half)}, 2*tail(math.Abs(delta)/se, freedom)
+	return c
+}
+
+// Detectable is the smallest change in percent that so many rounds show with 80 % power, when their differences deviate by so many percent, and so many
+// comparisons share the 5 %. It is infinite for fewer than two rounds.
+func Detectable(deviation float64, rounds, comparisons int) float64 {
+	if rounds < 2 {
+		return math.Inf(1)
+	}
+	return percent(margin(rounds-1, comparisons) * math.Log1p(deviation/100) / math.Sqrt(float64(rounds)))
+}
+
+// Rounds is how many rounds in all show a change of so many percent with 80 % power, judged by the deviation that the rounds so far had. A deviation of few
+// rounds is known badly, so its upper 80 % limit is taken: the prediction is enough in 80 % of campaigns (R. H. Browne, 1995, "On the use of a pilot sample for
+// sample size determination", Statistics in Medicine 14). It is soFar where these are enough, and 0 where there is no number: no change, or no two rounds.
+func Rounds(change, deviation float64, soFar, comparisons int) int {
+	if change == 0 || change <= -100 || soFar < 2 || soFar >= most {
+		return 0
+	}
+	freedom := float64(soFar - 1)
+	// The 20 % quantile of chi-square over its degrees of freedom, by E. B. Wilson and M. M. Hilferty (1931).
+	lower := math.Pow(1-2/(9*freedom)-0.8416*math.Sqrt(2/(9*freedom)), 3)
+	ratio := math.Log1p(deviation/100) / math.Log1p(change/100)
+	return soFar + sort.Search(most-soFar, func(more int) bool {
+		m := margin(soFar+more-1, comparisons)
+		return float64(soFar+more) >= m*m*ratio*ratio/lower
+	})
+}
+
+// margin is how many standard errors a change has to be for 80 % power at 5 %, shared by the comparisons: Holm's smallest p has that threshold.
+func margin(freedom, comparisons int) float64 {
+	return Quantile(1-0.025/float64(max(1, comparisons)), float64(freedom)) + Quantile(0.8, float64(freedom))
+}
