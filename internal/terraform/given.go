@@ -63,13 +63,15 @@ func CheckGiven(ws *workspace.Workspace, env []string) error {
 func checkText(where, name, value string, declared map[string]cty.Type) []string {
 	kind, known := declared[name]
 	if !known {
-		return []string{fmt.Sprintf("%s: the stack has no input %s%s", where, name, instead(name, slices.Sorted(maps.Keys(declared))))}
+		return []string{fmt.Sprintf("%s: the stack has no input %s%s", where, name, Instead(name, slices.Sorted(maps.Keys(declared))))}
 	}
 	expr, diags := hclsyntax.ParseExpression([]byte(value), where, hcl.InitialPos)
 	if kind.IsPrimitiveType() || diags.HasErrors() {
 		return nil
 	}
-	return unknownKeys(expr, kind, name, func(hcl.Range) string { return where })
+	var problems []string
+	unknownKeys(expr, kind, name, func(_ hcl.Range, problem string) { problems = append(problems, where+": "+problem) })
+	return problems
 }
 
 // GivenFiles are those that Terraform reads values from by itself.
@@ -99,17 +101,32 @@ func checkFile(ws *workspace.Workspace, file string, declared map[string]cty.Typ
 	if diags.HasErrors() {
 		return nil
 	}
-	at := func(r hcl.Range) string { return fmt.Sprintf("%s:%d", ws.Path(file), r.Start.Line) }
+	wrong := func(at hcl.Range, problem string) {
+		problems = append(problems, fmt.Sprintf("%s:%d: %s", ws.Path(file), at.Start.Line, problem))
+	}
 	given := slices.SortedFunc(maps.Values(attributes), func(a, b *hcl.Attribute) int { return a.NameRange.Start.Byte - b.NameRange.Start.Byte })
 	for _, a := range given {
-		kind, known := declared[a.Name]
-		if !known {
-			problems = append(problems, fmt.Sprintf("%s: the stack has no input %s%s", at(a.NameRange), a.Name, instead(a.Name, slices.Sorted(maps.Keys(declared)))))
-			continue
-		}
-		problems = append(problems, unknownKeys(a.Expr, kind, a.Name, at)...)
+		Declared(declared).Check(a, wrong)
 	}
 	return problems
+}
+
+// Declared are the stack's inputs by name, with their types.
+type Declared map[string]cty.Type
+
+// DeclaredInputs are what the stack's variables.tf declares.
+func DeclaredInputs(ws *workspace.Workspace) (Declared, error) {
+	return declarations(filepath.Join(ws.Stack, "variables.tf"))
+}
+
+// Check says what of an attribute, in a file of whatever kind, is no input, or no key of one.
+func (d Declared) Check(a *hcl.Attribute, wrong func(at hcl.Range, problem string)) {
+	kind, known := d[a.Name]
+	if !known {
+		wrong(a.NameRange, fmt.Sprintf("the stack has no input %s%s", a.Name, Instead(a.Name, slices.Sorted(maps.Keys(d)))))
+		return
+	}
+	unknownKeys(a.Expr, kind, a.Name, wrong)
 }
 
 // declarations are the names and types of a file's variables.
@@ -136,13 +153,13 @@ func declarations(file string) (map[string]cty.Type, error) {
 	return declared, nil
 }
 
-// unknownKeys are the keys of objects in a value that its type does not have.
-func unknownKeys(expr hcl.Expression, kind cty.Type, path string, at func(hcl.Range) string) (problems []string) {
+// unknownKeys finds the keys of objects in a value that its type does not have.
+func unknownKeys(expr hcl.Expression, kind cty.Type, path string, wrong func(at hcl.Range, problem string)) {
 	switch {
 	case kind.IsObjectType():
 		pairs, diags := hcl.ExprMap(expr)
 		if diags.HasErrors() {
-			return nil
+			return
 		}
 		known := kind.AttributeTypes()
 		for _, p := range pairs {
@@ -152,27 +169,26 @@ func unknownKeys(expr hcl.Expression, kind cty.Type, path string, at func(hcl.Ra
 			}
 			name := key.AsString()
 			if inner, is := known[name]; is {
-				problems = append(problems, unknownKeys(p.Value, inner, path+"."+name, at)...)
+				unknownKeys(p.Value, inner, path+"."+name, wrong)
 				continue
 			}
-			problems = append(problems, fmt.Sprintf("%s: %s has no %s%s", at(p.Key.Range()), path, name, instead(name, slices.Sorted(maps.Keys(known)))))
+			wrong(p.Key.Range(), fmt.Sprintf("%s has no %s%s", path, name, Instead(name, slices.Sorted(maps.Keys(known)))))
 		}
 	case kind.IsMapType():
 		pairs, _ := hcl.ExprMap(expr)
 		for _, p := range pairs {
-			problems = append(problems, unknownKeys(p.Value, kind.ElementType(), path, at)...)
+			unknownKeys(p.Value, kind.ElementType(), path, wrong)
 		}
 	case kind.IsListType() || kind.IsSetType():
 		items, _ := hcl.ExprList(expr)
 		for i, item := range items {
-			problems = append(problems, unknownKeys(item, kind.ElementType(), fmt.Sprintf("%s[%d]", path, i), at)...)
+			unknownKeys(item, kind.ElementType(), fmt.Sprintf("%s[%d]", path, i), wrong)
 		}
 	}
-	return problems
 }
 
-// instead is the right word, or all of them where none is near.
-func instead(word string, words []string) string {
+// Instead is the right word, or all of them where none is near.
+func Instead(word string, words []string) string {
 	if right := workspace.Nearest(word, words); right != "" {
 		return fmt.Sprintf(": write %s", right)
 	}

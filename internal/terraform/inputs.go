@@ -29,8 +29,9 @@ type Inputs struct {
 	Auth         bool     `json:"auth_token"`          // whether there is one: the token itself stays where it is
 	Load         struct {
 		TaskCount        int    `json:"task_count"`
-		CPU              int    `json:"cpu"`    // units of 1/1024 vCPU
-		Memory           int    `json:"memory"` // MiB
+		CPU              int    `json:"cpu"`          // units of 1/1024 vCPU
+		Memory           int    `json:"memory"`       // MiB
+		Architecture     string `json:"architecture"` // X86_64 or ARM64
 		Image            string `json:"image"`
 		ImageCredentials string `json:"image_credentials_arn"` // "": none
 		AssignPublicIP   bool   `json:"assign_public_ip"`
