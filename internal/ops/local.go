@@ -172,7 +172,7 @@ func answer(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 	}
 	plain := *con
 	plain.Out = out
-	_, err = writeReport(ctx, ws, &plain, from, m.Run, r, func(w io.Writer) error { return page.HTML(w, r) })
+	_, err = writeReport(ctx, ws, &plain, from, m.Run, r, func(w io.Writer) error { return page.HTML(w, r) }, func(w io.Writer) error { return page.Markdown(w, r) })
 	return err
 }
 

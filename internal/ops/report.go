@@ -88,7 +88,7 @@ func reportRuns(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 		if err := page.Text(con.Out, all[0]); err != nil {
 			return err
 		}
-		_, err := writeReport(ctx, ws, con, from, runs[0], all[0], func(w io.Writer) error { return page.HTML(w, all[0]) })
+		_, err := writeReport(ctx, ws, con, from, runs[0], all[0], func(w io.Writer) error { return page.HTML(w, all[0]) }, func(w io.Writer) error { return page.Markdown(w, all[0]) })
 		return err
 	}
 	c := report.Compare(all)
@@ -107,7 +107,7 @@ func reportRuns(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 	if len(name) > 200 { // a file's name has at most 255 bytes
 		name = fmt.Sprintf("%s_and_%d_more", runs[0], len(runs)-1)
 	}
-	_, err = writeReport(ctx, ws, con, from, name, c, func(w io.Writer) error { return page.CompareHTML(w, c) })
+	_, err = writeReport(ctx, ws, con, from, name, c, func(w io.Writer) error { return page.CompareHTML(w, c) }, func(w io.Writer) error { return page.CompareMarkdown(w, c) })
 	return err
 }
 
@@ -248,10 +248,10 @@ func analyse(ctx context.Context, from exported, run string) (*report.Results, e
 	return r, nil
 }
 
-// writeReport writes report.html and results.json, of a single run also report.md, and says where.
-func writeReport(ctx context.Context, ws *workspace.Workspace, con *console.Console, from exported, name string, results any, html func(io.Writer) error) (string, error) {
-	var b bytes.Buffer
-	if err := html(&b); err != nil {
+// writeReport writes report.html, report.md and results.json, and says where.
+func writeReport(ctx context.Context, ws *workspace.Workspace, con *console.Console, from exported, name string, results any, html, markdown func(io.Writer) error) (string, error) {
+	var b, md bytes.Buffer
+	if err := errors.Join(html(&b), markdown(&md)); err != nil {
 		return "", err
 	}
 	text, err := json.MarshalIndent(results, "", "  ")
@@ -265,19 +265,8 @@ func writeReport(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 	files := []struct {
 		name, contentType string
 		content           []byte
-	}{{"report.html", "text/html; charset=utf-8", b.Bytes()}, {"results.json", "application/json", append(text, '\n')}}
-	beside := "results.json"
-	if r, one := results.(*report.Results); one {
-		var markdown bytes.Buffer
-		if err := page.Markdown(&markdown, r); err != nil {
-			return "", err
-		}
-		files = append(files, struct {
-			name, contentType string
-			content           []byte
-		}{"report.md", "text/markdown; charset=utf-8", markdown.Bytes()})
-		beside = "report.md and results.json"
-	}
+	}{{"report.html", "text/html; charset=utf-8", b.Bytes()}, {"report.md", "text/markdown; charset=utf-8", md.Bytes()},
+		{"results.json", "application/json", append(text, '\n')}}
 	for _, f := range files {
 		if err := workspace.ReplaceFile(filepath.Join(dir, f.name), f.content, 0o644); err != nil {
 			return "", err
@@ -290,7 +279,7 @@ func writeReport(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 		}
 	}
 	file := filepath.Join(dir, "report.html")
-	con.Say("  report        %s (%d KB), with %s beside it", ws.Path(file), len(files[0].content)/1000, beside)
+	con.Say("  report        %s (%d KB), with report.md and results.json beside it", ws.Path(file), len(files[0].content)/1000)
 	return file, nil
 }
 

@@ -80,6 +80,7 @@ func TestReportOfAFolder(t *testing.T) {
 	}
 
 	text, err = reported(t, ws, from, "RUNS="+strings.Join(threeRuns, ", "))
+	require.FileExists(t, filepath.Join(folder, "report", strings.Join(threeRuns, "_"), "report.md"))
 	require.NoError(t, err)
 	require.Contains(t, text, "3 runs, each against A")
 	content, err := os.ReadFile(filepath.Join(folder, "report", strings.Join(threeRuns, "_"), "results.json"))
@@ -198,7 +199,7 @@ func TestReportOfABucket(t *testing.T) {
 		keys = append(keys, key)
 	}
 	slices.Sort(keys)
-	require.Equal(t, []string{pair + "/report.html", pair + "/results.json"}, keys)
+	require.Equal(t, []string{pair + "/report.html", pair + "/report.md", pair + "/results.json"}, keys)
 
 	_, err = reported(t, ws, from, "RUN=x")
 	require.ErrorContains(t, err, "s3://b/exports/ has no run x, neither metrics nor logs: its latest are "+threeRuns[2])

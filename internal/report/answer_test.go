@@ -82,7 +82,7 @@ func TestAResultThatDoesNotCount(t *testing.T) {
 	c := synthetic.Plain()
 	metrics, log := texts(c)
 	r := ofTexts(t, metrics, replaceLast(log, "load: finished exit=0 ok", "load: finished exit=0 invalid: 3 error lines"), c.Manifest())
-	require.Regexp(t, `^1 of 2 tasks finished with a result that does not count: invalid: 3 error lines \(exit 0\)\. `, r.Verdict.Sentence)
+	require.Regexp(t, `^1 of 2 tasks finished with a result that does not count: 3 error lines \(exit 0\)\. `, r.Verdict.Sentence)
 	require.Equal(t, "See what the tasks said in the log, and repeat the run.", r.Verdict.Next)
 	require.Equal(t, []string{"run 2026-11-23T03-00-00Z: 1 of 2 tasks finished with a result that does not count"}, troubles(r))
 }

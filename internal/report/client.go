@@ -374,7 +374,7 @@ func (w *worker) state() string {
 func (l *load) trouble(r *Results) {
 	for _, t := range r.Tasks {
 		if t.State != "ok" {
-			r.warn("task %s %s: %s", t.ID, t.State, t.Trouble)
+			r.warn("task %s %s: %s", t.ID, t.State, strings.TrimPrefix(t.Trouble, t.State+": "))
 		}
 		if t.LateSeconds != nil && *t.LateSeconds > 10 {
 			r.warn("task %s began %.0f s after the first", t.ID, *t.LateSeconds)

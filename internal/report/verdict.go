@@ -273,7 +273,7 @@ func (a *analysis) why() string {
 			said = a.m.stopped(t.ID)
 		}
 		if t.State != "ok" && said != "" {
-			return ": " + said
+			return ": " + strings.TrimPrefix(said, t.State+": ")
 		}
 	}
 	return ""

@@ -53,7 +53,7 @@ locals {
     },
     {
       title = "Latency in milliseconds, as the load measures it"
-      query = "${local.records} | stats sum(ops*ms)/sum(ops) as mean, max(ms) as slowest_second by bin(1m)"
+      query = "${local.records} | stats sum(ops*ms)/sum(ops) as mean, max(ms) as slowest by bin(1m)"
     },
   ]
   said = concat(

@@ -89,6 +89,39 @@ func interval(v *[2]float64) string {
 
 func abs(v float64) float64 { return max(v, -v) }
 
+func letter(group int) string { return string(rune('A' + group%26)) }
+
+// letters names each run by its group's letter, with a number where the group has others.
+func letters(c *report.Comparison) []string {
+	of := make([]string, len(c.Runs))
+	for i, g := range c.Groups {
+		for n, run := range g {
+			if of[run] = letter(i); len(g) > 1 {
+				of[run] = fmt.Sprintf("%s%d", letter(i), n+1)
+			}
+		}
+	}
+	return of
+}
+
+// judged says what a difference is worth.
+func judged(c report.Compared) string {
+	if c.Direction == report.Reference {
+		return ""
+	}
+	said := strings.TrimSpace(arrow(c) + " " + directions[c.Direction])
+	if c.Interval != nil {
+		said += ", " + interval(c.Interval)
+	}
+	if c.P != nil {
+		said += ", " + chance(c.P)
+	}
+	if c.Why != "" {
+		said += ": " + c.Why
+	}
+	return said
+}
+
 // CompareText writes runs side by side for a terminal: letters stand for the groups, of which the first is the reference.
 func CompareText(w io.Writer, c *report.Comparison) error {
 	t := &text{}
@@ -99,15 +132,7 @@ func CompareText(w io.Writer, c *report.Comparison) error {
 	for _, caution := range c.Cautions {
 		t.line("%s", strings.Join(wrap("! "+caution, columns), "\n  "))
 	}
-	name := func(i int) string { return string(rune('A' + i%26)) }
-	of := make([]string, len(c.Runs)) // the letter of a run's group, with a number where it has others
-	for i, g := range c.Groups {
-		for n, run := range g {
-			if of[run] = name(i); len(g) > 1 {
-				of[run] = fmt.Sprintf("%s%d", name(i), n+1)
-			}
-		}
-	}
+	of := letters(c)
 	for i, run := range c.Runs {
 		t.line("\n%s  %s", of[i], run)
 		if i < len(c.Verdicts) {
@@ -128,20 +153,7 @@ func CompareText(w io.Writer, c *report.Comparison) error {
 		t.head(row.Label)
 		var rows [][]string
 		for i, cell := range row.Cells {
-			said := ""
-			if cell.Direction != report.Reference {
-				said = strings.TrimSpace(arrow(cell) + " " + directions[cell.Direction])
-				if cell.Interval != nil {
-					said += ", " + interval(cell.Interval)
-				}
-				if cell.P != nil {
-					said += ", " + chance(cell.P)
-				}
-				if cell.Why != "" {
-					said += ": " + cell.Why
-				}
-			}
-			rows = append(rows, []string{name(i), " " + amount(cell.Value, row.Unit), " " + change(cell, row.Unit), said})
+			rows = append(rows, []string{letter(i), " " + amount(cell.Value, row.Unit), " " + change(cell, row.Unit), judged(cell)})
 		}
 		t.table(rows)
 	}

@@ -169,6 +169,8 @@ func arrow(c report.Compared) string {
 		return "≈"
 	case c.Direction == report.NotComparable || c.Direction == report.Reference || c.Delta == nil:
 		return ""
+	case c.DeltaPercent != nil && decimals(*c.DeltaPercent, 1) == "0":
+		return "="
 	case *c.Delta > 0:
 		return "▲"
 	case *c.Delta < 0:
@@ -189,8 +191,10 @@ func change(c report.Compared, unit string) string {
 	return ""
 }
 
+// signed puts a sign before what v is without one; what is written as 0 has none.
 func signed(v float64, text string) string {
 	switch {
+	case !strings.ContainsAny(text, "123456789"):
 	case v > 0:
 		return "+" + text
 	case v < 0:

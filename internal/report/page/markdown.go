@@ -47,6 +47,49 @@ func Markdown(w io.Writer, r *report.Results) error {
 	return err
 }
 
+// CompareMarkdown writes runs side by side for a pull request or a design document: letters stand for the groups, of which the first is the reference.
+func CompareMarkdown(w io.Writer, c *report.Comparison) error {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	of := letters(c)
+	line("# %d runs, each against A\n", len(c.Runs))
+	for _, caution := range c.Cautions {
+		line("- **%s**", cell(caution))
+	}
+	for i, run := range c.Runs {
+		line("- %s: run %s", of[i], cell(run))
+		if i < len(c.Verdicts) {
+			line("  %s", cell(c.Verdicts[i]))
+		}
+	}
+	if len(c.Differences) > 0 {
+		line("\n| what differs | %s |\n|---|%s", strings.Join(of, " | "), strings.Repeat("---|", len(of)))
+		for _, d := range c.Differences {
+			var values []string
+			for _, v := range d.Values {
+				values = append(values, cell(v))
+			}
+			line("| %s | %s |", cell(d.Setting), strings.Join(values, " | "))
+		}
+	}
+	line("\n| figure | | value | change | |\n|---|---|---:|---:|---|")
+	for _, row := range c.Figures {
+		for i, of := range row.Cells {
+			label := ""
+			if i == 0 {
+				label = cell(row.Label)
+			}
+			line("| %s | %s | %s | %s | %s |", label, letter(i), amount(of.Value, row.Unit), change(of, row.Unit), cell(judged(of)))
+		}
+	}
+	if c.Method != "" {
+		line("\n%s", cell(c.Method))
+	}
+	line("\nThe charts are in `report.html`.")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
 func upper(s string) string {
 	if s == "" {
 		return s

@@ -332,6 +332,9 @@ func TestCompare(t *testing.T) {
 		}
 	}
 	require.NoError(t, CompareText(&text, compared()))
+	var markdown bytes.Buffer
+	require.NoError(t, CompareMarkdown(&markdown, compared()))
+	golden(t, "compare.md", markdown.String())
 	narrow(t, text.String())
 	golden(t, "compare.txt", text.String())
 }
@@ -342,4 +345,13 @@ func TestZonesAreSaid(t *testing.T) {
 	require.NoError(t, Text(&b, r))
 	require.Contains(t, b.String(), "  zones             nodes in us-east-1b, tasks in us-east-1a and us-east-1b\n")
 	require.Contains(t, configuration(&r.Configuration), row{"zones", "nodes in us-east-1b, tasks in us-east-1a and us-east-1b"})
+}
+
+// What is written as 0 went neither up nor down.
+func TestAChangeOfZero(t *testing.T) {
+	for percent, want := range map[float64]string{-0.04: "= 0 %", 0.04: "= 0 %", -0.06: "▼ −0.1 %", 0.06: "▲ +0.1 %"} {
+		c := report.Compared{Delta: ptr(percent), DeltaPercent: ptr(percent), Direction: report.NotTested}
+		require.Equal(t, want, arrow(c)+" "+change(c, "ops/s"))
+	}
+	require.Equal(t, "95 %: 0 to +0.1 %", interval(&[2]float64{-0.01, 0.1}))
 }
