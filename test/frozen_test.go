@@ -36,14 +36,14 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// jumper is a clock that stands where it is set, or runs with the machine's until it is. Sleeps are real.
-type jumper struct {
+// settableClock is a clock that stands where it is set, or runs with the machine's until it is. Sleeps are real.
+type settableClock struct {
 	account.SystemClock
 	mu sync.Mutex
 	at time.Time // zero: the machine's
 }
 
-func (c *jumper) Now() time.Time {
+func (c *settableClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.at.IsZero() {
@@ -52,25 +52,25 @@ func (c *jumper) Now() time.Time {
 	return c.at
 }
 
-func (c *jumper) set(t time.Time) {
+func (c *settableClock) set(t time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = t
 }
 
-func (c *jumper) pass(d time.Duration) {
+func (c *settableClock) pass(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.at.Add(d)
 }
 
-// leaper is the function's clock in such a world: when it sleeps, the world's time leaps, once processes have done what they were told. How long
+// skippingClock is the function's clock in such a world: when it sleeps, the world's time leaps, once processes have done what they were told. How long
 // that takes here is not how long it takes there.
-type leaper struct{ *frozen }
+type skippingClock struct{ *frozen }
 
-func (c leaper) Now() time.Time { return c.clock.Now() }
+func (c skippingClock) Now() time.Time { return c.clock.Now() }
 
-func (c leaper) Sleep(ctx context.Context, d time.Duration) error {
+func (c skippingClock) Sleep(ctx context.Context, d time.Duration) error {
 	for limit := time.Now().Add(hanging); !c.Settled(); time.Sleep(time.Millisecond) {
 		if time.Now().After(limit) {
 			return fmt.Errorf("tasks or caches are still on their way after %s", hanging)
@@ -86,7 +86,7 @@ func (c leaper) Sleep(ctx context.Context, d time.Duration) error {
 type frozen struct {
 	*localaws.Server
 	t     testing.TB
-	clock *jumper
+	clock *settableClock
 	cfg   shutdown.Config
 	aws   aws.Config
 	run   string
@@ -120,7 +120,7 @@ func freeze(t testing.TB, bytes int, change ...func(*frozen)) *frozen {
 func newFrozen(t testing.TB, begun time.Time, change ...func(*localaws.Config)) *frozen {
 	t.Helper()
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the function's own log
-	w := &frozen{t: t, clock: &jumper{}, begun: begun, run: begun.Format("2006-01-02T15-04-05Z"),
+	w := &frozen{t: t, clock: &settableClock{}, begun: begun, run: begun.Format("2006-01-02T15-04-05Z"),
 		cfg: shutdown.Config{Name: "perf", Bucket: "exports", Prefix: "exports", Cluster: "perf", Service: "perf-load", Minutes: 20, PeriodSeconds: 60,
 			Cache: shutdown.Cache{ReplicationGroup: "perf", Delete: true}, Logs: shutdown.Logs{Load: "/elasticache-perf/perf/load", Engine: "/aws/vendedlogs/elasticache/perf/engine-log"},
 			Schedules: shutdown.Schedules{Group: "perf", Watch: "perf-watch", Stop: "perf-load-stop"}, Settings: json.RawMessage(`{"cache":{"engine":"redis"}}`)}}
@@ -387,7 +387,7 @@ func (w *frozen) invoke(action, request string, c *caller) (answer shutdown.Answ
 	config.HTTPClient = c
 	done := make(chan struct{})
 	go func() {
-		answer, err = shutdown.New(w.cfg, shutdown.NewClients(config), leaper{w}).Handle(ctx, shutdown.Event{Action: action, Run: w.run})
+		answer, err = shutdown.New(w.cfg, shutdown.NewClients(config), skippingClock{w}).Handle(ctx, shutdown.Event{Action: action, Run: w.run})
 		close(done)
 	}()
 	select {

@@ -44,7 +44,7 @@ func TestAnotherClockMakesNothing(t *testing.T) {
 		t.Skip("AWS's clock is right")
 	}
 	for _, off := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
-		w := newWorld(t, func(c *localaws.Config) { c.Clock = &jumper{at: time.Now().UTC().Add(off)} })
+		w := newWorld(t, func(c *localaws.Config) { c.Clock = &settableClock{at: time.Now().UTC().Add(off)} })
 		ws, con, out := w.project(t, nil)
 		err := ops.Deploy(t.Context(), ws, con)
 		require.ErrorContains(t, err, "nothing was created", out.String())

@@ -16,8 +16,8 @@ import (
 )
 
 // Clean removes what builds, tests and local runs left: build/, .localaws/, and the data directories of Terraform that are not the stack's own.
-// The stack's state, its .terraform and terraform.tfvars stay.
-func Clean(_ context.Context, ws *workspace.Workspace, con *console.Console) error {
+// The stack's state, its .terraform and terraform.tfvars stay. Exports of local runs go after a yes alone.
+func Clean(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	unlock, err := local.Lock(ws)
 	if err != nil {
 		return err
@@ -29,6 +29,16 @@ func Clean(_ context.Context, ws *workspace.Workspace, con *console.Console) err
 			return err
 		}
 		defer stack()
+	}
+	n, err := exportedRuns(filepath.Join(local.Dir(ws), "s3"))
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		question := fmt.Sprintf("%s holds the exports of local runs (%d), which are removed for good.", ws.Path(local.Dir(ws)), n)
+		if err := con.Approve(ctx, ws.On("APPROVE"), question, "nothing was removed"); err != nil {
+			return err
+		}
 	}
 	remove := []string{filepath.Join(ws.Root, "build"), local.Dir(ws)}
 	for _, top := range []string{"modules", "examples", "test"} {
@@ -58,4 +68,18 @@ func Clean(_ context.Context, ws *workspace.Workspace, con *console.Console) err
 		con.Say("removed %s", ws.Path(file))
 	}
 	return nil
+}
+
+// exportedRuns counts the manifests below a folder.
+func exportedRuns(dir string) (n int, err error) {
+	err = filepath.WalkDir(dir, func(file string, entry fs.DirEntry, err error) error {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		if err == nil && !entry.IsDir() && filepath.Base(filepath.Dir(file)) == "manifest" && filepath.Ext(file) == ".json" {
+			n++
+		}
+		return err
+	})
+	return n, err
 }

@@ -47,3 +47,16 @@ func TestCleanLeavesTheStack(t *testing.T) {
 		require.True(t, workspace.Exists(filepath.Join(ws.Root, kept)), kept)
 	}
 }
+
+// What local runs exported is removed after a yes alone.
+func TestCleanAsksBeforeItRemovesExports(t *testing.T) {
+	ws, con := &workspace.Workspace{Root: t.TempDir()}, &console.Console{Out: io.Discard}
+	manifest := filepath.Join(ws.Root, ".localaws/s3/exports/exports/manifest/2026-11-23T03-08-09Z.json")
+	require.NoError(t, os.MkdirAll(filepath.Dir(manifest), 0o755))
+	require.NoError(t, os.WriteFile(manifest, []byte("{}"), 0o644))
+	require.ErrorContains(t, Clean(t.Context(), ws, con), "APPROVE=1")
+	require.FileExists(t, manifest)
+	ws.Env = []string{"APPROVE=1"}
+	require.NoError(t, Clean(t.Context(), ws, con))
+	require.NoFileExists(t, manifest)
+}

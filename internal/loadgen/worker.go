@@ -56,13 +56,13 @@ type request struct {
 	command int8
 }
 
-// lot is how many samples a worker keeps before the recorder gets them.
-const lot = 1024
+// sampleBatch is how many samples a worker keeps before the recorder gets them.
+const sampleBatch = 1024
 
 func newWorker(r *run, client int, addr string) *worker {
 	return &worker{run: r, client: client, thread: client / r.cfg.clients, addr: addr,
 		key: []byte(r.cfg.prefix), gen: newGenerator(r.cfg, client, r.seed, r.values),
-		flight: make([]request, r.cfg.pipeline), samples: make([]sample, 0, lot)}
+		flight: make([]request, r.cfg.pipeline), samples: make([]sample, 0, sampleBatch)}
 }
 
 func (w *worker) connect(ctx context.Context) error {

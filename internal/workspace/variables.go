@@ -11,7 +11,7 @@ type Variable struct{ Name, For, Value, Unset string }
 
 // Variables are all of them, as Markdown.
 var Variables = []Variable{
-	{"`APPROVE`", "`deploy`, `destroy`", "switch: yes to all that they ask", "they ask; without a terminal they refuse"},
+	{"`APPROVE`", "`deploy`, `destroy`, `clean`", "switch: yes to all that they ask", "they ask; without a terminal they refuse"},
 	{"`FORCE`", "`deploy`, `stop`, `destroy`", "switch: what is not exported is given up", "it is exported first"},
 	{"`RUN`", "`export`, `report`", "a run, `2026-11-23T03-08-09Z`", "the latest one"},
 	{"`RUNS`", "`report`", "runs to compare, commas between them", "one run"},

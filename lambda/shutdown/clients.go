@@ -167,10 +167,10 @@ func decided(err error) bool {
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) {
 		status := response.HTTPStatusCode()
-		return status >= 400 && status < 500 && status != http.StatusTooManyRequests && !slices.Contains(stranger, api.ErrorCode())
+		return status >= 400 && status < 500 && status != http.StatusTooManyRequests && !slices.Contains(unknownCaller, api.ErrorCode())
 	}
 	return api.ErrorFault() != smithy.FaultServer
 }
 
-// stranger are the errors of who is not known: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
-var stranger = []string{"ExpiredToken", "ExpiredTokenException", "IncompleteSignature", "InvalidClientTokenId", "InvalidSignatureException", "MissingAuthenticationToken", "UnrecognizedClientException"}
+// unknownCaller are the errors of who is not known: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
+var unknownCaller = []string{"ExpiredToken", "ExpiredTokenException", "IncompleteSignature", "InvalidClientTokenId", "InvalidSignatureException", "MissingAuthenticationToken", "UnrecognizedClientException"}

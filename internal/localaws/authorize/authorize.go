@@ -34,8 +34,8 @@ type Authorizer struct {
 // New is for wire.Registry.Authorize: New(acct, deps).Call.
 func New(acct *account.Account, deps Deps) *Authorizer { return &Authorizer{acct, deps} }
 
-// demand is one permission that a call needs.
-type demand struct {
+// permission is one permission that a call needs.
+type permission struct {
 	action, resource string
 	context          map[string]string
 }
@@ -57,7 +57,7 @@ func (a *Authorizer) Call(_ context.Context, call *wire.Call) error {
 		a.Miss("authorization of " + call.Service + "." + call.Action)
 		return refuse(call.Service, iam.Decision{Principal: who.ARN, Action: prefix(call.Service) + ":" + call.Action, Resource: "*"})
 	}
-	for _, d := range a.demands(call, r) {
+	for _, d := range a.needed(call, r) {
 		if decision := a.IAM.Decide(who.ARN, d.action, d.resource, d.context); !decision.Allowed {
 			return refuse(call.Service, decision)
 		}
@@ -65,8 +65,8 @@ func (a *Authorizer) Call(_ context.Context, call *wire.Call) error {
 	return a.link(who.ARN, r)
 }
 
-// demands are all permissions that a call needs.
-func (a *Authorizer) demands(call *wire.Call, r rule) []demand {
+// needed are all permissions that a call needs.
+func (a *Authorizer) needed(call *wire.Call, r rule) []permission {
 	if r.free {
 		return nil
 	}
@@ -75,7 +75,7 @@ func (a *Authorizer) demands(call *wire.Call, r rule) []demand {
 		action = call.Action
 	}
 	keys := a.keys(call, r)
-	var out []demand
+	var out []permission
 	var resources []string
 	for _, t := range r.resources {
 		if t.only != "" && !has(call.In, t.only) {
@@ -83,19 +83,19 @@ func (a *Authorizer) demands(call *wire.Call, r rule) []demand {
 		}
 		for _, resource := range a.resources(call, t.text) {
 			resources = append(resources, resource)
-			out = append(out, demand{service + ":" + action, resource, a.about(call, resource, keys)})
+			out = append(out, permission{service + ":" + action, resource, a.about(call, resource, keys)})
 		}
 	}
 	if tags := requestTags(call.In); r.tags != "" && len(tags) > 0 {
 		for _, resource := range a.tagged(call, resources) {
 			context := maps.Clone(keys)
 			context[service+":CreateAction"] = call.Action
-			out = append(out, demand{service + ":" + r.tags, resource, context})
+			out = append(out, permission{service + ":" + r.tags, resource, context})
 		}
 	}
 	for _, member := range slices.Sorted(maps.Keys(r.pass)) {
 		for _, role := range values(call.In, member) {
-			out = append(out, demand{"iam:PassRole", role, map[string]string{"iam:PassedToService": r.pass[member]}})
+			out = append(out, permission{"iam:PassRole", role, map[string]string{"iam:PassedToService": r.pass[member]}})
 		}
 	}
 	for _, other := range r.also {
@@ -103,7 +103,7 @@ func (a *Authorizer) demands(call *wire.Call, r rule) []demand {
 			continue
 		}
 		if other.resource.text == "" {
-			out = append(out, demand{other.action, "*", other.keys})
+			out = append(out, permission{other.action, "*", other.keys})
 			continue
 		}
 		service, _, _ := strings.Cut(other.action, ":")
@@ -116,21 +116,21 @@ func (a *Authorizer) demands(call *wire.Call, r rule) []demand {
 			if !strings.HasPrefix(resource, "arn:") {
 				resource = a.acct.ARN(service, resource)
 			}
-			out = append(out, demand{other.action, resource, keys})
+			out = append(out, permission{other.action, resource, keys})
 		}
 	}
 	if a.Documented {
 		for _, action := range r.documented {
-			out = append(out, demand{action, "*", nil})
+			out = append(out, permission{action, "*", nil})
 		}
 	}
 	if target, ok := call.In.(*s3.Target); ok {
 		if target.Source != "" {
-			out = append(out, demand{"s3:GetObject", a.acct.ARN("s3", target.Source), nil})
+			out = append(out, permission{"s3:GetObject", a.acct.ARN("s3", target.Source), nil})
 		}
 		if target.KMSKey != "" {
 			for _, action := range r.kms {
-				out = append(out, demand{action, target.KMSKey, nil})
+				out = append(out, permission{action, target.KMSKey, nil})
 			}
 		}
 	}

@@ -14,7 +14,7 @@ type rule struct {
 	keys       map[string]string // condition key -> template
 	tags       string            // action that tags need
 	pass       map[string]string // member -> service
-	also       []another
+	also       []alsoNeeded
 	documented []string // actions on *
 	kms        []string // actions on the bucket's key
 	linked     string   // service whose own role is used
@@ -24,8 +24,8 @@ type rule struct {
 // template is a word with {Members}; with a member named in only, it counts when that is there.
 type template struct{ text, only string }
 
-// another is an action of another service that the caller needs, too: on a template's resources of that service, or on *.
-type another struct {
+// alsoNeeded is an action of another service that the caller needs, too: on a template's resources of that service, or on *.
+type alsoNeeded struct {
 	action   string // "ec2:CreateVpcEndpoint"
 	resource template
 	keys     map[string]string
@@ -61,7 +61,7 @@ func parse(line string) rule {
 			rest, only, _ := strings.Cut(rest, "?")
 			rest, key, keyed := strings.Cut(rest, ";")
 			action, resource, _ := strings.Cut(rest, "=")
-			a := another{action, template{resource, only}, nil}
+			a := alsoNeeded{action, template{resource, only}, nil}
 			if name, value, _ := strings.Cut(key, "="); keyed {
 				a.keys = map[string]string{name: value}
 			}
@@ -82,8 +82,8 @@ func parse(line string) rule {
 	return r
 }
 
-// hole is {Member}, {A,B} or {Member|otherwise}.
-var hole = regexp.MustCompile(`\{([A-Za-z0-9.,]+)(?:\|([^}]*))?\}`)
+// placeholder is {Member}, {A,B} or {Member|otherwise}.
+var placeholder = regexp.MustCompile(`\{([A-Za-z0-9.,]+)(?:\|([^}]*))?\}`)
 
 // members are those that a line reads.
 func (r rule) members() []string {
@@ -108,7 +108,7 @@ func (r rule) members() []string {
 		out = append(out, m)
 	}
 	for _, text := range texts {
-		for _, m := range hole.FindAllStringSubmatch(text, -1) {
+		for _, m := range placeholder.FindAllStringSubmatch(text, -1) {
 			out = append(out, strings.Split(m[1], ",")...)
 		}
 	}
@@ -128,7 +128,7 @@ func expand(text string, in any) (found []string, all bool) {
 		}
 		found = next
 	}
-	for _, m := range hole.FindAllStringSubmatchIndex(text, -1) {
+	for _, m := range placeholder.FindAllStringSubmatchIndex(text, -1) {
 		literal := text[at:m[0]]
 		each([]string{literal})
 		at = m[1]
