@@ -68,7 +68,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if err := t.Prepare(ctx, ws, con); err != nil {
 		return nil, err
 	}
-	if err := t.Await(ctx, subject.state); err != nil {
+	if err := t.Await(ctx, con, subject.state); err != nil {
 		return nil, err
 	}
 	replace, alive, err := subject.endOverdue(ctx, ws, con, s, yes, time.Duration(in.Minutes+in.Load.Prefill.Minutes+aroundLoad)*time.Minute)
@@ -209,7 +209,7 @@ func (subject *subject) endOverdue(ctx context.Context, ws *workspace.Workspace,
 		}
 		yes.did("the run %s was ended as asked", run.Run)
 	}
-	if err := subject.cli.Await(ctx, subject.state); err != nil {
+	if err := subject.cli.Await(ctx, con, subject.state); err != nil {
 		return nil, "", err
 	}
 	if err := finish(ctx, ws, con, s, run); err != nil {

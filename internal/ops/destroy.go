@@ -75,7 +75,7 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	if err := subject.askDestroy(ctx, ws, s, run, yes); err != nil {
 		return err
 	}
-	if err := t.Await(ctx, subject.state); err != nil {
+	if err := t.Await(ctx, con, subject.state); err != nil {
 		return err
 	}
 	if run != nil {

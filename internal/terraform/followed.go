@@ -24,9 +24,11 @@ type followed struct {
 	done    int      // of them
 	pending []string // "creating ADDRESS", the longest under way first
 	step    *console.Step
+	waiting bool // for the state's lock
 }
 
 var (
+	locking  = regexp.MustCompile(`^Acquiring state lock\.`) // Terraform says so when it does not get it at once
 	colours  = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 	planned  = regexp.MustCompile(`^Plan: (?:\d+ to import, )?(\d+) to add, (\d+) to change, (\d+) to destroy`)
 	begun    = regexp.MustCompile(`^(.+?): (Creating|Modifying|Destroying)\.\.\.`)
@@ -68,7 +70,23 @@ func (f *followed) flush() {
 	}
 }
 
+// held is like f, but keeps what comes in a buffer: of a plan that fails, only the errors are to be shown.
+func (f *followed) held() (*followed, *bytes.Buffer) {
+	var text bytes.Buffer
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return &followed{to: &text, step: f.step}, &text
+}
+
 func (f *followed) read(line string) {
+	if f.step != nil && f.waiting != locking.MatchString(line) {
+		f.waiting = !f.waiting
+		note := ""
+		if f.waiting {
+			note = "waiting for the state's lock, which another command holds"
+		}
+		f.step.At(-1, "%s", note)
+	}
 	if m := planned.FindStringSubmatch(line); m != nil {
 		f.total = 0
 		for _, n := range m[1:] {

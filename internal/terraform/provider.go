@@ -149,14 +149,16 @@ func (m mirrors) mirror(implied []string) (taken found, closed []string) {
 	return found{}, closed
 }
 
-// cache is Terraform's plugin cache; "" when there is none. https://developer.hashicorp.com/terraform/cli/config/config-file#provider-plugin-cache
+// cache is Terraform's plugin cache; "" when there is none. A relative one counts from the stack's folder: Terraform looks whether it exists before
+// it enters the folder that -chdir names, and installs into it after that.
+// https://developer.hashicorp.com/terraform/cli/config/config-file#provider-plugin-cache
 func (m mirrors) cache() string {
 	dir := workspace.Getenv(m.env, "TF_PLUGIN_CACHE_DIR")
 	if dir == "" {
 		return m.configured
 	}
 	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(m.root, dir)
+		dir = filepath.Join(m.stack, dir)
 	}
 	return dir
 }

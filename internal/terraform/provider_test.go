@@ -146,9 +146,17 @@ func TestProviderFromWhatIsThere(t *testing.T) {
 	}
 	t.Run("cache", func(t *testing.T) {
 		m := somewhere(t)
-		m.env = append(m.env, "TF_PLUGIN_CACHE_DIR=cache") // from where mage is called
-		put(t, m.root, "cache", leaf)
-		mirrored(t, m, filepath.Join(m.root, "cache"))
+		m.env = append(m.env, "TF_PLUGIN_CACHE_DIR=cache") // from the stack's folder, as Terraform takes it after -chdir
+		put(t, m.stack, "cache", leaf)
+		mirrored(t, m, filepath.Join(m.stack, "cache"))
+	})
+	t.Run("relative cache of the configuration", func(t *testing.T) {
+		m := somewhere(t)
+		put(t, m.stack, "cache", leaf)
+		config := filepath.Join(m.stack, "own.tfrc")
+		require.NoError(t, os.WriteFile(config, []byte("plugin_cache_dir = \"cache\"\n"), 0o600))
+		m.env = append(m.env, "TF_CLI_CONFIG_FILE="+config)
+		mirrored(t, m, filepath.Join(m.stack, "cache"))
 	})
 	t.Run("cache of the configuration", func(t *testing.T) {
 		m := somewhere(t)

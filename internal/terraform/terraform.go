@@ -109,7 +109,9 @@ func (t *CLI) Tofu() bool { return filepath.Base(t.Bin) == "tofu" }
 
 // lockTimeout is how long a command waits for others who hold the state: one that reads or plans is over by then, one that applies is not.
 // https://developer.hashicorp.com/terraform/language/state/locking
-const lockTimeout = "-lock-timeout=60s"
+const lockTimeout = "-lock-timeout=" + lockWait
+
+const lockWait = "60s"
 
 // The command lines, without the -chdir and -no-color that every one has.
 
@@ -143,8 +145,8 @@ func stateRemoveArgs(addresses ...string) []string {
 }
 
 // stateLockArgs takes the state's lock and gives it back: a dry run of a removal locks as a real one does.
-func stateLockArgs(address string) []string {
-	return []string{"state", "rm", "-dry-run", lockTimeout, address}
+func stateLockArgs(wait, address string) []string {
+	return []string{"state", "rm", "-dry-run", "-lock-timeout=" + wait, address}
 }
 
 // argv is the whole command line after the program's name.
@@ -167,7 +169,7 @@ func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error 
 		c.Stdout, c.Stderr = capture, &problems
 		err = proc.RunPrivate(c, t.Grace) // plan and state hold the auth token
 	} else {
-		err = t.followed(c, &problems)
+		err = t.followed(c, args[0] == "plan", &problems)
 	}
 	if f, ok := t.Out.(*followed); ok {
 		f.flush()
@@ -188,9 +190,20 @@ func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error 
 	return failed
 }
 
-// followed runs a command, and prints what it prints while it does.
-func (t *CLI) followed(c *exec.Cmd, problems io.Writer) error {
-	out, err := newPrinted(t.Out)
+// followed runs a command, and prints what it prints while it does; a plan when it is made: of one that fails, only the errors are printed.
+func (t *CLI) followed(c *exec.Cmd, plan bool, problems io.Writer) error {
+	var shown io.Writer = t.Out
+	if f, ok := t.Out.(*followed); ok && plan {
+		held, text := f.held()
+		shown = held
+		defer func() {
+			held.flush()
+			if code := c.ProcessState.ExitCode(); code == 0 || code == 2 { // -detailed-exitcode
+				_, _ = f.Write(text.Bytes())
+			}
+		}()
+	}
+	out, err := newPrinted(shown)
 	if err != nil {
 		return err
 	}
@@ -262,18 +275,6 @@ func (t *CLI) Destroy(ctx context.Context) error { return t.Run(ctx, nil, destro
 // Forget takes resources out of the state, without touching them.
 func (t *CLI) Forget(ctx context.Context, addresses ...string) error {
 	return t.Run(ctx, nil, stateRemoveArgs(addresses...)...)
-}
-
-// Await waits until nobody holds the lock of a state, and fails when somebody holds it for long: what a command ends before its Terraform runs may be
-// what another one, in another checkout, is making: a cache is in the state only when it is made.
-func (t *CLI) Await(ctx context.Context, s *State) error {
-	if s.Empty() {
-		return nil
-	}
-	if err := t.Run(ctx, io.Discard, stateLockArgs(s.resources[0].address)...); err != nil {
-		return fmt.Errorf("the state is not free, and nothing was ended or changed: %w", err)
-	}
-	return nil
 }
 
 // Outputs are the stack's outputs that are plain strings, numbers or booleans, as text.

@@ -32,7 +32,7 @@ func TestCommandLines(t *testing.T) {
 		"-chdir=stack output -no-color -json":                                                                              outputArgs(),
 		"-chdir=stack state list":                                                                                          stateListArgs(),
 		"-chdir=stack state rm -lock-timeout=60s " + DestroyAddress:                                                        stateRemoveArgs(DestroyAddress),
-		"-chdir=stack state rm -dry-run -lock-timeout=60s " + DestroyAddress:                                               stateLockArgs(DestroyAddress),
+		"-chdir=stack state rm -dry-run -lock-timeout=60s " + DestroyAddress:                                               stateLockArgs(lockWait, DestroyAddress),
 	} {
 		require.Equal(t, want, join(plain.argv(args)))
 	}

@@ -1,0 +1,101 @@
+package terraform
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+// locked is what Terraform 1.11 prints, in colour as `state` has no -no-color.
+const locked = `cat >&2 <<'END'
+[31m╷[0m
+[31m│[0m [1m[31mError: [0m[1mError acquiring the state lock[0m
+[31m│[0m Error message: resource temporarily unavailable
+[31m│[0m Lock Info:
+[31m│[0m   ID:        0f-1
+[31m│[0m   Path:      terraform.tfstate
+[31m│[0m   Operation: OperationTypeApply
+[31m│[0m   Who:       kim@laptop
+[31m│[0m   Version:   1.11.4
+[31m│[0m   Created:   2026-11-29 09:00:00.5 +0000 UTC
+[31m│[0m   Info:
+[31m╵[0m
+END
+exit 1
+`
+
+// Who waits for the state's lock is told whose it is, and what to do when it stays.
+func TestWhoHoldsTheLockIsSaid(t *testing.T) {
+	await := func(script string) (said string, err error) {
+		var out bytes.Buffer
+		con := &console.Console{Out: &out}
+		terraform := New(&workspace.Workspace{Stack: "stack", Env: os.Environ()}, con, filepath.Join(fake(t, "terraform", script), "terraform"))
+		err = terraform.Await(t.Context(), con, &State{resources: []resource{{address: "a.b"}}})
+		return out.String(), err
+	}
+	const waits = "waiting for the state's lock, for up to 60s: kim@laptop holds it for apply since 2026-11-29T09:00:00Z\n"
+
+	said, err := await("exit 0")
+	require.NoError(t, err)
+	require.Empty(t, said, "a lock that is free is not worth a word")
+
+	said, err = await(`case "$*" in *timeout=60s*) exit 0 ;; esac; ` + locked)
+	require.NoError(t, err)
+	require.Equal(t, waits, said)
+
+	said, err = await(locked)
+	require.EqualError(t, err, "the state is not free, and nothing was ended or changed: kim@laptop holds it for apply since 2026-11-29T09:00:00Z. "+
+		"Try again when it is done; `terraform -chdir=stack force-unlock 0f-1` removes the lock of a command that has died")
+	require.Equal(t, waits, said)
+
+	said, err = await("echo 'Error: Error acquiring the state lock' >&2; exit 1") // a backend that does not know who
+	require.ErrorContains(t, err, "another Terraform command holds it. Try again")
+	require.Contains(t, said, "another Terraform command holds it\n")
+
+	said, err = await("echo 'Error: no such backend' >&2; exit 1")
+	require.ErrorContains(t, err, "changed: terraform state failed (exit code 1):\nError: no such backend")
+	require.Empty(t, said)
+}
+
+// A plan is shown when it is one: of a plan that failed, the error is shown, once, and not the changes that it would have made.
+func TestAFailedPlanShowsItsError(t *testing.T) {
+	plan := func(code string) (said string, err error) {
+		var out bytes.Buffer
+		con := &console.Console{Out: &out}
+		terraform := New(&workspace.Workspace{Stack: "stack", Env: os.Environ()}, con, filepath.Join(fake(t, "terraform",
+			"echo '  # a.b will be created'; echo 'Plan: 1 to add, 0 to change, 0 to destroy.'; [ "+code+" = 2 ] || echo 'Error: no such bucket' >&2; exit "+code), "terraform"))
+		_, err = terraform.Plan(t.Context(), "file")
+		if code == "2" {
+			require.Equal(t, 1, terraform.Out.(*followed).total, "the apply knows how much there is to do")
+		}
+		return out.String(), err
+	}
+	said, err := plan("2")
+	require.NoError(t, err)
+	require.Equal(t, "  # a.b will be created\nPlan: 1 to add, 0 to change, 0 to destroy.\n", said)
+	said, err = plan("1")
+	require.EqualError(t, err, "terraform plan failed (exit code 1)")
+	require.Equal(t, "Error: no such bucket\n", said)
+}
+
+// A command that waits for the lock says so while it does.
+func TestAPlanSaysThatItWaitsForTheLock(t *testing.T) {
+	var out bytes.Buffer
+	con := &console.Console{Out: &out, Every: 1}
+	step := con.Step("terraform: planning")
+	defer step.End()
+	f := &followed{to: &bytes.Buffer{}}
+	f.follow(step)
+	held, text := f.held()
+	_, _ = held.Write([]byte("Acquiring state lock. This may take a few moments...\n"))
+	require.True(t, held.waiting)
+	_, _ = held.Write([]byte("a.b: Refreshing state...\n"))
+	require.False(t, held.waiting)
+	require.Equal(t, "Acquiring state lock. This may take a few moments...\na.b: Refreshing state...\n", text.String())
+}
