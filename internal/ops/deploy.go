@@ -31,7 +31,7 @@ func Deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 
 // deployed is a stack with load on it.
 type deployed struct {
-	inputs  *terraform.Inputs
+	subject *subject
 	stack   *stack.Stack
 	run     *shutdown.Event
 	stopsAt time.Time
@@ -108,7 +108,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if s, err = subject.open(ctx, ws); err != nil { // now with the Lambda's configuration
 		return nil, err
 	}
-	d := &deployed{inputs: in, stack: s}
+	d := &deployed{subject: subject, stack: s}
 	if d.run, err = s.Run(ctx); err != nil {
 		return nil, err
 	}

@@ -45,6 +45,11 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	if err != nil {
 		return err
 	}
+	return subject.destroy(ctx, ws, con)
+}
+
+// destroy is Destroy of a stack that was identified before.
+func (subject *subject) destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	unlock, err := subject.lock(ctx, ws, con)
 	if err != nil {
 		return err

@@ -96,7 +96,11 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 		in.Env = append(in.Env, "FORCE=1")
 	}
 	if inside.Err() == nil {
-		err = errors.Join(err, local.AdviceError(Destroy(inside, in, quiet), advice))
+		remove := Destroy
+		if d != nil { // its inputs and provider need not be looked for again
+			remove = d.subject.destroy
+		}
+		err = errors.Join(err, local.AdviceError(remove(inside, in, quiet), advice))
 	}
 	if cause := context.Cause(inside); cause != nil {
 		err = cause // what failed because of it is not said
@@ -124,7 +128,7 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 			return err
 		}
 	}
-	return errors.Join(err, answer(ctx, ws, con, out, w, folderExports(filepath.Join(local.Dir(ws), "s3", w.Hello.Bucket, d.inputs.Prefix)), m))
+	return errors.Join(err, answer(ctx, ws, con, out, w, folderExports(filepath.Join(local.Dir(ws), "s3", w.Hello.Bucket, d.subject.inputs.Prefix)), m))
 }
 
 // exportedBy is the manifest of a run that was exported before the interrupt: what it measured is not lost with the rest.
@@ -250,7 +254,7 @@ func LocalUp(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 // waitRun shows the load until its schedule stops it, and waits for the manifest.
 func waitRun(ctx context.Context, con *console.Console, d *deployed) (*export.Manifest, error) {
 	limit := d.stopsAt.Add(exportLimit)
-	whole := time.Duration(d.inputs.Minutes) * time.Minute
+	whole := time.Duration(d.subject.inputs.Minutes) * time.Minute
 	shown := con.Step("running")
 	defer func() { shown.End() }()
 	for stopping := false; ; {
