@@ -40,7 +40,7 @@ var examples = map[string]example{
 			ca, err := w.local.CA()
 			require.NoError(t, err)
 			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "bucket": w.bucket, "auth_token": "a-token-of-16-or-more", "minutes": 60, "ca_pem": ca,
-				"lambda_architecture": w.architecture}
+				"lambda_architecture": w.architecture, "lambda_zip": w.zip(t)}
 		},
 		shows: func(t *testing.T, s *stack) {
 			s.loads(t, 3)
@@ -51,9 +51,9 @@ var examples = map[string]example{
 		inputs: func(t *testing.T, w *world) map[string]any {
 			id, group := w.somebodysCache(t)
 			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "bucket": w.bucket, "replication_group_id": id, "security_group_id": group,
-				"lambda_architecture": w.architecture}
+				"lambda_architecture": w.architecture, "lambda_zip": w.zip(t)}
 		}},
-	"from-another-root": {short: true, names: []string{"orders-sessions", "orders-trial"},
+	"from-another-root": {short: true, names: []string{"orders-trial"},
 		inputs: func(*testing.T, *world) map[string]any {
 			return map[string]any{"vpc": "localaws", "subnets": "localaws-private-*"}
 		},
@@ -72,7 +72,7 @@ var examples = map[string]example{
 			for _, tag := range out.TagList {
 				tags[*tag.Key] = *tag.Value
 			}
-			require.Equal(t, map[string]string{"application": "orders", "team": "orders", "component": "sessions", "cost-center": "4711"}, tags)
+			require.Equal(t, map[string]string{"application": "orders", "team": "orders", "component": "cache", "cost-center": "4711"}, tags)
 		}},
 }
 
@@ -89,7 +89,7 @@ func folders(t *testing.T) (names []string) {
 	return names
 }
 
-// Every example applies as it stands, does what its README says, is no difference to the next plan, and leaves nothing.
+// Every example applies as it stands, in a folder of its own, does what its README says, is no difference to the next plan, and leaves nothing.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	for _, name := range folders(t) {

@@ -50,13 +50,7 @@ func TestARunIsItsStates(t *testing.T) {
 
 	// With another account's credentials nothing is done in either account.
 	config := ann.workspace.AWS
-	other := w.local.Account("210987654321")
-	ann.workspace.Env = append(ann.workspace.Env, "AWS_ACCESS_KEY_ID="+other["AWS_ACCESS_KEY_ID"], "AWS_SECRET_ACCESS_KEY="+other["AWS_SECRET_ACCESS_KEY"], "AWS_SESSION_TOKEN=")
-	ann.workspace.AWS = func(ctx context.Context, region string) (aws.Config, error) {
-		cfg, err := config(ctx, region)
-		cfg.Credentials = credentials.NewStaticCredentialsProvider(other["AWS_ACCESS_KEY_ID"], other["AWS_SECRET_ACCESS_KEY"], "")
-		return cfg, err
-	}
+	ann.isWhoHas(w.local.Account("210987654321"))
 	for name, command := range commands {
 		said, err = ann.types(command, "")
 		require.ErrorContains(t, err, "the state holds resources in 123456789012, the credentials are of 210987654321", "%s: %s", name, said)
@@ -81,6 +75,7 @@ func TestARunIsItsStates(t *testing.T) {
 	}
 	// Nor from another Region: names of IAM roles are the account's, and the other stack's would be taken.
 	carol := newPerson(t, w, map[string]any{"load": light(nil), "aws_region": "eu-west-1"})
+	carol.isWhoHas(w.local.Env()) // the deployer's policy is for one Region
 	said, err = carol.types(ops.Deploy, "")
 	require.ErrorContains(t, err, "there is a stack elasticache-perf in account 123456789012, Region eu-west-1 already", said)
 	require.ErrorContains(t, err, "the IAM role elasticache-perf-stop")
@@ -102,6 +97,17 @@ func TestARunIsItsStates(t *testing.T) {
 	require.NoError(t, err, said)
 	require.Contains(t, said, "is ended and exported")
 	ann.clean()
+}
+
+// isWhoHas gives a person other credentials.
+func (p *person) isWhoHas(keys map[string]string) {
+	id, secret, config := keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], p.workspace.AWS
+	p.workspace.Env = append(p.workspace.Env, "AWS_ACCESS_KEY_ID="+id, "AWS_SECRET_ACCESS_KEY="+secret, "AWS_SESSION_TOKEN=")
+	p.workspace.AWS = func(ctx context.Context, region string) (aws.Config, error) {
+		cfg, err := config(ctx, region)
+		cfg.Credentials = credentials.NewStaticCredentialsProvider(id, secret, "")
+		return cfg, err
+	}
 }
 
 func (s *stack) ecsService(t *testing.T) types.Service {

@@ -33,6 +33,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	tfcli "github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
 // stack is a Terraform root applied in a world, with state and data of its own.
@@ -141,16 +142,21 @@ func (w *world) inputs(wanted ...map[string]any) map[string]any {
 	return all
 }
 
-// folder makes a root of links to a folder of the project, so that state and lock file are the test's own, with its inputs.
+// folder makes a root of links to a folder of the project, so that state and lock file are the test's own, with its inputs. An example names the modules
+// by their release, which may not be there yet: they come from the project instead.
 func folder(t *testing.T, root string, inputs map[string]any) string {
 	t.Helper()
 	project, err := filepath.Abs("..")
 	require.NoError(t, err)
-	top := t.TempDir() // where modules and build are, for roots that find them by "../.."
-	dir := filepath.Join(top, root)
-	require.NoError(t, os.MkdirAll(dir, 0o755))
-	for _, name := range []string{"modules", "build"} {
-		require.NoError(t, os.Symlink(filepath.Join(project, name), filepath.Join(top, name)))
+	dir := t.TempDir()
+	override, err := tfcli.OverrideReleased(filepath.Join(project, root), filepath.Join(project, "modules"))
+	require.NoError(t, err)
+	if len(override) > 0 { // an example, which needs nothing besides its folder
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "override.tf"), override, 0o600))
+	} else {
+		for _, name := range []string{"modules", "build"} {
+			require.NoError(t, os.Symlink(filepath.Join(project, name), filepath.Join(dir, name)))
+		}
 	}
 	files, err := filepath.Glob(filepath.Join(project, root, "*.tf"))
 	require.NoError(t, err)
@@ -167,6 +173,14 @@ func write(t *testing.T, dir, file string, inputs map[string]any) {
 	text, err := json.Marshal(inputs)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, file), text, 0o600))
+}
+
+// zip is the Lambda's, for roots that are not this project's.
+func (w *world) zip(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs("../build/lambda-" + w.architecture + ".zip")
+	require.NoError(t, err)
+	return path
 }
 
 // changes gives a stack other inputs; they come after terraform.tfvars.json and win.

@@ -118,7 +118,7 @@ func TestExistingCache(t *testing.T) {
 		vars map[string]any
 	}{
 		"root":    {".", map[string]any{"existing_cache": map[string]any{"endpoint": host, "security_group_id": group, "replication_group_id": owner.name}, "load_zones": "cache"}},
-		"example": {"examples/load-an-existing-cache", map[string]any{"replication_group_id": owner.name, "security_group_id": group, "bucket": w.bucket, "minutes": 60}},
+		"example": {"examples/load-an-existing-cache", map[string]any{"replication_group_id": owner.name, "security_group_id": group, "bucket": w.bucket, "minutes": 60, "lambda_zip": w.zip(t)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -8,7 +8,7 @@ provider "aws" {
 }
 
 module "cache" {
-  source = "../../modules/cache"
+  source = "github.com/elasticache-perf/elasticache-perf//modules/cache?ref=v0.1.0"
 
   name       = var.name
   vpc_id     = var.vpc_id

@@ -1,5 +1,5 @@
 # All four modules with most of their options: a Valkey cluster of two shards with replicas, TLS and a password, loaded
-# by three tasks at a fixed rate, in a root of its own. The repository's root is the same wiring with fewer words.
+# by three tasks at 30,000 requests a second, in a root of its own. The repository's root is the same wiring with fewer words.
 
 provider "aws" {
   default_tags {
@@ -8,7 +8,7 @@ provider "aws" {
 }
 
 module "cache" {
-  source = "../../modules/cache"
+  source = "github.com/elasticache-perf/elasticache-perf//modules/cache?ref=v0.1.0"
 
   name       = var.name
   vpc_id     = var.vpc_id
@@ -31,7 +31,7 @@ module "cache" {
 }
 
 module "load" {
-  source = "../../modules/ecs-load"
+  source = "github.com/elasticache-perf/elasticache-perf//modules/ecs-load?ref=v0.1.0"
 
   name       = var.name
   vpc_id     = var.vpc_id
@@ -44,6 +44,7 @@ module "load" {
     endpoint          = module.cache.endpoint
     port              = module.cache.port
     cluster_mode      = true
+    shards            = module.cache.settings.shards
     tls               = true
     security_group_id = module.cache.security_group_id
   }
@@ -59,14 +60,14 @@ module "load" {
     ratio              = "1:10"
     key_pattern        = "G:G"
     key_maximum        = 100000
-    rate_limit         = 200
+    rate_limit         = 100 # of each connection, of which a client has one to each shard: 30,000 requests a second in all, as the output says
     ca_pem             = var.ca_pem
     container_insights = "enabled"
   }
 }
 
 module "scheduler" {
-  source = "../../modules/scheduler"
+  source = "github.com/elasticache-perf/elasticache-perf//modules/scheduler?ref=v0.1.0"
 
   name          = var.name
   minutes       = var.minutes
@@ -86,13 +87,13 @@ module "scheduler" {
   }
   export = { bucket = var.bucket }
   lambda = {
-    zip          = "${path.root}/../../build/lambda-${var.lambda_architecture}.zip"
+    zip          = var.lambda_zip
     architecture = var.lambda_architecture
   }
 }
 
 module "dashboard" {
-  source = "../../modules/dashboard"
+  source = "github.com/elasticache-perf/elasticache-perf//modules/dashboard?ref=v0.1.0"
 
   name      = var.name
   nodes     = module.cache.nodes
@@ -109,6 +110,11 @@ module "dashboard" {
 output "dashboard" {
   description = "Address of the dashboard in the AWS console."
   value       = module.dashboard.url
+}
+
+output "requests_per_second" {
+  description = "The most that the load's rate limit lets through."
+  value       = module.load.requests_per_second
 }
 
 output "run" {

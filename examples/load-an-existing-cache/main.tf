@@ -22,7 +22,7 @@ resource "aws_vpc_security_group_ingress_rule" "load" {
 }
 
 module "load" {
-  source = "../../modules/ecs-load"
+  source = "github.com/elasticache-perf/elasticache-perf//modules/ecs-load?ref=v0.1.0"
 
   name       = var.name
   vpc_id     = var.vpc_id
@@ -46,7 +46,7 @@ module "load" {
 }
 
 module "scheduler" {
-  source = "../../modules/scheduler"
+  source = "github.com/elasticache-perf/elasticache-perf//modules/scheduler?ref=v0.1.0"
 
   name       = var.name
   minutes    = var.minutes
@@ -61,11 +61,11 @@ module "scheduler" {
   }
   cache  = { replication_group = var.replication_group_id, delete = false } # nor is the Lambda permitted to delete it
   export = { bucket = var.bucket }
-  lambda = { zip = "${path.root}/../../build/lambda-${var.lambda_architecture}.zip", architecture = var.lambda_architecture }
+  lambda = { zip = var.lambda_zip, architecture = var.lambda_architecture }
 }
 
 module "dashboard" {
-  source = "../../modules/dashboard"
+  source = "github.com/elasticache-perf/elasticache-perf//modules/dashboard?ref=v0.1.0"
 
   name      = var.name
   nodes     = sort(data.aws_elasticache_replication_group.this.member_clusters)

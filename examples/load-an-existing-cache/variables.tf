@@ -48,6 +48,11 @@ variable "minutes" {
   default     = 15
 }
 
+variable "lambda_zip" {
+  description = "The Lambda's zip, from the release whose modules main.tf names, or made by `go tool mage build` in a clone of it. Example: `lambda-arm64.zip`."
+  type        = string
+}
+
 variable "lambda_architecture" {
   description = "Architecture of the Lambda and its zip: arm64 or x86_64."
   type        = string

@@ -116,6 +116,26 @@ func terraformRoots(ws *workspace.Workspace) ([]string, error) {
 	return dirs, nil
 }
 
+// linked makes a folder of links to a folder's Terraform files.
+func linked(dir, to string) (string, error) {
+	if err := os.RemoveAll(to); err != nil {
+		return "", err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.tf"))
+	if err != nil {
+		return "", err
+	}
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return "", err
+	}
+	for _, f := range files {
+		if err := os.Symlink(f, filepath.Join(to, filepath.Base(f))); err != nil {
+			return "", err
+		}
+	}
+	return to, nil
+}
+
 // inRoot runs one Terraform command in a folder, with a data directory under build/ and no backend: no state is touched.
 func inRoot(ctx context.Context, ws *workspace.Workspace, con *console.Console, t *terraform.CLI, dir string, args ...string) error {
 	name := strings.ReplaceAll(ws.Path(dir), string(filepath.Separator), "-")
@@ -123,13 +143,25 @@ func inRoot(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 	if err := os.MkdirAll(data, 0o755); err != nil {
 		return err
 	}
+	override, err := terraform.OverrideReleased(dir, filepath.Join(ws.Root, "modules"))
+	if err != nil {
+		return err
+	}
 	here := *t
 	var log bytes.Buffer
 	here.Dir, here.Out = dir, &log
+	if len(override) > 0 { // an example, which stands alone: as its folder's copy does
+		if here.Dir, err = linked(dir, filepath.Join(data, "root")); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(here.Dir, "override.tf"), override, 0o600); err != nil {
+			return err
+		}
+	}
 	here.Env = append(workspace.Without(t.Env, func(name string) bool {
 		return name == "TF_DATA_DIR" || name == "TF_WORKSPACE" || strings.HasPrefix(name, "TF_VAR_") || strings.HasPrefix(name, "TF_CLI_ARGS")
 	}), "TF_DATA_DIR="+data)
-	err := here.Run(ctx, nil, "init", "-input=false", "-backend=false")
+	err = here.Run(ctx, nil, "init", "-input=false", "-backend=false")
 	if err == nil {
 		err = here.Run(ctx, nil, args...)
 	}
