@@ -29,9 +29,19 @@ func (a *analysis) capacity() {
 		c.Sentence = "No whole minute of metrics lies in the load: there is nothing to extrapolate from."
 		return
 	}
-	if slices.ContainsFunc(a.Verdict.Segments, func(s Segment) bool { return slices.Contains(s.Limits, "cpu_credits") }) {
+	if slices.ContainsFunc(a.Verdict.Segments, func(s Segment) bool { return slices.Contains(s.Limits, "cpu_credits") }) || a.dry() != nil {
 		c.Sentence = "The CPU credits ran dry: what the node does without them is all that it sustains, and nothing is extrapolated."
 		return
+	}
+	cpu := func(s Segment) bool {
+		return slices.Contains(s.Limits, "engine_cpu") || slices.Contains(s.Limits, "host_cpu")
+	}
+	here := slices.ContainsFunc(a.Verdict.Segments, func(s Segment) bool { return s.Window.Start.Equal(w.Start) && cpu(s) })
+	for _, s := range a.Verdict.Segments {
+		if slow := s.OpsPerSecond; slow != nil && *slow < *ops && cpu(s) && !here {
+			c.Sentence = fmt.Sprintf("A CPU of the cache was at its limit with %s ops/s, %s: nothing is extrapolated from another time.", rounded(*slow), a.at(s.Window))
+			return
+		}
 	}
 	if v, _, _ := busiestOf("", func(n *NodeResult) *float64 { return n.EngineCPUPercent })(a, w); v != nil && *v >= fewestPercent {
 		c.EngineOpsPerSecond = known(*ops * 90 / *v)
@@ -49,18 +59,18 @@ func (a *analysis) capacity() {
 			}
 		}
 	}
-	cpu, net := c.EngineOpsPerSecond, c.BaselineOpsPerSecond
+	engine, net := c.EngineOpsPerSecond, c.BaselineOpsPerSecond
 	said := func(v *float64) string { return rounded(*v) + " ops/s" }
 	switch from := fmt.Sprintf(", extrapolated in a straight line from %s ops/s", rounded(*ops)); {
-	case cpu == nil && net == nil:
+	case engine == nil && net == nil:
 		c.Sentence = fmt.Sprintf("Engine CPU and bandwidth are not known, or below %d %%: nothing to extrapolate from.", fewestPercent)
 	case net == nil:
-		c.First, c.Sentence = "engine_cpu", "About "+said(cpu)+" with the engine thread at 90 %"+from+"; bandwidth is not known or hardly used."
-	case cpu == nil:
+		c.First, c.Sentence = "engine_cpu", "About "+said(engine)+" with the engine thread at 90 %"+from+"; bandwidth is not known or hardly used."
+	case engine == nil:
 		c.First, c.Sentence = "bandwidth", "About "+said(net)+" by the baseline bandwidth"+from+"; engine CPU is not known or hardly used."
-	case *cpu <= *net:
-		c.First, c.Sentence = "engine_cpu", "About "+said(cpu)+" with the engine thread at 90 %, which comes first; the baseline bandwidth carries about "+said(net)+from+"."
+	case *engine <= *net:
+		c.First, c.Sentence = "engine_cpu", "About "+said(engine)+" with the engine thread at 90 %, which comes first; the baseline bandwidth carries about "+said(net)+from+"."
 	default:
-		c.First, c.Sentence = "bandwidth", "About "+said(net)+" by the baseline bandwidth, which comes first; the engine thread at 90 % would do about "+said(cpu)+from+"."
+		c.First, c.Sentence = "bandwidth", "About "+said(net)+" by the baseline bandwidth, which comes first; the engine thread at 90 % would do about "+said(engine)+from+"."
 	}
 }

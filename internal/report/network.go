@@ -38,17 +38,26 @@ func (a *analysis) bandwidth() (baseline, burst float64, source string) {
 	return 0, 0, ""
 }
 
-// burstEnd is when the burst bandwidth of the last node ended; the zero time when none did.
-func (a *analysis) burstEnd() (end time.Time) {
+// burstEnds are the times at which the burst bandwidth of nodes ended, in order, each once; none when none did.
+func (a *analysis) burstEnds() (ends []time.Time) {
 	baseline, burst, _ := a.bandwidth()
 	for _, n := range a.nodes {
 		for _, m := range [][2]metric{{bytesIn, exceededIn}, {bytesOut, exceededOut}} {
-			if d := a.direction(n, m[0], m[1], baseline, burst); d.EndedAt != nil {
-				end = later(end, *d.EndedAt)
+			if d := a.direction(n, m[0], m[1], baseline, burst); d.EndedAt != nil && !slices.ContainsFunc(ends, d.EndedAt.Equal) {
+				ends = append(ends, *d.EndedAt)
 			}
 		}
 	}
-	return end
+	slices.SortFunc(ends, time.Time.Compare)
+	return ends
+}
+
+// burstEnd is when the burst bandwidth of the last node ended; the zero time when none did.
+func (a *analysis) burstEnd() time.Time {
+	if ends := a.burstEnds(); len(ends) > 0 {
+		return ends[len(ends)-1]
+	}
+	return time.Time{}
 }
 
 // direction holds one node's traffic in one direction against its baseline.
@@ -298,7 +307,7 @@ func (a *analysis) fargate() {
 		return
 	}
 	span := Window{Start: a.parts[0].Start, End: a.parts[len(a.parts)-1].End} // all segments, and the burst before them
-	for _, p := range a.Phases.List {
+	for _, p := range slices.Backward(a.Phases.List) {
 		if p.Phase == Burst {
 			span.Start = p.Start
 		}

@@ -56,3 +56,45 @@ func TestNoCapacityWithoutCredits(t *testing.T) {
 	require.Empty(t, dry.First)
 	require.Equal(t, "The CPU credits ran dry: what the node does without them is all that it sustains, and nothing is extrapolated.", dry.Sentence)
 }
+
+// What counted below its threshold and cost throughput, or refused, has the next step.
+func TestTheNextStepBelowAThreshold(t *testing.T) {
+	next := func(slow float64) string {
+		c := synthetic.Plain()
+		c.Rate = func(_, s int) float64 { return map[bool]float64{true: slow, false: 10_000}[s/60*7%20 < 9] }
+		half("NetworkPacketsPerSecondAllowanceExceeded", 9, 3e6)(&c)
+		return analyzed(t, c).Verdict.Next
+	}
+	require.Contains(t, next(8_900), "Raise the pipeline, so that a packet carries more commands")
+	require.Contains(t, next(9_100), "Raise clients or pipeline")
+	c := synthetic.Plain()
+	half("RejectedConnections", 1)(&c)
+	require.Contains(t, analyzed(t, c).Verdict.Next, "Open fewer connections")
+}
+
+func TestTheNextStepFitsTheRun(t *testing.T) {
+	next := func(change func(*synthetic.Case)) string {
+		c := synthetic.Plain()
+		change(&c)
+		return analyzed(t, c).Verdict.Next
+	}
+	carries := func(other float64) func(*synthetic.Case) {
+		return func(c *synthetic.Case) {
+			c.Nodes, c.Sharded = 3, true
+			of := func(one, other float64) func(int, int) float64 {
+				return func(n, _ int) float64 { return map[bool]float64{true: one, false: other}[n == 1] }
+			}
+			c.Metrics = map[string]func(int, int) float64{"NetworkBytesOut": of(60*0.99*synthetic.Baseline, 60*0.99*other*synthetic.Baseline), "NetworkBandwidthOutAllowanceExceeded": of(5e5, 0)}
+		}
+	}
+	require.Contains(t, next(carries(0.5)), "Spread the bytes over more keys")
+	require.Contains(t, next(carries(0.51)), "Take a node type with more baseline bandwidth")
+	require.Equal(t, "Take a node type with more vCPUs.", next(flat("CPUUtilization", 95)), "TLS is off")
+	require.Equal(t, "Raise reserved-memory-percent or take a node type with more memory: a node swaps.", next(flat("SwapUsage", 4<<30)))
+	require.Contains(t, next(flat("SwapUsage", 0.99*(4<<30))), "Raise clients")
+	require.Contains(t, next(throttles(10)), "Let the load grow more slowly")
+	require.Contains(t, next(func(c *synthetic.Case) {
+		throttles(10)(c)
+		c.Serverless = `{"max_ecpu_per_second": 20000}`
+	}), "Raise the maximum of ECPUs")
+}

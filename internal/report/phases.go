@@ -23,7 +23,7 @@ const (
 const phaseMethod = "Prefill: from the first task's start to the last one's end of it, as they say; else minutes at the start with under 5 % reads when over 20 % follow. Then the longest stretch in which the same tasks ran, " +
 	"after the end of the burst bandwidth if it ended. Its warm-up is cut by MSER-5 (K. P. White, 1997, \"An effective truncation heuristic for bias reduction " +
 	"in simulation output\", Simulation 69(6); batches of 5: S. C. Spratt, 1998) on throughput by second, searched in the first half, its ramp-down by the same rule " +
-	"from the end, searched in the last tenth; a cut counts when the mean of what it cuts differs by over 2 %, and when it is shorter than 3 minutes: what holds longer is a state of the run. " +
+	"from the end, searched in the last tenth, or the last 3 minutes where these are longer; a cut counts when the mean of what it cuts differs by over 2 %, and when it is shorter than 3 minutes: what holds longer is a state of the run. " +
 	"Nothing is cut from less than 3 minutes, where noise of seconds looks the same. " +
 	"What is left is cut where it changes for 3 minutes or more: throughput by 10 %, the busiest node's engine CPU by 10 points, evictions by 1 in 1,000 operations (PELT: R. Killick, P. Fearnhead, " +
 	"I. A. Eckley, 2012, \"Optimal detection of changepoints with a linear computational cost\", Journal of the American Statistical Association 107); the longest segment is the steady one."
@@ -69,7 +69,8 @@ func (a *analysis) phases() bool {
 		cut.Start = a.warm(x, stretch)
 	}
 	cut.End = stretch.End
-	if whole.End.Sub(stretch.End) <= whole.Duration()/10 {
+	ramp := max(whole.Duration()/10, fewest*time.Minute) // the longest ramp-down
+	if whole.End.Sub(stretch.End) <= ramp {
 		cut.End = a.cool(x, Window{Start: cut.Start, End: stretch.End})
 	}
 	if cut.Duration() <= 0 {
@@ -83,8 +84,13 @@ func (a *analysis) phases() bool {
 		if warm.After(begin) {
 			p.List = append(p.List, Window{WarmUp, begin, warm})
 		}
-		p.List = append(p.List, Window{Burst, warm, ended})
-		begin = ended
+		begin = warm
+		for _, end := range a.burstEnds() { // of each node: the rates before and after one are two
+			if end.Equal(ended) || end.Sub(begin) >= fewest*time.Minute && ended.Sub(end) >= fewest*time.Minute {
+				p.List = append(p.List, Window{Burst, begin, end})
+				begin = end
+			}
+		}
 	}
 	if cut.Start.After(begin) {
 		name := WarmUp
@@ -96,7 +102,7 @@ func (a *analysis) phases() bool {
 	p.List = append(p.List, a.segment(x)...)
 	if end := from.End; end.After(cut.End) {
 		name := RampDown
-		if end.Sub(cut.End) > whole.Duration()/10 || end.Sub(stretch.End) >= fewest*time.Minute {
+		if end.Sub(cut.End) > ramp || end.Sub(stretch.End) >= fewest*time.Minute {
 			name = Disturbed
 		}
 		p.List = append(p.List, Window{name, cut.End, end})
@@ -232,7 +238,11 @@ func (a *analysis) cool(x *grid, w Window) time.Time {
 	from, to := x.within(w)
 	backwards := slices.Clone(filled(x).v[from:to])
 	slices.Reverse(backwards)
-	if n := x.unsettled(backwards, 0.1); n > 0 {
+	searched := 0.1
+	if short := float64(fewest*60+10) / float64(x.step) / float64(len(backwards)); short > searched {
+		searched = min(short, 0.5) // a ramp-down of up to three minutes is not on the bound, where a minimum is none
+	}
+	if n := x.unsettled(backwards, searched); n > 0 {
 		return x.at(to - n)
 	}
 	return w.End

@@ -198,8 +198,12 @@ func (a *analysis) lookBandwidth(r rule, w Window, bytes, exceeded metric, of fu
 	ceilings := make([]float64, len(a.nodes))
 	for i, n := range a.nodes {
 		ceilings[i] = baseline
-		if i < len(a.Network.Nodes) && burst > 0 && of(a.Network.Nodes[i]).State != BurstEnded && of(a.Network.Nodes[i]).State != BurstSpent {
-			ceilings[i] = burst
+		if i < len(a.Network.Nodes) && burst > 0 {
+			d := of(a.Network.Nodes[i])
+			ended := d.State == BurstEnded && !d.EndedAt.After(w.Start.Add(w.Duration()/2))
+			if !ended && d.State != BurstSpent {
+				ceilings[i] = burst
+			}
 		}
 		v := a.s.rate(n, bytes).over(w, mean)
 		if v != nil && over[i] != nil && *over[i] >= 50 && *v >= heldAt*baseline && *v <= overBaseline*baseline {
@@ -344,9 +348,18 @@ func counted(m metric) func(*analysis, rule, Window) Finding {
 
 // effect compares the throughput of the minutes in which a counter counted with that of the others, where there are three of each.
 func (a *analysis) effect(m metric, w Window) string {
+	with, without, ok := a.rates(m, w)
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf(", with %s ops/s in those minutes and %s in the others", rounded(with), rounded(without))
+}
+
+// rates are the throughput of the minutes in which a counter counted and that of the others, where there are three of each.
+func (a *analysis) rates(m metric, w Window) (counted, others float64, ok bool) {
 	g := combine(a.s.of(a.nodes, m, (*samples).notable), add)
 	if g == nil || a.l.window() == nil {
-		return ""
+		return 0, 0, false
 	}
 	x := a.l.ops.grid(*a.Phases.Load, nil)
 	var with, without []float64
@@ -359,9 +372,9 @@ func (a *analysis) effect(m metric, w Window) string {
 		}
 	}
 	if len(with) < 3 || len(without) < 3 {
-		return ""
+		return 0, 0, false
 	}
-	return fmt.Sprintf(", with %s ops/s in those minutes and %s in the others", rounded(mean(with)), rounded(mean(without)))
+	return mean(with), mean(without), true
 }
 
 // falling compares the hit rate of the first three minutes of the load with that of the last three of the window; "" when it did not fall.

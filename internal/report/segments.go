@@ -47,7 +47,11 @@ func (a *analysis) segment(x *grid) []Window {
 		if slices.ContainsFunc(of.g.v[from:to], math.IsNaN) {
 			continue // a gap is no change
 		}
-		for _, at := range stats.Changes(of.g.v[from:to], fewest, of.smallest) {
+		changes := stats.Changes(of.g.v[from:to], fewest, of.smallest)
+		if stats.Straight(of.g.v[from:to], changes) {
+			continue // a drift has no time at which it changed
+		}
+		for _, at := range changes {
 			cuts = append(cuts, of.g.at(from+at))
 		}
 	}
@@ -132,12 +136,27 @@ func working(x *grid) *grid {
 	return out
 }
 
+// told is up to how many segments the sentence tells one by one: the table of segments has them all.
+const told = 5
+
 // alike is how much two rates may differ, in percent, to be said as the same.
 const alike = 2.0
 
 // changes says what the segments did, with the time of each change and its cause: "40,000 ops/s until the CPU credits ran dry at 03:46:00 (minute 36 of
 // the load), then 10,000 ops/s."
 func (a *analysis) changes(parts []Segment) string {
+	if len(parts) > told {
+		low, high := math.Inf(1), 0.0
+		for _, s := range parts {
+			if s.OpsPerSecond != nil {
+				low, high = min(low, *s.OpsPerSecond), max(high, *s.OpsPerSecond)
+			}
+		}
+		if high == 0 {
+			return fmt.Sprintf("The load changed %d times.", len(parts)-1)
+		}
+		return fmt.Sprintf("The load changed %d times, between %s and %s ops/s.", len(parts)-1, rounded(low), rounded(high))
+	}
 	var said []string
 	for i, s := range parts {
 		rate := "an unknown rate"
@@ -179,7 +198,10 @@ func brief(id string) string {
 // cause is what changed from one segment to the next; "" when nothing that was measured did.
 func (a *analysis) cause(before, after Window) string {
 	at := before.End
-	if end := a.burstEnd(); !end.IsZero() && end.Sub(at).Abs() <= time.Minute {
+	ends := a.burstEnds()
+	if i := slices.IndexFunc(ends, func(end time.Time) bool { return end.Sub(at).Abs() <= time.Minute }); i >= 0 && i < len(ends)-1 {
+		return "the burst bandwidth of a node ended"
+	} else if i >= 0 {
 		return "the burst bandwidth ended"
 	}
 	if a.l.window() != nil {
@@ -212,8 +234,13 @@ func (a *analysis) cause(before, after Window) string {
 	if was, is, ok := of(creditBalance, (*samples).grid, math.Min); ok && was > noCredits && is <= noCredits {
 		return "the CPU credits ran dry"
 	}
-	if was, is, ok := of(evictions, (*samples).rate, add); ok && (was == 0) != (is == 0) {
-		return map[bool]string{true: "evictions started", false: "evictions ended"}[was == 0]
+	for _, counter := range []struct {
+		metric
+		name string
+	}{{evictions, "evictions"}, {throttled, "throttling"}} {
+		if was, is, ok := of(counter.metric, (*samples).rate, add); ok && (was == 0) != (is == 0) {
+			return counter.name + map[bool]string{true: " started", false: " ended"}[was == 0]
+		}
 	}
 	if was, is, ok := of(engineCPU, (*samples).grid, math.Max); ok && math.Abs(is-was) >= 10 {
 		return fmt.Sprintf("engine CPU went from %.0f to %.0f %%", was, is)

@@ -81,7 +81,9 @@ func (a *analysis) verdict() {
 			by = append(by, f.Name+" ("+plainly(f.Evidence)+")")
 		}
 		v.Sentence = "Limited by " + join(by) + ", " + a.at(w) + heldOn(v.Segments, w, v.Limits) + "."
-		if v.Limits[0] == "load_generator" && len(blind) == 0 {
+		if others := a.otherLimits(v.Limits); others != "" {
+			v.Sentence += others
+		} else if v.Limits[0] == "load_generator" && len(blind) == 0 {
 			v.Sentence += " The cache was not at a limit: it can do more."
 		}
 		v.Next = a.next(fired[0])
@@ -102,26 +104,23 @@ func (a *analysis) verdict() {
 			v.Sentence += fmt.Sprintf("; nearest was %s (%s), %s", nearest.Name, plainly(nearest.Evidence), a.at(w))
 		}
 		v.Sentence += "."
-		if some := a.sometimes(w); len(some) > 0 {
+		if d := a.Phases.DriftPercent; d != nil && w.Phase == Drifting {
+			if ops, _, _ := throughputOf(a, w); ops != nil {
+				v.Sentence += fmt.Sprintf(" Throughput drifted from %s to %s ops/s in that time.", rounded(*ops*(1-*d/200)), rounded(*ops*(1+*d/200)))
+			}
+		}
+		some, suspect := a.sometimes(w)
+		if len(some) > 0 {
 			v.Sentence += " Below the threshold: " + join(some) + "."
+		}
+		if dry := a.dry(); dry != nil {
+			v.Sentence += fmt.Sprintf(" The CPU credits ran dry at %s.", a.moment(*dry))
 		}
 		if loop := a.roundTrip(w); loop != "" {
 			v.Sentence += " " + loop
 		}
 		v.Sentence += " Not measured: the network of the tasks, and single threads of memtier."
-		v.Next = "Raise clients or pipeline; where that changes nothing, add tasks."
-		outage := slices.IndexFunc(v.Events, func(e Event) bool { return e.Kind == EventOutage })
-		failover := slices.ContainsFunc(v.Events, func(e Event) bool { return e.Kind == EventFailover })
-		switch why := a.why(); {
-		case len(unfinished(a.Tasks)) > 0 && strings.Contains(why, "OutOfMemory"):
-			v.Next = "Give the tasks more memory, and repeat the run."
-		case len(unfinished(a.Tasks)) > 0:
-			v.Next = "See what the tasks said in the log, and repeat the run."
-		case outage >= 0 && !failover:
-			v.Next = fmt.Sprintf("See what the logs say of %s, when nothing was done; then repeat the run.", a.moment(v.Events[outage].Start))
-		case a.burstToEnd():
-			v.Next = "Run until the burst bandwidth ends: what the nodes sustain was not seen."
-		}
+		v.Next = a.nextUnlimited(suspect)
 	}
 	if len(parts) > 1 {
 		v.Sentence = a.changes(v.Segments) + " " + v.Sentence
@@ -158,6 +157,24 @@ func heldOn(all []Segment, w Window, limits []string) string {
 	return ""
 }
 
+// otherLimits says what limited other segments alone.
+func (a *analysis) otherLimits(named []string) (said string) {
+	for _, s := range a.Verdict.Segments {
+		var others []string
+		for _, id := range s.Limits {
+			for _, r := range rules {
+				if r.id == id && !slices.Contains(named, id) {
+					others = append(others, r.name)
+				}
+			}
+		}
+		if len(others) > 0 {
+			said += fmt.Sprintf(" Limited by %s %s.", join(others), a.at(s.Window))
+		}
+	}
+	return said
+}
+
 // plainly says evidence in words: names of metrics belong into the table, not into a sentence.
 func plainly(evidence string) string { return metricNames.Replace(evidence) }
 
@@ -174,27 +191,6 @@ func upper(s string) string {
 		return s
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
-}
-
-// next is the step after a limit: the rule's, where what else was seen does not say that it would not help.
-func (a *analysis) next(f Finding) string {
-	replica := func(id string) bool {
-		return slices.ContainsFunc(a.Nodes, func(n NodeResult) bool { return n.ID == id && n.Role == "replica" })
-	}
-	switch {
-	case f.ID == "engine_cpu" && a.reads == "replicas" && !slices.ContainsFunc(f.Where, func(id string) bool { return !replica(id) }):
-		return "Add replicas, which the reads spread over, or take a node type with a faster core; or ask for less a command."
-	case f.ID == "engine_cpu" && slices.ContainsFunc(a.Verdict.Findings, func(o Finding) bool { return o.ID == "skew" && o.State == Noted }):
-		return "Spread the work over more keys: one shard has most of it, and more shards do not help."
-	case f.ID == "load_generator" && f.Threshold == limitReached:
-		return "Raise the rate limit."
-	}
-	for _, r := range rules {
-		if r.id == f.ID {
-			return r.next
-		}
-	}
-	return ""
 }
 
 // judge is what every rule sees in a window.
@@ -279,14 +275,17 @@ func (a *analysis) why() string {
 	return ""
 }
 
-// sometimes is what counters saw in less than half of the minutes: too little to limit the window, and too much to pass over.
-func (a *analysis) sometimes(w Window) (said []string) {
+// sometimes is what counters saw in less than half of the minutes: too little to limit the window, and too much to pass over. The suspect is the rule of
+// one that cost throughput, or refused.
+func (a *analysis) sometimes(w Window) (said []string, suspect string) {
 	for _, c := range []struct {
 		metric
-		words string
+		words, rule string
 	}{
-		{exceededOut, "packets queued"}, {exceededIn, "packets queued on their way in"}, {exceededPPS, "packets queued or dropped"}, {exceededTrack, "packets dropped"},
-		{evictions, "evictions"}, {rejected, "connections refused"}, {trafficManaged, "commands slowed"}, {throttled, "commands throttled"},
+		{exceededOut, "packets queued", "bandwidth_out"}, {exceededIn, "packets queued on their way in", "bandwidth_in"},
+		{exceededPPS, "packets queued or dropped", "packets_per_second"}, {exceededTrack, "packets dropped", "connection_tracking"},
+		{evictions, "evictions", "memory"}, {rejected, "connections refused", "connections"}, {trafficManaged, "commands slowed", "traffic_management"},
+		{throttled, "commands throttled", "throttling"},
 	} {
 		most := 0.0
 		for _, v := range a.each(c.metric, w, (*samples).notable, func(v []float64) float64 { return share(v, positive) }) {
@@ -296,9 +295,12 @@ func (a *analysis) sometimes(w Window) (said []string) {
 		}
 		if most > 0 && most < 50 {
 			said = append(said, fmt.Sprintf("%s in %.0f %% of the minutes", c.words, most)+a.effect(c.metric, w))
+			if with, without, ok := a.rates(c.metric, w); suspect == "" && (ok && with < 0.9*without || c.rule == "connections") {
+				suspect = c.rule
+			}
 		}
 	}
-	return said
+	return said, suspect
 }
 
 // bound is the share of the time between two requests of a connection from which on it is all waiting for replies.

@@ -50,3 +50,17 @@ func TestAStateIsNoWarmUp(t *testing.T) {
 	require.Equal(t, []string{WarmUp, Steady}, rises(175))
 	require.Equal(t, []string{Changed, Steady}, rises(180))
 }
+
+// A change in the last three minutes is a ramp-down, of whatever length the run is: no state is a mean of two rates.
+func TestALateChangeIsARampDown(t *testing.T) {
+	for _, minutes := range []int{6, 20, 40} {
+		for _, last := range []int{20, 60, 120, 170} {
+			c := synthetic.Plain()
+			c.Minutes = minutes
+			c.Rate = paced(60*minutes-last, 10_000, 4_000)
+			r := analyzed(t, c)
+			require.Equal(t, []string{Steady, RampDown}, phaseNames(r), "the last %d s of %d min: %v", last, minutes, r.Phases.List)
+			require.InEpsilon(t, 20_000, *r.figure("ops_per_second"), 0.01)
+		}
+	}
+}

@@ -88,3 +88,25 @@ func merge(x []float64, cuts []int, smallest float64) []int {
 	}
 	return cuts
 }
+
+// Straight tells whether a straight line through a series leaves smaller squares than the means of the segments that the cuts make.
+func Straight(x []float64, cuts []int) bool {
+	if len(cuts) == 0 {
+		return false
+	}
+	n, m := float64(len(x)), Mean(x)
+	up, square, all := 0.0, 0.0, 0.0
+	for i, y := range x {
+		t := float64(i) - (n-1)/2
+		up, square, all = up+t*(y-m), square+t*t, all+(y-m)*(y-m)
+	}
+	line, steps, from := all-up*up/square, 0.0, 0
+	for _, to := range append(slices.Clone(cuts), len(x)) {
+		m := Mean(x[from:to])
+		for _, y := range x[from:to] {
+			steps += (y - m) * (y - m)
+		}
+		from = to
+	}
+	return line <= steps
+}

@@ -1,0 +1,122 @@
+package report
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
+)
+
+// stepAt is one value up to a minute and another one from then on.
+func stepAt(minute int, before, after float64) func(int, int) float64 {
+	return func(_, m int) float64 { return map[bool]float64{true: before, false: after}[m < minute] }
+}
+
+// paced is the rate of a task up to a second of the load, and from then on.
+func paced(second int, before, after float64) func(int, int) float64 {
+	return stepAt(second, before, after)
+}
+
+// A burst is judged by the burst bandwidth, however long it lasts and whatever came after it.
+func TestABurstIsJudgedByItsOwnBandwidth(t *testing.T) {
+	for _, ends := range []int{3, 10, 17} {
+		c := synthetic.Plain()
+		c.Rate = paced(60*ends, 30_000, 8_000)
+		c.Metrics = map[string]func(int, int) float64{"NetworkBytesIn": stepAt(ends, 60*4*synthetic.Baseline, 60*0.97*synthetic.Baseline)}
+		v := analyzed(t, c).Verdict
+		require.Contains(t, v.Sentence, "Limited by bandwidth in (perf-001 at 97 % of 937 Mbit/s", "burst of %d minutes", ends)
+		require.Empty(t, v.Segments[0].Limits)
+		require.Equal(t, []string{"bandwidth_in"}, v.Segments[1].Limits)
+		require.Equal(t, synthetic.Began.Add(time.Duration(ends)*time.Minute), v.Window.Start)
+	}
+}
+
+// Nodes whose bursts end at different times make a state each.
+func TestBurstsThatEndApart(t *testing.T) {
+	apart := func(second int) *Results {
+		c := synthetic.Plain()
+		c.Minutes, c.Sharded = 60, true
+		ends := []int{15, second}
+		c.Rate = func(_, s int) float64 {
+			rate := 10_000.0
+			for _, end := range ends {
+				if s < 60*end {
+					rate += 10_000
+				}
+			}
+			return rate
+		}
+		c.Metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(n, m int) float64 {
+			return stepAt(ends[n], 60*3*synthetic.Baseline, 60*0.98*synthetic.Baseline)(n, m)
+		}}
+		return analyzed(t, c)
+	}
+	r := apart(30)
+	require.Regexp(t, `^60,000 ops/s until the burst bandwidth of a node ended at 03:25:00 \(minute 15 of the load\), then 40,000 ops/s until the burst bandwidth ended at 03:40:00 \(minute 30 of the load\), then 20,000 ops/s\.`, r.Verdict.Sentence)
+	require.InDelta(t, 60_000, *r.figure("ops_per_second_burst"), 300, "before the first one ended")
+	valid(t, r)
+	require.Len(t, apart(17).Verdict.Segments, 2, "two minutes are no state")
+	require.Len(t, apart(18).Verdict.Segments, 3)
+}
+
+// A drift has no time at which it changed.
+func TestADriftIsNotCut(t *testing.T) {
+	c := synthetic.Case{Minutes: 12 * 60, Tasks: 1, Nodes: 1, TaskCPU: 40, Every: 10}
+	c.Rate = func(_, s int) float64 { return 10_000 * (1 - 0.3*float64(s)/(12*3600)) }
+	r := analyzed(t, c)
+	require.Len(t, r.Verdict.Segments, 1)
+	require.Equal(t, Drifting, r.Phases.Steady.Phase)
+	require.Contains(t, r.Verdict.Sentence, "Throughput drifted from 10,000 to 7,000 ops/s in that time.")
+}
+
+// More changes than a reader follows are counted.
+func TestManyChangesAreCounted(t *testing.T) {
+	saws := func(minutes int) string {
+		c := synthetic.Plain()
+		c.Minutes = minutes
+		c.Rate = func(_, s int) float64 { return map[bool]float64{true: 10_000, false: 7_000}[s/300%2 == 0] }
+		return analyzed(t, c).Verdict.Sentence
+	}
+	require.Regexp(t, `^20,000 ops/s until 03:15:00 .*, then 20,000 ops/s\. Not limited`, saws(25))
+	require.Regexp(t, `^The load changed 5 times, between 14,000 and 20,000 ops/s\. Not limited`, saws(30))
+}
+
+// A limit of another segment is not passed over, and what was below it there is not extrapolated.
+func TestLimitsOfOtherSegments(t *testing.T) {
+	of := func(cpu float64) *Results {
+		c := synthetic.Plain()
+		c.Minutes, c.Settings = 30, `, "rate_limit": 500`
+		c.Rate = paced(1080, 10_000, 7_000)
+		c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": stepAt(18, 60, cpu)}
+		return analyzed(t, c)
+	}
+	r := of(90)
+	require.Contains(t, r.Verdict.Sentence, "(its rate limit of 20,000 ops/s was reached), from 03:10:00 to 03:28:00 (minutes 0 to 18 of the load). Limited by engine CPU from 03:28:00 to 03:40:00 (minutes 18 to 30 of the load).")
+	require.NotContains(t, r.Verdict.Sentence, "it can do more")
+	require.Nil(t, r.Capacity.EngineOpsPerSecond)
+	require.Contains(t, r.Capacity.Sentence, "A CPU of the cache was at its limit with 14,000 ops/s, from 03:28:00")
+	r = of(89)
+	require.Contains(t, r.Verdict.Sentence, "it can do more")
+	require.NotNil(t, r.Capacity.EngineOpsPerSecond)
+}
+
+// CPU credits that ran dry in what was cut off are said, and nothing is extrapolated from what they carried.
+func TestCreditsThatRunDryAtTheEnd(t *testing.T) {
+	dry := func(left float64) *Results {
+		c := synthetic.Plain()
+		c.Nodes, c.NodeType = 1, "cache.t4g.small"
+		c.Rate = paced(60*18, 10_000, 2_000)
+		c.Metrics = synthetic.With(map[string]float64{"NetworkBytesOut": 1e6, "NetworkBytesIn": 1e6})
+		c.Metrics["CPUCreditBalance"] = stepAt(18, 20, left)
+		return analyzed(t, c)
+	}
+	r := dry(1)
+	require.Contains(t, r.Verdict.Sentence, "The CPU credits ran dry at 03:28:00.")
+	require.Contains(t, r.Verdict.Next, "Run longer")
+	require.Nil(t, r.Capacity.EngineOpsPerSecond)
+	r = dry(1.1)
+	require.NotContains(t, r.Verdict.Sentence, "dry")
+	require.NotNil(t, r.Capacity.EngineOpsPerSecond)
+}
