@@ -56,7 +56,7 @@ func (x mix) export(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		before := map[string]int{}
-		for _, action := range []string{"logs.GetLogEvents", "monitoring.GetMetricData"} {
+		for _, action := range []string{"logs.GetLogEvents", "logs.FilterLogEvents", "monitoring.GetMetricData"} {
 			before[action] = w.Requests.Count(action).Calls
 		}
 		for _, key := range []string{"metrics/" + w.run + ".csv", "logs/" + w.run + ".txt", "manifest/" + w.run + ".json"} {
@@ -73,7 +73,11 @@ func (x mix) export(b *testing.B) {
 		b.StopTimer()
 		m, err := export.ParseManifest([]byte(w.text("manifest", "json")))
 		require.NoError(b, err)
-		kind, action, least, floor := export.KindLogs, "logs.GetLogEvents", leastLogs, float64(leastLogs)/localaws.RequestRate("us-east-1", "logs.GetLogEvents")
+		kind, action, least := export.KindLogs, "logs.GetLogEvents", leastLogs
+		if x.streams > 1_000 {
+			action = "logs.FilterLogEvents"
+		}
+		floor := float64(least)/localaws.RequestRate("us-east-1", action) + math.Ceil(float64(x.streams)/50)/localaws.RequestRate("us-east-1", "logs.DescribeLogStreams")
 		if x.nodes > 0 {
 			// Each page of time of each 500 series; the datapoints at the quota for their page's age, beside them a list of each node's, the group's and the service's metrics.
 			pages, read := 0, 0.0
@@ -154,11 +158,14 @@ func (w *frozen) fill(window export.Window, nodes int) export.Membership {
 	return m
 }
 
-// talk puts memtier's progress lines into so many streams, and says how few calls can read them.
+// talk puts memtier's progress lines into so many streams, and says how few calls can read them: one by one, or a hundred together.
 func (w *frozen) talk(window export.Window, streams, events int) (least int) {
+	together, bytes := 1, 0
+	if streams > 1_000 {
+		together = 100
+	}
 	for stream := range streams {
 		each := events / streams
-		bytes := 0
 		batch := make([]logs.Event, 0, 10_000)
 		for i := range each {
 			ops := 40_000 + (i*7919+stream*31)%9_973
@@ -171,7 +178,12 @@ func (w *frozen) talk(window export.Window, streams, events int) (least int) {
 				batch = batch[:0]
 			}
 		}
-		least += int(math.Ceil(max(float64(bytes)/(1<<20), float64(each)/10_000))) + 1
+		if (stream+1)%together == 0 {
+			least += int(math.Ceil(max(float64(bytes)/(1<<20), float64(each*together)/10_000)))
+			if bytes = 0; together == 1 {
+				least++ // only a repeated token says that a stream has ended
+			}
+		}
 	}
 	return least
 }

@@ -365,5 +365,6 @@ func TestFaultsLogReadsStayBelowTheQuota(t *testing.T) {
 	require.Zero(t, w.Requests.Throttled())
 	for _, region := range []string{"us-east-1", "us-west-2", "eu-west-1", "eu-west-3", "ap-northeast-3", "ca-west-1", "il-central-1", "sa-east-1"} {
 		require.InDelta(t, 0.95*localaws.RequestRate(region, "logs.GetLogEvents"), export.LogsRate(region), 1e-9, region)
+		require.InDelta(t, 0.95*localaws.RequestRate(region, "logs.FilterLogEvents"), export.FilterRate(region), 1e-9, region)
 	}
 }

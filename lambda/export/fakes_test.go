@@ -2,6 +2,7 @@ package export
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/md5"
 	"encoding/hex"
@@ -171,6 +172,7 @@ type fakeLogs struct {
 	size    int
 	holes   bool // every other page is empty
 	calls   int
+	filters int // calls of FilterLogEvents
 	reading int // calls under way
 	most    int // calls under way at once
 	fail    func(call int) error
@@ -247,6 +249,44 @@ func (f *fakeLogs) GetLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEv
 		out.Events = append(out.Events, logstypes.OutputLogEvent{Timestamp: &e.at, Message: &e.message})
 	}
 	return out, ctx.Err()
+}
+
+// FilterLogEvents answers in the order of time, and within an instant in another one than the streams'.
+func (f *fakeLogs) FilterLogEvents(_ context.Context, in *cloudwatchlogs.FilterLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
+	f.mu.Lock()
+	f.filters++
+	f.mu.Unlock()
+	if n := len(in.LogStreamNames); n < 1 || n > 100 {
+		return nil, fmt.Errorf("InvalidParameterException: %d names", n)
+	}
+	var window []logstypes.FilteredLogEvent
+	for _, name := range slices.Backward(in.LogStreamNames) {
+		for _, e := range f.groups[*in.LogGroupName][name] {
+			if e.at >= *in.StartTime && e.at <= *in.EndTime {
+				window = append(window, logstypes.FilteredLogEvent{Timestamp: &e.at, Message: &e.message, LogStreamName: &name})
+			}
+		}
+	}
+	slices.SortStableFunc(window, func(a, b logstypes.FilteredLogEvent) int { return cmp.Compare(*a.Timestamp, *b.Timestamp) })
+	size, out := max(f.size, 1), &cloudwatchlogs.FilterLogEventsOutput{}
+	if in.Limit != nil {
+		size = min(size, int(*in.Limit))
+	}
+	from, hole := 0, false
+	if text := aws.ToString(in.NextToken); text != "" {
+		if _, err := fmt.Sscanf(text, "%d %t", &from, &hole); err != nil {
+			return nil, err
+		}
+	}
+	if f.holes && !hole { // an empty page with a token
+		out.NextToken = aws.String(fmt.Sprint(from, " true"))
+		return out, nil
+	}
+	out.Events = window[min(from, len(window)):min(from+size, len(window))]
+	if from+size < len(window) {
+		out.NextToken = aws.String(fmt.Sprint(from+size, " false"))
+	}
+	return out, nil
 }
 
 // fakeS3 is a bucket with S3's conditional writes and multipart rules.

@@ -22,6 +22,7 @@ import (
 type LogsAPI interface {
 	DescribeLogStreams(context.Context, *cloudwatchlogs.DescribeLogStreamsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogStreamsOutput, error)
 	GetLogEvents(context.Context, *cloudwatchlogs.GetLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error)
+	FilterLogEvents(context.Context, *cloudwatchlogs.FilterLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error)
 }
 
 // LogGroup is a log group and the word its streams are labelled with.
@@ -42,6 +43,7 @@ type LogsJob struct {
 	Groups []LogGroup
 	Window Window
 	Rate   float64   // GetLogEvents calls a second, see LogsRate
+	Filter float64   // FilterLogEvents calls a second, see FilterRate
 	Until  time.Time // no call begins after it; zero: no limit
 	From   *LogsPosition
 	Budget int64 // bytes of compressed pages to hold, zero: Budget
@@ -53,6 +55,7 @@ type LogsPosition struct {
 	Label  string `json:"label"` // its stream and group: those before them, in their order, have nothing left at that instant
 	Group  string `json:"group"`
 	Events int    `json:"events"`           // how many of this stream at that instant were written
+	Seen   []byte `json:"seen,omitempty"`   // a bit for each stream, in their order: whether it had an event
 	Header string `json:"header,omitempty"` // of the load's tables, if one was seen
 	Sum    Logs   `json:"sum"`
 }
@@ -69,6 +72,17 @@ func LogsRate(region string) float64 {
 	return 23.75
 }
 
+// FilterRate is 95 % of the FilterLogEvents calls a second that a Region allows, by the same page.
+func FilterRate(region string) float64 {
+	switch region {
+	case "us-east-1":
+		return 23.75
+	case "ap-northeast-3", "ap-southeast-3", "ca-west-1", "eu-central-1", "il-central-1":
+		return 4.75
+	}
+	return 9.5
+}
+
 // Write merges the streams. What it holds is bound by the number of streams, not by the length of the run. Into a Sink it writes what
 // follows From, and marks where it stands.
 func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
@@ -76,10 +90,11 @@ func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
 	if j.From != nil {
 		sum, last, header = j.From.Sum, *j.From, j.From.Header
 	}
-	streams, missing, err := j.streams(ctx)
+	all, missing, err := j.streams(ctx)
 	if err != nil {
 		return Logs{}, err
 	}
+	seen, streams := newBits(len(all), last.Seen), share(all)
 	ctx, cancel := context.WithCancel(ctx)
 	reading := newReading(j, streams)
 	defer reading.fetches.Wait()
@@ -99,7 +114,7 @@ func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
 		}
 	}
 	if j.From == nil {
-		sum.Streams, sum.Messages = len(merged), missing
+		sum.Messages = missing
 	}
 	heap.Init(&merged)
 	sink, _ := w.(Sink)
@@ -107,25 +122,29 @@ func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
 	for len(merged) > 0 {
 		s := merged[0]
 		var count int
-		lines, count = appendEvent(lines[:0], s.at, s.label, s.message)
+		label := s.of.label
+		lines, count = appendEvent(lines[:0], s.at, label, s.message)
 		if _, err := w.Write(lines); err != nil {
 			return Logs{}, err
 		}
 		sum.Events++
 		sum.Lines += int64(count)
 		sum.Bytes += int64(len(s.message))
-		if strings.HasPrefix(s.label, "load/") {
+		if seen.set(s.of.order) {
+			sum.Streams++
+		}
+		if strings.HasPrefix(label, "load/") {
 			sum.Results.read(s.message, &header)
 		}
 		if s.at < last.At {
 			sink = nil // a stream that is not in time order has no place to begin again
 		}
 		if s.at != last.At || s.compare(last) != 0 {
-			last = LogsPosition{At: s.at, Label: s.label, Group: s.group}
+			last = LogsPosition{At: s.at, Label: label, Group: s.group}
 		}
 		last.Events++
 		if sink != nil && sink.Due() {
-			mark := LogsPosition{last.At, last.Label, last.Group, last.Events, header, sum}
+			mark := LogsPosition{last.At, last.Label, last.Group, last.Events, bytes.Clone(seen), header, sum}
 			if err := sink.Mark(Position{Logs: &mark}); err != nil {
 				return Logs{}, err
 			}
@@ -143,8 +162,8 @@ func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
 
 // streams lists the streams that can hold an event of the window, in the order of their labels. A group that does not exist is a message
 // in the summary: an engine that never started has none.
-func (j LogsJob) streams(ctx context.Context) (all []*stream, messages []string, err error) {
-	pace := &pacer{clock: j.Clock, rate: 20, until: j.Until} // DescribeLogStreams allows 25 calls a second
+func (j LogsJob) streams(ctx context.Context) (all []source, messages []string, err error) {
+	pace := &pacer{clock: j.Clock, rate: 23.75, until: j.Until} // DescribeLogStreams allows 25 calls a second
 	for _, g := range j.Groups {
 		in := &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: aws.String(g.Name)}
 		for {
@@ -161,7 +180,7 @@ func (j LogsJob) streams(ctx context.Context) (all []*stream, messages []string,
 			}
 			for _, s := range out.LogStreams {
 				if j.reaches(s) {
-					all = append(all, &stream{group: g.Name, name: aws.ToString(s.LogStreamName), label: label(g.Kind, aws.ToString(s.LogStreamName))})
+					all = append(all, source{group: g.Name, name: aws.ToString(s.LogStreamName), label: label(g.Kind, aws.ToString(s.LogStreamName))})
 				}
 			}
 			if aws.ToString(out.NextToken) == "" {
@@ -170,11 +189,11 @@ func (j LogsJob) streams(ctx context.Context) (all []*stream, messages []string,
 			in.NextToken = out.NextToken
 		}
 	}
-	slices.SortFunc(all, func(a, b *stream) int {
+	slices.SortFunc(all, func(a, b source) int {
 		return cmp.Or(strings.Compare(a.label, b.label), strings.Compare(a.group, b.group))
 	})
-	for i, s := range all {
-		s.order = i
+	for i := range all {
+		all[i].order = i
 	}
 	return all, messages, nil
 }
@@ -232,7 +251,7 @@ type merge []*stream
 
 func (m merge) Len() int { return len(m) }
 func (m merge) Less(a, b int) bool {
-	return m[a].at < m[b].at || m[a].at == m[b].at && m[a].order < m[b].order
+	return m[a].at < m[b].at || m[a].at == m[b].at && m[a].of.order < m[b].of.order
 }
 func (m merge) Swap(a, b int) { m[a], m[b] = m[b], m[a] }
 func (m *merge) Push(any)     { panic("a stream is never added") }
@@ -241,4 +260,20 @@ func (m *merge) Pop() any {
 	(*m)[len(*m)-1] = nil
 	*m = (*m)[:len(*m)-1]
 	return last
+}
+
+// bits is a set of small numbers.
+type bits []byte
+
+func newBits(size int, from []byte) bits {
+	b := make(bits, (size+7)/8)
+	copy(b, from)
+	return b
+}
+
+// set adds n, and says whether it is new.
+func (b bits) set(n int) bool {
+	is := b[n/8]&(1<<(n%8)) != 0
+	b[n/8] |= 1 << (n % 8)
+	return !is
 }

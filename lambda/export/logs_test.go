@@ -18,7 +18,7 @@ import (
 var logWindow = Window{at("2026-11-23T03:00:00Z"), at("2026-11-23T04:00:00Z")}
 
 func logJob(api LogsAPI) LogsJob {
-	return LogsJob{API: api, Clock: &ticker{now: at("2026-11-23T05:00:00Z")}, Window: logWindow, Rate: 22.5,
+	return LogsJob{API: api, Clock: &ticker{now: at("2026-11-23T05:00:00Z")}, Window: logWindow, Rate: 22.5, Filter: 9.5,
 		Groups: []LogGroup{{"load", "/perf/load"}, {"engine-log", "/perf/engine-log"}, {"slow-log", "/perf/slow-log"}}}
 }
 
@@ -145,6 +145,9 @@ func TestLogsRate(t *testing.T) {
 	assert.Equal(t, 23.75, LogsRate("us-east-1"))
 	assert.Equal(t, 9.5, LogsRate("eu-central-1"))
 	assert.Equal(t, 28.5, LogsRate("eu-west-3"))
+	assert.Equal(t, 23.75, FilterRate("us-east-1"))
+	assert.Equal(t, 4.75, FilterRate("eu-central-1"))
+	assert.Equal(t, 9.5, FilterRate("eu-west-3"))
 }
 
 func FuzzLogEvent(f *testing.F) {

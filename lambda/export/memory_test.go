@@ -48,7 +48,7 @@ func BenchmarkManyStreams(b *testing.B) {
 	out := &counter{}
 	for b.Loop() {
 		job := logJob(&madeLogs{streams: streams, events: events / streams})
-		job.Rate, job.Groups = 1e9, job.Groups[:1]
+		job.Rate, job.Filter, job.Groups = 1e9, 1e9, job.Groups[:1]
 		sum, err := job.Write(b.Context(), out)
 		require.NoError(b, err)
 		require.EqualValues(b, streams*(events/streams), sum.Events)
@@ -67,6 +67,36 @@ func (m *madeLogs) DescribeLogStreams(_ context.Context, in *cloudwatchlogs.Desc
 	return out, nil
 }
 
+// FilterLogEvents answers with the same lines as GetLogEvents, in the order of time.
+func (m *madeLogs) FilterLogEvents(_ context.Context, in *cloudwatchlogs.FilterLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
+	first, _ := strconv.Atoi(aws.ToString(in.NextToken))
+	all, out := m.events*len(in.LogStreamNames), &cloudwatchlogs.FilterLogEventsOutput{}
+	count := min(all-first, 6_000)
+	if in.Limit != nil {
+		count = min(count, int(*in.Limit))
+	}
+	for n := first; n < first+count; n++ {
+		name := in.LogStreamNames[n%len(in.LogStreamNames)]
+		stream, err := strconv.Atoi(name[len("load/memtier/"):])
+		if err != nil {
+			return nil, err
+		}
+		at, message := m.line(stream, n/len(in.LogStreamNames))
+		out.Events = append(out.Events, types.FilteredLogEvent{LogStreamName: &name, Timestamp: aws.Int64(*in.StartTime + at), Message: &message})
+	}
+	if first+count < all {
+		out.NextToken = aws.String(fmt.Sprint(first + count))
+	}
+	return out, nil
+}
+
+// line is the i-th of a stream, and when it was written, in milliseconds since the start.
+func (m *madeLogs) line(stream, i int) (at int64, message string) {
+	ops := 40_000 + (i*7919+stream*31)%9_973
+	return int64(i), fmt.Sprintf("[RUN #1 %d%%, %3d secs]  4 threads 200 conns: %11d ops, %7d (avg: %7d) ops/sec, %d.%02dMB/sec (avg: 4.31MB/sec),  %d.%02d (avg:  4.72) msec latency",
+		i%100, i, i*ops, ops, 44_000+i%97, 3+i%3, i%100, 4+i%2, i*31%100)
+}
+
 func (m *madeLogs) GetLogEvents(_ context.Context, in *cloudwatchlogs.GetLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error) {
 	stream, err := strconv.Atoi((*in.LogStreamName)[len("load/memtier/"):])
 	if err != nil {
@@ -79,10 +109,8 @@ func (m *madeLogs) GetLogEvents(_ context.Context, in *cloudwatchlogs.GetLogEven
 	}
 	out := &cloudwatchlogs.GetLogEventsOutput{NextForwardToken: aws.String(fmt.Sprint("f/", first+count))}
 	for i := first; i < first+count; i++ {
-		ops := 40_000 + (i*7919+stream*31)%9_973
-		out.Events = append(out.Events, types.OutputLogEvent{Timestamp: aws.Int64(*in.StartTime + int64(i)), Message: aws.String(fmt.Sprintf(
-			"[RUN #1 %d%%, %3d secs]  4 threads 200 conns: %11d ops, %7d (avg: %7d) ops/sec, %d.%02dMB/sec (avg: 4.31MB/sec),  %d.%02d (avg:  4.72) msec latency",
-			i%100, i, i*ops, ops, 44_000+i%97, 3+i%3, i%100, 4+i%2, i*31%100))})
+		at, message := m.line(stream, i)
+		out.Events = append(out.Events, types.OutputLogEvent{Timestamp: aws.Int64(*in.StartTime + at), Message: &message})
 	}
 	return out, nil
 }

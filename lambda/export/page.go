@@ -8,9 +8,6 @@ import (
 	"io"
 	"slices"
 	"sync"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 )
 
 // page is a page of log events, compressed while it waits, in chunks that are unpacked one after the other: of each stream one chunk is there in
@@ -21,6 +18,7 @@ type page struct {
 	held   int64
 	events int   // left
 	at     int64 // milliseconds of the event before
+	of     int   // the stream of the event before, by its number within the reader
 	last   bool  // of its stream
 }
 
@@ -40,8 +38,15 @@ var packers = sync.Pool{New: func() any {
 // Readers are shared: one holds 40 KB, and there are thousands of streams.
 var unpackers = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 
-// pack takes the events from begin to end (exclusive), in milliseconds, into chunks of about so many bytes.
-func pack(events []types.OutputLogEvent, begin, end int64, size int) (*page, error) {
+// event is one as CloudWatch returns it, and the number of its stream within the reader.
+type event struct {
+	at      int64
+	of      int
+	message string
+}
+
+// pack takes events into chunks of about so many bytes.
+func pack(events []event, size int) (*page, error) {
 	w := packers.Get().(*flate.Writer)
 	defer packers.Put(w)
 	p := &page{}
@@ -63,13 +68,9 @@ func pack(events []types.OutputLogEvent, begin, end int64, size int) (*page, err
 	}
 	var before int64
 	for _, e := range events {
-		at, message := aws.ToInt64(e.Timestamp), aws.ToString(e.Message)
-		if at < begin || at >= end {
-			continue
-		}
-		raw = binary.AppendUvarint(binary.AppendVarint(raw, at-before), uint64(len(message)))
-		raw = append(raw, message...)
-		before = at
+		raw = binary.AppendUvarint(binary.AppendVarint(raw, e.at-before), uint64(e.of))
+		raw = append(binary.AppendUvarint(raw, uint64(len(e.message))), e.message...)
+		before = e.at
 		if p.events++; len(raw) >= size {
 			if err := flush(); err != nil {
 				return nil, err
@@ -114,13 +115,14 @@ func (p *page) next() (at int64, message []byte, err error) {
 		}
 	}
 	delta, n := binary.Varint(p.raw)
-	length, m := binary.Uvarint(p.raw[max(n, 0):])
-	if head := n + m; n <= 0 || m <= 0 || uint64(len(p.raw)-head) < length {
+	of, m := binary.Uvarint(p.raw[max(n, 0):])
+	length, l := binary.Uvarint(p.raw[max(n, 0)+max(m, 0):])
+	if head := n + m + l; n <= 0 || m <= 0 || l <= 0 || uint64(len(p.raw)-head) < length {
 		return 0, nil, fmt.Errorf("unpack a page of events: %w", io.ErrUnexpectedEOF)
 	} else {
 		message, p.raw = p.raw[head:head+int(length)], p.raw[head+int(length):]
 	}
-	p.at += delta
+	p.at, p.of = p.at+delta, int(of)
 	p.events--
 	return p.at, message, nil
 }

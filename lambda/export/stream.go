@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -26,7 +27,8 @@ const Budget = 64 << 20
 // reading is what the streams of one job share.
 type reading struct {
 	job     LogsJob
-	pace    *pacer
+	pace    *pacer // of GetLogEvents
+	filter  *pacer // of FilterLogEvents
 	budget  int64
 	chunk   int           // bytes
 	small   int32         // events a page when the budget is used up, a tenth of them when it is used up twice
@@ -36,7 +38,8 @@ type reading struct {
 }
 
 func newReading(job LogsJob, streams []*stream) *reading {
-	r := &reading{job: job, pace: &pacer{clock: job.Clock, rate: job.Rate, until: job.Until}, slots: make(chan struct{}, fetchers),
+	r := &reading{job: job, pace: &pacer{clock: job.Clock, rate: job.Rate, until: job.Until},
+		filter: &pacer{clock: job.Clock, rate: job.Filter, until: job.Until}, slots: make(chan struct{}, fetchers),
 		budget: cmp.Or(job.Budget, Budget), chunk: min(max(chunks/max(1, len(streams)), 2<<10), 64<<10),
 		small: int32(max(100, pageEvents*100/max(100, len(streams))))}
 	for _, s := range streams {
@@ -50,20 +53,59 @@ type result struct {
 	err  error
 }
 
-// stream reads one log stream, page by page.
+// source is a log stream.
+type source struct {
+	group, name, label string
+	order              int // of its label among all
+}
+
+// Up to so many streams are read one by one, with two calls each at least: only a repeated token says that a stream has ended. That is 20,000 calls
+// for 10,000 streams, which no invocation of Lambda has the time for. Of more streams, a hundred are read together by FilterLogEvents, which takes
+// as many names, and whose quota is lower: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+const (
+	oneByOne = 1_000
+	together = 100
+)
+
+// share puts the streams together that are read together.
+func share(all []source) (streams []*stream) {
+	most := 1
+	if len(all) > oneByOne {
+		most = together
+	}
+	for n := 0; n < len(all); {
+		end := n + 1
+		for end < len(all) && end < n+most && all[end].group == all[n].group {
+			end++
+		}
+		streams, n = append(streams, &stream{group: all[n].group, sources: all[n:end]}), end
+	}
+	return streams
+}
+
+// stream reads one log stream, page by page, or several of a group together.
 type stream struct {
 	*reading
-	group, name, label string
-	order              int
-	begun              bool // to be read
+	group   string
+	sources []source
+	begun   bool // to be read
 
 	at      int64 // milliseconds of the next event
+	of      *source
 	message []byte
 	skipped int // events that an earlier invocation wrote at the instant where the job begins
 
 	token   *string
+	carried []event // of several: those of the last instant so far, of which the next page may have more
 	page    *page
 	pending chan result // nil: no read is under way
+}
+
+func (s *stream) String() string {
+	if len(s.sources) == 1 {
+		return fmt.Sprintf("log stream %s of %s", s.sources[0].name, s.group)
+	}
+	return fmt.Sprintf("log streams %s to %s of %s", s.sources[0].name, s.sources[len(s.sources)-1].name, s.group)
 }
 
 // more goes to the next event; false at the end.
@@ -72,8 +114,9 @@ func (s *stream) more(ctx context.Context) (bool, error) {
 		for s.page != nil && s.page.events > 0 {
 			var err error
 			if s.at, s.message, err = s.page.next(); err != nil {
-				return false, fmt.Errorf("log stream %s of %s: %w", s.name, s.group, err)
+				return false, fmt.Errorf("%s: %w", s, err)
 			}
+			s.of = &s.sources[s.page.of]
 			if !s.written() {
 				return true, nil
 			}
@@ -114,9 +157,9 @@ func (s *stream) written() bool {
 	return s.at < from.At || order < 0
 }
 
-// compare orders the stream and that of a position, as streams are ordered.
+// compare orders the stream of the next event and that of a position, as streams are ordered.
 func (s *stream) compare(p LogsPosition) int {
-	return cmp.Or(strings.Compare(s.label, p.Label), strings.Compare(s.group, p.Group))
+	return cmp.Or(strings.Compare(s.of.label, p.Label), strings.Compare(s.group, p.Group))
 }
 
 // ahead begins to read the next page. Until it is there it counts as much as the one before.
@@ -138,37 +181,91 @@ func (s *stream) ahead(ctx context.Context) {
 	})
 }
 
-// fetch reads on until there are events or the stream ends, which it does when a token repeats. Pages may be empty before that:
-// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
+// fetch reads on until there are events or the stream ends. Pages may be empty before that.
 func (s *stream) fetch(ctx context.Context) (*page, error) {
 	begin, end := s.job.Window.Start.UnixMilli(), s.job.Window.End.UnixMilli()
 	if s.job.From != nil {
 		begin = max(begin, s.job.From.At)
 	}
+	read := s.one
+	if len(s.sources) > 1 {
+		read = s.several
+	}
 	for {
-		if err := s.pace.wait(ctx, 1); err != nil {
-			return nil, fmt.Errorf("read log stream %s of %s: %w", s.name, s.group, err)
-		}
-		in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: &s.group, LogStreamName: &s.name, StartFromHead: aws.Bool(true), NextToken: s.token,
-			StartTime: &begin, EndTime: &end}
+		var limit *int32
 		switch held := s.held.Load(); {
 		case held > 2*s.budget:
-			in.Limit = aws.Int32(s.small / 10)
+			limit = aws.Int32(s.small / 10)
 		case held > s.budget:
-			in.Limit = &s.small
+			limit = &s.small
 		}
-		out, err := s.job.API.GetLogEvents(ctx, in)
+		events, last, err := read(ctx, begin, end, limit)
 		if err != nil {
-			return nil, fmt.Errorf("read log stream %s of %s: %w", s.name, s.group, err)
+			return nil, fmt.Errorf("read %s: %w", s, err)
 		}
-		p, err := pack(out.Events, begin, end, s.chunk)
+		p, err := pack(slices.DeleteFunc(events, func(e event) bool { return e.at < begin || e.at >= end }), s.chunk)
 		if err != nil {
-			return nil, fmt.Errorf("read log stream %s of %s: %w", s.name, s.group, err)
+			return nil, fmt.Errorf("read %s: %w", s, err)
 		}
-		p.last = out.NextForwardToken == nil || s.token != nil && *out.NextForwardToken == *s.token
-		s.token = out.NextForwardToken
-		if p.events > 0 || p.last {
+		if p.last = last; p.events > 0 || last {
 			return p, nil
 		}
 	}
+}
+
+// one reads the next page of one stream, which ends when a token repeats:
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
+func (s *stream) one(ctx context.Context, begin, end int64, limit *int32) (events []event, last bool, err error) {
+	if err := s.pace.wait(ctx, 1); err != nil {
+		return nil, false, err
+	}
+	out, err := s.job.API.GetLogEvents(ctx, &cloudwatchlogs.GetLogEventsInput{LogGroupName: &s.group, LogStreamName: &s.sources[0].name, StartFromHead: aws.Bool(true),
+		NextToken: s.token, StartTime: &begin, EndTime: &end, Limit: limit})
+	if err != nil {
+		return nil, false, err
+	}
+	events = make([]event, len(out.Events))
+	for i, e := range out.Events {
+		events[i] = event{aws.ToInt64(e.Timestamp), 0, aws.ToString(e.Message)}
+	}
+	last = out.NextForwardToken == nil || s.token != nil && *out.NextForwardToken == *s.token
+	s.token = out.NextForwardToken
+	return events, last, nil
+}
+
+// several reads the next page of several streams, which is in the order of time, and ends when there is no token. Events of one instant are put in
+// the order of their streams; those of the page's last instant wait for the next page.
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+func (s *stream) several(ctx context.Context, begin, end int64, limit *int32) (events []event, last bool, err error) {
+	if err := s.filter.wait(ctx, 1); err != nil {
+		return nil, false, err
+	}
+	names, number := make([]string, len(s.sources)), make(map[string]int, len(s.sources))
+	for i, source := range s.sources {
+		names[i], number[source.name] = source.name, i
+	}
+	out, err := s.job.API.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &s.group, LogStreamNames: names,
+		NextToken: s.token, StartTime: &begin, EndTime: &end, Limit: limit})
+	if err != nil {
+		return nil, false, err
+	}
+	events = s.carried
+	for _, e := range out.Events {
+		of, asked := number[aws.ToString(e.LogStreamName)]
+		if !asked {
+			return nil, false, fmt.Errorf("FilterLogEvents answered with log stream %q, which it was not asked for", aws.ToString(e.LogStreamName))
+		}
+		events = append(events, event{aws.ToInt64(e.Timestamp), of, aws.ToString(e.Message)})
+	}
+	slices.SortStableFunc(events, func(a, b event) int { return cmp.Or(cmp.Compare(a.at, b.at), a.of-b.of) })
+	s.token, s.carried = out.NextToken, nil
+	if s.token == nil {
+		return events, true, nil
+	}
+	whole := len(events)
+	for whole > 0 && events[whole-1].at == events[len(events)-1].at {
+		whole--
+	}
+	s.carried = slices.Clone(events[whole:])
+	return events[:whole], false, nil
 }

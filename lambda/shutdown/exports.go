@@ -212,7 +212,7 @@ func (r *run) exportLogs(ctx context.Context) error {
 	}
 	object := export.Object{Kind: export.KindLogs, Key: r.cfg.logsKey(r.id), ContentType: "text/plain; charset=utf-8"}
 	return r.covers(export.KindLogs, r.upload(ctx, object, 0, func(ctx context.Context, w export.Sink, p *Progress) error {
-		sum, err := export.LogsJob{API: r.aws.Logs, Clock: r.clock, Groups: r.cfg.logGroups(), Rate: export.LogsRate(r.aws.Region),
+		sum, err := export.LogsJob{API: r.aws.Logs, Clock: r.clock, Groups: r.cfg.logGroups(), Rate: export.LogsRate(r.aws.Region), Filter: export.FilterRate(r.aws.Region),
 			Window: export.Window{Start: r.begun, End: r.state.Window.End.Add(time.Minute)}, Until: r.until(ctx), From: p.Position.Logs, Budget: r.cfg.PageBytes}.Write(ctx, w)
 		if err == nil {
 			r.state.Logs = &sum

@@ -63,3 +63,7 @@ func (c renewingLogs) DescribeLogStreams(ctx context.Context, in *cloudwatchlogs
 func (c renewingLogs) GetLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEventsInput, o ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error) {
 	return renewed(c.run, c.api.GetLogEvents, ctx, in, o)
 }
+
+func (c renewingLogs) FilterLogEvents(ctx context.Context, in *cloudwatchlogs.FilterLogEventsInput, o ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
+	return renewed(c.run, c.api.FilterLogEvents, ctx, in, o)
+}

@@ -121,6 +121,9 @@ func (r *run) reads(ctx context.Context) []check {
 			_, err := r.aws.Logs.GetLogEvents(ctx, &cloudwatchlogs.GetLogEventsInput{LogGroupName: &group.Name, LogStreamName: aws.String("preflight"),
 				StartFromHead: aws.Bool(true), Limit: aws.Int32(1)})
 			return err
+		}}, check{allow: "logs:FilterLogEvents on " + group.Name, do: func(ctx context.Context) error {
+			_, err := r.aws.Logs.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &group.Name, Limit: aws.Int32(1)})
+			return err
 		}})
 	}
 	return checks

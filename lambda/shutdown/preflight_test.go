@@ -43,7 +43,7 @@ func TestPreflightKnowsAWrongClock(t *testing.T) {
 // What is not there yet is said in many words; whether a call is allowed is all that counts.
 func TestPreflightTakesAnyWordForNotThere(t *testing.T) {
 	probes := []string{"DescribeServices", "UpdateService", "ListTasks", "DescribeTasks", "ListTagsForResource", "DeleteReplicationGroup", "DescribeCacheClusters",
-		"DeleteSchedule", "DescribeLogStreams", "GetLogEvents"}
+		"DeleteSchedule", "DescribeLogStreams", "GetLogEvents", "FilterLogEvents"}
 	for _, op := range probes {
 		for _, answer := range []struct {
 			err  error

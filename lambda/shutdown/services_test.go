@@ -184,6 +184,16 @@ func (w *world) GetLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEvent
 	})
 }
 
+// FilterLogEvents is asked by the preflight alone: no world has so many streams.
+func (w *world) FilterLogEvents(ctx context.Context, in *cloudwatchlogs.FilterLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
+	return call(ctx, w, "FilterLogEvents #"+*in.LogGroupName, func() (*cloudwatchlogs.FilterLogEventsOutput, error) {
+		if _, ok := w.logs(*in.LogGroupName); !ok {
+			return nil, &logstypes.ResourceNotFoundException{}
+		}
+		return &cloudwatchlogs.FilterLogEventsOutput{}, nil
+	})
+}
+
 // line is an event of a log.
 type line struct {
 	at   time.Time

@@ -197,7 +197,7 @@ func TestPreflight(t *testing.T) {
 	assert.Contains(t, w.published[0], "perf: run "+runID+" started\n")
 	assert.Contains(t, w.published[0], "ends by 2026-11-23T06:08:09Z")
 	for _, op := range []string{"DescribeServices", "ListTasks", "DescribeTasks", "DescribeReplicationGroups", "DescribeCacheClusters", "ListTagsForResource", "GetMetricData",
-		"ListMetrics", "DescribeLogStreams", "GetLogEvents", "GetSchedule", "UpdateService", "DeleteReplicationGroup", "DeleteSchedule", "CompleteMultipartUpload", "DeleteObject"} {
+		"ListMetrics", "DescribeLogStreams", "GetLogEvents", "FilterLogEvents", "GetSchedule", "UpdateService", "DeleteReplicationGroup", "DeleteSchedule", "CompleteMultipartUpload", "DeleteObject"} {
 		assert.NotZero(t, w.called(op), op)
 	}
 
@@ -221,6 +221,7 @@ func TestPreflight(t *testing.T) {
 		"ListTasks":              "allow ecs:ListTasks to the role of Lambda perf-stop",
 		"DescribeTasks":          "allow ecs:DescribeTasks to the role of Lambda perf-stop",
 		"GetLogEvents":           "allow logs:GetLogEvents on /elasticache-perf/perf/load",
+		"FilterLogEvents":        "allow logs:FilterLogEvents on /elasticache-perf/perf/load",
 		"GetSchedule":            "allow scheduler:GetSchedule",
 		"ListTagsForResource":    "allow elasticache:ListTagsForResource",
 		"UpdateService":          "allow ecs:UpdateService to the role of Lambda perf-stop",

@@ -49,7 +49,7 @@ locals {
       {
         Sid      = "ReadLogs"
         Effect   = "Allow"
-        Action   = ["logs:DescribeLogStreams", "logs:GetLogEvents"]
+        Action   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
         Resource = [for group in concat([var.load.log_group], values(var.cache.log_groups)) : "${local.logs}:${group}:*"]
       },
       {
