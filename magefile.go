@@ -40,7 +40,7 @@ func Report() error { return ops.Run(ops.Report) }
 // Destroy removes the stack; a run that is not exported is exported first (APPROVE=1: yes to what it asks; FORCE=1: the run is lost).
 func Destroy() error { return ops.Run(ops.Destroy) }
 
-// Help prints what the commands read of the environment: variables, values, and what holds without them.
+// Help prints what the commands read of the environment: variables, values, and what holds without them; `mage help deploy` what deploy reads.
 func Help() error { return ops.Run(ops.Help) }
 
 // Check runs gofmt, go vet, terraform fmt and validate, terraform-docs and tflint.

@@ -44,7 +44,15 @@ func run(root string, args []string) error {
 	if err != nil {
 		return err
 	}
-	return syscall.Exec(program, append([]string{"mage"}, args...), c.env)
+	return syscall.Exec(program, append([]string{"mage"}, explained(args)...), c.env)
+}
+
+// explained has `-h TARGET` say what `help TARGET` does: mage's own answer leaves out what the target reads of the environment.
+func explained(args []string) []string {
+	if len(args) == 2 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help") && !strings.HasPrefix(args[1], "-") {
+		return []string{"help", args[1]}
+	}
+	return args
 }
 
 // settings are the go command's, for everything that is compiled from here on. They are the Lambda's, so that the packages that commands, embedded

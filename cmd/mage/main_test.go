@@ -72,6 +72,18 @@ func TestTheFirstTimeIsAnnounced(t *testing.T) {
 	require.Equal(t, "go: downloading b v1.0.0\n", rest, "what the go command has to say is passed on, package names are not")
 }
 
+func TestHelpOfATargetIsOurs(t *testing.T) {
+	_, mage := project(t)
+	for _, args := range [][]string{{"-h", "deploy"}, {"-help", "deploy"}, {"--help", "deploy"}, {"help", "deploy"}} {
+		out, words, err := mage(args...)
+		require.NoError(t, err, words)
+		require.Equal(t, "ran help deploy with -mod=mod -trimpath\n", out)
+	}
+	out, _, err := mage("-h")
+	require.NoError(t, err)
+	require.Equal(t, "ran -h with -mod=mod -trimpath\n", out)
+}
+
 func TestWhatDoesNotCompileIsShown(t *testing.T) {
 	dir, mage := project(t)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "broken"), nil, 0o644))

@@ -1,28 +1,22 @@
 package workspace
 
-import (
-	"fmt"
-	"io"
-	"regexp"
-)
-
 // Variable is one, or a kind, that the commands read of the environment. The README's table of them is made of these.
 type Variable struct{ Name, For, Value, Unset string }
 
 // Variables are all of them, as Markdown.
 var Variables = []Variable{
 	{"`APPROVE`", "`deploy`, `destroy`, `clean`", "switch: yes to all that they ask", "they ask; without a terminal they refuse"},
-	{"`FORCE`", "`deploy`, `stop`, `destroy`", "switch: what is not exported is given up", "it is exported first"},
+	{"`FORCE`", "`deploy`, `destroy`", "switch: what is not exported is given up", "it is exported first"},
 	{"`RUN`", "`export`, `report`", "a run, `2026-11-23T03-08-09Z`", "the latest one"},
 	{"`RUNS`", "`report`", "runs to compare, commas between them", "one run"},
 	{"`FROM`", "`report`", "a folder with exports", "the bucket"},
 	{"`UPLOAD`", "`report`", "switch: the report goes to the bucket too", "it stays here"},
 	{"`SKIP_CHECKS`", "`validate`, `deploy`", "checks to leave out, commas between them: `clock`, `bucket`, `subnets`, `quota`, `existing_cache`", "all are made"},
-	{"`STACK_DIR`", "all", "the folder of the root module", "the project's"},
-	{"`TERRAFORM`", "all", "the program", "`terraform`, else `tofu` on PATH, else an OpenTofu that is built"},
-	{"`TF_VAR_NAME`, `TF_DATA_DIR`, `TF_CLI_CONFIG_FILE`, `TF_PLUGIN_CACHE_DIR`, `TF_CLI_ARGS_plan`", "all", "as Terraform has them; an input that the stack does not have is an error", ""},
-	{"`NO_COLOR`", "all", "anything: Terraform prints without colour", "in a terminal it prints with colour"},
-	{"`AWS_*`", "all", "as the AWS SDK has them", ""},
+	{"`STACK_DIR`", everywhere, "the folder of the root module", "the project's"},
+	{"`TERRAFORM`", everywhere, "the program", "`terraform`, else `tofu` on PATH, else an OpenTofu that is built"},
+	{"`TF_VAR_NAME`, `TF_DATA_DIR`, `TF_CLI_CONFIG_FILE`, `TF_PLUGIN_CACHE_DIR`, `TF_CLI_ARGS_plan`", everywhere, "as Terraform has them; an input that the stack does not have is an error", ""},
+	{"`NO_COLOR`", everywhere, "anything: Terraform prints without colour", "in a terminal it prints with colour"},
+	{"`AWS_*`", everywhere, "as the AWS SDK has them", ""},
 	{"`MINUTES`", "`local:run`, `local:up`", "1 to 1440: `test_duration_minutes`", "1"},
 	{"`FAULT`", "`local:run`, `local:up`", "faults, commas between them ([CONTRIBUTING.md](CONTRIBUTING.md))", "none"},
 	{"`QUOTAS`", "`local:run`, `local:up`", "switch: requests are throttled as AWS does", "they are not"},
@@ -34,19 +28,4 @@ var Variables = []Variable{
 	{"`VERSIONS`", "`test:versions`", "a part of a version's name", "all"},
 	{"`E2E_TARGET`", "tests", "`aws`: journeys use your account, with `E2E_VPC_ID`, `E2E_SUBNET_IDS` and `E2E_BUCKET`", "the embedded AWS"},
 	{"`E2E_LONG`", "tests", "anything: the longer ones too", "they skip"},
-}
-
-var markdown = regexp.MustCompile("`|\\[([^]]*)\\]\\([^)]*\\)")
-
-// Help prints them for a terminal.
-func Help(out io.Writer) {
-	plain := func(text string) string { return markdown.ReplaceAllString(text, "$1") }
-	for _, v := range Variables {
-		fmt.Fprintf(out, "%s (%s)\n", plain(v.Name), plain(v.For))
-		fmt.Fprintf(out, "    %s\n", plain(v.Value))
-		if v.Unset != "" {
-			fmt.Fprintf(out, "    not set: %s\n", plain(v.Unset))
-		}
-	}
-	fmt.Fprintln(out, "A switch is 1, true or yes, or 0, false or no.")
 }
