@@ -14,6 +14,7 @@ type Comparison struct {
 	SchemaVersion int             `json:"schema_version"`
 	Runs          []string        `json:"runs"`     // of all groups, in their order
 	Groups        [][]int         `json:"groups"`   // indices into runs; the first group is the reference
+	Names         []string        `json:"names"`    // of the groups, where they have any: a campaign's variants
 	Cautions      []string        `json:"cautions"` // what must be known before any figure is read
 	Verdicts      []string        `json:"verdicts"` // each run's sentence
 	Differences   []Difference    `json:"differences"`
@@ -152,7 +153,7 @@ func CompareRounds(groups [][]*Results, rounds [][]int, ranked string) *Comparis
 }
 
 func compare(groups [][]*Results, rounds [][]int, ranked string) *Comparison {
-	c := &Comparison{SchemaVersion: SchemaVersion, Runs: []string{}, Groups: [][]int{}, Cautions: []string{}, Verdicts: []string{}, Differences: []Difference{},
+	c := &Comparison{SchemaVersion: SchemaVersion, Runs: []string{}, Groups: [][]int{}, Names: []string{}, Cautions: []string{}, Verdicts: []string{}, Differences: []Difference{},
 		Figures: []ComparedRow{}, Method: overRuns, Throughput: []*Series{}, MeanLatency: []*Series{}, Curves: [][]Percentile{}, Steady: []*Window{}, Configuration: []Configuration{}}
 	var runs []*Results
 	for _, g := range groups {

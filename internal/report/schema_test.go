@@ -37,6 +37,7 @@ var schemas = map[string]struct {
 }{
 	"results":    {"results.json of elasticache-perf: one run", reflect.TypeFor[Results]()},
 	"comparison": {"results.json of elasticache-perf: several runs side by side", reflect.TypeFor[Comparison]()},
+	"campaign":   {"campaign.json of elasticache-perf: the answer of a campaign", reflect.TypeFor[Campaign]()},
 }
 
 // schema is made from a type and the comments of its members, so that the three cannot differ.

@@ -35,6 +35,9 @@ func (c comparison) Reference(run int) bool {
 
 // Groups are the names of groups: their runs.
 func (c comparison) Groups() (names []string) {
+	if len(c.C.Names) > 0 {
+		return c.C.Names
+	}
 	for _, g := range c.C.Groups {
 		var runs []string
 		for _, i := range g {

@@ -1,0 +1,189 @@
+package page
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/chart"
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
+)
+
+// CampaignHTML writes a campaign's answer as one file that needs nothing else. how are facts of how it was run.
+func CampaignHTML(w io.Writer, a *report.Campaign, how [][2]string) error {
+	view := campaign{comparison{a.Comparison, "elasticache-perf: campaign " + a.Name, overlaid(a.Comparison)}, a, how, report.KindOf(a.RankedBy)}
+	if err := pages.ExecuteTemplate(w, "campaign.html.tmpl", view); err != nil {
+		return fmt.Errorf("campaign %s: %w", a.Name, err)
+	}
+	return nil
+}
+
+type campaign struct {
+	comparison
+	A    *report.Campaign
+	How  [][2]string
+	Kind report.Kind
+}
+
+// Frontier says of a ranked variant whether it is on it.
+func (c campaign) Frontier(r report.Ranked) string {
+	switch {
+	case r.CacheUSDPerHour == nil:
+		return ""
+	case r.Frontier:
+		return "on it"
+	}
+	return "another has more for the same price or less"
+}
+
+// Points are all runs over the rounds, so that outliers and drift are seen.
+func (c campaign) Points() *chart.Chart {
+	out := &chart.Chart{ID: "points", Title: c.Kind.Label + " of every run", Unit: unit(c.Kind.Unit), X: chart.Ordinal}
+	most := 0
+	for _, r := range c.A.Runs {
+		most = max(most, r.Round)
+	}
+	for i := range most {
+		out.Names = append(out.Names, fmt.Sprintf("round %d", i+1))
+	}
+	for _, v := range c.A.Comparison.Names {
+		s := chart.Series{Name: v, Style: chart.Dots}
+		for round := range most {
+			for _, r := range c.A.Runs {
+				if r.Variant == v && r.Round == round+1 && r.Value != nil {
+					s.X, s.Y = append(s.X, float64(round)), append(s.Y, *r.Value)
+				}
+			}
+		}
+		out.Series = append(out.Series, s)
+	}
+	return out
+}
+
+// unit is a figure's, as charts write it.
+func unit(of string) string {
+	switch of {
+	case "ops/s":
+		return "operations/s"
+	case "percent":
+		return "%"
+	}
+	return of
+}
+
+// against says how a ranked variant stands to the baseline.
+func against(r report.Ranked) string {
+	f := r.Figure
+	if f.Direction == report.Reference {
+		return "baseline"
+	}
+	said := directions[f.Direction]
+	if f.DeltaPercent != nil && f.Direction != report.NotComparable {
+		said = signed(*f.DeltaPercent, decimals(abs(*f.DeltaPercent), 1)) + " %, " + said
+	}
+	if f.Interval != nil {
+		said += ", " + interval(f.Interval)
+	}
+	if f.P != nil {
+		said += ", " + chance(f.P)
+	}
+	if f.Detectable != nil {
+		said += fmt.Sprintf("; smallest difference that could be seen: %.1f %%", *f.Detectable)
+	}
+	if f.MoreRounds != nil {
+		said += fmt.Sprintf("; %d more rounds would tell", *f.MoreRounds)
+	}
+	if f.Why != "" {
+		said += ": " + f.Why
+	}
+	return said
+}
+
+// marks says of a ranked variant what has to be known beside its figures.
+func marks(r report.Ranked) string {
+	if r.AtItsLimit > 0 {
+		return fmt.Sprintf("the load generator was at its limit in %d of %d runs", r.AtItsLimit, r.Runs)
+	}
+	return ""
+}
+
+// CampaignMarkdown writes the answer for a design document or a pull request.
+func CampaignMarkdown(w io.Writer, a *report.Campaign, how [][2]string) error {
+	var b strings.Builder
+	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	kind := report.KindOf(a.RankedBy)
+	line("# Campaign %s\n\n**%s**\n", cell(a.Name), cell(a.Sentence))
+	line("| variant | runs | %s | varies by | against %s | p99 | cache, USD an hour | USD per million operations |\n|---|---:|---:|---:|---|---:|---:|---:|", strings.ToLower(kind.Label), cell(a.Baseline))
+	for _, r := range a.Ranking {
+		varies := ""
+		if r.VariationPercent != nil {
+			varies = fmt.Sprintf("%.1f %%", *r.VariationPercent)
+		}
+		line("| %s | %d | %s | %s | %s | %s | %s | %s |", cell(r.Variant), r.Runs, amount(r.Figure.Value, kind.Unit), varies, cell(against(r)), amount(r.P99MS, "ms"),
+			amount(r.CacheUSDPerHour, "USD"), amount(r.CacheUSDPerMil, "USD"))
+	}
+	line("")
+	for _, r := range a.Ranking {
+		if m := marks(r); m != "" {
+			line("- %s: %s", cell(r.Variant), m)
+		}
+	}
+	for _, c := range a.Comparison.Cautions {
+		line("- %s", cell(c))
+	}
+	for _, f := range how {
+		line("- %s: %s", upper(f[0]), cell(f[1]))
+	}
+	if a.Comparison.Method != "" {
+		line("\n%s", cell(a.Comparison.Method))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// CampaignText writes the answer for a terminal.
+func CampaignText(w io.Writer, a *report.Campaign) error {
+	t := &text{}
+	t.line("\ncampaign %s\n%s\n", a.Name, strings.Join(wrap(a.Sentence, columns), "\n"))
+	kind := report.KindOf(a.RankedBy)
+	for i, r := range a.Ranking {
+		t.line("%d. %s: %s, %d runs", i+1, r.Variant, amount(r.Figure.Value, kind.Unit), r.Runs)
+		t.line("   %s", strings.Join(wrap(against(r), columns-3), "\n   "))
+		if m := marks(r); m != "" {
+			t.line("   ! %s", m)
+		}
+	}
+	_, err := io.WriteString(w, Printable(t.String()))
+	return err
+}
+
+// CampaignCSV writes a row a run with all its figures: tidy, for pandas and spreadsheets. of has the runs' results, in the order of the answer's runs.
+func CampaignCSV(w io.Writer, a *report.Campaign, of []*report.Results) error {
+	out := csv.NewWriter(w)
+	row := []string{"campaign", "variant", "round", "run", "generator_limited"}
+	for _, k := range report.Figures {
+		row = append(row, k.ID)
+	}
+	_ = out.Write(row) // Error says it
+	for i, r := range a.Runs {
+		limited := false
+		values := map[string]string{}
+		for _, id := range of[i].Verdict.Limits {
+			limited = limited || id == "load_generator"
+		}
+		for _, f := range of[i].Headline {
+			if f.Value != nil {
+				values[f.ID] = strconv.FormatFloat(*f.Value, 'g', -1, 64)
+			}
+		}
+		row := []string{a.Name, r.Variant, strconv.Itoa(r.Round), r.Run, strconv.FormatBool(limited)}
+		for _, k := range report.Figures {
+			row = append(row, values[k.ID])
+		}
+		_ = out.Write(row)
+	}
+	out.Flush()
+	return out.Error()
+}
