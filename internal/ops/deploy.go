@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
@@ -98,7 +99,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 		if alive != "" {
 			con.Say("run %s is under way, and these changes become part of it: if they replace the load, the exported metrics begin with the new one. `go tool mage stop` first makes each a run of its own", alive)
 		}
-		if err := yes.ask(ctx, fmt.Sprintf("Make these changes to the stack %s? %s", subject.place(), costs(in))); err != nil {
+		if err := yes.ask(ctx, fmt.Sprintf("Make these changes to the stack %s? %s", subject.place(), costs(in, subject.caller.Region))); err != nil {
 			return nil, err
 		}
 		if err := apply(ctx, con, t, s, plan); err != nil {
@@ -143,24 +144,26 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	return d, nil
 }
 
-// aroundLoad is about what creating a cache and its load, and the stop after it, take beside the load's own minutes.
-const aroundLoad = 15
+// aroundLoad is what else a run takes beside its load's minutes.
+const aroundLoad = campaign.AroundLoad
 
 // costs says until when what is created costs money, and how much of it AWS bills: nodes by whole hours, from their launch until they are terminated.
 // https://aws.amazon.com/elasticache/pricing/
-func costs(in *terraform.Inputs) string {
-	minutes := in.Minutes + in.Load.Prefill.Minutes
-	text := fmt.Sprintf("What they create costs money until the run ends, %d minutes after the load has started.", minutes)
-	nodes := max(in.Cache.Shards, 1) * (1 + in.Cache.Replicas)
-	switch hours := (minutes + aroundLoad + 59) / 60; {
+func costs(in *terraform.Inputs, region string) string {
+	text := fmt.Sprintf("What they create costs money until the run ends, %d minutes after the load has started.", in.Minutes+in.Load.Prefill.Minutes)
+	e := campaign.EstimateRun(in, region)
+	switch {
 	case in.ExistingCache != nil:
 		return text + " The cache was there before."
 	case in.Cache.Serverless != nil:
 		return text + " The serverless cache is billed by its data and requests."
-	default:
-		return text + fmt.Sprintf(" AWS bills each started node-hour as a whole one: with some %d minutes for creation and stop, these are about %d for %d x %s.",
-			aroundLoad, hours*nodes, nodes, in.Cache.NodeType)
 	}
+	text += fmt.Sprintf(" AWS bills each started node-hour as a whole one: with some %d minutes for creation and stop, these are about %d for %d x %s.",
+		aroundLoad, e.NodeHours, max(in.Cache.Shards, 1)*(1+in.Cache.Replicas), in.Cache.NodeType)
+	if e.Missing == "" {
+		text += fmt.Sprintf(" With the load's tasks that is about %.2f USD (%s).", e.USD, campaign.Prices())
+	}
+	return text
 }
 
 // endOverdue is what has to be made anew although nothing in it changed: the watch schedule, when its run is over but it is still there. The old

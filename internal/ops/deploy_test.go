@@ -237,7 +237,10 @@ func TestLoadThatPrefillsIsWaitedFor(t *testing.T) {
 func TestApprovalCountsWholeNodeHours(t *testing.T) {
 	for want, change := range map[string]func(*terraform.Inputs){
 		"ends, 45 minutes after the load has started. AWS bills each started node-hour as a whole one: with some 15 minutes for creation and stop, these are about 1 for 1 x cache.t4g.micro.": func(*terraform.Inputs) {},
-		"about 2 for 1 x cache.t4g.micro.":  func(in *terraform.Inputs) { in.Minutes = 46 },
+		"about 2 for 1 x cache.t4g.micro.": func(in *terraform.Inputs) { in.Minutes = 46 },
+		"With the load's tasks that is about 0.0": func(in *terraform.Inputs) {
+			in.Cache.Engine, in.Load.TaskCount, in.Load.CPU, in.Load.Memory, in.Load.Architecture = "valkey", 1, 1024, 2048, "X86_64"
+		},
 		"ends, 55 minutes after":            func(in *terraform.Inputs) { in.Load.Prefill.Minutes = 10 },
 		"about 12 for 6 x cache.t4g.micro.": func(in *terraform.Inputs) { in.Minutes, in.Cache.Shards, in.Cache.Replicas = 60, 2, 2 },
 		"by its data and requests.":         func(in *terraform.Inputs) { in.Cache.Serverless = &struct{}{} },
@@ -246,6 +249,6 @@ func TestApprovalCountsWholeNodeHours(t *testing.T) {
 		in := &terraform.Inputs{Minutes: 45}
 		in.Cache.NodeType = "cache.t4g.micro"
 		change(in)
-		require.Contains(t, costs(in), want)
+		require.Contains(t, costs(in, "us-east-1"), want)
 	}
 }
