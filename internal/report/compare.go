@@ -341,7 +341,14 @@ func paired(f Figure, base, group []*Results, comparisons int) (out Compared) {
 	if len(group) == 0 {
 		return Compared{Direction: NotComparable, Why: "it has no round in common with the baseline"}
 	}
-	if out = against(f, base, group); out.DeltaPercent == nil || out.Direction == NotComparable || len(group) < 2 {
+	rounds := len(group)
+	if spoils(f.ID) != nil {
+		base, group = sound(base, group)
+	}
+	if out = against(f, base, group); rounds > len(group) {
+		out.Why = strings.TrimPrefix(out.Why+"; ", "; ") + fmt.Sprintf("%d of %d rounds are left out for their runs' trouble", rounds-len(group), rounds)
+	}
+	if out.DeltaPercent == nil || out.Direction == NotComparable || len(group) < 2 {
 		return out
 	}
 	a, _ := values(base, f.ID)
@@ -357,6 +364,19 @@ func paired(f Figure, base, group []*Results, comparisons int) (out Compared) {
 		out.MoreRounds = &more
 	}
 	return out
+}
+
+// sound are the rounds whose runs are without trouble; all of them where none is.
+func sound(base, group []*Results) (a, b []*Results) {
+	for i := range base {
+		if len(troubles(base[i])) == 0 && len(troubles(group[i])) == 0 {
+			a, b = append(a, base[i]), append(b, group[i])
+		}
+	}
+	if len(a) == 0 {
+		return base, group
+	}
+	return a, b
 }
 
 // decide corrects p for all that was tested among some figures, and says which differences count.

@@ -29,6 +29,21 @@ func TestRunsAreComparedWithinRounds(t *testing.T) {
 	require.Equal(t, NotComparable, none.Direction)
 }
 
+// A round with a run in trouble is left out, and said; where each has trouble, nothing is compared.
+func TestARoundWithTroubleIsLeftOut(t *testing.T) {
+	base, faster := repeats(t, 10_000, 400, 0.9, 1, 1.1), repeats(t, 10_500, 400, 0.903, 1, 1.098)
+	faster[1].Verdict.Limits = []string{"load_generator"}
+	compared := func() Compared {
+		return cell(t, CompareRounds([][]*Results{base, faster}, [][]int{{1, 2, 3}, {1, 2, 3}}, "ops_per_second"), "ops_per_second")
+	}
+	one := compared()
+	require.Equal(t, "1 of 3 rounds are left out for their runs' trouble", one.Why)
+	require.InDelta(t, 5, *one.DeltaPercent, 0.3)
+	require.NotNil(t, one.P)
+	faster[0].Verdict.Limits, faster[2].Verdict.Limits = faster[1].Verdict.Limits, faster[1].Verdict.Limits
+	require.Equal(t, NotComparable, compared().Direction)
+}
+
 // What cannot be decided says how many more rounds would show it.
 func TestMoreRoundsAreSaid(t *testing.T) {
 	base, same := repeats(t, 10_000, 400, 0.97, 1, 1.03), repeats(t, 10_000, 400, 1.03, 0.98, 1)

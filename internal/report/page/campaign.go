@@ -27,15 +27,15 @@ type campaign struct {
 	Kind report.Kind
 }
 
-// Frontier says of a ranked variant whether it is on it.
+// Frontier says of a ranked variant whether it is on that of price and throughput.
 func (c campaign) Frontier(r report.Ranked) string {
 	switch {
 	case r.CacheUSDPerHour == nil:
 		return ""
 	case r.Frontier:
-		return "on it"
+		return "no other has more throughput for this price an hour"
 	}
-	return "another has more for the same price or less"
+	return "another has more throughput for the same price an hour, or less"
 }
 
 // Points are all runs over the rounds, so that outliers and drift are seen.

@@ -62,12 +62,18 @@ func overlaid(c *report.Comparison) []*chart.Chart {
 	latency := &chart.Chart{ID: "latency", Title: "Mean latency of all tasks", Unit: "ms", X: chart.Elapsed}
 	curves := &chart.Chart{ID: "percentiles", Title: "Latency by percentile", Unit: "ms", X: chart.Percentile, Log: true}
 	for i, run := range c.Runs {
+		shade := color(i)
+		for g, runs := range c.Groups { // a campaign's variants have a colour each
+			if at := slices.Index(runs, i); at >= 0 && g < len(c.Names) {
+				run, shade = fmt.Sprintf("%s, run %d", c.Names[g], at+1), color(g)
+			}
+		}
 		for _, of := range []struct {
 			to   *chart.Chart
 			from []*report.Series
 		}{{throughput, c.Throughput}, {latency, c.MeanLatency}} {
 			if i < len(of.from) && of.from[i] != nil {
-				s := colored(color(i), chart.Solid, line(run, of.from[i], 1))
+				s := colored(shade, chart.Solid, line(run, of.from[i], 1))
 				s.Low, s.High = nil, nil // areas over each other hide the lines
 				begin := seconds(of.from[i].Start)
 				for j := range s.X {
@@ -77,7 +83,7 @@ func overlaid(c *report.Comparison) []*chart.Chart {
 			}
 		}
 		if i < len(c.Curves) {
-			curves.Series = append(curves.Series, colored(color(i), chart.Solid, curve(run, c.Curves[i])))
+			curves.Series = append(curves.Series, colored(shade, chart.Solid, curve(run, c.Curves[i])))
 		}
 	}
 	return []*chart.Chart{throughput, latency, curves}
