@@ -33,6 +33,10 @@ func (a *analysis) capacity() {
 		c.Sentence = "The CPU credits ran dry: what the node does without them is all that it sustains, and nothing is extrapolated."
 		return
 	}
+	if a.creditsFall() != "" {
+		c.Sentence = "The CPU credits fell: what the node does without them was not seen, and nothing is extrapolated."
+		return
+	}
 	cpu := func(s Segment) bool {
 		return slices.Contains(s.Limits, "engine_cpu") || slices.Contains(s.Limits, "host_cpu")
 	}

@@ -46,7 +46,7 @@ func (a *analysis) nextUnlimited(suspect string) string {
 		return "See what the tasks said in the log, and repeat the run."
 	case outage >= 0 && !slices.ContainsFunc(v.Events, func(e Event) bool { return e.Kind == EventFailover }):
 		return fmt.Sprintf("See what the logs say of %s, when nothing was done; then repeat the run.", a.moment(v.Events[outage].Start))
-	case a.dry() != nil:
+	case a.dry() != nil || a.creditsFall() != "":
 		return "Run longer, to see what the node does without CPU credits; or take a node type that is not burstable."
 	case suspect != "":
 		return a.next(Finding{ID: suspect})
@@ -78,6 +78,24 @@ func (a *analysis) oneSidedTraffic(id string) bool {
 		most, sum = max(most, v), sum+v
 	}
 	return len(busy) > 1 && most >= 2*(sum-most)/float64(len(busy)-1)
+}
+
+// creditsFall says how long CPU credits last that fell in the load; "" when they did not, ran dry, or last for more than a day.
+func (a *analysis) creditsFall() string {
+	if !strings.HasPrefix(a.Configuration.NodeType, "cache.t") || a.dry() != nil {
+		return ""
+	}
+	load := *a.Phases.Load
+	v := combine(a.s.of(a.nodes, creditBalance, (*samples).grid), math.Min).values(load)
+	if len(v) < 2 {
+		return ""
+	}
+	first, last := v[0], v[len(v)-1]
+	left := load.Duration().Hours() * last / (first - last)
+	if first-last < 1 || left > 24 {
+		return ""
+	}
+	return fmt.Sprintf("The CPU credits fell from %.0f to %.0f: at this rate they last %.2g h more.", first, last, left)
 }
 
 // dry is when CPU credits first ran dry in the load of a burstable node, nil when they did not.

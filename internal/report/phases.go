@@ -23,7 +23,7 @@ const (
 const phaseMethod = "Prefill: from the first task's start to the last one's end of it, as they say; else minutes at the start with under 5 % reads when over 20 % follow. Then the longest stretch in which the same tasks ran, " +
 	"after the end of the burst bandwidth if it ended. Its warm-up is cut by MSER-5 (K. P. White, 1997, \"An effective truncation heuristic for bias reduction " +
 	"in simulation output\", Simulation 69(6); batches of 5: S. C. Spratt, 1998) on throughput by second, searched in the first half, its ramp-down by the same rule " +
-	"from the end, searched in the last tenth, or the last 3 minutes where these are longer; a cut counts when the mean of what it cuts differs by over 2 %, and when it is shorter than 3 minutes: what holds longer is a state of the run. " +
+	"from the end, searched in the last tenth, or the last 3 minutes where these are longer; a cut counts when the mean of what it cuts differs by over 5 % and no stretch as long in the rest is like it, and when it is shorter than 3 minutes: what holds longer is a state of the run. " +
 	"Nothing is cut from less than 3 minutes, where noise of seconds looks the same. " +
 	"What is left is cut where it changes for 3 minutes or more: throughput by 10 %, the busiest node's engine CPU by 10 points, evictions by 1 in 1,000 operations (PELT: R. Killick, P. Fearnhead, " +
 	"I. A. Eckley, 2012, \"Optimal detection of changepoints with a linear computational cost\", Journal of the American Statistical Association 107); the longest segment is the steady one."
@@ -87,7 +87,9 @@ func (a *analysis) phases() bool {
 		begin = warm
 		for _, end := range a.burstEnds() { // of each node: the rates before and after one are two
 			if end.Equal(ended) || end.Sub(begin) >= fewest*time.Minute && ended.Sub(end) >= fewest*time.Minute {
-				p.List = append(p.List, Window{Burst, begin, end})
+				for _, part := range a.cut(x, Window{Burst, begin, end}) {
+					p.List = append(p.List, part)
+				}
 				begin = end
 			}
 		}
@@ -296,8 +298,14 @@ func mser(x []float64, searched float64) int {
 		return 0
 	}
 	kept := mean(means[at:])
-	if math.Abs(mean(means[:at])-kept) <= 0.02*math.Abs(kept) {
+	cut := mean(means[:at])
+	if math.Abs(cut-kept) <= 0.05*math.Abs(kept) {
 		return 0
+	}
+	for i := at; i+at <= n; i++ { // noise that follows itself has stretches like it later, too
+		if like := mean(means[i : i+at]); cut < kept && like <= cut || cut > kept && like >= cut {
+			return 0
+		}
 	}
 	return at * batch
 }

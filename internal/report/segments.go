@@ -26,7 +26,21 @@ const most = 12
 
 // segment cuts the steady window where it changes. The longest part stays the steady one; all parts are returned in order.
 func (a *analysis) segment(x *grid) []Window {
-	w := *a.Phases.Steady
+	parts := a.cut(x, Window{Changed, a.Phases.Steady.Start, a.Phases.Steady.End})
+	longest := 0
+	for i := range parts {
+		if parts[i].Duration() > parts[longest].Duration() {
+			longest = i
+		}
+	}
+	parts[longest].Phase = Steady
+	a.Phases.Steady = &Window{Steady, parts[longest].Start, parts[longest].End}
+	a.parts = parts
+	return parts
+}
+
+// cut are the parts of a window in each of which nothing changed.
+func (a *analysis) cut(x *grid, w Window) (parts []Window) {
 	var cuts []time.Time
 	level := 0.0
 	if m := x.over(w, mean); m != nil {
@@ -67,17 +81,9 @@ func (a *analysis) segment(x *grid) []Window {
 		a.warn("the load changed %d times: no part of it is steady, and figures are of all of it", len(cuts)-2)
 		cuts = []time.Time{w.Start, w.End}
 	}
-	var parts []Window
-	longest := 0
 	for i := range cuts[1:] {
-		parts = append(parts, Window{Changed, cuts[i], cuts[i+1]})
-		if parts[i].Duration() > parts[longest].Duration() {
-			longest = i
-		}
+		parts = append(parts, Window{w.Phase, cuts[i], cuts[i+1]})
 	}
-	parts[longest].Phase = Steady
-	a.Phases.Steady = &Window{Steady, parts[longest].Start, parts[longest].End}
-	a.parts = parts
 	return parts
 }
 
@@ -154,6 +160,9 @@ func (a *analysis) changes(parts []Segment) string {
 		}
 		if high == 0 {
 			return fmt.Sprintf("The load changed %d times.", len(parts)-1)
+		}
+		if high < low*(1+alike/100) {
+			return fmt.Sprintf("The load changed %d times, at %s ops/s all the time.", len(parts)-1, rounded(high))
 		}
 		return fmt.Sprintf("The load changed %d times, between %s and %s ops/s.", len(parts)-1, rounded(low), rounded(high))
 	}

@@ -118,5 +118,52 @@ func TestCreditsThatRunDryAtTheEnd(t *testing.T) {
 	require.Nil(t, r.Capacity.EngineOpsPerSecond)
 	r = dry(1.1)
 	require.NotContains(t, r.Verdict.Sentence, "dry")
+	require.Contains(t, r.Verdict.Sentence, "The CPU credits fell from 20 to 1: at this rate they last 0.019 h more.")
+}
+
+// CPU credits that fall are what the rate rests on, unless they last for more than a day.
+func TestCreditsThatFall(t *testing.T) {
+	falls := func(from float64) *Results {
+		c := synthetic.Plain()
+		c.Nodes, c.NodeType = 1, "cache.t4g.small"
+		c.Metrics = synthetic.With(map[string]float64{"NetworkBytesOut": 1e6, "NetworkBytesIn": 1e6})
+		c.Metrics["CPUCreditBalance"] = func(_, m int) float64 { return from - float64(m)/19 }
+		return analyzed(t, c)
+	}
+	r := falls(73)
+	require.Contains(t, r.Verdict.Sentence, "The CPU credits fell from 73 to 72: at this rate they last 24 h more.")
+	require.Contains(t, r.Verdict.Next, "Run longer")
+	require.Nil(t, r.Capacity.EngineOpsPerSecond)
+	r = falls(74)
+	require.NotContains(t, r.Verdict.Sentence, "CPU credits fell")
 	require.NotNil(t, r.Capacity.EngineOpsPerSecond)
+}
+
+// Each regime of a burst is told, also where the last end of it comes late.
+func TestRegimesWithinABurst(t *testing.T) {
+	c := synthetic.Plain()
+	c.Minutes, c.Nodes = 60, 1
+	share := func(m int) float64 { return []float64{3, 0.98, 0.98, 0.2, 3, 0.98}[min(5, max(0, m/10))] }
+	c.Rate = func(_, s int) float64 { return 10_000 * share(s/60) }
+	c.Metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 { return 60 * share(m) * synthetic.Baseline }}
+	r := analyzed(t, c)
+	require.Regexp(t, `^60,000 ops/s until 03:20:00 .*, then 19,600 ops/s until 03:40:00 .*, then 4,000 ops/s until 03:50:00 .*, then 60,000 ops/s until the burst bandwidth ended at 04:00:00 .*, then 19,600 ops/s\.`, r.Verdict.Sentence)
+	require.InDelta(t, 60_000, *r.figure("ops_per_second_burst"), 300)
+	valid(t, r)
+}
+
+// What holds for less than three minutes is no state, however often it comes.
+func TestSpikesAreNoStates(t *testing.T) {
+	for _, of := range []func(m int) bool{func(m int) bool { return m == 5 || m == 6 }, func(m int) bool { return m%5 < 2 }, func(m int) bool { return m >= 18 }} {
+		c := synthetic.Plain()
+		c.Metrics = map[string]func(int, int) float64{"Evictions": func(_, m int) float64 { return map[bool]float64{true: 12_000}[of(m)] },
+			"EngineCPUUtilization": func(_, m int) float64 { return map[bool]float64{true: 99, false: 30}[of(m)] }}
+		v := analyzed(t, c).Verdict
+		require.Len(t, v.Segments, 1)
+		require.Equal(t, NotLimited, v.Outcome)
+		require.Contains(t, v.Sentence, "Below the threshold: evictions in ")
+	}
+	c := synthetic.Plain()
+	c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(_, m int) float64 { return map[bool]float64{true: 99, false: 30}[m >= 5 && m < 8] }}
+	require.Len(t, analyzed(t, c).Verdict.Segments, 3)
 }

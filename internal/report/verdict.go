@@ -113,6 +113,9 @@ func (a *analysis) verdict() {
 		if len(some) > 0 {
 			v.Sentence += " Below the threshold: " + join(some) + "."
 		}
+		if said := a.creditsFall(); said != "" {
+			v.Sentence += " " + said
+		}
 		if dry := a.dry(); dry != nil {
 			v.Sentence += fmt.Sprintf(" The CPU credits ran dry at %s.", a.moment(*dry))
 		}

@@ -51,6 +51,25 @@ func TestAStateIsNoWarmUp(t *testing.T) {
 	require.Equal(t, []string{Changed, Steady}, rises(180))
 }
 
+// Noise that follows itself has stretches like its first seconds later, too; a warm-up has none.
+func TestNoiseIsNoWarmUp(t *testing.T) {
+	dips := func(others float64) []string {
+		c := synthetic.Plain()
+		c.Rate = func(_, s int) float64 {
+			switch {
+			case s < 30:
+				return 8_000
+			case s%300 < 30:
+				return others
+			}
+			return 10_000
+		}
+		return phaseNames(analyzed(t, c))
+	}
+	require.Equal(t, []string{Steady}, dips(7_800), "as later ones")
+	require.Equal(t, []string{WarmUp, Steady}, dips(9_000))
+}
+
 // A change in the last three minutes is a ramp-down, of whatever length the run is: no state is a mean of two rates.
 func TestALateChangeIsARampDown(t *testing.T) {
 	for _, minutes := range []int{6, 20, 40} {

@@ -10,13 +10,19 @@ import (
 // a linear computational cost", Journal of the American Statistical Association 107). The noise is the median of the steps from value to value,
 // which a few changes do not move, and the penalty 3 log n of it.
 //
-// A segment has at least so many values. A change smaller than smallest, in the series' unit, does not count: autocorrelation makes small ones of
+// A segment has at least so many values: what is shorter, as two minutes of a spike or one of each two, is taken out first, by medians of twice as many. A change smaller than smallest, in the series' unit, does not count: autocorrelation makes small ones of
 // nothing.
 func Changes(x []float64, least int, smallest float64) []int {
 	n := len(x)
 	if n < 2*least {
 		return nil
 	}
+	steps := make([]float64, 0, n)
+	for i := range x[1:] {
+		steps = append(steps, math.Abs(x[i+1]-x[i]))
+	}
+	slices.Sort(steps)
+	x = smooth(x, least)
 	sum, square := make([]float64, n+1), make([]float64, n+1)
 	m := Mean(x) // taken out first: squares of large numbers lose the small ones
 	for i, v := range x {
@@ -26,11 +32,6 @@ func Changes(x []float64, least int, smallest float64) []int {
 		s := sum[to] - sum[from]
 		return square[to] - square[from] - s*s/float64(to-from)
 	}
-	steps := make([]float64, 0, n)
-	for i := range x[1:] {
-		steps = append(steps, math.Abs(x[i+1]-x[i]))
-	}
-	slices.Sort(steps)
 	noise := 1.4826 * steps[len(steps)/2] / math.Sqrt2
 	noise = max(noise, smallest/10)
 	penalty := 3 * math.Log(float64(n)) * noise * noise
@@ -60,6 +61,17 @@ func Changes(x []float64, least int, smallest float64) []int {
 	}
 	slices.Reverse(cuts)
 	return merge(x, cuts, smallest)
+}
+
+// smooth is the series of medians of what is nearer than least: steps stay where they are, and what holds for fewer than least values is gone.
+func smooth(x []float64, least int) (out []float64) {
+	width := min(2*least-1, len(x))
+	for i := range x {
+		from := min(max(0, i-least+1), len(x)-width) // at the ends it is not the middle
+		near := slices.Sorted(slices.Values(x[from : from+width]))
+		out = append(out, (near[(len(near)-1)/2]+near[len(near)/2])/2)
+	}
+	return out
 }
 
 // merge takes out cuts, the smallest first, between segments whose means differ by less than smallest.
