@@ -51,7 +51,8 @@ func (r *run) stopLoad(ctx context.Context) error {
 	return r.fix(ctx, seen)
 }
 
-// outlived says whether the load went on after the window: an apply made it anew.
+// outlived says whether the load went on after the window: an apply made it anew. stopLoad asks, so that the attempt which sees it exports the longer
+// window; lookAgain asks for what came while the exports were written, and would be enough to be right, a tick later.
 func (r *run) outlived(seen *load) bool {
 	for _, t := range seen.tasks {
 		if aws.ToTime(t.CreatedAt).Before(r.begun) || t.StartedAt == nil {

@@ -250,6 +250,25 @@ func TestGoneIsToldOfALookAMomentAgo(t *testing.T) {
 	assert.Equal(t, []string{"ended", "gone"}, w.told())
 }
 
+// A load that an apply makes while `gone` is being sent: the guard looks once more before it goes, and stays.
+func TestTheGuardLooksAfterItsLastMessage(t *testing.T) {
+	w := newWorld()
+	w.after = func(_ int, op string) error {
+		if op == "Publish" && slices.Contains(w.told(), "gone") {
+			w.desired = 2
+		}
+		return nil
+	}
+	answer, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	assert.Equal(t, StatusPending, answer.Status)
+	assert.Zero(t, w.desired, "it is stopped at once")
+	assert.NotEmpty(t, w.schedules["perf-watch"], "the guard stays")
+	w.revive()
+	w.ticks(t)
+	w.assertEnded(t)
+}
+
 // What is not known has no price, and what was there before has none of this run's.
 func TestPriceOfARun(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -25,6 +25,7 @@ func (w *walk) broken() []string {
 	m, err := export.ParseManifest([]byte(w.text(w.cfg.ManifestKey(run))))
 	if m.Window != nil && !w.life.published(*m.Window) { // the load met no cache: a person has to give it up
 		not(!m.Complete, "the export of a load without a cache is complete")
+		not(m.Window.Start.Before(m.Window.End) || slices.ContainsFunc(w.published, func(text string) bool { return strings.Contains(text, "is empty") }), "nobody was told that the window is empty")
 		return broken
 	}
 	not(w.schedules["perf-watch"] == nil, "the guard is still there")

@@ -82,6 +82,7 @@ func walked(t *testing.T, seed int) (broken, story []string) {
 type walk struct {
 	*world
 	rng     *rand.Rand
+	rare    *rand.Rand // of what was added later: the other worlds stay as they were
 	stopBy  time.Time
 	faults  int     // that are left: the world gets better
 	aimed   []fault // that invocations meet first, one after the other
@@ -100,11 +101,15 @@ func (w *walk) between(a, b time.Duration) time.Duration {
 
 // newWalk draws a world: an apply that is quick, slow or broken, a load that lives, and what may happen to it.
 func newWalk(seed uint64) *walk {
-	w := &walk{world: newWorld(), rng: rand.New(rand.NewPCG(seed, 0))}
+	w := &walk{world: newWorld(), rng: rand.New(rand.NewPCG(seed, 0)), rare: rand.New(rand.NewPCG(seed, 1))}
 	begun := at("2026-11-23T03:08:09Z")
 	w.world = bare()
 	if w.chance(20) {
 		w.cfg = newServerless().cfg
+	}
+	ahead := w.rare.IntN(100) < 2
+	if ahead { // the clock that named the run, of a stack that knows no more of its cache than the endpoint: the load ends before the run is said to begin
+		begun, w.cfg.Cache = begun.Add(-4*time.Hour), Cache{}
 	}
 	time.Sleep(time.Until(begun))
 	w.deleting, w.tasks = 0, nil
@@ -176,7 +181,7 @@ func newWalk(seed uint64) *walk {
 		w.lives(now.Add(load), minutes, tasks)
 	}
 	switch {
-	case w.chance(12): // the cache is there, and is not the stack's
+	case ahead, w.chance(12): // the cache is there, and is not the stack's
 		w.cfg.Cache.Delete, w.cache, w.cacheRun = false, "available", ""
 		w.life.caches = []span{{from: begun.Add(-time.Hour)}}
 		w.plan(begun.Add(creates), "the load is next", then)
@@ -197,7 +202,7 @@ func newWalk(seed uint64) *walk {
 		}
 		w.plan(begun.Add(when), "stop by hand", func() { w.event("by hand", runID, ActionStop, 0) })
 	}
-	if w.chance(15) { // a new run takes the living stack over: terraform apply -replace
+	if w.chance(15) && !ahead { // a new run takes the living stack over: terraform apply -replace
 		another := func() {
 			if w.schedules["perf-watch"] == nil || w.life.run != runID || w.cache == "creating" || w.cache == "deleting" {
 				return
@@ -292,6 +297,17 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 		if w.chance(50) {
 			w.exports(at.Add(w.between(0, 4*time.Minute)))
 		}
+	}
+	switch n := w.rare.IntN(100); {
+	case len(w.aimed) > 0 || w.life.line != "":
+	case n < 3: // what an attempt left without a record is richer than what CloudWatch tells the next ones
+		w.aimed = []fault{{kind: killed2, k: 1, ops: "PutObject exports/metrics", spent: func() { w.late, w.lag = true, w.lag+w.between(5*time.Minute, 30*time.Minute) }}}
+	case n < 7: // the stop and its retries end before their first export, an apply makes the load anew, and a person exports what there is
+		f := fault{kind: killed, k: 1, ops: "PutObject exports/metrics"}
+		w.aimed = []fault{f, f, f}
+		at := born.Add(minutes + time.Duration(9+w.rare.IntN(12))*time.Minute)
+		replaced(at)
+		w.exports(at.Add(time.Duration(w.rare.IntN(5)) * time.Minute))
 	}
 	if w.chance(10) {
 		at := atTheEnd()
