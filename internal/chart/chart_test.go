@@ -108,6 +108,7 @@ func TestHTML(t *testing.T) {
 	require.Equal(t, strings.Count(text, "<svg"), strings.Count(text, "</svg>"))
 	require.Contains(t, text, `>near</text>`)
 	require.Contains(t, text, `>↑ far   ↑ farther</text>`)
+	require.Contains(t, text, `y="2.4em">↑ far`, "below the line that is near the top")
 	require.Contains(t, text, `>died</text>`)
 	require.NotContains(t, text, "outside")
 	require.NotContains(t, text, ">empty<")
@@ -117,8 +118,9 @@ func TestHTML(t *testing.T) {
 	require.Equal(t, []float64{110, 120, 130, 190}, d.Series[0].X, "what is beyond the axis is left out")
 	require.Nil(t, d.Series[0].Y[1])
 
-	c = &Chart{ID: "c", Title: "t", Series: []Series{{X: []float64{0, 10, 20}, Y: []float64{1, 2, 3}}}}
+	c = &Chart{ID: "c", Title: "t", Lines: []Line{{Name: "far", Y: 1000}}, Series: []Series{{X: []float64{0, 10, 20}, Y: []float64{1, 2, 3}}}}
 	text = string(c.HTML())
+	require.Contains(t, text, `y="-0.3em">↑ far`, "above the plot, where no line is")
 	require.Contains(t, text, `d="M0 166.7L500 83.3L1000 0"`)
 	require.EqualValues(t, 10, data(t, text).Series[0].Step)
 	require.Nil(t, data(t, text).Series[0].X)

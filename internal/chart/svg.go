@@ -247,10 +247,13 @@ func (c *Chart) marks(b *strings.Builder, xs scale) {
 	}
 }
 
-// limits are the horizontal lines; those out of reach stand at the top in words.
+// limits are the horizontal lines; those out of reach stand in words above the plot, where no line is, or at its top where bands have their names there.
 func (c *Chart) limits(b *strings.Builder, ys scale) {
 	var above []string
 	row := 1.1
+	if len(c.Bands) == 0 {
+		row = -0.35
+	}
 	for _, l := range c.Lines {
 		if at := ys.share(l.Y); at > 1 {
 			above = append(above, "↑ "+l.Name)

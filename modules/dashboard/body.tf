@@ -31,13 +31,21 @@ locals {
     [for g in local.graphs_of_serverless : g if local.serverless],
   )
   notes = concat(
+    ["**limited by** ${local.limits}"],
     [
       for n in [length(var.nodes)] :
       "**nodes** ${n}: graphs show the highest and the mean of ${n > length(local.nodes) ? "the first ${length(local.nodes)}" : "them"}" if local.many
     ],
   )
-  # Start and end of what the dashboard covers, as vertical lines.
-  moments = [for w in [var.window] : [{ label = "apply", value = w.start }, { label = "ended at the latest", value = w.end }] if w != null]
+  # What a person looks for, in the order of the graphs.
+  limits = join("; ", concat(
+    ["the load, if its CPU is near 100 %"],
+    local.serverless ? ["the cache's maximum, if ECPU/s reach it or commands are throttled"] : [],
+    length(local.nodes) > 0 ? ["the network, if out or in stays at its baseline or packets are over an allowance", "a shard, if the CPU of its engine's thread is near 100 %", "memory, if keys are evicted"] : [],
+  ))
+  # Start and end of what the dashboard covers, as vertical lines. The load's own start and stop are known when the service is steady, and the dashboard is
+  # there before.
+  moments = [for w in [var.window] : [{ label = "start", value = w.start }, { label = "stop at the latest", value = w.end }] if w != null]
 
   # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html; a record is memtier's line of each second and task. Each task prints as
   # many, so the mean of their lines times the tasks is what all do together.
