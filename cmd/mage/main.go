@@ -47,10 +47,20 @@ func run(root string, args []string) error {
 	return syscall.Exec(program, append([]string{"mage"}, explained(args)...), c.env)
 }
 
-// explained has `-h TARGET` say what `help TARGET` does: mage's own answer leaves out what the target reads of the environment.
+// explained has `-h TARGET`, `TARGET --help` and `TARGET help` say what `help TARGET` does: mage's own answer leaves out what the target reads of the
+// environment, and mage runs a target that stands before the question.
 func explained(args []string) []string {
-	if len(args) == 2 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help") && !strings.HasPrefix(args[1], "-") {
-		return []string{"help", args[1]}
+	asked, targets := false, []string{"help"}
+	for _, a := range args {
+		switch {
+		case a == "-h" || a == "-help" || a == "--help" || strings.EqualFold(a, "help"):
+			asked = true
+		case !strings.HasPrefix(a, "-"):
+			targets = append(targets, a)
+		}
+	}
+	if asked && len(targets) > 1 {
+		return targets
 	}
 	return args
 }

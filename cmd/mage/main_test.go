@@ -74,7 +74,7 @@ func TestTheFirstTimeIsAnnounced(t *testing.T) {
 
 func TestHelpOfATargetIsOurs(t *testing.T) {
 	_, mage := project(t)
-	for _, args := range [][]string{{"-h", "deploy"}, {"-help", "deploy"}, {"--help", "deploy"}, {"help", "deploy"}} {
+	for _, args := range [][]string{{"-h", "deploy"}, {"-help", "deploy"}, {"--help", "deploy"}, {"help", "deploy"}, {"deploy", "--help"}, {"deploy", "help"}} {
 		out, words, err := mage(args...)
 		require.NoError(t, err, words)
 		require.Equal(t, "ran help deploy with -mod=mod -trimpath\n", out)
