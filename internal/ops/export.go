@@ -12,6 +12,10 @@ import (
 
 // Export writes a run's exports again from what CloudWatch still has, with the Lambda's own code and keys: the run of RUN=, or the latest.
 func Export(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	run := ws.Getenv("RUN")
+	if _, err := shutdown.ParseRun(run); run != "" && err != nil {
+		return fmt.Errorf("RUN in the environment: %w", err)
+	}
 	subject, err := identify(ctx, ws, con)
 	if err != nil {
 		return err
@@ -21,7 +25,6 @@ func Export(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if err != nil {
 		return err
 	}
-	run := ws.Getenv("RUN")
 	if run == "" {
 		v, err := s.View(ctx)
 		if err != nil {

@@ -3,6 +3,7 @@ package terraform
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/mattn/go-shellwords"
@@ -38,6 +39,26 @@ func argumentsOf(ws *workspace.Workspace, env []string) (arguments []argument, e
 		}
 	}
 	return arguments, nil
+}
+
+// another are flags that make of a command another one: a deploy whose plan removes everything, or a change that nobody else waits for.
+var another = []string{"destroy", "json", "lock", "out", "refresh-only", "state", "state-out"}
+
+// checkFlags refuses them where Terraform would take them from the environment.
+func checkFlags(env []string) (problems []string, err error) {
+	for _, from := range []string{"TF_CLI_ARGS", "TF_CLI_ARGS_plan", "TF_CLI_ARGS_apply", "TF_CLI_ARGS_destroy"} {
+		words, err := shellwords.Parse(workspace.Getenv(env, from))
+		if err != nil {
+			return nil, fmt.Errorf("%s in the environment: %w", from, err)
+		}
+		for _, word := range words {
+			flag, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
+			if strings.HasPrefix(word, "-") && slices.Contains(another, flag) {
+				problems = append(problems, fmt.Sprintf("%s in the environment: with -%s, Terraform does something else than the command that calls it: unset it", from, flag))
+			}
+		}
+	}
+	return problems, nil
 }
 
 // inputArgs are they for a plan in another folder, in the words of a shell; what else is given, a target for one, is for the stack's plan.

@@ -19,7 +19,7 @@ import (
 // Terraform warns of an unknown name in a file, ignores one in the environment, and drops an unknown key of an object. A run of an hour then measures
 // something else than was meant. So names and keys are compared with what the stack declares.
 
-// CheckGiven refuses names and keys that the stack does not declare. What cannot be read is left to Terraform, which says more of it.
+// CheckGiven refuses names and keys that the stack does not declare, and flags that make Terraform do something else. What cannot be read is left to Terraform, which says more of it.
 func CheckGiven(ws *workspace.Workspace, env []string) error {
 	declared, err := declarations(filepath.Join(ws.Stack, "variables.tf"))
 	if err != nil {
@@ -29,7 +29,10 @@ func CheckGiven(ws *workspace.Workspace, env []string) error {
 	if err != nil {
 		return err
 	}
-	var problems []string
+	problems, err := checkFlags(env)
+	if err != nil {
+		return err
+	}
 	for _, file := range files {
 		problems = append(problems, checkFile(ws, file, declared)...)
 	}
@@ -54,7 +57,7 @@ func CheckGiven(ws *workspace.Workspace, env []string) error {
 		problems = append(problems, checkText(a.from+" in the environment", strings.TrimSpace(name), value, declared)...)
 	}
 	if len(problems) > 0 {
-		return fmt.Errorf("unknown inputs; nothing was done:\n  - %s", strings.Join(problems, "\n  - "))
+		return fmt.Errorf("wrong inputs; nothing was done:\n  - %s", strings.Join(problems, "\n  - "))
 	}
 	return nil
 }

@@ -14,7 +14,7 @@ var Variables = []Variable{
 	{"`SKIP_CHECKS`", "`validate`, `deploy`", "checks to leave out, commas between them: `clock`, `bucket`, `subnets`, `quota`, `existing_cache`", "all are made"},
 	{"`STACK_DIR`", everywhere, "the folder of the root module", "the project's"},
 	{"`TERRAFORM`", everywhere, "the program", "`terraform`, else `tofu` on PATH, else an OpenTofu that is built"},
-	{"`TF_VAR_NAME`, `TF_DATA_DIR`, `TF_CLI_CONFIG_FILE`, `TF_PLUGIN_CACHE_DIR`, `TF_CLI_ARGS_plan`", everywhere, "as Terraform has them; an input that the stack does not have is an error", ""},
+	{"`TF_VAR_NAME`, `TF_DATA_DIR`, `TF_CLI_CONFIG_FILE`, `TF_PLUGIN_CACHE_DIR`, `TF_CLI_ARGS_plan`", everywhere, "as Terraform has them; an input that the stack does not have is an error, and so is a flag that makes of a plan another one (`-destroy`)", ""},
 	{"`NO_COLOR`", everywhere, "anything: Terraform prints without colour", "in a terminal it prints with colour"},
 	{"`AWS_*`", everywhere, "as the AWS SDK has them", ""},
 	{"`MINUTES`", "`local:run`, `local:up`", "1 to 1440: `test_duration_minutes`", "1"},
