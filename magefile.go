@@ -16,6 +16,9 @@ var Aliases = map[string]any{"test": Test.Default}
 // Build makes the Lambda's zip, byte for byte the same for the same sources.
 func Build() error { return ops.Run(dev.Build) }
 
+// Release makes dist/ for people without Go: both zips, the stack and its modules as a tarball, and their SHA-256 sums.
+func Release() error { return ops.Run(dev.Release) }
+
 // Validate checks inputs, bucket, subnets and quota, and says what to do.
 func Validate() error { return ops.Run(ops.Validate) }
 

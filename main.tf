@@ -161,8 +161,12 @@ module "scheduler" {
     kms_key_arn    = var.metrics_export_kms_key_arn
   }
   lambda = {
-    zip          = "${path.root}/build/lambda-${var.lambda_architecture}.zip"
-    architecture = var.lambda_architecture
+    zip               = try(coalesce(var.lambda.zip, var.lambda.s3_bucket == null && var.lambda.s3_key == null ? "${path.root}/build/lambda-${var.lambda_architecture}.zip" : null), null)
+    s3_bucket         = var.lambda.s3_bucket
+    s3_key            = var.lambda.s3_key
+    s3_object_version = var.lambda.s3_object_version
+    sha256            = var.lambda.sha256
+    architecture      = var.lambda_architecture
   }
 }
 

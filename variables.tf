@@ -314,6 +314,37 @@ variable "lambda_architecture" {
   }
 }
 
+variable "lambda" {
+  description = <<-EOT
+    Where the Lambda's code is when `go tool mage build` does not make it: a release's zip, as a file (`zip`) or in a bucket of the stack's Region that who applies may read
+    (`s3_bucket`, `s3_key`, `s3_object_version`), and its `sha256`. It must be the zip of the `lambda_architecture`. `{}`: build/lambda-ARCHITECTURE.zip.
+    Example: `{ zip = "lambda-arm64.zip", sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }`.
+  EOT
+  type = object({
+    zip               = optional(string)
+    s3_bucket         = optional(string)
+    s3_key            = optional(string)
+    s3_object_version = optional(string)
+    sha256            = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  # modules/scheduler has the rest.
+  validation {
+    condition     = var.lambda.zip == null || var.lambda.s3_bucket == null && var.lambda.s3_key == null && var.lambda.s3_object_version == null
+    error_message = "The lambda is one of two: zip, a file, or s3_bucket and s3_key (with s3_object_version or not), an object."
+  }
+  validation {
+    condition     = alltrue([for v in [var.lambda.s3_bucket, var.lambda.s3_key, var.lambda.s3_object_version] : v == null]) || alltrue([for v in [var.lambda.s3_bucket, var.lambda.s3_key, var.lambda.sha256] : v != null])
+    error_message = "The lambda's code in a bucket is s3_bucket, s3_key and sha256: without the sum new code under the same key would never be seen."
+  }
+  validation {
+    condition     = var.lambda.sha256 == null ? true : can(regex("^[0-9a-f]{64}$", var.lambda.sha256))
+    error_message = "The lambda's sha256 must be 64 hexadecimal digits in lower case, as sha256sum prints them."
+  }
+}
+
 variable "notifications" {
   description = "Email address notified when a run starts, when its load runs, when it is exported, when nothing is billed any more, and of each failure; confirm the subscription that AWS mails first, or nothing arrives. Null: nobody. Example: `{ email = \"team@example.com\" }`."
   type = object({

@@ -53,6 +53,11 @@ var examples = map[string]example{
 			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "bucket": w.bucket, "replication_group_id": id, "security_group_id": group,
 				"lambda_architecture": w.architecture, "lambda_zip": w.zip(t)}
 		}},
+	"from-a-release": { // applied by TestFromARelease
+		inputs: func(t *testing.T, w *world) map[string]any {
+			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "bucket": w.bucket,
+				"lambda": map[string]any{"zip": w.zip(t), "sha256": sumOf(t, w.zip(t)), "architecture": w.architecture}}
+		}},
 	"from-another-root": {short: true, names: []string{"orders-trial"},
 		inputs: func(*testing.T, *world) map[string]any {
 			return map[string]any{"vpc": "localaws", "subnets": "localaws-private-*"}
@@ -132,6 +137,9 @@ func TestPlans(t *testing.T) {
 	plan := func(name, root string, inputs map[string]any) {
 		t.Run(name, func(t *testing.T) {
 			options := w.options(t, root, inputs)
+			if root == fromARelease {
+				takesRelease(t, w, options.TerraformDir)
+			}
 			terraform.InitContext(t, t.Context(), options)
 			code, err := terraform.PlanExitCodeContextE(t, t.Context(), options)
 			require.NoError(t, err)

@@ -99,7 +99,10 @@ func terraformFmt(ctx context.Context, ws *workspace.Workspace, t *terraform.CLI
 	return err
 }
 
-// terraformRoots are the folders that are configurations of their own: the stack, the modules, the examples.
+// ofARelease is an example whose modules come from a release, which the tree is not: the journeys run it from one that they pack.
+const ofARelease = "examples/from-a-release"
+
+// terraformRoots are the folders that are configurations of their own and have all they need here: the stack, the modules, the examples.
 func terraformRoots(ws *workspace.Workspace) ([]string, error) {
 	dirs := []string{ws.Root}
 	for _, pattern := range []string{"modules/*/*.tf", "examples/*/*.tf"} {
@@ -108,7 +111,7 @@ func terraformRoots(ws *workspace.Workspace) ([]string, error) {
 			return nil, err
 		}
 		for _, f := range files {
-			if dir := filepath.Dir(f); !slices.Contains(dirs, dir) {
+			if dir := filepath.Dir(f); !slices.Contains(dirs, dir) && filepath.ToSlash(ws.Path(dir)) != ofARelease {
 				dirs = append(dirs, dir)
 			}
 		}

@@ -15,7 +15,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// Clean removes what builds, tests and local runs left: build/, .localaws/, and the data directories of Terraform that are not the stack's own.
+// Clean removes what builds, tests and local runs left: build/, dist/, .localaws/, and the data directories of Terraform that are not the stack's own.
 // The stack's state, its .terraform and terraform.tfvars stay. Exports of local runs go after a yes alone.
 func Clean(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	unlock, err := local.Lock(ws)
@@ -40,7 +40,7 @@ func Clean(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 			return err
 		}
 	}
-	remove := []string{filepath.Join(ws.Root, "build"), local.Dir(ws)}
+	remove := []string{filepath.Join(ws.Root, "build"), filepath.Join(ws.Root, "dist"), local.Dir(ws)}
 	for _, top := range []string{"modules", "examples", "test"} {
 		err := filepath.WalkDir(filepath.Join(ws.Root, top), func(file string, entry fs.DirEntry, err error) error {
 			if errors.Is(err, os.ErrNotExist) {

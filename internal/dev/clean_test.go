@@ -32,6 +32,7 @@ func TestCleanWaitsForADeploy(t *testing.T) {
 func TestCleanLeavesTheStack(t *testing.T) {
 	ws, con := &workspace.Workspace{Root: t.TempDir()}, &console.Console{Out: io.Discard}
 	require.NoError(t, os.MkdirAll(filepath.Join(ws.Root, "build"), 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Join(ws.Root, "dist"), 0o755))
 	for _, file := range []string{"modules/m/m.tf", "terraform.tfvars"} {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(ws.Root, file)), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(ws.Root, file), nil, 0o644))
@@ -40,7 +41,7 @@ func TestCleanLeavesTheStack(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(ws.Root, "modules/m/.terraform/modules"), 0o755))
 	require.NoError(t, os.MkdirAll(filepath.Join(ws.Root, ".localaws/s3/exports"), 0o755))
 	require.NoError(t, Clean(t.Context(), ws, con))
-	for _, gone := range []string{"build", ".localaws", "modules/m/.terraform"} {
+	for _, gone := range []string{"build", "dist", ".localaws", "modules/m/.terraform"} {
 		require.NoDirExists(t, filepath.Join(ws.Root, gone))
 	}
 	for _, kept := range []string{".terraform", "modules/m/m.tf", "terraform.tfvars"} {

@@ -60,8 +60,10 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if err := t.FindProvider(ctx, ws, con); err != nil {
 		return nil, err
 	}
-	if err := gobuild.Lambda(ctx, ws, con, in.Architecture); err != nil {
-		return nil, err
+	if in.BuildsLambda() {
+		if err := gobuild.Lambda(ctx, ws, con, in.Architecture); err != nil {
+			return nil, err
+		}
 	}
 	if err := validate(ctx, ws, con, in, nil); err != nil {
 		return nil, err

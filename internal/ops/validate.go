@@ -55,8 +55,10 @@ func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 		return err
 	}
 	var problems []string
-	if file := gobuild.Zip(ws, in.Architecture); !workspace.Exists(file) {
+	if file := gobuild.Zip(ws, in.Architecture); in.BuildsLambda() && !workspace.Exists(file) {
 		problems = append(problems, fmt.Sprintf("the Lambda's zip %s is not built: `go tool mage build` makes it", ws.Path(file)))
+	} else if zip := in.Lambda.Zip; zip != "" && !workspace.Exists(ws.InStack(zip)) {
+		problems = append(problems, fmt.Sprintf("the Lambda's zip %s, which the input lambda names, is not there: download it, or leave lambda out to have it built", zip))
 	}
 	return validate(ctx, ws, con, in, problems)
 }

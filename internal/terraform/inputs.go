@@ -26,8 +26,12 @@ type Inputs struct {
 	KMSKey       string   `json:"metrics_export_kms_key_arn"` // "": S3's own
 	Minutes      int      `json:"test_duration_minutes"`
 	Architecture string   `json:"lambda_architecture"` // arm64 or x86_64
-	Auth         bool     `json:"auth_token"`          // whether there is one: the token itself stays where it is
-	Load         struct {
+	Lambda       struct {
+		Zip      string `json:"zip"`       // a file of the person's; "" with an object, or for what `mage build` makes
+		S3Bucket string `json:"s3_bucket"` // "": no object
+	} `json:"lambda"`
+	Auth bool `json:"auth_token"` // whether there is one: the token itself stays where it is
+	Load struct {
 		TaskCount        int    `json:"task_count"`
 		CPU              int    `json:"cpu"`          // units of 1/1024 vCPU
 		Memory           int    `json:"memory"`       // MiB
@@ -50,6 +54,9 @@ type Inputs struct {
 	} `json:"cache"`
 	ExistingCache *ExistingCache `json:"existing_cache"` // nil: the stack makes one
 }
+
+// BuildsLambda tells whether the Lambda's code is what this project builds, and not one that the inputs name.
+func (in *Inputs) BuildsLambda() bool { return in.Lambda.Zip == "" && in.Lambda.S3Bucket == "" }
 
 // ExistingCache is a cache that was there before the stack; what is not known of it is empty.
 type ExistingCache struct {

@@ -57,10 +57,15 @@ func (ws *Workspace) DataDir() string {
 	if dir == "" {
 		dir = ".terraform"
 	}
-	if !filepath.IsAbs(dir) {
-		dir = filepath.Join(ws.Stack, dir)
+	return ws.InStack(dir)
+}
+
+// InStack is where a path leads that the stack's Terraform is given.
+func (ws *Workspace) InStack(path string) string {
+	if filepath.IsAbs(path) {
+		return path
 	}
-	return dir
+	return filepath.Join(ws.Stack, path)
 }
 
 // Path shows a file of the tree as a person would type it.

@@ -22,6 +22,13 @@ locals {
   # In JSON each quote of CONFIG is two bytes; Base64 has four characters for three bytes.
   environment_bytes = ceil(length(base64encode(jsonencode(local.environment))) * 3 / 4)
 
+  # AWS has sums in Base64, people have them in hexadecimal digits: three bytes are six digits, and four characters. A zero byte fills up the 32.
+  base64   = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+  triples  = [for digits in regexall("[0-9a-f]{6}", "${join("", var.lambda.sha256[*])}00") : parseint(digits, 16)]
+  sum      = "${substr(join("", flatten([for n in local.triples : [for power in [262144, 4096, 64, 1] : substr(local.base64, floor(n / power) % 64, 1)]])), 0, 43)}="
+  there    = try(fileexists(var.lambda.zip), false)
+  code_sum = var.lambda.sha256 != null ? local.sum : try(filebase64sha256(var.lambda.zip), null)
+
   config = jsonencode({
     name           = var.name
     bucket         = var.export.bucket
@@ -47,17 +54,21 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_lambda_function" "this" {
-  function_name    = local.function
-  description      = "Ends a run of ${var.name}: stops the load, exports metrics and logs, deletes the cache"
-  role             = aws_iam_role.lambda.arn
-  runtime          = "provided.al2023"
-  handler          = "bootstrap"
-  architectures    = [var.lambda.architecture]
-  filename         = var.lambda.zip
-  source_code_hash = fileexists(var.lambda.zip) ? filebase64sha256(var.lambda.zip) : null
-  memory_size      = var.lambda.memory
-  timeout          = 900 # the most that Lambda gives; what takes longer goes on at the next tick of watch
-  tags             = var.tags
+  function_name = local.function
+  description   = "Ends a run of ${var.name}: stops the load, exports metrics and logs, deletes the cache"
+  role          = aws_iam_role.lambda.arn
+  runtime       = "provided.al2023"
+  handler       = "bootstrap"
+  architectures = [var.lambda.architecture]
+  memory_size   = var.lambda.memory
+  timeout       = 900 # the most that Lambda gives; what takes longer goes on at the next tick of watch
+  tags          = var.tags
+
+  filename          = var.lambda.zip
+  s3_bucket         = var.lambda.s3_bucket
+  s3_key            = var.lambda.s3_key
+  s3_object_version = var.lambda.s3_object_version
+  source_code_hash  = local.code_sum
 
   environment {
     variables = local.environment
@@ -65,8 +76,16 @@ resource "aws_lambda_function" "this" {
 
   lifecycle {
     precondition {
-      condition     = fileexists(var.lambda.zip)
-      error_message = "The Lambda's zip ${var.lambda.zip} is not there. Make it:\n  ARCH=${var.lambda.architecture} go tool mage build"
+      condition     = var.lambda.zip == null || local.there
+      error_message = "The Lambda's zip ${join("", var.lambda.zip[*])} is not there. Make it, with Go:\n  ARCH=${var.lambda.architecture} go tool mage build\nor download lambda-${var.lambda.architecture}.zip of a release, and set the lambda's zip to where it is, or s3_bucket, s3_key and sha256 to where you put it."
+    }
+    precondition {
+      condition     = var.lambda.sha256 == null || !local.there || try(filesha256(var.lambda.zip), "") == var.lambda.sha256
+      error_message = "The Lambda's zip ${join("", var.lambda.zip[*])} is another one than lambda.sha256 says: its sum is ${try(filesha256(var.lambda.zip), "unknown")}. Download it again, or correct the sum."
+    }
+    postcondition {
+      condition     = var.lambda.sha256 == null || self.code_sha256 == local.sum
+      error_message = "The Lambda's code that AWS took is another one than lambda.sha256 says: its sum in Base64 is ${self.code_sha256}, and not ${local.sum}. Look at what lies in s3_bucket under s3_key, or correct the sum."
     }
     # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 4 KB for all variables together, as JSON
     precondition {

@@ -118,14 +118,35 @@ variable "skip_final_export" {
 }
 
 variable "lambda" {
-  description = "The Lambda's zip (`go tool mage build` makes it), its architecture (arm64 or x86_64) and memory in MB. Example: `{ zip = \"build/lambda-arm64.zip\" }`."
+  description = <<-EOT
+    The Lambda's code, its architecture (arm64 or x86_64) and memory in MB. The code is a file, `zip`, or an object in a bucket of the Region that who applies may read:
+    `s3_bucket` and `s3_key`, and in a bucket with versioning `s3_object_version`. `sha256` is the zip's, as the release's SHA256SUMS has it: another zip fails the apply. An object needs it:
+    it says when there is new code. `go tool mage build` makes the zip; a release has it, too.
+    Example: `{ zip = "lambda-arm64.zip", sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }`.
+  EOT
   type = object({
-    zip          = string
-    architecture = optional(string, "arm64")
-    memory       = optional(number, 512)
+    zip               = optional(string)
+    s3_bucket         = optional(string)
+    s3_key            = optional(string)
+    s3_object_version = optional(string)
+    sha256            = optional(string)
+    architecture      = optional(string, "arm64")
+    memory            = optional(number, 512)
   })
   nullable = false
 
+  validation {
+    condition     = (var.lambda.zip == null) != (var.lambda.s3_bucket == null && var.lambda.s3_key == null && var.lambda.s3_object_version == null)
+    error_message = "The Lambda's code is one of two: zip, a file, or s3_bucket and s3_key (with s3_object_version or not), an object."
+  }
+  validation {
+    condition     = var.lambda.zip != null || alltrue([for v in [var.lambda.s3_bucket, var.lambda.s3_key, var.lambda.sha256] : v != null])
+    error_message = "The Lambda's code in a bucket is s3_bucket, s3_key and sha256: without the sum new code under the same key would never be seen."
+  }
+  validation {
+    condition     = var.lambda.sha256 == null ? true : can(regex("^[0-9a-f]{64}$", var.lambda.sha256))
+    error_message = "The Lambda's sha256 must be 64 hexadecimal digits in lower case, as sha256sum prints them."
+  }
   validation {
     condition     = contains(["arm64", "x86_64"], var.lambda.architecture)
     error_message = "The Lambda's architecture must be \"arm64\" or \"x86_64\"."

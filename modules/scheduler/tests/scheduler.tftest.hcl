@@ -56,6 +56,91 @@ run "lambda" {
   }
 }
 
+# The sums are those of no bytes at all: sha256sum </dev/null.
+run "code_of_a_bucket" {
+  command = plan
+  variables {
+    lambda = { s3_bucket = "code", s3_key = "v1/lambda-arm64.zip", s3_object_version = "3sL4kqtJlcpXroDTDmJ", sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.filename == null && aws_lambda_function.this.s3_bucket == "code" && aws_lambda_function.this.s3_key == "v1/lambda-arm64.zip" && aws_lambda_function.this.s3_object_version == "3sL4kqtJlcpXroDTDmJ"
+    error_message = "The code is the object."
+  }
+  assert {
+    condition     = aws_lambda_function.this.source_code_hash == "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+    error_message = "The sum of hexadecimal digits is AWS's in Base64."
+  }
+}
+
+run "code_of_a_file_with_its_sum" {
+  command = plan
+  variables {
+    lambda = { zip = "tests/scheduler.tftest.hcl", sha256 = filesha256("tests/scheduler.tftest.hcl") }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.source_code_hash == filebase64sha256("tests/scheduler.tftest.hcl") && aws_lambda_function.this.s3_bucket == null
+    error_message = "The sum of hexadecimal digits is the file's in Base64."
+  }
+}
+
+run "code_of_another_sum" {
+  command = plan
+  variables {
+    lambda = { zip = "tests/scheduler.tftest.hcl", sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }
+  }
+  expect_failures = [aws_lambda_function.this]
+}
+
+run "code_that_is_not_there" {
+  command = plan
+  variables {
+    lambda = { zip = "nowhere.zip" }
+  }
+  expect_failures = [aws_lambda_function.this]
+}
+
+run "code_of_both" {
+  command = plan
+  variables {
+    lambda = { zip = "tests/scheduler.tftest.hcl", s3_bucket = "code", s3_key = "lambda.zip", sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }
+  }
+  expect_failures = [var.lambda]
+}
+
+run "code_of_neither" {
+  command = plan
+  variables {
+    lambda = {}
+  }
+  expect_failures = [var.lambda]
+}
+
+run "code_of_a_bucket_without_a_sum" {
+  command = plan
+  variables {
+    lambda = { s3_bucket = "code", s3_key = "lambda.zip" }
+  }
+  expect_failures = [var.lambda]
+}
+
+run "code_of_a_bucket_without_a_key" {
+  command = plan
+  variables {
+    lambda = { s3_bucket = "code", sha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" }
+  }
+  expect_failures = [var.lambda]
+}
+
+run "a_sum_that_is_none" {
+  command = plan
+  variables {
+    lambda = { zip = "tests/scheduler.tftest.hcl", sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=" }
+  }
+  expect_failures = [var.lambda]
+}
+
 run "schedules" {
   command = plan
 

@@ -1,0 +1,176 @@
+package test
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3t "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/gruntwork-io/terratest/modules/terraform"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/dev"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+const (
+	fromARelease = "examples/from-a-release"
+	releases     = "https://github.com/elasticache-perf/elasticache-perf/releases/download/"
+)
+
+// A root that has nothing of the repository is applied, runs and is destroyed with the modules of a release and its zip.
+func TestFromARelease(t *testing.T) {
+	t.Parallel()
+	onlyLocal(t)
+	w := newWorld(t)
+	inputs := examples["from-a-release"].inputs(t, w)
+	inputs["minutes"], inputs["load"] = 60, map[string]any{"workload": "session-store", "clients": 2, "rate_limit": 250}
+	s := &stack{world: w, name: "from-a-release", options: w.options(t, fromARelease, inputs)}
+	takesRelease(t, w, s.options.TerraformDir)
+	s.destroyedAtTheEnd(t)
+	terraform.InitContext(t, t.Context(), s.options)
+	s.apply(t)
+	s.planIsEmpty(t)
+	s.loads(t, 1)
+	s.stops(t)
+	s.hasEnded(t, s.output(t, "run"), 1)
+}
+
+// The whole stack from a release's tarball and zip, by init, apply and destroy alone: nothing needs mage, and nothing is left. Between, the Lambda's code
+// moves into a bucket; another sum than the object's is an error.
+func TestStackFromARelease(t *testing.T) {
+	t.Parallel()
+	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	w := newWorld(t)
+	dist := w.released(t)
+	root := t.TempDir()
+	untar(t, filepath.Join(dist, "terraform.tar.gz"), root)
+	name, zip := nameOf(t), filepath.Join(dist, "lambda-"+w.architecture+".zip")
+	sum := sumOf(t, zip)
+	inputs := w.inputs(map[string]any{"name": name, "load": light(nil), "lambda": map[string]any{"zip": zip, "sha256": sum}})
+	s := &stack{world: w, name: name, options: w.options(t, ".", inputs)}
+	s.options.TerraformDir = root
+	write(t, root, "terraform.tfvars.json", inputs)
+	maps.Copy(s.options.EnvVars, w.deployer(t, name, inputs))
+	s.destroyedAtTheEnd(t)
+	terraform.InitContext(t, t.Context(), s.options)
+	s.apply(t)
+	s.planIsEmpty(t)
+	s.loads(t, 1)
+
+	code := func() string {
+		f, err := lambda.NewFromConfig(w.Config).GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(name + "-stop")})
+		require.NoError(t, err)
+		return *f.CodeSha256
+	}
+	before := code()
+	content, err := os.Open(zip)
+	require.NoError(t, err)
+	defer content.Close()
+	key := "exports/code/lambda.zip" // where the deployer's policy reads
+	_, err = s3.NewFromConfig(w.Config).PutObject(t.Context(), &s3.PutObjectInput{Bucket: &w.bucket, Key: &key, Body: content, ServerSideEncryption: s3t.ServerSideEncryptionAes256})
+	require.NoError(t, err)
+	wrong := strings.Repeat("0", len(sum))
+	write(t, root, "z.auto.tfvars.json", map[string]any{"lambda": map[string]any{"s3_bucket": w.bucket, "s3_key": key, "sha256": wrong}})
+	_, err = terraform.ApplyContextE(t, t.Context(), s.options)
+	require.ErrorContains(t, err, "another one than lambda.sha256 says")
+	write(t, root, "z.auto.tfvars.json", map[string]any{"lambda": map[string]any{"s3_bucket": w.bucket, "s3_key": key, "sha256": sum}})
+	s.apply(t)
+	s.planIsEmpty(t)
+	require.Equal(t, before, code())
+
+	run := s.output(t, "run")
+	s.stops(t)
+	s.hasEnded(t, run, 1)
+	s.destroy(t.Context(), t)
+}
+
+// Without a zip the plan says both ways to one.
+func TestNoZip(t *testing.T) {
+	t.Parallel()
+	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	w := newWorld(t)
+	options := w.options(t, ".", w.inputs(map[string]any{"lambda": map[string]any{"zip": "downloads/lambda.zip"}}))
+	terraform.InitContext(t, t.Context(), options)
+	_, err := terraform.PlanContextE(t, t.Context(), options)
+	require.ErrorContains(t, err, "ARCH="+w.architecture+" go tool mage build")
+	require.ErrorContains(t, err, "or download lambda-"+w.architecture+".zip of a release")
+}
+
+// released is a folder with the release that this tree would be.
+func (w *world) released(t *testing.T) string {
+	t.Helper()
+	project, err := filepath.Abs("..")
+	require.NoError(t, err)
+	dist := filepath.Join(t.TempDir(), "dist")
+	_, err = dev.Pack(&workspace.Workspace{Root: project}, dist, w.architecture)
+	require.NoError(t, err)
+	return dist
+}
+
+// takesRelease has a folder's links to files become files whose modules come from here.
+func takesRelease(t *testing.T, w *world, dir string) {
+	t.Helper()
+	server := httptest.NewServer(http.StripPrefix("/v0.1.0/", http.FileServer(http.Dir(w.released(t)))))
+	t.Cleanup(server.Close)
+	files, err := filepath.Glob(filepath.Join(dir, "*.tf"))
+	require.NoError(t, err)
+	taken := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		taken += strings.Count(string(text), releases)
+		require.NoError(t, os.Remove(file))
+		require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(string(text), releases, server.URL+"/")), 0o600))
+	}
+	require.Equal(t, 3, taken, "modules of a release")
+}
+
+func sumOf(t *testing.T, file string) string {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	require.NoError(t, err)
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:])
+}
+
+func untar(t *testing.T, file, dir string) {
+	t.Helper()
+	in, err := os.Open(file)
+	require.NoError(t, err)
+	defer in.Close()
+	unzipped, err := gzip.NewReader(in)
+	require.NoError(t, err)
+	packed := tar.NewReader(unzipped)
+	for {
+		header, err := packed.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		require.NoError(t, err)
+		content, err := io.ReadAll(packed)
+		require.NoError(t, err)
+		to := filepath.Join(dir, filepath.Clean(header.Name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o755))
+		require.NoError(t, os.WriteFile(to, content, 0o600))
+	}
+}
