@@ -39,6 +39,20 @@ output "cache_endpoint" {
   }
 }
 
+output "cache_memory_bytes" {
+  description = "Memory that the keys of a new cache may take before it evicts; null where it is not known."
+  value       = one(module.cache[*].memory_bytes)
+
+  # The least that the keys need: each takes some 120 bytes besides its value (docs/workloads.md).
+  precondition {
+    condition = anytrue([
+      try(startswith(module.cache[0].settings.parameters["maxmemory-policy"], "allkeys-"), true), one(module.cache[*].memory_bytes) == null,
+      module.load.settings.task_count * module.load.settings.key_maximum * (module.load.settings.data_size + 120) <= coalesce(one(module.cache[*].memory_bytes), 0),
+    ])
+    error_message = "The load's ${module.load.settings.task_count * module.load.settings.key_maximum} keys need at least ${ceil(module.load.settings.task_count * module.load.settings.key_maximum * (module.load.settings.data_size + 120) / 1000000)} MB, and the cache has ${floor(coalesce(one(module.cache[*].memory_bytes), 0) / 1000000)} MB for them. With maxmemory-policy ${try(module.cache[0].settings.parameters["maxmemory-policy"], "")} keys without an expiry are not evicted, and writes would be refused as out of memory: set load.key_maximum lower, take a larger cache, or leave cache.parameters.maxmemory-policy out, which is allkeys-lru."
+  }
+}
+
 output "cache_port" {
   description = "TCP port of the cache."
   value       = local.existing ? var.existing_cache.port : module.cache[0].port

@@ -31,6 +31,26 @@ variables {
   metrics_export_s3_bucket = "my-exports"
 }
 
+run "keys_that_do_not_fit_and_are_not_evicted" {
+  command = plan
+  variables {
+    cache = { parameters = { maxmemory-policy = "volatile-lru" } }
+    load  = { key_maximum = 2000000 }
+  }
+  expect_failures = [output.cache_memory_bytes]
+}
+
+run "keys_that_do_not_fit_and_are_evicted" {
+  command = plan
+  variables {
+    load = { key_maximum = 2000000 }
+  }
+  assert {
+    condition     = output.cache_memory_bytes == 402653184
+    error_message = "A load that is evicted is one to measure."
+  }
+}
+
 run "defaults" {
   command = plan
 

@@ -38,3 +38,13 @@ func fromDockerHub(image string) bool {
 	}
 	return host == "docker.io" || host == "index.docker.io" || host == "registry-1.docker.io"
 }
+
+// threadsWarning says that the load has more threads than vCPUs, "" when it has not: they wait for each other, and the longest latencies are then the load's own.
+func threadsWarning(in *terraform.Inputs) string {
+	vcpus := max(1, in.Load.CPU/1024)
+	if in.Load.Threads <= vcpus {
+		return ""
+	}
+	return fmt.Sprintf("warning: load.threads is %d, and load.cpu = %d is %g vCPU: threads that share one wait for each other, and the longest latencies are then the load generator's own. "+
+		"Leave load.threads out, which is one for each vCPU, or set load.cpu = %d with the memory that Fargate takes with it", in.Load.Threads, in.Load.CPU, float64(in.Load.CPU)/1024, in.Load.Threads*1024)
+}

@@ -41,3 +41,14 @@ func TestPullsOfDockerHub(t *testing.T) {
 		})
 	}
 }
+
+func TestThreadsAboveCPU(t *testing.T) {
+	in := &terraform.Inputs{}
+	for threads, cpu := range map[int]int{0: 1024, 1: 256, 2: 2048, 4: 4096} {
+		in.Load.Threads, in.Load.CPU = threads, cpu
+		require.Empty(t, threadsWarning(in))
+	}
+	in.Load.Threads, in.Load.CPU = 4, 1024
+	require.Contains(t, threadsWarning(in), "load.threads is 4, and load.cpu = 1024 is 1 vCPU")
+	require.Contains(t, threadsWarning(in), "set load.cpu = 4096")
+}

@@ -135,6 +135,9 @@ func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	if warning := pullWarning(in); warning != "" {
 		con.Say("%s", warning)
 	}
+	if warning := threadsWarning(in); warning != "" {
+		con.Say("%s", warning)
+	}
 	con.Say("validated: account %s, Region %s, bucket %s, %d subnet(s) of %s, %d x %g vCPU", aws.ToString(who.Account), cfg.Region, in.Bucket,
 		len(in.Subnets), in.VPC, in.Load.TaskCount, float64(in.Load.CPU)/1024)
 	return nil

@@ -34,6 +34,7 @@ type Inputs struct {
 	Load struct {
 		TaskCount        int    `json:"task_count"`
 		CPU              int    `json:"cpu"`          // units of 1/1024 vCPU
+		Threads          int    `json:"threads"`      // 0: one for each vCPU
 		Memory           int    `json:"memory"`       // MiB
 		Architecture     string `json:"architecture"` // X86_64 or ARM64
 		Image            string `json:"image"`

@@ -8,6 +8,15 @@ locals {
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html
   family = "${var.cache.engine}${local.engine_version == "6.2" ? "6.x" : local.major}"
 
+  # The engines' own default, volatile-lru, evicts only what expires: a load of keys without an expiry that outgrows the node would be refused as out of memory,
+  # and what would be measured are errors. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html
+  parameters = merge({ maxmemory-policy = "allkeys-lru" }, var.cache.parameters)
+
+  # What the keys of all shards may take. ElastiCache keeps a quarter for other uses, unless told otherwise; memory of a type that is not in the table is not known.
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/redis-memory-management.html
+  memory_gib   = { for row in csvdecode(file("${path.module}/node-memory.csv")) : row.node_type => tonumber(row.memory_gib) }
+  memory_bytes = local.serverless ? null : try(floor(local.memory_gib[var.cache.node_type] * 1073741824 * coalesce(var.cache.shards, 1) * (100 - tonumber(lookup(local.parameters, "reserved-memory-percent", "25"))) / 100), null)
+
   # A serverless cache speaks TLS only, and runs in cluster mode:
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/WhatIs.corecomponents.html
   cluster_mode = local.serverless || var.cache.shards != null
@@ -60,7 +69,7 @@ resource "aws_elasticache_parameter_group" "this" {
   tags        = var.tags
 
   dynamic "parameter" {
-    for_each = merge(var.cache.parameters, local.cluster_mode ? { cluster-enabled = "yes" } : {})
+    for_each = merge(local.parameters, local.cluster_mode ? { cluster-enabled = "yes" } : {})
 
     content {
       name  = parameter.key

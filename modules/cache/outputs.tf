@@ -72,6 +72,11 @@ output "nodes" {
   value       = local.nodes
 }
 
+output "memory_bytes" {
+  description = "Memory that the keys of all shards may take before the cache evicts; null of a serverless cache and of a node type that is not known."
+  value       = local.memory_bytes
+}
+
 output "log_groups" {
   description = "Names of the log groups: `engine` and `slow`; none of a serverless cache."
   value       = local.log_groups
@@ -97,7 +102,7 @@ output "settings" {
     node_type          = local.serverless ? null : var.cache.node_type
     replicas           = local.serverless ? null : var.cache.replicas
     multi_az           = local.serverless ? null : var.cache.multi_az
-    parameters         = local.serverless ? null : var.cache.parameters
+    parameters         = local.serverless ? null : local.parameters
     log_format         = local.serverless ? null : var.cache.log_format
   })
 }

@@ -32,6 +32,7 @@ variable "cache" {
   description = <<-EOT
     The cache. `shards = null` is cluster mode off, a number is cluster mode on; `replicas` counts per shard.
     Example: `{ engine = "redis", node_type = "cache.m7g.large", replicas = 1, multi_az = true, parameters = { maxmemory-policy = "allkeys-lru" } }`.
+    `parameters` are allkeys-lru as `maxmemory-policy`, unless set, so that a load which outgrows the cache is measured with evictions and not with errors, and what is set.
     `engine_version` defaults to 8.1 for Valkey and 7.1 for Redis OSS, of a serverless cache to the major versions 8 and 7.
     `maintenance_window`, in UTC, is by default an hour three days after the start of `run`, so that it does not fall into it; without a run AWS chooses.
     `zones` are those of the nodes, the primary's first, with cluster mode off. `user_group_ids` are RBAC's, instead of an auth_token; a load of modules/ecs-load

@@ -66,7 +66,7 @@ output "requests_per_second" {
   description = "The most that `rate_limit` lets through; null without it."
   # In cluster mode a client has a connection to each shard, and the limit is of each.
   value = (var.load.rate_limit == null || var.cache.cluster_mode && var.cache.shards == null ? null :
-    var.load.rate_limit * var.load.task_count * var.load.threads * var.load.clients * (var.cache.cluster_mode ? var.cache.shards : 1)
+    var.load.rate_limit * var.load.task_count * local.workload.threads * var.load.clients * (var.cache.cluster_mode ? var.cache.shards : 1)
   )
 }
 

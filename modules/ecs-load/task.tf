@@ -5,25 +5,39 @@ locals {
   workload = {
     ratio       = length(local.commands) == 0 ? try(coalesce(var.load.ratio, local.preset.ratio), "1:10") : null
     data_size   = local.value_bytes
-    key_pattern = length(local.commands) == 0 ? try(coalesce(var.load.key_pattern, local.preset.key_pattern), "R:R") : null
+    key_pattern = length(local.commands) == 0 ? local.workload_pattern : null
     key_maximum = coalesce(var.load.key_maximum, local.preset.key_maximum)
     pipeline    = coalesce(var.load.pipeline, local.preset.pipeline)
-    extra_args  = local.extra_args
+    extra_args  = concat(local.values, local.expiry, local.skew, local.extra_args)
+    threads     = coalesce(var.load.threads, max(1, floor(var.load.cpu / 1024)))
   }
 
   # What the flags beside say, each on a line as --flag=value. With commands of its own the load has neither ratio nor key pattern, and no prefill: that
-  # writes strings. Values of several sizes stand in for data_size.
+  # writes strings.
   extra_args = var.load.extra_args == null ? local.preset.extra_args : var.load.extra_args
   flags      = replace(join("\n", local.extra_args), "/(?m)^(--[a-z-]+)\\n([^-])/", "$1=$2")
   commands   = [for c in regexall("(?m)^--command=(.*)$", local.flags) : c[0]]
-  range      = [for r in regexall("(?m)^--data-size-range=([0-9]+)-([0-9]+)$", local.flags) : [for n in r : tonumber(n)]]
-  list       = [for l in regexall("(?m)^--data-size-list=(.*)$", local.flags) : [for r in regexall("([0-9]+):([0-9]+)", l[0]) : [for n in r : tonumber(n)]]]
-  sizes      = can(regex("(?m)^--data-size-(range|list)=", local.flags))
+
+  # One rule for the sizes of values, the load's own or the workload's; of several sizes data_size is the mean.
+  own_sizes = length([for v in [var.load.data_size, var.load.data_size_range, var.load.data_size_list] : v if v != null])
+  range     = local.own_sizes > 0 ? var.load.data_size_range : local.preset.data_size_range
+  list      = local.own_sizes > 0 ? var.load.data_size_list : local.preset.data_size_list
+  ends      = local.range == null ? [] : [for n in split("-", local.range) : tonumber(n)]
+  weighted  = local.list == null ? [] : [for pair in split(",", local.list) : [for n in split(":", pair) : tonumber(n)]]
+  values    = concat([for r in local.range[*] : "--data-size-range=${r}"], [for l in local.list[*] : "--data-size-list=${l}"])
   value_bytes = (
-    length(local.range) > 0 ? ceil((local.range[0][0] + local.range[0][1]) / 2) :
-    length(flatten(local.list)) > 0 ? ceil(sum([for r in local.list[0] : r[0] * r[1]]) / max(1, sum([for r in local.list[0] : r[1]]))) :
+    local.list != null ? ceil(sum([for w in local.weighted : w[0] * w[1]]) / max(1, sum([for w in local.weighted : w[1]]))) :
+    local.range != null ? ceil(sum(local.ends) / 2) :
     coalesce(var.load.data_size, local.preset.data_size)
   )
+
+  expires = var.load.expiry_range == null ? local.preset.expiry_range : var.load.expiry_range # "": never
+  expiry  = length(local.commands) > 0 ? [] : [for e in compact([local.expires]) : "--expiry-range=${e}"]
+  zipf    = try(coalesce(var.load.key_zipf_exp, local.preset.key_zipf_exp), 1)
+  zipfian = can(regex("Z", length(local.commands) == 0 ? local.workload_pattern : join("", [for p in regexall("(?m)^--command-key-pattern=(.)$", local.flags) : p[0]])))
+  skew    = local.zipfian ? ["--key-zipf-exp=${local.zipf}"] : []
+
+  workload_pattern = try(coalesce(var.load.key_pattern, local.preset.key_pattern), "R:R")
 
   prefill         = var.load.prefill.minutes != 0 && length(local.commands) == 0 # null: in the run's own time
   prefill_minutes = coalesce(var.load.prefill.minutes, 0)
@@ -38,14 +52,14 @@ locals {
       "memtier", # $0 of the wrapper
       "--server=${local.replicas ? coalesce(var.cache.reader_endpoint, var.cache.endpoint) : var.cache.endpoint}",
       "--port=${var.cache.port}",
-      "--threads=${var.load.threads}",
+      "--threads=${local.workload.threads}",
       "--clients=${var.load.clients}",
       "--pipeline=${local.workload.pipeline}",
       "--key-minimum=1",
       "--key-maximum=${local.workload.key_maximum}",
       "--test-time=${local.test_seconds}",
     ],
-    local.sizes ? [] : ["--data-size=${local.workload.data_size}"],
+    length(local.values) > 0 ? [] : ["--data-size=${local.workload.data_size}"],
     length(local.commands) == 0 ? ["--ratio=${local.workload.ratio}", "--key-pattern=${local.workload.key_pattern}"] : [],
     var.cache.tls ? ["--tls"] : [],
     var.cache.cluster_mode ? ["--cluster-mode"] : [],
@@ -60,7 +74,7 @@ locals {
     },
     local.prefill ? { PREFILL_SECONDS = tostring(local.prefill_minutes > 0 ? local.prefill_minutes * 60 : var.minutes * 30) } : {},
     local.prefill_minutes > 0 ? { PREFILL_REQUIRED = "1" } : {},
-    local.prefill && local.sizes ? { PREFILL_BYTES = tostring(local.workload.key_maximum * local.value_bytes) } : {},
+    local.prefill && length(local.values) > 0 ? { PREFILL_BYTES = tostring(local.workload.key_maximum * local.value_bytes) } : {},
     local.prefill && local.replicas ? { PREFILL_SERVER = var.cache.endpoint } : {},
     var.cache.tls ? { CA_PEM = coalesce(var.load.ca_pem, file("${path.module}/amazon-roots.pem")) } : {},
   )
@@ -143,8 +157,8 @@ resource "aws_ecs_task_definition" "this" {
     # memtier's own rules, of which it would only tell the running task: client.cpp and memtier_benchmark.cpp (verify_cluster_option,
     # verify_arbitrary_command_option), https://github.com/redis/memtier_benchmark
     precondition {
-      condition     = !(local.sizes && var.load.data_size != null) && length(local.range) + length(local.list) <= 1
-      error_message = "The load's values have one rule for their size: data_size, or --data-size-range or --data-size-list in extra_args."
+      condition     = local.own_sizes <= 1
+      error_message = "The load's values have one rule for their size: data_size, data_size_range or data_size_list."
     }
     precondition {
       condition     = length(local.commands) == 0 || (var.load.ratio == null && var.load.key_pattern == null)

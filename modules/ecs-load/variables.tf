@@ -61,16 +61,17 @@ variable "minutes" {
 
 variable "load" {
   description = <<-EOT
-    The load: `task_count` Fargate tasks, each running memtier_benchmark with `threads` x `clients` connections.
-    `workload` fills in what is left out of `ratio`, `data_size`, `key_pattern`, `key_maximum` (keys of each task), `pipeline` and `extra_args`
-    by name: cache-aside, write-heavy, large-values, session-store, hashes, sorted-sets (workloads.json). `ratio` is SET:GET; `key_pattern` is SET:GET of S(equential), R(andom), G(aussian), P(arallel) and Z(ipf);
-    `data_size` is in bytes; `rate_limit` is requests per second and connection, in cluster mode of each shard; `extra_args` are flags of memtier that the load does not set itself, spelled in full
-    (README.md lists them). With `--data-size-range` or `--data-size-list` among them there is no `data_size`, with `--command` neither `ratio`, `key_pattern` nor a prefill.
+    The load: `task_count` Fargate tasks, each running memtier_benchmark with `threads` x `clients` connections. `threads` is one for each vCPU of `cpu`.
+    `workload` fills in what is left out of `ratio`, the sizes, `expiry_range`, `key_pattern`, `key_zipf_exp`, `key_maximum` (keys of each task), `pipeline` and `extra_args`
+    by name: cache-aside, session-store, write-heavy, large-values, hot-keys, hashes, sorted-sets (workloads.json). `ratio` is SET:GET; `key_pattern` is SET:GET of S(equential), R(andom), G(aussian),
+    P(arallel) and Z(ipf, with the exponent `key_zipf_exp`). Values have `data_size` bytes, or sizes of a `data_size_range` ("100-300") or of a `data_size_list` of sizes and weights ("100:3,2000:1");
+    what is written lives for a time of the `expiry_range` in seconds ("900-1800", "" for ever). `rate_limit` is requests per second and connection, in cluster mode of each shard: the output `requests_per_second`
+    is the whole rate. `extra_args` are flags of memtier that the load does not set itself, spelled in full (README.md lists them); with `--command` among them there is neither `ratio`, `key_pattern`, expiry nor a prefill.
     Each task first writes all of its keys and reads them back. With `prefill.minutes` that gets time of its own, and what is missing then fails the task; without,
     it takes of the run's, at most half, and the load goes on with what is there; 0 is none.
     `read_from = "replicas"` takes reads from the cache's reader endpoint, for a `ratio` without SETs; keys come from `prefill`, which writes to the primary.
     `ca_pem` replaces Amazon's root certificates; `container_insights` costs extra.
-    Example: `{ task_count = 4, cpu = 2048, memory = 4096, threads = 2, clients = 50, pipeline = 8, ratio = "1:10" }`.
+    Example: `{ task_count = 4, cpu = 2048, memory = 4096, clients = 50, pipeline = 8, ratio = "1:10" }`.
   EOT
   type = object({
     task_count            = optional(number, 1)
@@ -83,12 +84,16 @@ variable "load" {
     workload              = optional(string, "cache-aside")
     prefill               = optional(object({ minutes = optional(number) }), {})
     read_from             = optional(string, "primary")
-    threads               = optional(number, 2)
+    threads               = optional(number)
     clients               = optional(number, 10)
     pipeline              = optional(number)
     data_size             = optional(number)
+    data_size_range       = optional(string)
+    data_size_list        = optional(string)
+    expiry_range          = optional(string)
     ratio                 = optional(string)
     key_pattern           = optional(string)
+    key_zipf_exp          = optional(number)
     key_maximum           = optional(number)
     rate_limit            = optional(number)
     extra_args            = optional(list(string))
@@ -135,18 +140,35 @@ variable "load" {
     error_message = "The image_credentials_arn must be the ARN of a Secrets Manager secret (\"arn:aws:secretsmanager:...:secret:...\")."
   }
   validation {
-    condition     = alltrue([for n in [var.load.threads, var.load.clients, coalesce(var.load.pipeline, 1), coalesce(var.load.key_maximum, 1)] : n >= 1 && floor(n) == n])
+    condition     = alltrue([for n in [coalesce(var.load.threads, 1), var.load.clients, coalesce(var.load.pipeline, 1), coalesce(var.load.key_maximum, 1)] : n >= 1 && floor(n) == n])
     error_message = "The load's threads, clients, pipeline and key_maximum must be whole numbers of at least 1."
   }
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html (maxclients, for each node)
   validation {
-    condition     = var.load.task_count * var.load.threads * var.load.clients <= 65000
+    condition     = var.load.task_count * coalesce(var.load.threads, max(1, floor(var.load.cpu / 1024))) * var.load.clients <= 65000
     error_message = "An ElastiCache node takes at most 65000 connections: task_count x threads x clients must not exceed that."
   }
   # A string value of Redis and Valkey holds at most 512 MB: https://valkey.io/topics/strings/
   validation {
     condition     = var.load.data_size == null ? true : var.load.data_size >= 1 && var.load.data_size <= 536870912 && floor(var.load.data_size) == var.load.data_size
     error_message = "The data_size must be a whole number from 1 to 536870912 bytes."
+  }
+  # memtier's rules: https://github.com/redis/memtier_benchmark/blob/master/config_types.cpp
+  validation {
+    condition     = var.load.data_size_range == null ? true : can(regex("^[1-9][0-9]{0,8}-[1-9][0-9]{0,8}$", var.load.data_size_range)) && try(tonumber(split("-", var.load.data_size_range)[0]) < tonumber(split("-", var.load.data_size_range)[1]), false)
+    error_message = "The data_size_range must be two sizes in bytes, the smaller one first, such as \"100-300\"."
+  }
+  validation {
+    condition     = var.load.data_size_list == null ? true : can(regex("^[1-9][0-9]{0,8}:[1-9][0-9]{0,4}(,[1-9][0-9]{0,8}:[1-9][0-9]{0,4})*$", var.load.data_size_list))
+    error_message = "The data_size_list must be sizes in bytes with their weights, such as \"100:3,2000:1\"."
+  }
+  validation {
+    condition     = var.load.expiry_range == null || var.load.expiry_range == "" ? true : can(regex("^[1-9][0-9]{0,8}-[1-9][0-9]{0,8}$", var.load.expiry_range)) && try(tonumber(split("-", var.load.expiry_range)[0]) < tonumber(split("-", var.load.expiry_range)[1]), false)
+    error_message = "The expiry_range must be two numbers of seconds, the smaller one first, such as \"900-1800\", or \"\" for values that do not expire."
+  }
+  validation {
+    condition     = var.load.key_zipf_exp == null ? true : var.load.key_zipf_exp > 0 && var.load.key_zipf_exp < 5
+    error_message = "The key_zipf_exp must be a number between 0 and 5, such as 1.1."
   }
   validation {
     condition     = var.load.ratio == null ? true : can(regex("^[0-9]{1,9}:[0-9]{1,9}$", var.load.ratio)) && !can(regex("^0+:0+$", var.load.ratio))
@@ -164,11 +186,11 @@ variable "load" {
   validation {
     condition = alltrue([for i, a in coalesce(var.load.extra_args, []) :
       can(regex("^(--(random-data|reconnect-on-error|tls-skip-verify|ipv4|ipv6)|-[R46])$", a)) ||
-      can(regex("(?s)^--(command(-ratio|-key-pattern)?|connection-timeout|data-size-(range|list|pattern)|expiry-range|key-(prefix|minimum|stddev|median|zipf-exp)|max-reconnect-attempts|print-percentiles|reconnect-(interval|backoff-factor)|select-db|sni)=.", a)) ||
-      can(regex("^--(command(-ratio|-key-pattern)?|connection-timeout|data-size-(range|list|pattern)|expiry-range|key-(prefix|minimum|stddev|median|zipf-exp)|max-reconnect-attempts|print-percentiles|reconnect-(interval|backoff-factor)|select-db|sni)$", a)) && !startswith(try(var.load.extra_args[i + 1], "-"), "-") ||
+      can(regex("(?s)^--(command(-ratio|-key-pattern)?|connection-timeout|data-size-pattern|key-(prefix|minimum|stddev|median)|max-reconnect-attempts|print-percentiles|reconnect-(interval|backoff-factor)|select-db|sni)=.", a)) ||
+      can(regex("^--(command(-ratio|-key-pattern)?|connection-timeout|data-size-pattern|key-(prefix|minimum|stddev|median)|max-reconnect-attempts|print-percentiles|reconnect-(interval|backoff-factor)|select-db|sni)$", a)) && !startswith(try(var.load.extra_args[i + 1], "-"), "-") ||
       i > 0 && !startswith(a, "-") && can(regex("^--[a-z-]+$", var.load.extra_args[max(i - 1, 0)])) && !can(regex("^--(random-data|reconnect-on-error|tls-skip-verify|ipv4|ipv6)$", var.load.extra_args[max(i - 1, 0)]))
     ])
-    error_message = "The extra_args take these flags of memtier, spelled in full, as \"--flag=value\" or as two strings: --command, --command-ratio, --command-key-pattern, --connection-timeout, --data-size-range, --data-size-list, --data-size-pattern, --expiry-range, --ipv4, --ipv6, --key-prefix, --key-minimum, --key-stddev, --key-median, --key-zipf-exp, --max-reconnect-attempts, --print-percentiles, --random-data, --reconnect-interval, --reconnect-on-error, --reconnect-backoff-factor, --select-db, --sni and --tls-skip-verify. The others the load sets itself (server, login, TLS, times, output files, seed), have a name of their own here (threads, clients, pipeline, data_size, ratio, key_pattern, key_maximum, rate_limit), or their result cannot be judged."
+    error_message = "The extra_args take these flags of memtier, spelled in full, as \"--flag=value\" or as two strings: --command, --command-ratio, --command-key-pattern, --connection-timeout, --data-size-pattern, --ipv4, --ipv6, --key-prefix, --key-minimum, --key-stddev, --key-median, --max-reconnect-attempts, --print-percentiles, --random-data, --reconnect-interval, --reconnect-on-error, --reconnect-backoff-factor, --select-db, --sni and --tls-skip-verify. The others the load sets itself (server, login, TLS, times, output files, seed), have a name of their own here (threads, clients, pipeline, data_size, data_size_range, data_size_list, expiry_range, ratio, key_pattern, key_zipf_exp, key_maximum, rate_limit), or their result cannot be judged."
   }
   validation {
     condition     = var.load.prefill.minutes == null ? true : var.load.prefill.minutes >= 0 && var.load.prefill.minutes <= 240 && floor(var.load.prefill.minutes) == var.load.prefill.minutes

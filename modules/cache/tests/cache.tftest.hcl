@@ -51,6 +51,14 @@ run "defaults" {
     error_message = "Nodes, settings and what clients have to speak are known in the plan."
   }
   assert {
+    condition     = one(aws_elasticache_parameter_group.this[0].parameter).value == "allkeys-lru" && output.settings.parameters["maxmemory-policy"] == "allkeys-lru"
+    error_message = "A load that outgrows the cache is evicted, and not refused."
+  }
+  assert {
+    condition     = output.memory_bytes == 402653184
+    error_message = "A cache.t4g.micro has 0.5 GiB, of which a quarter is kept."
+  }
+  assert {
     condition     = output.reader_endpoint == null && length(aws_elasticache_serverless_cache.this) == 0
     error_message = "One node has no replicas to read from, and is not serverless."
   }

@@ -82,7 +82,7 @@ run "task" {
     error_message = "No line is lost, and the Region is the provider's."
   }
   assert {
-    condition     = { for e in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : e.name => e.value } == { RUN = "2026-11-23T03-08-09Z", TASKS = "1", PREFILL_SECONDS = "300" }
+    condition     = { for e in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : e.name => e.value } == { RUN = "2026-11-23T03-08-09Z", TASKS = "1", PREFILL_SECONDS = "300", PREFILL_BYTES = "34600000" }
     error_message = "The task knows its run."
   }
 }
@@ -143,7 +143,7 @@ run "everything" {
     error_message = "Path and boundary are on the roles; the log group of Container Insights is ours."
   }
   assert {
-    condition     = !can(output.settings.ca_pem) && output.settings.threads == 2
+    condition     = !can(output.settings.ca_pem) && output.settings.threads == 16
     error_message = "The settings have the defaults and no certificates."
   }
 }
@@ -164,16 +164,16 @@ run "cache_aside_is_the_default" {
   command = plan
 
   assert {
-    condition     = length(setsubtract(["--ratio=1:10", "--data-size=256", "--key-pattern=R:R", "--key-maximum=100000", "--pipeline=1", "--test-time=2400", "--server=cache.example.com"], local.command)) == 0 && length(local.command) == 12
-    error_message = "Ten reads to each write of 256 bytes, and no further argument."
+    condition     = length(setsubtract(["--ratio=1:16", "--data-size-list=23:4,81:4,168:4,321:4,576:2,979:1,2400:1", "--key-pattern=Z:Z", "--key-zipf-exp=1.14", "--key-maximum=100000", "--threads=1", "--pipeline=1", "--test-time=2400", "--server=cache.example.com"], local.command)) == 0 && length(local.command) == 13
+    error_message = "16 reads to each write, sizes and skew of a study, one thread on one vCPU, and no further argument."
   }
   assert {
-    condition     = output.settings.workload == "cache-aside" && output.settings.ratio == "1:10" && output.settings.working_set_bytes == 25600000 && output.prefill_minutes == 0
+    condition     = output.settings.workload == "cache-aside" && output.settings.ratio == "1:16" && output.settings.data_size == 346 && output.settings.working_set_bytes == 34600000 && output.settings.threads == 1 && output.prefill_minutes == 0
     error_message = "The settings say what the workload filled in."
   }
   assert {
-    condition     = alltrue([for name, w in local.workloads : length(w) == 7 && can(regex("^[A-Z].*[.]$", w.description))])
-    error_message = "Each workload has all of its values and a sentence."
+    condition     = alltrue([for name, w in local.workloads : length(w) == 12 && can(regex("^[A-Z].*[.]$", w.description)) && can(regex("^[A-Z].*[.]$", w.source)) && length([for v in [w.data_size, w.data_size_range, w.data_size_list] : v if v != null]) == 1])
+    error_message = "Each workload has all of its values, one rule for sizes, a sentence and a source."
   }
 }
 
@@ -183,8 +183,8 @@ run "write_heavy" {
     load = { workload = "write-heavy" }
   }
   assert {
-    condition     = contains(local.command, "--ratio=3:1") && output.settings.workload == "write-heavy"
-    error_message = "Three writes to each read."
+    condition     = length(setsubtract(["--ratio=4:1", "--expiry-range=299-300", "--key-zipf-exp=0.3", "--data-size=1030"], local.command)) == 0 && output.settings.workload == "write-heavy"
+    error_message = "Four writes to each read, for five minutes."
   }
 }
 
@@ -194,8 +194,8 @@ run "large_values" {
     load = { workload = "large-values", task_count = 2 }
   }
   assert {
-    condition     = length(setsubtract(["--data-size=16384", "--key-maximum=10000"], local.command)) == 0 && output.settings.working_set_bytes == 2 * 10000 * 16384
-    error_message = "16 KiB each; two tasks have twice the keys."
+    condition     = contains(local.command, "--key-maximum=10000") && output.settings.data_size == 9421 && output.settings.working_set_bytes == 2 * 10000 * 9421
+    error_message = "9 KB each on average; two tasks have twice the keys."
   }
 }
 
@@ -205,18 +205,18 @@ run "session_store" {
     load = { workload = "session-store" }
   }
   assert {
-    condition     = length(setsubtract(["--data-size=1024", "--ratio=1:4", "--expiry-range=900-1800"], local.command)) == 0 && join(" ", output.settings.extra_args) == "--expiry-range=900-1800"
-    error_message = "Sessions expire."
+    condition     = length(setsubtract(["--ratio=1:5", "--expiry-range=900-1800"], local.command)) == 0 && join(" ", output.settings.extra_args) == "--data-size-list=512:2,1024:3,2048:3,4096:2 --expiry-range=900-1800 --key-zipf-exp=1.07"
+    error_message = "Sessions expire, and the settings say all that memtier is told."
   }
 }
 
 run "what_is_set_beside_a_workload_wins" {
   command = plan
   variables {
-    load = { workload = "session-store", ratio = "1:1", data_size = 10, key_pattern = "Z:Z", key_maximum = 20, pipeline = 3, extra_args = [] }
+    load = { workload = "session-store", ratio = "1:1", data_size = 10, key_pattern = "Z:Z", key_zipf_exp = 0.8, key_maximum = 20, pipeline = 3, expiry_range = "", threads = 3, extra_args = [] }
   }
   assert {
-    condition     = length(setsubtract(["--data-size=10", "--ratio=1:1", "--key-pattern=Z:Z", "--key-maximum=20", "--pipeline=3"], local.command)) == 0 && !contains(local.command, "--expiry-range=900-1800")
+    condition     = length(setsubtract(["--data-size=10", "--ratio=1:1", "--key-pattern=Z:Z", "--key-zipf-exp=0.8", "--key-maximum=20", "--pipeline=3", "--threads=3"], local.command)) == 0 && !anytrue([for a in local.command : can(regex("expiry|data-size-list", a))])
     error_message = "A workload fills in only what is left out."
   }
 }
@@ -504,7 +504,7 @@ run "too_many_certificates" {
 run "sizes_of_a_range" {
   command = plan
   variables {
-    load = { extra_args = ["--data-size-range=100-301", "-R"] }
+    load = { data_size_range = "100-301", extra_args = ["-R"] }
   }
   assert {
     condition     = !anytrue([for a in local.command : startswith(a, "--data-size=")]) && local.environment.PREFILL_BYTES == "20100000" && output.settings.data_size == 201
@@ -515,11 +515,11 @@ run "sizes_of_a_range" {
 run "sizes_of_a_list" {
   command = plan
   variables {
-    load = { extra_args = ["--data-size-list", "10:3,50:1"] }
+    load = { data_size_list = "10:3,50:1", key_pattern = "R:R" }
   }
   assert {
-    condition     = !anytrue([for a in local.command : startswith(a, "--data-size=")]) && output.settings.data_size == 20
-    error_message = "A flag and its value may be two strings."
+    condition     = !anytrue([for a in local.command : startswith(a, "--data-size=")]) && output.settings.data_size == 20 && contains(local.command, "--data-size-list=10:3,50:1") && !anytrue([for a in local.command : can(regex("zipf", a))])
+    error_message = "The workload's own sizes step back, and so does its skew with a pattern that has none."
   }
 }
 
@@ -529,7 +529,7 @@ run "hashes" {
     load = { workload = "hashes" }
   }
   assert {
-    condition     = !anytrue([for a in local.command : can(regex("^--(ratio|key-pattern)=", a))]) && contains(local.command, "--command=HGET __key__ field") && !can(local.environment.PREFILL_SECONDS)
+    condition     = !anytrue([for a in local.command : can(regex("^--(ratio|key-pattern)=", a))]) && contains(local.command, "--command=HGET __key__ field") && contains(local.command, "--key-zipf-exp=1.14") && !can(local.environment.PREFILL_SECONDS)
     error_message = "Commands have their own ratio and key pattern, and no prefill of strings."
   }
   assert {
@@ -559,6 +559,57 @@ run "rate_limit_in_cluster_mode" {
     condition     = output.requests_per_second == 3000
     error_message = "Each client has a connection to each shard, and the limit is of each."
   }
+}
+
+run "hot_keys" {
+  command = plan
+  variables {
+    load = { workload = "hot-keys", cpu = 4096, memory = 8192 }
+  }
+  assert {
+    condition     = length(setsubtract(["--ratio=1:99", "--data-size=212", "--key-zipf-exp=2.11", "--threads=4"], local.command)) == 0
+    error_message = "A few keys take nearly all requests; threads follow the vCPUs."
+  }
+}
+
+run "own_flags_have_names" {
+  command = plan
+  variables {
+    load = { extra_args = ["--expiry-range=1-2"] }
+  }
+  expect_failures = [var.load]
+}
+
+run "range_the_wrong_way" {
+  command = plan
+  variables {
+    load = { data_size_range = "300-100" }
+  }
+  expect_failures = [var.load]
+}
+
+run "list_without_weights" {
+  command = plan
+  variables {
+    load = { data_size_list = "100,200" }
+  }
+  expect_failures = [var.load]
+}
+
+run "expiry_of_one_number" {
+  command = plan
+  variables {
+    load = { expiry_range = "900" }
+  }
+  expect_failures = [var.load]
+}
+
+run "flat_zipf" {
+  command = plan
+  variables {
+    load = { key_zipf_exp = 0 }
+  }
+  expect_failures = [var.load]
 }
 
 run "memtier_too_old" {
@@ -603,7 +654,7 @@ run "short_password" {
 run "flag_cut_short" {
   command = plan
   variables {
-    load = { extra_args = ["--data-size-r=1-2"] }
+    load = { extra_args = ["--data-size-p=S"] }
   }
   expect_failures = [var.load]
 }
@@ -627,7 +678,7 @@ run "value_of_no_flag" {
 run "flag_without_its_value" {
   command = plan
   variables {
-    load = { extra_args = ["--expiry-range", "--random-data"] }
+    load = { extra_args = ["--key-prefix", "--random-data"] }
   }
   expect_failures = [var.load]
 }
@@ -635,7 +686,7 @@ run "flag_without_its_value" {
 run "two_rules_for_sizes" {
   command = plan
   variables {
-    load = { data_size = 10, extra_args = ["--data-size-range=1-2"] }
+    load = { data_size = 10, data_size_range = "1-2" }
   }
   expect_failures = [aws_ecs_task_definition.this]
 }
