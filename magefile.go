@@ -10,8 +10,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 )
 
-// Aliases: `mage test` runs the suites that a change has to pass.
-var Aliases = map[string]any{"test": Test.Default}
+// Aliases: `mage test` runs the suites that a change has to pass, `mage campaign` a campaign.
+var Aliases = map[string]any{"test": Test.Default, "campaign": Campaign.Default}
 
 // Build makes the Lambda's zip, byte for byte the same for the same sources.
 func Build() error { return ops.Run(dev.Build) }
@@ -55,6 +55,21 @@ func Bench() error { return ops.Run(dev.Bench) }
 // Clean removes what builds, tests and local runs left.
 func Clean() error { return ops.Run(dev.Clean) }
 
+// Campaign compares several settings, each run in a stack of its own.
+type Campaign mg.Namespace
+
+// Default runs what is missing of a campaign, and ranks its variants: the same as `mage campaign` (CAMPAIGN=file, APPROVE=1).
+func (Campaign) Default() error { return ops.Run(ops.Campaign) }
+
+// Status shows where the runs of a campaign stand (CAMPAIGN=file).
+func (Campaign) Status() error { return ops.Run(ops.CampaignStatus) }
+
+// Report ranks the variants by the runs that have measured (CAMPAIGN=file, UPLOAD=1).
+func (Campaign) Report() error { return ops.Run(ops.CampaignReport) }
+
+// Destroy ends and removes all stacks of a campaign (CAMPAIGN=file, APPROVE=1).
+func (Campaign) Destroy() error { return ops.Run(ops.CampaignDestroy) }
+
 // Local is everything on this machine.
 type Local mg.Namespace
 
@@ -63,6 +78,9 @@ func (Local) Run() error { return ops.Run(ops.LocalRun) }
 
 // Up keeps an embedded AWS running and prints the environment that leads to it (FAULT=, QUOTAS=1).
 func (Local) Up() error { return ops.Run(ops.LocalUp) }
+
+// Campaign takes a campaign through an embedded AWS, several stacks at the same time (CAMPAIGN=file, MINUTES=).
+func (Local) Campaign() error { return ops.Run(ops.LocalCampaign) }
 
 // Test is what proves the project.
 type Test mg.Namespace

@@ -137,7 +137,7 @@ module "scheduler" {
   margin_minutes = var.margin_minutes
   service_id     = module.load.service_id
   load_base      = module.load.base
-  settings       = jsonencode({ cache = jsondecode(local.cache.settings), load = module.load.settings })
+  settings       = jsonencode(merge({ cache = jsondecode(local.cache.settings), load = module.load.settings }, [for c in var.campaign[*] : { campaign = c }]...))
   notifications  = var.notifications
   iam            = var.iam
 

@@ -361,3 +361,14 @@ variable "notifications" {
     error_message = "The notifications' email must be a mail address, such as \"team@example.com\"."
   }
 }
+
+variable "campaign" {
+  description = "What a campaign sets for each of its runs, for the manifest: the campaign's name, the variant, the round and the seed of the order. Null: the run is of no campaign. Example: `{ name = \"nodes\", variant = \"r7g\", round = 1, seed = 7 }`."
+  type = object({
+    name    = string
+    variant = string
+    round   = number
+    seed    = number
+  })
+  default = null
+}

@@ -87,6 +87,9 @@ func folders(t *testing.T) (names []string) {
 	entries, err := os.ReadDir("../examples")
 	require.NoError(t, err)
 	for _, e := range entries {
+		if e.Name() == "campaigns" { // internal/campaign reads them
+			continue
+		}
 		require.Contains(t, examples, e.Name(), "examples/%s has no test: give it an entry in examples", e.Name())
 		names = append(names, e.Name())
 	}

@@ -42,7 +42,7 @@ var house = []room{
 	{"internal/terraform", []string{"internal/gobuild", "internal/workspace", "internal/console", "internal/proc", "internal/report", "lambda/shutdown"}},
 	{"internal/stack", []string{"internal/workspace", "internal/console", "internal/report", "internal/awsquery", "internal/awstest", "lambda/export", "lambda/shutdown"}},
 	// 3: a campaign's file and plan; the embedded AWS
-	{"internal/campaign", []string{"internal/terraform", "internal/workspace", "internal/report", "lambda/export", "lambda/reference"}},
+	{"internal/campaign", []string{"internal/terraform", "internal/workspace", "internal/console", "internal/report", "lambda/export", "lambda/reference"}},
 	{"internal/local", []string{"internal/terraform", "internal/gobuild", "internal/workspace", "internal/console", "internal/proc"}},
 	// 4: commands
 	{"internal/ops", []string{"internal/local", "internal/campaign", "internal/stack", "internal/terraform", "internal/gobuild", "internal/workspace", "internal/console", "internal/proc",

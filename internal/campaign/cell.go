@@ -70,6 +70,13 @@ func (c *Campaign) Variant(name string) Variant {
 	return Variant{}
 }
 
+// Shorten gives every variant so many minutes of load.
+func (c *Campaign) Shorten(minutes int) {
+	for _, v := range c.Variants {
+		v.Inputs["test_duration_minutes"] = cty.NumberIntVal(int64(minutes))
+	}
+}
+
 // values are the inputs of a cell, as Terraform reads them from a file of JSON.
 func (c *Campaign) values(cell Cell, prefix string) ([]byte, error) {
 	all := maps.Clone(c.Variant(cell.Variant).Inputs)
@@ -114,14 +121,14 @@ func (c *Campaign) Enter(ws *workspace.Workspace, cell Cell, prefix string) (*wo
 	in := *ws
 	in.Stack = dir
 	in.Env = append(workspace.Without(ws.Env, func(name string) bool {
-		return name == "TF_DATA_DIR" || name == "TF_WORKSPACE" || name == "STACK_DIR" || name == "TF_VAR_name"
+		return name == "TF_DATA_DIR" || name == "TF_WORKSPACE" || name == "STACK_DIR"
 	}), "TF_DATA_DIR="+filepath.Join(dir, ".terraform"), "TF_WORKSPACE="+cell.Stack(), "APPROVE=1") // the plan of all was approved
 	return &in, nil
 }
 
-// Folder is where a cell's stack is on this machine, beside the stack's own folder or below it.
+// Folder is where a cell's stack is on this machine: its state is there, too, where the project has no backend.
 func (c *Campaign) Folder(ws *workspace.Workspace, cell Cell) string {
-	return filepath.Join(ws.Root, ".campaigns", c.Name, strings.TrimPrefix(cell.Stack(), c.Name+"-"))
+	return filepath.Join(ws.Stack, ".campaigns", c.Name, strings.TrimPrefix(cell.Stack(), c.Name+"-"))
 }
 
 // link makes or renews a link; what is not there needs none.

@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
@@ -160,4 +163,49 @@ func TestACellsWorkspace(t *testing.T) {
 		require.Equal(t, filepath.Join(in.Stack, ".terraform"), in.DataDir())
 		require.Equal(t, "1", in.Getenv("APPROVE"))
 	}
+}
+
+// Every example is a campaign.
+func TestExamplesAreRead(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	files, err := filepath.Glob(filepath.Join(root, "examples/campaigns/*.hcl"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		_, err := Read(&workspace.Workspace{Root: root, Stack: root}, file)
+		require.NoError(t, err)
+	}
+}
+
+// Terraform takes the inputs of every variant of every example, and says what is wrong with another one.
+func TestTerraformTakesTheExamples(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	stack := t.TempDir()
+	require.NoError(t, os.Symlink(filepath.Join(root, "variables.tf"), filepath.Join(stack, "variables.tf")))
+	require.NoError(t, os.WriteFile(filepath.Join(stack, "terraform.tfvars"), []byte("vpc_id = \"vpc-0123456789abcdef0\"\nsubnet_ids = [\"subnet-0123456789abcdef0\"]\nmetrics_export_s3_bucket = \"one\"\nname = \"mine\"\n"), 0o600))
+	ws, con := &workspace.Workspace{Root: root, Stack: stack, Env: os.Environ()}, &console.Console{Out: io.Discard}
+	files, err := filepath.Glob(filepath.Join(root, "examples/campaigns/*.hcl"))
+	require.NoError(t, err)
+	for _, file := range files {
+		c, err := Read(ws, file)
+		require.NoError(t, err)
+		for _, v := range c.Variants {
+			cell := Cell{c.Name, v.Name, 1, c.Seed}
+			in, err := c.Enter(ws, cell, "exports")
+			require.NoError(t, err)
+			_, inputs, err := terraform.Ready(t.Context(), in, con)
+			require.NoError(t, err, "%s: %s", file, v.Name)
+			require.Equal(t, cell.Stack(), inputs.Name, "terraform.tfvars does not win")
+			require.Equal(t, cell.Exports("exports"), inputs.Prefix)
+			require.Positive(t, EstimateRun(inputs, "us-east-1").USD)
+		}
+	}
+	c, err := read(t, "bad", "repeats = 2\nvariant \"a\" { load = { task_count = -1 } }\nvariant \"b\" {}")
+	require.NoError(t, err)
+	in, err := c.Enter(ws, Cell{c.Name, "a", 1, c.Seed}, "exports")
+	require.NoError(t, err)
+	_, _, err = terraform.Ready(t.Context(), in, con)
+	require.ErrorContains(t, err, "task_count")
 }

@@ -304,14 +304,14 @@ func (w *World) Values(minutes int, period time.Duration) map[string]any {
 	}
 }
 
-// localOverride is what the embedded AWS cannot have as AWS has it: the state, and who vouches for a cache with TLS, which is not Amazon.
+// localOverride is what the embedded AWS cannot have as AWS has it: the state, and who vouches for a cache with TLS, which is not Amazon but a file.
 // https://developer.hashicorp.com/terraform/language/files/override
 const localOverride = `terraform {
   backend "local" {}
 }
 
 module "load" {
-  load = merge(var.load, { ca_pem = coalesce(var.load.ca_pem, file("${path.module}/../ca.pem")) })
+  load = merge(var.load, { ca_pem = coalesce(var.load.ca_pem, file(%q)) })
 }
 `
 
@@ -334,7 +334,7 @@ func localStack(ws *workspace.Workspace) (string, error) {
 			return "", err
 		}
 	}
-	return dir, os.WriteFile(filepath.Join(dir, "zz_local_override.tf"), []byte(localOverride), 0o644)
+	return dir, os.WriteFile(filepath.Join(dir, "zz_local_override.tf"), fmt.Appendf(nil, localOverride, strings.ReplaceAll(filepath.Join(Dir(ws), "ca.pem"), "${", "$${")), 0o644)
 }
 
 // LastLines is the end of a log file, indented.

@@ -73,9 +73,9 @@ func targets(file string) (map[string]string, error) {
 			}
 		}
 		does[name] = strings.TrimSpace(strings.TrimPrefix(f.Doc.Text(), f.Name.Name+" "))
-	}
-	if does["test"] == "" {
-		does["test"] = does["test:default"]
+		if of, is := strings.CutSuffix(name, ":default"); is { // by its alias
+			does[of] = does[name]
+		}
 	}
 	return does, nil
 }

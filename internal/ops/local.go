@@ -68,23 +68,8 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	advice := func(text string) string { return local.Advice(w.Hello.URL, w.Hello.Region, local.Again, text) }
 	quiet.Out = local.Advised{W: con.Out, In: advice}
 
-	inside, leave := context.WithCancelCause(ctx) // ends with the embedded AWS, and when its disk is full
+	inside, leave := whileItLives(ctx, ws, w)
 	defer leave(nil)
-	go func() {
-		for tick := time.NewTicker(time.Second); ; {
-			select {
-			case <-w.Done:
-				leave(w.Died())
-			case <-tick.C:
-				if err := local.Full(local.Dir(ws)); err != nil {
-					leave(err)
-				}
-			case <-inside.Done():
-				tick.Stop()
-				return
-			}
-		}
-	}()
 	d, err := deploy(inside, in, quiet)
 	var m *export.Manifest
 	if err == nil {
@@ -129,6 +114,27 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 		}
 	}
 	return errors.Join(err, answer(ctx, ws, con, out, w, folderExports(filepath.Join(local.Dir(ws), "s3", w.Hello.Bucket, d.subject.inputs.Prefix)), m))
+}
+
+// whileItLives is a context that ends with the embedded AWS, and when its disk is full.
+func whileItLives(ctx context.Context, ws *workspace.Workspace, w *local.World) (context.Context, context.CancelCauseFunc) {
+	inside, leave := context.WithCancelCause(ctx)
+	go func() {
+		for tick := time.NewTicker(time.Second); ; {
+			select {
+			case <-w.Done:
+				leave(w.Died())
+			case <-tick.C:
+				if err := local.Full(local.Dir(ws)); err != nil {
+					leave(err)
+				}
+			case <-inside.Done():
+				tick.Stop()
+				return
+			}
+		}
+	}()
+	return inside, leave
 }
 
 // exportedBy is the manifest of a run that was exported before the interrupt: what it measured is not lost with the rest.

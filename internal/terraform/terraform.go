@@ -152,7 +152,7 @@ func stateLockArgs(wait, address string) []string {
 // argv is the whole command line after the program's name.
 func (t *CLI) argv(args []string) []string {
 	all := append([]string{"-chdir=" + t.Dir}, args...)
-	if !t.Color && args[0] != "state" { // state list has no colour, and no such flag
+	if !t.Color && args[0] != "state" && args[0] != "workspace" { // these have no such flag
 		all = append(all[:2:2], append([]string{"-no-color"}, all[2:]...)...)
 	}
 	return all
@@ -275,6 +275,20 @@ func (t *CLI) Destroy(ctx context.Context) error { return t.Run(ctx, nil, destro
 // Forget takes resources out of the state, without touching them.
 func (t *CLI) Forget(ctx context.Context, addresses ...string) error {
 	return t.Run(ctx, nil, stateRemoveArgs(addresses...)...)
+}
+
+// DropWorkspace removes the Terraform workspace that TF_WORKSPACE names, which Terraform does only when its state is empty.
+// https://developer.hashicorp.com/terraform/cli/commands/workspace/delete
+func (t *CLI) DropWorkspace(ctx context.Context) error {
+	name := workspace.Getenv(t.Env, "TF_WORKSPACE")
+	other := *t
+	other.Env = workspace.Without(t.Env, func(variable string) bool { return variable == "TF_WORKSPACE" }) // the one that is in use cannot be removed
+	err := other.Run(ctx, io.Discard, "workspace", "delete", lockTimeout, name)
+	var failed *Error
+	if errors.As(err, &failed) && strings.Contains(failed.Output, "doesn't exist") {
+		return nil
+	}
+	return err
 }
 
 // Outputs are the stack's outputs that are plain strings, numbers or booleans, as text.

@@ -10,7 +10,7 @@ import (
 var Switches = []string{"APPROVE", "FORCE", "QUOTAS", "UPLOAD"}
 
 // settings are the other variables that say what a command does, long enough that a slip of the finger is told from another word.
-var settings = []string{"FAULT", "MINUTES", "SKIP_CHECKS", "STACK_DIR", "TERRAFORM"}
+var settings = []string{"CAMPAIGN", "FAULT", "MINUTES", "SKIP_CHECKS", "STACK_DIR", "TERRAFORM"}
 
 // On tells whether a switch is on.
 func (ws *Workspace) On(name string) bool {

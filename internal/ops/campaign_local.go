@@ -1,0 +1,64 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/local"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+// LocalCampaign takes the campaign in the file CAMPAIGN= through an embedded AWS, with several stacks in it at the same time. MINUTES= is the load's duration
+// instead of the file's.
+func LocalCampaign(ctx context.Context, ws *workspace.Workspace, con *console.Console) (err error) {
+	file, err := campaignFile(ws)
+	if err != nil {
+		return err
+	}
+	minutes, err := localMinutes(ws)
+	if err != nil {
+		return err
+	}
+	unlock, err := local.Lock(ws)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	timed := *con
+	timed.Out = console.Lasting{W: &console.Elapsed{W: con.Out, Began: time.Now()}}
+	w, err := local.Start(ctx, ws, &timed, minutes, localPeriod)
+	if err != nil {
+		return err
+	}
+	in, quiet, err := w.Enter(ws, &timed, w.Values(minutes, localPeriod))
+	if err != nil {
+		return errors.Join(err, w.End())
+	}
+	log, err := os.Create(terraformLog(ws))
+	if err != nil {
+		return errors.Join(err, w.End())
+	}
+	defer log.Close()
+	quiet.TerraformOut = log
+	in.Env = append(in.Env, "CAMPAIGN="+file)
+	if ws.Getenv("MINUTES") == "" {
+		minutes = 0
+	}
+	inside, leave := whileItLives(ctx, ws, w)
+	defer leave(nil)
+	err = carryOut(inside, in, quiet, minutes)
+	select {
+	case <-w.Done:
+		return errors.Join(context.Cause(inside), err)
+	default:
+	}
+	if actions, problem := w.Unserved(context.WithoutCancel(ctx)); problem == nil && len(actions) > 0 {
+		err = errors.Join(err, fmt.Errorf("the embedded AWS was asked for what it does not serve: %s", strings.Join(actions, ", ")))
+	}
+	return errors.Join(err, w.End())
+}
