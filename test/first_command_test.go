@@ -3,6 +3,7 @@ package test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,14 +73,19 @@ func give(t *testing.T, dir string, to *syscall.Credential) {
 
 // newcomer runs a command as on a new machine: an own home, no build cache, no modules, nothing in the environment but the way to the module proxy. The
 // end of ctx ends it.
-func newcomer(ctx context.Context, t *testing.T, dir, home string, as *syscall.Credential, args ...string) (output string, err error) {
+func newcomer(ctx context.Context, t *testing.T, dir, home string, as *syscall.Credential, target string) (output string, err error) {
+	t.Helper()
+	return newly(ctx, t, dir, home, as, "go", "tool", "mage", target)
+}
+
+func newly(ctx context.Context, t *testing.T, dir, home string, as *syscall.Credential, command string, args ...string) (output string, err error) {
 	t.Helper()
 	proxy, err := exec.Command("go", "env", "GOPROXY", "GONOSUMDB", "GOSUMDB").Output()
 	require.NoError(t, err)
 	values := strings.Split(string(proxy), "\n")
 	ctx, cancel := context.WithTimeout(ctx, 4*hanging)
 	defer cancel()
-	c := exec.CommandContext(ctx, "go", append([]string{"tool", "mage"}, args...)...)
+	c := exec.CommandContext(ctx, command, args...)
 	c.Dir = dir
 	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "PWD=" + dir, "GOPROXY=" + values[0], "GONOSUMDB=" + values[1], "GOSUMDB=" + values[2]}
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as}
@@ -164,4 +170,32 @@ func TestFirstCommandInAReadOnlyCheckout(t *testing.T) {
 	require.Error(t, err)
 	require.Contains(t, out, "mage: "+dir+" cannot be written (")
 	require.Contains(t, out, "copy the checkout to a folder of your own")
+}
+
+// A disk that is too small, and one that is filled while the run is under way, are said in a sentence each, and nothing goes on without them.
+func TestFirstCommandOnAFullDisk(t *testing.T) {
+	if onAWS() || !long() {
+		t.Skip("compiles what says it: mage test:all")
+	}
+	t.Parallel()
+	for name, c := range map[string]struct{ size, says string }{
+		"too small": {"20m", `the disk of \S+/\.localaws has 2\d MB left, and a local run needs about 50 MB: make room there, or take a checkout on another disk\n`},
+		"filled":    {"70m", `the disk of \S+/\.localaws is full, and what the load says and the exports would be lost: make room there \(a local run needs about 50 MB\), and run it again\n`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := checkout(t, open(t))
+			// A disk of our own, in a namespace of our own. What fills it waits until the embedded AWS has looked for room.
+			script := `mkdir .localaws && mount -t tmpfs -o size=` + c.size + ` none .localaws || exit 77
+				(while [ ! -e .localaws/localaws.log ]; do sleep 0.1; done; cat /dev/zero >.localaws/filled) 2>/dev/null & filling=$!
+				go tool mage local:run; code=$?; kill $filling 2>/dev/null; exit $code`
+			out, err := newly(t.Context(), t, dir, os.Getenv("HOME"), nil, "unshare", "-Urm", "sh", "-c", script)
+			var exit *exec.ExitError
+			if errors.As(err, &exit) && (exit.ExitCode() == 77 || strings.HasPrefix(out, "unshare: ")) {
+				t.Skip("no disk can be made here: ", out)
+			}
+			require.Error(t, err, out)
+			require.Regexp(t, c.says, out)
+			require.NotContains(t, out, "done: nothing is left running")
+		})
+	}
 }

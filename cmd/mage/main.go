@@ -144,10 +144,15 @@ func (c compiler) build(said *progress, name string, args ...string) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
+	full := false
 	for lines := bufio.NewScanner(words); lines.Scan(); {
 		said.line(lines.Text())
+		full = full || strings.Contains(lines.Text(), syscall.ENOSPC.Error())
 	}
 	if err := cmd.Wait(); err != nil {
+		if full {
+			err = fmt.Errorf("%w: a disk is full. Make room on that of %s, of the build cache (go env GOCACHE) and of temporary files (%s): the first time they take about 600 MB in all", err, c.file(""), os.TempDir())
+		}
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {
 			return fmt.Errorf("%s %s: %w", filepath.Base(name), strings.Join(args, " "), err)

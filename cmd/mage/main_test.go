@@ -27,6 +27,7 @@ const fakeGo = `#!/bin/sh
 case "$*" in
 "env GOFLAGS") echo "-mod=mod" ;;
 *-o*)
+  [ ! -e full ] || { echo "go: mkdir /there: no space left on device" >&2; exit 1; }
   echo "a/package" >&2; echo "go: downloading b v1.0.0" >&2
   cat >"$4" <<'MAGE'
 #!/bin/sh
@@ -92,6 +93,16 @@ func TestWhatDoesNotCompileIsShown(t *testing.T) {
 	require.Empty(t, out)
 	require.Contains(t, words, "x.go:1: no\n")
 	require.Contains(t, words, "mage: go build -v ./internal/ops ./internal/dev: exit status 1\n")
+}
+
+// The go command says what it could not write, and we say what to do.
+func TestFullDisk(t *testing.T) {
+	dir, mage := project(t)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "full"), nil, 0o644))
+	_, words, err := mage("local:run")
+	require.Error(t, err)
+	require.Contains(t, words, "go: mkdir /there: no space left on device\n")
+	require.Contains(t, words, "exit status 1: a disk is full. Make room on that of "+filepath.Join(dir, "build")+", of the build cache (go env GOCACHE) and of temporary files (")
 }
 
 func TestWhereThereIsNoProject(t *testing.T) {

@@ -75,6 +75,11 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	if err == nil {
 		m, err = waitRun(inside, quiet, d)
 	}
+	if err != nil {
+		if full := local.Full(local.Dir(ws)); full != nil { // what failed may have been the first to find no room
+			leave(full)
+		}
+	}
 	if err != nil && inside.Err() == nil {
 		err = local.AdviceError(err, advice)
 		con.Say("failed: %v\nthe embedded AWS said last:\n%s\nnow everything is removed", err, local.LastLines(w.Log, 15))
