@@ -51,6 +51,14 @@ func TestScales(t *testing.T) {
 	s, ticks = c.xScale(0, 99.9)
 	require.Equal(t, []string{"p0", "p50", "p90", "p99", "p99.9"}, labels(ticks))
 	require.InDelta(t, 2./3, s.share(99), 1e-9, "nines are evenly apart")
+	_, ticks = c.xScale(0, 99.99995)
+	var kept []string
+	for _, tick := range ticks {
+		if !tick.minor {
+			kept = append(kept, tick.label)
+		}
+	}
+	require.Equal(t, []string{"p0", "p90", "p99", "p99.9", "p99.9999"}, kept, "on a narrow chart the others would overlap")
 	c.X = Time
 	_, ticks = c.xScale(1795446000, 1795446000+86400) // 2026-11-23T15:00:00Z
 	require.Equal(t, []string{"15:00", "18:00", "21:00", "24 Nov", "03:00", "06:00", "09:00", "12:00", "15:00"}, labels(ticks))

@@ -98,7 +98,7 @@ func (c *Chart) xScale(low, high float64) (scale, []tick) {
 				if i == 1 && at-s.share(low) < 0.08 {
 					continue // its name would cover the one before it
 				}
-				ticks = append(ticks, tick{at: at, label: "p" + strconv.FormatFloat(q, 'g', -1, 64), minor: i == 1 || q == 99.99 && high > 99.995})
+				ticks = append(ticks, tick{at: at, label: "p" + strconv.FormatFloat(q, 'g', -1, 64), minor: i == 1 || q == 99.99 && high > 99.995 || q == 99.999 && high >= 99.9999})
 			}
 		}
 		return s, ticks

@@ -191,6 +191,9 @@ func compare(groups [][]*Results, rounds [][]int, ranked string) *Comparison {
 	}
 	for _, r := range runs {
 		c.Cautions = append(c.Cautions, troubles(r)...)
+		if s := r.Phases.Steady; s != nil && s.Phase == Drifting && r.Phases.DriftPercent != nil {
+			c.Cautions = append(c.Cautions, fmt.Sprintf("%s: no steady state, throughput drifted by %+.0f %%: its figures are means of that", named(r), *r.Phases.DriftPercent))
+		}
 	}
 	var met []string
 	for _, r := range runs {

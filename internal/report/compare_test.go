@@ -169,6 +169,10 @@ func TestWhatIsNotComparable(t *testing.T) {
 	require.Equal(t, []string{"run 2026-11-23T03-00-00Z: the load generator was at its limit"}, c.Cautions)
 	require.Equal(t, NotComparable, cell(t, c, "latency_p99_ms").Direction)
 
+	drifts := pair()
+	drifts.Rate = func(_, s int) float64 { return 10_000 * (1 - 0.12*float64(s)/float64(60*drifts.Minutes)) }
+	require.Regexp(t, `^run 2026-11-23T03-00-00Z: no steady state, throughput drifted by -1[23] %: its figures are means of that$`, Compare([]*Results{one, analyzed(t, drifts)}).Cautions[0])
+
 	require.Empty(t, Compare(nil).Figures)
 	holds(t, Compare(nil))
 	nothing, err := Analyze(context.Background(), Run{})

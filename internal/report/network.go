@@ -52,6 +52,15 @@ func (a *analysis) burstEnds() (ends []time.Time) {
 	return ends
 }
 
+// bursts tells whether a node's traffic is above its baseline in a window.
+func (a *analysis) bursts(w Window) bool {
+	baseline, _, _ := a.bandwidth()
+	return slices.ContainsFunc(a.nodes, func(n *source) bool {
+		in, out := a.s.rate(n, bytesIn).over(w, median), a.s.rate(n, bytesOut).over(w, median)
+		return in != nil && *in > overBaseline*baseline || out != nil && *out > overBaseline*baseline
+	})
+}
+
 // burstEnd is when the burst bandwidth of the last node ended; the zero time when none did.
 func (a *analysis) burstEnd() time.Time {
 	if ends := a.burstEnds(); len(ends) > 0 {

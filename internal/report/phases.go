@@ -87,7 +87,12 @@ func (a *analysis) phases() bool {
 		begin = warm
 		for _, end := range a.burstEnds() { // of each node: the rates before and after one are two
 			if end.Equal(ended) || end.Sub(begin) >= fewest*time.Minute && ended.Sub(end) >= fewest*time.Minute {
-				p.List = append(p.List, a.cut(x, Window{Burst, begin, end})...)
+				for _, part := range a.cut(x, Window{Burst, begin, end}) {
+					if !a.bursts(part) {
+						part.Phase = Changed
+					}
+					p.List = append(p.List, part)
+				}
 				begin = end
 			}
 		}

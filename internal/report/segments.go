@@ -87,7 +87,7 @@ func (a *analysis) cut(x *grid, w Window) (parts []Window) {
 	return parts
 }
 
-// states are the segments that are judged: those of the steady time, the burst before it, and stretches with another set of tasks.
+// states are the segments that are judged: those of the steady time, the burst before it with what lies in it, and stretches with another set of tasks.
 func (a *analysis) states() []Window {
 	if len(a.parts) == 0 {
 		return []Window{a.window()}
@@ -99,7 +99,8 @@ func (a *analysis) states() []Window {
 			parts = a.sameTasks(p)
 		}
 		for _, w := range parts {
-			if w.Phase = p.Phase; (p.Phase == Burst || p.Phase == Disturbed) && w.Duration() >= fewest*time.Minute {
+			judged := slices.ContainsFunc(a.parts, func(part Window) bool { return part.Start.Equal(w.Start) })
+			if w.Phase = p.Phase; !judged && slices.Contains([]string{Burst, Changed, Disturbed}, p.Phase) && w.Duration() >= fewest*time.Minute {
 				states = append(states, w)
 			}
 		}

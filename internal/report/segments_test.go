@@ -149,6 +149,7 @@ func TestRegimesWithinABurst(t *testing.T) {
 	r := analyzed(t, c)
 	require.Regexp(t, `^60,000 ops/s until 03:20:00 .*, then 19,600 ops/s until 03:40:00 .*, then 4,000 ops/s until 03:50:00 .*, then 60,000 ops/s until the burst bandwidth ended at 04:00:00 .*, then 19,600 ops/s\.`, r.Verdict.Sentence)
 	require.InDelta(t, 60_000, *r.figure("ops_per_second_burst"), 300)
+	require.Equal(t, []string{Burst, Changed, Changed, Burst, Steady}, phaseNames(r), "a time at the baseline is no burst")
 	valid(t, r)
 }
 

@@ -57,10 +57,11 @@ func TestEveryRuleFiresAtItsThreshold(t *testing.T) {
 		"slow_log":            {says("engine-log/perf-001", "Background saving started"), says("slow-log/perf-001", `{"Command":"KEYS ... (1 more arguments)","Duration (us)":12000}`)},
 		"latency_modes":       {unequal(745), unequal(755)},
 	}
+	require.Len(t, tested, len(rules), "a pair belongs to a rule")
 	for i, rule := range rules {
 		t.Run(rule.id, func(t *testing.T) {
 			test, is := tested[rule.id]
-			require.True(t, is, "a rule has a synthetic run")
+			require.True(t, is, "a rule has a pair of synthetic runs")
 			for _, of := range []struct {
 				change func(*synthetic.Case)
 				state  string
@@ -83,6 +84,62 @@ func TestEveryRuleFiresAtItsThreshold(t *testing.T) {
 				valid(t, r)
 			}
 		})
+	}
+}
+
+// What else makes a rule of the table fire, at its threshold and just below it.
+func TestTheOtherThresholdsOfRules(t *testing.T) {
+	metrics := func(values map[string]float64, missing ...string) func(*synthetic.Case) {
+		return func(c *synthetic.Case) {
+			c.Metrics = synthetic.With(values)
+			for _, name := range missing {
+				c.Metrics[name] = nil
+			}
+		}
+	}
+	limited := func(limit string) func(*synthetic.Case) {
+		return func(c *synthetic.Case) { c.Settings = `, "rate_limit": ` + limit }
+	}
+	threads := func(cpu float64) func(*synthetic.Case) {
+		return func(c *synthetic.Case) { c.TaskCPU, c.Settings = cpu, `, "cpu": 4096` }
+	}
+	link := func(health float64) func(*synthetic.Case) {
+		return func(c *synthetic.Case) {
+			c.Replicas, c.Metrics = 1, synthetic.With(map[string]float64{"MasterLinkHealthStatus": health})
+		}
+	}
+	for _, of := range []struct {
+		id, what  string
+		below, at func(*synthetic.Case)
+	}{
+		{"engine_cpu", "host CPU over vCPUs, without engine CPU", metrics(map[string]float64{"CPUUtilization": 44.9}, "EngineCPUUtilization"), metrics(map[string]float64{"CPUUtilization": 45}, "EngineCPUUtilization")},
+		{"memory", "memory", flat("DatabaseMemoryUsageCountedForEvictPercentage", 98.9), flat("DatabaseMemoryUsageCountedForEvictPercentage", 99)},
+		{"memory", "one key in 1,000", flat("Evictions", 1199), flat("Evictions", 1200)},
+		{"connections", "open", flat("CurrConnections", 64_349), flat("CurrConnections", 64_350)},
+		{"load_generator", "rate limit", limited("516"), limited("515")}, // of 40 connections that do 20,005 ops/s
+		{"load_generator", "two threads of four vCPUs", threads(43.9), threads(44)},
+		{"skew", "busy enough", func(c *synthetic.Case) { hot(49.9)(c); skewedBy(c, 20) }, func(c *synthetic.Case) { hot(50)(c); skewedBy(c, 20) }},
+		{"replication", "link", link(1), link(0)},
+	} {
+		for i, change := range []func(*synthetic.Case){of.below, of.at} {
+			c := synthetic.Plain()
+			c.Latency = func(int) []int64 { return []int64{400, 500, 600} }
+			change(&c)
+			r := analyzed(t, c)
+			f := r.Verdict.Findings[slices.IndexFunc(rules, func(r rule) bool { return r.id == of.id })]
+			require.Equal(t, i == 1, f.State == Fired || f.State == Noted, "%s, %s: %s", of.id, of.what, f.Evidence)
+		}
+	}
+}
+
+// skewedBy sets the engine CPU of all shards but the second.
+func skewedBy(c *synthetic.Case, others float64) {
+	busy := c.Metrics["EngineCPUUtilization"]
+	c.Metrics["EngineCPUUtilization"] = func(n, m int) float64 {
+		if n == 1 {
+			return busy(n, m)
+		}
+		return others
 	}
 }
 
