@@ -14,6 +14,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 )
 
 // Workspace is the tree that a command works on, and the account it may use.
@@ -38,7 +39,8 @@ func Open() (*Workspace, error) {
 		return nil, fmt.Errorf("%s is not the project's folder: run the command where magefile.go is", root)
 	}
 	ws := &Workspace{Root: root, Stack: root, Env: os.Environ(), AWS: func(ctx context.Context, region string) (aws.Config, error) {
-		return config.LoadDefaultConfig(ctx, config.WithRegion(region))
+		// The SDK warns on stderr of a body that it could not read to its end, for one: a look that was given up is no news for a person.
+		return config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithLogger(logging.Nop{}))
 	}}
 	if dir := os.Getenv("STACK_DIR"); dir != "" {
 		if ws.Stack, err = filepath.Abs(dir); err != nil {
