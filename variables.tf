@@ -61,7 +61,7 @@ variable "metrics_export_kms_key_arn" {
 
   # https://docs.aws.amazon.com/AmazonS3/latest/userguide/specifying-kms-encryption.html
   validation {
-    condition     = var.metrics_export_kms_key_arn == null ? true : can(regex("^arn:[^:]+:kms:[^:]+:[0-9]{12}:key/.", var.metrics_export_kms_key_arn))
+    condition     = var.metrics_export_kms_key_arn == null ? true : can(regex("^arn:[^:]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,64}$", var.metrics_export_kms_key_arn))
     error_message = "The metrics_export_kms_key_arn must be the ARN of a KMS key (\"arn:aws:kms:REGION:ACCOUNT:key/ID\"), not an alias."
   }
 }
@@ -123,9 +123,10 @@ variable "name" {
   nullable    = false
 
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html
+  # A security group's name, `NAME-cache`, must not begin with sg-.
   validation {
-    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 40
-    error_message = "The name must have 1 to 40 characters, as a replication group's id: lower-case letters, digits and single hyphens, first a letter, last no hyphen."
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) <= 40 && !startswith(var.name, "sg-")
+    error_message = "The name must have 1 to 40 characters, as a replication group's id: lower-case letters, digits and single hyphens, first a letter, last no hyphen, and not begin with \"sg-\"."
   }
 }
 
@@ -220,7 +221,7 @@ variable "existing_cache" {
   default = null
 
   validation {
-    condition     = var.existing_cache == null ? true : alltrue([for host in [var.existing_cache.endpoint, var.existing_cache.reader_endpoint] : host == null ? true : can(regex("^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$", host))])
+    condition     = var.existing_cache == null ? true : alltrue([for host in [var.existing_cache.endpoint, var.existing_cache.reader_endpoint] : host == null ? true : can(regex("^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$", host))])
     error_message = "The existing_cache's endpoint and reader_endpoint are host names or addresses, without scheme or port, such as \"master.orders.abc123.use1.cache.amazonaws.com\"."
   }
   validation {
@@ -304,6 +305,12 @@ variable "auth_token" {
   type        = string
   default     = null
   sensitive   = true
+
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth.html
+  validation {
+    condition     = var.auth_token == null ? true : can(regex("^[!-~]{16,128}$", var.auth_token))
+    error_message = "The auth_token must have 16 to 128 printable characters without spaces; modules/cache says which of them a new cache takes."
+  }
 }
 
 variable "lambda_architecture" {

@@ -140,6 +140,47 @@ func TestWrongInputsMakeNothing(t *testing.T) {
 	require.ErrorContains(t, err, "NoSuchEntity", "not even a role")
 }
 
+// What deploy refuses before it asks, validate refuses in the same words.
+func TestValidateRefusesWhatDeployRefuses(t *testing.T) {
+	onlyLocal(t)
+	t.Parallel()
+	w := newWorld(t)
+	for name, c := range map[string]struct {
+		vars map[string]any
+		want string
+	}{
+		"node type of nobody":   {map[string]any{"cache": map[string]any{"node_type": "cache.z9g.large"}}, "ElastiCache offers no cache.z9g.large in us-east-1"},
+		"parameter of nobody":   {map[string]any{"cache": map[string]any{"parameters": map[string]any{"maxmemory-polcy": "allkeys-lru"}}}, "the parameter family valkey8 has no parameter maxmemory-polcy"},
+		"value of nobody":       {map[string]any{"cache": map[string]any{"engine": "redis", "parameters": map[string]any{"maxmemory-policy": "alkeys-lru"}}}, "the parameter maxmemory-policy of redis7 takes "},
+		"address":               {map[string]any{"notifications": map[string]any{"email": "nobody"}}, "The notifications' email must be a mail address"},
+		"prefix":                {map[string]any{"metrics_export_s3_prefix": "exports/"}, "The metrics_export_s3_prefix must have 1 to 512 characters"},
+		"name":                  {map[string]any{"name": "sg-perf"}, "The name must have 1 to 40 characters"},
+		"token":                 {map[string]any{"auth_token": "short", "cache": map[string]any{"transit_encryption": true}}, "The auth_token must have 16 to 128"},
+		"token without TLS":     {map[string]any{"auth_token": "a-password-of-16-or-more"}, "An auth token needs TLS"},
+		"workload":              {map[string]any{"load": map[string]any{"workload": "cash-aside"}}, "There is no workload \"cash-aside\""},
+		"redis on Valkey's":     {map[string]any{"cache": map[string]any{"engine": "redis", "node_type": "cache.r8g.large"}}, "ElastiCache for Redis OSS has no cache.r8g.large"},
+		"cache twice":           {map[string]any{"cache": map[string]any{"replicas": 1}, "existing_cache": map[string]any{"endpoint": "127.0.0.9"}}, "exclude each other"},
+		"more than a day":       {map[string]any{"test_duration_minutes": 1440, "load": map[string]any{"prefill": map[string]any{"minutes": 10}}}, "A run has 1440 minutes"},
+		"environment too large": {map[string]any{"load": map[string]any{"extra_args": []string{"--key-prefix=" + strings.Repeat("k", 4000)}}}, "bytes as JSON, and AWS takes 4096"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ws, con, out := w.project(t, c.vars)
+			for command, of := range map[string]ops.Command{"deploy": ops.Deploy, "validate": ops.Validate} {
+				out.Reset()
+				err := of(t.Context(), ws, con)
+				require.Error(t, err, "%s: %s", command, out.String())
+				require.Contains(t, unwrapped(err.Error()+out.String()), c.want, command)
+				require.NotContains(t, out.String(), "will be created", "%s: a refused plan is not shown", command)
+			}
+		})
+	}
+}
+
+// unwrapped undoes what Terraform does to a message: lines of 78 columns with a bar before them.
+func unwrapped(text string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(text, "│", " ")), " ")
+}
+
 // Plain `terraform apply` knows no validate: the preflight finds out before the cache is made.
 func TestPreflightComesBeforeTheCache(t *testing.T) {
 	if onAWS() {

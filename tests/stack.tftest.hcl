@@ -68,7 +68,7 @@ run "defaults" {
     error_message = "All log groups are known in the plan."
   }
   assert {
-    condition     = module.cache[0].settings.node_type == "cache.t4g.micro" && module.load.settings.image == "redislabs/memtier_benchmark:2.3.1"
+    condition     = module.cache[0].settings.node_type == "cache.t4g.micro" && module.load.settings.image == "redislabs/memtier_benchmark:2.5.1"
     error_message = "What the root leaves out, the modules fill in."
   }
 }

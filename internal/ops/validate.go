@@ -42,7 +42,7 @@ func (e *InvalidError) Error() string {
 }
 
 // Validate checks what a deployment needs, without creating anything: Terraform and its provider, the inputs, the Lambda's zip, this computer's clock,
-// the bucket, the subnets' outbound access, and the Fargate quota.
+// the bucket, the subnets' outbound access, the Fargate quota, the cache's node type and parameters; and whether Terraform can plan the stack.
 func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	if _, err := skipped(ws); err != nil {
 		return err
@@ -60,7 +60,15 @@ func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	} else if zip := in.Lambda.Zip; zip != "" && !workspace.Exists(ws.InStack(zip)) {
 		problems = append(problems, fmt.Sprintf("the Lambda's zip %s, which the input lambda names, is not there: download it, or leave lambda out to have it built", zip))
 	}
-	return validate(ctx, ws, con, in, problems)
+	if err := validate(ctx, ws, con, in, problems); err != nil {
+		return err
+	}
+	if err := t.Prepare(ctx, ws, con); err != nil {
+		return err
+	}
+	planning := con.Step("terraform: planning")
+	defer planning.End()
+	return t.Rehearse(ctx)
 }
 
 // looked is what the checks look at.
@@ -80,6 +88,7 @@ var checks = []struct {
 	{"bucket", func(ctx context.Context, a looked) ([]string, error) { return checkBucket(ctx, a.cfg, a.in) }},
 	{"subnets", func(ctx context.Context, a looked) ([]string, error) { return checkSubnets(ctx, a.cfg, a.in) }},
 	{"quota", func(ctx context.Context, a looked) ([]string, error) { return checkQuota(ctx, a.con, a.cfg, a.in) }},
+	{"cache", func(ctx context.Context, a looked) ([]string, error) { return checkNewCache(ctx, a.con, a.cfg, a.in) }},
 	{"existing_cache", func(ctx context.Context, a looked) ([]string, error) { return checkExistingCache(ctx, a.cfg, a.in) }},
 }
 

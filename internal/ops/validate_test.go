@@ -46,7 +46,11 @@ func account(override map[string]string) func(string, url.Values) (int, map[stri
 			text = `<subnetSet><item><subnetId>subnet-1</subnetId><vpcId>vpc-1</vpcId></item></subnetSet>`
 		case key == "DescribeRouteTables vpc-id" && !overridden:
 			text = `<routeTableSet><item><routeSet>` + route("natGatewayId", "nat-1") + `</routeSet></item></routeTableSet>`
-		case strings.HasPrefix(what, "DescribeReplicationGroups"), strings.HasPrefix(what, "DescribeServerlessCaches"):
+		case what == "DescribeReservedCacheNodesOfferings" && !overridden:
+			text = `<ReservedCacheNodesOfferings><ReservedCacheNodesOffering><CacheNodeType>cache.t4g.micro</CacheNodeType></ReservedCacheNodesOffering></ReservedCacheNodesOfferings>`
+			fallthrough
+		case strings.HasPrefix(what, "DescribeReservedCacheNodesOfferings"), what == "DescribeEngineDefaultParameters",
+			strings.HasPrefix(what, "DescribeReplicationGroups"), strings.HasPrefix(what, "DescribeServerlessCaches"):
 			return 200, nil, fmt.Sprintf("<%sResponse><%[1]sResult>%s</%[1]sResult></%[1]sResponse>", what, text)
 		case what == "GetServiceQuota" && text == "none":
 			return 400, map[string]string{"X-Amzn-Errortype": "NoSuchResourceException"}, `{}`
@@ -88,6 +92,17 @@ func loads(replicationGroup, serverless, securityGroup string) func(*terraform.I
 	}
 }
 
+const defaults = `<EngineDefaults><Parameters>` +
+	`<Parameter><ParameterName>maxmemory-policy</ParameterName><AllowedValues>allkeys-lru,noeviction</AllowedValues><IsModifiable>true</IsModifiable></Parameter>` +
+	`<Parameter><ParameterName>hz</ParameterName><AllowedValues>1-500</AllowedValues><IsModifiable>true</IsModifiable></Parameter>` +
+	`<Parameter><ParameterName>appendonly</ParameterName><AllowedValues>yes,no</AllowedValues><IsModifiable>false</IsModifiable></Parameter></Parameters></EngineDefaults>`
+
+func parameters(engine, version string, values map[string]string) func(*terraform.Inputs) {
+	return func(in *terraform.Inputs) {
+		in.Cache.Engine, in.Cache.EngineVersion, in.Cache.Parameters = engine, version, values
+	}
+}
+
 func TestValidate(t *testing.T) {
 	const table = `<routeTableSet><item><routeSet>%s</routeSet></item></routeTableSet>`
 	noRoute := fmt.Sprintf(table, `<item><destinationCidrBlock>10.0.0.0/16</destinationCidrBlock><gatewayId>local</gatewayId></item>`)
@@ -124,14 +139,26 @@ func TestValidate(t *testing.T) {
 			want: []string{"the image tool:1 is not in ECR"}},
 		"endpoints, image in ECR": {override: map[string]string{"DescribeRouteTables vpc-id": noRoute, "DescribeVpcEndpoints vpc-id": endpoints("ecr.api", "ecr.dkr", "s3", "logs")},
 			change: func(in *terraform.Inputs) { in.Load.Image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/tool:1" }},
-		"Cloud WAN":                      {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, route("coreNetworkArn", "arn:aws:networkmanager::123456789012:core-network/core-network-1"))}},
-		"carrier gateway":                {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, route("carrierGatewayId", "cagw-1"))}},
-		"of an Outpost":                  {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, route("localGatewayId", "lgw-1"))}},
-		"IPv6 alone":                     {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, `<item><destinationIpv6CidrBlock>::/0</destinationIpv6CidrBlock><egressOnlyInternetGatewayId>eigw-1</egressOnlyInternetGatewayId><state>active</state></item>`)}},
-		"IPv6 blackhole":                 {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, `<item><destinationIpv6CidrBlock>::/0</destinationIpv6CidrBlock><egressOnlyInternetGatewayId>eigw-1</egressOnlyInternetGatewayId><state>blackhole</state></item>`)}, want: []string{"no outbound access"}},
-		"default quota":                  {override: map[string]string{"GetServiceQuota": "none"}},
-		"no default quota":               {override: map[string]string{"GetServiceQuota": "none", "GetAWSDefaultServiceQuota": "1"}, want: []string{"the account may have 1 in us-east-1"}},
-		"small quota":                    {override: map[string]string{"GetServiceQuota": "1.5"}, want: []string{"needs 2 vCPU of Fargate (2 tasks x 1), and the account may have 1.5", "--desired-value 2"}},
+		"Cloud WAN":        {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, route("coreNetworkArn", "arn:aws:networkmanager::123456789012:core-network/core-network-1"))}},
+		"carrier gateway":  {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, route("carrierGatewayId", "cagw-1"))}},
+		"of an Outpost":    {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, route("localGatewayId", "lgw-1"))}},
+		"IPv6 alone":       {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, `<item><destinationIpv6CidrBlock>::/0</destinationIpv6CidrBlock><egressOnlyInternetGatewayId>eigw-1</egressOnlyInternetGatewayId><state>active</state></item>`)}},
+		"IPv6 blackhole":   {override: map[string]string{"DescribeRouteTables vpc-id": fmt.Sprintf(table, `<item><destinationIpv6CidrBlock>::/0</destinationIpv6CidrBlock><egressOnlyInternetGatewayId>eigw-1</egressOnlyInternetGatewayId><state>blackhole</state></item>`)}, want: []string{"no outbound access"}},
+		"default quota":    {override: map[string]string{"GetServiceQuota": "none"}},
+		"no default quota": {override: map[string]string{"GetServiceQuota": "none", "GetAWSDefaultServiceQuota": "1"}, want: []string{"the account may have 1 in us-east-1"}},
+		"small quota":      {override: map[string]string{"GetServiceQuota": "1.5"}, want: []string{"needs 2 vCPU of Fargate (2 tasks x 1), and the account may have 1.5", "--desired-value 2"}},
+		"no such node type": {override: map[string]string{"DescribeReservedCacheNodesOfferings": ""},
+			want: []string{"ElastiCache offers no cache.t4g.micro in us-east-1", "`aws elasticache describe-reserved-cache-nodes-offerings --query 'ReservedCacheNodesOfferings[].CacheNodeType' --region us-east-1` lists"}},
+		"node types not to be asked":    {override: map[string]string{"DescribeReservedCacheNodesOfferings": "403:"}},
+		"node type of a serverless one": {override: map[string]string{"DescribeReservedCacheNodesOfferings": ""}, change: func(in *terraform.Inputs) { in.Cache.Serverless = new(struct{}) }},
+		"node type of an existing one":  {override: map[string]string{"DescribeReservedCacheNodesOfferings": ""}, change: loads("", "", "")},
+		"parameters": {override: map[string]string{"DescribeEngineDefaultParameters": defaults},
+			change: parameters("valkey", "", map[string]string{"maxmemory-policy": "allkeys-lru", "hz": "10"})},
+		"wrong parameters": {override: map[string]string{"DescribeEngineDefaultParameters": defaults},
+			change: parameters("redis", "6.2", map[string]string{"maxmemory-policy": "alkeys-lru", "hz": "501", "appendonly": "yes", "nosuch": "1"}),
+			want: []string{"the parameter maxmemory-policy of redis6.x takes allkeys-lru,noeviction, not \"alkeys-lru\"", "the parameter hz of redis6.x takes 1-500, not \"501\"",
+				"the parameter appendonly of redis6.x cannot be modified", "the parameter family redis6.x has no parameter nosuch"}},
+		"parameters not to be asked":     {override: map[string]string{"DescribeEngineDefaultParameters": "403:"}, change: parameters("valkey", "", map[string]string{"hz": "10"})},
 		"existing cache":                 {override: map[string]string{"DescribeReplicationGroups": existing("available"), "DescribeSecurityGroups": groupOf("vpc-1")}, change: loads("orders", "", "sg-1")},
 		"only its endpoint":              {change: loads("", "", "")},
 		"existing cache of another name": {change: loads("orders", "", ""), want: []string{"the existing cache orders does not exist in us-east-1"}},
@@ -146,6 +173,7 @@ func TestValidate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			in := &terraform.Inputs{Name: "n", Bucket: "b", Prefix: "exports", VPC: "vpc-1", Subnets: []string{"subnet-1"}}
 			in.Load.TaskCount, in.Load.CPU, in.Load.Image = 2, 1024, "tool:1"
+			in.Cache.NodeType = "cache.t4g.micro"
 			if c.change != nil {
 				c.change(in)
 			}
@@ -169,7 +197,7 @@ func TestValidate(t *testing.T) {
 // Each check can be left out by its name.
 func TestChecksAreSkipped(t *testing.T) {
 	wrong := map[string]string{"GetCallerIdentity": "-4m", "HEAD /b": "404:", "DescribeRouteTables vpc-id": "<routeTableSet/>", "GetServiceQuota": "0"}
-	for skip, problems := range map[string]int{"": 5, "clock": 4, "bucket": 4, "subnets": 4, "quota": 4, "existing_cache": 4, "clock,bucket, quota": 2, "clock,bucket,subnets,quota,existing_cache": 0} {
+	for skip, problems := range map[string]int{"": 5, "clock": 4, "bucket": 4, "subnets": 4, "quota": 4, "existing_cache": 4, "clock,bucket, quota": 2, "clock,bucket,subnets,quota,cache,existing_cache": 0} {
 		var out bytes.Buffer
 		in := &terraform.Inputs{Bucket: "b", VPC: "vpc-1", Subnets: []string{"subnet-1"}}
 		in.Load.TaskCount, in.Load.CPU = 1, 1024
@@ -191,7 +219,7 @@ func TestChecksAreSkipped(t *testing.T) {
 	}
 	ws, con := &workspace.Workspace{Env: []string{"SKIP_CHECKS=quotas"}, AWS: awstest.Answering(account(nil))}, &console.Console{Out: &bytes.Buffer{}}
 	for _, command := range []func(context.Context, *workspace.Workspace, *console.Console) error{Validate, Deploy} { // before anything else
-		require.EqualError(t, command(t.Context(), ws, con), "SKIP_CHECKS has quotas, and the checks are clock, bucket, subnets, quota, existing_cache")
+		require.EqualError(t, command(t.Context(), ws, con), "SKIP_CHECKS has quotas, and the checks are clock, bucket, subnets, quota, cache, existing_cache")
 	}
 }
 

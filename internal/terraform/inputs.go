@@ -45,13 +45,14 @@ type Inputs struct {
 		} `json:"prefill"`
 	} `json:"load"`
 	Cache struct {
-		Engine        string    `json:"engine"`
-		EngineVersion string    `json:"engine_version"`
-		NodeType      string    `json:"node_type"`
-		Shards        int       `json:"shards"`
-		Replicas      int       `json:"replicas"`
-		Port          int       `json:"port"`
-		Serverless    *struct{} `json:"serverless"` // nil: nodes
+		Engine        string            `json:"engine"`
+		EngineVersion string            `json:"engine_version"`
+		NodeType      string            `json:"node_type"`
+		Shards        int               `json:"shards"`
+		Replicas      int               `json:"replicas"`
+		Port          int               `json:"port"`
+		Parameters    map[string]string `json:"parameters"`
+		Serverless    *struct{}         `json:"serverless"` // nil: nodes
 	} `json:"cache"`
 	ExistingCache *ExistingCache `json:"existing_cache"` // nil: the stack makes one
 }
@@ -222,6 +223,19 @@ func (in *Inputs) Config() shutdown.Config {
 		Cache:     in.cache(),
 		Logs:      shutdown.Logs{Load: "/elasticache-perf/" + in.Name + "/load"},
 		Schedules: shutdown.Schedules{Group: in.Name, Watch: in.Name + "-watch", Stop: in.Name + "-load-stop"}, Minutes: in.Minutes}
+}
+
+// ParameterFamily is that of a new cache's nodes, as modules/cache has it.
+func (in *Inputs) ParameterFamily() string {
+	version := in.Cache.EngineVersion
+	if version == "" {
+		version = map[string]string{"redis": "7.1", "valkey": "8.1"}[in.Cache.Engine]
+	}
+	if version == "6.2" {
+		return in.Cache.Engine + "6.x"
+	}
+	major, _, _ := strings.Cut(version, ".")
+	return in.Cache.Engine + major
 }
 
 // cache is the one that a stack with these inputs has.

@@ -264,6 +264,11 @@ func (t *CLI) Plan(ctx context.Context, file string, replace ...string) (changes
 	return false, err
 }
 
+// Rehearse makes a plan that nobody sees, for what Terraform and the modules refuse. It waits for no lock: what is read is thrown away.
+func (t *CLI) Rehearse(ctx context.Context) error {
+	return t.Run(ctx, io.Discard, "plan", "-input=false", "-lock=false")
+}
+
 // Apply carries a plan out.
 func (t *CLI) Apply(ctx context.Context, plan string) error {
 	return t.Run(ctx, nil, applyArgs(plan)...)

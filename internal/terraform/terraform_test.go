@@ -100,6 +100,11 @@ func TestFailuresAreTyped(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, changes)
 
+	out.Reset()
+	require.EqualError(t, run("echo half a plan; echo 'Error: it needs TLS' >&2; exit 1").Rehearse(t.Context()), "terraform plan failed (exit code 1):\nError: it needs TLS")
+	require.NoError(t, run("echo a plan").Rehearse(t.Context()))
+	require.Empty(t, out.String())
+
 	outputs, err := run(`echo '{"a":{"value":"x"},"n":{"value":6379},"list":{"value":[1]}}'`).Outputs(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"a": "x", "n": "6379"}, outputs)

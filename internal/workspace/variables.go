@@ -12,7 +12,7 @@ var Variables = []Variable{
 	{"`RUNS`", "`report`", "runs to compare, commas between them", "one run"},
 	{"`FROM`", "`report`", "a folder with exports", "the bucket"},
 	{"`UPLOAD`", "`report`, `campaign`, `campaign:report`", "switch: the report goes to the bucket too", "it stays here"},
-	{"`SKIP_CHECKS`", "`validate`, `deploy`, `campaign`", "checks to leave out, commas between them: `clock`, `bucket`, `subnets`, `quota`, `existing_cache`", "all are made"},
+	{"`SKIP_CHECKS`", "`validate`, `deploy`, `campaign`", "checks to leave out, commas between them: `clock`, `bucket`, `subnets`, `quota`, `cache`, `existing_cache`", "all are made"},
 	{"`STACK_DIR`", everywhere, "the folder of the root module", "the project's"},
 	{"`TERRAFORM`", everywhere, "the program", "`terraform`, else `tofu` on PATH, else an OpenTofu that is built"},
 	{"`TF_VAR_NAME`, `TF_DATA_DIR`, `TF_CLI_CONFIG_FILE`, `TF_PLUGIN_CACHE_DIR`, `TF_CLI_ARGS_plan`", everywhere, "as Terraform has them; an input that the stack does not have is an error, and so is a flag that makes of a plan another one (`-destroy`)", ""},

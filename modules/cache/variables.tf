@@ -116,8 +116,8 @@ variable "cache" {
     error_message = "The parameter cluster-enabled follows from shards: set shards to a number (on) or null (off)."
   }
   validation {
-    condition     = var.cache.kms_key_arn == null ? true : var.cache.at_rest_encryption && can(regex("^arn:[^:]+:kms:", var.cache.kms_key_arn))
-    error_message = "The kms_key_arn must be the ARN of a KMS key (\"arn:aws:kms:...\") and needs at_rest_encryption = true."
+    condition     = var.cache.kms_key_arn == null ? true : var.cache.at_rest_encryption && can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]{1,64}$", var.cache.kms_key_arn))
+    error_message = "The kms_key_arn must be the ARN of a KMS key (\"arn:aws:kms:REGION:ACCOUNT:key/ID\"), not an alias, and needs at_rest_encryption = true."
   }
   validation {
     condition     = contains(["text", "json"], var.cache.log_format)

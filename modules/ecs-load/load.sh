@@ -32,8 +32,9 @@ task=${task%%-*} # both are ID-REST
 command -v memtier_benchmark >/dev/null || fail "memtier_benchmark is not on PATH; use an image that has it"
 generator=$(memtier_benchmark --version 2>&1 | head -n 1)
 echo "load: run=${RUN:-} task=$task generator=\"$generator\""
-case $(printf '%s\n' "$generator" | sed -n 's/^memtier_benchmark \(v=\)\{0,1\}\([0-9]*\.[0-9]*\).*/\2/p') in
-[01].* | 2.[0-2]) fail "$generator is older than 2.3: it prints other progress records, and before 2.2.1 it dies at the stop without its final table; take load.image = redislabs/memtier_benchmark:2.3.1 or a newer one" ;;
+case $(printf '%s\n' "$generator" | sed -n 's/^memtier_benchmark \(v=\)\{0,1\}\([0-9]*\.[0-9.]*\).*/\2/p') in
+[01].* | 2.[0-2] | 2.[0-2].*) fail "$generator is older than 2.3: it prints other progress records, and before 2.2.1 it dies at the stop without its final table; take load.image = redislabs/memtier_benchmark:2.5.1" ;;
+2.4 | 2.4.[01]) fail "$generator has known regressions, as 2.4.0 and 2.4.1 have; take load.image = redislabs/memtier_benchmark:2.5.1" ;;
 esac
 
 server=localhost port=6379 seconds=0 prefix=memtier- threads=4 clients=50 size=32 minimum=0 maximum=10000000 probe="--ratio=1:1 --requests=20" commands='' last=''

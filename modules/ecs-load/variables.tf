@@ -78,7 +78,7 @@ variable "load" {
     cpu                   = optional(number, 1024)
     memory                = optional(number, 2048)
     architecture          = optional(string, "X86_64")
-    image                 = optional(string, "redislabs/memtier_benchmark:2.3.1")
+    image                 = optional(string, "redislabs/memtier_benchmark:2.5.1")
     image_credentials_arn = optional(string)
     assign_public_ip      = optional(bool, false)
     workload              = optional(string, "cache-aside")
@@ -128,15 +128,19 @@ variable "load" {
   }
   validation {
     condition     = can(regex("^[^@]+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})$", var.load.image)) && !can(regex(":(latest|edge)$", var.load.image))
-    error_message = "The image must be pinned to a version or digest, such as \"redislabs/memtier_benchmark:2.3.1\": two runs on \"latest\" cannot be compared."
+    error_message = "The image must be pinned to a version or digest, such as \"redislabs/memtier_benchmark:2.5.1\": two runs on \"latest\" cannot be compared."
   }
   # Before 2.3 a record of progress has no connections, and before 2.2.1 memtier dies at the stop without a table.
   validation {
     condition     = !can(regex("memtier_benchmark:v?([01]\\.|2\\.[0-2]([^0-9]|$))", var.load.image))
-    error_message = "The image's memtier_benchmark is older than 2.3: it prints other progress records, and before 2.2.1 it dies at the stop without its final table. Take \"redislabs/memtier_benchmark:2.3.1\" or a newer one."
+    error_message = "The image's memtier_benchmark is older than 2.3: it prints other progress records, and before 2.2.1 it dies at the stop without its final table. Take \"redislabs/memtier_benchmark:2.5.1\" or a newer one."
   }
   validation {
-    condition     = var.load.image_credentials_arn == null ? true : can(regex("^arn:[^:]+:secretsmanager:[^:]+:[0-9]{12}:secret:", var.load.image_credentials_arn))
+    condition     = !can(regex("memtier_benchmark:v?2\\.4\\.[01]([^0-9]|$)", var.load.image))
+    error_message = "The image's memtier_benchmark 2.4.0 and 2.4.1 have known regressions: take \"redislabs/memtier_benchmark:2.5.1\", or another that is not of these two."
+  }
+  validation {
+    condition     = var.load.image_credentials_arn == null ? true : can(regex("^arn:[^:]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@!-]{1,519}$", var.load.image_credentials_arn))
     error_message = "The image_credentials_arn must be the ARN of a Secrets Manager secret (\"arn:aws:secretsmanager:...:secret:...\")."
   }
   validation {

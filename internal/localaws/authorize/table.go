@@ -79,6 +79,7 @@ var table = map[string]map[string]string{
 		"DescribeEngineDefaultParameters":          "*",
 		"DeleteCacheParameterGroup":                "parametergroup:{CacheParameterGroupName}",
 		"DescribeCacheEngineVersions":              "*",
+		"DescribeReservedCacheNodesOfferings":      "*",
 		"DescribeEvents":                           "*",
 		"ListTagsForResource":                      "{ResourceName}",
 		"AddTagsToResource":                        "{ResourceName}",

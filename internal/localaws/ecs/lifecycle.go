@@ -246,6 +246,7 @@ func (s *Service) end(t *task) {
 		if c.process == nil {
 			continue
 		}
+		s.sample(t, c)
 		grace := time.Duration(or(c.StopTimeout, 30)) * time.Second
 		if s.ctx.Err() != nil {
 			grace = 0

@@ -24,7 +24,32 @@ type sample struct {
 	cpu, memory, cpuHeld, memoryHeld float64
 }
 
-// publish gives a sample of each running task.
+// measurement is what a container has used since the period that was published last.
+type measurement struct {
+	used, total time.Duration // CPU since then, and of the process's whole life
+	rss         int64
+	from, at    time.Time // what was measured; at is zero when nothing was
+}
+
+// sample looks at what a container has used. It is asked at the end of each period, and when its task is about to be stopped: ECS collects several data
+// points a minute and sends one that aggregates them, so the minute in which a task is stopped has one, too. A task that ends by itself is not seen in time.
+// https://docs.aws.amazon.com/AmazonECS/latest/userguide/cloudwatch-metrics.html
+func (s *Service) sample(t *task, c *running) {
+	u := c.process.Usage()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m := &c.measured
+	if u.Processes == 0 {
+		return
+	}
+	if m.from.IsZero() {
+		m.from = t.started
+	}
+	m.used += max(0, u.CPU-m.total)
+	m.total, m.rss, m.at = max(m.total, u.CPU), u.RSS, s.now()
+}
+
+// publish gives a sample of each task that ran in the period: what it used while it did.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html
 func (s *Service) publish(at time.Time, period time.Duration) {
 	s.mu.Lock()
@@ -35,24 +60,30 @@ func (s *Service) publish(at time.Time, period time.Duration) {
 	var processes []measured
 	for _, t := range s.tasks {
 		for _, c := range t.containers {
-			if t.lastStatus == "RUNNING" && c.process != nil {
+			if !t.started.IsZero() && c.process != nil {
 				processes = append(processes, measured{c, t})
 			}
 		}
 	}
 	s.mu.Unlock()
 	samples, order := map[*task]*sample{}, []*sample{}
-	for _, m := range processes {
-		u := m.c.process.Usage()
-		x := samples[m.t]
-		if x == nil {
-			d := m.t.definition
-			x = &sample{t: m.t, cpuHeld: float64(number(d.Cpu)), memoryHeld: float64(number(d.Memory))}
-			samples[m.t], order = x, append(order, x)
+	for _, p := range processes {
+		s.sample(p.t, p.c)
+		s.mu.Lock()
+		m := p.c.measured
+		p.c.measured = measurement{total: m.total, from: at.Add(period)}
+		s.mu.Unlock()
+		if m.at.IsZero() {
+			continue
 		}
-		x.cpu += 1024 * max(0, u.CPU-m.c.cpu).Seconds() / period.Seconds() // only this goroutine reads and writes c.cpu
-		x.memory += float64(u.RSS) / (1 << 20)
-		m.c.cpu = u.CPU
+		x := samples[p.t]
+		if x == nil {
+			d := p.t.definition
+			x = &sample{t: p.t, cpuHeld: float64(number(d.Cpu)), memoryHeld: float64(number(d.Memory))}
+			samples[p.t], order = x, append(order, x)
+		}
+		x.cpu += 1024 * m.used.Seconds() / max(m.at.Sub(m.from), min(period, time.Second)).Seconds() // the kernel counts in ticks of 10 ms
+		x.memory += float64(m.rss) / (1 << 20)
 	}
 	for _, x := range order {
 		if v := x.t.service; v != nil {

@@ -39,7 +39,7 @@ type running struct {
 	exit               *int
 	process            *proc.Process
 	ended              chan struct{} // closed when the process is gone and its output delivered
-	cpu                time.Duration // at the last measurement
+	measured           measurement   // of the period that is not published yet
 	health             string        // by its health check: UNKNOWN, HEALTHY or UNHEALTHY
 	env                []string      // what its process has, and its health check as well
 }

@@ -195,3 +195,35 @@ func TestMetrics(t *testing.T) {
 	require.Equal(t, 512.0, seen["MemoryReserved[{ClusterName c}]"])
 	require.Contains(t, seen, "CpuUtilized[{ClusterName c} {ServiceName s}]")
 }
+
+// The minute in which a task is stopped has its share, though the task is gone when the minute ends.
+func TestMetricsOfTheLastMinute(t *testing.T) {
+	clock := wiretest.NewClock()
+	w := begin(t, standing(clock), func(a *account.Account, _ *ecs.Deps) { a.MetricsPeriod = time.Minute })
+	w.create(service(w.register(definition(container(`while :; do :; done`))), 1))
+	w.steady()
+	clock.Next(t, time.Minute)
+	periods := func(n int) []point {
+		var cpu []point
+		wiretest.Until(t, fmt.Sprintf("%d periods are published", n), func() (any, bool) {
+			cpu = nil
+			for _, p := range w.measured() {
+				if p.Name == "CPUUtilization" {
+					cpu = append(cpu, p)
+				}
+			}
+			return cpu, len(cpu) == n
+		})
+		return cpu
+	}
+	first := periods(1)[0]
+	_, err := w.ecs.UpdateService(t.Context(), &sdk.UpdateServiceInput{Cluster: aws.String("c"), Service: aws.String("s"), DesiredCount: aws.Int32(0)})
+	require.NoError(t, err)
+	w.stopped(1)
+	clock.Next(t, time.Minute)
+	last := periods(2)[1]
+	require.Equal(t, first.at.Add(time.Minute), last.at)
+	clock.Next(t, time.Minute)
+	clock.Next(t, time.Minute)
+	require.Len(t, periods(2), 2, "and no minute after it")
+}

@@ -57,5 +57,6 @@
 //     windows, so changes that would wait for one need ApplyImmediately.
 //   - A new EngineVersion of a living group changes what is shown and checked, not the binary. Encryption at rest is
 //     shown, not done: nothing lies at rest. Failed nodes are not replaced: DescribeEvents says that they are gone.
+//   - Reserved nodes: their offerings are one for each engine and node type, for a year and without prices, and cannot be bought.
 //   - Parameters have no descriptions, and none of the modules' (search, JSON).
 package elasticache

@@ -440,3 +440,25 @@ func TestSubnetGroups(t *testing.T) {
 	_, err = w.c.ModifyCacheSubnetGroup(t.Context(), &sdk.ModifyCacheSubnetGroupInput{CacheSubnetGroupName: aws.String("other"), SubnetIds: []string{"subnet-b"}})
 	require.NoError(t, err)
 }
+
+// The offerings are the list of a Region's node types, page by page.
+func TestNodeTypesAreOffered(t *testing.T) {
+	w := start(t)
+	offered := map[string][]string{}
+	for pages := sdk.NewDescribeReservedCacheNodesOfferingsPaginator(w.c, &sdk.DescribeReservedCacheNodesOfferingsInput{MaxRecords: aws.Int32(20)}); pages.HasMorePages(); {
+		page, err := pages.NextPage(t.Context())
+		require.NoError(t, err)
+		for _, o := range page.ReservedCacheNodesOfferings {
+			offered[*o.CacheNodeType] = append(offered[*o.CacheNodeType], *o.ProductDescription)
+		}
+	}
+	require.ElementsMatch(t, []string{"redis", "valkey"}, offered["cache.t4g.micro"])
+	require.Equal(t, []string{"valkey"}, offered["cache.r8g.large"])
+	require.Empty(t, offered["cache.t2.micro"])
+	out, err := w.c.DescribeReservedCacheNodesOfferings(t.Context(), &sdk.DescribeReservedCacheNodesOfferingsInput{CacheNodeType: aws.String("cache.z9g.large")})
+	require.NoError(t, err)
+	require.Empty(t, out.ReservedCacheNodesOfferings)
+	_, err = w.c.DescribeReservedCacheNodesOfferings(t.Context(), &sdk.DescribeReservedCacheNodesOfferingsInput{ReservedCacheNodesOfferingId: aws.String("none")})
+	var none *types.ReservedCacheNodesOfferingNotFoundFault
+	require.ErrorAs(t, err, &none)
+}

@@ -98,6 +98,7 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("DescribeEngineDefaultParameters", s.describeDefaultParameters),
 		wire.Action("DeleteCacheParameterGroup", s.deleteParameterGroup),
 		wire.Action("DescribeCacheEngineVersions", s.describeEngineVersions),
+		wire.Action("DescribeReservedCacheNodesOfferings", s.describeOfferings),
 		wire.Action("DescribeEvents", s.describeEvents),
 		wire.Action("ListTagsForResource", s.listTags),
 		wire.Action("AddTagsToResource", s.addTags),

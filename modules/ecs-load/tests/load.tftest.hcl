@@ -620,6 +620,14 @@ run "memtier_too_old" {
   expect_failures = [var.load]
 }
 
+run "memtier_with_regressions" {
+  command = plan
+  variables {
+    load = { image = "redislabs/memtier_benchmark:2.4.1" }
+  }
+  expect_failures = [var.load]
+}
+
 run "memtier_newer" {
   command = plan
   variables {

@@ -1,0 +1,80 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache/types"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
+)
+
+// checkNewCache: the Region offers the node type, and the engine's family has the parameters. ElastiCache itself only refuses them once most of the
+// stack is made. Who may not ask is told so: the creation says it, if late.
+func checkNewCache(ctx context.Context, con *console.Console, cfg aws.Config, in *terraform.Inputs) (problems []string, err error) {
+	if in.ExistingCache != nil || in.Cache.Serverless != nil {
+		return nil, nil
+	}
+	client := elasticache.NewFromConfig(cfg)
+	// Node types have no list of their own. All can be reserved: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.Reserved.html
+	offers, err := client.DescribeReservedCacheNodesOfferings(ctx, &elasticache.DescribeReservedCacheNodesOfferingsInput{CacheNodeType: &in.Cache.NodeType})
+	switch {
+	case stack.Code(err) == "InvalidParameterValue" || err == nil && len(offers.ReservedCacheNodesOfferings) == 0:
+		problems = append(problems, fmt.Sprintf("ElastiCache offers no %s in %s: set cache = { node_type = ... } to one that `%s` lists (where you know better, SKIP_CHECKS=cache leaves this check out)",
+			in.Cache.NodeType, cfg.Region, console.AWS(cfg.Region, "aws elasticache describe-reserved-cache-nodes-offerings --query %s", "'ReservedCacheNodesOfferings[].CacheNodeType'")))
+	case err != nil:
+		con.Say("whether %s has the node type %s is not known; elasticache:DescribeReservedCacheNodesOfferings allows to ask (%v)", cfg.Region, in.Cache.NodeType, err)
+	}
+	if len(in.Cache.Parameters) == 0 {
+		return problems, ctx.Err()
+	}
+	family, known := in.ParameterFamily(), map[string]types.Parameter{}
+	for pages := elasticache.NewDescribeEngineDefaultParametersPaginator(client, &elasticache.DescribeEngineDefaultParametersInput{CacheParameterGroupFamily: &family}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			con.Say("whether the family %s has the cache's parameters is not known; elasticache:DescribeEngineDefaultParameters allows to ask (%v)", family, err)
+			return problems, ctx.Err()
+		}
+		for _, p := range page.EngineDefaults.Parameters {
+			known[aws.ToString(p.ParameterName)] = p
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(in.Cache.Parameters)) {
+		p, ok := known[name]
+		switch value, allowed := in.Cache.Parameters[name], aws.ToString(p.AllowedValues); {
+		case !ok:
+			problems = append(problems, fmt.Sprintf("the parameter family %s has no parameter %s: correct cache.parameters; `%s` lists those there are", family, name,
+				console.AWS(cfg.Region, "aws elasticache describe-engine-default-parameters --cache-parameter-group-family %s", family)))
+		case !aws.ToBool(p.IsModifiable):
+			problems = append(problems, fmt.Sprintf("the parameter %s of %s cannot be modified: leave it out of cache.parameters", name, family))
+		case !allows(allowed, value):
+			problems = append(problems, fmt.Sprintf("the parameter %s of %s takes %s, not %q: correct cache.parameters", name, family, allowed, value))
+		}
+	}
+	return problems, nil
+}
+
+var (
+	bounds = regexp.MustCompile(`^(-?\d+)-(\d+)$`)
+	words  = regexp.MustCompile(`^[A-Za-z][A-Za-z_-]*(,[A-Za-z][A-Za-z_-]*)+$`)
+)
+
+// allows judges by the AllowedValues that cannot be misread, "1-75" and "yes,no"; the others are AWS's to judge.
+func allows(allowed, value string) bool {
+	if m := bounds.FindStringSubmatch(allowed); m != nil {
+		low, _ := strconv.ParseFloat(m[1], 64)
+		high, _ := strconv.ParseFloat(m[2], 64)
+		n, err := strconv.ParseFloat(value, 64)
+		return err == nil && low <= n && n <= high
+	}
+	return !words.MatchString(allowed) || slices.Contains(strings.Split(allowed, ","), value)
+}
