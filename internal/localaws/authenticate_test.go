@@ -340,3 +340,58 @@ func TestUnsignedHeaders(t *testing.T) {
 		require.Regexp(t, "InvalidSignatureException|SignatureDoesNotMatch", text)
 	}
 }
+
+// A signature counts for minutes only, by each protocol's own words.
+func TestSignaturesAge(t *testing.T) {
+	env := serve(t, localaws.Config{Buckets: []string{"exports"}}).Env()
+	ask := func(t *testing.T, service, payload string, at time.Time) string {
+		const form = "Action=GetCallerIdentity&Version=2011-06-15"
+		method, path, body := http.MethodPost, "/", ""
+		header := map[string]string{}
+		switch service {
+		case "s3":
+			method, path, header["X-Amz-Content-Sha256"] = http.MethodPut, "/exports/aged", payload
+		case "sts":
+			body, header["Content-Type"] = form, "application/x-www-form-urlencoded"
+		case "ec2":
+			body, header["Content-Type"] = "Action=DescribeVpcs&Version=2016-11-15", "application/x-www-form-urlencoded"
+		case "ecs":
+			body, header["Content-Type"], header["X-Amz-Target"] = "{}", "application/x-amz-json-1.1", "AmazonEC2ContainerServiceV20141113.ListClusters"
+		case "lambda":
+			method, path = http.MethodGet, "/2015-03-31/functions/none"
+		}
+		r, err := http.NewRequestWithContext(t.Context(), method, env["AWS_ENDPOINT_URL"]+path, strings.NewReader(body))
+		require.NoError(t, err)
+		for name, value := range header {
+			r.Header.Set(name, value)
+		}
+		sum := sha256.Sum256([]byte(body))
+		if payload == "" {
+			payload = hex.EncodeToString(sum[:])
+		}
+		require.NoError(t, v4.NewSigner().SignHTTP(t.Context(), aws.Credentials{AccessKeyID: env["AWS_ACCESS_KEY_ID"], SecretAccessKey: env["AWS_SECRET_ACCESS_KEY"]}, r,
+			payload, service, "us-east-1", at))
+		status, text := send(t, r)
+		return fmt.Sprint(status, " ", text)
+	}
+	for _, c := range []struct {
+		service, payload string
+		off              time.Duration
+		want             string
+	}{
+		{"sts", "", -4 * time.Minute, "GetCallerIdentityResult"},
+		{"sts", "", 4 * time.Minute, "GetCallerIdentityResult"},
+		{"sts", "", -6 * time.Minute, "<Code>SignatureDoesNotMatch</Code><Message>Signature expired: "},
+		{"sts", "", 6 * time.Minute, "<Code>SignatureDoesNotMatch</Code><Message>Signature not yet current: "},
+		{"ec2", "", -14 * time.Minute, "<vpcSet>"},
+		{"ec2", "", -16 * time.Minute, "<Code>RequestExpired</Code>"},
+		{"ecs", "", -6 * time.Minute, "InvalidSignatureException"},
+		{"lambda", "", -6 * time.Minute, "Signature expired: "},
+		{"s3", "UNSIGNED-PAYLOAD", -14 * time.Minute, "200"},
+		{"s3", "UNSIGNED-PAYLOAD", -16 * time.Minute, "<Code>RequestTimeTooSkewed</Code>"},
+		{"s3", "UNSIGNED-PAYLOAD", 16 * time.Minute, "<Code>RequestTimeTooSkewed</Code>"},
+		{"s3", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD", 0, "501"},
+	} {
+		require.Contains(t, ask(t, c.service, c.payload, time.Now().Add(c.off)), c.want, "%s %v %s", c.service, c.off, c.payload)
+	}
+}

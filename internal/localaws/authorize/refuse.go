@@ -1,8 +1,10 @@
 package authorize
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
@@ -63,6 +65,40 @@ func Mismatch(service string) error {
 		return wire.Errorf(http.StatusForbidden, "InvalidSignatureException", text)
 	}
 	return wire.Errorf(http.StatusForbidden, "SignatureDoesNotMatch", text)
+}
+
+// S3Skew is how far the clock may be off by which a request to S3 is signed; others take 5 minutes.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+const S3Skew, skew = 15 * time.Minute, 5 * time.Minute
+
+// Aged is the answer to a signature that was made too long ago, or will only be made; nil for one of now.
+// Texts: https://github.com/aws/aws-sdk-php/issues/612, https://github.com/convox/rack/issues/235
+func Aged(service string, signed, now time.Time) error {
+	kind, allowed := kind(service), skew
+	if kind == "s3" || kind == "ec2" {
+		allowed = S3Skew
+	}
+	early, late := now.Add(-allowed), now.Add(allowed)
+	const layout = "20060102T150405Z"
+	shown := func(t time.Time) string { return t.UTC().Format(layout) }
+	text := fmt.Sprintf("Signature expired: %s is now earlier than %s (%s - %.0f min.)", shown(signed), shown(early), shown(now), allowed.Minutes())
+	switch {
+	case !signed.Before(early) && !signed.After(late):
+		return nil
+	case signed.After(late):
+		text = fmt.Sprintf("Signature not yet current: %s is still later than %s (%s + %.0f min.)", shown(signed), shown(late), shown(now), allowed.Minutes())
+	}
+	switch kind {
+	case "s3":
+		return wire.Errorf(http.StatusForbidden, "RequestTimeTooSkewed", "The difference between the request time and the current time is too large.")
+	case "ec2": // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+		return wire.Errorf(http.StatusBadRequest, "RequestExpired", "Request has expired.")
+	case "json":
+		return wire.Errorf(http.StatusBadRequest, "InvalidSignatureException", "%s", text)
+	case "rest-json":
+		return wire.Errorf(http.StatusForbidden, "InvalidSignatureException", "%s", text)
+	}
+	return wire.Errorf(http.StatusForbidden, "SignatureDoesNotMatch", "%s", text)
 }
 
 // Unsigned is the answer to a request without a signature, which names no service either.

@@ -94,6 +94,9 @@ func (s *Service) receive(x *exchange) (_ *received, err error) {
 	var trailer http.Header
 	var src io.Reader = x.r.Body
 	payload := h.Get("x-amz-content-sha256")
+	if strings.HasPrefix(payload, "STREAMING-AWS4-") { // unchecked signatures would be taken for checked ones
+		return nil, wire.Errorf(501, "NotImplemented", "A header you provided implies functionality that is not implemented: localaws does not check the signatures of chunks (x-amz-content-sha256: %s).", payload)
+	}
 	if strings.HasPrefix(payload, "STREAMING-") {
 		n, err := strconv.ParseInt(h.Get("x-amz-decoded-content-length"), 10, 64)
 		if err != nil {
@@ -179,7 +182,7 @@ func (b *summed) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// chunked reads aws-chunked bodies. The signatures of chunks are not checked: package signature says what is.
+// chunked reads aws-chunked bodies, of chunks without signatures.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
 type chunked struct {
 	r       *bufio.Reader

@@ -5,7 +5,7 @@
 // Served: buckets, objects, conditional writes, checksums, ranges, copies, lists and multipart uploads, with S3's
 // own errors. A bucket may have a KMS key: callers then need its permissions, and nothing is encrypted. Not served, and
 // refused as NotImplemented: versions, ACLs, policies, tags (to read that there are none is served), encryption asked
-// for by a request, browser uploads, and keys that are no file names ("a/../b", "a//b", "a/", a key below another key
+// for by a request, browser uploads, bodies in signed chunks (STREAMING-AWS4-HMAC-SHA256-PAYLOAD), and keys that are no file names ("a/../b", "a//b", "a/", a key below another key
 // or below a symbolic link, which is never followed).
 // Objects outlive the process; multipart uploads do not.
 //

@@ -1,8 +1,7 @@
 // Package signature reads and checks AWS Signature Version 4, in the Authorization header or in the query (presigned).
 //
-// It does not check how old a signature is, since tests own the clock of their world, but a presigned URL expires. Of a body that comes in
-// signed chunks (STREAMING-AWS4-HMAC-SHA256-PAYLOAD) it checks the signature of the headers, not those of the chunks. Signature Version 2 is
-// recognized and never counts; Version 4A is not known and counts as a wrong signature.
+// A body that comes in signed chunks (STREAMING-AWS4-HMAC-SHA256-PAYLOAD) has signatures of its own, which are not checked here: S3 refuses such
+// a body. Signature Version 2 is recognized and never counts; Version 4A is not known and counts as a wrong signature.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 package signature
@@ -73,6 +72,12 @@ func Of(r *http.Request) Signature {
 
 // Version2 tells whether it is a signature of the older version, which only S3 ever took beside this one.
 func (s Signature) Version2() bool { return s.algorithm == version2 }
+
+// Time is when a header's signature was made; zero when it does not say it.
+func (s Signature) Time() time.Time {
+	at, _ := time.Parse(layout, s.time)
+	return at
+}
 
 // Lifetime is from when and until when a presigned URL counts. The errors are in S3's words.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
