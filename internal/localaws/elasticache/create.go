@@ -202,10 +202,28 @@ func checkWindows(snapshot, maintenance string) error {
 	}
 	begin, _ := time.Parse("15:04", snapshot[:5])
 	end, _ := time.Parse("15:04", snapshot[6:])
-	if d := (end.Sub(begin) + 24*time.Hour) % (24 * time.Hour); d < time.Hour {
+	const day, week = 24 * time.Hour, 7 * 24 * time.Hour
+	length := (end.Sub(begin) + day) % day
+	if length < time.Hour {
 		return invalidValue("The snapshot window %s must be at least 60 minutes long.", snapshot)
 	}
+	from := weekTime(maintenance[:9])
+	upkeep := (weekTime(maintenance[10:]) - from + week) % week
+	if upkeep < time.Hour {
+		return invalidValue("The maintenance window %s must be at least 60 minutes long.", maintenance)
+	}
+	// https://github.com/hashicorp/terraform/issues/17247
+	daily := time.Duration(begin.Hour())*time.Hour + time.Duration(begin.Minute())*time.Minute
+	if after := (daily - from%day + day) % day; after < upkeep || (day-after)%day < length {
+		return invalidValue("The snapshot window %s and maintenance window %s must not overlap.", snapshot, maintenance)
+	}
 	return nil
+}
+
+// weekTime is where in the week "sun:05:00" is; the form was checked.
+func weekTime(text string) time.Duration {
+	at, _ := time.Parse("15:04", text[4:])
+	return time.Duration(strings.Index("sunmontuewedthufrisat", text[:3])/3)*24*time.Hour + time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute
 }
 
 // place checks the group against subnets, security groups and parameters, and decides its members; the mutex is held.

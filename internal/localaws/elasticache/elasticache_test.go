@@ -331,6 +331,16 @@ func TestCreateRefuses(t *testing.T) {
 		{"Cannot specify NumCacheClusters together", func(in *sdk.CreateReplicationGroupInput) { in.NumNodeGroups = aws.Int32(2) }},
 		{"NodeQuotaForClusterExceeded", func(in *sdk.CreateReplicationGroupInput) { in.NumCacheClusters, in.NumNodeGroups = nil, aws.Int32(91) }},
 		{"maintenance window", func(in *sdk.CreateReplicationGroupInput) { in.PreferredMaintenanceWindow = aws.String("monday") }},
+		{"The maintenance window mon:23:30-tue:00:15 must be at least 60 minutes", func(in *sdk.CreateReplicationGroupInput) {
+			in.PreferredMaintenanceWindow = aws.String("mon:23:30-tue:00:15")
+		}},
+		{"must not overlap", func(in *sdk.CreateReplicationGroupInput) {
+			in.PreferredMaintenanceWindow, in.SnapshotWindow = aws.String("sat:23:30-sun:01:00"), aws.String("00:30-02:00")
+		}},
+		{"must not overlap", func(in *sdk.CreateReplicationGroupInput) {
+			in.PreferredMaintenanceWindow, in.SnapshotWindow = aws.String("wed:02:00-wed:04:00"), aws.String("01:30-02:30")
+		}},
+		{"Specific version selection is not allowed for 7.1.0", func(in *sdk.CreateReplicationGroupInput) { in.EngineVersion = aws.String("7.1.0") }},
 		{"at least 60 minutes", func(in *sdk.CreateReplicationGroupInput) { in.SnapshotWindow = aws.String("23:30-00:00") }},
 		{"The log group /gone for engine-log does not exist", func(in *sdk.CreateReplicationGroupInput) {
 			in.LogDeliveryConfigurations = delivery("engine-log", "/gone", "json")

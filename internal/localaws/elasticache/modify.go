@@ -154,7 +154,7 @@ func (s *Service) change(g *group, in *modifyGroupIn) error {
 
 // upgrade changes engine, version, parameters and node type: versions go up only, and parameters stay in the family.
 func (s *Service) upgrade(g *group, in *modifyGroupIn) (err error) {
-	engine, asked := g.version.engine, g.version.full
+	engine, asked := g.version.engine, g.version.short
 	if text(in.Engine) != "" {
 		engine = strings.ToLower(*in.Engine)
 	}

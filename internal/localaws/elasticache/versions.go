@@ -34,8 +34,12 @@ func findVersion(engine, asked string) (engineVersion, error) {
 		return engineVersion{}, invalidValue("Invalid cache engine: %s. localaws has redis and valkey.", engine)
 	}
 	for _, v := range slices.Backward(engineVersions) {
-		if v.engine == engine && (asked == "" || asked == v.short || asked == v.full || asked == "6.x" && v.family == "redis6.x") {
+		switch {
+		case v.engine != engine:
+		case asked == "" || asked == v.short || asked == "6.x" && v.family == "redis6.x":
 			return v, nil
+		case asked == v.full: // https://github.com/crossplane-contrib/provider-aws/issues/1617
+			return engineVersion{}, invalidCombination("Specific version selection is not allowed for %s, please use %s", asked, v.short)
 		}
 	}
 	return engineVersion{}, invalidCombination("Cannot find version %s for %s", asked, engine)

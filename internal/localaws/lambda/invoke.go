@@ -72,6 +72,9 @@ func (s *Service) invoke(ctx context.Context, in *invokeIn) (*invokeOut, error) 
 		inv.payload = []byte("{}")
 	}
 	if in.ClientContext != nil {
+		if len(*in.ClientContext) > 3583 { // https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+			return nil, wire.Errorf(http.StatusBadRequest, "InvalidRequestContentException", "Client context must have at most 3583 bytes of Base64: it has %d.", len(*in.ClientContext))
+		}
 		raw, err := base64.StdEncoding.DecodeString(*in.ClientContext)
 		if err != nil {
 			return nil, wire.Errorf(http.StatusBadRequest, "InvalidRequestContentException", "Client context must be a valid Base64-encoded JSON object.")

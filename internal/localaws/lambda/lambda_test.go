@@ -165,6 +165,8 @@ func TestInvoke(t *testing.T) {
 	}
 	var a answer
 	client := base64.StdEncoding.EncodeToString([]byte(`{"custom":{"k":"v"}}`))
+	_, err = w.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: aws.String("fn"), ClientContext: aws.String(strings.Repeat("e30=", 896))})
+	require.ErrorContains(t, err, "at most 3583 bytes")
 	out, err = w.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: aws.String("fn"), Payload: []byte(`{"Do":"context"}`), ClientContext: &client, LogType: types.LogTypeTail})
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(out.Payload, &a))

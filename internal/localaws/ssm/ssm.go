@@ -179,6 +179,9 @@ func (s *Service) put(ctx context.Context, in *putIn) (*putOut, error) {
 
 // set takes over what a PutParameter says of everything but the value, after checking both.
 func (p *parameter) set(in *putIn, exists bool) error {
+	if exists && in.Type != nil && *in.Type != p.kind { // https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+		return fail("HierarchyTypeMismatchException", "Parameter Store does not support changing a parameter type in a hierarchy. For example, you can't change a parameter from a String type to a SecureString type. You must create a new, unique parameter.")
+	}
 	if in.Type != nil {
 		p.kind = *in.Type
 	}

@@ -58,6 +58,12 @@ func TestSecureString(t *testing.T) {
 	require.Equal(t, "secret-value-1", *old.Parameter.Value)
 	require.Equal(t, ":1", *old.Parameter.Selector)
 
+	plain := *put
+	plain.Type = types.ParameterTypeString
+	_, err = c.PutParameter(ctx, &plain)
+	var mismatch *types.HierarchyTypeMismatchException
+	require.ErrorAs(t, err, &mismatch)
+
 	for _, name := range []string{*token, *open.Parameter.ARN} {
 		value, ok := s.Parameter(name)
 		require.True(t, ok)

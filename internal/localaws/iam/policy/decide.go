@@ -77,8 +77,9 @@ func (c condition) holds(context map[string]string) bool {
 		return slices.Contains(c.values, strconv.FormatBool(!present))
 	}
 	if !present {
-		// a negated operator holds for an absent key: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-logic-multiple-context-keys-or-values.html
-		return opts.ifExists || opts.negated || opts.all
+		// A negated operator holds for an absent key, but ForAnyValue never does:
+		// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+		return opts.ifExists || opts.negated && !opts.any || opts.all
 	}
 	one := func(value string) bool {
 		met := slices.ContainsFunc(c.values, func(want string) bool { return test(expand(want, context), value) })
@@ -91,12 +92,12 @@ func (c condition) holds(context map[string]string) bool {
 	return slices.ContainsFunc(values, one)
 }
 
-type options struct{ negated, ifExists, all bool }
+type options struct{ negated, ifExists, all, any bool }
 
 // operator finds a condition operator's test by its name; Null has none.
 func operator(name string) (test func(want, value string) bool, o options, ok bool) {
 	name, o.all = strings.CutPrefix(name, "ForAllValues:")
-	name = strings.TrimPrefix(name, "ForAnyValue:")
+	name, o.any = strings.CutPrefix(name, "ForAnyValue:")
 	name, o.ifExists = strings.CutSuffix(name, "IfExists")
 	switch name {
 	case "StringNotEquals", "StringNotEqualsIgnoreCase", "StringNotLike", "ArnNotEquals", "ArnNotLike", "NumericNotEquals":
@@ -133,6 +134,7 @@ func operator(name string) (test func(want, value string) bool, o options, ok bo
 			return err == nil && err2 == nil && prefix.Contains(addr)
 		}
 	case "Null":
+		return nil, o, !o.ifExists
 	default:
 		return nil, o, false
 	}

@@ -68,13 +68,13 @@ func Parse(kind Kind, text string) (*Document, error) {
 		ID        *string `json:"Id"`
 		Statement json.RawMessage
 	}
-	if err := strict([]byte(text), &top); err != nil {
+	if err := strict([]byte(text), &top, "Version", "Id", "Statement"); err != nil {
+		return nil, syntax
+	}
+	if top.Version != "" && top.Version != "2008-10-17" && top.Version != "2012-10-17" {
 		return nil, syntax
 	}
 	if kind == Identity && top.Version != "2012-10-17" {
-		if top.Version != "" && top.Version != "2008-10-17" {
-			return nil, errSyntax
-		}
 		return nil, errors.New("Policy document must be version 2012-10-17 or greater.")
 	}
 	raw, err := many(top.Statement)
@@ -97,8 +97,25 @@ func Parse(kind Kind, text string) (*Document, error) {
 	return d, nil
 }
 
-func strict(b []byte, v any) error {
+// strict reads an object that has members of these names, each once and in this case, which encoding/json does not care about.
+func strict(b []byte, v any, names ...string) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
+	if _, err := dec.Token(); err != nil {
+		return err
+	}
+	for left := slices.Clone(names); dec.More(); {
+		name, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(left, func(n string) bool { return n == name })
+		var skipped json.RawMessage
+		if i < 0 || dec.Decode(&skipped) != nil {
+			return errSyntax
+		}
+		left = slices.Delete(left, i, i+1)
+	}
+	dec = json.NewDecoder(bytes.NewReader(b))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(v); err != nil {
 		return err
@@ -146,7 +163,7 @@ func parseStatement(kind Kind, raw json.RawMessage) (statement, error) {
 		Condition                                map[string]map[string]json.RawMessage
 	}
 	var st statement
-	if err := strict(raw, &in); err != nil {
+	if err := strict(raw, &in, "Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource", "Condition"); err != nil {
 		return st, errSyntax
 	}
 	st.sid, st.deny = in.Sid, in.Effect == "Deny"
