@@ -259,6 +259,9 @@ func (s *Service) place(g *group, in *createGroupIn) error {
 		return err
 	}
 	if zones := in.PreferredCacheClusterAZs; len(zones) > 0 {
+		if shards > 1 { // https://github.com/hashicorp/terraform-provider-aws/issues/1271
+			return invalidCombination("PreferredCacheClusterAZs can only be specified for one node group: there are %d.", shards)
+		}
 		if len(zones) != shards*perShard {
 			return invalidCombination("The number of PreferredCacheClusterAZs, %d, must be that of cache clusters, %d.", len(zones), shards*perShard)
 		}

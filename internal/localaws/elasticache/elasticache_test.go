@@ -334,6 +334,10 @@ func TestCreateRefuses(t *testing.T) {
 		{"The maintenance window mon:23:30-tue:00:15 must be at least 60 minutes", func(in *sdk.CreateReplicationGroupInput) {
 			in.PreferredMaintenanceWindow = aws.String("mon:23:30-tue:00:15")
 		}},
+		{"PreferredCacheClusterAZs can only be specified for one node group", func(in *sdk.CreateReplicationGroupInput) {
+			in.NumCacheClusters, in.NumNodeGroups, in.CacheParameterGroupName, in.AutomaticFailoverEnabled = nil, aws.Int32(2), aws.String("default.redis7.cluster.on"), aws.Bool(true)
+			in.PreferredCacheClusterAZs = []string{"us-east-1a", "us-east-1b"}
+		}},
 		{"must not overlap", func(in *sdk.CreateReplicationGroupInput) {
 			in.PreferredMaintenanceWindow, in.SnapshotWindow = aws.String("sat:23:30-sun:01:00"), aws.String("00:30-02:00")
 		}},
