@@ -57,7 +57,7 @@ func newWorld(t *testing.T, change ...func(*localaws.Config)) *world {
 		Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		// Long enough to be seen, far shorter than AWS's minutes.
 		Delays: account.Delays{CacheCreate: 2 * time.Second, CacheDelete: 3 * time.Second, TaskStart: time.Second, TaskStop: time.Second,
-			LogDelivery: time.Second, RoleReady: 500 * time.Millisecond},
+			LogDelivery: time.Second, FunctionReady: 2 * time.Second, RoleReady: 500 * time.Millisecond},
 		Decided: decided.add, Documented: true,
 		Record: func(x wire.Exchange) {
 			found := models.Check(x)

@@ -30,6 +30,7 @@ type Delays struct {
 	CacheCreate, CacheDelete time.Duration // creating -> available; deleting -> gone
 	TaskStart, TaskStop      time.Duration // PROVISIONING -> RUNNING; the agent's part of stopping
 	LogDelivery              time.Duration // engine log subscription: enabling -> active
+	FunctionReady            time.Duration // a Lambda: Pending -> Active, and an update InProgress -> Successful
 	RoleReady                time.Duration // a new role cannot be assumed earlier (IAM is eventually consistent)
 }
 

@@ -69,7 +69,7 @@ type Service struct {
 
 // New has no functions. Code that an earlier process left in the folder is removed with the first upload.
 func New(acct *account.Account, deps Deps) *Service {
-	s := &Service{acct: acct, Deps: deps, RetryWaits: [2]time.Duration{time.Minute, 2 * time.Minute}, Concurrency: 1000,
+	s := &Service{acct: acct, Deps: deps, RetryWaits: [2]time.Duration{time.Minute, 2 * time.Minute}, Settling: acct.Delays.FunctionReady, Concurrency: 1000,
 		functions: map[string]*function{}, live: map[string]*sandbox{}}
 	s.ctx, s.close = context.WithCancel(context.Background())
 	s.clean = sync.OnceValue(func() error { return os.RemoveAll(filepath.Join(acct.Dir, "lambda")) })
