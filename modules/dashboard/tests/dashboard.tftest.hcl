@@ -19,15 +19,15 @@ run "dashboard" {
   command = plan
 
   assert {
-    condition     = jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets[0].properties.markdown == "# orders\n\n- **cache** valkey 8.1, 2 x cache.t4g.micro\n- **run** 2026-11-23T03-08-09Z"
-    error_message = "The header says what was run."
+    condition     = jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets[0].properties.markdown == "# orders\n\n- **cache** valkey 8.1, 2 x cache.t4g.micro\n- **run** 2026-11-23T03-08-09Z\n- **limited by** the load, if its CPU is near 100 %; the network, if out or in stays at its baseline or packets are over an allowance; a shard, if the CPU of its engine's thread is near 100 %; memory, if keys are evicted"
+    error_message = "The header says what was run, and what limits a run."
   }
   assert {
     condition     = length(jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets) == 22
     error_message = "Header, two graphs of the clients, two of the tasks, sixteen of the cache, and what the load says."
   }
   assert {
-    condition = join(", ", [for w in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : try(w.properties.title, "-") if w.y < 16]) == join(", ", [
+    condition = join(", ", [for w in jsondecode(aws_cloudwatch_dashboard.this.dashboard_body).widgets : try(w.properties.title, "-") if w.y < 17]) == join(", ", [
       "-", "Operations a second, as the load measures them", "Latency in milliseconds, as the load measures it", "Load tasks: CPU and memory", "Load tasks running",
       "Network out, of the baseline", "Network in, of the baseline", "Busiest node (baseline 0.064, burst 5)",
     ])
