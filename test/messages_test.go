@@ -46,11 +46,12 @@ var elsewhere = map[string]string{
 	"What stays until `go tool mage destroy`":                                       "TestMessages",
 	"its stop exports it, `go tool mage stop` now":                                  "TestMessages",
 	"ARCH=${var.lambda.architecture} go tool mage build":                            "TestWrongInputsMakeNothing", // terraform apply without mage
-	"(`go tool mage build` makes it)":                                               "TestWrongInputsMakeNothing",
+	"`go tool mage build` makes the zip; a release has it, too":                     "TestWrongInputsMakeNothing", // a description
+	"is when `go tool mage build` does not make it":                                 "TestWrongInputsMakeNothing", // a description
 	"or made by `go tool mage build` in a clone of it":                              "TestWrongInputsMakeNothing", // another root, which has no clone
 	"make one with `aws s3 mb s3://my-elasticache-perf-exports`":                    "TestWrongInputsMakeNothing",
-	"aws s3 mb s3://%s":                                                             "TestWrongInputsMakeNothing",
-	"  go tool mage deploy\n":                                                       "TestMessages", // terraform apply after the run's end
+	"aws s3 mb s3://%s":       "TestWrongInputsMakeNothing",
+	"  go tool mage deploy\n": "TestMessages", // terraform apply after the run's end
 }
 
 // place is a command in a message's source.

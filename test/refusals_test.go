@@ -171,6 +171,12 @@ func TestValidateRefusesWhatDeployRefuses(t *testing.T) {
 				require.Error(t, err, "%s: %s", command, out.String())
 				require.Contains(t, unwrapped(err.Error()+out.String()), c.want, command)
 				require.NotContains(t, out.String(), "will be created", "%s: a refused plan is not shown", command)
+				switch name {
+				case "node type of nobody":
+					follow(t, ws, con, err.Error(), "aws elasticache describe-reserved-cache-nodes-offerings")
+				case "parameter of nobody":
+					follow(t, ws, con, err.Error(), "aws elasticache describe-engine-default-parameters")
+				}
 			}
 		})
 	}
