@@ -318,7 +318,7 @@ run "prefill_and_replicas" {
     load                  = { workload = "session-store", ratio = "0:1", read_from = "replicas", prefill = { minutes = 5 } }
   }
   assert {
-    condition     = module.load.prefill_minutes == 5 && module.load.settings.data_size == 1024 && module.load.settings.ratio == "0:1"
+    condition     = module.load.prefill_minutes == 5 && module.load.settings.data_size == 1844 && module.load.settings.ratio == "0:1"
     error_message = "Workload, what is set beside it, and prefill reach the load, whose reader endpoint is not known yet."
   }
 }
