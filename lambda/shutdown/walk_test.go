@@ -169,6 +169,10 @@ func newWalk(seed uint64) *walk {
 		}
 	}
 	load := w.between(5*time.Second, 2*time.Minute)
+	late := rand.New(rand.NewPCG(seed, 2)).IntN(100) < 3
+	if late { // what the load waits for is there in the last moment, and the load itself long after it; its cache is not the stack's
+		creates, load, loads = minutes+time.Hour-time.Minute, 2*time.Minute+time.Duration(w.rare.IntN(43))*time.Minute, true
+	}
 	then := func() { // Terraform saw the cache available, and goes on
 		if !loads || w.life.run != runID {
 			return
@@ -181,7 +185,7 @@ func newWalk(seed uint64) *walk {
 		w.lives(now.Add(load), minutes, tasks)
 	}
 	switch {
-	case ahead, w.chance(12): // the cache is there, and is not the stack's
+	case ahead, late, w.chance(12): // the cache is there, and is not the stack's
 		w.cfg.Cache.Delete, w.cache, w.cacheRun = false, "available", ""
 		w.life.caches = []span{{from: begun.Add(-time.Hour)}}
 		w.plan(begun.Add(creates), "the load is next", then)
