@@ -3,6 +3,7 @@ package test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"reflect"
@@ -61,14 +62,19 @@ func follow(t *testing.T, ws *workspace.Workspace, con *console.Console, message
 			in.Env = append(in.Env[:len(in.Env):len(in.Env)], words[0])
 			words = words[1:]
 		}
-		all := map[string]ops.Command{"build": dev.Build, "validate": ops.Validate}
-		for name, c := range commands {
-			all[name] = c
-		}
+		all := allCommands()
 		require.NotNil(t, all[words[3]], line)
 		require.NoError(t, all[words[3]](t.Context(), &in, con), line)
 	}
 	require.Positive(t, followed, "no command in %q", part)
+}
+
+// allCommands are those that a message can name.
+func allCommands() map[string]ops.Command {
+	all := map[string]ops.Command{"build": dev.Build, "validate": ops.Validate}
+	maps.Copy(all, commands)
+	maps.Copy(all, ofCampaigns)
+	return all
 }
 
 func (p *person) follows(message, part string) (said string) {

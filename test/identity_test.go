@@ -18,7 +18,10 @@ import (
 
 // What acts on a stack.
 var commands = map[string]ops.Command{"deploy": ops.Deploy, "destroy": ops.Destroy, "stop": ops.Stop, "export": ops.Export, "report": ops.Report, "status": ops.Status,
-	"watch": ops.Watch, "campaign": ops.Campaign, "campaign:status": ops.CampaignStatus, "campaign:destroy": ops.CampaignDestroy, "campaign:report": ops.CampaignReport}
+	"watch": ops.Watch}
+
+// What acts on a campaign's stacks, each of which has a state of its own.
+var ofCampaigns = map[string]ops.Command{"campaign": ops.Campaign, "campaign:status": ops.CampaignStatus, "campaign:destroy": ops.CampaignDestroy, "campaign:report": ops.CampaignReport}
 
 // A run is its state's: after a rename, and with another account's or Region's credentials, nothing is replaced, removed or stopped, and a colleague with an empty state and the same name neither
 // ends it nor learns how to.

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	case filepath.Base(os.Args[0]) == "memtier_benchmark":
 		os.Exit(loadgen.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
 	case len(os.Args) > 2 && os.Args[1] == "mage": // as the target does
-		if err := ops.Run(commands[os.Args[2]]); err != nil {
+		if err := ops.Run(allCommands()[os.Args[2]]); err != nil {
 			fmt.Fprintln(os.Stderr, "Error:", err)
 			os.Exit(1)
 		}
