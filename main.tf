@@ -137,9 +137,12 @@ module "scheduler" {
   margin_minutes = var.margin_minutes
   service_id     = module.load.service_id
   load_base      = module.load.base
-  settings       = jsonencode(merge({ cache = jsondecode(local.cache.settings), load = module.load.settings }, [for c in var.campaign[*] : { campaign = c }]...))
-  notifications  = var.notifications
-  iam            = var.iam
+  settings = jsonencode(merge(
+    { cache = jsondecode(local.cache.settings), load = module.load.settings },
+    [for c in var.campaign[*] : { campaign = c }]...
+  ))
+  notifications = var.notifications
+  iam           = var.iam
 
   skip_final_export = var.skip_final_export
 
@@ -161,7 +164,10 @@ module "scheduler" {
     kms_key_arn    = var.metrics_export_kms_key_arn
   }
   lambda = {
-    zip               = try(coalesce(var.lambda.zip, var.lambda.s3_bucket == null && var.lambda.s3_key == null ? "${path.root}/build/lambda-${var.lambda_architecture}.zip" : null), null)
+    zip = try(coalesce(
+      var.lambda.zip,
+      var.lambda.s3_bucket == null && var.lambda.s3_key == null ? "${path.root}/build/lambda-${var.lambda_architecture}.zip" : null,
+    ), null)
     s3_bucket         = var.lambda.s3_bucket
     s3_key            = var.lambda.s3_key
     s3_object_version = var.lambda.s3_object_version

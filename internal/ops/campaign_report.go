@@ -196,13 +196,10 @@ func CampaignDestroy(ctx context.Context, ws *workspace.Workspace, con *console.
 	if err != nil {
 		return err
 	}
-	held, err := takeHold(ctx, d)
+	ctx, let, err := d.hold(ctx)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	let := held.keep(ctx, cancel)
 	defer let()
 	var standing []campaign.Cell
 	var names []string

@@ -40,6 +40,17 @@ const (
 	deadAfter   = 5 * time.Minute
 )
 
+// hold takes the campaign for this command. The context ends when another command takes it over; let gives it back.
+func (d *driver) hold(ctx context.Context) (held context.Context, let func(), err error) {
+	h, err := takeHold(ctx, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	held, cancel := context.WithCancelCause(ctx)
+	giveBack := h.keep(held, cancel)
+	return held, func() { giveBack(); cancel(nil) }, nil
+}
+
 func takeHold(ctx context.Context, d *driver) (*hold, error) {
 	h := &hold{d: d, key: d.c.Prefix(d.base.Prefix) + "/command.json"}
 	for range 3 {

@@ -141,25 +141,27 @@ func (s *Stack) Service(ctx context.Context) (*types.Service, error) {
 
 // Manifest is a run's; nil when it is not written yet, or belongs to another stack.
 func (s *Stack) Manifest(ctx context.Context, run string) (*export.Manifest, error) {
-	key := s.Config.ManifestKey(run)
-	out, err := s.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &s.Config.Bucket, Key: &key})
-	if Missing(err) {
+	m, err := ReadManifest(ctx, s.s3, s.Config.Bucket, s.Config.ManifestKey(run))
+	if Missing(err) || err == nil && m.Name != s.Config.Name {
 		return nil, nil
 	}
+	return m, err
+}
+
+// ReadManifest reads the manifest under a key, of whatever stack.
+func ReadManifest(ctx context.Context, client *s3.Client, bucket, key string) (*export.Manifest, error) {
+	out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
 	if err != nil {
-		return nil, fmt.Errorf("s3://%s/%s: %w", s.Config.Bucket, key, err)
+		return nil, fmt.Errorf("s3://%s/%s: %w", bucket, key, err)
 	}
 	defer out.Body.Close()
 	text, err := io.ReadAll(out.Body)
 	if err != nil {
-		return nil, fmt.Errorf("s3://%s/%s: %w", s.Config.Bucket, key, err)
+		return nil, fmt.Errorf("s3://%s/%s: %w", bucket, key, err)
 	}
 	m, err := export.ParseManifest(text)
 	if err != nil {
-		return nil, fmt.Errorf("s3://%s/%s: %w", s.Config.Bucket, key, err)
-	}
-	if m.Name != s.Config.Name {
-		return nil, nil
+		return nil, fmt.Errorf("s3://%s/%s: %w", bucket, key, err)
 	}
 	return &m, nil
 }

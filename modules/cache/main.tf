@@ -12,10 +12,14 @@ locals {
   # and what would be measured are errors. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html
   parameters = merge({ maxmemory-policy = "allkeys-lru" }, var.cache.parameters)
 
-  # What the keys of all shards may take. ElastiCache keeps a quarter for other uses, unless told otherwise; memory of a type that is not in the table is not known.
+  # What the keys of all shards may take. ElastiCache keeps a quarter for other uses, unless told otherwise; memory of a type that is not in the table is
+  # not known.
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/redis-memory-management.html
-  memory_gib   = { for row in csvdecode(file("${path.module}/node-memory.csv")) : row.node_type => tonumber(row.memory_gib) }
-  memory_bytes = local.serverless ? null : try(floor(local.memory_gib[var.cache.node_type] * 1073741824 * coalesce(var.cache.shards, 1) * (100 - tonumber(lookup(local.parameters, "reserved-memory-percent", "25"))) / 100), null)
+  memory_gib = { for row in csvdecode(file("${path.module}/node-memory.csv")) : row.node_type => tonumber(row.memory_gib) }
+  memory_bytes = local.serverless ? null : try(floor(
+    local.memory_gib[var.cache.node_type] * 1073741824 * coalesce(var.cache.shards, 1) *
+    (100 - tonumber(lookup(local.parameters, "reserved-memory-percent", "25"))) / 100
+  ), null)
 
   # A serverless cache speaks TLS only, and runs in cluster mode:
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/WhatIs.corecomponents.html

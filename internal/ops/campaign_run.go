@@ -1,0 +1,246 @@
+package ops
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
+	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+// takeRounds takes the missing cells round by round, up to Parallel at a time.
+func (d *driver) takeRounds(ctx context.Context) error {
+	missing := d.missing()
+	if len(missing) > 0 {
+		for _, architecture := range d.architectures() {
+			if err := gobuild.Lambda(ctx, d.ws, d.con, architecture); err != nil {
+				return err
+			}
+		}
+	}
+	for n, round := range d.c.Rounds() {
+		var cells []campaign.Cell
+		for _, cell := range round {
+			if d.result(cell) == nil && d.attempts(cell) < most || d.stands(ctx, cell) {
+				cells = append(cells, cell)
+			}
+		}
+		if len(cells) == 0 {
+			continue
+		}
+		step := d.con.Step("round %d of %d", n+1, d.c.Repeats)
+		shown := d.display(step)
+		var all sync.WaitGroup
+		places := make(chan struct{}, d.c.Parallel)
+		for _, cell := range cells {
+			places <- struct{}{}
+			if ctx.Err() != nil {
+				break
+			}
+			all.Go(func() {
+				defer func() { <-places }()
+				d.carryOut(ctx, cell)
+			})
+		}
+		all.Wait()
+		shown()
+		step.End()
+		if cause := context.Cause(ctx); cause != nil {
+			return fmt.Errorf("%w; the runs under way end by themselves, and the same command goes on with the campaign", cause)
+		}
+	}
+	return nil
+}
+
+// display has a step tell what is under way.
+func (d *driver) display(step *console.Step) (end func()) {
+	done := make(chan struct{})
+	go func() {
+		for tick := time.NewTicker(time.Second); ; {
+			select {
+			case <-done:
+				tick.Stop()
+				return
+			case <-tick.C:
+				step.At(-1, "%s", strings.Join(d.underWay(), "; "))
+			}
+		}
+	}()
+	return func() { close(done) }
+}
+
+func (d *driver) underWay() (lines []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for cell, word := range d.under {
+		lines = append(lines, cell+": "+word)
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// carryOut takes a cell to its end, tries it once more when it fails, and says what became of it.
+func (d *driver) carryOut(ctx context.Context, cell campaign.Cell) {
+	name := key(cell)
+	defer func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		delete(d.under, name)
+	}()
+	for ctx.Err() == nil {
+		d.mu.Lock()
+		d.under[name] = "starts"
+		d.mu.Unlock()
+		if d.result(cell) == nil && d.attempts(cell) < most {
+			if why := d.tooDear(ctx, cell); why != "" {
+				d.fails(cell, errors.New(why))
+				return
+			}
+		}
+		began := time.Now()
+		before := d.attempts(cell)
+		err := d.take(ctx, cell)
+		if ctx.Err() != nil {
+			return
+		}
+		if problem := d.readManifests(ctx); problem != nil {
+			d.fails(cell, problem)
+			return
+		}
+		if d.result(cell) != nil {
+			if err != nil {
+				d.fails(cell, fmt.Errorf("it is measured, and its stack is not removed: %w", err))
+				return
+			}
+			d.con.Say("%s is measured and removed, after %s", name, page.Duration(time.Since(began)))
+			return
+		}
+		if d.attempts(cell) == before { // it left no manifest
+			d.mu.Lock()
+			d.tries[name]++
+			d.mu.Unlock()
+		}
+		d.fails(cell, cmp.Or(err, errors.New("its load ended without a result")))
+		if d.attempts(cell) >= most {
+			d.con.Say("%s is given up after %d attempts, and the campaign goes on without it", name, most)
+			return
+		}
+	}
+}
+
+func (d *driver) fails(cell campaign.Cell, err error) {
+	d.mu.Lock()
+	d.failed[key(cell)] = err
+	d.mu.Unlock()
+	d.con.Say("%s failed: %v\n  its log is %s", key(cell), err, d.ws.Path(filepath.Join(d.c.Folder(d.ws, cell), "log.txt")))
+}
+
+// stands tells whether a cell's stack is still there.
+func (d *driver) stands(ctx context.Context, cell campaign.Cell) bool {
+	there, err := d.stackOf(ctx, cell)
+	return err == nil && there.Lambda != ""
+}
+
+func (d *driver) stackOf(ctx context.Context, cell campaign.Cell) (*stack.Stack, error) {
+	in := *d.inputs[cell.Variant]
+	in.Name, in.Prefix = cell.Stack(), cell.Exports(d.base.Prefix)
+	return stack.Open(ctx, d.ws, d.base.Region, in.Config())
+}
+
+// take is the product as it is: deploy, wait for the end of the run, destroy. Where it stands already, it goes on from there.
+func (d *driver) take(ctx context.Context, cell campaign.Cell) (err error) {
+	in, quiet, closed, err := d.enter(cell)
+	if err != nil {
+		return err
+	}
+	defer closed()
+	went, err := d.goOn(ctx, cell, quiet)
+	if err == nil && !went && d.result(cell) == nil && d.attempts(cell) < most {
+		var there *deployed
+		if there, err = deploy(ctx, in, quiet); err == nil {
+			_, err = waitRun(ctx, quiet, there)
+		}
+	}
+	if err != nil {
+		quiet.Say("failed: %v", err)
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	removing := Destroy(ctx, in, quiet)
+	if removing == nil {
+		removing = d.forget(ctx, in, quiet)
+	}
+	return errors.Join(err, removing)
+}
+
+// goOn waits for the end of a run whose load an earlier command has made: another deploy would change it, or be another run. went tells that there is one.
+func (d *driver) goOn(ctx context.Context, cell campaign.Cell, quiet *console.Console) (went bool, err error) {
+	there, err := d.stackOf(ctx, cell)
+	if err != nil || there.Lambda == "" {
+		return false, err
+	}
+	run, err := there.Run(ctx)
+	if err != nil || run == nil {
+		return false, err
+	}
+	stops, err := there.StopsAt(ctx)
+	switch now := time.Now(); {
+	case err != nil:
+		return false, err
+	case stops.IsZero() && now.Before(run.StopBy):
+		return false, nil // the load is not made yet
+	case now.Before(stops):
+		quiet.Say("the run %s is under way", run.Run)
+		_, err = waitRun(ctx, quiet, &deployed{&subject{inputs: d.inputs[cell.Variant]}, there, run, stops})
+		return true, err
+	}
+	return true, end(ctx, quiet, there, run)
+}
+
+// forget removes what Terraform has left of a stack that is gone: its workspace and data. The log stays.
+func (d *driver) forget(ctx context.Context, in *workspace.Workspace, quiet *console.Console) error {
+	if !workspace.Exists(in.DataDir()) {
+		return nil // another command has
+	}
+	t, err := terraform.Find(in, quiet)
+	if err != nil {
+		return err
+	}
+	if err := t.DropWorkspace(ctx); err != nil {
+		return err
+	}
+	return os.RemoveAll(in.DataDir())
+}
+
+// unfinished are the cells that have no result.
+func (d *driver) unfinished() error {
+	var lines []string
+	for _, round := range d.c.Rounds() {
+		for _, cell := range round {
+			d.mu.Lock()
+			err := d.failed[key(cell)]
+			d.mu.Unlock()
+			if d.result(cell) == nil || err != nil {
+				lines = append(lines, fmt.Sprintf("%s: %v", key(cell), cmp.Or(err, errors.New("it failed twice, by its manifests"))))
+			}
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the campaign %s is over, and not whole:\n  - %s", d.c.Name, strings.Join(lines, "\n  - "))
+}
