@@ -143,16 +143,19 @@ func (w *frozen) sameAsSource(o outcome) {
 	require.True(w.t, logs.String() == o.logs, "the logs are not those that are there")
 }
 
-// The real bootstrap is killed by SIGKILL at its k-th call; Lambda's retry of the event, or the next watch, goes on.
+// The real bootstrap is killed by SIGKILL at its k-th call; Lambda's retry of the event, or the next watch, goes on. Each case waits three minutes
+// for CloudWatch, on the machine's clock, so all of them share one of the slots of -parallel.
 func TestFaultsKilledProcess(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
+	var cases sync.WaitGroup
+	defer cases.Wait()
+	run := func(name string, test func(t *testing.T)) { cases.Go(func() { t.Run(name, test) }) }
 	for _, test := range []struct {
 		kind string
 		k    int
 	}{{wire.Kill, 2}, {wire.KillAfter, 8}, {wire.Kill, 17}, {wire.KillAfter, 26}, {wire.Kill, 38}, {wire.KillAfter, 45}} {
-		t.Run(fmt.Sprintf("%s at call %d", test.kind, test.k), func(t *testing.T) {
-			t.Parallel()
+		run(fmt.Sprintf("%s at call %d", test.kind, test.k), func(t *testing.T) {
 			w := alive(t, large)
 			answer, _ := w.call(shutdown.ActionPreflight)
 			require.Equal(t, shutdown.StatusReady, answer.Status)
@@ -171,8 +174,7 @@ func TestFaultsKilledProcess(t *testing.T) {
 			t.Logf("%s; %d bytes of log", w.Faults.Fired()[0], len(o.logs))
 		})
 	}
-	t.Run("two at once", func(t *testing.T) {
-		t.Parallel()
+	run("two at once", func(t *testing.T) {
 		w := alive(t, 0)
 		w.call(shutdown.ActionPreflight)
 		w.start(shutdown.ActionStop)
