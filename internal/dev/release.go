@@ -113,7 +113,7 @@ func terraformFiles(ws *workspace.Workspace) ([]string, error) {
 	for _, file := range roots {
 		files = append(files, filepath.Base(file))
 	}
-	taken := []string{".csv", ".json", ".md", ".pem", ".sh", ".tf", ".tftpl"}
+	taken := []string{".csv", ".json", ".md", ".pem", ".sh", ".tf"}
 	err = filepath.WalkDir(filepath.Join(ws.Root, "modules"), func(file string, entry fs.DirEntry, err error) error {
 		switch {
 		case err != nil:

@@ -37,7 +37,7 @@ func rendered(t *testing.T, values map[string]any) string {
 	dir := t.TempDir()
 	module, err := filepath.Abs("../../modules/dashboard")
 	require.NoError(t, err)
-	for _, file := range []string{"variables.tf", "body.tf", "graphs.tf", "dashboard.json.tftpl", "node-network.csv"} {
+	for _, file := range []string{"variables.tf", "body.tf", "graphs.tf", "widgets.tf", "node-network.csv"} {
 		require.NoError(t, os.Symlink(filepath.Join(module, file), filepath.Join(dir, file)))
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "output.tf"), []byte("locals {\n  region = \"us-east-1\"\n}\noutput \"body\" {\n  value = local.body\n}\n"), 0o600))

@@ -8,8 +8,7 @@ locals {
   ])
 
   serverless = var.serverless_cache != null
-  # A node has up to 38 metrics here: 60 nodes are what a dashboard of 2,500 metrics holds.
-  nodes = local.serverless ? [] : slice(var.nodes, 0, min(60, length(var.nodes)))
+  nodes      = local.serverless ? [] : slice(var.nodes, 0, min(local.limit, length(var.nodes)))
   # orders-cache-0001-002 is "0001-002" here, if that tells the nodes apart.
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Shards.html
   short = [for n in local.nodes : try(regex("(?:[0-9]{4}-)?[0-9]{3}$", n), n)]
@@ -18,18 +17,34 @@ locals {
   # The number of a node in its shard comes last in its name: a shard with several has replicas.
   replicas = length(distinct([for n in local.nodes : replace(n, "/-?[0-9]{3}$/", "")])) < length(local.nodes)
 
+  # At most 60 nodes are shown, fewer if their graphs had more metrics than CloudWatch takes: 500 in a graph and 2,500 in a dashboard. Expressions count too;
+  # there are at most two for each metric, whatever the number of nodes.
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+  of_nodes       = concat(local.graphs_of_network, local.graphs_of_engine, local.graphs_of_credits, local.graphs_of_memory, local.graphs_of_replicas)
+  a_node_fetches = [for g in local.of_nodes : length(g.metrics) + (contains(g.metrics[*].draw, "primaries") ? 1 : 0)]
+  expressions    = [for g in local.of_nodes : 2 * length(g.metrics) + length(try(g.more, []))]
+  of_the_load    = [for g in local.graphs_of_load : length(g.metrics)]
+  limit = min(
+    60,
+    floor((2500 - sum(local.expressions) - sum(local.of_the_load)) / sum(local.a_node_fetches)),
+    floor((500 - max(local.expressions...)) / max(local.a_node_fetches...)),
+  )
+
   # The dimension in which they differ comes last.
   sources = concat(
     [for i, n in local.nodes : { name = local.names[i], dimensions = ["CacheNodeId", "0001", "CacheClusterId", n] }],
     [for s in [var.serverless_cache] : { name = "", dimensions = ["clusterId", s] } if local.serverless],
   )
-  graphs = concat(
+  graphs = [for g in concat(
     [for g in concat(local.graphs_of_network, local.graphs_of_engine) : g if length(local.nodes) > 0],
     [for g in local.graphs_of_credits : g if length(local.nodes) > 0 && can(regex("^cache\\.t", var.node_type))],
     [for g in local.graphs_of_memory : g if length(local.nodes) > 0],
     [for g in local.graphs_of_replicas : g if local.replicas],
     [for g in local.graphs_of_serverless : g if local.serverless],
-  )
+    ) : merge(local.a_graph, g, {
+      metrics = [for i, m in g.metrics : merge(local.a_metric, m, { letter = local.letters[i], all = "METRICS(\"${local.letters[i]}\")" })]
+  })]
+  letters = ["a", "b", "c", "d", "e", "f"]
   notes = concat(
     ["**limited by** ${local.limits}"],
     [
@@ -41,11 +56,15 @@ locals {
   limits = join("; ", concat(
     ["the load, if its CPU is near 100 %"],
     local.serverless ? ["the cache's maximum, if ECPU/s reach it or commands are throttled"] : [],
-    length(local.nodes) > 0 ? ["the network, if out or in stays at its baseline or packets are over an allowance", "a shard, if the CPU of its engine's thread is near 100 %", "memory, if keys are evicted"] : [],
+    length(local.nodes) == 0 ? [] : [
+      "the network, if out or in stays at its baseline or packets are over an allowance",
+      "a shard, if the CPU of its engine's thread is near 100 %",
+      "memory, if keys are evicted",
+    ],
   ))
   # Start and end of what the dashboard covers, as vertical lines. The load's own start and stop are known when the service is steady, and the dashboard is
   # there before.
-  moments = [for w in [var.window] : [{ label = "start", value = w.start }, { label = "stop at the latest", value = w.end }] if w != null]
+  moments = flatten([for w in [var.window] : [{ label = "start", value = w.start }, { label = "stop at the latest", value = w.end }] if w != null])
 
   # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html; a record is memtier's line of each second and task. Each task prints as
   # many, so the mean of their lines times the tasks is what all do together.
@@ -78,25 +97,11 @@ locals {
   )
 
   body = jsonencode(merge(
-    jsondecode(templatefile("${path.module}/dashboard.json.tftpl", {
-      name     = var.name
-      region   = local.region
-      load     = var.load
-      facts    = var.facts
-      notes    = local.notes
-      top      = 3 + length(local.notes)
-      many     = local.many
-      sources  = local.sources
-      graphs   = local.graphs
-      client   = local.client
-      said     = local.said
-      moments  = flatten(local.moments)
-      one_node = length(local.sources) == 1
-      letters  = ["a", "b", "c", "d", "e", "f"]
-      palette  = [local.blue, local.orange, local.green, local.purple, local.brown, "#e377c2"]
-      good     = local.blue
-      worst    = local.orange
-    })),
+    {
+      # Every graph keeps its period, else a wide time range would count a task once for each of its minutes.
+      periodOverride = "inherit"
+      widgets        = local.widgets
+    },
     { for w in [var.window] : "start" => w.start if w != null },
     { for w in [var.window] : "end" => w.end if w != null },
   ))

@@ -15,75 +15,315 @@ locals {
   purple = "#9467bd" # the worst of reads
   brown  = "#8c564b" # the worst of writes
 
-  # A metric is [name, statistic, label, factor, how, colour]. How: "node" draws each node (with many nodes the highest and the mean), "sum" all nodes
-  # together, "primaries" those that are the primary of their shard at the time (replicas repeat its writes and keys), "max" and "min" the node with most or
-  # least, "hidden" only what `more` calculates of it: A is the sum of the graph's first metric, B of its second.
-  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.Redis.html and CacheMetrics.HostLevel.html
+  # A graph has a title, a label of its axis and metrics. What else it may have, and its value otherwise: `top`, where the axis ends; `lines`, horizontal ones;
+  # `more`, calculated from all nodes, where A is the sum of the first metric and B of the second; `worst`, drawn beside the mean when there are many nodes.
+  a_graph = {
+    top    = null
+    period = 60
+    lines  = []
+    more   = []
+    worst  = { of = "MAX", label = "highest", color = local.orange }
+  }
+  # A metric has a name, a statistic, a label and how it is drawn: "node" draws each node (of many nodes the worst and the mean), "sum" all nodes together,
+  # "primaries" those that are the primary of their shard at the time (replicas repeat its writes and keys), "max" and "min" the node with most or least,
+  # "hidden" only what `more` calculates of it. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.Redis.html and CacheMetrics.HostLevel.html
+  a_metric = { factor = "", color = "" }
+
+  # Each running task gives one sample a minute: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html
+  graphs_of_load = [
+    {
+      title = "Load tasks: CPU and memory"
+      axis  = "%"
+      top   = 100
+      metrics = [
+        { name = "CPUUtilization", stat = "Maximum", label = "CPU, busiest task", color = local.brown },
+        { name = "CPUUtilization", stat = "Average", label = "CPU, mean", color = local.blue },
+        { name = "MemoryUtilization", stat = "Maximum", label = "memory, highest", color = local.orange },
+      ]
+    },
+    {
+      title = "Load tasks running"
+      axis  = "tasks"
+      top   = null
+      metrics = [
+        { name = "CPUUtilization", stat = "SampleCount", label = "tasks", color = local.blue },
+      ]
+    },
+  ]
+
   graphs_of_network = [
-    { title = "Network out, of the baseline", axis = "%", top = null, lines = [{ label = "baseline, above it burst", value = 100 }], more = [], metrics = [["NetworkBaselineUsageOutPercentage", "Average", "out", "", "node", local.blue]] },
-    { title = "Network in, of the baseline", axis = "%", top = null, lines = [{ label = "baseline, above it burst", value = 100 }], more = [], metrics = [["NetworkBaselineUsageInPercentage", "Average", "in", "", "node", local.orange]] },
-    { title = "Busiest node${local.network_is}", axis = "Gbit/s", top = null, lines = [], more = [], metrics = [
-      ["NetworkBytesOut", "Sum", "out", local.gbits, "max", local.blue], ["NetworkBytesIn", "Sum", "in", local.gbits, "max", local.orange],
-      ["NetworkMaxBytesOut", "Maximum", "out, fullest second", local.gbits_peak, "max", local.purple], ["NetworkMaxBytesIn", "Maximum", "in, fullest second", local.gbits_peak, "max", local.brown],
-    ] },
-    { title = "Packets over network allowances", axis = "packets a minute", top = null, lines = [], more = [], metrics = [
-      ["NetworkBandwidthOutAllowanceExceeded", "Sum", "bandwidth out", local.per_minute, "sum", local.blue], ["NetworkBandwidthInAllowanceExceeded", "Sum", "bandwidth in", local.per_minute, "sum", local.orange],
-      ["NetworkPacketsPerSecondAllowanceExceeded", "Sum", "packets a second", local.per_minute, "sum", local.red], ["NetworkConntrackAllowanceExceeded", "Sum", "connections tracked", local.per_minute, "sum", local.purple],
-    ] },
+    {
+      title = "Network out, of the baseline"
+      axis  = "%"
+      lines = [{ label = "baseline, above it burst", value = 100 }]
+      metrics = [
+        { name = "NetworkBaselineUsageOutPercentage", stat = "Average", label = "out", draw = "node", color = local.blue },
+      ]
+    },
+    {
+      title = "Network in, of the baseline"
+      axis  = "%"
+      lines = [{ label = "baseline, above it burst", value = 100 }]
+      metrics = [
+        { name = "NetworkBaselineUsageInPercentage", stat = "Average", label = "in", draw = "node", color = local.orange },
+      ]
+    },
+    {
+      title = "Busiest node${local.network_is}"
+      axis  = "Gbit/s"
+      metrics = [
+        { name = "NetworkBytesOut", stat = "Sum", label = "out", factor = local.gbits, draw = "max", color = local.blue },
+        { name = "NetworkBytesIn", stat = "Sum", label = "in", factor = local.gbits, draw = "max", color = local.orange },
+        { name = "NetworkMaxBytesOut", stat = "Maximum", label = "out, fullest second", factor = local.gbits_peak, draw = "max", color = local.purple },
+        { name = "NetworkMaxBytesIn", stat = "Maximum", label = "in, fullest second", factor = local.gbits_peak, draw = "max", color = local.brown },
+      ]
+    },
+    {
+      title = "Packets over network allowances"
+      axis  = "packets a minute"
+      metrics = [
+        { name = "NetworkBandwidthOutAllowanceExceeded", stat = "Sum", label = "bandwidth out", factor = local.per_minute, draw = "sum", color = local.blue },
+        { name = "NetworkBandwidthInAllowanceExceeded", stat = "Sum", label = "bandwidth in", factor = local.per_minute, draw = "sum", color = local.orange },
+        {
+          name   = "NetworkPacketsPerSecondAllowanceExceeded"
+          stat   = "Sum"
+          label  = "packets a second"
+          factor = local.per_minute
+          draw   = "sum"
+          color  = local.red
+        },
+        {
+          name   = "NetworkConntrackAllowanceExceeded"
+          stat   = "Sum"
+          label  = "connections tracked"
+          factor = local.per_minute
+          draw   = "sum"
+          color  = local.purple
+        },
+      ]
+    },
   ]
 
   graphs_of_engine = [
-    { title = "CPU of the engine's thread", axis = "%", top = 100, lines = [], more = [], metrics = [["EngineCPUUtilization", "Maximum", "engine", "", "node", local.blue]] },
-    { title = "CPU of the host, all cores", axis = "%", top = 100, lines = [], more = [], metrics = [["CPUUtilization", "Average", "host", "", "node", local.orange]] },
-    { title = "Commands, each counted once", axis = "commands/s", top = null, lines = [], more = [], metrics = [
-      ["GetTypeCmds", "Sum", "reads", local.per_second, "sum", local.blue], ["SetTypeCmds", "Sum", "writes", local.per_second, "primaries", local.orange],
-    ] },
-    { title = "Latency inside the cache, slowest node", axis = "ms", top = null, lines = [], more = [], metrics = concat(
-      [["GetTypeCmdsLatency", "Average", "reads, mean", local.millisecond, "max", local.blue], ["SetTypeCmdsLatency", "Average", "writes, mean", local.millisecond, "max", local.orange]],
-      [for m in local.percentiles : m if var.engine == "valkey"],
-    ) },
-    { title = "Reads that hit", axis = "%", top = 100, lines = [], more = [{ of = "100*A/(A+B)", label = "hits", color = local.blue }], metrics = [["CacheHits", "Sum", "hits", "", "hidden", ""], ["CacheMisses", "Sum", "misses", "", "hidden", ""]] },
-    { title = "Traffic management", axis = "1: active", top = 1, lines = [], more = [], metrics = [["TrafficManagementActive", "Maximum", "any node", "", "max", local.red]] },
+    {
+      title = "CPU of the engine's thread"
+      axis  = "%"
+      top   = 100
+      metrics = [
+        { name = "EngineCPUUtilization", stat = "Maximum", label = "engine", draw = "node", color = local.blue },
+      ]
+    },
+    {
+      title = "CPU of the host, all cores"
+      axis  = "%"
+      top   = 100
+      metrics = [
+        { name = "CPUUtilization", stat = "Average", label = "host", draw = "node", color = local.orange },
+      ]
+    },
+    {
+      title = "Commands, each counted once"
+      axis  = "commands/s"
+      metrics = [
+        { name = "GetTypeCmds", stat = "Sum", label = "reads", factor = local.per_second, draw = "sum", color = local.blue },
+        { name = "SetTypeCmds", stat = "Sum", label = "writes", factor = local.per_second, draw = "primaries", color = local.orange },
+      ]
+    },
+    {
+      title = "Latency inside the cache, slowest node"
+      axis  = "ms"
+      metrics = concat(
+        [
+          { name = "GetTypeCmdsLatency", stat = "Average", label = "reads, mean", factor = local.millisecond, draw = "max", color = local.blue },
+          { name = "SetTypeCmdsLatency", stat = "Average", label = "writes, mean", factor = local.millisecond, draw = "max", color = local.orange },
+        ],
+        [for m in local.percentiles : m if var.engine == "valkey"],
+      )
+    },
+    local.graph_of_hits,
+    {
+      title = "Traffic management"
+      axis  = "1: active"
+      top   = 1
+      metrics = [
+        { name = "TrafficManagementActive", stat = "Maximum", label = "any node", draw = "max", color = local.red },
+      ]
+    },
   ]
+
+  graph_of_hits = {
+    title = "Reads that hit"
+    axis  = "%"
+    top   = 100
+    more  = [{ of = "100*A/(A+B)", label = "hits", color = local.blue }]
+    metrics = [
+      { name = "CacheHits", stat = "Sum", label = "hits", draw = "hidden" },
+      { name = "CacheMisses", stat = "Sum", label = "misses", draw = "hidden" },
+    ]
+  }
 
   # ElastiCache has these for Valkey 7.2 and newer alone. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.Redis.html
   percentiles = [
-    ["SuccessfulReadRequestLatency", "p99", "reads, p99", local.millisecond, "max", local.purple], ["SuccessfulWriteRequestLatency", "p99", "writes, p99", local.millisecond, "max", local.brown],
+    { name = "SuccessfulReadRequestLatency", stat = "p99", label = "reads, p99", factor = local.millisecond, draw = "max", color = local.purple },
+    { name = "SuccessfulWriteRequestLatency", stat = "p99", label = "writes, p99", factor = local.millisecond, draw = "max", color = local.brown },
   ]
 
   graphs_of_memory = [
-    { title = "Memory used", axis = "%", top = 100, lines = [], more = [], metrics = [["DatabaseMemoryUsagePercentage", "Maximum", "used", "", "node", local.blue]] },
-    { title = "Keys, each counted once", axis = "keys", top = null, lines = [], more = [], metrics = [["CurrItems", "Maximum", "keys", "", "primaries", local.green]] },
-    { title = "Keys evicted and expired", axis = "keys/s", top = null, lines = [], more = [], metrics = [["Evictions", "Sum", "evicted", local.per_second, "primaries", local.red], ["Reclaimed", "Sum", "expired", local.per_second, "primaries", local.blue]] },
-    { title = "Connections open", axis = "connections", top = null, lines = [for n in [var.lines.connections] : { label = "of the load", value = n } if n != null], more = [], metrics = [["CurrConnections", "Maximum", "open", "", "node", local.blue]] },
-    { title = "Connections opened, rejected", axis = "a minute", top = null, lines = [], more = [], metrics = [["NewConnections", "Sum", "opened", local.per_minute, "sum", local.blue], ["RejectedConnections", "Sum", "rejected", local.per_minute, "sum", local.red]] },
+    {
+      title = "Memory used"
+      axis  = "%"
+      top   = 100
+      metrics = [
+        { name = "DatabaseMemoryUsagePercentage", stat = "Maximum", label = "used", draw = "node", color = local.blue },
+      ]
+    },
+    {
+      title = "Keys, each counted once"
+      axis  = "keys"
+      metrics = [
+        { name = "CurrItems", stat = "Maximum", label = "keys", draw = "primaries", color = local.green },
+      ]
+    },
+    {
+      title = "Keys evicted and expired"
+      axis  = "keys/s"
+      metrics = [
+        { name = "Evictions", stat = "Sum", label = "evicted", factor = local.per_second, draw = "primaries", color = local.red },
+        { name = "Reclaimed", stat = "Sum", label = "expired", factor = local.per_second, draw = "primaries", color = local.blue },
+      ]
+    },
+    {
+      title = "Connections open"
+      axis  = "connections"
+      lines = [for n in [var.lines.connections] : { label = "of the load", value = n } if n != null]
+      metrics = [
+        { name = "CurrConnections", stat = "Maximum", label = "open", draw = "node", color = local.blue },
+      ]
+    },
+    {
+      title = "Connections opened, rejected"
+      axis  = "a minute"
+      metrics = [
+        { name = "NewConnections", stat = "Sum", label = "opened", factor = local.per_minute, draw = "sum", color = local.blue },
+        { name = "RejectedConnections", stat = "Sum", label = "rejected", factor = local.per_minute, draw = "sum", color = local.red },
+      ]
+    },
   ]
 
   # Only t types have credits, and CloudWatch a value every 5 minutes.
   graphs_of_credits = [
-    { title = "CPU credits", axis = "credits", top = null, lines = [], more = [], metrics = [["CPUCreditBalance", "Average", "balance", "", "node", local.blue]] },
+    {
+      title  = "CPU credits"
+      axis   = "credits"
+      period = 300
+      worst  = { of = "MIN", label = "lowest", color = local.orange }
+      metrics = [
+        { name = "CPUCreditBalance", stat = "Average", label = "balance", draw = "node", color = local.blue },
+      ]
+    },
   ]
 
   # A primary has no lag and no link of its own.
   graphs_of_replicas = [
-    { title = "Replication lag, worst replica", axis = "s", top = null, lines = [], more = [], metrics = [["ReplicationLag", "Maximum", "lag", "", "max", local.red]] },
-    { title = "Replication link, worst replica", axis = "0: down", top = 1, lines = [], more = [], metrics = [["MasterLinkHealthStatus", "Minimum", "link", "", "min", local.green]] },
+    {
+      title = "Replication lag, worst replica"
+      axis  = "s"
+      metrics = [
+        { name = "ReplicationLag", stat = "Maximum", label = "lag", draw = "max", color = local.red },
+      ]
+    },
+    {
+      title = "Replication link, worst replica"
+      axis  = "0: down"
+      top   = 1
+      metrics = [
+        { name = "MasterLinkHealthStatus", stat = "Minimum", label = "link", draw = "min", color = local.green },
+      ]
+    },
   ]
 
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/serverless-metrics-events-redis.html
   graphs_of_serverless = [
-    { title = "ElastiCache processing units", axis = "ECPU/s", top = null, lines = [for n in [var.lines.ecpus_per_second] : { label = "maximum", value = n } if n != null], more = [], metrics = [["ElastiCacheProcessingUnits", "Sum", "ECPU", local.per_second, "sum", local.blue]] },
-    { title = "Commands throttled", axis = "a minute", top = null, lines = [], more = [], metrics = [["ThrottledCmds", "Sum", "throttled", local.per_minute, "sum", local.red]] },
-    { title = "Network", axis = "Gbit/s", top = null, lines = [], more = [], metrics = [["NetworkBytesOut", "Sum", "out", local.gbits, "sum", local.blue], ["NetworkBytesIn", "Sum", "in", local.gbits, "sum", local.orange]] },
-    { title = "Commands", axis = "commands/s", top = null, lines = [], more = [], metrics = [["GetTypeCmds", "Sum", "reads", local.per_second, "sum", local.blue], ["SetTypeCmds", "Sum", "writes", local.per_second, "sum", local.orange], ["TotalCmdsCount", "Sum", "all", local.per_second, "sum", local.green]] },
-    { title = "Latency inside the cache", axis = "ms", top = null, lines = [], more = [], metrics = concat(
-      [["SuccessfulReadRequestLatency", "p50", "reads, p50", local.millisecond, "max", local.blue], ["SuccessfulWriteRequestLatency", "p50", "writes, p50", local.millisecond, "max", local.orange]], local.percentiles,
-    ) },
-    { title = "Reads that hit", axis = "%", top = 100, lines = [], more = [{ of = "100*A/(A+B)", label = "hits", color = local.blue }], metrics = [["CacheHits", "Sum", "hits", "", "hidden", ""], ["CacheMisses", "Sum", "misses", "", "hidden", ""]] },
-    { title = "Data stored", axis = "GB", top = null, lines = [for n in [var.lines.stored_gb] : { label = "maximum", value = n } if n != null], more = [], metrics = [["BytesUsedForCache", "Maximum", "stored", local.gigabytes, "max", local.blue]] },
-    { title = "Keys", axis = "keys", top = null, lines = [], more = [], metrics = [["CurrItems", "Maximum", "keys", "", "max", local.green]] },
-    { title = "Keys evicted", axis = "keys/s", top = null, lines = [], more = [], metrics = [["Evictions", "Sum", "evicted", local.per_second, "sum", local.red]] },
-    { title = "Connections open", axis = "connections", top = null, lines = [for n in [var.lines.connections] : { label = "of the load", value = n } if n != null], more = [], metrics = [["CurrConnections", "Maximum", "open", "", "max", local.blue]] },
-    { title = "Connections opened", axis = "a minute", top = null, lines = [], more = [], metrics = [["NewConnections", "Sum", "opened", local.per_minute, "sum", local.blue]] },
+    {
+      title = "ElastiCache processing units"
+      axis  = "ECPU/s"
+      lines = [for n in [var.lines.ecpus_per_second] : { label = "maximum", value = n } if n != null]
+      metrics = [
+        { name = "ElastiCacheProcessingUnits", stat = "Sum", label = "ECPU", factor = local.per_second, draw = "sum", color = local.blue },
+      ]
+    },
+    {
+      title = "Commands throttled"
+      axis  = "a minute"
+      metrics = [
+        { name = "ThrottledCmds", stat = "Sum", label = "throttled", factor = local.per_minute, draw = "sum", color = local.red },
+      ]
+    },
+    {
+      title = "Network"
+      axis  = "Gbit/s"
+      metrics = [
+        { name = "NetworkBytesOut", stat = "Sum", label = "out", factor = local.gbits, draw = "sum", color = local.blue },
+        { name = "NetworkBytesIn", stat = "Sum", label = "in", factor = local.gbits, draw = "sum", color = local.orange },
+      ]
+    },
+    {
+      title = "Commands"
+      axis  = "commands/s"
+      metrics = [
+        { name = "GetTypeCmds", stat = "Sum", label = "reads", factor = local.per_second, draw = "sum", color = local.blue },
+        { name = "SetTypeCmds", stat = "Sum", label = "writes", factor = local.per_second, draw = "sum", color = local.orange },
+        { name = "TotalCmdsCount", stat = "Sum", label = "all", factor = local.per_second, draw = "sum", color = local.green },
+      ]
+    },
+    {
+      title = "Latency inside the cache"
+      axis  = "ms"
+      metrics = concat(
+        [
+          { name = "SuccessfulReadRequestLatency", stat = "p50", label = "reads, p50", factor = local.millisecond, draw = "max", color = local.blue },
+          { name = "SuccessfulWriteRequestLatency", stat = "p50", label = "writes, p50", factor = local.millisecond, draw = "max", color = local.orange },
+        ],
+        local.percentiles,
+      )
+    },
+    local.graph_of_hits,
+    {
+      title = "Data stored"
+      axis  = "GB"
+      lines = [for n in [var.lines.stored_gb] : { label = "maximum", value = n } if n != null]
+      metrics = [
+        { name = "BytesUsedForCache", stat = "Maximum", label = "stored", factor = local.gigabytes, draw = "max", color = local.blue },
+      ]
+    },
+    {
+      title = "Keys"
+      axis  = "keys"
+      metrics = [
+        { name = "CurrItems", stat = "Maximum", label = "keys", draw = "max", color = local.green },
+      ]
+    },
+    {
+      title = "Keys evicted"
+      axis  = "keys/s"
+      metrics = [
+        { name = "Evictions", stat = "Sum", label = "evicted", factor = local.per_second, draw = "sum", color = local.red },
+      ]
+    },
+    {
+      title = "Connections open"
+      axis  = "connections"
+      lines = [for n in [var.lines.connections] : { label = "of the load", value = n } if n != null]
+      metrics = [
+        { name = "CurrConnections", stat = "Maximum", label = "open", draw = "max", color = local.blue },
+      ]
+    },
+    {
+      title = "Connections opened"
+      axis  = "a minute"
+      metrics = [
+        { name = "NewConnections", stat = "Sum", label = "opened", factor = local.per_minute, draw = "sum", color = local.blue },
+      ]
+    },
   ]
 }
