@@ -1,0 +1,35 @@
+package reference
+
+import (
+	"encoding/csv"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The modules have the columns that they need of node_types.csv beside them, because a module's folder is all that a root gets.
+func TestModulesHaveTheSameNodeTypes(t *testing.T) {
+	all := rows(typesText)
+	for file, columns := range map[string][]int{"cache/node-memory.csv": {0, 2}, "dashboard/node-network.csv": {0, 3, 4}} {
+		text, err := os.ReadFile("../../modules/" + file)
+		require.NoError(t, err)
+		have, err := csv.NewReader(strings.NewReader(string(text))).ReadAll()
+		require.NoError(t, err, file)
+		header, _ := csv.NewReader(strings.NewReader(typesText[strings.Index(typesText, "node_type,"):])).Read()
+		want := [][]string{}
+		for _, row := range slices.Concat([][]string{header}, all) {
+			var picked []string
+			for _, c := range columns {
+				picked = append(picked, row[c])
+			}
+			want = append(want, picked)
+		}
+		byName := func(a, b []string) int { return strings.Compare(a[0], b[0]) }
+		slices.SortFunc(want, byName)
+		slices.SortFunc(have, byName)
+		require.Equal(t, want, have, "modules/%s has other node types than lambda/reference/node_types.csv, or says something else of them", file)
+	}
+}
