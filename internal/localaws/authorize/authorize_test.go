@@ -288,6 +288,15 @@ func TestDemands(t *testing.T) {
 				TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeSecurityGroupRule, Tags: []ec2types.Tag{{Key: aws.String("name"), Value: aws.String("n")}}}}})
 			return err
 		}, []string{"ec2:AuthorizeSecurityGroupIngress ec2:security-group/" + group, "ec2:AuthorizeSecurityGroupIngress ec2:security-group-rule/*", "ec2:CreateTags ec2:security-group-rule/*"}},
+		"CreateManagedPrefixList": {func() error {
+			_, err := sdkec2.NewFromConfig(w.Config).CreateManagedPrefixList(ctx, &sdkec2.CreateManagedPrefixListInput{PrefixListName: aws.String("n"), MaxEntries: aws.Int32(1), AddressFamily: aws.String("IPv4"),
+				TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypePrefixList, Tags: []ec2types.Tag{{Key: aws.String("name"), Value: aws.String("n")}}}}})
+			return err
+		}, []string{"ec2:CreateManagedPrefixList ec2:prefix-list/*", "ec2:CreateTags ec2:prefix-list/*"}},
+		"GetManagedPrefixListEntries": {func() error {
+			_, err := sdkec2.NewFromConfig(w.Config).GetManagedPrefixListEntries(ctx, &sdkec2.GetManagedPrefixListEntriesInput{PrefixListId: aws.String("pl-1")})
+			return err
+		}, []string{"ec2:GetManagedPrefixListEntries ec2:prefix-list/pl-1"}},
 		"CreateTags": {func() error {
 			_, err := sdkec2.NewFromConfig(w.Config).CreateTags(ctx, &sdkec2.CreateTagsInput{Resources: []string{group}, Tags: []ec2types.Tag{{Key: aws.String("name"), Value: aws.String("n")}}})
 			return err

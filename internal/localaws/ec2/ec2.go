@@ -4,7 +4,7 @@
 // API reference: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/OperationList-query.html
 //
 // The VPC is there from the start (Seed); routes, endpoints, security groups and tags can be changed. It does not
-// do: instances, further VPCs and subnets, network ACLs, prefix lists as sources, IPv6 addresses, peering, DryRun.
+// do: instances, further VPCs and subnets, network ACLs, changes of prefix lists, IPv6 addresses, peering, DryRun.
 package ec2
 
 import (
@@ -33,6 +33,7 @@ type Service struct {
 	endpoints  []*endpoint
 	groups     []*group
 	rules      []*rule
+	managed    []*managedList
 	interfaces []*networkInterface
 	tags       map[string]map[string]string // by resource id
 }
@@ -58,6 +59,10 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("DescribeVpcEndpoints", s.describeVpcEndpoints),
 		wire.Action("DeleteVpcEndpoints", s.deleteVpcEndpoints),
 		wire.Action("DescribePrefixLists", s.describePrefixLists),
+		wire.Action("CreateManagedPrefixList", s.createManagedPrefixList),
+		wire.Action("DescribeManagedPrefixLists", s.describeManagedPrefixLists),
+		wire.Action("GetManagedPrefixListEntries", s.getManagedPrefixListEntries),
+		wire.Action("DeleteManagedPrefixList", s.deleteManagedPrefixList),
 		wire.Action("DescribeNetworkInterfaces", s.describeNetworkInterfaces),
 		wire.Action("CreateSecurityGroup", s.createSecurityGroup),
 		wire.Action("DescribeSecurityGroups", s.describeSecurityGroups),
@@ -123,7 +128,7 @@ type resource interface {
 
 func (s *Service) exists(id string) bool {
 	var found bool
-	for _, r := range slices.Concat(all(s.vpcs), all(s.subnets), all(s.tables), all(s.gateways), all(s.nats), all(s.endpoints), all(s.groups), all(s.rules), all(s.interfaces)) {
+	for _, r := range slices.Concat(all(s.vpcs), all(s.subnets), all(s.tables), all(s.gateways), all(s.nats), all(s.endpoints), all(s.groups), all(s.rules), all(s.managed), all(s.interfaces)) {
 		found = found || r.ident() == id
 	}
 	return found
@@ -188,7 +193,7 @@ func list[T resource](s *Service, all []T, kind string, ids []string, filters []
 			out = append(out, r)
 		}
 	}
-	size, from := 1000, 0
+	size := 1000
 	if p.MaxResults != nil {
 		if size = *p.MaxResults; size < 5 || size > 1000 {
 			return nil, nil, badValue("Value ( %d ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.", size)
@@ -197,16 +202,23 @@ func list[T resource](s *Service, all []T, kind string, ids []string, filters []
 			return nil, nil, fail("InvalidParameterCombination", "The parameter %s-ids cannot be used with the parameter maxResults", kinds[kind].resource)
 		}
 	}
-	if p.NextToken != "" {
-		if from, err = strconv.Atoi(p.NextToken); err != nil || from < 0 || from > len(out) {
+	return paged(out, size, p.NextToken)
+}
+
+// paged cuts the page out that a token leads to, and gives the next one's.
+func paged[T any](all []T, size int, token string) ([]T, *string, error) {
+	from := 0
+	if token != "" {
+		var err error
+		if from, err = strconv.Atoi(token); err != nil || from < 0 || from > len(all) {
 			return nil, nil, fail("InvalidPaginationToken", "Token is invalid")
 		}
 	}
-	if rest := out[from:]; len(rest) > size {
-		token := strconv.Itoa(from + size)
-		return rest[:size], &token, nil
+	if rest := all[from:]; len(rest) > size {
+		next := strconv.Itoa(from + size)
+		return rest[:size], &next, nil
 	}
-	return out[from:], nil, nil
+	return all[from:], nil, nil
 }
 
 func (s *Service) values(r resource, name string) ([]string, error) {

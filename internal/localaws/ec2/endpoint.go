@@ -34,6 +34,9 @@ var services = map[string][]string{
 // https://docs.aws.amazon.com/vpc/latest/userguide/working-with-aws-managed-prefix-lists.html
 var prefixLists = map[string]string{"s3": "pl-63a5400a", "dynamodb": "pl-02cd2c6b"}
 
+// awsAddresses are those of each: for documentation (RFC 5737).
+const awsAddresses = "198.51.100.0/24"
+
 type prefixListOut struct {
 	PrefixListId, PrefixListName string
 	CidrSet                      []string
@@ -56,13 +59,13 @@ type describePrefixListsOut struct {
 	NextToken     *string
 }
 
-// describePrefixLists knows the two lists by name; their addresses are for documentation (RFC 5737).
+// describePrefixLists knows the two lists by name.
 func (s *Service) describePrefixLists(_ context.Context, in *describePrefixListsIn) (*describePrefixListsOut, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var every []prefixListOut
 	for name, id := range prefixLists {
-		every = append(every, prefixListOut{id, "com.amazonaws." + s.acct.Region + "." + name, []string{"198.51.100.0/24"}})
+		every = append(every, prefixListOut{id, "com.amazonaws." + s.acct.Region + "." + name, []string{awsAddresses}})
 	}
 	found, next, err := list(s, sorted(every, prefixListOut.ident), "pl", in.PrefixListId, in.Filter, in.page)
 	return &describePrefixListsOut{append([]prefixListOut{}, found...), next}, err

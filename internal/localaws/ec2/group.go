@@ -49,7 +49,7 @@ func (d described) properties() map[string][]string {
 			if r.egress != (way != "") {
 				continue
 			}
-			for name, value := range map[string]string{"cidr": r.cidr4, "ipv6-cidr": r.cidr6, "from-port": number(r.from), "to-port": number(r.to), "protocol": r.protocol, "group-id": r.peer} {
+			for name, value := range map[string]string{"cidr": r.cidr4, "ipv6-cidr": r.cidr6, "from-port": number(r.from), "to-port": number(r.to), "protocol": r.protocol, "group-id": r.peer, "prefix-list-id": r.list} {
 				if value != "" {
 					p[way+"ip-permission."+name] = append(p[way+"ip-permission."+name], value)
 				}
@@ -182,7 +182,7 @@ func (s *Service) deleteSecurityGroup(_ context.Context, in *deleteGroupIn) (*de
 // Reaches tells whether TCP from something with the groups from gets to port of something with the groups to: a
 // rule of from has to let it out and one of to has to let it in; answers need no rules.
 // https://docs.aws.amazon.com/vpc/latest/userguide/security-group-rules.html
-// A rule with addresses holds when it covers every interface with the other side's groups, or, when there is none
+// A rule with addresses, or with a list of them, holds when one covers every interface with the other side's groups, or, when there is none
 // yet, the whole VPC.
 func (s *Service) Reaches(from, to []string, port int) bool {
 	s.mu.Lock()
@@ -196,6 +196,9 @@ func (s *Service) lets(groups []string, egress bool, peers []string, port int) b
 			continue
 		}
 		if r.peer != "" && slices.Contains(peers, r.peer) || r.cidr4 != "" && s.covers(r.cidr4, peers) {
+			return true
+		}
+		if l, err := byID(s.lists(), "pl", r.list); r.list != "" && err == nil && slices.ContainsFunc(l.entries, func(e listEntry) bool { return s.covers(e.Cidr, peers) }) {
 			return true
 		}
 	}

@@ -53,6 +53,8 @@ func permissions(rules []*rule, egress bool) []permission {
 		switch {
 		case r.peer != "":
 			out[i].Groups = append(out[i].Groups, pair{&r.owner, r.peer, d})
+		case r.list != "":
+			out[i].PrefixListIds = append(out[i].PrefixListIds, prefixList{r.list, d})
 		case r.cidr6 != "":
 			out[i].Ipv6Ranges = append(out[i].Ipv6Ranges, ipv6Range{r.cidr6, d})
 		default:
@@ -65,7 +67,7 @@ func permissions(rules []*rule, egress bool) []permission {
 // expand turns permissions into rules without ids; the caller holds the lock.
 func (s *Service) expand(group string, egress bool, in []permission) ([]*rule, error) {
 	var out []*rule
-	add := func(p permission, cidr4, cidr6, peer string, description *string) error {
+	add := func(p permission, cidr4, cidr6, peer, list string, description *string) error {
 		r := &rule{group: group, owner: s.acct.ID, egress: egress}
 		if err := r.ports(p.IpProtocol, p.FromPort, p.ToPort); err != nil {
 			return err
@@ -73,7 +75,7 @@ func (s *Service) expand(group string, egress bool, in []permission) ([]*rule, e
 		if err := r.describe(description); err != nil {
 			return err
 		}
-		if err := s.source(r, cidr4, cidr6, peer); err != nil {
+		if err := s.source(r, cidr4, cidr6, peer, list); err != nil {
 			return err
 		}
 		if slices.ContainsFunc(out, r.same) {
@@ -85,23 +87,25 @@ func (s *Service) expand(group string, egress bool, in []permission) ([]*rule, e
 	for _, p := range in {
 		n := len(out)
 		for _, l := range p.PrefixListIds {
-			return nil, badValue("localaws does not serve prefix lists as sources of rules: %s", l.PrefixListId)
+			if err := add(p, "", "", "", l.PrefixListId, l.Description); err != nil {
+				return nil, err
+			}
 		}
 		for _, g := range p.Groups {
 			if g.UserId != nil && *g.UserId != "" && *g.UserId != s.acct.ID {
 				return nil, fail("InvalidGroup.NotFound", "security group %s of account %s: localaws serves rules within one account only", g.GroupId, *g.UserId)
 			}
-			if err := add(p, "", "", g.GroupId, g.Description); err != nil {
+			if err := add(p, "", "", g.GroupId, "", g.Description); err != nil {
 				return nil, err
 			}
 		}
 		for _, c := range p.IpRanges {
-			if err := add(p, c.CidrIp, "", "", c.Description); err != nil {
+			if err := add(p, c.CidrIp, "", "", "", c.Description); err != nil {
 				return nil, err
 			}
 		}
 		for _, c := range p.Ipv6Ranges {
-			if err := add(p, "", c.CidrIpv6, "", c.Description); err != nil {
+			if err := add(p, "", c.CidrIpv6, "", "", c.Description); err != nil {
 				return nil, err
 			}
 		}

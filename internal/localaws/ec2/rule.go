@@ -17,6 +17,7 @@ type rule struct {
 	protocol           string
 	from, to           int
 	cidr4, cidr6, peer string
+	list               string // of prefixes
 	description        string
 }
 
@@ -28,7 +29,7 @@ func (r *rule) properties() map[string][]string {
 
 // same compares what a rule allows; descriptions do not count.
 func (r *rule) same(o *rule) bool {
-	return r.group == o.group && r.egress == o.egress && r.protocol == o.protocol && r.from == o.from && r.to == o.to && r.cidr4 == o.cidr4 && r.cidr6 == o.cidr6 && r.peer == o.peer
+	return r.group == o.group && r.egress == o.egress && r.protocol == o.protocol && r.from == o.from && r.to == o.to && r.cidr4 == o.cidr4 && r.cidr6 == o.cidr6 && r.peer == o.peer && r.list == o.list
 }
 
 func number(port int) string {
@@ -106,12 +107,18 @@ func (r *rule) describe(text *string) error {
 	return nil
 }
 
-// source sets the peer of a rule: exactly one of the three.
-func (s *Service) source(r *rule, cidr4, cidr6, peer string) error {
-	r.cidr4, r.cidr6, r.peer = "", "", ""
+// source sets the peer of a rule: exactly one of the four.
+func (s *Service) source(r *rule, cidr4, cidr6, peer, list string) error {
+	r.cidr4, r.cidr6, r.peer, r.list = "", "", "", ""
 	block := cidr4 + cidr6
 	switch {
-	case block != "" && peer == "":
+	case list != "" && block+peer == "":
+		l, err := byID(s.lists(), "pl", list)
+		if err != nil {
+			return err
+		}
+		r.list = l.id
+	case block != "" && peer+list == "":
 		p, err := netip.ParsePrefix(block)
 		if err != nil || p.Addr().Is4() != (cidr4 != "") {
 			return badValue("CIDR block %s is malformed", block)
@@ -121,7 +128,7 @@ func (s *Service) source(r *rule, cidr4, cidr6, peer string) error {
 		} else {
 			r.cidr6 = block
 		}
-	case peer != "" && block == "":
+	case peer != "" && block+list == "":
 		g, err := byID(s.groups, "sg", peer)
 		if err != nil {
 			return err
@@ -135,7 +142,7 @@ func (s *Service) source(r *rule, cidr4, cidr6, peer string) error {
 		}
 		r.peer = peer
 	default:
-		return fail("MissingParameter", "Source/Destination must be exactly one of CidrIpv4, CidrIpv6, PrefixListId and ReferencedGroupId: localaws has no prefix lists")
+		return fail("MissingParameter", "Source/Destination must be exactly one of CidrIpv4, CidrIpv6, PrefixListId and ReferencedGroupId")
 	}
 	return nil
 }
@@ -153,7 +160,7 @@ type ruleOut struct {
 	IsEgress                                                         bool
 	IpProtocol                                                       string
 	FromPort, ToPort                                                 int
-	CidrIpv4, CidrIpv6                                               *string
+	CidrIpv4, CidrIpv6, PrefixListId                                 *string
 	ReferencedGroupInfo                                              *referencedGroup
 	Description                                                      *string
 	TagSet                                                           []tag
@@ -161,7 +168,7 @@ type ruleOut struct {
 
 func (s *Service) ruleOut(r *rule) ruleOut {
 	o := ruleOut{r.id, s.acct.ARN("ec2", "security-group-rule/"+r.id), r.group, r.owner, r.egress, r.protocol, r.from, r.to,
-		optional(r.cidr4), optional(r.cidr6), nil, optional(r.description), s.tagSet(r.id)}
+		optional(r.cidr4), optional(r.cidr6), optional(r.list), nil, optional(r.description), s.tagSet(r.id)}
 	if r.peer != "" {
 		o.ReferencedGroupInfo = &referencedGroup{r.peer, r.owner}
 	}
@@ -193,10 +200,10 @@ func (s *Service) authorize(in *authorizeIn, egress bool) (*rulesOut, error) {
 	n := 0
 	for _, have := range s.rulesOf(in.GroupId) {
 		if have.egress == egress {
-			n++
+			n += s.weight(have)
 		}
 		if slices.ContainsFunc(rules, have.same) {
-			peer := have.cidr4 + have.cidr6 + have.peer
+			peer := have.cidr4 + have.cidr6 + have.peer + have.list
 			detail := fmt.Sprintf("peer: %s, ALL, ALLOW", peer)
 			if have.protocol != "-1" {
 				detail = fmt.Sprintf("peer: %s, %s, from port: %d, to port: %d, ALLOW", peer, strings.ToUpper(have.protocol), have.from, have.to)
@@ -204,7 +211,10 @@ func (s *Service) authorize(in *authorizeIn, egress bool) (*rulesOut, error) {
 			return nil, fail("InvalidPermission.Duplicate", `the specified rule "%s" already exists`, detail)
 		}
 	}
-	if n+len(rules) > rulesPerGroup {
+	for _, r := range rules {
+		n += s.weight(r)
+	}
+	if n > rulesPerGroup {
 		return nil, fail("RulesPerSecurityGroupLimitExceeded", "The maximum number of rules per security group has been reached.")
 	}
 	out := &rulesOut{true, []ruleOut{}}
@@ -340,10 +350,10 @@ func (s *Service) modifySecurityGroupRules(_ context.Context, in *modifyRulesIn)
 		if err := next.describe(req.Description); err != nil {
 			return nil, err
 		}
-		if err := s.source(&next, req.CidrIpv4, req.CidrIpv6, req.ReferencedGroupId); err != nil {
+		if err := s.source(&next, req.CidrIpv4, req.CidrIpv6, req.ReferencedGroupId, req.PrefixListId); err != nil {
 			return nil, err
 		}
-		if (next.cidr4 == "") != (r.cidr4 == "") || (next.cidr6 == "") != (r.cidr6 == "") {
+		if (next.cidr4 == "") != (r.cidr4 == "") || (next.cidr6 == "") != (r.cidr6 == "") || (next.list == "") != (r.list == "") {
 			return nil, badValue("The source type of security group rule %s cannot be changed", r.id)
 		}
 		if slices.ContainsFunc(s.rules, func(o *rule) bool { return o != r && o.same(&next) }) {
