@@ -131,7 +131,7 @@ variable "name" {
 }
 
 variable "tags" {
-  description = "Tags of everything, besides `name` and `run`, which the stack sets. Example: `{ team = \"search\", cost-center = \"42\" }`."
+  description = "Tags of everything, besides `name`, `run` and `elasticache-perf`, which the stack sets. Example: `{ team = \"search\", cost-center = \"42\" }`."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -144,8 +144,8 @@ variable "tags" {
     error_message = "The tags must be at most 40, with keys of 1 to 128 and values of 1 to 256 characters (letters, digits, spaces and _ . : / = + - @); keys differ in more than upper and lower case and do not begin with \"aws:\"."
   }
   validation {
-    condition     = !anytrue([for k in keys(var.tags) : contains(["name", "run"], lower(k))])
-    error_message = "The tags must not have the keys \"name\" and \"run\", which the stack sets."
+    condition     = !anytrue([for k in keys(var.tags) : contains(["name", "run", "elasticache-perf"], lower(k))])
+    error_message = "The tags must not have the keys \"name\", \"run\" and \"elasticache-perf\", which the stack sets."
   }
 }
 

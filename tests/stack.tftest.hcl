@@ -94,6 +94,10 @@ run "everything" {
     condition     = module.cache[0].settings.engine_version == "7.1" && module.cache[0].settings.auth && length(module.cache[0].nodes) == 4 && module.load.settings.task_count == 3
     error_message = "The objects reach their modules."
   }
+  assert {
+    condition     = local.tags == { team = "search", name = "orders", elasticache-perf = "orders" }
+    error_message = "The provider tags everything with the stack's name, also under the key that is common to all stacks."
+  }
 }
 
 run "one_node_and_its_load_share_a_zone" {
@@ -504,6 +508,14 @@ run "tag_that_the_stack_sets" {
   command = plan
   variables {
     tags = { Name = "orders" }
+  }
+  expect_failures = [var.tags]
+}
+
+run "tag_of_all_stacks" {
+  command = plan
+  variables {
+    tags = { elasticache-perf = "orders" }
   }
   expect_failures = [var.tags]
 }

@@ -3,7 +3,7 @@
 
 provider "aws" {
   default_tags {
-    tags = { name = var.name, team = "search" }
+    tags = { name = var.name, elasticache-perf = var.name, team = "search" } # elasticache-perf: the tag of all stacks, by which they are found
   }
 }
 

@@ -2,7 +2,7 @@
 
 provider "aws" {
   default_tags {
-    tags = { name = var.name }
+    tags = { name = var.name, elasticache-perf = var.name } # elasticache-perf: the tag of all stacks, by which they are found
   }
 }
 
