@@ -26,6 +26,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -52,6 +53,7 @@ var services = map[string]struct {
 	"sqs":           {"sqs/2012-11-05", reflect.TypeFor[*sqs.Client]()},
 	"ssm":           {"ssm/2014-11-06", reflect.TypeFor[*ssm.Client]()},
 	"sts":           {"sts/2011-06-15", reflect.TypeFor[*sts.Client]()},
+	"tagging":       {"resourcegroupstaggingapi/2017-01-26", reflect.TypeFor[*resourcegroupstaggingapi.Client]()},
 }
 
 type ref struct {

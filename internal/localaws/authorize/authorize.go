@@ -250,6 +250,9 @@ func (a *Authorizer) link(who string, r rule) error {
 
 // prefix is a service's name in IAM.
 func prefix(service string) string {
+	if service == "tagging" {
+		return "tag"
+	}
 	if service == "monitoring" {
 		return "cloudwatch"
 	}

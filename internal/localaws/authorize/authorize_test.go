@@ -22,6 +22,7 @@ import (
 	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	sdklambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	sdktagging "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	sdks3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	sdkscheduler "github.com/aws/aws-sdk-go-v2/service/scheduler"
 	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
@@ -48,6 +49,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/sqs"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ssm"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/sts"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
@@ -88,7 +90,8 @@ func begin(t *testing.T) *world {
 	require.NoError(t, err)
 	require.NoError(t, w.buckets.Bucket("exports", "us-east-1"))
 	for _, service := range []interface{ Register(*wire.Registry) }{w.roles, sts.New(acct, w.roles), w.network, queues, topics, metrics, streams,
-		parameters, servicequotas.New(acct), caches, tasks, functions, schedules, w.buckets} {
+		parameters, servicequotas.New(acct), caches, tasks, functions, schedules, w.buckets,
+		tagging.New(acct)} {
 		service.Register(w.registry)
 	}
 	t.Cleanup(func() {
@@ -278,6 +281,10 @@ func TestDemands(t *testing.T) {
 			_, err := sdkquotas.NewFromConfig(w.Config).GetServiceQuota(ctx, &sdkquotas.GetServiceQuotaInput{ServiceCode: aws.String("fargate"), QuotaCode: aws.String("L-3032A538")})
 			return err
 		}, []string{"servicequotas:GetServiceQuota servicequotas:fargate/L-3032A538"}},
+		"GetResources": {func() error {
+			_, err := sdktagging.NewFromConfig(w.Config).GetResources(ctx, &sdktagging.GetResourcesInput{})
+			return err
+		}, []string{"tag:GetResources *"}},
 		"GetRole": {func() error {
 			_, err := sdkiam.NewFromConfig(w.Config).GetRole(ctx, &sdkiam.GetRoleInput{RoleName: aws.String("caller")})
 			return err

@@ -111,3 +111,14 @@ func (s *Service) untagResource(_ context.Context, in *struct {
 	}
 	return &none{}, nil
 }
+
+// Tagged are the tags of all alarms, by ARN.
+func (s *Service) Tagged() map[string]map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]map[string]string{}
+	for name, a := range s.alarms {
+		all[s.acct.ARN("cloudwatch", "alarm:"+name)] = maps.Clone(a.tags)
+	}
+	return all
+}

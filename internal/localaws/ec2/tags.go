@@ -171,3 +171,16 @@ func (s *Service) describeTags(_ context.Context, in *describeTagsIn) (*describe
 	out, next, err := list(s, every, "", nil, in.Filter, page{in.MaxResults, in.NextToken})
 	return &describeTagsOut{append([]tagOut{}, out...), next}, err
 }
+
+// Tagged are the tags of all resources, by ARN.
+func (s *Service) Tagged() map[string]map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]map[string]string{}
+	for id, tags := range s.tags {
+		if s.exists(id) {
+			all[s.acct.ARN("ec2", ResourceType(id)+"/"+id)] = maps.Clone(tags)
+		}
+	}
+	return all
+}

@@ -116,3 +116,35 @@ func (s *Service) listTagsForResource(_ context.Context, in *struct {
 	}
 	return &struct{ Tags []tag }{append([]tag{}, *tags...)}, nil
 }
+
+// Tagged are the tags of all resources, by ARN; of INACTIVE task definitions, too, which AWS keeps.
+func (s *Service) Tagged() map[string]map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]map[string]string{}
+	add := func(arn string, tags []tag) {
+		all[arn] = map[string]string{}
+		for _, t := range tags {
+			all[arn][t.Key] = t.Value
+		}
+	}
+	for _, c := range s.clusters {
+		if c.status == "ACTIVE" {
+			add(c.arn, c.tags)
+		}
+	}
+	for _, revisions := range s.families {
+		for _, d := range revisions {
+			add(d.TaskDefinitionArn, d.tags)
+		}
+	}
+	for _, v := range s.services {
+		if v.status == "ACTIVE" {
+			add(v.arn, v.tags)
+		}
+	}
+	for _, t := range s.tasks {
+		add(t.arn, t.tags)
+	}
+	return all
+}

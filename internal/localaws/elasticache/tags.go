@@ -149,3 +149,26 @@ func (s *Service) removeTags(_ context.Context, in *struct {
 	*t = left
 	return &tagsOut{t.list()}, nil
 }
+
+// Tagged are the tags of all caches and groups, by ARN; a node has its replication group's.
+func (s *Service) Tagged() map[string]map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]map[string]string{}
+	for _, g := range s.groups {
+		all[s.acct.ARN("elasticache", "replicationgroup:"+g.id)] = maps.Clone(g.tags)
+		for _, n := range g.nodes() {
+			all[s.acct.ARN("elasticache", "cluster:"+n.id)] = maps.Clone(g.tags)
+		}
+	}
+	for _, g := range s.serverless {
+		all[s.acct.ARN("elasticache", "serverlesscache:"+g.id)] = maps.Clone(g.tags)
+	}
+	for name, g := range s.subnets {
+		all[s.acct.ARN("elasticache", "subnetgroup:"+name)] = maps.Clone(g.tags)
+	}
+	for name, g := range s.parameters {
+		all[s.acct.ARN("elasticache", "parametergroup:"+name)] = maps.Clone(g.tags)
+	}
+	return all
+}

@@ -87,3 +87,14 @@ func (s *Service) untagResource(_ context.Context, in *tagIn) (*struct{}, error)
 		return &struct{}{}, nil
 	})
 }
+
+// Tagged are the tags of all functions, by ARN.
+func (s *Service) Tagged() map[string]map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]map[string]string{}
+	for name, f := range s.functions {
+		all[s.acct.ARN("lambda", "function:"+name)] = maps.Clone(f.tags)
+	}
+	return all
+}

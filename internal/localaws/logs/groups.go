@@ -378,3 +378,14 @@ func (s *Service) deleteResourcePolicy(_ context.Context, in *struct {
 	delete(s.policies, in.PolicyName)
 	return &struct{}{}, nil
 }
+
+// Tagged are the tags of all log groups, by ARN.
+func (s *Service) Tagged() map[string]map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]map[string]string{}
+	for _, g := range s.groups {
+		all[strings.TrimSuffix(g.arn, ":*")] = maps.Clone(g.tags)
+	}
+	return all
+}

@@ -353,3 +353,18 @@ func (s *Service) untagResource(_ context.Context, in *tagsIn) (*struct{}, error
 	g.tags = slices.DeleteFunc(g.tags, func(t tag) bool { return slices.Contains(in.TagKeys, t.Key) })
 	return &struct{}{}, nil
 }
+
+// Tagged are the tags of all schedule groups, by ARN.
+func (s *Service) Tagged() map[string]map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]map[string]string{}
+	for name, one := range s.groups {
+		tags := map[string]string{}
+		for _, t := range one.tags {
+			tags[t.Key] = t.Value
+		}
+		all[s.groupARN(name)] = tags
+	}
+	return all
+}

@@ -395,3 +395,18 @@ func (s *Service) listTags(_ context.Context, in *resourceIn) (*struct{ Tags []t
 	}
 	return &struct{ Tags []tag }{append([]tag{}, t.tags...)}, nil
 }
+
+// Tagged are the tags of all topics, by ARN.
+func (s *Service) Tagged() map[string]map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]map[string]string{}
+	for name, one := range s.topics {
+		tags := map[string]string{}
+		for _, t := range one.tags {
+			tags[t.Key] = t.Value
+		}
+		all[name] = tags
+	}
+	return all
+}

@@ -10,6 +10,7 @@ package sqs
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -372,4 +373,15 @@ func (s *Service) untagQueue(_ context.Context, in *untagIn) (*none, error) {
 	}
 	q.tags = tags
 	return &none{}, nil
+}
+
+// Tagged are the tags of all queues, by ARN.
+func (s *Service) Tagged() map[string]map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]map[string]string{}
+	for _, q := range s.queues {
+		all[q.arn] = maps.Clone(q.tags)
+	}
+	return all
 }

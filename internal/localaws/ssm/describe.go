@@ -283,3 +283,18 @@ func (s *Service) listTags(_ context.Context, in *resourceIn) (*struct{ TagList 
 	}
 	return &struct{ TagList []tag }{append([]tag{}, p.tags...)}, nil
 }
+
+// Tagged are the tags of all parameters, by ARN.
+func (s *Service) Tagged() map[string]map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := map[string]map[string]string{}
+	for name, one := range s.parameters {
+		tags := map[string]string{}
+		for _, t := range one.tags {
+			tags[t.Key] = t.Value
+		}
+		all[s.acct.ARN("ssm", "parameter/"+strings.TrimPrefix(name, "/"))] = tags
+	}
+	return all
+}
