@@ -71,6 +71,7 @@ type driver struct {
 	failed map[string]error              // by cell: of this command, the last
 	tries  map[string]int                // by cell, of this command, that left no manifest
 	under  map[string]string             // by cell that is under way: its last word
+	views  map[string]*stack.View        // by cell: its stack when it was last looked at
 }
 
 // campaignFile is the file that CAMPAIGN= names.
@@ -103,7 +104,7 @@ func openCampaign(ctx context.Context, ws *workspace.Workspace, con *console.Con
 		return nil, err
 	}
 	d := &driver{ws: ws, con: con, c: c, base: base, inputs: map[string]*terraform.Inputs{}, costs: map[string]campaign.Estimate{}, made: map[string][]*export.Manifest{},
-		failed: map[string]error{}, tries: map[string]int{}, under: map[string]string{}}
+		failed: map[string]error{}, tries: map[string]int{}, under: map[string]string{}, views: map[string]*stack.View{}}
 	if d.cfg, err = ws.AWS(ctx, base.Region); err != nil {
 		return nil, err
 	}

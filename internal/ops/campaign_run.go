@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
-	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 )
@@ -37,8 +35,9 @@ func (d *driver) takeRounds(ctx context.Context) error {
 		if len(cells) == 0 {
 			continue
 		}
-		step := d.con.Step("round %d of %d", n+1, d.c.Repeats)
-		shown := d.display(step)
+		title := fmt.Sprintf("round %d of %d", n+1, d.c.Repeats)
+		d.con.Say("%s", title)
+		shown := d.display(ctx, title, cells)
 		var all sync.WaitGroup
 		places := make(chan struct{}, d.c.Parallel)
 		for _, cell := range cells {
@@ -53,39 +52,11 @@ func (d *driver) takeRounds(ctx context.Context) error {
 		}
 		all.Wait()
 		shown()
-		step.End()
 		if cause := context.Cause(ctx); cause != nil {
 			return fmt.Errorf("%w; the runs under way end by themselves, and the same command goes on with the campaign", cause)
 		}
 	}
 	return nil
-}
-
-// display has a step tell what is under way.
-func (d *driver) display(step *console.Step) (end func()) {
-	done := make(chan struct{})
-	go func() {
-		for tick := time.NewTicker(time.Second); ; {
-			select {
-			case <-done:
-				tick.Stop()
-				return
-			case <-tick.C:
-				step.At(-1, "%s", strings.Join(d.underWay(), "; "))
-			}
-		}
-	}()
-	return func() { close(done) }
-}
-
-func (d *driver) underWay() (lines []string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for cell, word := range d.under {
-		lines = append(lines, cell+": "+word)
-	}
-	slices.Sort(lines)
-	return lines
 }
 
 // carryOut takes a cell to its end, tries it once more when it fails, and says what became of it.

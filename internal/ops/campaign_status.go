@@ -2,13 +2,17 @@ package ops
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// CampaignStatus shows where every run of the campaign stands, as AWS and the manifests have it.
+// CampaignStatus shows where every run of the campaign is, as AWS and the manifests have it: the table that the campaign's own command redraws.
 func CampaignStatus(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	d, err := openCampaign(ctx, ws, con, 0)
 	if err != nil {
@@ -17,49 +21,82 @@ func CampaignStatus(ctx context.Context, ws *workspace.Workspace, con *console.C
 	if err := d.readManifests(ctx); err != nil {
 		return err
 	}
-	done := 0
+	var rows []page.Row
 	for _, round := range d.c.Rounds() {
 		for _, cell := range round {
-			state, err := d.standing(ctx, cell)
+			v, err := d.look(ctx, cell)
 			if err != nil {
 				return err
 			}
-			if d.result(cell) != nil {
-				done++
-			}
-			con.Say("%-*s  %s", nameWidth, key(cell), state)
+			rows = append(rows, d.row(cell, v, ""))
 		}
 	}
-	con.Say("%d of %d runs have measured, for about %.2f USD", done, len(d.c.Variants)*d.c.Repeats, d.spent(ctx))
+	columns := 0
+	if con.Terminal != nil {
+		columns = con.Terminal.Columns()
+	}
+	for _, line := range page.Table(rows, columns) {
+		con.Say("%s", line)
+	}
+	con.Say("%s, for about %.2f USD", d.progress(), d.spent(ctx))
 	return nil
 }
 
-const nameWidth = 24
-
-// standing is where a cell stands, in a few words.
-func (d *driver) standing(ctx context.Context, cell campaign.Cell) (string, error) {
-	there, err := d.stackOf(ctx, cell)
-	if err != nil {
-		return "", err
-	}
-	result := d.result(cell)
-	if there.Lambda == "" {
-		switch {
-		case result != nil:
-			return "measured: run " + result.Run, nil
-		case d.attempts(cell) >= most:
-			return "given up: it failed twice", nil
-		case d.attempts(cell) > 0:
-			return "failed once, and is yet to be tried again", nil
+// progress is how much of the campaign is done.
+func (d *driver) progress() string {
+	done := 0
+	for _, round := range d.c.Rounds() {
+		for _, cell := range round {
+			if d.result(cell) != nil {
+				done++
+			}
 		}
-		return "yet to run", nil
 	}
-	if result != nil {
-		return "measured, and its stack is yet to be removed", nil
+	return fmt.Sprintf("%d of %d runs have measured", done, len(d.c.Variants)*d.c.Repeats)
+}
+
+// look is a cell's stack as AWS shows it; nil: it is not there.
+func (d *driver) look(ctx context.Context, cell campaign.Cell) (*stack.View, error) {
+	there, err := d.stackOf(ctx, cell)
+	if err != nil || there.Lambda == "" {
+		return nil, err
 	}
 	v, err := there.View(ctx)
-	if err != nil {
-		return "", err
+	return &v, err
+}
+
+// row is where a cell is: by its stack, by the last word of the command that is at work on it, and by its manifests.
+func (d *driver) row(cell campaign.Cell, v *stack.View, word string) page.Row {
+	r := page.Row{Name: key(cell)}
+	result := d.result(cell)
+	phase := ""
+	if v != nil {
+		phase, _ = v.Phase()
 	}
-	return statusOf(v, there.Config).Line(), nil
+	switch {
+	case phase == "running" || phase == "prefilling":
+		r.State = phase
+		if v.Prefill != nil && phase == "prefilling" {
+			r.State = fmt.Sprintf("%s · %.0f %%", phase, 100*v.Prefill.Share)
+		}
+		r.Left = max(time.Until(v.Stops), 0)
+		if n := len(v.Recent); n > 0 {
+			r.OpsPerSecond = &v.Recent[n-1]
+		}
+	case word != "":
+		r.State = word
+	case v != nil && result != nil:
+		r.State = "measured, to be removed"
+	case v != nil:
+		r.State = phase
+	case result != nil:
+		r.State = "measured"
+	case d.attempts(cell) >= most:
+		r.State = "given up: it failed twice"
+	case d.attempts(cell) > 0:
+		r.State = "failed once, to be tried again"
+	default:
+		r.State = "waiting"
+	}
+	return r
 }

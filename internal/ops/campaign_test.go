@@ -2,6 +2,7 @@ package ops
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -10,7 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
+	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
 // A command is dead when its kernel says so, or when it was silent for long; on another host its silence alone tells.
@@ -71,4 +75,62 @@ func TestWhatIsTooDear(t *testing.T) {
 	require.Empty(t, d.tooDear(t.Context(), campaign.Cell{Variant: "b", Round: 1}))
 	d.under["a-r2"] = "starts"
 	require.Contains(t, d.tooDear(t.Context(), campaign.Cell{Variant: "a", Round: 2}), "about 4.00 USD, and the budget is 3.00")
+}
+
+// A terminal has room for some rows: those of the runs under way are kept.
+func TestRowsThatFit(t *testing.T) {
+	d := aCampaign()
+	d.c.Repeats, d.c.Variants = 1, nil
+	for v := range 20 {
+		d.c.Variants = append(d.c.Variants, campaign.Variant{Name: fmt.Sprint("v", v)})
+	}
+	cells := d.c.Rounds()[0]
+	d.under[key(cells[3])], d.under[key(cells[19])] = "terraform: planning", "starts"
+	all, under := d.rows(cells)
+	require.Len(t, all, 20)
+	require.Len(t, fitting(all[:mostRows], under), mostRows)
+	shown := fitting(all, under)
+	require.Equal(t, []string{key(cells[3]), key(cells[19]), ""}, []string{shown[0].Name, shown[1].Name, shown[2].Name})
+	require.Equal(t, "and 18 more", shown[2].State)
+	require.Equal(t, "waiting", all[0].State)
+}
+
+// A log says when a run gets into another state, and where all of them are every half a minute.
+func TestRowsOfALog(t *testing.T) {
+	at := time.Unix(1_800_000_000, 0)
+	l := &rowLog{every: 30 * time.Second, last: at, states: map[string]string{}}
+	a, b := page.Row{Name: "a", State: "terraform: applying · 3 %"}, page.Row{Name: "b", State: "waits"}
+	require.Len(t, l.due(at, []page.Row{a, b}), 2)
+	a.State = "terraform: applying · 60 %"
+	require.Empty(t, l.due(at.Add(10*time.Second), []page.Row{a, b}))
+	a.State = "running"
+	require.Equal(t, []page.Row{a}, l.due(at.Add(20*time.Second), []page.Row{a, b}))
+	require.Len(t, l.due(at.Add(30*time.Second), []page.Row{a, b}), 2)
+	require.Empty(t, l.due(at.Add(31*time.Second), []page.Row{a, b}))
+}
+
+// A row says what AWS shows of a load that runs, and what the command does before and after it.
+func TestWhereARunIs(t *testing.T) {
+	d := aCampaign()
+	cell := d.c.Rounds()[0][0]
+	now := time.Now()
+	v := &stack.View{Now: now, Deployed: true, Run: &shutdown.Event{Run: "x", StopBy: now.Add(time.Hour)}, Stops: now.Add(time.Minute), Recent: []float64{1, 5}}
+	r := d.row(cell, v, "running · 20 %")
+	require.Equal(t, "running", r.State)
+	require.InDelta(t, 60, r.Left.Seconds(), 5)
+	require.InDelta(t, 5, *r.OpsPerSecond, 0)
+	v.Prefill = &stack.Prefill{Tasks: 2, Share: 0.45}
+	require.Equal(t, "prefilling · 45 %", d.row(cell, v, "").State)
+	v.Stops = now.Add(-time.Second)
+	require.Equal(t, "stopping", d.row(cell, v, "").State)
+	require.Equal(t, "stopping: it is exported", d.row(cell, v, "stopping: it is exported").State)
+	require.Equal(t, "waiting", d.row(cell, nil, "").State)
+	d.tries[key(cell)] = 1
+	require.Equal(t, "failed once, to be tried again", d.row(cell, nil, "").State)
+	d.tries[key(cell)] = 2
+	require.Equal(t, "given up: it failed twice", d.row(cell, nil, "").State)
+	d.made[key(cell)] = []*export.Manifest{manifestOf(cell.Variant, cell.Round, 1)}
+	require.Equal(t, "measured", d.row(cell, nil, "").State)
+	require.Equal(t, "measured, to be removed", d.row(cell, v, "").State)
+	require.Equal(t, "1 of 4 runs have measured", d.progress())
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 )
 
 // Step is a long step at one moment.
@@ -46,20 +47,29 @@ func (s Step) Said(title string) string {
 	return strings.Join(parts, " · ")
 }
 
-// Terminal is a terminal's output with one line below it that shows what goes on. What is written goes above that line. It may be used by
+// Terminal is a terminal's output with a line or a few below it that show what goes on. What is written goes above them. It may be used by
 // several goroutines.
 type Terminal struct {
 	W       io.Writer
 	Columns func() int // its width now
 
-	mu   sync.Mutex
-	line string // drawn; "" is none
-	next string // to be drawn once the output's last line has ended
-	mid  bool   // it has not
+	mu    sync.Mutex
+	drawn string // "" is nothing
+	next  string // to be drawn once the output's last line has ended
+	mid   bool   // it has not
 }
 
-// erase removes the line that the cursor is in.
-const erase = "\r\x1b[K"
+// erase removes what is drawn: the cursor is at the end of it. A terminal that has become narrower has wrapped its lines.
+func (t *Terminal) erase() string {
+	up := -1
+	for line := range strings.SplitSeq(t.drawn, "\n") {
+		up += 1 + max(0, utf8.RuneCountInString(line)-1)/max(1, t.Columns())
+	}
+	if up > 0 {
+		return fmt.Sprintf("\r\x1b[%dA\x1b[J", up)
+	}
+	return "\r\x1b[K"
+}
 
 func (t *Terminal) Write(b []byte) (int, error) {
 	t.mu.Lock()
@@ -68,12 +78,12 @@ func (t *Terminal) Write(b []byte) (int, error) {
 		return 0, nil
 	}
 	text := string(b)
-	if t.line != "" {
-		text = erase + text
+	if t.drawn != "" {
+		text = t.erase() + text
 	}
-	t.line, t.mid = "", b[len(b)-1] != '\n'
+	t.drawn, t.mid = "", b[len(b)-1] != '\n'
 	if !t.mid {
-		t.line = t.next
+		t.drawn = t.next
 		text += t.next
 	}
 	if _, err := io.WriteString(t.W, text); err != nil {
@@ -82,26 +92,36 @@ func (t *Terminal) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Show draws a step below the output, in place of the one before; nil takes it away.
+// Show draws a step below the output, in place of what was drawn; nil takes it away.
 func (t *Terminal) Show(s *Step) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.next = ""
-	if s != nil {
-		t.next = s.Line(t.Columns())
-	}
-	if t.mid || t.line == t.next {
+	if s == nil {
+		t.draw("")
 		return
 	}
-	text := t.next
-	if t.line != "" {
-		// The rest of a longer line is cleared after the new one is drawn: nothing flickers.
-		text = "\r" + t.next + "\x1b[K"
-		if t.next == "" {
-			text = erase
-		}
+	t.draw(s.Line(t.Columns()))
+}
+
+// ShowTable draws a line and rows below the output, in place of what was drawn.
+func (t *Terminal) ShowTable(title string, rows []Row) {
+	columns := t.Columns()
+	t.draw(strings.Join(append([]string{cut(title, columns-1)}, Table(rows, columns)...), "\n"))
+}
+
+func (t *Terminal) draw(next string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.next = next; t.mid || t.drawn == next {
+		return
 	}
-	t.line = t.next
+	text := next
+	switch {
+	case t.drawn == "":
+	case next == "" || strings.Contains(t.drawn+next, "\n"):
+		text = t.erase() + next
+	default: // the rest of a longer line is cleared after the new one is drawn: nothing flickers
+		text = "\r" + next + "\x1b[K"
+	}
+	t.drawn = next
 	_, _ = io.WriteString(t.W, text) // a terminal that is gone shows nothing
 }
 

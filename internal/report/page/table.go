@@ -1,0 +1,72 @@
+package page
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Row is a run of a campaign at one moment, in a table of them.
+type Row struct {
+	Name, State  string
+	Left         time.Duration // of its load; 0 is not known
+	OpsPerSecond *float64      // now; nil is not known
+}
+
+// cells are a row's texts, "" for what is not known.
+func (r Row) cells() [4]string {
+	all := [4]string{r.Name, r.State}
+	if r.Left > 0 {
+		all[2] = Duration(r.Left)
+	}
+	if r.OpsPerSecond != nil {
+		all[3] = live("ops_per_second", r.OpsPerSecond)
+	}
+	return all
+}
+
+// Line is a row as a line of a log.
+func (r Row) Line() string {
+	all := r.cells()
+	if all[2] != "" {
+		all[2] += " left"
+	}
+	return strings.Join(slices.DeleteFunc(all[:], func(s string) bool { return s == "" }), " · ")
+}
+
+// Table is rows below each other on lines that are shorter than columns; 0: as long as they are. A state that does not fit is cut.
+func Table(rows []Row, columns int) (lines []string) {
+	table := [][4]string{{"run", "state", "time left", "throughput now"}}
+	for _, r := range rows {
+		table = append(table, r.cells())
+	}
+	var widths [4]int
+	for _, r := range table {
+		for i, text := range r {
+			widths[i] = max(widths[i], utf8.RuneCountInString(text))
+		}
+	}
+	if columns > 0 { // a full line would wrap, and could not be drawn over
+		room := columns - 1 - widths[2] - widths[3] - 3*len("  ")
+		widths[0] = min(widths[0], max(room/2, 8))
+		widths[1] = min(widths[1], max(room-widths[0], 4))
+	}
+	for _, r := range table {
+		line := fmt.Sprintf("%-*s  %-*s  %*s  %*s", widths[0], cut(r[0], widths[0]), widths[1], cut(r[1], widths[1]), widths[2], r[2], widths[3], r[3])
+		if columns > 0 {
+			line = cut(line, columns-1)
+		}
+		lines = append(lines, strings.TrimRight(line, " "))
+	}
+	return lines
+}
+
+// cut is a text on at most so many columns.
+func cut(text string, columns int) string {
+	if r := []rune(text); len(r) > columns {
+		return string(r[:max(columns-1, 0)]) + "…"
+	}
+	return text
+}
