@@ -13,23 +13,22 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// A campaign of two variants in two rounds, two runs at a time: its command is killed while a round is under way, and the same command goes on with what is
-// missing. A second one is refused meanwhile, and nothing is left but the exports.
+// A campaign of two variants in one round, side by side: its command is killed while both runs load, and the same command goes on with them. A second one is
+// refused meanwhile, and nothing is left but the exports.
 func TestCampaign(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")
 	}
 	t.Parallel()
-	w := newWorld(t)
-	ws, con, out := w.project(t, map[string]any{"test_duration_minutes": 1, "load": light(nil)})
-	file := filepath.Join(ws.Stack, "twice.hcl")
-	require.NoError(t, os.WriteFile(file, []byte(`
-repeats  = 2
+	c := newCampaign(t, "once", `
+repeats  = 1
 parallel = 2
 budget   = 5
 common {
@@ -37,91 +36,164 @@ common {
 }
 variant "few"  {}
 variant "more" { load = { clients = 8 } }
-`), 0o600))
-	ws.Env = append(ws.Env, "CAMPAIGN="+file, "STACK_DIR="+ws.Stack)
-
+`)
 	// A budget below the estimate makes nothing.
-	poor := filepath.Join(ws.Stack, "poor.hcl")
+	poor := filepath.Join(c.ws.Stack, "poor.hcl")
 	require.NoError(t, os.WriteFile(poor, []byte("repeats = 2\nbudget = 0.01\nvariant \"a\" {}\nvariant \"b\" {}\n"), 0o600))
-	in := *ws
-	in.Env = append(ws.Env[:len(ws.Env):len(ws.Env)], "CAMPAIGN="+poor)
-	require.ErrorContains(t, ops.Campaign(t.Context(), &in, con), "Nothing was made")
+	in := *c.ws
+	in.Env = append(c.ws.Env[:len(c.ws.Env):len(c.ws.Env)], "CAMPAIGN="+poor)
+	require.ErrorContains(t, ops.Campaign(t.Context(), &in, c.con), "Nothing was made")
 	// So does a value that Terraform refuses.
 	require.NoError(t, os.WriteFile(poor, []byte("repeats = 2\nvariant \"a\" {}\nvariant \"b\" {\n  load = { task_count = -1 }\n}\n"), 0o600))
-	err := ops.Campaign(t.Context(), &in, con)
+	err := ops.Campaign(t.Context(), &in, c.con)
 	require.ErrorContains(t, err, "poor.hcl:3,9: variant b:")
 	require.ErrorContains(t, err, "task_count")
 
-	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	c.killedWhile(t, 2, "few-r1", "more-r1")
+	require.NoError(t, ops.Campaign(t.Context(), c.ws, c.con))
+	require.Contains(t, c.out.String(), "is dead (process")
+	require.Contains(t, c.out.String(), "few-r1 is measured and removed")
+	c.answered(t, map[string]int{"few": 1, "more": 1})
+}
+
+// Three variants in three rounds, two at a time, and a fourth whose cache is too small for its keys: it fails as told and the others go on. The command is
+// killed in the second round, and the same command goes on.
+func TestCampaignGoesOn(t *testing.T) {
+	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	t.Parallel()
+	c := newCampaign(t, "thrice", `
+repeats  = 3
+parallel = 2
+common {
+  load = { threads = 1, clients = 4, key_maximum = 10000, rate_limit = 250 }
+}
+variant "one"   {}
+variant "two"   { load = { clients = 8 } }
+variant "three" { load = { clients = 12 } }
+variant "small" {
+  cache = { node_type = "cache.t4g.micro", parameters = { reserved-memory-percent = "95" } }
+  load  = { data_size = 10000, prefill = { minutes = 1 } }
+}
+`)
+	c.killedWhile(t, 1, "one-r2", "two-r2", "three-r2")
+	err := ops.Campaign(t.Context(), c.ws, c.con)
+	for round := 1; round <= 3; round++ {
+		require.ErrorContains(t, err, fmt.Sprintf("small-r%d: ", round))
+	}
+	for _, other := range []string{"one", "two", "three"} {
+		require.NotContains(t, err.Error(), other+"-r")
+	}
+	require.Contains(t, c.out.String()+contents(c.log), "keys were gone when they were read back")
+	require.Contains(t, c.out.String(), "small-r3 is given up after 2 attempts, and the campaign goes on without it")
+	c.answered(t, map[string]int{"one": 3, "two": 3, "three": 3, "small": 0})
+}
+
+// carried is a campaign in a world.
+type carried struct {
+	name, log string
+	world     *world
+	ws        *workspace.Workspace
+	con       *console.Console
+	out       *strings.Builder
+}
+
+func newCampaign(t *testing.T, name, file string) *carried {
+	t.Helper()
+	c := &carried{name: name, world: newWorld(t), log: filepath.Join(t.TempDir(), "log")}
+	c.ws, c.con, c.out = c.world.project(t, map[string]any{"test_duration_minutes": 1, "load": light(nil)})
+	hcl := filepath.Join(c.ws.Stack, name+".hcl")
+	require.NoError(t, os.WriteFile(hcl, []byte(file), 0o600))
+	c.ws.Env = append(c.ws.Env, "CAMPAIGN="+hcl, "STACK_DIR="+c.ws.Stack)
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		t.Log(contents(c.log), "\n", c.out)
+		logs, _ := filepath.Glob(filepath.Join(c.ws.Stack, ".campaigns", name, "*/log.txt"))
+		for _, log := range logs {
+			said := contents(log)
+			t.Log(log, "\n", said[max(0, len(said)-3000):])
+		}
+	})
+	return c
+}
+
+// killedWhile starts the campaign's command, and kills it while so many of some cells load. A second command is refused before that.
+func (c *carried) killedWhile(t *testing.T, load int, cells ...string) {
+	t.Helper()
+	log, err := os.Create(c.log)
 	require.NoError(t, err)
 	defer log.Close()
 	first := exec.Command(tools(t), "mage", "campaign")
-	first.Dir, first.Env, first.Stdout, first.Stderr = ws.Root, ws.Env, log, log
+	first.Dir, first.Env, first.Stdout, first.Stderr = c.ws.Root, c.ws.Env, log, log
 	require.NoError(t, first.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- first.Wait() }()
-	t.Cleanup(func() {
-		_ = first.Process.Kill()
-		if t.Failed() {
-			t.Log(contents(log.Name()), "\n", out)
-			for _, cell := range []string{"few-r1", "few-r2", "more-r1", "more-r2"} {
-				said := contents(filepath.Join(ws.Stack, ".campaigns/twice", cell, "log.txt"))
-				t.Log(cell, "\n", said[max(0, len(said)-3000):])
-			}
-		}
-	})
-	loads := func(cell string) bool {
-		return strings.Contains(contents(filepath.Join(ws.Stack, ".campaigns/twice", cell, "log.txt")), "the load runs")
-	}
-	eventually(t, "both runs of the first round load", func(context.Context) (bool, any, error) {
+	t.Cleanup(func() { _ = first.Process.Kill() })
+	eventually(t, fmt.Sprintf("%d of %v load", load, cells), func(context.Context) (bool, any, error) {
 		select {
 		case err := <-ended:
-			t.Fatalf("the campaign ended too early: %v\n%s", err, contents(log.Name()))
+			t.Fatalf("the campaign ended too early: %v\n%s", err, contents(c.log))
 		default:
 		}
-		return loads("few-r1") && loads("more-r1"), contents(log.Name()), nil
+		n := 0
+		for _, cell := range cells {
+			if said := contents(filepath.Join(c.ws.Stack, ".campaigns", c.name, cell, "log.txt")); strings.Contains(said, "the load runs") && !strings.Contains(said, "stopped and exported") {
+				n++
+			}
+		}
+		return n >= load, contents(c.log), nil
 	})
-	require.False(t, loads("few-r2") || loads("more-r2"), "a round is over before the next one starts")
-	require.ErrorContains(t, ops.Campaign(t.Context(), ws, con), "is carried out already")
+	require.ErrorContains(t, ops.Campaign(t.Context(), c.ws, c.con), "is carried out already")
 	require.NoError(t, first.Process.Kill())
 	<-ended
+}
 
-	require.NoError(t, ops.Campaign(t.Context(), ws, con))
-	require.Contains(t, out.String(), "is dead (process")
-	text, err := os.ReadFile(filepath.Join(ws.Root, "reports/campaign-twice/campaign.json"))
+// answered checks the answer, that there is nothing to do any more, and that nothing is left of so many runs of each variant but their exports.
+func (c *carried) answered(t *testing.T, runs map[string]int) {
+	t.Helper()
+	dir := filepath.Join(c.ws.Root, "reports/campaign-"+c.name)
+	text, err := os.ReadFile(filepath.Join(dir, "campaign.json"))
 	require.NoError(t, err)
 	var answer report.Campaign
 	require.NoError(t, json.Unmarshal(text, &answer))
-	require.Len(t, answer.Runs, 4)
-	require.Equal(t, "few", answer.Baseline)
-	require.Equal(t, []int{2, 2}, []int{answer.Ranking[0].Runs, answer.Ranking[1].Runs})
-	rows, err := os.Open(filepath.Join(ws.Root, "reports/campaign-twice/campaign.csv"))
+	all, rounds := 0, 1
+	for _, n := range runs {
+		all, rounds = all+n, max(rounds, n)
+	}
+	require.Len(t, answer.Runs, all)
+	for _, r := range answer.Ranking {
+		require.Equal(t, runs[r.Variant], r.Runs, r.Variant)
+	}
+	rows, err := os.Open(filepath.Join(dir, "campaign.csv"))
 	require.NoError(t, err)
 	defer rows.Close()
 	table, err := csv.NewReader(rows).ReadAll()
 	require.NoError(t, err)
-	require.Len(t, table, 5)
+	require.Len(t, table, all+1)
 
-	out.Reset()
-	require.NoError(t, ops.Campaign(t.Context(), ws, con), "there is nothing to do")
-	require.Contains(t, out.String(), "0 runs to go")
-	out.Reset()
-	require.NoError(t, ops.CampaignStatus(t.Context(), ws, con))
-	require.Contains(t, out.String(), "4 of 4 runs have measured")
-	out.Reset()
-	require.NoError(t, ops.CampaignDestroy(t.Context(), ws, con))
-	require.Contains(t, out.String(), "nothing of the campaign twice is left")
-	for _, variant := range []string{"few", "more"} {
-		for round := 1; round <= 2; round++ {
-			one := &stack{world: w, name: fmt.Sprintf("twice-%s-r%d", variant, round)}
+	c.out.Reset()
+	again := ops.Campaign(t.Context(), c.ws, c.con)
+	require.Contains(t, c.out.String(), "0 runs to go")
+	require.Equal(t, all == rounds*len(runs), again == nil, "what failed is said again: %v", again)
+	c.out.Reset()
+	require.NoError(t, ops.CampaignStatus(t.Context(), c.ws, c.con))
+	require.Contains(t, c.out.String(), fmt.Sprintf("%d of %d runs have measured", all, rounds*len(runs)))
+	c.out.Reset()
+	require.NoError(t, ops.CampaignDestroy(t.Context(), c.ws, c.con))
+	require.Contains(t, c.out.String(), "nothing of the campaign "+c.name+" is left")
+	for variant := range runs {
+		for round := 1; round <= rounds; round++ {
+			one := &stack{world: c.world, name: fmt.Sprintf("%s-%s-r%d", c.name, variant, round)}
 			one.nothingLeft(t.Context(), t)
-			key := fmt.Sprintf("exports/campaigns/twice/%s-r%d/", variant, round)
-			for _, r := range answer.Runs {
-				if r.Variant == variant && r.Round == round {
-					require.Contains(t, string(one.object(t, key+"manifest/"+r.Run+".json")), `"variant"`)
-				}
-			}
 		}
 	}
-	require.Empty(t, children(w.dir))
+	for _, r := range answer.Runs {
+		key := fmt.Sprintf("exports/campaigns/%s/%s-r%d/manifest/%s.json", c.name, r.Variant, r.Round, r.Run)
+		require.Contains(t, string((&stack{world: c.world, name: c.name}).object(t, key)), `"variant"`)
+	}
+	require.Empty(t, children(c.world.dir))
 }

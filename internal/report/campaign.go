@@ -181,7 +181,7 @@ func (a *Campaign) sentence() string {
 	}
 	text := fmt.Sprintf("The %s of %s is %.1f %% %s (95 %% interval %.1f to %.1f) than that of %s", label, best.Variant, math.Abs(*best.Figure.DeltaPercent), moreOrLess(*best.Figure.DeltaPercent, "higher", "lower"),
 		ends(best.Figure.Interval)[0], ends(best.Figure.Interval)[1], a.Baseline)
-	if best.P99MS != nil && base.P99MS != nil && a.RankedBy != "latency_p99_ms" {
+	if best.P99MS != nil && base.P99MS != nil && a.RankedBy != "latency_p99_ms" && a.comparable("latency_p99_ms", best.Variant) {
 		text += fmt.Sprintf(", at a p99 of %.3g instead of %.3g ms", *best.P99MS, *base.P99MS)
 	}
 	if best.CacheUSDPerHour != nil && base.CacheUSDPerHour != nil && *base.CacheUSDPerHour > 0 {
@@ -192,6 +192,12 @@ func (a *Campaign) sentence() string {
 		text += ": cheapest per million operations"
 	}
 	return text + "."
+}
+
+// comparable tells whether a figure of a variant can be compared with the baseline's.
+func (a *Campaign) comparable(id, variant string) bool {
+	i := slices.Index(a.Comparison.Names, variant)
+	return i >= 0 && slices.ContainsFunc(a.Comparison.Figures, func(f ComparedRow) bool { return f.ID == id && f.Cells[i].Direction != NotComparable })
 }
 
 func moreOrLess(v float64, more, less string) string {

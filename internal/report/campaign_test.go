@@ -1,6 +1,7 @@
 package report
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,4 +35,24 @@ func TestACampaignIsRanked(t *testing.T) {
 	require.Contains(t, a.Sentence, "The baseline gone has no run that measured")
 	require.Equal(t, "r7g", a.Ranking[0].Variant)
 	asSchema(t, "campaign", AnswerCampaign("nodes", "ops_per_second", nil))
+}
+
+// A deeper pipeline has more requests under way, as more clients have: throughput is compared, latency is not.
+func TestPipelinesAreComparedByThroughput(t *testing.T) {
+	base, deep := repeats(t, 10_000, 400, 0.99, 1, 1.01), repeats(t, 14_000, 400, 0.985, 1, 1.01)
+	for _, r := range deep {
+		r.Configuration.Pipeline = 16
+	}
+	rounds := []int{1, 2, 3}
+	a := AnswerCampaign("pipeline", "ops_per_second", []Measured{{"1", base, rounds}, {"16", deep, rounds}})
+	require.Equal(t, "16", a.Ranking[0].Variant)
+	require.Equal(t, BetterThan, a.Ranking[0].Figure.Direction)
+	require.NotContains(t, a.Sentence, "p99")
+	require.False(t, a.comparable("latency_p99_ms", "16"))
+	require.True(t, a.comparable("ops_per_second", "16"))
+	require.Contains(t, strings.Join(a.Comparison.Cautions, "\n"), "pipeline differs: ")
+
+	a = AnswerCampaign("pipeline", "latency_p99_ms", []Measured{{"1", base, rounds}, {"16", deep, rounds}})
+	require.Contains(t, a.Ranking[0].Figure.Why+a.Ranking[1].Figure.Why, "pipeline differs (")
+	require.Contains(t, a.Sentence, "No variant is shown to be better than 1 by ")
 }

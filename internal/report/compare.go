@@ -93,8 +93,8 @@ const (
 type setting struct {
 	name string
 	of   func(*Configuration) string
-	// workload: nothing that the load measured can be compared. Otherwise "latency" only, as concurrency moves the latency of a closed loop,
-	// or "": it is what a comparison is for.
+	// workload: nothing that the load measured can be compared. Otherwise "latency" only, as concurrency (requests under way: connections x pipeline) moves
+	// the latency of a closed loop, or "": it is what a comparison is for.
 	spoils string
 }
 
@@ -121,7 +121,6 @@ var compared = []setting{
 	{"data size", func(c *Configuration) string { return fmt.Sprint(c.DataSize) }, "workload"},
 	{"key pattern", func(c *Configuration) string { return c.KeyPattern }, "workload"},
 	{"key maximum", func(c *Configuration) string { return fmt.Sprint(c.KeyMaximum) }, "workload"},
-	{"pipeline", func(c *Configuration) string { return fmt.Sprint(c.Pipeline) }, "workload"},
 	{"rate limit", func(c *Configuration) string {
 		if c.RateLimit == nil {
 			return "none"
@@ -132,6 +131,7 @@ var compared = []setting{
 	{"tasks", func(c *Configuration) string { return fmt.Sprint(c.Tasks) }, "latency"},
 	{"threads", func(c *Configuration) string { return fmt.Sprint(c.Threads) }, "latency"},
 	{"clients", func(c *Configuration) string { return fmt.Sprint(c.Clients) }, "latency"},
+	{"pipeline", func(c *Configuration) string { return fmt.Sprint(c.Pipeline) }, "latency"},
 }
 
 // Compare puts single runs side by side, the first as the reference.
