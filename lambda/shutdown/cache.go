@@ -1,7 +1,9 @@
 package shutdown
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -24,6 +26,7 @@ type cache interface {
 	lost(context.Context) (*export.Membership, error) // what can be said of one that was never seen
 	delete(context.Context) error
 	checks(context.Context) []check // the calls of a stop, without the deletion
+	resource() string               // the last part of its ARN
 }
 
 // seen is a cache as AWS describes it.
@@ -122,9 +125,11 @@ func (r *run) askDeletion(ctx context.Context, c cache) error {
 	if err := r.replaced(ctx); err != nil {
 		return err
 	}
-	now, err := r.look(ctx, c)
-	if err != nil {
-		return err
+	now, unseen := r.look(ctx, c)
+	if unseen != nil { // its tags say whose it is, and the answer to its deletion whether it is there
+		if now = (&seen{arn: r.arn(ctx, c.resource())}); now.arn == "" {
+			return unseen
+		}
 	}
 	if r.gone = now == nil; r.gone {
 		return nil
@@ -136,13 +141,13 @@ func (r *run) askDeletion(ctx context.Context, c cache) error {
 	}
 	owner, ours, err := r.owner(ctx, now)
 	if r.gone = notFound(err); r.gone {
-		return nil
+		return unseen
 	}
 	if busy(err) {
-		return pending(fmt.Sprintf("%s is %s", c, now.status))
+		return cmp.Or(unseen, error(pending(fmt.Sprintf("%s is %s", c, now.status))))
 	}
 	if err != nil {
-		return fmt.Errorf("read the tags of %s, which say whose it is: %w", c, err)
+		return errors.Join(unseen, fmt.Errorf("read the tags of %s, which say whose it is: %w", c, err))
 	}
 	if !ours {
 		return fmt.Errorf("%s has the tag run=%q, not %q: it was not created by this run and is not deleted; run `go tool mage destroy` or delete it by hand", c, owner, r.id)
@@ -156,29 +161,36 @@ func (r *run) askDeletion(ctx context.Context, c cache) error {
 	case notFound(err):
 		r.gone = true
 	case busy(err):
-		return pending(fmt.Sprintf("%s is %s and cannot be deleted yet", c, now.status))
+		return cmp.Or(unseen, error(pending(fmt.Sprintf("%s is %s and cannot be deleted yet", c, now.status))))
 	case err != nil:
-		return fmt.Errorf("delete %s: %w", c, err)
+		return errors.Join(unseen, fmt.Errorf("delete %s: %w", c, err))
 	default:
 		r.deleting()
 	}
-	return unsaved
+	return errors.Join(unseen, unsaved)
 }
 
-// owner says whose the cache is. AWS tells the tags of one that is available only: one whose creation failed is this run's if it was created under
-// the stack's name since the run began. https://github.com/hashicorp/terraform-provider-aws/issues/33859
+// owner says whose the cache is: its tags do. AWS tells those of a cache that is available only. One whose creation failed, or whose tags cannot be had for
+// another reason, is this run's if it was created under the stack's name since the run began.
+// https://github.com/hashicorp/terraform-provider-aws/issues/33859
 func (r *run) owner(ctx context.Context, now *seen) (owner string, ours bool, err error) {
 	ctx, done := r.brief(ctx)
 	defer done()
 	tags, err := r.aws.ElastiCache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &now.arn})
-	if created := now.membership.CreatedAt; busy(err) && now.status == createFailed && created != nil {
-		return "", !created.Before(r.begun.Add(-clockSkew)), nil
+	if err == nil {
+		owner, ours = r.ours(tags.TagList)
+		return owner, ours, nil
 	}
-	if err != nil {
+	created := now.membership.CreatedAt
+	since := created != nil && !created.Before(r.begun.Add(-clockSkew))
+	switch {
+	case busy(err) && now.status == createFailed && created != nil:
+		return "", since, nil
+	case busy(err), notFound(err), !since:
 		return "", false, err
 	}
-	owner, ours = r.ours(tags.TagList)
-	return owner, ours, nil
+	r.warn("the tags of the cache cannot be read, and it was created in this run: it is deleted as this run's: %v", err)
+	return "", true, nil
 }
 
 // clockSkew is how far the clock that named the run may be ahead of AWS's.
@@ -230,18 +242,25 @@ func address(e *types.Endpoint) string {
 	return net.JoinHostPort(aws.ToString(e.Address), strconv.Itoa(int(aws.ToInt32(e.Port))))
 }
 
-// tagsCheck asks for the tags of the cache by an ARN derived from this function's own, which knows partition, Region and account; outside of
-// Lambda there is none.
-func (r *run) tagsCheck(ctx context.Context, resource string) []check {
+// arn is derived from this function's own, which knows partition, Region and account; outside of Lambda it is empty.
+func (r *run) arn(ctx context.Context, resource string) string {
 	lc, ok := lambdacontext.FromContext(ctx)
-	if !ok || !r.cfg.Cache.Delete {
-		return nil
+	if !ok {
+		return ""
 	}
 	part := strings.SplitN(lc.InvokedFunctionArn, ":", 6) // arn:aws:lambda:REGION:ACCOUNT:function:NAME
 	if len(part) < 6 {
+		return ""
+	}
+	return fmt.Sprintf("arn:%s:elasticache:%s:%s:%s", part[1], part[3], part[4], resource)
+}
+
+// tagsCheck asks for the tags of the cache.
+func (r *run) tagsCheck(ctx context.Context, resource string) []check {
+	arn := r.arn(ctx, resource)
+	if arn == "" || !r.cfg.Cache.Delete {
 		return nil
 	}
-	arn := fmt.Sprintf("arn:%s:elasticache:%s:%s:%s", part[1], part[3], part[4], resource)
 	return []check{{allow: "elasticache:ListTagsForResource", do: func(ctx context.Context) error {
 		_, err := r.aws.ElastiCache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &arn})
 		return err

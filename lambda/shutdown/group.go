@@ -75,6 +75,8 @@ func (g replicationGroup) delete(ctx context.Context) error {
 	return err
 }
 
+func (g replicationGroup) resource() string { return "replicationgroup:" + g.name }
+
 func (g replicationGroup) checks(ctx context.Context) []check {
 	return append([]check{{allow: "elasticache:DescribeReplicationGroups", do: func(ctx context.Context) error {
 		_, err := g.describe(ctx)
@@ -82,5 +84,5 @@ func (g replicationGroup) checks(ctx context.Context) []check {
 	}}, {allow: "elasticache:DescribeCacheClusters", do: func(ctx context.Context) error {
 		_, err := g.aws.ElastiCache.DescribeCacheClusters(ctx, &elasticache.DescribeCacheClustersInput{CacheClusterId: aws.String(g.name + "-001")})
 		return err
-	}}}, g.tagsCheck(ctx, "replicationgroup:"+g.name)...)
+	}}}, g.tagsCheck(ctx, g.resource())...)
 }

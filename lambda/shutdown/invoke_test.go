@@ -48,7 +48,7 @@ func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 	w.lock()
 	first, began, writes, personal := w.life.acted, w.clock, len(w.life.writers), w.personal(run)
 	w.mu.Unlock()
-	answer, err := New(w.cfg, w.clients(), w).Handle(i, Event{Action: action, Run: run})
+	answer, err := New(w.cfg, w.clients(), w).Handle(i, w.sent(action, run))
 	w.lock()
 	defer w.mu.Unlock()
 	l := w.life
@@ -76,8 +76,7 @@ func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 // personal says that a person holds the run, and that the cache need not stay for that.
 func (w *world) personal(run string) bool {
 	var s State
-	return json.Unmarshal([]byte(w.text(w.cfg.StateKey(run))), &s) == nil && strings.HasPrefix(s.Holder, person) && w.clock.Before(s.HeldUntil) &&
-		(s.Window == nil || s.Membership != nil)
+	return json.Unmarshal([]byte(w.text(w.cfg.StateKey(run))), &s) == nil && strings.HasPrefix(s.Holder, person) && w.clock.Before(s.HeldUntil)
 }
 
 // robbed says that an invocation took another one's write for a takeover, or was taken over.

@@ -3,6 +3,7 @@ package shutdown
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,7 +33,7 @@ func (r *run) stopLoad(ctx context.Context) error {
 	seen := &load{}
 	var err error
 	if r.idle, err = r.poll(ctx, 3*time.Second, 3*time.Minute, func() (bool, error) { return r.quiet(ctx, seen) }); err != nil {
-		return err
+		return errors.Join(err, r.scaleUnseen(ctx, err))
 	}
 	switch {
 	case !r.idle:
@@ -96,6 +97,17 @@ func (r *run) quiet(ctx context.Context, seen *load) (bool, error) {
 		}
 	}
 	return service == nil && seen.absent > 1 || service != nil && service.RunningCount+service.PendingCount == 0, nil
+}
+
+// scaleUnseen scales the service to 0 after a look at the load, or a first try, has failed: what cannot be seen may be billed all the same.
+func (r *run) scaleUnseen(ctx context.Context, failed error) error {
+	if ctx.Err() != nil || errors.Is(failed, errReplaced) {
+		return nil
+	}
+	if err := r.replaced(ctx); err != nil {
+		return err
+	}
+	return r.scale(ctx, &types.Service{DesiredCount: 1})
 }
 
 // scale scales the service to 0. One that is being deleted cannot be scaled, and need not be.

@@ -56,9 +56,11 @@ func (s serverless) delete(ctx context.Context) error {
 	return err
 }
 
+func (s serverless) resource() string { return "serverlesscache:" + s.name }
+
 func (s serverless) checks(ctx context.Context) []check {
 	return append([]check{{allow: "elasticache:DescribeServerlessCaches", do: func(ctx context.Context) error {
 		_, err := s.describe(ctx)
 		return err
-	}}}, s.tagsCheck(ctx, "serverlesscache:"+s.name)...)
+	}}}, s.tagsCheck(ctx, s.resource())...)
 }

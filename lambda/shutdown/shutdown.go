@@ -80,6 +80,10 @@ func (r *run) handle(ctx context.Context, event Event) (Answer, error) {
 		return Answer{}, fmt.Errorf("action %q: expected stop, watch, preflight, export or destroy", event.Action)
 	}
 	current, err := r.current(ctx)
+	if err != nil && event.Action == ActionWatch && !event.StopBy.IsZero() && r.clock.Now().After(event.StopBy) {
+		r.log.Warn("the guard's own event says whose the run is", "error", err) // it is over in any case, and what is billed ends
+		current, err = event, nil
+	}
 	switch {
 	case err != nil:
 		return Answer{}, err
@@ -189,6 +193,9 @@ func (r *run) due(ctx context.Context, stopBy time.Time) (time.Time, error) {
 	r.unfinished = err == nil && stops.IsZero()
 	if late := stops.Add(stopGrace); err == nil && !stops.IsZero() && late.Before(stopBy) {
 		return late, nil
+	}
+	if r.clock.Now().After(stopBy) { // whatever the stop schedule would say
+		return stopBy, nil
 	}
 	return stopBy, err
 }

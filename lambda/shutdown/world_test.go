@@ -3,6 +3,7 @@ package shutdown
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"os"
@@ -67,9 +68,10 @@ type world struct {
 	life      *life // nil: it stands still
 
 	calls  []string
-	before func(n int, op string) error // instead of the call
-	after  func(n int, op string) error // after the call had its effect
-	hangs  func(n int, op string) bool  // the call, until its context ends
+	before func(n int, op string) error         // instead of the call
+	after  func(n int, op string) error         // after the call had its effect
+	hangs  func(n int, op string) bool          // the call, until its context ends
+	late   func(n int, op string) time.Duration // after which a call that had its effect is answered; nobody hears what comes after its context
 }
 
 // plan is something that happens at a time.
@@ -241,7 +243,17 @@ func (w *world) invocation(request string, lasts time.Duration) *invocation {
 }
 
 func (w *world) handle(request, action string) (Answer, error) {
-	return New(w.cfg, w.clients(), w).Handle(w.invocation(request, 15*time.Minute), Event{Action: action, Run: runID})
+	return New(w.cfg, w.clients(), w).Handle(w.invocation(request, 15*time.Minute), w.sent(action, runID))
+}
+
+// sent is the event of a run, which has what the guard's input has when it comes from there.
+func (w *world) sent(action, run string) Event {
+	var input Event
+	if s := w.schedules["perf-watch"]; s != nil && action == ActionWatch && json.Unmarshal([]byte(*s.Target.Input), &input) == nil && input.Run == run {
+		input.Action = action
+		return input
+	}
+	return Event{Action: action, Run: run}
 }
 
 // tick is one firing of the watch schedule, if it is still there.
@@ -303,6 +315,15 @@ func call[T any](ctx context.Context, w *world, what string, do func() (*T, erro
 		w.lock()
 		defer w.mu.Unlock()
 		return do()
+	}
+	if late := w.late; late != nil && late(n, op) > 0 {
+		out, err := done()
+		if deadline, ok := ctx.Deadline(); ok && deadline.Sub(w.Now()) < late(n, op) {
+			w.pass(deadline.Sub(w.Now()))
+			return nil, context.DeadlineExceeded
+		}
+		w.pass(late(n, op))
+		return out, err
 	}
 	if i, ok := ctx.Value(invoked{}).(*invocation); ok && w.life != nil {
 		return meet(ctx, i, what, done)

@@ -1,0 +1,101 @@
+package shutdown
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever one call of a stop meets, the same invocation asks for the deletion of the cache and ends in time, and what failed is told.
+func TestOneCallKeepsNothingBilled(t *testing.T) {
+	once := func(err error) func(*world, int) {
+		return func(w *world, k int) {
+			w.before = func(n int, _ string) error {
+				if n == k {
+					return err
+				}
+				return nil
+			}
+		}
+	}
+	meets := map[string]func(w *world, k int){
+		"denied":  once(apiError("AccessDeniedException")),
+		"refused": once(apiError("ServiceUnavailable")),
+		"lost": func(w *world, k int) {
+			w.after = func(n int, _ string) error {
+				if n == k {
+					return errLost
+				}
+				return nil
+			}
+		},
+	}
+	for _, d := range []time.Duration{2 * time.Minute, time.Hour} {
+		meets["answered after "+d.String()] = func(w *world, k int) {
+			w.late = func(n int, _ string) time.Duration {
+				if n == k {
+					return d
+				}
+				return 0
+			}
+		}
+	}
+	for kind, make := range kinds {
+		undisturbed := make()
+		_, err := undisturbed.handle("stop", ActionStop)
+		require.NoError(t, err)
+		for what, meet := range meets {
+			for k := 2; k <= len(undisturbed.calls); k++ { // the first says whose the run is: without that nothing is touched, and Lambda asks again
+				op := undisturbed.calls[k-1]
+				w := make()
+				ends := w.Now().Add(15 * time.Minute)
+				meet(w, k)
+				_, err := w.handle("stop", ActionStop)
+				deletion := op == "DeleteReplicationGroup" || op == "DeleteServerlessCache"
+				require.True(t, w.cache != "available" || deletion && err != nil, "%s: call %d, %s, is %s: the cache is left: %v", kind, k, op, what, err)
+				require.Zero(t, w.desired, "%s: call %d, %s, is %s", kind, k, op, what)
+				require.True(t, w.Now().Before(ends), "%s: call %d, %s, is %s", kind, k, op, what)
+				require.True(t, err == nil || slices.Contains(w.told(), "failed"), "%s: call %d, %s, is %s: nobody is told of %v", kind, k, op, what, err)
+				w.revive()
+				w.late = nil
+				w.ticks(t)
+				require.Equal(t, []any{"", int32(0), true}, []any{w.cache, w.desired, w.manifest(t).Complete}, "%s: call %d, %s, is %s", kind, k, op, what)
+			}
+		}
+	}
+}
+
+// Somebody takes one permission away in the middle of the run. Only the two that end what is billed can keep it; what else is missing is told.
+func TestOneMissingPermissionKeepsNothingBilled(t *testing.T) {
+	for kind, make := range kinds {
+		undisturbed := make()
+		_, err := undisturbed.handle("stop", ActionStop)
+		require.NoError(t, err)
+		ops := slices.Clone(undisturbed.calls)
+		slices.Sort(ops)
+		for _, op := range slices.Compact(ops) {
+			w := make()
+			w.refuses(op, "AccessDeniedException")
+			_, _ = w.handle("stop", ActionStop)
+			for range 24 {
+				_, _ = w.tick()
+			}
+			if op != "DeleteReplicationGroup" && op != "DeleteServerlessCache" {
+				assert.NotEqual(t, "available", w.cache, "%s: without %s the cache is left", kind, op)
+			}
+			if op != "UpdateService" {
+				assert.Zero(t, w.desired, "%s: without %s the load is left", kind, op)
+			}
+			switch op {
+			case "Publish":
+			case "DescribeCacheClusters", "ListTagsForResource": // it is done without, and the message that the run has ended has a warning
+				assert.Contains(t, w.published[0], "world: AccessDenied", op)
+			default:
+				assert.Contains(t, w.told(), "failed", "%s: nobody is told that %s is denied", kind, op)
+			}
+		}
+	}
+}
