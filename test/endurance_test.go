@@ -14,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2t "github.com/aws/aws-sdk-go-v2/service/ec2/types"
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	ecst "github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
@@ -25,44 +27,60 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 )
 
-// An embedded AWS that is used for hours: each round makes a cache and a task that talks, reads their logs and metrics, writes an object, and removes all
-// of it. Reported: what the process holds after the first rounds, and how much more of it at the end. CloudWatch keeps what it was given, so memory grows
-// by that; descriptors, goroutines and processes do not.
+// An embedded AWS that is used for hours, with a cache under steady load: each round makes a further cache and a task that talks, reads their logs and
+// metrics, writes an object, and removes all of it. Reported: what the process holds after the first rounds, after five minutes and at the end. CloudWatch
+// keeps what it was given, and so do logs, so memory grows by that; descriptors, goroutines and processes do not.
 //
 //	go test ./test -run '^$' -bench Endurance -benchtime 60m -timeout 0
 func BenchmarkEndurance(b *testing.B) {
-	cfg := localaws.Config{Dir: b.TempDir(), Buckets: []string{"exports"}, MetricsPeriod: time.Second, Tools: tools(b), Delays: account.Delays{TaskStart: 10 * time.Millisecond},
+	cfg := localaws.Config{Dir: b.TempDir(), Buckets: []string{"exports"}, MetricsPeriod: 5 * time.Second, Tools: tools(b), Delays: account.Delays{TaskStart: 10 * time.Millisecond},
 		Log: slog.New(slog.NewTextHandler(testWriter{b}, &slog.HandlerOptions{Level: slog.LevelError}))}
 	server, err := localaws.Start(b.Context(), cfg)
 	require.NoError(b, err)
 	defer func() { require.NoError(b, server.Close()) }()
 	r := newRounds(b, server)
+	load := r.load(b)
 	const warm = 20
 	for range warm {
 		r.round(b)
 	}
-	before, rounds := hold(cfg.Dir), 0
-	began := time.Now()
+	rounds, began := 0, time.Now()
+	first := hold(cfg.Dir)
+	early := first
+	b.Log(first.since(0, 0))
 	for b.Loop() {
 		r.round(b)
 		rounds++
+		if early == first && time.Since(began) >= 5*time.Minute {
+			early = hold(cfg.Dir)
+			b.Log(early.since(time.Since(began), rounds))
+		}
 	}
 	after := hold(cfg.Dir)
+	status, err := r.status(b.Context(), load)
+	require.NoError(b, err)
+	require.Equal(b, "RUNNING", status, "the steady load")
+	b.Log(after.since(time.Since(began), rounds))
 	b.ReportMetric(float64(rounds)/time.Since(began).Hours(), "rounds/h")
-	b.ReportMetric(before.heap, "MB")
-	b.ReportMetric((after.heap-before.heap)*1000/float64(max(rounds, 1)), "KB-more/round")
-	for unit, counts := range map[string][2]int{"descriptors": {before.descriptors, after.descriptors}, "goroutines": {before.goroutines, after.goroutines}, "processes": {before.processes, after.processes}} {
-		b.ReportMetric(float64(counts[0]), unit)
+	b.ReportMetric(after.heap, "MB-heap")
+	b.ReportMetric(after.resident, "MB-resident")
+	b.ReportMetric((after.heap-first.heap)*1000/float64(max(rounds, 1)), "KB-more/round")
+	for unit, counts := range map[string][2]int{"descriptors": {early.descriptors, after.descriptors}, "goroutines": {early.goroutines, after.goroutines}, "processes": {early.processes, after.processes}} {
+		b.ReportMetric(float64(counts[1]), unit)
 		b.ReportMetric(float64(counts[1]-counts[0]), unit+"-more")
 		// One that is left behind by each round would be as many as there were rounds.
-		require.Less(b, counts[1]-counts[0], 10+rounds/10, "%s: %d after %d rounds, %d after %d more", unit, counts[0], warm, counts[1], rounds)
+		require.Less(b, counts[1]-counts[0], 10+rounds/10, "%s: %d, and %d after %d rounds", unit, counts[0], counts[1], rounds)
 	}
 }
 
 // held is what this process has, with the children that the embedded AWS in dir started.
 type held struct {
-	heap                               float64 // MB
+	heap, resident                     float64 // MB
 	descriptors, goroutines, processes int
+}
+
+func (h held) since(d time.Duration, rounds int) string {
+	return fmt.Sprintf("after %s and %d rounds: %.1f MB heap, %.1f MB resident, %d descriptors, %d goroutines, %d processes", d.Round(time.Second), rounds, h.heap, h.resident, h.descriptors, h.goroutines, h.processes)
 }
 
 func hold(dir string) held {
@@ -70,7 +88,10 @@ func hold(dir string) held {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	open, _ := os.ReadDir("/proc/self/fd")
-	return held{float64(m.HeapAlloc) / 1e6, len(open), runtime.NumGoroutine(), len(children(dir))}
+	var size, resident float64 // pages
+	statm, _ := os.ReadFile("/proc/self/statm")
+	_, _ = fmt.Sscan(string(statm), &size, &resident)
+	return held{float64(m.HeapAlloc) / 1e6, resident * float64(os.Getpagesize()) / 1e6, len(open), runtime.NumGoroutine(), len(children(dir))}
 }
 
 // rounds is what somebody does again and again.
@@ -81,6 +102,7 @@ type rounds struct {
 	metrics *cloudwatch.Client
 	objects *s3.Client
 	network *ecst.NetworkConfiguration
+	role    string
 }
 
 func newRounds(b *testing.B, server *localaws.Server) *rounds {
@@ -88,8 +110,8 @@ func newRounds(b *testing.B, server *localaws.Server) *rounds {
 	cfg := aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(server.URL()), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: env["AWS_ACCESS_KEY_ID"], SecretAccessKey: env["AWS_SECRET_ACCESS_KEY"]}, nil
 	})}
-	r := &rounds{elasticache.NewFromConfig(cfg), ecs.NewFromConfig(cfg), cloudwatchlogs.NewFromConfig(cfg), cloudwatch.NewFromConfig(cfg), s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
-		&ecst.NetworkConfiguration{AwsvpcConfiguration: &ecst.AwsVpcConfiguration{Subnets: server.Subnets()[:1]}}}
+	r := &rounds{caches: elasticache.NewFromConfig(cfg), tasks: ecs.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg), objects: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }),
+		network: &ecst.NetworkConfiguration{AwsvpcConfiguration: &ecst.AwsVpcConfiguration{Subnets: server.Subnets()[:1]}}}
 	_, err := r.caches.CreateCacheSubnetGroup(b.Context(), &elasticache.CreateCacheSubnetGroupInput{CacheSubnetGroupName: aws.String("perf"), CacheSubnetGroupDescription: aws.String("perf"), SubnetIds: server.Subnets()})
 	require.NoError(b, err)
 	roles := iam.NewFromConfig(cfg)
@@ -101,43 +123,88 @@ func newRounds(b *testing.B, server *localaws.Server) *rounds {
 	require.NoError(b, err)
 	_, err = r.tasks.CreateCluster(b.Context(), &ecs.CreateClusterInput{ClusterName: aws.String("c")})
 	require.NoError(b, err)
-	_, err = r.tasks.RegisterTaskDefinition(b.Context(), &ecs.RegisterTaskDefinitionInput{Family: aws.String("load"), RequiresCompatibilities: []ecst.Compatibility{ecst.CompatibilityFargate},
-		NetworkMode: ecst.NetworkModeAwsvpc, Cpu: aws.String("256"), Memory: aws.String("512"), ExecutionRoleArn: role.Role.Arn,
-		ContainerDefinitions: []ecst.ContainerDefinition{{Name: aws.String("memtier"), Image: aws.String("redislabs/memtier_benchmark:2.5.1"),
-			EntryPoint: []string{"sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do echo line $i; done; sleep 1"},
-			LogConfiguration: &ecst.LogConfiguration{LogDriver: ecst.LogDriverAwslogs, Options: map[string]string{
-				"awslogs-group": "/load", "awslogs-region": "us-east-1", "awslogs-stream-prefix": "load"}}}}})
+	r.role = *role.Role.Arn
+	open, err := ec2.NewFromConfig(cfg).DescribeSecurityGroups(b.Context(), &ec2.DescribeSecurityGroupsInput{Filters: []ec2t.Filter{
+		{Name: aws.String("vpc-id"), Values: []string{server.VPC()}}, {Name: aws.String("group-name"), Values: []string{"default"}}}}) // its members reach each other
 	require.NoError(b, err)
+	r.network.AwsvpcConfiguration.SecurityGroups = []string{*open.SecurityGroups[0].GroupId}
+	r.define(b, "talk", "for i in 1 2 3 4 5 6 7 8 9; do echo line $i; done; sleep 1")
 	return r
 }
 
-func (r *rounds) round(b *testing.B) {
-	ctx, id, group := b.Context(), aws.String("perf"), aws.String("/load")
-	_, err := r.logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: group})
+// define makes a task definition whose task runs script and logs to the group of the same name.
+func (r *rounds) define(b *testing.B, family, script string) {
+	_, err := r.tasks.RegisterTaskDefinition(b.Context(), &ecs.RegisterTaskDefinitionInput{Family: aws.String(family), RequiresCompatibilities: []ecst.Compatibility{ecst.CompatibilityFargate},
+		NetworkMode: ecst.NetworkModeAwsvpc, Cpu: aws.String("256"), Memory: aws.String("512"), ExecutionRoleArn: aws.String(r.role),
+		ContainerDefinitions: []ecst.ContainerDefinition{{Name: aws.String("memtier"), Image: aws.String("redislabs/memtier_benchmark:2.5.1"), EntryPoint: []string{"sh", "-c", script},
+			LogConfiguration: &ecst.LogConfiguration{LogDriver: ecst.LogDriverAwslogs, Options: map[string]string{
+				"awslogs-group": "/" + family, "awslogs-region": "us-east-1", "awslogs-stream-prefix": family}}}}})
 	require.NoError(b, err)
-	_, err = r.caches.CreateReplicationGroup(ctx, &elasticache.CreateReplicationGroupInput{ReplicationGroupId: id, ReplicationGroupDescription: id, Engine: aws.String("redis"),
-		CacheNodeType: aws.String("cache.t4g.micro"), NumCacheClusters: aws.Int32(1), CacheSubnetGroupName: id, AutomaticFailoverEnabled: aws.Bool(false)})
+}
+
+// load makes a cache that stays, and a task that loads it as long as the benchmark takes.
+func (r *rounds) load(b *testing.B) (task string) {
+	r.create(b, "steady")
+	out, err := r.caches.DescribeReplicationGroups(b.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String("steady")})
 	require.NoError(b, err)
-	cache := func(is func(status string) bool) {
-		eventually(b, "the cache's state", func(ctx context.Context) (bool, any, error) {
-			out, err := r.caches.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: id})
-			if err != nil {
-				gone := strings.Contains(err.Error(), "NotFound")
-				return gone && is(""), err, nil
-			}
-			return is(*out.ReplicationGroups[0].Status), *out.ReplicationGroups[0].Status, nil
-		})
-	}
-	cache(func(status string) bool { return status == "available" })
-	started, err := r.tasks.RunTask(ctx, &ecs.RunTaskInput{Cluster: aws.String("c"), TaskDefinition: aws.String("load"), LaunchType: ecst.LaunchTypeFargate, NetworkConfiguration: r.network})
+	at := out.ReplicationGroups[0].NodeGroups[0].PrimaryEndpoint
+	_, err = r.logs.CreateLogGroup(b.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: aws.String("/steady")})
+	require.NoError(b, err)
+	r.define(b, "steady", fmt.Sprintf(`memtier_benchmark --server %s --port %d --threads 1 --clients 10 --rate-limiting 200 --test-time 36000 2>&1 | stdbuf -oL tr '\r' '\n'`, *at.Address, *at.Port))
+	task = r.run(b, "steady")
+	eventually(b, "the load talks", func(ctx context.Context) (bool, any, error) {
+		said, err := r.logs.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/steady")})
+		return err == nil && len(said.Events) > 2, said, err
+	})
+	return task
+}
+
+// create makes a cache of one node, and waits until it is there.
+func (r *rounds) create(b *testing.B, id string) {
+	_, err := r.caches.CreateReplicationGroup(b.Context(), &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String(id), ReplicationGroupDescription: aws.String(id), Engine: aws.String("redis"),
+		CacheNodeType: aws.String("cache.t4g.micro"), NumCacheClusters: aws.Int32(1), CacheSubnetGroupName: aws.String("perf"), AutomaticFailoverEnabled: aws.Bool(false),
+		SecurityGroupIds: r.network.AwsvpcConfiguration.SecurityGroups})
+	require.NoError(b, err)
+	r.cache(b, id, "available")
+}
+
+// cache waits for a cache's status; the empty one is that of a cache which is gone.
+func (r *rounds) cache(b *testing.B, id, status string) {
+	eventually(b, "the cache's state", func(ctx context.Context) (bool, any, error) {
+		out, err := r.caches.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String(id)})
+		if err != nil {
+			gone := strings.Contains(err.Error(), "NotFound")
+			return gone && status == "", err, nil
+		}
+		return *out.ReplicationGroups[0].Status == status, *out.ReplicationGroups[0].Status, nil
+	})
+}
+
+// run starts a task, and gives its ARN.
+func (r *rounds) run(b *testing.B, family string) string {
+	started, err := r.tasks.RunTask(b.Context(), &ecs.RunTaskInput{Cluster: aws.String("c"), TaskDefinition: aws.String(family), LaunchType: ecst.LaunchTypeFargate, NetworkConfiguration: r.network})
 	require.NoError(b, err)
 	require.Empty(b, started.Failures)
+	return *started.Tasks[0].TaskArn
+}
+
+func (r *rounds) status(ctx context.Context, task string) (string, error) {
+	out, err := r.tasks.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: aws.String("c"), Tasks: []string{task}})
+	if err != nil {
+		return "", err
+	}
+	return *out.Tasks[0].LastStatus, nil
+}
+
+func (r *rounds) round(b *testing.B) {
+	ctx, group := b.Context(), aws.String("/talk")
+	_, err := r.logs.CreateLogGroup(ctx, &cloudwatchlogs.CreateLogGroupInput{LogGroupName: group})
+	require.NoError(b, err)
+	r.create(b, "perf")
+	task := r.run(b, "talk")
 	eventually(b, "the task is STOPPED", func(ctx context.Context) (bool, any, error) {
-		out, err := r.tasks.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: aws.String("c"), Tasks: []string{*started.Tasks[0].TaskArn}})
-		if err != nil {
-			return false, nil, err
-		}
-		return *out.Tasks[0].LastStatus == "STOPPED", *out.Tasks[0].LastStatus, nil
+		status, err := r.status(ctx, task)
+		return status == "STOPPED", status, err
 	})
 	said, err := r.logs.FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: group})
 	require.NoError(b, err)
@@ -151,9 +218,9 @@ func (r *rounds) round(b *testing.B) {
 		_, err = r.objects.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String("exports"), Key: key})
 		require.NoError(b, err)
 	}
-	_, err = r.caches.DeleteReplicationGroup(ctx, &elasticache.DeleteReplicationGroupInput{ReplicationGroupId: id})
+	_, err = r.caches.DeleteReplicationGroup(ctx, &elasticache.DeleteReplicationGroupInput{ReplicationGroupId: aws.String("perf")})
 	require.NoError(b, err)
-	cache(func(status string) bool { return status == "" })
+	r.cache(b, "perf", "")
 	_, err = r.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: group})
 	require.NoError(b, err)
 }

@@ -4,10 +4,18 @@ import (
 	"context"
 	"crypto/tls"
 	"io"
+	"time"
 )
 
 // ServerlessQuota sets how many serverless caches there may be.
 func (s *Service) ServerlessQuota(n int) { s.quota = n }
+
+// AnswerTime sets how long a server's answer is waited for, and gives back how to undo it.
+func AnswerTime(d time.Duration) (undo func()) {
+	before := answerTime
+	answerTime = d
+	return func() { answerTime = before }
+}
 
 // Draw picks a loopback address.
 func Draw() string { return draw() }

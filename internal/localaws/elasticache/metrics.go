@@ -275,7 +275,8 @@ func memory(pid int) (swap, faults float64) {
 
 // observe publishes a node's metrics at each boundary of MetricsPeriod, with the time at which the period began, and
 // delivers its slow log, until the node ends: then once more, for the period that has not ended. What the slow log has of a period is delivered before
-// the period's datapoints: who sees these may read the log.
+// the period's datapoints: who sees these may read the log. A period at whose end the server does not answer has no datapoints, and what its counters
+// grew by comes with the next that has.
 // The first reading is taken before it returns, so that no client's command comes before it.
 func (s *Service) observe(g *group, n *cacheNode) error {
 	w := &watcher{s: s, g: g, id: g.id, n: n}
@@ -298,8 +299,12 @@ func (s *Service) observe(g *group, n *cacheNode) error {
 			w.slow()
 		}
 	})
+	n.mu.Lock()
+	process := n.process
+	n.mu.Unlock()
 	s.wg.Go(func() {
 		defer close(done)
+		silent := false
 		for {
 			period := cmp.Or(s.acct.MetricsPeriod, time.Minute)
 			now := s.acct.Clock.Now()
@@ -308,10 +313,19 @@ func (s *Service) observe(g *group, n *cacheNode) error {
 			if ended {
 				<-slow
 			}
-			w.slow()
-			if err := w.publish(begin); err != nil {
-				w.lost(err)
+			if ended && silent { // a server that hangs would keep its end waiting
 				return
+			}
+			w.slow()
+			err := w.publish(begin)
+			if err != nil && !silent {
+				w.lost(err)
+			}
+			silent = err != nil
+			select {
+			case <-process.Done():
+				return
+			default:
 			}
 			if ended {
 				return
@@ -333,7 +347,7 @@ type watcher struct {
 	seen   int64      // last slow log entry + 1
 }
 
-// lost: the server is gone though nobody ended it.
+// lost: the server does not answer though nobody ended it.
 func (w *watcher) lost(err error) {
 	if w.s.ctx.Err() != nil {
 		return

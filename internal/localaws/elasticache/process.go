@@ -31,6 +31,7 @@ type cacheNode struct {
 	process *proc.Process
 	out     *output
 	admin   *conn
+	login   string // of admin
 	halt    func() // ends watching and waits for it
 }
 
@@ -105,17 +106,31 @@ func (n *cacheNode) ping(ctx context.Context, real bool) error {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.admin = c
+	n.admin, n.login = c, user
 	return nil
 }
 
-// do runs a command as admin.
+// do runs a command as admin, on a new connection when the server left one without an answer.
 func (n *cacheNode) do(args ...string) (any, error) {
 	n.mu.Lock()
-	c := n.admin
+	c, login := n.admin, n.login
 	n.mu.Unlock()
 	if c == nil {
 		return nil, fmt.Errorf("%s has no server", n.id)
+	}
+	if !c.usable() {
+		again, err := dial(context.Background(), n.address(), n.tls, login, n.secret) // answerTime ends it
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", n.id, err)
+		}
+		n.mu.Lock()
+		if n.admin != c { // the node was ended, or somebody else was faster
+			defer n.mu.Unlock()
+			again.close()
+			return nil, fmt.Errorf("%s: its connection was renewed meanwhile", n.id)
+		}
+		c, n.admin = again, again
+		n.mu.Unlock()
 	}
 	return c.do(args...)
 }
@@ -198,8 +213,12 @@ func (n *cacheNode) info(section ...string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	text, ok := answer.(string)
+	if !ok {
+		return nil, fmt.Errorf("%s: INFO was answered with a %T", n.id, answer)
+	}
 	out := map[string]string{}
-	for _, line := range strings.Split(asString(answer), "\r\n") {
+	for _, line := range strings.Split(text, "\r\n") {
 		if name, value, ok := strings.Cut(line, ":"); ok {
 			out[name] = value
 		}

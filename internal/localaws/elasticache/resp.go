@@ -13,12 +13,14 @@ import (
 	"time"
 )
 
-// conn is a connection to a server in its own protocol, RESP2. One command at a time; safe for concurrent use.
+// conn is a connection to a server in its own protocol, RESP2. One command at a time; safe for concurrent use. Once a command was not answered, the
+// connection is broken: what comes later would be taken for the answer to another command.
 // https://redis.io/docs/latest/develop/reference/protocol-spec/
 type conn struct {
-	mu  sync.Mutex
-	net net.Conn
-	r   *bufio.Reader
+	mu     sync.Mutex
+	net    net.Conn
+	r      *bufio.Reader
+	broken bool
 }
 
 // serverError is an answer that begins with "-".
@@ -28,7 +30,7 @@ func (e serverError) Error() string { return string(e) }
 
 // answerTime ends the wait for a server that hangs: servers answer commands such as INFO in milliseconds, unless a long command or the machine
 // keeps them from it.
-const answerTime = time.Minute
+var answerTime = time.Minute
 
 // dial connects and logs in; a nil config is a plain connection.
 func dial(ctx context.Context, addr string, config *tls.Config, user, password string) (*conn, error) {
@@ -61,6 +63,19 @@ func (c *conn) close() { _ = c.net.Close() } // nothing is left to be written
 func (c *conn) do(args ...string) (any, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	v, err := c.ask(args)
+	if err != nil {
+		c.broken = true
+		c.close()
+		return nil, fmt.Errorf("%s: %w", args[0], err)
+	}
+	if e, ok := v.(serverError); ok {
+		return nil, fmt.Errorf("%s: %w", args[0], e)
+	}
+	return v, nil
+}
+
+func (c *conn) ask(args []string) (any, error) {
 	if err := c.net.SetDeadline(time.Now().Add(answerTime)); err != nil {
 		return nil, err
 	}
@@ -69,16 +84,15 @@ func (c *conn) do(args ...string) (any, error) {
 		b = fmt.Appendf(b, "$%d\r\n%s\r\n", len(a), a)
 	}
 	if _, err := c.net.Write(b); err != nil {
-		return nil, fmt.Errorf("%s: %w", args[0], err)
+		return nil, err
 	}
-	v, err := c.read()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", args[0], err)
-	}
-	if e, ok := v.(serverError); ok {
-		return nil, fmt.Errorf("%s: %w", args[0], e)
-	}
-	return v, nil
+	return c.read()
+}
+
+func (c *conn) usable() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.broken
 }
 
 func (c *conn) read() (any, error) {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -415,4 +416,51 @@ func TestClose(t *testing.T) {
 	wiretest.Until(t, "a server runs", func() (any, bool) { return pids(), pids() == 1 })
 	require.NoError(t, w.svc.Close())
 	require.Zero(t, pids())
+}
+
+// A server that does not answer for a while leaves a gap in its node's metrics and nothing else: no answer is taken for another's, and when it answers
+// again there are datapoints again.
+func TestServerThatStalls(t *testing.T) {
+	real(t)
+	t.Cleanup(elasticache.AnswerTime(time.Second))
+	clock := wiretest.NewClock()
+	w := start(t, func(a *account.Account) { a.Clock = clock })
+	g := w.create(t)
+	c := connect(t, g.NodeGroups[0].PrimaryEndpoint, nil)
+	const items = 100
+	for i := range items {
+		do(t, c, "SET", "key"+strconv.Itoa(i), "x")
+	}
+	points := func() int { _, n := w.books.sum("CurrItems", "perf-001"); return n }
+	_, rest, _ := strings.Cut(do(t, c, "INFO", "server").(string), "process_id:")
+	pid, err := strconv.Atoi(strings.Fields(rest)[0])
+	require.NoError(t, err)
+	clock.Next(t, time.Second)
+	wiretest.Until(t, "a datapoint", func() (any, bool) { n := points(); return n, n == 1 })
+
+	require.NoError(t, syscall.Kill(pid, syscall.SIGSTOP))
+	for range 2 {
+		clock.Next(t, time.Second)
+	}
+	wiretest.Until(t, "the stall is an event", func() (any, bool) {
+		events, err := w.c.DescribeEvents(t.Context(), &sdk.DescribeEventsInput{})
+		require.NoError(t, err)
+		last := *events.Events[len(events.Events)-1].Message
+		return last, strings.Contains(last, "The server of perf-001 does not answer")
+	})
+	require.NoError(t, syscall.Kill(pid, syscall.SIGCONT))
+	before := points()
+	wiretest.Until(t, "there are datapoints again", func() (any, bool) {
+		if slices.Contains(clock.Sleeping(), time.Second) {
+			clock.Move(time.Second)
+		}
+		return points(), points() >= before+3
+	})
+	w.remove(t)
+	total, n := w.books.sum("CurrItems", "perf-001")
+	require.Equal(t, float64(items*n), total, "in each of %d datapoints", n)
+	sets, _ := w.books.sum("SetTypeCmds", "perf-001")
+	require.Equal(t, float64(items), sets)
+	_, used := w.books.sum("BytesUsedForCache", "perf-001")
+	require.Equal(t, n, used)
 }

@@ -112,10 +112,10 @@ type answer struct {
 func (f *Faults) Add(faults ...Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.answers == nil {
-		f.answers = map[string]answer{}
-	}
 	for _, one := range faults {
+		if one.Kind == Stale && f.answers == nil { // without such a fault no answer is kept: a world that lasts for hours gives many
+			f.answers = map[string]answer{}
+		}
 		f.faults = append(f.faults, &counted{Fault: one})
 	}
 }
