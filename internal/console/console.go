@@ -79,7 +79,7 @@ func (c *Console) Approve(ctx context.Context, given bool, question, without str
 	if c.Answer == nil {
 		return fmt.Errorf("%s\nnot approved, as there is no terminal in which to answer: %s. APPROVE=1 says yes beforehand", question, without)
 	}
-	fmt.Fprintf(c.Answer, "%s [y/N] ", question)
+	fmt.Fprintf(c.Answer, "%s [y/N] ", page.Printable(question))
 	answer := make(chan string, 1)
 	go func() {
 		line, _ := bufio.NewReader(c.In).ReadString('\n')

@@ -56,6 +56,13 @@ func TestApproval(t *testing.T) {
 	}
 }
 
+func TestQuestionSteersNoTerminal(t *testing.T) {
+	var asked bytes.Buffer
+	con := &Console{In: strings.NewReader("y\n"), Out: io.Discard, Answer: &asked}
+	require.NoError(t, con.Approve(t.Context(), false, "Remove \x1b[2J?", "nothing"))
+	require.Equal(t, `Remove \x1b[2J? [y/N] `, asked.String())
+}
+
 func TestQuestionIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	r, w := io.Pipe()

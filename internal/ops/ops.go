@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/local"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
@@ -31,7 +33,24 @@ func Run(command Command) error {
 	con := console.Open()
 	advice := local.AdviceOf(ws)
 	con.Out = local.Advised{W: con.Out, In: advice}
-	return causeFirst(ctx, local.AdviceError(command(ctx, ws, con), advice))
+	return shown(causeFirst(ctx, local.AdviceError(command(ctx, ws, con), advice)))
+}
+
+// printable is an error as a terminal may see it: what AWS or a file said may be part of it. Colours, which are Terraform's, go.
+type printable struct{ error }
+
+var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
+func (e printable) Error() string {
+	return page.Printable(colours.ReplaceAllString(e.error.Error(), ""))
+}
+func (e printable) Unwrap() error { return e.error }
+
+func shown(err error) error {
+	if err == nil {
+		return nil
+	}
+	return printable{err}
 }
 
 // causeFirst is the error of a command whose context has ended: why it did comes first, and once. That a call was cancelled follows from it.

@@ -55,6 +55,15 @@ func TestCauseComesFirst(t *testing.T) {
 	require.NoError(t, causeFirst(ctx, nil))
 }
 
+// An error may quote AWS or a file: it steers no terminal, is still the error that it was, and Terraform's colours go.
+func TestErrorsSteerNoTerminal(t *testing.T) {
+	was := fmt.Errorf("stopped: \x1b[2J%w", proc.ErrInterrupted)
+	require.EqualError(t, shown(was), `stopped: \x1b[2Jinterrupted`)
+	require.ErrorIs(t, shown(was), proc.ErrInterrupted)
+	require.EqualError(t, shown(errors.New("\x1b[31mError: \x1b[0mno")), "Error: no")
+	require.NoError(t, shown(nil))
+}
+
 // fake puts an executable shell script on a PATH of its own.
 func fake(t *testing.T, name, script string) (path string) {
 	path = t.TempDir()

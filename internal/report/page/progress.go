@@ -25,7 +25,7 @@ func (s Step) Line(columns int) string {
 	}
 	b.WriteString(duration(s.Took.Truncate(time.Second)))
 	if s.Note != "" {
-		b.WriteString("  " + s.Note)
+		b.WriteString("  " + oneLine(s.Note))
 	}
 	line := []rune(b.String())
 	if columns > 1 && len(line) >= columns { // a full line would wrap, and could not be drawn over
@@ -44,7 +44,7 @@ func (s Step) Said(title string) string {
 	if s.Note != "" {
 		parts = append(parts, s.Note)
 	}
-	return strings.Join(parts, " · ")
+	return oneLine(strings.Join(parts, " · "))
 }
 
 // Terminal is a terminal's output with a line or a few below it that show what goes on. What is written goes above them. It may be used by

@@ -118,7 +118,7 @@ func (s Status) String() string {
 	for _, r := range s.Rows {
 		row(r[0], r[1])
 	}
-	return b.String()
+	return Printable(b.String())
 }
 
 // Line is the status on one line, for a log.
@@ -140,7 +140,7 @@ func (s Status) Line() string {
 			parts = append(parts, r[0]+" "+r[1])
 		}
 	}
-	return strings.Join(parts, " · ")
+	return oneLine(strings.Join(parts, " · "))
 }
 
 // Screen keeps a status in view: in a terminal it is drawn over the last one, in a log it is a line a time.

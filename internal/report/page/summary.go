@@ -30,12 +30,12 @@ func Summary(w io.Writer, r *report.Results, rows [][2]string) error {
 	add("generator", c.Generator)
 	add("throughput", values("throughput"))
 	add("latency", values("latency"))
-	fmt.Fprintf(w, "Run %s\n", r.Run)
+	fmt.Fprintf(w, "Run %s\n", oneLine(r.Run))
 	for _, row := range append(all, rows...) {
 		if row[1] == "" {
 			continue
 		}
-		if _, err := fmt.Fprintf(w, "  %-13s %s\n", row[0], strings.TrimSpace(row[1])); err != nil {
+		if _, err := fmt.Fprintf(w, "  %-13s %s\n", row[0], Printable(strings.TrimSpace(row[1]))); err != nil {
 			return err
 		}
 	}

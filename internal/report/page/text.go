@@ -16,7 +16,8 @@ import (
 
 const columns = 80
 
-// Printable escapes control characters other than line breaks and tabs: text from files or from AWS must not steer a terminal.
+// Printable escapes control characters other than line breaks and tabs, and those that turn the direction of text around: text from files or from AWS
+// must not steer a terminal, nor look like other text (CVE-2021-42574).
 func Printable(s string) string {
 	if !strings.ContainsFunc(s, steers) {
 		return s
@@ -24,7 +25,11 @@ func Printable(s string) string {
 	var b strings.Builder
 	for _, r := range s {
 		if steers(r) {
-			fmt.Fprintf(&b, `\x%02x`, r)
+			form := `\x%02x`
+			if r > 0xff {
+				form = `\u%04x`
+			}
+			fmt.Fprintf(&b, form, r)
 			continue
 		}
 		b.WriteRune(r)
@@ -32,7 +37,14 @@ func Printable(s string) string {
 	return b.String()
 }
 
-func steers(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\t' }
+func steers(r rune) bool {
+	return unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r)
+}
+
+// oneLine is text for a place where a line break would steer a terminal too.
+func oneLine(s string) string {
+	return Printable(strings.NewReplacer("\r\n", " ", "\n", " ", "\t", " ").Replace(s))
+}
 
 // text builds a page of at most 80 columns.
 type text struct{ strings.Builder }
