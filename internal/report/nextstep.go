@@ -35,8 +35,9 @@ func (a *analysis) next(f Finding) string {
 	return ""
 }
 
-// nextUnlimited is the step after a run that nothing measured limited. The suspect is the rule of a counter that cost throughput below its threshold.
-func (a *analysis) nextUnlimited(suspect string) string {
+// nextUnlimited is the step after a run that nothing measured limited. The suspect is the rule of a counter that cost throughput below its threshold, the
+// nearest that whose limit leaves the least room.
+func (a *analysis) nextUnlimited(suspect string, nearest Finding) string {
 	v := &a.Verdict
 	outage := slices.IndexFunc(v.Events, func(e Event) bool { return e.Kind == EventOutage })
 	switch {
@@ -54,6 +55,8 @@ func (a *analysis) nextUnlimited(suspect string) string {
 		return "Raise reserved-memory-percent or take a node type with more memory: a node swaps."
 	case a.burstToEnd():
 		return "Run until the burst bandwidth ends: what the nodes sustain was not seen."
+	case ratio(nearest) > 1/(1+worth):
+		return fmt.Sprintf("%s is nearly at its limit: more clients add %.0f %% at most. %s", upper(nearest.Name), 100/ratio(nearest)-100, a.next(nearest))
 	}
 	return "Raise clients or pipeline; where that changes nothing, add tasks."
 }

@@ -57,6 +57,26 @@ func TestNoCapacityWithoutCredits(t *testing.T) {
 	require.Equal(t, "The CPU credits ran dry: what the node does without them is all that it sustains, and nothing is extrapolated.", dry.Sentence)
 }
 
+// What is nearly at its limit leaves no room for more clients.
+func TestTheNextStepNearALimit(t *testing.T) {
+	next := func(name string, v float64) string {
+		c := synthetic.Plain()
+		flat(name, v)(&c)
+		return analyzed(t, c).Verdict.Next
+	}
+	require.Equal(t, "Engine CPU is nearly at its limit: more clients add 1 % at most. Add shards or take a node type with a faster core; or ask for less a command.", next("EngineCPUUtilization", 89))
+	require.Contains(t, next("EngineCPUUtilization", 82), "more clients add 10 % at most")
+	require.Equal(t, "Raise clients or pipeline; where that changes nothing, add tasks.", next("EngineCPUUtilization", 81))
+	require.Contains(t, next("CPUUtilization", 85), "Host CPU is nearly at its limit: more clients add 6 % at most. Take a node type with more vCPUs.")
+	c := synthetic.Plain()
+	c.TaskCPU = 85
+	require.Contains(t, analyzed(t, c).Verdict.Next, "The load generator is nearly at its limit: more clients add 5 % at most. Add tasks")
+	c = synthetic.Plain()
+	c.Nodes, c.Sharded = 3, true
+	c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(n, _ int) float64 { return map[bool]float64{true: 88, false: 20}[n == 1] }}
+	require.Contains(t, analyzed(t, c).Verdict.Next, "add 2 % at most. Spread the work over more keys")
+}
+
 // What counted below its threshold and cost throughput, or refused, has the next step.
 func TestTheNextStepBelowAThreshold(t *testing.T) {
 	next := func(slow float64) string {

@@ -99,7 +99,7 @@ func (a *analysis) phases() bool {
 	}
 	if cut.Start.After(begin) {
 		name := WarmUp
-		if burst || stretch.Start.Sub(begin) >= fewest*time.Minute {
+		if burst || stretch.Start.Sub(begin) >= fewest*time.Minute || a.died(Window{Start: begin, End: cut.Start}) {
 			name = Disturbed
 		}
 		p.List = append(p.List, Window{name, begin, cut.Start})
@@ -107,7 +107,7 @@ func (a *analysis) phases() bool {
 	p.List = append(p.List, a.segment(x)...)
 	if end := from.End; end.After(cut.End) {
 		name := RampDown
-		if end.Sub(cut.End) > ramp || end.Sub(stretch.End) >= fewest*time.Minute {
+		if end.Sub(cut.End) > ramp || end.Sub(stretch.End) >= fewest*time.Minute || a.died(Window{Start: cut.End, End: end}) {
 			name = Disturbed
 		}
 		p.List = append(p.List, Window{name, cut.End, end})
@@ -210,6 +210,17 @@ func (a *analysis) stretch(w Window) (best Window) {
 		}
 	}
 	return best
+}
+
+// died tells whether a task ended in the window that never said so, while others loaded on: that is neither a warm-up nor a ramp-down.
+func (a *analysis) died(w Window) bool {
+	if a.l.window() == nil {
+		return false
+	}
+	return slices.ContainsFunc(a.l.order, func(k *worker) bool {
+		last := k.last.Round(time.Second)
+		return k.task.Finished.IsZero() && !last.Before(w.Start) && !last.After(w.End) && a.Phases.Load.End.Sub(last) >= fewestSeconds*time.Second
+	})
 }
 
 // sameTasks are the parts of a window, in each of which the same tasks ran.

@@ -21,6 +21,9 @@ type Segment struct {
 // fewest minutes of a segment: a shorter change is an event, not another state.
 const fewest = 3
 
+// worth is the smallest change of throughput that makes another state, as a share.
+const worth = 0.1
+
 // most segments that a reader can follow; a run that changes more often has no steady part.
 const most = 12
 
@@ -50,7 +53,7 @@ func (a *analysis) cut(x *grid, w Window) (parts []Window) {
 		g        *grid
 		smallest float64
 	}{
-		{working(x).resample(60), 0.1 * level},
+		{working(x).resample(60), worth * level},
 		{combine(a.s.of(a.nodes, engineCPU, (*samples).grid), math.Max), 10},
 		{combine(a.s.of(a.nodes, evictions, (*samples).rate), add), 0.001 * level},
 	} {

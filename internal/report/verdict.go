@@ -123,7 +123,7 @@ func (a *analysis) verdict() {
 			v.Sentence += " " + loop
 		}
 		v.Sentence += " Not measured: the network of the tasks, and single threads of memtier."
-		v.Next = a.nextUnlimited(suspect)
+		v.Next = a.nextUnlimited(suspect, nearest)
 	}
 	if len(parts) > 1 {
 		v.Sentence = a.changes(v.Segments) + " " + v.Sentence
@@ -135,7 +135,7 @@ func (a *analysis) verdict() {
 		}
 	}
 	if said := unfinished(a.Tasks); len(said) > 0 {
-		v.Sentence = strings.Join(said, "; ") + a.why() + ". " + v.Sentence
+		v.Sentence = strings.Join(said, "; ") + a.why() + a.when(parts) + ". " + v.Sentence
 	}
 }
 
@@ -276,6 +276,18 @@ func (a *analysis) why() string {
 		}
 	}
 	return ""
+}
+
+// when is the time at which the task that why speaks of ended; "" where a segment's end says it.
+func (a *analysis) when(parts []Window) string {
+	i := slices.IndexFunc(a.Tasks, func(t TaskResult) bool { return t.State != "ok" })
+	t := a.Tasks[i]
+	if t.State != "died" && t.State != "failed" || t.LastOps == nil || a.Phases.Load.End.Sub(*t.LastOps) < fewestSeconds*time.Second ||
+		slices.ContainsFunc(parts[:len(parts)-1], func(p Window) bool { return p.End.Sub(*t.LastOps).Abs() <= time.Minute }) {
+		return ""
+	}
+	at := t.LastOps.Round(time.Second)
+	return fmt.Sprintf(", at %s (minute %.0f of the load)", a.moment(at), at.Sub(a.Phases.Load.Start).Minutes())
 }
 
 // sometimes is what counters saw in less than half of the minutes: too little to limit the window, and too much to pass over. The suspect is the rule of

@@ -70,6 +70,29 @@ func TestNoiseIsNoWarmUp(t *testing.T) {
 	require.Equal(t, []string{WarmUp, Steady}, dips(9_000))
 }
 
+// The minutes before a task died are no warm-up, and those after it no ramp-down: another set of tasks ran.
+func TestATaskThatDiesIsNoWarmUp(t *testing.T) {
+	dies := func(second int) *Results {
+		c := synthetic.Plain()
+		c.Tasks, c.Dies = 5, map[int]int{4: second}
+		return analyzed(t, c)
+	}
+	r := dies(120)
+	require.Equal(t, []string{Disturbed, Steady}, phaseNames(r))
+	require.Regexp(t, `^1 of 5 tasks did not finish: OutOfMemoryError.*, at 03:12:00 \(minute 2 of the load\)\. Not limited`, r.Verdict.Sentence)
+	require.InEpsilon(t, 40_000, *r.figure("ops_per_second"), 0.01)
+	r = dies(18 * 60)
+	require.Equal(t, []string{Steady, Disturbed}, phaseNames(r))
+	require.Contains(t, r.Verdict.Sentence, ", at 03:28:00 (minute 18 of the load).")
+	require.InEpsilon(t, 50_000, *r.figure("ops_per_second"), 0.01)
+	r = dies(600)
+	require.Regexp(t, `memory usage\. 50,000 ops/s until task task0004 ended at 03:20:00`, r.Verdict.Sentence)
+
+	late := synthetic.Plain()
+	late.Begins = map[int]int{1: 120}
+	require.Equal(t, []string{WarmUp, Steady}, phaseNames(analyzed(t, late)), "a task that comes later")
+}
+
 // A change in the last three minutes is a ramp-down, of whatever length the run is: no state is a mean of two rates.
 func TestALateChangeIsARampDown(t *testing.T) {
 	for _, minutes := range []int{6, 20, 40} {
