@@ -17,6 +17,7 @@ const (
 	Drifting  = "drifting"  // as steady, but throughput moved by over 10 %
 	Disturbed = "disturbed" // while the set of tasks was another
 	Changed   = "changed"   // the same tasks at another level than in the steady window
+	Ramp      = "ramp"      // throughput rises or falls along a straight line
 	RampDown  = "ramp_down" // tasks end
 )
 
@@ -26,7 +27,8 @@ const phaseMethod = "Prefill: from the first task's start to the last one's end 
 	"from the end, searched in the last tenth, or the last 3 minutes where these are longer; a cut counts when the mean of what it cuts differs by over 5 % and no stretch as long in the rest is like it, and when it is shorter than 3 minutes: what holds longer is a state of the run. " +
 	"Nothing is cut from less than 3 minutes, where noise of seconds looks the same. " +
 	"What is left is cut where it changes for 3 minutes or more: throughput by 10 %, the busiest node's engine CPU by 10 points, evictions by 1 in 1,000 operations (PELT: R. Killick, P. Fearnhead, " +
-	"I. A. Eckley, 2012, \"Optimal detection of changepoints with a linear computational cost\", Journal of the American Statistical Association 107); the longest segment is the steady one."
+	"I. A. Eckley, 2012, \"Optimal detection of changepoints with a linear computational cost\", Journal of the American Statistical Association 107). A segment has one level, or is a ramp along a straight line, where levels need more " +
+	"numbers to say it as well (G. Schwarz, 1978, \"Estimating the dimension of a model\", Annals of Statistics 6; 3 numbers a segment: N. R. Zhang, D. O. Siegmund, 2007, Biometrics 63). The longest segment at one level is the steady one."
 
 // phases finds the phases of the load; false when no operation is in the files.
 func (a *analysis) phases() bool {
@@ -88,7 +90,7 @@ func (a *analysis) phases() bool {
 		for _, end := range a.burstEnds() { // of each node: the rates before and after one are two
 			if end.Equal(ended) || end.Sub(begin) >= fewest*time.Minute && ended.Sub(end) >= fewest*time.Minute {
 				for _, part := range a.cut(x, Window{Burst, begin, end}) {
-					if !a.bursts(part) {
+					if part.Phase == Burst && !a.bursts(part) {
 						part.Phase = Changed
 					}
 					p.List = append(p.List, part)

@@ -16,6 +16,8 @@ type Segment struct {
 	OpsPerSecond *float64 `json:"ops_per_second"`
 	Ended        string   `json:"ended"`  // what ended it, in words; "" for the last one, and when nothing that was measured did
 	Limits       []string `json:"limits"` // ids of the rules that fired
+	// Ramp is the operations a second that it started and ended with where these rose or fell along a straight line; else null.
+	Ramp *[2]float64 `json:"ramp"`
 }
 
 // fewest minutes of a segment: a shorter change is an event, not another state.
@@ -27,12 +29,12 @@ const worth = 0.1
 // most segments that a reader can follow; a run that changes more often has no steady part.
 const most = 12
 
-// segment cuts the steady window where it changes. The longest part stays the steady one; all parts are returned in order.
+// segment cuts the steady window where it changes. The longest part at one level stays the steady one; all parts are returned in order.
 func (a *analysis) segment(x *grid) []Window {
 	parts := a.cut(x, Window{Changed, a.Phases.Steady.Start, a.Phases.Steady.End})
 	longest := 0
-	for i := range parts {
-		if parts[i].Duration() > parts[longest].Duration() {
+	for i, p := range parts {
+		if level, was := p.Phase != Ramp, parts[longest].Phase != Ramp; level == was && p.Duration() > parts[longest].Duration() || level && !was {
 			longest = i
 		}
 	}
@@ -42,14 +44,15 @@ func (a *analysis) segment(x *grid) []Window {
 	return parts
 }
 
-// cut are the parts of a window in each of which nothing changed.
+// cut are the parts of a window in each of which nothing changed, or throughput rose or fell along a straight line.
 func (a *analysis) cut(x *grid, w Window) (parts []Window) {
-	var cuts []time.Time
+	var ramps []Window
+	cuts := []time.Time{w.Start, w.End}
 	level := 0.0
 	if m := x.over(w, mean); m != nil {
 		level = *m
 	}
-	for _, of := range []struct {
+	for i, of := range []struct {
 		g        *grid
 		smallest float64
 	}{
@@ -64,30 +67,46 @@ func (a *analysis) cut(x *grid, w Window) (parts []Window) {
 		if slices.ContainsFunc(of.g.v[from:to], math.IsNaN) {
 			continue // a gap is no change
 		}
-		changes := stats.Changes(of.g.v[from:to], fewest, of.smallest)
-		if stats.Straight(of.g.v[from:to], changes) {
-			continue // a drift has no time at which it changed
-		}
-		for _, at := range changes {
-			cuts = append(cuts, of.g.at(from+at))
+		for _, s := range stats.Segments(of.g.v[from:to], fewest, of.smallest) {
+			at := of.g.at(from + s.From)
+			if s.Ramp && i == 0 {
+				ramps = append(ramps, Window{Start: at, End: of.g.at(from + s.To)})
+			}
+			// what changes together is cut once, by throughput if it did, for metrics of a minute see it a minute apart
+			if s.From > 0 && !slices.ContainsFunc(cuts, func(other time.Time) bool { return other.Sub(at).Abs() < fewest*time.Minute }) {
+				cuts = append(cuts, at)
+			}
 		}
 	}
 	slices.SortFunc(cuts, time.Time.Compare)
-	kept := []time.Time{w.Start}
-	for _, at := range cuts { // what changes together is cut once, for metrics of a minute see it a minute apart
-		if at.Sub(kept[len(kept)-1]) >= fewest*time.Minute && w.End.Sub(at) >= fewest*time.Minute {
-			kept = append(kept, at)
-		}
-	}
-	cuts = append(kept, w.End)
 	if len(cuts) > most+1 {
 		a.warn("the load changed %d times: no part of it is steady, and figures are of all of it", len(cuts)-2)
-		cuts = []time.Time{w.Start, w.End}
+		cuts, ramps = []time.Time{w.Start, w.End}, nil
 	}
 	for i := range cuts[1:] {
-		parts = append(parts, Window{w.Phase, cuts[i], cuts[i+1]})
+		p := Window{w.Phase, cuts[i], cuts[i+1]}
+		if slices.ContainsFunc(ramps, func(r Window) bool { return r.common(p) > p.Duration()/2 }) {
+			p.Phase = Ramp
+		}
+		parts = append(parts, p)
 	}
 	return parts
+}
+
+// common is how long two windows overlap.
+func (w Window) common(other Window) time.Duration {
+	end := w.End
+	if other.End.Before(end) {
+		end = other.End
+	}
+	return max(0, end.Sub(later(w.Start, other.Start)))
+}
+
+// ramp is what a straight line through a window starts and ends with.
+func (g *grid) ramp(w Window) *[2]float64 {
+	v := g.values(w)
+	rise, m := stats.Rise(v), mean(v)
+	return &[2]float64{max(0, m-rise/2), max(0, m+rise/2)}
 }
 
 // states are the segments that are judged: those of the steady time, the burst before it with what lies in it, and stretches with another set of tasks.
@@ -103,7 +122,7 @@ func (a *analysis) states() []Window {
 		}
 		for _, w := range parts {
 			judged := slices.ContainsFunc(a.parts, func(part Window) bool { return part.Start.Equal(w.Start) })
-			if w.Phase = p.Phase; !judged && slices.Contains([]string{Burst, Changed, Disturbed}, p.Phase) && w.Duration() >= fewest*time.Minute {
+			if w.Phase = p.Phase; !judged && slices.Contains([]string{Burst, Changed, Ramp, Disturbed}, p.Phase) && w.Duration() >= fewest*time.Minute {
 				states = append(states, w)
 			}
 		}
@@ -176,8 +195,11 @@ func (a *analysis) changes(parts []Segment) string {
 		if s.OpsPerSecond != nil {
 			rate = rounded(*s.OpsPerSecond) + " ops/s"
 		}
+		if r := s.Ramp; r != nil {
+			rate = fmt.Sprintf("steadily %s from %s to %s ops/s over %.0f minutes,", map[bool]string{true: "up", false: "down"}[r[1] > r[0]], rounded(r[0]), rounded(r[1]), s.Window.Duration().Minutes())
+		}
 		if i > 0 {
-			if was := parts[i-1].OpsPerSecond; was != nil && s.OpsPerSecond != nil && math.Abs(*s.OpsPerSecond / *was - 1) < alike/100 {
+			if was := parts[i-1].OpsPerSecond; s.Ramp == nil && parts[i-1].Ramp == nil && was != nil && s.OpsPerSecond != nil && math.Abs(*s.OpsPerSecond / *was - 1) < alike/100 {
 				rate = "the same rate"
 			}
 			rate = "then " + rate
@@ -191,7 +213,7 @@ func (a *analysis) changes(parts []Segment) string {
 		}
 		said = append(said, rate)
 	}
-	return strings.Join(said, ", ") + "."
+	return upper(strings.TrimSuffix(strings.ReplaceAll(strings.Join(said, ", "), ",,", ","), ",")) + "."
 }
 
 // rounded is a rate with three digits: more would be noise.
@@ -255,7 +277,7 @@ func (a *analysis) cause(before, after Window) string {
 			return counter.name + map[bool]string{true: " started", false: " ended"}[was == 0]
 		}
 	}
-	if was, is, ok := of(engineCPU, (*samples).grid, math.Max); ok && math.Abs(is-was) >= 10 {
+	if was, is, ok := of(engineCPU, (*samples).grid, math.Max); ok && before.Phase != Ramp && after.Phase != Ramp && math.Abs(is-was) >= 10 {
 		return fmt.Sprintf("engine CPU went from %.0f to %.0f %%", was, is)
 	}
 	return ""

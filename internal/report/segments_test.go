@@ -71,6 +71,35 @@ func TestADriftIsNotCut(t *testing.T) {
 	require.Contains(t, r.Verdict.Sentence, "Throughput drifted from 10,000 to 7,000 ops/s in that time.")
 }
 
+// A rise over minutes is told as one, with what it started and ended with, wherever it is; the steady time is before or after it.
+func TestARampIsToldAsOne(t *testing.T) {
+	of := func(from, minutes int, before, after float64) *Results {
+		c := synthetic.Plain()
+		c.Minutes = 40
+		c.Rate = func(_, s int) float64 {
+			return before + (after-before)*min(1, max(0, float64(s-60*from)/float64(max(1, 60*minutes))))
+		}
+		share := func(m int) float64 { return c.Rate(0, 60*m+30) / 10_000 }
+		c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(_, m int) float64 { return 60 * share(m) }}
+		r := analyzed(t, c)
+		valid(t, r)
+		return r
+	}
+	r := of(0, 10, 1_000, 10_000)
+	require.Equal(t, []string{Ramp, Steady}, phaseNames(r))
+	require.Regexp(t, `^Steadily up from [12],\d\d0 to (19|20),\d00 ops/s over 10 minutes, until 03:20:00 \(minute 10 of the load\), then 20,000 ops/s\. Not limited`, r.Verdict.Sentence)
+	require.InEpsilon(t, 20_000, *r.figure("ops_per_second"), 0.01)
+	r = of(15, 20, 10_000, 5_000)
+	require.Equal(t, []string{Steady, Ramp, Changed}, phaseNames(r))
+	require.Regexp(t, `^20,000 ops/s until 03:25:00 \(minute 15 of the load\), then steadily down from (19|20),\d00 to (10,\d00|9,\d\d0) ops/s over (20|21) minutes, until 03:4[56]:00 .*, then (10,\d00|9,\d\d0) ops/s\.`, r.Verdict.Sentence)
+	require.InEpsilon(t, 20_000, *r.figure("ops_per_second"), 0.01)
+	require.Equal(t, []string{Steady, Changed}, phaseNames(of(28, 0, 10_000, 5_000)), "a step")
+	require.Equal(t, []string{Drifting}, phaseNames(of(0, 40, 5_000, 10_000)), "all of it")
+	r = of(20, 20, 10_000, 5_000)
+	require.Equal(t, []string{Steady, Ramp}, phaseNames(r))
+	require.Regexp(t, `, then steadily down from (19|20),\d00 to (10,\d00|9,\d\d0) ops/s over \d+ minutes\. `, r.Verdict.Sentence)
+}
+
 // More changes than a reader follows are counted.
 func TestManyChangesAreCounted(t *testing.T) {
 	saws := func(minutes int) string {

@@ -21,6 +21,9 @@ func (a *analysis) verdict() {
 	worst, length := 0, time.Duration(0)
 	for i, p := range parts {
 		s := Segment{Window: p, OpsPerSecond: rate.over(p, mean), Limits: []string{}}
+		if p.Phase == Ramp {
+			s.Ramp = rate.ramp(p)
+		}
 		if i < len(parts)-1 {
 			s.Ended = a.cause(p, parts[i+1])
 		}

@@ -5,120 +5,157 @@ import (
 	"slices"
 )
 
-// Changes finds where the mean of a series changes: the first index of each segment but the first. It minimizes the squared deviations from the
-// segments' means plus a penalty a segment, exactly, by PELT (R. Killick, P. Fearnhead, I. A. Eckley, 2012, "Optimal detection of changepoints with
-// a linear computational cost", Journal of the American Statistical Association 107). The noise is the median of the steps from value to value,
-// which a few changes do not move, and the penalty 3 log n of it.
+// Segment is the values From to To (exclusive) of a series: at one level, or along a straight line.
+type Segment struct {
+	From, To int
+	Ramp     bool
+}
+
+// Segments cuts a series where its mean changes, or where a rise or fall starts and ends. It minimizes the squared deviations from the segments' levels
+// and lines plus a penalty a segment, exactly, by PELT (R. Killick, P. Fearnhead, I. A. Eckley, 2012, "Optimal detection of changepoints with a linear
+// computational cost", Journal of the American Statistical Association 107). The noise is the median of the steps from value to value, which a few changes do
+// not move. The penalty is 3 log n of it a segment (N. R. Zhang, D. O. Siegmund, 2007, "A modified Bayes information criterion with applications to the
+// analysis of comparative genomic hybridization data", Biometrics 63), and log n for each further number that describes one, as a slope (G. Schwarz, 1978,
+// "Estimating the dimension of a model", Annals of Statistics 6). So a ramp is one where levels need more numbers to say it as well. Such a number is also the first
+// value of a level: the value in which it changes has a part of both.
 //
-// A segment has at least so many values: what is shorter, as two minutes of a spike or one of each two, is taken out first, by medians of twice as many. A change smaller than smallest, in the series' unit, does not count: autocorrelation makes small ones of
-// nothing.
-func Changes(x []float64, least int, smallest float64) []int {
+// A segment has at least so many values: what is shorter, as two minutes of a spike or one of each two, is taken out first, by medians of twice as many. A
+// change smaller than smallest, in the series' unit, does not count: autocorrelation makes small ones of nothing.
+func Segments(x []float64, least int, smallest float64) []Segment {
 	n := len(x)
+	whole := []Segment{{0, n, false}}
 	if n < 2*least {
-		return nil
+		return whole
 	}
 	steps := make([]float64, 0, n)
 	for i := range x[1:] {
 		steps = append(steps, math.Abs(x[i+1]-x[i]))
 	}
 	slices.Sort(steps)
-	x = smooth(x, least)
-	sum, square := make([]float64, n+1), make([]float64, n+1)
-	m := Mean(x) // taken out first: squares of large numbers lose the small ones
+	noise := max(1.4826*steps[len(steps)/2]/math.Sqrt2, smallest/10)
+	number := math.Log(float64(n)) * noise * noise
+	s := sumsOf(smooth(x, least))
+	if parts := s.merge(s.best(least, number, false), smallest); len(parts) == 1 {
+		return whole // lines would find more in noise that follows itself
+	}
+	return s.merge(s.best(least, number, true), smallest)
+}
+
+// sums are running sums of a series, of which the squares of each stretch are made.
+type sums struct{ y, yy, t, tt, ty []float64 }
+
+func sumsOf(x []float64) *sums {
+	of := func() []float64 { return make([]float64, len(x)+1) }
+	s := &sums{of(), of(), of(), of(), of()}
+	m, middle := Mean(x), float64(len(x))/2 // taken out first: squares of large numbers lose the small ones
 	for i, v := range x {
-		sum[i+1], square[i+1] = sum[i]+v-m, square[i]+(v-m)*(v-m)
+		y, t := v-m, float64(i)-middle
+		s.y[i+1], s.yy[i+1] = s.y[i]+y, s.yy[i]+y*y
+		s.t[i+1], s.tt[i+1], s.ty[i+1] = s.t[i]+t, s.tt[i]+t*t, s.ty[i]+t*y
 	}
-	cost := func(from, to int) float64 {
-		s := sum[to] - sum[from]
-		return square[to] - square[from] - s*s/float64(to-from)
+	return s
+}
+
+// of is what a level and a line through a stretch leave of its squares, and how much the line rises.
+func (s *sums) of(from, to int) (level, line, rise float64) {
+	n := float64(to - from)
+	y, t := s.y[to]-s.y[from], s.t[to]-s.t[from]
+	level = s.yy[to] - s.yy[from] - y*y/n
+	ty, tt := s.ty[to]-s.ty[from]-t*y/n, s.tt[to]-s.tt[from]-t*t/n
+	return level, level - ty*ty/tt, ty / tt * n
+}
+
+// best are the segments with the smallest cost, where each number that describes one costs so much.
+func (s *sums) best(least int, number float64, lines bool) (parts []Segment) {
+	n := len(s.y) - 1
+	cost := func(from, to int) (c float64, ramp bool) {
+		level, line, _ := s.of(from, to)
+		if lines && from > 0 && to-from > least {
+			rest, _, _ := s.of(from+1, to)
+			level = min(level, rest+number)
+		}
+		if lines && line+number < level {
+			return line + number, true
+		}
+		return level, false
 	}
-	noise := 1.4826 * steps[len(steps)/2] / math.Sqrt2
-	noise = max(noise, smallest/10)
-	penalty := 3 * math.Log(float64(n)) * noise * noise
-	best, from := make([]float64, n+1), make([]int, n+1)
-	for i := range best {
-		best[i] = math.Inf(1)
+	penalty := 3 * number
+	costs, from := make([]float64, n+1), make([]int, n+1)
+	for i := range costs {
+		costs[i] = math.Inf(1)
 	}
-	best[0] = -penalty
+	costs[0] = -penalty
 	starts := []int{0}
 	for to := least; to <= n; to++ {
-		if s := to - least; s >= least && s > starts[len(starts)-1] {
-			starts = append(starts, s)
+		if start := to - least; start >= least && start > starts[len(starts)-1] {
+			starts = append(starts, start)
 		}
-		for _, s := range starts {
-			if c := best[s] + cost(s, to) + penalty; c < best[to] {
-				best[to], from[to] = c, s
+		of := make([]float64, len(starts))
+		for i, start := range starts {
+			c, _ := cost(start, to)
+			if of[i] = costs[start] + c; of[i]+penalty < costs[to] {
+				costs[to], from[to] = of[i]+penalty, start
 			}
 		}
-		starts = slices.DeleteFunc(starts, func(s int) bool { return to-s >= least && best[s]+cost(s, to) > best[to]+penalty })
-		if len(starts) == 0 {
+		kept := starts[:0]
+		for i, start := range starts {
+			if to-start < least || of[i] <= costs[to]+penalty {
+				kept = append(kept, start)
+			}
+		}
+		if starts = kept; len(starts) == 0 {
 			starts = append(starts, from[to])
 		}
 	}
-	var cuts []int
-	for at := from[n]; at > 0; at = from[at] {
-		cuts = append(cuts, at)
+	for to := n; to > 0; to = from[to] {
+		_, ramp := cost(from[to], to)
+		parts = append(parts, Segment{from[to], to, ramp})
 	}
-	slices.Reverse(cuts)
-	return merge(x, cuts, smallest)
+	slices.Reverse(parts)
+	return parts
 }
 
-// smooth is the series of medians of what is nearer than least: steps stay where they are, and what holds for fewer than least values is gone.
-func smooth(x []float64, least int) (out []float64) {
-	width := min(2*least-1, len(x))
-	for i := range x {
-		from := min(max(0, i-least+1), len(x)-width) // at the ends it is not the middle
-		near := slices.Sorted(slices.Values(x[from : from+width]))
-		out = append(out, (near[(len(near)-1)/2]+near[len(near)/2])/2)
+// merge joins segments, the most alike first, whose levels differ by less than smallest. What rises by less is a level.
+func (s *sums) merge(parts []Segment, smallest float64) []Segment {
+	for i, p := range parts {
+		if _, _, rise := s.of(p.From, p.To); math.Abs(rise) < smallest {
+			parts[i].Ramp = false
+		}
+	}
+	mean := func(p Segment) float64 { return (s.y[p.To] - s.y[p.From]) / float64(p.To-p.From) }
+	for {
+		at, least := 0, smallest
+		for i, p := range parts[1:] {
+			if d := math.Abs(mean(p) - mean(parts[i])); !p.Ramp && !parts[i].Ramp && d < least {
+				at, least = i+1, d
+			}
+		}
+		if at == 0 {
+			return parts
+		}
+		parts[at-1].To = parts[at].To
+		parts = slices.Delete(parts, at, at+1)
+	}
+}
+
+// smooth is the series of medians of what is nearer than least: steps and ramps stay where they are, and what holds for fewer than least values is gone. At
+// the ends a value is the median of itself, its neighbour and the line through that and the next one (J. W. Tukey, 1977, "Exploratory Data Analysis", chapter 7).
+func smooth(x []float64, least int) []float64 {
+	out, inner := slices.Clone(x), least-1
+	for i := inner; i < len(x)-inner; i++ {
+		out[i] = middle(x[i-inner : i+least]...)
+	}
+	for i := inner - 1; i >= 0; i-- {
+		out[i] = middle(x[i], out[i+1], 2*out[i+1]-out[i+2])
+	}
+	for i := len(x) - inner; i < len(x); i++ {
+		out[i] = middle(x[i], out[i-1], 2*out[i-1]-out[i-2])
 	}
 	return out
 }
 
-// merge takes out cuts, the smallest first, between segments whose means differ by less than smallest.
-func merge(x []float64, cuts []int, smallest float64) []int {
-	for len(cuts) > 0 {
-		at, least := 0, math.Inf(1)
-		for i, c := range cuts {
-			before, after := 0, len(x)
-			if i > 0 {
-				before = cuts[i-1]
-			}
-			if i+1 < len(cuts) {
-				after = cuts[i+1]
-			}
-			if d := math.Abs(Mean(x[c:after]) - Mean(x[before:c])); d < least {
-				at, least = i, d
-			}
-		}
-		if least >= smallest {
-			break
-		}
-		cuts = slices.Delete(cuts, at, at+1)
-	}
-	if len(cuts) == 0 {
-		return nil
-	}
-	return cuts
-}
-
-// Straight tells whether a straight line through a series leaves smaller squares than the means of the segments that the cuts make.
-func Straight(x []float64, cuts []int) bool {
-	if len(cuts) == 0 {
-		return false
-	}
-	n, m := float64(len(x)), Mean(x)
-	up, square, all := 0.0, 0.0, 0.0
-	for i, y := range x {
-		t := float64(i) - (n-1)/2
-		up, square, all = up+t*(y-m), square+t*t, all+(y-m)*(y-m)
-	}
-	line, steps, from := all-up*up/square, 0.0, 0
-	for _, to := range append(slices.Clone(cuts), len(x)) {
-		m := Mean(x[from:to])
-		for _, y := range x[from:to] {
-			steps += (y - m) * (y - m)
-		}
-		from = to
-	}
-	return line <= steps
+// middle is the median of an odd number of values.
+func middle(x ...float64) float64 {
+	sorted := slices.Sorted(slices.Values(x))
+	return sorted[len(sorted)/2]
 }

@@ -4,16 +4,11 @@ package stats
 // through a step would make one and a half of it. A step has a quarter of the values on each side: what is shorter is noise.
 func Drift(x []float64) float64 {
 	n := float64(len(x))
-	m := Mean(x)
-	up, square, all := 0.0, 0.0, 0.0
-	for i, y := range x {
-		t := float64(i) - (n-1)/2
-		up, square, all = up+t*(y-m), square+t*t, all+(y-m)*(y-m)
-	}
-	if square == 0 {
+	if n < 2 {
 		return 0
 	}
-	drift, rest := up/square*n, all-up*up/square
+	s, m := sumsOf(x), Mean(x)
+	all, rest, drift := s.of(0, len(x))
 	before := 0.0
 	for i := 1; i < len(x); i++ {
 		before += x[i-1] - m
@@ -26,4 +21,13 @@ func Drift(x []float64) float64 {
 		}
 	}
 	return drift
+}
+
+// Rise is how much a straight line through a series rises from its start to its end.
+func Rise(x []float64) float64 {
+	if len(x) < 2 {
+		return 0
+	}
+	_, _, rise := sumsOf(x).of(0, len(x))
+	return rise
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -120,11 +121,62 @@ func TestChangesAreFoundWhereTheyAre(t *testing.T) {
 					x = append(x, level*(1+0.01*random.NormFloat64()))
 				}
 			}
-			assert.Equal(t, v.cuts, Changes(x, 3, 0.05*v.levels[0]))
+			assert.Equal(t, v.cuts, cuts(Segments(x, 3, 0.05*v.levels[0])))
 		})
 	}
-	assert.Nil(t, Changes([]float64{1, 2, 3}, 3, 1), "too short")
-	assert.Nil(t, Changes(make([]float64, 60), 3, 1), "constant")
+	assert.Nil(t, cuts(Segments([]float64{1, 2, 3}, 3, 1)), "too short")
+	assert.Nil(t, cuts(Segments(make([]float64, 60), 3, 1)), "constant")
+}
+
+func cuts(parts []Segment) (at []int) {
+	for _, p := range parts[1:] {
+		at = append(at, p.From)
+	}
+	return at
+}
+
+// A ramp is one segment, and no step is a ramp: neither at a minute nor within one, and none that lasts.
+func TestRampsAreOneSegment(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 9))
+	// along is 60 values: at a before from, at b from to on, and along a line between.
+	along := func(a, b, from, to float64) (x []float64) {
+		for i := range 60 {
+			t := float64(i) + 0.5 // the middle of what the value is the mean of
+			v := a
+			switch {
+			case from == to:
+				v = a + (b-a)*min(1, max(0, float64(i)+1-from))
+			default:
+				v = a + (b-a)*min(1, max(0, (t-from)/(to-from)))
+			}
+			x = append(x, v*(1+0.01*random.NormFloat64()))
+		}
+		return x
+	}
+	const trials = 50
+	for _, levels := range [][2]float64{{10, 100}, {100, 10}, {70, 100}, {100, 130}} {
+		for _, at := range []float64{0, 20, 50} {
+			found := 0
+			for range trials {
+				if parts := Segments(along(levels[0], levels[1], at, at+10), 3, 10); slices.ContainsFunc(parts, func(p Segment) bool {
+					return p.Ramp && math.Abs(float64(p.From)-at) <= 3 && math.Abs(float64(p.To)-at-10) <= 3
+				}) {
+					found++
+				}
+			}
+			require.GreaterOrEqual(t, found, trials*8/10, "%v from %v", levels, at)
+		}
+		for _, at := range []float64{20, 20.25, 20.5, 20.75} {
+			found := 0
+			for range trials {
+				if parts := Segments(along(levels[0], levels[1], at, at), 3, 10); len(parts) == 2 && !parts[0].Ramp && !parts[1].Ramp {
+					found++
+				}
+			}
+			require.GreaterOrEqual(t, found, trials*96/100, "%v, a step at %v", levels, at)
+		}
+		require.Equal(t, []Segment{{0, 60, true}}, Segments(along(levels[0], levels[1], 0, 60), 3, 10), "all of it")
+	}
 }
 
 // Noise that follows itself is no change.
@@ -140,7 +192,7 @@ func TestNoChangeOfNoise(t *testing.T) {
 			}
 			x = append(x, 100+0.8*last+0.6*random.NormFloat64())
 		}
-		if Changes(x, 3, 5) != nil {
+		if len(Segments(x, 3, 5)) > 1 {
 			wrong++
 		}
 	}

@@ -118,6 +118,14 @@ var phases = map[string]string{
 	"run": "all of the run", "cache": "the cache's life", "metrics": "what the metrics cover", "load": "all of the load", "prefill": "prefill", "warm_up": "warm-up", "burst": "burst", "steady": "steady", "ramp_down": "ramp-down",
 }
 
+// pace is the rate of a segment; of a ramp both ends.
+func pace(s report.Segment) string {
+	if s.Ramp != nil {
+		return amount(&s.Ramp[0], "") + " to " + amount(&s.Ramp[1], "")
+	}
+	return amount(s.OpsPerSecond, "")
+}
+
 func phase(name string) string { return cmp.Or(phases[name], strings.ReplaceAll(name, "_", " ")) }
 
 // headline is the verdict in a few words; its sentence says the rest.

@@ -31,7 +31,7 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"chartJS":  func() template.JS { return chart.Script },
 	"pageCSS":  func() template.CSS { return template.CSS(stylesheet) }, // #nosec G203 -- our own file
 
-	"amount": amount, "phase": phase, "duration": duration, "span": span, "short": short, "join": and,
+	"amount": amount, "phase": phase, "pace": pace, "duration": duration, "span": span, "short": short, "join": and,
 	"window":     func(w *report.Window) string { return window(w) },
 	"headline":   func(v report.Verdict) string { return headline(&v) },
 	"state":      func(s string) string { return states[s] },

@@ -33,7 +33,7 @@ func Markdown(w io.Writer, r *report.Results) error {
 	if len(r.Verdict.Segments) > 1 {
 		line("\n| segment (UTC) | operations/s | limits | what ended it |\n|---|---:|---|---|")
 		for _, s := range r.Verdict.Segments {
-			line("| %s | %s | %s | %s |", span(s.Window), amount(s.OpsPerSecond, ""), cmp.Or(limits(&r.Verdict, s.Limits), "none"), cell(s.Ended))
+			line("| %s | %s | %s | %s |", span(s.Window), pace(s), cmp.Or(limits(&r.Verdict, s.Limits), "none"), cell(s.Ended))
 		}
 	}
 	if rows := facts(r); len(rows) > 0 {
