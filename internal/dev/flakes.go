@@ -36,7 +36,7 @@ type tries struct {
 
 // TestFlakes runs the Go tests many times beside one busy loop a core, and says which failed how often: whatever depends on the machine's speed
 // or on what else it does shows itself. COUNT= is how often each test runs (30), JOURNEYS= how often each journey (5; 0 leaves them out),
-// FLAKES= chooses packages by a part of their path.
+// FLAKES= chooses packages by a part of their path. Interrupted, it prints what there is so far.
 func TestFlakes(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	count, err := number(ws, "COUNT", 30)
 	if err != nil {
@@ -66,10 +66,11 @@ func TestFlakes(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 		}
 		failed = append(failed, repeat(ctx, inside, con, &found, fmt.Sprintf("every journey %d times", journeys), append(journeyArgs, "-timeout=0", fmt.Sprintf("-count=%d", journeys), "./test")...))
 	}
+	n := found.table(con.Out)
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	if n := found.table(con.Out); n > 0 {
+	if n > 0 {
 		return fmt.Errorf("%d tests failed at least once", n)
 	}
 	return errors.Join(failed...) // a package that does not compile has no test that fails
