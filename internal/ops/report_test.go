@@ -2,20 +2,15 @@ package ops
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/stretchr/testify/require"
 
-	"github.com/elasticache-perf/elasticache-perf/internal/awstest"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
@@ -155,79 +150,6 @@ func TestReportSaysWhatToDo(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(string(folder), "manifest", threeRuns[2]+".json"), []byte(`{"schema_version":7}`), 0o644))
 	_, err = reported(t, ws, folder)
 	require.ErrorContains(t, err, "schema_version 7")
-}
-
-// bucket serves a folder of exports as s3://b/exports/, and keeps what is put.
-func bucket(t *testing.T, folder string, put map[string]string) bucketExports {
-	cfg, err := awstest.Answering(func(what string, _ url.Values) (int, map[string]string, string) {
-		if key, is := strings.CutPrefix(what, "PUT /b/"); is {
-			put[key] = what
-			return 200, nil, ""
-		}
-		if what == "GET /b" || what == "GET /b/" { // the only list that is asked for is that of the manifests
-			list := ""
-			for _, run := range threeRuns {
-				list += "<Contents><Key>exports/manifest/" + run + ".json</Key></Contents>"
-			}
-			return 200, nil, "<ListBucketResult>" + list + "</ListBucketResult>"
-		}
-		content, err := os.ReadFile(filepath.Join(folder, strings.TrimPrefix(what, "GET /b/exports/")))
-		if err != nil {
-			return 404, nil, `<Error><Code>NoSuchKey</Code></Error>`
-		}
-		return 200, nil, string(content)
-	})(context.Background(), "")
-	require.NoError(t, err)
-	return bucketExports{s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), "n", "b", "exports", ""}
-}
-
-func TestReportOfABucket(t *testing.T) {
-	put := map[string]string{}
-	ws := &workspace.Workspace{Root: t.TempDir()}
-	from := bucket(t, exportsOf(t, threeRuns...), put)
-	text, err := reported(t, ws, from)
-	require.NoError(t, err)
-	require.Contains(t, text, "run "+threeRuns[2])
-	require.FileExists(t, filepath.Join(ws.Root, "reports", threeRuns[2], "report.html"))
-	require.Empty(t, put, "nothing is uploaded unless it is asked for")
-
-	_, err = reported(t, ws, from, "RUNS="+threeRuns[0]+","+threeRuns[1], "UPLOAD=1")
-	require.NoError(t, err)
-	pair := "exports/report/" + threeRuns[0] + "_" + threeRuns[1]
-	var keys []string
-	for key := range put {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	require.Equal(t, []string{pair + "/report.html", pair + "/report.md", pair + "/results.json"}, keys)
-
-	_, err = reported(t, ws, from, "RUN=x")
-	require.ErrorContains(t, err, "s3://b/exports/ has no run x, neither metrics nor logs: its latest are "+threeRuns[2])
-}
-
-// local:run ends with an error when what it exported is not what it should be.
-func TestExportsOfALocalRunAreWhole(t *testing.T) {
-	yes, no := true, false
-	good := func() *report.Results {
-		r := &report.Results{Nodes: []report.NodeResult{{ID: "c-001"}}, Tasks: []report.TaskResult{{ID: "a", State: "ok"}}}
-		r.Network.Fargate.ServiceCPU = &report.Series{}
-		r.Provenance.Files = []report.Source{{Kind: export.KindMetrics, Key: "m.csv", Verified: &yes}, {Kind: export.KindLogs, Key: "l.txt", Verified: &yes}}
-		return r
-	}
-	require.NoError(t, whole(good()))
-	for says, spoil := range map[string]func(*report.Results){
-		"the manifest lists no logs":        func(r *report.Results) { r.Provenance.Files = r.Provenance.Files[:1] },
-		"m.csv is not as the manifest says": func(r *report.Results) { r.Provenance.Files[0].Verified = &no },
-		"no metric of a cache node":         func(r *report.Results) { r.Nodes = nil },
-		"no metric of the load's service":   func(r *report.Results) { r.Network.Fargate.ServiceCPU = nil },
-		"no line of a load task":            func(r *report.Results) { r.Tasks = nil },
-		"task a is died: did not finish":    func(r *report.Results) { r.Tasks[0].State, r.Tasks[0].Trouble = "died", "did not finish" },
-		"l.txt is not as the manifest says": func(r *report.Results) { r.Provenance.Files[1].Verified = nil },
-	} {
-		r := good()
-		spoil(r)
-		require.ErrorContains(t, whole(r), says)
-	}
 }
 
 func TestRunsAreNamedOnce(t *testing.T) {

@@ -7,20 +7,16 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/awstest"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
-	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
-	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
@@ -161,53 +157,4 @@ func TestStopIsWaitedForThroughFailures(t *testing.T) {
 	err := waitEnd(ctx, con, s, aRun)
 	require.ErrorIs(t, err, proc.ErrInterrupted)
 	require.ErrorContains(t, err, "the stop of run "+aRun+" was asked for and goes on")
-}
-
-// One failed call, or credentials that have expired, do not end watch: it says so and goes on.
-func TestWatchGoesOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		began := time.Now()
-		soon := began.Add(20 * time.Minute).UTC()
-		_, _, s := stackOf(t, func(what string, body url.Values) (int, map[string]string, string) {
-			switch age := time.Since(began); {
-			case what == "DescribeReplicationGroups":
-				return 404, nil, `<ErrorResponse><Error><Code>ReplicationGroupNotFoundFault</Code></Error></ErrorResponse>`
-			case age > time.Minute && age < 3*time.Minute:
-				return 403, map[string]string{"X-Amzn-Errortype": "ExpiredTokenException"}, `{"message":"The security token included in the request is expired"}`
-			}
-			return under(soon, soon, "", 1)(what, body)
-		})
-		var out bytes.Buffer
-		first, err := s.View(t.Context())
-		require.NoError(t, err)
-		seen := &sight{stack: s, view: first, guards: true}
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-		defer cancel()
-		require.ErrorIs(t, seen.follow(ctx, &page.Screen{W: &out, Every: 10 * time.Second}), context.DeadlineExceeded)
-		require.Regexp(t, `running · .*\n(.*\n)*not known · trouble AWS does not answer, and is asked again every 2 s: .*ExpiredTokenException.* · last seen .* ago, running: until .*\n(.*\n)*running · `, out.String())
-	})
-}
-
-func TestStatusText(t *testing.T) {
-	now := time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
-	c := shutdown.Config{Bucket: "b", Prefix: "exports", Service: "n-load", Minutes: 3, Cache: shutdown.Cache{ReplicationGroup: "n", Delete: true}}
-	text := statusOf(stack.View{Now: now, Deployed: true, Run: &shutdown.Event{Run: aRun, StopBy: now.Add(time.Hour)}, Stops: now.Add(90 * time.Second),
-		Service: &types.Service{RunningCount: 2, DesiredCount: 2}, Cache: "available", Recent: []float64{61728, 123456}, Latency: 0.2514, Dashboard: "http://127.0.0.1:1/_localaws/dashboard/n"}, c).String()
-	require.Equal(t, "run "+aRun+`: running
-              until 2026-11-23T04:01:30Z
-  time        █████████████████░░░░░░░░░░░░░░░░░  50 %  90 s left
-  throughput  ▄█                                  123,456 ops/s
-  latency     0.251 ms mean (at the load, network included, last second)
-  tasks       2 of 2 running
-  cache       available
-  dashboard   http://127.0.0.1:1/_localaws/dashboard/n
-  results     will be in s3://b/exports/
-`, text)
-	text = statusOf(stack.View{Now: now, Deployed: true, Manifest: &export.Manifest{Run: aRun, Complete: true, Warnings: []string{"careful"},
-		Objects: []export.Object{{Kind: "logs", Key: "exports/logs/x.txt", Bytes: 1234}}}}, c).String()
-	for _, want := range []string{"run " + aRun + ": finished", "tasks       none: the service n-load is not there", "cache       gone", "logs        s3://b/exports/logs/x.txt (1,234 bytes)", "warning     careful"} {
-		require.Contains(t, text, want)
-	}
-	c.Cache = shutdown.Cache{ReplicationGroup: "orders"}
-	require.Contains(t, statusOf(stack.View{Now: now, Deployed: true}, c).String(), "cache       orders, which was there before and stays")
 }

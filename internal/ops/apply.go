@@ -1,0 +1,89 @@
+package ops
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
+)
+
+var errRollout = errors.New("the load cannot start: ECS gave the deployment up")
+
+// apply carries the plan out. The provider waits for a service to be steady also when ECS has given up on it: that is looked for here.
+func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack.Stack, plan string) error {
+	before, err := failedRollouts(ctx, s) // of an earlier apply
+	if err != nil {
+		return fmt.Errorf("%w; nothing was applied", err)
+	}
+	applying, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		for con.Wait(applying, 0) == nil {
+			failed, _ := failedRollouts(applying, s) // a look that fails says nothing; the next one may
+			for id := range failed {
+				if !before[id] {
+					cancel(errRollout)
+				}
+			}
+		}
+	}()
+	working := con.Step("terraform: applying")
+	t.During(working)
+	err = t.Apply(applying, plan)
+	working.End()
+	cancel(nil)
+	<-watched
+	if err == nil {
+		return nil
+	}
+	why := ""
+	if ctx.Err() == nil {
+		if why = s.Trouble(ctx); why != "" {
+			why = "\nwhat ECS and the tasks say:\n" + why
+		}
+	}
+	return fmt.Errorf("%w%s\n%s", err, why, whoEnds(ctx, s, "`go tool mage deploy` goes on, `go tool mage destroy` removes what was created"))
+}
+
+// failedRollouts are the deployments of the load that ECS has given up. A service that is being deleted keeps its old ones, and they say nothing of
+// the next: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html (status DRAINING).
+func failedRollouts(ctx context.Context, s *stack.Stack) (map[string]bool, error) {
+	failed := map[string]bool{}
+	service, err := s.Service(ctx)
+	if err != nil || service == nil || aws.ToString(service.Status) != "ACTIVE" {
+		return failed, err
+	}
+	for _, d := range service.Deployments {
+		if d.RolloutState == types.DeploymentRolloutStateFailed {
+			failed[aws.ToString(d.Id)] = true
+		}
+	}
+	return failed, nil
+}
+
+// whoEnds says after a deploy that failed what a person can do next, what of the stack costs money, and what ends it, as AWS shows it now.
+func whoEnds(ctx context.Context, s *stack.Stack, next string) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	billed, err := s.Billed(ctx)
+	run, problem := s.Run(ctx)
+	switch {
+	case err != nil || problem != nil:
+		return fmt.Sprintf("%s; whether anything is billed, and whether the schedule %s ends it, is not known: %v", next, s.Config.Schedules.Watch, cmp.Or(err, problem))
+	case billed == "":
+		return next + "; no task and no cache of it is billed now"
+	case run == nil:
+		return fmt.Sprintf("%s; billed until then: %s. Nothing ends it by itself, there is no schedule %s", next, billed, s.Config.Schedules.Watch)
+	}
+	return fmt.Sprintf("%s; billed until then: %s. If you do neither, the schedule %s ends it by %s", next, billed, s.Config.Schedules.Watch, run.StopBy.Format(time.RFC3339))
+}

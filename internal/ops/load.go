@@ -1,0 +1,78 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// waitLoad waits until a task of the service has reported operations, and none writes its first keys any more: a running task is not yet a
+// loaded cache. A load that was changed has a new service, and what tasks said before it does not count. It gives up when a task could not write
+// its keys, and when more tasks have failed than there should be: ECS has started others in their place, which fail too.
+func waitLoad(ctx context.Context, con *console.Console, s *stack.Stack, run string) error {
+	since, err := shutdown.ParseRun(run)
+	if err != nil {
+		return err
+	}
+	var waiting *console.Step
+	defer func() { waiting.End() }()
+	for deadline := time.Now().Add(5 * time.Minute); ; {
+		service, err := s.Service(ctx)
+		if err != nil {
+			return err
+		}
+		if service != nil && since.Before(aws.ToTime(service.CreatedAt)) {
+			since = *service.CreatedAt
+		}
+		events, err := s.LoadLog(ctx, since, 10_000, "")
+		if err != nil {
+			return err
+		}
+		failed, why, loads := map[string]bool{}, "", false
+		for _, e := range events {
+			if r, ok := report.ParseProgress(e.Text); ok && r.Operations > 0 {
+				loads = true
+			}
+			if text, ok := strings.CutPrefix(e.Text, "load: failed: "); ok {
+				failed[e.Stream], why = true, ": "+text
+			}
+		}
+		keys, err := s.Prefill(ctx, since, time.Now())
+		if err != nil || loads && keys == nil {
+			return err
+		}
+		if keys != nil && keys.Failed != "" {
+			return fmt.Errorf("the load of run %s does not start: prefill: %s\n%s", run, keys.Failed, whoEnds(ctx, s, "`go tool mage destroy` removes what was created"))
+		}
+		if keys != nil {
+			deadline = time.Now().Add(5 * time.Minute)
+		}
+		switch {
+		case service == nil || service.DesiredCount == 0:
+			return fmt.Errorf("the load of run %s was stopped before it reported an operation%s", run, why)
+		case len(failed) > int(service.DesiredCount):
+			return fmt.Errorf("the load of run %s cannot start, %d tasks failed%s\n%s", run, len(failed), why, s.Trouble(ctx))
+		case time.Now().After(deadline):
+			return fmt.Errorf("the load of run %s has reported no operation for 5 minutes%s\n%s", run, why, s.Trouble(ctx))
+		}
+		if waiting == nil {
+			waiting = con.Step("waiting for the load's first operation")
+		}
+		if keys != nil {
+			waiting.At(keys.Share, "%s", keys)
+		} else {
+			waiting.At(-1, "%d of %d tasks running", service.RunningCount, service.DesiredCount)
+		}
+		if err := con.Wait(ctx, 2*time.Second); err != nil {
+			return err
+		}
+	}
+}

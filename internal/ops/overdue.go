@@ -1,0 +1,76 @@
+package ops
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+// endOverdue is what has to be made anew although nothing in it changed: the watch schedule, when its run is over but it is still there. The old
+// run's cache is gone by then, or it would be without a guard while the schedule is made. alive is the run whose load runs, "" when none does.
+// A run without a stop schedule is one whose apply has failed: when its latest time comes before needs is over, a retry would be cut short, and is a
+// new run instead.
+func (subject *subject) endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack.Stack, yes *consent, needs time.Duration) (replace []string, alive string, err error) {
+	run, err := s.Run(ctx)
+	if err != nil || run == nil {
+		return nil, "", err
+	}
+	stops, err := s.StopsAt(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	now := time.Now()
+	short := stops.IsZero() && now.Before(run.StopBy) && run.StopBy.Sub(now) < needs
+	if !short && now.Before(run.StopBy) && (stops.IsZero() || now.Before(stops)) {
+		m, err := s.Manifest(ctx, run.Run)
+		if err != nil || m == nil || !m.Complete {
+			if !stops.IsZero() {
+				alive = run.Run
+			}
+			return nil, alive, err
+		}
+	}
+	var ends []string
+	if what, err := endingOf(ctx, ws, s, run); err != nil {
+		return nil, "", err
+	} else if what != "" {
+		ends = append(ends, what)
+	}
+	ours, err := s.MadeCache(ctx, con)
+	if err != nil {
+		return nil, "", err
+	}
+	if ours {
+		ends = append(ends, fmt.Sprintf("the cache %s is deleted", stack.CacheName(s.Config.Cache)))
+	}
+	if len(ends) > 0 {
+		if err := yes.ask(ctx, asList(fmt.Sprintf("The time of the run %s of the stack %s is over. Before a new run,", run.Run, yes.place), ends)+"Go on? The plan of the new run is shown after that, and asked for."); err != nil {
+			return nil, "", err
+		}
+		if again, err := s.Run(ctx); err != nil || again == nil || again.Run != run.Run { // a person may take an hour to answer
+			return nil, "", cmp.Or(err, fmt.Errorf("the run %s ended while the question waited: run `go tool mage deploy` again", run.Run))
+		}
+		yes.did("the run %s was ended as asked", run.Run)
+	}
+	if err := subject.cli.Await(ctx, con, subject.state); err != nil {
+		return nil, "", err
+	}
+	if err := finish(ctx, ws, con, s, run); err != nil {
+		return nil, "", err
+	}
+	if err := s.CacheGone(ctx, con, ours); err != nil {
+		return nil, "", err
+	}
+	if short {
+		con.Say("run %s ends by %s, which is too early for a load that is yet to start: this deploy starts a new run", run.Run, run.StopBy.Format(time.RFC3339))
+	} else {
+		con.Say("run %s is over: this deploy starts a new one", run.Run)
+	}
+	return []string{terraform.WatchAddress}, "", nil
+}
