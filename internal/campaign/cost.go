@@ -26,9 +26,11 @@ func EstimateRun(in *terraform.Inputs, region string) (e Estimate) {
 	load := in.Minutes + in.Load.Prefill.Minutes
 	e.Minutes = load + AroundLoad
 	e.VCPUs = float64(in.Load.TaskCount) * float64(in.Load.CPU) / 1024
-	if in.Cache.Serverless != nil {
+	switch {
+	case in.ExistingCache != nil: // is billed with and without the run
+	case in.Cache.Serverless != nil:
 		missing = append(missing, "the serverless cache, which is billed by its data and requests")
-	} else {
+	default:
 		e.NodeHours = (e.Minutes + 59) / 60 * max(in.Cache.Shards, 1) * (1 + in.Cache.Replicas)
 		price, ok := known.NodeHour[[3]string{region, in.Cache.NodeType, in.Cache.Engine}]
 		if e.USD += float64(e.NodeHours) * price; !ok {

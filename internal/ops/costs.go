@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
@@ -27,4 +28,15 @@ func costs(in *terraform.Inputs, region string) string {
 		text += fmt.Sprintf(" With the load's tasks that is about %.2f USD (%s).", e.USD, campaign.Prices())
 	}
 	return text
+}
+
+// goesOn is what an interrupted wait leaves behind: the run, until when it is billed, and about how much the whole of it costs.
+func goesOn(in *terraform.Inputs, region, run string, until time.Time) string {
+	price := ""
+	if e := campaign.EstimateRun(in, region); e.Missing != "" {
+		price = fmt.Sprintf("; its price is not known here (%s)", e.Missing)
+	} else {
+		price = fmt.Sprintf(", about %.2f USD in all (%s)", e.USD, campaign.Prices())
+	}
+	return fmt.Sprintf("run %s goes on, and is billed, until %s%s: `go tool mage watch` shows it, `go tool mage stop` ends it now", run, until.Format(time.RFC3339), price)
 }

@@ -119,7 +119,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	}
 	if err := waitLoad(ctx, con, s, d.run.Run); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
-			return nil, fmt.Errorf("%w; run %s goes on, and is billed, until %s: `go tool mage watch` shows it, `go tool mage stop` ends it now", cause, d.run.Run, d.stopsAt.Format(time.RFC3339))
+			return nil, fmt.Errorf("%w; %s", cause, goesOn(in, subject.caller.Region, d.run.Run, d.stopsAt))
 		}
 		return nil, err
 	}

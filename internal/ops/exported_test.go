@@ -62,8 +62,8 @@ func TestReportOfABucket(t *testing.T) {
 	slices.Sort(keys)
 	require.Equal(t, []string{pair + "/report.html", pair + "/report.md", pair + "/results.json"}, keys)
 
-	_, err = reported(t, ws, from, "RUN=x")
-	require.ErrorContains(t, err, "s3://b/exports/ has no run x, neither metrics nor logs: its latest are "+threeRuns[2])
+	_, err = reported(t, ws, from, "RUN=2026-01-01T00-00-00Z")
+	require.ErrorContains(t, err, "s3://b/exports/ has no run 2026-01-01T00-00-00Z, neither metrics nor logs: its latest are "+threeRuns[2])
 }
 
 // local:run ends with an error when what it exported is not what it should be.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
 // Report answers what a finished run did and what limited it: a page of text here, report.html and results.json in files. It reads the run
@@ -42,6 +44,12 @@ func wantedRuns(ws *workspace.Workspace) (runs []string, sizes []int, err error)
 		return nil, nil, fmt.Errorf("RUN=%s and RUNS=%s: give one of them", run, strings.Join(runs, ","))
 	case run != "":
 		runs = []string{run}
+	}
+	for _, name := range runs {
+		_, err := shutdown.ParseRun(name)
+		if inFolder := ws.Getenv("FROM") != ""; err != nil && (!inFolder || name != filepath.Base(name) || name[0] == '.') { // files that a person gave a name of their own stay in their folder
+			return nil, nil, fmt.Errorf("RUN or RUNS in the environment: %w", err)
+		}
 	}
 	return runs, sizes, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -122,7 +123,7 @@ func TestReportSaysWhatToDo(t *testing.T) {
 	const latest = "its latest are 2026-11-23T03-08-09Z, 2026-11-22T03-08-09Z, 2026-11-21T03-08-09Z"
 	_, err := reported(t, ws, folder, "RUN=2026-11-24T00-00-00Z")
 	require.ErrorContains(t, err, "has no run 2026-11-24T00-00-00Z, neither metrics nor logs: "+latest)
-	_, err = reported(t, ws, folder, "RUNS="+threeRuns[0]+",x")
+	_, err = reported(t, ws, folder, "FROM=here", "RUNS="+threeRuns[0]+",x")
 	require.ErrorContains(t, err, "has no run x")
 	_, err = reported(t, ws, folder, "RUN=a", "RUNS=b,c")
 	require.ErrorContains(t, err, "RUN=a and RUNS=b,c: give one of them")
@@ -134,7 +135,7 @@ func TestReportSaysWhatToDo(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(empty, "metrics"), 0o755))
 	_, err = reported(t, ws, folderExports(empty))
 	require.ErrorContains(t, err, "has no exported run yet; `go tool mage status` says where a run stands")
-	_, err = reported(t, ws, folderExports(empty), "RUN=x")
+	_, err = reported(t, ws, folderExports(empty), "FROM=here", "RUN=x")
 	require.ErrorContains(t, err, "it has no exported run")
 
 	logs := exportsOf(t, threeRuns[0])
@@ -150,6 +151,28 @@ func TestReportSaysWhatToDo(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(string(folder), "manifest", threeRuns[2]+".json"), []byte(`{"schema_version":7}`), 0o644))
 	_, err = reported(t, ws, folder)
 	require.ErrorContains(t, err, "schema_version 7")
+}
+
+// A run's name is a name of files: it does not lead out of the folder that they are read from, and written to.
+func TestRunsAreNames(t *testing.T) {
+	from := folderExports(exportsOf(t, threeRuns...))
+	for _, name := range []string{"..", ".", "a b", "../" + threeRuns[0], "a/b", "latest", threeRuns[0] + "/"} {
+		for _, env := range []string{"RUN=" + name, "RUNS=" + threeRuns[0] + "," + strings.ReplaceAll(name, " ", "-")} {
+			ws := &workspace.Workspace{Root: t.TempDir(), Env: []string{env}}
+			require.ErrorContains(t, Report(t.Context(), ws, &console.Console{Out: io.Discard}), "is not of the form 2026-11-23T03-08-09Z", env)
+		}
+		if strings.ContainsAny(name, "./") {
+			_, err := reported(t, &workspace.Workspace{Root: t.TempDir()}, from, "FROM=here", "RUN="+name)
+			require.ErrorContains(t, err, "is not of the form", name)
+		}
+	}
+	for _, kind := range []string{"metrics/%s.csv", "logs/%s.txt"} { // a copy under a name of its own
+		text, err := os.ReadFile(filepath.Join(string(from), fmt.Sprintf(kind, threeRuns[0])))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(string(from), fmt.Sprintf(kind, "before the change")), text, 0o600))
+	}
+	_, err := reported(t, &workspace.Workspace{Root: t.TempDir()}, from, "FROM=here", "RUN=before the change")
+	require.NoError(t, err)
 }
 
 func TestRunsAreNamedOnce(t *testing.T) {

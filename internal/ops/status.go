@@ -36,10 +36,25 @@ func Watch(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 	if err == nil {
 		err = seen.follow(ctx, &screen)
 	}
-	if errors.Is(err, proc.ErrInterrupted) {
-		return nil // who watches may go; the run goes on
+	if errors.Is(err, proc.ErrInterrupted) { // who watches may go
+		if text := seen.goesOn(); text != "" {
+			con.Say("%s", text)
+		}
+		return nil
 	}
 	return err
+}
+
+// goesOn says that the run goes on when nobody looks, as it was seen last; "" when none is under way.
+func (s *sight) goesOn() string {
+	if s == nil || s.view.Run == nil {
+		return ""
+	}
+	until := s.view.Run.StopBy
+	if stops := s.view.Stops; !stops.IsZero() && stops.Before(until) && s.view.Now.Before(stops) {
+		until = stops
+	}
+	return goesOn(s.subject.inputs, s.subject.caller.Region, s.view.Run.Run, until)
 }
 
 // betweenLooks is how long watch waits before it looks again.
@@ -80,11 +95,11 @@ func (s *sight) unseen(now time.Time, err error) page.Status {
 	}, was.Rows...)}
 }
 
-// sight is the stack at one moment, and whether the state at hand guards its run.
+// sight is the stack at one moment.
 type sight struct {
-	stack  *stack.Stack
-	view   stack.View
-	guards bool
+	subject *subject
+	stack   *stack.Stack
+	view    stack.View
 }
 
 func look(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*sight, error) {
@@ -97,12 +112,12 @@ func look(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*
 		return nil, err
 	}
 	v, err := s.View(ctx)
-	return &sight{stack: s, view: v, guards: subject.state.GuardsRun()}, err
+	return &sight{subject, s, v}, err
 }
 
 func (s *sight) status() page.Status {
 	st := statusOf(s.view, s.stack.Config)
-	if s.view.Run != nil && !s.guards {
+	if s.view.Run != nil && !s.subject.state.GuardsRun() {
 		st.Rows = append(st.Rows, [2]string{"state", "this one does not hold the run: it is ended by its schedule, or from the state that it was deployed with"})
 	}
 	return st

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"net/url"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
@@ -34,12 +36,51 @@ func TestWatchGoesOn(t *testing.T) {
 		var out bytes.Buffer
 		first, err := s.View(t.Context())
 		require.NoError(t, err)
-		seen := &sight{stack: s, view: first, guards: true}
+		seen := &sight{subject: &subject{state: &terraform.State{}}, stack: s, view: first}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
 		require.ErrorIs(t, seen.follow(ctx, &page.Screen{W: &out, Every: 10 * time.Second}), context.DeadlineExceeded)
 		require.Regexp(t, `running · .*\n(.*\n)*not known · trouble AWS does not answer, and is asked again every 2 s: .*ExpiredTokenException.* · last seen .* ago, running: until .*\n(.*\n)*running · `, out.String())
 	})
+}
+
+// Who stops watching is told that the run goes on, until when, and what it costs.
+func TestInterruptedWatchSaysWhatGoesOn(t *testing.T) {
+	now := time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
+	in := &terraform.Inputs{Minutes: 45}
+	in.Cache.NodeType, in.Cache.Engine = "cache.m7g.large", "valkey"
+	in.Load.TaskCount, in.Load.CPU, in.Load.Memory, in.Load.Architecture = 1, 1024, 2048, "X86_64"
+	for name, c := range map[string]struct {
+		run    string
+		stops  time.Duration
+		region string
+		want   string
+	}{
+		"running":        {run: aRun, stops: time.Minute, want: "run " + aRun + " goes on, and is billed, until 2026-11-23T04:01:00Z, about 0."},
+		"starting":       {run: aRun, want: "until 2026-11-23T05:00:00Z, about 0."},
+		"stopping":       {run: aRun, stops: -time.Minute, want: "until 2026-11-23T05:00:00Z, about 0."},
+		"unknown prices": {run: aRun, stops: time.Minute, region: "mars-north-1", want: "its price is not known here (cache.m7g.large with valkey in mars-north-1, Fargate with X86_64 in mars-north-1): `go tool mage watch` shows it, `go tool mage stop` ends it now"},
+		"no run":         {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			seen := &sight{subject: &subject{inputs: in, caller: stack.Caller{Region: cmp.Or(c.region, "us-east-1")}}, view: stack.View{Now: now}}
+			if c.run != "" {
+				seen.view.Run = &shutdown.Event{Run: c.run, StopBy: now.Add(time.Hour)}
+			}
+			if c.stops != 0 {
+				seen.view.Stops = now.Add(c.stops)
+			}
+			if said := seen.goesOn(); c.want == "" {
+				require.Empty(t, said)
+			} else {
+				require.Contains(t, said, c.want)
+			}
+		})
+	}
+	require.Empty(t, (*sight)(nil).goesOn())
+
+	in.ExistingCache = &terraform.ExistingCache{}
+	require.Regexp(t, `about 0\.0\d USD in all`, goesOn(in, "us-east-1", aRun, now), "a cache that was there before is not the run's")
 }
 
 func TestStatusText(t *testing.T) {
