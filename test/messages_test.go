@@ -18,15 +18,12 @@ import (
 
 // elsewhere are parts of messages that it takes hours, a race or somebody else's hand to be told, and the test that does what they say.
 var elsewhere = map[string]string{
-	"is gone; run `go tool mage deploy` again":                                      "TestMessages", // the run ended just after an apply of it
-	"ended while the question waited: run `go tool mage deploy` again":              "TestMessages",
-	"nothing was changed: run `go tool mage destroy` again":                         "TestDestroyOfARunningLoad", // somebody deploys while the question waits
+	"is gone; run `go tool mage deploy` again":                                      "TestMessages",              // the run ended just after an apply of it
 	"the state cannot be read: %v\nrun `go tool mage destroy` again":                "TestDestroyOfARunningLoad", // the backend is gone
 	"`go tool mage destroy` again tells whether":                                    "TestDestroyAfterLostAnswers",
 	"go tool mage local:run":                                                        "TestFirstCommand",
 	"start it with `go tool mage local:up`":                                         "TestFirstCommand",
 	"%s && go tool mage deploy":                                                     "TestMessages",
-	"no run is under way; `go tool mage deploy` begins one":                         "TestMessages", // a run that had nothing to export
 	"`go tool mage watch` shows it, `go tool mage stop` ends it now":                "TestMessages", // an interrupt before the first operation
 	"the schedule tries every 10 minutes, `go tool mage stop` now":                  "TestMessages",
 	"it was not created by this run and is not deleted; run `go tool mage destroy`": "TestDestroyAfterLostAnswers", // somebody changes the tags
@@ -50,8 +47,8 @@ var elsewhere = map[string]string{
 	"is when `go tool mage build` does not make it":                                 "TestWrongInputsMakeNothing", // a description
 	"or made by `go tool mage build` in a clone of it":                              "TestWrongInputsMakeNothing", // another root, which has no clone
 	"make one with `aws s3 mb s3://my-elasticache-perf-exports`":                    "TestWrongInputsMakeNothing",
-	"aws s3 mb s3://%s":       "TestWrongInputsMakeNothing",
-	"  go tool mage deploy\n": "TestMessages", // terraform apply after the run's end
+	"aws s3 mb s3://%s":                                                             "TestWrongInputsMakeNothing",
+	"  go tool mage deploy\n":                                                       "TestMessages", // terraform apply after the run's end
 }
 
 // place is a command in a message's source.

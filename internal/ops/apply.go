@@ -43,8 +43,11 @@ func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack
 	working.End()
 	cancel(nil)
 	<-watched
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case errors.Is(err, terraform.ErrStale):
+		return fmt.Errorf("%w: somebody else has deployed or destroyed meanwhile. `go tool mage deploy` plans again, and asks", err)
 	}
 	why := ""
 	if ctx.Err() == nil {

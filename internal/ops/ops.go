@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"regexp"
 
@@ -21,7 +22,12 @@ type Command func(context.Context, *workspace.Workspace, *console.Console) error
 
 // Run runs a command in the project of the working directory. The command's context ends on an interrupt.
 func Run(command Command) error {
-	ctx, stop := proc.Interruptible(os.Stderr)
+	con := console.Open()
+	messages := io.Writer(os.Stderr)
+	if con.Terminal != nil {
+		messages = con.Out // above the line that shows a step
+	}
+	ctx, stop := proc.Interruptible(messages)
 	defer stop()
 	ws, err := workspace.Open()
 	if err != nil {
@@ -30,7 +36,6 @@ func Run(command Command) error {
 	if err := workspace.CheckSwitches(ws.Env); err != nil {
 		return err
 	}
-	con := console.Open()
 	advice := local.AdviceOf(ws)
 	con.Out = local.Advised{W: con.Out, In: advice}
 	return shown(causeFirst(ctx, local.AdviceError(command(ctx, ws, con), advice)))

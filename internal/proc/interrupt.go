@@ -25,6 +25,9 @@ func interruptedBy(s os.Signal) error {
 	return ErrInterrupted
 }
 
+// heard is after what time an interrupt that has ended nothing yet is said to be heard.
+const heard = 2 * time.Second
+
 // Interruptible is a context that ends on SIGINT, SIGTERM, SIGHUP, or when a process that started us is gone.
 //
 // mage has handlers of its own: SIGINT to the group makes the magefile's binary exit after 5 seconds and orphan its children, and SIGTERM or
@@ -49,15 +52,21 @@ func Interruptible(messages io.Writer) (context.Context, func()) {
 		tick := time.NewTicker(time.Second)
 		defer tick.Stop()
 		ticks := 0
+		var waits <-chan time.Time // after an interrupt
 		for {
 			select {
 			case <-done:
 				return
 			case s := <-signals:
 				if ctx.Err() != nil {
+					waits = nil
 					fmt.Fprintln(messages, "still ending what runs; another interrupt would make Terraform lose its state")
+				} else {
+					waits = time.After(heard)
 				}
 				cancel(interruptedBy(s))
+			case <-waits:
+				fmt.Fprintln(messages, "interrupted: what runs is given the time to end and to save what it has made")
 			case <-tick.C:
 				if ticks++; ticks <= 2 {
 					take() // mage sets its handler in another goroutine, which may come after our first one

@@ -87,17 +87,19 @@ func TestEndOfTheProcessAbove(t *testing.T) {
 	}
 }
 
-// interruptThrice presses Ctrl-C again when the last one has had its effect. The child does not end meanwhile.
+// interruptThrice presses Ctrl-C again when the last one has had its effect, and was said to be heard. The child does not end meanwhile.
 func interruptThrice(t *testing.T, dir string, group int) {
 	stay := filepath.Join(dir, "child.stay")
 	require.NoError(t, os.WriteFile(stay, nil, 0o644))
+	const heard = "interrupted: what runs is given the time to end and to save what it has made\n"
 	const still = "still ending what runs; another interrupt would make Terraform lose its state\n"
 	for i := range 3 {
 		require.NoError(t, syscall.Kill(-group, syscall.SIGINT))
 		if i == 0 {
 			has(t, filepath.Join(dir, "child.interrupted"), "")
+			has(t, filepath.Join(dir, "target.said"), heard)
 		} else {
-			has(t, filepath.Join(dir, "target.said"), strings.Repeat(still, i))
+			has(t, filepath.Join(dir, "target.said"), heard+strings.Repeat(still, i))
 		}
 	}
 	require.NoError(t, os.Remove(stay))

@@ -2,13 +2,17 @@ package terraform
 
 import (
 	"bytes"
+	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
@@ -82,6 +86,27 @@ func TestAFailedPlanShowsItsError(t *testing.T) {
 	said, err = plan("1")
 	require.EqualError(t, err, "terraform plan failed (exit code 1)")
 	require.Equal(t, "Error: no such bucket\n", said)
+}
+
+// Nobody asked any more for a plan that was made although it was interrupted.
+func TestAnInterruptedPlanIsNotShown(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	var out bytes.Buffer
+	ready := filepath.Join(t.TempDir(), "ready")
+	terraform := New(&workspace.Workspace{Stack: "stack", Env: os.Environ()}, &console.Console{Out: &out}, filepath.Join(fake(t, "terraform",
+		"trap 'echo Plan: 1 to add, 0 to change, 0 to destroy.; exit 2' INT; touch "+ready+"; while :; do sleep 0.01; done"), "terraform"))
+	_, stop := proc.Interruptible(io.Discard) // a child inherits a SIGINT that is ignored
+	defer stop()
+	go func() {
+		for !workspace.Exists(ready) && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		interrupt()
+	}()
+	_, err := terraform.Plan(ctx, "file")
+	require.EqualError(t, err, "terraform plan: context canceled")
+	require.Empty(t, out.String())
 }
 
 // A command that waits for the lock says so while it does.

@@ -35,6 +35,9 @@ type CLI struct {
 	found, prepared bool // the provider, and the stack's folder
 }
 
+// ErrStale means that the state was changed after the plan was made, and that nothing of the plan was carried out.
+var ErrStale = errors.New("the state was changed after the plan was made, so nothing was applied")
+
 // Error is a Terraform command that failed.
 type Error struct {
 	Args   []string
@@ -169,7 +172,7 @@ func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error 
 		c.Stdout, c.Stderr = capture, &problems
 		err = proc.RunPrivate(c, t.Grace) // plan and state hold the auth token
 	} else {
-		err = t.followed(c, args[0] == "plan", &problems)
+		err = t.followed(ctx, c, args[0] == "plan", &problems)
 	}
 	if f, ok := t.Out.(*followed); ok {
 		f.flush()
@@ -183,6 +186,9 @@ func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error 
 	if c.ProcessState == nil {
 		return fmt.Errorf("terraform cannot be executed: %w. Put a Terraform that runs on this machine first on PATH, or name one with TERRAFORM=", err)
 	}
+	if args[0] == "apply" && strings.Contains(problems.String(), "Error: Saved plan is stale") {
+		return ErrStale
+	}
 	failed := &Error{Args: args, Code: c.ProcessState.ExitCode(), Err: err}
 	if capture != nil || t.quiet() {
 		failed.Output = strings.TrimSpace(problems.String())
@@ -190,15 +196,16 @@ func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error 
 	return failed
 }
 
-// followed runs a command, and prints what it prints while it does; a plan when it is made: of one that fails, only the errors are printed.
-func (t *CLI) followed(c *exec.Cmd, plan bool, problems io.Writer) error {
+// followed runs a command, and prints what it prints while it does; a plan when it is made: of one that fails, only the errors are printed, and
+// nothing of one that was interrupted.
+func (t *CLI) followed(ctx context.Context, c *exec.Cmd, plan bool, problems io.Writer) error {
 	var shown io.Writer = t.Out
 	if f, ok := t.Out.(*followed); ok && plan {
 		held, text := f.held()
 		shown = held
 		defer func() {
 			held.flush()
-			if code := c.ProcessState.ExitCode(); code == 0 || code == 2 { // -detailed-exitcode
+			if code := c.ProcessState.ExitCode(); ctx.Err() == nil && (code == 0 || code == 2) { // -detailed-exitcode
 				_, _ = f.Write(text.Bytes())
 			}
 		}()

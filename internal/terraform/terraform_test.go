@@ -93,6 +93,9 @@ func TestFailuresAreTyped(t *testing.T) {
 	require.Contains(t, err.Error(), "terraform apply failed (exit code 1):\nError: no such bucket")
 	require.Contains(t, out.String(), "made it")
 
+	require.ErrorIs(t, run("echo '│ Error: Saved plan is stale' >&2; exit 1").Apply(t.Context(), "file"), ErrStale)
+	require.NotErrorIs(t, run("echo '│ Error: no' >&2; exit 1").Apply(t.Context(), "file"), ErrStale)
+
 	changes, err := run("exit 2").Plan(t.Context(), "file")
 	require.NoError(t, err)
 	require.True(t, changes)

@@ -1,0 +1,126 @@
+package test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/ops"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// answers has the person answer the next command's one question with yes, after something has happened while it waited.
+func (p *person) answers(meanwhile func()) {
+	p.console.Answer = p
+	p.console.In = &answer{meanwhile: meanwhile}
+	p.workspace.Env = append(p.workspace.Env, "APPROVE=")
+	p.t.Cleanup(p.approves)
+}
+
+// approves says yes to everything again.
+func (p *person) approves() {
+	p.console.Answer = nil
+	p.workspace.Env = append(p.workspace.Env, "APPROVE=1")
+}
+
+type answer struct{ meanwhile func() }
+
+func (a *answer) Read(b []byte) (int, error) {
+	if a.meanwhile == nil {
+		return 0, io.EOF
+	}
+	a.meanwhile()
+	a.meanwhile = nil
+	return copy(b, "yes\n"), nil
+}
+
+// terraform runs Terraform in the person's folder, as somebody does who knows nothing of mage.
+func (p *person) terraform(args ...string) (string, error) {
+	p.t.Helper()
+	c := exec.CommandContext(p.t.Context(), os.Getenv("E2E_TERRAFORM"), append([]string{"-chdir=" + p.workspace.Stack, args[0], "-no-color", "-input=false"}, args[1:]...)...)
+	c.Env = p.workspace.Env
+	out, err := c.CombinedOutput()
+	return string(out), err
+}
+
+// rewrites has somebody change the event that the stack's guard sends.
+func (p *person) rewrites(change func(*shutdown.Event)) {
+	p.t.Helper()
+	_, was := p.watched(p.t)
+	var event shutdown.Event
+	require.NoError(p.t, json.Unmarshal([]byte(*was.Target.Input), &event))
+	change(&event)
+	input, err := json.Marshal(event)
+	require.NoError(p.t, err)
+	was.Target.Input = aws.String(string(input))
+	_, err = scheduler.NewFromConfig(p.Config).UpdateSchedule(p.t.Context(), &scheduler.UpdateScheduleInput{GroupName: &p.name, Name: was.Name, ScheduleExpression: was.ScheduleExpression,
+		FlexibleTimeWindow: was.FlexibleTimeWindow, Target: was.Target, State: types.ScheduleStateEnabled})
+	require.NoError(p.t, err)
+}
+
+func (p *person) unschedules(names ...string) {
+	p.t.Helper()
+	for _, name := range names {
+		_, err := scheduler.NewFromConfig(p.Config).DeleteSchedule(p.t.Context(), &scheduler.DeleteScheduleInput{GroupName: &p.name, Name: aws.String(p.name + name)})
+		require.NoError(p.t, err)
+	}
+}
+
+// An answer may take an hour, and the world goes on meanwhile: a yes is only for what was asked, and the message says how to go on.
+func TestWhatHappensWhileAQuestionWaits(t *testing.T) {
+	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	t.Parallel()
+	p := newPerson(t, newWorld(t), map[string]any{"load": light(nil)})
+
+	// Somebody applies something: the plan is stale.
+	p.answers(func() {
+		text, err := p.terraform("apply", "-auto-approve", "-target=module.scheduler.aws_sqs_queue.dead")
+		require.NoError(t, err, text)
+	})
+	said, err := p.types(ops.Deploy, "")
+	p.approves()
+	require.ErrorContains(t, err, "the state was changed after the plan was made, so nothing was applied", said)
+	require.Contains(t, p.follows(err.Error(), "`go tool mage deploy` plans again"), "the load runs")
+	first, _ := p.watched(t)
+
+	// The run's time is over, and it ends before the yes.
+	p.loads(t, 1)
+	p.rewrites(func(e *shutdown.Event) { e.StopBy = time.Now().UTC().Add(-time.Minute) })
+	p.answers(func() { p.unschedules("-load-stop", "-watch") })
+	said, err = p.types(ops.Deploy, "")
+	p.approves()
+	require.ErrorContains(t, err, "the run "+first+" ended while the question waited", said)
+	said = p.does(ops.Status)
+	require.Contains(t, said, "deployed, but no run is under way; `go tool mage deploy` begins one")
+	advised := said
+	require.Contains(t, p.follows(err.Error(), "ended while the question waited: run `go tool mage deploy` again"), "the load runs")
+	p.unschedules("-load-stop", "-watch")
+	require.Contains(t, p.follows(advised, "no run is under way; `go tool mage deploy` begins one"), "the load runs")
+	last, _ := p.watched(t)
+	require.NotEqual(t, first, last)
+
+	// Another run has started before the yes to a destroy.
+	p.answers(func() { p.rewrites(func(e *shutdown.Event) { e.Run = "2026-11-23T03-08-09Z" }) })
+	said, err = p.types(ops.Destroy, "")
+	p.approves()
+	require.ErrorContains(t, err, "the run 2026-11-23T03-08-09Z started while the question waited", said)
+	p.loads(t, 1)
+	status, err2 := p.cacheStatus(context.WithoutCancel(t.Context()))
+	require.NoError(t, err2)
+	require.Equal(t, "available", status)
+	p.rewrites(func(e *shutdown.Event) { e.Run = last })
+	require.Contains(t, p.follows(err.Error(), "nothing was changed: run `go tool mage destroy` again"), "is removed")
+	p.clean()
+}
