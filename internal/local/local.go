@@ -61,8 +61,9 @@ func EnvFile(ws *workspace.Workspace) string { return filepath.Join(Dir(ws), "en
 // Lock keeps two commands from using that folder at once, and tells the second one which process is the first; the kernel gives the
 // lock back when we die.
 func Lock(ws *workspace.Workspace) (unlock func(), err error) {
-	err = os.MkdirAll(Dir(ws), 0o700)
-	if err == nil {
+	if to, is := os.Readlink(Dir(ws)); is == nil {
+		err = linked(ws.Path(Dir(ws)), to, Dir(ws))
+	} else if err = os.MkdirAll(Dir(ws), 0o700); err == nil {
 		err = os.Chmod(Dir(ws), 0o700) // also one of an older version: keys, logs and exports lie there
 	}
 	if err != nil {
@@ -78,6 +79,27 @@ func Lock(ws *workspace.Workspace) (unlock func(), err error) {
 		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", Dir(ws), err)
 	}
 	return unlock, nil
+}
+
+// linked refuses a folder that is a link, as a person makes it to have the files on another disk, unless that leads to a folder of their own that is
+// empty or was used for this before: what is in it is overwritten and removed.
+func linked(link, to, dir string) error {
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%s is a link to %s, which does not exist: make that folder, or remove the link", link, to)
+	case err != nil:
+		return err
+	case !info.IsDir():
+		return fmt.Errorf("%s is a link to %s, which is no folder: remove the link", link, to)
+	case info.Mode().Perm()&0o077 != 0 || info.Sys().(*syscall.Stat_t).Uid != uint32(os.Geteuid()):
+		return fmt.Errorf("%s is a link to %s, which is not yours alone, and keys lie there: `chmod 700 %[2]s`, or remove the link", link, to)
+	}
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) > 0 && !workspace.Exists(filepath.Join(dir, "lock")) {
+		err = fmt.Errorf("%s is a link to %s, which has other files: they would be in the way. Link to an empty folder, or remove the link", link, to)
+	}
+	return err
 }
 
 // roomOfRun is what a local run needs in bytes, with room to spare: the Lambda unpacked, Terraform's plan, logs and exports.

@@ -134,6 +134,45 @@ func TestOnlyOneAtATime(t *testing.T) {
 	unlock()
 }
 
+// The folder may be a link to one on another disk, which is used as it is; one that is not meant for this is refused, and is as before.
+func TestFolderThatIsALink(t *testing.T) {
+	ws, _ := tree(t)
+	require.NoError(t, os.RemoveAll(Dir(ws)))
+	there := filepath.Join(t.TempDir(), "there")
+	require.NoError(t, os.Symlink(there, Dir(ws)))
+	_, err := Lock(ws)
+	require.ErrorContains(t, err, ".localaws is a link to "+there+", which does not exist: make that folder, or remove the link")
+	require.NoError(t, os.WriteFile(there, nil, 0o600))
+	_, err = Lock(ws)
+	require.ErrorContains(t, err, "which is no folder: remove the link")
+	require.NoError(t, os.Remove(there))
+
+	require.NoError(t, os.Mkdir(there, 0o755))
+	_, err = Lock(ws)
+	require.ErrorContains(t, err, "which is not yours alone, and keys lie there: `chmod 700 "+there+"`")
+	info, err := os.Stat(there)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o755), info.Mode().Perm())
+
+	require.NoError(t, os.Chmod(there, 0o700))
+	require.NoError(t, os.MkdirAll(filepath.Join(there, "stack", "theirs"), 0o700))
+	_, err = Lock(ws)
+	require.ErrorContains(t, err, "which has other files: they would be in the way. Link to an empty folder, or remove the link")
+	require.DirExists(t, filepath.Join(there, "stack", "theirs"))
+
+	require.NoError(t, os.RemoveAll(filepath.Join(there, "stack")))
+	for range 2 { // empty, and used before
+		unlock, err := Lock(ws)
+		require.NoError(t, err)
+		_, err = Lock(ws)
+		require.ErrorContains(t, err, ".localaws is in use")
+		dir, err := localStack(ws)
+		require.NoError(t, err)
+		require.FileExists(t, filepath.Join(dir, "main.tf"), "its links lead to the checkout all the same")
+		unlock()
+	}
+}
+
 func TestRoomOnTheDisk(t *testing.T) {
 	require.NoError(t, room(t.TempDir(), 1))
 	require.NoError(t, room("/does/not/exist", 1))

@@ -14,7 +14,7 @@ import (
 // elsewhere on the same state is kept out by Terraform's own lock, which holds while a command of its runs.
 func Lock(ws *workspace.Workspace) (unlock func(), err error) {
 	if err := os.MkdirAll(ws.DataDir(), 0o700); err != nil {
-		return nil, fmt.Errorf("Terraform's data directory: %w", err)
+		return nil, fmt.Errorf("Terraform's data directory (TF_DATA_DIR, or .terraform beside the stack): %w", err)
 	}
 	unlock, err = proc.Lock(filepath.Join(ws.DataDir(), "elasticache-perf.lock"))
 	var held *proc.HeldError

@@ -271,7 +271,7 @@ func newer(a, b string) bool {
 // write generates a CLI configuration: the person's own text, and the mirror when there is one.
 func (m mirrors) write(own string, mirror found) (string, error) {
 	if err := os.MkdirAll(m.data, 0o755); err != nil {
-		return "", err
+		return "", fmt.Errorf("Terraform's data directory (TF_DATA_DIR, or .terraform beside the stack): %w", err)
 	}
 	text := own
 	if dir := mirror.dir; dir != "" {
