@@ -257,6 +257,43 @@ func TestAnEarlierManifestDoesNotCompleteALongerWindow(t *testing.T) {
 	assert.Equal(t, at("2026-11-23T04:41:00Z"), w.manifest(t).Window.End)
 }
 
+// The same, and the apply makes the load while the next attempt is at work: it sees so in its last look, and the manifest that lies there is still
+// of the first load.
+func TestAnEarlierManifestDoesNotCompleteALoadMadeMeanwhile(t *testing.T) {
+	w := newWorld()
+	dies := func(int, string) error {
+		if strings.Contains(w.text(manifestKey), `"complete": true`) {
+			return errKilled
+		}
+		return nil
+	}
+	w.before, w.after = dies, dies
+	_, _ = w.handle("stop", ActionStop)
+	require.True(t, w.manifest(t).Complete)
+	w.revive()
+
+	w.pass(20 * time.Minute)
+	cache := w.called("HeadObject")
+	w.before = func(_ int, op string) error {
+		if op == "HeadObject" && w.called(op) == cache+2 { // the exports are looked at, long after the load was
+			for i := range w.tasks {
+				w.tasks[i].StoppedAt = aws.Time(at("2026-11-23T04:50:10Z"))
+			}
+			w.desired = 2
+		}
+		return nil
+	}
+	answer, err := w.handle("watch", ActionWatch)
+	require.NoError(t, err)
+	require.Contains(t, answer.Message, "the exports are made again")
+	assert.False(t, w.manifest(t).Complete)
+
+	w.revive()
+	w.ticks(t)
+	assert.True(t, w.manifest(t).Complete)
+	assert.Equal(t, at("2026-11-23T04:51:00Z"), w.manifest(t).Window.End)
+}
+
 // Who may not read the record does not know what was exported before.
 func TestNothingIsExportedBesideARecordThatIsDenied(t *testing.T) {
 	w := newWorld()

@@ -47,6 +47,7 @@ func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 	i.Context, i.fault, i.run = ctx, f, run
 	w.lock()
 	first, began, writes, personal := w.life.acted, w.clock, len(w.life.writers), w.personal(run)
+	metrics := w.objects[w.cfg.metricsKey(run)]
 	w.mu.Unlock()
 	answer, err := New(w.cfg, w.clients(), w).Handle(i, w.sent(action, run))
 	w.lock()
@@ -59,6 +60,11 @@ func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 	}
 	if robbed(answer, err) && !slices.ContainsFunc(l.writers[writes:], func(other *invocation) bool { return other != i }) {
 		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s says that another one took the run over, but there is none: %+v %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), answer, err))
+	}
+	if l.acted == first && !i.dead && w.objects[w.cfg.metricsKey(run)] != metrics && !strings.Contains(i.met, "Task") && !strings.Contains(i.met, "Service") {
+		if window, over := w.recorded(run).Window, w.over(began); window == nil || window.End.Before(over) {
+			l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s exported %v, and the load that it saw ended at %s", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), window, over))
+		}
 	}
 	ends := i.acted || personal && strings.Contains(answer.Message, errHeld.Error())
 	if action == ActionExport || !ends || disturbed || l.run != run || len(l.broken) > 0 || answer.Status == StatusIdle {
@@ -73,10 +79,29 @@ func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 	return answer, err
 }
 
+// over is when the load of an invocation that began at a time has ended; zero when a part of it runs or is younger, or ECS has forgotten it.
+func (w *world) over(began time.Time) (end time.Time) {
+	for _, t := range w.tasks {
+		switch {
+		case w.desired > 0, !t.CreatedAt.Before(began), t.StoppedAt == nil, t.StoppedAt.After(w.clock):
+			return time.Time{}
+		case t.StartedAt != nil && !w.forgot(t):
+			end = later(end, *t.StoppedAt)
+		}
+	}
+	return end
+}
+
+// recorded is a run's record.
+func (w *world) recorded(run string) (s State) {
+	_ = json.Unmarshal([]byte(w.text(w.cfg.StateKey(run))), &s) // none, or none that can be read: the zero value
+	return s
+}
+
 // personal says that a person holds the run, and that the cache need not stay for that.
 func (w *world) personal(run string) bool {
-	var s State
-	return json.Unmarshal([]byte(w.text(w.cfg.StateKey(run))), &s) == nil && strings.HasPrefix(s.Holder, person) && w.clock.Before(s.HeldUntil)
+	s := w.recorded(run)
+	return strings.HasPrefix(s.Holder, person) && w.clock.Before(s.HeldUntil)
 }
 
 // robbed says that an invocation took another one's write for a takeover, or was taken over.

@@ -53,7 +53,7 @@ func (r *run) stopLoad(ctx context.Context) error {
 }
 
 // outlived says whether the load went on after the window: an apply made it anew. stopLoad asks, so that the attempt which sees it exports the longer
-// window; lookAgain asks for what came while the exports were written, and would be enough to be right, a tick later.
+// window, and not a shorter one first that takes as long; lookAgain asks for what came while the exports were written.
 func (r *run) outlived(seen *load) bool {
 	for _, t := range seen.tasks {
 		if aws.ToTime(t.CreatedAt).Before(r.begun) || t.StartedAt == nil {

@@ -25,7 +25,8 @@ func (r *run) newer(manifest []byte) error {
 		r.cfg.Bucket, r.cfg.ManifestKey(r.id), m.Schema, export.SchemaVersion)
 }
 
-// writeManifest says what is there so far. A complete manifest stays as it is while its objects do, and one of a later version in any case.
+// writeManifest says what is there so far. A complete manifest stays as it is while its objects do and the load is at rest, and one of a later version in
+// any case.
 func (r *run) writeManifest(ctx context.Context) error {
 	key := r.cfg.ManifestKey(r.id)
 	complete := r.idle && r.state.LoadStopped && (r.state.Window == nil || slices.Contains(r.exported, export.KindMetrics) && slices.Contains(r.exported, export.KindLogs))
@@ -40,7 +41,7 @@ func (r *run) writeManifest(ctx context.Context) error {
 	}
 	if there != nil {
 		before, err := export.ParseManifest(there)
-		if err == nil && before.Complete && sameWindow(before.Window, r.state.Window) && (!complete || reflect.DeepEqual(before.Objects, r.objects())) {
+		if err == nil && before.Complete && r.state.LoadStopped && sameWindow(before.Window, r.state.Window) && (!complete || reflect.DeepEqual(before.Objects, r.objects())) {
 			r.state.Complete = true
 			return nil
 		}
