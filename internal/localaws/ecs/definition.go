@@ -56,6 +56,12 @@ type container struct {
 	HealthCheck               *healthCheck
 }
 
+// init tells whether Docker's init is the container's first process: it hands signals on, and so ends what has no handler.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LinuxParameters.html
+func (c *container) init() bool {
+	return c.LinuxParameters != nil && c.LinuxParameters.InitProcessEnabled != nil && *c.LinuxParameters.InitProcessEnabled
+}
+
 type platform struct{ CpuArchitecture, OperatingSystemFamily *string }
 
 type storage struct{ SizeInGiB int }

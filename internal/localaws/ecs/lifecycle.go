@@ -206,7 +206,7 @@ func (s *Service) exec(t *task, c *running, env []string) error {
 		path = "unshare"
 	}
 	out, err2 := s.driver(t, c), s.driver(t, c) // Docker reads two pipes; the order between them is that of reading
-	p, err := proc.Start(proc.Spec{Path: path, Args: args, Env: env, Dir: s.folder(t), Stdout: out, Stderr: err2, Death: syscall.SIGTERM})
+	p, err := proc.Start(proc.Spec{Path: path, Args: args, Env: env, Dir: s.folder(t), Stdout: out, Stderr: err2, Death: syscall.SIGTERM, First: !c.init()})
 	if err != nil {
 		return fmt.Errorf("CannotStartContainerError: %w", err)
 	}

@@ -48,6 +48,8 @@ func TestEnvironmentIsExactlyTheTasks(t *testing.T) {
 	delete(got, "ECS_CONTAINER_METADATA_URI_V4")
 	delete(got, "ECS_CONTAINER_METADATA_URI")
 	delete(got, "_") // the shell's own
+	require.Contains(t, got, "LOCALAWS_PROCESS", "by which it is found; AWS does not set it")
+	delete(got, "LOCALAWS_PROCESS")
 	require.Equal(t, map[string]string{"PATH": filepath.Join(w.acct.Dir, "bin") + ":" + os.Getenv("PATH"), "HOME": home, "PWD": home, "TMPDIR": home + "/tmp",
 		"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1", "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
 		"RUN": "2026-11-23T03-08-09Z", "EMPTY": "", "TOKEN": "s3cret", "args": "memtier --x=1", home: ""}, got)
@@ -88,6 +90,22 @@ func TestStopTimeoutEndsWithSIGKILL(t *testing.T) {
 	require.Equal(t, int32(137), *ended.Containers[0].ExitCode)
 	require.GreaterOrEqual(t, ended.ExecutionStoppedAt.Sub(*ended.StoppingAt), 2*time.Second)
 	require.Equal(t, "INACTIVE", *w.describe().Status)
+}
+
+// A container's first process gets no SIGTERM that it has no handler for, and is killed in the end; Docker's init hands it on.
+func TestStopOfAProgramWithoutHandler(t *testing.T) {
+	for init, code := range map[bool]int32{false: 137, true: 143} {
+		w := begin(t)
+		c := container(`echo up; sleep 1000; :`)
+		c.StopTimeout, c.LinuxParameters = aws.Int32(2), &types.LinuxParameters{InitProcessEnabled: &init}
+		out, err := w.ecs.RunTask(t.Context(), &sdk.RunTaskInput{Cluster: aws.String("c"), TaskDefinition: aws.String(w.register(definition(c))), LaunchType: types.LaunchTypeFargate,
+			NetworkConfiguration: service("x", 1).NetworkConfiguration})
+		require.NoError(t, err)
+		w.says(out.Tasks[0], "up")
+		_, err = w.ecs.StopTask(t.Context(), &sdk.StopTaskInput{Cluster: aws.String("c"), Task: out.Tasks[0].TaskArn})
+		require.NoError(t, err)
+		require.Equal(t, code, *w.stopped(1)[0].Containers[0].ExitCode, "init: %t", init)
+	}
 }
 
 func TestSeveralContainers(t *testing.T) {

@@ -1,9 +1,10 @@
 // Package proc starts and ends the real processes behind the embedded AWS: cache nodes, tasks, Lambda runtimes.
 //
 // Each child leads a session of its own, so that whatever it starts can be found, measured and ended, also
-// programs that make process groups (coreutils' timeout does). When the child ends, so does all of its session, as
-// with a container's first process (https://man7.org/linux/man-pages/man7/pid_namespaces.7.html). The kernel signals
-// the child when this process dies in whatever way. Linux only: it reads /proc.
+// programs that make process groups (coreutils' timeout does). What leaves the session is known by a variable of its environment, which it inherits.
+// When the child ends, so does all that it started, as with a container's first process
+// (https://man7.org/linux/man-pages/man7/pid_namespaces.7.html). The kernel signals the child when this process dies in whatever way, and a shell that
+// waits for that ends the rest. Linux only: it reads /proc.
 package proc
 
 import (
@@ -24,15 +25,18 @@ import (
 type Spec struct {
 	Path           string // looked up on PATH of this process when it has no slash
 	Args           []string
-	Env            []string // exactly this; nil is an empty environment
+	Env            []string // exactly this, beside the mark; nil is nothing else
 	Dir            string
 	Stdout, Stderr io.Writer
 	Death          syscall.Signal // what the child gets when this process dies; default SIGKILL
+	First          bool           // the child is a container's first process: a signal that it has no handler for does not reach it
 }
 
 // Process is a started child.
 type Process struct {
 	cmd    *exec.Cmd
+	mark   string // in the environment of all that it starts
+	first  bool
 	output []*pipe
 	done   chan struct{}
 	code   int
@@ -63,8 +67,8 @@ var forks = sync.OnceValue(func() chan<- func() {
 // Start starts a child; errors name the program.
 func Start(s Spec) (*Process, error) {
 	cmd := exec.Command(s.Path, s.Args...)
-	cmd.Env, cmd.Dir = append([]string{}, s.Env...), s.Dir
-	p := &Process{cmd: cmd, done: make(chan struct{})}
+	p := &Process{cmd: cmd, mark: fmt.Sprintf("%s.%d", ours(), marked.Add(1)), first: s.First, done: make(chan struct{})}
+	cmd.Env, cmd.Dir = append([]string{p.mark}, s.Env...), s.Dir
 	err := p.write(&cmd.Stdout, s.Stdout)
 	if err == nil && s.Stderr == s.Stdout {
 		cmd.Stderr = cmd.Stdout
@@ -87,9 +91,10 @@ func Start(s Spec) (*Process, error) {
 		return nil, fmt.Errorf("start %s: %w", s.Path, err)
 	}
 	go func() {
+		ended(p.PID())
+		p.sweep()      // while its number, which is that of its session, is not free for another
 		_ = cmd.Wait() // the exit code says it
 		p.code = exitCode(cmd.ProcessState)
-		p.sweep()
 		for _, o := range p.output {
 			_ = o.read.SetReadDeadline(time.Now().Add(stray)) // pipes take deadlines
 			<-o.ended
@@ -135,8 +140,11 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // ExitCode is valid after Done: 128+n when signal n ended the child.
 func (p *Process) ExitCode() int { return p.code }
 
-// Signal goes to the child alone, as to a container's PID 1.
+// Signal goes to the child alone, as to a container's PID 1, which ignores what it has no handler for, but SIGKILL.
 func (p *Process) Signal(sig os.Signal) error {
+	if number, ok := sig.(syscall.Signal); p.first && ok && number != syscall.SIGKILL && !handles(p.PID(), number) {
+		return nil
+	}
 	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("signal %s: %w", p.cmd.Path, err)
 	}
@@ -151,18 +159,17 @@ func (p *Process) Stop(grace time.Duration) {
 		case <-time.After(grace):
 		}
 	}
-	select {
-	case <-p.done: // the number of a process that is gone may be another's
-	default:
-		p.sweep()
-	}
+	_ = p.cmd.Process.Kill() // it may have ended; what it started ends with it
 	<-p.done
 }
 
-// sweep kills the session until nobody is left.
+// sweep kills what the child started until nobody is left. The child has ended and was not waited for.
 func (p *Process) sweep() {
 	for {
 		members := session(p.PID())
+		for _, pid := range marks(p.mark) {
+			members = append(members, member{pid: pid})
+		}
 		for _, m := range members {
 			_ = syscall.Kill(m.pid, syscall.SIGKILL) // it may have ended meanwhile
 		}

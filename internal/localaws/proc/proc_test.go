@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -54,10 +55,10 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	require.Zero(t, p.ExitCode())
 }
 
-// The child is signalled when its parent is killed, whichever thread started it.
+// The child is signalled when its parent is killed, whichever thread started it, and what it started ends too.
 func TestDeath(t *testing.T) {
 	if os.Getenv("PROC_PARENT") != "" {
-		p, err := Start(Spec{Path: "sleep", Args: []string{"600"}})
+		p, err := Start(Spec{Path: "sh", Args: []string{"-c", "setsid sleep 600 & exec sleep 600"}, Env: os.Environ()})
 		if err != nil {
 			panic(err)
 		}
@@ -66,7 +67,10 @@ func TestDeath(t *testing.T) {
 			ended.Go(func() { runtime.LockOSThread() }) // a goroutine that ends locked ends its thread
 		}
 		ended.Wait()
-		fmt.Printf("child=%d\n", p.PID())
+		for len(marks(p.mark)) < 2 { // both
+			time.Sleep(time.Millisecond)
+		}
+		fmt.Printf("child=%s\n", p.mark)
 		select {}
 	}
 	parent := exec.Command(os.Args[0], "-test.run=TestDeath")
@@ -78,11 +82,48 @@ func TestDeath(t *testing.T) {
 	require.NoError(t, err)
 	_, child, ok := strings.Cut(strings.TrimSpace(line), "child=")
 	require.True(t, ok)
-	require.DirExists(t, "/proc/"+child)
+	require.Len(t, marks(child), 2)
 	require.NoError(t, parent.Process.Kill())
 	_ = parent.Wait()
-	wiretest.Until(t, "the child ends", func() (any, bool) {
-		b, err := os.ReadFile("/proc/" + child + "/stat")
-		return string(b), err != nil || strings.Contains(string(b), ") Z ")
-	})
+	wiretest.Until(t, "both end", func() (any, bool) { left := marks(child); return left, len(left) == 0 })
+}
+
+// A process that made a session of its own, and whose parents are gone, ends with the child that it comes from.
+func TestStopEndsWhatLeftTheSession(t *testing.T) {
+	var out bytes.Buffer
+	p, err := Start(Spec{Path: "sh", Args: []string{"-c", `(setsid sleep 3600 & exec setsid sleep 3599) & sleep 3598`}, Env: os.Environ(), Stdout: &out})
+	require.NoError(t, err)
+	left := func() (pids []int) {
+		for _, pid := range marks(p.mark) {
+			if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.HasPrefix(string(line), "sleep") {
+				pids = append(pids, pid)
+			}
+		}
+		return pids
+	}
+	wiretest.Until(t, "three sleep", func() (any, bool) { pids := left(); return pids, len(pids) == 3 })
+	p.Stop(0)
+	require.Empty(t, left())
+}
+
+// The first process of a container gets no signal that it has no handler for, but SIGKILL.
+func TestFirstProcess(t *testing.T) {
+	start := func(script string, first bool) *Process {
+		p, err := Start(Spec{Path: "sh", Args: []string{"-c", script}, Env: os.Environ(), First: first})
+		require.NoError(t, err)
+		return p
+	}
+	deaf := start("sleep 3600; :", true)
+	deaf.Stop(300 * time.Millisecond)
+	require.Equal(t, 137, deaf.ExitCode())
+
+	other := start("sleep 3600; :", false)
+	other.Stop(time.Minute)
+	require.Equal(t, 143, other.ExitCode())
+
+	ready := filepath.Join(t.TempDir(), "ready")
+	hears := start("trap 'exit 3' TERM; : >"+ready+"; while :; do sleep 0.1; done", true)
+	wiretest.Until(t, "it has its handler", func() (any, bool) { _, err := os.Stat(ready); return err, err == nil })
+	hears.Stop(time.Minute)
+	require.Equal(t, 3, hears.ExitCode())
 }
