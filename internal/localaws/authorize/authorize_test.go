@@ -295,6 +295,17 @@ func TestDemands(t *testing.T) {
 				TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypeSecurityGroupRule, Tags: []ec2types.Tag{{Key: aws.String("name"), Value: aws.String("n")}}}}})
 			return err
 		}, []string{"ec2:AuthorizeSecurityGroupIngress ec2:security-group/" + group, "ec2:AuthorizeSecurityGroupIngress ec2:security-group-rule/*", "ec2:CreateTags ec2:security-group-rule/*"}},
+		"CreateUserGroup": {func() error {
+			_, err := sdkcache.NewFromConfig(w.Config).CreateUserGroup(ctx, &sdkcache.CreateUserGroupInput{UserGroupId: aws.String("n"), Engine: aws.String("redis"), UserIds: []string{"default", "app"},
+				Tags: []cachetypes.Tag{{Key: aws.String("name"), Value: aws.String("n")}}})
+			return err
+		}, []string{"elasticache:CreateUserGroup elasticache:usergroup:n", "elasticache:CreateUserGroup elasticache:user:default", "elasticache:CreateUserGroup elasticache:user:app",
+			"elasticache:AddTagsToResource elasticache:usergroup:n"}},
+		"a cache with users": {func() error {
+			_, err := sdkcache.NewFromConfig(w.Config).CreateServerlessCache(ctx, &sdkcache.CreateServerlessCacheInput{ServerlessCacheName: aws.String("n"), Engine: aws.String("valkey"), UserGroupId: aws.String("u")})
+			return err
+		}, []string{"elasticache:CreateServerlessCache elasticache:serverlesscache:n", "elasticache:CreateServerlessCache elasticache:usergroup:u",
+			"ec2:CreateVpcEndpoint ec2:vpc-endpoint/*", "ec2:CreateTags ec2:vpc-endpoint/*"}},
 		"CreateManagedPrefixList": {func() error {
 			_, err := sdkec2.NewFromConfig(w.Config).CreateManagedPrefixList(ctx, &sdkec2.CreateManagedPrefixListInput{PrefixListName: aws.String("n"), MaxEntries: aws.Int32(1), AddressFamily: aws.String("IPv4"),
 				TagSpecifications: []ec2types.TagSpecification{{ResourceType: ec2types.ResourceTypePrefixList, Tags: []ec2types.Tag{{Key: aws.String("name"), Value: aws.String("n")}}}}})

@@ -58,7 +58,7 @@ var table = map[string]map[string]string{
 	// Tags: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Tagging-Resources.html
 	// Engine and slow logs: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Logging-destinations.html
 	"elasticache": {
-		"CreateReplicationGroup": "replicationgroup:{ReplicationGroupId} parametergroup:{CacheParameterGroupName} subnetgroup:{CacheSubnetGroupName}?CacheSubnetGroupName " +
+		"CreateReplicationGroup": "replicationgroup:{ReplicationGroupId} parametergroup:{CacheParameterGroupName} subnetgroup:{CacheSubnetGroupName}?CacheSubnetGroupName usergroup:{UserGroupIds}?UserGroupIds " +
 			"tags:AddTagsToResource linked:elasticache.amazonaws.com" + delivery + key,
 		"DescribeReplicationGroups":                "replicationgroup:{ReplicationGroupId}",
 		"DescribeCacheClusters":                    "cluster:{CacheClusterId}",
@@ -81,10 +81,16 @@ var table = map[string]map[string]string{
 		"DescribeCacheEngineVersions":              "*",
 		"DescribeReservedCacheNodesOfferings":      "*",
 		"DescribeEvents":                           "*",
+		"CreateUser":                               "user:{UserId} tags:AddTagsToResource",
+		"DescribeUsers":                            "user:{UserId}",
+		"DeleteUser":                               "user:{UserId}",
+		"CreateUserGroup":                          "usergroup:{UserGroupId} user:{UserIds} tags:AddTagsToResource",
+		"DescribeUserGroups":                       "usergroup:{UserGroupId}",
+		"DeleteUserGroup":                          "usergroup:{UserGroupId}",
 		"ListTagsForResource":                      "{ResourceName}",
 		"AddTagsToResource":                        "{ResourceName}",
 		"RemoveTagsFromResource":                   "{ResourceName}",
-		"CreateServerlessCache":                    "serverlesscache:{ServerlessCacheName} tags:AddTagsToResource linked:elasticache.amazonaws.com" + endpoint + key,
+		"CreateServerlessCache":                    "serverlesscache:{ServerlessCacheName} usergroup:{UserGroupId}?UserGroupId tags:AddTagsToResource linked:elasticache.amazonaws.com" + endpoint + key,
 		"DescribeServerlessCaches":                 "serverlesscache:{ServerlessCacheName}",
 		"ModifyServerlessCache":                    "serverlesscache:{ServerlessCacheName}",
 		"DeleteServerlessCache":                    "serverlesscache:{ServerlessCacheName} serverlesscachesnapshot:{FinalSnapshotName}?FinalSnapshotName",

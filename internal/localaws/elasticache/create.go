@@ -57,7 +57,7 @@ func number(n *int, otherwise int) int {
 // createReplicationGroup checks everything, takes addresses, and answers; nodes start afterwards.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html
 func (s *Service) createReplicationGroup(_ context.Context, in *createGroupIn) (_ *groupOut, err error) {
-	for name, given := range map[string]bool{"UserGroupIds": len(in.UserGroupIds) > 0, "CacheSecurityGroupNames": len(in.CacheSecurityGroupNames) > 0,
+	for name, given := range map[string]bool{"CacheSecurityGroupNames": len(in.CacheSecurityGroupNames) > 0,
 		"SnapshotArns": len(in.SnapshotArns) > 0, "SnapshotName": text(in.SnapshotName) != "", "PrimaryClusterId": text(in.PrimaryClusterId) != "",
 		"GlobalReplicationGroupId": text(in.GlobalReplicationGroupId) != ""} {
 		if given {
@@ -270,6 +270,9 @@ func (s *Service) place(g *group, in *createGroupIn) error {
 				return invalidCombination("The cache subnet group %s has no subnet in availability zone %s.", sg.name, z)
 			}
 		}
+	}
+	if err := s.give(g, in.UserGroupIds...); err != nil {
+		return err
 	}
 	s.members(g, shards, perShard, sg.subnets, in.PreferredCacheClusterAZs)
 	return nil

@@ -10,7 +10,7 @@
 // Each node listens on its own address 127.x.y.z, on the group's port; endpoints are these addresses, where AWS has
 // names. A reader endpoint is the first replica; a configuration endpoint is the first node. Replicas replicate, cluster
 // mode is a cluster of servers, TLS is verified with the account's own authority (CAFile, ca.pem in its folder), tokens
-// are passwords of the user default, and the commands that ElastiCache restricts answer NOPERM. Nothing is written to
+// are passwords of the user default, users of a user group log in by name and password, and the commands that ElastiCache restricts answer NOPERM. Nothing is written to
 // disk but configuration and, while a replica is filled, its copy. Parameters reach the server where it knows them;
 // maxmemory is the node type's memory less reserved-memory-percent. A node type's CPU and bandwidth are not imposed.
 //
@@ -50,7 +50,7 @@
 //
 // # What it does not do
 //
-//   - Memcached, cache clusters outside of replication groups, global datastores, users and user groups, snapshots
+//   - Memcached, cache clusters outside of replication groups, global datastores, IAM authentication of users, changes of users and of user groups, snapshots
 //     (SnapshotRetentionLimit is kept and shown, nothing is ever taken), IPv6, public connections, cluster mode compatible,
 //     TransitEncryptionMode preferred, NodeGroupConfiguration, renamed commands, log delivery to Firehose.
 //   - A living group's topology, encryption and cluster mode do not change: a run measures one. There are no maintenance

@@ -355,7 +355,7 @@ func TestCreateRefuses(t *testing.T) {
 		{"Engine log delivery needs engine version 6.2", func(in *sdk.CreateReplicationGroupInput) {
 			in.EngineVersion, in.LogDeliveryConfigurations = aws.String("6.0"), delivery("engine-log", "/there/x", "json")
 		}},
-		{"does not serve UserGroupIds", func(in *sdk.CreateReplicationGroupInput) { in.UserGroupIds = []string{"u"} }},
+		{"User group based access control requires encryption-in-transit", func(in *sdk.CreateReplicationGroupInput) { in.UserGroupIds = []string{"u"} }},
 	} {
 		_, err := w.c.CreateReplicationGroup(t.Context(), input(x.change))
 		require.ErrorContains(t, err, x.want)

@@ -27,6 +27,7 @@ type group struct {
 	snapshotWindow, maintenanceWindow string
 	authToken, oldToken               string // oldToken: still accepted after ROTATE
 	authModified                      time.Time
+	userGroup                         string // its users log in; without one it is ""
 	shards                            []*shard
 	deliveries                        []*delivery
 	tags                              tags
@@ -144,6 +145,9 @@ func (s *Service) shape(g *group) groupShape {
 		AuthTokenEnabled: g.authToken != "", TransitEncryptionEnabled: g.tls, AtRestEncryptionEnabled: g.atRest, AutoMinorVersionUpgrade: g.autoUpgrade,
 		TransitEncryptionMode: mode, KmsKeyId: g.kmsKey, AuthTokenLastModifiedDate: wire.At(g.authModified), ReplicationGroupCreateTime: wire.At(g.created),
 		LogDeliveryConfigurations: shapeDeliveries(g), NetworkType: "ipv4", IpDiscovery: "ipv4", UserGroupIds: []string{}}
+	if g.userGroup != "" {
+		out.UserGroupIds = []string{g.userGroup}
+	}
 	if g.oldToken != "" {
 		out.PendingModifiedValues.AuthTokenStatus = "ROTATING"
 	}

@@ -110,6 +110,9 @@ func each(nodes []*cacheNode, f func(*cacheNode) error) error {
 func (s *Service) startNodes(g *group, settings []setting) error {
 	ctx, cancel := context.WithTimeoutCause(s.ctx, startTime, fmt.Errorf("not ready within %s", startTime))
 	defer cancel()
+	s.mu.Lock()
+	logins := s.logins(g, s.binaries().pick(g.version.engine).version >= "7")
+	s.mu.Unlock()
 	databases := "16"
 	for _, x := range settings {
 		if x.name == "databases" {
@@ -119,6 +122,11 @@ func (s *Service) startNodes(g *group, settings []setting) error {
 	up := func(n, primary *cacheNode) error {
 		if err := s.start(ctx, g, n, primary, databases); err != nil {
 			return err
+		}
+		for _, c := range logins {
+			if _, err := n.do(c...); err != nil {
+				return fmt.Errorf("user %s: %w", c[2], err)
+			}
 		}
 		return n.configure(settings, g.nodeType)
 	}

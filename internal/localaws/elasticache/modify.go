@@ -240,10 +240,10 @@ func (s *Service) apply(g *group, settings []setting) {
 	if g.authToken == "" {
 		login = append(login, "nopass")
 	}
-	tls, size, nodes := g.tls, g.nodeType, g.nodes()
+	token, size, nodes := g.tls && g.userGroup == "", g.nodeType, g.nodes()
 	s.mu.Unlock()
 	err := each(nodes, func(n *cacheNode) error {
-		if tls {
+		if token {
 			if _, err := n.do(login...); err != nil {
 				return err
 			}

@@ -176,14 +176,12 @@ func (n *cacheNode) config(g *group, p program, primary *cacheNode, databases st
 	if p.version >= "6.2" || major > 9 {
 		channels = " &*"
 	}
-	login, denied := "nopass", ""
+	login := "on nopass"
 	if g.authToken != "" {
-		login = strconv.Quote(">" + g.authToken)
+		login = "on " + strconv.Quote(">"+g.authToken)
 	}
-	for _, c := range restricted {
-		if major >= 7 || !strings.Contains(c, "|") {
-			denied += " -" + c
-		}
+	if g.userGroup != "" { // its users come when the server answers
+		login = "off"
 	}
 	line("bind %s", n.addr)
 	line("protected-mode no")
@@ -192,7 +190,7 @@ func (n *cacheNode) config(g *group, p program, primary *cacheNode, databases st
 	line(`save ""`)
 	line("appendonly no")
 	line("maxclients 65000") // lowered by the server itself when the machine allows fewer
-	line("user default on %s ~*%s +@all%s", login, channels, denied)
+	line("user default %s ~*%s +@all %s", login, channels, strings.Join(denied(major >= 7), " "))
 	line("user %s on >%s ~*%s +@all", admin, n.secret, channels)
 	line("masteruser %s", admin)
 	line("masterauth %s", n.secret)

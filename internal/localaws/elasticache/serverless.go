@@ -41,7 +41,7 @@ type serverlessShape struct {
 	Engine, MajorEngineVersion, FullEngineVersion      string
 	CreateTime                                         *wire.Time
 	CacheUsageLimits                                   *usageLimits
-	KmsKeyId                                           string   `wire:",omitempty"`
+	KmsKeyId, UserGroupId                              string   `wire:",omitempty"`
 	SecurityGroupIds                                   []string `wire:"SecurityGroupIds>SecurityGroupId"`
 	SubnetIds                                          []string `wire:"SubnetIds>SubnetId"`
 	Endpoint, ReaderEndpoint                           *endpoint
@@ -60,7 +60,7 @@ func (v engineVersion) major() string { return v.full[:strings.IndexByte(v.full,
 func (s *Service) shapeServerless(g *group) serverlessShape {
 	out := serverlessShape{ServerlessCacheName: g.id, Description: g.description, Status: g.status, ARN: s.acct.ARN("elasticache", "serverlesscache:"+g.id),
 		Engine: g.version.engine, MajorEngineVersion: g.version.major(), FullEngineVersion: g.version.short, CreateTime: wire.At(g.created),
-		CacheUsageLimits: g.serverless.limits, KmsKeyId: g.kmsKey, SecurityGroupIds: g.securityGroups, SubnetIds: g.serverless.subnets,
+		CacheUsageLimits: g.serverless.limits, KmsKeyId: g.kmsKey, UserGroupId: g.userGroup, SecurityGroupIds: g.securityGroups, SubnetIds: g.serverless.subnets,
 		SnapshotRetentionLimit: g.snapshotRetention, DailySnapshotTime: g.serverless.dailySnapshot, NetworkType: "ipv4", ConnectionType: "vpc", StorageEncryptionType: "sse-elasticache"}
 	if g.kmsKey != "" {
 		out.StorageEncryptionType = "sse-kms"
@@ -122,7 +122,7 @@ func (s *Service) createServerless(_ context.Context, in *createServerlessIn) (_
 	case !slices.Contains([]string{"", "vpc"}, text(in.ConnectionType)):
 		return nil, invalidCombination("localaws has ConnectionType vpc only, not %q.", *in.ConnectionType)
 	}
-	if err := g.setServerless(in.Description, in.CacheUsageLimits, in.SnapshotRetentionLimit, in.DailySnapshotTime, in.UserGroupId); err != nil {
+	if err := g.setServerless(in.Description, in.CacheUsageLimits, in.SnapshotRetentionLimit, in.DailySnapshotTime); err != nil {
 		return nil, err
 	}
 	if g.tags, err = (tags{}).with(in.Tags); err != nil {
@@ -153,6 +153,11 @@ func (s *Service) createServerless(_ context.Context, in *createServerlessIn) (_
 	case len(s.serverless) >= s.quota:
 		return nil, wire.Errorf(400, "ServerlessCacheQuotaForCustomerExceededFault", "The quota of %d serverless caches per customer is reached.", s.quota)
 	}
+	if id := text(in.UserGroupId); id != "" {
+		if err := s.give(g, id); err != nil {
+			return nil, err
+		}
+	}
 	s.attachServerless(g)
 	s.serverless[g.id] = g
 	s.note("serverless-cache", g.id, "Serverless cache %s is being created", g.id)
@@ -178,14 +183,11 @@ func findMajor(engine, major string) (engineVersion, error) {
 var snapshotTime = regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d$`)
 
 // setServerless checks and sets what create and modify share; nil is what was not asked for.
-func (g *group) setServerless(description *string, limits *usageLimits, retention *int, daily, userGroup *string) error {
+func (g *group) setServerless(description *string, limits *usageLimits, retention *int, daily *string) error {
 	if description != nil {
 		if g.description = *description; len(g.description) > 255 || strings.ContainsAny(g.description, "<>") {
 			return invalidValue("The parameter Description must have at most 255 characters and neither < nor >.")
 		}
-	}
-	if text(userGroup) != "" {
-		return wire.Errorf(404, "UserGroupNotFoundFault", "UserGroup %s not found: localaws has no user groups.", *userGroup)
 	}
 	g.snapshotRetention = number(retention, g.snapshotRetention)
 	if g.snapshotRetention < 0 || g.snapshotRetention > 35 {
@@ -363,12 +365,12 @@ func (s *Service) modifyServerless(_ context.Context, in *modifyServerlessIn) (*
 		return nil, wire.Errorf(400, "InvalidServerlessCacheStateFault", "Serverless cache %s has status %s which is not valid for modification.", g.id, g.status)
 	case text(in.Engine) != "" && *in.Engine != g.version.engine || text(in.MajorEngineVersion) != "" && *in.MajorEngineVersion != g.version.major():
 		return nil, invalidCombination("localaws does not change the engine or its version of a living serverless cache: replace %s.", g.id)
-	case is(in.RemoveUserGroup):
-		return nil, invalidCombination("Serverless cache %s has no user group to remove.", g.id)
+	case is(in.RemoveUserGroup) || text(in.UserGroupId) != "" && !strings.EqualFold(*in.UserGroupId, g.userGroup):
+		return nil, invalidCombination("localaws does not change the user group of a living serverless cache: replace %s.", g.id)
 	}
 	changed, extra := *g, *g.serverless // all is checked on a copy, so that a refused call changes nothing
 	changed.serverless = &extra
-	if err := changed.setServerless(in.Description, in.CacheUsageLimits, in.SnapshotRetentionLimit, in.DailySnapshotTime, in.UserGroupId); err != nil {
+	if err := changed.setServerless(in.Description, in.CacheUsageLimits, in.SnapshotRetentionLimit, in.DailySnapshotTime); err != nil {
 		return nil, err
 	}
 	if len(in.SecurityGroupIds) > 0 {

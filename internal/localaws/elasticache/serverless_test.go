@@ -191,7 +191,7 @@ func TestServerlessRules(t *testing.T) {
 		{"InvalidParameterValue", "SnapshotRetentionLimit", func(in *sdk.CreateServerlessCacheInput) { in.SnapshotRetentionLimit = aws.Int32(36) }},
 		{"InvalidParameterValue", "DailySnapshotTime", func(in *sdk.CreateServerlessCacheInput) { in.DailySnapshotTime = aws.String("24:00") }},
 		{"InvalidParameterValue", "Description", func(in *sdk.CreateServerlessCacheInput) { in.Description = aws.String(strings.Repeat("d", 256)) }},
-		{"UserGroupNotFoundFault", "UserGroup mine not found", func(in *sdk.CreateServerlessCacheInput) { in.UserGroupId = aws.String("mine") }},
+		{"UserGroupNotFound", "UserGroup mine not found", func(in *sdk.CreateServerlessCacheInput) { in.UserGroupId = aws.String("mine") }},
 		{"InvalidParameterCombination", "keeps no snapshots", func(in *sdk.CreateServerlessCacheInput) {
 			in.SnapshotArnsToRestore = []string{"arn:aws:elasticache:us-east-1:123456789012:serverlesscachesnapshot:s"}
 		}},
@@ -230,11 +230,11 @@ func TestServerlessModifyAndPages(t *testing.T) {
 	require.Equal(t, types.StorageEncryptionTypeSseKms, c.StorageEncryptionType)
 	require.Nil(t, c.CacheUsageLimits)
 	for text, change := range map[string]func(*sdk.ModifyServerlessCacheInput){
-		"does not change the engine": func(in *sdk.ModifyServerlessCacheInput) { in.Engine = aws.String("redis") },
-		"or its version":             func(in *sdk.ModifyServerlessCacheInput) { in.MajorEngineVersion = aws.String("8") },
-		"no user group to remove":    func(in *sdk.ModifyServerlessCacheInput) { in.RemoveUserGroup = aws.Bool(true) },
-		"UserGroupNotFoundFault":     func(in *sdk.ModifyServerlessCacheInput) { in.UserGroupId = aws.String("mine") },
-		"is in vpc-2":                func(in *sdk.ModifyServerlessCacheInput) { in.SecurityGroupIds = []string{"sg-2"} },
+		"does not change the engine":     func(in *sdk.ModifyServerlessCacheInput) { in.Engine = aws.String("redis") },
+		"or its version":                 func(in *sdk.ModifyServerlessCacheInput) { in.MajorEngineVersion = aws.String("8") },
+		"does not change the user group": func(in *sdk.ModifyServerlessCacheInput) { in.RemoveUserGroup = aws.Bool(true) },
+		"user group of a living":         func(in *sdk.ModifyServerlessCacheInput) { in.UserGroupId = aws.String("mine") },
+		"is in vpc-2":                    func(in *sdk.ModifyServerlessCacheInput) { in.SecurityGroupIds = []string{"sg-2"} },
 		"between 1 and 5000": func(in *sdk.ModifyServerlessCacheInput) {
 			in.CacheUsageLimits = &types.CacheUsageLimits{DataStorage: &types.DataStorage{Unit: types.DataStorageUnitGb, Maximum: aws.Int32(5001)}}
 		},

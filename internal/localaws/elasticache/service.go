@@ -55,6 +55,8 @@ type Service struct {
 	quota      int // of serverless caches
 	subnets    map[string]*subnetGroup
 	parameters map[string]*parameterGroup
+	users      map[string]*user
+	userGroups map[string]*userGroup
 	events     []event
 	closed     bool
 	exhausted  bool // there is no capacity for new caches
@@ -63,7 +65,8 @@ type Service struct {
 // New is an ElastiCache without caches. It starts no process.
 func New(acct *account.Account, network Network, logs Logs, metrics Metrics) *Service {
 	s := &Service{acct: acct, network: network, logs: logs, metrics: metrics, groups: map[string]*group{}, serverless: map[string]*group{}, quota: quotaServerless,
-		subnets: map[string]*subnetGroup{}, parameters: defaultGroups()}
+		subnets: map[string]*subnetGroup{}, parameters: defaultGroups(), userGroups: map[string]*userGroup{},
+		users: map[string]*user{defaultUser: {id: defaultUser, name: defaultUser, engine: "redis", access: "on ~* +@all", tags: tags{}}}}
 	s.binaries = sync.OnceValue(findBinaries)
 	s.ca = sync.OnceValues(func() (*authority, error) { return loadAuthority(acct.Dir) })
 	s.ctx, s.stop = context.WithCancel(context.Background())
@@ -100,6 +103,12 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("DescribeCacheEngineVersions", s.describeEngineVersions),
 		wire.Action("DescribeReservedCacheNodesOfferings", s.describeOfferings),
 		wire.Action("DescribeEvents", s.describeEvents),
+		wire.Action("CreateUser", s.createUser),
+		wire.Action("DescribeUsers", s.describeUsers),
+		wire.Action("DeleteUser", s.deleteUser),
+		wire.Action("CreateUserGroup", s.createUserGroup),
+		wire.Action("DescribeUserGroups", s.describeUserGroups),
+		wire.Action("DeleteUserGroup", s.deleteUserGroup),
 		wire.Action("ListTagsForResource", s.listTags),
 		wire.Action("AddTagsToResource", s.addTags),
 		wire.Action("RemoveTagsFromResource", s.removeTags),

@@ -72,6 +72,18 @@ func (s *Service) tagsOf(arn string) (*tags, error) {
 			return nil, err
 		}
 		return &g.tags, nil
+	case "user":
+		u, err := s.findUser(name)
+		if err != nil {
+			return nil, err
+		}
+		return &u.tags, nil
+	case "usergroup":
+		ug, err := s.findUserGroup(name)
+		if err != nil {
+			return nil, err
+		}
+		return &ug.tags, nil
 	case "parametergroup":
 		g, err := s.findParameters(name)
 		if err != nil {
