@@ -82,7 +82,7 @@ run "task" {
     error_message = "No line is lost, and the Region is the provider's."
   }
   assert {
-    condition     = { for e in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : e.name => e.value } == { RUN = "2026-11-23T03-08-09Z", TASKS = "1", PREFILL_SECONDS = "300", PREFILL_BYTES = "34600000" }
+    condition     = { for e in jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment : e.name => e.value } == { RUN = "2026-11-23T03-08-09Z", TASKS = "1", PREFILL_SECONDS = "300", PREFILL_BYTES = "33000000" }
     error_message = "The task knows its run."
   }
 }
@@ -164,11 +164,11 @@ run "cache_aside_is_the_default" {
   command = plan
 
   assert {
-    condition     = length(setsubtract(["--ratio=1:16", "--data-size-list=23:4,81:4,168:4,321:4,576:2,979:1,2400:1", "--key-pattern=Z:Z", "--key-zipf-exp=1.14", "--key-maximum=100000", "--threads=1", "--pipeline=1", "--test-time=2400", "--server=cache.example.com"], local.command)) == 0 && length(local.command) == 13
+    condition     = length(setsubtract(["--ratio=1:16", "--data-size-list=24:4,83:4,171:4,329:4,587:2,916:1,2066:1", "--key-pattern=Z:Z", "--key-zipf-exp=1.14", "--key-maximum=100000", "--threads=1", "--pipeline=1", "--test-time=2400", "--server=cache.example.com"], local.command)) == 0 && length(local.command) == 13
     error_message = "16 reads to each write, sizes and skew of a study, one thread on one vCPU, and no further argument."
   }
   assert {
-    condition     = output.settings.workload == "cache-aside" && output.settings.ratio == "1:16" && output.settings.data_size == 346 && output.settings.working_set_bytes == 34600000 && output.settings.threads == 1 && output.prefill_minutes == 0
+    condition     = output.settings.workload == "cache-aside" && output.settings.ratio == "1:16" && output.settings.data_size == 330 && output.settings.working_set_bytes == 33000000 && output.settings.threads == 1 && output.prefill_minutes == 0
     error_message = "The settings say what the workload filled in."
   }
   assert {
