@@ -2,12 +2,12 @@ package cloudwatch
 
 import (
 	"context"
-	"encoding/base64"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -151,25 +151,24 @@ func (s *Service) describe(a *alarm) metricAlarm {
 }
 
 type describeAlarmsIn struct {
-	AlarmNames, AlarmTypes                               []string
-	AlarmNamePrefix, StateValue, ActionPrefix, NextToken *string
-	ChildrenOfAlarmName, ParentsOfAlarmName              *string // of composite alarms: there are none
-	MaxRecords                                           *int
+	AlarmNames, AlarmTypes                    []string
+	AlarmNamePrefix, StateValue, ActionPrefix *string
+	NextToken                                 string
+	ChildrenOfAlarmName, ParentsOfAlarmName   *string // of composite alarms: there are none
+	MaxRecords                                *int
 }
 
 type describeAlarmsOut struct {
 	MetricAlarms    []metricAlarm
 	CompositeAlarms []none
-	NextToken       *string
+	NextToken       string `wire:",omitempty"`
 }
 
 // describeAlarms: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DescribeAlarms.html
 func (s *Service) describeAlarms(_ context.Context, in *describeAlarmsIn) (*describeAlarmsOut, error) {
-	limit := 50
-	if in.MaxRecords != nil {
-		if limit = *in.MaxRecords; limit < 1 || limit > 100 {
-			return nil, validation("The value %d for parameter MaxRecords is invalid: it must be 1 to 100.", limit)
-		}
+	limit, ok := paging.Size(in.MaxRecords, 50, 1, 100)
+	if !ok {
+		return nil, validation("The value %d for parameter MaxRecords is invalid: it must be 1 to 100.", limit)
 	}
 	if len(in.AlarmNames) > 100 {
 		return nil, validation("The collection AlarmNames has %d members: it must have at most 100.", len(in.AlarmNames))
@@ -177,34 +176,24 @@ func (s *Service) describeAlarms(_ context.Context, in *describeAlarmsIn) (*desc
 	if in.AlarmNamePrefix != nil && len(in.AlarmNames) > 0 {
 		return nil, validation("AlarmNames and AlarmNamePrefix cannot both be specified.")
 	}
-	start := ""
-	if in.NextToken != nil && *in.NextToken != "" {
-		b, err := base64.RawURLEncoding.DecodeString(*in.NextToken)
-		if err != nil {
-			return nil, wire.Errorf(400, "InvalidNextToken", "The next token %s is not one that DescribeAlarms gave.", *in.NextToken)
-		}
-		start = string(b)
-	}
 	out := &describeAlarmsOut{MetricAlarms: []metricAlarm{}, CompositeAlarms: []none{}}
 	if in.ChildrenOfAlarmName != nil || in.ParentsOfAlarmName != nil || len(in.AlarmTypes) > 0 && !slices.Contains(in.AlarmTypes, "MetricAlarm") {
 		return out, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(s.alarms)) {
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(s.alarms)), func(name string) bool {
 		a := s.alarms[name]
 		hasAction := func(arn string) bool { return in.ActionPrefix == nil || strings.HasPrefix(arn, *in.ActionPrefix) }
-		if name <= start || len(in.AlarmNames) > 0 && !slices.Contains(in.AlarmNames, name) ||
+		return len(in.AlarmNames) > 0 && !slices.Contains(in.AlarmNames, name) ||
 			in.AlarmNamePrefix != nil && !strings.HasPrefix(name, *in.AlarmNamePrefix) || in.StateValue != nil && a.state != *in.StateValue ||
-			in.ActionPrefix != nil && !slices.ContainsFunc(slices.Concat(a.OKActions, a.AlarmActions, a.InsufficientDataActions), hasAction) {
-			continue
-		}
-		if len(out.MetricAlarms) == limit {
-			t := base64.RawURLEncoding.EncodeToString([]byte(out.MetricAlarms[limit-1].AlarmName))
-			out.NextToken = &t
-			break
-		}
-		out.MetricAlarms = append(out.MetricAlarms, s.describe(a))
+			in.ActionPrefix != nil && !slices.ContainsFunc(slices.Concat(a.OKActions, a.AlarmActions, a.InsufficientDataActions), hasAction)
+	})
+	if names, out.NextToken, ok = paging.Names(names, limit, in.NextToken); !ok {
+		return nil, wire.Errorf(400, "InvalidNextToken", "The next token %s is not one that DescribeAlarms gave.", in.NextToken)
+	}
+	for _, name := range names {
+		out.MetricAlarms = append(out.MetricAlarms, s.describe(s.alarms[name]))
 	}
 	return out, nil
 }

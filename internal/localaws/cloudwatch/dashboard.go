@@ -2,7 +2,6 @@ package cloudwatch
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"maps"
 	"regexp"
@@ -11,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -119,34 +119,20 @@ type dashboardEntry struct {
 
 type listDashboardsOut struct {
 	DashboardEntries []dashboardEntry
-	NextToken        *string
+	NextToken        string `wire:",omitempty"`
 }
 
 // listDashboards gives up to 1000 in a page.
-func (s *Service) listDashboards(_ context.Context, in *struct{ DashboardNamePrefix, NextToken *string }) (*listDashboardsOut, error) {
-	prefix, start := "", ""
-	if in.DashboardNamePrefix != nil {
-		prefix = *in.DashboardNamePrefix
-	}
-	if in.NextToken != nil && *in.NextToken != "" {
-		b, err := base64.RawURLEncoding.DecodeString(*in.NextToken)
-		if err != nil {
-			return nil, invalidValue("The next token %s is not one that ListDashboards gave.", *in.NextToken)
-		}
-		start = string(b)
-	}
-	out := &listDashboardsOut{DashboardEntries: []dashboardEntry{}}
+func (s *Service) listDashboards(_ context.Context, in *struct{ DashboardNamePrefix, NextToken string }) (*listDashboardsOut, error) {
 	s.dashboards.mu.Lock()
 	defer s.dashboards.mu.Unlock()
-	for _, n := range slices.Sorted(maps.Keys(s.dashboards.named)) {
-		if n <= start || !strings.HasPrefix(n, prefix) {
-			continue
-		}
-		if len(out.DashboardEntries) == 1000 {
-			t := base64.RawURLEncoding.EncodeToString([]byte(out.DashboardEntries[999].DashboardName))
-			out.NextToken = &t
-			break
-		}
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(s.dashboards.named)), func(n string) bool { return !strings.HasPrefix(n, in.DashboardNamePrefix) })
+	names, next, ok := paging.Names(names, 1000, in.NextToken)
+	if !ok {
+		return nil, invalidValue("The next token %s is not one that ListDashboards gave.", in.NextToken)
+	}
+	out := &listDashboardsOut{DashboardEntries: []dashboardEntry{}, NextToken: next}
+	for _, n := range names {
 		d := s.dashboards.named[n]
 		out.DashboardEntries = append(out.DashboardEntries, dashboardEntry{s.dashboardARN(n), n, wire.At(d.modified), len(d.body)})
 	}

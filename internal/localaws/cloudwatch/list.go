@@ -2,15 +2,17 @@ package cloudwatch
 
 import (
 	"context"
-	"encoding/base64"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 )
 
 type listMetricsIn struct {
-	Namespace, MetricName, NextToken, RecentlyActive, OwningAccount *string
-	Dimensions                                                      []struct {
+	Namespace, MetricName, RecentlyActive, OwningAccount *string
+	NextToken                                            string
+	Dimensions                                           []struct {
 		Name  string `wire:",required"`
 		Value *string
 	}
@@ -19,7 +21,7 @@ type listMetricsIn struct {
 
 type listMetricsOut struct {
 	Metrics   []metricRef
-	NextToken *string
+	NextToken string `wire:",omitempty"`
 }
 
 // listMetrics: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
@@ -33,14 +35,6 @@ func (s *Service) listMetrics(_ context.Context, in *listMetricsIn) (*listMetric
 	if len(in.Dimensions) > 30 {
 		return nil, validation("The collection Dimensions has %d members: it must have at most 30.", len(in.Dimensions))
 	}
-	start := ""
-	if in.NextToken != nil && *in.NextToken != "" {
-		b, err := base64.RawURLEncoding.DecodeString(*in.NextToken)
-		if err != nil {
-			return nil, invalidValue("The next token %s is not one that ListMetrics gave.", *in.NextToken)
-		}
-		start = string(b)
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.acct.Clock.Now()
@@ -48,10 +42,10 @@ func (s *Service) listMetrics(_ context.Context, in *listMetricsIn) (*listMetric
 	if in.RecentlyActive != nil && *in.RecentlyActive != "" {
 		active = now.Add(-3 * time.Hour)
 	}
-	out := &listMetricsOut{Metrics: []metricRef{}}
+	var keys []string
 	for _, key := range slices.Sorted(maps.Keys(s.metrics)) {
 		m := s.metrics[key]
-		if key <= start || in.Namespace != nil && *in.Namespace != m.namespace || in.MetricName != nil && *in.MetricName != m.name ||
+		if in.Namespace != nil && *in.Namespace != m.namespace || in.MetricName != nil && *in.MetricName != m.name ||
 			now.Sub(m.first) < s.ListDelay || m.last.Before(active) {
 			continue
 		}
@@ -61,15 +55,17 @@ func (s *Service) listMetrics(_ context.Context, in *listMetricsIn) (*listMetric
 				return d.Name == f.Name && (f.Value == nil || d.Value == *f.Value)
 			})
 		}
-		if !matches {
-			continue
+		if matches {
+			keys = append(keys, key)
 		}
-		if len(out.Metrics) == 500 {
-			last := out.Metrics[499]
-			t := base64.RawURLEncoding.EncodeToString([]byte(identity(last.Namespace, last.MetricName, last.Dimensions)))
-			out.NextToken = &t
-			break
-		}
+	}
+	keys, next, ok := paging.Names(keys, 500, in.NextToken)
+	if !ok {
+		return nil, invalidValue("The next token %s is not one that ListMetrics gave.", in.NextToken)
+	}
+	out := &listMetricsOut{Metrics: []metricRef{}, NextToken: next}
+	for _, key := range keys {
+		m := s.metrics[key]
 		out.Metrics = append(out.Metrics, metricRef{m.namespace, m.name, present(m.dimensions)})
 	}
 	return out, nil

@@ -17,6 +17,7 @@ import (
 	"sync"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -164,13 +165,13 @@ type page struct {
 
 // list describes resources: those with the ids, all without any, that pass every filter; then one page of them.
 // Filters match whole values with * and ?: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html
-func list[T resource](s *Service, all []T, kind string, ids []string, filters []filter, p page) (out []T, next *string, err error) {
+func list[T resource](s *Service, all []T, kind string, ids []string, filters []filter, p page) (out []T, next string, err error) {
 	if len(ids) > 0 {
 		var named []T
 		for _, id := range ids {
 			r, err := byID(all, kind, id)
 			if err != nil {
-				return nil, nil, err
+				return nil, "", err
 			}
 			if !slices.ContainsFunc(named, func(o T) bool { return o.ident() == id }) {
 				named = append(named, r)
@@ -183,7 +184,7 @@ func list[T resource](s *Service, all []T, kind string, ids []string, filters []
 		for _, f := range filters {
 			values, err := s.values(r, f.Name)
 			if err != nil {
-				return nil, nil, err
+				return nil, "", err
 			}
 			pass = pass && slices.ContainsFunc(values, func(v string) bool {
 				return slices.ContainsFunc(f.Value, func(want string) bool { return wildcard(want, v) })
@@ -193,32 +194,23 @@ func list[T resource](s *Service, all []T, kind string, ids []string, filters []
 			out = append(out, r)
 		}
 	}
-	size := 1000
-	if p.MaxResults != nil {
-		if size = *p.MaxResults; size < 5 || size > 1000 {
-			return nil, nil, badValue("Value ( %d ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.", size)
-		}
-		if len(ids) > 0 {
-			return nil, nil, fail("InvalidParameterCombination", "The parameter %s-ids cannot be used with the parameter maxResults", kinds[kind].resource)
-		}
+	size, ok := paging.Size(p.MaxResults, 1000, 5, 1000)
+	switch {
+	case !ok:
+		return nil, "", badValue("Value ( %d ) for parameter maxResults is invalid. Expecting a value between 5 and 1000.", size)
+	case p.MaxResults != nil && len(ids) > 0:
+		return nil, "", fail("InvalidParameterCombination", "The parameter %s-ids cannot be used with the parameter maxResults", kinds[kind].resource)
 	}
-	return paged(out, size, p.NextToken)
-}
-
-// paged cuts the page out that a token leads to, and gives the next one's.
-func paged[T any](all []T, size int, token string) ([]T, *string, error) {
-	from := 0
-	if token != "" {
-		var err error
-		if from, err = strconv.Atoi(token); err != nil || from < 0 || from > len(all) {
-			return nil, nil, fail("InvalidPaginationToken", "Token is invalid")
+	name := func(r T) string {
+		if t, ok := any(r).(tagOut); ok {
+			return t.ResourceId + " " + t.Key // a resource has several
 		}
+		return r.ident()
 	}
-	if rest := all[from:]; len(rest) > size {
-		next := strconv.Itoa(from + size)
-		return rest[:size], &next, nil
+	if out, next, ok = paging.Cut(out, name, size, p.NextToken); !ok {
+		return nil, "", fail("InvalidPaginationToken", "Token is invalid")
 	}
-	return all[from:], nil, nil
+	return out, next, nil
 }
 
 func (s *Service) values(r resource, name string) ([]string, error) {

@@ -56,7 +56,7 @@ type describePrefixListsIn struct {
 
 type describePrefixListsOut struct {
 	PrefixListSet []prefixListOut
-	NextToken     *string
+	NextToken     string `wire:",omitempty"`
 }
 
 // describePrefixLists knows the two lists by name.
@@ -191,7 +191,7 @@ type describeEndpointsIn struct {
 
 type describeEndpointsOut struct {
 	VpcEndpointSet []endpointOut
-	NextToken      *string
+	NextToken      string `wire:",omitempty"`
 }
 
 func (s *Service) describeVpcEndpoints(_ context.Context, in *describeEndpointsIn) (*describeEndpointsOut, error) {

@@ -123,7 +123,7 @@ type describeGroupsIn struct {
 
 type describeGroupsOut struct {
 	SecurityGroupInfo []groupOut
-	NextToken         *string
+	NextToken         string `wire:",omitempty"`
 }
 
 func (s *Service) describeSecurityGroups(_ context.Context, in *describeGroupsIn) (*describeGroupsOut, error) {

@@ -121,7 +121,7 @@ type describeInterfacesIn struct {
 
 type describeInterfacesOut struct {
 	NetworkInterfaceSet []interfaceOut
-	NextToken           *string
+	NextToken           string `wire:",omitempty"`
 }
 
 func (s *Service) describeNetworkInterfaces(_ context.Context, in *describeInterfacesIn) (*describeInterfacesOut, error) {

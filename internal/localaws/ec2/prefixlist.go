@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 )
 
 // managedList is a list of addresses that rules of security groups can name: the account's own, or AWS's.
@@ -110,18 +112,20 @@ type describeListsIn struct {
 
 type describeListsOut struct {
 	PrefixListSet []managedListOut
-	NextToken     *string
+	NextToken     string `wire:",omitempty"`
 }
 
 // listPage is one page of at most 100, unless fewer are asked for.
-func listPage[T any](all []T, most *int, token string) ([]T, *string, error) {
-	size := 100
-	if most != nil {
-		if size = *most; size < 1 || size > 100 {
-			return nil, nil, badValue("Value ( %d ) for parameter maxResults is invalid. Expecting a value between 1 and 100.", size)
-		}
+func listPage[T any](all []T, name func(T) string, most *int, token string) ([]T, string, error) {
+	size, ok := paging.Size(most, 100, 1, 100)
+	if !ok {
+		return nil, "", badValue("Value ( %d ) for parameter maxResults is invalid. Expecting a value between 1 and 100.", size)
 	}
-	return paged(all, size, token)
+	out, next, ok := paging.Cut(all, name, size, token)
+	if !ok {
+		return nil, "", fail("InvalidPaginationToken", "Token is invalid")
+	}
+	return out, next, nil
 }
 
 // describeManagedPrefixLists: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeManagedPrefixLists.html
@@ -132,7 +136,7 @@ func (s *Service) describeManagedPrefixLists(_ context.Context, in *describeList
 	if err != nil {
 		return nil, err
 	}
-	found, next, err := listPage(found, in.MaxResults, in.NextToken)
+	found, next, err := listPage(found, (*managedList).ident, in.MaxResults, in.NextToken)
 	out := &describeListsOut{[]managedListOut{}, next}
 	for _, l := range found {
 		out.PrefixListSet = append(out.PrefixListSet, s.managedListOut(l))
@@ -149,7 +153,7 @@ type listEntriesIn struct {
 
 type listEntriesOut struct {
 	EntrySet  []entryOut
-	NextToken *string
+	NextToken string `wire:",omitempty"`
 }
 
 type entryOut struct {
@@ -168,7 +172,7 @@ func (s *Service) getManagedPrefixListEntries(_ context.Context, in *listEntries
 	if in.TargetVersion != nil && *in.TargetVersion != 1 {
 		return nil, badValue("The prefix list %s has no version %d: localaws has the first alone", l.id, *in.TargetVersion)
 	}
-	found, next, err := listPage(l.entries, in.MaxResults, in.NextToken)
+	found, next, err := listPage(l.entries, func(e listEntry) string { return e.Cidr }, in.MaxResults, in.NextToken)
 	out := &listEntriesOut{[]entryOut{}, next}
 	for _, e := range found {
 		out.EntrySet = append(out.EntrySet, entryOut{e.Cidr, optional(e.Description)})

@@ -79,7 +79,7 @@ type describeRouteTablesIn struct {
 
 type describeRouteTablesOut struct {
 	RouteTableSet []routeTableOut
-	NextToken     *string
+	NextToken     string `wire:",omitempty"`
 }
 
 func (s *Service) describeRouteTables(_ context.Context, in *describeRouteTablesIn) (*describeRouteTablesOut, error) {
@@ -176,7 +176,7 @@ type describeInternetGatewaysIn struct {
 
 type describeInternetGatewaysOut struct {
 	InternetGatewaySet []internetGatewayOut
-	NextToken          *string
+	NextToken          string `wire:",omitempty"`
 }
 
 func (s *Service) describeInternetGateways(_ context.Context, in *describeInternetGatewaysIn) (*describeInternetGatewaysOut, error) {
@@ -219,7 +219,7 @@ type describeNatGatewaysIn struct {
 
 type describeNatGatewaysOut struct {
 	NatGatewaySet []natOut
-	NextToken     *string
+	NextToken     string `wire:",omitempty"`
 }
 
 func (s *Service) describeNatGateways(_ context.Context, in *describeNatGatewaysIn) (*describeNatGatewaysOut, error) {

@@ -294,7 +294,7 @@ type describeRulesIn struct {
 
 type describeRulesOut struct {
 	SecurityGroupRuleSet []ruleOut
-	NextToken            *string
+	NextToken            string `wire:",omitempty"`
 }
 
 func (s *Service) describeSecurityGroupRules(_ context.Context, in *describeRulesIn) (*describeRulesOut, error) {

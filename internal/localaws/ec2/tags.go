@@ -155,7 +155,7 @@ func (t tagOut) properties() map[string][]string {
 
 type describeTagsOut struct {
 	TagSet    []tagOut
-	NextToken *string
+	NextToken string `wire:",omitempty"`
 }
 
 func (s *Service) describeTags(_ context.Context, in *describeTagsIn) (*describeTagsOut, error) {

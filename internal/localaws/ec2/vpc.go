@@ -181,7 +181,7 @@ type describeVpcsIn struct {
 
 type describeVpcsOut struct {
 	VpcSet    []vpcOut
-	NextToken *string
+	NextToken string `wire:",omitempty"`
 }
 
 func (s *Service) describeVpcs(_ context.Context, in *describeVpcsIn) (*describeVpcsOut, error) {
@@ -252,7 +252,7 @@ type describeSubnetsIn struct {
 
 type describeSubnetsOut struct {
 	SubnetSet []subnetOut
-	NextToken *string
+	NextToken string `wire:",omitempty"`
 }
 
 func (s *Service) describeSubnets(_ context.Context, in *describeSubnetsIn) (*describeSubnetsOut, error) {

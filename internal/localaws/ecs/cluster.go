@@ -232,7 +232,7 @@ func (s *Service) listClusters(_ context.Context, in *struct {
 		NextToken   *string
 	}{}
 	var err error
-	out.ClusterArns, out.NextToken, err = page(arns, 100, 100, in.MaxResults, in.NextToken)
+	out.ClusterArns, out.NextToken, err = page(arns, 100, in.MaxResults, in.NextToken)
 	return out, err
 }
 

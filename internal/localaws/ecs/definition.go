@@ -230,6 +230,6 @@ func (s *Service) listTaskDefinitions(_ context.Context, in *struct {
 		NextToken          *string
 	}{}
 	var err error
-	out.TaskDefinitionArns, out.NextToken, err = page(arns, 100, 100, in.MaxResults, in.NextToken)
+	out.TaskDefinitionArns, out.NextToken, err = page(arns, 100, in.MaxResults, in.NextToken)
 	return out, err
 }

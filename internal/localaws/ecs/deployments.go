@@ -89,7 +89,7 @@ func (s *Service) listServiceDeployments(_ context.Context, in *struct {
 		ServiceDeployments []serviceDeploymentBrief
 		NextToken          *string
 	}{ServiceDeployments: []serviceDeploymentBrief{}}
-	arns, out.NextToken, err = page(arns, 100, 20, in.MaxResults, in.NextToken)
+	arns, out.NextToken, err = page(arns, 20, in.MaxResults, in.NextToken)
 	for _, arn := range arns {
 		out.ServiceDeployments = append(out.ServiceDeployments, briefs[arn])
 	}

@@ -132,6 +132,6 @@ func (s *Service) listServices(_ context.Context, in *struct {
 		ServiceArns []string
 		NextToken   *string
 	}{}
-	out.ServiceArns, out.NextToken, err = page(arns, 100, 10, in.MaxResults, in.NextToken)
+	out.ServiceArns, out.NextToken, err = page(arns, 10, in.MaxResults, in.NextToken)
 	return out, err
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ec2"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -179,21 +180,18 @@ func uuid() string {
 
 func (s *Service) now() time.Time { return s.acct.Clock.Now() }
 
-// page cuts a list of ARNs; the token is the last of the page before.
-func page(arns []string, most, dflt int, maxResults *int, token *string) ([]string, *string, error) {
-	limit := or(maxResults, dflt)
-	if limit < 1 || limit > most {
-		return nil, nil, invalid("maxResults must be between 1 and %d", most)
+// page cuts a list of ARNs.
+func page(arns []string, otherwise int, maxResults *int, token *string) ([]string, *string, error) {
+	size, ok := paging.Size(maxResults, otherwise, 1, 100)
+	if !ok {
+		return nil, nil, invalid("maxResults must be between 1 and 100")
 	}
-	if token != nil {
-		i := slices.Index(arns, *token)
-		if i < 0 {
-			return nil, nil, invalid("Invalid token.")
-		}
-		arns = arns[i+1:]
+	arns, next, ok := paging.Names(arns, size, or(token, ""))
+	switch {
+	case !ok:
+		return nil, nil, invalid("Invalid token.")
+	case next == "":
+		return arns, nil, nil
 	}
-	if len(arns) <= limit {
-		return append([]string{}, arns...), nil, nil
-	}
-	return arns[:limit], &arns[limit-1], nil
+	return arns, &next, nil
 }

@@ -299,7 +299,7 @@ func (s *Service) listTasks(_ context.Context, in *struct {
 		TaskArns  []string
 		NextToken *string
 	}{}
-	out.TaskArns, out.NextToken, err = page(arns, 100, 100, in.MaxResults, in.NextToken)
+	out.TaskArns, out.NextToken, err = page(arns, 100, in.MaxResults, in.NextToken)
 	return out, err
 }
 

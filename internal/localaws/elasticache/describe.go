@@ -16,7 +16,7 @@ type describeGroupsIn struct {
 
 type describeGroupsOut struct {
 	ReplicationGroups []groupShape `wire:"ReplicationGroups>ReplicationGroup"`
-	Marker            *string
+	Marker            string       `wire:",omitempty"`
 }
 
 // describeReplicationGroups: https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DescribeReplicationGroups.html
@@ -51,7 +51,7 @@ type describeClustersIn struct {
 
 type describeClustersOut struct {
 	CacheClusters []clusterShape `wire:"CacheClusters>CacheCluster"`
-	Marker        *string
+	Marker        string         `wire:",omitempty"`
 }
 
 // describeCacheClusters gives the nodes of replication groups: there are no other cache clusters here.

@@ -219,7 +219,7 @@ type describeParameterGroupsIn struct {
 
 type describeParameterGroupsOut struct {
 	CacheParameterGroups []parameterGroupShape `wire:"CacheParameterGroups>CacheParameterGroup"`
-	Marker               *string
+	Marker               string                `wire:",omitempty"`
 }
 
 func (s *Service) describeParameterGroups(_ context.Context, in *describeParameterGroupsIn) (*describeParameterGroupsOut, error) {
@@ -259,7 +259,7 @@ type describeParametersIn struct {
 
 type describeParametersOut struct {
 	Parameters []parameterShape `wire:"Parameters>Parameter"`
-	Marker     *string
+	Marker     string           `wire:",omitempty"`
 }
 
 // shapeValues gives a page of a group's parameters: source is user for what was set, system for the rest.

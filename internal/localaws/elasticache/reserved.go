@@ -25,7 +25,7 @@ type describeOfferingsIn struct {
 
 type describeOfferingsOut struct {
 	ReservedCacheNodesOfferings []offering `wire:"ReservedCacheNodesOfferings>ReservedCacheNodesOffering"`
-	Marker                      *string
+	Marker                      string     `wire:",omitempty"`
 }
 
 // describeOfferings has one offering for each engine and node type that can be created: the list of node types that a Region has.

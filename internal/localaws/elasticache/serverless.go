@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -301,13 +302,14 @@ func (s *Service) attachServerless(g *group) {
 var serverlessSettings = []setting{{name: "maxmemory-policy", value: "volatile-lru"}, {name: "reserved-memory-percent", value: "0"}}
 
 type describeServerlessIn struct {
-	ServerlessCacheName, NextToken *string
-	MaxResults                     *int
+	ServerlessCacheName *string
+	NextToken           string
+	MaxResults          *int
 }
 
 type describeServerlessOut struct {
 	ServerlessCaches []serverlessShape
-	NextToken        *string
+	NextToken        string `wire:",omitempty"`
 }
 
 // describeServerless gives 50 at once unless fewer are asked for.
@@ -323,18 +325,16 @@ func (s *Service) describeServerless(_ context.Context, in *describeServerlessIn
 		}
 		names = []string{g.id}
 	}
-	limit := number(in.MaxResults, 50)
-	if limit < 1 || limit > 50 {
+	limit, ok := paging.Size(in.MaxResults, 50, 1, 50)
+	if !ok {
 		return nil, invalidValue("The parameter MaxResults must be between 1 and 50: it is %d.", limit)
 	}
-	begin, _ := slices.BinarySearch(names, text(in.NextToken))
-	names = names[begin:]
-	out := &describeServerlessOut{ServerlessCaches: []serverlessShape{}}
-	for i, name := range names {
-		if i == limit {
-			out.NextToken = &names[i]
-			break
-		}
+	names, next, ok := paging.Names(names, limit, in.NextToken)
+	if !ok {
+		return nil, invalidValue("The parameter NextToken %q is not one of this list.", in.NextToken)
+	}
+	out := &describeServerlessOut{ServerlessCaches: []serverlessShape{}, NextToken: next}
+	for _, name := range names {
 		out.ServerlessCaches = append(out.ServerlessCaches, s.shapeServerless(s.serverless[name]))
 	}
 	return out, nil

@@ -13,6 +13,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ec2"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -175,28 +176,20 @@ func checkID(member, id string, longest int) (string, error) {
 // page is how Describe calls share out records: 20 to 100, with a marker.
 type page struct {
 	MaxRecords *int
-	Marker     *string
+	Marker     string
 }
 
 // cut gives the names of one page of sorted names, and the marker of the next.
-func (p page) cut(names []string) ([]string, *string, error) {
-	limit := 100
-	if p.MaxRecords != nil {
-		if limit = *p.MaxRecords; limit < 20 || limit > 100 {
-			return nil, nil, invalidValue("The parameter MaxRecords must be between 20 and 100: it is %d.", limit)
-		}
+func (p page) cut(names []string) ([]string, string, error) {
+	limit, ok := paging.Size(p.MaxRecords, 100, 20, 100)
+	if !ok {
+		return nil, "", invalidValue("The parameter MaxRecords must be between 20 and 100: it is %d.", limit)
 	}
-	if p.Marker != nil && *p.Marker != "" {
-		i, found := slices.BinarySearch(names, *p.Marker)
-		if !found && i == len(names) {
-			return nil, nil, invalidValue("The marker %q is not one of this list.", *p.Marker)
-		}
-		names = names[i:]
+	names, marker, ok := paging.Names(names, limit, p.Marker)
+	if !ok {
+		return nil, "", invalidValue("The marker %q is not one of this list.", p.Marker)
 	}
-	if len(names) > limit {
-		return names[:limit], &names[limit], nil
-	}
-	return names, nil, nil
+	return names, marker, nil
 }
 
 type event struct {
@@ -220,7 +213,7 @@ type describeEventsIn struct {
 
 type describeEventsOut struct {
 	Events []event `wire:"Events>Event"`
-	Marker *string
+	Marker string  `wire:",omitempty"`
 }
 
 // describeEvents gives those of the last hour unless asked otherwise, at most those of 14 days.

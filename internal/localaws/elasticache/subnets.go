@@ -148,7 +148,7 @@ type describeSubnetGroupsIn struct {
 
 type describeSubnetGroupsOut struct {
 	CacheSubnetGroups []subnetGroupShape `wire:"CacheSubnetGroups>CacheSubnetGroup"`
-	Marker            *string
+	Marker            string             `wire:",omitempty"`
 }
 
 func (s *Service) describeSubnetGroups(_ context.Context, in *describeSubnetGroupsIn) (*describeSubnetGroupsOut, error) {

@@ -102,7 +102,7 @@ type describeUserGroupsIn struct {
 
 type describeUserGroupsOut struct {
 	UserGroups []*userGroupShape
-	Marker     *string
+	Marker     string `wire:",omitempty"`
 }
 
 // describeUserGroups: https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DescribeUserGroups.html

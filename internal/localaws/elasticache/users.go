@@ -156,7 +156,7 @@ type describeUsersIn struct {
 
 type describeUsersOut struct {
 	Users  []*userShape
-	Marker *string
+	Marker string `wire:",omitempty"`
 }
 
 // describeUsers: https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DescribeUsers.html

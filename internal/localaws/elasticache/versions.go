@@ -70,7 +70,7 @@ type describeEngineVersionsIn struct {
 
 type describeEngineVersionsOut struct {
 	CacheEngineVersions []cacheEngineVersion `wire:"CacheEngineVersions>CacheEngineVersion"`
-	Marker              *string
+	Marker              string               `wire:",omitempty"`
 }
 
 func (s *Service) describeEngineVersions(_ context.Context, in *describeEngineVersionsIn) (*describeEngineVersionsOut, error) {

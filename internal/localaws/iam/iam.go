@@ -12,13 +12,13 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -100,25 +100,18 @@ type (
 	}
 )
 
-// cut gives one page of a sorted list: the marker is the position it goes on from.
-func cut[T any](all []T, p page) ([]T, pageOut, error) {
-	size, from := 100, 0
-	if p.MaxItems != nil {
-		size = *p.MaxItems
-	}
-	if size < 1 || size > 1000 {
+func (t tag) key() string { return t.Key }
+
+func cut[T any](all []T, name func(T) string, p page) ([]T, pageOut, error) {
+	size, ok := paging.Size(p.MaxItems, 100, 1, 1000)
+	if !ok {
 		return nil, pageOut{}, invalid("Value '%d' at 'maxItems' failed to satisfy constraint: Member must have value between 1 and 1000", size)
 	}
-	if p.Marker != "" {
-		var err error
-		if from, err = strconv.Atoi(p.Marker); err != nil || from < 0 || from > len(all) {
-			return nil, pageOut{}, wire.Errorf(http.StatusBadRequest, "ValidationError", "Invalid Marker.")
-		}
+	all, next, ok := paging.Cut(all, name, size, p.Marker)
+	if !ok {
+		return nil, pageOut{}, wire.Errorf(http.StatusBadRequest, "ValidationError", "Invalid Marker.")
 	}
-	if rest := all[from:]; len(rest) > size {
-		return rest[:size], pageOut{true, strconv.Itoa(from + size)}, nil
-	}
-	return append([]T{}, all[from:]...), pageOut{}, nil
+	return all, pageOut{next != "", next}, nil
 }
 
 func noSuch(format string, args ...any) error {

@@ -122,7 +122,7 @@ func (s *Service) listRolePolicies(_ context.Context, in *roleListIn) (*policyNa
 		all = append(all, name)
 	}
 	slices.Sort(all)
-	names, next, err := cut(all, in.page)
+	names, next, err := cut(all, strings.Clone, in.page)
 	return &policyNamesOut{names, next}, err
 }
 
@@ -192,7 +192,7 @@ func (s *Service) listAttachedRolePolicies(_ context.Context, in *listAttachedIn
 			all = append(all, attachedPolicy{p.name, arn})
 		}
 	}
-	policies, next, err := cut(all, in.page)
+	policies, next, err := cut(all, func(p attachedPolicy) string { return p.PolicyArn }, in.page)
 	return &listAttachedOut{policies, next}, err
 }
 
@@ -378,7 +378,7 @@ func (s *Service) listPolicyVersions(_ context.Context, in *policyListIn) (*vers
 		o.Document = nil
 		all = append(all, o)
 	}
-	versions, next, err := cut(all, in.page)
+	versions, next, err := cut(all, func(v versionOut) string { return v.VersionId }, in.page)
 	return &versionsOut{versions, next}, err
 }
 
@@ -443,7 +443,7 @@ func (s *Service) listPolicyTags(_ context.Context, in *policyListIn) (*tagsOut,
 	if err != nil {
 		return nil, err
 	}
-	tags, next, err := cut(p.tags, in.page)
+	tags, next, err := cut(p.tags, tag.key, in.page)
 	return &tagsOut{tags, next}, err
 }
 

@@ -203,7 +203,7 @@ func (s *Service) listRoles(_ context.Context, in *listRolesIn) (*listRolesOut, 
 		}
 	}
 	slices.SortFunc(all, func(a, b roleOut) int { return strings.Compare(a.RoleName, b.RoleName) })
-	roles, next, err := cut(all, in.page)
+	roles, next, err := cut(all, func(r roleOut) string { return r.RoleName }, in.page)
 	return &listRolesOut{roles, next}, err
 }
 
@@ -336,7 +336,7 @@ func (s *Service) listRoleTags(_ context.Context, in *roleListIn) (*tagsOut, err
 	if err != nil {
 		return nil, err
 	}
-	tags, next, err := cut(r.tags, in.page)
+	tags, next, err := cut(r.tags, tag.key, in.page)
 	return &tagsOut{tags, next}, err
 }
 

@@ -9,9 +9,9 @@ import (
 	"net/http"
 	"os"
 	"slices"
-	"strconv"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -391,44 +391,32 @@ type listIn struct {
 	FunctionName    string  `at:"uri"`
 	MasterRegion    *string `at:"query=MasterRegion"`
 	FunctionVersion *string `at:"query=FunctionVersion"`
-	Marker          *string `at:"query=Marker"`
+	Marker          string  `at:"query=Marker"`
 	MaxItems        *int    `at:"query=MaxItems"`
 }
 
 type listFunctionsOut struct {
 	Functions  []*configuration
-	NextMarker *string
+	NextMarker string `wire:",omitempty"`
 }
 
 // maxList is the largest page; https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html
 const maxList = 50
 
 func (s *Service) listFunctions(_ context.Context, in *listIn) (*listFunctionsOut, error) {
-	if in.MaxItems != nil && (*in.MaxItems < 1 || *in.MaxItems > 10_000) {
-		return nil, bound("maxItems", *in.MaxItems, 1, 10_000)
+	size, ok := paging.Size(in.MaxItems, maxList, 1, 10_000)
+	if !ok {
+		return nil, bound("maxItems", size, 1, 10_000)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	size := maxList
-	if in.MaxItems != nil {
-		size = min(size, *in.MaxItems)
+	names, next, ok := paging.Names(slices.Sorted(maps.Keys(s.functions)), min(size, maxList), in.Marker)
+	if !ok {
+		return nil, invalid("Invalid marker: %s", in.Marker)
 	}
-	names := slices.Sorted(maps.Keys(s.functions))
-	start := 0
-	if in.Marker != nil {
-		n, err := strconv.Atoi(*in.Marker)
-		if err != nil || n < 0 || n > len(names) {
-			return nil, invalid("Invalid marker: %s", *in.Marker)
-		}
-		start = n
-	}
-	out := &listFunctionsOut{Functions: []*configuration{}}
-	for _, name := range names[start:min(start+size, len(names))] {
+	out := &listFunctionsOut{Functions: []*configuration{}, NextMarker: next}
+	for _, name := range names {
 		out.Functions = append(out.Functions, s.listed(s.functions[name]))
-	}
-	if end := start + size; end < len(names) {
-		marker := strconv.Itoa(end)
-		out.NextMarker = &marker
 	}
 	return out, nil
 }

@@ -2,7 +2,6 @@ package logs
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -11,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -134,9 +134,10 @@ type logGroup struct {
 }
 
 type describeLogGroupsIn struct {
-	LogGroupNamePrefix, LogGroupNamePattern, NextToken, LogGroupClass *string
-	LogGroupIdentifiers                                               []string
-	Limit                                                             *int
+	LogGroupNamePrefix, LogGroupNamePattern, LogGroupClass *string
+	NextToken                                              string
+	LogGroupIdentifiers                                    []string
+	Limit                                                  *int
 }
 
 type describeLogGroupsOut struct {
@@ -166,7 +167,7 @@ func (s *Service) describeLogGroups(_ context.Context, in *describeLogGroupsIn) 
 		}
 		return false
 	})
-	page, next, err := cut(names, limit, in.NextToken, false)
+	page, next, err := cut(names, limit, in.NextToken)
 	if err != nil {
 		return nil, err
 	}
@@ -188,41 +189,20 @@ func (s *Service) describeLogGroups(_ context.Context, in *describeLogGroupsIn) 
 	return out, nil
 }
 
-func pageLimit(limit *int, most int) (int, error) {
-	if limit == nil {
-		return most, nil
+func pageLimit(asked *int, most int) (int, error) {
+	limit, ok := paging.Size(asked, most, 1, most)
+	if !ok {
+		return 0, invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value between 1 and %d", limit, most)
 	}
-	if *limit < 1 || *limit > most {
-		return 0, invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value between 1 and %d", *limit, most)
-	}
-	return *limit, nil
+	return limit, nil
 }
 
-// cut gives the page after the one whose last name the token holds.
-func cut(sorted []string, limit int, token *string, descending bool) (page []string, next string, err error) {
-	if token != nil {
-		last, err := base64.RawURLEncoding.DecodeString(*token)
-		if err != nil {
-			return nil, "", invalid("The specified nextToken is invalid.")
-		}
-		i, found := slices.BinarySearch(sorted, string(last))
-		switch {
-		case descending:
-			sorted = sorted[:i]
-		case found:
-			sorted = sorted[i+1:]
-		default:
-			sorted = sorted[i:]
-		}
+func cut(names []string, limit int, token string) (page []string, next string, err error) {
+	page, next, ok := paging.Names(names, limit, token)
+	if !ok {
+		return nil, "", invalid("The specified nextToken is invalid.")
 	}
-	if descending {
-		sorted = slices.Clone(sorted)
-		slices.Reverse(sorted)
-	}
-	if len(sorted) <= limit {
-		return sorted, "", nil
-	}
-	return sorted[:limit], base64.RawURLEncoding.EncodeToString([]byte(sorted[limit-1])), nil
+	return page, next, nil
 }
 
 func (s *Service) putRetentionPolicy(_ context.Context, in *struct {
@@ -344,7 +324,7 @@ func (s *Service) putResourcePolicy(_ context.Context, in *struct {
 }
 
 func (s *Service) describeResourcePolicies(_ context.Context, in *struct {
-	NextToken *string
+	NextToken string
 	Limit     *int
 }) (*struct {
 	ResourcePolicies []*resourcePolicy
@@ -356,7 +336,7 @@ func (s *Service) describeResourcePolicies(_ context.Context, in *struct {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	page, next, err := cut(slices.Sorted(maps.Keys(s.policies)), limit, in.NextToken, false)
+	page, next, err := cut(slices.Sorted(maps.Keys(s.policies)), limit, in.NextToken)
 	out := &struct {
 		ResourcePolicies []*resourcePolicy
 		NextToken        string `wire:",omitempty"`

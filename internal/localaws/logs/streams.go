@@ -104,9 +104,10 @@ type logStream struct {
 }
 
 type describeLogStreamsIn struct {
-	LogGroupName, LogGroupIdentifier, LogStreamNamePrefix, OrderBy, NextToken *string
-	Descending                                                                *bool
-	Limit                                                                     *int
+	LogGroupName, LogGroupIdentifier, LogStreamNamePrefix, OrderBy *string
+	NextToken                                                      string
+	Descending                                                     *bool
+	Limit                                                          *int
 }
 
 type describeLogStreamsOut struct {
@@ -152,7 +153,10 @@ func (s *Service) describeLogStreams(_ context.Context, in *describeLogStreamsIn
 		keys = append(keys, key)
 	}
 	slices.Sort(keys)
-	page, next, err := cut(keys, limit, in.NextToken, in.Descending != nil && *in.Descending)
+	if in.Descending != nil && *in.Descending {
+		slices.Reverse(keys)
+	}
+	page, next, err := cut(keys, limit, in.NextToken)
 	if err != nil {
 		return nil, err
 	}

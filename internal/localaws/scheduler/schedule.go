@@ -303,7 +303,7 @@ type scheduleSummary struct {
 
 type listSchedulesOut struct {
 	Schedules []scheduleSummary
-	NextToken *string
+	NextToken string `wire:",omitempty"`
 }
 
 func (s *Service) listSchedules(_ context.Context, in *listIn) (*listSchedulesOut, error) {
@@ -332,6 +332,6 @@ func (s *Service) listSchedules(_ context.Context, in *listIn) (*listSchedulesOu
 			all = append(all, item)
 		}
 	}
-	out, next, err := page(in, all)
+	out, next, err := page(in, all, func(sc scheduleSummary) string { return sc.Arn })
 	return &listSchedulesOut{out, next}, err
 }

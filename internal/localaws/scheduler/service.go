@@ -6,12 +6,12 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -252,35 +252,25 @@ type listIn struct {
 	NamePrefix *string `at:"query=NamePrefix"`
 	State      *string `at:"query=State"`
 	MaxResults *int    `at:"query=MaxResults"`
-	NextToken  *string `at:"query=NextToken"`
+	NextToken  string  `at:"query=NextToken"`
 }
 
 // page cuts sorted items to what a request asked for.
-func page[T any](in *listIn, items []T) ([]T, *string, error) {
-	size, start := 100, 0
-	if in.MaxResults != nil {
-		if size = *in.MaxResults; size < 1 || size > 100 {
-			return nil, nil, invalid("1 validation error detected: Value '%d' at 'maxResults' failed to satisfy constraint: Member must have value between 1 and 100", size)
-		}
+func page[T any](in *listIn, items []T, arn func(T) string) ([]T, string, error) {
+	size, ok := paging.Size(in.MaxResults, 100, 1, 100)
+	if !ok {
+		return nil, "", invalid("1 validation error detected: Value '%d' at 'maxResults' failed to satisfy constraint: Member must have value between 1 and 100", size)
 	}
-	if in.NextToken != nil {
-		n, err := strconv.Atoi(*in.NextToken)
-		if err != nil || n < 0 || n > len(items) {
-			return nil, nil, invalid("Invalid NextToken: %s", *in.NextToken)
-		}
-		start = n
+	items, next, ok := paging.Cut(items, arn, size, in.NextToken)
+	if !ok {
+		return nil, "", invalid("Invalid NextToken: %s", in.NextToken)
 	}
-	end := min(start+size, len(items))
-	if end == len(items) {
-		return items[start:end], nil, nil
-	}
-	token := strconv.Itoa(end)
-	return items[start:end], &token, nil
+	return items, next, nil
 }
 
 type listGroupsOut struct {
 	ScheduleGroups []groupSummary
-	NextToken      *string
+	NextToken      string `wire:",omitempty"`
 }
 
 func (s *Service) listScheduleGroups(_ context.Context, in *listIn) (*listGroupsOut, error) {
@@ -292,7 +282,7 @@ func (s *Service) listScheduleGroups(_ context.Context, in *listIn) (*listGroups
 			all = append(all, s.summary(g))
 		}
 	}
-	out, next, err := page(in, all)
+	out, next, err := page(in, all, func(g groupSummary) string { return g.Arn })
 	return &listGroupsOut{out, next}, err
 }
 

@@ -8,10 +8,10 @@ package servicequotas
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"sync"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -176,22 +176,12 @@ func (s *Service) many(in listIn, applied bool, code string) (*listOut, error) {
 	if !known {
 		return nil, noSuch("service")
 	}
-	from, size := 0, 100
-	if in.MaxResults != nil {
-		size = *in.MaxResults
-	}
-	if size < 1 || size > 100 {
+	size, ok := paging.Size(in.MaxResults, 100, 1, 100)
+	if !ok {
 		return nil, wire.Errorf(http.StatusBadRequest, "IllegalArgumentException", "MaxResults must be between 1 and 100")
 	}
-	if in.NextToken != "" {
-		var err error
-		if from, err = strconv.Atoi(in.NextToken); err != nil || from < 0 || from > len(out.Quotas) {
-			return nil, wire.Errorf(http.StatusBadRequest, "InvalidPaginationTokenException", "Invalid token was used.")
-		}
-	}
-	out.Quotas = out.Quotas[from:]
-	if len(out.Quotas) > size {
-		out.Quotas, out.NextToken = out.Quotas[:size], strconv.Itoa(from+size)
+	if out.Quotas, out.NextToken, ok = paging.Cut(out.Quotas, func(q quota) string { return q.QuotaCode }, size, in.NextToken); !ok {
+		return nil, wire.Errorf(http.StatusBadRequest, "InvalidPaginationTokenException", "Invalid token was used.")
 	}
 	return out, nil
 }

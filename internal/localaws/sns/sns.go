@@ -21,6 +21,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam/policy"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/sqs"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
@@ -238,20 +239,13 @@ func (s *Service) deleteTopic(_ context.Context, in *topicIn) (*none, error) {
 	return &none{}, nil
 }
 
-// pageOf gives 100 of a sorted list after the one that token names.
-// https://docs.aws.amazon.com/sns/latest/api/API_ListTopics.html
-func pageOf(sorted []string, token string) (page []string, next string) {
-	from := 0
-	if token != "" {
-		i, exact := slices.BinarySearch(sorted, token)
-		if from = i; exact {
-			from++
-		}
+// pageOf gives 100 at once. https://docs.aws.amazon.com/sns/latest/api/API_ListTopics.html
+func pageOf(sorted []string, token string) (page []string, next string, err error) {
+	page, next, ok := paging.Names(sorted, 100, token)
+	if !ok {
+		return nil, "", invalid("NextToken")
 	}
-	if rest := sorted[from:]; len(rest) > 100 {
-		return rest[:100], rest[99]
-	}
-	return sorted[from:], ""
+	return page, next, nil
 }
 
 type listTopicsOut struct {
@@ -269,7 +263,10 @@ func (s *Service) listTopics(_ context.Context, in *struct{ NextToken string }) 
 		all = append(all, arn)
 	}
 	slices.Sort(all)
-	page, next := pageOf(all, in.NextToken)
+	page, next, err := pageOf(all, in.NextToken)
+	if err != nil {
+		return nil, err
+	}
 	out := &listTopicsOut{[]topicRef{}, next}
 	for _, arn := range page {
 		out.Topics = append(out.Topics, topicRef{arn})

@@ -198,7 +198,7 @@ type listSubscriptionsOut struct {
 	NextToken     string `wire:",omitempty"`
 }
 
-func (s *Service) list(topics []*topic, token string) *listSubscriptionsOut {
+func (s *Service) list(topics []*topic, token string) (*listSubscriptionsOut, error) {
 	byARN := map[string]*subscription{}
 	var all []string
 	for _, t := range topics {
@@ -207,7 +207,10 @@ func (s *Service) list(topics []*topic, token string) *listSubscriptionsOut {
 		}
 	}
 	slices.Sort(all)
-	page, next := pageOf(all, token)
+	page, next, err := pageOf(all, token)
+	if err != nil {
+		return nil, err
+	}
 	out := &listSubscriptionsOut{[]subscriptionOut{}, next}
 	for _, arn := range page {
 		sub := byARN[arn]
@@ -217,7 +220,7 @@ func (s *Service) list(topics []*topic, token string) *listSubscriptionsOut {
 		}
 		out.Subscriptions = append(out.Subscriptions, o)
 	}
-	return out
+	return out, nil
 }
 
 func (s *Service) listSubscriptions(_ context.Context, in *struct{ NextToken string }) (*listSubscriptionsOut, error) {
@@ -227,7 +230,7 @@ func (s *Service) listSubscriptions(_ context.Context, in *struct{ NextToken str
 	for _, t := range s.topics {
 		topics = append(topics, t)
 	}
-	return s.list(topics, in.NextToken), nil
+	return s.list(topics, in.NextToken)
 }
 
 type byTopicIn struct {
@@ -242,7 +245,7 @@ func (s *Service) listSubscriptionsByTopic(_ context.Context, in *byTopicIn) (*l
 	if err != nil {
 		return nil, err
 	}
-	return s.list([]*topic{t}, in.NextToken), nil
+	return s.list([]*topic{t}, in.NextToken)
 }
 
 type publishIn struct {

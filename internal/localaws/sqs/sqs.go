@@ -20,6 +20,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -239,21 +240,17 @@ type pageIn struct {
 func (s *Service) page(ctx context.Context, in pageIn, match func(*queue) bool) (urls []string, next string, err error) {
 	var names []string
 	for name, q := range s.queues {
-		if match(q) && name > in.NextToken {
+		if match(q) {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	size := 1000
-	if in.MaxResults != nil {
-		size = *in.MaxResults
-	}
-	if size < 1 || size > 1000 {
+	size, ok := paging.Size(in.MaxResults, 1000, 1, 1000)
+	if !ok {
 		return nil, "", badParameter("Value %d for parameter MaxResults is invalid. Reason: Must be between 1 and 1000, if provided.", size)
 	}
-	if len(names) > size {
-		names = names[:size]
-		next = names[size-1]
+	if names, next, ok = paging.Names(names, size, in.NextToken); !ok {
+		return nil, "", badParameter("Value %s for parameter NextToken is invalid.", in.NextToken)
 	}
 	urls = []string{}
 	for _, name := range names {

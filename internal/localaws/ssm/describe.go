@@ -3,9 +3,9 @@ package ssm
 import (
 	"context"
 	"slices"
-	"strconv"
 	"strings"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -116,25 +116,16 @@ func (s *Service) matching(filters []filter) ([]*parameter, error) {
 	return out, nil
 }
 
-// cut gives a page: the token is the position it goes on from.
-func cut[T any](all []T, maxResults *int, token string, most int) ([]T, string, error) {
-	size, from := most, 0
-	if maxResults != nil {
-		size = *maxResults
-	}
-	if size < 1 || size > most {
+func cut(all []*parameter, maxResults *int, token string, most int) ([]*parameter, string, error) {
+	size, ok := paging.Size(maxResults, most, 1, most)
+	if !ok {
 		return nil, "", refuse("1 validation error detected: Value '%d' at 'maxResults' failed to satisfy constraint: Member must have value between 1 and %d", size, most)
 	}
-	if token != "" {
-		var err error
-		if from, err = strconv.Atoi(token); err != nil || from < 0 || from > len(all) {
-			return nil, "", fail("InvalidNextToken", "The specified token isn't valid.")
-		}
+	all, next, ok := paging.Cut(all, func(p *parameter) string { return p.name }, size, token)
+	if !ok {
+		return nil, "", fail("InvalidNextToken", "The specified token isn't valid.")
 	}
-	if rest := all[from:]; len(rest) > size {
-		return rest[:size], strconv.Itoa(from + size), nil
-	}
-	return all[from:], "", nil
+	return all, next, nil
 }
 
 func (s *Service) describe(_ context.Context, in *describeIn) (*describeOut, error) {
