@@ -133,6 +133,11 @@ func (c *carried) killedWhile(t *testing.T, load int, cells ...string) {
 	ended := make(chan error, 1)
 	go func() { ended <- first.Wait() }()
 	t.Cleanup(func() { _ = first.Process.Kill() })
+	if first, _, found := strings.Cut(cells[0], "-r2"); found { // a round of four takes minutes by itself
+		eventually(t, "the second round, of "+first, func(context.Context) (bool, any, error) {
+			return strings.Contains(contents(c.log), "round 2 of "), contents(c.log), nil
+		})
+	}
 	eventually(t, fmt.Sprintf("%d of %v load", load, cells), func(context.Context) (bool, any, error) {
 		select {
 		case err := <-ended:
@@ -174,6 +179,13 @@ func (c *carried) answered(t *testing.T, runs map[string]int) {
 	table, err := csv.NewReader(rows).ReadAll()
 	require.NoError(t, err)
 	require.Len(t, table, all+1)
+
+	page := contents(filepath.Join(dir, "campaign.html"))
+	for _, r := range answer.Runs { // the page leads to each run's own report
+		own := fmt.Sprintf("%s-r%d/report.html", r.Variant, r.Round)
+		require.Contains(t, page, `href="`+own+`"`)
+		require.Contains(t, contents(filepath.Join(dir, own)), r.Run)
+	}
 
 	c.out.Reset()
 	again := ops.Campaign(t.Context(), c.ws, c.con)

@@ -10,6 +10,7 @@ const (
 	Elapsed                // seconds since a start
 	Percentile             // 0 to below 100, on a logarithmic axis of 1/(1-q): 90, 99, 99.9 ... are evenly apart
 	Ordinal                // 0, 1, 2 ...: one place for each of Names
+	Quantity               // from 0, in XUnit; dots of one value have their series' name beside them
 )
 
 // Chart is one chart. Values that are NaN or infinite are gaps.
@@ -20,6 +21,7 @@ type Chart struct {
 	Note  string // a sentence below the title: where the data is from, or why there is none
 
 	X        Axis
+	XUnit    string   // of a Quantity
 	From, To float64  // ends of the x axis; both 0: as far as the data and Bands go
 	Names    []string // of the places on an Ordinal axis
 	Top      float64  // the y axis reaches at least here
@@ -49,6 +51,7 @@ const (
 	Solid Style = iota
 	Dashed
 	Dots
+	Rings // as Dots, for more series than there are colours
 	Bars
 )
 
@@ -79,7 +82,7 @@ const maxPoints = 2000
 
 // Thin gives at most limit points: each the mean of a stretch, with the lowest and highest value of it as Low and High.
 func (s Series) Thin(limit int) Series {
-	if len(s.X) <= limit || s.Style == Bars || s.Style == Dots {
+	if len(s.X) <= limit || s.Style == Bars || s.single() {
 		return s
 	}
 	t := s
@@ -111,6 +114,9 @@ func (s Series) Thin(limit int) Series {
 	}
 	return t
 }
+
+// single tells whether each value is drawn by itself.
+func (s Series) single() bool { return s.Style == Dots || s.Style == Rings }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 

@@ -29,7 +29,7 @@ function charts(root = document) {
   const place = (d, x) => {
     if (d.kind === "time") return new Date(x * 1000).toISOString().slice(0, 19).replace("T", " ") + " UTC";
     if (d.kind === "elapsed") return `${Math.floor(x / 3600)}:${two(x / 60 % 60)}:${two(x % 60)} after the load began`;
-    return d.kind === "percentile" ? "p" + Number(x.toPrecision(8)) : d.names[Math.round(x)];
+    return d.kind === "percentile" ? "p" + Number(x.toPrecision(8)) : d.kind === "quantity" ? number(x, d.xunit) : d.names[Math.round(x)];
   };
   function show(c, x, tip) {
     const d = c.d, values = d.series.map(s => ({ s, i: nearest(d, s, x) }));
@@ -74,9 +74,10 @@ function charts(root = document) {
     c.plot.addEventListener("blur", hide);
     c.plot.addEventListener("keydown", e => {
       if (e.key === "Escape") return hide();
-      const s = c.d.series[0], step = { ArrowLeft: -1, ArrowRight: 1 }[e.key];
+      const step = { ArrowLeft: -1, ArrowRight: 1 }[e.key];
       if (!step) return;
       e.preventDefault();
+      const s = c.d.kind !== "quantity" ? c.d.series[0] : { x: [...new Set(c.d.series.flatMap(s => s.x))].sort((a, b) => a - b) };
       each(c, s.x[c.at === null ? 0 : Math.min(Math.max(nearest(c.d, s, c.at) + step, 0), s.x.length - 1)]);
     });
   }

@@ -111,6 +111,13 @@ func (c *Chart) xScale(low, high float64) (scale, []tick) {
 		}
 		return s, ticks
 	}
+	if c.X == Quantity {
+		s, ticks := yScale(0, high, false)
+		for i := range ticks {
+			ticks[i].minor = i%2 != 0
+		}
+		return s, ticks
+	}
 	if high <= low {
 		high = low + 1
 	}

@@ -1,11 +1,13 @@
 package chart
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"html"
 	"html/template"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,6 +22,7 @@ type drawn struct {
 	X      [2]string `json:"x"` // ends as mapped; strings keep their digits
 	Y      [2]string `json:"y"`
 	Log    bool      `json:"log,omitempty"`
+	XUnit  string    `json:"xunit,omitempty"`
 	Names  []string  `json:"names,omitempty"`
 	Series []points  `json:"series"`
 }
@@ -57,7 +60,7 @@ func numbers(values []float64) []number {
 	return out
 }
 
-var kinds = map[Axis]string{Time: "time", Elapsed: "elapsed", Percentile: "percentile", Ordinal: "ordinal"}
+var kinds = map[Axis]string{Time: "time", Elapsed: "elapsed", Percentile: "percentile", Ordinal: "ordinal", Quantity: "quantity"}
 
 var xNames = map[Axis]string{Time: "UTC", Elapsed: "since the load began", Percentile: "percentile", Ordinal: ""}
 
@@ -165,8 +168,8 @@ func (c *Chart) plot(b *strings.Builder, series []Series) {
 		}
 		fmt.Fprintf(b, `<line class="notch" x1="%[1]s" x2="%[1]s" y1="100%%" y2="100%%"/><text class="%[2]s" x="%[1]s" y="100%%" dy="1.8em">%[3]s</text>`, across(t.at), class, esc(t.label))
 	}
-	if name := xNames[c.X]; name != "" {
-		fmt.Fprintf(b, `<text class="xn" x="100%%" y="100%%" dy="3.1em">%s</text>`, name)
+	if name := xNames[c.X] + c.XUnit; name != "" {
+		fmt.Fprintf(b, `<text class="xn" x="100%%" y="100%%" dy="3.1em">%s</text>`, esc(name))
 	}
 	fmt.Fprintf(b, `<svg width="100%%" height="100%%" viewBox="0 0 %g %g" preserveAspectRatio="none">`, width, height)
 	for _, s := range series {
@@ -178,6 +181,7 @@ func (c *Chart) plot(b *strings.Builder, series []Series) {
 	}
 	c.limits(b, ys)
 	c.marks(b, xs)
+	c.beside(b, series, xs, ys)
 	b.WriteString("</svg></div>")
 	c.legend(b, series)
 	c.data(b, series, xs, ys)
@@ -269,13 +273,39 @@ func (c *Chart) limits(b *strings.Builder, ys scale) {
 	}
 }
 
+// beside writes the names of series of one dot beside it, the highest first, so that none covers another.
+func (c *Chart) beside(b *strings.Builder, series []Series, xs, ys scale) {
+	if c.X != Quantity {
+		return
+	}
+	var named []Series
+	for _, s := range series {
+		if s.single() && len(s.X) == 1 && s.Name != "" {
+			named = append(named, s)
+		}
+	}
+	slices.SortStableFunc(named, func(p, q Series) int { return cmp.Compare(q.Y[0], p.Y[0]) })
+	const line = 0.065 // of the plot's height
+	free := map[string]float64{"start": 1, "end": 1}
+	for _, s := range named {
+		anchor, dx := "start", 8
+		at := xs.share(s.X[0])
+		if at > 0.6 {
+			anchor, dx = "end", -8
+		}
+		y := min(ys.share(s.Y[0]), free[anchor])
+		free[anchor] = y - line
+		fmt.Fprintf(b, `<text class="beside" x="%s" dx="%d" y="%s" dy=".32em" text-anchor="%s">%s</text>`, across(at), dx, down(y), anchor, esc(s.Name))
+	}
+}
+
 // gap tells that there is none between two neighbours to draw a line across.
 func (s Series) gap(i int) bool {
 	return i == 0 || !finite(s.Y[i-1]) || s.Step > 0 && s.X[i]-s.X[i-1] > 2.5*s.Step
 }
 
 func (c *Chart) paths(b *strings.Builder, s Series, xs, ys scale) {
-	if s.Style == Dots || s.Style == Bars {
+	if s.single() || s.Style == Bars {
 		return
 	}
 	x := func(i int) string { return coordinate(xs.share(s.X[i]) * width) }
@@ -349,8 +379,12 @@ func (c *Chart) shapes(b *strings.Builder, s Series, xs, ys scale) {
 			half := 0.35 / float64(max(1, len(c.Names)))
 			zero := max(0, ys.share(0))
 			fmt.Fprintf(b, `<rect class="bar c%d" x="%s" width="%s" y="%s" height="%s"/>`, s.Color, across(at-half), across(2*half), down(max(y, zero)), across(math.Abs(y-zero)))
-		case s.Style == Dots || alone:
-			fmt.Fprintf(b, `<circle class="dot c%d" cx="%s" cy="%s" r="3"/>`, s.Color, across(at), down(y))
+		case s.single() || alone:
+			class := ""
+			if s.Style == Rings {
+				class = " ring"
+			}
+			fmt.Fprintf(b, `<circle class="dot c%d%s" cx="%s" cy="%s" r="3"/>`, s.Color, class, across(at), down(y))
 		}
 	}
 }
@@ -362,7 +396,7 @@ func (c *Chart) legend(b *strings.Builder, series []Series) {
 	b.WriteString(`<ul class="legend">`)
 	for _, s := range series {
 		dashed := ""
-		if s.Style == Dashed {
+		if s.Style == Dashed || s.Style == Rings {
 			dashed = " dashed"
 		}
 		fmt.Fprintf(b, `<li class="c%d%s">%s</li>`, s.Color, dashed, esc(s.Name))
@@ -372,7 +406,7 @@ func (c *Chart) legend(b *strings.Builder, series []Series) {
 
 func (c *Chart) data(b *strings.Builder, series []Series, xs, ys scale) {
 	exact := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	d := drawn{Kind: kinds[c.X], Unit: c.Unit, Log: c.Log, Names: c.Names,
+	d := drawn{Kind: kinds[c.X], Unit: c.Unit, Log: c.Log, XUnit: c.XUnit, Names: c.Names,
 		X: [2]string{exact(xs.low), exact(xs.high)}, Y: [2]string{exact(ys.low), exact(ys.high)}}
 	for _, s := range series {
 		p := points{Name: s.Name, Color: s.Color, Y: numbers(s.Y)}

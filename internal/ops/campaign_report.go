@@ -6,7 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
+	"io"
 	"path"
 	"path/filepath"
 	"slices"
@@ -88,25 +88,18 @@ func (d *driver) writeAnswer(ctx context.Context, a *report.Campaign, of []*repo
 	}
 	from := bucketExports{d.s3, d.c.Name, d.base.Bucket, d.c.Prefix(d.base.Prefix), d.base.KMSKey}
 	dir := filepath.Join(from.folder(d.ws.Root), "campaign-"+d.c.Name)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	for i, r := range of { // the page leads to them
+		name := path.Dir(page.RunReport(a.Runs[i]))
+		if _, err := saveReport(ctx, d.ws, from, filepath.Join(dir, name), path.Join("report", name), r,
+			func(w io.Writer) error { return page.HTML(w, r) }, func(w io.Writer) error { return page.Markdown(w, r) }); err != nil {
+			return fmt.Errorf("report of %s: %w", name, err)
+		}
+	}
+	if err := saveFiles(ctx, d.ws, from, dir, "report", []reportFile{{"campaign.html", "text/html; charset=utf-8", html.Bytes()}, {"campaign.md", "text/markdown; charset=utf-8", markdown.Bytes()},
+		{"campaign.csv", "text/csv; charset=utf-8", rows.Bytes()}, {"campaign.json", "application/json", append(text, '\n')}}); err != nil {
 		return err
 	}
-	for _, f := range []struct {
-		name, contentType string
-		content           []byte
-	}{{"campaign.html", "text/html; charset=utf-8", html.Bytes()}, {"campaign.md", "text/markdown; charset=utf-8", markdown.Bytes()},
-		{"campaign.csv", "text/csv; charset=utf-8", rows.Bytes()}, {"campaign.json", "application/json", append(text, '\n')}} {
-		if err := workspace.ReplaceFile(filepath.Join(dir, f.name), f.content, 0o644); err != nil {
-			return err
-		}
-		if !d.ws.On("UPLOAD") {
-			continue
-		}
-		if err := from.put(ctx, path.Join("report", f.name), f.contentType, f.content); err != nil {
-			return err
-		}
-	}
-	d.con.Say("  report  %s (%d KB), with campaign.md, campaign.csv and campaign.json beside it", d.ws.Path(filepath.Join(dir, "campaign.html")), html.Len()/1000)
+	d.con.Say("  report  %s (%d KB), with campaign.md, campaign.csv, campaign.json and a report of each run beside it", d.ws.Path(filepath.Join(dir, "campaign.html")), html.Len()/1000)
 	return nil
 }
 

@@ -44,6 +44,8 @@ type CampaignRun struct {
 	Run     string   `json:"run"`
 	Value   *float64 `json:"value"` // of the figure ranked by
 	Verdict string   `json:"verdict"`
+
+	GeneratorLimited bool `json:"generator_limited"` // its load generator was at its limit
 }
 
 // Measured is a variant with its runs, each of a round.
@@ -65,7 +67,7 @@ func AnswerCampaign(name, rankedBy string, variants []Measured) *Campaign {
 		}
 		groups, rounds, names = append(groups, v.Runs), append(rounds, v.Rounds), append(names, v.Variant)
 		for i, r := range v.Runs {
-			a.Runs = append(a.Runs, CampaignRun{v.Variant, v.Rounds[i], r.Run, r.figure(rankedBy), r.Verdict.Sentence})
+			a.Runs = append(a.Runs, CampaignRun{v.Variant, v.Rounds[i], r.Run, r.figure(rankedBy), r.Verdict.Sentence, atItsLimit(r)})
 		}
 	}
 	if len(variants) > 0 && len(variants[0].Runs) == 0 {
@@ -138,12 +140,15 @@ func (a *Campaign) rank(i int, v Measured) Ranked {
 	r.OpsPerSecond, r.P99MS, r.CacheUSDPerMil = figure("ops_per_second"), figure("latency_p99_ms"), figure("cache_usd_per_million_ops")
 	r.CacheUSDPerHour = v.Runs[0].Cost.CacheUSDPerHour
 	for _, run := range v.Runs {
-		if slices.Contains(run.Verdict.Limits, "load_generator") {
+		if atItsLimit(run) {
 			r.AtItsLimit++
 		}
 	}
 	return r
 }
+
+// atItsLimit tells whether a run's load generator was.
+func atItsLimit(r *Results) bool { return slices.Contains(r.Verdict.Limits, "load_generator") }
 
 // onFrontier tells whether nothing is both as cheap an hour and as fast, and one of it more so.
 func onFrontier(r Ranked, all []Ranked) bool {

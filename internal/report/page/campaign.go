@@ -1,19 +1,21 @@
 package page
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/elasticache-perf/elasticache-perf/internal/chart"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
 // CampaignHTML writes a campaign's answer as one file that needs nothing else. how are facts of how it was run.
 func CampaignHTML(w io.Writer, a *report.Campaign, how [][2]string) error {
-	view := campaign{comparison{a.Comparison, "elasticache-perf: campaign " + a.Name, overlaid(a.Comparison)}, a, how, report.KindOf(a.RankedBy)}
+	view := campaign{comparison{a.Comparison, "elasticache-perf: campaign " + a.Name, nil}, a, how, report.KindOf(a.RankedBy)}
 	if err := pages.ExecuteTemplate(w, "campaign.html.tmpl", view); err != nil {
 		return fmt.Errorf("campaign %s: %w", a.Name, err)
 	}
@@ -38,39 +40,62 @@ func (c campaign) Frontier(r report.Ranked) string {
 	return "another has more throughput for the same price an hour, or less"
 }
 
-// Points are all runs over the rounds, so that outliers and drift are seen.
-func (c campaign) Points() *chart.Chart {
-	out := &chart.Chart{ID: "points", Title: c.Kind.Label + " of every run", Unit: unit(c.Kind.Unit), X: chart.Ordinal}
-	most := 0
+// Verdicts are those of a variant's runs, the most frequent first, each with how many have it.
+func (c campaign) Verdicts(variant string) (all []string) {
+	of, runs := map[string]int{}, 0
 	for _, r := range c.A.Runs {
-		most = max(most, r.Round)
-	}
-	for i := range most {
-		out.Names = append(out.Names, fmt.Sprintf("round %d", i+1))
-	}
-	for _, v := range c.A.Comparison.Names {
-		s := chart.Series{Name: v, Style: chart.Dots}
-		for round := range most {
-			for _, r := range c.A.Runs {
-				if r.Variant == v && r.Round == round+1 && r.Value != nil {
-					s.X, s.Y = append(s.X, float64(round)), append(s.Y, *r.Value)
-				}
-			}
+		if r.Variant == variant {
+			runs++
+			of[r.Verdict]++
 		}
-		out.Series = append(out.Series, s)
 	}
-	return out
+	said := slices.SortedFunc(maps.Keys(of), func(a, b string) int { return cmp.Or(of[b]-of[a], strings.Compare(a, b)) })
+	for _, v := range said {
+		if len(said) > 1 {
+			v = fmt.Sprintf("%d of %d runs: %s", of[v], runs, v)
+		}
+		all = append(all, v)
+	}
+	return all
 }
 
-// unit is a figure's, as charts write it.
-func unit(of string) string {
-	switch of {
-	case "ops/s":
-		return "operations/s"
-	case "percent":
-		return "%"
+// Differs are the settings that differ, of each variant: those of its runs.
+func (c campaign) Differs() (rows []report.Difference) {
+	for _, d := range c.C.Differences {
+		row := report.Difference{Setting: d.Setting}
+		for _, runs := range c.C.Groups {
+			var values []string
+			for _, i := range runs {
+				if !slices.Contains(values, d.Values[i]) {
+					values = append(values, d.Values[i])
+				}
+			}
+			row.Values = append(row.Values, strings.Join(values, " | "))
+		}
+		rows = append(rows, row)
 	}
-	return of
+	return rows
+}
+
+// Columns are the groups side by side in tables of a width that a page has: the baseline, and a few others.
+func (c campaign) Columns() (tables [][]int) {
+	const others = 4
+	for from := 1; from == 1 || from < len(c.C.Groups); from += others {
+		of := []int{0}
+		for i := from; i < min(from+others, len(c.C.Groups)); i++ {
+			of = append(of, i)
+		}
+		tables = append(tables, of)
+	}
+	if len(c.C.Groups) == 0 {
+		return nil
+	}
+	return tables
+}
+
+// RunReport is where the report of a run is, beside the campaign's.
+func RunReport(r report.CampaignRun) string {
+	return fmt.Sprintf("%s-r%d/report.html", r.Variant, r.Round)
 }
 
 // against says how a ranked variant stands to the baseline.
@@ -168,17 +193,13 @@ func CampaignCSV(w io.Writer, a *report.Campaign, of []*report.Results) error {
 	}
 	_ = out.Write(row) // Error says it
 	for i, r := range a.Runs {
-		limited := false
 		values := map[string]string{}
-		for _, id := range of[i].Verdict.Limits {
-			limited = limited || id == "load_generator"
-		}
 		for _, f := range of[i].Headline {
 			if f.Value != nil {
 				values[f.ID] = strconv.FormatFloat(*f.Value, 'g', -1, 64)
 			}
 		}
-		row := []string{a.Name, r.Variant, strconv.Itoa(r.Round), r.Run, strconv.FormatBool(limited)}
+		row := []string{a.Name, r.Variant, strconv.Itoa(r.Round), r.Run, strconv.FormatBool(r.GeneratorLimited)}
 		for _, k := range report.Figures {
 			row = append(row, values[k.ID])
 		}

@@ -63,11 +63,6 @@ func overlaid(c *report.Comparison) []*chart.Chart {
 	curves := &chart.Chart{ID: "percentiles", Title: "Latency by percentile", Unit: "ms", X: chart.Percentile, Log: true}
 	for i, run := range c.Runs {
 		shade := color(i)
-		for g, runs := range c.Groups { // a campaign's variants have a colour each
-			if at := slices.Index(runs, i); at >= 0 && g < len(c.Names) {
-				run, shade = fmt.Sprintf("%s, run %d", c.Names[g], at+1), color(g)
-			}
-		}
 		for _, of := range []struct {
 			to   *chart.Chart
 			from []*report.Series

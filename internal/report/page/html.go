@@ -43,7 +43,7 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"directions": directionRows,
 	"percentile": percentile,
 	"color":      color, "arrow": arrow, "change": change, "interval": interval, "chance": chance,
-	"against": against, "marks": marks,
+	"against": func(r report.Ranked) string { return strings.ReplaceAll(against(r), " %", "\u00a0%") }, "marks": marks, "runReport": RunReport,
 	"direction": func(s string) string { return directions[s] },
 	"words": func(name string) template.HTML { // a metric's name may break between its words
 		return template.HTML(word.ReplaceAllString(template.HTMLEscapeString(name), "$1<wbr>$2")) // #nosec G203 -- escaped
