@@ -49,7 +49,7 @@ variant "more" { load = { clients = 8 } }
 	require.ErrorContains(t, err, "poor.hcl:3,9: variant b:")
 	require.ErrorContains(t, err, "task_count")
 
-	c.killedWhile(t, 2, "few-r1", "more-r1")
+	c.killedWhile(t, 1, 2, "few-r1", "more-r1")
 	require.NoError(t, ops.Campaign(t.Context(), c.ws, c.con))
 	require.Contains(t, c.out.String(), "is dead (process")
 	require.Contains(t, c.out.String(), "few-r1 is measured and removed")
@@ -78,7 +78,7 @@ variant "small" {
   load  = { data_size = 10000, prefill = { minutes = 1 } }
 }
 `)
-	c.killedWhile(t, 1, "one-r2", "two-r2", "three-r2")
+	c.killedWhile(t, 2, 1, "one-r2", "two-r2", "three-r2")
 	err := ops.Campaign(t.Context(), c.ws, c.con)
 	for round := 1; round <= 3; round++ {
 		require.ErrorContains(t, err, fmt.Sprintf("small-r%d: ", round))
@@ -121,8 +121,8 @@ func newCampaign(t *testing.T, name, file string) *carried {
 	return c
 }
 
-// killedWhile starts the campaign's command, and kills it while so many of some cells load. A second command is refused before that.
-func (c *carried) killedWhile(t *testing.T, load int, cells ...string) {
+// killedWhile starts the campaign's command, and kills it while so many of some cells of a round load. A second command is refused before that.
+func (c *carried) killedWhile(t *testing.T, round, load int, cells ...string) {
 	t.Helper()
 	log, err := os.Create(c.log)
 	require.NoError(t, err)
@@ -133,17 +133,19 @@ func (c *carried) killedWhile(t *testing.T, load int, cells ...string) {
 	ended := make(chan error, 1)
 	go func() { ended <- first.Wait() }()
 	t.Cleanup(func() { _ = first.Process.Kill() })
-	if first, _, found := strings.Cut(cells[0], "-r2"); found { // a round of four takes minutes by itself
-		eventually(t, "the second round, of "+first, func(context.Context) (bool, any, error) {
-			return strings.Contains(contents(c.log), "round 2 of "), contents(c.log), nil
-		})
-	}
-	eventually(t, fmt.Sprintf("%d of %v load", load, cells), func(context.Context) (bool, any, error) {
+	ran := func() {
 		select {
 		case err := <-ended:
 			t.Fatalf("the campaign ended too early: %v\n%s", err, contents(c.log))
 		default:
 		}
+	}
+	eventually(t, fmt.Sprintf("round %d", round), func(context.Context) (bool, any, error) { // each wait is for a round at most
+		ran()
+		return strings.Contains(contents(c.log), fmt.Sprintf("round %d of ", round)), contents(c.log), nil
+	})
+	eventually(t, fmt.Sprintf("%d of %v load", load, cells), func(context.Context) (bool, any, error) {
+		ran()
 		n := 0
 		for _, cell := range cells {
 			if said := contents(filepath.Join(c.ws.Stack, ".campaigns", c.name, cell, "log.txt")); strings.Contains(said, "the load runs") && !strings.Contains(said, "stopped and exported") {
