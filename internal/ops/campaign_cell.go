@@ -35,7 +35,11 @@ func (d *driver) take(ctx context.Context, cell campaign.Cell) (err error) {
 	went, err := d.goOn(ctx, cell, quiet)
 	if err == nil && !went && d.result(cell) == nil && d.attempts(cell) < most {
 		var there *deployed
-		if there, err = deploy(ctx, in, quiet); err == nil {
+		err = d.unlocking(ctx, cell, in, quiet, func() (err error) {
+			there, err = deploy(ctx, in, quiet)
+			return err
+		})
+		if err == nil {
 			_, err = waitRun(ctx, quiet, there)
 		}
 	}
@@ -45,11 +49,33 @@ func (d *driver) take(ctx context.Context, cell campaign.Cell) (err error) {
 	if ctx.Err() != nil {
 		return err
 	}
-	removing := Destroy(ctx, in, quiet)
+	removing := d.unlocking(ctx, cell, in, quiet, func() error { return Destroy(ctx, in, quiet) })
 	if removing == nil {
 		removing = d.forget(ctx, in, quiet)
 	}
 	return errors.Join(err, removing)
+}
+
+// unlocking does something to a cell's stack, once more where an earlier command of the campaign has died with the lock of its state: this one holds the
+// campaign, so that no other machine works on it.
+func (d *driver) unlocking(ctx context.Context, cell campaign.Cell, in *workspace.Workspace, quiet *console.Console, do func() error) error {
+	err := do()
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	t, problem := terraform.Find(in, quiet)
+	if problem != nil {
+		return err
+	}
+	switch held, problem := t.Unlock(ctx, err); {
+	case problem != nil:
+		return errors.Join(err, problem)
+	case held == "":
+		return err
+	default:
+		d.con.Say("%s: the lock of its state was left by a command that is dead (%s), and is removed", key(cell), held)
+	}
+	return do()
 }
 
 // goOn waits for the end of a run whose load an earlier command has made: another deploy would change it, or be another run. went tells that there is one.

@@ -5,11 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/user"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // Await waits until nobody holds the lock of a state, says who does, and fails when somebody holds it for long: what a command ends before its
@@ -26,7 +31,7 @@ func (t *CLI) Await(ctx context.Context, con *console.Console, s *State) error {
 		waiting.End()
 	}
 	if held := holderOf(err); held != nil {
-		err = fmt.Errorf("%s. Try again when it is done; `terraform -chdir=%s force-unlock %s` removes the lock of a command that has died", held, t.Dir, held.id)
+		err = &lockedError{fmt.Sprintf("%s. Try again when it is done; `%s` removes the lock of a command that has died", held, t.forceUnlock(held)), err}
 	}
 	if err != nil {
 		return fmt.Errorf("the state is not free, and nothing was ended or changed: %w", err)
@@ -34,9 +39,56 @@ func (t *CLI) Await(ctx context.Context, con *console.Console, s *State) error {
 	return nil
 }
 
+// lockedError says who holds a lock, instead of what Terraform says of it.
+type lockedError struct {
+	text string
+	err  error
+}
+
+func (e *lockedError) Error() string { return e.text }
+func (e *lockedError) Unwrap() error { return e.err }
+
+// forceUnlock is a person's command that removes a lock.
+func (t *CLI) forceUnlock(held *holder) string {
+	in := ""
+	if name := workspace.Getenv(t.Env, "TF_WORKSPACE"); name != "" {
+		in = "TF_WORKSPACE=" + name + " "
+	}
+	return fmt.Sprintf("%sterraform -chdir=%s force-unlock %s", in, t.Dir, held.id)
+}
+
+// Unlock removes the lock that has made a command fail where its holder is dead for sure: it was of this user on this machine, and no Terraform of this
+// machine is as old as the lock. removed is who held it; "": the lock is another one's, or nobody knows. The caller knows that no other machine works on the
+// state: two of one name would look like one.
+func (t *CLI) Unlock(ctx context.Context, failed error) (removed string, err error) {
+	held := holderOf(failed)
+	older := func(by time.Time) bool {
+		return proc.Older(func(name string) bool {
+			return name == filepath.Base(t.Bin) || strings.HasPrefix(name, "terraform") || strings.HasPrefix(name, "tofu")
+		}, by)
+	}
+	if held == nil || !held.dead(older) {
+		return "", nil
+	}
+	return held.String(), t.Run(ctx, io.Discard, "force-unlock", "-force", held.id)
+}
+
+// dead tells whether the holder has ended without giving the lock back. older tells whether a Terraform of this machine was started by a time.
+func (h *holder) dead(older func(time.Time) bool) bool {
+	who, err := user.Current()
+	host, problem := os.Hostname()
+	if err != nil || problem != nil || h.at.IsZero() || h.who != who.Username+"@"+host {
+		return false
+	}
+	return !older(h.at.Add(2 * time.Second)) // starts are known to the second
+}
+
 // holder is who holds a state's lock, as Terraform prints it.
 // https://github.com/hashicorp/terraform/blob/v1.11.4/internal/states/statemgr/locker.go#L175
-type holder struct{ id, who, operation, created string }
+type holder struct {
+	id, who, operation, created string
+	at                          time.Time // zero: it is not known
+}
 
 var lockInfo = regexp.MustCompile(`(?m)^[ \t│]*(ID|Who|Operation|Created):[ \t]+(\S.*?)[ \t]*$`)
 
@@ -58,7 +110,7 @@ func holderOf(err error) *holder {
 		case "Created":
 			h.created = m[2]
 			if at, err := time.Parse("2006-01-02 15:04:05.999999999 -0700 MST", m[2]); err == nil {
-				h.created = at.Format(time.RFC3339)
+				h.created, h.at = at.Format(time.RFC3339), at
 			}
 		}
 	}

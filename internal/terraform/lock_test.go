@@ -3,8 +3,11 @@ package terraform
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"os"
+	"os/user"
 	"path/filepath"
 	"testing"
 	"time"
@@ -65,6 +68,45 @@ func TestWhoHoldsTheLockIsSaid(t *testing.T) {
 	said, err = await("echo 'Error: no such backend' >&2; exit 1")
 	require.ErrorContains(t, err, "changed: terraform state failed (exit code 1):\nError: no such backend")
 	require.Empty(t, said)
+}
+
+// A lock is taken away from a dead holder alone: one of this user and machine, where no Terraform is as old as the lock.
+func TestWhoseLockIsRemoved(t *testing.T) {
+	who, err := user.Current()
+	require.NoError(t, err)
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	at := time.Unix(1_800_000_000, 0)
+	ours := who.Username + "@" + host
+	for name, c := range map[string]struct {
+		held holder
+		live bool // a Terraform that is as old
+		dead bool
+	}{
+		"ours, and nothing runs":  {held: holder{who: ours, at: at}, dead: true},
+		"ours, and alive":         {held: holder{who: ours, at: at}, live: true},
+		"another machine's":       {held: holder{who: who.Username + "@elsewhere", at: at}},
+		"another person's":        {held: holder{who: "kim@" + host, at: at}},
+		"nobody knows since when": {held: holder{who: ours}},
+	} {
+		asked := time.Time{}
+		require.Equal(t, c.dead, c.held.dead(func(by time.Time) bool { asked = by; return c.live }), name)
+		if c.dead || c.live {
+			require.Equal(t, at.Add(2*time.Second), asked)
+		}
+	}
+
+	con := &console.Console{Out: io.Discard, TerraformOut: io.Discard}
+	terraform := New(&workspace.Workspace{Stack: "stack", Env: append(os.Environ(), "TF_WORKSPACE=nodes-r7g-r1")}, con, filepath.Join(fake(t, "terraform", locked), "terraform"))
+	_, err = terraform.Plan(t.Context(), "file")
+	require.ErrorContains(t, err, "`TF_WORKSPACE=nodes-r7g-r1 terraform -chdir=stack force-unlock 0f-1` removes the lock of a command that has died")
+	removed, problem := terraform.Unlock(t.Context(), fmt.Errorf("deploy: %w", err))
+	require.NoError(t, problem)
+	require.Empty(t, removed, "kim@laptop's")
+	removed, problem = terraform.Unlock(t.Context(), errors.New("no such bucket"))
+	require.NoError(t, problem)
+	require.Empty(t, removed)
+	require.Equal(t, "0f-1", holderOf(terraform.Await(t.Context(), con, &State{resources: []resource{{address: "a.b"}}})).id, "also of what Await says")
 }
 
 // A plan is shown when it is one: of a plan that failed, the error is shown, once, and not the changes that it would have made.

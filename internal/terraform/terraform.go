@@ -43,6 +43,7 @@ type Error struct {
 	Args   []string
 	Code   int
 	Output string // the errors it printed
+	Next   string // what a person can do about it; "" is not known
 	Err    error  // of the process
 }
 
@@ -50,6 +51,9 @@ func (e *Error) Error() string {
 	text := fmt.Sprintf("terraform %s failed (exit code %d)", e.Args[0], e.Code)
 	if e.Output != "" {
 		text += ":\n" + e.Output
+	}
+	if e.Next != "" {
+		text += "\n" + e.Next
 	}
 	return text
 }
@@ -192,6 +196,9 @@ func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error 
 	failed := &Error{Args: args, Code: c.ProcessState.ExitCode(), Err: err}
 	if capture != nil || t.quiet() {
 		failed.Output = strings.TrimSpace(problems.String())
+	}
+	if held := holderOf(failed); held != nil {
+		failed.Next = fmt.Sprintf("`%s` removes the lock of a command that has died", t.forceUnlock(held))
 	}
 	return failed
 }
