@@ -89,6 +89,9 @@ const (
 		"that vary by 2 %, with 80 % power at 5 %."
 )
 
+// placement is how much one run can differ from another of the same setting, in percent, as oneRunEach says with its sources.
+const placement = 5.0
+
 // setting is what two runs can differ in. A workload that differs makes figures of kind not comparable.
 type setting struct {
 	name string

@@ -1,6 +1,9 @@
 package report
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // Kind is a headline figure: all that report, comparison, page, summary and status know of it. A new figure is a new entry of Figures.
 type Kind struct {
@@ -13,7 +16,7 @@ type Kind struct {
 	look func(a *analysis, w Window) (v *float64, of *Window, how string)
 }
 
-// All figures have their noise from run to run alone: only repeats show it. The minutes of one run share a placement.
+// All figures have their noise from run to run alone: only repeats show it. The minutes of one run share a placement. What throughput has from its own noise is the least.
 
 // What makes a figure not comparable: settings of the workload, and for latencies of the number of connections, too.
 var (
@@ -145,6 +148,9 @@ func throughputOf(a *analysis, w Window) (*float64, *Window, string) {
 	how := "mean"
 	if a.Phases.Steady == nil {
 		how = "mean of all of the load: no steady state was found"
+	}
+	if p := a.Phases; p.UncertaintyPercent != nil && w.Start.Equal(p.Steady.Start) {
+		how += fmt.Sprintf(", ±%.2g %% by the noise of this run", *p.UncertaintyPercent)
 	}
 	return a.l.ops.grid(*a.Phases.Load, nil).over(w, mean), &w, how
 }

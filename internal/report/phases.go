@@ -24,7 +24,7 @@ const (
 const phaseMethod = "Prefill: from the first task's start to the last one's end of it, as they say; else minutes at the start with under 5 % reads when over 20 % follow. Then the longest stretch in which the same tasks ran, " +
 	"after the end of the burst bandwidth if it ended. Its warm-up is cut by MSER-5 (K. P. White, 1997, \"An effective truncation heuristic for bias reduction " +
 	"in simulation output\", Simulation 69(6); batches of 5: S. C. Spratt, 1998) on throughput by second, searched in the first half, its ramp-down by the same rule " +
-	"from the end, searched in the last tenth, or the last 3 minutes where these are longer; a cut counts when the mean of what it cuts differs by over 5 % and no stretch as long in the rest is like it, and when it is shorter than 3 minutes: what holds longer is a state of the run. " +
+	"from the end, searched in the last tenth, or the last 3 minutes where these are longer; a cut counts when the mean of what it cuts differs by over 5 %, lies outside of the 95 % interval that the noise of the rest leaves it and no stretch as long in the rest is like it, and when it is shorter than 3 minutes: what holds longer is a state of the run. " +
 	"Nothing is cut from less than 3 minutes, where noise of seconds looks the same. " +
 	"What is left is cut where it changes for 3 minutes or more: throughput by 10 %, the busiest node's engine CPU by 10 points, evictions by 1 in 1,000 operations (PELT: R. Killick, P. Fearnhead, " +
 	"I. A. Eckley, 2012, \"Optimal detection of changepoints with a linear computational cost\", Journal of the American Statistical Association 107). A segment has one level, or is a ramp along a straight line, where levels need more " +
@@ -271,7 +271,12 @@ func (a *analysis) cool(x *grid, w Window) time.Time {
 func (g *grid) unsettled(x []float64, searched float64) int {
 	const short = fewest * 60
 	n := mser(x, searched)
-	if int64(len(x))*g.step < short || int64(n)*g.step >= short {
+	if n == 0 || int64(len(x))*g.step < short || int64(n)*g.step >= short {
+		return 0
+	}
+	// A mean of so few more values lies in that interval, too, where they are noise as the rest is.
+	half, known := stats.Within(x[n:])
+	if !known || math.Abs(mean(x[:n])-mean(x[n:])) <= half*math.Sqrt(float64(len(x))/float64(n)) {
 		return 0
 	}
 	return n
@@ -355,5 +360,22 @@ func (a *analysis) stability(x *grid) {
 			}
 		}
 		a.warn("there was no steady state: throughput drifted by %+.0f %% in the time that figures are of", d)
+		return
+	}
+	a.uncertain(filled(x).values(*p.Steady))
+}
+
+// uncertain says how well the mean throughput is known: noise that is slow beside the run leaves it open.
+func (a *analysis) uncertain(x []float64) {
+	p := &a.Phases
+	half, known := stats.Within(x)
+	if !known {
+		a.warn("the run was too short to know its throughput: it moves so slowly by itself that a longer run can have another mean than these %.0f minutes", p.Steady.Duration().Minutes())
+		return
+	}
+	percent := 100 * half / mean(x)
+	if p.UncertaintyPercent = &percent; percent > placement {
+		a.warn("the run was short for the noise in it: its throughput is known to ±%.0f %% (95 %%), and a run of %.0f minutes would know it to %.0f %%", percent,
+			math.Ceil(p.Steady.Duration().Minutes()*math.Pow(percent/placement, 2)), placement)
 	}
 }

@@ -108,6 +108,9 @@ type Phases struct {
 	DriftPercent *float64 `json:"drift_percent"`
 	// VariationPercent is the standard deviation of throughput per minute (per 5 s in a short run) as a share of its mean.
 	VariationPercent *float64 `json:"variation_percent"`
+	// UncertaintyPercent is half the 95 % interval of the mean throughput of the steady window by the noise of this run alone, as a share of it. null: not known, as in
+	// a window that is short beside its noise. From run to run there is more.
+	UncertaintyPercent *float64 `json:"uncertainty_percent"`
 }
 
 // Client is what the load generators measured, all tasks together.

@@ -1,7 +1,10 @@
 package report
 
 import (
+	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,6 +29,44 @@ func TestAMinuteOfNoiseIsAllOfTheLoad(t *testing.T) {
 		r := analyzed(t, c)
 		require.InEpsilon(t, total/60, *r.figure("ops_per_second"), 0.005, "seed %d: %v", seed, r.Phases.List)
 	}
+}
+
+// Noise that is slow beside the run leaves its throughput open: the page has an interval that covers what a long run would have, or says that it is not known.
+func TestThroughputIsKnownAsWellAsItsNoiseLets(t *testing.T) {
+	for _, minutes := range []int{3, 5, 10} {
+		held, open := 0, 0
+		const trials = 100
+		for seed := range uint64(trials) {
+			random := rand.New(rand.NewPCG(seed, uint64(minutes)))
+			c := synthetic.Plain()
+			c.Minutes, c.Tasks, c.Nodes = minutes, 1, 1
+			noise := 0.06 * random.NormFloat64()
+			var rate []float64
+			for range 60 * minutes {
+				rate = append(rate, 10_000*(1+noise))
+				noise = 0.98*noise + 0.012*random.NormFloat64()
+			}
+			c.Rate = func(_, s int) float64 { return rate[s] }
+			r := analyzed(t, c)
+			off := 100 * math.Abs(*r.figure("ops_per_second")/10_000-1)
+			said := slices.ContainsFunc(r.Warnings, func(w string) bool {
+				return strings.HasPrefix(w, "the run was too short to know its throughput") || strings.Contains(w, "drifted") || strings.HasPrefix(w, "the steady window is only")
+			})
+			switch u := r.Phases.UncertaintyPercent; {
+			case said:
+				require.Nil(t, u)
+				open++
+			case off <= *u:
+				held++
+				require.Equal(t, *u > 5, slices.ContainsFunc(r.Warnings, func(w string) bool { return strings.HasPrefix(w, "the run was short for the noise in it") }))
+			}
+		}
+		t.Logf("%d min: covers %d, not known %d of %d", minutes, held, open, trials)
+		require.GreaterOrEqual(t, held+open, trials*85/100)
+	}
+	r := analyzed(t, synthetic.Plain())
+	require.Less(t, *r.Phases.UncertaintyPercent, 0.1)
+	require.Regexp(t, `^mean, ±0\.0\d+ % by the noise of this run$`, r.Headline[0].Note)
 }
 
 // A change in the first half of a run, or in its last tenth, is no warm-up and no ramp-down when it holds for three minutes or more.
