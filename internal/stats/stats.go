@@ -123,20 +123,19 @@ func Variance(x []float64) float64 {
 	return sum / float64(len(x)-1)
 }
 
-// Quantile of Student's t, of q from 0.5 to below 1.
+// Quantile of Student's t, of q from 0.5 to below 1, by Newton's method: the tail is convex from 0 on, so that it comes to the quantile from below.
 func Quantile(q, freedom float64) float64 {
-	low, high := 0.0, 1.0
-	for tail(high, freedom) > 1-q {
-		high *= 2
-	}
-	for range 40 {
-		if middle := (low + high) / 2; tail(middle, freedom) > 1-q {
-			low = middle
-		} else {
-			high = middle
+	a, _ := math.Lgamma((freedom + 1) / 2)
+	b, _ := math.Lgamma(freedom / 2)
+	highest := math.Exp(a-b) / math.Sqrt(freedom*math.Pi)
+	t := 0.0
+	for range 1000 {
+		step := (tail(t, freedom) - (1 - q)) / (highest * math.Pow(1+t*t/freedom, -(freedom+1)/2))
+		if t += step; step < 1e-12*(1+t) {
+			break
 		}
 	}
-	return (low + high) / 2
+	return t
 }
 
 // tail is how likely Student's t is above t, of t from 0: https://dlmf.nist.gov/8.17 gives it as an incomplete beta function.
