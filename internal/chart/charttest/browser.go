@@ -51,15 +51,10 @@ func Chromium(t *testing.T) string {
 // a script fails, or when the pointer and the arrow keys bring no values. It keeps screenshots, and the page as printed, in build/screenshots.
 func Check(t *testing.T, url, name string) {
 	t.Helper()
-	path := Chromium(t)
-	ctx, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
-		chromedp.WSURLReadTimeout(patience), chromedp.Flag("hide-scrollbars", true), chromedp.Env("HOME="+t.TempDir()))...)
-	defer cancel()
-	ctx, cancel = context.WithTimeout(ctx, patience)
-	defer cancel()
+	ctx := browser(t)
 	var mu sync.Mutex
 	var thrown []string
-	ctx, cancel = chromedp.NewContext(ctx, chromedp.WithListener(func(event any) {
+	ctx, cancel := chromedp.NewContext(ctx, chromedp.WithListener(func(event any) {
 		if e, is := event.(*runtime.EventExceptionThrown); is {
 			mu.Lock()
 			defer mu.Unlock()
@@ -67,11 +62,8 @@ func Check(t *testing.T, url, name string) {
 		}
 	}))
 	defer cancel()
-	open := func(width int64) chromedp.Action[chromedp.Void] {
-		return chromedp.Steps(chromedp.EmulateViewport(width, 900), chromedp.Navigate(url), chromedp.WaitReady("main"))
-	}
 	for _, v := range views {
-		require.NoError(t, chromedp.Do(ctx, open(v.width)))
+		require.NoError(t, chromedp.Do(ctx, open(url, v.width, 900)))
 		_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: v.media,
 			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: v.scheme}}})
 		require.NoError(t, err)
@@ -80,12 +72,37 @@ func Check(t *testing.T, url, name string) {
 	}
 	_, err := chromedp.Call(ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{})
 	require.NoError(t, err)
-	require.NoError(t, chromedp.Do(ctx, open(views[0].width)))
+	require.NoError(t, chromedp.Do(ctx, open(url, views[0].width, 900)))
 	hover(ctx, t, name)
 	keep(t, name+".pdf", run(ctx, t, chromedp.PrintToPDF(chromedp.PDFPrintBackground(), chromedp.PDFPreferCSSPageSize())))
 	mu.Lock()
 	defer mu.Unlock()
 	require.Empty(t, thrown, "the page's scripts")
+}
+
+// Picture is the top of a page, light, as a PNG.
+func Picture(t *testing.T, url string, width, height int64) []byte {
+	t.Helper()
+	ctx, cancel := chromedp.NewContext(browser(t))
+	defer cancel()
+	require.NoError(t, chromedp.Do(ctx, open(url, width, height)))
+	return run(ctx, t, chromedp.CaptureScreenshot())
+}
+
+// browser is a context of a browser that ends with the test.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	path := Chromium(t)
+	ctx, cancel := chromedp.NewExecAllocator(t.Context(), append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.NoSandbox,
+		chromedp.WSURLReadTimeout(patience), chromedp.Flag("hide-scrollbars", true), chromedp.Env("HOME="+t.TempDir()))...)
+	t.Cleanup(cancel)
+	ctx, cancel = context.WithTimeout(ctx, patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func open(url string, width, height int64) chromedp.Action[chromedp.Void] {
+	return chromedp.Steps(chromedp.EmulateViewport(width, height), chromedp.Navigate(url), chromedp.WaitReady("main"))
 }
 
 func run[T any](ctx context.Context, t *testing.T, a chromedp.Action[T]) T {
