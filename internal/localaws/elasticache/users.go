@@ -58,7 +58,9 @@ func (s *Service) findUser(id string) (*user, error) {
 
 // accessRule is a word of an access string: what ACL SETUSER takes, without passwords and without reset, which would take them away.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html#Access-string
-var accessRule = regexp.MustCompile(`^(on|off|allkeys|resetkeys|allchannels|resetchannels|allcommands|nocommands|~.+|%(R|W|RW)~.+|&.+|[+-]@?[a-z-]+(\|[a-z-]+)?)$`)
+// Categories are those of the servers: https://valkey.io/topics/acl/#command-categories
+var accessRule = regexp.MustCompile(`^(on|off|allkeys|resetkeys|allchannels|resetchannels|allcommands|nocommands|~.+|%(R|W|RW)~.+|&.+|[+-][a-z-]+(\|[a-z-]+)?|` +
+	`[+-]@(all|admin|bitmap|blocking|connection|dangerous|fast|geo|hash|hyperloglog|keyspace|list|pubsub|read|scripting|set|slow|sortedset|stream|string|transaction|write))$`)
 
 type createUserIn struct {
 	UserId             string `wire:",required"`
@@ -93,7 +95,7 @@ func (s *Service) createUser(_ context.Context, in *createUserIn) (*userShape, e
 	words := strings.Fields(u.access)
 	for _, w := range words {
 		if !accessRule.MatchString(w) {
-			return nil, invalidValue("The access string has the rule %q, which is not allowed in it.", w)
+			return nil, invalidValue("The access string has the rule %q, which is not allowed in it, or which localaws's servers do not have.", w)
 		}
 	}
 	if len(words) == 0 {

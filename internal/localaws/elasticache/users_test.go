@@ -142,6 +142,7 @@ func TestUsersRefused(t *testing.T) {
 	for want, err := range map[string]error{
 		"UserAlreadyExists":                          w.user(t, "app", "x", "on ~* +@all", password),
 		"The access string has the rule \">secret\"": w.user(t, "a", "a", "on >secret ~* +@all", password),
+		"has the rule \"+@reading\"":                 w.user(t, "a", "a", "on ~* +@reading", password),
 		"has the rule \"reset\"":                     w.user(t, "a", "a", "reset on", password),
 		"16 to 128 characters":                       w.user(t, "a", "a", "on ~* +@all", "short"),
 		"one or two passwords, not 3":                w.user(t, "a", "a", "on ~* +@all", password, password+"2", password+"3"),
