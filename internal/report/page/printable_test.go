@@ -32,7 +32,7 @@ func TestNothingSteersATerminal(t *testing.T) {
 	r.Verdict.Notes = append(r.Verdict.Notes, evil)
 	require.NoError(t, Text(&b, r))
 	require.NoError(t, Summary(&b, r, [][2]string{{"row", evil}}))
-	a, _ := campaigned()
+	a, _ := campaigned("r7g", "r8g")
 	a.Name, a.Sentence, a.Ranking[0].Variant = evil, evil, evil
 	require.NoError(t, CampaignText(&b, a))
 	require.NoError(t, CompareText(&b, report.Compare([]*report.Results{r, burst(10, 5, 2, 1)})))
