@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 	"github.com/gruntwork-io/terratest/modules/terraform"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -121,9 +122,12 @@ func (c creation) fails(t *testing.T) {
 	require.Contains(t, strings.Join(strings.Fields(err.Error()), " "), c.resource, "the resource is named")
 	t.Logf("apply failed after %s", time.Since(began).Round(time.Second))
 	w.local.Faults.Clear()
+	_, unguarded := scheduler.NewFromConfig(w.Config).GetSchedule(t.Context(), &scheduler.GetScheduleInput{GroupName: &s.name, Name: aws.String(s.name + "-watch")})
 	if s.cacheIsThere(t) {
-		_, err := scheduler.NewFromConfig(w.Config).GetSchedule(t.Context(), &scheduler.GetScheduleInput{GroupName: &s.name, Name: aws.String(s.name + "-watch")})
-		require.NoError(t, err, "nothing is billed without its guard")
+		require.NoError(t, unguarded, "nothing is billed without its guard")
+	}
+	if strings.HasPrefix(c.resource, "module.scheduler.aws_iam_role") {
+		require.ErrorAs(t, unguarded, new(*types.ResourceNotFoundException), "the guard fires at once, so it waits for its permissions")
 	}
 	s.destroy(t.Context(), t)
 	require.Empty(t, children(w.dir), "processes of nodes or tasks")
@@ -177,11 +181,15 @@ func TestWatchEndsAHalfMadeRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.local.Scheduler.RateScale = 40 // rate(10 minutes) ticks every 15 s
-	s := newStack(t, w, ".", nil)
+	s := newStack(t, w, ".", map[string]any{"margin_minutes": 90})
 	w.local.Faults.Add(wire.Fault{Action: "ecs.CreateService", First: 1, Kind: wire.Denied}, wire.Fault{Action: "elasticache.AddTagsToResource", First: 1, Kind: wire.Denied})
 	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
 	require.ErrorContains(t, err, "aws_ecs_service.this")
-	first, _ := s.watched(t)
+	first, guard := s.watched(t)
+	begun, err := shutdown.ParseRun(first)
+	require.NoError(t, err)
+	minutes, _ := s.options.Vars["test_duration_minutes"].(int)
+	require.Contains(t, *guard.Target.Input, `"stop_by":"`+begun.Add(time.Duration(minutes+90)*time.Minute).Format(time.RFC3339)+`"`)
 	s.options.ExtraArgs.Apply = []string{"-replace=module.scheduler.aws_scheduler_schedule.watch"}
 	_, err = terraform.ApplyContextE(t, t.Context(), s.options)
 	require.ErrorContains(t, err, "aws_elasticache_replication_group.this")
