@@ -116,7 +116,7 @@ func TestPlainDestroyGivenUp(t *testing.T) {
 	})
 	t.Run("by the input", func(t *testing.T) {
 		t.Parallel()
-		s := newStack(t, newWorld(t), ".", nil)
+		s := newStack(t, newWorld(t), ".", map[string]any{"load": light(map[string]any{"container_insights": "enabled"})})
 		s.apply(t)
 		run := s.output(t, "run")
 		s.loads(t, 1)
@@ -129,6 +129,9 @@ func TestPlainDestroyGivenUp(t *testing.T) {
 		s.planIsEmpty(t)
 		s.destroy(t.Context(), t)
 		s.isNotExported(t, run)
+		require.Never(t, func() bool { // what Container Insights has of the last period comes a period later
+			return s.local.Logs.Group("/aws/ecs/containerinsights/" + s.name + "/performance")
+		}, time.Duration(3*s.period)*time.Second, time.Second, "the log group comes back")
 	})
 	t.Run("by FORCE=1", func(t *testing.T) {
 		t.Parallel()

@@ -198,6 +198,39 @@ func TestDestroyedExportsWhatIsLeft(t *testing.T) {
 	assert.Empty(t, w.objects)
 }
 
+// Container Insights writes for a while after the last task, and makes its log group again when Terraform has removed it: it is given that time.
+func TestDestroyedWaitsForContainerInsights(t *testing.T) {
+	const question = `{"action":"destroyed","run":"` + runID + `"}`
+	for name, c := range map[string]struct {
+		insights string
+		change   func(*world)
+		asked    string
+		waits    time.Duration // since the last task's end at 04:21:10; 0: not
+	}{
+		"on AWS":                   {"enabled", nil, question, 5 * time.Minute},
+		"enhanced":                 {"enhanced", nil, question, 5 * time.Minute},
+		"periods of an hour":       {"enabled", func(w *world) { w.cfg.PeriodSeconds = 3600 }, question, 5 * time.Minute},
+		"periods of five seconds":  {"enabled", func(w *world) { w.cfg.PeriodSeconds, w.every = 5, 5*time.Second }, question, 25 * time.Second},
+		"the exports are given up": {"enabled", nil, `{"action":"destroyed","run":"` + runID + `","skip_final_export":true}`, 5 * time.Minute},
+		"off":                      {"disabled", nil, question, 0},
+		"no task is known":         {"enabled", func(w *world) { w.tasks = nil }, question, 0},
+		"ECS does not tell":        {"enabled", func(w *world) { w.refuses("ListTasks", "ServerException") }, question, 0},
+		"CloudWatch does not tell": {"enabled", func(w *world) { w.refuses("GetMetricData", "InternalServiceFault") }, question, 5 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.clock, w.service, w.desired, w.cache, w.streams = at("2026-11-23T04:21:15Z"), false, 0, "", nil // no log says that there was a load: nothing to export
+			w.cfg.Settings = []byte(`{"load":{"container_insights":"` + c.insights + `"}}`)
+			if c.change != nil {
+				c.change(w)
+			}
+			_, err := w.terraform("delete", c.asked)
+			require.NoError(t, err)
+			assert.WithinDuration(t, at("2026-11-23T04:21:10Z").Add(max(c.waits, 5*time.Second)), w.Now(), 2*time.Second)
+		})
+	}
+}
+
 // The question is made when ECS has decided on the load: one that cannot start fails the apply, and is not told to run.
 func TestAnApplyWaitsForTheLoad(t *testing.T) {
 	began := at("2026-11-23T03:20:00Z")

@@ -55,6 +55,8 @@ type sizes struct {
 		Architecture string `json:"architecture"`
 		CPU          int    `json:"cpu"`    // 1,024 a vCPU
 		Memory       int    `json:"memory"` // MiB
+
+		ContainerInsights string `json:"container_insights"`
 	} `json:"load"`
 }
 

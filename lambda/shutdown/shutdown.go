@@ -74,7 +74,11 @@ func (r *run) handle(ctx context.Context, event Event) (Answer, error) {
 	case ActionExport:
 		return r.export(ctx)
 	case ActionDestroy, ActionDestroyed:
-		return r.destroy(ctx, event)
+		answer, err := r.destroy(ctx, event)
+		if err == nil && event.Action == ActionDestroyed && event.Terraform.Action == "delete" {
+			r.awaitInsights(ctx)
+		}
+		return answer, err
 	case ActionStop, ActionWatch:
 	default:
 		return Answer{}, fmt.Errorf("action %q: expected stop, watch, preflight, export or destroy", event.Action)

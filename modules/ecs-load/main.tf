@@ -20,7 +20,7 @@ resource "aws_cloudwatch_log_group" "load" {
 }
 
 # Container Insights would make this group itself, without a retention, and leave it behind. It writes for some minutes after the last task; the
-# scheduler's destroy stops the tasks first, and mage removes a group that comes back all the same.
+# scheduler's `destroyed` waits for that, and mage removes a group that comes back all the same.
 resource "aws_cloudwatch_log_group" "insights" {
   count = var.load.container_insights == "disabled" ? 0 : 1
 

@@ -125,7 +125,8 @@ resource "aws_lambda_invocation" "destroy" {
 }
 
 # Asked when load and cache are gone, because they wait for this: an apply that failed before `destroy` was made may have had a load all the same.
-# CloudWatch keeps its metrics, and the log groups are there as long as the function, whose configuration has their names.
+# CloudWatch keeps its metrics, and the log groups are there as long as the function, whose configuration has their names. It also waits until Container
+# Insights has written of the last task.
 resource "aws_lambda_invocation" "destroyed" {
   function_name   = aws_lambda_function.this.function_name
   input           = jsonencode({ action = "destroyed", run = local.clock.run, skip_final_export = var.skip_final_export })

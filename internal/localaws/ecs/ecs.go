@@ -8,7 +8,7 @@
 // CPUUtilization can pass 100 %); nor is the CPU architecture. What starting a task needs - its log stream, secrets, the
 // image's registry - is decided by the execution role's policies. Tasks have no credentials, no health checks, volumes or ECS Exec; log
 // drivers other than awslogs, launch types other than FARGATE, load balancers and capacity providers for services
-// are refused. Container Insights gives metrics, no performance log events.
+// are refused. Container Insights gives metrics, and of the performance log events those of tasks.
 //
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/Welcome.html
 package ecs
@@ -44,6 +44,7 @@ type Deps struct {
 	}
 	Logs interface {
 		Put(group, stream string, events ...logs.Event) error
+		Create(group string) error
 	}
 	SSM interface {
 		Parameter(nameOrARN string) (string, bool)
@@ -76,6 +77,8 @@ type Service struct {
 	settings  map[string]string
 	addresses int
 	upstream  []string // prefixes of repositories that are pull-through caches
+
+	performances []performance // of the period before, which are about to be written
 }
 
 // New has the account's default settings and no cluster. It puts memtier_benchmark into the account's bin/ folder

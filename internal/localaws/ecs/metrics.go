@@ -105,6 +105,8 @@ func (s *Service) observe(at time.Time, samples []*sample) {
 	}
 	var points []point
 	s.mu.Lock()
+	due := s.performances
+	s.performances = nil
 	for _, c := range s.clusters {
 		if c.status != "ACTIVE" || c.insights == "disabled" {
 			continue
@@ -142,6 +144,9 @@ func (s *Service) observe(at time.Time, samples []*sample) {
 				families[family.Value] = true
 				add([]cloudwatch.Dimension{name, family}, func(t *task) bool { return t.definition.Family == family.Value })
 			}
+			if x.t.cluster == c {
+				s.performances = append(s.performances, x.performance(at))
+			}
 			if x.t.cluster == c && c.insights == "enhanced" {
 				add([]cloudwatch.Dimension{name, family, {Name: "TaskId", Value: x.t.id}}, func(t *task) bool { return t == x.t })
 			}
@@ -150,6 +155,9 @@ func (s *Service) observe(at time.Time, samples []*sample) {
 			point{"ServiceCount", "Count", float64(services), []cloudwatch.Dimension{name}})
 	}
 	s.mu.Unlock()
+	for _, p := range due {
+		s.write(p)
+	}
 	for _, p := range points {
 		s.deps.CloudWatch.Put(cloudwatch.Metric{Namespace: "ECS/ContainerInsights", Name: p.name, Unit: p.unit, Dimensions: p.dimensions}, at, p.value)
 	}

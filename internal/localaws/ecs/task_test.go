@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	sdk "github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/stretchr/testify/require"
@@ -212,6 +213,34 @@ func TestMetrics(t *testing.T) {
 	require.Equal(t, 256.0, seen["CpuReserved[{ClusterName c} {TaskDefinitionFamily load}]"])
 	require.Equal(t, 512.0, seen["MemoryReserved[{ClusterName c}]"])
 	require.Contains(t, seen, "CpuUtilized[{ClusterName c} {ServiceName s}]")
+
+	// The log events come a period later, and make the group that somebody has removed meanwhile.
+	performance := func() []string {
+		out, err := w.logs.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/aws/ecs/containerinsights/c/performance")})
+		if err != nil {
+			return nil
+		}
+		var texts []string
+		for _, e := range out.Events {
+			texts = append(texts, *e.Message)
+		}
+		return texts
+	}
+	written := func(what string) {
+		t.Helper()
+		clock.Next(t, time.Second)
+		wiretest.Until(t, what, func() (any, bool) {
+			texts := performance()
+			return texts, len(texts) > 0 && strings.Contains(texts[0], `"Type":"Task"`) && strings.Contains(texts[0], `"ServiceName":"s"`)
+		})
+	}
+	written("an event of the period before")
+	_, err = w.ecs.UpdateService(t.Context(), &sdk.UpdateServiceInput{Cluster: aws.String("c"), Service: aws.String("s"), DesiredCount: aws.Int32(0)})
+	require.NoError(t, err)
+	w.stopped(1)
+	_, err = w.logs.DeleteLogGroup(t.Context(), &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: aws.String("/aws/ecs/containerinsights/c/performance")})
+	require.NoError(t, err)
+	written("an event of the last period, in a group that is there again")
 }
 
 // The minute in which a task is stopped has its share, though the task is gone when the minute ends.

@@ -7,6 +7,7 @@
 package logs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -100,6 +101,15 @@ func (s *Service) Group(name string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.groups[name] != nil
+}
+
+// Create makes a group without a retention, as other services do that may; one that is there stays as it is.
+func (s *Service) Create(name string) error {
+	if s.Group(name) {
+		return nil
+	}
+	_, err := s.createLogGroup(context.Background(), &createLogGroupIn{LogGroupName: name})
+	return err
 }
 
 // Put is how other services deliver events: in any order, of any number, also none. It makes the stream when there is none;
