@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -334,4 +335,86 @@ func TestUploadOfDataThatFaded(t *testing.T) {
 			assert.NotContains(t, w.text(metricsKey), "T03:29:00", "it goes on behind the first part")
 		}
 	}
+}
+
+// An attempt was cut off between its logs and the record of them, and the next one finds fewer lines, because some have passed their retention: what lies
+// there stays, nothing is said of what is in it, and a warning says why.
+func TestNothingIsSaidOfLogsThatNobodyCounted(t *testing.T) {
+	w := newWorld()
+	w.after = func(int, string) error {
+		if w.objects[logsKey] != nil {
+			w.kill(0, false)
+			return errKilled
+		}
+		return nil
+	}
+	_, _ = w.handle("stop", ActionStop)
+	first := w.text(logsKey)
+	require.NotEmpty(t, first)
+	w.revive()
+	delete(w.streams[w.cfg.Logs.Engine], "perf-001")
+	w.ticks(t)
+	w.assertEnded(t)
+	m := w.manifest(t)
+	assert.Equal(t, first, w.text(logsKey))
+	o, _ := m.Object(export.KindLogs)
+	assert.EqualValues(t, len(first), o.Bytes)
+	assert.Nil(t, m.Logs)
+	assert.Contains(t, m.Warnings, logsKey+" was written by an attempt that was cut off, and has more rows than CloudWatch has now: it stays")
+}
+
+// After `complete` an apply makes the load anew: it is stopped, and the objects stay as they are.
+func TestALoadAfterCompleteIsStopped(t *testing.T) {
+	w := newWorld()
+	w.cache = "modifying" // so the guard has something to do
+	_, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	require.True(t, w.manifest(t).Complete)
+	objects := map[string]string{metricsKey: w.text(metricsKey), logsKey: w.text(logsKey), manifestKey: w.text(manifestKey)}
+
+	for i := range w.tasks {
+		w.tasks[i].StoppedAt = aws.Time(at("2026-11-23T04:50:10Z"))
+	}
+	w.desired, w.cache = 2, "available"
+	w.pass(30 * time.Minute)
+	w.ticks(t)
+	w.assertEnded(t)
+	for key, text := range objects {
+		assert.True(t, text == w.text(key), key)
+	}
+}
+
+// ECS forgets a task after an hour: the streams of the load's log say when it started, without them the service does, and the window lasts to the look.
+func TestTheWindowOfAForgottenLoad(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*world)
+		start  string
+	}{
+		"its log":         {func(*world) {}, "2026-11-23T03:20:00Z"},
+		"its service":     {func(w *world) { w.streams[w.cfg.Logs.Load] = nil }, "2026-11-23T03:19:00Z"},
+		"only its log":    {func(w *world) { w.service, w.desired = false, 0 }, "2026-11-23T03:20:00Z"},
+		"no log of tasks": {func(w *world) { delete(w.streams, w.cfg.Logs.Load) }, "2026-11-23T03:19:00Z"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld()
+			w.tasks, w.clock = nil, at("2026-11-23T05:30:10Z")
+			c.change(w)
+			_, err := w.handle("stop", ActionStop)
+			require.NoError(t, err)
+			m := w.manifest(t)
+			require.True(t, m.Complete)
+			assert.Equal(t, at(c.start), m.Window.Start)
+			assert.Equal(t, at("2026-11-23T05:31:00Z"), m.Window.End)
+			assert.Len(t, m.Objects, 2)
+		})
+	}
+}
+
+// What the manifest says of the results is the tasks' own word, and nothing when none has printed its table.
+func TestNoTableNoResults(t *testing.T) {
+	w := newWorld()
+	_, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	assert.NotContains(t, w.text(manifestKey), `"results"`)
+	require.NotNil(t, w.manifest(t).Logs)
 }
