@@ -108,6 +108,9 @@ func TestWhatHappensWhileAQuestionWaits(t *testing.T) {
 	require.Contains(t, p.follows(err.Error(), "ended while the question waited: run `go tool mage deploy` again"), "the load runs")
 	p.unschedules("-load-stop", "-watch")
 	require.Contains(t, p.follows(advised, "no run is under way; `go tool mage deploy` begins one"), "the load runs")
+	said, err = p.typesAnd(ops.Deploy, "No changes.", func() { p.unschedules("-load-stop", "-watch") }) // once more, by an apply's end
+	require.ErrorContains(t, err, "the stack is there but no run is under way", said)
+	require.Contains(t, p.follows(err.Error(), "is gone; run `go tool mage deploy` again"), "the load runs")
 	last, _ := p.watched(t)
 	require.NotEqual(t, first, last)
 

@@ -2,11 +2,13 @@ package test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/gruntwork-io/terratest/modules/terraform"
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
 // AWS has no capacity for the cache: its creation is accepted, and fails. The cache that is left cannot even be asked for its tags; destroy removes
@@ -21,7 +23,7 @@ func TestNoCapacityForTheCache(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			load := light(nil)
-			inputs := map[string]any{"load": load}
+			inputs := map[string]any{"load": load, "notifications": map[string]any{"email": "team@example.com"}}
 			w := newWorld(t)
 			if cache != nil {
 				inputs["cache"] = cache
@@ -34,18 +36,25 @@ func TestNoCapacityForTheCache(t *testing.T) {
 			said, err := p.types(ops.Deploy, "")
 			require.Error(t, err, said)
 			require.Contains(t, said, "create-failed")
+			// Somebody comes back when the run's time is over.
+			p.rewrites(func(e *shutdown.Event) { e.StopBy = time.Now().UTC().Add(-time.Minute) })
+			w.local.Caches.Exhausted(false)
+			text, err := p.terraform("apply", "-auto-approve")
+			require.Error(t, err, text)
+			require.Contains(t, p.follows(text, "  go tool mage deploy\n"), "the load runs")
 			said, err = p.types(ops.Destroy, "")
 			require.NoError(t, err, said)
 			p.clean()
 
+			w.local.Caches.Exhausted(true)
 			said, err = p.types(ops.Deploy, "")
 			require.Error(t, err, said)
+			run, _ := p.watched(t)
+			p.invokes(shutdown.Event{Action: shutdown.ActionWatch, Run: run})
+			told := p.mail(run, "cache failed")
 			w.local.Caches.Exhausted(false)
-			said, err = p.types(ops.Deploy, "")
-			require.NoError(t, err, said)
-			require.Contains(t, said, "could not be created; deleting it")
-			said, err = p.types(ops.Destroy, "")
-			require.NoError(t, err, said)
+			require.Contains(t, p.follows(told, "`go tool mage deploy` deletes it and tries again"), "could not be created; deleting it")
+			require.Contains(t, p.follows(told, "`go tool mage destroy` removes everything"), "is removed")
 			p.clean()
 		})
 	}

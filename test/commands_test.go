@@ -32,15 +32,16 @@ import (
 // command is one in a message, as a person takes it from there.
 var command = regexp.MustCompile("(?:[A-Z]+=[^ `]+ )*go tool mage [a-z:]+|aws [a-z0-9-]+ [a-z0-9-]+[^`\n]*")
 
-// follow runs the commands that a part of a message names, in the world that printed it, as a person would who pastes them into another shell.
-// TestEveryCommandIsFollowed reads the parts that are written at the calls.
+// follow runs the commands that a part of a message names, in the world that printed it, as a person would who pastes them into another shell. A verb in
+// the part, %s or %v, is what the message has there. TestEveryCommandIsFollowed reads the parts that are written at the calls.
 func follow(t *testing.T, ws *workspace.Workspace, con *console.Console, message, part string) {
 	t.Helper()
-	at := strings.Index(message, part)
-	require.GreaterOrEqual(t, at, 0, "%q is not in the message: %s", part, message)
+	pattern := strings.NewReplacer("%s", "(?s:.*?)", "%v", "(?s:.*?)").Replace(regexp.QuoteMeta(part))
+	where := regexp.MustCompile(pattern).FindStringIndex(message)
+	require.NotNil(t, where, "%q is not in the message: %s", part, message)
 	followed := 0
 	for _, span := range command.FindAllStringIndex(message, -1) {
-		if span[1] <= at || span[0] >= at+len(part) {
+		if span[1] <= where[0] || span[0] >= where[1] {
 			continue
 		}
 		followed++
@@ -198,12 +199,13 @@ func TestCallsOfTheCLI(t *testing.T) {
 	}
 	there := []string{"--endpoint-url", *w.BaseEndpoint, "--region", w.Region}
 	for line, want := range map[string]string{
-		"aws s3 mb s3://made-by-hand":                                    "",
-		"aws ec2 describe-subnets --filters Name=vpc-id,Values=" + w.vpc: "",
-		"aws logs delete-log-group --log-group-name /none":               "ResourceNotFoundException",
-		"aws iam delete-role --role none":                                "DeleteRole has no --role",
-		"aws ec2 describe-subnets --filters VPC=" + w.vpc:                "has no VPC",
-		"aws elasticache describe-everything":                            "elasticache has no describe-everything",
+		"aws s3 mb s3://made-by-hand":                                                                                        "",
+		"aws ec2 describe-subnets --filters Name=vpc-id,Values=" + w.vpc:                                                     "",
+		"aws logs delete-log-group --log-group-name /none":                                                                   "ResourceNotFoundException",
+		"aws iam delete-role --role none":                                                                                    "DeleteRole has no --role",
+		"aws ec2 describe-subnets --filters VPC=" + w.vpc:                                                                    "has no VPC",
+		"aws elasticache describe-events --source-identifier perf --source-type replication-group":                           "",
+		"aws elasticache describe-everything":                                                                                "elasticache has no describe-everything",
 		"aws service-quotas request-service-quota-increase --service-code fargate --quota-code L-3032A538 --desired-value 8": "",
 	} {
 		err := callAWS(t.Context(), env, slices.Concat(strings.Fields(line), there))

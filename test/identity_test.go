@@ -104,11 +104,11 @@ func TestARunIsItsStates(t *testing.T) {
 
 // isWhoHas gives a person other credentials.
 func (p *person) isWhoHas(keys map[string]string) {
-	id, secret, config := keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], p.workspace.AWS
-	p.workspace.Env = append(p.workspace.Env, "AWS_ACCESS_KEY_ID="+id, "AWS_SECRET_ACCESS_KEY="+secret, "AWS_SESSION_TOKEN=")
+	id, secret, token, config := keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], keys["AWS_SESSION_TOKEN"], p.workspace.AWS
+	p.workspace.Env = append(p.workspace.Env, "AWS_ACCESS_KEY_ID="+id, "AWS_SECRET_ACCESS_KEY="+secret, "AWS_SESSION_TOKEN="+token)
 	p.workspace.AWS = func(ctx context.Context, region string) (aws.Config, error) {
 		cfg, err := config(ctx, region)
-		cfg.Credentials = credentials.NewStaticCredentialsProvider(id, secret, "")
+		cfg.Credentials = credentials.NewStaticCredentialsProvider(id, secret, token)
 		return cfg, err
 	}
 }

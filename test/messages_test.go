@@ -18,37 +18,13 @@ import (
 
 // elsewhere are parts of messages that it takes hours, a race or somebody else's hand to be told, and the test that does what they say.
 var elsewhere = map[string]string{
-	"is gone; run `go tool mage deploy` again":                                      "TestMessages",              // the run ended just after an apply of it
-	"the state cannot be read: %v\nrun `go tool mage destroy` again":                "TestDestroyOfARunningLoad", // the backend is gone
-	"`go tool mage destroy` again tells whether":                                    "TestDestroyAfterLostAnswers",
-	"go tool mage local:run":                                                        "TestFirstCommand",
-	"start it with `go tool mage local:up`":                                         "TestFirstCommand",
-	"%s && go tool mage deploy":                                                     "TestMessages",
-	"`go tool mage watch` shows it, `go tool mage stop` ends it now":                "TestMessages", // an interrupt before the first operation
-	"the schedule tries every 10 minutes, `go tool mage stop` now":                  "TestMessages",
-	"it was not created by this run and is not deleted; run `go tool mage destroy`": "TestDestroyAfterLostAnswers", // somebody changes the tags
-	"To give up what is not exported: `FORCE=1 go tool mage destroy`":               "TestDestroyAfterEveryFailure",
-	"someone changed it; remove it and run `RUN=%s go tool mage export`":            "TestFaultsExportAgain",
-	"`RUN=%s go tool mage export` exports by hand":                                  "TestFaultsExportAgain", // a stop that fails for good
-	"`go tool mage destroy` ends and removes it":                                    "TestDestroyOfARunningLoad",
-	"`go tool mage deploy` deletes it and tries again":                              "TestNoCapacityForTheCache",
-	"`go tool mage destroy` removes everything":                                     "TestNoCapacityForTheCache",
-	"`RUN=%s go tool mage export` tries once more":                                  "TestFaultsExportAgain",     // a day after the load
-	"and the run is not: %s; run `go tool mage destroy`":                            "TestMessages",              // the same, seen by the Lambda
-	"look at the log of this function, then run `go tool mage destroy`":             "TestDestroyOfARunningLoad", // a day after the end
-	"its load was not seen to stop; run `go tool mage stop`":                        "TestMessages",
-	"aws elasticache delete-":                                                       "TestDestroyAfterLostAnswers", // a cache is deleted by mage destroy, which knows it by its tags
-	"aws lambda delete-function":                                                    "TestDestroyAfterLostAnswers", // after the destroy of a stack that somebody changed
-	"aws elasticache describe-events":                                               "TestWrongInputsMakeNothing",  // a cache that is busy for 45 minutes
-	"What stays until `go tool mage destroy`":                                       "TestMessages",
-	"its stop exports it, `go tool mage stop` now":                                  "TestMessages",
-	"ARCH=${var.lambda.architecture} go tool mage build":                            "TestWrongInputsMakeNothing", // terraform apply without mage
-	"`go tool mage build` makes the zip; a release has it, too":                     "TestWrongInputsMakeNothing", // a description
-	"is when `go tool mage build` does not make it":                                 "TestWrongInputsMakeNothing", // a description
-	"or made by `go tool mage build` in a clone of it":                              "TestWrongInputsMakeNothing", // another root, which has no clone
-	"make one with `aws s3 mb s3://my-elasticache-perf-exports`":                    "TestWrongInputsMakeNothing",
-	"aws s3 mb s3://%s":                                                             "TestWrongInputsMakeNothing",
-	"  go tool mage deploy\n":                                                       "TestMessages", // terraform apply after the run's end
+	"go tool mage local:run":                                            "TestFirstCommand",
+	"start it with `go tool mage local:up`":                             "TestFirstCommand",
+	"%s && go tool mage deploy":                                         "TestMessages",
+	"`RUN=%s go tool mage export` tries once more":                      "TestFaultsExportAgain",     // a day after the load
+	"and the run is not: %s; run `go tool mage destroy`":                "TestMessages",              // the same, seen by the Lambda
+	"look at the log of this function, then run `go tool mage destroy`": "TestDestroyOfARunningLoad", // a day after the end
+	"aws elasticache describe-events":                                   "TestCallsOfTheCLI",         // a cache that is busy for 45 minutes
 }
 
 // place is a command in a message's source.
@@ -146,7 +122,10 @@ func readTests(t *testing.T) (tests, followed []string) {
 	return tests, followed
 }
 
-// readMessages finds the commands in what the sources say: strings of Go, and lines of Terraform and shell but for comments.
+var description = regexp.MustCompile(`(?ms)^ *description *= *(?:<<-EOT$.*?^ *EOT$|"[^\n]*"$)`)
+
+// readMessages finds the commands in what the sources say: strings of Go, and lines of Terraform and shell but for comments and for descriptions of
+// inputs, which are documentation: nothing prints them.
 func readMessages(t *testing.T) (places []place) {
 	add := func(file, message string) {
 		for _, span := range written.FindAllStringSubmatchIndex(message, -1) {
@@ -162,7 +141,7 @@ func readMessages(t *testing.T) (places []place) {
 				return filepath.SkipDir
 			case strings.HasSuffix(file, ".tf") || strings.HasSuffix(file, ".sh"):
 				text, err := os.ReadFile(file)
-				for line := range strings.Lines(string(text)) {
+				for line := range strings.Lines(description.ReplaceAllString(string(text), "")) {
 					if !strings.HasPrefix(strings.TrimSpace(line), "#") {
 						add(file, strings.ReplaceAll(line, `\n`, "\n"))
 					}

@@ -114,6 +114,20 @@ func TestNoZip(t *testing.T) {
 	_, err := terraform.PlanContextE(t, t.Context(), options)
 	require.ErrorContains(t, err, "ARCH="+w.architecture+" go tool mage build")
 	require.ErrorContains(t, err, "or download lambda-"+w.architecture+".zip of a release")
+
+	// In a clone in which nothing is built.
+	ws, con, _ := w.project(t, nil)
+	ws.Root = linkedTree(t)
+	ws.Stack = ws.Root
+	write(t, ws.Root, "terraform.tfvars.json", w.inputs())
+	options = w.options(t, ".", nil)
+	options.TerraformDir = ws.Root
+	terraform.InitContext(t, t.Context(), options)
+	_, err = terraform.PlanContextE(t, t.Context(), options)
+	require.Error(t, err)
+	follow(t, ws, con, err.Error(), " go tool mage build\n")
+	_, err = terraform.PlanContextE(t, t.Context(), options)
+	require.NoError(t, err)
 }
 
 // released is a folder with the release that this tree would be.

@@ -22,6 +22,8 @@ func (p *Place) authenticate(r *http.Request, signed signature.Signature, payloa
 		return authorize.Stranger(signed.Service, signed.AccessKey)
 	case !signed.Matches(r, key.SecretAccessKey, payload):
 		return authorize.Mismatch(signed.Service)
+	case !key.Expires.IsZero() && key.Expires.Before(p.acct.Clock.Now()):
+		return authorize.Expired(signed.Service)
 	case !signed.Presigned:
 		// By AWS's clock, which an SDK that was told the time in an answer signs by, and by the machine's. They differ only where a test sets the first.
 		err := authorize.Aged(signed.Service, signed.Time(), p.acct.Clock.Now())

@@ -1,10 +1,12 @@
 package ops
 
 import (
+	"context"
 	"fmt"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
@@ -28,6 +30,18 @@ func costs(in *terraform.Inputs, region string) string {
 		text += fmt.Sprintf(" With the load's tasks that is about %.2f USD (%s).", e.USD, campaign.Prices())
 	}
 	return text
+}
+
+// goesOn is what a deploy that is interrupted after its apply leaves behind, as AWS shows it now.
+func (subject *subject) goesOn(ctx context.Context, s *stack.Stack) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	run, err := s.Run(ctx)
+	stops, problem := s.StopsAt(ctx)
+	if run == nil || err != nil || problem != nil {
+		return whoEnds(ctx, s, "`go tool mage deploy` goes on, `go tool mage destroy` removes what was created")
+	}
+	return goesOn(subject.inputs, subject.caller.Region, run.Run, ends(run, stops))
 }
 
 // goesOn is what an interrupted wait leaves behind: the run, until when it is billed, and about how much the whole of it costs.

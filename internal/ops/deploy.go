@@ -101,25 +101,10 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 			return nil, err
 		}
 	}
-	if s, err = subject.open(ctx, ws); err != nil { // now with the Lambda's configuration
-		return nil, err
-	}
-	d := &deployed{subject: subject, stack: s}
-	if d.run, err = s.Run(ctx); err != nil {
-		return nil, err
-	}
-	if d.run == nil {
-		return nil, fmt.Errorf("the stack is there but no run is under way: the schedule %s is gone; run `go tool mage deploy` again", s.Config.Schedules.Watch)
-	}
-	if d.stopsAt, err = s.StopsAt(ctx); err != nil {
-		return nil, err
-	}
-	if d.stopsAt.IsZero() || d.run.StopBy.Before(d.stopsAt) {
-		d.stopsAt = d.run.StopBy // whatever the stop schedule says, watch ends it then
-	}
-	if err := waitLoad(ctx, con, s, d.run.Run); err != nil {
+	d, err := subject.loaded(ctx, ws, con)
+	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
-			return nil, fmt.Errorf("%w; %s", cause, goesOn(in, subject.caller.Region, d.run.Run, d.stopsAt))
+			err = fmt.Errorf("%w; %s", cause, subject.goesOn(ctx, s))
 		}
 		return nil, err
 	}
@@ -133,8 +118,39 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 		con.Say("the load runs, as before: there was nothing to change")
 	}
 	con.Say("  run        %s", d.run.Run)
-	con.Say("  dashboard  %s", cmp.Or(s.Dashboard(), outputs["cloudwatch_dashboard_url"]))
+	con.Say("  dashboard  %s", cmp.Or(d.stack.Dashboard(), outputs["cloudwatch_dashboard_url"]))
 	con.Say("  stops at   %s (%s from now)", d.stopsAt.Format(time.RFC3339), page.Duration(time.Until(d.stopsAt)))
 	con.Say("  exports    %s", outputs["metrics_export_location"])
 	return d, nil
+}
+
+// loaded is the stack as AWS shows it after an apply, once its load runs.
+func (subject *subject) loaded(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*deployed, error) {
+	s, err := subject.open(ctx, ws) // now with the Lambda's configuration
+	if err != nil {
+		return nil, err
+	}
+	d := &deployed{subject: subject, stack: s}
+	if d.run, err = s.Run(ctx); err != nil {
+		return nil, err
+	}
+	if d.run == nil {
+		return nil, fmt.Errorf("the stack is there but no run is under way: the schedule %s is gone; run `go tool mage deploy` again", s.Config.Schedules.Watch)
+	}
+	if d.stopsAt, err = s.StopsAt(ctx); err != nil {
+		return nil, err
+	}
+	d.stopsAt = ends(d.run, d.stopsAt)
+	if err := waitLoad(ctx, con, s, d.run.Run); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// ends is when a run ends by itself: whatever the stop schedule says, watch ends it by its latest time.
+func ends(run *shutdown.Event, stops time.Time) time.Time {
+	if stops.IsZero() || run.StopBy.Before(stops) {
+		return run.StopBy
+	}
+	return stops
 }

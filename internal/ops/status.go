@@ -50,9 +50,9 @@ func (s *sight) goesOn() string {
 	if s == nil || s.view.Run == nil {
 		return ""
 	}
-	until := s.view.Run.StopBy
-	if stops := s.view.Stops; !stops.IsZero() && stops.Before(until) && s.view.Now.Before(stops) {
-		until = stops
+	until := ends(s.view.Run, s.view.Stops)
+	if until.Before(s.view.Now) {
+		until = s.view.Run.StopBy
 	}
 	return goesOn(s.subject.inputs, s.subject.caller.Region, s.view.Run.Run, until)
 }

@@ -9,11 +9,11 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
@@ -106,9 +106,12 @@ func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	if cfg.Region == "" {
 		return &InvalidError{append(problems, "no AWS Region: set aws_region in terraform.tfvars, or AWS_REGION in the environment")}
 	}
-	who, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	who, err := stack.Who(ctx, cfg)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if err != nil {
-		return &InvalidError{append(problems, fmt.Sprintf("AWS does not know who you are: log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (%v)", err))}
+		return &InvalidError{append(problems, err.Error())}
 	}
 	skip, err := skipped(ws)
 	if err != nil {
@@ -119,7 +122,7 @@ func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 			con.Say("not checked, as SKIP_CHECKS says: %s", c.name)
 			continue
 		}
-		found, err := c.run(ctx, looked{con, cfg, in, who.ResultMetadata})
+		found, err := c.run(ctx, looked{con, cfg, in, who.Answer})
 		if err != nil {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
@@ -137,7 +140,7 @@ func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	if warning := threadsWarning(in); warning != "" {
 		con.Say("%s", warning)
 	}
-	con.Say("validated: account %s, Region %s, bucket %s, %d subnet(s) of %s, %d x %g vCPU", aws.ToString(who.Account), cfg.Region, in.Bucket,
+	con.Say("validated: account %s, Region %s, bucket %s, %d subnet(s) of %s, %d x %g vCPU", who.Account, cfg.Region, in.Bucket,
 		len(in.Subnets), in.VPC, in.Load.TaskCount, float64(in.Load.CPU)/1024)
 	return nil
 }

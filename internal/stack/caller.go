@@ -9,10 +9,15 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/middleware"
+	"github.com/aws/smithy-go/transport/http"
 )
 
 // Caller is who the credentials are, and where they lead.
-type Caller struct{ Account, ARN, Region string }
+type Caller struct {
+	Account, ARN, Region string
+	Answer               middleware.Metadata // AWS's, with its time
+}
 
 // Who asks AWS who the caller is: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 func Who(ctx context.Context, cfg aws.Config) (Caller, error) {
@@ -22,8 +27,12 @@ func Who(ctx context.Context, cfg aws.Config) (Caller, error) {
 		return Caller{}, context.Cause(ctx)
 	case errors.Is(err, syscall.ECONNREFUSED) && strings.HasPrefix(local, "http://127.0.0.1:"):
 		return Caller{}, fmt.Errorf("the embedded AWS at %s, where AWS_ENDPOINT_URL leads, is not running: start it with `go tool mage local:up`, and source the environment that it prints", local)
+	case errors.As(err, new(*http.RequestSendError)):
+		return Caller{}, fmt.Errorf("AWS does not answer: look at the network, a proxy, and AWS_ENDPOINT_URL where it is set (%w)", err)
+	case err != nil && Code(err) == "" && !strings.Contains(err.Error(), "get credentials"): // they have no type
+		return Caller{}, fmt.Errorf("AWS cannot be asked who you are: look at the Region, which is %q (aws_region, AWS_REGION), and at AWS_ENDPOINT_URL where it is set (%w)", cfg.Region, err)
 	case err != nil:
 		return Caller{}, fmt.Errorf("AWS does not know who you are: log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (%w)", err)
 	}
-	return Caller{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn), Region: cfg.Region}, nil
+	return Caller{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn), Region: cfg.Region, Answer: out.ResultMetadata}, nil
 }

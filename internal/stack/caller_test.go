@@ -1,9 +1,13 @@
 package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -27,4 +31,34 @@ func TestWhoSaysWhyThereIsNoAnswer(t *testing.T) {
 	cancel(why)
 	_, err = Who(ctx, cfg)
 	require.Equal(t, why, err)
+}
+
+// What keeps AWS from answering is not told as a matter of who asks.
+func TestWhoTellsTheWayFromTheCredentials(t *testing.T) {
+	refuses := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, `<ErrorResponse><Error><Code>ExpiredToken</Code></Error></ErrorResponse>`)
+	}))
+	defer refuses.Close()
+	none := errors.New("no profile")
+	for name, c := range map[string]struct {
+		region, endpoint string
+		credentials      error
+		want             string
+	}{
+		"expired":           {endpoint: refuses.URL, want: "AWS does not know who you are: log in, "},
+		"none":              {endpoint: refuses.URL, credentials: none, want: "AWS does not know who you are: log in, "},
+		"no such address":   {endpoint: "https://127.0.0.1:1", want: "AWS does not answer: look at the network, a proxy, and AWS_ENDPOINT_URL"},
+		"no URL":            {endpoint: "garbage", want: "AWS does not answer: look at the network"},
+		"a Region with ' '": {region: "us-east-1 ", want: `look at the Region, which is "us-east-1 "`},
+	} {
+		cfg := aws.Config{Region: cmp.Or(c.region, "us-east-1"), RetryMaxAttempts: 1, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: "A", SecretAccessKey: "S"}, c.credentials
+		})}
+		if c.endpoint != "" {
+			cfg.BaseEndpoint = &c.endpoint
+		}
+		_, err := Who(t.Context(), cfg)
+		require.ErrorContains(t, err, c.want, name)
+	}
 }

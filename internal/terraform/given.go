@@ -3,6 +3,7 @@ package terraform
 import (
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -134,6 +135,9 @@ func (d Declared) Check(a *hcl.Attribute, wrong func(at hcl.Range, problem strin
 
 // declarations are the names and types of a file's variables.
 func declarations(file string) (map[string]cty.Type, error) {
+	if _, err := os.Stat(file); err != nil {
+		return nil, fmt.Errorf("the stack's inputs are declared in variables.tf, and %w: the stack is the project's folder, or what STACK_DIR names", err)
+	}
 	read, diags := hclparse.NewParser().ParseHCLFile(file)
 	if diags.HasErrors() {
 		return nil, fmt.Errorf("the stack's inputs: %w", diags)

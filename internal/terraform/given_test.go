@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // A name or key that the stack does not declare is an error, wherever it is given, and names the right one.
@@ -54,4 +56,10 @@ func TestUnknownInputs(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestStackThatIsNotThere(t *testing.T) {
+	nowhere := filepath.Join(t.TempDir(), "nowhere")
+	err := CheckGiven(&workspace.Workspace{Root: "../..", Stack: nowhere}, nil)
+	require.ErrorContains(t, err, "the stack's inputs are declared in variables.tf, and stat "+nowhere+"/variables.tf: no such file or directory: the stack is the project's folder, or what STACK_DIR names")
 }

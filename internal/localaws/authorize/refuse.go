@@ -52,6 +52,23 @@ func Stranger(service, accessKey string) error {
 	return wire.Errorf(http.StatusForbidden, "InvalidClientTokenId", text)
 }
 
+// Expired is the answer to an access key of a session whose time is over.
+// https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html, https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+func Expired(service string) error {
+	const text = "The security token included in the request is expired"
+	switch kind(service) {
+	case "ec2": // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+		return wire.Errorf(http.StatusBadRequest, "RequestExpired", "Request has expired.")
+	case "s3":
+		return wire.Errorf(http.StatusBadRequest, "ExpiredToken", "The provided token has expired.")
+	case "json":
+		return wire.Errorf(http.StatusBadRequest, "ExpiredTokenException", text)
+	case "rest-json":
+		return wire.Errorf(http.StatusForbidden, "ExpiredTokenException", text)
+	}
+	return wire.Errorf(http.StatusForbidden, "ExpiredToken", text)
+}
+
 // Mismatch is the answer to a signature that the secret key did not make.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 func Mismatch(service string) error {

@@ -79,7 +79,7 @@ func (s *Service) session(roleARN, name string, d time.Duration) Credentials {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.acct.Clock.Now()
-	maps.DeleteFunc(s.sessions, func(_ string, o session) bool { return o.Expires.Before(now) })
+	maps.DeleteFunc(s.sessions, func(_ string, o session) bool { return o.Expires.Before(now.Add(-24 * time.Hour)) }) // until then its caller is told why
 	r, ok := s.byARN(roleARN)
 	if !ok {
 		return Credentials{}
@@ -90,6 +90,16 @@ func (s *Service) session(roleARN, name string, d time.Duration) Credentials {
 	c := Credentials{"ASIA" + strings.ToUpper(account.NewID(16)), account.NewID(40), account.NewID(64), now.Add(d)}
 	s.sessions[c.AccessKeyID] = session{c, r.arn, r.id, name}
 	return c
+}
+
+// Expire has the session of an access key end now, as it does when its time is over.
+func (s *Service) Expire(accessKeyID string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o, ok := s.sessions[accessKeyID]; ok {
+		o.Expires = s.acct.Clock.Now().Add(-time.Second)
+		s.sessions[accessKeyID] = o
+	}
 }
 
 // Identity is who a caller is.

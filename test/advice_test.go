@@ -1,0 +1,283 @@
+package test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdat "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
+	"github.com/elasticache-perf/elasticache-perf/internal/ops"
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
+)
+
+// typesAnd runs a command, and does something once it has said a text.
+func (p *person) typesAnd(command ops.Command, at string, do func()) (string, error) {
+	p.t.Helper()
+	p.mu.Lock()
+	p.at, p.stop = at, do
+	p.mu.Unlock()
+	return p.runs(p.t.Context(), command)
+}
+
+// mail is the one about a run that tells of something.
+func (p *person) mail(run, what string) (body string) {
+	p.t.Helper()
+	subject := p.name + ": run " + run + " " + what
+	eventually(p.t, subject, func(context.Context) (bool, any, error) {
+		var subjects []string
+		for _, m := range p.local.SNS.Messages("arn:aws:sns:" + p.Region + ":" + account.ID + ":" + p.name) {
+			if subjects = append(subjects, m.Subject); m.Subject == subject {
+				body = m.Body
+				return true, nil, nil
+			}
+		}
+		return false, subjects, nil
+	})
+	return body
+}
+
+// invokes sends the function an event and gives what it answers, its error too.
+func (p *person) invokes(event shutdown.Event) string {
+	p.t.Helper()
+	payload, err := json.Marshal(event)
+	require.NoError(p.t, err)
+	out, err := lambda.NewFromConfig(p.Config).Invoke(p.t.Context(), &lambda.InvokeInput{FunctionName: aws.String(p.name + "-stop"), Payload: payload})
+	require.NoError(p.t, err)
+	var failed struct {
+		Message string `json:"errorMessage"`
+	}
+	require.NoError(p.t, json.Unmarshal(out.Payload, &failed))
+	if failed.Message != "" {
+		return failed.Message
+	}
+	return string(out.Payload)
+}
+
+// terraformThat puts a Terraform of one's own before the one there is: a script, in which $terraform is that one.
+func (p *person) terraformThat(script string) {
+	p.t.Helper()
+	file := filepath.Join(p.t.TempDir(), "terraform")
+	require.NoError(p.t, os.WriteFile(file, []byte("#!/bin/sh\nterraform='"+os.Getenv("E2E_TERRAFORM")+"'\n"+script), 0o700))
+	p.workspace.Env = append(p.workspace.Env, "TERRAFORM="+file)
+}
+
+// What the commands and mails of a run advise from its deploy to its destroy.
+func TestAdviceOfARun(t *testing.T) {
+	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	t.Parallel()
+	p := newPerson(t, newWorld(t), map[string]any{"load": light(nil), "notifications": map[string]any{"email": "team@example.com"}})
+
+	// Interrupted when all is made: the run goes on, until when, at what price.
+	said, err := p.types(ops.Deploy, "Apply complete!")
+	require.Error(t, err, said)
+	run, _ := p.watched(t)
+	require.Regexp(t, `run `+run+` goes on, and is billed, until \S+Z, about 0\.\d\d USD in all \(`, err.Error())
+	p.loads(t, 1)
+	said, never := p.types(ops.Export, "")
+	require.ErrorContains(t, never, "there is no run of", said) // of the environment's none: the latest is the one under way
+	p.workspace.Env = append(p.workspace.Env, "RUN="+run)
+	said, early := p.types(ops.Export, "")
+	require.ErrorContains(t, early, "cannot be exported", said)
+	require.Contains(t, p.follows(err.Error(), "`go tool mage stop` ends it now"), "run "+run+" is stopped and exported")
+	require.Contains(t, p.follows(err.Error(), "`go tool mage watch` shows it"), run)
+	require.Contains(t, p.follows(early.Error(), "its stop exports it, `go tool mage stop` now"), "is stopped and exported already")
+
+	// Somebody changes an object, and is told from.
+	key := "exports/metrics/" + run + ".csv"
+	_, err = s3.NewFromConfig(p.Config).PutObject(t.Context(), &s3.PutObjectInput{Bucket: &p.bucket, Key: &key, Body: strings.NewReader("Timestamp\n"), ServerSideEncryption: "AES256",
+		Metadata: map[string]string{"run": p.name + "/" + run}})
+	require.NoError(t, err)
+	said, err = p.types(ops.Export, "")
+	require.ErrorContains(t, err, "someone changed it", said)
+	_, err2 := s3.NewFromConfig(p.Config).DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &p.bucket, Key: &key})
+	require.NoError(t, err2)
+	p.follows(err.Error(), "someone changed it; remove it and run `RUN=%s go tool mage export`")
+	require.Contains(t, string(p.object(t, key)), "AWS/ElastiCache")
+	p.workspace.Env = append(p.workspace.Env, "RUN=")
+
+	require.Contains(t, p.follows(p.mail(run, "gone"), "What stays until `go tool mage destroy`"), "is removed")
+	p.clean()
+}
+
+// What the commands and mails advise when a run does not end.
+func TestAdviceWhenTheEndFails(t *testing.T) {
+	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	t.Parallel()
+	w := newWorld(t)
+	p := newPerson(t, w, map[string]any{"load": light(nil), "notifications": map[string]any{"email": "team@example.com"}})
+	p.does(ops.Deploy)
+	p.loads(t, 1)
+	run, _ := p.watched(t)
+	p.rewrites(func(e *shutdown.Event) { e.StopBy = time.Now().UTC().Add(-time.Hour) })
+	overdue := p.does(ops.Status)
+	require.Contains(t, overdue, "should have ended by")
+
+	w.local.Faults.Add(wire.Fault{Action: "ecs.UpdateService", First: 1, Kind: wire.Denied})
+	require.Contains(t, p.invokes(shutdown.Event{Action: shutdown.ActionWatch, Run: run}), "AccessDenied")
+	failed := p.mail(run, "failed")
+	p.workspace.Env = append(p.workspace.Env, "RUN="+run)
+	said, unseen := p.types(ops.Export, "")
+	require.Error(t, unseen, said)
+	w.local.Faults.Clear()
+	require.Contains(t, p.follows(unseen.Error(), "its load was not seen to stop; run `go tool mage stop`"), "run "+run+" is stopped and exported")
+	p.workspace.Env = append(p.workspace.Env, "RUN=")
+	require.Contains(t, p.follows(failed, "`RUN=%s go tool mage export` exports by hand"), "run "+run+": done")
+	require.Contains(t, p.follows(overdue, "the schedule tries every 10 minutes, `go tool mage stop` now"), "is stopped and exported already")
+	require.Contains(t, p.follows(failed, "`go tool mage destroy` ends and removes it"), "is removed")
+	p.clean()
+
+	// What is not exported is given up.
+	p.does(ops.Deploy)
+	p.loads(t, 1)
+	w.local.Faults.Add(wire.Fault{Action: "monitoring.GetMetricData", First: 1, Kind: wire.Denied})
+	text, err := p.terraform("destroy", "-auto-approve")
+	require.Error(t, err, text)
+	said = p.follows(unwrapped(text), "To give up what is not exported: `FORCE=1 go tool mage destroy`")
+	require.Contains(t, said, "lost for good: its metrics")
+	require.Contains(t, said, "is removed")
+	p.clean()
+}
+
+// What a destroy advises that fails, or that finds what is not in the state.
+func TestAdviceOfADestroy(t *testing.T) {
+	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	t.Parallel()
+	p := newPerson(t, newWorld(t), map[string]any{"load": light(nil)})
+	p.isWhoHas(p.local.Env()) // the deployer's policy is for what Terraform makes
+
+	// A cache of the stack's name, of which the state does not know.
+	_, err := elasticache.NewFromConfig(p.Config).CreateReplicationGroup(t.Context(), &elasticache.CreateReplicationGroupInput{ReplicationGroupId: &p.name, ReplicationGroupDescription: aws.String("by hand"),
+		CacheNodeType: aws.String("cache.t4g.micro"), Engine: aws.String("valkey"), NumCacheClusters: aws.Int32(1)})
+	require.NoError(t, err)
+	eventually(t, "the cache is there", func(ctx context.Context) (bool, any, error) {
+		status, err := p.cacheStatus(ctx)
+		return status == "available", status, err
+	})
+	said, err := p.types(ops.Destroy, "")
+	require.ErrorContains(t, err, "the state is empty, and yet AWS has this", said)
+	p.follows(err.Error(), "aws elasticache delete-")
+	eventually(t, "the cache is gone", func(ctx context.Context) (bool, any, error) {
+		status, err := p.cacheStatus(ctx)
+		return status == "", status, err
+	})
+
+	// Somebody changes the tags of the cache: the function does not take it for its own.
+	p.does(ops.Deploy)
+	p.loads(t, 1)
+	run, _ := p.watched(t)
+	group, err := elasticache.NewFromConfig(p.Config).DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &p.name})
+	require.NoError(t, err)
+	_, err = elasticache.NewFromConfig(p.Config).AddTagsToResource(t.Context(), &elasticache.AddTagsToResourceInput{ResourceName: group.ReplicationGroups[0].ARN,
+		Tags: []types.Tag{{Key: aws.String("run"), Value: aws.String("mine")}}})
+	require.NoError(t, err)
+	foreign := p.invokes(shutdown.Event{Action: shutdown.ActionStop, Run: run})
+
+	// A Terraform that dies: before it did anything, and after it did everything. The state is read, or is not.
+	marker := filepath.Join(t.TempDir(), "destroyed")
+	p.terraformThat(fmt.Sprintf(`case " $* " in *" destroy "*) touch %[1]s; exit 1 ;; *" state list "*) [ ! -e %[1]s ] || exit 1 ;; esac; exec "$terraform" "$@"`, marker))
+	said, err = p.types(ops.Destroy, "")
+	require.ErrorContains(t, err, "the state cannot be read", said)
+	unread := err.Error()
+	p.terraformThat(`"$terraform" "$@" || exit; case " $* " in *" destroy "*) exit 1 ;; esac`)
+	said, err = p.typesAnd(ops.Destroy, "Destroy complete!", func() { p.makesFunction() })
+	require.ErrorContains(t, err, "nothing is left in the state", said)
+	p.workspace.Env = append(p.workspace.Env, "TERRAFORM=")
+	_, err2 := lambda.NewFromConfig(p.Config).DeleteFunction(t.Context(), &lambda.DeleteFunctionInput{FunctionName: aws.String(p.name + "-stop")})
+	require.NoError(t, err2)
+	require.Contains(t, p.follows(err.Error(), "`go tool mage destroy` again tells whether"), "AWS has nothing under its names")
+	require.Contains(t, p.follows(unread, "the state cannot be read: %v\nrun `go tool mage destroy` again"), "AWS has nothing under its names")
+	require.Contains(t, p.follows(foreign, "it was not created by this run and is not deleted; run `go tool mage destroy`"), "AWS has nothing under its names")
+	p.clean()
+
+	// Somebody makes the function again while it is removed.
+	p.does(ops.Deploy)
+	said, err = p.typesAnd(ops.Destroy, "Destroy complete!", func() { p.makesFunction() })
+	require.ErrorContains(t, err, "aws lambda delete-function", said)
+	p.follows(err.Error(), "aws lambda delete-function")
+	require.Contains(t, p.does(ops.Destroy), "AWS has nothing under its names")
+	p.clean()
+}
+
+// makesFunction makes a function of the stack's name by hand.
+func (p *person) makesFunction() {
+	zip, err := os.ReadFile(p.zip(p.t))
+	require.NoError(p.t, err)
+	arn := p.makesRole(p.t, "by-hand", "lambda.amazonaws.com")
+	eventually(p.t, "the function is made", func(ctx context.Context) (bool, any, error) {
+		_, err := lambda.NewFromConfig(p.Config).CreateFunction(ctx, &lambda.CreateFunctionInput{FunctionName: aws.String(p.name + "-stop"), Role: &arn, Runtime: lambdat.RuntimeProvidedal2023,
+			Handler: aws.String("bootstrap"), Architectures: []lambdat.Architecture{lambdat.Architecture(p.architecture)}, Code: &lambdat.FunctionCode{ZipFile: zip}})
+		return err == nil, err, nil // a new role takes its time
+	})
+}
+
+// Credentials expire in the middle of a deploy, of watch, and of a destroy: each says so, and with others the advice works.
+func TestCredentialsThatExpire(t *testing.T) {
+	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	t.Parallel()
+	p := newPerson(t, newWorld(t), map[string]any{"load": light(nil)})
+	login := func() (expire func()) {
+		keys := p.deployer(t, p.name, nil)
+		p.isWhoHas(keys)
+		return func() { p.local.IAM.Expire(keys["AWS_ACCESS_KEY_ID"]) }
+	}
+	said, err := p.typesAnd(ops.Deploy, "aws_scheduler_schedule.watch: Creation complete", login())
+	require.ErrorContains(t, err, "xpired", said)
+	require.ErrorContains(t, err, "whether anything is billed, and whether the schedule elasticache-perf-watch ends it, is not known")
+	login()
+	require.Contains(t, p.follows(err.Error(), "`go tool mage deploy` goes on"), "the load runs")
+	p.loads(t, 1)
+
+	ctx, interrupt := context.WithCancelCause(t.Context())
+	defer interrupt(nil)
+	expire := login()
+	watched := make(chan error, 1)
+	go func() {
+		_, err := p.runs(ctx, ops.Watch)
+		watched <- err
+	}()
+	eventually(t, "watch shows the run", func(context.Context) (bool, any, error) {
+		said := p.heard()
+		return strings.Contains(said, "running"), said, nil
+	})
+	expire()
+	eventually(t, "watch says that it does not see", func(context.Context) (bool, any, error) {
+		said := p.heard()
+		return strings.Contains(said, "AWS does not answer, and is asked again"), said, nil
+	})
+	interrupt(proc.ErrInterrupted)
+	require.NoError(t, <-watched, "who watches may go")
+	require.Regexp(t, `run \S+ goes on, and is billed, until \S+Z, about 0\.\d\d USD in all`, p.heard())
+
+	said, err = p.typesAnd(ops.Destroy, "terraform: destroying", login())
+	require.Error(t, err, said)
+	login()
+	require.Contains(t, p.follows(err.Error(), "resources are still in the state: run `go tool mage destroy` again"), "is removed")
+	p.clean()
+}
