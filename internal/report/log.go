@@ -22,12 +22,36 @@ type Line struct {
 }
 
 // ParseLine reads one line of an exported log; false when it is none.
-func ParseLine(s string) (Line, bool) {
+func ParseLine(s string) (Line, bool) { return (&stamps{}).line(s) }
+
+// stamps reads times, most of which are of the second of the one before.
+type stamps struct {
+	second string
+	at     time.Time
+}
+
+func (s *stamps) parse(text string) (time.Time, error) {
+	const second = len("2006-01-02T15:04:05")
+	if len(text) != second+len(".000Z") || text[second] != '.' || text[second+4] != 'Z' {
+		return time.Parse(time.RFC3339Nano, text)
+	}
+	if text[:second] != s.second {
+		at, err := time.Parse("2006-01-02T15:04:05", text[:second])
+		if err != nil {
+			return at, err
+		}
+		s.second, s.at = text[:second], at
+	}
+	ms, err := strconv.ParseUint(text[second+1:second+4], 10, 16)
+	return s.at.Add(time.Duration(ms) * time.Millisecond), err
+}
+
+func (t *stamps) line(s string) (Line, bool) {
 	stamp, rest, ok := strings.Cut(strings.TrimPrefix(s, "["), "] [")
 	if !ok || !strings.HasPrefix(s, "[") {
 		return Line{}, false
 	}
-	at, err := time.Parse(time.RFC3339Nano, stamp)
+	at, err := t.parse(stamp)
 	if err != nil {
 		return Line{}, false
 	}
@@ -56,7 +80,9 @@ type Task struct {
 	Operations                 int64     // of the last progress record
 	Totals                     *Totals   // nil: no final table
 
-	unread int // progress records of no known form
+	unread int       // progress records of no known form
+	latest time.Time // of its lines
+	record Progress  // the last one, here for fewer small things to collect
 }
 
 // OK tells whether the task loaded the cache to the end and its result counts.
@@ -113,7 +139,7 @@ func (log *Log) scan(r io.Reader, visit func(*Task, Line, *Progress)) error {
 	headers := map[string]string{}
 	var previous Line
 	var last *Task // whose line the previous one is
-	latest := map[*Task]time.Time{}
+	times := &stamps{}
 	for text, err := range export.Lines(r, longestLine) {
 		log.Lines++
 		if wrong := (*export.LineError)(nil); errors.As(err, &wrong) {
@@ -123,7 +149,7 @@ func (log *Log) scan(r io.Reader, visit func(*Task, Line, *Progress)) error {
 		if err != nil {
 			return fmt.Errorf("exported log, %w", err)
 		}
-		line, ok := ParseLine(string(text.Text))
+		line, ok := times.line(string(text.Text))
 		if !ok {
 			if last != nil && strings.HasPrefix(previous.Message, histogramLine) && isPayload(text.Text) { // a long line that was split
 				visit(last, Line{previous.Time, previous.Stream, string(text.Text)}, nil)
@@ -151,11 +177,11 @@ func (log *Log) scan(r io.Reader, visit func(*Task, Line, *Progress)) error {
 			visit(nil, line, nil)
 			continue
 		}
-		if line.Time.Before(latest[task].Add(-outOfOrder)) {
+		if line.Time.Before(task.latest.Add(-outOfOrder)) {
 			log.repeated++
 			continue
 		}
-		latest[task] = later(latest[task], line.Time)
+		task.latest = later(task.latest, line.Time)
 		visit(task, line, task.read(line, headers))
 	}
 	sort.Slice(log.Tasks, func(i, j int) bool { return log.Tasks[i].Stream < log.Tasks[j].Stream })
@@ -171,8 +197,8 @@ func (t *Task) read(line Line, headers map[string]string) *Progress {
 			return nil // of the prefill, not of the load
 		}
 		if p, ok := ParseProgress(msg); ok {
-			t.Operations = p.Operations
-			return &p
+			t.Operations, t.record = p.Operations, p
+			return &t.record
 		}
 		if isRecord(msg) {
 			t.unread++
@@ -313,9 +339,9 @@ func parseRate(s string) float64 {
 		return math.NaN()
 	}
 	unit := 1.0
-	for i, letter := range "KMGT" {
-		if strings.HasSuffix(text, string(letter)) {
-			text, unit = text[:len(text)-1], math.Pow(1024, float64(i+1))
+	if n := len(text) - 1; n >= 0 {
+		if i := strings.IndexByte("KMGT", text[n]); i >= 0 {
+			text, unit = text[:n], float64(int64(1)<<(10*(i+1)))
 		}
 	}
 	v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
@@ -337,13 +363,13 @@ func (c *cursor) skip(text string) bool {
 // number reads blanks, digits and what follows them.
 func (c *cursor) number(then string) (int64, bool) {
 	s := strings.TrimLeft(c.rest, " ")
-	n := 0
-	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+	n, v := 0, int64(0)
+	for n < len(s) && n <= 18 && s[n] >= '0' && s[n] <= '9' { // 18 digits are no overflow
+		v = 10*v + int64(s[n]-'0')
 		n++
 	}
-	v, err := strconv.ParseInt(s[:n], 10, 64)
 	rest, ok := strings.CutPrefix(s[n:], then)
-	if err != nil || !ok {
+	if n == 0 || n > 18 || !ok {
 		return 0, false
 	}
 	c.rest = rest

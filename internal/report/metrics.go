@@ -81,8 +81,9 @@ type statistic struct{ namespace, name, stat string }
 
 // points is one series.
 type points struct {
-	at []uint32 // seconds since 1970
-	v  []float64
+	at  []uint32 // seconds since 1970
+	v   []float64
+	gap int64 // the usual distance between two datapoints; 0: there is one
 }
 
 // fold adds the n-th sample to a value.
@@ -131,13 +132,17 @@ type count struct {
 // readSamples reads the CSV in one pass. period is that of the manifest, 0 without. A line that is wrong is left out.
 func readSamples(r io.Reader, period int64, counts map[string]*count) (*samples, error) {
 	s := &samples{period: period, nodes: map[string]*source{}, services: map[string]*source{}, counts: counts}
-	want := map[statistic]bool{}
+	want := map[statistic]int{} // in the order of numbers from 1 on: a number is found faster than three texts
 	for _, m := range wanted {
 		for _, stat := range m.statistics {
-			want[statistic{m.namespace, m.name, stat}] = true
+			want[statistic{m.namespace, m.name, stat}] = len(want) + 1
 		}
 	}
-	of := map[string]*source{}
+	type met struct {
+		*source
+		series []*points
+	}
+	of := map[string]met{}
 	for row, err := range export.ReadMetrics(r) {
 		if line := (*export.LineError)(nil); errors.As(err, &line) {
 			s.wrong.add(line)
@@ -163,22 +168,25 @@ func readSamples(r io.Reader, period int64, counts map[string]*count) (*samples,
 		if key.name == "TotalCmdsCount" {
 			key.name = commands.name // the same count, of a serverless cache
 		}
-		if !want[key] || math.IsNaN(row.Value) || math.IsInf(row.Value, 0) {
+		number := want[key] - 1
+		if number < 0 || math.IsNaN(row.Value) || math.IsInf(row.Value, 0) {
 			continue
 		}
-		from, met := of[row.Dimensions]
-		if !met {
-			from = s.source(row.Dimensions)
+		from, known := of[row.Dimensions]
+		if !known {
+			from = met{s.source(row.Dimensions), make([]*points, len(want))}
 			of[row.Dimensions] = from
 		}
-		if from == nil {
+		if from.source == nil {
 			continue
 		}
-		p := from.series[key]
+		p := from.series[number]
 		if p == nil {
-			p = &points{}
-			key = statistic{strings.Clone(key.namespace), strings.Clone(key.name), strings.Clone(key.stat)}
-			from.series[key] = p
+			if p = from.source.series[key]; p == nil { // other dimensions can be of the same source
+				p = &points{}
+				from.source.series[statistic{strings.Clone(key.namespace), strings.Clone(key.name), strings.Clone(key.stat)}] = p
+			}
+			from.series[number] = p
 		}
 		p.at, p.v = append(p.at, uint32(row.Timestamp.Unix())), append(p.v, row.Value)
 	}
@@ -213,7 +221,8 @@ func (s *samples) settle() {
 		}
 		s.astray += int64(len(p.at) - n)
 		if p.at, p.v = p.at[:n], p.v[:n]; n > 1 {
-			gaps = append(gaps, p.gap())
+			p.gap = int64(p.usual())
+			gaps = append(gaps, float64(p.gap))
 		}
 	}
 	if len(gaps) > 0 {
@@ -249,8 +258,8 @@ func (p *points) sort() (repeated int64) {
 	return repeated
 }
 
-// gap is the usual distance between two datapoints, of which there are at least two.
-func (p *points) gap() float64 {
+// usual is the usual distance between two datapoints, of which there are at least two.
+func (p *points) usual() float64 {
 	gaps := make([]float64, 0, len(p.at))
 	for i := range p.at[1:] {
 		gaps = append(gaps, float64(p.at[i+1]-p.at[i]))
@@ -260,10 +269,7 @@ func (p *points) gap() float64 {
 
 // period of a series: the distance between its datapoints, but not over what the manifest says, for some may be missing; of a single one the manifest's.
 func (s *samples) periodOf(p *points) int64 {
-	own := int64(0)
-	if len(p.at) > 1 {
-		own = int64(p.gap())
-	}
+	own := p.gap
 	if s.period > 0 && (own == 0 || own > s.period) {
 		return s.period
 	}
