@@ -129,7 +129,7 @@ func TestWrongInputsMakeNothing(t *testing.T) {
 			case "subnet of nobody":
 				follow(t, ws, con, err.Error(), "aws ec2 describe-subnets --filters Name=vpc-id,Values=")
 			case "more vCPU than Fargate gives":
-				follow(t, ws, con, err.Error(), "aws service-quotas request-service-quota-increase --service-code fargate --quota-code ")
+				follow(t, ws, con, err.Error(), "aws service-quotas request-service-quota-increase --service-code ")
 			}
 		})
 	}

@@ -31,6 +31,26 @@ func SubnetVPC(ctx context.Context, cfg aws.Config, subnet string) (string, erro
 	return out.VPC, err
 }
 
+// Subnet is one subnet: where it is, and how many addresses nobody has.
+type Subnet struct {
+	ID   string `xml:"subnetId"`
+	Zone string `xml:"availabilityZone"`
+	Free int    `xml:"availableIpAddressCount"`
+}
+
+// Subnets are those of these ids.
+func Subnets(ctx context.Context, cfg aws.Config, ids ...string) ([]Subnet, error) {
+	chosen := url.Values{}
+	for i, id := range ids {
+		chosen.Set(fmt.Sprintf("SubnetId.%d", i+1), id)
+	}
+	var out struct {
+		Subnets []Subnet `xml:"subnetSet>item"`
+	}
+	err := Call(ctx, cfg, EC2, "DescribeSubnets", chosen, &out)
+	return out.Subnets, err
+}
+
 // WayOut is the target of a subnet's default route; "" when there is none that is active. A route for IPv6 alone counts where there is no other: in a
 // dual-stack subnet tasks reach what has addresses of IPv6 (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html). A subnet without a table of its own has the VPC's main one.
 // https://docs.aws.amazon.com/vpc/latest/userguide/subnet-route-tables.html

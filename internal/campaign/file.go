@@ -31,6 +31,8 @@ type Campaign struct {
 	RankBy   string // id of a figure
 	Seed     uint32 // of the order of runs
 	Variants []Variant
+
+	places map[string]hcl.Range // of the file's arguments
 }
 
 // Variant is one of the settings that are compared.
@@ -108,6 +110,14 @@ func place(file string, r hcl.Range) string {
 // At is a variant's place in the file, for an error.
 func (c *Campaign) At(v Variant) string { return place(c.File, v.At) }
 
+// Place is where an argument stands in the file, or the file when it is not in it, for an error.
+func (c *Campaign) Place(argument string) string {
+	if at, is := c.places[argument]; is {
+		return place(c.File, at)
+	}
+	return c.File
+}
+
 // reader collects what is wrong, so that a person sees all of it at once.
 type reader struct {
 	declared terraform.Declared
@@ -126,6 +136,10 @@ func (r *reader) read(body hcl.Body) {
 		r.wrong(body.MissingItemRange(), "the file's name is the campaign's, and %q is none: lower-case letters, digits and single hyphens, first a letter", r.c.Name)
 	}
 	a := content.Attributes
+	r.c.places = map[string]hcl.Range{}
+	for name, at := range a {
+		r.c.places[name] = at.Expr.Range()
+	}
 	r.c.Repeats = r.whole(a["repeats"], 0, 1, mostRepeats)
 	r.c.Parallel = r.whole(a["parallel"], 1, 1, mostVariants)
 	r.c.Seed = uint32(r.whole(a["seed"], -1, 0, 1<<31-1))

@@ -56,6 +56,8 @@ func TestAFile(t *testing.T) {
 		names = append(names, v.Name)
 	}
 	require.Equal(t, []string{"r6g", "r7g", "m-redis-no-tls", "m-redis-tls", "m-valkey-no-tls", "m-valkey-tls"}, names)
+	require.Regexp(t, `nodes\.hcl:3,12$`, c.Place("parallel"))
+	require.Regexp(t, `nodes\.hcl$`, c.Place("seed"), "not in the file")
 	require.Equal(t, []any{5, 2, 40.0, "r7g", "latency_p99_ms"}, []any{c.Repeats, c.Parallel, c.Budget, c.Baseline, c.RankBy})
 
 	var inputs map[string]any
@@ -117,6 +119,8 @@ func TestBadFiles(t *testing.T) {
 		"same name":         {"repeats = 2\nvariant \"a\" {}\nvariant \"a\" {}", "bad.hcl:3,9: there is a variant a already"},
 		"name":              {"repeats = 2\nvariant \"A_b\" {}\nvariant \"b\" {}", "bad.hcl:2,9: the variant's name \"A_b\""},
 		"long name":         {"repeats = 2\nvariant \"a\" {}\nvariant \"a-name-that-is-far-too-long-for-a-stack\" {}", "bad.hcl:3,9: the stacks' names grow too long: bad-a-name-that-is-far-too-long-for-a-stack-r2 has 46 characters"},
+		"long matrix name":  {"repeats = 2\nmatrix \"a-name-that-is-far\" {\n  over = { engine = [\"redis\", \"valkey\"], transit-encryption = [true] }\n}", "bad.hcl:2,8: the stacks' names grow too long: bad-a-name-that-is-far-redis-transit-encryption-r2"},
+		"two of a matrix":   {"repeats = 2\nmatrix \"m\" {\n  over = { size = [\"a.b\", \"a-b\"] }\n}", "bad.hcl:2,8: there is a variant m-a-b already"},
 		"one variant":       {"repeats = 2\nvariant \"a\" {}", "two or more variants, and this file has 1"},
 		"empty matrix":      {"repeats = 2\nmatrix \"m\" {\n  over = {}\n}", "bad.hcl:3,10: the matrix \"m\" is empty"},
 		"empty list":        {"repeats = 2\nmatrix \"m\" {\n  over = { engine = [] }\n}", "bad.hcl:3,21: the matrix \"m\" is empty: engine has no values"},
@@ -208,4 +212,14 @@ func TestTerraformTakesTheExamples(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = terraform.Ready(t.Context(), in, con)
 	require.ErrorContains(t, err, "task_count")
+	// A value of another type than the variable's is an error in Terraform's words.
+	for text, want := range map[string]string{`test_duration_minutes = "long"`: "a number is required", `load = { task_count = [1] }`: "number required", `subnet_ids = { a = 1 }`: "list of string"} {
+		c, err := read(t, "bad", "repeats = 2\nvariant \"a\" { "+text+" }\nvariant \"b\" {}")
+		require.NoError(t, err)
+		in, err := c.Enter(ws, Cell{c.Name, "a", 1, c.Seed}, "exports")
+		require.NoError(t, err)
+		_, _, err = terraform.Ready(t.Context(), in, con)
+		require.ErrorContains(t, err, want, text)
+		require.Contains(t, c.At(c.Variants[0]), "bad.hcl:2,9")
+	}
 }

@@ -16,15 +16,14 @@ func (d *driver) showPlan(ctx context.Context) error {
 	c := d.c
 	missing := d.missing()
 	d.con.Say("campaign %s (%s): %d variants x %d rounds = %d runs, %d at a time, in an order by the seed %d", c.Name, c.File, len(c.Variants), c.Repeats, len(c.Variants)*c.Repeats, c.Parallel, c.Seed)
-	unpriced, nodes, largest := []string{}, 0, *d.inputs[c.Baseline]
+	unpriced, all, largest := []string{}, []needs{}, *d.inputs[c.Baseline]
 	for _, v := range c.Variants {
 		in, e := d.inputs[v.Name], d.costs[v.Name]
 		cache := "serverless " + in.Cache.Engine
 		if in.Cache.Serverless == nil {
-			of := max(in.Cache.Shards, 1) * (1 + in.Cache.Replicas)
-			nodes = max(nodes, of)
-			cache = fmt.Sprintf("%d x %s, %s", of, in.Cache.NodeType, in.Cache.Engine)
+			cache = fmt.Sprintf("%d x %s, %s", needsOf(in).nodes, in.Cache.NodeType, in.Cache.Engine)
 		}
+		all = append(all, needsOf(in))
 		if e.VCPUs > float64(largest.Load.TaskCount*largest.Load.CPU)/1024 {
 			largest = *in
 		}
@@ -49,16 +48,19 @@ func (d *driver) showPlan(ctx context.Context) error {
 		d.con.Say("without a price, and not in it: %s", strings.Join(unpriced, "; "))
 	}
 	side := min(c.Parallel, len(c.Variants))
-	d.con.Say("at a time it needs up to %g vCPU of Fargate and %d cache nodes", float64(side*largest.Load.TaskCount*largest.Load.CPU)/1024, nodes*side)
+	need := mostNeeds(all, side)
+	d.con.Say("at a time it needs up to %g vCPU of Fargate, %d cache nodes and %d addresses of the subnets", need.vcpu, need.nodes, need.addresses)
 	if c.Budget > 0 && spent+usd > c.Budget {
-		return fmt.Errorf("%s: the budget is %.2f USD, and %.2f spent with about %.2f to go are more: fewer repeats, shorter runs, or another budget. Nothing was made", c.File, c.Budget, spent, usd)
+		return fmt.Errorf("%s: the budget is %.2f USD, and %.2f spent with about %.2f to go are more: fewer repeats, shorter runs, or another budget. Nothing was made", c.Place("budget"), c.Budget, spent, usd)
 	}
 	if len(missing) == 0 {
 		return nil
 	}
-	largest.Load.TaskCount *= side
 	if err := validate(ctx, d.ws, d.con, &largest, nil); err != nil {
-		return fmt.Errorf("%s, with %d runs at a time: %w. Nothing was made", c.File, side, err)
+		return fmt.Errorf("%s: %w. Nothing was made", c.File, err)
+	}
+	if err := d.fits(ctx, need); err != nil {
+		return err
 	}
 	return d.con.Approve(ctx, d.ws.On("APPROVE"), fmt.Sprintf("Run this campaign in %s?", d.place), "nothing was made")
 }

@@ -21,6 +21,7 @@ type Inputs struct {
 	Region       string   `json:"aws_region"` // "" is the environment's
 	VPC          string   `json:"vpc_id"`
 	Subnets      []string `json:"subnet_ids"`
+	LoadZones    string   `json:"load_zones"` // "": as the cache's nodes ask for
 	Bucket       string   `json:"metrics_export_s3_bucket"`
 	Prefix       string   `json:"metrics_export_s3_prefix"`
 	KMSKey       string   `json:"metrics_export_kms_key_arn"` // "": S3's own

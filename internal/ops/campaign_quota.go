@@ -1,0 +1,122 @@
+package ops
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/elasticache"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/awsquery"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
+)
+
+// needs is what runs take of the account's quotas and of the network, all at one time.
+type needs struct {
+	vcpu      float64
+	nodes     int
+	addresses int // of the subnets: each task and each node has one
+	near      int // of those, in the zone of the first subnet
+}
+
+func needsOf(in *terraform.Inputs) needs {
+	n := needs{vcpu: float64(in.Load.TaskCount*in.Load.CPU) / 1024}
+	endpoints := 0
+	if in.Cache.Serverless == nil {
+		n.nodes = max(in.Cache.Shards, 1) * (1 + in.Cache.Replicas)
+	} else {
+		endpoints = len(in.Subnets) // an interface in each of them
+	}
+	n.addresses = in.Load.TaskCount + n.nodes + endpoints
+	if n.nodes == 1 { // as main.tf places the cache of one node, and by default its load
+		n.near = 1
+		if in.LoadZones != "all" {
+			n.near += in.Load.TaskCount
+		}
+	}
+	return n
+}
+
+// mostNeeds is the most that so many runs of different variants take at a time, of each thing by itself.
+func mostNeeds(all []needs, side int) (sum needs) {
+	top := func(of func(needs) float64) (n float64) {
+		var values []float64
+		for _, one := range all {
+			values = append(values, of(one))
+		}
+		slices.Sort(values)
+		for _, v := range values[len(values)-min(side, len(values)):] {
+			n += v
+		}
+		return n
+	}
+	return needs{
+		vcpu:      top(func(n needs) float64 { return n.vcpu }),
+		nodes:     int(top(func(n needs) float64 { return float64(n.nodes) })),
+		addresses: int(top(func(n needs) float64 { return float64(n.addresses) })),
+		near:      int(top(func(n needs) float64 { return float64(n.near) })),
+	}
+}
+
+// fits compares what runs side by side take with the account's quotas and with the subnets' free addresses. SKIP_CHECKS=quota leaves it out.
+func (d *driver) fits(ctx context.Context, need needs) error {
+	skip, err := skipped(d.ws)
+	if err != nil || slices.Contains(skip, "quota") {
+		return err
+	}
+	var short []string
+	region := d.cfg.Region
+	if has, known := quotaOf(ctx, d.con, d.cfg, fargateVCPU); known && has < need.vcpu {
+		short = append(short, fmt.Sprintf("%g vCPU of Fargate, and the account may have %g in %s: ask for more with `%s`", need.vcpu, has, region, fargateVCPU.more(region, need.vcpu)))
+	}
+	if has, known := quotaOf(ctx, d.con, d.cfg, cacheNodes); known && need.nodes > 0 {
+		there := d.nodesThere(ctx)
+		if want := need.nodes + there; has < float64(want) {
+			short = append(short, fmt.Sprintf("%d cache nodes beside the %d that are there, and the account may have %g in %s: ask for more with `%s`", need.nodes, there, has, region, cacheNodes.more(region, float64(want))))
+		}
+	}
+	subnets, err := awsquery.Subnets(ctx, d.cfg, d.base.Subnets...)
+	if err != nil {
+		return fmt.Errorf("the subnets' free addresses cannot be looked at: %w (SKIP_CHECKS=quota leaves this check out)", err)
+	}
+	free, near, zone := 0, 0, ""
+	for _, s := range subnets {
+		if s.ID == d.base.Subnets[0] {
+			zone = s.Zone
+		}
+	}
+	for _, s := range subnets {
+		free += s.Free
+		if s.Zone == zone {
+			near += s.Free
+		}
+	}
+	switch {
+	case free < need.addresses:
+		short = append(short, fmt.Sprintf("%d addresses, and the subnets have %d that are free: take larger ones, or more", need.addresses, free))
+	case near < need.near:
+		short = append(short, fmt.Sprintf("%d addresses in %s, where caches of one node and their load run, and the subnets there have %d that are free: take a larger one first", need.near, zone, near))
+	}
+	if len(short) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %d runs at a time need more than there is; take fewer (parallel), or smaller ones. Nothing was made. They need\n  - %s",
+		d.c.Place("parallel"), min(d.c.Parallel, len(d.c.Variants)), strings.Join(short, "\n  - "))
+}
+
+// nodesThere are the nodes that the account has in the Region already; 0 where they may not be listed.
+func (d *driver) nodesThere(ctx context.Context) (n int) {
+	for pages := elasticache.NewDescribeCacheClustersPaginator(elasticache.NewFromConfig(d.cfg), &elasticache.DescribeCacheClustersInput{}); pages.HasMorePages(); {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return 0
+		}
+		for _, c := range page.CacheClusters {
+			if c.NumCacheNodes != nil {
+				n += int(*c.NumCacheNodes)
+			}
+		}
+	}
+	return n
+}

@@ -1,0 +1,117 @@
+package ops
+
+import (
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/awstest"
+	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+func variantOf(tasks, cpu, shards, replicas int, zones string) *terraform.Inputs {
+	in := &terraform.Inputs{Subnets: []string{"subnet-1", "subnet-2"}, LoadZones: zones}
+	in.Load.TaskCount, in.Load.CPU, in.Cache.Shards, in.Cache.Replicas = tasks, cpu, shards, replicas
+	return in
+}
+
+// What runs side by side is the largest of the variants, each of which runs once in a round.
+func TestWhatRunsSideBySideNeeds(t *testing.T) {
+	one, large, serverless := variantOf(4, 1024, 0, 0, ""), variantOf(2, 4096, 3, 1, ""), variantOf(1, 256, 0, 0, "")
+	serverless.Cache.Serverless = &struct{}{}
+	all := []needs{needsOf(one), needsOf(large), needsOf(serverless)}
+	require.Equal(t, []needs{{4, 1, 5, 5}, {8, 6, 8, 0}, {0.25, 0, 3, 0}}, all)
+	require.Equal(t, needs{8, 6, 8, 5}, mostNeeds(all, 1))
+	require.Equal(t, needs{12, 7, 13, 5}, mostNeeds(all, 2), "not twice the largest")
+	require.Equal(t, needs{12.25, 7, 16, 5}, mostNeeds(all, 5))
+	require.Equal(t, 1, needsOf(variantOf(4, 1024, 0, 0, "all")).near)
+}
+
+// Each quota, and the addresses, in turn one below what is needed and just enough.
+func TestQuotasOfACampaign(t *testing.T) {
+	need := needs{vcpu: 12, nodes: 7, addresses: 13, near: 5}
+	for name, c := range map[string]struct {
+		vcpu, nodes float64
+		there       int
+		free        [2]int
+		env         string
+		want        []string
+	}{
+		"enough":             {vcpu: 12, nodes: 9, there: 2, free: [2]int{5, 8}},
+		"vcpu":               {vcpu: 11.75, nodes: 300, free: [2]int{99, 99}, want: []string{"12 vCPU of Fargate, and the account may have 11.75", "--service-code fargate --quota-code L-3032A538 --desired-value 12"}},
+		"nodes":              {vcpu: 12, nodes: 8, there: 2, free: [2]int{99, 99}, want: []string{"7 cache nodes beside the 2 that are there, and the account may have 8", "--quota-code L-DFE45DF3 --desired-value 9"}},
+		"addresses":          {vcpu: 12, nodes: 300, free: [2]int{6, 6}, want: []string{"13 addresses, and the subnets have 12 that are free"}},
+		"in the first zone":  {vcpu: 12, nodes: 300, free: [2]int{4, 99}, want: []string{"5 addresses in zone-1, where caches of one node and their load run, and the subnets there have 4"}},
+		"all of it":          {vcpu: 1, nodes: 1, free: [2]int{1, 1}, want: []string{"vCPU", "cache nodes", "addresses"}},
+		"none can be read":   {vcpu: -1, nodes: -1, free: [2]int{99, 99}},
+		"SKIP_CHECKS=quota":  {vcpu: 1, nodes: 1, env: "SKIP_CHECKS=quota"},
+		"SKIP_CHECKS=bucket": {vcpu: 1, nodes: 300, free: [2]int{99, 99}, env: "SKIP_CHECKS=bucket", want: []string{"vCPU"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			asked := []string{"L-3032A538", "L-DFE45DF3"}
+			answer := awstest.Answering(func(what string, _ url.Values) (int, map[string]string, string) {
+				switch what {
+				case "GetServiceQuota":
+					value := map[string]float64{"L-3032A538": c.vcpu, "L-DFE45DF3": c.nodes}[asked[0]]
+					asked = asked[1:]
+					if value < 0 {
+						return 400, nil, `{"__type":"AccessDeniedException","Message":"no"}`
+					}
+					return 200, nil, fmt.Sprintf(`{"Quota":{"Value":%g}}`, value)
+				case "DescribeCacheClusters":
+					text := ""
+					for range c.there {
+						text += "<CacheCluster><NumCacheNodes>1</NumCacheNodes></CacheCluster>"
+					}
+					return 200, nil, "<R><DescribeCacheClustersResult><CacheClusters>" + text + "</CacheClusters></DescribeCacheClustersResult></R>"
+				case "DescribeSubnets":
+					text := ""
+					for i, free := range c.free {
+						text += fmt.Sprintf("<item><subnetId>subnet-%d</subnetId><availabilityZone>zone-%[1]d</availabilityZone><availableIpAddressCount>%d</availableIpAddressCount></item>", i+1, free)
+					}
+					return 200, nil, "<R><subnetSet>" + text + "</subnetSet></R>"
+				}
+				return 500, nil, what
+			})
+			cfg, err := answer(t.Context(), "")
+			require.NoError(t, err)
+			d := &driver{ws: &workspace.Workspace{Env: []string{c.env}}, con: &console.Console{Out: io.Discard}, cfg: cfg, base: variantOf(1, 1024, 0, 0, ""),
+				c: &campaign.Campaign{File: "c.hcl", Parallel: 2, Variants: make([]campaign.Variant, 3)}}
+			err = d.fits(t.Context(), need)
+			if c.want == nil {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, "c.hcl: 2 runs at a time need more than there is")
+			require.ErrorContains(t, err, "Nothing was made")
+			for _, want := range c.want {
+				require.ErrorContains(t, err, want)
+			}
+		})
+	}
+}
+
+// A budget below the estimate is refused with its place in the file, before anything is asked of AWS.
+func TestABudgetBelowTheEstimate(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "poor.hcl")
+	require.NoError(t, os.WriteFile(file, []byte("repeats = 2\nbudget  = 5\nvariant \"a\" {}\nvariant \"b\" {}\n"), 0o600))
+	ws := &workspace.Workspace{Root: root, Stack: root}
+	d := aCampaign()
+	d.ws, d.con = ws, &console.Console{Out: io.Discard}
+	d.inputs = map[string]*terraform.Inputs{"a": variantOf(1, 1024, 0, 0, ""), "b": variantOf(1, 1024, 0, 0, "")}
+	d.c, err = campaign.Read(ws, file)
+	require.NoError(t, err)
+	err = d.showPlan(t.Context())
+	require.ErrorContains(t, err, "poor.hcl:2,11: the budget is 5.00 USD, and 0.00 spent with about 6.00 to go are more")
+	require.ErrorContains(t, err, "Nothing was made")
+}
