@@ -30,7 +30,7 @@ var house = []room{
 	{"internal/stats", nil},
 	{"internal/report", []string{"lambda/export", "lambda/reference", "internal/chart", "internal/stats"}},
 	{"internal/loadgen", []string{"internal/waittest"}},
-	{"internal/localaws", []string{"internal/chart", "internal/waittest"}},
+	{"internal/localaws", []string{"internal/chart", "internal/waittest", "lambda/reference"}},
 	{"modules", []string{"internal/loadgen"}}, // tests of load.sh
 
 	// 1: where, how to talk, how to run a child
@@ -41,11 +41,13 @@ var house = []room{
 	{"internal/gobuild", []string{"internal/workspace", "internal/console", "internal/proc"}},
 	{"internal/terraform", []string{"internal/gobuild", "internal/workspace", "internal/console", "internal/proc", "internal/report", "lambda/shutdown"}},
 	{"internal/stack", []string{"internal/workspace", "internal/console", "internal/report", "internal/awsquery", "internal/awstest", "lambda/export", "lambda/shutdown"}},
-	// 3: a campaign's file and plan; the embedded AWS
-	{"internal/campaign", []string{"internal/terraform", "internal/workspace", "internal/console", "internal/report", "lambda/export", "lambda/reference"}},
+	{"internal/price", []string{"internal/awstest", "lambda/reference"}},
+	// 3: a campaign's file and plan; stacks without their state; the embedded AWS
+	{"internal/campaign", []string{"internal/terraform", "internal/price", "internal/workspace", "internal/console", "internal/report", "lambda/export", "lambda/reference"}},
+	{"internal/sweep", []string{"internal/stack", "internal/workspace", "internal/console", "internal/report", "internal/awsquery", "internal/price", "lambda/export", "lambda/shutdown"}},
 	{"internal/local", []string{"internal/terraform", "internal/gobuild", "internal/workspace", "internal/console", "internal/proc"}},
 	// 4: commands
-	{"internal/ops", []string{"internal/local", "internal/campaign", "internal/stack", "internal/terraform", "internal/gobuild", "internal/workspace", "internal/console", "internal/proc",
+	{"internal/ops", []string{"internal/local", "internal/campaign", "internal/sweep", "internal/price", "internal/stack", "internal/terraform", "internal/gobuild", "internal/workspace", "internal/console", "internal/proc",
 		"internal/report", "internal/awsquery", "internal/awstest", "lambda/export", "lambda/shutdown"}},
 	{"internal/dev", []string{"internal/local", "internal/terraform", "internal/gobuild", "internal/workspace", "internal/console", "internal/proc", "internal/report"}},
 

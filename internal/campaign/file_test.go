@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/price"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
@@ -203,7 +204,7 @@ func TestTerraformTakesTheExamples(t *testing.T) {
 			require.NoError(t, err, "%s: %s", file, v.Name)
 			require.Equal(t, cell.Stack(), inputs.Name, "terraform.tfvars does not win")
 			require.Equal(t, cell.Exports("exports"), inputs.Prefix)
-			require.Positive(t, EstimateRun(inputs, "us-east-1").USD)
+			require.Positive(t, EstimateRun(inputs, price.Dated("us-east-1")).USD)
 		}
 	}
 	c, err := read(t, "bad", "repeats = 2\nvariant \"a\" { load = { task_count = -1 } }\nvariant \"b\" {}")

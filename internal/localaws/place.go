@@ -19,6 +19,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/lambda"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/pricing"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/s3"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/scheduler"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/servicequotas"
@@ -106,7 +107,7 @@ func (s *Server) open(acct *account.Account, buckets *s3.Service) *Place {
 	p.Lambda = lambda.New(acct, lambda.Deps{IAM: roles, Logs: streams, CloudWatch: metrics, SQS: queues, SNS: p.SNS, S3: buckets, Endpoint: s.URL})
 	p.Scheduler = scheduler.New(acct, scheduler.Deps{IAM: roles, Lambda: p.Lambda, SQS: queues})
 	for _, service := range []interface{ Register(*wire.Registry) }{roles, sts.New(acct, roles), network, queues, p.SNS, metrics, streams,
-		parameters, p.Quotas, p.Caches, p.Tasks, p.Lambda, p.Scheduler, buckets.Of(acct.ID),
+		parameters, p.Quotas, p.Caches, p.Tasks, p.Lambda, p.Scheduler, buckets.Of(acct.ID), pricing.New(),
 		tagging.New(acct, network, queues, p.SNS, metrics, streams, parameters, p.Caches, p.Tasks, p.Lambda, p.Scheduler)} {
 		service.Register(p.registry)
 	}

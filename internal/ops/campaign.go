@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +18,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/price"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
@@ -64,6 +67,7 @@ type driver struct {
 	place  string // account and Region, for a question
 	s3     *s3.Client
 	inputs map[string]*terraform.Inputs // by variant
+	prices *price.Prices
 	costs  map[string]campaign.Estimate // of a run, by variant
 
 	mu     sync.Mutex
@@ -126,7 +130,10 @@ func openCampaign(ctx context.Context, ws *workspace.Workspace, con *console.Con
 		if err != nil {
 			return nil, fmt.Errorf("%s: variant %s: %w", c.At(v), v.Name, err)
 		}
-		d.costs[v.Name] = campaign.EstimateRun(d.inputs[v.Name], d.cfg.Region)
+	}
+	d.prices = pricesOf(ctx, con, d.cfg, slices.Collect(maps.Values(d.inputs))...)
+	for name, in := range d.inputs {
+		d.costs[name] = campaign.EstimateRun(in, d.prices)
 	}
 	return d, nil
 }

@@ -32,6 +32,9 @@ func (d *driver) showPlan(ctx context.Context) error {
 			mark = " (baseline)"
 		}
 		d.con.Say("  %s%s: %s; %d min of load; a run takes about %d min, %.2f USD", v.Name, mark, cache, in.Minutes, e.Minutes, e.USD)
+		if e.Assumed != "" {
+			d.con.Say("    %s", e.Assumed)
+		}
 		if e.Missing != "" && !slices.Contains(unpriced, e.Missing) {
 			unpriced = append(unpriced, e.Missing)
 		}
@@ -43,7 +46,7 @@ func (d *driver) showPlan(ctx context.Context) error {
 	if done := len(c.Variants)*c.Repeats - len(missing); done > 0 {
 		d.con.Say("%d of them are done or given up, for %.2f USD by their manifests", done, spent)
 	}
-	d.con.Say("%d runs to go: about %s, about %.2f USD. Prices: %s", len(missing), page.Duration(time.Duration(minutes)*time.Minute), usd, campaign.Prices())
+	d.con.Say("%d runs to go: about %s, about %.2f USD. Prices: %s", len(missing), page.Duration(time.Duration(minutes)*time.Minute), usd, d.prices.Source)
 	if len(unpriced) > 0 {
 		d.con.Say("without a price, and not in it: %s", strings.Join(unpriced, "; "))
 	}
@@ -55,6 +58,9 @@ func (d *driver) showPlan(ctx context.Context) error {
 	}
 	if len(missing) == 0 {
 		return nil
+	}
+	if c.Budget > 0 && len(unpriced) > 0 {
+		return fmt.Errorf("%s: a budget cannot be kept where not all has a price: %s. Nothing was made", c.Place("budget"), strings.Join(unpriced, "; "))
 	}
 	if err := validate(ctx, d.ws, d.con, &largest, nil); err != nil {
 		return fmt.Errorf("%s: %w. Nothing was made", c.File, err)

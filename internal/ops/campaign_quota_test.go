@@ -13,6 +13,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/awstest"
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/price"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
@@ -26,7 +27,7 @@ func variantOf(tasks, cpu, shards, replicas int, zones string) *terraform.Inputs
 // What runs side by side is the largest of the variants, each of which runs once in a round.
 func TestWhatRunsSideBySideNeeds(t *testing.T) {
 	one, large, serverless := variantOf(4, 1024, 0, 0, ""), variantOf(2, 4096, 3, 1, ""), variantOf(1, 256, 0, 0, "")
-	serverless.Cache.Serverless = &struct{}{}
+	serverless.Cache.Serverless = &terraform.Serverless{}
 	all := []needs{needsOf(one), needsOf(large), needsOf(serverless)}
 	require.Equal(t, []needs{{4, 1, 5, 5}, {8, 6, 8, 0}, {0.25, 0, 3, 0}}, all)
 	require.Equal(t, needs{8, 6, 8, 5}, mostNeeds(all, 1))
@@ -107,11 +108,15 @@ func TestABudgetBelowTheEstimate(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("repeats = 2\nbudget  = 5\nvariant \"a\" {}\nvariant \"b\" {}\n"), 0o600))
 	ws := &workspace.Workspace{Root: root, Stack: root}
 	d := aCampaign()
-	d.ws, d.con = ws, &console.Console{Out: io.Discard}
+	d.ws, d.con, d.prices = ws, &console.Console{Out: io.Discard}, price.Dated("us-east-1")
 	d.inputs = map[string]*terraform.Inputs{"a": variantOf(1, 1024, 0, 0, ""), "b": variantOf(1, 1024, 0, 0, "")}
 	d.c, err = campaign.Read(ws, file)
 	require.NoError(t, err)
 	err = d.showPlan(t.Context())
 	require.ErrorContains(t, err, "poor.hcl:2,11: the budget is 5.00 USD, and 0.00 spent with about 6.00 to go are more")
 	require.ErrorContains(t, err, "Nothing was made")
+
+	// What has no price is not taken for free.
+	d.c.Budget, d.costs["b"] = 50, campaign.Estimate{USD: 2, Minutes: 90, Missing: "cache.x with redis in mars-north-1"}
+	require.ErrorContains(t, d.showPlan(t.Context()), "poor.hcl:2,11: a budget cannot be kept where not all has a price: cache.x with redis in mars-north-1. Nothing was made")
 }

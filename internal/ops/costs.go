@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
+	"github.com/elasticache-perf/elasticache-perf/internal/price"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
@@ -15,19 +16,21 @@ const aroundLoad = campaign.AroundLoad
 
 // costs says until when what is created costs money, and how much of it AWS bills: nodes by whole hours, from their launch until they are terminated.
 // https://aws.amazon.com/elasticache/pricing/
-func costs(in *terraform.Inputs, region string) string {
+func costs(in *terraform.Inputs, prices *price.Prices) string {
 	text := fmt.Sprintf("What they create costs money until the run ends, %d minutes after the load has started.", in.Minutes+in.Load.Prefill.Minutes)
-	e := campaign.EstimateRun(in, region)
+	e := campaign.EstimateRun(in, prices)
 	switch {
 	case in.ExistingCache != nil:
 		return text + " The cache was there before."
+	case in.Cache.Serverless != nil && e.Missing != "":
+		return text + " The serverless cache is billed by its data and requests. Without a price: " + e.Missing + "."
 	case in.Cache.Serverless != nil:
-		return text + " The serverless cache is billed by its data and requests."
+		return text + fmt.Sprintf(" The serverless cache is billed by its data and requests: with the load's tasks that is about %.2f USD %s (%s).", e.USD, e.Assumed, prices.Source)
 	}
 	text += fmt.Sprintf(" AWS bills each started node-hour as a whole one: with some %d minutes for creation and stop, these are about %d for %d x %s.",
 		aroundLoad, e.NodeHours, max(in.Cache.Shards, 1)*(1+in.Cache.Replicas), in.Cache.NodeType)
 	if e.Missing == "" {
-		text += fmt.Sprintf(" With the load's tasks that is about %.2f USD (%s).", e.USD, campaign.Prices())
+		text += fmt.Sprintf(" With the load's tasks that is about %.2f USD (%s).", e.USD, prices.Source)
 	}
 	return text
 }
@@ -46,11 +49,12 @@ func (subject *subject) goesOn(ctx context.Context, s *stack.Stack) string {
 
 // goesOn is what an interrupted wait leaves behind: the run, until when it is billed, and about how much the whole of it costs.
 func goesOn(in *terraform.Inputs, region, run string, until time.Time) string {
-	price := ""
-	if e := campaign.EstimateRun(in, region); e.Missing != "" {
-		price = fmt.Sprintf("; its price is not known here (%s)", e.Missing)
+	prices := price.Dated(region)
+	cost := ""
+	if e := campaign.EstimateRun(in, prices); e.Missing != "" {
+		cost = fmt.Sprintf("; its price is not known here (%s)", e.Missing)
 	} else {
-		price = fmt.Sprintf(", about %.2f USD in all (%s)", e.USD, campaign.Prices())
+		cost = fmt.Sprintf(", about %.2f USD in all (%s)", e.USD, prices.Source)
 	}
-	return fmt.Sprintf("run %s goes on, and is billed, until %s%s: `go tool mage watch` shows it, `go tool mage stop` ends it now", run, until.Format(time.RFC3339), price)
+	return fmt.Sprintf("run %s goes on, and is billed, until %s%s: `go tool mage watch` shows it, `go tool mage stop` ends it now", run, until.Format(time.RFC3339), cost)
 }

@@ -94,7 +94,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 		if alive != "" {
 			con.Say("run %s is under way, and these changes become part of it: if they replace the load, the exported metrics begin with the new one. `go tool mage stop` first makes each a run of its own", alive)
 		}
-		if err := yes.ask(ctx, fmt.Sprintf("Make these changes to the stack %s? %s", subject.place(), costs(in, subject.caller.Region))); err != nil {
+		if err := yes.ask(ctx, fmt.Sprintf("Make these changes to the stack %s? %s", subject.place(), costs(in, pricesOf(ctx, con, s.AWS, in)))); err != nil {
 			return nil, err
 		}
 		if err := apply(ctx, con, t, s, plan); err != nil {

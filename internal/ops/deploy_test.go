@@ -13,6 +13,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/awstest"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/price"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
@@ -118,12 +119,12 @@ func TestApprovalCountsWholeNodeHours(t *testing.T) {
 		},
 		"ends, 55 minutes after":            func(in *terraform.Inputs) { in.Load.Prefill.Minutes = 10 },
 		"about 12 for 6 x cache.t4g.micro.": func(in *terraform.Inputs) { in.Minutes, in.Cache.Shards, in.Cache.Replicas = 60, 2, 2 },
-		"by its data and requests.":         func(in *terraform.Inputs) { in.Cache.Serverless = &struct{}{} },
+		"by its data and requests.":         func(in *terraform.Inputs) { in.Cache.Serverless = &terraform.Serverless{} },
 		"The cache was there before.":       func(in *terraform.Inputs) { in.ExistingCache = &terraform.ExistingCache{} },
 	} {
 		in := &terraform.Inputs{Minutes: 45}
 		in.Cache.NodeType = "cache.t4g.micro"
 		change(in)
-		require.Contains(t, costs(in, "us-east-1"), want)
+		require.Contains(t, costs(in, price.Dated("us-east-1")), want)
 	}
 }

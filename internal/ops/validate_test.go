@@ -149,7 +149,7 @@ func TestValidate(t *testing.T) {
 		"no such node type": {override: map[string]string{"DescribeReservedCacheNodesOfferings": ""},
 			want: []string{"ElastiCache offers no cache.t4g.micro in us-east-1", "`aws elasticache describe-reserved-cache-nodes-offerings --query 'ReservedCacheNodesOfferings[].CacheNodeType' --region us-east-1` lists"}},
 		"node types not to be asked":    {override: map[string]string{"DescribeReservedCacheNodesOfferings": "403:"}},
-		"node type of a serverless one": {override: map[string]string{"DescribeReservedCacheNodesOfferings": ""}, change: func(in *terraform.Inputs) { in.Cache.Serverless = new(struct{}) }},
+		"node type of a serverless one": {override: map[string]string{"DescribeReservedCacheNodesOfferings": ""}, change: func(in *terraform.Inputs) { in.Cache.Serverless = &terraform.Serverless{} }},
 		"node type of an existing one":  {override: map[string]string{"DescribeReservedCacheNodesOfferings": ""}, change: loads("", "", "")},
 		"parameters": {override: map[string]string{"DescribeEngineDefaultParameters": defaults},
 			change: parameters("valkey", "", map[string]string{"maxmemory-policy": "allkeys-lru", "hz": "10"})},

@@ -36,6 +36,9 @@ type Inputs struct {
 		TaskCount        int    `json:"task_count"`
 		CPU              int    `json:"cpu"`          // units of 1/1024 vCPU
 		Threads          int    `json:"threads"`      // 0: one for each vCPU
+		Clients          int    `json:"clients"`      // of each thread
+		RateLimit        int    `json:"rate_limit"`   // requests a second of each client; 0: none
+		DataSize         int    `json:"data_size"`    // bytes; 0: sizes of several, or the workload's
 		Memory           int    `json:"memory"`       // MiB
 		Architecture     string `json:"architecture"` // X86_64 or ARM64
 		Image            string `json:"image"`
@@ -53,9 +56,17 @@ type Inputs struct {
 		Replicas      int               `json:"replicas"`
 		Port          int               `json:"port"`
 		Parameters    map[string]string `json:"parameters"`
-		Serverless    *struct{}         `json:"serverless"` // nil: nodes
+		Serverless    *Serverless       `json:"serverless"` // nil: nodes
 	} `json:"cache"`
 	ExistingCache *ExistingCache `json:"existing_cache"` // nil: the stack makes one
+}
+
+// Serverless are the limits of a serverless cache; 0: none.
+type Serverless struct {
+	MinGB   float64 `json:"min_storage_gb"`
+	MaxGB   float64 `json:"max_storage_gb"`
+	MinECPU float64 `json:"min_ecpu_per_second"`
+	MaxECPU float64 `json:"max_ecpu_per_second"`
 }
 
 // BuildsLambda tells whether the Lambda's code is what this project builds, and not one that the inputs name.

@@ -26,6 +26,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/pricing"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
@@ -47,6 +48,7 @@ var services = map[string]struct {
 	"lambda":        {"lambda/2015-03-31", reflect.TypeFor[*lambda.Client]()},
 	"logs":          {"logs/2014-03-28", reflect.TypeFor[*cloudwatchlogs.Client]()},
 	"monitoring":    {"monitoring/2010-08-01", reflect.TypeFor[*cloudwatch.Client]()},
+	"pricing":       {"pricing/2017-10-15", reflect.TypeFor[*pricing.Client]()},
 	"scheduler":     {"scheduler/2021-06-30", reflect.TypeFor[*scheduler.Client]()},
 	"servicequotas": {"service-quotas/2019-06-24", reflect.TypeFor[*servicequotas.Client]()},
 	"sns":           {"sns/2010-03-31", reflect.TypeFor[*sns.Client]()},

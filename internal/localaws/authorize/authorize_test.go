@@ -22,6 +22,7 @@ import (
 	sdkiam "github.com/aws/aws-sdk-go-v2/service/iam"
 	sdklambda "github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	sdkpricing "github.com/aws/aws-sdk-go-v2/service/pricing"
 	sdktagging "github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	sdks3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	sdkscheduler "github.com/aws/aws-sdk-go-v2/service/scheduler"
@@ -42,6 +43,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/lambda"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/pricing"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/s3"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/scheduler"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/servicequotas"
@@ -91,7 +93,7 @@ func begin(t *testing.T) *world {
 	require.NoError(t, w.buckets.Bucket("exports", "us-east-1"))
 	for _, service := range []interface{ Register(*wire.Registry) }{w.roles, sts.New(acct, w.roles), w.network, queues, topics, metrics, streams,
 		parameters, servicequotas.New(acct), caches, tasks, functions, schedules, w.buckets,
-		tagging.New(acct)} {
+		tagging.New(acct), pricing.New()} {
 		service.Register(w.registry)
 	}
 	t.Cleanup(func() {
@@ -285,6 +287,10 @@ func TestDemands(t *testing.T) {
 			_, err := sdktagging.NewFromConfig(w.Config).GetResources(ctx, &sdktagging.GetResourcesInput{})
 			return err
 		}, []string{"tag:GetResources *"}},
+		"GetProducts": {func() error {
+			_, err := sdkpricing.NewFromConfig(w.Config).GetProducts(ctx, &sdkpricing.GetProductsInput{ServiceCode: aws.String("AmazonECS")})
+			return err
+		}, []string{"pricing:GetProducts *"}},
 		"GetRole": {func() error {
 			_, err := sdkiam.NewFromConfig(w.Config).GetRole(ctx, &sdkiam.GetRoleInput{RoleName: aws.String("caller")})
 			return err

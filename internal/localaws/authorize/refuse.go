@@ -27,7 +27,7 @@ func refuse(service string, d iam.Decision) error {
 		return wire.Errorf(http.StatusForbidden, "com.amazon.coral.service#AccessDeniedException", "%s", d.RefusalOf(strings.ToLower(d.Action), d.Resource))
 	case "lambda", "scheduler":
 		return wire.Errorf(http.StatusForbidden, "AccessDeniedException", "%s", d.Refusal())
-	case "ecs", "logs", "ssm", "servicequotas", "tagging":
+	case "ecs", "logs", "ssm", "servicequotas", "tagging", "pricing":
 		return wire.Errorf(http.StatusBadRequest, "AccessDeniedException", "%s", d.Refusal())
 	}
 	return wire.Errorf(http.StatusForbidden, "AccessDenied", "%s", d.Refusal())
@@ -141,7 +141,7 @@ func Outdated() error {
 // kind is how a service words these answers.
 func kind(service string) string {
 	switch service {
-	case "ecs", "logs", "ssm", "servicequotas", "sqs", "tagging":
+	case "ecs", "logs", "ssm", "servicequotas", "sqs", "tagging", "pricing":
 		return "json"
 	case "lambda", "scheduler":
 		return "rest-json"

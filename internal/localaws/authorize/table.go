@@ -243,6 +243,8 @@ var table = map[string]map[string]string{
 	},
 	// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonresourcegrouptaggingapi.html
 	"tagging": {"GetResources": "*"},
+	// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awspricelist.html
+	"pricing": {"GetProducts": "*"},
 	// https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecuritytokenservice.html
 	"sts": {"GetCallerIdentity": "free", "AssumeRole": "free"}, // STS itself weighs the role's trust policy with the caller's
 	// https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html

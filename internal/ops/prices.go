@@ -1,0 +1,31 @@
+package ops
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/price"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
+)
+
+// pricesOf are the prices of the Region for stacks with these inputs: AWS's own of now, where they can be had, and else those of the tables, which is said.
+func pricesOf(ctx context.Context, con *console.Console, cfg aws.Config, all ...*terraform.Inputs) *price.Prices {
+	var wanted []price.Wanted
+	for _, in := range all {
+		w := price.Wanted{NodeType: in.Cache.NodeType, Engine: in.Cache.Engine}
+		if in.Cache.Serverless != nil {
+			w.NodeType = ""
+		}
+		if in.ExistingCache == nil && !slices.Contains(wanted, w) {
+			wanted = append(wanted, w)
+		}
+	}
+	prices, why := price.Ask(ctx, cfg, wanted...)
+	if why != nil {
+		con.Say("prices are those of the tables in lambda/reference: the Price List API, which pricing:GetProducts allows to ask, has none (%v)", why)
+	}
+	return prices
+}
