@@ -48,16 +48,20 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 	// unless somebody removed it under a load that runs.
 	current, err := r.current(ctx)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, undestroyed(r.id, err)
 	}
 	if current.Run == "" {
 		service, err := r.service(ctx)
 		if err != nil {
-			return Answer{}, err
+			return Answer{}, undestroyed(r.id, err)
 		}
 		if service == nil || service.DesiredCount+service.RunningCount+service.PendingCount == 0 {
-			if left, err := r.unexported(ctx); err != nil || !left {
-				return r.answer(StatusIdle, "no run is under way"), err
+			left, err := r.unexported(ctx)
+			if err != nil {
+				return Answer{}, undestroyed(r.id, err)
+			}
+			if !left {
+				return r.answer(StatusIdle, "no run is under way"), nil
 			}
 		}
 		current.Run = r.id
@@ -70,7 +74,7 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 		if r.action == ActionDestroyed {
 			first, _, err := attempt.logged(ctx)
 			if err != nil {
-				return Answer{}, err
+				return Answer{}, undestroyed(attempt.id, err)
 			}
 			if first.IsZero() {
 				return r.answer(StatusIdle, "no load ever ran"), nil
@@ -78,7 +82,7 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 		}
 		answer, err := attempt.stop(ctx)
 		if err != nil {
-			return answer, fmt.Errorf("run %s is not ended and exported, so nothing is destroyed yet: %w\n%s", attempt.id, err, giveUp)
+			return answer, undestroyed(attempt.id, err)
 		}
 		if answer.Status != StatusPending || attempt.left(ctx) < 3*reserve && attempt.onlyDeleting(ctx) {
 			return answer, nil
@@ -108,6 +112,11 @@ func (r *run) unexported(ctx context.Context) (bool, error) {
 	}
 	first, _, err := r.logged(ctx)
 	return !first.IsZero(), err
+}
+
+// undestroyed is why a destroy does not go on.
+func undestroyed(run string, err error) error {
+	return fmt.Errorf("run %s is not ended and exported, so nothing is destroyed yet: %w\n%s", run, err, giveUp)
 }
 
 // giveUp is how a person goes on without the exports.

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever one call of a stop meets, the same invocation asks for the deletion of the cache and ends in time, and what failed is told.
-func TestOneCallKeepsNothingBilled(t *testing.T) {
+// meets are what the k-th call may meet.
+func meets() map[string]func(w *world, k int) {
 	once := func(err error) func(*world, int) {
 		return func(w *world, k int) {
 			w.before = func(n int, _ string) error {
@@ -43,11 +43,16 @@ func TestOneCallKeepsNothingBilled(t *testing.T) {
 			}
 		}
 	}
+	return meets
+}
+
+// Whatever one call of a stop meets, the same invocation asks for the deletion of the cache and ends in time, and what failed is told.
+func TestOneCallKeepsNothingBilled(t *testing.T) {
 	for kind, make := range kinds {
 		undisturbed := make()
 		_, err := undisturbed.handle("stop", ActionStop)
 		require.NoError(t, err)
-		for what, meet := range meets {
+		for what, meet := range meets() {
 			for k := 2; k <= len(undisturbed.calls); k++ { // the first says whose the run is: without that nothing is touched, and Lambda asks again
 				op := undisturbed.calls[k-1]
 				w := make()
@@ -96,6 +101,33 @@ func TestOneMissingPermissionKeepsNothingBilled(t *testing.T) {
 			default:
 				assert.Contains(t, w.told(), "failed", "%s: nobody is told that %s is denied", kind, op)
 			}
+		}
+	}
+}
+
+// Whatever one call of Terraform's question meets before a destroy: either the destroy fails, or the run is exported whole and nothing of it is billed.
+func TestOneCallLosesNothingInADestroy(t *testing.T) {
+	undisturbed := newWorld()
+	_, err := undisturbed.terraform("delete", question)
+	require.NoError(t, err)
+	for what, meet := range meets() {
+		for k, op := range undisturbed.calls {
+			w := newWorld()
+			meet(w, k+1)
+			_, err := w.terraform("delete", question)
+			w.revive()
+			w.late = nil
+			if err != nil {
+				require.ErrorContains(t, err, "nothing is destroyed yet", "call %d, %s, is %s", k+1, op, what)
+				w.pass(20 * time.Minute) // the hold of an invocation that could not release it
+				_, err = w.terraform("delete", question)
+			}
+			require.NoError(t, err, "call %d, %s, is %s", k+1, op, what)
+			require.True(t, w.manifest(t).Complete, "call %d, %s, is %s", k+1, op, what)
+			require.Equal(t, undisturbed.text(metricsKey), w.text(metricsKey), "call %d, %s, is %s", k+1, op, what)
+			require.Equal(t, undisturbed.text(logsKey), w.text(logsKey), "call %d, %s, is %s", k+1, op, what)
+			require.Zero(t, w.desired, "call %d, %s, is %s", k+1, op, what)
+			require.Contains(t, []string{"", "deleting"}, w.cache, "call %d, %s, is %s", k+1, op, what)
 		}
 	}
 }
