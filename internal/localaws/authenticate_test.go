@@ -1,6 +1,7 @@
 package localaws_test
 
 import (
+	"cmp"
 	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
@@ -149,6 +150,25 @@ func TestAuthenticateASession(t *testing.T) {
 		}
 		require.NoError(t, err)
 		require.Equal(t, "arn:aws:sts::123456789012:assumed-role/r/s", *out.Arn)
+	}
+}
+
+// A session whose time is over is told so, in each protocol's words.
+func TestAuthenticateAnExpiredSession(t *testing.T) {
+	server := serve(t, localaws.Config{Buckets: []string{"exports"}})
+	role, err := iam.NewFromConfig(as(t, server.Env())).CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("r"), AssumeRolePolicyDocument: aws.String(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"lambda.amazonaws.com"}}]}`)})
+	require.NoError(t, err)
+	c := server.IAM.Session(*role.Role.Arn, "s")
+	server.IAM.Expire(c.AccessKeyID)
+	server.IAM.Session(*role.Role.Arn, "another")
+	cfg := as(t, server.Env())
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
+	codes := map[string]string{"query": "ExpiredToken", "sts": "ExpiredToken", "ec2": "RequestExpired", "cbor": "ExpiredToken", "s3": "ExpiredToken", "s3, a list": "ExpiredToken"}
+	for name, call := range calls {
+		var e smithy.APIError
+		require.ErrorAs(t, call(t, cfg), &e, name)
+		require.Equal(t, cmp.Or(codes[name], "ExpiredTokenException"), e.ErrorCode(), name)
 	}
 }
 
