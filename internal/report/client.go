@@ -129,6 +129,15 @@ func (l *load) say(r *Results) {
 		r.warn("the log has no line that is `[timestamp] [stream] message`")
 	default:
 		log.wrong.say(r, "the log")
+		headless := 0
+		for _, t := range log.Tasks {
+			if t.headless {
+				headless++
+			}
+		}
+		if headless > 0 {
+			r.warn("the log starts in the middle of the load: of %s it has no beginning, and operations before that do not count", quantity(headless, "task"))
+		}
 		if log.repeated > 0 {
 			r.warn("%s of the log are left out: they lie before others of their stream, as where exports were joined", quantity(log.repeated, "line"))
 		}

@@ -21,7 +21,8 @@ type Line struct {
 	Stream, Message string
 }
 
-// ParseLine reads one line of an exported log; false when it is none.
+// ParseLine reads one line of an exported log; false when it is none. It also takes what a spreadsheet put in quotes, and lines as the CLI's
+// `aws logs tail` prints them: `timestamp stream message`.
 func ParseLine(s string) (Line, bool) { return (&stamps{}).line(s) }
 
 // stamps reads times, most of which are of the second of the one before.
@@ -47,6 +48,15 @@ func (s *stamps) parse(text string) (time.Time, error) {
 }
 
 func (t *stamps) line(s string) (Line, bool) {
+	if text, ok := strings.CutPrefix(s, `"[`); ok && strings.HasSuffix(text, `"`) {
+		s = "[" + strings.ReplaceAll(text[:len(text)-1], `""`, `"`)
+	}
+	if len(s) > 0 && s[0] >= '0' && s[0] <= '9' {
+		if f := strings.SplitN(s, " ", 3); len(f) == 3 && strings.Contains(f[1], "/") {
+			at, err := time.Parse(time.RFC3339Nano, f[0])
+			return Line{Time: at.UTC(), Stream: f[1], Message: f[2]}, err == nil
+		}
+	}
 	stamp, rest, ok := strings.Cut(strings.TrimPrefix(s, "["), "] [")
 	if !ok || !strings.HasPrefix(s, "[") {
 		return Line{}, false
@@ -80,9 +90,10 @@ type Task struct {
 	Operations                 int64     // of the last progress record
 	Totals                     *Totals   // nil: no final table
 
-	unread int       // progress records of no known form
-	latest time.Time // of its lines
-	record Progress  // the last one, here for fewer small things to collect
+	unread   int       // progress records of no known form
+	headless bool      // the log does not have its start
+	latest   time.Time // of its lines
+	record   Progress  // the last one, here for fewer small things to collect
 }
 
 // OK tells whether the task loaded the cache to the end and its result counts.
@@ -163,6 +174,13 @@ func (log *Log) scan(r io.Reader, visit func(*Task, Line, *Progress)) error {
 		if task == nil && strings.HasPrefix(line.Message, "load: run=") {
 			if m := startLine.FindStringSubmatch(line.Message); m != nil {
 				task = &Task{Stream: line.Stream, Run: m[1], ID: m[2], Generator: m[3], Started: line.Time}
+				tasks[line.Stream] = task
+				log.Tasks = append(log.Tasks, task)
+			}
+		}
+		if task == nil && strings.HasPrefix(line.Message, "[RUN #") { // the log's start was cut off
+			if _, ok := ParseProgress(strings.TrimSpace(line.Message)); ok {
+				task = &Task{Stream: line.Stream, ID: line.Stream[strings.LastIndexByte(line.Stream, '/')+1:], Started: line.Time, headless: true}
 				tasks[line.Stream] = task
 				log.Tasks = append(log.Tasks, task)
 			}

@@ -77,7 +77,10 @@ func (l *load) record(w *worker, now time.Time, p *Progress) {
 	if w.records == 0 {
 		began = started(at, p)
 	}
-	if p.Rate { // it has no total
+	if w.records == 0 && w.task.headless { // what it did before is not in the log
+		began = at - 1
+	}
+	if p.Rate || w.records == 0 && w.task.headless { // it has no total
 		done = float64(p.OpsPerSecond) * (at - began)
 	}
 	w.records++

@@ -17,26 +17,38 @@ import (
 const longestRow = 64 << 10 // bytes; 30 dimensions, the most that CloudWatch takes, have 255 + 1,024 characters each
 
 // ReadMetrics yields the rows of a metrics CSV one by one. It takes what spreadsheets and scripts make of one: columns in any order and more of them,
-// semicolons or tabs between them, decimal commas, times in several spellings, a header that comes again. A row without a value is no datapoint. A *LineError
-// costs that line alone; any other error ends the sequence.
+// semicolons or tabs between them, decimal commas, times in several spellings, another header further down, no header where the columns are the exported
+// ones. A row without a value is no datapoint. A *LineError costs that line alone; any other error ends the sequence.
 func ReadMetrics(r io.Reader) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		var t *sheet
+		var none error // why the first line is no header: it may be the rest of a row
 		for line, err := range Lines(r, longestRow) {
 			var row Row
 			kept := false
 			switch {
 			case err != nil:
 			case len(bytes.TrimSpace(line.Text)) == 0, t == nil && bytes.HasPrefix(line.Text, []byte("sep=")): // a spreadsheet's hint
-			case t == nil:
-				if t, err = newSheet(string(line.Text)); err != nil {
-					yield(Row{}, err)
-					return
+			case t == nil || isHeader(line.Text): // or of a file that was joined
+				next, wrong := newSheet(string(line.Text))
+				if wrong != nil && t == nil {
+					if next = headless(string(line.Text)); next != nil {
+						row, kept, err = next.row(string(line.Text), line.Open)
+					} else if none != nil {
+						yield(Row{}, none)
+						return
+					} else {
+						none, err = wrong, errors.New("it is cut off, and no header")
+					}
+				} else if wrong != nil {
+					next, err = t, wrong
 				}
+				t = next
 			default:
-				if row, kept, err = t.row(string(line.Text), line.Open); err != nil {
-					err = &LineError{line.Number, err}
-				}
+				row, kept, err = t.row(string(line.Text), line.Open)
+			}
+			if err != nil && line.Text != nil {
+				err = &LineError{line.Number, err}
 			}
 			if err == nil && !kept {
 				continue
@@ -49,14 +61,16 @@ func ReadMetrics(r io.Reader) iter.Seq2[Row, error] {
 			}
 		}
 		if t == nil {
-			yield(Row{}, errors.New("the metrics CSV is empty"))
+			if none == nil {
+				none = errors.New("the metrics CSV is empty")
+			}
+			yield(Row{}, none)
 		}
 	}
 }
 
 // sheet is how a CSV is written.
 type sheet struct {
-	header     string
 	comma      byte
 	fields     int
 	at         [7]int // of Columns
@@ -66,7 +80,7 @@ type sheet struct {
 
 func newSheet(header string) (*sheet, error) {
 	found := 0
-	t := &sheet{header: header, comma: ',', dimensions: map[string]string{}}
+	t := &sheet{comma: ',', dimensions: map[string]string{}}
 	for _, comma := range []byte{',', ';', '\t'} {
 		if n := strings.Count(header, string(comma)); n > found {
 			t.comma, found = comma, n
@@ -86,6 +100,20 @@ func newSheet(header string) (*sheet, error) {
 		}
 	}
 	return t, nil
+}
+
+// isHeader tells a header from a row.
+func isHeader(line []byte) bool {
+	return (line[0] < '0' || line[0] > '9') && bytes.Contains(line, []byte(Columns[0])) && bytes.Contains(line, []byte(Columns[2]))
+}
+
+// headless is a file whose first line is a row: its start was cut off. Nil when it is none, by the number of its columns and the namespace that AWS's have.
+func headless(line string) *sheet {
+	t, err := newSheet(strings.Join(Columns, ","))
+	if err != nil || strings.Count(line, ",") != len(Columns)-1 || !strings.Contains(line, "AWS/") {
+		return nil
+	}
+	return t
 }
 
 // split takes a line apart: by hand where nothing is quoted, for such lines are millions.
@@ -112,12 +140,13 @@ func (t *sheet) split(line string) ([]string, error) {
 
 // row reads a line; false: it holds no datapoint. The last line of a file that does not end in a line break may be cut off.
 func (t *sheet) row(line string, open bool) (row Row, kept bool, err error) {
-	if line == t.header {
-		return row, false, nil // of files that were joined
-	}
 	record, err := t.split(line)
 	if err != nil {
 		return row, false, err
+	}
+	if more := len(record) - t.fields; more > 0 && t.at[6] == t.fields-1 && !slices.ContainsFunc(record[t.at[6]:], func(f string) bool { return !strings.Contains(f, "=") }) {
+		record[t.at[6]] = strings.Join(record[t.at[6]:], ";") // dimensions with commas between them
+		record = record[:t.fields]
 	}
 	if len(record) != t.fields {
 		return row, false, fmt.Errorf("it has %d fields, the header has %d", len(record), t.fields)
@@ -168,10 +197,10 @@ func (t *sheet) number(text string) (float64, error) {
 	if v, err := strconv.ParseFloat(text, 64); err == nil {
 		return v, nil
 	}
-	plain := grouping.Replace(text)
+	plain := strings.TrimSuffix(grouping.Replace(text), "%")
 	dots, commas := strings.Count(plain, "."), strings.Count(plain, ",")
 	switch comma := strings.LastIndexByte(plain, ','); {
-	case dots > 1 && commas == 0, commas == 1 && dots > 0 && comma > strings.LastIndexByte(plain, '.'), commas == 1 && dots == 0 && t.comma != ',':
+	case dots > 1 && commas == 0, commas == 1 && dots > 0 && comma > strings.LastIndexByte(plain, '.'), commas == 1 && dots == 0 && (t.comma != ',' || len(plain)-comma-1 != 3):
 		plain = strings.ReplaceAll(strings.ReplaceAll(plain, ".", ""), ",", ".") // 1.234,5
 	case commas > 1 && dots <= 1, commas == 1 && dots == 1:
 		plain = strings.ReplaceAll(plain, ",", "") // 1,234.5
@@ -185,9 +214,25 @@ func (t *sheet) number(text string) (float64, error) {
 	return v, nil
 }
 
-// Spellings of times, those without an offset last. A day and a month with slashes between them may be either: not read.
+// Spellings of times, those without an offset last. A day and a month with slashes between them may be either: they are read where one of them cannot be a month.
 var timeLayouts = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02T15:04Z07:00",
 	"2006-01-02T15:04:05", "2006-01-02T15:04", "2.1.2006T15:04:05", "2.1.2006T15:04"}
+
+var slashed = [2][]string{{"1/2/2006T15:04:05", "1/2/2006T15:04", "1/2/2006T3:04:05PM", "1/2/2006T3:04PM"}, {"2/1/2006T15:04:05", "2/1/2006T15:04", "2/1/2006T3:04:05PM", "2/1/2006T3:04PM"}}
+
+// parseSlashed reads a date with slashes that is a day in one order alone.
+func parseSlashed(text string) (at time.Time, ok bool) {
+	found := 0
+	for _, layouts := range slashed {
+		for _, layout := range layouts {
+			if t, err := time.Parse(layout, text); err == nil {
+				at, found = t, found+1
+				break
+			}
+		}
+	}
+	return at, found == 1
+}
 
 const naiveLayouts = 4 // of these the first
 
@@ -205,6 +250,9 @@ func parseTime(text string) (at time.Time, naive bool, err error) {
 				naive = i >= naiveLayouts
 				break
 			}
+		}
+		if t, ok := parseSlashed(iso); ok {
+			at, naive, err = t, true, nil
 		}
 		if n, number := strconv.ParseInt(text, 10, 64); number == nil { // since 1970, in seconds or milliseconds
 			if at, err = time.Unix(n, 0), nil; n > 1e11 {
