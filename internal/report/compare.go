@@ -16,6 +16,7 @@ type Comparison struct {
 	Groups        [][]int         `json:"groups"`   // indices into runs; the first group is the reference
 	Names         []string        `json:"names"`    // of the groups, where they have any: a campaign's variants
 	Cautions      []string        `json:"cautions"` // what must be known before any figure is read
+	Answers       []string        `json:"answers"`  // how each group but the first differs from that one, a sentence each; groups are A, B and so on
 	Verdicts      []string        `json:"verdicts"` // each run's sentence
 	Differences   []Difference    `json:"differences"`
 	Figures       []ComparedRow   `json:"figures"`
@@ -89,9 +90,6 @@ const (
 		"that vary by 2 %, with 80 % power at 5 %."
 )
 
-// placement is how much one run can differ from another of the same setting, in percent, as oneRunEach says with its sources.
-const placement = 5.0
-
 // setting is what two runs can differ in. A workload that differs makes figures of kind not comparable.
 type setting struct {
 	name string
@@ -147,7 +145,11 @@ func Compare(runs []*Results) *Comparison {
 }
 
 // CompareGroups puts groups of repeats side by side, the first as the reference.
-func CompareGroups(groups [][]*Results) *Comparison { return compare(groups, nil, "") }
+func CompareGroups(groups [][]*Results) *Comparison {
+	c := compare(groups, nil, "")
+	c.answer()
+	return c
+}
 
 // CompareRounds puts variants side by side, the first as the baseline. A run of a group has the round of the same index in rounds; what is compared is runs of
 // the same round. The figure ranked is what the runs are for: it is corrected for the number of variants alone.
@@ -156,7 +158,7 @@ func CompareRounds(groups [][]*Results, rounds [][]int, ranked string) *Comparis
 }
 
 func compare(groups [][]*Results, rounds [][]int, ranked string) *Comparison {
-	c := &Comparison{SchemaVersion: SchemaVersion, Runs: []string{}, Groups: [][]int{}, Names: []string{}, Cautions: []string{}, Verdicts: []string{}, Differences: []Difference{},
+	c := &Comparison{SchemaVersion: SchemaVersion, Runs: []string{}, Groups: [][]int{}, Names: []string{}, Cautions: []string{}, Answers: []string{}, Verdicts: []string{}, Differences: []Difference{},
 		Figures: []ComparedRow{}, Method: overRuns, Throughput: []*Series{}, MeanLatency: []*Series{}, Curves: [][]Percentile{}, Steady: []*Window{}, Configuration: []Configuration{}}
 	var runs []*Results
 	for _, g := range groups {

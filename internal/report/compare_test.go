@@ -89,6 +89,23 @@ func TestGroupsAreComparedOverRuns(t *testing.T) {
 	require.Equal(t, NotTested, cell(t, one, "ops_per_second").Direction, "a single run shows no variation")
 }
 
+// The comparison's first words are what a reader pastes: what is better, worse, the same or not comparable, and why.
+func TestAComparisonHasAnAnswer(t *testing.T) {
+	base, faster := repeats(t, 10_000, 400, 0.99, 1, 1.01), repeats(t, 11_500, 400, 0.99, 1, 1.01)
+	c := CompareGroups([][]*Results{base, faster, base})
+	require.Len(t, c.Answers, 2)
+	require.Regexp(t, `^B against A: better in throughput \(\+1[45]\.\d %, 95 %: \+1\d\.\d to \+1\d\.\d %\) and cost of a million operations, cache alone \(−1[23]\.\d %, 95 %: −1\d\.\d to −1\d\.\d %\); no difference shown in p50 latency, p99 latency and p99\.9 latency\.$`, c.Answers[0])
+	require.Equal(t, "C against A: no difference shown in throughput, p50 latency, p99 latency, p99.9 latency and cost of a million operations, cache alone.", c.Answers[1])
+	require.Regexp(t, `^B against A: worse in throughput \(−1[23]`, CompareGroups([][]*Results{faster, base}).Answers[0])
+
+	require.Regexp(t, `^B against A: throughput \+1[456]\.\d %, p50 latency .*, of which nothing is called better or worse, for one run on a side does not show how much runs vary\.$`, Compare([]*Results{base[0], faster[0]}).Answers[0])
+	other := pair()
+	other.Settings = `, "data_size": 1024`
+	require.Equal(t, "B against A: not comparable in throughput, p50 latency, p99 latency, p99.9 latency and cost of a million operations, cache alone: data size differs (256, 1024).",
+		Compare([]*Results{base[0], analyzed(t, other)}).Answers[0])
+	require.Empty(t, Compare([]*Results{base[0]}).Answers)
+}
+
 // A node at twice the price: what a million operations costs differs, and its interval is that of the cost.
 func TestAnIntervalIsOfTheFigureThatIsShown(t *testing.T) {
 	base := repeats(t, 10_000, 400, 0.99, 1, 1.01)

@@ -373,9 +373,9 @@ func (a *analysis) uncertain(x []float64) {
 		a.warn("the run was too short to know its throughput: it moves so slowly by itself that a longer run can have another mean than these %.0f minutes", p.Steady.Duration().Minutes())
 		return
 	}
-	percent := 100 * half / mean(x)
-	if p.UncertaintyPercent = &percent; percent > placement {
+	percent := math.Round(1e5*half/mean(x)) / 1000
+	if p.UncertaintyPercent = &percent; percent > untold {
 		a.warn("the run was short for the noise in it: its throughput is known to ±%.0f %% (95 %%), and a run of %.0f minutes would know it to %.0f %%", percent,
-			math.Ceil(p.Steady.Duration().Minutes()*math.Pow(percent/placement, 2)), placement)
+			math.Ceil(p.Steady.Duration().Minutes()*math.Pow(percent/untold, 2)), untold)
 	}
 }

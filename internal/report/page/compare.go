@@ -33,6 +33,9 @@ func (c comparison) Reference(run int) bool {
 	return len(c.C.Groups) > 0 && slices.Contains(c.C.Groups[0], run)
 }
 
+// Letters name the runs by their groups.
+func (c comparison) Letters() []string { return letters(c.C) }
+
 // Groups are the names of groups: their runs.
 func (c comparison) Groups() (names []string) {
 	if len(c.C.Names) > 0 {
@@ -43,7 +46,7 @@ func (c comparison) Groups() (names []string) {
 		for _, i := range g {
 			runs = append(runs, c.C.Runs[i])
 		}
-		names = append(names, strings.Join(runs, ", "))
+		names = append(names, report.Letter(len(names))+": "+strings.Join(runs, ", "))
 	}
 	return names
 }
@@ -93,15 +96,13 @@ func interval(v *[2]float64) string {
 
 func abs(v float64) float64 { return max(v, -v) }
 
-func letter(group int) string { return string(rune('A' + group%26)) }
-
 // letters names each run by its group's letter, with a number where the group has others.
 func letters(c *report.Comparison) []string {
 	of := make([]string, len(c.Runs))
 	for i, g := range c.Groups {
 		for n, run := range g {
-			if of[run] = letter(i); len(g) > 1 {
-				of[run] = fmt.Sprintf("%s%d", letter(i), n+1)
+			if of[run] = report.Letter(i); len(g) > 1 {
+				of[run] = fmt.Sprintf("%s%d", report.Letter(i), n+1)
 			}
 		}
 	}
@@ -136,6 +137,9 @@ func CompareText(w io.Writer, c *report.Comparison) error {
 	for _, caution := range c.Cautions {
 		t.line("%s", strings.Join(wrap("! "+caution, columns), "\n  "))
 	}
+	for _, answer := range c.Answers {
+		t.line("\n%s", strings.Join(wrap(answer, columns), "\n"))
+	}
 	of := letters(c)
 	for i, run := range c.Runs {
 		t.line("\n%s  %s", of[i], run)
@@ -157,7 +161,7 @@ func CompareText(w io.Writer, c *report.Comparison) error {
 		t.head(row.Label)
 		var rows [][]string
 		for i, cell := range row.Cells {
-			rows = append(rows, []string{letter(i), " " + amount(cell.Value, row.Unit), " " + change(cell, row.Unit), judged(cell)})
+			rows = append(rows, []string{report.Letter(i), " " + amount(cell.Value, row.Unit), " " + change(cell, row.Unit), judged(cell)})
 		}
 		t.table(rows)
 	}

@@ -56,6 +56,9 @@ func CompareMarkdown(w io.Writer, c *report.Comparison) error {
 	for _, caution := range c.Cautions {
 		line("- **%s**", cell(caution))
 	}
+	for _, answer := range c.Answers {
+		line("\n**%s**\n", cell(answer))
+	}
 	for i, run := range c.Runs {
 		line("- %s: run %s", of[i], cell(run))
 		if i < len(c.Verdicts) {
@@ -79,7 +82,7 @@ func CompareMarkdown(w io.Writer, c *report.Comparison) error {
 			if i == 0 {
 				label = cell(row.Label)
 			}
-			line("| %s | %s | %s | %s | %s |", label, letter(i), amount(of.Value, row.Unit), change(of, row.Unit), cell(judged(of)))
+			line("| %s | %s | %s | %s | %s |", label, report.Letter(i), amount(of.Value, row.Unit), change(of, row.Unit), cell(judged(of)))
 		}
 	}
 	if c.Method != "" {

@@ -200,6 +200,7 @@ func compared() *report.Comparison {
 	b.Client.Throughput.Start, b.Client.MeanLatency.Start = begin.Add(48*time.Hour), begin.Add(48*time.Hour)
 	return &report.Comparison{SchemaVersion: 1, Runs: []string{"2026-11-23T03-08-00Z", "2026-11-25T03-08-00Z", "2026-11-23T15-18-57Z"},
 		Groups: [][]int{{0}, {1}, {2}}, Cautions: []string{"run 2026-11-23T15-18-57Z: 1 of 4 tasks did not finish"},
+		Answers:     []string{"B against A: better in throughput (+21.0 %, 95 %: +19.8 to +22.4 %); worse in p99 latency (+18.9 %, 95 %: +11.2 to +27.1 %)."},
 		Verdicts:    []string{a.Verdict.Sentence, "Limited by engine CPU: orders-001 at 97 %.", c.Verdict.Sentence},
 		Differences: []report.Difference{{Setting: "node type", Values: []string{"cache.t4g.small", "cache.m7g.large", "cache.t4g.micro"}}, {Setting: "tasks", Values: []string{"4", "4", "1"}}},
 		Figures: []report.ComparedRow{

@@ -1,0 +1,67 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// answer says of each group but the first how it differs from that one, in the figures of the first page that are better or worse: what a reader pastes.
+func (c *Comparison) answer() {
+	for g := 1; g < len(c.Groups); g++ {
+		of := map[string][]string{} // what is said, by direction
+		why := map[string][]string{}
+		var reasons []string
+		for _, k := range Figures {
+			i := slices.IndexFunc(c.Figures, func(row ComparedRow) bool { return row.ID == k.ID })
+			if !k.Tile || k.Better == "" || i < 0 {
+				continue
+			}
+			cell, said := c.Figures[i].Cells[g], lower(k.Label)
+			switch cell.Direction {
+			case NotComparable:
+				if !slices.Contains(reasons, cell.Why) {
+					reasons = append(reasons, cell.Why)
+				}
+				why[cell.Why] = append(why[cell.Why], said)
+				continue
+			case NotTested:
+				if cell.DeltaPercent != nil {
+					said += " " + signed(*cell.DeltaPercent) + " %"
+				}
+			case BetterThan, WorseThan:
+				said += fmt.Sprintf(" (%s %%, 95 %%: %s to %s %%)", signed(*cell.DeltaPercent), signed(cell.Interval[0]), signed(cell.Interval[1]))
+			}
+			of[cell.Direction] = append(of[cell.Direction], said)
+		}
+		var parts []string
+		for _, d := range []struct{ direction, before, after string }{
+			{BetterThan, "better in ", ""}, {WorseThan, "worse in ", ""}, {WithinNoise, "no difference shown in ", ""},
+			{NotTested, "", ", of which nothing is called better or worse, for one run on a side does not show how much runs vary"},
+		} {
+			if len(of[d.direction]) > 0 {
+				parts = append(parts, d.before+join(of[d.direction])+d.after)
+			}
+		}
+		for _, reason := range reasons {
+			parts = append(parts, "not comparable in "+join(why[reason])+": "+reason)
+		}
+		if len(parts) > 0 {
+			c.Answers = append(c.Answers, fmt.Sprintf("%s against %s: %s.", Letter(g), Letter(0), strings.Join(parts, "; ")))
+		}
+	}
+}
+
+// signed writes a difference with its sign.
+func signed(v float64) string { return strings.Replace(fmt.Sprintf("%+.1f", v), "-", "−", 1) }
+
+// Letter names a group.
+func Letter(group int) string { return string(rune('A' + group%26)) }
+
+// lower is text within a sentence.
+func lower(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToLower(first)) + s[size:]
+}
