@@ -63,8 +63,8 @@ locals {
     ],
   ))
   # Start and end of what the dashboard covers, as vertical lines. The load's own start and stop are known when the service is steady, and the dashboard is
-  # there before.
-  moments = flatten([for w in [var.window] : [{ label = "start", value = w.start }, { label = "stop at the latest", value = w.end }] if w != null])
+  # there before: README.md says why.
+  moments = flatten([for w in [var.window] : [{ label = "run starts", value = w.start }, { label = "stop at the latest", value = w.end }] if w != null])
 
   # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html; a record is memtier's line of each second and task. Each task prints as
   # many, so the mean of their lines times the tasks is what all do together.
@@ -80,7 +80,7 @@ locals {
     },
     {
       title = "Latency in milliseconds, as the load measures it"
-      query = "${local.records} | stats sum(ops*ms)/sum(ops) as mean, max(ms) as slowest by bin(1m)"
+      query = "${local.records} | stats sum(ops*ms)/sum(ops) as mean, max(ms) as slowest_second by bin(1m)"
     },
   ]
   said = concat(

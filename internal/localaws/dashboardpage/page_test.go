@@ -109,7 +109,7 @@ func TestModulesDashboard(t *testing.T) {
 	_, text = get(t, module(t), "elasticache-perf")
 	has(t, text, `aria-current="true">run</a>`)
 	has(t, text, `"from":1795447320,"step":60`, "the run's range is what is shown first")
-	has(t, text, ">start</text>", "its start is a vertical line")
+	has(t, text, ">run starts</text>", "its start is a vertical line")
 
 	_, text = get(t, module(t), "elasticache-perf?last=1h")
 	has(t, text, `"from":1795444440,"step":60`, "the last hour")
