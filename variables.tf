@@ -205,7 +205,7 @@ variable "existing_cache" {
   description = <<-EOT
     A cache that is there already, instead of `cache`: it is loaded and exported, and never changed or deleted. But the load writes into it, and evicts what is in it
     where memory is short: take one that nobody depends on. Its security group `security_group_id` lets the load in as long as the stack is there; without it, the cache must be
-    open to the load already. `replication_group_id` or `serverless_cache` name it in CloudWatch: without, the export has no metrics of the cache. Its password is `auth_token`.
+    open to the load already. `replication_group_id` or `serverless_cache` name it in CloudWatch: without, the export has no metrics of the cache. Its password, or `USER:PASSWORD` of one of its RBAC users, is `auth_token`.
     Example: `{ endpoint = "master.orders.abc123.use1.cache.amazonaws.com", tls = true, security_group_id = "sg-0123456789abcdef0", replication_group_id = "orders" }`.
   EOT
   type = object({

@@ -36,7 +36,7 @@ variable "cache" {
     `engine_version` defaults to 8.1 for Valkey and 7.1 for Redis OSS, of a serverless cache to the major versions 8 and 7.
     `maintenance_window`, in UTC, is by default an hour three days after the start of `run`, so that it does not fall into it; without a run AWS chooses.
     `zones` are those of the nodes, the primary's first, with cluster mode off. `user_group_ids` are RBAC's, instead of an auth_token; a load of modules/ecs-load
-    cannot log in by them. `apply_immediately = false` leaves changes to the maintenance window; a new engine or major version always replaces the cache.
+    logs in as one of their users with its `auth_token = "USER:PASSWORD"`. `apply_immediately = false` leaves changes to the maintenance window; a new engine or major version always replaces the cache.
     `serverless = {}` makes a serverless cache instead of nodes, with TLS; beside it only engine, engine_version, kms_key_arn, description and one of user_group_ids apply. Its limits are in GB and
     ECPU per second: `{ serverless = { max_storage_gb = 10, max_ecpu_per_second = 50000 } }`; a minimum is paid for whether it is used or not.
   EOT

@@ -220,7 +220,7 @@ variable "load" {
 }
 
 variable "auth_token" {
-  description = "Password of the cache, handed to the tasks as an ECS secret from an SSM SecureString; needs `cache.tls`."
+  description = "Password of the cache, or `USER:PASSWORD` of one of its RBAC users; a password that has a colon itself is written `:PASSWORD`. Handed to the tasks as an ECS secret from an SSM SecureString; needs `cache.tls`."
   type        = string
   default     = null
   sensitive   = true
