@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -36,12 +37,12 @@ type alarm struct {
 	state, reason                   string
 	reasonData                      *string
 	configured, updated, transition time.Time
-	tags                            tags
+	tags                            tagset.Set
 }
 
 type putMetricAlarmIn struct {
 	alarmConfig
-	Tags []tag
+	Tags []tagset.Pair
 }
 
 var comparisons = map[string]func(v, threshold float64) bool{
@@ -116,7 +117,7 @@ func (s *Service) putMetricAlarm(_ context.Context, in *putMetricAlarmIn) (*none
 	now := s.acct.Clock.Now()
 	a := s.alarms[in.AlarmName]
 	if a == nil { // tags count only when an alarm is new; its state is left alone when it is not
-		t, err := tags{}.with(in.Tags)
+		t, err := tagset.Add(rules, nil, in.Tags)
 		if err != nil {
 			return nil, err
 		}

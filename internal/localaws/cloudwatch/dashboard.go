@@ -11,13 +11,14 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
 type dashboard struct {
 	body     string
 	modified time.Time
-	tags     tags
+	tags     tagset.Set
 }
 
 // Dashboards are those of an account, in all Regions: a name that is taken in one Region is the same dashboard in another.
@@ -42,7 +43,7 @@ type validationMessage struct{ DataPath, Message string }
 type putDashboardIn struct {
 	DashboardName string `wire:",required"`
 	DashboardBody string `wire:",required"`
-	Tags          []tag
+	Tags          []tagset.Pair
 }
 
 type putDashboardOut struct{ DashboardValidationMessages []validationMessage }
@@ -64,7 +65,7 @@ func (s *Service) putDashboard(_ context.Context, in *putDashboardIn) (*putDashb
 	defer s.dashboards.mu.Unlock()
 	d := s.dashboards.named[in.DashboardName]
 	if d == nil { // tags count only when a dashboard is new
-		t, err := tags{}.with(in.Tags)
+		t, err := tagset.Add(rules, nil, in.Tags)
 		if err != nil {
 			return nil, err
 		}

@@ -2,46 +2,21 @@ package cloudwatch
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strings"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-type tag struct {
-	Key   string `wire:",required"`
-	Value string `wire:",required"`
-}
-
-type tags map[string]string
-
-func (t tags) list() []tag {
-	out := []tag{}
-	for _, k := range slices.Sorted(maps.Keys(t)) {
-		out = append(out, tag{k, t[k]})
+var rules = tagset.Rules{Refuse: func(p tagset.Problem, t tagset.Tag) error {
+	if p == tagset.TooMany {
+		return invalidValue("A resource has at most 50 tags.")
 	}
-	return out
-}
-
-// with is t and more; 50 tags are the most a resource has.
-func (t tags) with(more []tag) (tags, error) {
-	out := tags{}
-	maps.Copy(out, t)
-	for _, m := range more {
-		if m.Key == "" || len(m.Key) > 128 || len(m.Value) > 256 || strings.HasPrefix(m.Key, "aws:") {
-			return nil, invalidValue("Tag %q=%q is invalid: keys have 1 to 128 characters and do not begin with aws:, values up to 256.", m.Key, m.Value)
-		}
-		out[m.Key] = m.Value
-	}
-	if len(out) > 50 {
-		return nil, invalidValue("A resource has at most 50 tags, not %d.", len(out))
-	}
-	return out, nil
-}
+	return invalidValue("Tag %q=%q is invalid: keys have 1 to 128 characters and do not begin with aws:, values up to 256.", t.Key, t.Value)
+}}
 
 // tagsOf finds the tags of an alarm or a dashboard; both mutexes are held.
-func (s *Service) tagsOf(arn string) (*tags, error) {
+func (s *Service) tagsOf(arn string) (*tagset.Set, error) {
 	if name, ok := strings.CutPrefix(arn, s.acct.ARN("cloudwatch", "alarm:")); ok {
 		if a := s.alarms[name]; a != nil {
 			return &a.tags, nil
@@ -69,7 +44,7 @@ type tagsIn struct {
 	ResourceARN string `wire:",required"`
 }
 
-type tagsOut struct{ Tags []tag }
+type tagsOut struct{ Tags []tagset.Tag }
 
 func (s *Service) listTags(_ context.Context, in *tagsIn) (*tagsOut, error) {
 	defer s.locked()()
@@ -77,24 +52,23 @@ func (s *Service) listTags(_ context.Context, in *tagsIn) (*tagsOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tagsOut{t.list()}, nil
+	return &tagsOut{tagset.List[tagset.Tag](*t)}, nil
 }
 
 func (s *Service) tagResource(_ context.Context, in *struct {
-	ResourceARN string `wire:",required"`
-	Tags        []tag  `wire:",required"`
+	ResourceARN string        `wire:",required"`
+	Tags        []tagset.Pair `wire:",required"`
 }) (*none, error) {
 	defer s.locked()()
 	t, err := s.tagsOf(in.ResourceARN)
 	if err != nil {
 		return nil, err
 	}
-	more, err := t.with(in.Tags)
-	if err != nil {
-		return nil, err
+	more, err := tagset.Add(rules, *t, in.Tags)
+	if err == nil {
+		*t = more
 	}
-	*t = more
-	return &none{}, nil
+	return &none{}, err
 }
 
 func (s *Service) untagResource(_ context.Context, in *struct {
@@ -103,22 +77,19 @@ func (s *Service) untagResource(_ context.Context, in *struct {
 }) (*none, error) {
 	defer s.locked()()
 	t, err := s.tagsOf(in.ResourceARN)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		*t = rules.Remove(*t, in.TagKeys)
 	}
-	for _, k := range in.TagKeys {
-		delete(*t, k)
-	}
-	return &none{}, nil
+	return &none{}, err
 }
 
 // Tagged are the tags of all alarms, by ARN.
-func (s *Service) Tagged() map[string]map[string]string {
+func (s *Service) Tagged() map[string]tagset.Set {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := map[string]map[string]string{}
+	all := map[string]tagset.Set{}
 	for name, a := range s.alarms {
-		all[s.acct.ARN("cloudwatch", "alarm:"+name)] = maps.Clone(a.tags)
+		all[s.acct.ARN("cloudwatch", "alarm:"+name)] = a.tags.Clone()
 	}
 	return all
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -36,12 +37,12 @@ type Service struct {
 	rules      []*rule
 	managed    []*managedList
 	interfaces []*networkInterface
-	tags       map[string]map[string]string // by resource id
+	tags       map[string]tagset.Set // by resource id
 }
 
 // New is a Region without a VPC.
 func New(acct *account.Account) *Service {
-	return &Service{acct: acct, tags: map[string]map[string]string{}}
+	return &Service{acct: acct, tags: map[string]tagset.Set{}}
 }
 
 // Register serves EC2's actions.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -144,7 +145,7 @@ func (s *Service) createVpcEndpoint(_ context.Context, in *createEndpointIn) (*c
 		t.routes = append(t.routes, route{DestinationPrefixListId: prefixLists[name], GatewayId: e.id, State: "active", Origin: "CreateRoute"})
 	}
 	s.endpoints = append(s.endpoints, e)
-	s.tag(e.id, tags)
+	s.tags[e.id] = tags.Clone()
 	return &createEndpointOut{s.endpointOut(e), in.ClientToken}, nil
 }
 
@@ -165,7 +166,7 @@ type endpointOut struct {
 	GroupSet                                                                                          []groupIdentifier
 	PrivateDnsEnabled, RequesterManaged                                                               bool
 	CreationTimestamp                                                                                 *wire.Time
-	TagSet                                                                                            []tag
+	TagSet                                                                                            []tagset.Tag
 }
 
 func (s *Service) endpointOut(e *endpoint) endpointOut {

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 )
 
 type group struct{ id, vpc, name, description, owner string }
@@ -72,7 +74,7 @@ type createGroupIn struct {
 
 type createGroupOut struct {
 	GroupId, SecurityGroupArn string
-	TagSet                    []tag
+	TagSet                    []tagset.Tag
 }
 
 // createSecurityGroup makes a group that lets everything out and nothing in.
@@ -104,14 +106,14 @@ func (s *Service) createSecurityGroup(_ context.Context, in *createGroupIn) (*cr
 	g := &group{newID("sg"), in.VpcId, in.GroupName, in.GroupDescription, s.acct.ID}
 	s.groups = append(s.groups, g)
 	s.rules = append(s.rules, &rule{id: newID("sgr"), group: g.id, egress: true, protocol: "-1", from: -1, to: -1, cidr4: "0.0.0.0/0", owner: g.owner})
-	s.tag(g.id, tags)
+	s.tags[g.id] = tags.Clone()
 	return &createGroupOut{g.id, s.acct.ARN("ec2", "security-group/"+g.id), s.tagSet(g.id)}, nil
 }
 
 type groupOut struct {
 	OwnerId, GroupName, GroupDescription, GroupId, VpcId, SecurityGroupArn string
 	IpPermissions, IpPermissionsEgress                                     []permission
-	TagSet                                                                 []tag
+	TagSet                                                                 []tagset.Tag
 }
 
 type describeGroupsIn struct {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -109,7 +110,7 @@ type interfaceOut struct {
 	GroupSet                                                                                                                                      []groupIdentifier
 	Attachment                                                                                                                                    attachmentOut
 	PrivateIpAddressesSet                                                                                                                         []addressOut
-	TagSet                                                                                                                                        []tag
+	TagSet                                                                                                                                        []tagset.Tag
 }
 
 type describeInterfacesIn struct {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 )
 
 // managedList is a list of addresses that rules of security groups can name: the account's own, or AWS's.
@@ -41,7 +42,7 @@ type managedListOut struct {
 	PrefixListArn, PrefixListName      string
 	MaxEntries, Version                *int
 	OwnerId                            string
-	TagSet                             []tag
+	TagSet                             []tagset.Tag
 }
 
 func (s *Service) managedListOut(l *managedList) managedListOut {
@@ -97,7 +98,7 @@ func (s *Service) createManagedPrefixList(_ context.Context, in *createListIn) (
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.managed = append(s.managed, l)
-	s.tag(l.id, tags)
+	s.tags[l.id] = tags.Clone()
 	out := &listOut{s.managedListOut(l)}
 	out.PrefixList.State = "create-in-progress" // complete by the next look
 	return out, nil

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -68,7 +69,7 @@ type routeTableOut struct {
 	RouteSet                     []route
 	AssociationSet               []association
 	PropagatingVgwSet            []struct{}
-	TagSet                       []tag
+	TagSet                       []tagset.Tag
 }
 
 type describeRouteTablesIn struct {
@@ -165,7 +166,7 @@ type gatewayAttachment struct{ State, VpcId string }
 type internetGatewayOut struct {
 	InternetGatewayId, OwnerId string
 	AttachmentSet              []gatewayAttachment
-	TagSet                     []tag
+	TagSet                     []tagset.Tag
 }
 
 type describeInternetGatewaysIn struct {
@@ -208,7 +209,7 @@ type natOut struct {
 	NatGatewayId, VpcId, SubnetId, State, ConnectivityType string
 	CreateTime                                             *wire.Time
 	NatGatewayAddressSet                                   []natAddress
-	TagSet                                                 []tag
+	TagSet                                                 []tagset.Tag
 }
 
 type describeNatGatewaysIn struct {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 )
 
 // rule is one direction, one protocol, one range of ports and one peer. Ports are -1 when the protocol has none.
@@ -163,7 +165,7 @@ type ruleOut struct {
 	CidrIpv4, CidrIpv6, PrefixListId                                 *string
 	ReferencedGroupInfo                                              *referencedGroup
 	Description                                                      *string
-	TagSet                                                           []tag
+	TagSet                                                           []tagset.Tag
 }
 
 func (s *Service) ruleOut(r *rule) ruleOut {
@@ -221,7 +223,7 @@ func (s *Service) authorize(in *authorizeIn, egress bool) (*rulesOut, error) {
 	for _, r := range rules {
 		r.id = newID("sgr")
 		s.rules = append(s.rules, r)
-		s.tag(r.id, tags)
+		s.tags[r.id] = tags.Clone()
 		out.SecurityGroupRuleSet = append(out.SecurityGroupRuleSet, s.ruleOut(r))
 	}
 	return out, nil

@@ -3,24 +3,18 @@ package ec2
 import (
 	"context"
 	"maps"
-	"strings"
-)
+	"unicode/utf8"
 
-type tag struct{ Key, Value string }
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
+)
 
 type tagSpecification struct {
 	ResourceType string
-	Tag          []tag
+	Tag          []tagset.Tag
 }
 
 // tagSet lists a resource's tags by key.
-func (s *Service) tagSet(id string) []tag {
-	out := []tag{}
-	for k, v := range s.tags[id] {
-		out = append(out, tag{k, v})
-	}
-	return sorted(out, func(t tag) string { return t.Key })
-}
+func (s *Service) tagSet(id string) []tagset.Tag { return tagset.List[tagset.Tag](s.tags[id]) }
 
 // Tags are those of a resource, as conditions of policies see them.
 func (s *Service) Tags(id string) map[string]string {
@@ -32,52 +26,34 @@ func (s *Service) Tags(id string) map[string]string {
 // ResourceType is what a resource's ARN names before its id: "security-group".
 func ResourceType(id string) string { return kinds[kindOf(id)].resource }
 
-// checkTags holds tags to EC2's restrictions: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions
-func checkTags(have map[string]string, add []tag) error {
-	n := len(have)
-	for _, t := range add {
-		switch {
-		case strings.HasPrefix(strings.ToLower(t.Key), "aws:"):
-			return badValue("Tag keys starting with 'aws:' are reserved for internal use")
-		case t.Key == "" || len(t.Key) > 128:
-			return badValue("Tag key exceeds the maximum length of 128 characters or is empty: '%s'", t.Key)
-		case len(t.Value) > 256:
-			return badValue("Tag value exceeds the maximum length of 256 characters")
-		}
-		if _, ok := have[t.Key]; !ok {
-			n++
-		}
-	}
-	if n > 50 {
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions
+var tagRules = tagset.Rules{Refuse: func(p tagset.Problem, t tagset.Tag) error {
+	switch {
+	case p == tagset.TooMany:
 		return fail("TagLimitExceeded", "The maximum number of Tags for a resource has been reached.")
+	case p == tagset.Reserved:
+		return badValue("Tag keys starting with 'aws:' are reserved for internal use")
+	case utf8.RuneCountInString(t.Value) > 256:
+		return badValue("Tag value exceeds the maximum length of 256 characters")
 	}
-	return nil
-}
+	return badValue("Tag key exceeds the maximum length of 128 characters or is empty: '%s'", t.Key)
+}}
 
 // specified gives the tags that a create action brings for its kind of resource.
-func specified(specs []tagSpecification, kind string) ([]tag, error) {
-	var out []tag
+func specified(specs []tagSpecification, kind string) (tagset.Set, error) {
+	var all []tagset.Tag
 	for _, spec := range specs {
 		if spec.ResourceType != kinds[kind].resource {
 			return nil, badValue("'%s' is not a valid taggable resource type for this operation.", spec.ResourceType)
 		}
-		out = append(out, spec.Tag...)
+		all = append(all, spec.Tag...)
 	}
-	return out, checkTags(nil, out)
-}
-
-func (s *Service) tag(id string, tags []tag) {
-	for _, t := range tags {
-		if s.tags[id] == nil {
-			s.tags[id] = map[string]string{}
-		}
-		s.tags[id][t.Key] = t.Value
-	}
+	return tagset.Add(tagRules, nil, all)
 }
 
 type createTagsIn struct {
-	ResourceId []string `wire:",required"`
-	Tag        []tag    `wire:",required"`
+	ResourceId []string     `wire:",required"`
+	Tag        []tagset.Tag `wire:",required"`
 }
 
 type done struct{ Return bool }
@@ -85,17 +61,17 @@ type done struct{ Return bool }
 func (s *Service) createTags(_ context.Context, in *createTagsIn) (*done, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	tagged := map[string]tagset.Set{}
 	for _, id := range in.ResourceId {
-		if err := s.taggable(id); err != nil {
+		err := s.taggable(id)
+		if err != nil {
 			return nil, err
 		}
-		if err := checkTags(s.tags[id], in.Tag); err != nil {
+		if tagged[id], err = tagset.Add(tagRules, s.tags[id], in.Tag); err != nil {
 			return nil, err
 		}
 	}
-	for _, id := range in.ResourceId {
-		s.tag(id, in.Tag)
-	}
+	maps.Copy(s.tags, tagged)
 	return &done{true}, nil
 }
 
@@ -173,13 +149,13 @@ func (s *Service) describeTags(_ context.Context, in *describeTagsIn) (*describe
 }
 
 // Tagged are the tags of all resources, by ARN.
-func (s *Service) Tagged() map[string]map[string]string {
+func (s *Service) Tagged() map[string]tagset.Set {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := map[string]map[string]string{}
+	all := map[string]tagset.Set{}
 	for id, tags := range s.tags {
 		if s.exists(id) {
-			all[s.acct.ARN("ec2", ResourceType(id)+"/"+id)] = maps.Clone(tags)
+			all[s.acct.ARN("ec2", ResourceType(id)+"/"+id)] = tags.Clone()
 		}
 	}
 	return all

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 )
 
 type vpc struct{ id, cidr, association, dhcp, owner string }
@@ -54,7 +55,7 @@ func (s *Service) Seed() (vpcID string, subnetIDs []string) {
 	defer s.mu.Unlock()
 	v := &vpc{newID("vpc"), "10.0.0.0/16", "vpc-cidr-assoc-" + account.NewID(17), "dopt-" + account.NewID(17), s.acct.ID}
 	s.vpcs = append(s.vpcs, v)
-	name := func(id, name string) { s.tag(id, []tag{{"Name", name}}) }
+	name := func(id, name string) { s.tags[id] = tagset.Set{"Name": name} }
 	name(v.id, "localaws")
 	add := func(label, cidr, zone string, public bool) *subnet {
 		n := &subnet{newID("subnet"), v.id, cidr, s.acct.Region + zone, s.zoneID(zone), s.acct.ID, public}
@@ -170,7 +171,7 @@ type vpcOut struct {
 	VpcId, OwnerId, State, CidrBlock, DhcpOptionsId, InstanceTenancy string
 	CidrBlockAssociationSet                                          []cidrAssociation
 	IsDefault                                                        bool
-	TagSet                                                           []tag
+	TagSet                                                           []tagset.Tag
 }
 
 type describeVpcsIn struct {
@@ -241,7 +242,7 @@ type subnetOut struct {
 	DefaultForAz, MapPublicIpOnLaunch, AssignIpv6AddressOnCreation, EnableDns64, Ipv6Native, MapCustomerOwnedIpOnLaunch bool
 	Ipv6CidrBlockAssociationSet                                                                                         []struct{}
 	PrivateDnsNameOptionsOnLaunch                                                                                       dnsOptions
-	TagSet                                                                                                              []tag
+	TagSet                                                                                                              []tagset.Tag
 }
 
 type describeSubnetsIn struct {

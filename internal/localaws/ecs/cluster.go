@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -17,7 +18,7 @@ type strategyItem struct {
 
 type cluster struct {
 	name, arn, status string
-	tags              []tag
+	tags              tagset.Set
 	insights          string
 	providers         []string
 	strategy          []strategyItem
@@ -27,7 +28,7 @@ type clusterOut struct {
 	ClusterArn, ClusterName, Status                                                              string
 	RegisteredContainerInstancesCount, RunningTasksCount, PendingTasksCount, ActiveServicesCount int
 	Statistics                                                                                   []struct{}
-	Tags                                                                                         []tag
+	Tags                                                                                         []tagset.Tag
 	Settings                                                                                     []setting
 	CapacityProviders                                                                            []string
 	DefaultCapacityProviderStrategy                                                              []strategyItem
@@ -37,10 +38,10 @@ type clusterAnswer struct{ Cluster clusterOut }
 
 // describe leaves out what include does not name, as AWS does. The lock is held.
 func (s *Service) describe(c *cluster, include []string) clusterOut {
-	out := clusterOut{ClusterArn: c.arn, ClusterName: c.name, Status: c.status, Statistics: []struct{}{}, Tags: []tag{}, Settings: []setting{},
+	out := clusterOut{ClusterArn: c.arn, ClusterName: c.name, Status: c.status, Statistics: []struct{}{}, Tags: []tagset.Tag{}, Settings: []setting{},
 		CapacityProviders: append([]string{}, c.providers...), DefaultCapacityProviderStrategy: append([]strategyItem{}, c.strategy...)}
 	if slices.Contains(include, "TAGS") {
-		out.Tags = append(out.Tags, c.tags...)
+		out.Tags = tagset.List[tagset.Tag](c.tags)
 	}
 	if slices.Contains(include, "SETTINGS") {
 		out.Settings = []setting{{"containerInsights", c.insights}}
@@ -95,7 +96,7 @@ func insights(settings []setting, before string) (string, error) {
 
 type createClusterIn struct {
 	ClusterName                     *string
-	Tags                            []tag
+	Tags                            []tagset.Tag
 	Settings                        []setting
 	CapacityProviders               []string
 	DefaultCapacityProviderStrategy []strategyItem
@@ -106,7 +107,8 @@ func (s *Service) createCluster(_ context.Context, in *createClusterIn) (*cluste
 	if !nameForm.MatchString(name) {
 		return nil, invalid("cluster name %q must have 1 to 255 letters, digits, hyphens and underscores", name)
 	}
-	if err := checkTags(in.Tags); err != nil {
+	tags, err := tagset.Add(rules, nil, in.Tags)
+	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -114,8 +116,7 @@ func (s *Service) createCluster(_ context.Context, in *createClusterIn) (*cluste
 	if c := s.clusters[name]; c != nil && c.status == "ACTIVE" { // CreateCluster is idempotent
 		return &clusterAnswer{s.describe(c, all)}, nil
 	}
-	c := &cluster{name: name, arn: s.acct.ARN("ecs", "cluster/"+name), status: "ACTIVE", tags: in.Tags}
-	var err error
+	c := &cluster{name: name, arn: s.acct.ARN("ecs", "cluster/"+name), status: "ACTIVE", tags: tags}
 	if c.insights, err = insights(in.Settings, s.setting("containerInsights")); err != nil {
 		return nil, err
 	}

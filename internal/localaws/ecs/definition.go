@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -73,7 +74,7 @@ type registerIn struct {
 	RequiresCompatibilities                                 []string
 	RuntimePlatform                                         *platform
 	EphemeralStorage                                        *storage
-	Tags                                                    []tag
+	Tags                                                    []tagset.Tag
 	Volumes, PlacementConstraints, InferenceAccelerators    []any
 	EnableFaultInjection                                    *bool
 }
@@ -90,12 +91,12 @@ type taskDefinition struct {
 	Volumes, PlacementConstraints                                             []any
 	RegisteredAt, DeregisteredAt                                              *wire.Time
 	EnableFaultInjection                                                      bool
-	tags                                                                      []tag
+	tags                                                                      tagset.Set
 }
 
 type definitionAnswer struct {
 	TaskDefinition *taskDefinition
-	Tags           []tag
+	Tags           []tagset.Tag
 }
 
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html
@@ -103,10 +104,14 @@ func (s *Service) registerTaskDefinition(_ context.Context, in *registerIn) (*de
 	if err := in.check(); err != nil {
 		return nil, err
 	}
+	tags, err := tagset.Add(rules, nil, in.Tags)
+	if err != nil {
+		return nil, err
+	}
 	d := &taskDefinition{Family: in.Family, Status: "ACTIVE", NetworkMode: *in.NetworkMode, Cpu: units(*in.Cpu), Memory: units(*in.Memory),
 		RegisteredBy: s.principal(), ContainerDefinitions: in.ContainerDefinitions, TaskRoleArn: in.TaskRoleArn, ExecutionRoleArn: in.ExecutionRoleArn,
 		Compatibilities: []string{"EC2", "FARGATE", "MANAGED_INSTANCES"}, RequiresCompatibilities: in.RequiresCompatibilities, RuntimePlatform: in.RuntimePlatform,
-		EphemeralStorage: in.EphemeralStorage, Volumes: []any{}, PlacementConstraints: []any{}, RegisteredAt: wire.At(s.now()), tags: in.Tags}
+		EphemeralStorage: in.EphemeralStorage, Volumes: []any{}, PlacementConstraints: []any{}, RegisteredAt: wire.At(s.now()), tags: tags}
 	for i := range d.ContainerDefinitions {
 		d.ContainerDefinitions[i].fill()
 	}
@@ -115,7 +120,7 @@ func (s *Service) registerTaskDefinition(_ context.Context, in *registerIn) (*de
 	d.Revision = len(s.families[d.Family]) + 1
 	d.TaskDefinitionArn = s.acct.ARN("ecs", fmt.Sprintf("task-definition/%s:%d", d.Family, d.Revision))
 	s.families[d.Family] = append(s.families[d.Family], d)
-	return &definitionAnswer{d, d.tags}, nil
+	return &definitionAnswer{d, in.Tags}, nil
 }
 
 // fill gives what AWS answers with where nothing was said.
@@ -180,7 +185,7 @@ func (s *Service) describeTaskDefinition(_ context.Context, in *struct {
 	}
 	out := &definitionAnswer{TaskDefinition: s.families[family][i]}
 	if slices.Contains(in.Include, "TAGS") {
-		out.Tags = append([]tag{}, out.TaskDefinition.tags...)
+		out.Tags = tagset.List[tagset.Tag](out.TaskDefinition.tags)
 	}
 	return out, nil
 }

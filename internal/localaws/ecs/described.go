@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -35,7 +36,7 @@ type serviceOut struct {
 	HealthCheckGracePeriodSeconds                                                                            *int
 	DeploymentController                                                                                     controller
 	EnableECSManagedTags, EnableExecuteCommand                                                               bool
-	Tags                                                                                                     []tag
+	Tags                                                                                                     []tagset.Tag
 }
 
 type serviceAnswer struct{ Service serviceOut }
@@ -48,7 +49,7 @@ func (s *Service) describeService(v *service, tags bool) serviceOut {
 		PropagateTags: v.propagate, AvailabilityZoneRebalancing: v.rebalancing, Events: slices.Clone(v.events), CreatedAt: wire.At(v.created),
 		NetworkConfiguration: v.network, HealthCheckGracePeriodSeconds: v.grace, DeploymentController: controller{"ECS"}, EnableECSManagedTags: v.managedTags}
 	if tags {
-		o.Tags = append([]tag{}, v.tags...)
+		o.Tags = tagset.List[tagset.Tag](v.tags)
 	}
 	for i, d := range v.deployments {
 		x := deploymentOut{Id: d.id, Status: "ACTIVE", TaskDefinition: d.definition, FailedTasks: d.failed, CreatedAt: wire.At(d.created), UpdatedAt: wire.At(d.updated),

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -39,7 +40,7 @@ type service struct {
 	managedTags                                                            bool
 	grace                                                                  *int
 	created                                                                time.Time
-	tags                                                                   []tag
+	tags                                                                   tagset.Set
 	events                                                                 []event       // newest first
 	deployments                                                            []*deployment // PRIMARY first
 	history                                                                []*deployment // all there were, newest last
@@ -214,7 +215,7 @@ type createServiceIn struct {
 	DeploymentConfiguration                                                                                                           *deploymentConfiguration
 	NetworkConfiguration                                                                                                              *network
 	EnableECSManagedTags                                                                                                              *bool
-	Tags                                                                                                                              []tag
+	Tags                                                                                                                              []tagset.Tag
 	unservedMembers
 }
 
@@ -236,7 +237,8 @@ func (s *Service) createService(_ context.Context, in *createServiceIn) (*servic
 	if !slices.Contains([]string{"NONE", "SERVICE", "TASK_DEFINITION"}, propagate) {
 		return nil, invalid("propagateTags %q must be SERVICE, TASK_DEFINITION or NONE", propagate)
 	}
-	if err := checkTags(in.Tags); err != nil {
+	tags, err := tagset.Add(rules, nil, in.Tags)
+	if err != nil {
 		return nil, err
 	}
 	if in.TaskDefinition == nil || in.DesiredCount == nil || *in.DesiredCount < 0 {
@@ -279,7 +281,7 @@ func (s *Service) createService(_ context.Context, in *createServiceIn) (*servic
 	v := &service{name: in.ServiceName, arn: s.acct.ARN("ecs", "service/"+c.name+"/"+in.ServiceName), token: or(in.ClientToken, ""), status: "ACTIVE",
 		definition: d.TaskDefinitionArn, platform: or(in.PlatformVersion, "LATEST"), propagate: propagate, rebalancing: rebalancing, cluster: c,
 		desired: *in.DesiredCount, config: config, network: net, managedTags: or(in.EnableECSManagedTags, false), grace: in.HealthCheckGracePeriodSeconds,
-		created: s.now(), tags: in.Tags}
+		created: s.now(), tags: tags}
 	s.services = append(s.services, v)
 	s.deploy(v)
 	out := &serviceAnswer{s.describeService(v, true)}

@@ -3,6 +3,7 @@ package ecs
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -23,7 +25,7 @@ type task struct {
 	network                                                                       *network
 	subnet, zone, address, eni, attachment, mac                                   string
 	containers                                                                    []*running
-	tags                                                                          []tag
+	tags                                                                          tagset.Set
 	version                                                                       int
 	ran                                                                           bool
 	ctx                                                                           context.Context // ends when it shall stop
@@ -90,12 +92,13 @@ func (s *Service) place(v *service, d *deployment) (*task, string) {
 	t := &task{cluster: v.cluster, service: v, deployment: d, definition: def, network: d.network, group: "service:" + v.name, startedBy: d.id}
 	switch v.propagate {
 	case "SERVICE":
-		t.tags = slices.Clone(v.tags)
+		t.tags = v.tags.Clone()
 	case "TASK_DEFINITION":
-		t.tags = slices.Clone(def.tags)
+		t.tags = def.tags.Clone()
 	}
 	if v.managedTags {
-		t.tags = append(t.tags, tag{"aws:ecs:clusterName", v.cluster.name}, tag{"aws:ecs:serviceName", v.name})
+		t.tags = t.tags.Clone()
+		t.tags["aws:ecs:clusterName"], t.tags["aws:ecs:serviceName"] = v.cluster.name, v.name
 	}
 	v.subnet++
 	s.launch(t, v.subnet)
@@ -167,7 +170,7 @@ type taskOut struct {
 	EnableExecuteCommand                                                                                                                                                             bool
 	EphemeralStorage                                                                                                                                                                 storage
 	Overrides                                                                                                                                                                        overrides
-	Tags                                                                                                                                                                             []tag
+	Tags                                                                                                                                                                             []tagset.Tag
 	Version                                                                                                                                                                          int
 }
 
@@ -185,12 +188,12 @@ func (s *Service) describeTask(t *task, tags bool) taskOut {
 		ConnectivityAt: wire.At(t.created), CreatedAt: wire.At(t.created), PullStartedAt: wire.At(t.pullStarted), PullStoppedAt: wire.At(t.pullStopped),
 		StartedAt: wire.At(t.started), StoppingAt: wire.At(t.stoppingAt), ExecutionStoppedAt: wire.At(t.executionStopped), StoppedAt: wire.At(t.stopped),
 		EphemeralStorage: or(d.EphemeralStorage, storage{20}), Overrides: overrides{InferenceAcceleratorOverrides: []struct{}{}},
-		Attributes: []nameValue{{"ecs.cpu-architecture", "x86_64"}}, Tags: []tag{}, Version: t.version}
+		Attributes: []nameValue{{"ecs.cpu-architecture", "x86_64"}}, Tags: []tagset.Tag{}, Version: t.version}
 	if d.RuntimePlatform != nil && or(d.RuntimePlatform.CpuArchitecture, "") == "ARM64" {
 		o.Attributes[0].Value = "arm64"
 	}
 	if tags {
-		o.Tags = append(o.Tags, t.tags...)
+		o.Tags = tagset.List[tagset.Tag](t.tags)
 	}
 	status := "ATTACHED"
 	switch t.lastStatus {
@@ -335,7 +338,7 @@ func (s *Service) runTask(_ context.Context, in *struct {
 	Count                                                                 *int
 	NetworkConfiguration                                                  *network
 	EnableECSManagedTags                                                  *bool
-	Tags                                                                  []tag
+	Tags                                                                  []tagset.Tag
 	unservedMembers
 }) (*struct {
 	Tasks    []taskOut
@@ -353,7 +356,8 @@ func (s *Service) runTask(_ context.Context, in *struct {
 	if err := checkPlatform(or(in.PlatformVersion, "LATEST")); err != nil {
 		return nil, err
 	}
-	if err := checkTags(in.Tags); err != nil {
+	tags, err := tagset.Add(rules, nil, in.Tags)
+	if err != nil {
 		return nil, err
 	}
 	net, err := s.checkNetwork(in.NetworkConfiguration)
@@ -385,12 +389,12 @@ func (s *Service) runTask(_ context.Context, in *struct {
 			out.Failures = append(out.Failures, failure{"", limitReached})
 			break
 		}
-		t := &task{cluster: c, definition: d, network: net, group: or(in.Group, "family:"+d.Family), startedBy: or(in.StartedBy, ""), tags: slices.Clone(in.Tags)}
+		t := &task{cluster: c, definition: d, network: net, group: or(in.Group, "family:"+d.Family), startedBy: or(in.StartedBy, ""), tags: tags.Clone()}
 		if or(in.PropagateTags, "NONE") == "TASK_DEFINITION" {
-			t.tags = append(t.tags, d.tags...)
+			maps.Copy(t.tags, d.tags)
 		}
 		if or(in.EnableECSManagedTags, false) {
-			t.tags = append(t.tags, tag{"aws:ecs:clusterName", c.name})
+			t.tags["aws:ecs:clusterName"] = c.name
 		}
 		s.launch(t, i)
 		out.Tasks = append(out.Tasks, s.describeTask(t, true))

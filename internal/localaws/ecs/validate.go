@@ -99,9 +99,6 @@ func (in *registerIn) check() error {
 			return err
 		}
 	}
-	if err := checkTags(in.Tags); err != nil {
-		return err
-	}
 	return in.checkContainers(cpu, memory)
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -31,7 +32,7 @@ type createGroupIn struct {
 	PreferredMaintenanceWindow, SnapshotWindow               *string
 	SnapshotRetentionLimit                                   *int
 	LogDeliveryConfigurations                                []deliveryIn
-	Tags                                                     []tag
+	Tags                                                     []tagset.Tag
 	UserGroupIds, CacheSecurityGroupNames, SnapshotArns      []string
 	SnapshotName, PrimaryClusterId, GlobalReplicationGroupId *string
 }
@@ -179,7 +180,7 @@ func (s *Service) checkServer(g *group, in *createGroupIn) (err error) {
 	if err := checkTopic(g.topic); err != nil {
 		return err
 	}
-	if g.tags, err = (tags{}).with(in.Tags); err != nil {
+	if g.tags, err = tagset.Add(tagRules, nil, in.Tags); err != nil {
 		return err
 	}
 	g.deliveries, err = s.deliver(nil, in.LogDeliveryConfigurations, g)

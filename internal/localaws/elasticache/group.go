@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -30,7 +31,7 @@ type group struct {
 	userGroup                         string // its users log in; without one it is ""
 	shards                            []*shard
 	deliveries                        []*delivery
-	tags                              tags
+	tags                              tagset.Set
 	serverless                        *serverless
 }
 

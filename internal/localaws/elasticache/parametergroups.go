@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -29,7 +30,7 @@ type createParameterGroupIn struct {
 	CacheParameterGroupName   string `wire:",required"`
 	CacheParameterGroupFamily string `wire:",required"`
 	Description               string `wire:",required"`
-	Tags                      []tag
+	Tags                      []tagset.Tag
 }
 
 type parameterGroupOut struct{ CacheParameterGroup parameterGroupShape }
@@ -44,7 +45,7 @@ func (s *Service) createParameterGroup(_ context.Context, in *createParameterGro
 		return nil, invalidValue("CacheParameterGroupFamily %s is not a valid parameter group family: localaws has %s.", in.CacheParameterGroupFamily,
 			strings.Join(slices.Sorted(maps.Keys(families)), ", "))
 	}
-	t, err := tags{}.with(in.Tags)
+	t, err := tagset.Add(tagRules, nil, in.Tags)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 )
 
 // parameter is a setting that a family has, with its default.
@@ -96,7 +98,7 @@ type parameterGroup struct {
 	name, family, description string
 	values                    map[string]string
 	system                    bool // a default group: cannot be changed
-	tags                      tags
+	tags                      tagset.Set
 }
 
 // defaultGroups has two groups of each family, one of them for cluster mode.

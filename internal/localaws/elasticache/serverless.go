@@ -10,6 +10,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -92,7 +93,7 @@ type createServerlessIn struct {
 	SnapshotRetentionLimit          *int
 	DailySnapshotTime               *string
 	NetworkType, ConnectionType     *string
-	Tags                            []tag
+	Tags                            []tagset.Tag
 }
 
 // quotaServerless: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/quota-limits.html
@@ -126,7 +127,7 @@ func (s *Service) createServerless(_ context.Context, in *createServerlessIn) (_
 	if err := g.setServerless(in.Description, in.CacheUsageLimits, in.SnapshotRetentionLimit, in.DailySnapshotTime); err != nil {
 		return nil, err
 	}
-	if g.tags, err = (tags{}).with(in.Tags); err != nil {
+	if g.tags, err = tagset.Add(tagRules, nil, in.Tags); err != nil {
 		return nil, err
 	}
 	if err := s.placeServerless(g, in); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/ec2"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -67,7 +68,7 @@ type Service struct {
 func New(acct *account.Account, network Network, logs Logs, metrics Metrics) *Service {
 	s := &Service{acct: acct, network: network, logs: logs, metrics: metrics, groups: map[string]*group{}, serverless: map[string]*group{}, quota: quotaServerless,
 		subnets: map[string]*subnetGroup{}, parameters: defaultGroups(), userGroups: map[string]*userGroup{},
-		users: map[string]*user{defaultUser: {id: defaultUser, name: defaultUser, engine: "redis", access: "on ~* +@all", tags: tags{}}}}
+		users: map[string]*user{defaultUser: {id: defaultUser, name: defaultUser, engine: "redis", access: "on ~* +@all", tags: tagset.Set{}}}}
 	s.binaries = sync.OnceValue(findBinaries)
 	s.ca = sync.OnceValues(func() (*authority, error) { return loadAuthority(acct.Dir) })
 	s.ctx, s.stop = context.WithCancel(context.Background())

@@ -6,13 +6,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
 type subnetGroup struct {
 	name, description, vpc string
 	subnets                []string
-	tags                   tags
+	tags                   tagset.Set
 }
 
 type zone struct{ Name string }
@@ -65,7 +66,7 @@ type createSubnetGroupIn struct {
 	CacheSubnetGroupName        string   `wire:",required"`
 	CacheSubnetGroupDescription string   `wire:",required"`
 	SubnetIds                   []string `wire:",required"`
-	Tags                        []tag
+	Tags                        []tagset.Tag
 }
 
 // createSubnetGroup: https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateCacheSubnetGroup.html
@@ -81,7 +82,7 @@ func (s *Service) createSubnetGroup(_ context.Context, in *createSubnetGroupIn) 
 	if err != nil {
 		return nil, err
 	}
-	t, err := tags{}.with(in.Tags)
+	t, err := tagset.Add(tagRules, nil, in.Tags)
 	if err != nil {
 		return nil, err
 	}

@@ -2,43 +2,22 @@ package elasticache
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"strings"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-type tag struct{ Key, Value string }
-
-type tags map[string]string
-
-func (t tags) list() []tag {
-	out := []tag{}
-	for _, k := range slices.Sorted(maps.Keys(t)) {
-		out = append(out, tag{k, t[k]})
+// https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Tagging-Resources.html
+var tagRules = tagset.Rules{Refuse: func(p tagset.Problem, t tagset.Tag) error {
+	if p == tagset.TooMany {
+		return wire.Errorf(400, "TagQuotaPerResourceExceeded", "A resource has at most 50 tags.")
 	}
-	return out
-}
-
-// with is t and more. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Tagging-Resources.html
-func (t tags) with(more []tag) (tags, error) {
-	out := tags{}
-	maps.Copy(out, t)
-	for _, m := range more {
-		if m.Key == "" || len(m.Key) > 128 || len(m.Value) > 256 || strings.HasPrefix(m.Key, "aws:") {
-			return nil, invalidValue("The tag %q=%q is invalid: keys have 1 to 128 characters and do not begin with aws:, values up to 256.", m.Key, m.Value)
-		}
-		out[m.Key] = m.Value
-	}
-	if len(out) > 50 {
-		return nil, wire.Errorf(400, "TagQuotaPerResourceExceeded", "A resource has at most 50 tags, not %d.", len(out))
-	}
-	return out, nil
-}
+	return invalidValue("The tag %q=%q is invalid: keys have 1 to 128 characters and do not begin with aws:, values up to 256.", t.Key, t.Value)
+}}
 
 // tagsOf finds a resource's tags; the mutex is held. Cache clusters have those of their replication group.
-func (s *Service) tagsOf(arn string) (*tags, error) {
+func (s *Service) tagsOf(arn string) (*tagset.Set, error) {
 	resource, ok := strings.CutPrefix(arn, s.acct.ARN("elasticache", ""))
 	if !ok {
 		return nil, wire.Errorf(400, "InvalidARN", "%s is not an ARN of ElastiCache in this account and Region.", arn)
@@ -97,7 +76,7 @@ func (s *Service) tagsOf(arn string) (*tags, error) {
 // taggable are the tags of a cache that is available. Of any other AWS does not even tell them.
 // https://github.com/hashicorp/terraform-provider-aws/issues/33859
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_ListTagsForResource.html
-func (g *group) taggable() (*tags, error) {
+func (g *group) taggable() (*tagset.Set, error) {
 	switch {
 	case g.status == "available":
 		return &g.tags, nil
@@ -108,7 +87,7 @@ func (g *group) taggable() (*tags, error) {
 }
 
 type tagsOut struct {
-	TagList []tag `wire:"TagList>Tag"`
+	TagList []tagset.Tag `wire:"TagList>Tag"`
 }
 
 func (s *Service) listTags(_ context.Context, in *struct {
@@ -120,12 +99,12 @@ func (s *Service) listTags(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return &tagsOut{t.list()}, nil
+	return &tagsOut{tagset.List[tagset.Tag](*t)}, nil
 }
 
 func (s *Service) addTags(_ context.Context, in *struct {
-	ResourceName string `wire:",required"`
-	Tags         []tag  `wire:",required"`
+	ResourceName string       `wire:",required"`
+	Tags         []tagset.Tag `wire:",required"`
 }) (*tagsOut, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,12 +112,12 @@ func (s *Service) addTags(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	more, err := t.with(in.Tags)
+	more, err := tagset.Add(tagRules, *t, in.Tags)
 	if err != nil {
 		return nil, err
 	}
 	*t = more
-	return &tagsOut{t.list()}, nil
+	return &tagsOut{tagset.List[tagset.Tag](*t)}, nil
 }
 
 func (s *Service) removeTags(_ context.Context, in *struct {
@@ -151,36 +130,40 @@ func (s *Service) removeTags(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	left := maps.Clone(*t)
 	for _, k := range in.TagKeys {
-		if _, ok := left[k]; !ok {
+		if _, ok := (*t)[k]; !ok {
 			return nil, wire.Errorf(404, "TagNotFound", "The resource %s has no tag %s.", in.ResourceName, k)
 		}
-		delete(left, k)
 	}
-	*t = left
-	return &tagsOut{t.list()}, nil
+	*t = tagRules.Remove(*t, in.TagKeys)
+	return &tagsOut{tagset.List[tagset.Tag](*t)}, nil
 }
 
-// Tagged are the tags of all caches and groups, by ARN; a node has its replication group's.
-func (s *Service) Tagged() map[string]map[string]string {
+// Tagged are the tags of all caches, groups and users, by ARN; a node has its replication group's.
+func (s *Service) Tagged() map[string]tagset.Set {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := map[string]map[string]string{}
+	all := map[string]tagset.Set{}
 	for _, g := range s.groups {
-		all[s.acct.ARN("elasticache", "replicationgroup:"+g.id)] = maps.Clone(g.tags)
+		all[s.acct.ARN("elasticache", "replicationgroup:"+g.id)] = g.tags.Clone()
 		for _, n := range g.nodes() {
-			all[s.acct.ARN("elasticache", "cluster:"+n.id)] = maps.Clone(g.tags)
+			all[s.acct.ARN("elasticache", "cluster:"+n.id)] = g.tags.Clone()
 		}
 	}
 	for _, g := range s.serverless {
-		all[s.acct.ARN("elasticache", "serverlesscache:"+g.id)] = maps.Clone(g.tags)
+		all[s.acct.ARN("elasticache", "serverlesscache:"+g.id)] = g.tags.Clone()
 	}
 	for name, g := range s.subnets {
-		all[s.acct.ARN("elasticache", "subnetgroup:"+name)] = maps.Clone(g.tags)
+		all[s.acct.ARN("elasticache", "subnetgroup:"+name)] = g.tags.Clone()
 	}
 	for name, g := range s.parameters {
-		all[s.acct.ARN("elasticache", "parametergroup:"+name)] = maps.Clone(g.tags)
+		all[s.acct.ARN("elasticache", "parametergroup:"+name)] = g.tags.Clone()
+	}
+	for id, u := range s.users {
+		all[s.acct.ARN("elasticache", "user:"+id)] = u.tags.Clone()
+	}
+	for id, g := range s.userGroups {
+		all[s.acct.ARN("elasticache", "usergroup:"+id)] = g.tags.Clone()
 	}
 	return all
 }

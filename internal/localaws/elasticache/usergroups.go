@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -13,7 +14,7 @@ import (
 type userGroup struct {
 	id, engine string
 	users      []string // their ids, in order
-	tags       tags
+	tags       tagset.Set
 }
 
 type userGroupShape struct {
@@ -49,7 +50,7 @@ type createUserGroupIn struct {
 	UserGroupId string `wire:",required"`
 	Engine      string `wire:",required"`
 	UserIds     []string
-	Tags        []tag
+	Tags        []tagset.Tag
 }
 
 // createUserGroup: https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateUserGroup.html
@@ -63,7 +64,7 @@ func (s *Service) createUserGroup(_ context.Context, in *createUserGroupIn) (*us
 	if leastVersion[ug.engine] == "" {
 		return nil, invalidValue("Invalid engine of a user group: %s. It is redis or valkey.", in.Engine)
 	}
-	if ug.tags, err = (tags{}).with(in.Tags); err != nil {
+	if ug.tags, err = tagset.Add(tagRules, nil, in.Tags); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -15,7 +16,7 @@ import (
 type user struct {
 	id, name, engine, access string
 	passwords                []string // none: no password is required
-	tags                     tags
+	tags                     tagset.Set
 }
 
 // defaultUser is in every account: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html
@@ -70,7 +71,7 @@ type createUserIn struct {
 	Passwords          []string
 	NoPasswordRequired *bool
 	AuthenticationMode *authenticationMode
-	Tags               []tag
+	Tags               []tagset.Tag
 }
 
 type authenticationMode struct {
@@ -104,7 +105,7 @@ func (s *Service) createUser(_ context.Context, in *createUserIn) (*userShape, e
 	if err := u.authenticate(in); err != nil {
 		return nil, err
 	}
-	if u.tags, err = (tags{}).with(in.Tags); err != nil {
+	if u.tags, err = tagset.Add(tagRules, nil, in.Tags); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -86,10 +86,6 @@ func (s *Service) Register(r *wire.Registry) {
 
 type (
 	none struct{}
-	tag  struct {
-		Key   string `wire:",required"`
-		Value string `wire:",required"`
-	}
 	page struct {
 		Marker   string
 		MaxItems *int
@@ -99,8 +95,6 @@ type (
 		Marker      string `wire:",omitempty"`
 	}
 )
-
-func (t tag) key() string { return t.Key }
 
 func cut[T any](all []T, name func(T) string, p page) ([]T, pageOut, error) {
 	size, ok := paging.Size(p.MaxItems, 100, 1, 1000)
@@ -170,41 +164,18 @@ func checkText(text string) error {
 	return nil
 }
 
-// merge adds tags to those there are: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
-func merge(have, add []tag) ([]tag, error) {
-	out := slices.Clone(have)
-	seen := map[string]bool{}
-	for _, t := range add {
-		input := func(format string, args ...any) error {
-			return wire.Errorf(http.StatusBadRequest, "InvalidInput", format, args...)
-		}
-		lower := strings.ToLower(t.Key)
-		switch {
-		case t.Key == "" || utf8.RuneCountInString(t.Key) > 128 || utf8.RuneCountInString(t.Value) > 256 || !tagChars.MatchString(t.Key) || !tagChars.MatchString(t.Value):
-			return nil, invalid(`Value at 'tags' failed to satisfy constraint: keys have 1 to 128 and values up to 256 characters of [\p{L}\p{Z}\p{N}_.:/=+\-@]`)
-		case strings.HasPrefix(lower, "aws:"):
-			return nil, input("aws: prefixed tag key names are not allowed for external use.")
-		case seen[lower]:
-			return nil, input("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
-		}
-		seen[lower] = true
-		if i := slices.IndexFunc(out, func(o tag) bool { return strings.EqualFold(o.Key, t.Key) }); i >= 0 {
-			out[i] = t
-		} else {
-			out = append(out, t)
-		}
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+var rules = tagset.Rules{Chars: true, Once: true, IgnoreCase: true, Refuse: func(p tagset.Problem, _ tagset.Tag) error {
+	switch p {
+	case tagset.Reserved:
+		return wire.Errorf(http.StatusBadRequest, "InvalidInput", "aws: prefixed tag key names are not allowed for external use.")
+	case tagset.Twice:
+		return wire.Errorf(http.StatusBadRequest, "InvalidInput", "Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+	case tagset.TooMany:
+		return limit("The number of tags has reached the maximum limit.")
 	}
-	if len(out) > 50 {
-		return nil, limit("The number of tags has reached the maximum limit.")
-	}
-	return out, nil
-}
-
-func without(tags []tag, keys []string) []tag {
-	return slices.DeleteFunc(slices.Clone(tags), func(t tag) bool {
-		return slices.ContainsFunc(keys, func(k string) bool { return strings.EqualFold(k, t.Key) })
-	})
-}
+	return invalid(`Value at 'tags' failed to satisfy constraint: keys have 1 to 128 and values up to 256 characters of [\p{L}\p{Z}\p{N}_.:/=+\-@]`)
+}}
 
 // encoded is how IAM answers with documents: percent-encoded as RFC 3986 has it.
 func encoded(document string) string {

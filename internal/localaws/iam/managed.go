@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam/policy"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -14,7 +15,7 @@ type managed struct {
 	versions                         []version
 	made                             int    // how many versions there ever were
 	current                          string // id of the default version
-	tags                             []tag
+	tags                             tagset.Set
 }
 
 type version struct {
@@ -61,13 +62,13 @@ type policyOut struct {
 	IsAttachable                                      bool
 	Description                                       *string
 	CreateDate, UpdateDate                            *wire.Time
-	Tags                                              []tag
+	Tags                                              []tagset.Tag
 }
 
 // policyOut counts the roles that use a policy; the caller holds the lock.
 func (s *Service) policyOut(p *managed) policyOut {
 	o := policyOut{PolicyName: p.name, PolicyId: p.id, Arn: p.arn, Path: p.path, DefaultVersionId: p.current, IsAttachable: true,
-		CreateDate: wire.At(p.created), UpdateDate: wire.At(p.versions[len(p.versions)-1].created), Tags: append([]tag{}, p.tags...)}
+		CreateDate: wire.At(p.created), UpdateDate: wire.At(p.versions[len(p.versions)-1].created), Tags: tagset.List[tagset.Tag](p.tags)}
 	if p.description != "" {
 		o.Description = &p.description
 	}

@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam/policy"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -220,7 +221,7 @@ type createPolicyIn struct {
 	PolicyName        string `wire:",required"`
 	PolicyDocument    string `wire:",required"`
 	Path, Description string
-	Tags              []tag
+	Tags              []tagset.Pair
 }
 
 type policyResult struct{ Policy policyOut }
@@ -238,7 +239,7 @@ func (s *Service) createPolicy(_ context.Context, in *createPolicyIn) (*policyRe
 	if err := checkText(in.Description); err != nil {
 		return nil, err
 	}
-	tags, err := merge(nil, in.Tags)
+	tags, err := tagset.Add(rules, nil, in.Tags)
 	if err != nil {
 		return nil, err
 	}
@@ -400,40 +401,34 @@ func (s *Service) deletePolicyVersion(_ context.Context, in *versionIn) (*none, 
 	return &none{}, nil
 }
 
-type tagPolicyIn struct {
-	PolicyArn string `wire:",required"`
-	Tags      []tag  `wire:",required"`
-}
-
-func (s *Service) tagPolicy(_ context.Context, in *tagPolicyIn) (*none, error) {
+func (s *Service) tagPolicy(_ context.Context, in *struct {
+	PolicyArn string        `wire:",required"`
+	Tags      []tagset.Pair `wire:",required"`
+}) (*none, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := s.own(in.PolicyArn)
 	if err != nil {
 		return nil, err
 	}
-	tags, err := merge(p.tags, in.Tags)
-	if err != nil {
-		return nil, err
+	tags, err := tagset.Add(rules, p.tags, in.Tags)
+	if err == nil {
+		p.tags = tags
 	}
-	p.tags = tags
-	return &none{}, nil
+	return &none{}, err
 }
 
-type untagPolicyIn struct {
+func (s *Service) untagPolicy(_ context.Context, in *struct {
 	PolicyArn string   `wire:",required"`
 	TagKeys   []string `wire:",required"`
-}
-
-func (s *Service) untagPolicy(_ context.Context, in *untagPolicyIn) (*none, error) {
+}) (*none, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := s.own(in.PolicyArn)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		p.tags = rules.Remove(p.tags, in.TagKeys)
 	}
-	p.tags = without(p.tags, in.TagKeys)
-	return &none{}, nil
+	return &none{}, err
 }
 
 func (s *Service) listPolicyTags(_ context.Context, in *policyListIn) (*tagsOut, error) {
@@ -443,7 +438,7 @@ func (s *Service) listPolicyTags(_ context.Context, in *policyListIn) (*tagsOut,
 	if err != nil {
 		return nil, err
 	}
-	tags, next, err := cut(p.tags, tag.key, in.page)
+	tags, next, err := cut(tagset.List[tagset.Tag](p.tags), func(t tagset.Tag) string { return t.Key }, in.page)
 	return &tagsOut{tags, next}, err
 }
 

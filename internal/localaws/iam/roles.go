@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam/policy"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -20,7 +21,7 @@ type role struct {
 	document                                          *policy.Document
 	inline                                            map[string]inline
 	attached                                          []string // ARNs
-	tags                                              []tag
+	tags                                              tagset.Set
 	linked                                            bool // service-linked: only its service changes it
 }
 
@@ -33,7 +34,7 @@ type roleOut struct {
 	Description                 *string
 	MaxSessionDuration          int
 	PermissionsBoundary         *boundaryOut
-	Tags                        []tag
+	Tags                        []tagset.Tag
 	RoleLastUsed                *none
 }
 
@@ -47,7 +48,7 @@ func (r *role) out() roleOut {
 		o.PermissionsBoundary = &boundaryOut{"PermissionsBoundaryPolicy", r.boundary}
 	}
 	if len(r.tags) > 0 {
-		o.Tags = r.tags
+		o.Tags = tagset.List[tagset.Tag](r.tags)
 	}
 	return o
 }
@@ -117,7 +118,7 @@ type createRoleIn struct {
 	Path, Description        string
 	MaxSessionDuration       *int
 	PermissionsBoundary      string
-	Tags                     []tag
+	Tags                     []tagset.Pair
 }
 
 type roleResult struct{ Role roleOut }
@@ -136,7 +137,7 @@ func (s *Service) createRole(_ context.Context, in *createRoleIn) (*roleResult, 
 	if err != nil {
 		return nil, err
 	}
-	tags, err := merge(nil, in.Tags)
+	tags, err := tagset.Add(rules, nil, in.Tags)
 	if err != nil {
 		return nil, err
 	}
@@ -283,40 +284,34 @@ func (s *Service) deleteRole(_ context.Context, in *roleIn) (*none, error) {
 	return &none{}, nil
 }
 
-type tagRoleIn struct {
-	RoleName string `wire:",required"`
-	Tags     []tag  `wire:",required"`
-}
-
-func (s *Service) tagRole(_ context.Context, in *tagRoleIn) (*none, error) {
+func (s *Service) tagRole(_ context.Context, in *struct {
+	RoleName string        `wire:",required"`
+	Tags     []tagset.Pair `wire:",required"`
+}) (*none, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, err := s.find(in.RoleName)
 	if err != nil {
 		return nil, err
 	}
-	tags, err := merge(r.tags, in.Tags)
-	if err != nil {
-		return nil, err
+	tags, err := tagset.Add(rules, r.tags, in.Tags)
+	if err == nil {
+		r.tags = tags
 	}
-	r.tags = tags
-	return &none{}, nil
+	return &none{}, err
 }
 
-type untagRoleIn struct {
+func (s *Service) untagRole(_ context.Context, in *struct {
 	RoleName string   `wire:",required"`
 	TagKeys  []string `wire:",required"`
-}
-
-func (s *Service) untagRole(_ context.Context, in *untagRoleIn) (*none, error) {
+}) (*none, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r, err := s.find(in.RoleName)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		r.tags = rules.Remove(r.tags, in.TagKeys)
 	}
-	r.tags = without(r.tags, in.TagKeys)
-	return &none{}, nil
+	return &none{}, err
 }
 
 type roleListIn struct {
@@ -325,7 +320,7 @@ type roleListIn struct {
 }
 
 type tagsOut struct {
-	Tags []tag
+	Tags []tagset.Tag
 	pageOut
 }
 
@@ -336,7 +331,7 @@ func (s *Service) listRoleTags(_ context.Context, in *roleListIn) (*tagsOut, err
 	if err != nil {
 		return nil, err
 	}
-	tags, next, err := cut(r.tags, tag.key, in.page)
+	tags, next, err := cut(tagset.List[tagset.Tag](r.tags), func(t tagset.Tag) string { return t.Key }, in.page)
 	return &tagsOut{tags, next}, err
 }
 

@@ -286,8 +286,8 @@ func (s *Service) context(principalARN string, more map[string]string) map[strin
 		"aws:SecureTransport": "true"} // the loopback stands for TLS
 	if r, ok := s.roleOf(principalARN); ok {
 		c["aws:PrincipalArn"] = r.arn
-		for _, t := range r.tags {
-			c["aws:PrincipalTag/"+t.Key] = t.Value
+		for key, value := range r.tags {
+			c["aws:PrincipalTag/"+key] = value
 		}
 	}
 	maps.Copy(c, more)

@@ -2,7 +2,8 @@ package lambda
 
 import (
 	"context"
-	"maps"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 )
 
 type concurrency struct{ ReservedConcurrentExecutions *int }
@@ -56,45 +57,34 @@ func (s *Service) listTags(_ context.Context, in *struct {
 	ARN string `at:"uri"`
 }) (*tagsOut, error) {
 	return of(s, functionIn{FunctionName: in.ARN}, func(f *function) (*tagsOut, error) {
-		tags := maps.Clone(f.tags)
-		if tags == nil {
-			tags = map[string]string{}
-		}
-		return &tagsOut{tags}, nil
+		return &tagsOut{f.tags.Clone()}, nil
 	})
 }
 
 func (s *Service) tagResource(_ context.Context, in *tagIn) (*struct{}, error) {
 	return of(s, functionIn{FunctionName: in.ARN}, func(f *function) (*struct{}, error) {
-		tags := maps.Clone(f.tags)
-		if tags == nil {
-			tags = map[string]string{}
+		tags, err := tagRules.Merge(f.tags, in.Tags)
+		if err == nil {
+			f.tags = tags
 		}
-		maps.Copy(tags, in.Tags)
-		if err := checkTags(tags); err != nil {
-			return nil, err
-		}
-		f.tags = tags
-		return &struct{}{}, nil
+		return &struct{}{}, err
 	})
 }
 
 func (s *Service) untagResource(_ context.Context, in *tagIn) (*struct{}, error) {
 	return of(s, functionIn{FunctionName: in.ARN}, func(f *function) (*struct{}, error) {
-		for _, k := range in.TagKeys {
-			delete(f.tags, k)
-		}
+		f.tags = tagRules.Remove(f.tags, in.TagKeys)
 		return &struct{}{}, nil
 	})
 }
 
 // Tagged are the tags of all functions, by ARN.
-func (s *Service) Tagged() map[string]map[string]string {
+func (s *Service) Tagged() map[string]tagset.Set {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := map[string]map[string]string{}
+	all := map[string]tagset.Set{}
 	for name, f := range s.functions {
-		all[s.acct.ARN("lambda", "function:"+name)] = maps.Clone(f.tags)
+		all[s.acct.ARN("lambda", "function:"+name)] = f.tags.Clone()
 	}
 	return all
 }

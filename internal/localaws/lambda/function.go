@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
 // function is one function, $LATEST only.
 type function struct {
 	configuration
-	tags        map[string]string
+	tags        tagset.Set
 	reserved    *int // concurrency
 	policy      []statement
 	policyRev   string
@@ -123,7 +124,7 @@ func (s *Service) createFunction(_ context.Context, in *createFunctionIn) (*conf
 		in.FunctionName = m[4]
 	}
 	now := s.acct.Clock.Now()
-	f := &function{created: now, tags: in.Tags}
+	f := &function{created: now}
 	f.configuration = configuration{FunctionName: in.FunctionName, FunctionArn: s.arn(in.FunctionName), Timeout: 3, MemorySize: 128, Version: latest,
 		TracingConfig: tracingConfig{"PassThrough"}, PackageType: "Zip", Architectures: []string{"x86_64"}, EphemeralStorage: ephemeralStorage{512},
 		SnapStart: snapStart{"None", "Off"}, LoggingConfig: loggingConfig{LogFormat: "Text", LogGroup: "/aws/lambda/" + in.FunctionName}}
@@ -139,7 +140,8 @@ func (s *Service) createFunction(_ context.Context, in *createFunctionIn) (*conf
 	case in.Role == nil:
 		return nil, wire.Errorf(http.StatusBadRequest, "ValidationException", "1 validation error detected: Value null at 'role' failed to satisfy constraint: Member must not be null")
 	}
-	if err := checkTags(in.Tags); err != nil {
+	var err error
+	if f.tags, err = tagRules.Merge(nil, in.Tags); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -271,7 +273,7 @@ func (s *Service) getFunction(_ context.Context, in *functionIn) (*getFunctionOu
 		out := &getFunctionOut{Configuration: s.now(f)}
 		out.Code.RepositoryType = "S3"
 		if len(f.tags) > 0 {
-			out.Tags = maps.Clone(f.tags)
+			out.Tags = f.tags.Clone()
 		}
 		if f.reserved != nil {
 			out.Concurrency = &concurrency{f.reserved}

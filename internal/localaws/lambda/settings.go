@@ -19,6 +19,7 @@ import (
 	"strings"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -84,17 +85,13 @@ func checkArchitectures(a []string) error {
 	return enum("architectures", a[0], "x86_64", "arm64")
 }
 
-func checkTags(tags map[string]string) error {
-	if len(tags) > 50 {
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
+var tagRules = tagset.Rules{Refuse: func(p tagset.Problem, t tagset.Tag) error {
+	if p == tagset.TooMany {
 		return invalid("A function cannot have more than 50 tags.")
 	}
-	for k, v := range tags {
-		if k == "" || len(k) > 128 || len(v) > 256 || strings.HasPrefix(k, "aws:") {
-			return invalid("Tag %q: keys have 1 to 128 characters and do not begin with aws:, values at most 256", k)
-		}
-	}
-	return nil
-}
+	return invalid("Tag %q: keys have 1 to 128 characters and do not begin with aws:, values at most 256", t.Key)
+}}
 
 // apply validates what a request sets and puts it into f.
 func (s *Service) apply(f *function, in settings) error {

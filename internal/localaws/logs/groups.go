@@ -8,9 +8,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -35,24 +35,13 @@ var (
 
 const standard, infrequent, delivery = "STANDARD", "INFREQUENT_ACCESS", "DELIVERY"
 
-func checkTags(tags map[string]string) error {
-	for k, v := range tags {
-		if n := utf8.RuneCountInString(k); n < 1 || n > 128 || !tagChars.MatchString(k) || strings.HasPrefix(k, "aws:") {
-			return invalid("tag key %q must have 1 to 128 letters, digits, spaces or _.:/=+-@ and not begin with aws:", k)
-		}
-		if utf8.RuneCountInString(v) > 256 || !tagChars.MatchString(v) {
-			return invalid("tag value %q must have at most 256 letters, digits, spaces or _.:/=+-@", v)
-		}
-	}
-	return nil
-}
-
-func tooManyTags(tags map[string]string) error {
-	if len(tags) > 50 {
+// https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_TagResource.html
+var rules = tagset.Rules{Chars: true, Refuse: func(p tagset.Problem, t tagset.Tag) error {
+	if p == tagset.TooMany {
 		return wire.Errorf(400, "TooManyTagsException", "a log group has at most 50 tags")
 	}
-	return nil
-}
+	return invalid("tag %q=%q: a key must have 1 to 128 letters, digits, spaces or _.:/=+-@ and not begin with aws:, a value at most 256", t.Key, t.Value)
+}}
 
 type createLogGroupIn struct {
 	LogGroupName              string `wire:",required"`
@@ -68,11 +57,12 @@ func (s *Service) createLogGroup(_ context.Context, in *createLogGroupIn) (*stru
 	if strings.HasPrefix(in.LogGroupName, "aws/") { // reserved
 		return nil, invalid("logGroupName %q must not begin with aws/", in.LogGroupName)
 	}
-	if err := errors.Join(checkTags(in.Tags), tooManyTags(in.Tags)); err != nil {
+	tags, err := rules.Merge(nil, in.Tags)
+	if err != nil {
 		return nil, err
 	}
 	g := &group{name: in.LogGroupName, class: standard, arn: s.acct.ARN("logs", "log-group:"+in.LogGroupName), created: s.now(),
-		tags: maps.Clone(in.Tags), streams: map[string]*stream{}}
+		tags: tags, streams: map[string]*stream{}}
 	if in.LogGroupClass != nil {
 		g.class = *in.LogGroupClass
 	}
@@ -255,16 +245,11 @@ func (s *Service) tagResource(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	tags := maps.Clone(g.tags)
-	if tags == nil {
-		tags = map[string]string{}
+	tags, err := rules.Merge(g.tags, in.Tags)
+	if err == nil {
+		g.tags = tags
 	}
-	maps.Copy(tags, in.Tags)
-	if err := errors.Join(checkTags(in.Tags), tooManyTags(tags)); err != nil {
-		return nil, err
-	}
-	g.tags = tags
-	return &struct{}{}, nil
+	return &struct{}{}, err
 }
 
 func (s *Service) untagResource(_ context.Context, in *struct {
@@ -274,14 +259,10 @@ func (s *Service) untagResource(_ context.Context, in *struct {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g, err := s.tagged(in.ResourceArn)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		g.tags = rules.Remove(g.tags, in.TagKeys)
 	}
-	g.tags = maps.Clone(g.tags)
-	for _, k := range in.TagKeys {
-		delete(g.tags, k)
-	}
-	return &struct{}{}, nil
+	return &struct{}{}, err
 }
 
 type tagsOut struct{ Tags map[string]string }
@@ -295,9 +276,7 @@ func (s *Service) listTagsForResource(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := &tagsOut{Tags: map[string]string{}}
-	maps.Copy(out.Tags, g.tags)
-	return out, nil
+	return &tagsOut{g.tags.Clone()}, nil
 }
 
 type resourcePolicy struct {
@@ -360,12 +339,12 @@ func (s *Service) deleteResourcePolicy(_ context.Context, in *struct {
 }
 
 // Tagged are the tags of all log groups, by ARN.
-func (s *Service) Tagged() map[string]map[string]string {
+func (s *Service) Tagged() map[string]tagset.Set {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := map[string]map[string]string{}
+	all := map[string]tagset.Set{}
 	for _, g := range s.groups {
-		all[strings.TrimSuffix(g.arn, ":*")] = maps.Clone(g.tags)
+		all[strings.TrimSuffix(g.arn, ":*")] = g.tags.Clone()
 	}
 	return all
 }

@@ -19,6 +19,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -39,7 +40,7 @@ type group struct {
 	created               int64
 	retention             *int // days; nil keeps events for ever
 	protected             bool
-	tags                  map[string]string
+	tags                  tagset.Set
 	streams               map[string]*stream
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -54,13 +55,8 @@ type group struct {
 	name, token       string
 	created, modified time.Time
 	deleted           time.Time // when it is gone; zero for an active one
-	tags              []tag
+	tags              tagset.Set
 	schedules         map[string]*schedule
-}
-
-type tag struct {
-	Key   string `wire:",required"`
-	Value string `wire:",required"`
 }
 
 // defaultGroup exists in every account.
@@ -144,7 +140,7 @@ func (s *Service) groupARN(name string) string {
 
 type groupIn struct {
 	Name        string `at:"uri"`
-	Tags        []tag
+	Tags        []tagset.Pair
 	ClientToken *string
 }
 
@@ -154,7 +150,8 @@ func (s *Service) createScheduleGroup(_ context.Context, in *groupIn) (*groupOut
 	if err := checkName("name", in.Name); err != nil {
 		return nil, err
 	}
-	if err := checkTags(in.Tags); err != nil {
+	tags, err := tagset.Add(rules, nil, in.Tags)
+	if err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
@@ -166,7 +163,7 @@ func (s *Service) createScheduleGroup(_ context.Context, in *groupIn) (*groupOut
 		return nil, conflict("Schedule group %s already exists.", in.Name)
 	}
 	now := s.acct.Clock.Now()
-	s.groups[in.Name] = &group{name: in.Name, token: value(in.ClientToken), created: now, modified: now, tags: in.Tags, schedules: map[string]*schedule{}}
+	s.groups[in.Name] = &group{name: in.Name, token: value(in.ClientToken), created: now, modified: now, tags: tags, schedules: map[string]*schedule{}}
 	return &groupOut{s.groupARN(in.Name)}, nil
 }
 
@@ -181,19 +178,13 @@ func value(s *string) string {
 	return *s
 }
 
-func checkTags(tags []tag) error {
-	if len(tags) > 50 {
+// https://docs.aws.amazon.com/scheduler/latest/APIReference/API_Tag.html
+var rules = tagset.Rules{Value: true, Once: true, Refuse: func(p tagset.Problem, t tagset.Tag) error {
+	if p == tagset.TooMany {
 		return invalid("A resource cannot have more than 50 tags.")
 	}
-	seen := map[string]bool{}
-	for _, t := range tags {
-		if t.Key == "" || len(t.Key) > 128 || t.Value == "" || len(t.Value) > 256 || strings.HasPrefix(t.Key, "aws:") || seen[t.Key] {
-			return invalid("Tag %q: keys are unique, have 1 to 128 characters and do not begin with aws:, values have 1 to 256", t.Key)
-		}
-		seen[t.Key] = true
-	}
-	return nil
-}
+	return invalid("Tag %q: keys are unique, have 1 to 128 characters and do not begin with aws:, values have 1 to 256", t.Key)
+}}
 
 type groupSummary struct {
 	Arn, Name, State                   string
@@ -288,11 +279,11 @@ func (s *Service) listScheduleGroups(_ context.Context, in *listIn) (*listGroups
 
 type tagsIn struct {
 	ResourceArn string `at:"uri"`
-	Tags        []tag
+	Tags        []tagset.Pair
 	TagKeys     []string `at:"query=TagKeys"`
 }
 
-type tagsOut struct{ Tags []tag }
+type tagsOut struct{ Tags []tagset.Tag }
 
 // tagged is the group that an ARN names; s.mu is held. Only groups have tags.
 func (s *Service) tagged(arn string) (*group, error) {
@@ -312,7 +303,7 @@ func (s *Service) listTagsForResource(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return &tagsOut{append([]tag{}, g.tags...)}, nil
+	return &tagsOut{tagset.List[tagset.Tag](g.tags)}, nil
 }
 
 func (s *Service) tagResource(_ context.Context, in *tagsIn) (*struct{}, error) {
@@ -322,39 +313,30 @@ func (s *Service) tagResource(_ context.Context, in *tagsIn) (*struct{}, error) 
 	if err != nil {
 		return nil, err
 	}
-	tags := slices.DeleteFunc(slices.Clone(g.tags), func(old tag) bool {
-		return slices.ContainsFunc(in.Tags, func(t tag) bool { return t.Key == old.Key })
-	})
-	tags = append(tags, in.Tags...)
-	if err := checkTags(tags); err != nil {
-		return nil, err
+	tags, err := tagset.Add(rules, g.tags, in.Tags)
+	if err == nil {
+		g.tags = tags
 	}
-	g.tags = tags
-	return &struct{}{}, nil
+	return &struct{}{}, err
 }
 
 func (s *Service) untagResource(_ context.Context, in *tagsIn) (*struct{}, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	g, err := s.tagged(in.ResourceArn)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		g.tags = rules.Remove(g.tags, in.TagKeys)
 	}
-	g.tags = slices.DeleteFunc(g.tags, func(t tag) bool { return slices.Contains(in.TagKeys, t.Key) })
-	return &struct{}{}, nil
+	return &struct{}{}, err
 }
 
 // Tagged are the tags of all schedule groups, by ARN.
-func (s *Service) Tagged() map[string]map[string]string {
+func (s *Service) Tagged() map[string]tagset.Set {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := map[string]map[string]string{}
+	all := map[string]tagset.Set{}
 	for name, one := range s.groups {
-		tags := map[string]string{}
-		for _, t := range one.tags {
-			tags[t.Key] = t.Value
-		}
-		all[s.groupARN(name)] = tags
+		all[s.groupARN(name)] = one.tags.Clone()
 	}
 	return all
 }

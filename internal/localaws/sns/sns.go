@@ -23,6 +23,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam/policy"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/sqs"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -38,7 +39,7 @@ type Service struct {
 type topic struct {
 	arn, name     string
 	attributes    map[string]string
-	tags          []tag
+	tags          tagset.Set
 	subscriptions []*subscription
 	deleted       int // subscriptions that ended
 	messages      []Message
@@ -174,14 +175,14 @@ var topicName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}$`)
 type createTopicIn struct {
 	Name       string `wire:",required"`
 	Attributes map[string]string
-	Tags       []tag
+	Tags       []tagset.Pair
 }
 
 func (s *Service) createTopic(_ context.Context, in *createTopicIn) (*struct{ TopicArn string }, error) {
 	if !topicName.MatchString(in.Name) {
 		return nil, invalid("Topic Name")
 	}
-	tags, err := merge(nil, in.Tags)
+	tags, err := tagset.Add(rules, nil, in.Tags)
 	if err != nil {
 		return nil, err
 	}
@@ -200,8 +201,8 @@ func (s *Service) createTopic(_ context.Context, in *createTopicIn) (*struct{ To
 				return nil, invalid("Attributes Reason: Topic already exists with different attributes")
 			}
 		}
-		for _, tg := range in.Tags {
-			if !slices.Contains(t.tags, tg) {
+		for key, value := range tags {
+			if had, ok := t.tags[key]; !ok || had != value {
 				return nil, invalid("Tags Reason: Topic already exists with different tags")
 			}
 		}
@@ -315,24 +316,13 @@ func (s *Service) setTopicAttributes(_ context.Context, in *setTopicIn) (*none, 
 	return &none{}, nil
 }
 
-// merge adds tags: at most 50, https://docs.aws.amazon.com/sns/latest/dg/sns-tags.html
-func merge(have, add []tag) ([]tag, error) {
-	out := slices.Clone(have)
-	for _, t := range add {
-		if t.Key == "" || len(t.Key) > 128 || len(t.Value) > 256 || strings.HasPrefix(strings.ToLower(t.Key), "aws:") {
-			return nil, invalid("Tags Reason: tag %q: keys have 1 to 128 characters and do not begin with aws:, values have at most 256", t.Key)
-		}
-		if i := slices.IndexFunc(out, func(o tag) bool { return o.Key == t.Key }); i >= 0 {
-			out[i] = t
-		} else {
-			out = append(out, t)
-		}
+// https://docs.aws.amazon.com/sns/latest/dg/sns-tags.html
+var rules = tagset.Rules{Refuse: func(p tagset.Problem, t tagset.Tag) error {
+	if p == tagset.TooMany {
+		return wire.Errorf(http.StatusBadRequest, "TagLimitExceeded", "Could not complete request: tag quota of per resource exceeded")
 	}
-	if len(out) > 50 {
-		return nil, wire.Errorf(http.StatusBadRequest, "TagLimitExceeded", "Could not complete request: tag quota of per resource exceeded")
-	}
-	return out, nil
-}
+	return invalid("Tags Reason: tag %q: keys have 1 to 128 characters and do not begin with aws:, values have at most 256", t.Key)
+}}
 
 type resourceIn struct {
 	ResourceArn string `wire:",required"`
@@ -347,63 +337,53 @@ func (s *Service) tagged(arn string) (*topic, error) {
 	return t, nil
 }
 
-type tagResourceIn struct {
+func (s *Service) tagResource(_ context.Context, in *struct {
 	resourceIn
-	Tags []tag `wire:",required"`
-}
-
-func (s *Service) tagResource(_ context.Context, in *tagResourceIn) (*none, error) {
+	Tags []tagset.Pair `wire:",required"`
+}) (*none, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, err := s.tagged(in.ResourceArn)
 	if err != nil {
 		return nil, err
 	}
-	tags, err := merge(t.tags, in.Tags)
-	if err != nil {
-		return nil, err
+	tags, err := tagset.Add(rules, t.tags, in.Tags)
+	if err == nil {
+		t.tags = tags
 	}
-	t.tags = tags
-	return &none{}, nil
+	return &none{}, err
 }
 
-type untagResourceIn struct {
+func (s *Service) untagResource(_ context.Context, in *struct {
 	resourceIn
 	TagKeys []string `wire:",required"`
+}) (*none, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, err := s.tagged(in.ResourceArn)
+	if err == nil {
+		t.tags = rules.Remove(t.tags, in.TagKeys)
+	}
+	return &none{}, err
 }
 
-func (s *Service) untagResource(_ context.Context, in *untagResourceIn) (*none, error) {
+func (s *Service) listTags(_ context.Context, in *resourceIn) (*struct{ Tags []tagset.Tag }, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t, err := s.tagged(in.ResourceArn)
 	if err != nil {
 		return nil, err
 	}
-	t.tags = slices.DeleteFunc(slices.Clone(t.tags), func(o tag) bool { return slices.Contains(in.TagKeys, o.Key) })
-	return &none{}, nil
-}
-
-func (s *Service) listTags(_ context.Context, in *resourceIn) (*struct{ Tags []tag }, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	t, err := s.tagged(in.ResourceArn)
-	if err != nil {
-		return nil, err
-	}
-	return &struct{ Tags []tag }{append([]tag{}, t.tags...)}, nil
+	return &struct{ Tags []tagset.Tag }{tagset.List[tagset.Tag](t.tags)}, nil
 }
 
 // Tagged are the tags of all topics, by ARN.
-func (s *Service) Tagged() map[string]map[string]string {
+func (s *Service) Tagged() map[string]tagset.Set {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := map[string]map[string]string{}
+	all := map[string]tagset.Set{}
 	for name, one := range s.topics {
-		tags := map[string]string{}
-		for _, t := range one.tags {
-			tags[t.Key] = t.Value
-		}
-		all[name] = tags
+		all[name] = one.tags.Clone()
 	}
 	return all
 }

@@ -10,7 +10,6 @@ package sqs
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -21,6 +20,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -47,7 +47,7 @@ type queue struct {
 	created, modified time.Time
 	purged            time.Time
 	attributes        map[string]string // as set: see settable
-	tags              map[string]string
+	tags              tagset.Set
 	messages          []*message
 }
 
@@ -192,7 +192,7 @@ func (s *Service) createQueue(ctx context.Context, in *createQueueIn) (*urlOut, 
 	if err != nil {
 		return nil, err
 	}
-	tags, err := merge(nil, in.Tags)
+	tags, err := rules.Merge(nil, in.Tags)
 	if err != nil {
 		return nil, err
 	}
@@ -300,23 +300,13 @@ func (s *Service) listSources(ctx context.Context, in *listSourcesIn) (*listSour
 	return &listSourcesOut{urls, next}, err
 }
 
-// merge adds tags: at most 50, https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-tags.html
-func merge(have, add map[string]string) (map[string]string, error) {
-	out := map[string]string{}
-	for k, v := range have {
-		out[k] = v
+// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-tags.html
+var rules = tagset.Rules{Refuse: func(p tagset.Problem, t tagset.Tag) error {
+	if p == tagset.TooMany {
+		return badParameter("Too many tags added for queue: at most 50.")
 	}
-	for k, v := range add {
-		if k == "" || len(k) > 128 || len(v) > 256 || strings.HasPrefix(strings.ToLower(k), "aws:") {
-			return nil, badParameter("Tag key %q is not valid: keys have 1 to 128 characters and do not begin with aws:, values have at most 256.", k)
-		}
-		out[k] = v
-	}
-	if len(out) > 50 {
-		return nil, badParameter("Too many tags added for queue: at most 50.")
-	}
-	return out, nil
-}
+	return badParameter("Tag key %q is not valid: keys have 1 to 128 characters and do not begin with aws:, values have at most 256.", t.Key)
+}}
 
 func (s *Service) listTags(_ context.Context, in *queueIn) (*struct{ Tags map[string]string }, error) {
 	s.mu.Lock()
@@ -332,53 +322,43 @@ func (s *Service) listTags(_ context.Context, in *queueIn) (*struct{ Tags map[st
 	return &struct{ Tags map[string]string }{tags}, nil
 }
 
-type tagIn struct {
+func (s *Service) tagQueue(_ context.Context, in *struct {
 	queueIn
 	Tags map[string]string `wire:",required"`
-}
-
-func (s *Service) tagQueue(_ context.Context, in *tagIn) (*none, error) {
+}) (*none, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q, err := s.find(in.QueueUrl)
 	if err != nil {
 		return nil, err
 	}
-	tags, err := merge(q.tags, in.Tags)
-	if err != nil {
-		return nil, err
+	tags, err := rules.Merge(q.tags, in.Tags)
+	if err == nil {
+		q.tags = tags
 	}
-	q.tags = tags
-	return &none{}, nil
+	return &none{}, err
 }
 
-type untagIn struct {
+func (s *Service) untagQueue(_ context.Context, in *struct {
 	queueIn
 	TagKeys []string `wire:",required"`
-}
-
-func (s *Service) untagQueue(_ context.Context, in *untagIn) (*none, error) {
+}) (*none, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	q, err := s.find(in.QueueUrl)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		q.tags = rules.Remove(q.tags, in.TagKeys)
 	}
-	tags, _ := merge(q.tags, nil)
-	for _, k := range in.TagKeys {
-		delete(tags, k)
-	}
-	q.tags = tags
-	return &none{}, nil
+	return &none{}, err
 }
 
 // Tagged are the tags of all queues, by ARN.
-func (s *Service) Tagged() map[string]map[string]string {
+func (s *Service) Tagged() map[string]tagset.Set {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := map[string]map[string]string{}
+	all := map[string]tagset.Set{}
 	for _, q := range s.queues {
-		all[q.arn] = maps.Clone(q.tags)
+		all[q.arn] = q.tags.Clone()
 	}
 	return all
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -46,10 +47,8 @@ func (f filter) matches(p *parameter) (bool, error) {
 	options := []string{"Equals", "BeginsWith"}
 	switch key, isTag := strings.CutPrefix(f.Key, "tag:"); {
 	case isTag:
-		for _, t := range p.tags {
-			if t.Key == key {
-				have = append(have, t.Value)
-			}
+		if value, ok := p.tags[key]; ok {
+			have = append(have, value)
 		}
 		if len(f.Values) == 0 {
 			return len(have) > 0, nil
@@ -214,28 +213,17 @@ func (s *Service) tagged(in resourceIn) (*parameter, error) {
 	return p, nil
 }
 
-// merge adds tags: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_AddTagsToResource.html
-func merge(have, add []tag) ([]tag, error) {
-	out := slices.Clone(have)
-	for _, t := range add {
-		if t.Key == "" || strings.HasPrefix(strings.ToLower(t.Key), "aws:") || len(t.Key) > 128 || len(t.Value) > 256 {
-			return nil, refuse("tag %q: keys have 1 to 128 characters and do not begin with aws:, values have at most 256", t.Key)
-		}
-		if i := slices.IndexFunc(out, func(o tag) bool { return o.Key == t.Key }); i >= 0 {
-			out[i] = t
-		} else {
-			out = append(out, t)
-		}
+// https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_AddTagsToResource.html
+var rules = tagset.Rules{Refuse: func(p tagset.Problem, t tagset.Tag) error {
+	if p == tagset.TooMany {
+		return fail("TooManyTagsError", "The Targets parameter includes too many tags. Remove one or more tags and try the command again.")
 	}
-	if len(out) > 50 {
-		return nil, fail("TooManyTagsError", "The Targets parameter includes too many tags. Remove one or more tags and try the command again.")
-	}
-	return out, nil
-}
+	return refuse("tag %q: keys have 1 to 128 characters and do not begin with aws:, values have at most 256", t.Key)
+}}
 
 func (s *Service) addTags(_ context.Context, in *struct {
 	resourceIn
-	Tags []tag `wire:",required"`
+	Tags []tagset.Pair `wire:",required"`
 }) (*none, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -243,12 +231,11 @@ func (s *Service) addTags(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	tags, err := merge(p.tags, in.Tags)
-	if err != nil {
-		return nil, err
+	tags, err := tagset.Add(rules, p.tags, in.Tags)
+	if err == nil {
+		p.tags = tags
 	}
-	p.tags = tags
-	return &none{}, nil
+	return &none{}, err
 }
 
 func (s *Service) removeTags(_ context.Context, in *struct {
@@ -258,34 +245,29 @@ func (s *Service) removeTags(_ context.Context, in *struct {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := s.tagged(in.resourceIn)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		p.tags = rules.Remove(p.tags, in.TagKeys)
 	}
-	p.tags = slices.DeleteFunc(slices.Clone(p.tags), func(t tag) bool { return slices.Contains(in.TagKeys, t.Key) })
-	return &none{}, nil
+	return &none{}, err
 }
 
-func (s *Service) listTags(_ context.Context, in *resourceIn) (*struct{ TagList []tag }, error) {
+func (s *Service) listTags(_ context.Context, in *resourceIn) (*struct{ TagList []tagset.Tag }, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, err := s.tagged(*in)
 	if err != nil {
 		return nil, err
 	}
-	return &struct{ TagList []tag }{append([]tag{}, p.tags...)}, nil
+	return &struct{ TagList []tagset.Tag }{tagset.List[tagset.Tag](p.tags)}, nil
 }
 
 // Tagged are the tags of all parameters, by ARN.
-func (s *Service) Tagged() map[string]map[string]string {
+func (s *Service) Tagged() map[string]tagset.Set {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := map[string]map[string]string{}
+	all := map[string]tagset.Set{}
 	for name, one := range s.parameters {
-		tags := map[string]string{}
-		for _, t := range one.tags {
-			tags[t.Key] = t.Value
-		}
-		all[s.acct.ARN("ssm", "parameter/"+strings.TrimPrefix(name, "/"))] = tags
+		all[s.acct.ARN("ssm", "parameter/"+strings.TrimPrefix(name, "/"))] = one.tags.Clone()
 	}
 	return all
 }

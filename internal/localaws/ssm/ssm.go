@@ -20,6 +20,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -36,7 +37,7 @@ type parameter struct {
 	name, kind, description, pattern, keyID, tier, dataType, user string
 	values                                                        []string // by version
 	modified                                                      time.Time
-	tags                                                          []tag
+	tags                                                          tagset.Set
 }
 
 // New is an empty Parameter Store. principals tells who changed a parameter.
@@ -130,7 +131,7 @@ type putIn struct {
 	Type, Description, AllowedPattern *string
 	KeyId, Tier, DataType             string
 	Overwrite                         bool
-	Tags                              []tag
+	Tags                              []tagset.Pair
 }
 
 type putOut struct {
@@ -167,7 +168,7 @@ func (s *Service) put(ctx context.Context, in *putIn) (*putOut, error) {
 	if err := next.set(in, exists); err != nil {
 		return nil, err
 	}
-	tags, err := merge(next.tags, in.Tags)
+	tags, err := tagset.Add(rules, next.tags, in.Tags)
 	if err != nil {
 		return nil, err
 	}

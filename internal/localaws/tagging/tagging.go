@@ -12,18 +12,19 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
 // Tagged are the tags of a service's resources, by ARN.
 type Tagged interface {
-	Tagged() map[string]map[string]string
+	Tagged() map[string]tagset.Set
 }
 
 // Service is the Resource Groups Tagging API of one account in one Region.
@@ -39,7 +40,7 @@ type Service struct {
 }
 
 type seen struct {
-	tags map[string]string
+	tags tagset.Set
 	gone time.Time // when it was first missed; zero: it is there
 }
 
@@ -55,7 +56,7 @@ func (s *Service) Register(r *wire.Registry) {
 
 // look brings what is known up to date; s.mu is held.
 func (s *Service) look() {
-	now, there := s.acct.Clock.Now(), map[string]map[string]string{}
+	now, there := s.acct.Clock.Now(), map[string]tagset.Set{}
 	for _, service := range s.services {
 		maps.Copy(there, service.Tagged())
 	}
@@ -73,8 +74,6 @@ func (s *Service) look() {
 	}
 }
 
-type tag struct{ Key, Value string }
-
 type tagFilter struct {
 	Key    string
 	Values []string
@@ -89,7 +88,7 @@ type getResourcesIn struct {
 
 type mapping struct {
 	ResourceARN string
-	Tags        []tag
+	Tags        []tagset.Tag
 }
 
 type getResourcesOut struct {
@@ -103,11 +102,8 @@ func invalid(format string, args ...any) error {
 
 // https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
 func (s *Service) getResources(_ context.Context, in *getResourcesIn) (*getResourcesOut, error) {
-	size := 50
-	if in.ResourcesPerPage != nil {
-		size = *in.ResourcesPerPage
-	}
-	if size < 1 || size > 100 {
+	size, ok := paging.Size(in.ResourcesPerPage, 50, 1, 100)
+	if !ok {
 		return nil, invalid("ResourcesPerPage must be between 1 and 100, not %d", size)
 	}
 	if len(in.TagFilters) > 50 || len(in.ResourceTypeFilters) > 100 {
@@ -124,24 +120,13 @@ func (s *Service) getResources(_ context.Context, in *getResourcesIn) (*getResou
 	found := slices.DeleteFunc(slices.Sorted(maps.Keys(s.known)), func(arn string) bool {
 		return !ofType(arn, in.ResourceTypeFilters) || !carries(s.known[arn].tags, in.TagFilters)
 	})
-	from := 0
-	if in.PaginationToken != "" {
-		var err error
-		if from, err = strconv.Atoi(in.PaginationToken); err != nil || from < 0 {
-			return nil, invalid("the PaginationToken is not one of this API's")
-		}
+	found, next, ok := paging.Names(found, size, in.PaginationToken)
+	if !ok {
+		return nil, invalid("the PaginationToken is not one of this API's")
 	}
-	found = found[min(from, len(found)):]
-	out := &getResourcesOut{ResourceTagMappingList: []mapping{}}
-	if len(found) > size {
-		found, out.PaginationToken = found[:size], strconv.Itoa(from+size)
-	}
+	out := &getResourcesOut{PaginationToken: next, ResourceTagMappingList: []mapping{}}
 	for _, arn := range found {
-		m := mapping{arn, []tag{}}
-		for _, key := range slices.Sorted(maps.Keys(s.known[arn].tags)) {
-			m.Tags = append(m.Tags, tag{key, s.known[arn].tags[key]})
-		}
-		out.ResourceTagMappingList = append(out.ResourceTagMappingList, m)
+		out.ResourceTagMappingList = append(out.ResourceTagMappingList, mapping{arn, tagset.List[tagset.Tag](s.known[arn].tags)})
 	}
 	return out, nil
 }

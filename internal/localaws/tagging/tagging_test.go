@@ -11,13 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagging"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
-type tagged map[string]map[string]string
+type tagged map[string]tagset.Set
 
-func (t tagged) Tagged() map[string]map[string]string { return t }
+func (t tagged) Tagged() map[string]tagset.Set { return t }
 
 func TestGetResources(t *testing.T) {
 	acct, clock := wiretest.Account(t), wiretest.NewClock()
