@@ -61,7 +61,7 @@ func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 	if robbed(answer, err) && !slices.ContainsFunc(l.writers[writes:], func(other *invocation) bool { return other != i }) {
 		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s says that another one took the run over, but there is none: %+v %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), answer, err))
 	}
-	if l.acted == first+1 && !i.dead && w.objects[w.cfg.metricsKey(run)] != metrics && !strings.Contains(i.met, "Task") && !strings.Contains(i.met, "Service") {
+	if l.acted == first+1 && !i.dead && (l.complete.IsZero() || l.complete.After(began)) && w.objects[w.cfg.metricsKey(run)] != metrics && !strings.Contains(i.met, "Task") && !strings.Contains(i.met, "Service") {
 		if window, over := w.recorded(run).Window, w.over(began); window == nil || window.End.Before(over) {
 			l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s exported %v, and the load that it saw ended at %s", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), window, over))
 		}
