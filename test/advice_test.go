@@ -29,7 +29,14 @@ import (
 func (p *person) typesAnd(command ops.Command, at string, do func()) (string, error) {
 	p.t.Helper()
 	p.mu.Lock()
-	p.at, p.stop = at, do
+	p.at, p.stop = at, func() {
+		done := make(chan struct{})
+		go func() {
+			defer close(done) // a requirement that fails ends this goroutine alone
+			do()
+		}()
+		<-done
+	}
 	p.mu.Unlock()
 	return p.runs(p.t.Context(), command)
 }
@@ -86,7 +93,17 @@ func TestAdviceOfARun(t *testing.T) {
 	p := newPerson(t, newWorld(t), map[string]any{"load": light(nil), "notifications": map[string]any{"email": "team@example.com"}})
 
 	// Interrupted when all is made: the run goes on, until when, at what price.
-	said, err := p.types(ops.Deploy, "Apply complete!")
+	ctx, interrupt := context.WithCancel(t.Context())
+	defer interrupt()
+	config := p.workspace.AWS
+	p.workspace.AWS = func(of context.Context, region string) (aws.Config, error) {
+		if strings.Contains(p.heard(), "Apply complete!") { // the first look after it
+			interrupt()
+		}
+		return config(of, region)
+	}
+	said, err := p.runs(ctx, ops.Deploy)
+	p.workspace.AWS = config
 	require.Error(t, err, said)
 	run, _ := p.watched(t)
 	require.Regexp(t, `run `+run+` goes on, and is billed, until \S+Z, about 0\.\d\d USD in all \(`, err.Error())
@@ -170,7 +187,10 @@ func TestAdviceOfADestroy(t *testing.T) {
 	p.isWhoHas(p.local.Env()) // the deployer's policy is for what Terraform makes
 
 	// A cache of the stack's name, of which the state does not know.
-	_, err := elasticache.NewFromConfig(p.Config).CreateReplicationGroup(t.Context(), &elasticache.CreateReplicationGroupInput{ReplicationGroupId: &p.name, ReplicationGroupDescription: aws.String("by hand"),
+	byHand := aws.String("by-hand")
+	_, err := elasticache.NewFromConfig(p.Config).CreateCacheSubnetGroup(t.Context(), &elasticache.CreateCacheSubnetGroupInput{CacheSubnetGroupName: byHand, CacheSubnetGroupDescription: byHand, SubnetIds: p.subnets})
+	require.NoError(t, err)
+	_, err = elasticache.NewFromConfig(p.Config).CreateReplicationGroup(t.Context(), &elasticache.CreateReplicationGroupInput{CacheSubnetGroupName: byHand, ReplicationGroupId: &p.name, ReplicationGroupDescription: aws.String("by hand"),
 		CacheNodeType: aws.String("cache.t4g.micro"), Engine: aws.String("valkey"), NumCacheClusters: aws.Int32(1)})
 	require.NoError(t, err)
 	eventually(t, "the cache is there", func(ctx context.Context) (bool, any, error) {
@@ -257,6 +277,9 @@ func TestCredentialsThatExpire(t *testing.T) {
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	defer interrupt(nil)
 	expire := login()
+	p.mu.Lock()
+	p.said.Reset()
+	p.mu.Unlock()
 	watched := make(chan error, 1)
 	go func() {
 		_, err := p.runs(ctx, ops.Watch)

@@ -38,8 +38,17 @@ func (a *answer) Read(b []byte) (int, error) {
 	if a.meanwhile == nil {
 		return 0, io.EOF
 	}
-	a.meanwhile()
+	happened, meanwhile := make(chan bool), a.meanwhile
 	a.meanwhile = nil
+	go func() {
+		all := false
+		defer func() { happened <- all }() // a requirement that fails ends this goroutine alone
+		meanwhile()
+		all = true
+	}()
+	if !<-happened {
+		return 0, io.EOF
+	}
 	return copy(b, "yes\n"), nil
 }
 
@@ -52,7 +61,7 @@ func (p *person) terraform(args ...string) (string, error) {
 	return string(out), err
 }
 
-// rewrites has somebody change the event that the stack's guard sends.
+// rewrites has somebody change the event that the stack's guard sends, and disable the guard: it would act on that at once.
 func (p *person) rewrites(change func(*shutdown.Event)) {
 	p.t.Helper()
 	_, was := p.watched(p.t)
@@ -63,7 +72,7 @@ func (p *person) rewrites(change func(*shutdown.Event)) {
 	require.NoError(p.t, err)
 	was.Target.Input = aws.String(string(input))
 	_, err = scheduler.NewFromConfig(p.Config).UpdateSchedule(p.t.Context(), &scheduler.UpdateScheduleInput{GroupName: &p.name, Name: was.Name, ScheduleExpression: was.ScheduleExpression,
-		FlexibleTimeWindow: was.FlexibleTimeWindow, Target: was.Target, State: types.ScheduleStateEnabled})
+		FlexibleTimeWindow: was.FlexibleTimeWindow, Target: was.Target, State: types.ScheduleStateDisabled})
 	require.NoError(p.t, err)
 }
 

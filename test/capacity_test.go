@@ -37,7 +37,10 @@ func TestNoCapacityForTheCache(t *testing.T) {
 			require.Error(t, err, said)
 			require.Contains(t, said, "create-failed")
 			// Somebody comes back when the run's time is over.
-			p.rewrites(func(e *shutdown.Event) { e.StopBy = time.Now().UTC().Add(-time.Minute) })
+			p.rewrites(func(e *shutdown.Event) {
+				e.StopBy = time.Now().UTC().Truncate(time.Second).Add(-time.Minute)
+				e.Run = e.StopBy.Add(-2 * time.Hour).Format("2006-01-02T15-04-05Z") // the minutes of the load and the margin
+			})
 			w.local.Caches.Exhausted(false)
 			text, err := p.terraform("apply", "-auto-approve")
 			require.Error(t, err, text)

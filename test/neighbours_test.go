@@ -1,6 +1,7 @@
 package test
 
 import (
+	"context"
 	"encoding/json"
 	"testing"
 	"time"
@@ -37,10 +38,13 @@ func (s *stack) neighbours(t *testing.T) (there func()) {
 		input, err := json.Marshal(shutdown.Event{Action: shutdown.ActionWatch, Run: "2026-11-23T03-08-09Z", StopBy: time.Now().Add(time.Hour)})
 		require.NoError(t, err)
 		for _, schedule := range []string{name + "-watch", name + "-load-stop"} {
-			_, err = schedules.CreateSchedule(ctx, &scheduler.CreateScheduleInput{GroupName: &name, Name: &schedule, ScheduleExpression: aws.String("rate(10 minutes)"), State: types.ScheduleStateDisabled,
+			in := &scheduler.CreateScheduleInput{GroupName: &name, Name: &schedule, ScheduleExpression: aws.String("rate(10 minutes)"), State: types.ScheduleStateDisabled,
 				FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff}, Target: &types.Target{Input: aws.String(string(input)),
-					Arn: aws.String("arn:aws:lambda:us-east-1:123456789012:function:" + name + "-stop"), RoleArn: aws.String("arn:aws:iam::123456789012:role/" + name + "-scheduler")}})
-			require.NoError(t, err)
+					Arn: aws.String("arn:aws:lambda:us-east-1:123456789012:function:" + name + "-stop"), RoleArn: aws.String("arn:aws:iam::123456789012:role/" + name + "-scheduler")}}
+			eventually(t, "the role is one that Scheduler may take", func(ctx context.Context) (bool, any, error) {
+				_, err := schedules.CreateSchedule(ctx, in)
+				return err == nil, err, nil
+			})
 		}
 		_, err = caches.CreateCacheSubnetGroup(ctx, &elasticache.CreateCacheSubnetGroupInput{CacheSubnetGroupName: &name, CacheSubnetGroupDescription: aws.String("a neighbour's"), SubnetIds: s.subnets})
 		require.NoError(t, err)

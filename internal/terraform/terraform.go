@@ -185,6 +185,9 @@ func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error 
 		return nil
 	}
 	if cause := context.Cause(ctx); cause != nil {
+		if args[0] == "apply" && c.ProcessState.Success() {
+			return nil // the interrupt came when all was done
+		}
 		return fmt.Errorf("terraform %s: %w%s", args[0], cause, t.interrupted(args[0], c.ProcessState, began))
 	}
 	if c.ProcessState == nil {

@@ -225,3 +225,27 @@ func TestTerraformOfTheEnvironmentComesFirst(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, gobuild.OpenTofu.Path(ws), found.Bin)
 }
+
+// An interrupt that comes when an apply has done all it was to do makes no failure of it.
+func TestInterruptedWhenAllIsDone(t *testing.T) {
+	_, stop := proc.Interruptible(io.Discard) // a child inherits a SIGINT that is ignored
+	defer stop()
+	for code, want := range map[string]string{"0": "", "1": "terraform apply: context canceled; it ended by itself, and its state is saved"} {
+		ctx, interrupt := context.WithCancel(t.Context())
+		ready := filepath.Join(t.TempDir(), "ready")
+		terraform := &CLI{Bin: filepath.Join(fake(t, "terraform", "trap 'exit "+code+"' INT; touch "+ready+"; while :; do sleep 0.01; done"), "terraform"), Dir: t.TempDir(), Out: io.Discard, Env: os.Environ()}
+		go func() {
+			for !workspace.Exists(ready) && ctx.Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
+			interrupt()
+		}()
+		err := terraform.Apply(ctx, "plan")
+		interrupt()
+		if want == "" {
+			require.NoError(t, err)
+		} else {
+			require.EqualError(t, err, want)
+		}
+	}
+}
