@@ -8,6 +8,17 @@ import (
 	"time"
 )
 
+// steps are the steps after all limits of a window, the first limit's first: what helps against one alone ends at the other.
+func (a *analysis) steps(fired []Finding) string {
+	var said []string
+	for _, f := range fired {
+		if step := a.next(f); !slices.Contains(said, step) {
+			said = append(said, step)
+		}
+	}
+	return strings.Join(said, " ")
+}
+
 // next is the step after a limit: the rule's, where what else was seen does not say that it would not help.
 func (a *analysis) next(f Finding) string {
 	replica := func(id string) bool {
@@ -22,6 +33,8 @@ func (a *analysis) next(f Finding) string {
 		return "Spread the bytes over more keys: one shard carries most of them, and more shards do not help."
 	case f.ID == "host_cpu" && a.Configuration.TLS != nil && !*a.Configuration.TLS:
 		return "Take a node type with more vCPUs."
+	case f.ID == "memory" && a.Configuration.ServerlessCache != "":
+		return "Raise the maximum of data that the cache stores, or store fewer keys."
 	case f.ID == "throttling" && a.maxECPU == 0:
 		return "Let the load grow more slowly, or set a minimum of ECPUs, for which the cache is scaled before the load."
 	case f.ID == "load_generator" && f.Threshold == limitReached:

@@ -109,6 +109,8 @@ type analysis struct {
 	known bool     // kind is
 	parts []Window // of the load without warm-up and ramp-down, in which nothing changed
 
+	cpuRamps []Window // in which engine CPU rose or fell along a straight line
+
 	maxECPU float64 // a second, of a serverless cache; 0: none was set
 	reads   string  // settings.load.read_from: primary or replicas
 }

@@ -69,8 +69,10 @@ func (a *analysis) cut(x *grid, w Window) (parts []Window) {
 		}
 		for _, s := range stats.Segments(of.g.v[from:to], fewest, of.smallest) {
 			at := of.g.at(from + s.From)
-			if s.Ramp && i == 0 {
-				ramps = append(ramps, Window{Start: at, End: of.g.at(from + s.To)})
+			if r := (Window{Start: at, End: of.g.at(from + s.To)}); s.Ramp && i == 0 {
+				ramps = append(ramps, r)
+			} else if s.Ramp && i == 1 {
+				a.cpuRamps = append(a.cpuRamps, r)
 			}
 			// what changes together is cut once, by throughput if it did, for metrics of a minute see it a minute apart
 			if s.From > 0 && !slices.ContainsFunc(cuts, func(other time.Time) bool { return other.Sub(at).Abs() < fewest*time.Minute }) {
@@ -102,11 +104,16 @@ func (w Window) common(other Window) time.Duration {
 	return max(0, end.Sub(later(w.Start, other.Start)))
 }
 
-// ramp is what a straight line through a window starts and ends with.
+// ramp is what a straight line through a window starts and ends with, but no more than its highest value and no less than its lowest one: a line through
+// a rise that ends before the window does goes over what was there.
 func (g *grid) ramp(w Window) *[2]float64 {
 	v := g.values(w)
-	rise, m := stats.Rise(v), mean(v)
-	return &[2]float64{max(0, m-rise/2), max(0, m+rise/2)}
+	if len(v) == 0 {
+		return nil
+	}
+	rise, m, lo, hi := stats.Rise(v), mean(v), lowest(v), highest(v)
+	within := func(v float64) float64 { return min(max(v, lo), hi) }
+	return &[2]float64{within(m - rise/2), within(m + rise/2)}
 }
 
 // states are the segments that are judged: those of the steady time, the burst before it with what lies in it, and stretches with another set of tasks.
@@ -239,6 +246,9 @@ func (a *analysis) cause(before, after Window) string {
 	} else if i >= 0 {
 		return "the burst bandwidth ended"
 	}
+	if a.spent(before, after) {
+		return "the burst bandwidth ended"
+	}
 	if a.l.window() != nil {
 		var began, ended []string
 		for _, k := range a.l.order {
@@ -277,8 +287,51 @@ func (a *analysis) cause(before, after Window) string {
 			return counter.name + map[bool]string{true: " started", false: " ended"}[was == 0]
 		}
 	}
-	if was, is, ok := of(engineCPU, (*samples).grid, math.Max); ok && before.Phase != Ramp && after.Phase != Ramp && math.Abs(is-was) >= 10 {
+	was, is, ok := of(engineCPU, (*samples).grid, math.Max)
+	switch {
+	case !ok || before.Phase == Ramp || after.Phase == Ramp:
+		return ""
+	case a.rises(after) != 0:
+		return fmt.Sprintf("engine CPU started to %s from %.0f %%", map[bool]string{true: "rise", false: "fall"}[a.rises(after) > 0], was)
+	case a.rises(before) != 0:
+		return fmt.Sprintf("engine CPU had %s to %.0f %%", map[bool]string{true: "risen", false: "fallen"}[a.rises(before) > 0], is)
+	case math.Abs(is-was) >= 10 && !a.follows(before, after, is-was):
 		return fmt.Sprintf("engine CPU went from %.0f to %.0f %%", was, is)
 	}
 	return ""
+}
+
+// rises is the direction in which engine CPU moves along a straight line in most of a window, 0 for none.
+func (a *analysis) rises(w Window) float64 {
+	for _, r := range a.cpuRamps {
+		if r.common(w) > w.Duration()/2 {
+			return stats.Rise(combine(a.s.of(a.nodes, engineCPU, (*samples).grid), math.Max).values(w))
+		}
+	}
+	return 0
+}
+
+// follows tells whether throughput went the way of another metric: then that is what the load made of it, and no cause.
+func (a *analysis) follows(before, after Window, change float64) bool {
+	if a.l.window() == nil {
+		return false
+	}
+	x := a.l.ops.grid(*a.Phases.Load, nil)
+	was, is := x.over(before, median), x.over(after, median)
+	return was != nil && is != nil && (*is-*was)*change > 0 && math.Abs(*is-*was) >= worth**was
+}
+
+// spent tells whether a node had more than its baseline bandwidth before, and is held at it afterwards with packets queued.
+func (a *analysis) spent(before, after Window) bool {
+	baseline, _, _ := a.bandwidth()
+	for _, d := range []struct{ bytes, exceeded metric }{{bytesIn, exceededIn}, {bytesOut, exceededOut}} {
+		was, is := a.each(d.bytes, before, (*samples).rate, mean), a.each(d.bytes, after, (*samples).rate, mean)
+		queued := a.each(d.exceeded, after, (*samples).notable, func(v []float64) float64 { return share(v, positive) })
+		for i := range was {
+			if was[i] != nil && is[i] != nil && queued[i] != nil && *was[i] > overBaseline*baseline && *is[i] >= heldAt*baseline && *is[i] <= overBaseline*baseline && *queued[i] >= 50 {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -20,10 +20,11 @@ func (a *analysis) verdict() {
 	v.Events = a.events()
 	worst, length := 0, time.Duration(0)
 	for i, p := range parts {
-		s := Segment{Window: p, OpsPerSecond: rate.over(p, mean), Limits: []string{}}
-		if p.Phase == Ramp {
-			s.Ramp = rate.ramp(p)
+		var ramp *[2]float64
+		if s := a.Phases.Steady; p.Phase == Ramp || len(parts) > 1 && s != nil && s.Phase == Drifting && p.Start.Equal(s.Start) {
+			ramp = rate.ramp(p)
 		}
+		s := Segment{Window: p, OpsPerSecond: rate.over(p, mean), Limits: []string{}, Ramp: ramp}
 		if i < len(parts)-1 {
 			s.Ended = a.cause(p, parts[i+1])
 		}
@@ -89,7 +90,7 @@ func (a *analysis) verdict() {
 		} else if v.Limits[0] == "load_generator" && len(blind) == 0 {
 			v.Sentence += " The cache was not at a limit: it can do more."
 		}
-		v.Next = a.next(fired[0])
+		v.Next = a.steps(fired)
 	case len(blind) > 0:
 		v.Outcome = CannotTell
 		var why, missing []string
@@ -107,9 +108,9 @@ func (a *analysis) verdict() {
 			v.Sentence += fmt.Sprintf("; nearest was %s (%s), %s", nearest.Name, plainly(nearest.Evidence), a.at(w))
 		}
 		v.Sentence += "."
-		if d := a.Phases.DriftPercent; d != nil && w.Phase == Drifting {
-			if ops, _, _ := throughputOf(a, w); ops != nil {
-				v.Sentence += fmt.Sprintf(" Throughput drifted from %s to %s ops/s in that time.", rounded(*ops*(1-*d/200)), rounded(*ops*(1+*d/200)))
+		if d := a.Phases.DriftPercent; d != nil && w.Phase == Drifting && len(parts) == 1 {
+			if r := rate.ramp(w); r != nil {
+				v.Sentence += fmt.Sprintf(" Throughput drifted from %s to %s ops/s in that time.", rounded(r[0]), rounded(r[1]))
 			}
 		}
 		some, suspect := a.sometimes(w)
@@ -289,8 +290,11 @@ func (a *analysis) when(parts []Window) string {
 		slices.ContainsFunc(parts[:len(parts)-1], func(p Window) bool { return p.End.Sub(*t.LastOps).Abs() <= time.Minute }) {
 		return ""
 	}
-	at := t.LastOps.Round(time.Second)
-	return fmt.Sprintf(", at %s (minute %.0f of the load)", a.moment(at), at.Sub(a.Phases.Load.Start).Minutes())
+	at, which := t.LastOps.Round(time.Second), ""
+	if slices.ContainsFunc(a.Tasks[i+1:], func(t TaskResult) bool { return t.State != "ok" }) {
+		which = "one of them "
+	}
+	return fmt.Sprintf(", %sat %s (minute %.0f of the load)", which, a.moment(at), at.Sub(a.Phases.Load.Start).Minutes())
 }
 
 // sometimes is what counters saw in less than half of the minutes: too little to limit the window, and too much to pass over. The suspect is the rule of
