@@ -84,7 +84,7 @@ const (
 		"2 % or more. No difference shown does not prove that the groups are equal."
 	withinRounds = "A run is one repetition. Each round has every variant once, in a random order, and a variant is compared with the baseline within rounds: the mean of the rounds' " +
 		"differences of logarithms, by Student's t-test, so that what changes from round to round does not count. The interval is 95 % of the difference shown. A difference counts when its p is " +
-		"below 5 % and it is 2 % or more; p is after Holm's correction, for the figure ranked by over the variants, for all others over variants and figures."
+		"below 5 % and its interval reaches 2 %; p is after Holm's correction, for the figure ranked by over the variants, for all others over variants and figures."
 	oneRunEach = "One run each: differences below about 5 % cannot be told from placement, and larger ones can be its work, too (C. Laaber et al., 2019, \"Software microbenchmarking in the cloud. " +
 		"How bad is it really?\"; A. Maricq et al., 2018, \"Taming performance variability\"). Repeat both: RUNS=\"a1,a2,a3 vs b1,b2,b3\". How many runs would tell is for runs " +
 		"that vary by 2 %, with 80 % power at 5 %."
@@ -209,8 +209,14 @@ func compare(groups [][]*Results, rounds [][]int, ranked string) *Comparison {
 			}
 		}
 	}
-	c.decide(func(id string) bool { return id == ranked })
-	c.decide(func(id string) bool { return id != ranked })
+	different := func(cell *Compared, q float64) bool { return stats.Change{Percent: *cell.DeltaPercent}.Different(q) }
+	if rounds != nil {
+		different = func(cell *Compared, q float64) bool {
+			return stats.Paired{Change: stats.Change{Interval: *cell.Interval}}.Different(q)
+		}
+	}
+	c.decide(func(id string) bool { return id == ranked }, different)
+	c.decide(func(id string) bool { return id != ranked }, different)
 	return c
 }
 
@@ -388,7 +394,7 @@ func sound(base, group []*Results) (a, b []*Results) {
 }
 
 // decide corrects p for all that was tested among some figures, and says which differences count.
-func (c *Comparison) decide(among func(id string) bool) {
+func (c *Comparison) decide(among func(id string) bool, different func(cell *Compared, q float64) bool) {
 	var p []float64
 	var cells []*Compared
 	var better []string
@@ -404,7 +410,7 @@ func (c *Comparison) decide(among func(id string) bool) {
 	}
 	for i, q := range stats.Holm(p) {
 		cells[i].P, cells[i].Direction = known(q), WithinNoise
-		if (stats.Change{Percent: *cells[i].DeltaPercent}).Different(q) {
+		if different(cells[i], q) {
 			cells[i].Direction, cells[i].MoreRounds = direction(better[i], *cells[i].DeltaPercent), nil
 		}
 	}

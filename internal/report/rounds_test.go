@@ -17,7 +17,7 @@ func TestRunsAreComparedWithinRounds(t *testing.T) {
 	require.Equal(t, BetterThan, ops.Direction)
 	require.InDelta(t, 5, *ops.DeltaPercent, 0.2)
 	require.Nil(t, ops.MoreRounds)
-	require.Less(t, *ops.Detectable, 2.0)
+	require.InDelta(t, 2, *ops.Detectable, 1e-9, "what is smaller does not count")
 
 	// Rounds that only one of both has do not count, in whatever order the runs are.
 	mixed := []*Results{faster[2], faster[0], faster[1]}
@@ -27,6 +27,21 @@ func TestRunsAreComparedWithinRounds(t *testing.T) {
 	require.Equal(t, NotTested, one.Direction)
 	none := cell(t, CompareRounds([][]*Results{base, faster}, [][]int{{1, 2, 3}, {4, 5, 6}}, "ops_per_second"), "ops_per_second")
 	require.Equal(t, NotComparable, none.Direction)
+}
+
+// A difference of 2 % would be seen below 2 % in half of all campaigns: it counts while its interval reaches that.
+func TestADifferenceAtTheBoundCounts(t *testing.T) {
+	base := repeats(t, 10_000, 400, 0.9, 1, 1.1)
+	for _, c := range []struct {
+		factor float64
+		counts bool
+	}{{1.0195, true}, {1.012, false}} {
+		group := repeats(t, 10_000, 400, 0.9*c.factor*1.001, c.factor, 1.1*c.factor*0.999)
+		ops := cell(t, CompareRounds([][]*Results{base, group}, [][]int{{1, 2, 3}, {1, 2, 3}}, "ops_per_second"), "ops_per_second")
+		require.Less(t, *ops.P, 0.05)
+		require.Less(t, *ops.DeltaPercent, 2.0)
+		require.Equal(t, c.counts, ops.Direction == BetterThan, "%+v", *ops.Interval)
+	}
 }
 
 // A round with a run in trouble is left out, and said; where each has trouble, nothing is compared.
