@@ -3,8 +3,10 @@ package test
 import (
 	"bytes"
 	"encoding/json"
+	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -120,6 +122,18 @@ func TestNothingOfTheTestsIsShipped(t *testing.T) {
 				t.Errorf("%s links %s", p.ImportPath, dep)
 			}
 		}
+	}
+}
+
+// A command is a list of steps, and its steps stand in files by what they do: one that passes 200 lines does two things.
+func TestFilesOfCommandsAreShort(t *testing.T) {
+	files, err := filepath.Glob("../internal/ops/*.go")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.LessOrEqual(t, bytes.Count(text, []byte("\n")), 200, "%s: split it by what it does", file)
 	}
 }
 
