@@ -192,6 +192,7 @@ func (s *stack) preflightMissesNothing(t *testing.T, documents []document) {
 		}
 		_, err := client.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &d.name, PolicyDocument: aws.String(d.without(i).text())})
 		require.NoError(t, err)
+		s.local.IAM.Act()
 		c := s.local.IAM.Session("arn:aws:iam::"+account.ID+":role/"+role, role)
 		cfg := s.Config.Copy()
 		cfg.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
@@ -202,6 +203,7 @@ func (s *stack) preflightMissesNothing(t *testing.T, documents []document) {
 	}
 	_, err = client.PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &d.name, PolicyDocument: aws.String(d.text())})
 	require.NoError(t, err)
+	s.local.IAM.Act()
 }
 
 // onlyTheLoadReachesTheCache runs the same command in the load's security group and in the VPC's default one.
@@ -246,6 +248,7 @@ func (s *stack) sendsToTheDeadLetters(t *testing.T, documents []document) {
 	i := slices.IndexFunc(d.statements, func(st statement) bool { return st.Sid == "Invoke" })
 	_, err := iam.NewFromConfig(s.Config).PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &d.name, PolicyDocument: aws.String(d.without(i).text())})
 	require.NoError(t, err)
+	s.local.IAM.Act()
 	arn := func(service, resource string) *string {
 		return aws.String("arn:aws:" + service + ":us-east-1:" + account.ID + ":" + resource)
 	}
@@ -266,6 +269,7 @@ func (s *stack) sendsToTheDeadLetters(t *testing.T, documents []document) {
 	})
 	_, err = iam.NewFromConfig(s.Config).PutRolePolicy(t.Context(), &iam.PutRolePolicyInput{RoleName: &role, PolicyName: &d.name, PolicyDocument: aws.String(d.text())})
 	require.NoError(t, err)
+	s.local.IAM.Act()
 }
 
 // lambdaConfig is what the function finds in its environment.
@@ -353,6 +357,7 @@ func (w *world) deployer(t *testing.T, name string, inputs map[string]any) map[s
 			_, err = client.AttachRolePolicy(t.Context(), &iam.AttachRolePolicyInput{RoleName: &role, PolicyArn: p.Policy.Arn})
 			require.NoError(t, err)
 		}
+		w.local.IAM.Act()
 	}
 	c := w.local.IAM.Session(arn, "journey")
 	return map[string]string{"AWS_ACCESS_KEY_ID": c.AccessKeyID, "AWS_SECRET_ACCESS_KEY": c.SecretAccessKey, "AWS_SESSION_TOKEN": c.SessionToken}

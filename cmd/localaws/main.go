@@ -127,7 +127,7 @@ func serve(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 // lasting are state changes that can be seen, and still leave a run on a laptop short. AWS takes minutes for a cache.
 var lasting = account.Delays{
 	CacheCreate: 2 * time.Second, CacheDelete: 2 * time.Second, TaskStart: time.Second, TaskStop: time.Second,
-	LogDelivery: time.Second, FunctionReady: time.Second, RoleReady: 500 * time.Millisecond,
+	LogDelivery: time.Second, FunctionReady: time.Second, MetricsReady: time.Second, EmptyPages: true, PolicyReady: time.Second, RoleReady: 500 * time.Millisecond,
 }
 
 func run(ctx context.Context, fast bool, cfg localaws.Config, stdout, stderr io.Writer) (err error) {

@@ -30,7 +30,10 @@ type Delays struct {
 	CacheCreate, CacheDelete time.Duration // creating -> available; deleting -> gone
 	TaskStart, TaskStop      time.Duration // PROVISIONING -> RUNNING; the agent's part of stopping
 	LogDelivery              time.Duration // engine log subscription: enabling -> active
+	MetricsReady             time.Duration // a value that was measured is seen by readers of CloudWatch
+	EmptyPages               bool          // a third of the reads of log events start with a page that has none, and more behind it
 	FunctionReady            time.Duration // a Lambda: Pending -> Active, and an update InProgress -> Successful
+	PolicyReady              time.Duration // a changed policy of a role does not act earlier, nor does the end of an old one
 	RoleReady                time.Duration // a new role cannot be assumed earlier (IAM is eventually consistent)
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
@@ -36,9 +37,12 @@ func (p *topics) all() []string {
 	return append([]string{}, p.sent...)
 }
 
-func start(t *testing.T) (*cloudwatch.Service, *sdk.Client, *wiretest.Clock, *topics) {
+func start(t *testing.T, delays ...account.Delays) (*cloudwatch.Service, *sdk.Client, *wiretest.Clock, *topics) {
 	acct, c, p := wiretest.Account(t), wiretest.NewClock(), &topics{}
 	acct.Clock, acct.MetricsPeriod = c, time.Minute
+	for _, d := range delays {
+		acct.Delays = d
+	}
 	s := cloudwatch.New(acct, p, cloudwatch.NewDashboards())
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	r := wire.NewRegistry()
@@ -52,6 +56,29 @@ func query(id, name, stat string, period int32) types.MetricDataQuery {
 	return types.MetricDataQuery{Id: &id, MetricStat: &types.MetricStat{Stat: &stat, Period: &period, Metric: &types.Metric{
 		Namespace: aws.String("AWS/ElastiCache"), MetricName: &name, Dimensions: []types.Dimension{
 			{Name: aws.String("CacheClusterId"), Value: aws.String("g-001")}, {Name: aws.String("CacheNodeId"), Value: aws.String("0001")}}}}}
+}
+
+// A value is seen some time after it was put, by every reader.
+func TestValuesArriveLate(t *testing.T) {
+	s, c, clk, _ := start(t, account.Delays{MetricsReady: 2 * time.Minute})
+	at := clk.Now().Add(-time.Minute)
+	s.Put(cloudwatch.Metric{Namespace: "AWS/ElastiCache", Name: "GetTypeCmds", Unit: "Count", Dimensions: node}, at, 7)
+	seen := func() (n int) {
+		data, err := c.GetMetricData(t.Context(), &sdk.GetMetricDataInput{StartTime: &at, EndTime: aws.Time(clk.Now()), MetricDataQueries: []types.MetricDataQuery{query("q", "GetTypeCmds", "Sum", 60)}})
+		require.NoError(t, err)
+		listed, err := c.ListMetrics(t.Context(), &sdk.ListMetricsInput{})
+		require.NoError(t, err)
+		q := query("q", "GetTypeCmds", "Sum", 60).MetricStat
+		statistics, err := c.GetMetricStatistics(t.Context(), &sdk.GetMetricStatisticsInput{Namespace: q.Metric.Namespace, MetricName: q.Metric.MetricName, Dimensions: q.Metric.Dimensions,
+			StartTime: &at, EndTime: aws.Time(clk.Now()), Period: aws.Int32(60), Statistics: []types.Statistic{types.StatisticSum}})
+		require.NoError(t, err)
+		return len(data.MetricDataResults[0].Values) + len(listed.Metrics) + len(statistics.Datapoints)
+	}
+	require.Zero(t, seen())
+	clk.Move(2*time.Minute - time.Second)
+	require.Zero(t, seen())
+	clk.Move(time.Second)
+	require.Equal(t, 3, seen())
 }
 
 func TestGetMetricData(t *testing.T) {

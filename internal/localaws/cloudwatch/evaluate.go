@@ -26,6 +26,7 @@ func (s *Service) watch() {
 func (s *Service) evaluate(now time.Time) {
 	var acts []action
 	s.mu.Lock()
+	s.arrive()
 	for _, a := range s.alarms {
 		if state, reason := s.judge(a, now); state != a.state {
 			acts = append(acts, s.change(a, state, reason, now)...)

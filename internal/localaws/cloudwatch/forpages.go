@@ -36,6 +36,7 @@ func (s *Service) Values(m Metric, stat string, period time.Duration, from, to t
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.arrive()
 	for _, p := range s.points(&metricStat{Metric: metricRef{m.Namespace, m.Name, m.Dimensions}, Period: seconds}, from, to, s.acct.Clock.Now()) {
 		if v, ok := of(p); ok {
 			times, values = append(times, time.Unix(p.at, 0).UTC()), append(values, v)

@@ -67,6 +67,7 @@ func (s *Service) getMetricStatistics(_ context.Context, in *getMetricStatistics
 	out := &getMetricStatisticsOut{Label: in.MetricName, Datapoints: []datapoint{}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.arrive()
 	of := s.metrics[identity(in.Namespace, in.MetricName, sorted(in.Dimensions))]
 	if of == nil {
 		return out, nil

@@ -37,6 +37,7 @@ func (s *Service) listMetrics(_ context.Context, in *listMetricsIn) (*listMetric
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.arrive()
 	now := s.acct.Clock.Now()
 	active := now.Add(-14 * 24 * time.Hour) // without data for two weeks a metric is not listed
 	if in.RecentlyActive != nil && *in.RecentlyActive != "" {

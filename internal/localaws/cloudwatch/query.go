@@ -144,6 +144,7 @@ func (s *Service) getMetricData(_ context.Context, in *getMetricDataIn) (*getMet
 	out := &getMetricDataOut{MetricDataResults: []dataResult{}, Messages: []message{}}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.arrive()
 	now := s.acct.Clock.Now()
 	for ; query < len(in.MetricDataQueries); query, after = query+1, 0 {
 		q := in.MetricDataQueries[query]

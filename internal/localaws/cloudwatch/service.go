@@ -30,6 +30,7 @@ type Service struct {
 
 	mu         sync.Mutex
 	metrics    map[string]*metric
+	coming     []coming // the earliest first
 	alarms     map[string]*alarm
 	evaluating bool
 }

@@ -88,7 +88,36 @@ func sorted(dims []Dimension) []Dimension {
 	return slices.SortedFunc(slices.Values(dims), func(a, b Dimension) int { return cmp.Compare(a.Name, b.Name) })
 }
 
+// add takes a value in, which is seen once it has arrived. The lock is held.
 func (s *Service) add(m Metric, t time.Time, p sample) {
+	s.arrive()
+	if d := s.acct.Delays.MetricsReady; d > 0 {
+		s.coming = append(s.coming, coming{s.acct.Clock.Now().Add(d), m, t, p})
+		return
+	}
+	s.keep(m, t, p)
+}
+
+// coming is a value on its way.
+type coming struct {
+	at time.Time
+	m  Metric
+	t  time.Time
+	p  sample
+}
+
+// arrive keeps what is not on its way any more: CloudWatch shows values some time after they were measured, and readers come before. The lock is held.
+// https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
+func (s *Service) arrive() {
+	now, n := s.acct.Clock.Now(), 0
+	for n < len(s.coming) && !now.Before(s.coming[n].at) {
+		s.keep(s.coming[n].m, s.coming[n].t, s.coming[n].p)
+		n++
+	}
+	s.coming = slices.Delete(s.coming, 0, n)
+}
+
+func (s *Service) keep(m Metric, t time.Time, p sample) {
 	dims := sorted(m.Dimensions)
 	key, now := identity(m.Namespace, m.Name, dims), s.acct.Clock.Now()
 	of := s.metrics[key]

@@ -155,6 +155,15 @@ func TestRoutesAndEndpoints(t *testing.T) {
 		VpcEndpointType: types.VpcEndpointTypeInterface, SubnetIds: w.subnets, SecurityGroupIds: []string{group}, PrivateDnsEnabled: aws.Bool(true)})
 	require.NoError(t, err)
 	require.Len(t, ecr.VpcEndpoint.NetworkInterfaceIds, 2)
+	for want, in := range map[string]sdk.CreateVpcEndpointInput{
+		"RouteAlreadyExists":         {ServiceName: aws.String("com.amazonaws.us-east-1.s3"), RouteTableIds: []string{*table}},
+		"InvalidParameter":           {ServiceName: aws.String("com.amazonaws.us-east-1.ecr.api"), VpcEndpointType: types.VpcEndpointTypeInterface, SubnetIds: w.subnets},
+		"DuplicateSubnetsInSameZone": {ServiceName: aws.String("com.amazonaws.us-east-1.sts"), VpcEndpointType: types.VpcEndpointTypeInterface, SubnetIds: []string{w.subnets[0], w.subnets[0]}},
+	} {
+		in.VpcId = &w.vpc
+		_, err := w.c.CreateVpcEndpoint(ctx, &in)
+		w.fails(want, err)
+	}
 	found, err := w.c.DescribeVpcEndpoints(ctx, &sdk.DescribeVpcEndpointsInput{Filters: filter("vpc-id", w.vpc)})
 	require.NoError(t, err)
 	require.Len(t, found.VpcEndpoints, 2)

@@ -117,14 +117,29 @@ func (s *Service) createVpcEndpoint(_ context.Context, in *createEndpointIn) (*c
 		return nil, fail("InvalidParameter", "Route tables belong to Gateway endpoints, subnets and security groups to Interface endpoints")
 	}
 	for _, id := range e.tables {
-		if _, err := byID(s.tables, "rtb", id); err != nil {
+		t, err := byID(s.tables, "rtb", id)
+		if err != nil {
 			return nil, err
+		}
+		if slices.ContainsFunc(t.routes, func(r route) bool { return r.DestinationPrefixListId == prefixLists[name] }) {
+			return nil, fail("RouteAlreadyExists", "route table %s already has a route with destination-prefix-list-id %s", id, prefixLists[name])
 		}
 	}
-	for _, id := range e.subnets {
-		if _, err := byID(s.subnets, "subnet", id); err != nil {
+	zones := map[string]bool{}
+	for _, id := range e.subnets { // https://github.com/terraform-aws-modules/terraform-aws-vpc/issues/583
+		n, err := byID(s.subnets, "subnet", id)
+		if err != nil {
 			return nil, err
 		}
+		if zones[n.zone] {
+			return nil, fail("DuplicateSubnetsInSameZone", "Found another VPC endpoint subnet in the availability zone of %s. VPC endpoint subnets should be in different availability zones supported by the VPC endpoint service.", id)
+		}
+		zones[n.zone] = true
+	}
+	e.privateDNS = e.kind == "Interface" && (in.PrivateDnsEnabled == nil || *in.PrivateDnsEnabled)
+	if e.privateDNS && slices.ContainsFunc(s.endpoints, func(o *endpoint) bool { return o.privateDNS && o.vpc == e.vpc && o.service == e.service }) {
+		// https://github.com/hashicorp/terraform-provider-aws/issues/17535
+		return nil, fail("InvalidParameter", "private-dns-enabled cannot be set because there is already a conflicting DNS domain for %s.%s.amazonaws.com in the VPC %s", name, s.acct.Region, e.vpc)
 	}
 	if e.kind == "Interface" && len(e.groups) == 0 {
 		e.groups = []string{s.defaultGroup(in.VpcId)}
@@ -134,7 +149,6 @@ func (s *Service) createVpcEndpoint(_ context.Context, in *createEndpointIn) (*c
 			return nil, err
 		}
 	}
-	e.privateDNS = e.kind == "Interface" && (in.PrivateDnsEnabled == nil || *in.PrivateDnsEnabled)
 	for _, id := range e.subnets {
 		eni, release := s.attach("VPC Endpoint Interface "+e.id, id, e.groups)
 		eni.kind = "vpc_endpoint"

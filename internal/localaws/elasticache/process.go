@@ -204,7 +204,7 @@ func (n *cacheNode) configure(settings []setting, size nodeType) error {
 		value := fmt.Sprintf("%s %s %s %s", class, limits[class+"-hard-limit"], limits[class+"-soft-limit"], limits[class+"-soft-seconds"])
 		err = errors.Join(err, set("client-output-buffer-limit", value, true))
 	}
-	return errors.Join(err, set("maxmemory", strconv.FormatInt(int64(size.memory*(1-reserved/100)), 10), true))
+	return errors.Join(err, set("maxmemory", strconv.FormatInt(max(1, int64(size.memory*(1-reserved/100))), 10), true)) // 0 would be no limit
 }
 
 // info reads INFO as name and value.

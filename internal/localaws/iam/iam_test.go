@@ -253,6 +253,48 @@ func TestTrust(t *testing.T) {
 	require.Equal(t, "n-scheduler", found.Name)
 }
 
+// A changed policy acts later, and until then what was there before: a new one allows nothing yet, and a removed one allows still.
+func TestPoliciesActLater(t *testing.T) {
+	acct, clock := wiretest.Account(t), wiretest.NewClock()
+	acct.Clock, acct.Delays.PolicyReady = clock, time.Minute
+	s := iam.New(acct)
+	r := wire.NewRegistry()
+	s.Register(r)
+	c := sdk.NewFromConfig(wiretest.Config(t, r))
+	name := aws.String("r")
+	out, err := c.CreateRole(t.Context(), &sdk.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: trust("lambda.amazonaws.com")})
+	require.NoError(t, err)
+	put := func(action string) {
+		_, err := c.PutRolePolicy(t.Context(), &sdk.PutRolePolicyInput{RoleName: name, PolicyName: aws.String("p"), PolicyDocument: aws.String(
+			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"` + action + `","Resource":"*"}]}`)})
+		require.NoError(t, err)
+	}
+	may := func(want ...string) {
+		t.Helper()
+		got := []string{}
+		for _, action := range []string{"s3:GetObject", "s3:PutObject"} {
+			if s.Allowed(*out.Role.Arn, action, "*", nil) {
+				got = append(got, action)
+			}
+		}
+		require.Equal(t, append([]string{}, want...), got)
+	}
+	put("s3:GetObject")
+	may()
+	clock.Move(40 * time.Second)
+	put("s3:PutObject")
+	may()
+	clock.Move(20 * time.Second)
+	may("s3:GetObject")
+	clock.Move(40 * time.Second)
+	may("s3:PutObject")
+	_, err = c.DeleteRolePolicy(t.Context(), &sdk.DeleteRolePolicyInput{RoleName: name, PolicyName: aws.String("p")})
+	require.NoError(t, err)
+	may("s3:PutObject")
+	s.Act()
+	may()
+}
+
 func TestUser(t *testing.T) {
 	_, c := client(t)
 	u, err := c.GetUser(t.Context(), &sdk.GetUserInput{})

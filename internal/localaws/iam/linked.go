@@ -54,7 +54,7 @@ func (s *Service) link(service, description string) (*role, error) {
 		return nil, err
 	}
 	r := &role{name: name, id: id("AROA"), path: path, arn: s.acct.ARN("iam", "role"+path+name), trust: text, description: description,
-		created: s.acct.Clock.Now(), maxSession: 3600, document: d, inline: map[string]inline{}, linked: true}
+		created: s.acct.Clock.Now(), maxSession: 3600, document: d, grants: grants{inline: map[string]inline{}}, linked: true}
 	s.roles[strings.ToLower(name)] = r
 	return r, nil
 }

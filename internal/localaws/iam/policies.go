@@ -72,6 +72,7 @@ func (s *Service) putRolePolicy(_ context.Context, in *putRolePolicyIn) (*none, 
 	if total > inlineSize {
 		return nil, limit("Maximum policy size of %d bytes exceeded for role %s", inlineSize, r.name)
 	}
+	s.write(r)
 	r.inline[in.PolicyName] = inline{in.PolicyDocument, d}
 	return &none{}, nil
 }
@@ -102,6 +103,7 @@ func (s *Service) deleteRolePolicy(_ context.Context, in *rolePolicyIn) (*none, 
 	if _, ok := r.inline[in.PolicyName]; !ok {
 		return nil, noSuch("The role policy with name %s cannot be found.", in.PolicyName)
 	}
+	s.write(r)
 	delete(r.inline, in.PolicyName)
 	return &none{}, nil
 }
@@ -148,6 +150,7 @@ func (s *Service) attachRolePolicy(_ context.Context, in *attachIn) (*none, erro
 	if len(r.attached) == attachedPerRole {
 		return nil, limit("Cannot exceed quota for PoliciesPerRole: %d", attachedPerRole)
 	}
+	s.write(r)
 	r.attached = append(r.attached, in.PolicyArn)
 	return &none{}, nil
 }
@@ -163,6 +166,7 @@ func (s *Service) detachRolePolicy(_ context.Context, in *attachIn) (*none, erro
 	if i < 0 {
 		return nil, noSuch("Policy %s was not found.", in.PolicyArn)
 	}
+	s.write(r)
 	r.attached = slices.Delete(r.attached, i, i+1)
 	return &none{}, nil
 }

@@ -15,14 +15,14 @@ import (
 )
 
 type role struct {
-	name, id, path, arn, trust, description, boundary string
-	created                                           time.Time
-	maxSession                                        int // seconds
-	document                                          *policy.Document
-	inline                                            map[string]inline
-	attached                                          []string // ARNs
-	tags                                              tagset.Set
-	linked                                            bool // service-linked: only its service changes it
+	grants
+	past                                    []past // the earliest first
+	name, id, path, arn, trust, description string
+	created                                 time.Time
+	maxSession                              int // seconds
+	document                                *policy.Document
+	tags                                    tagset.Set
+	linked                                  bool // service-linked: only its service changes it
 }
 
 type boundaryOut struct{ PermissionsBoundaryType, PermissionsBoundaryArn string }
@@ -152,8 +152,8 @@ func (s *Service) createRole(_ context.Context, in *createRoleIn) (*roleResult, 
 		return nil, err
 	}
 	r := &role{name: in.RoleName, id: id("AROA"), path: path, arn: s.acct.ARN("iam", "role"+path+in.RoleName), trust: in.AssumeRolePolicyDocument,
-		description: in.Description, boundary: in.PermissionsBoundary, created: s.acct.Clock.Now(), maxSession: seconds, document: d,
-		inline: map[string]inline{}, tags: tags}
+		description: in.Description, created: s.acct.Clock.Now(), maxSession: seconds, document: d,
+		grants: grants{inline: map[string]inline{}, boundary: in.PermissionsBoundary}, tags: tags}
 	s.roles[strings.ToLower(r.name)] = r
 	return &roleResult{r.out()}, nil
 }
@@ -350,6 +350,7 @@ func (s *Service) putBoundary(_ context.Context, in *putBoundaryIn) (*none, erro
 	if err := s.attachable(in.PermissionsBoundary, "Scope ARN: %s does not exist or is not attachable."); err != nil {
 		return nil, err
 	}
+	s.write(r)
 	r.boundary = in.PermissionsBoundary
 	return &none{}, nil
 }
@@ -361,6 +362,7 @@ func (s *Service) deleteBoundary(_ context.Context, in *roleIn) (*none, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.write(r)
 	r.boundary = ""
 	return &none{}, nil
 }

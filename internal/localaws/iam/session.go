@@ -263,17 +263,18 @@ func (s *Service) decide(principalARN, action, resource string, context map[stri
 			d.Statements = append(d.Statements, name+"/"+sid)
 		}
 	}
-	for name, p := range r.inline {
+	acting := s.acting(r)
+	for name, p := range acting.inline {
 		weigh(name, p.document)
 	}
-	for _, arn := range r.attached {
+	for _, arn := range acting.attached {
 		if p, ok := s.policy(arn); ok {
 			weigh(p.name, p.document())
 		}
 	}
 	d.Allowed, d.Denied = ruling == policy.Allow, ruling == policy.Deny
-	if r.boundary != "" && d.Allowed { // what both allow: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
-		p, ok := s.policy(r.boundary)
+	if acting.boundary != "" && d.Allowed { // what both allow: https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+		p, ok := s.policy(acting.boundary)
 		d.Allowed = ok && p.document().Decide(ask) == policy.Allow
 	}
 	return d

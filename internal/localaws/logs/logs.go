@@ -25,10 +25,11 @@ import (
 
 // Service is CloudWatch Logs of one account; its events are files under the account's logs/ folder.
 type Service struct {
-	acct *account.Account
-	dir  string
-	seq  atomic.Int64 // of events, in the order of their ingestion
-	file atomic.Int64 // names the files
+	acct  *account.Account
+	dir   string
+	seq   atomic.Int64 // of events, in the order of their ingestion
+	file  atomic.Int64 // names the files
+	reads atomic.Int64
 
 	mu       sync.Mutex
 	groups   map[string]*group

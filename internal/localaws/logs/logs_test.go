@@ -17,6 +17,7 @@ import (
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/apimodel"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
@@ -25,8 +26,12 @@ import (
 
 var models = sync.OnceValues(apimodel.Load)
 
-func start(t testing.TB) (*logs.Service, *cloudwatchlogs.Client, *wire.Registry) {
-	s, r := logs.New(wiretest.Account(t)), wire.NewRegistry()
+func start(t testing.TB, delays ...account.Delays) (*logs.Service, *cloudwatchlogs.Client, *wire.Registry) {
+	acct := wiretest.Account(t)
+	for _, d := range delays {
+		acct.Delays = d
+	}
+	s, r := logs.New(acct), wire.NewRegistry()
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	s.Register(r)
 	m, err := models()
@@ -54,6 +59,69 @@ func group(t testing.TB, c *cloudwatchlogs.Client, name string, streams ...strin
 	for _, s := range streams {
 		_, err = c.CreateLogStream(t.Context(), &cloudwatchlogs.CreateLogStreamInput{LogGroupName: &name, LogStreamName: &s})
 		require.NoError(t, err)
+	}
+}
+
+// A page may be empty with more behind it: whoever follows the tokens gets all events, in both directions, and comes to an end.
+func TestEmptyPages(t *testing.T) {
+	s, c, _ := start(t, account.Delays{EmptyPages: true})
+	group(t, c, "/g", "s", "none")
+	begun := time.Now().Add(-time.Minute)
+	for i := range 5 {
+		require.NoError(t, s.Put("/g", "s", logs.Event{Time: begun.Add(time.Duration(i) * time.Second), Message: fmt.Sprint(i)}))
+	}
+	empty := 0
+	for range 6 {
+		for _, head := range []bool{true, false} {
+			var got []string
+			in := &cloudwatchlogs.GetLogEventsInput{LogGroupName: aws.String("/g"), LogStreamName: aws.String("s"), StartFromHead: &head, Limit: aws.Int32(2)}
+			for pages := 0; ; pages++ {
+				require.Less(t, pages, 10)
+				out, err := c.GetLogEvents(t.Context(), in)
+				require.NoError(t, err)
+				next := out.NextForwardToken
+				if !head {
+					next = out.NextBackwardToken
+					slices.Reverse(out.Events)
+				}
+				if pages == 0 && len(out.Events) == 0 {
+					empty++
+				}
+				for _, e := range out.Events {
+					got = append(got, *e.Message)
+				}
+				if in.NextToken != nil && *next == *in.NextToken {
+					break
+				}
+				in.NextToken = next
+			}
+			want := []string{"0", "1", "2", "3", "4"}
+			if !head {
+				slices.Reverse(want)
+			}
+			require.Equal(t, want, got)
+		}
+		var got int
+		pages := cloudwatchlogs.NewFilterLogEventsPaginator(c, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/g"), StartTime: aws.Int64(begun.UnixMilli())})
+		for i := 0; pages.HasMorePages(); i++ {
+			out, err := pages.NextPage(t.Context())
+			require.NoError(t, err)
+			if got += len(out.Events); i == 0 && got == 0 {
+				empty++
+			}
+		}
+		require.Equal(t, 5, got)
+	}
+	require.Equal(t, 6, empty, "of 18 reads")
+	last := &cloudwatchlogs.GetLogEventsInput{LogGroupName: aws.String("/g"), LogStreamName: aws.String("none"), StartFromHead: aws.Bool(true)}
+	for range 3 {
+		out, err := c.GetLogEvents(t.Context(), last)
+		require.NoError(t, err)
+		last.NextToken = out.NextForwardToken
+		out, err = c.GetLogEvents(t.Context(), last)
+		require.NoError(t, err)
+		require.Equal(t, *last.NextToken, *out.NextForwardToken, "the end of a stream without events")
+		last.NextToken = nil
 	}
 }
 
