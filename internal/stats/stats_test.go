@@ -163,13 +163,11 @@ func TestRampsAreOneSegment(t *testing.T) {
 	along := func(a, b, from, to float64) (x []float64) {
 		for i := range 60 {
 			t := float64(i) + 0.5 // the middle of what the value is the mean of
-			v := a
-			switch {
-			case from == to:
-				v = a + (b-a)*min(1, max(0, float64(i)+1-from))
-			default:
-				v = a + (b-a)*min(1, max(0, (t-from)/(to-from)))
+			share := (t - from) / (to - from)
+			if from == to {
+				share = float64(i) + 1 - from // the value in which it steps has a part of both
 			}
+			v := a + (b-a)*min(1, max(0, share))
 			x = append(x, v*(1+0.01*random.NormFloat64()))
 		}
 		return x
