@@ -31,8 +31,9 @@ var house = []room{
 	{"internal/chart", nil},
 	{"internal/stats", nil},
 	{"internal/report", []string{"lambda/export", "lambda/reference", "internal/chart", "internal/stats"}},
-	{"internal/loadgen", []string{"internal/waittest"}},
-	{"internal/localaws", []string{"internal/chart", "internal/waittest", "lambda/reference"}},
+	{"internal/resp", nil},
+	{"internal/loadgen", []string{"internal/resp", "internal/waittest"}},
+	{"internal/localaws", []string{"internal/resp", "internal/chart", "internal/waittest", "lambda/reference"}},
 	{"modules", []string{"internal/loadgen"}}, // tests of load.sh
 
 	// 1: where, how to talk, how to run a child

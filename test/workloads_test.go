@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"maps"
 	"net"
 	"regexp"
@@ -22,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/internal/resp"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
@@ -159,30 +159,17 @@ func (s *stack) node(t *testing.T, role string) *ect.Endpoint {
 	return nil
 }
 
-// ask sends a node an inline command: https://redis.io/docs/latest/develop/reference/protocol-spec/#inline-commands
+// ask sends a node a command, and gives its answer as text.
 func (s *stack) ask(t *testing.T, node *ect.Endpoint, command string) string {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", net.JoinHostPort(*node.Address, strconv.Itoa(int(*node.Port))))
 	require.NoError(t, err)
 	defer conn.Close()
 	require.NoError(t, conn.SetDeadline(time.Now().Add(hanging)))
-	_, err = fmt.Fprintf(conn, "%s\r\n", command)
+	_, err = conn.Write(resp.Append(nil, strings.Fields(command)...))
 	require.NoError(t, err)
-	in := bufio.NewReader(conn)
-	line, err := in.ReadString('\n')
+	answer, err := resp.Read(bufio.NewReader(conn))
 	require.NoError(t, err)
-	line = strings.TrimSpace(line)
-	switch line[0] {
-	case ':':
-		return line[1:]
-	case '$':
-		n, err := strconv.Atoi(line[1:])
-		require.NoError(t, err)
-		text := make([]byte, n)
-		_, err = io.ReadFull(in, text)
-		require.NoError(t, err)
-		return string(text)
-	}
-	require.Fail(t, "an answer that is no number and no text", line)
-	return ""
+	require.NotContains(t, []string{"[]interface {}", "resp.Error", "<nil>"}, fmt.Sprintf("%T", answer), "an answer that is no number and no text: %v", answer)
+	return fmt.Sprint(answer)
 }

@@ -37,13 +37,13 @@ func (c *cluster) load(ctx context.Context, addr string) error {
 	if time.Since(c.loaded) < refreshEvery {
 		return nil
 	}
-	conn, in, err := c.dialer.dial(ctx, addr)
+	conn, _, err := c.dialer.dial(ctx, addr)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(c.dialer.timeout))
-	answer, err := ask(conn, in, "CLUSTER", "SLOTS")
+	answer, err := ask(conn, "CLUSTER", "SLOTS")
 	if err != nil {
 		return fmt.Errorf("error: cluster slots failed [-%w]; is %s a node of a cluster?", cause(err), addr)
 	}

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/resp"
 )
 
 // connectLimit bounds making one connection, from TCP to the last word of its
@@ -87,8 +90,7 @@ func (d *dialer) dial(ctx context.Context, addr string) (net.Conn, *reader, erro
 		}
 		conn = secure
 	}
-	in := newReader(conn)
-	if err := d.setUp(conn, in); err != nil {
+	if err := d.setUp(conn); err != nil {
 		conn.Close()
 		return nil, nil, err
 	}
@@ -96,10 +98,10 @@ func (d *dialer) dial(ctx context.Context, addr string) (net.Conn, *reader, erro
 		conn.Close()
 		return nil, nil, fmt.Errorf("Connection error: %w", ctx.Err())
 	}
-	return conn, in, nil
+	return conn, newReader(conn), nil
 }
 
-func (d *dialer) setUp(conn net.Conn, in *reader) error {
+func (d *dialer) setUp(conn net.Conn) error {
 	for _, step := range []struct {
 		wanted  bool
 		failed  string
@@ -112,8 +114,8 @@ func (d *dialer) setUp(conn net.Conn, in *reader) error {
 		if !step.wanted {
 			continue
 		}
-		if _, err := ask(conn, in, step.command...); err != nil {
-			if refused := serverError(""); errors.As(err, &refused) {
+		if _, err := ask(conn, step.command...); err != nil {
+			if refused := resp.Error(""); errors.As(err, &refused) {
 				return fmt.Errorf("%s [-%w]", step.failed, err)
 			}
 			return fmt.Errorf("Connection error: %w", cause(err))
@@ -130,11 +132,16 @@ func login(credentials string) []string {
 	return []string{"AUTH", strings.TrimPrefix(credentials, ":")}
 }
 
-func ask(conn net.Conn, in *reader, words ...string) (any, error) {
-	if _, err := conn.Write(appendCommand(nil, words...)); err != nil {
+// ask sends one command and waits for its whole reply, so nothing is left unread on the connection.
+func ask(conn net.Conn, words ...string) (any, error) {
+	if _, err := conn.Write(resp.Append(nil, words...)); err != nil {
 		return nil, err
 	}
-	return in.any()
+	v, err := resp.Read(bufio.NewReader(conn))
+	if refused, ok := v.(resp.Error); ok {
+		return nil, refused
+	}
+	return v, err
 }
 
 // cause strips what net puts before the reason: memtier prints the bare reason.

@@ -6,43 +6,27 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/resp"
 )
 
 // RESP as the generator needs it, https://redis.io/docs/latest/develop/reference/protocol-spec/:
-// requests appended to a byte slice, replies of SET and GET recognised without
-// copying them, and a general reader for what the set-up of a connection asks.
-
-func appendBulk(b, v []byte) []byte {
-	b = append(b, '$')
-	b = strconv.AppendInt(b, int64(len(v)), 10)
-	b = append(b, "\r\n"...)
-	b = append(b, v...)
-	return append(b, "\r\n"...)
-}
-
-func appendCommand(b []byte, words ...string) []byte {
-	b = append(b, '*')
-	b = strconv.AppendInt(b, int64(len(words)), 10)
-	b = append(b, "\r\n"...)
-	for _, w := range words {
-		b = appendBulk(b, []byte(w))
-	}
-	return b
-}
+// requests appended to a byte slice, and replies of SET and GET recognised without
+// copying them. What the set-up of a connection asks goes through package resp.
 
 func appendGet(b, key []byte) []byte {
-	return appendBulk(append(b, "*2\r\n$3\r\nGET\r\n"...), key)
+	return resp.AppendBulk(append(b, "*2\r\n$3\r\nGET\r\n"...), key)
 }
 
 // appendSet writes SET, or SETEX when there is an expiry, as memtier does.
 func appendSet(b, key, value []byte, expiry int) []byte {
 	if expiry == 0 {
-		b = appendBulk(append(b, "*3\r\n$3\r\nSET\r\n"...), key)
-		return appendBulk(b, value)
+		b = resp.AppendBulk(append(b, "*3\r\n$3\r\nSET\r\n"...), key)
+		return resp.AppendBulk(b, value)
 	}
-	b = appendBulk(append(b, "*4\r\n$5\r\nSETEX\r\n"...), key)
-	b = appendBulk(b, strconv.AppendInt(nil, int64(expiry), 10))
-	return appendBulk(b, value)
+	b = resp.AppendBulk(append(b, "*4\r\n$5\r\nSETEX\r\n"...), key)
+	b = resp.AppendBulk(b, strconv.AppendInt(nil, int64(expiry), 10))
+	return resp.AppendBulk(b, value)
 }
 
 // reader splits a stream of replies.
@@ -144,79 +128,4 @@ func (d *reader) next() (rep reply, whole bool, err error) {
 			return reply{size: d.size, found: d.found}, true, nil
 		}
 	}
-}
-
-// serverError is an error reply, without the leading '-'.
-type serverError string
-
-func (e serverError) Error() string { return string(e) }
-
-// any reads a whole reply of any kind: string, int64, nil, []any (maps are
-// flattened) or a serverError as the error. Only the set-up of connections uses it.
-func (d *reader) any() (any, error) {
-	line, err := d.line()
-	if err != nil {
-		return nil, err
-	}
-	switch line[0] {
-	case '-':
-		return nil, serverError(line[1:])
-	case ':':
-		return strconv.ParseInt(line[1:], 10, 64)
-	case '_':
-		return nil, nil
-	case '$', '=':
-		n, err := strconv.Atoi(line[1:])
-		if err != nil || n < 0 {
-			return nil, err
-		}
-		return d.take(n)
-	case '*', '~', '>', '%':
-		n, err := strconv.Atoi(line[1:])
-		if err != nil || n < 0 {
-			return nil, err
-		}
-		if line[0] == '%' {
-			n *= 2
-		}
-		var list []any
-		for range n {
-			v, err := d.any()
-			if err != nil {
-				return nil, err
-			}
-			list = append(list, v)
-		}
-		return list, nil
-	}
-	return line[1:], nil
-}
-
-func (d *reader) line() (string, error) {
-	for {
-		if i := bytes.IndexByte(d.buf[d.r:d.w], '\n'); i > 1 {
-			s := string(d.buf[d.r : d.r+i-1])
-			d.r += i + 1
-			return s, nil
-		} else if i >= 0 {
-			return "", errors.New("unexpected reply: empty line")
-		}
-		if err := d.fill(); err != nil {
-			return "", err
-		}
-	}
-}
-
-func (d *reader) take(n int) (string, error) {
-	for d.w-d.r < n+2 {
-		if n+2 > len(d.buf) {
-			d.buf = append(d.buf, make([]byte, n+2)...)
-		}
-		if err := d.fill(); err != nil {
-			return "", err
-		}
-	}
-	s := string(d.buf[d.r : d.r+n])
-	d.r += n + 2
-	return s, nil
 }

@@ -48,11 +48,3 @@ func TestReaderRefusesWhatIsNoReply(t *testing.T) {
 		require.ErrorContains(t, err, "unexpected reply", stream)
 	}
 }
-
-func TestReaderOfAnything(t *testing.T) {
-	v, err := newReader(strings.NewReader("*2\r\n*3\r\n:0\r\n$1\r\na\r\n*-1\r\n%1\r\n+k\r\n_\r\n")).any()
-	require.NoError(t, err)
-	require.Equal(t, []any{[]any{int64(0), "a", nil}, []any{"k", nil}}, v)
-	_, err = newReader(strings.NewReader("-WRONGPASS no\r\n")).any()
-	require.Equal(t, serverError("WRONGPASS no"), err)
-}

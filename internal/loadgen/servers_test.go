@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -29,6 +30,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/stretchr/testify/require"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/resp"
 	"github.com/elasticache-perf/elasticache-perf/internal/waittest"
 )
 
@@ -128,7 +130,7 @@ func tell(addr string, words ...string) (any, error) {
 		return nil, err
 	}
 	defer conn.Close()
-	return ask(conn, newReader(conn), words...)
+	return ask(conn, words...)
 }
 
 // redis asks the server for one thing.
@@ -203,8 +205,8 @@ func serve(conn net.Conn, latency time.Duration, f func(words []string) string) 
 			_, _ = conn.Write([]byte(a.text))
 		}
 	}()
-	for in := newReader(conn); ; {
-		v, err := in.any()
+	for in := bufio.NewReader(conn); ; {
+		v, err := resp.Read(in)
 		if err != nil {
 			return
 		}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/resp"
 )
 
 // cacheNode is a node: an address, and the server process there.
@@ -168,7 +169,7 @@ var elsewhere = map[string]bool{"cluster-enabled": true, "databases": true, "ren
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/redis-memory-management.html
 func (n *cacheNode) configure(settings []setting, size nodeType) error {
 	answer, err := n.do("CONFIG", "GET", "*")
-	if e := serverError(""); errors.As(err, &e) {
+	if e := resp.Error(""); errors.As(err, &e) {
 		return nil // the embedded stand-in has no CONFIG
 	} else if err != nil {
 		return err
@@ -290,7 +291,7 @@ func join(ctx context.Context, g *group) error {
 		for _, n := range sh.nodes[1:] {
 			if err := until(ctx, n.id+" does not know its primary", func() (bool, error) {
 				_, err := n.do("CLUSTER", "REPLICATE", asString(id))
-				if e := serverError(""); errors.As(err, &e) && ctx.Err() == nil {
+				if e := resp.Error(""); errors.As(err, &e) && ctx.Err() == nil {
 					return false, nil // a handshake is still under way
 				}
 				return err == nil, err
