@@ -76,6 +76,7 @@ type driver struct {
 	tries  map[string]int                // by cell, of this command, that left no manifest
 	under  map[string]string             // by cell that is under way: its last word
 	views  map[string]*stack.View        // by cell: its stack when it was last looked at
+	own    time.Duration                 // that cells have taken, summed
 }
 
 // campaignFile is the file that CAMPAIGN= names.

@@ -25,6 +25,7 @@ func (d *driver) takeRounds(ctx context.Context) error {
 			}
 		}
 	}
+	began := time.Now()
 	for n, round := range d.c.Rounds() {
 		var cells []campaign.Cell
 		for _, cell := range round {
@@ -56,16 +57,20 @@ func (d *driver) takeRounds(ctx context.Context) error {
 			return fmt.Errorf("%w; the runs under way end by themselves, and the same command goes on with the campaign", cause)
 		}
 	}
+	if d.own > 0 {
+		d.con.Say("the rounds took %s; the runs themselves took %s, summed", page.Duration(time.Since(began)), page.Duration(d.own))
+	}
 	return nil
 }
 
 // carryOut takes a cell to its end, tries it once more when it fails, and says what became of it.
 func (d *driver) carryOut(ctx context.Context, cell campaign.Cell) {
-	name := key(cell)
+	name, begun := key(cell), time.Now()
 	defer func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		delete(d.under, name)
+		d.own += time.Since(begun)
 	}()
 	for ctx.Err() == nil {
 		d.mu.Lock()
