@@ -87,6 +87,8 @@ func (d *driver) row(cell campaign.Cell, v *stack.View, word string) page.Row {
 		r.State = word
 	case v != nil && result != nil:
 		r.State = "measured, to be removed"
+	case v != nil && phase == "finished": // an attempt without a result
+		r.State = "failed, to be removed"
 	case v != nil:
 		r.State = phase
 	case result != nil:

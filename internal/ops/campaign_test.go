@@ -124,6 +124,8 @@ func TestWhereARunIs(t *testing.T) {
 	v.Stops = now.Add(-time.Second)
 	require.Equal(t, "stopping", d.row(cell, v, "").State)
 	require.Equal(t, "stopping: it is exported", d.row(cell, v, "stopping: it is exported").State)
+	v.Manifest = &export.Manifest{Complete: true}
+	require.Equal(t, "failed, to be removed", d.row(cell, v, "").State)
 	require.Equal(t, "waiting", d.row(cell, nil, "").State)
 	d.tries[key(cell)] = 1
 	require.Equal(t, "failed once, to be tried again", d.row(cell, nil, "").State)
