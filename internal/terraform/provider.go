@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/semver"
+
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
@@ -259,13 +261,9 @@ func (m mirrors) holds(dir, host string) string {
 	return newest
 }
 
+// newer tells whether a, if it is a whole version, is newer than b; "" is older than all.
 func newer(a, b string) bool {
-	var x, y [3]int
-	if n, _ := fmt.Sscanf(a, "%d.%d.%d", &x[0], &x[1], &x[2]); n < 3 {
-		return false
-	}
-	_, _ = fmt.Sscanf(b, "%d.%d.%d", &y[0], &y[1], &y[2])
-	return b == "" || x[0] != y[0] && x[0] > y[0] || x[0] == y[0] && (x[1] > y[1] || x[1] == y[1] && x[2] > y[2])
+	return strings.Count(a, ".") >= 2 && semver.IsValid("v"+a) && semver.Compare("v"+a, "v"+b) > 0
 }
 
 // write generates a CLI configuration: the person's own text, and the mirror when there is one.
