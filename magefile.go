@@ -43,6 +43,9 @@ func Report() error { return ops.Run(ops.Report) }
 // Destroy removes the stack; a run that is not exported is exported first (APPROVE=1: yes to what it asks; FORCE=1: the run is lost).
 func Destroy() error { return ops.Run(ops.Destroy) }
 
+// Sweep lists every stack in the account and Region, guarded or not; SWEEP=name or all ends, exports and removes one (APPROVE=1: yes to what it asks).
+func Sweep() error { return ops.Run(ops.Sweep) }
+
 // Help prints what the commands read of the environment: variables, values, and what holds without them; `mage help deploy` what deploy reads.
 func Help() error { return ops.Run(ops.Help) }
 

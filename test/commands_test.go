@@ -75,6 +75,7 @@ func allCommands() map[string]ops.Command {
 	all := map[string]ops.Command{"build": dev.Build, "validate": ops.Validate}
 	maps.Copy(all, commands)
 	maps.Copy(all, ofCampaigns)
+	maps.Copy(all, stateless)
 	return all
 }
 

@@ -20,6 +20,9 @@ import (
 var commands = map[string]ops.Command{"deploy": ops.Deploy, "destroy": ops.Destroy, "stop": ops.Stop, "export": ops.Export, "report": ops.Report, "status": ops.Status,
 	"watch": ops.Watch}
 
+// What needs no state.
+var stateless = map[string]ops.Command{"sweep": ops.Sweep}
+
 // What acts on a campaign's stacks, each of which has a state of its own.
 var ofCampaigns = map[string]ops.Command{"campaign": ops.Campaign, "campaign:status": ops.CampaignStatus, "campaign:destroy": ops.CampaignDestroy, "campaign:report": ops.CampaignReport}
 

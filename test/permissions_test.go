@@ -307,7 +307,7 @@ func (d *decisions) of(role string) []local.Decision {
 	return out
 }
 
-// deployerPolicies are those of docs/permissions.md for a stack: two, one for a serverless or an existing cache, and one for KMS keys.
+// deployerPolicies are those of docs/permissions.md for a stack: two, one for a serverless or an existing cache, one for KMS keys, and one for who sweeps.
 func (w *world) deployerPolicies(t *testing.T, name string, inputs map[string]any) []string {
 	t.Helper()
 	page, err := os.ReadFile("../docs/permissions.md")
@@ -324,7 +324,7 @@ func (w *world) deployerPolicies(t *testing.T, name string, inputs map[string]an
 	for _, block := range regexp.MustCompile("(?s)```json\n(.*?)```").FindAllSubmatch(page, -1) {
 		out = append(out, fill.Replace(string(block[1])))
 	}
-	require.Len(t, out, 5, "policies in docs/permissions.md")
+	require.Len(t, out, 6, "policies in docs/permissions.md")
 	wanted := out[:2:2]
 	switch {
 	case cache["serverless"] != nil:
@@ -334,6 +334,9 @@ func (w *world) deployerPolicies(t *testing.T, name string, inputs map[string]an
 	}
 	if keys[0] != nil || keys[1] != nil {
 		wanted = append(wanted, out[4])
+	}
+	if inputs["sweeps"] != nil {
+		wanted = append(wanted, out[5])
 	}
 	return wanted
 }

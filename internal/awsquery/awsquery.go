@@ -1,5 +1,5 @@
-// Package awsquery makes single calls of AWS's query APIs, with the SDK's configuration, signature, retries and error types. It is for the few
-// reads of EC2 and IAM that the commands need: compiling the SDK's two clients takes as long as compiling everything else that is
+// Package awsquery makes single calls of AWS's query and JSON APIs, with the SDK's configuration, signature, retries and error types. It is for the few
+// calls of EC2, IAM, SQS and SSM that the commands need: compiling the SDK's clients takes as long as compiling everything else that is
 // compiled before the first command can say a word. What has a client of the SDK's in the commands already does not belong here.
 package awsquery
 
@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -24,19 +25,25 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// Service is a query API.
+// Service is a query API, or a JSON API with a target.
 type Service struct {
 	name, version string
-	global        bool // one endpoint for the partition, signed for its main Region
+	global        bool   // one endpoint for the partition, signed for its main Region
+	target, json  string // the first word of X-Amz-Target, and the version of JSON
 }
 
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/Query-Requests.html and https://docs.aws.amazon.com/IAM/latest/UserGuide/programming.html
 var (
 	EC2 = Service{name: "ec2", version: "2016-11-15"}
 	IAM = Service{name: "iam", version: "2010-05-08", global: true}
+
+	// https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-making-api-requests-json.html and
+	// https://docs.aws.amazon.com/systems-manager/latest/APIReference/CommonParameters.html
+	SQS = Service{name: "sqs", target: "AmazonSQS", json: "1.0"}
+	SSM = Service{name: "ssm", target: "AmazonSSM", json: "1.1"}
 )
 
-// Call makes one call and decodes its answer, which is XML, into out; nil leaves it. An error of the service is a smithy.APIError in an
+// Call makes one call and decodes its answer, XML or JSON, into out; nil leaves it. in are the members of the request, for JSON one value each. An error of the service is a smithy.APIError in an
 // awshttp.ResponseError, as from the SDK's clients; throttling, 5xx and broken connections are tried again as often as the configuration says.
 func Call(ctx context.Context, cfg aws.Config, service Service, action string, in url.Values, out any) error {
 	var retryer aws.Retryer = retry.NewStandard()
@@ -80,11 +87,26 @@ func once(ctx context.Context, cfg aws.Config, service Service, action string, i
 		form[name] = values
 	}
 	body := form.Encode()
+	if service.json != "" {
+		members := map[string]string{}
+		for name := range in {
+			members[name] = in.Get(name)
+		}
+		text, err := json.Marshal(members)
+		if err != nil {
+			return err
+		}
+		body = string(text)
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, base, strings.NewReader(body))
 	if err != nil {
 		return err
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+	if service.json != "" {
+		request.Header.Set("Content-Type", "application/x-amz-json-"+service.json)
+		request.Header.Set("X-Amz-Target", service.target+"."+action)
+	}
 	if cfg.Credentials == nil {
 		return fmt.Errorf("there are no AWS credentials")
 	}
@@ -115,13 +137,17 @@ func once(ctx context.Context, cfg aws.Config, service Service, action string, i
 	if out == nil {
 		return nil
 	}
-	if err := xml.Unmarshal(text, out); err != nil {
+	decode := xml.Unmarshal
+	if service.json != "" {
+		decode = json.Unmarshal
+	}
+	if err := decode(text, out); err != nil {
 		return fmt.Errorf("the answer cannot be read: %w", err)
 	}
 	return nil
 }
 
-// failure reads both shapes of an error: EC2 has Response/Errors/Error and RequestID, the others ErrorResponse/Error and RequestId.
+// failure reads the three shapes of an error: EC2 has Response/Errors/Error and RequestID, the others of query ErrorResponse/Error and RequestId, JSON __type.
 func failure(response *http.Response, text []byte) error {
 	type detail struct{ Code, Message string }
 	var body struct {
@@ -132,6 +158,13 @@ func failure(response *http.Response, text []byte) error {
 	}
 	_ = xml.Unmarshal(text, &body) // a proxy's page has no code
 	d := body.Error
+	var shape struct {
+		Type    string `json:"__type"`
+		Message string
+	}
+	if json.Unmarshal(text, &shape) == nil {
+		d = detail{shape.Type[strings.LastIndexByte(shape.Type, '#')+1:], shape.Message}
+	}
 	if len(body.Errors) > 0 {
 		d = body.Errors[0]
 	}

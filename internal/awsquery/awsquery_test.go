@@ -2,6 +2,7 @@ package awsquery
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -117,4 +118,29 @@ func TestEndpointsAreTheSDKs(t *testing.T) {
 	own, err = awsconfig.LoadDefaultConfig(t.Context(), awsconfig.WithRegion("us-east-1"))
 	require.NoError(t, err)
 	require.Equal(t, "https://ec2.us-east-1.amazonaws.com", of(own))
+}
+
+// A JSON API gets its members and its target, and its errors are the SDK's, too.
+func TestCallsOfJSON(t *testing.T) {
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		asked = append(asked, r.Header.Get("X-Amz-Target")+" "+r.Header.Get("Content-Type")+" "+string(body))
+		if len(asked) > 1 {
+			w.WriteHeader(400)
+			_, _ = w.Write([]byte(`{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"none"}`))
+			return
+		}
+		_, _ = w.Write([]byte(`{"QueueUrl":"http://q"}`))
+	}))
+	t.Cleanup(server.Close)
+	cfg := config(t, new([]url.Values), "200:")
+	cfg.BaseEndpoint = &server.URL
+	var out struct{ QueueURL string }
+	require.NoError(t, Call(t.Context(), cfg, SQS, "GetQueueUrl", url.Values{"QueueName": {"q"}}, &out))
+	require.Equal(t, "http://q", out.QueueURL)
+	require.Equal(t, []string{`AmazonSQS.GetQueueUrl application/x-amz-json-1.0 {"QueueName":"q"}`}, asked)
+	var api smithy.APIError
+	require.ErrorAs(t, Call(t.Context(), cfg, SQS, "GetQueueUrl", nil, &out), &api)
+	require.Equal(t, []string{"QueueDoesNotExist", "none"}, []string{api.ErrorCode(), api.ErrorMessage()})
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
-	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
+	"github.com/elasticache-perf/elasticache-perf/internal/sweep"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
@@ -88,19 +88,17 @@ func (d *driver) missing() (cells []campaign.Cell) {
 	return cells
 }
 
-// spent is what the runs have cost by their manifests, in USD; what has no price counts nothing, and is said in the plan.
+// spent is what the runs have cost by their manifests, in USD; what they have no price of counts as it was estimated.
 func (d *driver) spent(ctx context.Context) (usd float64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for _, all := range d.made {
+	for cell, all := range d.made {
 		for _, m := range all {
-			if r, err := report.Analyze(ctx, report.Run{Manifest: m}); err == nil {
-				for _, item := range r.Cost.Items {
-					if item.USD != nil {
-						usd += *item.USD
-					}
-				}
+			cost, whole := sweep.OfManifest(ctx, m)
+			if at := strings.LastIndex(cell, "-r"); at > 0 && !whole {
+				cost = max(cost, d.costs[cell[:at]].USD)
 			}
+			usd += cost
 		}
 	}
 	return usd

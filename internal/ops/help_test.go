@@ -63,7 +63,7 @@ func TestHelpSaysWhatACommandReads(t *testing.T) {
 		}
 		seen++
 	}
-	require.Equal(t, 13, seen)
+	require.Equal(t, 14, seen)
 
 	// What the table is for exists.
 	for _, v := range workspace.Variables {

@@ -121,6 +121,9 @@ const exportLimit = 20 * time.Minute
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
 func end(ctx context.Context, con *console.Console, s *stack.Stack, run *shutdown.Event) error {
 	stop := shutdown.Event{Action: shutdown.ActionStop, Run: run.Run}
+	if run.Action == shutdown.ActionDestroy { // it has no guard, whose ticks would carry on: the answer to a destroy waits until all is done
+		stop = shutdown.Event{Action: shutdown.ActionDestroy, Run: run.Run, Terraform: shutdown.Lifecycle{Action: "delete"}}
+	}
 	if s.Lambda != "" {
 		if err := s.Invoke(ctx, stop); err != nil {
 			return fmt.Errorf("run %s is not stopped: %w", run.Run, err)

@@ -163,6 +163,30 @@ func (s *Stack) MadeCache(ctx context.Context, con *console.Console) (bool, erro
 	return err == nil && name == s.Config.Name, nil
 }
 
+// CacheRun is the run that the stack's own cache is tagged with; "" when there is none, or when AWS does not tell the tags.
+func (s *Stack) CacheRun(ctx context.Context) (string, error) {
+	if !s.Config.Cache.Delete {
+		return "", nil
+	}
+	cache, err := DescribeCache(ctx, s.cache, s.Config.Cache)
+	if err != nil || cache.ARN == "" {
+		return "", err
+	}
+	tags, err := s.cache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &cache.ARN})
+	if busy(err) || Missing(err) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("tags of the cache %s: %w", CacheName(s.Config.Cache), err)
+	}
+	for _, t := range tags.TagList {
+		if aws.ToString(t.Key) == "run" {
+			return aws.ToString(t.Value), nil
+		}
+	}
+	return "", nil
+}
+
 // madeInRun tells whether a cache was made since the run under way began.
 func (s *Stack) madeInRun(ctx context.Context, cache Cache) (bool, error) {
 	run, err := s.Run(ctx)

@@ -5,9 +5,10 @@ type Variable struct{ Name, For, Value, Unset string }
 
 // Variables are all of them, as Markdown.
 var Variables = []Variable{
-	{"`APPROVE`", "`deploy`, `destroy`, `clean`, `campaign`, `campaign:destroy`", "switch: yes to all that they ask", "they ask; without a terminal they refuse"},
-	{"`FORCE`", "`deploy`, `destroy`, `campaign`, `campaign:destroy`", "switch: what is not exported is given up", "it is exported first"},
+	{"`APPROVE`", "`deploy`, `destroy`, `sweep`, `clean`, `campaign`, `campaign:destroy`", "switch: yes to all that they ask", "they ask; without a terminal they refuse"},
+	{"`FORCE`", "`deploy`, `destroy`, `sweep`, `campaign`, `campaign:destroy`", "switch: what is not exported is given up", "it is exported first"},
 	{"`CAMPAIGN`", "`campaign`, `campaign:status`, `campaign:report`, `campaign:destroy`, `local:campaign`", "a campaign's file ([docs/campaigns.md](docs/campaigns.md))", "it has to be set"},
+	{"`SWEEP`", "`sweep`", "a stack's name, or `all`: it is ended, exported and removed", "the stacks are listed"},
 	{"`RUN`", "`export`, `report`", "a run, `2026-11-23T03-08-09Z`", "the latest one"},
 	{"`RUNS`", "`report`", "runs to compare, commas between them", "one run"},
 	{"`FROM`", "`report`", "a folder with exports", "the bucket"},

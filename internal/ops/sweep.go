@@ -1,0 +1,107 @@
+package ops
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
+	"github.com/elasticache-perf/elasticache-perf/internal/sweep"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+// Sweep lists every stack of the account and Region that the credentials lead to, whoever deployed it and wherever its state is. SWEEP=name, or all, ends
+// one, exports its run and removes it, after asking.
+func Sweep(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	cfg, err := ws.AWS(ctx, "")
+	if err != nil {
+		return err
+	}
+	if cfg.Region == "" {
+		return errors.New("no AWS Region: set AWS_REGION; each Region is swept by itself")
+	}
+	who, err := stack.Who(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	place, wanted := fmt.Sprintf("account %s, Region %s", who.Account, who.Region), ws.Getenv("SWEEP")
+	var found []*sweep.Found
+	if wanted == "" || wanted == "all" {
+		found, err = sweep.Find(ctx, ws, cfg)
+	} else {
+		var one *sweep.Found
+		if one, err = sweep.Named(ctx, ws, cfg, wanted); one != nil {
+			found = append(found, one)
+		}
+	}
+	switch {
+	case err != nil:
+		return err
+	case len(found) == 0 && wanted != "" && wanted != "all":
+		return fmt.Errorf("there is no stack %s in %s: `go tool mage sweep` lists those there are", wanted, place)
+	case len(found) == 0:
+		con.Say("there is no stack in %s: nothing carries the tag %s", place, sweep.Tag)
+		return nil
+	case wanted == "":
+		listSwept(con, found, place)
+		return nil
+	}
+	return sweepAway(ctx, ws, con, cfg, found, place)
+}
+
+// listSwept prints a line or two for each stack.
+func listSwept(con *console.Console, found []*sweep.Found, place string) {
+	orphan := ""
+	con.Say("stacks in %s: %d", place, len(found))
+	for _, f := range found {
+		if f.Hidden != nil {
+			con.Say("  %s: cannot be looked at: %v", f.Name, f.Hidden)
+			continue
+		}
+		con.Say("  %s: %s", f.Name, described(f))
+		con.Say("    %s; so far %s", cmp.Or(f.Billed, "nothing of it is billed"), sweptFor(f.Cost))
+		if f.Orphan() && orphan == "" {
+			orphan = f.Name
+		}
+	}
+	if orphan != "" {
+		con.Say("an orphan is billed until somebody removes it: `SWEEP=%s go tool mage sweep`", orphan)
+	}
+	con.Say("SWEEP=name ends, exports and removes one of them, SWEEP=all all; it asks first")
+}
+
+// described says what a stack is.
+func described(f *sweep.Found) string {
+	run := "no run"
+	if f.Run != "" {
+		run = "run " + f.Run
+	}
+	switch g := f.Guard; {
+	case g.Alive():
+		return fmt.Sprintf("%s, guarded: it ends by itself, at the latest by %s", run, g.StopBy.UTC().Format(time.RFC3339))
+	case f.Orphan():
+		return fmt.Sprintf("ORPHAN, %s: %s, and something is billed", run, cmp.Or(g.Dead, "it has no guard"))
+	case g.Run != "":
+		return fmt.Sprintf("%s: %s", run, g.Dead)
+	}
+	return fmt.Sprintf("%s is under way: it has ended, and is not destroyed", strings.Replace(run, "run ", "no run but the earlier ", 1))
+}
+
+// sweptFor says what a stack has cost.
+func sweptFor(c sweep.Cost) string {
+	text := fmt.Sprintf("about %.2f USD", c.USD)
+	if c.Of == "" && c.Missing == "" {
+		return "not known to have cost anything"
+	}
+	if c.Of != "" {
+		text += " (" + c.Of + ")"
+	}
+	if c.Missing != "" {
+		text += ", without a price for " + c.Missing
+	}
+	return text
+}
