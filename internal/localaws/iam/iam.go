@@ -128,7 +128,6 @@ var (
 	nameChars = regexp.MustCompile(`^[\w+=,.@-]+$`)
 	pathChars = regexp.MustCompile(`^(/|/[!-~]+/)$`)
 	textChars = regexp.MustCompile(`^[\t\n\r\x20-\x7E\x{A1}-\x{FF}]*$`)
-	tagChars  = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 )
 
 // checkName holds a name to IAM's characters and length.

@@ -80,10 +80,6 @@ func (s *Service) Register(r *wire.Registry) {
 
 type (
 	none struct{}
-	tag  struct {
-		Key   string `wire:",required"`
-		Value string `wire:",required"`
-	}
 )
 
 func invalid(format string, args ...any) error {

@@ -74,10 +74,6 @@ func (s *Service) Parameter(nameOrARN string) (string, bool) {
 
 type (
 	none struct{}
-	tag  struct {
-		Key   string `wire:",required"`
-		Value string `wire:",required"`
-	}
 )
 
 func fail(code, format string, args ...any) error {
