@@ -42,12 +42,12 @@ for try in 1 2 3; do for e in /proc/[0-9]*/environ; do p=${e#/proc/}; ! grep -qs
 		_ = write.Close()
 		return err
 	}
-	keep = write
-	go func() { _ = shell.Wait() }()
+	go func() { // the pipe stays open as long as this process, whatever ends it
+		_ = shell.Wait()
+		_ = write.Close()
+	}()
 	return nil
 }
-
-var keep *os.File // open until the end of this process, whatever ends it
 
 // marks are the living processes with a mark.
 func marks(mark string) (pids []int) {
