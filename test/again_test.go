@@ -44,7 +44,7 @@ func TestFaultsExportAgain(t *testing.T) {
 			nothing(again())
 			before.equal(t, w.ended())
 
-			at := w.begun.Truncate(time.Minute).Add(5 * time.Minute)
+			at := w.started.Truncate(time.Minute).Add(5 * time.Minute)
 			w.CloudWatch.Put(cloudwatch.Metric{Namespace: "AWS/ElastiCache", Name: "Evictions", Unit: "Count",
 				Dimensions: []cloudwatch.Dimension{{Name: "CacheClusterId", Value: "perf-001"}, {Name: "CacheNodeId", Value: "0001"}}}, at, 3)
 			require.NoError(t, w.Logs.Put(w.cfg.Logs.Load, "load/memtier/cccc", logs.Event{Time: at, Message: "it came late"}))

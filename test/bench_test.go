@@ -41,7 +41,7 @@ type mix struct{ nodes, hours, streams, events int }
 
 func (x mix) export(b *testing.B) {
 	w := newFrozen(b, time.Now().UTC().Truncate(time.Minute).Add(-28*time.Hour), func(c *localaws.Config) { c.Quotas = true })
-	end := w.begun.Add(28*time.Hour - 10*time.Minute)
+	end := w.started.Add(28*time.Hour - 10*time.Minute)
 	window := export.Window{Start: end.Add(-time.Duration(max(x.hours, 1)) * time.Hour), End: end}
 	members := w.fill(window, max(x.nodes, 1)) // an export without a row of the cache is not complete
 	client := cloudwatchlogs.NewFromConfig(w.aws)

@@ -174,7 +174,7 @@ func (s *stack) cacheIsThere(t *testing.T) bool {
 	return len(out.ReplicationGroups) > 0
 }
 
-// Applies that failed and that nobody cares about: the cache is there, the load never was, and the second apply had begun a new run without
+// Applies that failed and that nobody cares about: the cache is there, the load never was, and the second apply had started a new run without
 // reaching the cache, which is still tagged with the first. Once that run is overdue, watch deletes it, and goes when no apply can make a load any more.
 func TestWatchEndsAHalfMadeRun(t *testing.T) {
 	onlyLocal(t)
@@ -186,10 +186,10 @@ func TestWatchEndsAHalfMadeRun(t *testing.T) {
 	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
 	require.ErrorContains(t, err, "aws_ecs_service.this")
 	first, guard := s.watched(t)
-	begun, err := shutdown.ParseRun(first)
+	started, err := shutdown.ParseRun(first)
 	require.NoError(t, err)
 	minutes, _ := s.options.Vars["test_duration_minutes"].(int)
-	require.Contains(t, *guard.Target.Input, `"stop_by":"`+begun.Add(time.Duration(minutes+90)*time.Minute).Format(time.RFC3339)+`"`)
+	require.Contains(t, *guard.Target.Input, `"stop_by":"`+started.Add(time.Duration(minutes+90)*time.Minute).Format(time.RFC3339)+`"`)
 	s.options.ExtraArgs.Apply = []string{"-replace=module.scheduler.aws_scheduler_schedule.watch"}
 	_, err = terraform.ApplyContextE(t, t.Context(), s.options)
 	require.ErrorContains(t, err, "aws_elasticache_replication_group.this")

@@ -16,7 +16,7 @@ func eventually(t testing.TB, what string, look func(context.Context) (so bool, 
 	defer cancel()
 	var last any
 	var failed error
-	for begun := time.Now(); ; {
+	for started := time.Now(); ; {
 		so, seen, err := look(ctx)
 		if so && err == nil {
 			return
@@ -26,9 +26,9 @@ func eventually(t testing.TB, what string, look func(context.Context) (so bool, 
 		}
 		// What comes soon is seen soon, and what takes minutes is not asked for all the time.
 		select {
-		case <-time.After(min(max(time.Since(begun)/5, 5*time.Millisecond), time.Second)):
+		case <-time.After(min(max(time.Since(started)/5, 5*time.Millisecond), time.Second)):
 		case <-ctx.Done():
-			t.Fatalf("%s: not so after %s. Seen last: %+v. Last error: %v", what, time.Since(begun).Round(time.Second), last, failed)
+			t.Fatalf("%s: not so after %s. Seen last: %+v. Last error: %v", what, time.Since(started).Round(time.Second), last, failed)
 		}
 	}
 }

@@ -315,9 +315,9 @@ func TestFaultsOfEachKind(t *testing.T) {
 				require.True(t, action == "*" || slices.ContainsFunc(fired, func(f string) bool { return strings.HasPrefix(f, strings.TrimSuffix(action, "*")) }), "%s did not happen: %v", text, fired)
 			}
 			w.Faults.Clear()
-			if name == "denied bucket" { // who deleted the cache is not on record: the guard stays as long as an apply may make it anew
+			if name == "denied bucket" { // who deleted the cache is not on record: the guard stays as long as an apply may recreate it
 				w.tick(15 * time.Minute) // and who was at work is
-				w.clock.set(w.begun.Add(3*time.Hour + shutdown.Creation))
+				w.clock.set(w.started.Add(3*time.Hour + shutdown.Creation))
 			}
 			got := w.finish(false)
 			if name == "denied bucket" { // nothing could be kept of the cache but what CloudWatch knows

@@ -85,13 +85,13 @@ func (c skippingClock) Sleep(ctx context.Context, d time.Duration) error {
 // in the future.
 type frozen struct {
 	*localaws.Server
-	t     testing.TB
-	clock *settableClock
-	cfg   shutdown.Config
-	aws   aws.Config
-	run   string
-	begun time.Time
-	dir   string
+	t       testing.TB
+	clock   *settableClock
+	cfg     shutdown.Config
+	aws     aws.Config
+	run     string
+	started time.Time
+	dir     string
 }
 
 // serverless gives the world such a cache, which has no nodes and no engine log.
@@ -108,19 +108,19 @@ func freeze(t testing.TB, bytes int, change ...func(*frozen)) *frozen {
 	for _, c := range change {
 		c(w)
 	}
-	w.clock.set(w.begun.Add(-24 * time.Hour))
+	w.clock.set(w.started.Add(-24 * time.Hour))
 	w.CloudWatch.ListDelay = 12 * time.Hour // what the cache publishes at its end is not listed: the world stays as it is
 	w.record(bytes)
-	w.clock.set(w.begun)
+	w.clock.set(w.started)
 	w.build()
-	w.clock.set(w.begun.Add(22 * time.Minute).Truncate(time.Minute).Add(5 * time.Second))
+	w.clock.set(w.started.Add(22 * time.Minute).Truncate(time.Minute).Add(5 * time.Second))
 	return w
 }
 
-func newFrozen(t testing.TB, begun time.Time, change ...func(*localaws.Config)) *frozen {
+func newFrozen(t testing.TB, started time.Time, change ...func(*localaws.Config)) *frozen {
 	t.Helper()
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // the function's own log
-	w := &frozen{t: t, clock: &settableClock{}, begun: begun, run: begun.Format("2006-01-02T15-04-05Z"),
+	w := &frozen{t: t, clock: &settableClock{}, started: started, run: started.Format("2006-01-02T15-04-05Z"),
 		cfg: shutdown.Config{Name: "perf", Bucket: "exports", Prefix: "exports", Cluster: "perf", Service: "perf-load", Minutes: 20, PeriodSeconds: 60,
 			Cache: shutdown.Cache{ReplicationGroup: "perf", Delete: true}, Logs: shutdown.Logs{Load: "/elasticache-perf/perf/load", Engine: "/aws/vendedlogs/elasticache/perf/engine-log"},
 			Schedules: shutdown.Schedules{Group: "perf", Watch: "perf-watch", Stop: "perf-load-stop"}, Settings: json.RawMessage(`{"cache":{"engine":"redis"}}`)}}
@@ -146,7 +146,7 @@ func newFrozen(t testing.TB, begun time.Time, change ...func(*localaws.Config)) 
 // record puts the metrics and the logs of the run.
 func (w *frozen) record(bytes int) {
 	metric := func(namespace, name, unit string, dims ...cloudwatch.Dimension) {
-		for minute := w.begun.Truncate(time.Minute); minute.Before(w.begun.Add(2 * time.Hour)); minute = minute.Add(time.Minute) {
+		for minute := w.started.Truncate(time.Minute); minute.Before(w.started.Add(2 * time.Hour)); minute = minute.Add(time.Minute) {
 			w.CloudWatch.Put(cloudwatch.Metric{Namespace: namespace, Name: name, Unit: unit, Dimensions: dims}, minute, float64((len(name)*minute.Minute())%97)/8)
 		}
 	}
@@ -168,14 +168,14 @@ func (w *frozen) record(bytes int) {
 		require.NoError(w.t, w.Logs.Put(group, stream, events...))
 	}
 	for _, stream := range []string{"load/memtier/aaaa", "load/memtier/bbbb"} {
-		put(w.cfg.Logs.Load, stream, logs.Event{Time: w.begun.Add(2 * time.Minute), Message: "load: run=" + w.run},
-			logs.Event{Time: w.begun.Add(20 * time.Minute), Message: "[RUN #1 99%]\r[RUN #1 100%]\r"}, logs.Event{Time: w.begun.Add(20*time.Minute + time.Second), Message: "ALL STATS\nTotals 100\n"})
+		put(w.cfg.Logs.Load, stream, logs.Event{Time: w.started.Add(2 * time.Minute), Message: "load: run=" + w.run},
+			logs.Event{Time: w.started.Add(20 * time.Minute), Message: "[RUN #1 99%]\r[RUN #1 100%]\r"}, logs.Event{Time: w.started.Add(20*time.Minute + time.Second), Message: "ALL STATS\nTotals 100\n"})
 	}
-	put("/aws/vendedlogs/elasticache/perf/engine-log", "perf-001", logs.Event{Time: w.begun.Add(time.Minute), Message: "Ready to accept connections \x00 ü"})
+	put("/aws/vendedlogs/elasticache/perf/engine-log", "perf-001", logs.Event{Time: w.started.Add(time.Minute), Message: "Ready to accept connections \x00 ü"})
 	const size = 100_000
 	for i := range bytes / size { // two streams with the same instants
 		put(w.cfg.Logs.Load, fmt.Sprintf("load/memtier/%s", []string{"aaaa", "bbbb"}[i%2]),
-			logs.Event{Time: w.begun.Add(3*time.Minute + time.Duration(i/4)*time.Millisecond), Message: strings.Repeat(fmt.Sprintf("%09d ", i), size/10)})
+			logs.Event{Time: w.started.Add(3*time.Minute + time.Duration(i/4)*time.Millisecond), Message: strings.Repeat(fmt.Sprintf("%09d ", i), size/10)})
 	}
 }
 
@@ -216,9 +216,9 @@ func (w *frozen) build() {
 	clock, invoke := scheduler.NewFromConfig(w.aws), role("perf-scheduler", "scheduler.amazonaws.com")
 	_, err = clock.CreateScheduleGroup(ctx, &scheduler.CreateScheduleGroupInput{Name: aws.String("perf")})
 	require.NoError(t, err)
-	input, err := json.Marshal(shutdown.Event{Action: shutdown.ActionWatch, Run: w.run, StopBy: w.begun.Add(3 * time.Hour)})
+	input, err := json.Marshal(shutdown.Event{Action: shutdown.ActionWatch, Run: w.run, StopBy: w.started.Add(3 * time.Hour)})
 	require.NoError(t, err)
-	for name, expression := range map[string]string{"perf-watch": "rate(10 minutes)", "perf-load-stop": "at(" + w.begun.Add(21*time.Minute).Format("2006-01-02T15:04:05") + ")"} {
+	for name, expression := range map[string]string{"perf-watch": "rate(10 minutes)", "perf-load-stop": "at(" + w.started.Add(21*time.Minute).Format("2006-01-02T15:04:05") + ")"} {
 		_, err = clock.CreateSchedule(ctx, &scheduler.CreateScheduleInput{GroupName: aws.String("perf"), Name: &name, ScheduleExpression: &expression, State: schedulert.ScheduleStateDisabled, // the test fires them
 			FlexibleTimeWindow: &schedulert.FlexibleTimeWindow{Mode: schedulert.FlexibleTimeWindowModeOff},
 			Target:             &schedulert.Target{Arn: aws.String("arn:aws:lambda:us-east-1:123456789012:function:perf-stop"), RoleArn: &invoke, Input: aws.String(string(input))}})

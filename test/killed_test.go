@@ -66,7 +66,7 @@ func alive(t *testing.T, bytes int) *frozen {
 	require.NoError(t, err)
 	w.cfg.TopicARN = *topic.TopicArn
 	w.record(bytes)
-	w.clock.set(w.begun) // AWS makes the schedules when the run's name says
+	w.clock.set(w.started) // AWS makes the schedules when the run's name says
 	w.build()
 	w.clock.set(time.Time{})
 	w.deploy(512)

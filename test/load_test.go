@@ -25,7 +25,7 @@ import (
 // loads waits until so many tasks make progress with the measured load, their keys written, and CloudWatch has a whole period of it.
 func (s *stack) loads(t *testing.T, tasks int) {
 	t.Helper()
-	begun := time.Now()
+	started := time.Now()
 	eventually(t, fmt.Sprintf("progress of %d tasks", tasks), func(ctx context.Context) (bool, any, error) {
 		said := map[string]string{} // by stream, the last
 		pages := cloudwatchlogs.NewFilterLogEventsPaginator(cloudwatchlogs.NewFromConfig(s.Config), &cloudwatchlogs.FilterLogEventsInput{
@@ -44,7 +44,7 @@ func (s *stack) loads(t *testing.T, tasks int) {
 					prefilling[stream] = true
 				case strings.HasPrefix(*e.Message, "load: prefilled "):
 					prefilling[stream] = false
-				case ok && p.OpsPerSecond > 0 && !prefilling[stream] && *e.Timestamp >= begun.UnixMilli():
+				case ok && p.OpsPerSecond > 0 && !prefilling[stream] && *e.Timestamp >= started.UnixMilli():
 					working[stream] = true
 				}
 			}
@@ -57,13 +57,13 @@ func (s *stack) loads(t *testing.T, tasks int) {
 // measures waits until CloudWatch has so many whole periods from now on, of every node of the cache and of the load's service.
 func (s *stack) measures(t *testing.T, periods int) {
 	t.Helper()
-	begun := time.Now().Truncate(time.Second)
+	started := time.Now().Truncate(time.Second)
 	eventually(t, fmt.Sprintf("%d datapoints of every node and of the load", periods), func(ctx context.Context) (bool, any, error) {
 		metrics, err := s.probes(ctx)
 		if err != nil {
 			return false, nil, err
 		}
-		in := &cloudwatch.GetMetricDataInput{StartTime: &begun, EndTime: aws.Time(time.Now().Add(time.Minute))}
+		in := &cloudwatch.GetMetricDataInput{StartTime: &started, EndTime: aws.Time(time.Now().Add(time.Minute))}
 		for i, m := range metrics {
 			in.MetricDataQueries = append(in.MetricDataQueries, cwt.MetricDataQuery{Id: aws.String(fmt.Sprintf("m%d", i)),
 				MetricStat: &cwt.MetricStat{Metric: &m, Stat: aws.String("Average"), Period: aws.Int32(int32(s.period))}})
@@ -76,7 +76,7 @@ func (s *stack) measures(t *testing.T, periods int) {
 		for _, r := range out.MetricDataResults {
 			whole := 0
 			for _, at := range r.Timestamps {
-				if !at.Before(begun) { // the time of a datapoint is that of its period's start
+				if !at.Before(started) { // the time of a datapoint is that of its period's start
 					whole++
 				}
 			}

@@ -12,7 +12,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 )
 
-// TestMain is also the programs that an embedded AWS starts, as cmd/localaws is: a file that another process of these tests builds anew would not
+// TestMain is also the programs that an embedded AWS starts, as cmd/localaws is: a file that another process of these tests rebuilds would not
 // stay the same, or be there, while a journey runs.
 func TestMain(m *testing.M) {
 	switch ctx := context.Background(); {

@@ -53,12 +53,12 @@ func rawGets(b *testing.B, port, conns, pipeline int) float64 {
 	}
 	var all sync.WaitGroup
 	var mu sync.Mutex
-	begun, total := time.Now(), 0
+	started, total := time.Now(), 0
 	for _, conn := range sockets {
 		all.Go(func() {
 			answer := make([]byte, pipeline*len("$32\r\nxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n"))
 			n := 0
-			for time.Since(begun) < time.Second {
+			for time.Since(started) < time.Second {
 				if _, err := conn.Write(request); err != nil {
 					return
 				}
@@ -73,5 +73,5 @@ func rawGets(b *testing.B, port, conns, pipeline int) float64 {
 		})
 	}
 	all.Wait()
-	return float64(total) / time.Since(begun).Seconds()
+	return float64(total) / time.Since(started).Seconds()
 }

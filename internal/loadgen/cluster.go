@@ -60,7 +60,7 @@ func (c *cluster) load(ctx context.Context, addr string) error {
 	return nil
 }
 
-// relocate follows "-MOVED slot host:port": the map is asked for anew, of the
+// relocate follows "-MOVED slot host:port": the map is requested again, of the
 // node named there, and shards that the client does not know get a connection.
 func (r *run) relocate(ctx context.Context, w *worker, line string) {
 	fields := strings.Fields(line)

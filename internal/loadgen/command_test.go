@@ -102,7 +102,7 @@ func (s *slow) Write(b []byte) (int, error) {
 	return s.Buffer.Write(b)
 }
 
-// The end of the context is not the failure of a connection that is being made anew, whoever sees it first.
+// The end of the context is not the failure of a connection that is being recreated, whoever sees it first.
 func TestInterruptWhileReconnecting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg, err := parse(strings.Fields("-t 1 -c 4 --test-time 60 --reconnect-interval 1"))

@@ -65,12 +65,12 @@ func (d *driver) takeRounds(ctx context.Context) error {
 
 // carryOut takes a cell to its end, tries it once more when it fails, and says what became of it.
 func (d *driver) carryOut(ctx context.Context, cell campaign.Cell) {
-	name, begun := key(cell), time.Now()
+	name, started := key(cell), time.Now()
 	defer func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		delete(d.under, name)
-		d.own += time.Since(begun)
+		d.own += time.Since(started)
 	}()
 	for ctx.Err() == nil {
 		d.mu.Lock()

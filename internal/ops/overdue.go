@@ -12,7 +12,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// endOverdue is what has to be made anew although nothing in it changed: the watch schedule, when its run is over but it is still there. The old
+// endOverdue is what has to be recreated although nothing in it changed: the watch schedule, when its run is over but it is still there. The old
 // run's cache is gone by then, or it would be without a guard while the schedule is made. alive is the run whose load runs, "" when none does.
 // A run without a stop schedule is one whose apply has failed: when its latest time comes before needs is over, a retry would be cut short, and is a
 // new run instead.

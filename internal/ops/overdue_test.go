@@ -19,26 +19,26 @@ func TestOverRunsBeginAnew(t *testing.T) {
 	const whole = `{"schema_version":1,"name":"n","complete":true}`
 	soon, gone := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
 	for name, c := range map[string]struct {
-		stopBy, stops time.Time
-		manifest      string
-		anew, alive   bool
-		needs         time.Duration
+		stopBy, stops   time.Time
+		manifest        string
+		replaced, alive bool
+		needs           time.Duration
 	}{
 		"none":                    {},
 		"alive":                   {stopBy: soon, stops: soon, alive: true},
 		"not steady yet":          {stopBy: soon},
-		"too late for a retry":    {stopBy: soon, needs: 70 * time.Minute, anew: true},
+		"too late for a retry":    {stopBy: soon, needs: 70 * time.Minute, replaced: true},
 		"loaded, and too late":    {stopBy: soon, stops: soon, needs: 70 * time.Minute, alive: true},
-		"exported before its end": {stopBy: soon, stops: soon, manifest: whole, anew: true},
-		"stopped":                 {stopBy: soon, stops: gone, manifest: whole, anew: true},
-		"expired":                 {stopBy: gone, anew: true}, // its load never ran: nothing to lose
+		"exported before its end": {stopBy: soon, stops: soon, manifest: whole, replaced: true},
+		"stopped":                 {stopBy: soon, stops: gone, manifest: whole, replaced: true},
+		"expired":                 {stopBy: gone, replaced: true}, // its load never ran: nothing to lose
 	} {
 		t.Run(name, func(t *testing.T) {
 			ws, con, s := stackOf(t, under(c.stopBy, c.stops, c.manifest, 1))
 			replace, alive, err := (&subject{state: &terraform.State{}}).endOverdue(t.Context(), ws, con, s, &consent{con: con, given: true}, c.needs)
 			require.NoError(t, err)
 			require.Equal(t, c.alive, alive == aRun)
-			require.Equal(t, c.anew, len(replace) == 1 && replace[0] == terraform.WatchAddress, "%v", replace)
+			require.Equal(t, c.replaced, len(replace) == 1 && replace[0] == terraform.WatchAddress, "%v", replace)
 		})
 	}
 }

@@ -68,7 +68,7 @@ func bench(b *testing.B, made report.Run) {
 		return f
 	}
 	debug.FreeOSMemory()
-	require.NoError(b, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)) // the high-water mark begins anew, proc_pid_clear_refs(5)
+	require.NoError(b, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)) // the high-water mark starts again, proc_pid_clear_refs(5)
 	var html bytes.Buffer
 	began, worked, n := time.Now(), cpu(b), 0
 	for b.Loop() {

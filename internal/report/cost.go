@@ -104,7 +104,7 @@ func (a *analysis) cost() {
 			c.SteadyUSDPerMillion = known(hourly / (*steady * 3600) * 1e6)
 		}
 	}
-	c.Note = "List prices, on demand. AWS bills a begun node-hour as a whole one (https://aws.amazon.com/elasticache/pricing/), so that a short run costs more per operation than its steady state."
+	c.Note = "List prices, on demand. AWS bills a started node-hour as a whole one (https://aws.amazon.com/elasticache/pricing/), so that a short run costs more per operation than its steady state."
 	if conf.ServerlessCache != "" {
 		c.Note = "On demand. The prices of the serverless cache are a third party's, not AWS's own page: " + ref.Caches.String() + "."
 	}
@@ -153,7 +153,7 @@ func (a *analysis) life() (w Window, how string) {
 	return w, "from " + from + ", to " + to
 }
 
-// nodeHours is the hours that AWS bills for, begun ones whole.
+// nodeHours is the hours that AWS bills for, started ones whole.
 func (a *analysis) nodeHours() (*float64, string) {
 	w, how := a.life()
 	n := a.Configuration.Nodes

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write golden files anew")
+var update = flag.Bool("update", false, "rewrite golden files")
 
 // Two tasks that finish, one whose result does not count, one that cannot log in, one that is cut off, and an engine log.
 const exported = `[2026-11-23T03:08:09.001Z] [load/memtier/aaa] load: run=2026-11-23T03-08-09Z task=aaa generator="memtier_benchmark 2.3.1"

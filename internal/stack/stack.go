@@ -193,11 +193,11 @@ func (s *Stack) Latest(ctx context.Context) (*export.Manifest, error) {
 
 // Loaded tells whether the load of a run ever started: a task of its time has written to the log.
 func (s *Stack) Loaded(ctx context.Context, run string) (bool, error) {
-	begun, err := shutdown.ParseRun(run)
+	started, err := shutdown.ParseRun(run)
 	if err != nil {
 		return false, err
 	}
-	events, err := s.LoadLog(ctx, begun, 1, "")
+	events, err := s.LoadLog(ctx, started, 1, "")
 	return len(events) > 0, err
 }
 

@@ -60,14 +60,14 @@ func (s *Stack) View(ctx context.Context) (v View, err error) {
 		}
 		v.Recent, v.Latency = recent(events, v.Now)
 		if v.mayPrefill(s) {
-			begun, err := shutdown.ParseRun(v.Run.Run)
+			started, err := shutdown.ParseRun(v.Run.Run)
 			if err != nil {
 				return v, err
 			}
-			if created := aws.ToTime(v.Service.CreatedAt); created.After(begun) { // a changed load has a new service
-				begun = created
+			if created := aws.ToTime(v.Service.CreatedAt); created.After(started) { // a changed load has a new service
+				started = created
 			}
-			if v.Prefill, err = s.Prefill(ctx, begun, v.Now); err != nil {
+			if v.Prefill, err = s.Prefill(ctx, started, v.Now); err != nil {
 				return v, err
 			}
 		}

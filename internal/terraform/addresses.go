@@ -4,7 +4,7 @@ import "strings"
 
 // Addresses of the stack's resources in its state that commands ask for.
 
-// WatchAddress is what fixes the run: made anew, it begins a new one.
+// WatchAddress is what fixes the run: recreated, it begins a new one.
 const WatchAddress = "module.scheduler.aws_scheduler_schedule.watch"
 
 // DestroyAddress is Terraform's question whether the run is ended and exported: the first thing that a destroy removes. DestroyedAddress is asked

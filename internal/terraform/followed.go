@@ -31,7 +31,7 @@ var (
 	locking  = regexp.MustCompile(`^Acquiring state lock\.`) // Terraform says so when it does not get it at once
 	colours  = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 	planned  = regexp.MustCompile(`^Plan: (?:\d+ to import, )?(\d+) to add, (\d+) to change, (\d+) to destroy`)
-	begun    = regexp.MustCompile(`^(.+?): (Creating|Modifying|Destroying)\.\.\.`)
+	started  = regexp.MustCompile(`^(.+?): (Creating|Modifying|Destroying)\.\.\.`)
 	finished = regexp.MustCompile(`^(.+?): (?:Creation|Modifications|Destruction) complete after`)
 )
 
@@ -93,7 +93,7 @@ func (f *followed) read(line string) {
 			count, _ := strconv.Atoi(n) // digits
 			f.total += count
 		}
-	} else if m := begun.FindStringSubmatch(line); m != nil {
+	} else if m := started.FindStringSubmatch(line); m != nil {
 		f.pending = append(f.pending, strings.ToLower(m[2])+" "+m[1])
 	} else if m := finished.FindStringSubmatch(line); m != nil {
 		f.done++

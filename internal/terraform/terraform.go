@@ -130,7 +130,7 @@ func initArgs(upgrade bool) []string {
 	return args
 }
 
-// planArgs writes the plan to file; a resource in replace is made anew.
+// planArgs writes the plan to file; a resource in replace is recreated.
 func planArgs(file string, replace ...string) []string {
 	args := []string{"plan", "-input=false", lockTimeout, "-detailed-exitcode", "-out=" + file}
 	for _, r := range replace {

@@ -102,8 +102,8 @@ func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
 	var merged merge
 	for i, s := range streams {
 		for n := i; n < len(streams) && n < i+2*fetchers; n++ { // not all at once: one that waits to be read costs memory, too
-			if ahead := streams[n]; !ahead.begun {
-				ahead.begun = true
+			if ahead := streams[n]; !ahead.started {
+				ahead.started = true
 				ahead.ahead(ctx)
 			}
 		}

@@ -88,7 +88,7 @@ type stream struct {
 	*reading
 	group   string
 	sources []source
-	begun   bool // to be read
+	started bool // to be read
 
 	at      int64 // milliseconds of the next event
 	of      *source

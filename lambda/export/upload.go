@@ -192,7 +192,7 @@ func (u *Upload) flush() error {
 		if err := u.record(Progress{Object: u.object}); err != nil {
 			return err
 		}
-		// Parts bring the checksum that the upload was begun with, whatever AWS_REQUEST_CHECKSUM_CALCULATION says.
+		// Parts bring the checksum that the upload was started with, whatever AWS_REQUEST_CHECKSUM_CALCULATION says.
 		out, err := u.api.CreateMultipartUpload(u.ctx, &s3.CreateMultipartUploadInput{Bucket: &u.bucket, Key: &u.object.Key,
 			ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ContentType: &u.object.ContentType, Metadata: map[string]string{Metadata: u.owner}})
 		if err != nil {

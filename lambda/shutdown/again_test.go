@@ -145,7 +145,7 @@ func TestRicherObjectsThanTheRecordKnows(t *testing.T) {
 	}
 }
 
-// A load that was made anew after the metrics were exported makes the window longer. When the record of that is refused, and the attempt that replaces
+// A load that was recreated after the metrics were exported makes the window longer. When the record of that is refused, and the attempt that replaces
 // the metrics is killed, nobody could tell an hour later what lies there: ECS has forgotten the tasks. So nothing is replaced before the record says why.
 func TestALongerWindowIsOnRecordBeforeAnythingIsReplaced(t *testing.T) {
 	w := newWorld()
@@ -155,7 +155,7 @@ func TestALongerWindowIsOnRecordBeforeAnythingIsReplaced(t *testing.T) {
 	require.NotEmpty(t, first)
 	require.False(t, w.manifest(t).Complete)
 
-	for i := range w.tasks { // the load made anew, at its end
+	for i := range w.tasks { // the load recreated, at its end
 		w.tasks[i].StoppedAt = aws.Time(at("2026-11-23T04:27:10Z"))
 	}
 	w.desired = 2
@@ -225,7 +225,7 @@ func TestNothingIsExportedBesideAnUnreadRecord(t *testing.T) {
 	assert.Equal(t, metrics, w.text(metricsKey))
 }
 
-// An attempt dies between the complete manifest and its record, and an apply makes the load anew: the manifest that lies there is of the first load.
+// An attempt dies between the complete manifest and its record, and an apply recreates the load: the manifest that lies there is of the first load.
 func TestAnEarlierManifestDoesNotCompleteALongerWindow(t *testing.T) {
 	w := newWorld()
 	complete := func() bool { return strings.Contains(w.text(manifestKey), `"complete": true`) }
@@ -333,7 +333,7 @@ func TestARecordThatCannotBeUnderstood(t *testing.T) {
 	assert.True(t, w.manifest(t).Complete)
 }
 
-// A person's export of a run whose load was made anew ends that load, and leaves it to the stop to say that the exports are complete.
+// A person's export of a run whose load was recreated ends that load, and leaves it to the stop to say that the exports are complete.
 func TestAPersonExportsWhileTheLoadRunsAnew(t *testing.T) {
 	w := newWorld()
 	w.refuses("GetLogEvents", "InternalFailure")
@@ -363,11 +363,11 @@ func TestCompleteMeansOfTheWholeWindow(t *testing.T) {
 	require.NotEmpty(t, w.text(metricsKey))
 	require.False(t, w.manifest(t).Complete)
 
-	for i := range w.tasks { // the load made anew, at its end
+	for i := range w.tasks { // the load recreated, at its end
 		w.tasks[i].StoppedAt = aws.Time(at("2026-11-23T04:40:10Z"))
 	}
 	w.desired = 2
-	w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:39:40 of the load made anew")
+	w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:39:40 of the load recreated")
 	w.before = func(_ int, op string) error {
 		if op == "GetLogEvents" {
 			looks++
@@ -385,17 +385,17 @@ func TestCompleteMeansOfTheWholeWindow(t *testing.T) {
 	w.revive()
 	w.ticks(t)
 	require.True(t, w.manifest(t).Complete)
-	assert.Contains(t, w.text(logsKey), "of the load made anew")
+	assert.Contains(t, w.text(logsKey), "of the load recreated")
 }
 
 // Killed at its k-th call, before or after the call had its effect, the next try ends where an undisturbed one does.
 func TestExportAgainKilledAtEveryCall(t *testing.T) {
 	for _, bytes := range []int{10, 10_000_000} {
 		undisturbed := late(t, bytes)
-		begun := len(undisturbed.calls)
+		started := len(undisturbed.calls)
 		_, err := undisturbed.again()
 		require.NoError(t, err)
-		want, calls := undisturbed.manifest(t), undisturbed.calls[begun:]
+		want, calls := undisturbed.manifest(t), undisturbed.calls[started:]
 		first, last := 0, len(calls)
 		if bytes > 10 { // around the multipart upload
 			first, last = slices.Index(calls, "CreateMultipartUpload")-1, slices.Index(calls, "CompleteMultipartUpload")+2

@@ -78,7 +78,7 @@ func (r *run) readMembership(ctx context.Context) error {
 	return nil
 }
 
-// ours tells whether this run made the cache, or an earlier run of this stack did: a schedule `watch` made anew over a living cache is the
+// ours tells whether this run made the cache, or an earlier run of this stack did: a schedule `watch` recreated over a living cache is the
 // guard of a new run, and the old one's is gone.
 func (r *run) ours(tags []types.Tag) (owner string, ours bool) {
 	var name string
@@ -182,7 +182,7 @@ func (r *run) owner(ctx context.Context, now *seen) (owner string, ours bool, er
 		return owner, ours, nil
 	}
 	created := now.membership.CreatedAt
-	since := created != nil && !created.Before(r.begun.Add(-clockSkew))
+	since := created != nil && !created.Before(r.start.Add(-clockSkew))
 	switch {
 	case busy(err) && now.status == createFailed && created != nil:
 		return "", since, nil

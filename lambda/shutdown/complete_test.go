@@ -313,13 +313,13 @@ func TestUploadOfDataThatFaded(t *testing.T) {
 		w.revive()
 		var state State
 		require.NoError(t, json.Unmarshal([]byte(w.text(stateKey)), &state))
-		state.Progress = &Progress{ToolVersion: toolVersion(), Progress: export.Progress{Object: export.Object{Kind: export.KindMetrics, Key: metricsKey}, UploadID: "begun",
+		state.Progress = &Progress{ToolVersion: toolVersion(), Progress: export.Progress{Object: export.Object{Kind: export.KindMetrics, Key: metricsKey}, UploadID: "started",
 			Parts: []export.Part{{ETag: "part"}}, Position: export.Position{Metrics: &export.MetricsPosition{After: 600, Minutes: map[string]export.Minutes{}}}}}
 		state.Progress.Sum, err = sha256.New().(encoding.BinaryMarshaler).MarshalBinary()
 		require.NoError(t, err)
 		w.objects[stateKey].body, err = json.Marshal(state)
 		require.NoError(t, err)
-		w.uploads["begun"] = &upload{metricsKey, map[string]string{"run": "perf/" + runID}, map[int32][]byte{1: []byte(strings.Join(export.Columns, ",") + "\n")}}
+		w.uploads["started"] = &upload{metricsKey, map[string]string{"run": "perf/" + runID}, map[int32][]byte{1: []byte(strings.Join(export.Columns, ",") + "\n")}}
 		if faded {
 			w.clock = at("2026-11-23T06:30:00Z")
 		}
@@ -363,7 +363,7 @@ func TestNothingIsSaidOfLogsThatNobodyCounted(t *testing.T) {
 	assert.Contains(t, m.Warnings, logsKey+" was written by an attempt that was cut off, and has more rows than CloudWatch has now: it stays")
 }
 
-// After `complete` an apply makes the load anew: it is stopped, and the objects stay as they are.
+// After `complete` an apply recreates the load: it is stopped, and the objects stay as they are.
 func TestALoadAfterCompleteIsStopped(t *testing.T) {
 	w := newWorld()
 	w.cache = "modifying" // so the guard has something to do

@@ -123,10 +123,10 @@ func TestDestroyWaitsForAnotherInvocation(t *testing.T) {
 	w := newWorld()
 	var stopped Answer
 	var stopErr error
-	begun := false
+	started := false
 	w.before = func(_ int, op string) error {
-		if op == "GetMetricData" && !begun { // in the middle of the stop
-			begun = true
+		if op == "GetMetricData" && !started { // in the middle of the stop
+			started = true
 			held := New(w.cfg, w.clients(), w)
 			ctx := w.invocation("terraform", 4*time.Minute)
 			answer, err := held.Handle(ctx, Event{Action: ActionDestroy, Run: runID, Terraform: Lifecycle{Action: "delete"}})
@@ -138,7 +138,7 @@ func TestDestroyWaitsForAnotherInvocation(t *testing.T) {
 	}
 	stopped, stopErr = w.handle("stop", ActionStop)
 	require.NoError(t, stopErr)
-	require.True(t, begun)
+	require.True(t, started)
 	require.Equal(t, StatusDone, stopped.Status)
 	w.assertEnded(t)
 }

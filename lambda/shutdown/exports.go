@@ -163,7 +163,7 @@ func (r *run) recount(ctx context.Context, object export.Object, found []export.
 }
 
 // resolve takes the densest period that CloudWatch still has for the window. An attempt may come long after the one before; what is uploaded in
-// part has the period that it was begun with.
+// part has the period that it was started with.
 func (r *run) resolve() {
 	was := time.Duration(r.state.PeriodSeconds) * time.Second
 	period := export.Resolution(was, r.clock.Now().Sub(r.state.Window.Start))
@@ -213,7 +213,7 @@ func (r *run) exportLogs(ctx context.Context) error {
 	object := export.Object{Kind: export.KindLogs, Key: r.cfg.logsKey(r.id), ContentType: "text/plain; charset=utf-8"}
 	return r.covers(export.KindLogs, r.upload(ctx, object, 0, func(ctx context.Context, w export.Sink, p *Progress) error {
 		sum, err := export.LogsJob{API: r.aws.Logs, Clock: r.clock, Groups: r.cfg.logGroups(), Rate: export.LogsRate(r.aws.Region), Filter: export.FilterRate(r.aws.Region),
-			Window: export.Window{Start: r.begun, End: r.state.Window.End.Add(time.Minute)}, Until: r.until(ctx), From: p.Position.Logs, Budget: r.cfg.PageBytes}.Write(ctx, w)
+			Window: export.Window{Start: r.start, End: r.state.Window.End.Add(time.Minute)}, Until: r.until(ctx), From: p.Position.Logs, Budget: r.cfg.PageBytes}.Write(ctx, w)
 		if err == nil {
 			r.state.Logs = &sum
 		}

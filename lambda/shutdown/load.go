@@ -38,7 +38,7 @@ func (r *run) stopLoad(ctx context.Context) error {
 	switch {
 	case !r.idle:
 		if !r.state.Complete {
-			r.state.LoadStopped = false // also when it had been, before an apply made it anew
+			r.state.LoadStopped = false // also when it had been, before an apply recreated it
 		}
 		return pending(fmt.Sprintf("tasks of ECS service %s still run 3 minutes after it was scaled to 0: the exports wait for their last words", r.cfg.Service))
 	case !r.state.LoadStopped:
@@ -52,11 +52,11 @@ func (r *run) stopLoad(ctx context.Context) error {
 	return r.fix(ctx, seen)
 }
 
-// outlived says whether the load went on after the window: an apply made it anew. stopLoad asks, so that the attempt which sees it exports the longer
+// outlived says whether the load went on after the window: an apply recreated it. stopLoad asks, so that the attempt which sees it exports the longer
 // window, and not a shorter one first that takes as long; lookAgain asks for what came while the exports were written.
 func (r *run) outlived(seen *load) bool {
 	for _, t := range seen.tasks {
-		if aws.ToTime(t.CreatedAt).Before(r.begun) || t.StartedAt == nil {
+		if aws.ToTime(t.CreatedAt).Before(r.start) || t.StartedAt == nil {
 			continue
 		}
 		if r.state.Window == nil || aws.ToTime(t.StoppedAt).After(r.state.Window.End) {
@@ -138,7 +138,7 @@ func (r *run) fix(ctx context.Context, seen *load) error {
 	r.state.Tasks = nil
 	for _, id := range slices.Sorted(maps.Keys(seen.tasks)) {
 		t := seen.tasks[id]
-		if t.CreatedAt != nil && t.CreatedAt.Before(r.begun) {
+		if t.CreatedAt != nil && t.CreatedAt.Before(r.start) {
 			continue // of the run before
 		}
 		r.state.Tasks = append(r.state.Tasks, record(id, t))
@@ -150,7 +150,7 @@ func (r *run) fix(ctx context.Context, seen *load) error {
 		}
 	}
 	for _, s := range []*types.Service{seen.service, seen.deleted} {
-		if s != nil && !aws.ToTime(s.CreatedAt).Before(r.begun) {
+		if s != nil && !aws.ToTime(s.CreatedAt).Before(r.start) {
 			created = earlier(created, *s.CreatedAt)
 		}
 	}
@@ -167,7 +167,7 @@ func (r *run) fix(ctx context.Context, seen *load) error {
 		start = earlier(created, started)
 	}
 	if start.IsZero() {
-		start = r.begun
+		start = r.start
 	}
 	if r.state.LoadStart = nil; started.IsZero() {
 		r.warn("no task of ECS service %s is known to have started: the window begins when the service was created", r.cfg.Service)
@@ -212,7 +212,7 @@ func (r *run) logged(ctx context.Context) (first, last time.Time, err error) {
 		for _, s := range out.LogStreams {
 			var began time.Time
 			for _, ms := range []*int64{s.CreationTime, s.FirstEventTimestamp} {
-				if at := time.UnixMilli(aws.ToInt64(ms)); !at.Before(r.begun) {
+				if at := time.UnixMilli(aws.ToInt64(ms)); !at.Before(r.start) {
 					began = earlier(began, at)
 				}
 			}

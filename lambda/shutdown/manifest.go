@@ -62,7 +62,7 @@ func (r *run) readManifest(ctx context.Context) (text []byte, etag string, err e
 	return r.store.get(ctx, r.cfg.ManifestKey(r.id))
 }
 
-// sameWindow says that two windows are the same: a complete manifest of another one is that of a load before an apply made it anew.
+// sameWindow says that two windows are the same: a complete manifest of another one is that of a load before an apply recreated it.
 func sameWindow(a, b *export.Window) bool {
 	if a == nil || b == nil {
 		return a == b

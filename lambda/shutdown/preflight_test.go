@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// `watch` is made anew while a load runs: proving that the run can be ended does not end it.
+// `watch` is recreated while a load runs: proving that the run can be ended does not end it.
 func TestPreflightTouchesNothing(t *testing.T) {
 	for _, w := range []*world{newWorld(), newServerless()} {
 		_, err := w.handle("preflight", ActionPreflight)
@@ -24,10 +24,10 @@ func TestPreflightTouchesNothing(t *testing.T) {
 
 // AWS knows when it made the schedule that carries the run. New roles take their time: a slow clock has two minutes more.
 func TestPreflightKnowsAWrongClock(t *testing.T) {
-	begun := at("2026-11-23T03:08:09Z")
+	started := at("2026-11-23T03:08:09Z")
 	for off, wrong := range map[time.Duration]bool{-3 * time.Minute: true, -time.Minute: false, 5 * time.Second: false, 3 * time.Minute: false, 5 * time.Minute: true} {
 		w := newWorld() // where that was an hour ago
-		made := begun.Add(off)
+		made := started.Add(off)
 		w.schedules["perf-watch"].CreationDate = &made
 		_, err := w.handle("preflight", ActionPreflight)
 		if !wrong {

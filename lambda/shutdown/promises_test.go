@@ -37,7 +37,7 @@ func (w *walk) broken() []string {
 	if err != nil || !m.Complete {
 		return append(broken, fmt.Sprintf("the manifest is not complete: %v %v", err, m.Warnings))
 	}
-	begun, err := ParseRun(run)
+	named, err := ParseRun(run)
 	not(err == nil, "%v", err)
 	for id, u := range w.uploads {
 		not(!strings.Contains(u.key, run), "upload %s of %s is open", id, u.key)
@@ -59,7 +59,7 @@ func (w *walk) broken() []string {
 	}
 	var started, ended time.Time
 	for _, t := range w.tasks {
-		if t.StartedAt != nil && !t.CreatedAt.Before(begun) && (w.life.complete.IsZero() || t.StartedAt.Before(w.life.complete)) {
+		if t.StartedAt != nil && !t.CreatedAt.Before(named) && (w.life.complete.IsZero() || t.StartedAt.Before(w.life.complete)) {
 			started, ended = earlier(started, *t.StartedAt), later(ended, *t.StoppedAt)
 		}
 	}

@@ -72,13 +72,13 @@ func TestExistingCache(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			w := make()
 			w.cfg.Cache.Delete, w.cacheRun = false, ""
-			begun := w.Now()
+			started := w.Now()
 			answer, err := w.handle("stop", ActionStop)
 			require.NoError(t, err)
 			assert.Equal(t, StatusDone, answer.Status)
 			assert.Equal(t, "available", w.cache)
 			assert.Zero(t, w.called("DeleteReplicationGroup")+w.called("DeleteServerlessCache")+w.called("ListTagsForResource"))
-			assert.Less(t, w.Now().Sub(begun), 5*time.Minute, "nobody waits for it to be gone")
+			assert.Less(t, w.Now().Sub(started), 5*time.Minute, "nobody waits for it to be gone")
 			assert.Empty(t, w.schedules)
 			m := w.manifest(t)
 			assert.True(t, m.Complete && known(m.Membership))

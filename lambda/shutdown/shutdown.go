@@ -58,11 +58,11 @@ func (s *Shutdown) Handle(ctx context.Context, event Event) (Answer, error) {
 }
 
 func (s *Shutdown) newRun(ctx context.Context, event Event) (*run, error) {
-	begun, err := ParseRun(event.Run)
+	started, err := ParseRun(event.Run)
 	if err != nil {
 		return nil, err
 	}
-	return &run{Shutdown: s, turn: make(turn, 1), id: event.Run, begun: begun, action: event.Action, holder: holder(ctx), ends: ends(ctx),
+	return &run{Shutdown: s, turn: make(turn, 1), id: event.Run, start: started, action: event.Action, holder: holder(ctx), ends: ends(ctx),
 		log:   slog.With("run", event.Run, "action", event.Action),
 		store: store{s.aws.S3, s.cfg.Bucket, s.cfg.owner(event.Run)}}, nil
 }
@@ -160,7 +160,7 @@ func (r *run) schedule(ctx context.Context, name string) (*scheduler.GetSchedule
 	return out, nil
 }
 
-// watch is the guard: it leaves a run in time alone, and ends one that is overdue or whose stop was begun.
+// watch is the guard: it leaves a run in time alone, and ends one that is overdue or whose stop was started.
 func (r *run) watch(ctx context.Context) (Answer, error) {
 	due, err := r.due(ctx, r.stopBy)
 	if err != nil {
@@ -227,7 +227,7 @@ func (r *run) stopsAt(ctx context.Context) (time.Time, error) {
 type run struct {
 	*Shutdown
 	id     string
-	begun  time.Time // the instant the run is named after
+	start  time.Time // the instant the run is named after
 	action string
 	holder string
 	ends   time.Time // when Lambda ends this invocation; zero: never

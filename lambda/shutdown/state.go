@@ -32,7 +32,7 @@ type State struct {
 	PeriodSeconds int                `json:"period_seconds,omitempty"`
 	Tasks         []export.Task      `json:"tasks,omitempty"`
 	Membership    *export.Membership `json:"membership,omitempty"`
-	DeletionAsked *time.Time         `json:"deletion_asked,omitempty"` // the cache is gone because of this run's stop, not of an apply that makes it anew
+	DeletionAsked *time.Time         `json:"deletion_asked,omitempty"` // the cache is gone because of this run's stop, not of an apply that recreates it
 	Metrics       *export.Metrics    `json:"metrics,omitempty"`
 	Logs          *export.Logs       `json:"logs,omitempty"`
 	Objects       []export.Object    `json:"objects,omitempty"`
@@ -46,7 +46,7 @@ type State struct {
 // Progress is an export that the next invocation carries on.
 type Progress struct {
 	export.Progress
-	ToolVersion string          `json:"tool_version"`     // another version may see its places differently, and begins anew
+	ToolVersion string          `json:"tool_version"`     // another version may see its places differently, and starts again
 	Series      []export.Series `json:"series,omitempty"` // of the metrics, beside the catalog's
 }
 

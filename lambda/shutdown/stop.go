@@ -160,7 +160,7 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	r.idle = true // its stop saw it; an apply may have made it anew while the run is still the stack's
+	r.idle = true // its stop saw it; an apply may have recreated it while the run is still the stack's
 	complete := r.state.Complete
 	if !r.state.LoadStopped {
 		return Answer{}, fmt.Errorf("run %s: its load was not seen to stop; run `go tool mage stop`", r.id)
@@ -191,7 +191,7 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 	return r.answer(StatusDone, "exported"), nil
 }
 
-// lookAgain sees whether the load is still at rest, before the manifest says that its exports are complete. An apply may have made it anew while they
+// lookAgain sees whether the load is still at rest, before the manifest says that its exports are complete. An apply may have recreated it while they
 // were written: then they cover too little, and are made again once it has ended.
 func (r *run) lookAgain(ctx context.Context) error {
 	if !r.idle || !r.state.LoadStopped || r.state.Complete {

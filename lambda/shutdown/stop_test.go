@@ -229,12 +229,12 @@ func TestCacheThatCannotBeDeletedYet(t *testing.T) {
 func TestCacheThatTakesLongToGo(t *testing.T) {
 	w := newWorld()
 	w.deleting = 200
-	begun := w.Now()
+	started := w.Now()
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	assert.Equal(t, StatusPending, answer.Status)
 	assert.Contains(t, answer.Message, "still deleting")
-	assert.Less(t, w.Now().Sub(begun), 15*time.Minute)
+	assert.Less(t, w.Now().Sub(started), 15*time.Minute)
 	assert.NotEmpty(t, w.schedules["perf-watch"], "the guard stays while the cache is there")
 	for range 3 {
 		_, err = w.tick()
@@ -403,10 +403,10 @@ func TestSettle(t *testing.T) {
 		w := newWorld()
 		w.clock, w.lag, w.deleting = at("2026-11-23T04:22:00Z"), test.lag, 0
 		w.cfg.Logs.Engine, w.cfg.Logs.Slow = "", "" // they are waited for, too
-		begun := w.Now()
+		started := w.Now()
 		_, err := w.handle("stop", ActionStop)
 		require.NoError(t, err)
-		assert.InDelta(t, test.waits.Seconds(), w.Now().Sub(begun).Seconds(), 25)
+		assert.InDelta(t, test.waits.Seconds(), w.Now().Sub(started).Seconds(), 25)
 		m := w.manifest(t)
 		node := m.Metrics.Sources[slices.IndexFunc(m.Metrics.Sources, func(s export.Source) bool { return s.Name == "perf-001" })]
 		assert.InDelta(t, test.minutes, node.MinutesFound, 1)

@@ -102,16 +102,16 @@ func (w *walk) between(a, b time.Duration) time.Duration {
 // newWalk draws a world: an apply that is quick, slow or broken, a load that lives, and what may happen to it.
 func newWalk(seed uint64) *walk {
 	w := &walk{world: newWorld(), rng: rand.New(rand.NewPCG(seed, 0)), rare: rand.New(rand.NewPCG(seed, 1))}
-	begun := at("2026-11-23T03:08:09Z")
+	started := at("2026-11-23T03:08:09Z")
 	w.world = bare()
 	if w.chance(20) {
 		w.cfg = newServerless().cfg
 	}
 	ahead := w.rare.IntN(100) < 2
 	if ahead { // the clock that named the run, of a stack that knows no more of its cache than the endpoint: the load ends before the run is said to begin
-		begun, w.cfg.Cache = begun.Add(-4*time.Hour), Cache{}
+		started, w.cfg.Cache = started.Add(-4*time.Hour), Cache{}
 	}
-	time.Sleep(time.Until(begun))
+	time.Sleep(time.Until(started))
 	w.deleting, w.tasks = 0, nil
 	w.life = &life{changed: make(chan struct{}, 1), takes: w.between(time.Second, time.Minute), goes: w.between(time.Minute, 20*time.Minute), forgets: w.chance(50)}
 	if w.lag = w.between(0, 80*time.Second); w.chance(6) {
@@ -127,19 +127,19 @@ func newWalk(seed uint64) *walk {
 	if w.chance(20) {
 		w.life.takes = w.between(3*time.Minute, 25*time.Minute)
 	}
-	w.stopBy = begun.Add(minutes + time.Hour)
+	w.stopBy = started.Add(minutes + time.Hour)
 	w.faults = w.rng.IntN(5)
 	w.guard(runID, w.stopBy)
 	if w.chance(7) || w.cfg.PeriodSeconds < 60 && w.chance(40) { // CloudWatch gives nothing while the load ends
-		from := begun.Add(w.between(0, minutes))
+		from := started.Add(w.between(0, minutes))
 		w.life.outage = span{from, from.Add(w.between(time.Hour, 5*time.Hour))}
 	}
 	if w.chance(15) {
 		w.theirs = w.chance(50)
-		w.plan(begun.Add(w.between(time.Second, 20*time.Second)), "preflight", w.preflight)
+		w.plan(started.Add(w.between(time.Second, 20*time.Second)), "preflight", w.preflight)
 	}
 	if w.chance(3) {
-		w.plan(begun.Add(minutes+w.between(0, 30*time.Minute)), "a later version completes the run", func() {
+		w.plan(started.Add(minutes+w.between(0, 30*time.Minute)), "a later version completes the run", func() {
 			if w.life.run == runID {
 				w.newer = `{"schema_version": 2, "complete": true}`
 				w.objects[manifestKey] = &object{[]byte(w.newer), map[string]string{export.Metadata: w.cfg.owner(runID)}, "newer"}
@@ -187,13 +187,13 @@ func newWalk(seed uint64) *walk {
 	switch {
 	case ahead, late, w.chance(12): // the cache is there, and is not the stack's
 		w.cfg.Cache.Delete, w.cache, w.cacheRun = false, "available", ""
-		w.life.caches = []span{{from: begun.Add(-time.Hour)}}
-		w.plan(begun.Add(creates), "the load is next", then)
+		w.life.caches = []span{{from: started.Add(-time.Hour)}}
+		w.plan(started.Add(creates), "the load is next", then)
 	case status != "":
 		if status != "available" {
 			then = nil
 		}
-		w.happen(begun.Add(creates), "the cache", func() {
+		w.happen(started.Add(creates), "the cache", func() {
 			if w.life.run == runID { // else the apply has been given up
 				w.create(takes, status, then)
 			}
@@ -204,7 +204,7 @@ func newWalk(seed uint64) *walk {
 		if w.chance(40) {
 			when = w.between(time.Second, creates)
 		}
-		w.plan(begun.Add(when), "stop by hand", func() { w.event("by hand", runID, ActionStop, 0) })
+		w.plan(started.Add(when), "stop by hand", func() { w.event("by hand", runID, ActionStop, 0) })
 	}
 	if w.chance(15) && !ahead { // a new run takes the living stack over: terraform apply -replace
 		another := func() {
@@ -232,7 +232,7 @@ func newWalk(seed uint64) *walk {
 					defer w.mu.Unlock()
 					w.create(5*time.Minute, "available", again)
 				}})
-			case "create-failed": // tainted, hence made anew
+			case "create-failed": // tainted, hence recreated
 				w.unmake()
 				w.add(plan{w.clock.Add(w.life.goes + time.Second), "its cache", func() {
 					w.lock()
@@ -245,7 +245,7 @@ func newWalk(seed uint64) *walk {
 		}
 		calls := w.rng.IntN(14)
 		if w.chance(50) {
-			w.happen(begun.Add(w.between(time.Minute, minutes+25*time.Minute)), "another run", another)
+			w.happen(started.Add(w.between(time.Minute, minutes+25*time.Minute)), "another run", another)
 		} else { // in the last moments of the stop
 			w.life.calls, w.life.atLast = calls, func() {
 				w.note("   another run")
@@ -253,7 +253,7 @@ func newWalk(seed uint64) *walk {
 			}
 		}
 	}
-	w.plan(begun.Add(w.between(0, 10*time.Minute)), "watch", w.tick)
+	w.plan(started.Add(w.between(0, 10*time.Minute)), "watch", w.tick)
 	return w
 }
 
@@ -306,7 +306,7 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 	case len(w.aimed) > 0 || w.life.line != "":
 	case n < 3: // what an attempt left without a record is richer than what CloudWatch tells the next ones
 		w.aimed = []fault{{kind: killed2, k: 1, ops: "PutObject exports/metrics", spent: func() { w.late, w.lag = true, w.lag+w.between(5*time.Minute, 30*time.Minute) }}}
-	case n < 7: // the stop and its retries end before their first export, an apply makes the load anew, and a person exports what there is
+	case n < 7: // the stop and its retries end before their first export, an apply recreates the load, and a person exports what there is
 		f := fault{kind: killed, k: 1, ops: "PutObject exports/metrics"}
 		w.aimed = []fault{f, f, f}
 		at := born.Add(minutes + time.Duration(9+w.rare.IntN(12))*time.Minute)

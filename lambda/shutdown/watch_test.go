@@ -202,9 +202,9 @@ func TestPreflight(t *testing.T) {
 	}
 
 	w = bare() // a role that takes half a minute to work
-	begun := w.Now()
+	started := w.Now()
 	w.before = func(int, string) error {
-		if w.Now().Sub(begun) < 30*time.Second {
+		if w.Now().Sub(started) < 30*time.Second {
 			return apiError("AccessDeniedException")
 		}
 		return nil
@@ -230,7 +230,7 @@ func TestPreflight(t *testing.T) {
 		"Publish":                "allow sns:Publish on arn:aws:sns:us-east-1:123456789012:perf",
 	} {
 		w = bare()
-		begun := w.Now()
+		started := w.Now()
 		w.before = func(_ int, called string) error {
 			if called == op {
 				return apiError("AccessDenied")
@@ -239,7 +239,7 @@ func TestPreflight(t *testing.T) {
 		}
 		_, err = w.handle("preflight", ActionPreflight)
 		require.ErrorContains(t, err, says, op)
-		assert.LessOrEqual(t, w.Now().Sub(begun), time.Minute, op)
+		assert.LessOrEqual(t, w.Now().Sub(started), time.Minute, op)
 		assert.Empty(t, w.uploads, op)
 		if op != "Publish" {
 			assert.Equal(t, []string{"preflight failed"}, w.told(), op)
@@ -254,12 +254,12 @@ func TestPreflight(t *testing.T) {
 		}
 		return nil
 	}
-	begun = w.Now()
+	started = w.Now()
 	_, err = w.handle("preflight", ActionPreflight)
 	require.ErrorContains(t, err, "s3://bucket/exports/preflight/"+runID+": api error NoSuchBucket")
 	require.ErrorContains(t, err, "the bucket bucket does not exist: create it")
 	require.NotContains(t, err.Error(), "allow ")
-	assert.Equal(t, begun, w.Now())
+	assert.Equal(t, started, w.Now())
 
 	w = bare()
 	w.objects[metricsKey] = &object{[]byte("theirs"), nil, "e"}

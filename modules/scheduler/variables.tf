@@ -44,7 +44,7 @@ variable "load" {
 }
 
 variable "service_id" {
-  description = "ARN of the ECS service, known when its tasks run: the stop is set then, and set anew for another service. Example: `module.load.service_id`."
+  description = "ARN of the ECS service, known when its tasks run: the stop is set then, and set again for another service. Example: `module.load.service_id`."
   type        = string
   nullable    = false
 }

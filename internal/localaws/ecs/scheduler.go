@@ -23,7 +23,7 @@ func (s *Service) schedule(v *service) {
 	}
 	primary, running := v.deployments[0], 0
 	var current, old []*task // those that should run
-	alive := 0               // has not begun to end
+	alive := 0               // has not started to end
 	for _, t := range s.tasks {
 		if t.service != v {
 			continue

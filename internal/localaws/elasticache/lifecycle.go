@@ -25,7 +25,7 @@ func (s *Service) equip(g *group) {
 // bring takes a group from creating to available, or to create-failed.
 func (s *Service) bring(g *group, settings []setting) {
 	kind, noun := g.kind()
-	begun := s.acct.Clock.Now()
+	started := s.acct.Clock.Now()
 	err := s.capacity()
 	if err == nil {
 		err = s.startNodes(g, settings)
@@ -34,7 +34,7 @@ func (s *Service) bring(g *group, settings []setting) {
 		err = each(g.nodes(), func(n *cacheNode) error { return s.observe(g, n) })
 	}
 	if err == nil {
-		err = s.acct.Clock.Sleep(s.ctx, s.acct.Delays.CacheCreate-s.acct.Clock.Now().Sub(begun))
+		err = s.acct.Clock.Sleep(s.ctx, s.acct.Delays.CacheCreate-s.acct.Clock.Now().Sub(started))
 	}
 	if err != nil {
 		for _, n := range g.nodes() {
@@ -183,12 +183,12 @@ func (s *Service) deleteReplicationGroup(_ context.Context, in *deleteGroupIn) (
 }
 
 func (s *Service) remove(g *group) {
-	begun := s.acct.Clock.Now()
+	started := s.acct.Clock.Now()
 	_ = each(g.nodes(), func(n *cacheNode) error { n.end(goodbye); return nil })
 	for _, d := range g.deliveries {
 		d.activate() // what still waits is delivered, too
 	}
-	if s.acct.Clock.Sleep(s.ctx, s.acct.Delays.CacheDelete-s.acct.Clock.Now().Sub(begun)) != nil {
+	if s.acct.Clock.Sleep(s.ctx, s.acct.Delays.CacheDelete-s.acct.Clock.Now().Sub(started)) != nil {
 		return
 	}
 	s.mu.Lock()

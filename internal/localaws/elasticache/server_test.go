@@ -53,7 +53,7 @@ func TestMeasuredCommands(t *testing.T) {
 	w := start(t, func(a *account.Account) { a.Clock = clock })
 	g := w.create(t)
 	c := connect(t, g.NodeGroups[0].PrimaryEndpoint, nil)
-	begun := time.Now()
+	started := time.Now()
 	const sets, gets, misses, seconds = 4000, 8000, 1000, 4
 	value := strings.Repeat("x", 100)
 	for i := range sets {
@@ -96,7 +96,7 @@ func TestMeasuredCommands(t *testing.T) {
 	for at, micros := range w.books.points["GetTypeCmdsLatency"+node] {
 		spent += micros * w.books.points["GetTypeCmds"+node][at]
 	}
-	require.True(t, spent > 0 && spent < float64(time.Since(begun).Microseconds()), "%g microseconds of %s", spent, time.Since(begun))
+	require.True(t, spent > 0 && spent < float64(time.Since(started).Microseconds()), "%g microseconds of %s", spent, time.Since(started))
 	require.Equal(t, "Microseconds", w.books.units["GetTypeCmdsLatency"])
 	require.Contains(t, w.books.points, "CPUUtilization CacheClusterId=perf-001")
 	require.Contains(t, w.books.points, "EngineCPUUtilization ReplicationGroupId=perf Role=Primary")

@@ -66,9 +66,9 @@ func group(t testing.TB, c *cloudwatchlogs.Client, name string, streams ...strin
 func TestEmptyPages(t *testing.T) {
 	s, c, _ := start(t, account.Delays{EmptyPages: true})
 	group(t, c, "/g", "s", "none")
-	begun := time.Now().Add(-time.Minute)
+	started := time.Now().Add(-time.Minute)
 	for i := range 5 {
-		require.NoError(t, s.Put("/g", "s", logs.Event{Time: begun.Add(time.Duration(i) * time.Second), Message: fmt.Sprint(i)}))
+		require.NoError(t, s.Put("/g", "s", logs.Event{Time: started.Add(time.Duration(i) * time.Second), Message: fmt.Sprint(i)}))
 	}
 	empty := 0
 	for range 6 {
@@ -102,7 +102,7 @@ func TestEmptyPages(t *testing.T) {
 			require.Equal(t, want, got)
 		}
 		var got int
-		pages := cloudwatchlogs.NewFilterLogEventsPaginator(c, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/g"), StartTime: aws.Int64(begun.UnixMilli())})
+		pages := cloudwatchlogs.NewFilterLogEventsPaginator(c, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/g"), StartTime: aws.Int64(started.UnixMilli())})
 		for i := 0; pages.HasMorePages(); i++ {
 			out, err := pages.NextPage(t.Context())
 			require.NoError(t, err)

@@ -187,7 +187,7 @@ func (b *summed) Read(p []byte) (int, error) {
 type chunked struct {
 	r       *bufio.Reader
 	left    int64
-	begun   bool
+	started bool
 	done    bool
 	trailer http.Header
 }
@@ -211,12 +211,12 @@ func (c *chunked) Read(p []byte) (int, error) {
 
 // next reads a chunk's head, and after the last chunk the trailer.
 func (c *chunked) next() error {
-	if c.begun {
+	if c.started {
 		if line, err := c.line(); err != nil || line != "" {
 			return errors.Join(err, fmt.Errorf("aws-chunked: %q where a chunk should end", line))
 		}
 	}
-	c.begun = true
+	c.started = true
 	line, err := c.line()
 	if err != nil {
 		return err

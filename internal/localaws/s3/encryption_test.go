@@ -43,12 +43,12 @@ func TestBucketPolicyDemandsEncryption(t *testing.T) {
 
 	_, err := w.CreateMultipartUpload(t.Context(), &sdk.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("m")})
 	require.Equal(t, "AccessDenied", code(err))
-	begun, err := w.CreateMultipartUpload(t.Context(), &sdk.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("m"),
+	started, err := w.CreateMultipartUpload(t.Context(), &sdk.CreateMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("m"),
 		ServerSideEncryption: types.ServerSideEncryptionAwsKms, SSEKMSKeyId: aws.String(kmsKey), ChecksumAlgorithm: types.ChecksumAlgorithmCrc32})
 	require.NoError(t, err)
-	part, err := w.UploadPart(t.Context(), &sdk.UploadPartInput{Bucket: aws.String(bucket), Key: aws.String("m"), UploadId: begun.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("y")})
+	part, err := w.UploadPart(t.Context(), &sdk.UploadPartInput{Bucket: aws.String(bucket), Key: aws.String("m"), UploadId: started.UploadId, PartNumber: aws.Int32(1), Body: strings.NewReader("y")})
 	require.NoError(t, err, "a part is what its upload asked for")
-	_, err = w.CompleteMultipartUpload(t.Context(), &sdk.CompleteMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("m"), UploadId: begun.UploadId,
+	_, err = w.CompleteMultipartUpload(t.Context(), &sdk.CompleteMultipartUploadInput{Bucket: aws.String(bucket), Key: aws.String("m"), UploadId: started.UploadId,
 		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{PartNumber: aws.Int32(1), ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32}}}})
 	require.NoError(t, err)
 	head, err := w.HeadObject(t.Context(), &sdk.HeadObjectInput{Bucket: aws.String(bucket), Key: aws.String("m")})

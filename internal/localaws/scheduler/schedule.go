@@ -108,7 +108,7 @@ func (s *Service) updateSchedule(_ context.Context, in *scheduleIn) (*scheduleOu
 	old.stop()
 	sc.created = old.created
 	s.groups[in.group()].schedules[in.Name] = sc
-	s.arm(sc, sc.modified) // AWS does not say whether a rate keeps its beat through an update; here it begins anew
+	s.arm(sc, sc.modified) // AWS does not say whether a rate keeps its beat through an update; here it starts again
 	return &scheduleOut{s.arn(in.group(), in.Name)}, nil
 }
 

@@ -18,7 +18,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
-var update = flag.Bool("update", false, "write golden files anew")
+var update = flag.Bool("update", false, "rewrite golden files")
 
 var begin = time.Date(2026, 11, 23, 3, 8, 0, 0, time.UTC)
 
