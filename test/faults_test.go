@@ -288,7 +288,7 @@ func TestFaultsOfEachKind(t *testing.T) {
 		"denied bucket":       {faults: []string{"s3.PutObject:2+=denied"}, denied: true},
 		"denied to delete":    {faults: []string{"elasticache.DeleteReplicationGroup=denied"}, denied: true},
 		"denied last of all":  {faults: []string{"scheduler.DeleteSchedule=denied"}, denied: true},
-		"denied to read tags": {faults: []string{"elasticache.ListTagsForResource=denied"}, denied: true},
+		"denied to read tags": {faults: []string{"elasticache.ListTagsForResource=denied"}}, // the time of its creation says whose the cache is
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -305,7 +305,7 @@ func TestFaultsOfEachKind(t *testing.T) {
 				w.quiet()
 				require.Zero(t, w.service().RunningCount, "the load has stopped whatever fails")
 				require.NotZero(t, w.schedules(), "the guard stays")
-				require.Equal(t, strings.Contains(name, "delete") || strings.Contains(name, "tags"), w.cache() != "", "the cache is deleted whatever else fails")
+				require.Equal(t, strings.Contains(name, "delete"), w.cache() != "", "the cache is deleted whatever else fails")
 			} else {
 				require.NoError(t, err)
 			}

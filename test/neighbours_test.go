@@ -46,12 +46,12 @@ func (s *stack) neighbours(t *testing.T) (there func()) {
 				return err == nil, err, nil
 			})
 		}
-		_, err = caches.CreateCacheSubnetGroup(ctx, &elasticache.CreateCacheSubnetGroupInput{CacheSubnetGroupName: &name, CacheSubnetGroupDescription: aws.String("a neighbour's"), SubnetIds: s.subnets})
+		_, err = caches.CreateCacheSubnetGroup(ctx, &elasticache.CreateCacheSubnetGroupInput{CacheSubnetGroupName: &name, CacheSubnetGroupDescription: aws.String("of a neighbour"), SubnetIds: s.subnets})
 		require.NoError(t, err)
-		_, err = caches.CreateCacheParameterGroup(ctx, &elasticache.CreateCacheParameterGroupInput{CacheParameterGroupName: &name, CacheParameterGroupFamily: aws.String("valkey8"), Description: aws.String("a neighbour's")})
+		_, err = caches.CreateCacheParameterGroup(ctx, &elasticache.CreateCacheParameterGroupInput{CacheParameterGroupName: &name, CacheParameterGroupFamily: aws.String("valkey8"), Description: aws.String("of a neighbour")})
 		require.NoError(t, err)
 		for _, group := range []string{name + "-cache", name + "-load"} {
-			_, err = ec2.NewFromConfig(s.Config).CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{GroupName: &group, Description: aws.String("a neighbour's"), VpcId: &s.vpc})
+			_, err = ec2.NewFromConfig(s.Config).CreateSecurityGroup(ctx, &ec2.CreateSecurityGroupInput{GroupName: &group, Description: aws.String("of a neighbour"), VpcId: &s.vpc})
 			require.NoError(t, err)
 		}
 	}
