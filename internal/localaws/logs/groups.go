@@ -275,6 +275,9 @@ func (s *Service) listTagsForResource(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	if len(g.tags) == 0 { // AWS's model has no empty map of tags
+		return &tagsOut{}, nil
+	}
 	return &tagsOut{g.tags.Clone()}, nil
 }
 

@@ -173,6 +173,11 @@ func TestGroups(t *testing.T) {
 	tags, err := c.ListTagsForResource(ctx, &cloudwatchlogs.ListTagsForResourceInput{ResourceArn: &arn})
 	require.NoError(t, err)
 	require.Equal(t, map[string]string{"name": "a", "b": ""}, tags.Tags)
+	_, err = c.UntagResource(ctx, &cloudwatchlogs.UntagResourceInput{ResourceArn: &arn, TagKeys: []string{"name", "b"}})
+	require.NoError(t, err)
+	tags, err = c.ListTagsForResource(ctx, &cloudwatchlogs.ListTagsForResourceInput{ResourceArn: &arn})
+	require.NoError(t, err)
+	require.Nil(t, tags.Tags, "the model has no empty map")
 	_, err = c.ListTagsForResource(ctx, &cloudwatchlogs.ListTagsForResourceInput{ResourceArn: aws.String(arn + ":*")})
 	code(t, err, "InvalidParameterException", ":*")
 
