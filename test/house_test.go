@@ -3,6 +3,10 @@ package test
 import (
 	"bytes"
 	"encoding/json"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
 	"os"
 	"os/exec"
 	"path"
@@ -135,6 +139,26 @@ func TestFilesOfCommandsAreShort(t *testing.T) {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		require.LessOrEqual(t, bytes.Count(text, []byte("\n")), 200, "%s: split it by what it does", file)
+	}
+}
+
+// A type keeps one promise: one that passes 15 methods keeps two.
+func TestTypesOfCommandsAreSmall(t *testing.T) {
+	files, err := filepath.Glob("../internal/ops/*.go")
+	require.NoError(t, err)
+	methods := map[string]int{}
+	for _, file := range files {
+		f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		require.NoError(t, err)
+		for _, decl := range f.Decls {
+			if fn, is := decl.(*ast.FuncDecl); is && fn.Recv != nil {
+				methods[strings.TrimPrefix(types.ExprString(fn.Recv.List[0].Type), "*")]++
+			}
+		}
+	}
+	require.NotEmpty(t, methods)
+	for name, n := range methods {
+		require.LessOrEqual(t, n, 15, "methods of %s: split it by what it does", name)
 	}
 }
 

@@ -3,84 +3,62 @@ package ops
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
+	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
-	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// stands tells whether a cell's stack is still there.
-func (d *driver) stands(ctx context.Context, cell campaign.Cell) bool {
-	there, err := d.stackOf(ctx, cell)
-	return err == nil && there.Lambda != ""
+// cellStack works on the stack of one cell: it deploys it, waits for its run and removes it.
+type cellStack struct {
+	o     *opened
+	cell  campaign.Cell
+	in    *workspace.Workspace // the cell's own
+	quiet *console.Console     // writes to the log in it
+	log   *os.File
 }
 
-func (d *driver) stackOf(ctx context.Context, cell campaign.Cell) (*stack.Stack, error) {
-	in := *d.inputs[cell.Variant]
-	in.Name, in.Prefix = cell.Stack(), cell.Exports(d.base.Prefix)
-	return stack.Open(ctx, d.ws, d.base.Region, in.Config())
-}
-
-// take is the product as it is: deploy, wait for the end of the run, destroy. Where it stands already, it goes on from there.
-func (d *driver) take(ctx context.Context, cell campaign.Cell) (err error) {
-	in, quiet, closed, err := d.enter(cell)
+// enter is the stack of a cell, to work on. heard, where not nil, is told each line that the work writes to the log.
+func (o *opened) enter(cell campaign.Cell, heard func(line string)) (*cellStack, error) {
+	in, err := o.c.Enter(o.ws, cell, o.base.Prefix)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer closed()
-	went, err := d.goOn(ctx, cell, quiet)
-	if err == nil && !went && d.result(cell) == nil && d.attempts(cell) < most {
-		var there *deployed
-		err = d.unlocking(ctx, cell, in, quiet, func() (err error) {
-			there, err = deploy(ctx, in, quiet)
-			return err
-		})
-		if err == nil {
-			_, err = waitRun(ctx, quiet, there)
-		}
-	}
+	log, err := os.OpenFile(filepath.Join(in.Stack, "log.txt"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
-		quiet.Say("failed: %v", err)
+		return nil, err
 	}
-	if ctx.Err() != nil {
-		return err
-	}
-	removing := d.unlocking(ctx, cell, in, quiet, func() error { return Destroy(ctx, in, quiet) })
-	if removing == nil {
-		removing = d.forget(ctx, in, quiet)
-	}
-	return errors.Join(err, removing)
+	quiet := *o.con
+	quiet.TTY, quiet.Answer, quiet.Terminal, quiet.TerraformOut, quiet.Every = false, nil, nil, log, 10*time.Second
+	quiet.Out = &lastWord{w: log, heard: heard}
+	return &cellStack{o, cell, in, &quiet, log}, nil
 }
 
-// unlocking does something to a cell's stack, once more where an earlier command of the campaign has died with the lock of its state: this one holds the
-// campaign, so that no other machine works on it.
-func (d *driver) unlocking(ctx context.Context, cell campaign.Cell, in *workspace.Workspace, quiet *console.Console, do func() error) error {
-	err := do()
-	if err == nil || ctx.Err() != nil {
+func (s *cellStack) close() { _ = s.log.Close() }
+
+// deployAndWait deploys the stack and waits for the end of its run.
+func (s *cellStack) deployAndWait(ctx context.Context) error {
+	var there *deployed
+	err := s.unlocking(ctx, func() (err error) {
+		there, err = deploy(ctx, s.in, s.quiet)
 		return err
+	})
+	if err == nil {
+		_, err = waitRun(ctx, s.quiet, there)
 	}
-	t, problem := terraform.Find(in, quiet)
-	if problem != nil {
-		return err
-	}
-	switch held, problem := t.Unlock(ctx, err); {
-	case problem != nil:
-		return errors.Join(err, problem)
-	case held == "":
-		return err
-	default:
-		d.con.Say("%s: the lock of its state was left by a command that is dead (%s), and is removed", key(cell), held)
-	}
-	return do()
+	return err
 }
 
 // goOn waits for the end of a run whose load an earlier command has made: another deploy would change it, or be another run. went tells that there is one.
-func (d *driver) goOn(ctx context.Context, cell campaign.Cell, quiet *console.Console) (went bool, err error) {
-	there, err := d.stackOf(ctx, cell)
+func (s *cellStack) goOn(ctx context.Context) (went bool, err error) {
+	there, err := s.o.stackOf(ctx, s.cell)
 	if err != nil || there.Lambda == "" {
 		return false, err
 	}
@@ -95,24 +73,77 @@ func (d *driver) goOn(ctx context.Context, cell campaign.Cell, quiet *console.Co
 	case stops.IsZero() && now.Before(run.StopBy):
 		return false, nil // the load is not made yet
 	case now.Before(stops):
-		quiet.Say("the run %s is under way", run.Run)
-		_, err = waitRun(ctx, quiet, &deployed{&subject{inputs: d.inputs[cell.Variant]}, there, run, stops})
+		s.quiet.Say("the run %s is under way", run.Run)
+		_, err = waitRun(ctx, s.quiet, &deployed{&subject{inputs: s.o.inputs[s.cell.Variant]}, there, run, stops})
 		return true, err
 	}
-	return true, end(ctx, quiet, there, run)
+	return true, end(ctx, s.quiet, there, run)
+}
+
+// remove destroys the stack, and forgets it.
+func (s *cellStack) remove(ctx context.Context) error {
+	if err := s.unlocking(ctx, func() error { return Destroy(ctx, s.in, s.quiet) }); err != nil {
+		return err
+	}
+	return s.forget(ctx)
+}
+
+// unlocking does something to the stack, once more where an earlier command of the campaign has died with the lock of its state: this one holds the
+// campaign, so that no other machine works on it.
+func (s *cellStack) unlocking(ctx context.Context, do func() error) error {
+	err := do()
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	t, problem := terraform.Find(s.in, s.quiet)
+	if problem != nil {
+		return err
+	}
+	switch held, problem := t.Unlock(ctx, err); {
+	case problem != nil:
+		return errors.Join(err, problem)
+	case held == "":
+		return err
+	default:
+		s.o.con.Say("%s: the lock of its state was left by a command that is dead (%s), and is removed", key(s.cell), held)
+	}
+	return do()
 }
 
 // forget removes what Terraform has left of a stack that is gone: its workspace and data. The log stays.
-func (d *driver) forget(ctx context.Context, in *workspace.Workspace, quiet *console.Console) error {
-	if !workspace.Exists(in.DataDir()) {
+func (s *cellStack) forget(ctx context.Context) error {
+	if !workspace.Exists(s.in.DataDir()) {
 		return nil // another command has
 	}
-	t, err := terraform.Find(in, quiet)
+	t, err := terraform.Find(s.in, s.quiet)
 	if err != nil {
 		return err
 	}
 	if err := t.DropWorkspace(ctx); err != nil {
 		return err
 	}
-	return os.RemoveAll(in.DataDir())
+	return os.RemoveAll(s.in.DataDir())
+}
+
+// lastWord passes on what is written, and tells each line that is whole.
+type lastWord struct {
+	w     io.Writer
+	mu    sync.Mutex
+	line  string
+	heard func(string)
+}
+
+func (l *lastWord) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.line += string(b)
+	for {
+		line, rest, whole := strings.Cut(l.line, "\n")
+		if !whole {
+			return l.w.Write(b)
+		}
+		if l.line = rest; strings.TrimSpace(line) != "" && l.heard != nil {
+			l.heard(strings.TrimSpace(line))
+		}
+	}
 }

@@ -12,58 +12,56 @@ import (
 
 // CampaignDestroy ends and removes all stacks of the campaign, after asking; what they have measured is exported first.
 func CampaignDestroy(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	d, err := openCampaign(ctx, ws, con, 0)
+	o, err := openCampaign(ctx, ws, con, 0)
 	if err != nil {
 		return err
 	}
-	ctx, let, err := d.hold(ctx)
+	ctx, let, err := holdCampaign(ctx, o)
 	if err != nil {
 		return err
 	}
 	defer let()
 	var standing []campaign.Cell
 	var names []string
-	for _, round := range d.c.Rounds() {
-		for _, cell := range round {
-			there, err := d.stackOf(ctx, cell)
-			if err != nil {
-				return err
-			}
-			left, err := there.Left(ctx)
-			if err != nil {
-				return err
-			}
-			if there.Lambda != "" || len(left) > 0 {
-				standing, names = append(standing, cell), append(names, cell.Stack())
-			}
+	for _, cell := range o.cells() {
+		there, err := o.stackOf(ctx, cell)
+		if err != nil {
+			return err
+		}
+		left, err := there.Left(ctx)
+		if err != nil {
+			return err
+		}
+		if there.Lambda != "" || len(left) > 0 {
+			standing, names = append(standing, cell), append(names, cell.Stack())
 		}
 	}
 	if len(standing) == 0 {
-		con.Say("nothing of the campaign %s is left in %s", d.c.Name, d.place)
+		con.Say("nothing of the campaign %s is left in %s", o.c.Name, o.place)
 		return nil
 	}
-	if err := con.Approve(ctx, ws.On("APPROVE"), asList(fmt.Sprintf("The stacks of the campaign %s in %s, with their runs and caches:", d.c.Name, d.place), names)+"End and remove them?", "nothing was changed"); err != nil {
+	if err := con.Approve(ctx, ws.On("APPROVE"), asList(fmt.Sprintf("The stacks of the campaign %s in %s, with their runs and caches:", o.c.Name, o.place), names)+"End and remove them?", "nothing was changed"); err != nil {
 		return err
 	}
 	var problems []string
 	for _, cell := range standing {
-		in, quiet, closed, err := d.enter(cell)
+		s, err := o.enter(cell, nil)
 		if err != nil {
 			return err
 		}
 		step := con.Step("removing %s", cell.Stack())
-		if err = Destroy(ctx, in, quiet); err == nil {
-			err = d.forget(ctx, in, quiet)
+		if err = Destroy(ctx, s.in, s.quiet); err == nil {
+			err = s.forget(ctx)
 		}
 		step.End()
-		closed()
+		s.close()
 		if err != nil {
 			problems = append(problems, fmt.Sprintf("%s: %v", cell.Stack(), err))
 		}
 	}
 	if len(problems) > 0 {
-		return fmt.Errorf("not all of the campaign %s is removed:\n  - %s", d.c.Name, strings.Join(problems, "\n  - "))
+		return fmt.Errorf("not all of the campaign %s is removed:\n  - %s", o.c.Name, strings.Join(problems, "\n  - "))
 	}
-	con.Say("the stacks of the campaign %s are removed; their exports stay in s3://%s/%s/", d.c.Name, d.base.Bucket, d.c.Prefix(d.base.Prefix))
+	con.Say("the stacks of the campaign %s are removed; their exports stay in s3://%s/%s/", o.c.Name, o.base.Bucket, o.c.Prefix(o.base.Prefix))
 	return nil
 }

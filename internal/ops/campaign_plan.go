@@ -9,106 +9,101 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// showPlan shows what is to be done and what it will cost, and asks. More than the budget is refused.
-func (d *driver) showPlan(ctx context.Context) error {
-	c := d.c
-	missing := d.missing()
-	d.con.Say("campaign %s (%s): %d variants x %d rounds = %d runs, %d at a time, in an order by the seed %d", c.Name, c.File, len(c.Variants), c.Repeats, len(c.Variants)*c.Repeats, c.Parallel, c.Seed)
-	unpriced, all, largest := []string{}, []needs{}, *d.inputs[c.Baseline]
+// plan is what is still to be done of a campaign, and what that takes: time, money, and the account's quotas.
+type plan struct {
+	o          *opened
+	missing    []campaign.Cell
+	usd, spent float64          // of what is missing, as estimated, and of what was run
+	unpriced   []string         // what has no price, and is not in usd
+	need       needs            // of the runs side by side
+	largest    terraform.Inputs // of the variant with most vCPU of load
+}
+
+func planOf(ctx context.Context, o *opened, done *results) *plan {
+	p := &plan{o: o, missing: done.missing(), spent: done.spent(ctx), largest: *o.inputs[o.c.Baseline]}
+	var all []needs
+	for _, v := range o.c.Variants {
+		in, e := o.inputs[v.Name], o.costs[v.Name]
+		all = append(all, needsOf(in))
+		if e.VCPUs > float64(p.largest.Load.TaskCount*p.largest.Load.CPU)/1024 {
+			p.largest = *in
+		}
+		if e.Missing != "" && !slices.Contains(p.unpriced, e.Missing) {
+			p.unpriced = append(p.unpriced, e.Missing)
+		}
+	}
+	for _, cell := range p.missing {
+		p.usd += o.costs[cell.Variant].USD
+	}
+	p.need = mostNeeds(all, min(o.c.Parallel, len(o.c.Variants)))
+	return p
+}
+
+// show says what is to be done and what it will cost.
+func (p *plan) show() {
+	c := p.o.c
+	p.o.con.Say("campaign %s (%s): %d variants x %d rounds = %d runs, %d at a time, in an order by the seed %d", c.Name, c.File, len(c.Variants), c.Repeats, len(c.Variants)*c.Repeats, c.Parallel, c.Seed)
 	for _, v := range c.Variants {
-		in, e := d.inputs[v.Name], d.costs[v.Name]
+		in, e := p.o.inputs[v.Name], p.o.costs[v.Name]
 		cache := "serverless " + in.Cache.Engine
 		if in.Cache.Serverless == nil {
 			cache = fmt.Sprintf("%d x %s, %s", needsOf(in).nodes, in.Cache.NodeType, in.Cache.Engine)
-		}
-		all = append(all, needsOf(in))
-		if e.VCPUs > float64(largest.Load.TaskCount*largest.Load.CPU)/1024 {
-			largest = *in
 		}
 		mark := ""
 		if v.Name == c.Baseline {
 			mark = " (baseline)"
 		}
-		d.con.Say("  %s%s: %s; %d min of load; a run takes about %d min, %.2f USD", v.Name, mark, cache, in.Minutes, e.Minutes, e.USD)
+		p.o.con.Say("  %s%s: %s; %d min of load; a run takes about %d min, %.2f USD", v.Name, mark, cache, in.Minutes, e.Minutes, e.USD)
 		if e.Assumed != "" {
-			d.con.Say("    %s", e.Assumed)
-		}
-		if e.Missing != "" && !slices.Contains(unpriced, e.Missing) {
-			unpriced = append(unpriced, e.Missing)
+			p.o.con.Say("    %s", e.Assumed)
 		}
 	}
-	usd, minutes, spent := 0.0, d.minutes(missing), d.spent(ctx)
-	for _, cell := range missing {
-		usd += d.costs[cell.Variant].USD
+	if done := len(c.Variants)*c.Repeats - len(p.missing); done > 0 {
+		p.o.con.Say("%d of them are done or given up, for %.2f USD by their manifests", done, p.spent)
 	}
-	if done := len(c.Variants)*c.Repeats - len(missing); done > 0 {
-		d.con.Say("%d of them are done or given up, for %.2f USD by their manifests", done, spent)
+	p.o.con.Say("%d runs to go: about %s, about %.2f USD. Prices: %s", len(p.missing), page.Duration(time.Duration(p.minutes())*time.Minute), p.usd, p.o.prices.Source)
+	if len(p.unpriced) > 0 {
+		p.o.con.Say("without a price, and not in it: %s", strings.Join(p.unpriced, "; "))
 	}
-	d.con.Say("%d runs to go: about %s, about %.2f USD. Prices: %s", len(missing), page.Duration(time.Duration(minutes)*time.Minute), usd, d.prices.Source)
-	if len(unpriced) > 0 {
-		d.con.Say("without a price, and not in it: %s", strings.Join(unpriced, "; "))
-	}
-	side := min(c.Parallel, len(c.Variants))
-	need := mostNeeds(all, side)
-	d.con.Say("at a time it needs up to %g vCPU of Fargate, %d cache nodes and %d addresses of the subnets", need.vcpu, need.nodes, need.addresses)
-	if c.Budget > 0 && spent+usd > c.Budget {
-		return fmt.Errorf("%s: the budget is %.2f USD, and %.2f spent with about %.2f to go are more: fewer repeats, shorter runs, or another budget. Nothing was made", c.Place("budget"), c.Budget, spent, usd)
-	}
-	if len(missing) == 0 {
-		return nil
-	}
-	if c.Budget > 0 && len(unpriced) > 0 {
-		return fmt.Errorf("%s: a budget cannot be kept where not all has a price: %s. Nothing was made", c.Place("budget"), strings.Join(unpriced, "; "))
-	}
-	if err := validate(ctx, d.ws, d.con, &largest, nil); err != nil {
-		return fmt.Errorf("%s: %w. Nothing was made", c.File, err)
-	}
-	if err := d.fits(ctx, need); err != nil {
-		return err
-	}
-	return d.con.Approve(ctx, d.ws.On("APPROVE"), fmt.Sprintf("Run this campaign in %s?", d.place), "nothing was made")
+	p.o.con.Say("at a time it needs up to %g vCPU of Fargate, %d cache nodes and %d addresses of the subnets", p.need.vcpu, p.need.nodes, p.need.addresses)
 }
 
-// minutes is about how long cells take, round by round and side by side.
-func (d *driver) minutes(cells []campaign.Cell) (sum int) {
-	for round := 1; round <= d.c.Repeats; round++ {
+// minutes is about how long what is missing takes, round by round and side by side.
+func (p *plan) minutes() (sum int) {
+	for round := 1; round <= p.o.c.Repeats; round++ {
 		var of []int
-		for _, cell := range cells {
+		for _, cell := range p.missing {
 			if cell.Round == round {
-				of = append(of, d.costs[cell.Variant].Minutes)
+				of = append(of, p.o.costs[cell.Variant].Minutes)
 			}
 		}
-		for side := range slices.Chunk(of, d.c.Parallel) {
+		for side := range slices.Chunk(of, p.o.c.Parallel) {
 			sum += slices.Max(side)
 		}
 	}
 	return sum
 }
 
-// architectures are those of the Lambdas.
-func (d *driver) architectures() (all []string) {
-	for _, in := range d.inputs {
-		all = append(all, in.Architecture)
+// approve refuses a plan that is more than the budget or the account allows, and asks for the others.
+func (p *plan) approve(ctx context.Context) error {
+	c := p.o.c
+	if c.Budget > 0 && p.spent+p.usd > c.Budget {
+		return fmt.Errorf("%s: the budget is %.2f USD, and %.2f spent with about %.2f to go are more: fewer repeats, shorter runs, or another budget. Nothing was made", c.Place("budget"), c.Budget, p.spent, p.usd)
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
-}
-
-// tooDear says why a cell is not started: with it the campaign would cost more than its budget. What is under way counts as it was estimated.
-func (d *driver) tooDear(ctx context.Context, cell campaign.Cell) string {
-	if d.c.Budget == 0 {
-		return ""
+	if len(p.missing) == 0 {
+		return nil
 	}
-	usd := d.spent(ctx)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for name := range d.under { // this one, too
-		usd += d.costs[name[:strings.LastIndex(name, "-r")]].USD
+	if c.Budget > 0 && len(p.unpriced) > 0 {
+		return fmt.Errorf("%s: a budget cannot be kept where not all has a price: %s. Nothing was made", c.Place("budget"), strings.Join(p.unpriced, "; "))
 	}
-	if usd <= d.c.Budget {
-		return ""
+	if err := validate(ctx, p.o.ws, p.o.con, &p.largest, nil); err != nil {
+		return fmt.Errorf("%s: %w. Nothing was made", c.File, err)
 	}
-	return fmt.Sprintf("it is not started: with it the campaign would cost about %.2f USD, and the budget is %.2f", usd, d.c.Budget)
+	if err := p.fits(ctx); err != nil {
+		return err
+	}
+	return p.o.con.Approve(ctx, p.o.ws.On("APPROVE"), fmt.Sprintf("Run this campaign in %s?", p.o.place), "nothing was made")
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/awsquery"
@@ -60,29 +61,29 @@ func mostNeeds(all []needs, side int) (sum needs) {
 }
 
 // fits compares what runs side by side take with the account's quotas and with the subnets' free addresses. SKIP_CHECKS=quota leaves it out.
-func (d *driver) fits(ctx context.Context, need needs) error {
-	skip, err := skipped(d.ws)
+func (p *plan) fits(ctx context.Context) error {
+	skip, err := skipped(p.o.ws)
 	if err != nil || slices.Contains(skip, "quota") {
 		return err
 	}
 	var short []string
-	region := d.cfg.Region
-	if has, known := quotaOf(ctx, d.con, d.cfg, fargateVCPU); known && has < need.vcpu {
+	need, region := p.need, p.o.cfg.Region
+	if has, known := quotaOf(ctx, p.o.con, p.o.cfg, fargateVCPU); known && has < need.vcpu {
 		short = append(short, fmt.Sprintf("%g vCPU of Fargate, and the account may have %g in %s: ask for more with `%s`", need.vcpu, has, region, fargateVCPU.more(region, need.vcpu)))
 	}
-	if has, known := quotaOf(ctx, d.con, d.cfg, cacheNodes); known && need.nodes > 0 {
-		there := d.nodesThere(ctx)
+	if has, known := quotaOf(ctx, p.o.con, p.o.cfg, cacheNodes); known && need.nodes > 0 {
+		there := nodesThere(ctx, p.o.cfg)
 		if want := need.nodes + there; has < float64(want) {
 			short = append(short, fmt.Sprintf("%d cache nodes beside the %d that are there, and the account may have %g in %s: ask for more with `%s`", need.nodes, there, has, region, cacheNodes.more(region, float64(want))))
 		}
 	}
-	subnets, err := awsquery.Subnets(ctx, d.cfg, d.base.Subnets...)
+	subnets, err := awsquery.Subnets(ctx, p.o.cfg, p.o.base.Subnets...)
 	if err != nil {
 		return fmt.Errorf("the subnets' free addresses cannot be looked at: %w (SKIP_CHECKS=quota leaves this check out)", err)
 	}
 	free, near, zone := 0, 0, ""
 	for _, s := range subnets {
-		if s.ID == d.base.Subnets[0] {
+		if s.ID == p.o.base.Subnets[0] {
 			zone = s.Zone
 		}
 	}
@@ -102,12 +103,12 @@ func (d *driver) fits(ctx context.Context, need needs) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %d runs at a time need more than there is; take fewer (parallel), or smaller ones. Nothing was made. They need\n  - %s",
-		d.c.Place("parallel"), min(d.c.Parallel, len(d.c.Variants)), strings.Join(short, "\n  - "))
+		p.o.c.Place("parallel"), min(p.o.c.Parallel, len(p.o.c.Variants)), strings.Join(short, "\n  - "))
 }
 
 // nodesThere are the nodes that the account has in the Region already; 0 where they may not be listed.
-func (d *driver) nodesThere(ctx context.Context) (n int) {
-	for pages := elasticache.NewDescribeCacheClustersPaginator(elasticache.NewFromConfig(d.cfg), &elasticache.DescribeCacheClustersInput{}); pages.HasMorePages(); {
+func nodesThere(ctx context.Context, cfg aws.Config) (n int) {
+	for pages := elasticache.NewDescribeCacheClustersPaginator(elasticache.NewFromConfig(cfg), &elasticache.DescribeCacheClustersInput{}); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
 			return 0

@@ -84,9 +84,9 @@ func TestQuotasOfACampaign(t *testing.T) {
 			})
 			cfg, err := answer(t.Context(), "")
 			require.NoError(t, err)
-			d := &driver{ws: &workspace.Workspace{Env: []string{c.env}}, con: &console.Console{Out: io.Discard}, cfg: cfg, base: variantOf(1, 1024, 0, 0, ""),
+			o := &opened{ws: &workspace.Workspace{Env: []string{c.env}}, con: &console.Console{Out: io.Discard}, cfg: cfg, base: variantOf(1, 1024, 0, 0, ""),
 				c: &campaign.Campaign{File: "c.hcl", Parallel: 2, Variants: make([]campaign.Variant, 3)}}
-			err = d.fits(t.Context(), need)
+			err = (&plan{o: o, need: need}).fits(t.Context())
 			if c.want == nil {
 				require.NoError(t, err)
 				return
@@ -108,15 +108,19 @@ func TestABudgetBelowTheEstimate(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("repeats = 2\nbudget  = 5\nvariant \"a\" {}\nvariant \"b\" {}\n"), 0o600))
 	ws := &workspace.Workspace{Root: root, Stack: root}
 	d := aCampaign()
-	d.ws, d.con, d.prices = ws, &console.Console{Out: io.Discard}, price.Dated("us-east-1")
-	d.inputs = map[string]*terraform.Inputs{"a": variantOf(1, 1024, 0, 0, ""), "b": variantOf(1, 1024, 0, 0, "")}
-	d.c, err = campaign.Read(ws, file)
+	d.o.ws, d.o.con, d.o.prices = ws, &console.Console{Out: io.Discard}, price.Dated("us-east-1")
+	d.o.inputs = map[string]*terraform.Inputs{"a": variantOf(1, 1024, 0, 0, ""), "b": variantOf(1, 1024, 0, 0, "")}
+	d.o.c, err = campaign.Read(ws, file)
 	require.NoError(t, err)
-	err = d.showPlan(t.Context())
+	p := planOf(t.Context(), d.o, d.done)
+	p.show()
+	err = p.approve(t.Context())
 	require.ErrorContains(t, err, "poor.hcl:2,11: the budget is 5.00 USD, and 0.00 spent with about 6.00 to go are more")
 	require.ErrorContains(t, err, "Nothing was made")
 
 	// What has no price is not taken for free.
-	d.c.Budget, d.costs["b"] = 50, campaign.Estimate{USD: 2, Minutes: 90, Missing: "cache.x with redis in mars-north-1"}
-	require.ErrorContains(t, d.showPlan(t.Context()), "poor.hcl:2,11: a budget cannot be kept where not all has a price: cache.x with redis in mars-north-1. Nothing was made")
+	d.o.c.Budget, d.o.costs["b"] = 50, campaign.Estimate{USD: 2, Minutes: 90, Missing: "cache.x with redis in mars-north-1"}
+	p = planOf(t.Context(), d.o, d.done)
+	p.show()
+	require.ErrorContains(t, p.approve(t.Context()), "poor.hcl:2,11: a budget cannot be kept where not all has a price: cache.x with redis in mars-north-1. Nothing was made")
 }

@@ -20,44 +20,43 @@ import (
 
 // CampaignReport answers the campaign in the file CAMPAIGN= from the runs that have measured so far: a ranking here, and a page, Markdown, CSV and JSON in files.
 func CampaignReport(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	d, err := openCampaign(ctx, ws, con, 0)
+	o, err := openCampaign(ctx, ws, con, 0)
 	if err != nil {
 		return err
 	}
-	if err := d.readManifests(ctx); err != nil {
+	done := newResults(o)
+	if err := done.read(ctx); err != nil {
 		return err
 	}
-	return d.rank(ctx)
+	return rank(ctx, o, done)
 }
 
 // rank compares the runs that have measured, and writes what came of it.
-func (d *driver) rank(ctx context.Context) error {
+func rank(ctx context.Context, o *opened, done *results) error {
 	byName := map[string]*report.Measured{}
-	for _, v := range d.c.Variants {
+	for _, v := range o.c.Variants {
 		byName[v.Name] = &report.Measured{Variant: v.Name}
 	}
-	for _, round := range d.c.Rounds() {
-		for _, cell := range round {
-			m := d.result(cell)
-			if m == nil {
-				continue
-			}
-			r, err := analyse(ctx, bucketExports{d.s3, cell.Stack(), d.base.Bucket, cell.Exports(d.base.Prefix), d.base.KMSKey}, m.Run)
-			if err != nil {
-				return err
-			}
-			of := byName[cell.Variant]
-			of.Runs, of.Rounds = append(of.Runs, r), append(of.Rounds, cell.Round)
+	for _, cell := range o.cells() {
+		m := done.of(cell)
+		if m == nil {
+			continue
 		}
+		r, err := analyse(ctx, bucketExports{o.s3, cell.Stack(), o.base.Bucket, cell.Exports(o.base.Prefix), o.base.KMSKey}, m.Run)
+		if err != nil {
+			return err
+		}
+		of := byName[cell.Variant]
+		of.Runs, of.Rounds = append(of.Runs, r), append(of.Rounds, cell.Round)
 	}
-	measured := []report.Measured{*byName[d.c.Baseline]}
-	for _, v := range d.c.Variants {
-		if v.Name != d.c.Baseline {
+	measured := []report.Measured{*byName[o.c.Baseline]}
+	for _, v := range o.c.Variants {
+		if v.Name != o.c.Baseline {
 			measured = append(measured, *byName[v.Name])
 		}
 	}
-	a := report.AnswerCampaign(d.c.Name, d.c.RankBy, measured)
-	if err := page.CampaignText(d.con.Out, a); err != nil {
+	a := report.AnswerCampaign(o.c.Name, o.c.RankBy, measured)
+	if err := page.CampaignText(o.con.Out, a); err != nil {
 		return err
 	}
 	if len(a.Runs) == 0 {
@@ -67,11 +66,12 @@ func (d *driver) rank(ctx context.Context) error {
 	for _, v := range measured {
 		all = append(all, v.Runs...)
 	}
-	return d.writeAnswer(ctx, a, all)
+	return writeAnswer(ctx, o, a, all)
 }
 
-func (d *driver) writeAnswer(ctx context.Context, a *report.Campaign, of []*report.Results) error {
-	how := d.how(of)
+// writeAnswer writes the answer as a page, Markdown, CSV and JSON, and a report of each run.
+func writeAnswer(ctx context.Context, o *opened, a *report.Campaign, of []*report.Results) error {
+	how := howItRan(o, of)
 	var html, markdown, rows bytes.Buffer
 	if err := page.CampaignHTML(&html, a, how); err != nil {
 		return err
@@ -86,27 +86,27 @@ func (d *driver) writeAnswer(ctx context.Context, a *report.Campaign, of []*repo
 	if err != nil {
 		return fmt.Errorf("campaign.json: %w", err)
 	}
-	from := bucketExports{d.s3, d.c.Name, d.base.Bucket, d.c.Prefix(d.base.Prefix), d.base.KMSKey}
-	dir := filepath.Join(from.folder(d.ws.Root), "campaign-"+d.c.Name)
+	from := bucketExports{o.s3, o.c.Name, o.base.Bucket, o.c.Prefix(o.base.Prefix), o.base.KMSKey}
+	dir := filepath.Join(from.folder(o.ws.Root), "campaign-"+o.c.Name)
 	for i, r := range of { // the page leads to them
 		name := path.Dir(page.RunReport(a.Runs[i]))
-		if _, err := saveReport(ctx, d.ws, from, filepath.Join(dir, name), path.Join("report", name), r,
+		if _, err := saveReport(ctx, o.ws, from, filepath.Join(dir, name), path.Join("report", name), r,
 			func(w io.Writer) error { return page.HTML(w, r) }, func(w io.Writer) error { return page.Markdown(w, r) }); err != nil {
 			return fmt.Errorf("report of %s: %w", name, err)
 		}
 	}
-	if err := saveFiles(ctx, d.ws, from, dir, "report", []reportFile{{"campaign.html", "text/html; charset=utf-8", html.Bytes()}, {"campaign.md", "text/markdown; charset=utf-8", markdown.Bytes()},
+	if err := saveFiles(ctx, o.ws, from, dir, "report", []reportFile{{"campaign.html", "text/html; charset=utf-8", html.Bytes()}, {"campaign.md", "text/markdown; charset=utf-8", markdown.Bytes()},
 		{"campaign.csv", "text/csv; charset=utf-8", rows.Bytes()}, {"campaign.json", "application/json", append(text, '\n')}}); err != nil {
 		return err
 	}
-	d.con.Say("  report  %s (%d KB), with campaign.md, campaign.csv, campaign.json and a report of each run beside it", d.ws.Path(filepath.Join(dir, "campaign.html")), html.Len()/1000)
+	o.con.Say("  report  %s (%d KB), with campaign.md, campaign.csv, campaign.json and a report of each run beside it", o.ws.Path(filepath.Join(dir, "campaign.html")), html.Len()/1000)
 	return nil
 }
 
-// how is how the campaign was run.
-func (d *driver) how(of []*report.Results) (rows [][2]string) {
+// howItRan is how the campaign was run.
+func howItRan(o *opened, of []*report.Results) (rows [][2]string) {
 	var order, versions []string
-	for _, round := range d.c.Rounds() {
+	for _, round := range o.c.Rounds() {
 		var names []string
 		for _, cell := range round {
 			names = append(names, cell.Variant)
@@ -118,10 +118,10 @@ func (d *driver) how(of []*report.Results) (rows [][2]string) {
 	}
 	slices.Sort(versions)
 	return [][2]string{
-		{"file", fmt.Sprintf("%s: %d variants, %d rounds, up to %d runs at a time", d.c.File, len(d.c.Variants), d.c.Repeats, d.c.Parallel)},
-		{"order", fmt.Sprintf("drawn by the seed %d: %s", d.c.Seed, strings.Join(order, " | "))},
-		{"measured", fmt.Sprintf("%d of %d runs, each on a new cache", len(of), len(d.c.Variants)*d.c.Repeats)},
+		{"file", fmt.Sprintf("%s: %d variants, %d rounds, up to %d runs at a time", o.c.File, len(o.c.Variants), o.c.Repeats, o.c.Parallel)},
+		{"order", fmt.Sprintf("drawn by the seed %d: %s", o.c.Seed, strings.Join(order, " | "))},
+		{"measured", fmt.Sprintf("%d of %d runs, each on a new cache", len(of), len(o.c.Variants)*o.c.Repeats)},
 		{"versions", strings.Join(slices.Compact(versions), ", ")},
-		{"exports", fmt.Sprintf("s3://%s/%s/", d.base.Bucket, d.c.Prefix(d.base.Prefix))},
+		{"exports", fmt.Sprintf("s3://%s/%s/", o.base.Bucket, o.c.Prefix(o.base.Prefix))},
 	}
 }

@@ -1,9 +1,12 @@
 package ops
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -14,22 +17,36 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// readManifests reads the manifests of all of the campaign's cells.
-func (d *driver) readManifests(ctx context.Context) error {
+// results is what is done of a campaign: what the manifests in the bucket say, and what failed in this command.
+type results struct {
+	o *opened
+
+	mu     sync.Mutex
+	made   map[string][]*export.Manifest // by cell: what is complete
+	failed map[string]error              // by cell: of this command, the last
+	tries  map[string]int                // by cell, of this command, that left no manifest
+}
+
+func newResults(o *opened) *results {
+	return &results{o: o, made: map[string][]*export.Manifest{}, failed: map[string]error{}, tries: map[string]int{}}
+}
+
+// read reads the manifests of all of the campaign's cells.
+func (r *results) read(ctx context.Context) error {
 	made := map[string][]*export.Manifest{}
-	prefix := d.c.Prefix(d.base.Prefix) + "/"
-	pages := s3.NewListObjectsV2Paginator(d.s3, &s3.ListObjectsV2Input{Bucket: &d.base.Bucket, Prefix: &prefix})
+	prefix := r.o.c.Prefix(r.o.base.Prefix) + "/"
+	pages := s3.NewListObjectsV2Paginator(r.o.s3, &s3.ListObjectsV2Input{Bucket: &r.o.base.Bucket, Prefix: &prefix})
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
 		if err != nil {
-			return fmt.Errorf("s3://%s/%s: %w", d.base.Bucket, prefix, err)
+			return fmt.Errorf("s3://%s/%s: %w", r.o.base.Bucket, prefix, err)
 		}
 		for _, o := range out.Contents {
 			cell, name, is := strings.Cut(strings.TrimPrefix(aws.ToString(o.Key), prefix), "/manifest/")
 			if !is || !strings.HasSuffix(name, ".json") {
 				continue
 			}
-			m, err := stack.ReadManifest(ctx, d.s3, d.base.Bucket, aws.ToString(o.Key))
+			m, err := stack.ReadManifest(ctx, r.o.s3, r.o.base.Bucket, aws.ToString(o.Key))
 			if err != nil {
 				return err
 			}
@@ -38,9 +55,9 @@ func (d *driver) readManifests(ctx context.Context) error {
 			}
 		}
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.made = made
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.made = made
 	return nil
 }
 
@@ -49,11 +66,11 @@ func measured(m *export.Manifest) bool {
 	return m.LoadStart != nil && m.Logs != nil && m.Logs.Results.Tables > 0
 }
 
-// result is the manifest of a cell that has measured; nil: none.
-func (d *driver) result(cell campaign.Cell) *export.Manifest {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, m := range d.made[key(cell)] {
+// of is the manifest of a cell that has measured; nil: none.
+func (r *results) of(cell campaign.Cell) *export.Manifest {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.made[key(cell)] {
 		if cell.Of(m) && measured(m) {
 			return m
 		}
@@ -62,44 +79,87 @@ func (d *driver) result(cell campaign.Cell) *export.Manifest {
 }
 
 // attempts is how often a cell has failed.
-func (d *driver) attempts(cell campaign.Cell) (n int) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, m := range d.made[key(cell)] {
+func (r *results) attempts(cell campaign.Cell) (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range r.made[key(cell)] {
 		if cell.Of(m) && !measured(m) {
 			n++
 		}
 	}
-	return n + d.tries[key(cell)]
+	return n + r.tries[key(cell)]
 }
 
 // most is how often a cell is tried.
 const most = 2
 
+// toTry tells whether a cell has no result and may still be tried.
+func (r *results) toTry(cell campaign.Cell) bool { return r.of(cell) == nil && r.attempts(cell) < most }
+
+// tried counts an attempt of this command that left no manifest.
+func (r *results) tried(cell campaign.Cell) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.tries[key(cell)]++
+}
+
+// fail notes why a cell has failed.
+func (r *results) fail(cell campaign.Cell, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed[key(cell)] = err
+}
+
 // missing are the cells without a result that are still to be tried.
-func (d *driver) missing() (cells []campaign.Cell) {
-	for _, round := range d.c.Rounds() {
-		for _, cell := range round {
-			if d.result(cell) == nil && d.attempts(cell) < most {
-				cells = append(cells, cell)
-			}
+func (r *results) missing() (cells []campaign.Cell) {
+	for _, cell := range r.o.cells() {
+		if r.toTry(cell) {
+			cells = append(cells, cell)
 		}
 	}
 	return cells
 }
 
 // spent is what the runs have cost by their manifests, in USD; what they have no price of counts as it was estimated.
-func (d *driver) spent(ctx context.Context) (usd float64) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for cell, all := range d.made {
+func (r *results) spent(ctx context.Context) (usd float64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for cell, all := range r.made {
 		for _, m := range all {
 			cost, whole := sweep.OfManifest(ctx, m)
-			if at := strings.LastIndex(cell, "-r"); at > 0 && !whole {
-				cost = max(cost, d.costs[cell[:at]].USD)
+			if !whole {
+				cost = max(cost, r.o.estimate(cell).USD)
 			}
 			usd += cost
 		}
 	}
 	return usd
+}
+
+// progress is how much of the campaign is done.
+func (r *results) progress() string {
+	done := 0
+	for _, cell := range r.o.cells() {
+		if r.of(cell) != nil {
+			done++
+		}
+	}
+	return fmt.Sprintf("%d of %d runs have measured", done, len(r.o.c.Variants)*r.o.c.Repeats)
+}
+
+// unfinished are the cells that have no result.
+func (r *results) unfinished() error {
+	var lines []string
+	for _, cell := range r.o.cells() {
+		r.mu.Lock()
+		err := r.failed[key(cell)]
+		r.mu.Unlock()
+		if r.of(cell) == nil || err != nil {
+			lines = append(lines, fmt.Sprintf("%s: %v", key(cell), cmp.Or(err, errors.New("it failed twice, by its manifests"))))
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return fmt.Errorf("the campaign %s is over, and not whole:\n  - %s", r.o.c.Name, strings.Join(lines, "\n  - "))
 }

@@ -6,41 +6,49 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
 	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
+
+// driver takes the rounds of a campaign: up to so many cells at a time, each to its end.
+type driver struct {
+	o     *opened
+	done  *results
+	under *underWay
+}
 
 // takeRounds takes the missing cells round by round, up to Parallel at a time.
 func (d *driver) takeRounds(ctx context.Context) error {
-	missing := d.missing()
+	missing := d.done.missing()
 	if len(missing) > 0 {
-		for _, architecture := range d.architectures() {
-			if err := gobuild.Lambda(ctx, d.ws, d.con, architecture); err != nil {
+		for _, architecture := range architectures(d.o.inputs) {
+			if err := gobuild.Lambda(ctx, d.o.ws, d.o.con, architecture); err != nil {
 				return err
 			}
 		}
 	}
 	began := time.Now()
-	for n, round := range d.c.Rounds() {
+	for n, round := range d.o.c.Rounds() {
 		var cells []campaign.Cell
 		for _, cell := range round {
-			if d.result(cell) == nil && d.attempts(cell) < most || d.stands(ctx, cell) {
+			if d.done.toTry(cell) || d.o.stands(ctx, cell) {
 				cells = append(cells, cell)
 			}
 		}
 		if len(cells) == 0 {
 			continue
 		}
-		title := fmt.Sprintf("round %d of %d", n+1, d.c.Repeats)
-		d.con.Say("%s", title)
-		shown := d.display(ctx, title, cells)
+		title := fmt.Sprintf("round %d of %d", n+1, d.o.c.Repeats)
+		d.o.con.Say("%s", title)
+		shown := (&table{d.o, d.done, d.under, title, cells}).display(ctx)
 		var all sync.WaitGroup
-		places := make(chan struct{}, d.c.Parallel)
+		places := make(chan struct{}, d.o.c.Parallel)
 		for _, cell := range cells {
 			places <- struct{}{}
 			if ctx.Err() != nil {
@@ -57,8 +65,8 @@ func (d *driver) takeRounds(ctx context.Context) error {
 			return fmt.Errorf("%w; the runs under way end by themselves, and the same command goes on with the campaign", cause)
 		}
 	}
-	if d.own > 0 {
-		d.con.Say("the rounds took %s; the runs themselves took %s, summed", page.Duration(time.Since(began)), page.Duration(d.own))
+	if took := d.under.took; took > 0 {
+		d.o.con.Say("the rounds took %s; the runs themselves took %s, summed", page.Duration(time.Since(began)), page.Duration(took))
 	}
 	return nil
 }
@@ -66,75 +74,90 @@ func (d *driver) takeRounds(ctx context.Context) error {
 // carryOut takes a cell to its end, tries it once more when it fails, and says what became of it.
 func (d *driver) carryOut(ctx context.Context, cell campaign.Cell) {
 	name, started := key(cell), time.Now()
-	defer func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		delete(d.under, name)
-		d.own += time.Since(started)
-	}()
+	defer func() { d.under.end(cell, time.Since(started)) }()
 	for ctx.Err() == nil {
-		d.mu.Lock()
-		d.under[name] = "starts"
-		d.mu.Unlock()
-		if d.result(cell) == nil && d.attempts(cell) < most {
+		d.under.start(cell)
+		if d.done.toTry(cell) {
 			if why := d.tooDear(ctx, cell); why != "" {
 				d.fails(cell, errors.New(why))
 				return
 			}
 		}
 		began := time.Now()
-		before := d.attempts(cell)
+		before := d.done.attempts(cell)
 		err := d.take(ctx, cell)
 		if ctx.Err() != nil {
 			return
 		}
-		if problem := d.readManifests(ctx); problem != nil {
+		if problem := d.done.read(ctx); problem != nil {
 			d.fails(cell, problem)
 			return
 		}
-		if d.result(cell) != nil {
+		if d.done.of(cell) != nil {
 			if err != nil {
 				d.fails(cell, fmt.Errorf("it is measured, and its stack is not removed: %w", err))
 				return
 			}
-			d.con.Say("%s is measured and removed, after %s", name, page.Duration(time.Since(began)))
+			d.o.con.Say("%s is measured and removed, after %s", name, page.Duration(time.Since(began)))
 			return
 		}
-		if d.attempts(cell) == before { // it left no manifest
-			d.mu.Lock()
-			d.tries[name]++
-			d.mu.Unlock()
+		if d.done.attempts(cell) == before { // it left no manifest
+			d.done.tried(cell)
 		}
 		d.fails(cell, cmp.Or(err, errors.New("its load ended without a result")))
-		if d.attempts(cell) >= most {
-			d.con.Say("%s is given up after %d attempts, and the campaign goes on without it", name, most)
+		if d.done.attempts(cell) >= most {
+			d.o.con.Say("%s is given up after %d attempts, and the campaign goes on without it", name, most)
 			return
 		}
 	}
 }
 
-func (d *driver) fails(cell campaign.Cell, err error) {
-	d.mu.Lock()
-	d.failed[key(cell)] = err
-	d.mu.Unlock()
-	d.con.Say("%s failed: %v\n  its log is %s", key(cell), err, d.ws.Path(filepath.Join(d.c.Folder(d.ws, cell), "log.txt")))
+// take is the product as it is: deploy, wait for the end of the run, destroy. Where it stands already, it goes on from there.
+func (d *driver) take(ctx context.Context, cell campaign.Cell) error {
+	s, err := d.o.enter(cell, func(line string) { d.under.hear(cell, line) })
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	went, err := s.goOn(ctx)
+	if err == nil && !went && d.done.toTry(cell) {
+		err = s.deployAndWait(ctx)
+	}
+	if err != nil {
+		s.quiet.Say("failed: %v", err)
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	return errors.Join(err, s.remove(ctx))
 }
 
-// unfinished are the cells that have no result.
-func (d *driver) unfinished() error {
-	var lines []string
-	for _, round := range d.c.Rounds() {
-		for _, cell := range round {
-			d.mu.Lock()
-			err := d.failed[key(cell)]
-			d.mu.Unlock()
-			if d.result(cell) == nil || err != nil {
-				lines = append(lines, fmt.Sprintf("%s: %v", key(cell), cmp.Or(err, errors.New("it failed twice, by its manifests"))))
-			}
-		}
+// tooDear says why a cell is not started: with it the campaign would cost more than its budget. What is under way counts as it was estimated.
+func (d *driver) tooDear(ctx context.Context, cell campaign.Cell) string {
+	if d.o.c.Budget == 0 {
+		return ""
 	}
-	if len(lines) == 0 {
-		return nil
+	usd := d.done.spent(ctx)
+	for _, name := range d.under.names() { // this one, too
+		usd += d.o.estimate(name).USD
 	}
-	return fmt.Errorf("the campaign %s is over, and not whole:\n  - %s", d.c.Name, strings.Join(lines, "\n  - "))
+	if usd <= d.o.c.Budget {
+		return ""
+	}
+	return fmt.Sprintf("it is not started: with it the campaign would cost about %.2f USD, and the budget is %.2f", usd, d.o.c.Budget)
+}
+
+// fails notes why a cell failed, and says where its log is.
+func (d *driver) fails(cell campaign.Cell, err error) {
+	d.done.fail(cell, err)
+	d.o.con.Say("%s failed: %v\n  its log is %s", key(cell), err, d.o.ws.Path(filepath.Join(d.o.c.Folder(d.o.ws, cell), "log.txt")))
+}
+
+// architectures are those of the Lambdas.
+func architectures(inputs map[string]*terraform.Inputs) (all []string) {
+	for _, in := range inputs {
+		all = append(all, in.Architecture)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }

@@ -14,22 +14,21 @@ import (
 
 // CampaignStatus shows where every run of the campaign is, as AWS and the manifests have it: the table that the campaign's own command redraws.
 func CampaignStatus(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	d, err := openCampaign(ctx, ws, con, 0)
+	o, err := openCampaign(ctx, ws, con, 0)
 	if err != nil {
 		return err
 	}
-	if err := d.readManifests(ctx); err != nil {
+	done := newResults(o)
+	if err := done.read(ctx); err != nil {
 		return err
 	}
 	var rows []page.Row
-	for _, round := range d.c.Rounds() {
-		for _, cell := range round {
-			v, err := d.look(ctx, cell)
-			if err != nil {
-				return err
-			}
-			rows = append(rows, d.row(cell, v, ""))
+	for _, cell := range o.cells() {
+		v, err := o.view(ctx, cell)
+		if err != nil {
+			return err
 		}
+		rows = append(rows, row(done, cell, v, ""))
 	}
 	columns := 0
 	if con.Terminal != nil {
@@ -38,37 +37,14 @@ func CampaignStatus(ctx context.Context, ws *workspace.Workspace, con *console.C
 	for _, line := range page.Table(rows, columns) {
 		con.Say("%s", line)
 	}
-	con.Say("%s, for about %.2f USD", d.progress(), d.spent(ctx))
+	con.Say("%s, for about %.2f USD", done.progress(), done.spent(ctx))
 	return nil
 }
 
-// progress is how much of the campaign is done.
-func (d *driver) progress() string {
-	done := 0
-	for _, round := range d.c.Rounds() {
-		for _, cell := range round {
-			if d.result(cell) != nil {
-				done++
-			}
-		}
-	}
-	return fmt.Sprintf("%d of %d runs have measured", done, len(d.c.Variants)*d.c.Repeats)
-}
-
-// look is a cell's stack as AWS shows it; nil: it is not there.
-func (d *driver) look(ctx context.Context, cell campaign.Cell) (*stack.View, error) {
-	there, err := d.stackOf(ctx, cell)
-	if err != nil || there.Lambda == "" {
-		return nil, err
-	}
-	v, err := there.View(ctx)
-	return &v, err
-}
-
 // row is where a cell is: by its stack, by the last word of the command that is at work on it, and by its manifests.
-func (d *driver) row(cell campaign.Cell, v *stack.View, word string) page.Row {
+func row(done *results, cell campaign.Cell, v *stack.View, word string) page.Row {
 	r := page.Row{Name: key(cell)}
-	result := d.result(cell)
+	result := done.of(cell)
 	phase := ""
 	if v != nil {
 		phase, _ = v.Phase()
@@ -93,9 +69,9 @@ func (d *driver) row(cell campaign.Cell, v *stack.View, word string) page.Row {
 		r.State = phase
 	case result != nil:
 		r.State = "measured"
-	case d.attempts(cell) >= most:
+	case done.attempts(cell) >= most:
 		r.State = "given up: it failed twice"
-	case d.attempts(cell) > 0:
+	case done.attempts(cell) > 0:
 		r.State = "failed once, to be tried again"
 	default:
 		r.State = "waiting"

@@ -15,64 +15,58 @@ import (
 // lookEvery is how long the table of a round waits between two looks at AWS.
 const lookEvery = 5 * time.Second
 
-// display keeps the table of a round in view until end is called: drawn in place in a terminal, elsewhere a line for each run under way when it gets into
+// table shows where each cell of a round is.
+type table struct {
+	o     *opened
+	done  *results
+	under *underWay
+	title string
+	cells []campaign.Cell
+}
+
+// display keeps the table in view until end is called: drawn in place in a terminal, elsewhere a line for each run under way when it gets into
 // another state, and of all of them every half a minute.
-func (d *driver) display(ctx context.Context, title string, cells []campaign.Cell) (end func()) {
+func (t *table) display(ctx context.Context) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	looked, drawn := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(looked)
 		for console.Sleep(ctx, lookEvery) == nil {
-			for _, cell := range cells {
-				if d.lastWord(cell) == "" {
+			for _, cell := range t.cells {
+				if word, _ := t.under.last(cell); word == "" {
 					continue
 				}
-				if v, err := d.look(ctx, cell); err == nil { // after a look that fails, the last one is shown
-					d.mu.Lock()
-					d.views[key(cell)] = v
-					d.mu.Unlock()
+				if v, err := t.o.view(ctx, cell); err == nil { // after a look that fails, the last one is shown
+					t.under.see(cell, v)
 				}
 			}
 		}
 	}()
 	go func() {
 		defer close(drawn)
-		began, log := time.Now(), &rowLog{every: cmp.Or(d.con.Every, 30*time.Second), last: time.Now(), states: map[string]string{}}
+		began, log := time.Now(), &rowLog{every: cmp.Or(t.o.con.Every, 30*time.Second), last: time.Now(), states: map[string]string{}}
 		for console.Sleep(ctx, time.Second) == nil {
-			all, under := d.rows(cells)
-			if d.con.Terminal != nil {
-				d.con.Terminal.ShowTable(fmt.Sprintf("%s · %s · %s", title, page.Duration(time.Since(began)), d.progress()), fitting(all, under))
+			all, under := t.rows()
+			if t.o.con.Terminal != nil {
+				t.o.con.Terminal.ShowTable(fmt.Sprintf("%s · %s · %s", t.title, page.Duration(time.Since(began)), t.done.progress()), fitting(all, under))
 				continue
 			}
 			for _, r := range log.due(time.Now(), under) {
-				d.con.Say("%s", r.Line())
+				t.o.con.Say("%s", r.Line())
 			}
 		}
-		if d.con.Terminal != nil {
-			d.con.Terminal.Show(nil)
+		if t.o.con.Terminal != nil {
+			t.o.con.Terminal.Show(nil)
 		}
 	}()
 	return func() { cancel(); <-looked; <-drawn }
 }
 
-// lastWord is that of the command at work on a cell; "": none is.
-func (d *driver) lastWord(cell campaign.Cell) string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.under[key(cell)]
-}
-
-// rows are those of cells, and of them those that are under way.
-func (d *driver) rows(cells []campaign.Cell) (all, under []page.Row) {
-	for _, cell := range cells {
-		word := d.lastWord(cell)
-		d.mu.Lock()
-		v := d.views[key(cell)]
-		d.mu.Unlock()
-		if word == "" {
-			v = nil // what was seen while it was under way
-		}
-		r := d.row(cell, v, word)
+// rows are those of the round, and of them those that are under way.
+func (t *table) rows() (all, under []page.Row) {
+	for _, cell := range t.cells {
+		word, v := t.under.last(cell)
+		r := row(t.done, cell, v, word)
 		if all = append(all, r); word != "" {
 			under = append(under, r)
 		}

@@ -33,8 +33,8 @@ func TestWhoIsDead(t *testing.T) {
 
 func aCampaign() *driver {
 	c := &campaign.Campaign{Name: "c", Repeats: 2, Parallel: 2, Seed: 1, Variants: []campaign.Variant{{Name: "a"}, {Name: "b"}}}
-	return &driver{c: c, made: map[string][]*export.Manifest{}, failed: map[string]error{}, tries: map[string]int{}, under: map[string]string{},
-		costs: map[string]campaign.Estimate{"a": {USD: 1, Minutes: 60}, "b": {USD: 2, Minutes: 90}}}
+	o := &opened{c: c, costs: map[string]campaign.Estimate{"a": {USD: 1, Minutes: 60}, "b": {USD: 2, Minutes: 90}}}
+	return &driver{o, newResults(o), newUnderWay()}
 }
 
 func manifestOf(variant string, round int, tables int) *export.Manifest {
@@ -47,20 +47,20 @@ func manifestOf(variant string, round int, tables int) *export.Manifest {
 // What is missing is read from the manifests: a run without a result counts as an attempt, two are enough.
 func TestWhatIsMissing(t *testing.T) {
 	d := aCampaign()
-	require.Len(t, d.missing(), 4)
-	require.Equal(t, 180, d.minutes(d.missing()), "two rounds, side by side")
-	d.made["a-r1"] = []*export.Manifest{manifestOf("a", 1, 1)}
-	d.made["b-r1"] = []*export.Manifest{manifestOf("b", 1, 0)}
-	require.Len(t, d.missing(), 3, "b is tried again")
-	d.made["b-r1"] = append(d.made["b-r1"], manifestOf("b", 1, 0))
-	require.Len(t, d.missing(), 2, "and given up")
-	d.tries["a-r2"] = 1
-	d.made["a-r2"] = []*export.Manifest{manifestOf("a", 1, 1)} // of another cell
-	require.Len(t, d.missing(), 2)
-	d.tries["a-r2"] = 2
-	require.Equal(t, []campaign.Cell{{Campaign: "c", Variant: "b", Round: 2, Seed: 1}}, d.missing())
-	d.failed["a-r2"] = errors.New("no capacity")
-	err := d.unfinished()
+	require.Len(t, d.done.missing(), 4)
+	require.Equal(t, 180, (&plan{o: d.o, missing: d.done.missing()}).minutes(), "two rounds, side by side")
+	d.done.made["a-r1"] = []*export.Manifest{manifestOf("a", 1, 1)}
+	d.done.made["b-r1"] = []*export.Manifest{manifestOf("b", 1, 0)}
+	require.Len(t, d.done.missing(), 3, "b is tried again")
+	d.done.made["b-r1"] = append(d.done.made["b-r1"], manifestOf("b", 1, 0))
+	require.Len(t, d.done.missing(), 2, "and given up")
+	d.done.tries["a-r2"] = 1
+	d.done.made["a-r2"] = []*export.Manifest{manifestOf("a", 1, 1)} // of another cell
+	require.Len(t, d.done.missing(), 2)
+	d.done.tries["a-r2"] = 2
+	require.Equal(t, []campaign.Cell{{Campaign: "c", Variant: "b", Round: 2, Seed: 1}}, d.done.missing())
+	d.done.failed["a-r2"] = errors.New("no capacity")
+	err := d.done.unfinished()
 	require.ErrorContains(t, err, "a-r2: no capacity")
 	require.ErrorContains(t, err, "b-r1: it failed twice, by its manifests")
 	require.NotContains(t, err.Error(), "a-r1")
@@ -70,23 +70,23 @@ func TestWhatIsMissing(t *testing.T) {
 func TestWhatIsTooDear(t *testing.T) {
 	d := aCampaign()
 	require.Empty(t, d.tooDear(t.Context(), campaign.Cell{Variant: "b"}), "no budget")
-	d.c.Budget = 3
-	d.under["a-r1"], d.under["b-r1"] = "loads", "starts"
+	d.o.c.Budget = 3
+	d.under.words["a-r1"], d.under.words["b-r1"] = "loads", "starts"
 	require.Empty(t, d.tooDear(t.Context(), campaign.Cell{Variant: "b", Round: 1}))
-	d.under["a-r2"] = "starts"
+	d.under.words["a-r2"] = "starts"
 	require.Contains(t, d.tooDear(t.Context(), campaign.Cell{Variant: "a", Round: 2}), "about 4.00 USD, and the budget is 3.00")
 }
 
 // A terminal has room for some rows: those of the runs under way are kept.
 func TestRowsThatFit(t *testing.T) {
 	d := aCampaign()
-	d.c.Repeats, d.c.Variants = 1, nil
+	d.o.c.Repeats, d.o.c.Variants = 1, nil
 	for v := range 20 {
-		d.c.Variants = append(d.c.Variants, campaign.Variant{Name: fmt.Sprint("v", v)})
+		d.o.c.Variants = append(d.o.c.Variants, campaign.Variant{Name: fmt.Sprint("v", v)})
 	}
-	cells := d.c.Rounds()[0]
-	d.under[key(cells[3])], d.under[key(cells[19])] = "terraform: planning", "starts"
-	all, under := d.rows(cells)
+	cells := d.o.c.Rounds()[0]
+	d.under.words[key(cells[3])], d.under.words[key(cells[19])] = "terraform: planning", "starts"
+	all, under := (&table{d.o, d.done, d.under, "", cells}).rows()
 	require.Len(t, all, 20)
 	require.Len(t, fitting(all[:mostRows], under), mostRows)
 	shown := fitting(all, under)
@@ -112,27 +112,27 @@ func TestRowsOfALog(t *testing.T) {
 // A row says what AWS shows of a load that runs, and what the command does before and after it.
 func TestWhereARunIs(t *testing.T) {
 	d := aCampaign()
-	cell := d.c.Rounds()[0][0]
+	cell := d.o.c.Rounds()[0][0]
 	now := time.Now()
 	v := &stack.View{Now: now, Deployed: true, Run: &shutdown.Event{Run: "x", StopBy: now.Add(time.Hour)}, Stops: now.Add(time.Minute), Recent: []float64{1, 5}}
-	r := d.row(cell, v, "running · 20 %")
+	r := row(d.done, cell, v, "running · 20 %")
 	require.Equal(t, "running", r.State)
 	require.InDelta(t, 60, r.Left.Seconds(), 5)
 	require.InDelta(t, 5, *r.OpsPerSecond, 0)
 	v.Prefill = &stack.Prefill{Tasks: 2, Share: 0.45}
-	require.Equal(t, "prefilling · 45 %", d.row(cell, v, "").State)
+	require.Equal(t, "prefilling · 45 %", row(d.done, cell, v, "").State)
 	v.Stops = now.Add(-time.Second)
-	require.Equal(t, "stopping", d.row(cell, v, "").State)
-	require.Equal(t, "stopping: it is exported", d.row(cell, v, "stopping: it is exported").State)
+	require.Equal(t, "stopping", row(d.done, cell, v, "").State)
+	require.Equal(t, "stopping: it is exported", row(d.done, cell, v, "stopping: it is exported").State)
 	v.Manifest = &export.Manifest{Complete: true}
-	require.Equal(t, "failed, to be removed", d.row(cell, v, "").State)
-	require.Equal(t, "waiting", d.row(cell, nil, "").State)
-	d.tries[key(cell)] = 1
-	require.Equal(t, "failed once, to be tried again", d.row(cell, nil, "").State)
-	d.tries[key(cell)] = 2
-	require.Equal(t, "given up: it failed twice", d.row(cell, nil, "").State)
-	d.made[key(cell)] = []*export.Manifest{manifestOf(cell.Variant, cell.Round, 1)}
-	require.Equal(t, "measured", d.row(cell, nil, "").State)
-	require.Equal(t, "measured, to be removed", d.row(cell, v, "").State)
-	require.Equal(t, "1 of 4 runs have measured", d.progress())
+	require.Equal(t, "failed, to be removed", row(d.done, cell, v, "").State)
+	require.Equal(t, "waiting", row(d.done, cell, nil, "").State)
+	d.done.tries[key(cell)] = 1
+	require.Equal(t, "failed once, to be tried again", row(d.done, cell, nil, "").State)
+	d.done.tries[key(cell)] = 2
+	require.Equal(t, "given up: it failed twice", row(d.done, cell, nil, "").State)
+	d.done.made[key(cell)] = []*export.Manifest{manifestOf(cell.Variant, cell.Round, 1)}
+	require.Equal(t, "measured", row(d.done, cell, nil, "").State)
+	require.Equal(t, "measured, to be removed", row(d.done, cell, v, "").State)
+	require.Equal(t, "1 of 4 runs have measured", d.done.progress())
 }

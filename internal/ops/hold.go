@@ -22,7 +22,7 @@ import (
 // hold is a campaign's object in the bucket that says which command carries it out: written only where there is none, or over one whose command is dead.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 type hold struct {
-	d    *driver
+	o    *opened
 	key  string
 	etag string
 }
@@ -40,9 +40,9 @@ const (
 	deadAfter   = 5 * time.Minute
 )
 
-// hold takes the campaign for this command. The context ends when another command takes it over; let gives it back.
-func (d *driver) hold(ctx context.Context) (held context.Context, let func(), err error) {
-	h, err := takeHold(ctx, d)
+// holdCampaign takes the campaign for this command. The context ends when another command takes it over; let gives it back.
+func holdCampaign(ctx context.Context, o *opened) (held context.Context, let func(), err error) {
+	h, err := takeHold(ctx, o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -51,39 +51,39 @@ func (d *driver) hold(ctx context.Context) (held context.Context, let func(), er
 	return held, func() { giveBack(); cancel(nil) }, nil
 }
 
-func takeHold(ctx context.Context, d *driver) (*hold, error) {
-	h := &hold{d: d, key: d.c.Prefix(d.base.Prefix) + "/command.json"}
+func takeHold(ctx context.Context, o *opened) (*hold, error) {
+	h := &hold{o: o, key: o.c.Prefix(o.base.Prefix) + "/command.json"}
 	for range 3 {
 		err := h.write(ctx, &s3.PutObjectInput{IfNoneMatch: aws.String("*")})
 		if !lostRace(err) {
 			return h, err
 		}
-		out, err := d.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &d.base.Bucket, Key: &h.key})
+		out, err := o.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &o.base.Bucket, Key: &h.key})
 		if stack.Missing(err) {
 			continue // it has just ended
 		}
 		if err != nil {
-			return nil, fmt.Errorf("s3://%s/%s: %w", d.base.Bucket, h.key, err)
+			return nil, fmt.Errorf("s3://%s/%s: %w", o.base.Bucket, h.key, err)
 		}
 		text, err := io.ReadAll(out.Body)
 		_ = out.Body.Close()
 		if err != nil {
-			return nil, fmt.Errorf("s3://%s/%s: %w", d.base.Bucket, h.key, err)
+			return nil, fmt.Errorf("s3://%s/%s: %w", o.base.Bucket, h.key, err)
 		}
 		var by holder
 		_ = json.Unmarshal(text, &by) // what cannot be read is of nobody
 		if !by.dead() {
 			return nil, fmt.Errorf("the campaign %s is carried out already, by process %d on %s, which was alive %s ago. Wait for it, or end it (Ctrl-C in its terminal). Nothing was made",
-				d.c.Name, by.Process, by.Host, page.Duration(time.Since(by.Renewed)))
+				o.c.Name, by.Process, by.Host, page.Duration(time.Since(by.Renewed)))
 		}
 		if err := h.write(ctx, &s3.PutObjectInput{IfMatch: out.ETag}); !lostRace(err) {
 			if err == nil {
-				d.con.Say("the command that carried the campaign out is dead (process %d on %s): this one goes on", by.Process, by.Host)
+				o.con.Say("the command that carried the campaign out is dead (process %d on %s): this one goes on", by.Process, by.Host)
 			}
 			return h, err
 		}
 	}
-	return nil, fmt.Errorf("the campaign %s is taken by others again and again; nothing was made", d.c.Name)
+	return nil, fmt.Errorf("the campaign %s is taken by others again and again; nothing was made", o.c.Name)
 }
 
 // dead tells whether a command has ended without a word: the kernel of its own host knows at once, others by its silence.
@@ -109,11 +109,11 @@ func (h *hold) write(ctx context.Context, in *s3.PutObjectInput) error {
 	if err != nil {
 		return err
 	}
-	in.Bucket, in.Key, in.Body, in.ContentType = &h.d.base.Bucket, &h.key, bytes.NewReader(text), aws.String("application/json")
-	in.ServerSideEncryption, in.SSEKMSKeyId = shutdown.Encryption(h.d.base.KMSKey)
-	out, err := h.d.s3.PutObject(ctx, in)
+	in.Bucket, in.Key, in.Body, in.ContentType = &h.o.base.Bucket, &h.key, bytes.NewReader(text), aws.String("application/json")
+	in.ServerSideEncryption, in.SSEKMSKeyId = shutdown.Encryption(h.o.base.KMSKey)
+	out, err := h.o.s3.PutObject(ctx, in)
 	if err != nil {
-		return fmt.Errorf("s3://%s/%s: %w", h.d.base.Bucket, h.key, err)
+		return fmt.Errorf("s3://%s/%s: %w", h.o.base.Bucket, h.key, err)
 	}
 	h.etag = aws.ToString(out.ETag)
 	return nil
@@ -135,7 +135,7 @@ func (h *hold) keep(ctx context.Context, end context.CancelCauseFunc) (let func(
 				case err == nil:
 					renewed = time.Now()
 				case lostRace(err) || stack.Missing(err) || time.Since(renewed) > deadAfter:
-					end(fmt.Errorf("another command carries the campaign %s out, or takes this one for dead: %w", h.d.c.Name, err))
+					end(fmt.Errorf("another command carries the campaign %s out, or takes this one for dead: %w", h.o.c.Name, err))
 					tick.Stop()
 					return
 				}
@@ -147,8 +147,8 @@ func (h *hold) keep(ctx context.Context, end context.CancelCauseFunc) (let func(
 		<-done
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
-		if out, err := h.d.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &h.d.base.Bucket, Key: &h.key}); err == nil && aws.ToString(out.ETag) == h.etag {
-			_, _ = h.d.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &h.d.base.Bucket, Key: &h.key}) // one that stays is dead in five minutes
+		if out, err := h.o.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &h.o.base.Bucket, Key: &h.key}); err == nil && aws.ToString(out.ETag) == h.etag {
+			_, _ = h.o.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &h.o.base.Bucket, Key: &h.key}) // one that stays is dead in five minutes
 		}
 	}
 }

@@ -1,0 +1,69 @@
+package ops
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
+	"github.com/elasticache-perf/elasticache-perf/internal/stack"
+)
+
+// underWay is which cells this command is at work on, and what was last heard and seen of each.
+type underWay struct {
+	mu    sync.Mutex
+	words map[string]string      // by cell: the last line of its log, never ""
+	views map[string]*stack.View // by cell: its stack when it was last looked at
+	took  time.Duration          // by the cells that have ended, summed
+}
+
+func newUnderWay() *underWay {
+	return &underWay{words: map[string]string{}, views: map[string]*stack.View{}}
+}
+
+func (u *underWay) start(cell campaign.Cell) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.words[key(cell)] = "starts"
+}
+
+func (u *underWay) end(cell campaign.Cell, took time.Duration) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	delete(u.words, key(cell))
+	u.took += took
+}
+
+// hear keeps the last line of a cell's log.
+func (u *underWay) hear(cell campaign.Cell, line string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.words[key(cell)] != "" {
+		u.words[key(cell)] = line
+	}
+}
+
+// see keeps the last view of a cell's stack.
+func (u *underWay) see(cell campaign.Cell, v *stack.View) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.views[key(cell)] = v
+}
+
+// last is what was last heard and seen of a cell; "": it is not under way.
+func (u *underWay) last(cell campaign.Cell) (word string, v *stack.View) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if word = u.words[key(cell)]; word == "" {
+		return "", nil
+	}
+	return word, u.views[key(cell)]
+}
+
+// names are the keys of the cells under way.
+func (u *underWay) names() []string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.Collect(maps.Keys(u.words))
+}
