@@ -153,7 +153,7 @@ func (s *stack) hasEnded(t *testing.T, run string, tasks int) export.Manifest {
 			return false, nil, err
 		}
 		m, err = export.ParseManifest(text)
-		require.Empty(t, violations(t, text), "the manifest is not as docs/manifest.schema.json says")
+		require.NoError(t, checkManifest(t, text))
 		return m.Complete, string(text), err
 	})
 	require.Equal(t, run, m.Run)
