@@ -138,26 +138,37 @@ func declarations(file string) (map[string]cty.Type, error) {
 	if _, err := os.Stat(file); err != nil {
 		return nil, fmt.Errorf("the stack's inputs are declared in variables.tf, and %w: the stack is the project's folder, or what STACK_DIR names", err)
 	}
-	read, diags := hclparse.NewParser().ParseHCLFile(file)
-	if diags.HasErrors() {
-		return nil, fmt.Errorf("the stack's inputs: %w", diags)
-	}
-	content, _, diags := read.Body.PartialContent(&hcl.BodySchema{Blocks: []hcl.BlockHeaderSchema{{Type: "variable", LabelNames: []string{"name"}}}})
-	if diags.HasErrors() {
-		return nil, fmt.Errorf("the stack's inputs: %w", diags)
+	blocks, _, err := variables(file)
+	if err != nil {
+		return nil, err
 	}
 	declared := map[string]cty.Type{}
-	for _, b := range content.Blocks {
-		kind := cty.DynamicPseudoType
-		inside, _, _ := b.Body.PartialContent(&hcl.BodySchema{Attributes: []hcl.AttributeSchema{{Name: "type"}}})
-		if a := inside.Attributes["type"]; a != nil {
-			if kind, _, diags = typeexpr.TypeConstraintWithDefaults(a.Expr); diags.HasErrors() {
+	for name, b := range blocks {
+		declared[name] = cty.DynamicPseudoType
+		if a := b.Body.Attributes["type"]; a != nil {
+			kind, _, diags := typeexpr.TypeConstraintWithDefaults(a.Expr)
+			if diags.HasErrors() {
 				return nil, fmt.Errorf("the stack's inputs: %w", diags)
 			}
+			declared[name] = kind
 		}
-		declared[b.Labels[0]] = kind
 	}
 	return declared, nil
+}
+
+// variables are the declarations of a file's variables by name, and the file's text.
+func variables(file string) (declared map[string]*hclsyntax.Block, text []byte, err error) {
+	read, diags := hclparse.NewParser().ParseHCLFile(file)
+	if diags.HasErrors() {
+		return nil, nil, fmt.Errorf("the stack's inputs: %w", diags)
+	}
+	declared = map[string]*hclsyntax.Block{}
+	for _, b := range read.Body.(*hclsyntax.Body).Blocks {
+		if b.Type == "variable" && len(b.Labels) == 1 {
+			declared[b.Labels[0]] = b
+		}
+	}
+	return declared, read.Bytes, nil
 }
 
 // unknownKeys finds the keys of objects in a value that its type does not have.

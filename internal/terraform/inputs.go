@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
@@ -134,22 +136,20 @@ func ReadInputs(ctx context.Context, ws *workspace.Workspace, t *CLI) (*Inputs, 
 	return read.PlannedValues.Outputs.Inputs.Value, nil
 }
 
-var (
-	unset       = regexp.MustCompile(`(?s)input\s+variable\s+"(\w+)"\s+is\s+not\s+set`)
-	description = regexp.MustCompile(`(?s)^.*?description\s*=\s*"((?:[^"\\]|\\.)*)"`)
-)
+var unset = regexp.MustCompile(`(?s)input\s+variable\s+"(\w+)"\s+is\s+not\s+set`)
 
 // inputsError is what Terraform says; for variables that are not set, it is what they are for.
 func inputsError(ws *workspace.Workspace, said string) error {
-	variables, err := os.ReadFile(filepath.Join(ws.Stack, "variables.tf"))
+	declared, _, err := variables(filepath.Join(ws.Stack, "variables.tf"))
 	if err != nil {
 		return err
 	}
 	var list strings.Builder
 	for _, m := range unset.FindAllStringSubmatch(said, -1) {
 		text := ""
-		if d := description.FindSubmatch(block(variables, m[1])); d != nil {
-			text = strings.ReplaceAll(string(d[1]), `\"`, `"`)
+		if a := declared[m[1]].Body.Attributes["description"]; a != nil {
+			value, _ := a.Expr.Value(nil) // Terraform took it: it is a string
+			text = value.AsString()
 		}
 		fmt.Fprintf(&list, "\n  - %s: %s", m[1], text)
 	}
@@ -159,16 +159,9 @@ func inputsError(ws *workspace.Workspace, said string) error {
 	return fmt.Errorf("the stack's inputs (terraform.tfvars, TF_VAR_ variables) are not right:\n%s", said)
 }
 
-// block is the declaration of a variable.
-func block(variables []byte, name string) []byte {
-	return regexp.MustCompile(`(?ms)^variable "` + name + `" \{.*?^\}$`).Find(variables)
-}
-
-var variable = regexp.MustCompile(`(?m)^variable "(\w+)"`)
-
 // writeInputs makes a configuration that has the stack's variables and puts them out.
 func writeInputs(ws *workspace.Workspace, dir string) error {
-	variables, err := os.ReadFile(filepath.Join(ws.Stack, "variables.tf"))
+	declared, _, err := variables(filepath.Join(ws.Stack, "variables.tf"))
 	if err != nil {
 		return err
 	}
@@ -182,8 +175,7 @@ func writeInputs(ws *workspace.Workspace, dir string) error {
 		}
 	}
 	var outputs, modules strings.Builder
-	for _, m := range variable.FindAllSubmatch(variables, -1) {
-		name := string(m[1])
+	for _, name := range slices.Sorted(maps.Keys(declared)) {
 		value := "var." + name
 		if name == "auth_token" {
 			value += " != null"
@@ -204,18 +196,18 @@ func writeInputs(ws *workspace.Workspace, dir string) error {
 // writeDefaults makes a module that has one variable of another module, with its type, defaults and validations, and puts it out.
 func writeDefaults(ws *workspace.Workspace, dir, module, name string) error {
 	file := filepath.Join(ws.Root, module, "variables.tf")
-	text, err := os.ReadFile(file)
+	declared, text, err := variables(file)
 	if err != nil {
 		return err
 	}
-	declared := block(text, name)
-	if declared == nil {
+	block := declared[name]
+	if block == nil {
 		return fmt.Errorf("%s has no variable %q", ws.Path(file), name)
 	}
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, "variables.tf"), fmt.Appendf(declared, "\noutput \"value\" {\n  value = var.%s\n}\n", name), 0o600)
+	return os.WriteFile(filepath.Join(dir, "variables.tf"), fmt.Appendf(nil, "%s\noutput \"value\" {\n  value = var.%s\n}\n", block.Range().SliceBytes(text), name), 0o600)
 }
 
 func link(file, to string) error {
