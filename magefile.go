@@ -100,7 +100,7 @@ func (Test) Modules() error { return ops.Run(dev.TestModules) }
 // E2E runs the journeys on the embedded AWS (E2E_TARGET=aws: in your account).
 func (Test) E2E() error { return ops.Run(dev.TestE2E) }
 
-// Faults kills the stop at every step and breaks every call; the run must end all the same.
+// Faults kills the stop at every write and breaks every call; the run must end all the same.
 func (Test) Faults() error { return ops.Run(dev.TestFaults) }
 
 // Pages opens report and dashboard in Chromium and keeps screenshots.

@@ -117,7 +117,7 @@ func forJourneys(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 	return &journeys, nil
 }
 
-// TestFaults is what of TestE2E needs no Terraform: the end of a run against every fault that the embedded AWS can make, and a kill at every step.
+// TestFaults is what of TestE2E needs no Terraform: the end of a run against every fault that the embedded AWS can make, and a kill at every write.
 func TestFaults(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	return goTest(ctx, ws, con, "-timeout=60m", "-count=1", "-parallel=8", "-run=^TestFaults", "./test")
 }
