@@ -289,7 +289,7 @@ func TestEverySecondCountsOnce(t *testing.T) {
 	var s seconds
 	s.spread(10.25, 12.75, 250)
 	require.InDeltaSlice(t, []float64{75, 100, 75}, s.v[10:], 1e-9)
-	var f folding
+	var f rollup
 	for i := range 10_000 {
 		f.add(int64(i), 1)
 	}

@@ -42,13 +42,13 @@ func (s *seconds) spread(from, to float64, amount float64) {
 	}
 }
 
-// folding adds up amounts in at most 4,096 steps: when they do not suffice each step becomes twice as long.
-type folding struct {
+// rollup adds up amounts in at most 4,096 steps: when they do not suffice each step becomes twice as long.
+type rollup struct {
 	base, step int64
 	v          []float64
 }
 
-func (f *folding) add(at int64, amount float64) {
+func (f *rollup) add(at int64, amount float64) {
 	if f.step == 0 {
 		f.base, f.step = at, 1
 	}
@@ -258,7 +258,7 @@ func (s *seconds) grid(w Window, count *seconds) *grid {
 	return g
 }
 
-func (f *folding) grid(w Window) *grid {
+func (f *rollup) grid(w Window) *grid {
 	if f.step == 0 {
 		return nil
 	}

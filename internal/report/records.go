@@ -21,7 +21,7 @@ type worker struct {
 	pending        float64 // begin of an interval whose count is not known; 0: none
 	bytes          float64
 	errors         int64
-	throughput     folding
+	throughput     rollup
 	histogram      *chunks
 	longestSilence time.Duration
 	silenceBegan   time.Time

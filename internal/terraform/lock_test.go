@@ -118,7 +118,7 @@ func TestAFailedPlanShowsItsError(t *testing.T) {
 			"echo '  # a.b will be created'; echo 'Plan: 1 to add, 0 to change, 0 to destroy.'; [ "+code+" = 2 ] || echo 'Error: no such bucket' >&2; exit "+code), "terraform"))
 		_, err = terraform.Plan(t.Context(), "file")
 		if code == "2" {
-			require.Equal(t, 1, terraform.Out.(*followed).total, "the apply knows how much there is to do")
+			require.Equal(t, 1, terraform.Out.(*progress).total, "the apply knows how much there is to do")
 		}
 		return out.String(), err
 	}
@@ -157,7 +157,7 @@ func TestAPlanSaysThatItWaitsForTheLock(t *testing.T) {
 	con := &console.Console{Out: &out, Every: 1}
 	step := con.Step("terraform: planning")
 	defer step.End()
-	f := &followed{to: &bytes.Buffer{}}
+	f := &progress{to: &bytes.Buffer{}}
 	f.follow(step)
 	held, text := f.held()
 	_, _ = held.Write([]byte("Acquiring state lock. This may take a few moments...\n"))

@@ -108,7 +108,7 @@ func New(ws *workspace.Workspace, con *console.Console, bin string) *CLI {
 		out = con.Out
 	}
 	return &CLI{Bin: bin, Dir: ws.Stack, Env: append(ws.Env[:len(ws.Env):len(ws.Env)], "TF_IN_AUTOMATION=1", "CHECKPOINT_DISABLE=1"),
-		Out: &followed{to: out, shown: con.TerraformOut == nil}, Color: con.TTY && con.TerraformOut == nil && ws.Getenv("NO_COLOR") == "", Grace: ws.Grace}
+		Out: &progress{to: out, shown: con.TerraformOut == nil}, Color: con.TTY && con.TerraformOut == nil && ws.Getenv("NO_COLOR") == "", Grace: ws.Grace}
 }
 
 // Tofu tells OpenTofu from Terraform.
@@ -176,9 +176,9 @@ func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error 
 		c.Stdout, c.Stderr = capture, &problems
 		err = proc.RunPrivate(c, t.Grace) // plan and state hold the auth token
 	} else {
-		err = t.followed(ctx, c, args[0] == "plan", &problems)
+		err = t.runShown(ctx, c, args[0] == "plan", &problems)
 	}
-	if f, ok := t.Out.(*followed); ok {
+	if f, ok := t.Out.(*progress); ok {
 		f.flush()
 	}
 	if err == nil {
@@ -206,11 +206,11 @@ func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error 
 	return failed
 }
 
-// followed runs a command, and prints what it prints while it does; a plan when it is made: of one that fails, only the errors are printed, and
+// runShown runs a command, and prints what it prints while it does; a plan when it is made: of one that fails, only the errors are printed, and
 // nothing of one that was interrupted.
-func (t *CLI) followed(ctx context.Context, c *exec.Cmd, plan bool, problems io.Writer) error {
+func (t *CLI) runShown(ctx context.Context, c *exec.Cmd, plan bool, problems io.Writer) error {
 	var shown io.Writer = t.Out
-	if f, ok := t.Out.(*followed); ok && plan {
+	if f, ok := t.Out.(*progress); ok && plan {
 		held, text := f.held()
 		shown = held
 		defer func() {
@@ -255,13 +255,13 @@ func (t *CLI) interrupted(command string, ended *os.ProcessState, began time.Tim
 
 // quiet: nobody sees what it prints, so errors have to be shown again.
 func (t *CLI) quiet() bool {
-	f, ok := t.Out.(*followed)
+	f, ok := t.Out.(*progress)
 	return !ok || !f.shown
 }
 
 // During lets a step show how far the commands are that follow.
 func (t *CLI) During(s *console.Step) {
-	if f, ok := t.Out.(*followed); ok {
+	if f, ok := t.Out.(*progress); ok {
 		f.follow(s)
 	}
 }

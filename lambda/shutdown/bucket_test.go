@@ -14,7 +14,7 @@ import (
 
 // S3
 
-func (w *world) store(key string, body []byte, meta map[string]string, ifMatch, ifNoneMatch *string) (*string, error) {
+func (w *fakeAWS) store(key string, body []byte, meta map[string]string, ifMatch, ifNoneMatch *string) (*string, error) {
 	o := w.objects[key]
 	if o != nil && ifNoneMatch != nil || ifMatch != nil && o != nil && o.etag != *ifMatch {
 		return nil, apiError("PreconditionFailed")
@@ -28,7 +28,7 @@ func (w *world) store(key string, body []byte, meta map[string]string, ifMatch, 
 }
 
 // encrypted is the bucket's policy: a write says how it is encrypted, and with the stack's key.
-func (w *world) encrypted(how s3types.ServerSideEncryption, key *string) error {
+func (w *fakeAWS) encrypted(how s3types.ServerSideEncryption, key *string) error {
 	if want := w.cfg.KMSKeyARN; how == "" || want != "" && (how != s3types.ServerSideEncryptionAwsKms || aws.ToString(key) != want) {
 		return apiError("AccessDenied")
 	}
@@ -42,7 +42,7 @@ func content(body io.Reader) []byte {
 	return text
 }
 
-func (w *world) PutObject(ctx context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
+func (w *fakeAWS) PutObject(ctx context.Context, in *s3.PutObjectInput, _ ...func(*s3.Options)) (*s3.PutObjectOutput, error) {
 	return call(ctx, w, "PutObject "+*in.Key, func() (*s3.PutObjectOutput, error) {
 		if err := w.encrypted(in.ServerSideEncryption, in.SSEKMSKeyId); err != nil {
 			return nil, err
@@ -53,7 +53,7 @@ func (w *world) PutObject(ctx context.Context, in *s3.PutObjectInput, _ ...func(
 	})
 }
 
-func (w *world) GetObject(ctx context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
+func (w *fakeAWS) GetObject(ctx context.Context, in *s3.GetObjectInput, _ ...func(*s3.Options)) (*s3.GetObjectOutput, error) {
 	return call(ctx, w, "GetObject", func() (*s3.GetObjectOutput, error) {
 		o := w.objects[*in.Key]
 		if o == nil {
@@ -63,7 +63,7 @@ func (w *world) GetObject(ctx context.Context, in *s3.GetObjectInput, _ ...func(
 	})
 }
 
-func (w *world) HeadObject(ctx context.Context, in *s3.HeadObjectInput, _ ...func(*s3.Options)) (*s3.HeadObjectOutput, error) {
+func (w *fakeAWS) HeadObject(ctx context.Context, in *s3.HeadObjectInput, _ ...func(*s3.Options)) (*s3.HeadObjectOutput, error) {
 	return call(ctx, w, "HeadObject", func() (*s3.HeadObjectOutput, error) {
 		o := w.objects[*in.Key]
 		if o == nil {
@@ -73,14 +73,14 @@ func (w *world) HeadObject(ctx context.Context, in *s3.HeadObjectInput, _ ...fun
 	})
 }
 
-func (w *world) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput, _ ...func(*s3.Options)) (*s3.DeleteObjectOutput, error) {
+func (w *fakeAWS) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput, _ ...func(*s3.Options)) (*s3.DeleteObjectOutput, error) {
 	return call(ctx, w, "DeleteObject", func() (*s3.DeleteObjectOutput, error) {
 		delete(w.objects, *in.Key)
 		return &s3.DeleteObjectOutput{}, nil
 	})
 }
 
-func (w *world) CreateMultipartUpload(ctx context.Context, in *s3.CreateMultipartUploadInput, _ ...func(*s3.Options)) (*s3.CreateMultipartUploadOutput, error) {
+func (w *fakeAWS) CreateMultipartUpload(ctx context.Context, in *s3.CreateMultipartUploadInput, _ ...func(*s3.Options)) (*s3.CreateMultipartUploadOutput, error) {
 	return call(ctx, w, "CreateMultipartUpload", func() (*s3.CreateMultipartUploadOutput, error) {
 		if err := w.encrypted(in.ServerSideEncryption, in.SSEKMSKeyId); err != nil {
 			return nil, err
@@ -92,7 +92,7 @@ func (w *world) CreateMultipartUpload(ctx context.Context, in *s3.CreateMultipar
 	})
 }
 
-func (w *world) UploadPart(ctx context.Context, in *s3.UploadPartInput, _ ...func(*s3.Options)) (*s3.UploadPartOutput, error) {
+func (w *fakeAWS) UploadPart(ctx context.Context, in *s3.UploadPartInput, _ ...func(*s3.Options)) (*s3.UploadPartOutput, error) {
 	return call(ctx, w, "UploadPart", func() (*s3.UploadPartOutput, error) {
 		u := w.uploads[*in.UploadId]
 		if u == nil {
@@ -103,7 +103,7 @@ func (w *world) UploadPart(ctx context.Context, in *s3.UploadPartInput, _ ...fun
 	})
 }
 
-func (w *world) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput, _ ...func(*s3.Options)) (*s3.CompleteMultipartUploadOutput, error) {
+func (w *fakeAWS) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMultipartUploadInput, _ ...func(*s3.Options)) (*s3.CompleteMultipartUploadOutput, error) {
 	return call(ctx, w, "CompleteMultipartUpload", func() (*s3.CompleteMultipartUploadOutput, error) {
 		u := w.uploads[*in.UploadId]
 		if u == nil {
@@ -121,7 +121,7 @@ func (w *world) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMult
 	})
 }
 
-func (w *world) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput, _ ...func(*s3.Options)) (*s3.AbortMultipartUploadOutput, error) {
+func (w *fakeAWS) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartUploadInput, _ ...func(*s3.Options)) (*s3.AbortMultipartUploadOutput, error) {
 	return call(ctx, w, "AbortMultipartUpload", func() (*s3.AbortMultipartUploadOutput, error) {
 		if w.uploads[*in.UploadId] == nil {
 			return nil, apiError("NoSuchUpload")
@@ -131,7 +131,7 @@ func (w *world) AbortMultipartUpload(ctx context.Context, in *s3.AbortMultipartU
 	})
 }
 
-func (w *world) ListMultipartUploads(ctx context.Context, in *s3.ListMultipartUploadsInput, _ ...func(*s3.Options)) (*s3.ListMultipartUploadsOutput, error) {
+func (w *fakeAWS) ListMultipartUploads(ctx context.Context, in *s3.ListMultipartUploadsInput, _ ...func(*s3.Options)) (*s3.ListMultipartUploadsOutput, error) {
 	return call(ctx, w, "ListMultipartUploads", func() (*s3.ListMultipartUploadsOutput, error) {
 		out := &s3.ListMultipartUploadsOutput{}
 		for id, u := range w.uploads {

@@ -9,17 +9,17 @@ import (
 	cachetypes "github.com/aws/aws-sdk-go-v2/service/elasticache/types"
 )
 
-// kinds are worlds with each kind of cache.
-var kinds = map[string]func() *world{"node-based": newWorld, "serverless": newServerless}
+// kinds are fakes with each kind of cache.
+var kinds = map[string]func() *fakeAWS{"node-based": newFakeAWS, "serverless": newServerless}
 
-func newServerless() *world {
-	w := newWorld()
+func newServerless() *fakeAWS {
+	w := newFakeAWS()
 	w.cfg.Cache = Cache{Serverless: "perf", Delete: true}
 	w.cfg.Logs.Engine, w.cfg.Logs.Slow = "", ""
 	return w
 }
 
-func (w *world) DescribeReplicationGroups(ctx context.Context, in *elasticache.DescribeReplicationGroupsInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeReplicationGroupsOutput, error) {
+func (w *fakeAWS) DescribeReplicationGroups(ctx context.Context, in *elasticache.DescribeReplicationGroupsInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeReplicationGroupsOutput, error) {
 	return call(ctx, w, "DescribeReplicationGroups", func() (*elasticache.DescribeReplicationGroupsOutput, error) {
 		w.age()
 		if w.cache == "" {
@@ -33,7 +33,7 @@ func (w *world) DescribeReplicationGroups(ctx context.Context, in *elasticache.D
 	})
 }
 
-func (w *world) DescribeCacheClusters(ctx context.Context, in *elasticache.DescribeCacheClustersInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeCacheClustersOutput, error) {
+func (w *fakeAWS) DescribeCacheClusters(ctx context.Context, in *elasticache.DescribeCacheClustersInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeCacheClustersOutput, error) {
 	return call(ctx, w, "DescribeCacheClusters", func() (*elasticache.DescribeCacheClustersOutput, error) {
 		if w.cache == "" {
 			return nil, &cachetypes.CacheClusterNotFoundFault{}
@@ -42,7 +42,7 @@ func (w *world) DescribeCacheClusters(ctx context.Context, in *elasticache.Descr
 	})
 }
 
-func (w *world) ListTagsForResource(ctx context.Context, in *elasticache.ListTagsForResourceInput, _ ...func(*elasticache.Options)) (*elasticache.ListTagsForResourceOutput, error) {
+func (w *fakeAWS) ListTagsForResource(ctx context.Context, in *elasticache.ListTagsForResourceInput, _ ...func(*elasticache.Options)) (*elasticache.ListTagsForResourceOutput, error) {
 	return call(ctx, w, "ListTagsForResource", func() (*elasticache.ListTagsForResourceOutput, error) {
 		if w.cache == "" {
 			return nil, &cachetypes.ReplicationGroupNotFoundFault{}
@@ -54,20 +54,20 @@ func (w *world) ListTagsForResource(ctx context.Context, in *elasticache.ListTag
 	})
 }
 
-func (w *world) DeleteReplicationGroup(ctx context.Context, in *elasticache.DeleteReplicationGroupInput, _ ...func(*elasticache.Options)) (*elasticache.DeleteReplicationGroupOutput, error) {
+func (w *fakeAWS) DeleteReplicationGroup(ctx context.Context, in *elasticache.DeleteReplicationGroupInput, _ ...func(*elasticache.Options)) (*elasticache.DeleteReplicationGroupOutput, error) {
 	return call(ctx, w, "DeleteReplicationGroup", func() (*elasticache.DeleteReplicationGroupOutput, error) {
 		switch w.cache {
 		case "":
 			return nil, &cachetypes.ReplicationGroupNotFoundFault{}
 		case "available", "create-failed":
-			w.unmake()
+			w.deleteCache()
 			return &elasticache.DeleteReplicationGroupOutput{}, nil
 		}
 		return nil, &cachetypes.InvalidReplicationGroupStateFault{}
 	})
 }
 
-func (w *world) DescribeServerlessCaches(ctx context.Context, in *elasticache.DescribeServerlessCachesInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeServerlessCachesOutput, error) {
+func (w *fakeAWS) DescribeServerlessCaches(ctx context.Context, in *elasticache.DescribeServerlessCachesInput, _ ...func(*elasticache.Options)) (*elasticache.DescribeServerlessCachesOutput, error) {
 	return call(ctx, w, "DescribeServerlessCaches", func() (*elasticache.DescribeServerlessCachesOutput, error) {
 		w.age()
 		if w.cache == "" {
@@ -80,29 +80,29 @@ func (w *world) DescribeServerlessCaches(ctx context.Context, in *elasticache.De
 	})
 }
 
-func (w *world) DeleteServerlessCache(ctx context.Context, in *elasticache.DeleteServerlessCacheInput, _ ...func(*elasticache.Options)) (*elasticache.DeleteServerlessCacheOutput, error) {
+func (w *fakeAWS) DeleteServerlessCache(ctx context.Context, in *elasticache.DeleteServerlessCacheInput, _ ...func(*elasticache.Options)) (*elasticache.DeleteServerlessCacheOutput, error) {
 	return call(ctx, w, "DeleteServerlessCache", func() (*elasticache.DeleteServerlessCacheOutput, error) {
 		switch w.cache {
 		case "":
 			return nil, &cachetypes.ServerlessCacheNotFoundFault{}
 		case "available", "create-failed":
-			w.unmake()
+			w.deleteCache()
 			return &elasticache.DeleteServerlessCacheOutput{}, nil
 		}
 		return nil, &cachetypes.InvalidServerlessCacheStateFault{}
 	})
 }
 
-// unmake is the beginning of the cache's end.
-func (w *world) unmake() {
-	if w.cache = "deleting"; w.life != nil {
-		w.life.unmake(w)
+// deleteCache starts the deletion of the cache.
+func (w *fakeAWS) deleteCache() {
+	if w.cache = "deleting"; w.sim != nil {
+		w.sim.deleteCache(w)
 	}
 }
 
 // age lets a deleting cache go after a while.
-func (w *world) age() {
-	if w.cache == "deleting" && w.life == nil {
+func (w *fakeAWS) age() {
+	if w.cache == "deleting" && w.sim == nil {
 		if w.deleting--; w.deleting < 0 {
 			w.cache = ""
 		}

@@ -18,17 +18,17 @@ import (
 )
 
 // unread lets the metrics be refused.
-func (w *world) unread() {
+func (w *fakeAWS) unread() {
 	w.refuses("GetMetricData", "InternalServiceFault")
 }
 
 // CloudWatch keeps periods under a minute for three hours: an attempt after that takes what there still is.
 func TestResolutionOfEachAttempt(t *testing.T) {
-	undisturbed := newWorld()
+	undisturbed := newFakeAWS()
 	_, err := undisturbed.handle("stop", ActionStop)
 	require.NoError(t, err)
 
-	w := newWorld()
+	w := newFakeAWS()
 	w.cfg.PeriodSeconds = 1
 	w.unread()
 	_, err = w.handle("stop", ActionStop)
@@ -47,7 +47,7 @@ func TestResolutionOfEachAttempt(t *testing.T) {
 
 // Also where a person looks again: what was dense once is compared with what is there now.
 func TestResolutionOfAnExportAgain(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.cfg.PeriodSeconds = 1
 	w.clock, w.lag = at("2026-11-23T04:22:00Z"), 6*time.Minute
 	_, err := w.handle("stop", ActionStop)
@@ -99,12 +99,12 @@ func TestNothingOfTheCacheIsNotComplete(t *testing.T) {
 
 // The cache was deleted by hand before the load ran, or clocks differ: such a run is never complete. The guard gives it up a day after the load, and says so.
 func TestARunThatIsNeverCompleteEnds(t *testing.T) {
-	for name, change := range map[string]func(*world){
-		"CloudWatch has no datapoint of replication group perf": func(w *world) { w.cache, w.lag = "", 1000*time.Hour },
-		"is empty": func(w *world) { w.clock, w.tasks, w.streams = at("2026-11-23T03:00:00Z"), nil, nil },
+	for name, change := range map[string]func(*fakeAWS){
+		"CloudWatch has no datapoint of replication group perf": func(w *fakeAWS) { w.cache, w.lag = "", 1000*time.Hour },
+		"is empty": func(w *fakeAWS) { w.clock, w.tasks, w.streams = at("2026-11-23T03:00:00Z"), nil, nil },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld()
+			w := newFakeAWS()
 			change(w)
 			ended := w.Now()
 			_, err := w.handle("stop", ActionStop)
@@ -133,7 +133,7 @@ func TestARunThatIsNeverCompleteEnds(t *testing.T) {
 // `complete` stands for the bytes of the objects, not for their sizes: one that somebody changed, byte for byte, is noticed before it.
 func TestCompleteStandsForTheBytes(t *testing.T) {
 	for _, key := range []string{metricsKey, logsKey} {
-		w := newWorld()
+		w := newFakeAWS()
 		w.before = func(_ int, op string) error {
 			if op == "DeleteReplicationGroup" && w.text(key) != "" {
 				w.kill(0, false) // both objects are on record, and the manifest is not written
@@ -173,7 +173,7 @@ func TestAnEmptyWindowIsNotComplete(t *testing.T) {
 func TestSumsAreOfTheObjectThatLiesThere(t *testing.T) {
 	for name, lags := range map[string][2]time.Duration{"more": {6 * time.Minute, 0}, "less": {0, 40 * time.Minute}} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld()
+			w := newFakeAWS()
 			w.clock, w.lag = at("2026-11-23T04:24:00Z"), lags[0]
 			w.after = func(int, string) error {
 				if w.objects[metricsKey] != nil {
@@ -211,7 +211,7 @@ func TestSumsAreOfTheObjectThatLiesThere(t *testing.T) {
 // An upload is carried on by a build that sees its places as the one before did, and started again by another one.
 func TestAnotherBuildBeginsAnew(t *testing.T) {
 	for _, same := range []bool{true, false} {
-		w := newWorld()
+		w := newFakeAWS()
 		for i := range 45 {
 			w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:22:40 "+strings.Repeat(string(rune('A'+i)), 200_000))
 		}
@@ -245,7 +245,7 @@ func TestAnotherBuildBeginsAnew(t *testing.T) {
 // What a later version completed is left as it is by a stop, and not exported again by this version.
 func TestAManifestOfALaterVersionStays(t *testing.T) {
 	for _, complete := range []bool{true, false} {
-		w := newWorld()
+		w := newFakeAWS()
 		text := fmt.Sprintf(`{"schema_version": 2, "complete": %t}`, complete)
 		w.objects[manifestKey] = &object{[]byte(text), map[string]string{"run": "perf/" + runID}, "later"}
 		_, err := w.handle("stop", ActionStop)
@@ -264,7 +264,7 @@ func TestAManifestOfALaterVersionStays(t *testing.T) {
 
 // The engine's log is delivered by and by: what it says of the window is waited for, as the last datapoints are.
 func TestEngineLogIsWaitedFor(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.clock = at("2026-11-23T04:22:00Z")
 	engine := w.streams[w.cfg.Logs.Engine]
 	w.before = func(_ int, op string) error {
@@ -279,7 +279,7 @@ func TestEngineLogIsWaitedFor(t *testing.T) {
 	assert.Contains(t, w.text(logsKey), "[engine-log/perf-001] the last word")
 	assert.Equal(t, 1, w.manifest(t).Attempts)
 
-	w = newWorld()
+	w = newFakeAWS()
 	w.clock = at("2026-11-23T04:22:00Z")
 	w.cfg.Logs.Engine, w.cfg.Logs.Slow = "", ""
 	_, err = w.handle("stop", ActionStop)
@@ -289,7 +289,7 @@ func TestEngineLogIsWaitedFor(t *testing.T) {
 
 // Data that comes each five seconds, as in the embedded AWS, is soon whole, and so are the cache's logs.
 func TestDenseDataIsNotWaitedForAsAtAWS(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.clock = at("2026-11-23T04:21:10Z")
 	w.cfg.PeriodSeconds, w.every, w.lag = 5, 5*time.Second, 5*time.Second
 	_, err := w.handle("stop", ActionStop)
@@ -301,11 +301,11 @@ func TestDenseDataIsNotWaitedForAsAtAWS(t *testing.T) {
 
 // An upload whose first part has data of five seconds cannot be carried on when CloudWatch has none of these any more: it is started again.
 func TestUploadOfDataThatFaded(t *testing.T) {
-	undisturbed := newWorld()
+	undisturbed := newFakeAWS()
 	_, err := undisturbed.handle("stop", ActionStop)
 	require.NoError(t, err)
 	for _, faded := range []bool{false, true} {
-		w := newWorld()
+		w := newFakeAWS()
 		w.cfg.PeriodSeconds = 5
 		w.unread()
 		_, err := w.handle("stop", ActionStop)
@@ -340,7 +340,7 @@ func TestUploadOfDataThatFaded(t *testing.T) {
 // An attempt was cut off between its logs and the record of them, and the next one finds fewer lines, because some have passed their retention: what lies
 // there stays, nothing is said of what is in it, and a warning says why.
 func TestNothingIsSaidOfLogsThatNobodyCounted(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.after = func(int, string) error {
 		if w.objects[logsKey] != nil {
 			w.kill(0, false)
@@ -365,7 +365,7 @@ func TestNothingIsSaidOfLogsThatNobodyCounted(t *testing.T) {
 
 // After `complete` an apply recreates the load: it is stopped, and the objects stay as they are.
 func TestALoadAfterCompleteIsStopped(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.cache = "modifying" // so the guard has something to do
 	_, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
@@ -387,16 +387,16 @@ func TestALoadAfterCompleteIsStopped(t *testing.T) {
 // ECS forgets a task after an hour: the streams of the load's log say when it started, without them the service does, and the window lasts to the look.
 func TestTheWindowOfAForgottenLoad(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(*world)
+		change func(*fakeAWS)
 		start  string
 	}{
-		"its log":         {func(*world) {}, "2026-11-23T03:20:00Z"},
-		"its service":     {func(w *world) { w.streams[w.cfg.Logs.Load] = nil }, "2026-11-23T03:19:00Z"},
-		"only its log":    {func(w *world) { w.service, w.desired = false, 0 }, "2026-11-23T03:20:00Z"},
-		"no log of tasks": {func(w *world) { delete(w.streams, w.cfg.Logs.Load) }, "2026-11-23T03:19:00Z"},
+		"its log":         {func(*fakeAWS) {}, "2026-11-23T03:20:00Z"},
+		"its service":     {func(w *fakeAWS) { w.streams[w.cfg.Logs.Load] = nil }, "2026-11-23T03:19:00Z"},
+		"only its log":    {func(w *fakeAWS) { w.service, w.desired = false, 0 }, "2026-11-23T03:20:00Z"},
+		"no log of tasks": {func(w *fakeAWS) { delete(w.streams, w.cfg.Logs.Load) }, "2026-11-23T03:19:00Z"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld()
+			w := newFakeAWS()
 			w.tasks, w.clock = nil, at("2026-11-23T05:30:10Z")
 			c.change(w)
 			_, err := w.handle("stop", ActionStop)
@@ -412,7 +412,7 @@ func TestTheWindowOfAForgottenLoad(t *testing.T) {
 
 // What the manifest says of the results is the tasks' own word, and nothing when none has printed its table.
 func TestNoTableNoResults(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	_, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	assert.NotContains(t, w.text(manifestKey), `"results"`)

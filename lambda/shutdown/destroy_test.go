@@ -11,7 +11,7 @@ import (
 )
 
 // terraform asks as the provider does: the configured input, and what happens to the resource.
-func (w *world) terraform(action, input string) (Answer, error) {
+func (w *fakeAWS) terraform(action, input string) (Answer, error) {
 	before := `{}`
 	if w.asked != "" {
 		before = w.asked
@@ -29,7 +29,7 @@ func (w *world) terraform(action, input string) (Answer, error) {
 const question = `{"action":"destroy","run":"` + runID + `"}`
 
 func TestDestroyEndsTheRun(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	answer, err := w.terraform("delete", question)
 	require.NoError(t, err)
 	assert.Equal(t, StatusDone, answer.Status)
@@ -45,7 +45,7 @@ func TestDestroyEndsTheRun(t *testing.T) {
 // Somebody removed the guard of a run whose stop had not got far: its record says that it is not exported.
 func TestDestroyExportsWhatNoGuardIsLeftFor(t *testing.T) {
 	for name, logs := range map[string]bool{"stopped": false, "its load only seen in its log": true} {
-		w := newWorld()
+		w := newFakeAWS()
 		if logs {
 			w.desired, w.service = 0, false
 		} else {
@@ -71,7 +71,7 @@ func TestDestroyExportsWhatNoGuardIsLeftFor(t *testing.T) {
 // A bucket that is gone keeps nobody from destroying a stack without a run.
 func TestDestroyWithoutTheBucket(t *testing.T) {
 	for _, code := range []string{"NoSuchBucket", "AccessDenied"} {
-		w := newWorld()
+		w := newFakeAWS()
 		w.desired, w.service, w.cache = 0, false, ""
 		clear(w.schedules)
 		w.refuses("GetObject", code)
@@ -84,7 +84,7 @@ func TestDestroyWithoutTheBucket(t *testing.T) {
 func TestDestroyDoesNothingBeforeTheDestruction(t *testing.T) {
 	for action, input := range map[string]string{"": question,
 		"delete": `{"action":"destroy","run":"` + runID + `","skip_final_export":true}`} {
-		w := newWorld()
+		w := newFakeAWS()
 		answer, err := w.terraform(action, input)
 		require.NoError(t, err)
 		assert.Equal(t, StatusIdle, answer.Status)
@@ -94,14 +94,14 @@ func TestDestroyDoesNothingBeforeTheDestruction(t *testing.T) {
 
 // The question names an earlier run when the last apply has failed: the run under way is the one that ends.
 func TestDestroyEndsTheRunUnderWay(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	_, err := w.terraform("delete", `{"action":"destroy","run":"2026-11-22T03-08-09Z"}`)
 	require.NoError(t, err)
 	w.assertEnded(t)
 }
 
 func TestDestroyFailsWithTheExport(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.refuses("GetLogEvents", "AccessDeniedException")
 	_, err := w.terraform("delete", question)
 	require.ErrorContains(t, err, "AccessDenied")
@@ -120,7 +120,7 @@ func TestDestroyFailsWithTheExport(t *testing.T) {
 
 // The planned stop is at work when Terraform asks: its work is waited for.
 func TestDestroyWaitsForAnotherInvocation(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	var stopped Answer
 	var stopErr error
 	started := false
@@ -145,14 +145,14 @@ func TestDestroyWaitsForAnotherInvocation(t *testing.T) {
 
 // A cache that takes long to go is no reason to fail: Terraform waits for it, too. One that AWS will not delete yet is.
 func TestDestroyLeavesADeletingCacheToTerraform(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.deleting = 1000
 	answer, err := w.terraform("delete", question)
 	require.NoError(t, err)
 	assert.Equal(t, StatusPending, answer.Status)
 	assert.True(t, w.manifest(t).Complete)
 
-	w = newWorld()
+	w = newFakeAWS()
 	w.cache = "modifying"
 	_, err = w.terraform("delete", question)
 	require.ErrorContains(t, err, "modifying")
@@ -171,7 +171,7 @@ func TestDestroyAfterAFailedApply(t *testing.T) {
 
 // Somebody removed the guard under a load that runs.
 func TestDestroyWithoutAGuard(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	clear(w.schedules)
 	_, err := w.terraform("delete", question)
 	require.NoError(t, err)
@@ -181,7 +181,7 @@ func TestDestroyWithoutAGuard(t *testing.T) {
 // An apply failed before the question was made, and Terraform has removed load and cache: the logs say that there was a load.
 func TestDestroyedExportsWhatIsLeft(t *testing.T) {
 	const question = `{"action":"destroyed","run":"` + runID + `"}`
-	w := newWorld()
+	w := newFakeAWS()
 	w.service, w.desired, w.cache = false, 0, ""
 	answer, err := w.terraform("delete", question)
 	require.NoError(t, err)
@@ -190,7 +190,7 @@ func TestDestroyedExportsWhatIsLeft(t *testing.T) {
 	assert.NotEmpty(t, w.text(metricsKey))
 	assert.Contains(t, w.text(logsKey), "ALL STATS")
 
-	w = newWorld() // and here that there was none
+	w = newFakeAWS() // and here that there was none
 	w.service, w.desired, w.cache, w.streams = false, 0, "", nil
 	answer, err = w.terraform("delete", question)
 	require.NoError(t, err)
@@ -203,22 +203,22 @@ func TestDestroyedWaitsForContainerInsights(t *testing.T) {
 	const question = `{"action":"destroyed","run":"` + runID + `"}`
 	for name, c := range map[string]struct {
 		insights string
-		change   func(*world)
+		change   func(*fakeAWS)
 		asked    string
 		waits    time.Duration // since the last task's end at 04:21:10; 0: not
 	}{
 		"on AWS":                   {"enabled", nil, question, 5 * time.Minute},
 		"enhanced":                 {"enhanced", nil, question, 5 * time.Minute},
-		"periods of an hour":       {"enabled", func(w *world) { w.cfg.PeriodSeconds = 3600 }, question, 5 * time.Minute},
-		"periods of five seconds":  {"enabled", func(w *world) { w.cfg.PeriodSeconds, w.every = 5, 5*time.Second }, question, 25 * time.Second},
+		"periods of an hour":       {"enabled", func(w *fakeAWS) { w.cfg.PeriodSeconds = 3600 }, question, 5 * time.Minute},
+		"periods of five seconds":  {"enabled", func(w *fakeAWS) { w.cfg.PeriodSeconds, w.every = 5, 5*time.Second }, question, 25 * time.Second},
 		"the exports are given up": {"enabled", nil, `{"action":"destroyed","run":"` + runID + `","skip_final_export":true}`, 5 * time.Minute},
 		"off":                      {"disabled", nil, question, 0},
-		"no task is known":         {"enabled", func(w *world) { w.tasks = nil }, question, 0},
-		"ECS does not tell":        {"enabled", func(w *world) { w.refuses("ListTasks", "ServerException") }, question, 0},
-		"CloudWatch does not tell": {"enabled", func(w *world) { w.refuses("GetMetricData", "InternalServiceFault") }, question, 5 * time.Minute},
+		"no task is known":         {"enabled", func(w *fakeAWS) { w.tasks = nil }, question, 0},
+		"ECS does not tell":        {"enabled", func(w *fakeAWS) { w.refuses("ListTasks", "ServerException") }, question, 0},
+		"CloudWatch does not tell": {"enabled", func(w *fakeAWS) { w.refuses("GetMetricData", "InternalServiceFault") }, question, 5 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld()
+			w := newFakeAWS()
 			w.clock, w.service, w.desired, w.cache, w.streams = at("2026-11-23T04:21:15Z"), false, 0, "", nil // no log says that there was a load: nothing to export
 			w.cfg.Settings = []byte(`{"load":{"container_insights":"` + c.insights + `"}}`)
 			if c.change != nil {
@@ -243,7 +243,7 @@ func TestAnApplyWaitsForTheLoad(t *testing.T) {
 		"neither":      {types.DeploymentRolloutStateInProgress, "the load has not started after 10m0s: 2 of 2 tasks of service perf-load are healthy"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld()
+			w := newFakeAWS()
 			w.clock, w.rollout, w.cfg.Logs.Load = began, types.DeploymentRolloutStateInProgress, "/perf/load"
 			w.before = func(int, string) error {
 				if w.Now().Sub(began) >= time.Minute {

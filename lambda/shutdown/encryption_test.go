@@ -8,7 +8,7 @@ import (
 
 // The bucket denies what does not name its key: record, probe, exports and manifest.
 func TestEveryWriteIsEncrypted(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.cfg.KMSKeyARN = "arn:aws:kms:us-east-1:123456789012:key/1"
 	_, err := w.handle("preflight", ActionPreflight)
 	require.NoError(t, err)

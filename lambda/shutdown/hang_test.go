@@ -12,14 +12,14 @@ import (
 // Whatever call of a stop hangs, once: the invocation still ends by itself, with the cache deleted. But for those of an export, which leave the
 // reserve, a call takes a quarter of what is left at most.
 func TestEveryCallMayHang(t *testing.T) {
-	undisturbed := newWorld()
+	undisturbed := newFakeAWS()
 	_, err := undisturbed.handle("stop", ActionStop)
 	require.NoError(t, err)
 	for k, op := range undisturbed.calls {
 		if k == 0 {
 			continue // it says whose the run is: without that nothing is touched, and Lambda asks again
 		}
-		w := newWorld()
+		w := newFakeAWS()
 		ends := w.Now().Add(15 * time.Minute)
 		w.hangs = func(n int, _ string) bool { return n == k+1 }
 		_, _ = w.handle("stop", ActionStop)
@@ -33,8 +33,8 @@ func TestEveryCallMayHang(t *testing.T) {
 
 // Terraform asks whether nothing is left but a cache that AWS deletes: that question must not take the rest of the invocation.
 func TestTheLastLookOfADestroyMayHang(t *testing.T) {
-	slow := func() *world {
-		w := newWorld()
+	slow := func() *fakeAWS {
+		w := newFakeAWS()
 		w.deleting = 1000
 		return w
 	}
@@ -53,7 +53,7 @@ func TestTheLastLookOfADestroyMayHang(t *testing.T) {
 
 // A person's export whose first write loses its answer, and that cannot read what was written: it fails, and holds the run for nobody.
 func TestALostAnswerLeavesNoHold(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.refuses("GetLogEvents", "InternalFailure")
 	_, _ = w.handle("stop", ActionStop)
 	w.revive()

@@ -15,20 +15,20 @@ import (
 	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 )
 
-// Who calls the function in a living world, and what each of them owes.
+// Who calls the function in a simulation, and what each of them owes.
 
 // guard makes the schedule watch, with a run of its own.
-func (w *world) guard(run string, stopBy time.Time) {
-	w.life.run, w.life.complete = run, time.Time{}
+func (w *fakeAWS) guard(run string, stopBy time.Time) {
+	w.sim.run, w.sim.complete = run, time.Time{}
 	w.schedules["perf-watch"] = &scheduler.GetScheduleOutput{ScheduleExpression: aws.String("rate(10 minutes)"), Target: &schedulertypes.Target{
 		Input: aws.String(fmt.Sprintf(`{"action":"watch","run":"%s","stop_by":"%s"}`, run, stopBy.Format(time.RFC3339)))}}
 }
 
 // starting takes as long as an invocation's start, and names it.
-func (w *world) starting() string {
+func (w *fakeAWS) starting() string {
 	w.lock()
-	w.life.started++
-	name := fmt.Sprint("invocation ", w.life.started)
+	w.sim.started++
+	name := fmt.Sprint("invocation ", w.sim.started)
 	w.mu.Unlock()
 	h := fnv.New32()
 	fmt.Fprint(h, name)
@@ -38,7 +38,7 @@ func (w *world) starting() string {
 
 // invoke runs the function once, and holds what an invocation owes: one that has its time and meets no fault there leaves no load and no cache
 // that it could have ended.
-func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
+func (w *fakeAWS) invoke(request, run, action string, f fault) (Answer, error) {
 	name := w.starting()
 	i := w.invocation(request, 15*time.Minute)
 	i.name = name
@@ -46,13 +46,13 @@ func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 	defer end()
 	i.Context, i.fault, i.run = ctx, f, run
 	w.lock()
-	first, began, writes, personal := w.life.acted, w.clock, len(w.life.writers), w.personal(run)
+	first, began, writes, personal := w.sim.acted, w.clock, len(w.sim.writers), w.personal(run)
 	metrics := w.objects[w.cfg.metricsKey(run)]
 	w.mu.Unlock()
 	answer, err := New(w.cfg, w.clients(), w).Handle(i, w.sent(action, run))
 	w.lock()
 	defer w.mu.Unlock()
-	l := w.life
+	l := w.sim
 	money := i.met != "" && f.kind != another && f.kind != hangs && f.kind != hangs2 && f.kind != conflict
 	disturbed := i.dead && (f.kind == killed || f.kind == killed2 || l.acted > first)
 	if i.acted {
@@ -80,7 +80,7 @@ func (w *world) invoke(request, run, action string, f fault) (Answer, error) {
 }
 
 // over is when the load of an invocation that began at a time has ended; zero when a part of it runs or is younger, or ECS has forgotten it.
-func (w *world) over(began time.Time) (end time.Time) {
+func (w *fakeAWS) over(began time.Time) (end time.Time) {
 	for _, t := range w.tasks {
 		switch {
 		case w.desired > 0, !t.CreatedAt.Before(began), t.StoppedAt == nil, t.StoppedAt.After(w.clock):
@@ -93,13 +93,13 @@ func (w *world) over(began time.Time) (end time.Time) {
 }
 
 // recorded is a run's record.
-func (w *world) recorded(run string) (s State) {
+func (w *fakeAWS) recorded(run string) (s State) {
 	_ = json.Unmarshal([]byte(w.text(w.cfg.StateKey(run))), &s) // none, or none that can be read: the zero value
 	return s
 }
 
 // personal says that a person holds the run, and that the cache need not stay for that.
-func (w *world) personal(run string) bool {
+func (w *fakeAWS) personal(run string) bool {
 	s := w.recorded(run)
 	return strings.HasPrefix(s.Holder, person) && w.clock.Before(s.HeldUntil)
 }
@@ -110,18 +110,18 @@ func robbed(answer Answer, err error) bool {
 }
 
 // person is one who runs `mage export`, and loses the run to nobody while no call takes longer than a hold.
-func (w *world) person(f fault) (Answer, error) {
+func (w *fakeAWS) person(f fault) (Answer, error) {
 	w.lock()
-	w.life.acted++
+	w.sim.acted++
 	w.mu.Unlock()
 	name := w.starting()
 	began := w.Now()
-	i := &invocation{Context: context.Background(), w: w, name: name, fault: f, run: w.life.run}
-	answer, err := New(w.cfg, w.clients(), w).Handle(i, Event{Action: ActionExport, Run: w.life.run})
+	i := &invocation{Context: context.Background(), w: w, name: name, fault: f, run: w.sim.run}
+	answer, err := New(w.cfg, w.clients(), w).Handle(i, Event{Action: ActionExport, Run: w.sim.run})
 	w.lock()
 	defer w.mu.Unlock()
 	if robbed(answer, err) && f.kind != hangs && f.kind != hangs2 {
-		w.life.broken = append(w.life.broken, fmt.Sprintf("%s: a person who exports since %s lost the run: %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), err))
+		w.sim.broken = append(w.sim.broken, fmt.Sprintf("%s: a person who exports since %s lost the run: %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), err))
 	}
 	return answer, err
 }

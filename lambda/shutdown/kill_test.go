@@ -30,7 +30,7 @@ func same(m export.Manifest) export.Manifest {
 }
 
 // interrupted holds what is promised at any time: nothing half under a final key, and no open upload but the one that the record names.
-func (w *world) interrupted(t *testing.T, whole *world) {
+func (w *fakeAWS) interrupted(t *testing.T, whole *fakeAWS) {
 	t.Helper()
 	for _, key := range []string{metricsKey, logsKey} {
 		require.True(t, w.text(key) == "" || w.text(key) == whole.text(key), "%s is whole or not there", key)
@@ -51,7 +51,7 @@ func TestKilledAtEveryCall(t *testing.T) {
 	}
 }
 
-func killAtEveryCall(t *testing.T, make func() *world) {
+func killAtEveryCall(t *testing.T, make func() *fakeAWS) {
 	undisturbed := make()
 	_, err := undisturbed.handle("stop", ActionStop)
 	require.NoError(t, err)
@@ -85,8 +85,8 @@ func killAtEveryCall(t *testing.T, make func() *world) {
 
 // The same around the calls that make a large object: an upload that was cut off is removed, and nothing half lies under the key.
 func TestKilledInALargeUpload(t *testing.T) {
-	large := func() *world {
-		w := newWorld()
+	large := func() *fakeAWS {
+		w := newFakeAWS()
 		for i := range 45 {
 			w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:22:40 "+strings.Repeat(string(rune('A'+i)), 200_000))
 		}
@@ -118,12 +118,12 @@ func TestKilledInALargeUpload(t *testing.T) {
 // A second invocation begins at the k-th call of the first: while the first holds the run it stands back; once the first is overdue it
 // takes the run over, and the first gives up when it notices.
 func TestSideBySide(t *testing.T) {
-	undisturbed := newWorld()
+	undisturbed := newFakeAWS()
 	_, err := undisturbed.handle("stop", ActionStop)
 	require.NoError(t, err)
 	for k := range len(undisturbed.calls) {
 		for _, overdue := range []bool{false, true} {
-			w := newWorld()
+			w := newFakeAWS()
 			w.before = func(n int, _ string) error {
 				if n == k+1 {
 					w.revive()

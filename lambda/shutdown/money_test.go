@@ -10,9 +10,9 @@ import (
 )
 
 // meets are what the k-th call may meet.
-func meets() map[string]func(w *world, k int) {
-	once := func(err error) func(*world, int) {
-		return func(w *world, k int) {
+func meets() map[string]func(w *fakeAWS, k int) {
+	once := func(err error) func(*fakeAWS, int) {
+		return func(w *fakeAWS, k int) {
 			w.before = func(n int, _ string) error {
 				if n == k {
 					return err
@@ -21,10 +21,10 @@ func meets() map[string]func(w *world, k int) {
 			}
 		}
 	}
-	meets := map[string]func(w *world, k int){
+	meets := map[string]func(w *fakeAWS, k int){
 		"denied":  once(apiError("AccessDeniedException")),
 		"refused": once(apiError("ServiceUnavailable")),
-		"lost": func(w *world, k int) {
+		"lost": func(w *fakeAWS, k int) {
 			w.after = func(n int, _ string) error {
 				if n == k {
 					return errLost
@@ -34,7 +34,7 @@ func meets() map[string]func(w *world, k int) {
 		},
 	}
 	for _, d := range []time.Duration{2 * time.Minute, time.Hour} {
-		meets["answered after "+d.String()] = func(w *world, k int) {
+		meets["answered after "+d.String()] = func(w *fakeAWS, k int) {
 			w.late = func(n int, _ string) time.Duration {
 				if n == k {
 					return d
@@ -97,7 +97,7 @@ func TestOneMissingPermissionKeepsNothingBilled(t *testing.T) {
 			switch op {
 			case "Publish":
 			case "DescribeCacheClusters", "ListTagsForResource": // it is done without, and the message that the run has ended has a warning
-				assert.Contains(t, w.published[0], "world: AccessDenied", op)
+				assert.Contains(t, w.published[0], "fake AWS: AccessDenied", op)
 			default:
 				assert.Contains(t, w.told(), "failed", "%s: nobody is told that %s is denied", kind, op)
 			}
@@ -107,12 +107,12 @@ func TestOneMissingPermissionKeepsNothingBilled(t *testing.T) {
 
 // Whatever one call of Terraform's question meets before a destroy: either the destroy fails, or the run is exported whole and nothing of it is billed.
 func TestOneCallLosesNothingInADestroy(t *testing.T) {
-	undisturbed := newWorld()
+	undisturbed := newFakeAWS()
 	_, err := undisturbed.terraform("delete", question)
 	require.NoError(t, err)
 	for what, meet := range meets() {
 		for k, op := range undisturbed.calls {
-			w := newWorld()
+			w := newFakeAWS()
 			meet(w, k+1)
 			_, err := w.terraform("delete", question)
 			w.revive()

@@ -17,7 +17,7 @@ import (
 
 // SNS takes messages of 256 KiB: 5,000 tasks are told by how they ended, and what is longer all the same is cut.
 func TestMessagesOfThousandsOfTasks(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	for i := range 5_000 {
 		task := w.tasks[i%2]
 		task.TaskArn = aws.String(fmt.Sprintf("arn:aws:ecs:us-east-1:123456789012:task/perf/%032d", i))
@@ -33,7 +33,7 @@ func TestMessagesOfThousandsOfTasks(t *testing.T) {
 	assert.Contains(t, w.published[0], "; 4997 tasks exited with 0; 5 tasks stopped: Task failed to start\n")
 	assert.Less(t, len(w.published[0]), 2_000)
 
-	w = newWorld()
+	w = newFakeAWS()
 	w.before = func(_ int, op string) error {
 		if op == "GetMetricData" {
 			return apiError(strings.Repeat("ü", 300_000))
@@ -50,7 +50,7 @@ func TestMessagesOfThousandsOfTasks(t *testing.T) {
 
 // A run tells of each of its boundaries, once and in order, and the last message is sent when a look has found nothing that is billed.
 func TestReceiptsOfARun(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.cfg.Settings = []byte(`{"cache":{"engine":"redis","node_type":"cache.m7g.large","shards":2,"replicas":1},"load":{"task_count":2,"architecture":"X86_64","cpu":2048,"memory":4096}}`)
 	for stream, rows := range map[string][]string{
 		"a": {"Type         Ops/sec    Avg. Latency     p50 Latency     p99 Latency       KB/sec ", "Totals     27087.83         0.59673         0.16700         9.27900      2089.64 "},
@@ -93,7 +93,7 @@ func TestReceiptsOfARun(t *testing.T) {
 
 // A cache that was there before stays, and the last message says so.
 func TestReceiptOfAnExistingCache(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.cfg.Cache.Delete = false
 	_, err := w.terraform("create", question)
 	require.NoError(t, err)
@@ -105,7 +105,7 @@ func TestReceiptOfAnExistingCache(t *testing.T) {
 }
 
 func TestReceiptsOfAnEndpoint(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.cache, w.cfg.Cache = "", Cache{Delete: true} // as modules/scheduler has it by default
 	_, err := w.terraform("create", question)
 	require.NoError(t, err)
@@ -119,19 +119,19 @@ func TestReceiptsOfAnEndpoint(t *testing.T) {
 // Terraform tells that the load runs when it makes the question, and when it changes it to another run; a load that is not there is not told of,
 // and nobody's mail fails an apply.
 func TestTheLoadRunsIsToldByTerraform(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	_, err := w.terraform("update", `{"action":"destroy","run":"`+runID+`"}`)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"runs"}, w.told())
 
-	for name, change := range map[string]func(*world){
-		"of another run": func(w *world) {
+	for name, change := range map[string]func(*fakeAWS){
+		"of another run": func(w *fakeAWS) {
 			w.schedules["perf-watch"].Target.Input = aws.String(`{"action":"watch","run":"2026-11-24T03-08-09Z","stop_by":"2026-11-24T06:08:09Z"}`)
 		},
-		"stopped": func(w *world) { w.desired = 0 },
-		"no load": func(w *world) { w.service = false },
-		"nobody":  func(w *world) { w.cfg.TopicARN = "" },
-		"refused": func(w *world) {
+		"stopped": func(w *fakeAWS) { w.desired = 0 },
+		"no load": func(w *fakeAWS) { w.service = false },
+		"nobody":  func(w *fakeAWS) { w.cfg.TopicARN = "" },
+		"refused": func(w *fakeAWS) {
 			w.before = func(_ int, op string) error {
 				if op == "DescribeServices" {
 					return nil
@@ -140,7 +140,7 @@ func TestTheLoadRunsIsToldByTerraform(t *testing.T) {
 			}
 		},
 	} {
-		w := newWorld()
+		w := newFakeAWS()
 		change(w)
 		answer, err := w.terraform("create", question)
 		require.NoError(t, err, name)
@@ -151,7 +151,7 @@ func TestTheLoadRunsIsToldByTerraform(t *testing.T) {
 
 // Each failure is told at once, and each of them once: also one that comes after another, and one of the last steps.
 func TestEachFailureIsTold(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	broken := "GetLogEvents"
 	w.before = func(_ int, op string) error {
 		if op == broken {
@@ -184,7 +184,7 @@ func TestEachFailureIsTold(t *testing.T) {
 func TestAFailureWithoutARecordIsToldAtARisingDistance(t *testing.T) {
 	for _, op := range []string{"GetObject", "PutObject"} {
 		for _, code := range []string{"AccessDenied", "InternalError"} {
-			w := newWorld()
+			w := newFakeAWS()
 			w.refuses(op, code)
 			same := New(w.cfg, w.clients(), w)
 			for range 3 {
@@ -210,7 +210,7 @@ func TestAFailureWithoutARecordIsToldAtARisingDistance(t *testing.T) {
 func TestAReceiptIsRatherTwiceThanNever(t *testing.T) {
 	for _, effect := range []bool{false, true} {
 		for k := 1; ; k++ {
-			w := newWorld()
+			w := newFakeAWS()
 			w.kill(k, effect)
 			_, err := w.handle("stop", ActionStop)
 			finished := err == nil
@@ -233,7 +233,7 @@ func TestAReceiptIsRatherTwiceThanNever(t *testing.T) {
 
 // A load that an apply makes while the schedules are being removed: nobody is told that nothing is billed before it is gone, too.
 func TestGoneIsToldOfALookAMomentAgo(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.after = func(_ int, op string) error {
 		if op == "DeleteSchedule" && w.schedules["perf-load-stop"] == nil && w.schedules["perf-watch"] != nil {
 			w.desired = 2
@@ -252,7 +252,7 @@ func TestGoneIsToldOfALookAMomentAgo(t *testing.T) {
 
 // A load that an apply makes while `gone` is being sent: the guard looks once more before it goes, and stays.
 func TestTheGuardLooksAfterItsLastMessage(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.after = func(_ int, op string) error {
 		if op == "Publish" && slices.Contains(w.told(), "gone") {
 			w.desired = 2
@@ -281,7 +281,7 @@ func TestPriceOfARun(t *testing.T) {
 		"unknown type":   {`{"cache":{"engine":"redis","node_type":"cache.z9.large"},"load":{"architecture":"X86_64","cpu":1024,"memory":2048}}`, false, "What that costs in us-east-1 is not known here: see https"},
 		"no settings":    {`{}`, false, "is not known here"},
 	} {
-		w := newWorld()
+		w := newFakeAWS()
 		w.cfg.Settings, w.cfg.Cache.Delete = []byte(c.settings), !c.existing
 		r := &run{Shutdown: New(w.cfg, w.clients(), w)}
 		assert.Contains(t, r.price(1), c.says, name)

@@ -13,7 +13,7 @@ import (
 
 // `watch` is recreated while a load runs: proving that the run can be ended does not end it.
 func TestPreflightTouchesNothing(t *testing.T) {
-	for _, w := range []*world{newWorld(), newServerless()} {
+	for _, w := range []*fakeAWS{newFakeAWS(), newServerless()} {
 		_, err := w.handle("preflight", ActionPreflight)
 		require.NoError(t, err)
 		assert.EqualValues(t, 2, w.desired)
@@ -26,7 +26,7 @@ func TestPreflightTouchesNothing(t *testing.T) {
 func TestPreflightKnowsAWrongClock(t *testing.T) {
 	started := at("2026-11-23T03:08:09Z")
 	for off, wrong := range map[time.Duration]bool{-3 * time.Minute: true, -time.Minute: false, 5 * time.Second: false, 3 * time.Minute: false, 5 * time.Minute: true} {
-		w := newWorld() // where that was an hour ago
+		w := newFakeAWS() // where that was an hour ago
 		made := started.Add(off)
 		w.schedules["perf-watch"].CreationDate = &made
 		_, err := w.handle("preflight", ActionPreflight)
@@ -74,7 +74,7 @@ func TestPreflightTakesAnyWordForNotThere(t *testing.T) {
 // The probe neither overwrites nor removes what somebody else has put there.
 func TestPreflightLeavesOthersObjectsAlone(t *testing.T) {
 	const key = "exports/preflight/" + runID
-	w := newWorld()
+	w := newFakeAWS()
 	w.objects[key] = &object{[]byte("theirs"), nil, "e"}
 	_, err := w.handle("preflight", ActionPreflight)
 	require.ErrorContains(t, err, `belongs to run ""`)

@@ -12,18 +12,18 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// broken names the promises that were not kept: of the world, and of the exports of the run that was the stack's at the end.
+// broken names the promises that were not kept: of the AWS, and of the exports of the run that was the stack's at the end.
 func (w *walk) broken() []string {
-	broken := w.life.broken
+	broken := w.sim.broken
 	not := func(ok bool, format string, args ...any) {
 		if !ok {
 			broken = append(broken, fmt.Sprintf(format, args...))
 		}
 	}
 	not(w.billed() == "", "billed at the end: %s", w.billed())
-	run := w.life.run
+	run := w.sim.run
 	m, err := export.ParseManifest([]byte(w.text(w.cfg.ManifestKey(run))))
-	if m.Window != nil && !w.life.published(*m.Window) { // the load met no cache: a person has to give it up
+	if m.Window != nil && !w.sim.published(*m.Window) { // the load met no cache: a person has to give it up
 		not(!m.Complete, "the export of a load without a cache is complete")
 		not(m.Window.Start.Before(m.Window.End) || slices.ContainsFunc(w.published, func(text string) bool { return strings.Contains(text, "is empty") }), "nobody was told that the window is empty")
 		return broken
@@ -59,7 +59,7 @@ func (w *walk) broken() []string {
 	}
 	var started, ended time.Time
 	for _, t := range w.tasks {
-		if t.StartedAt != nil && !t.CreatedAt.Before(named) && (w.life.complete.IsZero() || t.StartedAt.Before(w.life.complete)) {
+		if t.StartedAt != nil && !t.CreatedAt.Before(named) && (w.sim.complete.IsZero() || t.StartedAt.Before(w.sim.complete)) {
 			started, ended = earlier(started, *t.StartedAt), later(ended, *t.StoppedAt)
 		}
 	}
@@ -72,7 +72,7 @@ func (w *walk) broken() []string {
 	not(!m.Window.Start.After(started) && !m.Window.End.Before(ended), "the load ran from %s to %s, but the window is %v", started, ended, *m.Window)
 
 	// The same once more, now that CloudWatch has all there is and was.
-	w.lag, w.life.slow, w.life.all = 0, 0, true
+	w.lag, w.sim.slow, w.sim.all = 0, 0, true
 	target := export.Target{Cluster: w.cfg.Cluster, Service: w.cfg.Service, Membership: *m.Membership}
 	var metrics, logs bytes.Buffer
 	found, err := target.Discover(context.Background(), w, w)
@@ -97,7 +97,7 @@ func (w *walk) broken() []string {
 }
 
 // published says whether there was a cache that published something in the window.
-func (l *life) published(window export.Window) bool {
+func (l *simulation) published(window export.Window) bool {
 	for minute := window.Start; minute.Before(window.End); minute = minute.Add(time.Minute) {
 		if slices.ContainsFunc(l.caches, func(s span) bool { return s.has(minute) }) {
 			return true

@@ -97,7 +97,7 @@ func TestExistingCache(t *testing.T) {
 
 // Without a name there is no more than an endpoint: ECS's metrics and the load's words, and a manifest that says so.
 func TestEndpointOnly(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.cfg.Cache = Cache{}
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
@@ -113,7 +113,7 @@ func TestEndpointOnly(t *testing.T) {
 		assert.False(t, strings.Contains(c, "Cache") || strings.Contains(c, "ReplicationGroup") || c == "ListTagsForResource", c)
 	}
 
-	w = newWorld() // the last minutes of ECS's metrics are waited for, too
+	w = newFakeAWS() // the last minutes of ECS's metrics are waited for, too
 	w.cfg.Cache, w.clock, w.lag = Cache{}, at("2026-11-23T04:22:00Z"), 2*time.Minute
 	_, err = w.handle("stop", ActionStop)
 	require.NoError(t, err)

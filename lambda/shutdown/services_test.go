@@ -24,14 +24,14 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// What the world answers, as AWS would; its S3 is in bucket_test.go.
+// What the fake answers, as AWS would; its S3 is in bucket_test.go.
 
 // ECS
 
-func (w *world) DescribeServices(ctx context.Context, in *ecs.DescribeServicesInput, _ ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
+func (w *fakeAWS) DescribeServices(ctx context.Context, in *ecs.DescribeServicesInput, _ ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error) {
 	return call(ctx, w, "DescribeServices", func() (*ecs.DescribeServicesOutput, error) {
-		if w.life != nil {
-			return w.livingService(), nil
+		if w.sim != nil {
+			return w.simulatedService(), nil
 		}
 		if !w.service {
 			return &ecs.DescribeServicesOutput{Failures: []ecstypes.Failure{{Reason: aws.String("MISSING")}}}, nil
@@ -49,7 +49,7 @@ func (w *world) DescribeServices(ctx context.Context, in *ecs.DescribeServicesIn
 	})
 }
 
-func (w *world) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput, _ ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error) {
+func (w *fakeAWS) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput, _ ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error) {
 	return call(ctx, w, "UpdateService", func() (*ecs.UpdateServiceOutput, error) {
 		if !w.service {
 			return nil, &ecstypes.ServiceNotFoundException{}
@@ -57,19 +57,19 @@ func (w *world) UpdateService(ctx context.Context, in *ecs.UpdateServiceInput, _
 		if in.DesiredCount != nil {
 			w.desired = *in.DesiredCount
 		}
-		if w.life != nil {
-			w.end()
+		if w.sim != nil {
+			w.endTasks()
 		}
 		return &ecs.UpdateServiceOutput{}, nil
 	})
 }
 
-func (w *world) ListTasks(ctx context.Context, in *ecs.ListTasksInput, _ ...func(*ecs.Options)) (*ecs.ListTasksOutput, error) {
+func (w *fakeAWS) ListTasks(ctx context.Context, in *ecs.ListTasksInput, _ ...func(*ecs.Options)) (*ecs.ListTasksOutput, error) {
 	return call(ctx, w, "ListTasks", func() (*ecs.ListTasksOutput, error) {
 		out := &ecs.ListTasksOutput{}
 		for _, t := range w.tasks {
 			running := w.desired > 0
-			if w.life != nil {
+			if w.sim != nil {
 				running = t.StoppedAt == nil
 			}
 			if running == (in.DesiredStatus == ecstypes.DesiredStatusRunning) && !w.forgot(t) {
@@ -80,7 +80,7 @@ func (w *world) ListTasks(ctx context.Context, in *ecs.ListTasksInput, _ ...func
 	})
 }
 
-func (w *world) DescribeTasks(ctx context.Context, in *ecs.DescribeTasksInput, _ ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error) {
+func (w *fakeAWS) DescribeTasks(ctx context.Context, in *ecs.DescribeTasksInput, _ ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error) {
 	return call(ctx, w, "DescribeTasks", func() (*ecs.DescribeTasksOutput, error) {
 		out := &ecs.DescribeTasksOutput{}
 		for _, t := range w.tasks {
@@ -88,7 +88,7 @@ func (w *world) DescribeTasks(ctx context.Context, in *ecs.DescribeTasksInput, _
 				continue
 			}
 			running := w.desired > 0 || w.stuck
-			if w.life != nil {
+			if w.sim != nil {
 				running = t.StoppedAt == nil || t.StoppedAt.After(w.clock)
 			}
 			if t.LastStatus = aws.String("STOPPED"); running {
@@ -104,14 +104,14 @@ func (w *world) DescribeTasks(ctx context.Context, in *ecs.DescribeTasksInput, _
 
 var published = []string{"CurrConnections", "CurrItems", "CPUUtilization", "MemoryUtilization"}
 
-func (w *world) GetMetricData(ctx context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
+func (w *fakeAWS) GetMetricData(ctx context.Context, in *cloudwatch.GetMetricDataInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error) {
 	m := in.MetricDataQueries[0].MetricStat
 	return call(ctx, w, fmt.Sprint("GetMetricData #", *m.Metric.MetricName, export.FormatDimensions(m.Metric.Dimensions), *m.Stat, in.StartTime.Unix()), func() (*cloudwatch.GetMetricDataOutput, error) {
 		out, every := &cloudwatch.GetMetricDataOutput{}, cmp.Or(w.every, time.Minute)
 		for _, q := range in.MetricDataQueries {
 			r := cwtypes.MetricDataResult{Id: q.Id, StatusCode: cwtypes.StatusCodeComplete}
 			m := q.MetricStat.Metric
-			kept := *q.MetricStat.Period >= 60 || w.life != nil && w.life.all || w.clock.Sub(*in.StartTime) < 3*time.Hour // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Metric
+			kept := *q.MetricStat.Period >= 60 || w.sim != nil && w.sim.all || w.clock.Sub(*in.StartTime) < 3*time.Hour // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Metric
 			if kept && slices.Contains(published, *m.MetricName) {
 				for minute := in.StartTime.Truncate(every); minute.Before(*in.EndTime) && !minute.Add(w.lag).After(w.clock); minute = minute.Add(every) {
 					if !w.publishes(*m.Namespace, minute, time.Duration(*q.MetricStat.Period)*time.Second) {
@@ -129,14 +129,14 @@ func (w *world) GetMetricData(ctx context.Context, in *cloudwatch.GetMetricDataI
 }
 
 // publishes says whether there is a datapoint of that minute.
-func (w *world) publishes(namespace string, minute time.Time, period time.Duration) bool {
-	if w.life != nil {
-		return w.life.publishes(w, namespace, minute, period)
+func (w *fakeAWS) publishes(namespace string, minute time.Time, period time.Duration) bool {
+	if w.sim != nil {
+		return w.sim.publishes(w, namespace, minute, period)
 	}
 	return !minute.Before(at("2026-11-23T03:10:00Z")) && minute.Before(at("2026-11-23T04:30:00Z"))
 }
 
-func (w *world) ListMetrics(ctx context.Context, in *cloudwatch.ListMetricsInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.ListMetricsOutput, error) {
+func (w *fakeAWS) ListMetrics(ctx context.Context, in *cloudwatch.ListMetricsInput, _ ...func(*cloudwatch.Options)) (*cloudwatch.ListMetricsOutput, error) {
 	return call(ctx, w, "ListMetrics #"+*in.Namespace, func() (*cloudwatch.ListMetricsOutput, error) {
 		out := &cloudwatch.ListMetricsOutput{}
 		if node := w.cfg.Cache.Serverless == ""; node && *in.Namespace == export.NamespaceCache {
@@ -149,7 +149,7 @@ func (w *world) ListMetrics(ctx context.Context, in *cloudwatch.ListMetricsInput
 
 // Logs
 
-func (w *world) DescribeLogStreams(ctx context.Context, in *cloudwatchlogs.DescribeLogStreamsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
+func (w *fakeAWS) DescribeLogStreams(ctx context.Context, in *cloudwatchlogs.DescribeLogStreamsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
 	return call(ctx, w, "DescribeLogStreams #"+*in.LogGroupName, func() (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
 		group, ok := w.logs(*in.LogGroupName)
 		if !ok {
@@ -164,7 +164,7 @@ func (w *world) DescribeLogStreams(ctx context.Context, in *cloudwatchlogs.Descr
 	})
 }
 
-func (w *world) GetLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error) {
+func (w *fakeAWS) GetLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error) {
 	return call(ctx, w, "GetLogEvents #"+*in.LogGroupName+*in.LogStreamName, func() (*cloudwatchlogs.GetLogEventsOutput, error) {
 		group, _ := w.logs(*in.LogGroupName)
 		events, ok := group[*in.LogStreamName]
@@ -184,8 +184,8 @@ func (w *world) GetLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEvent
 	})
 }
 
-// FilterLogEvents is asked by the preflight alone: no world has so many streams.
-func (w *world) FilterLogEvents(ctx context.Context, in *cloudwatchlogs.FilterLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
+// FilterLogEvents is asked by the preflight alone: no fake has so many streams.
+func (w *fakeAWS) FilterLogEvents(ctx context.Context, in *cloudwatchlogs.FilterLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
 	return call(ctx, w, "FilterLogEvents #"+*in.LogGroupName, func() (*cloudwatchlogs.FilterLogEventsOutput, error) {
 		if _, ok := w.logs(*in.LogGroupName); !ok {
 			return nil, &logstypes.ResourceNotFoundException{}
@@ -201,9 +201,9 @@ type line struct {
 }
 
 // logs are the lines of a group by stream.
-func (w *world) logs(group string) (map[string][]line, bool) {
-	if w.life != nil {
-		return w.life.logs(w, group), true
+func (w *fakeAWS) logs(group string) (map[string][]line, bool) {
+	if w.sim != nil {
+		return w.sim.logs(w, group), true
 	}
 	streams, ok := w.streams[group]
 	lines := map[string][]line{}
@@ -217,7 +217,7 @@ func (w *world) logs(group string) (map[string][]line, bool) {
 
 // Scheduler and SNS
 
-func (w *world) GetSchedule(ctx context.Context, in *scheduler.GetScheduleInput, _ ...func(*scheduler.Options)) (*scheduler.GetScheduleOutput, error) {
+func (w *fakeAWS) GetSchedule(ctx context.Context, in *scheduler.GetScheduleInput, _ ...func(*scheduler.Options)) (*scheduler.GetScheduleOutput, error) {
 	return call(ctx, w, "GetSchedule", func() (*scheduler.GetScheduleOutput, error) {
 		if s := w.schedules[*in.Name]; s != nil {
 			return s, nil
@@ -226,28 +226,28 @@ func (w *world) GetSchedule(ctx context.Context, in *scheduler.GetScheduleInput,
 	})
 }
 
-func (w *world) DeleteSchedule(ctx context.Context, in *scheduler.DeleteScheduleInput, _ ...func(*scheduler.Options)) (*scheduler.DeleteScheduleOutput, error) {
+func (w *fakeAWS) DeleteSchedule(ctx context.Context, in *scheduler.DeleteScheduleInput, _ ...func(*scheduler.Options)) (*scheduler.DeleteScheduleOutput, error) {
 	return call(ctx, w, "DeleteSchedule", func() (*scheduler.DeleteScheduleOutput, error) {
 		if w.schedules[*in.Name] == nil {
 			return nil, &schedulertypes.ResourceNotFoundException{}
 		}
-		if i, ok := ctx.Value(invoked{}).(*invocation); ok && w.life != nil && !strings.Contains(*w.schedules[*in.Name].Target.Input, `"run":"`+i.run+`"`) {
-			w.life.broken = append(w.life.broken, fmt.Sprintf("%s: run %s deleted schedule %s of another one", w.clock.Format(time.TimeOnly), i.run, *in.Name))
+		if i, ok := ctx.Value(invoked{}).(*invocation); ok && w.sim != nil && !strings.Contains(*w.schedules[*in.Name].Target.Input, `"run":"`+i.run+`"`) {
+			w.sim.broken = append(w.sim.broken, fmt.Sprintf("%s: run %s deleted schedule %s of another one", w.clock.Format(time.TimeOnly), i.run, *in.Name))
 		}
 		delete(w.schedules, *in.Name)
 		return &scheduler.DeleteScheduleOutput{}, nil
 	})
 }
 
-func (w *world) Publish(ctx context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
+func (w *fakeAWS) Publish(ctx context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
 	return call(ctx, w, "Publish", func() (*sns.PublishOutput, error) {
 		billed := w.billed()
 		switch {
 		case billed == "" || !strings.HasSuffix(*in.Subject, runID+" gone"):
-		case w.life == nil:
+		case w.sim == nil:
 			panic("told that nothing is billed, but " + billed)
-		case w.life.run == runID: // of an earlier run's, another one tells
-			w.life.broken = append(w.life.broken, "told that nothing is billed, but "+billed)
+		case w.sim.run == runID: // of an earlier run's, another one tells
+			w.sim.broken = append(w.sim.broken, "told that nothing is billed, but "+billed)
 		}
 		w.published = append(w.published, *in.Subject+"\n"+*in.Message)
 		return &sns.PublishOutput{}, nil

@@ -24,7 +24,7 @@ const (
 	stateKey    = "exports/state/" + runID + ".json"
 )
 
-func (w *world) manifest(t *testing.T) export.Manifest {
+func (w *fakeAWS) manifest(t *testing.T) export.Manifest {
 	t.Helper()
 	m, err := export.ParseManifest([]byte(w.text(manifestKey)))
 	require.NoError(t, err)
@@ -32,7 +32,7 @@ func (w *world) manifest(t *testing.T) export.Manifest {
 }
 
 // assertEnded is the end state of every run, whatever happened on the way.
-func (w *world) assertEnded(t *testing.T) {
+func (w *fakeAWS) assertEnded(t *testing.T) {
 	t.Helper()
 	assert.Zero(t, w.desired, "ECS is at 0")
 	assert.Empty(t, w.cache, "the cache is gone")
@@ -47,7 +47,7 @@ func (w *world) assertEnded(t *testing.T) {
 }
 
 func TestStop(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	assert.Equal(t, Answer{runID, "stop", StatusDone, "nothing of the run is left but its objects", "s3://bucket/" + manifestKey}, answer)
@@ -114,14 +114,14 @@ func TestStop(t *testing.T) {
 
 func TestEventOfAnotherRun(t *testing.T) {
 	for _, action := range []string{ActionStop, ActionWatch} {
-		w := newWorld()
+		w := newFakeAWS()
 		answer, err := New(w.cfg, w.clients(), w).Handle(t.Context(), Event{Action: action, Run: "2026-11-22T03-08-09Z"})
 		require.NoError(t, err)
 		assert.Equal(t, StatusIdle, answer.Status)
 		assert.Contains(t, answer.Message, "the stack's run is "+runID)
 		assert.Equal(t, []string{"GetSchedule"}, w.calls)
 	}
-	w := newWorld()
+	w := newFakeAWS()
 	_, err := New(w.cfg, w.clients(), w).Handle(t.Context(), Event{Action: "stop", Run: "yesterday"})
 	assert.ErrorContains(t, err, `run "yesterday" is not of the form`)
 	_, err = New(w.cfg, w.clients(), w).Handle(t.Context(), Event{Action: "start", Run: runID})
@@ -129,11 +129,11 @@ func TestEventOfAnotherRun(t *testing.T) {
 }
 
 func TestFailedExport(t *testing.T) {
-	undisturbed := newWorld()
+	undisturbed := newFakeAWS()
 	_, err := undisturbed.handle("stop", ActionStop)
 	require.NoError(t, err)
 	for _, op := range []string{"GetMetricData", "ListMetrics", "GetLogEvents", "DescribeLogStreams"} {
-		w := newWorld()
+		w := newFakeAWS()
 		w.before = func(_ int, called string) error {
 			if called == op {
 				return apiError("InternalServiceFault")
@@ -167,7 +167,7 @@ func TestFailedExport(t *testing.T) {
 }
 
 func TestUnusableBucket(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	s3 := []string{"PutObject", "GetObject", "HeadObject", "CreateMultipartUpload", "UploadPart", "ListMultipartUploads"}
 	w.before = func(_ int, op string) error {
 		if slices.Contains(s3, op) {
@@ -191,7 +191,7 @@ func TestUnusableBucket(t *testing.T) {
 
 func TestForeignObjects(t *testing.T) {
 	for _, key := range []string{stateKey, metricsKey, logsKey, manifestKey} {
-		w := newWorld()
+		w := newFakeAWS()
 		w.objects[key] = &object{[]byte("theirs"), map[string]string{"run": "other/" + runID}, "e"}
 		_, err := w.handle("stop", ActionStop)
 		var foreign *export.ForeignError
@@ -211,7 +211,7 @@ func TestForeignObjects(t *testing.T) {
 }
 
 func TestCacheThatCannotBeDeletedYet(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.cache = "modifying"
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err, "it only needs time")
@@ -227,7 +227,7 @@ func TestCacheThatCannotBeDeletedYet(t *testing.T) {
 }
 
 func TestCacheThatTakesLongToGo(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.deleting = 200
 	started := w.Now()
 	answer, err := w.handle("stop", ActionStop)
@@ -245,7 +245,7 @@ func TestCacheThatTakesLongToGo(t *testing.T) {
 
 func TestCacheOfSomeoneElse(t *testing.T) {
 	for _, tag := range []struct{ run, name string }{{"2026-11-22T01-01-01Z", "other"}, {"2026-11-22T01-01-01Z", ""}, {"2026-11-24T01-01-01Z", "perf"}, {"", "perf"}, {"1", "perf"}} {
-		w := newWorld()
+		w := newFakeAWS()
 		w.cacheRun, w.cacheName = tag.run, tag.name
 		_, err := w.handle("stop", ActionStop)
 		require.ErrorContains(t, err, fmt.Sprintf("replication group perf has the tag run=%q", tag.run))
@@ -253,7 +253,7 @@ func TestCacheOfSomeoneElse(t *testing.T) {
 		assert.True(t, w.manifest(t).Complete, "the exports are there")
 	}
 
-	w := newWorld()
+	w := newFakeAWS()
 	w.cfg.Cache.Delete, w.cacheRun = false, ""
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
@@ -266,7 +266,7 @@ func TestCacheOfSomeoneElse(t *testing.T) {
 
 // An apply that began a new run and failed before it reached the cache: the cache is still tagged with the stack's run before.
 func TestCacheOfAnEarlierRun(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.cacheRun = "2026-11-22T01-01-01Z"
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
@@ -276,7 +276,7 @@ func TestCacheOfAnEarlierRun(t *testing.T) {
 
 // Tasks may take longer to end than an invocation waits: the money stops now, and their last words are waited for.
 func TestTasksThatTakeLongToEnd(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.stuck = true
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
@@ -296,7 +296,7 @@ func TestTasksThatTakeLongToEnd(t *testing.T) {
 }
 
 func TestECSFails(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.refuses("UpdateService", "ServerException")
 	_, err := w.handle("stop", ActionStop)
 	require.ErrorContains(t, err, "scale ECS service perf-load of cluster perf to 0")
@@ -310,7 +310,7 @@ func TestECSFails(t *testing.T) {
 }
 
 func TestElastiCacheFails(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.refuses("DescribeReplicationGroups", "ServiceUnavailable")
 	_, err := w.handle("stop", ActionStop)
 	require.ErrorContains(t, err, "describe replication group perf")
@@ -322,7 +322,7 @@ func TestElastiCacheFails(t *testing.T) {
 	w.assertEnded(t)
 	assert.Contains(t, w.text(metricsKey), "CurrItems")
 
-	w = newWorld()
+	w = newFakeAWS()
 	w.refuses("DescribeCacheClusters", "ServiceUnavailable")
 	_, err = w.handle("stop", ActionStop)
 	require.NoError(t, err)
@@ -331,7 +331,7 @@ func TestElastiCacheFails(t *testing.T) {
 }
 
 func TestServiceThatIsDeletedMeanwhile(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.before = func(_ int, op string) error {
 		if op == "DescribeTasks" && w.called("UpdateService") > 0 {
 			w.service = false
@@ -347,7 +347,7 @@ func TestServiceThatIsDeletedMeanwhile(t *testing.T) {
 }
 
 func TestShortInvocation(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	answer, err := New(w.cfg, w.clients(), w).Handle(w.invocation("stop", 50*time.Second), Event{Action: ActionStop, Run: runID})
 	require.NoError(t, err, "out of time is no failure: watch carries on")
 	assert.Equal(t, StatusPending, answer.Status)
@@ -364,9 +364,9 @@ func TestShortInvocation(t *testing.T) {
 func TestHangingCall(t *testing.T) { synctest.Test(t, hangingCall) }
 
 func hangingCall(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	hung := make(chan struct{})
-	hang := &hanging{world: w, hung: hung}
+	hang := &hanging{fakeAWS: w, hung: hung}
 	clients := w.clients()
 	clients.CloudWatch = hang
 	ctx := w.invocation("stop", reserve+3200*time.Millisecond) // 3 s pass while the tasks stop
@@ -385,7 +385,7 @@ func hangingCall(t *testing.T) {
 
 // hanging answers the wait for the last minute, and nothing more.
 type hanging struct {
-	*world
+	*fakeAWS
 	hung chan struct{}
 }
 
@@ -400,7 +400,7 @@ func TestSettle(t *testing.T) {
 		lag, waits time.Duration
 		minutes    int
 	}{{2 * time.Minute, time.Minute, 62}, {20 * time.Minute, 3 * time.Minute, 62 - 16}} {
-		w := newWorld()
+		w := newFakeAWS()
 		w.clock, w.lag, w.deleting = at("2026-11-23T04:22:00Z"), test.lag, 0
 		w.cfg.Logs.Engine, w.cfg.Logs.Slow = "", "" // they are waited for, too
 		started := w.Now()
@@ -416,7 +416,7 @@ func TestSettle(t *testing.T) {
 }
 
 func TestNotifyDoesNotHoldTheRun(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.refuses("Publish", "AuthorizationError")
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
@@ -425,7 +425,7 @@ func TestNotifyDoesNotHoldTheRun(t *testing.T) {
 }
 
 func TestWhileHeld(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.before = func(_ int, op string) error {
 		if op == "GetMetricData" {
 			w.revive()

@@ -23,7 +23,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// TestWalk ends runs of random worlds. Whatever happened on the way: at the end nothing is billed, the guard was there as long as anything was, the
+// TestWalk ends runs of random simulations. Whatever happened on the way: at the end nothing is billed, the guard was there as long as anything was, the
 // exports hold every datapoint and every line that CloudWatch has, and the manifest is complete only then.
 //
 //	WALK_SEED=7 go test ./lambda/shutdown -run TestWalk -v	tells what happened in one; WALK_SEED=1001-5000 takes others
@@ -49,7 +49,7 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-// TestWalkFollowsFromItsSeed makes some worlds twice: what happens in them does not depend on the machine. Only when an invocation is cut off, its
+// TestWalkFollowsFromItsSeed makes some simulations twice: what happens in them does not depend on the machine. Only when an invocation is cut off, its
 // goroutines end in the same moment, and Go decides which of them is heard.
 func TestWalkFollowsFromItsSeed(t *testing.T) {
 	untilCut := func(story []string) []string {
@@ -67,24 +67,24 @@ func TestWalkFollowsFromItsSeed(t *testing.T) {
 	}
 }
 
-// walked lets a world live, and tells what was broken in it and what happened.
+// walked runs a simulation, and tells what was broken in it and what happened.
 func walked(t *testing.T, seed int) (broken, story []string) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // what happens in the same moment happens in the same order
 	synctest.Test(t, func(*testing.T) {
 		w := newWalk(uint64(seed))
 		w.run()
-		broken, story = w.broken(), w.life.story
+		broken, story = w.broken(), w.sim.story
 	})
 	return broken, story
 }
 
-// walk is a world and what happens to it, all of it drawn from a seed.
+// walk is a simulation and what happens to it, all of it drawn from a seed.
 type walk struct {
-	*world
+	*fakeAWS
 	rng     *rand.Rand
-	rare    *rand.Rand // of what was added later: the other worlds stay as they were
+	rare    *rand.Rand // of what was added later: the other simulations stay as they were
 	stopBy  time.Time
-	faults  int     // that are left: the world gets better
+	faults  int     // that are left: the AWS gets better
 	aimed   []fault // that invocations meet first, one after the other
 	working int     // invocations that overlap
 	late    bool    // datapoints come later than anybody waits for
@@ -99,11 +99,11 @@ func (w *walk) between(a, b time.Duration) time.Duration {
 	return a + time.Duration(w.rng.Int64N(int64(b-a)+1)).Round(time.Second)
 }
 
-// newWalk draws a world: an apply that is quick, slow or broken, a load that lives, and what may happen to it.
+// newWalk draws a simulation: an apply that is quick, slow or broken, a load that lives, and what may happen to it.
 func newWalk(seed uint64) *walk {
-	w := &walk{world: newWorld(), rng: rand.New(rand.NewPCG(seed, 0)), rare: rand.New(rand.NewPCG(seed, 1))}
+	w := &walk{fakeAWS: newFakeAWS(), rng: rand.New(rand.NewPCG(seed, 0)), rare: rand.New(rand.NewPCG(seed, 1))}
 	started := at("2026-11-23T03:08:09Z")
-	w.world = bare()
+	w.fakeAWS = bare()
 	if w.chance(20) {
 		w.cfg = newServerless().cfg
 	}
@@ -113,7 +113,7 @@ func newWalk(seed uint64) *walk {
 	}
 	time.Sleep(time.Until(started))
 	w.deleting, w.tasks = 0, nil
-	w.life = &life{changed: make(chan struct{}, 1), takes: w.between(time.Second, time.Minute), goes: w.between(time.Minute, 20*time.Minute), forgets: w.chance(50)}
+	w.sim = &simulation{changed: make(chan struct{}, 1), takes: w.between(time.Second, time.Minute), goes: w.between(time.Minute, 20*time.Minute), forgets: w.chance(50)}
 	if w.lag = w.between(0, 80*time.Second); w.chance(6) {
 		w.late, w.lag = true, w.between(4*time.Minute, 15*time.Minute)
 	}
@@ -125,14 +125,14 @@ func newWalk(seed uint64) *walk {
 		minutes = 85 * time.Minute
 	}
 	if w.chance(20) {
-		w.life.takes = w.between(3*time.Minute, 25*time.Minute)
+		w.sim.takes = w.between(3*time.Minute, 25*time.Minute)
 	}
 	w.stopBy = started.Add(minutes + time.Hour)
 	w.faults = w.rng.IntN(5)
 	w.guard(runID, w.stopBy)
 	if w.chance(7) || w.cfg.PeriodSeconds < 60 && w.chance(40) { // CloudWatch gives nothing while the load ends
 		from := started.Add(w.between(0, minutes))
-		w.life.outage = span{from, from.Add(w.between(time.Hour, 5*time.Hour))}
+		w.sim.outage = span{from, from.Add(w.between(time.Hour, 5*time.Hour))}
 	}
 	if w.chance(15) {
 		w.theirs = w.chance(50)
@@ -140,7 +140,7 @@ func newWalk(seed uint64) *walk {
 	}
 	if w.chance(3) {
 		w.plan(started.Add(minutes+w.between(0, 30*time.Minute)), "a later version completes the run", func() {
-			if w.life.run == runID {
+			if w.sim.run == runID {
 				w.newer = `{"schema_version": 2, "complete": true}`
 				w.objects[manifestKey] = &object{[]byte(w.newer), map[string]string{export.Metadata: w.cfg.owner(runID)}, "newer"}
 			}
@@ -160,7 +160,7 @@ func newWalk(seed uint64) *walk {
 		status, loads = "", false // it fails before there is a cache
 	}
 	if minutes == 20*time.Minute && w.chance(5) { // an upload of several parts
-		w.life.line = "[RUN #1]" + strings.Repeat(" 0123456789", 20<<20/11/20/tasks)
+		w.sim.line = "[RUN #1]" + strings.Repeat(" 0123456789", 20<<20/11/20/tasks)
 		switch {
 		case w.chance(50): // another invocation carries it on
 			w.aimed = []fault{{kind: killed, k: 1, ops: "CompleteMultipartUpload"}}
@@ -174,11 +174,11 @@ func newWalk(seed uint64) *walk {
 		creates, load, loads = minutes+time.Hour-time.Minute, 2*time.Minute+time.Duration(w.rare.IntN(43))*time.Minute, true
 	}
 	then := func() { // Terraform saw the cache available, and goes on
-		if !loads || w.life.run != runID {
+		if !loads || w.sim.run != runID {
 			return
 		}
 		now := w.Now()
-		w.happen(now.Add(load), "the load", func() { w.born(tasks) })
+		w.happen(now.Add(load), "the load", func() { w.createService(tasks) })
 		w.happen(now.Add(load+time.Minute), "the schedule stop", func() {
 			w.stops(minutes)
 		})
@@ -187,15 +187,15 @@ func newWalk(seed uint64) *walk {
 	switch {
 	case ahead, late, w.chance(12): // the cache is there, and is not the stack's
 		w.cfg.Cache.Delete, w.cache, w.cacheRun = false, "available", ""
-		w.life.caches = []span{{from: started.Add(-time.Hour)}}
+		w.sim.caches = []span{{from: started.Add(-time.Hour)}}
 		w.plan(started.Add(creates), "the load is next", then)
 	case status != "":
 		if status != "available" {
 			then = nil
 		}
 		w.happen(started.Add(creates), "the cache", func() {
-			if w.life.run == runID { // else the apply has been given up
-				w.create(takes, status, then)
+			if w.sim.run == runID { // else the apply has been given up
+				w.createCache(takes, status, then)
 			}
 		})
 	}
@@ -206,22 +206,22 @@ func newWalk(seed uint64) *walk {
 		}
 		w.plan(started.Add(when), "stop by hand", func() { w.event("by hand", runID, ActionStop, 0) })
 	}
-	if w.chance(15) && !ahead { // a new run takes the living stack over: terraform apply -replace
+	if w.chance(15) && !ahead { // a new run takes the running stack over: terraform apply -replace
 		another := func() {
-			if w.schedules["perf-watch"] == nil || w.life.run != runID || w.cache == "creating" || w.cache == "deleting" {
+			if w.schedules["perf-watch"] == nil || w.sim.run != runID || w.cache == "creating" || w.cache == "deleting" {
 				return
 			}
 			w.guard(w.clock.Format(runLayout), w.clock.Add(minutes+time.Hour))
 			delete(w.schedules, "perf-load-stop") // what depends on the service goes first, and the service has to know its run
 			if w.cache == "available" && w.cfg.Cache.Delete {
-				w.cacheRun = w.life.run
+				w.cacheRun = w.sim.run
 			}
 			if w.service {
-				w.vanish()
+				w.deleteService()
 			}
 			again := func() {
-				w.add(w.change(w.clock.Add(w.life.takes+5*time.Second), "its load", func() {
-					w.born(tasks)
+				w.add(w.change(w.clock.Add(w.sim.takes+5*time.Second), "its load", func() {
+					w.createService(tasks)
 					w.stops(minutes)
 				}))
 			}
@@ -230,14 +230,14 @@ func newWalk(seed uint64) *walk {
 				w.add(plan{w.clock.Add(w.between(0, 40*time.Second)), "its cache", func() {
 					w.lock()
 					defer w.mu.Unlock()
-					w.create(5*time.Minute, "available", again)
+					w.createCache(5*time.Minute, "available", again)
 				}})
 			case "create-failed": // tainted, hence recreated
-				w.unmake()
-				w.add(plan{w.clock.Add(w.life.goes + time.Second), "its cache", func() {
+				w.deleteCache()
+				w.add(plan{w.clock.Add(w.sim.goes + time.Second), "its cache", func() {
 					w.lock()
 					defer w.mu.Unlock()
-					w.create(5*time.Minute, "available", again)
+					w.createCache(5*time.Minute, "available", again)
 				}})
 			default:
 				again()
@@ -247,7 +247,7 @@ func newWalk(seed uint64) *walk {
 		if w.chance(50) {
 			w.happen(started.Add(w.between(time.Minute, minutes+25*time.Minute)), "another run", another)
 		} else { // in the last moments of the stop
-			w.life.calls, w.life.atLast = calls, func() {
+			w.sim.calls, w.sim.atLast = calls, func() {
 				w.note("   another run")
 				another()
 			}
@@ -262,12 +262,12 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 	during := func() time.Time { return born.Add(w.between(2*time.Minute, minutes)) }
 	atTheEnd := func() time.Time { return born.Add(minutes + w.between(0, 6*time.Minute)) }
 	for range w.rng.IntN(4) - 1 {
-		w.happen(born.Add(w.between(2*time.Minute, minutes/2)), "a task is replaced", w.replace)
+		w.happen(born.Add(w.between(2*time.Minute, minutes/2)), "a task is replaced", w.replaceTask)
 	}
 	if w.chance(12) {
 		w.happen(during(), "the service is deleted", func() {
 			if w.service {
-				w.vanish()
+				w.deleteService()
 			}
 		})
 	}
@@ -277,10 +277,10 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 				return
 			}
 			delete(w.schedules, "perf-load-stop") // Terraform destroys what depends on the service first
-			w.vanish()
-			w.add(plan{w.clock.Add(w.life.takes + 5*time.Second), "its replacement", func() {
+			w.deleteService()
+			w.add(plan{w.clock.Add(w.sim.takes + 5*time.Second), "its replacement", func() {
 				w.lock()
-				w.born(tasks)
+				w.createService(tasks)
 				w.stops(minutes)
 				w.mu.Unlock()
 				w.look()
@@ -293,8 +293,8 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 	case w.chance(9):
 		replaced(atTheEnd())
 	case w.cfg.PeriodSeconds < 60 && w.chance(20): // what an attempt left without a record is richer than what CloudWatch has hours later
-		w.aimed = []fault{{kind: killed2, k: 1, ops: "PutObject exports/metrics", spent: func() { w.life.outage = span{w.clock, w.clock.Add(5 * time.Hour)} }}}
-	case w.life.line == "" && w.chance(4): // after a stop that was cut off, and the next one cannot ask ECS
+		w.aimed = []fault{{kind: killed2, k: 1, ops: "PutObject exports/metrics", spent: func() { w.sim.outage = span{w.clock, w.clock.Add(5 * time.Hour)} }}}
+	case w.sim.line == "" && w.chance(4): // after a stop that was cut off, and the next one cannot ask ECS
 		w.aimed = []fault{{kind: killed, k: 1, ops: "PutObject exports/metrics"}, {kind: refused, k: 1, ops: "DescribeServices"}}
 		at := born.Add(minutes + w.between(8*time.Minute, 13*time.Minute))
 		replaced(at)
@@ -303,7 +303,7 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 		}
 	}
 	switch n := w.rare.IntN(100); {
-	case len(w.aimed) > 0 || w.life.line != "":
+	case len(w.aimed) > 0 || w.sim.line != "":
 	case n < 3: // what an attempt left without a record is richer than what CloudWatch tells the next ones
 		w.aimed = []fault{{kind: killed2, k: 1, ops: "PutObject exports/metrics", spent: func() { w.late, w.lag = true, w.lag+w.between(5*time.Minute, 30*time.Minute) }}}
 	case n < 7: // the stop and its retries end before their first export, an apply recreates the load, and a person exports what there is
@@ -326,10 +326,10 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 			}
 		})
 	}
-	if w.life.line == "" && w.chance(9) { // too slow for Lambda: a person has to export
-		w.life.slow = w.between(450*time.Second, 570*time.Second)
+	if w.sim.line == "" && w.chance(9) { // too slow for Lambda: a person has to export
+		w.sim.slow = w.between(450*time.Second, 570*time.Second)
 	}
-	if w.life.slow > 0 || w.chance(20) {
+	if w.sim.slow > 0 || w.chance(20) {
 		for n := range 4 {
 			when := w.between(0, 2*time.Hour)
 			if n == 0 && w.chance(50) {
@@ -371,7 +371,7 @@ func (w *walk) fault() (f fault) {
 	switch {
 	case w.late && w.chance(60):
 		f.kind, f.k, f.ops = killed2, 1, "PutObject exports/metrics"
-	case w.life.line != "" && w.chance(60):
+	case w.sim.line != "" && w.chance(60):
 		f.kind, f.k, f.ops = killed, 1+w.rng.IntN(80), "CompleteMultipartUpload"
 	case f.kind == conflict, (f.kind == lost || f.kind == refused || f.kind == repeated) && w.chance(60):
 		f.ops, f.k = "PutObject exports/"+[]string{"", "state", "state", "metrics", "manifest"}[w.rng.IntN(5)], 1+w.rng.IntN(40)
@@ -415,7 +415,7 @@ func (w *walk) event(request, run, action string, attempt int) {
 
 // stops makes the schedule stop, which fires if it is still there.
 func (w *walk) stops(minutes time.Duration) {
-	when, run := w.clock.Add(minutes), w.life.run
+	when, run := w.clock.Add(minutes), w.sim.run
 	mine := &scheduler.GetScheduleOutput{ScheduleExpression: aws.String("at(" + when.Format("2006-01-02T15:04:05") + ")"), Target: &schedulertypes.Target{
 		Input: aws.String(fmt.Sprintf(`{"action":"stop","run":"%s"}`, run))}}
 	w.schedules["perf-load-stop"] = mine
@@ -431,27 +431,27 @@ func (w *walk) tick() {
 		return
 	}
 	w.plan(w.Now().Add(10*time.Minute), "watch", w.tick)
-	w.event("watch", w.life.run, ActionWatch, 0)
+	w.event("watch", w.sim.run, ActionWatch, 0)
 }
 
-// run lets the world live for three days, or until nothing is planned and nobody works any more. One thing happens after the other.
+// run runs the simulation for three days, or until nothing is planned and nobody works any more. One thing happens after the other.
 func (w *walk) run() {
 	end := w.Now().Add(3 * 24 * time.Hour)
 	for {
 		w.lock()
-		next, over := end, len(w.life.broken) > 0 || !w.clock.Before(end)
+		next, over := end, len(w.sim.broken) > 0 || !w.clock.Before(end)
 		if len(w.plans) > 0 && !over {
 			next = earlier(next, w.plans[0].at)
 		}
 		switch {
-		case w.life.active == 0 && (over || len(w.plans) == 0):
+		case w.sim.active == 0 && (over || len(w.plans) == 0):
 			w.mu.Unlock()
 			return
 		case !over && !w.clock.Before(next):
 			p := w.plans[0]
 			w.plans = w.plans[1:]
 			w.note("   %s", p.what)
-			w.life.start(w.world, p.do)
+			w.sim.start(w.fakeAWS, p.do)
 			w.mu.Unlock()
 			synctest.Wait()
 			w.look()
@@ -461,7 +461,7 @@ func (w *walk) run() {
 		w.mu.Unlock()
 		select {
 		case <-timer.C:
-		case <-w.life.changed:
+		case <-w.sim.changed:
 			timer.Stop()
 		}
 	}
@@ -478,7 +478,7 @@ func (w *walk) preflight() {
 
 // redeploy makes what is open of an upload the work of another build, which writes other bytes.
 func (w *walk) redeploy() {
-	record := w.objects[w.cfg.StateKey(w.life.run)]
+	record := w.objects[w.cfg.StateKey(w.sim.run)]
 	if w.working > 0 || record == nil || !w.chance(70) {
 		return
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 func TestWatchInTime(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.clock = at("2026-11-23T04:35:29Z")
 	answer, err := w.handle("tick", ActionWatch)
 	require.NoError(t, err)
@@ -30,7 +30,7 @@ func TestWatchInTime(t *testing.T) {
 }
 
 func TestWatchStopBy(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.schedules["perf-load-stop"].ScheduleExpression = aws.String("at(2026-11-23T06:00:00)") // its grace ends after stop_by
 	w.clock = at("2026-11-23T06:08:08Z")
 	answer, err := w.handle("tick", ActionWatch)
@@ -43,7 +43,7 @@ func TestWatchStopBy(t *testing.T) {
 }
 
 func TestWatchFinishesWhatWasBegun(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.schedules["perf-load-stop"].ScheduleExpression = aws.String("at(2026-11-23T05:20:30)") // someone ended the run early, and the Lambda died
 	w.kill(12, true)
 	_, err := w.handle("stop", ActionStop)
@@ -58,9 +58,9 @@ func TestWatchFinishesWhatWasBegun(t *testing.T) {
 	w.assertEnded(t)
 }
 
-// bare is a world in which nothing was made yet but the Lambda and the guard.
-func bare() *world {
-	w := newWorld()
+// bare is an AWS in which nothing was made yet but the Lambda and the guard.
+func bare() *fakeAWS {
+	w := newFakeAWS()
 	w.service, w.desired, w.tasks, w.cache, w.streams = false, 0, nil, "", nil
 	delete(w.schedules, "perf-load-stop")
 	return w
@@ -121,7 +121,7 @@ func TestWatchAfterAFailedApply(t *testing.T) {
 
 // A service whose tasks never started, a bad image for example: the reasons are kept, and what the engine said.
 func TestLoadThatNeverStarted(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	for i := range w.tasks {
 		w.tasks[i].StartedAt, w.tasks[i].StoppedReason = nil, aws.String("CannotPullContainerError: rate limit")
 	}
@@ -138,7 +138,7 @@ func TestLoadThatNeverStarted(t *testing.T) {
 }
 
 func TestOldTasksAreNotOurs(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.tasks[0].CreatedAt, w.tasks[0].StartedAt = aws.Time(at("2026-11-23T02:50:00Z")), aws.Time(at("2026-11-23T02:51:00Z")) // of the run before, ECS shows it for an hour
 	_, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
@@ -148,7 +148,7 @@ func TestOldTasksAreNotOurs(t *testing.T) {
 }
 
 func TestWatchRaisesTheAlarm(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.cache = "modifying" // for ever
 	var err error
 	for range 146 { // 24 h and 20 min
@@ -165,7 +165,7 @@ func TestWatchRaisesTheAlarm(t *testing.T) {
 }
 
 func TestWatchRefusesWhatItCannotRead(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.schedules["perf-load-stop"].ScheduleExpression = aws.String("rate(1 day)")
 	_, err := w.handle("tick", ActionWatch)
 	assert.ErrorContains(t, err, `has the expression "rate(1 day)"`)
@@ -178,7 +178,7 @@ func TestWatchRefusesWhatItCannotRead(t *testing.T) {
 }
 
 func TestWatchKnowsTimeZones(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.schedules["perf-load-stop"].ScheduleExpressionTimezone = aws.String("UTC")
 	w.clock = at("2026-11-23T04:30:00Z")
 	answer, err := w.handle("tick", ActionWatch)

@@ -37,9 +37,9 @@ func at(text string) time.Time {
 	return t
 }
 
-// world is a small AWS with one stack in it. newWorld's is at the planned end of its run, and what that run left in CloudWatch is fixed: the load's
-// last task stopped at 04:21:10, whenever it is asked. In a living one, of life_test.go, all of it comes and goes with the time.
-type world struct {
+// fakeAWS is a small AWS with one stack in it. newFakeAWS's is at the planned end of its run, and what that run left in CloudWatch is fixed: the load's
+// last task stopped at 04:21:10, whenever it is asked. In a simulation (simulation_test.go) all of it changes with time.
+type fakeAWS struct {
 	mu    sync.Mutex
 	clock time.Time
 	cfg   Config
@@ -65,7 +65,7 @@ type world struct {
 	published []string
 	asked     string // the input of Terraform's question, as it was last
 	version   int
-	life      *life // nil: it stands still
+	sim       *simulation // nil: it stands still
 
 	calls  []string
 	before func(n int, op string) error         // instead of the call
@@ -93,8 +93,8 @@ type upload struct {
 	parts map[int32][]byte
 }
 
-func newWorld() *world {
-	w := &world{clock: at("2026-11-23T04:25:00Z"), service: true, created: at("2026-11-23T03:19:00Z"), desired: 2, cacheMade: at("2026-11-23T03:10:00Z"), cache: "available", cacheRun: runID, cacheName: "perf", deleting: 3,
+func newFakeAWS() *fakeAWS {
+	w := &fakeAWS{clock: at("2026-11-23T04:25:00Z"), service: true, created: at("2026-11-23T03:19:00Z"), desired: 2, cacheMade: at("2026-11-23T03:10:00Z"), cache: "available", cacheRun: runID, cacheName: "perf", deleting: 3,
 		objects: map[string]*object{}, uploads: map[string]*upload{},
 		cfg: Config{Name: "perf", Bucket: "bucket", Prefix: "exports", Cluster: "perf", Service: "perf-load", Minutes: 60, PeriodSeconds: 60,
 			Cache:     Cache{ReplicationGroup: "perf", Delete: true},
@@ -124,29 +124,29 @@ func newWorld() *world {
 	return w
 }
 
-func (w *world) clients() Clients {
+func (w *fakeAWS) clients() Clients {
 	return Clients{ECS: w, ElastiCache: w, CloudWatch: w, Logs: w, S3: w, Scheduler: w, SNS: w, Region: "us-east-1", Endpoint: "http://127.0.0.1:4566"}
 }
 
-func (w *world) Now() time.Time {
+func (w *fakeAWS) Now() time.Time {
 	w.lock()
 	defer w.mu.Unlock()
 	return w.clock
 }
 
-// lock takes the world. The clock of a living one is the bubble's.
-func (w *world) lock() {
+// lock takes the mutex. The clock of a simulation is the bubble's.
+func (w *fakeAWS) lock() {
 	w.mu.Lock()
-	if w.life != nil {
+	if w.sim != nil {
 		w.clock = time.Now().UTC().Round(0)
 	}
 }
 
 // Sleep lets the time pass. An invocation does not outlive its deadline.
-func (w *world) Sleep(ctx context.Context, d time.Duration) error {
+func (w *fakeAWS) Sleep(ctx context.Context, d time.Duration) error {
 	i, ok := ctx.Value(invoked{}).(*invocation)
 	switch {
-	case w.life == nil:
+	case w.sim == nil:
 		w.pass(d)
 	case ok:
 		return i.wait(ctx, d)
@@ -156,8 +156,8 @@ func (w *world) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// pass lets the time of a world that stands still pass, and with it what was planned for that time.
-func (w *world) pass(d time.Duration) {
+// pass lets the time of an AWS that stands still pass, and with it what was planned for that time.
+func (w *fakeAWS) pass(d time.Duration) {
 	end := w.Now().Add(d)
 	for {
 		w.mu.Lock()
@@ -180,32 +180,32 @@ func later(a, b time.Time) time.Time {
 	return a
 }
 
-func (w *world) plan(at time.Time, what string, do func()) {
+func (w *fakeAWS) plan(at time.Time, what string, do func()) {
 	w.lock()
 	defer w.mu.Unlock()
 	w.add(plan{at, what, do})
 }
 
-// add plans something. The world is locked.
-func (w *world) add(p plan) {
+// add plans something. The caller holds the lock.
+func (w *fakeAWS) add(p plan) {
 	n, _ := slices.BinarySearchFunc(w.plans, p, func(q, p plan) int { return cmp.Or(q.at.Compare(p.at), -1) })
 	w.plans = slices.Insert(w.plans, n, p)
-	if w.life != nil {
-		w.life.changes()
+	if w.sim != nil {
+		w.sim.changes()
 	}
 }
 
 type invoked struct{} // the key of an invocation among a context's values
 
-// invocation is the context of an invocation, which may last 15 minutes of the world's time when it is Lambda's.
+// invocation is the context of an invocation, which may last 15 minutes of the fake's time when it is Lambda's.
 type invocation struct {
 	context.Context
-	w        *world
+	w        *fakeAWS
 	name     string // that no other one has
-	run      string // of a living world
+	run      string // of a simulation
 	deadline time.Time
 	fault    fault
-	made     map[string]int // calls of a living world, by what they ask
+	made     map[string]int // calls of a simulation, by what they ask
 	met      string         // the call that the fault met
 	away     int            // calls of S3 that it still refuses
 	calls    int
@@ -227,7 +227,7 @@ func (i *invocation) alive() error {
 	now := i.w.Now()
 	i.w.mu.Lock()
 	defer i.w.mu.Unlock()
-	if i.w.life != nil && !i.deadline.IsZero() && !now.Before(i.deadline) {
+	if i.w.sim != nil && !i.deadline.IsZero() && !now.Before(i.deadline) {
 		i.dead = true
 	}
 	if i.dead {
@@ -236,18 +236,18 @@ func (i *invocation) alive() error {
 	return nil
 }
 
-func (w *world) invocation(request string, lasts time.Duration) *invocation {
+func (w *fakeAWS) invocation(request string, lasts time.Duration) *invocation {
 	ctx := lambdacontext.NewContext(context.Background(), &lambdacontext.LambdaContext{AwsRequestID: request,
 		InvokedFunctionArn: "arn:aws:lambda:us-east-1:123456789012:function:perf-stop"})
 	return &invocation{Context: ctx, w: w, deadline: w.Now().Add(lasts)}
 }
 
-func (w *world) handle(request, action string) (Answer, error) {
+func (w *fakeAWS) handle(request, action string) (Answer, error) {
 	return New(w.cfg, w.clients(), w).Handle(w.invocation(request, 15*time.Minute), w.sent(action, runID))
 }
 
 // sent is the event of a run, which has what the guard's input has when it comes from there.
-func (w *world) sent(action, run string) Event {
+func (w *fakeAWS) sent(action, run string) Event {
 	var input Event
 	if s := w.schedules["perf-watch"]; s != nil && action == ActionWatch && json.Unmarshal([]byte(*s.Target.Input), &input) == nil && input.Run == run {
 		input.Action = action
@@ -257,7 +257,7 @@ func (w *world) sent(action, run string) Event {
 }
 
 // tick is one firing of the watch schedule, if it is still there.
-func (w *world) tick() (Answer, error) {
+func (w *fakeAWS) tick() (Answer, error) {
 	w.pass(10 * time.Minute)
 	if w.schedules["perf-watch"] == nil {
 		return Answer{Status: StatusDone}, nil
@@ -266,7 +266,7 @@ func (w *world) tick() (Answer, error) {
 }
 
 // ticks lets watch do the rest: an absence keeps it until an apply cannot make anything any more, long after stop_by.
-func (w *world) ticks(t *testing.T) {
+func (w *fakeAWS) ticks(t *testing.T) {
 	t.Helper()
 	for n := 0; w.schedules["perf-watch"] != nil; n++ {
 		require.Less(t, n, 30, "the guard does not go")
@@ -275,7 +275,7 @@ func (w *world) ticks(t *testing.T) {
 	}
 }
 
-func (w *world) text(key string) string {
+func (w *fakeAWS) text(key string) string {
 	if o := w.objects[key]; o != nil {
 		return string(o.body)
 	}
@@ -283,7 +283,7 @@ func (w *world) text(key string) string {
 }
 
 // told are the messages so far, by what their subjects say.
-func (w *world) told() (all []string) {
+func (w *fakeAWS) told() (all []string) {
 	for _, message := range w.published {
 		subject, _, _ := strings.Cut(message, "\n")
 		all = append(all, strings.Join(strings.Fields(subject)[3:], " "))
@@ -291,7 +291,7 @@ func (w *world) told() (all []string) {
 	return all
 }
 
-func (w *world) called(op string) (n int) {
+func (w *fakeAWS) called(op string) (n int) {
 	for _, c := range w.calls {
 		if c == op {
 			n++
@@ -300,8 +300,8 @@ func (w *world) called(op string) (n int) {
 	return n
 }
 
-// call does one API call, an operation and maybe a key (or, after a #, what tells it from others of its kind), unless a fault says otherwise. Faults run without the lock: they may use the world.
-func call[T any](ctx context.Context, w *world, what string, do func() (*T, error)) (*T, error) {
+// call does one API call, an operation and maybe a key (or, after a #, what tells it from others of its kind), unless a fault says otherwise. Faults run without the lock: they may use the fake.
+func call[T any](ctx context.Context, w *fakeAWS, what string, do func() (*T, error)) (*T, error) {
 	op, _, _ := strings.Cut(what, " ")
 	w.lock()
 	w.calls = append(w.calls, op)
@@ -325,7 +325,7 @@ func call[T any](ctx context.Context, w *world, what string, do func() (*T, erro
 		w.pass(late(n, op))
 		return out, err
 	}
-	if i, ok := ctx.Value(invoked{}).(*invocation); ok && w.life != nil {
+	if i, ok := ctx.Value(invoked{}).(*invocation); ok && w.sim != nil {
 		return meet(ctx, i, what, done)
 	}
 	if before != nil {
@@ -343,13 +343,13 @@ func call[T any](ctx context.Context, w *world, what string, do func() (*T, erro
 }
 
 func apiError(code string) error {
-	return &smithy.GenericAPIError{Code: code, Message: "world: " + code}
+	return &smithy.GenericAPIError{Code: code, Message: "fake AWS: " + code}
 }
 
 var errKilled = errors.New("killed")
 
 // kill makes the k-th call from now, and every later one, fail: at the call, or when it has had its effect.
-func (w *world) kill(k int, effect bool) {
+func (w *fakeAWS) kill(k int, effect bool) {
 	first := len(w.calls) + k
 	w.before = func(n int, op string) error {
 		if n > first || n == first && !effect {
@@ -366,7 +366,7 @@ func (w *world) kill(k int, effect bool) {
 }
 
 // refuses makes every call of an operation fail with a code.
-func (w *world) refuses(op, code string) {
+func (w *fakeAWS) refuses(op, code string) {
 	w.before = func(_ int, called string) error {
 		if called == op {
 			return apiError(code)
@@ -375,7 +375,7 @@ func (w *world) refuses(op, code string) {
 	}
 }
 
-func (w *world) revive() {
+func (w *fakeAWS) revive() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.before, w.after = nil, nil

@@ -18,12 +18,12 @@ import (
 )
 
 // again is a person's `mage export`.
-func (w *world) again() (Answer, error) {
+func (w *fakeAWS) again() (Answer, error) {
 	return New(w.cfg, w.clients(), w).Handle(context.Background(), Event{Action: ActionExport, Run: runID})
 }
 
 func TestExportAgain(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	_, err := w.again()
 	require.ErrorContains(t, err, "s3://bucket/"+stateKey+" does not exist")
 
@@ -62,10 +62,10 @@ func TestExportAgain(t *testing.T) {
 	require.ErrorContains(t, err, "someone changed it")
 }
 
-// late is a world whose last datapoints came when nobody waited for them any more, and whose log got a word more, at that time, of so many bytes.
-func late(t *testing.T, bytes int) *world {
+// late is a fake AWS whose last datapoints came when nobody waited for them any more, and whose log got a word more, at that time, of so many bytes.
+func late(t *testing.T, bytes int) *fakeAWS {
 	t.Helper()
-	w := newWorld()
+	w := newFakeAWS()
 	w.clock, w.lag = at("2026-11-23T04:22:00Z"), 6*time.Minute
 	_, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
@@ -77,7 +77,7 @@ func late(t *testing.T, bytes int) *world {
 }
 
 func TestExportAgainReplacesWhatIsPoorer(t *testing.T) {
-	prompt := newWorld()
+	prompt := newFakeAWS()
 	_, err := prompt.handle("stop", ActionStop)
 	require.NoError(t, err)
 	w := late(t, 10)
@@ -148,7 +148,7 @@ func TestRicherObjectsThanTheRecordKnows(t *testing.T) {
 // A load that was recreated after the metrics were exported makes the window longer. When the record of that is refused, and the attempt that replaces
 // the metrics is killed, nobody could tell an hour later what lies there: ECS has forgotten the tasks. So nothing is replaced before the record says why.
 func TestALongerWindowIsOnRecordBeforeAnythingIsReplaced(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.refuses("GetLogEvents", "InternalFailure")
 	_, _ = w.handle("stop", ActionStop)
 	first := w.text(metricsKey)
@@ -195,7 +195,7 @@ func TestALongerWindowIsOnRecordBeforeAnythingIsReplaced(t *testing.T) {
 
 // A run's record that cannot be read says nothing: what an earlier attempt exported is left as it is until it can.
 func TestNothingIsExportedBesideAnUnreadRecord(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.refuses("GetLogEvents", "InternalFailure")
 	_, _ = w.handle("stop", ActionStop)
 	metrics := w.text(metricsKey)
@@ -227,7 +227,7 @@ func TestNothingIsExportedBesideAnUnreadRecord(t *testing.T) {
 
 // An attempt dies between the complete manifest and its record, and an apply recreates the load: the manifest that lies there is of the first load.
 func TestAnEarlierManifestDoesNotCompleteALongerWindow(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	complete := func() bool { return strings.Contains(w.text(manifestKey), `"complete": true`) }
 	dies := func(int, string) error {
 		if complete() {
@@ -260,7 +260,7 @@ func TestAnEarlierManifestDoesNotCompleteALongerWindow(t *testing.T) {
 // The same, and the apply makes the load while the next attempt is at work: it sees so in its last look, and the manifest that lies there is still
 // of the first load.
 func TestAnEarlierManifestDoesNotCompleteALoadMadeMeanwhile(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	dies := func(int, string) error {
 		if strings.Contains(w.text(manifestKey), `"complete": true`) {
 			return errKilled
@@ -296,7 +296,7 @@ func TestAnEarlierManifestDoesNotCompleteALoadMadeMeanwhile(t *testing.T) {
 
 // Who may not read the record does not know what was exported before.
 func TestNothingIsExportedBesideARecordThatIsDenied(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.refuses("GetLogEvents", "InternalFailure")
 	_, _ = w.handle("stop", ActionStop)
 	metrics := w.text(metricsKey)
@@ -319,7 +319,7 @@ func TestNothingIsExportedBesideARecordThatIsDenied(t *testing.T) {
 
 // A record that is no record ends the load and the cache, and the error says how a person goes on.
 func TestARecordThatCannotBeUnderstood(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.objects[stateKey] = &object{[]byte("{"), map[string]string{export.Metadata: "perf/" + runID}, "broken"}
 	_, err := w.handle("stop", ActionStop)
 	require.ErrorContains(t, err, "s3://bucket/"+stateKey)
@@ -335,7 +335,7 @@ func TestARecordThatCannotBeUnderstood(t *testing.T) {
 
 // A person's export of a run whose load was recreated ends that load, and leaves it to the stop to say that the exports are complete.
 func TestAPersonExportsWhileTheLoadRunsAnew(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	w.refuses("GetLogEvents", "InternalFailure")
 	_, _ = w.handle("stop", ActionStop)
 	w.revive()
@@ -351,7 +351,7 @@ func TestAPersonExportsWhileTheLoadRunsAnew(t *testing.T) {
 
 // Objects of a window that has grown since do not make a manifest complete.
 func TestCompleteMeansOfTheWholeWindow(t *testing.T) {
-	w := newWorld()
+	w := newFakeAWS()
 	looks := 0
 	w.before = func(_ int, op string) error {
 		if op == "DescribeServices" && w.text(logsKey) != "" { // the exports are there, and then ECS cannot be asked

@@ -16,11 +16,11 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// A living world: services and tasks are born and vanish, tasks write a line and a datapoint a minute, ECS forgets, calls take their time, hang, are
+// A simulation: services and tasks are created and deleted, tasks write a line and a datapoint a minute, ECS forgets, calls take their time, hang, are
 // refused, or lose their answer, and invocations overlap. Its time is that of a bubble of testing/synctest.
 
-// life is what a living world has beside a world that stands still.
-type life struct {
+// simulation is what changes with time, and what an AWS that stands still does not have.
+type simulation struct {
 	takes    time.Duration // that a task needs to end
 	goes     time.Duration // that a cache needs to be deleted
 	slow     time.Duration // that a read of a log takes: two after the other are too long for Lambda, one is not for a hold
@@ -73,15 +73,15 @@ const (
 	another  = "meanwhile" // something else happens
 )
 
-func (w *world) tell(format string, args ...any) {
+func (w *fakeAWS) tell(format string, args ...any) {
 	w.lock()
 	defer w.mu.Unlock()
 	w.note(" "+format, args...)
 }
 
-// note tells while the world is locked.
-func (w *world) note(format string, args ...any) {
-	w.life.story = append(w.life.story, w.clock.Format(time.TimeOnly)+fmt.Sprintf(format, args...))
+// note tells; the caller holds the lock.
+func (w *fakeAWS) note(format string, args ...any) {
+	w.sim.story = append(w.sim.story, w.clock.Format(time.TimeOnly)+fmt.Sprintf(format, args...))
 }
 
 var errLost = errors.New("the answer was lost")
@@ -102,13 +102,13 @@ func (i *invocation) wait(ctx context.Context, d time.Duration) error {
 	return cmp.Or(i.alive(), ctx.Err())
 }
 
-// takes is how long a call takes. No two of them end in the same moment, and each takes as long whenever the world is made: what happens follows from
+// takes is how long a call takes. No two of them end in the same moment, and each takes as long whenever the simulation is made: what happens follows from
 // the seed.
 func (i *invocation) takes(what, detail string) time.Duration {
 	d := 50 * time.Millisecond
 	switch what {
 	case "GetLogEvents":
-		d += i.w.life.slow
+		d += i.w.sim.slow
 	case "GetSchedule", "DeleteSchedule": // nothing happens between the last look and the deletion: AWS has no condition for it
 		return 0
 	}
@@ -128,7 +128,7 @@ func (i *invocation) meets(what string) (kind string) {
 	i.w.lock()
 	defer i.w.mu.Unlock()
 	i.calls++
-	l := i.w.life
+	l := i.w.sim
 	if l.atLast != nil && !l.complete.IsZero() && i.w.cache == "" && what != "DeleteSchedule" {
 		if l.calls--; l.calls < 0 {
 			do := l.atLast
@@ -157,7 +157,7 @@ func (i *invocation) meets(what string) (kind string) {
 	return kind
 }
 
-// meet does a call of an invocation in a living world.
+// meet does a call of an invocation in a simulation.
 func meet[T any](ctx context.Context, i *invocation, what string, do func() (*T, error)) (*T, error) {
 	what, detail, _ := strings.Cut(what, " #")
 	if err := i.alive(); err != nil {
@@ -184,7 +184,7 @@ func meet[T any](ctx context.Context, i *invocation, what string, do func() (*T,
 	}
 	i.w.lock()
 	if err == nil && strings.HasPrefix(what, "PutObject exports/state/") {
-		i.w.life.writers = append(i.w.life.writers, i)
+		i.w.sim.writers = append(i.w.sim.writers, i)
 	}
 	i.dead = i.dead || kind == killed2
 	i.w.mu.Unlock()
@@ -201,15 +201,15 @@ func meet[T any](ctx context.Context, i *invocation, what string, do func() (*T,
 }
 
 // changes says that there is something new to wait for.
-func (l *life) changes() {
+func (l *simulation) changes() {
 	select {
 	case l.changed <- struct{}{}:
 	default:
 	}
 }
 
-// start does something beside all else. The world is locked.
-func (l *life) start(w *world, do func()) {
+// start does something beside all else. The caller holds the lock.
+func (l *simulation) start(w *fakeAWS, do func()) {
 	l.active++
 	go func() {
 		do()
@@ -221,10 +221,10 @@ func (l *life) start(w *world, do func()) {
 }
 
 // look notes what must never be: something that is billed without a guard.
-func (w *world) look() {
+func (w *fakeAWS) look() {
 	w.lock()
 	defer w.mu.Unlock()
-	l := w.life
+	l := w.sim
 	since := func(t *time.Time, is bool) {
 		if !is {
 			*t = time.Time{}
@@ -242,7 +242,7 @@ func (w *world) look() {
 	}
 }
 
-func (w *world) billed() string {
+func (w *fakeAWS) billed() string {
 	running := 0
 	for _, t := range w.tasks {
 		if t.StoppedAt == nil || t.StoppedAt.After(w.clock) {
@@ -258,15 +258,15 @@ func (w *world) billed() string {
 	return ""
 }
 
-// happen plans a change of the world.
-func (w *world) happen(at time.Time, what string, change func()) {
+// happen plans a change.
+func (w *fakeAWS) happen(at time.Time, what string, change func()) {
 	w.lock()
 	defer w.mu.Unlock()
 	w.add(w.change(at, what, change))
 }
 
-// change is a plan that does something to the locked world.
-func (w *world) change(at time.Time, what string, do func()) plan {
+// change is a plan that does something under the lock.
+func (w *fakeAWS) change(at time.Time, what string, do func()) plan {
 	return plan{at, what, func() {
 		w.lock()
 		do()
@@ -275,17 +275,17 @@ func (w *world) change(at time.Time, what string, do func()) plan {
 	}}
 }
 
-// create makes the cache in so much time, unless there is one. status is how that ends.
-func (w *world) create(takes time.Duration, status string, then func()) {
+// createCache makes the cache in so much time, unless there is one. status is how that ends.
+func (w *fakeAWS) createCache(takes time.Duration, status string, then func()) {
 	if w.cache != "" {
 		return
 	}
-	w.cache, w.cacheMade, w.cacheRun, w.cacheName = "creating", w.clock, w.life.run, "perf"
+	w.cache, w.cacheMade, w.cacheRun, w.cacheName = "creating", w.clock, w.sim.run, "perf"
 	w.add(plan{w.clock.Add(takes), "the cache is " + status, func() {
 		w.lock()
 		w.cache = status
 		if status == "available" {
-			w.life.caches = append(w.life.caches, span{from: w.clock})
+			w.sim.caches = append(w.sim.caches, span{from: w.clock})
 		}
 		w.mu.Unlock()
 		w.look()
@@ -295,7 +295,7 @@ func (w *world) create(takes time.Duration, status string, then func()) {
 	}})
 }
 
-func (l *life) unmake(w *world) {
+func (l *simulation) deleteCache(w *fakeAWS) {
 	w.add(plan{w.clock.Add(l.goes), "the cache is gone", func() {
 		w.lock()
 		if n := len(l.caches); n > 0 && l.caches[n-1].to.IsZero() {
@@ -306,15 +306,15 @@ func (l *life) unmake(w *world) {
 	}})
 }
 
-// born makes the service, and its tasks, which start a little later.
-func (w *world) born(tasks int) {
+// createService makes the service, and its tasks, which start a little later.
+func (w *fakeAWS) createService(tasks int) {
 	w.service, w.created, w.desired = true, w.clock, int32(tasks)
 	for range tasks {
-		w.starts()
+		w.startTask()
 	}
 }
 
-func (w *world) starts() {
+func (w *fakeAWS) startTask() {
 	n := len(w.tasks)
 	w.tasks = append(w.tasks, ecstypes.Task{TaskArn: aws.String(fmt.Sprintf("arn:aws:ecs:us-east-1:123456789012:task/perf/%03d", n)), Group: aws.String("service:perf-load"),
 		CreatedAt: aws.Time(w.clock), StopCode: ecstypes.TaskStopCodeServiceSchedulerInitiated, Containers: []ecstypes.Container{{Name: aws.String("memtier"), ExitCode: aws.Int32(0)}}})
@@ -327,33 +327,33 @@ func (w *world) starts() {
 	}})
 }
 
-// end ends the tasks that nobody wants any more.
-func (w *world) end() {
+// endTasks ends the tasks that nobody wants any more.
+func (w *fakeAWS) endTasks() {
 	for i := range w.tasks {
 		if t := &w.tasks[i]; t.StoppedAt == nil && w.desired == 0 {
-			t.StoppedAt = aws.Time(w.clock.Add(w.life.takes))
+			t.StoppedAt = aws.Time(w.clock.Add(w.sim.takes))
 		}
 	}
 }
 
-// vanish deletes the service.
-func (w *world) vanish() {
-	w.service, w.desired, w.life.deleted = false, 0, w.created
-	w.end()
+// deleteService deletes the service, whose tasks then end.
+func (w *fakeAWS) deleteService() {
+	w.service, w.desired, w.sim.deleted = false, 0, w.created
+	w.endTasks()
 }
 
-// replace ends one task, and ECS starts another one.
-func (w *world) replace() {
+// replaceTask ends one task, and ECS starts another one.
+func (w *fakeAWS) replaceTask() {
 	for i := range w.tasks {
 		if t := &w.tasks[i]; t.StoppedAt == nil && t.StartedAt != nil && w.desired > 0 {
 			t.StoppedAt = aws.Time(w.clock)
-			w.starts()
+			w.startTask()
 			return
 		}
 	}
 }
 
-func (w *world) livingService() *ecs.DescribeServicesOutput {
+func (w *fakeAWS) simulatedService() *ecs.DescribeServicesOutput {
 	running, status := int32(0), "ACTIVE"
 	for _, t := range w.tasks {
 		if t.StoppedAt == nil || t.StoppedAt.After(w.clock) {
@@ -363,9 +363,9 @@ func (w *world) livingService() *ecs.DescribeServicesOutput {
 	s := ecstypes.Service{Status: &status, DesiredCount: w.desired, RunningCount: running, CreatedAt: &w.created}
 	switch {
 	case w.service:
-	case running > 0 && !w.life.deleted.IsZero():
+	case running > 0 && !w.sim.deleted.IsZero():
 		status = "DRAINING"
-	case w.life.deleted.IsZero() || w.life.forgets:
+	case w.sim.deleted.IsZero() || w.sim.forgets:
 		return &ecs.DescribeServicesOutput{Failures: []ecstypes.Failure{{Reason: aws.String("MISSING")}}}
 	default:
 		status = "INACTIVE"
@@ -374,11 +374,11 @@ func (w *world) livingService() *ecs.DescribeServicesOutput {
 }
 
 // forgot says whether ECS has forgotten a task.
-func (w *world) forgot(t ecstypes.Task) bool {
-	return w.life != nil && t.StoppedAt != nil && w.clock.After(t.StoppedAt.Add(time.Hour))
+func (w *fakeAWS) forgot(t ecstypes.Task) bool {
+	return w.sim != nil && t.StoppedAt != nil && w.clock.After(t.StoppedAt.Add(time.Hour))
 }
 
-func (l *life) publishes(w *world, namespace string, minute time.Time, period time.Duration) bool {
+func (l *simulation) publishes(w *fakeAWS, namespace string, minute time.Time, period time.Duration) bool {
 	if minute.Add(time.Minute+w.lag).After(w.clock) || !l.all && period < time.Minute && w.clock.Sub(minute) > 3*time.Hour {
 		return false
 	}
@@ -399,7 +399,7 @@ func (l *life) publishes(w *world, namespace string, minute time.Time, period ti
 }
 
 // logs are what the tasks have said so far, one line a minute and two last words, and the engine.
-func (l *life) logs(w *world, group string) map[string][]line {
+func (l *simulation) logs(w *fakeAWS, group string) map[string][]line {
 	all := map[string][]line{}
 	if group != w.cfg.Logs.Load {
 		for n, s := range l.caches {

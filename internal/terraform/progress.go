@@ -13,8 +13,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 )
 
-// followed passes on what Terraform prints, whole lines at a time, and reads from it how far it is.
-type followed struct {
+// progress passes on what Terraform prints, whole lines at a time, and reads from it how far it is.
+type progress struct {
 	to    io.Writer
 	shown bool // to a person
 
@@ -36,13 +36,13 @@ var (
 )
 
 // follow lets s show how far Terraform is; what the plan said stays known.
-func (f *followed) follow(s *console.Step) {
+func (f *progress) follow(s *console.Step) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.step, f.done, f.pending = s, 0, nil
 }
 
-func (f *followed) Write(b []byte) (int, error) {
+func (f *progress) Write(b []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.part = append(f.part, b...)
@@ -61,7 +61,7 @@ func (f *followed) Write(b []byte) (int, error) {
 }
 
 // flush passes on a last line that has no end.
-func (f *followed) flush() {
+func (f *progress) flush() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.part) > 0 {
@@ -71,14 +71,14 @@ func (f *followed) flush() {
 }
 
 // held is like f, but keeps what comes in a buffer: of a plan that fails, only the errors are to be shown.
-func (f *followed) held() (*followed, *bytes.Buffer) {
+func (f *progress) held() (*progress, *bytes.Buffer) {
 	var text bytes.Buffer
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return &followed{to: &text, step: f.step}, &text
+	return &progress{to: &text, step: f.step}, &text
 }
 
-func (f *followed) read(line string) {
+func (f *progress) read(line string) {
 	if f.step != nil && f.waiting != locking.MatchString(line) {
 		f.waiting = !f.waiting
 		note := ""

@@ -13,13 +13,13 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 )
 
-func TestTerraformIsFollowed(t *testing.T) { synctest.Test(t, terraformIsFollowed) }
+func TestProgressOfTerraform(t *testing.T) { synctest.Test(t, progressOfTerraform) }
 
-func terraformIsFollowed(t *testing.T) {
+func progressOfTerraform(t *testing.T) {
 	var log, out bytes.Buffer
 	terminal := &page.Terminal{W: &out, Columns: func() int { return 200 }}
 	con := &console.Console{Out: terminal, Terminal: terminal}
-	f := &followed{to: &log}
+	f := &progress{to: &log}
 	var step *console.Step
 	defer func() { step.End() }()
 	follow := func(title string) {
