@@ -2,7 +2,6 @@ package test
 
 import (
 	"testing"
-	"time"
 
 	"github.com/gruntwork-io/terratest/modules/terraform"
 	"github.com/stretchr/testify/require"
@@ -36,22 +35,6 @@ func TestNoCapacityForTheCache(t *testing.T) {
 			said, err := p.types(ops.Deploy, "")
 			require.Error(t, err, said)
 			require.Contains(t, said, "create-failed")
-			// Somebody comes back when the run's time is over.
-			p.rewrites(func(e *shutdown.Event) {
-				e.StopBy = time.Now().UTC().Truncate(time.Second).Add(-time.Minute)
-				e.Run = e.StopBy.Add(-2 * time.Hour).Format("2006-01-02T15-04-05Z") // the minutes of the load and the margin
-			})
-			w.local.Caches.Exhausted(false)
-			text, err := p.terraform("apply", "-auto-approve")
-			require.Error(t, err, text)
-			require.Contains(t, p.follows(text, "  go tool mage deploy\n"), "the load runs")
-			said, err = p.types(ops.Destroy, "")
-			require.NoError(t, err, said)
-			p.clean()
-
-			w.local.Caches.Exhausted(true)
-			said, err = p.types(ops.Deploy, "")
-			require.Error(t, err, said)
 			run, _ := p.watched(t)
 			p.invokes(shutdown.Event{Action: shutdown.ActionWatch, Run: run})
 			told := p.mail(run, "cache failed")

@@ -20,6 +20,7 @@ import (
 var elsewhere = map[string]string{
 	"go tool mage local:run":                                                       "TestFirstCommand",
 	"start it with `go tool mage local:up`":                                        "TestFirstCommand",
+	"  go tool mage deploy\n":                                                      "TestMessages", // terraform apply after the run's end
 	"%s && go tool mage deploy":                                                    "TestMessages",
 	"`RUN=%s go tool mage export` tries once more":                                 "TestFaultsExportAgain",     // a day after the load
 	"and the run is not: %s; run `go tool mage destroy`":                           "TestMessages",              // the same, seen by the Lambda

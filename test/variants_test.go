@@ -70,6 +70,9 @@ func TestVariants(t *testing.T) {
 			s.loads(t, max(1, v.tasks))
 			s.stops(t)
 			m := s.hasEnded(t, run, max(1, v.tasks))
+			if v.cache["replicas"] != nil && v.cache["shards"] == nil && s.local != nil {
+				s.answerAgrees(t, m, max(1, v.tasks)*load["key_maximum"].(int))
+			}
 			if v.cache["serverless"] != nil {
 				s.wasServerless(t, m)
 			}
