@@ -111,7 +111,7 @@ func TestWhatHappensWhileAQuestionWaits(t *testing.T) {
 	said, err = p.types(ops.Deploy, "")
 	p.approves()
 	require.ErrorContains(t, err, "the run "+first+" ended while the question waited", said)
-	said = p.does(ops.Status)
+	said = unwrapped(p.does(ops.Status))
 	require.Contains(t, said, "deployed, but no run is under way; `go tool mage deploy` begins one")
 	advised := said
 	require.Contains(t, p.follows(err.Error(), "ended while the question waited: run `go tool mage deploy` again"), "the load runs")

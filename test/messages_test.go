@@ -18,15 +18,18 @@ import (
 
 // elsewhere are parts of messages that it takes hours, a race or somebody else's hand to be told, and the test that does what they say.
 var elsewhere = map[string]string{
-	"go tool mage local:run":                                                       "TestFirstCommand",
-	"start it with `go tool mage local:up`":                                        "TestFirstCommand",
-	"  go tool mage deploy\n":                                                      "TestMessages", // terraform apply after the run's end
-	"%s && go tool mage deploy":                                                    "TestMessages",
-	"`RUN=%s go tool mage export` tries once more":                                 "TestFaultsExportAgain",     // a day after the load
-	"and the run is not: %s; run `go tool mage destroy`":                           "TestMessages",              // the same, seen by the Lambda
-	"look at the log of this function, then run `go tool mage destroy`":            "TestDestroyOfARunningLoad", // a day after the end
-	"an orphan is billed until somebody removes it: `SWEEP=%s go tool mage sweep`": "TestSweep",
-	"aws elasticache describe-events":                                              "TestCallsOfTheCLI", // a cache that is busy for 45 minutes
+	"go tool mage local:run":                                                        "TestFirstCommand",
+	"start it with `go tool mage local:up`":                                         "TestFirstCommand",
+	"  go tool mage deploy\n":                                                       "TestMessages",              // terraform apply after the run's end
+	"the state cannot be read: %v\nrun `go tool mage destroy` again":                "TestDestroyOfARunningLoad", // the backend is gone
+	"`go tool mage destroy` again tells whether":                                    "TestDestroyAfterLostAnswers",
+	"it was not created by this run and is not deleted; run `go tool mage destroy`": "TestDestroyAfterLostAnswers", // somebody changes the tags
+	"%s && go tool mage deploy":                                                     "TestMessages",
+	"`RUN=%s go tool mage export` tries once more":                                  "TestFaultsExportAgain",     // a day after the load
+	"and the run is not: %s; run `go tool mage destroy`":                            "TestMessages",              // the same, seen by the Lambda
+	"look at the log of this function, then run `go tool mage destroy`":             "TestDestroyOfARunningLoad", // a day after the end
+	"an orphan is billed until somebody removes it: `SWEEP=%s go tool mage sweep`":  "TestSweep",
+	"aws elasticache describe-events":                                               "TestCallsOfTheCLI", // a cache that is busy for 45 minutes
 }
 
 // place is a command in a message's source.

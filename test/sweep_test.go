@@ -105,9 +105,10 @@ func TestSweep(t *testing.T) {
 	require.Contains(t, said, "there is no stack in account 123456789012, Region us-east-1")
 
 	base := nameOf(t)
-	running, ended := stackFor(t, w, base+"-runs", nil), stackFor(t, w, base+"-ended", nil)
-	failed := stackFor(t, w, base+"-failed", nil)
-	orphan := stackFor(t, w, base+"-orphan", map[string]any{"notifications": map[string]any{"email": "team@example.com"}})
+	below := func(name string) string { return "exports/" + base + name } // runs of one second share a name: each stack has a prefix of its own
+	running, ended := stackFor(t, w, base+"-runs", map[string]any{"metrics_export_s3_prefix": below("-runs")}), stackFor(t, w, base+"-ended", nil)
+	failed := stackFor(t, w, base+"-failed", map[string]any{"metrics_export_s3_prefix": below("-failed")})
+	orphan := stackFor(t, w, base+"-orphan", map[string]any{"metrics_export_s3_prefix": below("-orphan"), "notifications": map[string]any{"email": "team@example.com"}})
 	w.local.Faults.Add(wire.Fault{Action: "ecs.CreateService", First: 1, Kind: wire.Denied, Holds: failed.name})
 	var applied sync.WaitGroup
 	for _, s := range []*stack{running, ended, failed, orphan} {
@@ -180,7 +181,7 @@ func TestSweep(t *testing.T) {
 	follow(t, w.person(t, orphan), &console.Console{In: strings.NewReader(""), Out: &heard, Pause: time.Second}, said, "an orphan is billed until somebody removes it: `SWEEP="+orphan.name+" go tool mage sweep`")
 	require.Contains(t, heard.String(), "is removed; the exports stay")
 	complete := func(s *stack) {
-		m, err := export.ParseManifest(s.object(t, "exports/manifest/"+runs[s]+".json"))
+		m, err := export.ParseManifest(s.object(t, "exports/"+s.name+"/manifest/"+runs[s]+".json"))
 		require.NoError(t, err)
 		require.True(t, m.Complete)
 		require.Len(t, m.Tasks, 1)
