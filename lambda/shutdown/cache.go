@@ -114,7 +114,8 @@ func (r *run) deleteCache(ctx context.Context) error {
 	for {
 		began := r.clock.Now()
 		err := r.askDeletion(ctx, c)
-		if err == nil || ctx.Err() != nil || r.clock.Now().Sub(began) < 5*time.Second || r.left(ctx) < 15*time.Second {
+		var wait pending
+		if err == nil || errors.As(err, &wait) || errors.Is(err, errReplaced) || ctx.Err() != nil || r.clock.Now().Sub(began) < 5*time.Second || r.left(ctx) < 15*time.Second {
 			return err
 		}
 		r.log.Warn("asking again", "error", err)
@@ -152,6 +153,10 @@ func (r *run) askDeletion(ctx context.Context, c cache) error {
 	if !ours {
 		return fmt.Errorf("%s has the tag run=%q, not %q: it was not created by this run and is not deleted; run `go tool mage destroy` or delete it by hand", c, owner, r.id)
 	}
+	late := !known(r.state.Membership) && known(&now.membership) // the look before failed, and there is none after
+	if late {
+		r.state.Membership = &now.membership
+	}
 	asked := r.clock.Now().UTC().Truncate(time.Second)
 	r.state.DeletionAsked = &asked
 	unsaved := r.save(ctx) // before: a lost answer is not taken for somebody else's deletion
@@ -167,6 +172,9 @@ func (r *run) askDeletion(ctx context.Context, c cache) error {
 	default:
 		r.deleting()
 	}
+	if late {
+		c.detail(ctx, r.state.Membership)
+	}
 	return errors.Join(unseen, unsaved)
 }
 
@@ -174,23 +182,46 @@ func (r *run) askDeletion(ctx context.Context, c cache) error {
 // another reason, is this run's if it was created under the stack's name since the run began.
 // https://github.com/hashicorp/terraform-provider-aws/issues/33859
 func (r *run) owner(ctx context.Context, now *seen) (owner string, ours bool, err error) {
-	ctx, done := r.brief(ctx)
-	defer done()
-	tags, err := r.aws.ElastiCache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &now.arn})
+	tags, err := r.tags(ctx, now)
 	if err == nil {
-		owner, ours = r.ours(tags.TagList)
+		owner, ours = r.ours(tags)
 		return owner, ours, nil
 	}
 	created := now.membership.CreatedAt
-	since := created != nil && !created.Before(r.start.Add(-clockSkew))
+	since := created != nil && !created.Before(r.start.Add(-clockSkew)) && (r.stopBy.IsZero() || !created.After(r.stopBy.Add(stopGrace))) // modules/cache makes none after stop_by
 	switch {
 	case busy(err) && now.status == createFailed && created != nil:
 		return "", since, nil
 	case busy(err), notFound(err), !since:
 		return "", false, err
+	case r.another(*created):
+		return "", false, fmt.Errorf("it was created at %s, and is not the cache that this run had before: %w", created.UTC().Format(time.RFC3339), err)
+	}
+	if err := r.clock.Sleep(ctx, 5*time.Second); err != nil {
+		return "", false, err
+	}
+	if tags, again := r.tags(ctx, now); again == nil { // one answer that was lost does not make somebody else's cache this run's
+		owner, ours = r.ours(tags)
+		return owner, ours, nil
 	}
 	r.warn("the tags of the cache cannot be read, and it was created in this run: it is deleted as this run's: %v", err)
 	return "", true, nil
+}
+
+func (r *run) tags(ctx context.Context, now *seen) ([]types.Tag, error) {
+	ctx, done := r.brief(ctx)
+	defer done()
+	out, err := r.aws.ElastiCache.ListTagsForResource(ctx, &elasticache.ListTagsForResourceInput{ResourceName: &now.arn})
+	if err != nil {
+		return nil, err
+	}
+	return out.TagList, nil
+}
+
+// another says that a cache created then is not the one on record: whose it is, only its tags can tell.
+func (r *run) another(created time.Time) bool {
+	m, asked := r.state.Membership, r.state.DeletionAsked
+	return m != nil && m.CreatedAt != nil && !m.CreatedAt.Equal(created) || asked != nil && created.After(*asked)
 }
 
 // clockSkew is how far the clock that named the run may be ahead of AWS's.

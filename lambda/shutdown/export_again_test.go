@@ -294,6 +294,40 @@ func TestAnEarlierManifestDoesNotCompleteALoadMadeMeanwhile(t *testing.T) {
 	assert.Equal(t, at("2026-11-23T04:51:00Z"), w.manifest(t).Window.End)
 }
 
+// The same, and the next attempt cannot see the load: what it did not see, it does not take for at rest.
+func TestAnEarlierManifestDoesNotCompleteALoadThatIsNotSeen(t *testing.T) {
+	for _, op := range []string{"DescribeServices", "ListTasks", "UpdateService"} {
+		w := newFakeAWS()
+		dies := func(int, string) error {
+			if strings.Contains(w.text(manifestKey), `"complete": true`) {
+				return errKilled
+			}
+			return nil
+		}
+		w.before, w.after = dies, dies
+		_, _ = w.handle("stop", ActionStop)
+		w.revive()
+		before := w.text(manifestKey)
+		require.True(t, w.manifest(t).Complete)
+
+		w.pass(20 * time.Minute)
+		for i := range w.tasks {
+			w.tasks[i].StoppedAt = aws.Time(at("2026-11-23T04:50:10Z"))
+		}
+		w.desired = 2
+		w.refusesOnce(op, "ServiceUnavailable")
+		_, err := w.handle("watch", ActionWatch)
+		require.ErrorContains(t, err, "stop the load", op)
+		assert.Equal(t, before, w.text(manifestKey), "%s: nobody knows better", op)
+		assert.NotContains(t, w.told(), "ended", op)
+
+		w.revive()
+		w.ticks(t)
+		w.assertEnded(t)
+		assert.Equal(t, at("2026-11-23T04:51:00Z"), w.manifest(t).Window.End, op)
+	}
+}
+
 // Who may not read the record does not know what was exported before.
 func TestNothingIsExportedBesideARecordThatIsDenied(t *testing.T) {
 	w := newFakeAWS()

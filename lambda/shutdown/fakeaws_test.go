@@ -375,6 +375,17 @@ func (w *fakeAWS) refuses(op, code string) {
 	}
 }
 
+// refusesOnce makes the next call of an operation fail.
+func (w *fakeAWS) refusesOnce(op, code string) {
+	next := w.called(op) + 1
+	w.before = func(_ int, called string) error {
+		if called == op && w.called(op) == next {
+			return apiError(code)
+		}
+		return nil
+	}
+}
+
 func (w *fakeAWS) revive() {
 	w.mu.Lock()
 	defer w.mu.Unlock()

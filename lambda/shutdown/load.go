@@ -24,7 +24,6 @@ type load struct {
 	deleted *types.Service        // as ECS remembers it after its deletion
 	tasks   map[string]types.Task // by id: those that ECS means to run, and those that stopped within the last hour
 	absent  int                   // looks in a row without a service
-	scaled  bool                  // this invocation did so
 }
 
 // stopLoad scales the service to 0 and waits for its tasks' last words: at most their stopTimeout (2 minutes) and a minute for Fargate to
@@ -77,12 +76,10 @@ func (r *run) quiet(ctx context.Context, seen *load) (bool, error) {
 		return false, err
 	}
 	if service != nil && service.DesiredCount != 0 && aws.ToString(service.Status) == "ACTIVE" {
-		if seen.absent > 0 || seen.scaled {
-			if err := r.replaced(ctx); err != nil {
-				return false, err
-			}
+		if err := r.replaced(ctx); err != nil {
+			return false, err
 		}
-		seen.service, seen.absent, seen.scaled = service, 0, true
+		seen.service, seen.absent = service, 0
 		return false, r.scale(ctx, service)
 	}
 	if seen.service, seen.absent = service, seen.absent+1; service != nil {

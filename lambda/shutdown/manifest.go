@@ -42,6 +42,9 @@ func (r *run) writeManifest(ctx context.Context) error {
 	if there != nil {
 		before, err := export.ParseManifest(there)
 		if err == nil && before.Complete && r.state.LoadStopped && sameWindow(before.Window, r.state.Window) && (!complete || reflect.DeepEqual(before.Objects, r.objects())) {
+			if !r.idle && !r.state.Complete { // an attempt that died wrote it; an apply may have recreated the load since
+				return pending("the manifest of an earlier attempt is complete, and the load was not seen at rest since")
+			}
 			r.state.Complete = true
 			return nil
 		}

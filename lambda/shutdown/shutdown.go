@@ -84,7 +84,16 @@ func (r *run) handle(ctx context.Context, event Event) (Answer, error) {
 		return Answer{}, fmt.Errorf("action %q: expected stop, watch, preflight, export or destroy", event.Action)
 	}
 	current, err := r.current(ctx)
-	if err != nil && event.Action == ActionWatch && !event.StopBy.IsZero() && r.clock.Now().After(event.StopBy) {
+	overdue := func() bool {
+		return err != nil && event.Action == ActionWatch && !event.StopBy.IsZero() && r.clock.Now().After(event.StopBy)
+	}
+	for looks := 1; looks < 3 && overdue(); looks++ { // the event may be an hour old, and the stack's run another one by now, or prolonged
+		if err := r.clock.Sleep(ctx, 10*time.Second); err != nil {
+			return Answer{}, err
+		}
+		current, err = r.current(ctx)
+	}
+	if overdue() {
 		r.log.Warn("the guard's own event says whose the run is", "error", err) // it is over in any case, and what is billed ends
 		current, err = event, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -262,6 +263,99 @@ func TestCacheOfSomeoneElse(t *testing.T) {
 	assert.Zero(t, w.called("DeleteReplicationGroup")+w.called("ListTagsForResource"))
 	assert.Nil(t, w.manifest(t).Membership.DeletionRequestedAt, "it stays")
 	assert.Empty(t, w.schedules)
+}
+
+// Somebody made a cache under the stack's name since the run began, where the stack's own was never made: one answer about its tags that is lost does not
+// make it the run's.
+func TestCacheOfSomeoneElseWhoseTagsAreLateToTell(t *testing.T) {
+	for kind, make := range kinds {
+		for _, code := range []string{"ServiceUnavailable", "AccessDeniedException"} {
+			w := make()
+			w.cacheRun, w.cacheName = "", "somebody"
+			w.refusesOnce("ListTagsForResource", code)
+			_, err := w.handle("stop", ActionStop)
+			require.ErrorContains(t, err, `has the tag run=""`, kind)
+			assert.Equal(t, "available", w.cache, kind)
+		}
+	}
+}
+
+// Nobody may read the tags, and the cache was created since the run began: but it is not the one that the run's stop has seen or deleted, or it is younger
+// than any of the run.
+func TestAnotherCacheWhileTagsAreDenied(t *testing.T) {
+	for kind, make := range kinds {
+		for name, c := range map[string]func(*fakeAWS){
+			"the run's was deleted by its stop": func(w *fakeAWS) {
+				_, err := w.handle("stop", ActionStop)
+				require.NoError(t, err)
+				require.Empty(t, w.cache)
+				w.cacheMade = w.clock.Add(time.Minute)
+			},
+			"the run's was deleted by somebody": func(w *fakeAWS) {
+				w.refuses("ListTagsForResource", "InvalidReplicationGroupState") // the cache is on record, and stays for now
+				_, err := w.handle("stop", ActionStop)
+				require.NoError(t, err)
+				require.Equal(t, "available", w.cache)
+				w.cacheMade = w.clock.Add(time.Minute)
+			},
+			"it is younger than stop_by": func(w *fakeAWS) {
+				w.tasks, w.streams = nil, nil
+				w.clock, w.cacheMade = at("2026-11-23T07:00:00Z"), at("2026-11-23T06:50:00Z")
+			},
+		} {
+			w := make()
+			w.stuck = true // the guard stays
+			c(w)
+			w.cache, w.cacheRun, w.cacheName = "available", "", "somebody"
+			w.refuses("ListTagsForResource", "AccessDeniedException")
+			_, err := w.tick()
+			require.ErrorContains(t, err, "read the tags of", "%s: %s", kind, name)
+			assert.Equal(t, "available", w.cache, "%s: %s", kind, name)
+		}
+	}
+}
+
+// The cache could not be described before its deletion asked again: what is seen there is the last that can be known of it.
+func TestMembershipIsReadBeforeTheCacheGoes(t *testing.T) {
+	undisturbed := newFakeAWS()
+	_, err := undisturbed.handle("stop", ActionStop)
+	require.NoError(t, err)
+	w := newFakeAWS()
+	w.refusesOnce("DescribeReplicationGroups", "ServiceUnavailable")
+	_, err = w.handle("stop", ActionStop)
+	require.ErrorContains(t, err, "read the membership")
+	w.revive()
+	w.ticks(t)
+	w.assertEnded(t)
+	seen, want := w.manifest(t).Membership, undisturbed.manifest(t).Membership
+	want.DeletionRequestedAt = seen.DeletionRequestedAt
+	assert.Equal(t, want, seen)
+}
+
+// A cache that is busy is asked for again by the next tick, also when AWS takes seconds to say so.
+func TestABusyCacheDoesNotKeepTheInvocation(t *testing.T) {
+	w := newFakeAWS()
+	w.cache = "modifying"
+	w.late = func(int, string) time.Duration { return 2 * time.Second }
+	_, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	assert.Equal(t, 1, w.called("ListTagsForResource"))
+}
+
+// The run is replaced while its stop takes the record: the load is the new run's.
+func TestReplacedBeforeTheLoadIsScaled(t *testing.T) {
+	w := newFakeAWS()
+	w.after = func(_ int, op string) error {
+		if op == "PutObject" {
+			w.schedules["perf-watch"].Target.Input = aws.String(`{"action":"watch","run":"2026-11-23T04-25-01Z","stop_by":"2026-11-23T07:25:01Z"}`)
+		}
+		return nil
+	}
+	answer, err := w.handle("stop", ActionStop)
+	require.NoError(t, err)
+	assert.Contains(t, answer.Message, "the stack's run is another one by now")
+	assert.EqualValues(t, 2, w.desired)
+	assert.Equal(t, "available", w.cache)
 }
 
 // An apply that began a new run and failed before it reached the cache: the cache is still tagged with the stack's run before.

@@ -42,6 +42,28 @@ func TestWatchStopBy(t *testing.T) {
 	assert.Equal(t, StatusDone, answer.Status)
 }
 
+// An event of watch may be an hour old, and past the stop_by that it has: what the schedule says by now counts, also when the first answer is lost.
+func TestAnOldEventEndsNoLoadInTime(t *testing.T) {
+	for name, input := range map[string]string{
+		"the run was replaced":  `{"action":"watch","run":"2026-11-23T06-00-00Z","stop_by":"2026-11-23T09:00:00Z"}`,
+		"the run was prolonged": `{"action":"watch","run":"` + runID + `","stop_by":"2026-11-23T09:08:09Z"}`,
+	} {
+		for _, code := range []string{"ThrottlingException", "AccessDeniedException"} {
+			w := newFakeAWS()
+			old := w.sent(ActionWatch, runID)
+			w.clock = at("2026-11-23T06:20:00Z")
+			w.schedules["perf-watch"].Target.Input = aws.String(input)
+			delete(w.schedules, "perf-load-stop")
+			w.refusesOnce("GetSchedule", code)
+			answer, err := New(w.cfg, w.clients(), w).Handle(w.invocation("old", 15*time.Minute), old)
+			require.NoError(t, err, name)
+			assert.Equal(t, StatusIdle, answer.Status, name)
+			assert.EqualValues(t, 2, w.desired, name)
+			assert.Equal(t, "available", w.cache, name)
+		}
+	}
+}
+
 func TestWatchFinishesWhatWasBegun(t *testing.T) {
 	w := newFakeAWS()
 	w.schedules["perf-load-stop"].ScheduleExpression = aws.String("at(2026-11-23T05:20:30)") // someone ended the run early, and the Lambda died
