@@ -249,3 +249,17 @@ func TestJudging(t *testing.T) {
 		require.Contains(t, r.Verdict.Sentence, "(minutes 33 to 60 of the load)")
 	})
 }
+
+// Replies take no more than the time from a request to the next one, however the rate moved, and an outage is no time that passes in memtier.
+func TestTheRoundTripIsOfTheOperations(t *testing.T) {
+	of := func(minutes int, rate func(s int) float64) string {
+		c := synthetic.Plain()
+		c.Minutes, c.Nodes, c.Tasks = minutes, 1, 1
+		c.Rate = func(_, s int) float64 { return rate(s) }
+		c.Mean = func(_, s int) float64 { return 0.95 * 20_000 / max(1, rate(s)) }
+		return analyzed(t, c).Verdict.Sentence
+	}
+	require.Contains(t, of(8, func(s int) float64 { return 20_000 * min(1, 0.1+0.9*float64(s)/300) }), "Bound by the round trip: 20 connections with a pipeline of 1 send again each 1.39 ms; replies take 1.3")
+	require.Contains(t, of(20, func(s int) float64 { return map[bool]float64{true: 0, false: 20_000}[s >= 600 && s < 760] }),
+		"Bound by the round trip: 20 connections with a pipeline of 1 send again each 1 ms; replies take 0.95 ms of that")
+}

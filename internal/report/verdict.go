@@ -336,18 +336,21 @@ func (a *analysis) roundTrip(w Window) string {
 	if a.Connections.Expected == nil || a.l.window() == nil || c.ClusterMode || c.RateLimit != nil && *c.RateLimit > 0 {
 		return ""
 	}
-	ms, rate := a.l.latency.grid(*a.Phases.Load, &a.l.weighted).over(w, mean), a.l.ops.grid(*a.Phases.Load, nil).over(w, mean)
+	// Of the operations, not of the seconds: where the rate moves, slow seconds have few. An outage is in neither of the two times.
+	waited, replies := a.l.latency.grid(*a.Phases.Load, nil).over(w, total), a.l.weighted.grid(*a.Phases.Load, nil).over(w, total)
+	rate := working(a.l.ops.grid(*a.Phases.Load, nil)).over(w, mean)
 	connections := 0.0
 	if running := a.l.running.grid(*a.Phases.Load, nil).over(w, mean); running != nil {
 		connections = math.Round(*running) * float64(c.Threads*c.Clients)
 	}
-	if ms == nil || rate == nil || *rate == 0 || connections == 0 {
+	if waited == nil || replies == nil || *replies == 0 || rate == nil || *rate == 0 || connections == 0 {
 		return ""
 	}
+	ms := *waited / *replies
 	pipeline := max(1, c.Pipeline)
 	cycle := connections * float64(pipeline) / *rate * 1000
-	said := fmt.Sprintf("%s connections with a pipeline of %d send again each %.3g ms; replies take %.3g ms of that", Thousands(connections), pipeline, cycle, *ms)
-	if *ms >= bound*cycle {
+	said := fmt.Sprintf("%s connections with a pipeline of %d send again each %.3g ms; replies take %.3g ms of that", Thousands(connections), pipeline, cycle, ms)
+	if ms >= bound*cycle {
 		return "Bound by the round trip: " + said + "."
 	}
 	return "Bound by the closed loop: " + said + ", the rest passes in memtier."
