@@ -35,7 +35,7 @@ func (a *analysis) next(f Finding) string {
 		return "Take a node type with more vCPUs."
 	case f.ID == "memory" && a.Configuration.ServerlessCache != "":
 		return "Raise the maximum of data that the cache stores, or store fewer keys."
-	case f.ID == "throttling" && a.maxECPU == 0:
+	case f.ID == "throttling" && !a.atMaximum(*a.Verdict.Window):
 		return "Let the load grow more slowly, or set a minimum of ECPUs, for which the cache is scaled before the load."
 	case f.ID == "load_generator" && f.Threshold == limitReached:
 		return "Raise the rate limit."

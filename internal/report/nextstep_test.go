@@ -118,3 +118,16 @@ func TestTheNextStepFitsTheRun(t *testing.T) {
 		c.Serverless = `{"max_ecpu_per_second": 20000}`
 	}), "Raise the maximum of ECPUs")
 }
+
+// A maximum that is far away is not what throttled: to raise it changes nothing.
+func TestTheNextStepOfThrottlingBelowItsMaximum(t *testing.T) {
+	next := func(used float64) string {
+		c := synthetic.Plain()
+		throttles(10)(&c)
+		c.Serverless = `{"max_ecpu_per_second": 20000}`
+		c.Metrics["ElastiCacheProcessingUnits"] = func(int, int) float64 { return 60 * used }
+		return analyzed(t, c).Verdict.Next
+	}
+	require.Equal(t, "Raise the maximum of ECPUs, or let the load grow more slowly.", next(18_000))
+	require.Equal(t, "Let the load grow more slowly, or set a minimum of ECPUs, for which the cache is scaled before the load.", next(17_999))
+}

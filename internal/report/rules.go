@@ -82,13 +82,13 @@ var rules = []rule{
 // lookThrottling names the maximum where that was reached: throttled while it scales, a cache would take more a little later.
 func lookThrottling(a *analysis, r rule, w Window) Finding {
 	f := counted(throttled)(a, r, w)
-	used := combine(a.s.of(a.nodes, ecpus, (*samples).rate), add).over(w, mean)
+	used := a.ecpus(w)
 	if f.State != Fired || used == nil {
 		return f
 	}
 	f.Evidence += fmt.Sprintf(", %s ECPU/s", Thousands(*used))
 	switch {
-	case a.maxECPU > 0 && *used >= 0.9*a.maxECPU:
+	case a.atMaximum(w):
 		f.Evidence += fmt.Sprintf(" of the maximum of %s that was set", Thousands(a.maxECPU))
 	case a.maxECPU > 0:
 		f.Evidence += fmt.Sprintf(", below the maximum of %s: the load grew faster than the cache scaled", Thousands(a.maxECPU))
@@ -96,6 +96,17 @@ func lookThrottling(a *analysis, r rule, w Window) Finding {
 		f.Evidence += ", no maximum known: the load grew faster than the cache scaled"
 	}
 	return f
+}
+
+// ecpus is the ECPUs a second in a window.
+func (a *analysis) ecpus(w Window) *float64 {
+	return combine(a.s.of(a.nodes, ecpus, (*samples).rate), add).over(w, mean)
+}
+
+// atMaximum tells whether a serverless cache was at the maximum that was set, as far as is known.
+func (a *analysis) atMaximum(w Window) bool {
+	used := a.ecpus(w)
+	return a.maxECPU > 0 && (used == nil || *used >= 0.9*a.maxECPU)
 }
 
 func noData(r rule, format string, args ...any) Finding {
