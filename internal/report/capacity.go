@@ -47,19 +47,17 @@ func (a *analysis) capacity() {
 			return
 		}
 	}
-	if v, _, _ := busiestOf("", func(n *NodeResult) *float64 { return n.EngineCPUPercent })(a, w); v != nil && *v >= fewestPercent {
+	if v, _, _ := busiestNode(engineCPU, (*samples).grid)(a, w); v != nil && *v >= fewestPercent {
 		c.EngineOpsPerSecond = known(*ops * 90 / *v)
 	}
 	if baseline, _, _ := a.bandwidth(); baseline > 0 {
-		for _, n := range a.Nodes {
-			for _, used := range []*float64{n.BytesInPerSecond, n.BytesOutPerSecond} {
-				if used != nil && *used >= fewestPercent/100.*baseline {
-					v := *ops * baseline / *used
-					if c.BaselineOpsPerSecond != nil {
-						v = math.Min(v, *c.BaselineOpsPerSecond)
-					}
-					c.BaselineOpsPerSecond = &v
+		for _, m := range []metric{bytesIn, bytesOut} {
+			if used, _, _ := busiestNode(m, (*samples).rate)(a, w); used != nil && *used >= fewestPercent/100.*baseline {
+				v := *ops * baseline / *used
+				if c.BaselineOpsPerSecond != nil {
+					v = math.Min(v, *c.BaselineOpsPerSecond)
 				}
+				c.BaselineOpsPerSecond = &v
 			}
 		}
 	}

@@ -55,9 +55,9 @@ var Figures = []Kind{
 	{"over_10_ms_percent", "Operations of 10 ms or more", "percent", "lower", false, "", "", byConnections, overOf(10)},
 	{"server_read_p99_ms", "p99 of reads, by the server", "ms", "lower", false, "", "", byConnections, busiestOf(inside, func(n *NodeResult) *float64 { return n.ReadP99MS })},
 	{"server_write_p99_ms", "p99 of writes, by the server", "ms", "lower", false, "", "", byConnections, busiestOf(inside, func(n *NodeResult) *float64 { return n.WriteP99MS })},
-	{"engine_cpu_percent", "Engine CPU", "percent", "", true, "", "", nil, busiestOf(busiest, func(n *NodeResult) *float64 { return n.EngineCPUPercent })},
-	{"node_bytes_out_per_second", "Traffic out of a node", "bytes/s", "", true, "", "", nil, busiestOf(busiest, func(n *NodeResult) *float64 { return n.BytesOutPerSecond })},
-	{"node_bytes_in_per_second", "Traffic into a node", "bytes/s", "", false, "", "", nil, busiestOf(busiest, func(n *NodeResult) *float64 { return n.BytesInPerSecond })},
+	{"engine_cpu_percent", "Engine CPU", "percent", "", true, "", "", nil, busiestNode(engineCPU, (*samples).grid)},
+	{"node_bytes_out_per_second", "Traffic out of a node", "bytes/s", "", true, "", "", nil, busiestNode(bytesOut, (*samples).rate)},
+	{"node_bytes_in_per_second", "Traffic into a node", "bytes/s", "", false, "", "", nil, busiestNode(bytesIn, (*samples).rate)},
 	{"ecpus_per_second", "ElastiCache Processing Units", "ECPU/s", "lower", false, "", "", nil, func(a *analysis, w Window) (*float64, *Window, string) {
 		if a.Configuration.ServerlessCache == "" {
 			return nil, nil, ""
@@ -209,6 +209,28 @@ func busiestOf(how string, of func(*NodeResult) *float64) func(*analysis, Window
 			return nil, nil, notThere
 		}
 		return known(slices.Max(all)), &w, how
+	}
+}
+
+// busiestNode is the busiest node's mean, over the primaries of a shard that took turns.
+func busiestNode(m metric, read func(*samples, *source, metric) *grid) func(*analysis, Window) (*float64, *Window, string) {
+	return func(a *analysis, w Window) (*float64, *Window, string) {
+		if m.name == engineCPU.name && !a.minutes(w) {
+			return nil, nil, noWholeMinute // diluted by the time without load
+		}
+		var most *float64
+		for _, v := range a.each(m, w, a.byShard(w, read), mean) {
+			if v != nil && (most == nil || *v > *most) {
+				most = v
+			}
+		}
+		switch {
+		case most == nil && !a.minutes(w):
+			return nil, nil, noWholeMinute
+		case most == nil:
+			return nil, nil, notThere
+		}
+		return most, &w, busiest
 	}
 }
 

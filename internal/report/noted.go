@@ -15,7 +15,7 @@ func lookSkew(a *analysis, r rule, w Window) Finding {
 		return Finding{State: NotApplicable, Threshold: r.threshold, Unit: r.unit, Evidence: "the cache has one shard"}
 	}
 	busy := map[string]float64{} // of each shard its busiest node
-	for i, v := range a.each(engineCPU, w, (*samples).grid, mean) {
+	for i, v := range a.each(engineCPU, w, a.byShard(w, (*samples).grid), mean) {
 		if n, ok := a.m.node(a.nodes[i].id); ok && v != nil {
 			busy[n.NodeGroup] = max(busy[n.NodeGroup], *v)
 		}

@@ -106,8 +106,9 @@ type analysis struct {
 	nodes []*source
 	load  *source // the service; nil: none
 	kind  reference.NodeType
-	known bool     // kind is
-	parts []Window // of the load without warm-up and ramp-down, in which nothing changed
+	known bool                  // kind is
+	turns map[*source][]*source // nodes that were the primary of one shard in turn, each with all of them
+	parts []Window              // of the load without warm-up and ramp-down, in which nothing changed
 
 	cpuRamps []Window // in which engine CPU rose or fell along a straight line
 
@@ -143,6 +144,7 @@ func analyze(m *manifest, s *samples, l *load) *Results {
 	a.kind, a.known = reference.Known().NodeTypes[r.Configuration.NodeType]
 	a.busy()
 	if a.phases() {
+		a.primaries()
 		a.client()
 		a.network()
 		a.server()

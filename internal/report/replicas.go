@@ -23,6 +23,50 @@ func commandsOnce(s *samples, n *source, m metric) *grid {
 	return combine([]*grid{s.rate(n, m), repeated}, add)
 }
 
+// byShard reads a metric of a node; of nodes of a shard that were its primary in turn, the one that was it for longest in the window has what the busiest of
+// them had at each time: after a failover another node does the work, and the mean of either over both of its roles is none of a primary.
+func (a *analysis) byShard(w Window, read func(*samples, *source, metric) *grid) func(*samples, *source, metric) *grid {
+	return func(s *samples, n *source, m metric) *grid {
+		var turns []*source
+		longest, most := n, 0.0
+		for _, other := range a.turns[n] {
+			if v := s.grid(other, isMaster).over(w, mean); v != nil && *v > 0 {
+				if turns = append(turns, other); *v > most {
+					longest, most = other, *v
+				}
+			}
+		}
+		if len(turns) < 2 || longest != n {
+			return read(s, n, m)
+		}
+		var grids []*grid
+		for _, other := range turns {
+			grids = append(grids, read(s, other, m))
+		}
+		return combine(grids, math.Max)
+	}
+}
+
+// primaries finds the nodes that were the primary of one shard in turn in the load; of most runs there are none.
+func (a *analysis) primaries() {
+	shards := map[string][]*source{}
+	for _, n := range a.nodes {
+		if v := a.s.grid(n, isMaster).over(*a.Phases.Load, highest); v != nil && *v >= 0.5 {
+			if m, ok := a.m.node(n.id); ok {
+				shards[m.NodeGroup] = append(shards[m.NodeGroup], n)
+			}
+		}
+	}
+	a.turns = map[*source][]*source{}
+	for _, turns := range shards {
+		for _, n := range turns {
+			if len(turns) > 1 {
+				a.turns[n] = turns
+			}
+		}
+	}
+}
+
 // times multiplies each value by what by makes of the factor at its time; one without a factor stays.
 func (g *grid) times(factor *grid, by func(float64) float64) *grid {
 	if g == nil || factor == nil {

@@ -33,3 +33,31 @@ func TestReplicasRepeatWrites(t *testing.T) {
 		}
 	}
 }
+
+// After a failover another node does the work: the mean of either node over both of its roles is no share of what a primary does.
+func TestAFailoverHidesNoLimit(t *testing.T) {
+	of := func(name string, busy, idle float64) *Results {
+		c := synthetic.Plain()
+		c.Replicas = 1
+		primary := func(n, m int) bool { return (n == 0) == (m < 11) }
+		c.Metrics = map[string]func(int, int) float64{
+			"IsMaster": func(n, m int) float64 { return map[bool]float64{true: 1}[primary(n, m)] },
+			name:       func(n, m int) float64 { return map[bool]float64{true: busy, false: idle}[primary(n, m)] },
+		}
+		r := analyzed(t, c)
+		valid(t, r)
+		return r
+	}
+	engine := of("EngineCPUUtilization", 90, 6)
+	require.Equal(t, []string{"engine_cpu"}, engine.Verdict.Limits)
+	require.Contains(t, engine.Verdict.Sentence, "perf-001 at 90 %, limit 90 %")
+	require.InDelta(t, 90, *engine.figure("engine_cpu_percent"), 1e-9)
+	require.InDelta(t, 20_000, *engine.Capacity.EngineOpsPerSecond, 100)
+	require.Equal(t, NotLimited, of("EngineCPUUtilization", 89.9, 6).Verdict.Outcome)
+	require.Equal(t, []string{"host_cpu"}, of("CPUUtilization", 90, 6).Verdict.Limits)
+
+	out := of("NetworkBytesOut", 60*0.9*synthetic.Baseline, 0)
+	require.InDelta(t, 0.9*synthetic.Baseline, *out.figure("node_bytes_out_per_second"), 1)
+	require.InDelta(t, 20_000/0.9, *out.Capacity.BaselineOpsPerSecond, 200)
+	require.Equal(t, []string{"packets_per_second"}, of("NetworkPacketsPerSecondAllowanceExceeded", 5e5, 0).Verdict.Limits)
+}

@@ -150,19 +150,19 @@ func (a *analysis) each(m metric, w Window, read func(*samples, *source, metric)
 }
 
 func lookEngineCPU(a *analysis, r rule, w Window) Finding {
-	f := a.highestOf(r, a.each(engineCPU, w, (*samples).grid, mean), "EngineCPUUtilization")
+	f := a.highestOf(r, a.each(engineCPU, w, a.byShard(w, (*samples).grid), mean), "EngineCPUUtilization")
 	if f.State != NoData || !a.known || a.kind.VCPU > 2 {
 		return f
 	}
 	r.threshold = 90 / float64(a.kind.VCPU)
-	if g := a.highestOf(r, a.each(hostCPU, w, (*samples).grid, mean), "CPUUtilization"); g.State != NoData {
+	if g := a.highestOf(r, a.each(hostCPU, w, a.byShard(w, (*samples).grid), mean), "CPUUtilization"); g.State != NoData {
 		return g
 	}
 	return f
 }
 
 func lookHostCPU(a *analysis, r rule, w Window) Finding {
-	return a.highestOf(r, a.each(hostCPU, w, (*samples).grid, mean), "CPUUtilization")
+	return a.highestOf(r, a.each(hostCPU, w, a.byShard(w, (*samples).grid), mean), "CPUUtilization")
 }
 
 func lookCredits(a *analysis, r rule, w Window) Finding {
@@ -205,7 +205,7 @@ func lookIn(a *analysis, r rule, w Window) Finding {
 func (a *analysis) lookBandwidth(r rule, w Window, bytes, exceeded metric, of func(NodeNetwork) Direction) Finding {
 	baseline, burst, _ := a.bandwidth()
 	used := make([]*float64, len(a.nodes))
-	over := a.each(exceeded, w, (*samples).notable, func(v []float64) float64 { return share(v, positive) })
+	over := a.each(exceeded, w, a.byShard(w, (*samples).notable), func(v []float64) float64 { return share(v, positive) })
 	ceilings := make([]float64, len(a.nodes))
 	for i, n := range a.nodes {
 		ceilings[i] = baseline
@@ -216,7 +216,7 @@ func (a *analysis) lookBandwidth(r rule, w Window, bytes, exceeded metric, of fu
 				ceilings[i] = burst
 			}
 		}
-		v := a.s.rate(n, bytes).over(w, mean)
+		v := a.byShard(w, (*samples).rate)(a.s, n, bytes).over(w, mean)
 		if v != nil && over[i] != nil && *over[i] >= 50 && *v >= heldAt*baseline && *v <= overBaseline*baseline {
 			ceilings[i] = baseline // packets are queued there: no burst is left
 		}
@@ -346,7 +346,7 @@ func lookConnections(a *analysis, r rule, w Window) Finding {
 // counted is a rule on a counter that is over 0 only when something is wrong.
 func counted(m metric) func(*analysis, rule, Window) Finding {
 	return func(a *analysis, r rule, w Window) Finding {
-		f := a.highestOf(r, a.each(m, w, (*samples).notable, func(v []float64) float64 { return share(v, positive) }), m.name)
+		f := a.highestOf(r, a.each(m, w, a.byShard(w, (*samples).notable), func(v []float64) float64 { return share(v, positive) }), m.name)
 		if f.State != NoData {
 			f.Evidence = fmt.Sprintf("%s over 0 in %.0f %% of the minutes", m.name, *f.Measured)
 			if f.State == Fired {
