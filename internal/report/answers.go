@@ -32,13 +32,17 @@ func (c *Comparison) answer() {
 					said += " " + signed(*cell.DeltaPercent) + " %"
 				}
 			case BetterThan, WorseThan:
-				said += fmt.Sprintf(" (%s %%, 95 %%: %s to %s %%)", signed(*cell.DeltaPercent), signed(cell.Interval[0]), signed(cell.Interval[1]))
+				said += interval(cell)
 			}
-			of[cell.Direction] = append(of[cell.Direction], said)
+			direction := cell.Direction
+			if direction == WithinNoise && cell.Why != "" {
+				direction, said = unsettled, said+interval(cell)
+			}
+			of[direction] = append(of[direction], said)
 		}
 		var parts []string
 		for _, d := range []struct{ direction, before, after string }{
-			{BetterThan, "better in ", ""}, {WorseThan, "worse in ", ""}, {WithinNoise, "no difference shown in ", ""},
+			{BetterThan, "better in ", ""}, {WorseThan, "worse in ", ""}, {unsettled, "too few runs to tell of ", ""}, {WithinNoise, "no difference shown in ", ""},
 			{NotTested, "", ", of which nothing is called better or worse, for one run on a side does not show how much runs vary"},
 		} {
 			if len(of[d.direction]) > 0 {
@@ -52,6 +56,13 @@ func (c *Comparison) answer() {
 			c.Answers = append(c.Answers, fmt.Sprintf("%s against %s: %s.", Letter(g), Letter(0), strings.Join(parts, "; ")))
 		}
 	}
+}
+
+// unsettled is a figure whose own interval leaves 0 out, while the p of all figures together does not tell.
+const unsettled = "unsettled"
+
+func interval(c Compared) string {
+	return fmt.Sprintf(" (%s %%, 95 %%: %s to %s %%)", signed(*c.DeltaPercent), signed(c.Interval[0]), signed(c.Interval[1]))
 }
 
 // signed writes a difference with its sign.

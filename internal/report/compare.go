@@ -87,7 +87,7 @@ const (
 		"below 5 % and its interval reaches 2 %; p is after Holm's correction, for the figure ranked by over the variants, for all others over variants and figures."
 	oneRunEach = "One run each: differences below about 5 % cannot be told from placement, and larger ones can be its work, too (C. Laaber et al., 2019, \"Software microbenchmarking in the cloud. " +
 		"How bad is it really?\"; A. Maricq et al., 2018, \"Taming performance variability\"). Repeat both: RUNS=\"a1,a2,a3 vs b1,b2,b3\". How many runs would tell is for runs " +
-		"that vary by 2 %, with 80 % power at 5 %."
+		"that vary by 2 %, with 80 % power at 5 % for all figures together."
 )
 
 // setting is what two runs can differ in. A workload that differs makes figures of kind not comparable.
@@ -201,13 +201,17 @@ func compare(groups [][]*Results, rounds [][]int, ranked string) *Comparison {
 		}
 	}
 	var met []string
+	var figures []Figure
 	for _, r := range runs {
 		for _, f := range r.Headline {
 			if f.Value != nil && !slices.Contains(met, f.ID) { // what no run has is no row
-				met = append(met, f.ID)
-				c.Figures = append(c.Figures, row(f, groups, rounds))
+				met, figures = append(met, f.ID), append(figures, f)
 			}
 		}
+	}
+	comparisons := len(figures) * (len(groups) - 1)
+	for _, f := range figures {
+		c.Figures = append(c.Figures, row(f, groups, rounds, comparisons))
 	}
 	different := func(cell *Compared, q float64) bool { return stats.Change{Percent: *cell.DeltaPercent}.Different(q) }
 	if rounds != nil {
@@ -231,7 +235,7 @@ func troubles(r *Results) (out []string) {
 	return out
 }
 
-func row(f Figure, groups [][]*Results, rounds [][]int) ComparedRow {
+func row(f Figure, groups [][]*Results, rounds [][]int, comparisons int) ComparedRow {
 	out := ComparedRow{ID: f.ID, Label: f.Label, Unit: f.Unit, Better: f.Better}
 	for i, g := range groups {
 		cell := Compared{Direction: Reference}
@@ -246,7 +250,7 @@ func row(f Figure, groups [][]*Results, rounds [][]int) ComparedRow {
 				cell.Why = why
 			}
 		case i > 0:
-			cell = against(f, groups[0], g)
+			cell = against(f, groups[0], g, comparisons)
 		}
 		out.Cells = append(out.Cells, cell)
 	}
@@ -288,8 +292,8 @@ func (r *Results) figure(id string) *float64 {
 	return nil
 }
 
-// against compares a figure of two groups; which differences count is decided when all are known.
-func against(f Figure, base, group []*Results) (out Compared) {
+// against compares a figure of two groups, one of so many comparisons; which differences count is decided when all are known.
+func against(f Figure, base, group []*Results, comparisons int) (out Compared) {
 	out.Direction = NotComparable
 	was, lacks := center(base, f.ID)
 	if out.Value, out.Why = center(group, f.ID); out.Value == nil {
@@ -309,7 +313,7 @@ func against(f Figure, base, group []*Results) (out Compared) {
 	}
 	out.Direction = NotTested
 	if len(base) < 2 || len(group) < 2 {
-		out.Why = few(out.DeltaPercent)
+		out.Why = few(out.DeltaPercent, comparisons)
 		return out
 	}
 	a, _ := values(base, f.ID)
@@ -323,17 +327,17 @@ func against(f Figure, base, group []*Results) (out Compared) {
 	return out
 }
 
-// few says how many runs would tell.
-func few(percent *float64) string {
+// few says how many runs would tell, where so many comparisons share the 5 %.
+func few(percent *float64, comparisons int) string {
 	switch {
 	case percent == nil || *percent == 0:
 		return "two runs a side are needed"
 	case math.Abs(*percent) < stats.Smallest:
 		return fmt.Sprintf("below %g %%: too small to name", stats.Smallest)
 	case math.Abs(*percent) < untold:
-		return fmt.Sprintf("cannot be told from placement; %d runs a side would tell", stats.Runs(*percent, runToRun))
+		return fmt.Sprintf("cannot be told from placement; %d runs a side would tell", stats.Runs(*percent, runToRun, comparisons))
 	}
-	return fmt.Sprintf("%d runs a side would tell", stats.Runs(*percent, runToRun))
+	return fmt.Sprintf("%d runs a side would tell", stats.Runs(*percent, runToRun, comparisons))
 }
 
 // common are the runs of those rounds that both groups have, in the order of rounds.
@@ -359,7 +363,7 @@ func paired(f Figure, base, group []*Results, comparisons int) (out Compared) {
 	if spoils(f.ID) != nil {
 		base, group = sound(base, group)
 	}
-	if out = against(f, base, group); rounds > len(group) {
+	if out = against(f, base, group, comparisons); rounds > len(group) {
 		out.Why = strings.TrimPrefix(out.Why+"; ", "; ") + fmt.Sprintf("%d of %d rounds are left out for their runs' trouble", rounds-len(group), rounds)
 	}
 	if out.DeltaPercent == nil || out.Direction == NotComparable || len(group) < 2 {
@@ -412,6 +416,8 @@ func (c *Comparison) decide(among func(id string) bool, different func(cell *Com
 		cells[i].P, cells[i].Direction = known(q), WithinNoise
 		if different(cells[i], q) {
 			cells[i].Direction, cells[i].MoreRounds = direction(better[i], *cells[i].DeltaPercent), nil
+		} else if v := cells[i].Interval; c.Method == overRuns && v[0]*v[1] > 0 && math.Abs(*cells[i].DeltaPercent) >= stats.Smallest {
+			cells[i].Why = "the interval is of this figure alone, p of all together; more runs would tell"
 		}
 	}
 }

@@ -139,9 +139,9 @@ func TestOneRunASideDecidesNothing(t *testing.T) {
 	}
 	require.InDelta(t, 3, *cell(t, c, "ops_per_second").DeltaPercent, 0.3)
 	require.Regexp(t, `^cannot be told from placement; \d+ runs a side would tell$`, cell(t, c, "ops_per_second").Why)
-	require.Equal(t, "two runs a side are needed", few(known(0)))
-	require.Equal(t, "below 2 %: too small to name", few(known(-1.9)))
-	require.Equal(t, "4 runs a side would tell", few(known(-5)))
+	require.Equal(t, "two runs a side are needed", few(known(0), 1))
+	require.Equal(t, "below 2 %: too small to name", few(known(-1.9), 1))
+	require.Equal(t, "4 runs a side would tell", few(known(-5), 1))
 }
 
 func TestWhatIsNotComparable(t *testing.T) {
@@ -247,4 +247,40 @@ func TestFiguresOfNoDifferenceAreCalledDifferentRarely(t *testing.T) {
 		require.InDelta(t, 0.95, float64(n)/float64(intervals), 0.02, id)
 	}
 	t.Logf("of %d comparisons %.2f %% show a difference", all, 100*float64(wrong)/float64(all))
+}
+
+// Two runs a side that differ by 10 %: the figure's own interval leaves 0 out, and p of all figures together does not tell. Neither is "no difference".
+func TestTooFewRunsAreNoAnswer(t *testing.T) {
+	base, faster := repeats(t, 10_000, 400, 0.995, 1.006), repeats(t, 11_000, 400, 1.004, 0.993)
+	c := CompareGroups([][]*Results{base, faster})
+	holds(t, c)
+	ops := cell(t, c, "ops_per_second")
+	require.Equal(t, WithinNoise, ops.Direction)
+	require.Greater(t, ops.Interval[0], 0.0)
+	require.Equal(t, "the interval is of this figure alone, p of all together; more runs would tell", ops.Why)
+	require.Regexp(t, `^B against A: too few runs to tell of throughput \(\+9\.\d %, 95 %: \+\d\.\d to \+1\d\.\d %\) and cost of a million operations, cache alone \(.*\); no difference shown in p50 latency`, c.Answers[0])
+	require.Empty(t, cell(t, c, "latency_p50_ms").Why)
+}
+
+// As many runs as the page names do tell, with all its figures.
+func TestAsManyRunsAsAreNamedTell(t *testing.T) {
+	one := cell(t, Compare([]*Results{repeats(t, 10_000, 400, 1)[0], repeats(t, 11_200, 400, 1)[0]}), "ops_per_second")
+	require.Equal(t, "4 runs a side would tell", one.Why)
+	told, trials, random := 0, 100, rand.New(rand.NewPCG(3, 4))
+	for range trials {
+		group := func(level float64) (out []*Results) {
+			for range 4 {
+				var r Results
+				for _, k := range Figures {
+					r.Headline = append(r.Headline, Figure{ID: k.ID, Label: k.Label, Better: k.Better, Value: known(level * math.Exp(0.02*random.NormFloat64()))})
+				}
+				out = append(out, &r)
+			}
+			return out
+		}
+		if cell(t, CompareGroups([][]*Results{group(100), group(112)}), "ops_per_second").Direction == BetterThan {
+			told++
+		}
+	}
+	require.GreaterOrEqual(t, told, 80)
 }

@@ -91,13 +91,12 @@ func Holm(p []float64) []float64 {
 	return out
 }
 
-// Runs is how many runs a side show a change of so many percent with 80 % power at 5 %, when runs vary by a deviation of so many percent.
-// It solves n = 2 (t(0.975) + t(0.8))² (deviation/change)² for n, with t of 2n-2 degrees of freedom.
-func Runs(change, deviation float64) int {
+// Runs is how many runs a side show a change of so many percent with 80 % power at 5 %, shared by so many comparisons as Holm's correction does, when runs
+// vary by a deviation of so many percent.
+func Runs(change, deviation float64, comparisons int) int {
 	change = math.Abs(change)
 	for n := 2; n < 1000; n++ {
-		freedom := float64(2*n - 2)
-		t := Quantile(0.975, freedom) + Quantile(0.8, freedom)
+		t := margin(float64(2*n-2), comparisons)
 		if float64(n) >= 2*t*t*(deviation/change)*(deviation/change) {
 			return n
 		}

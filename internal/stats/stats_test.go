@@ -27,10 +27,10 @@ func TestHolm(t *testing.T) {
 }
 
 func TestRunsThatTellTwoGroupsApart(t *testing.T) {
-	assert.Equal(t, 2, Runs(20, 2))
-	assert.Equal(t, 4, Runs(5, 2))
-	assert.Equal(t, 17, Runs(2, 2))
-	assert.Equal(t, Runs(5, 2), Runs(-5, 2))
+	assert.Equal(t, 2, Runs(20, 2, 1))
+	assert.Equal(t, 4, Runs(5, 2, 1))
+	assert.Equal(t, 17, Runs(2, 2, 1))
+	assert.Equal(t, Runs(5, 2, 1), Runs(-5, 2, 1))
 }
 
 // meanOf is the mean of a run's minutes: its own level, and within it noise of 1 % that follows itself by rho. A mean of such noise is normal, with
