@@ -104,16 +104,19 @@ func (w Window) common(other Window) time.Duration {
 	return max(0, end.Sub(later(w.Start, other.Start)))
 }
 
-// ramp is what a straight line through a window starts and ends with, but no more than its highest value and no less than its lowest one: a line through
-// a rise that ends before the window does goes over what was there.
+// ramp is what a straight line through a window starts and ends with. A line that goes over the highest value or under the lowest one is none: it is a rise
+// that ends before the window does, say, and then the ends are the means of the first and the last twentieth.
 func (g *grid) ramp(w Window) *[2]float64 {
 	v := g.values(w)
 	if len(v) == 0 {
 		return nil
 	}
 	rise, m, lo, hi := stats.Rise(v), mean(v), lowest(v), highest(v)
-	within := func(v float64) float64 { return min(max(v, lo), hi) }
-	return &[2]float64{within(m - rise/2), within(m + rise/2)}
+	if from, to := m-rise/2, m+rise/2; min(from, to) >= lo && max(from, to) <= hi {
+		return &[2]float64{from, to}
+	}
+	end := max(1, len(v)/20)
+	return &[2]float64{mean(v[:end]), mean(v[len(v)-end:])}
 }
 
 // states are the segments that are judged: those of the steady time, the burst before it with what lies in it, and stretches with another set of tasks.
