@@ -290,6 +290,15 @@ func (a *analysis) cause(before, after Window) string {
 			return counter.name + map[bool]string{true: " started", false: " ended"}[was == 0]
 		}
 	}
+	for _, e := range a.Verdict.Events {
+		switch near := func(t time.Time) bool { return t.Sub(at).Abs() <= time.Minute }; {
+		case e.Kind != EventSnapshot:
+		case near(e.Start):
+			return "a snapshot or full sync started"
+		case near(e.End):
+			return "the snapshot or full sync ended"
+		}
+	}
 	was, is, ok := of(engineCPU, (*samples).grid, math.Max)
 	switch {
 	case !ok || before.Phase == Ramp || after.Phase == Ramp:

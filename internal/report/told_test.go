@@ -82,3 +82,15 @@ func TestTheTimeOfADeathIsOfOneTask(t *testing.T) {
 	require.Regexp(t, `^2 of 5 tasks did not finish: .*, one of them at 03:11:00 \(minute 1 of the load\)\.`, said(map[int]int{1: 60, 3: 150}))
 	require.Regexp(t, `^1 of 5 tasks did not finish: .*, at 03:11:00 \(minute 1 of the load\)\.`, said(map[int]int{1: 60}))
 }
+
+// A snapshot at the time of a change is named.
+func TestASnapshotIsNamedAtAChange(t *testing.T) {
+	said := func(from, to int) string {
+		return changedBy(t, func(c *synthetic.Case) {
+			c.Rate = func(_, s int) float64 { return map[bool]float64{true: 6_000, false: 10_000}[s >= 1200 && s < 1560] }
+			c.Metrics = map[string]func(int, int) float64{"SaveInProgress": func(_, m int) float64 { return map[bool]float64{true: 1}[m >= from && m < to] }}
+		}).Verdict.Sentence
+	}
+	require.Regexp(t, `^20,000 ops/s until a snapshot or full sync started at 03:30:00 \(minute 20 of the load\), then 12,000 ops/s until the snapshot or full sync ended at 03:36:00 \(minute 26 of the load\), then 20,000 ops/s\.`, said(20, 26))
+	require.Regexp(t, `^20,000 ops/s until 03:30:00 .*, then 12,000 ops/s until 03:36:00`, said(22, 24))
+}
