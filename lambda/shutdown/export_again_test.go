@@ -328,6 +328,34 @@ func TestAnEarlierManifestDoesNotCompleteALoadThatIsNotSeen(t *testing.T) {
 	}
 }
 
+// Somebody removed the guard of a run that is not exported yet, and the load was recreated: a person's export does not call that complete.
+func TestAPersonsExportBesideAnUnguardedLoadIsNotComplete(t *testing.T) {
+	for _, op := range []string{"", "DescribeServices"} {
+		w := newFakeAWS()
+		w.refuses("GetLogEvents", "InternalFailure")
+		_, err := w.handle("stop", ActionStop)
+		require.Error(t, err)
+		w.revive()
+		delete(w.schedules, "perf-watch")
+		for i := range w.tasks {
+			w.tasks[i].StoppedAt = aws.Time(at("2026-11-23T04:50:10Z"))
+		}
+		w.desired = 2
+		w.refuses(op, "ServiceUnavailable")
+		export := func() error {
+			_, err := New(w.cfg, w.clients(), w).Handle(t.Context(), Event{Action: ActionExport, Run: runID})
+			return err
+		}
+		require.ErrorContains(t, export(), "ECS service perf-load", op)
+		assert.False(t, w.manifest(t).Complete, op)
+
+		w.revive()
+		w.desired = 0 // an unguarded load that is stopped by hand
+		require.NoError(t, export(), op)
+		assert.True(t, w.manifest(t).Complete, op)
+	}
+}
+
 // Who may not read the record does not know what was exported before.
 func TestNothingIsExportedBesideARecordThatIsDenied(t *testing.T) {
 	w := newFakeAWS()

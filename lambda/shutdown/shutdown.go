@@ -97,6 +97,10 @@ func (r *run) handle(ctx context.Context, event Event) (Answer, error) {
 		r.log.Warn("the guard's own event says whose the run is", "error", err) // it is over in any case, and what is billed ends
 		current, err = event, nil
 	}
+	if err != nil && event.Action == ActionStop && current.Run == r.id {
+		r.log.Warn("the run is known, and to stop it takes no more", "error", err) // somebody has changed its stop_by
+		err = nil
+	}
 	switch {
 	case err != nil:
 		return Answer{}, err
@@ -149,7 +153,7 @@ func (r *run) event(ctx context.Context, schedule string) (event Event, err erro
 
 // replaced is errReplaced when the stack's run is another one by now, and nil when that cannot be told: what is this run's says so itself, too.
 func (r *run) replaced(ctx context.Context) error {
-	if current, err := r.current(ctx); err == nil && current.Run != "" && current.Run != r.id {
+	if current, _ := r.current(ctx); current.Run != "" && current.Run != r.id { // an input whose stop_by is no time names its run
 		return fmt.Errorf("%w: %s", errReplaced, current.Run)
 	}
 	return nil

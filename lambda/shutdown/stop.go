@@ -166,8 +166,11 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 		return Answer{}, fmt.Errorf("run %s: its load was not seen to stop; run `go tool mage stop`", r.id)
 	}
 	steps := []step{{name: "settle", do: r.settle}, {name: "export metrics", do: r.exportMetrics}, {name: "export logs", do: r.exportLogs}}
-	if current.Run == r.id {
+	switch current.Run {
+	case r.id:
 		steps = append(steps, step{name: "look at the load again", do: r.lookAgain})
+	case "":
+		steps = append(steps, step{name: "look at the load again", do: r.atRest})
 	}
 	for _, step := range append(steps, step{name: "write the manifest", do: r.writeManifest}) {
 		err := step.do(ctx)
@@ -213,6 +216,19 @@ func (r *run) lookAgain(ctx context.Context) error {
 	}
 	r.idle, r.state.LoadStopped = false, false
 	return pending(fmt.Sprintf("ECS service %s was created meanwhile, and is scaled to 0: the exports are made again", r.cfg.Service))
+}
+
+// atRest is for a run whose guard is gone: somebody may have removed it while a load ran. Its logs and tasks may be those of a later run.
+func (r *run) atRest(ctx context.Context) error {
+	if r.state.Complete {
+		return nil
+	}
+	service, err := r.service(ctx)
+	if err == nil && service != nil && service.DesiredCount+service.RunningCount+service.PendingCount > 0 {
+		err = fmt.Errorf("ECS service %s runs, and nothing guards it: `go tool mage destroy` ends and exports it first", r.cfg.Service)
+	}
+	r.idle = err == nil
+	return err
 }
 
 // takeInTurn waits for an invocation that is at work: a person would have to find the minutes between two ticks of watch.

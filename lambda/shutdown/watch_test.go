@@ -64,6 +64,27 @@ func TestAnOldEventEndsNoLoadInTime(t *testing.T) {
 	}
 }
 
+// Somebody has changed stop_by by hand to what is no time. The guard says so, and the stop ends the load and the cache all the same.
+func TestAStopByThatIsNoTime(t *testing.T) {
+	w := newFakeAWS()
+	w.schedules["perf-watch"].Target.Input = aws.String(`{"action":"watch","run":"` + runID + `","stop_by":"at eight"}`)
+	_, err := w.handle("tick", ActionWatch)
+	require.ErrorContains(t, err, "read the input of schedule perf-watch")
+	_, err = w.handle("stop", ActionStop)
+	require.ErrorContains(t, err, "read the input of schedule perf-watch", "the guard stays")
+	assert.Zero(t, w.desired)
+	assert.Empty(t, w.cache)
+	assert.True(t, w.manifest(t).Complete)
+	assert.NotEmpty(t, w.schedules["perf-watch"])
+
+	w = newFakeAWS() // and it is another run's
+	w.schedules["perf-watch"].Target.Input = aws.String(`{"action":"watch","run":"2026-11-23T04-00-00Z","stop_by":"at eight"}`)
+	_, err = w.handle("stop", ActionStop)
+	require.Error(t, err)
+	assert.EqualValues(t, 2, w.desired)
+	assert.Equal(t, "available", w.cache)
+}
+
 func TestWatchFinishesWhatWasBegun(t *testing.T) {
 	w := newFakeAWS()
 	w.schedules["perf-load-stop"].ScheduleExpression = aws.String("at(2026-11-23T05:20:30)") // someone ended the run early, and the Lambda died
