@@ -18,9 +18,10 @@ import (
 
 // elsewhere are parts of messages that it takes hours, a race or somebody else's hand to be told, and the test that does what they say.
 var elsewhere = map[string]string{
-	"go tool mage local:run":                                                        "TestFirstCommand",
-	"start it with `go tool mage local:up`":                                         "TestFirstCommand",
-	"  go tool mage deploy\n":                                                       "TestMessages",              // terraform apply after the run's end
+	"go tool mage local:run":                "TestFirstCommand",
+	"start it with `go tool mage local:up`": "TestFirstCommand",
+	"  go tool mage deploy\n":               "TestMessages", // terraform apply after the run's end
+	"and nothing guards it: `go tool mage destroy` ends and exports it first":       "TestDestroyOfARunningLoad", // somebody removes the guard
 	"the state cannot be read: %v\nrun `go tool mage destroy` again":                "TestDestroyOfARunningLoad", // the backend is gone
 	"`go tool mage destroy` again tells whether":                                    "TestDestroyAfterLostAnswers",
 	"it was not created by this run and is not deleted; run `go tool mage destroy`": "TestDestroyAfterLostAnswers", // somebody changes the tags
