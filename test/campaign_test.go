@@ -189,10 +189,11 @@ func (c *carried) answered(t *testing.T, runs map[string]int) {
 		require.Contains(t, contents(filepath.Join(dir, own)), r.Run)
 	}
 
-	c.out.Reset()
-	again := ops.Campaign(t.Context(), c.ws, c.con)
-	require.Contains(t, c.out.String(), "0 runs to go")
-	require.Equal(t, all == rounds*len(runs), again == nil, "what failed is said again: %v", again)
+	if all == rounds*len(runs) { // what failed would be tried again
+		c.out.Reset()
+		require.NoError(t, ops.Campaign(t.Context(), c.ws, c.con))
+		require.Contains(t, c.out.String(), "0 runs to go")
+	}
 	c.out.Reset()
 	require.NoError(t, ops.CampaignStatus(t.Context(), c.ws, c.con))
 	require.Contains(t, c.out.String(), fmt.Sprintf("%d of %d runs have measured", all, rounds*len(runs)))
