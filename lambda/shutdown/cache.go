@@ -188,11 +188,12 @@ func (r *run) owner(ctx context.Context, now *seen) (owner string, ours bool, er
 		return owner, ours, nil
 	}
 	created := now.membership.CreatedAt
-	since := created != nil && !created.Before(r.start.Add(-clockSkew)) && (r.stopBy.IsZero() || !created.After(r.stopBy.Add(stopGrace))) // modules/cache makes none after stop_by
+	since := created != nil && !created.Before(r.start.Add(-clockSkew))
+	late := since && !r.stopBy.IsZero() && created.After(r.stopBy.Add(stopGrace)) // modules/cache makes none after stop_by
 	switch {
 	case busy(err) && now.status == createFailed && created != nil:
 		return "", since, nil
-	case busy(err), notFound(err), !since:
+	case busy(err), notFound(err), !since, late:
 		return "", false, err
 	case r.another(*created):
 		return "", false, fmt.Errorf("it was created at %s, and is not the cache that this run had before: %w", created.UTC().Format(time.RFC3339), err)
