@@ -48,14 +48,14 @@ func (r *run) settle(ctx context.Context) error {
 		return nil // whatever is not there now is not waited for
 	}
 	late := false
-	settled, err := r.poll(ctx, min(period, 10*time.Second), min(settling+time.Minute, r.left(ctx)-reserve), func() (bool, error) {
+	settled, err := r.poll(ctx, min(max(period/5, time.Second), 10*time.Second), min(settling+time.Minute, r.left(ctx)-reserve), func() (bool, error) {
 		brief, done := r.brief(ctx)
 		defer done()
 		settled, step, err := r.target().Settled(brief, r.aws.CloudWatch, end, period)
 		r.delivered = end.Add(patience(step))
 		late = !settled && r.clock.Now().After(r.delivered)
 		if settled && step < time.Minute {
-			r.delivered = end.Add(step)
+			r.delivered = end
 		}
 		return settled || late, err
 	})
@@ -75,8 +75,8 @@ func patience(period time.Duration) time.Duration {
 
 // awaitDelivery waits for what the cache's own logs say of the window, as long as for its metrics: ElastiCache fetches them from the engine now and
 // then, and nothing tells that the last line is there. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Log_Delivery.html
-// Where each node has datapoints that come denser than AWS's minute, a node's logs are delivered before its datapoint of the same time: then a period
-// after the window is enough once the window's last datapoint is there.
+// Where each node has datapoints that come denser than AWS's minute, a node's logs are delivered before its datapoint of the same time: then they are
+// there once the window's last datapoint is.
 func (r *run) awaitDelivery(ctx context.Context) error {
 	wait := min(r.delivered.Sub(r.clock.Now()), settling, r.left(ctx)-reserve)
 	if wait <= 0 || r.cfg.Logs.Engine == "" && r.cfg.Logs.Slow == "" || r.recordOf(export.KindLogs) != nil && !r.state.Outgrown {
