@@ -4,10 +4,12 @@ package console
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -30,13 +32,19 @@ type Console struct {
 	Pause time.Duration
 	// TerraformOut receives what Terraform prints; nil is Out.
 	TerraformOut io.Writer
+
+	lost error // why some of Out was not written to a disk
 }
+
+// Lost is why the file that the output goes to does not have all of it; nil when it has, and when nobody reads any more.
+func (c *Console) Lost() error { return c.lost }
 
 // Open is the console of this process.
 func Open() *Console {
-	c := &Console{In: os.Stdin, Out: Lasting{os.Stdout}, TTY: term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))}
+	c := &Console{In: os.Stdin, TTY: term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))}
+	c.Out = Lasting{os.Stdout, &c.lost}
 	if term.IsTerminal(int(os.Stdin.Fd())) {
-		c.Answer = Lasting{os.Stderr} // in `mage destroy >log`, the question is not to go to the log
+		c.Answer = Lasting{W: os.Stderr} // in `mage destroy >log`, the question is not to go to the log
 	}
 	if out := int(os.Stdout.Fd()); term.IsTerminal(out) && os.Getenv("TERM") != "dumb" {
 		c.Terminal = &page.Terminal{W: os.Stdout, Columns: func() int {
@@ -46,7 +54,7 @@ func Open() *Console {
 			}
 			return columns
 		}}
-		c.Out = Lasting{c.Terminal}
+		c.Out = Lasting{W: c.Terminal}
 		if c.Answer != nil {
 			c.Answer = c.Out
 		}
@@ -97,11 +105,17 @@ func (c *Console) Approve(ctx context.Context, given bool, question, without str
 }
 
 // Lasting goes on when nobody listens any more: after the death of the process that started us, stdout is a broken pipe, and there is
-// still work to finish.
-type Lasting struct{ W io.Writer }
+// still work to finish. That a disk is full is kept in Lost, unless it is nil.
+type Lasting struct {
+	W    io.Writer
+	Lost *error
+}
 
 func (l Lasting) Write(b []byte) (int, error) {
-	_, _ = l.W.Write(b)
+	_, err := l.W.Write(b)
+	if full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT); full && l.Lost != nil && *l.Lost == nil {
+		*l.Lost = err
+	}
 	return len(b), nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,10 +20,29 @@ func TestWritingGoesOnWhenNobodyReads(t *testing.T) {
 	require.NoError(t, r.Close())
 	_, stop := proc.Interruptible(io.Discard)
 	defer stop()
-	n, err := Lasting{w}.Write([]byte("one"))
+	n, err := Lasting{W: w}.Write([]byte("one"))
 	require.NoError(t, err)
 	require.Equal(t, 3, n)
 }
+
+// What does not fit on the disk is not lost without a word.
+func TestFullDiskIsNotForgotten(t *testing.T) {
+	var lost error
+	w := Lasting{W: failing{&os.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.ENOSPC}}, Lost: &lost}
+	_, err := w.Write([]byte("one"))
+	require.NoError(t, err, "the work goes on")
+	require.ErrorIs(t, lost, syscall.ENOSPC)
+	require.ErrorIs(t, (&Console{lost: lost}).Lost(), syscall.ENOSPC)
+
+	lost = nil
+	_, err = Lasting{W: failing{syscall.EPIPE}, Lost: &lost}.Write([]byte("one"))
+	require.NoError(t, err)
+	require.NoError(t, lost, "nobody reads")
+}
+
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
 // A yes is given by a person, or beforehand; a missing terminal is a no.
 func TestApproval(t *testing.T) {

@@ -38,7 +38,11 @@ func Run(command Command) error {
 	}
 	advice := local.AdviceOf(ws)
 	con.Out = local.Advised{W: con.Out, In: advice}
-	return shown(causeFirst(ctx, local.AdviceError(command(ctx, ws, con), advice)))
+	err = command(ctx, ws, con)
+	if lost := con.Lost(); lost != nil {
+		err = errors.Join(err, fmt.Errorf("what this command said is not all written: %w", lost))
+	}
+	return shown(causeFirst(ctx, local.AdviceError(err, advice)))
 }
 
 // printable is an error as a terminal may see it: what AWS or a file said may be part of it. Colours, which are Terraform's, go.

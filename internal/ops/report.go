@@ -22,6 +22,9 @@ func Report(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	if _, _, err := wantedRuns(ws); err != nil {
 		return err
 	}
+	if from := ws.Getenv("FROM"); from != "" && ws.On("UPLOAD") {
+		return fmt.Errorf("FROM=%s and UPLOAD: the report of a folder is written into that folder; leave UPLOAD out", from)
+	}
 	from, err := findExports(ctx, ws, con)
 	if err != nil {
 		return err

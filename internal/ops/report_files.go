@@ -24,6 +24,9 @@ func writeReport(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 	}
 	file := filepath.Join(dir, "report.html")
 	con.Say("  report        %s (%d KB), with report.md and results.json beside it", ws.Path(file), size/1000)
+	if ws.On("UPLOAD") {
+		con.Say("  uploaded      %sreport/%s/", from, name)
+	}
 	return file, nil
 }
 

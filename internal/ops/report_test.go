@@ -128,6 +128,9 @@ func TestReportSaysWhatToDo(t *testing.T) {
 	_, err = reported(t, ws, folder, "RUN=a", "RUNS=b,c")
 	require.ErrorContains(t, err, "RUN=a and RUNS=b,c: give one of them")
 
+	ws.Env = []string{"FROM=" + string(folder), "UPLOAD=1"}
+	require.ErrorContains(t, Report(t.Context(), ws, con), "and UPLOAD: the report of a folder is written into that folder; leave UPLOAD out")
+
 	empty := t.TempDir()
 	ws.Env = []string{"FROM=" + empty}
 	_, err = findExports(t.Context(), ws, con)

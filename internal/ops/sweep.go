@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
@@ -17,6 +17,10 @@ import (
 // Sweep lists every stack of the account and Region that the credentials lead to, whoever deployed it and wherever its state is. SWEEP=name, or all, ends
 // one, exports its run and removes it, after asking.
 func Sweep(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
+	wanted := ws.Getenv("SWEEP")
+	if wanted != "" && !stackName.MatchString(wanted) {
+		return fmt.Errorf("SWEEP=%q is no stack's name: `go tool mage sweep` lists those there are", wanted)
+	}
 	cfg, err := ws.AWS(ctx, "")
 	if err != nil {
 		return err
@@ -28,7 +32,7 @@ func Sweep(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 	if err != nil {
 		return err
 	}
-	place, wanted := fmt.Sprintf("account %s, Region %s", who.Account, who.Region), ws.Getenv("SWEEP")
+	place := fmt.Sprintf("account %s, Region %s", who.Account, who.Region)
 	var found []*sweep.Found
 	if wanted == "" || wanted == "all" {
 		found, err = sweep.Find(ctx, ws, cfg)
@@ -52,6 +56,9 @@ func Sweep(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 	}
 	return sweepAway(ctx, ws, con, cfg, found, place)
 }
+
+// stackName is what the variable name takes.
+var stackName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
 // listSwept prints a line or two for each stack.
 func listSwept(con *console.Console, found []*sweep.Found, place string) {
@@ -88,7 +95,10 @@ func described(f *sweep.Found) string {
 	case g.Run != "":
 		return fmt.Sprintf("%s: %s", run, g.Dead)
 	}
-	return fmt.Sprintf("%s is under way: it has ended, and is not destroyed", strings.Replace(run, "run ", "no run but the earlier ", 1))
+	if f.Run == "" {
+		return "no run is under way, and none is known; the stack is not destroyed"
+	}
+	return fmt.Sprintf("no run is under way: the last one, %s, has ended; the stack is not destroyed", f.Run)
 }
 
 // sweptFor says what a stack has cost.

@@ -31,7 +31,8 @@ func (e *InvalidError) Error() string {
 		what, strings.ReplaceAll(strings.Join(e.Problems, "\n- "), "\n", "\n  "))
 }
 
-// Validate checks what a deployment needs, without creating anything: Terraform and its provider, the inputs, the Lambda's zip, this computer's clock,
+// Validate checks what a deployment needs, without creating anything in AWS: Terraform and its provider, the inputs, the Lambda's zip (which it builds,
+// as deploy does), this computer's clock,
 // the bucket, the subnets' outbound access, the Fargate quota, the cache's node type and parameters; and whether Terraform can plan the stack.
 func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	if _, err := skipped(ws); err != nil {
@@ -45,8 +46,10 @@ func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 		return err
 	}
 	var problems []string
-	if file := gobuild.Zip(ws, in.Architecture); in.BuildsLambda() && !workspace.Exists(file) {
-		problems = append(problems, fmt.Sprintf("the Lambda's zip %s is not built: `go tool mage build` makes it", ws.Path(file)))
+	if in.BuildsLambda() {
+		if err := gobuild.Lambda(ctx, ws, con, in.Architecture); err != nil {
+			return err
+		}
 	} else if zip := in.Lambda.Zip; zip != "" && !workspace.Exists(ws.InStack(zip)) {
 		problems = append(problems, fmt.Sprintf("the Lambda's zip %s, which the input lambda names, is not there: download it, or leave lambda out to have it built", zip))
 	}

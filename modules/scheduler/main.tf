@@ -84,8 +84,8 @@ resource "aws_lambda_function" "this" {
       error_message = "The Lambda's zip ${join("", var.lambda.zip[*])} is another one than lambda.sha256 says: its sum is ${try(filesha256(var.lambda.zip), "unknown")}. Download it again, or correct the sum."
     }
     postcondition {
-      condition     = var.lambda.sha256 == null || self.code_sha256 == local.sum
-      error_message = "The Lambda's code that AWS took is another one than lambda.sha256 says: its sum in Base64 is ${self.code_sha256}, and not ${local.sum}. Look at what lies in s3_bucket under s3_key, or correct the sum."
+      condition     = var.lambda.sha256 == null || self.code_sha256 == null || self.code_sha256 == local.sum # null: its creation was interrupted
+      error_message = "The Lambda's code that AWS took is another one than lambda.sha256 says: its sum in Base64 is ${coalesce(self.code_sha256, "unknown")}, and not ${local.sum}. Look at what lies in s3_bucket under s3_key, or correct the sum."
     }
     # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 4 KB for all variables together, as JSON
     precondition {

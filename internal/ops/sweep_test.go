@@ -1,0 +1,25 @@
+package ops
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/sweep"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
+)
+
+// What cannot be a stack's name is refused before AWS is asked.
+func TestSweepTakesNames(t *testing.T) {
+	for _, name := range []string{" ", "-stop", "a--b", "A", "a/b", "orders,carts"} {
+		ws := &workspace.Workspace{Root: t.TempDir(), Env: []string{"SWEEP=" + name}}
+		require.ErrorContains(t, Sweep(t.Context(), ws, &console.Console{}), "is no stack's name: `go tool mage sweep` lists those there are", name)
+	}
+}
+
+func TestStackWithoutARunIsDescribed(t *testing.T) {
+	require.Equal(t, "no run is under way: the last one, 2026-11-23T03-08-09Z, has ended; the stack is not destroyed",
+		described(&sweep.Found{Run: "2026-11-23T03-08-09Z"}))
+	require.Equal(t, "no run is under way, and none is known; the stack is not destroyed", described(&sweep.Found{}))
+}
