@@ -112,7 +112,7 @@ func found(err error) error {
 
 func TestAuthenticate(t *testing.T) {
 	env := serve(t, localaws.Config{Buckets: []string{"exports"}}).Env()
-	require.NotEqual(t, env["AWS_ACCESS_KEY_ID"], serve(t, localaws.Config{}).Env()["AWS_ACCESS_KEY_ID"], "each world has keys of its own")
+	require.NotEqual(t, env["AWS_ACCESS_KEY_ID"], serve(t, localaws.Config{}).Env()["AWS_ACCESS_KEY_ID"], "each start makes its own keys")
 	stranger, forger := as(t, env), as(t, env)
 	stranger.Credentials = credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", env["AWS_SECRET_ACCESS_KEY"], "")
 	forger.Credentials = credentials.NewStaticCredentialsProvider(env["AWS_ACCESS_KEY_ID"], "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "")

@@ -12,7 +12,7 @@ import (
 // dashboardPath is where the page of a dashboard is, by its name.
 const dashboardPath = "/_localaws/dashboard/"
 
-// dashboards shows the dashboards with the metrics and logs of this world.
+// dashboards shows the dashboards of this embedded AWS, with its metrics and logs.
 func (s *Server) dashboards() http.Handler {
 	return dashboardpage.Handler(dashboardpage.Source{
 		Now: s.acct.Clock.Now, Dashboards: s.CloudWatch.Dashboards, Body: s.CloudWatch.Dashboard, Finest: s.acct.MetricsPeriod,

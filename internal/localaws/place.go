@@ -189,7 +189,7 @@ func (s *Server) Settled() bool {
 	return !slices.ContainsFunc(s.all(), func(p *Place) bool { return !p.Tasks.Settled() || !p.Caches.Settled() })
 }
 
-// Unhandled lists what was asked for and is not served; empty when the world was as complete as its callers needed.
+// Unhandled lists what was asked for and is not served; empty when everything that its callers needed was served.
 func (s *Server) Unhandled() []string {
 	var asked []string
 	for _, p := range s.all() {
@@ -199,7 +199,7 @@ func (s *Server) Unhandled() []string {
 	return slices.Compact(asked)
 }
 
-// Close ends every process of the world and waits for all of them.
+// Close ends every process that was started and waits for all of them.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true

@@ -24,7 +24,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// Config says what world to make. Only Dir is needed.
+// Config is what Start makes. Only Dir is required.
 type Config struct {
 	Dir           string        // holds everything: s3/BUCKET/KEY, logs/, nodes/, tasks/, bin/
 	Listen        string        // default 127.0.0.1:0
@@ -43,7 +43,7 @@ type Config struct {
 	Decided       func(iam.Decision)  // gets every decision on a permission
 }
 
-// Server is a running embedded AWS. The services of its first account and Region are there for tests that own the world they run in; those of other
+// Server is a running embedded AWS. The services of its first account and Region are there for tests that have an embedded AWS of their own; those of other
 // accounts and Regions are reached through the endpoint.
 type Server struct {
 	*Place
@@ -62,7 +62,7 @@ type Server struct {
 	closed bool
 }
 
-// Start makes the world and serves it. ctx bounds the start alone; Close ends the world.
+// Start makes the embedded AWS and serves it. ctx bounds the start only; Close ends it.
 func Start(ctx context.Context, cfg Config) (*Server, error) {
 	acct := &account.Account{ID: account.ID, Region: cmp.Or(cfg.Region, "us-east-1"), Dir: cfg.Dir, Tools: cfg.Tools,
 		Clock: cfg.Clock, Log: cfg.Log, Delays: cfg.Delays, MetricsPeriod: cmp.Or(cfg.MetricsPeriod, time.Minute)}

@@ -346,7 +346,7 @@ func TestMissingData(t *testing.T) {
 		require.Equal(t, "failed", r.Tasks[0].State)
 		valid(t, r)
 	})
-	t.Run("a hole", func(t *testing.T) {
+	t.Run("an interruption", func(t *testing.T) {
 		c := synthetic.Plain()
 		c.Nodes = 1
 		var b bytes.Buffer
@@ -361,7 +361,7 @@ func TestMissingData(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, r.Gaps, 1)
 		require.Equal(t, "EngineCPUUtilization, CPUUtilization, NetworkBytesIn and NetworkBytesOut of perf-001", r.Gaps[0].What)
-		require.Equal(t, GapHole, r.Gaps[0].Reason)
+		require.Equal(t, GapInterrupted, r.Gaps[0].Reason)
 		require.Equal(t, synthetic.Began.Add(5*time.Minute), *r.Gaps[0].Start)
 		require.EqualValues(t, 120, r.Gaps[0].Seconds)
 	})

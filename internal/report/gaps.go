@@ -10,7 +10,7 @@ import (
 
 // Reasons of gaps. The expected ones are explained by the files themselves: nothing went wrong.
 const (
-	GapHole         = "hole"          // a metric that stops and comes back, or ends before the load
+	GapInterrupted  = "hole"          // a metric that stops and comes back, or ends before the load
 	GapSilent       = "silent"        // a task without a progress record
 	GapNoDatapoint  = "no_datapoint"  // a metric that ElastiCache or ECS publishes and the export did not find
 	GapNoCommands   = "no_commands"   // expected: the latency of commands of which the export counts none
@@ -33,12 +33,12 @@ func (m *manifest) counters() map[string]*count {
 	return out
 }
 
-// gaps lists what should be in the metrics and is not, grouped: holes of what the verdict needs by time, metrics without a datapoint by reason.
+// gaps lists what should be in the metrics and is not, grouped: interruptions of what the verdict needs by time, metrics without a datapoint by reason.
 func (a *analysis) gaps() {
 	if a.s == nil {
 		return
 	}
-	a.findHoles()
+	a.findInterruptions()
 	if a.m != nil && a.m.Metrics != nil {
 		a.absent(a.m.Metrics.Missing)
 	}
@@ -90,15 +90,15 @@ func (a *analysis) absent(missing []string) {
 	}
 }
 
-// hole is a stretch of the load without a value.
-type hole struct {
+// interruption is a part of the load in which a metric of a node has no value.
+type interruption struct {
 	start, end   time.Time
 	metric, node string
 }
 
-// findHoles looks for holes in what the verdict needs; those of one stretch and of the same nodes are one gap.
-func (a *analysis) findHoles() {
-	var all []hole
+// findInterruptions lists when the metrics that the verdict needs are interrupted; those of the same time and nodes are one gap.
+func (a *analysis) findInterruptions() {
+	var all []interruption
 	period := int64(0)
 	for _, m := range []metric{engineCPU, hostCPU, bytesIn, bytesOut} {
 		for _, n := range a.nodes {
@@ -108,29 +108,29 @@ func (a *analysis) findHoles() {
 			}
 			period = max(period, g.step)
 			if a.Phases.Load != nil {
-				for _, w := range g.holes(*a.Phases.Load) {
-					all = append(all, hole{w.Start, w.End, m.name, n.id})
+				for _, w := range g.interruptions(*a.Phases.Load) {
+					all = append(all, interruption{w.Start, w.End, m.name, n.id})
 				}
 			}
 		}
 	}
 	a.Provenance.MetricPeriod = int(period)
-	slices.SortStableFunc(all, func(x, y hole) int { return cmp.Or(x.start.Compare(y.start), x.end.Compare(y.end)) })
+	slices.SortStableFunc(all, func(x, y interruption) int { return cmp.Or(x.start.Compare(y.start), x.end.Compare(y.end)) })
 	for len(all) > 0 {
 		n := 1
 		for n < len(all) && all[n].start.Equal(all[0].start) && all[n].end.Equal(all[0].end) {
 			n++
 		}
-		a.sameStretch(all[:n])
+		a.sameTime(all[:n])
 		all = all[n:]
 	}
 }
 
-// sameStretch makes gaps of the holes of one stretch: one for all metrics that are missing on the same nodes.
-func (a *analysis) sameStretch(holes []hole) {
+// sameTime makes gaps of interruptions at the same time: one for all metrics that are missing on the same nodes.
+func (a *analysis) sameTime(found []interruption) {
 	var metrics []string
 	nodes := map[string][]string{}
-	for _, h := range holes {
+	for _, h := range found {
 		if nodes[h.metric] == nil {
 			metrics = append(metrics, h.metric)
 		}
@@ -155,15 +155,15 @@ func (a *analysis) sameStretch(holes []hole) {
 		case n > 1:
 			of = join(where)
 		}
-		h := holes[0]
-		a.Gaps = append(a.Gaps, Gap{Reason: GapHole, What: join(same) + " of " + of, Metrics: same, Where: where,
+		h := found[0]
+		a.Gaps = append(a.Gaps, Gap{Reason: GapInterrupted, What: join(same) + " of " + of, Metrics: same, Where: where,
 			Start: instant(h.start), End: instant(h.end), Seconds: h.end.Sub(h.start).Seconds()})
 		metrics = rest
 	}
 }
 
-// holes are the stretches of the window without a value.
-func (g *grid) holes(w Window) (out []Window) {
+// interruptions are the parts of the window without a value.
+func (g *grid) interruptions(w Window) (out []Window) {
 	step := time.Duration(g.step) * time.Second
 	begin := time.Time{}
 	for t := w.Start.Truncate(step).Add(step); !t.Add(step).After(w.End); t = t.Add(step) {

@@ -38,7 +38,7 @@ func TestGapsAreGrouped(t *testing.T) {
 	require.NoError(t, err)
 	var what []string
 	for _, g := range r.Gaps {
-		require.Equal(t, GapHole, g.Reason)
+		require.Equal(t, GapInterrupted, g.Reason)
 		require.False(t, g.Expected)
 		require.EqualValues(t, 60, g.Seconds)
 		what = append(what, g.What)

@@ -23,7 +23,7 @@ var enums = map[string][]string{
 	"Verdict.outcome": {Limited, NotLimited, CannotTell}, "Finding.state": {Fired, Quiet, NoData, NotApplicable, Noted},
 	"Figure.better": {"higher", "lower", ""}, "Series.stat": {"mean", "max"}, "Latency.loop": {"closed", "rate_limited", ""},
 	"Event.kind":         {EventOutage, EventFailover, EventSnapshot, EventLink, EventLag, EventSync, EventSlow},
-	"Gap.reason":         {GapHole, GapSilent, GapNoDatapoint, GapNoCommands, GapNotPublished},
+	"Gap.reason":         {GapInterrupted, GapSilent, GapNoDatapoint, GapNoCommands, GapNotPublished},
 	"TaskResult.state":   {"ok", "invalid", "failed", "died", "silent"},
 	"Compared.direction": {Reference, BetterThan, WorseThan, WithinNoise, Higher, Lower, NotComparable, NotTested},
 	"Direction.state":    {BelowBaseline, BurstEnded, BurstToEnd, BurstSpent, BurstUnclear, BurstNone, BurstUnknown},

@@ -167,15 +167,15 @@ type logEvent struct {
 
 // fakeLogs answers GetLogEvents like CloudWatch Logs: pages of size events, an empty page here and there, and at the end the token again.
 type fakeLogs struct {
-	mu      sync.Mutex
-	groups  map[string]map[string][]logEvent
-	size    int
-	holes   bool // every other page is empty
-	calls   int
-	filters int // calls of FilterLogEvents
-	reading int // calls under way
-	most    int // calls under way at once
-	fail    func(call int) error
+	mu         sync.Mutex
+	groups     map[string]map[string][]logEvent
+	size       int
+	emptyPages bool // every other page is empty
+	calls      int
+	filters    int // calls of FilterLogEvents
+	reading    int // calls under way
+	most       int // calls under way at once
+	fail       func(call int) error
 }
 
 func (f *fakeLogs) DescribeLogStreams(_ context.Context, in *cloudwatchlogs.DescribeLogStreamsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
@@ -234,7 +234,7 @@ func (f *fakeLogs) GetLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEv
 	}
 	pages := (len(window) + size - 1) / size
 	show := step
-	if f.holes {
+	if f.emptyPages {
 		pages, show = 2*pages, step/2
 	}
 	out := &cloudwatchlogs.GetLogEventsOutput{NextForwardToken: aws.String("f/" + strconv.Itoa(min(step+1, max(pages, 1))))}
@@ -242,7 +242,7 @@ func (f *fakeLogs) GetLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEv
 		out.NextForwardToken = in.NextToken
 		return out, nil
 	}
-	if f.holes && step%2 == 0 {
+	if f.emptyPages && step%2 == 0 {
 		return out, nil
 	}
 	for _, e := range window[min(show*size, len(window)):min((show+1)*size, len(window))] {
@@ -272,13 +272,13 @@ func (f *fakeLogs) FilterLogEvents(_ context.Context, in *cloudwatchlogs.FilterL
 	if in.Limit != nil {
 		size = min(size, int(*in.Limit))
 	}
-	from, hole := 0, false
+	from, empty := 0, false
 	if text := aws.ToString(in.NextToken); text != "" {
-		if _, err := fmt.Sscanf(text, "%d %t", &from, &hole); err != nil {
+		if _, err := fmt.Sscanf(text, "%d %t", &from, &empty); err != nil {
 			return nil, err
 		}
 	}
-	if f.holes && !hole { // an empty page with a token
+	if f.emptyPages && !empty { // an empty page with a token
 		out.NextToken = aws.String(fmt.Sprint(from, " true"))
 		return out, nil
 	}

@@ -52,7 +52,7 @@ func TestLogLines(t *testing.T) {
 		Messages: []string{"log group /perf/slow-log does not exist"}}, sum)
 }
 
-// Every event comes once and in order, whatever the pages: with holes, more than 50 streams, equal instants over page edges.
+// Every event comes once and in order, whatever the pages: with empty pages, more than 50 streams, equal instants over page edges.
 func TestLogsAreLossless(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	streams := map[string][]logEvent{}
@@ -70,13 +70,13 @@ func TestLogsAreLossless(t *testing.T) {
 	for i, line := range want {
 		want[i] = line[strings.IndexByte(line, '['):]
 	}
-	for _, holes := range []bool{false, true} {
+	for _, emptyPages := range []bool{false, true} {
 		for _, size := range []int{1, 7, 10_000} {
-			api := &fakeLogs{size: size, holes: holes, groups: map[string]map[string][]logEvent{"/perf/load": streams}}
+			api := &fakeLogs{size: size, emptyPages: emptyPages, groups: map[string]map[string][]logEvent{"/perf/load": streams}}
 			var out bytes.Buffer
 			sum, err := logJob(api).Write(t.Context(), &out)
 			require.NoError(t, err)
-			require.Equal(t, want, strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n"), "page size %d, holes %v", size, holes)
+			require.Equal(t, want, strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n"), "page size %d, empty pages %v", size, emptyPages)
 			assert.EqualValues(t, len(want), sum.Events)
 			assert.LessOrEqual(t, api.most, fetchers)
 		}

@@ -40,17 +40,17 @@ func TestManyStreamsAreReadTogether(t *testing.T) {
 	for _, events := range streams {
 		having += min(len(events), 1)
 	}
-	for _, holes := range []bool{false, true} {
+	for _, emptyPages := range []bool{false, true} {
 		for _, size := range []int{1, 7, 10_000} {
-			api := &fakeLogs{size: size, holes: holes, groups: map[string]map[string][]logEvent{"/perf/load": streams}}
+			api := &fakeLogs{size: size, emptyPages: emptyPages, groups: map[string]map[string][]logEvent{"/perf/load": streams}}
 			var out bytes.Buffer
 			sum, err := logJob(api).Write(t.Context(), &out)
 			require.NoError(t, err)
-			require.Equal(t, want, strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n"), "page size %d, holes %v", size, holes)
+			require.Equal(t, want, strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n"), "page size %d, empty pages %v", size, emptyPages)
 			require.EqualValues(t, len(want), sum.Events)
 			require.Equal(t, having, sum.Streams)
 			require.Zero(t, api.calls, "GetLogEvents")
-			if size == 10_000 && !holes {
+			if size == 10_000 && !emptyPages {
 				require.Equal(t, 12, api.filters, "one page for each hundred streams")
 			}
 		}

@@ -56,8 +56,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
-// world is every service behind the authorizer, and a role whose session calls them.
-type world struct {
+// fixture is every service behind the authorizer, and a role whose session calls them.
+type fixture struct {
 	aws.Config // of the role's session
 	t          *testing.T
 	root       aws.Config
@@ -70,9 +70,9 @@ type world struct {
 	decided []iam.Decision
 }
 
-func begin(t *testing.T) *world {
+func start(t *testing.T) *fixture {
 	acct := wiretest.Account(t)
-	w := &world{t: t, registry: wire.NewRegistry(), roles: iam.New(acct), network: ec2.New(acct)}
+	w := &fixture{t: t, registry: wire.NewRegistry(), roles: iam.New(acct), network: ec2.New(acct)}
 	w.roles.Decided = func(d iam.Decision) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
@@ -112,14 +112,14 @@ func begin(t *testing.T) *world {
 	return w
 }
 
-func (w *world) session(role string) {
+func (w *fixture) session(role string) {
 	c := w.roles.Session(role, "test")
 	w.Config = w.root.Copy()
 	w.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
 }
 
 // grant is the role's only policy from now on.
-func (w *world) grant(statement string) {
+func (w *fixture) grant(statement string) {
 	w.t.Helper()
 	_, err := sdkiam.NewFromConfig(w.root).PutRolePolicy(w.t.Context(), &sdkiam.PutRolePolicyInput{RoleName: aws.String("caller"), PolicyName: aws.String("p"),
 		PolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[` + statement + `]}`)})
@@ -127,7 +127,7 @@ func (w *world) grant(statement string) {
 }
 
 // asked is what was decided since the last time, as "action resource".
-func (w *world) asked() (out []string) {
+func (w *fixture) asked() (out []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, d := range w.decided {
@@ -144,7 +144,7 @@ var unmapped = []string{
 }
 
 func TestEveryActionHasALine(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	inputs := w.registry.Inputs()
 	inputs["s3"] = map[string]reflect.Type{}
 	for _, action := range s3.Actions() {
@@ -174,7 +174,7 @@ func TestEveryActionHasALine(t *testing.T) {
 
 // What real clients' calls ask for.
 func TestDemands(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	w.grant(`{"Effect":"Allow","Action":"*","Resource":"*"}`)
 	ctx := t.Context()
 	tags := []ecstypes.Tag{{Key: aws.String("name"), Value: aws.String("n")}}
@@ -334,7 +334,7 @@ func TestDemands(t *testing.T) {
 	}
 }
 
-func vpc(t *testing.T, w *world) string {
+func vpc(t *testing.T, w *fixture) string {
 	t.Helper()
 	out, err := sdkec2.NewFromConfig(w.root).DescribeVpcs(t.Context(), &sdkec2.DescribeVpcsInput{})
 	require.NoError(t, err)
@@ -343,7 +343,7 @@ func vpc(t *testing.T, w *world) string {
 
 // AWS's codes and words, service by service.
 func TestRefusals(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	w.grant(`{"Effect":"Allow","Action":"logs:DescribeLogGroups","Resource":"*"},{"Effect":"Deny","Action":"ssm:*","Resource":"*"}`)
 	ctx := t.Context()
 	const user = "User: arn:aws:sts::123456789012:assumed-role/caller/test is not authorized to perform: "
@@ -406,7 +406,7 @@ func refused(t *testing.T, what string, err error, code, text string) {
 
 // Conditions see the request: the cluster, tags that are brought and tags that are there, and what a role is passed to.
 func TestConditions(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	ctx := t.Context()
 	w.grant(`{"Effect":"Allow","Action":"ecs:ListTasks","Resource":"*","Condition":{"ArnEquals":{"ecs:cluster":"arn:aws:ecs:us-east-1:123456789012:cluster/n"}}},
 		{"Effect":"Allow","Action":"ec2:CreateSecurityGroup","Resource":"arn:aws:ec2:us-east-1:123456789012:security-group/*","Condition":{"StringEquals":{"aws:RequestTag/name":"n"}}},
@@ -443,7 +443,7 @@ func TestConditions(t *testing.T) {
 
 // Who may not list a bucket cannot tell a missing object from a forbidden one; a bucket's key wants its own permissions.
 func TestS3(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	ctx := t.Context()
 	client := sdks3.NewFromConfig(w.Config, path)
 	get := func() error {
@@ -473,7 +473,7 @@ func TestS3(t *testing.T) {
 
 // A session whose role is gone is nobody's.
 func TestStranger(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	ctx := t.Context()
 	_, err := sdkiam.NewFromConfig(w.root).DeleteRole(ctx, &sdkiam.DeleteRoleInput{RoleName: aws.String("caller")})
 	require.NoError(t, err)
@@ -485,7 +485,7 @@ func TestStranger(t *testing.T) {
 
 // Without the permission to make it, a first use of ElastiCache has no role to act under.
 func TestServiceLinkedRole(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	w.grant(`{"Effect":"Allow","Action":"elasticache:*","Resource":"*"}`)
 	_, err := sdkcache.NewFromConfig(w.Config).CreateReplicationGroup(t.Context(), &sdkcache.CreateReplicationGroupInput{ReplicationGroupId: aws.String("n"), ReplicationGroupDescription: aws.String("d")})
 	require.ErrorContains(t, err, "ServiceLinkedRoleNotFoundFault")

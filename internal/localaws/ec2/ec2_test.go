@@ -16,7 +16,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
-type world struct {
+type fixture struct {
 	*testing.T
 	s       *ec2.Service
 	c       *sdk.Client
@@ -24,15 +24,15 @@ type world struct {
 	subnets []string
 }
 
-func start(t *testing.T) world {
+func start(t *testing.T) fixture {
 	s := ec2.New(wiretest.Account(t))
 	r := wire.NewRegistry()
 	s.Register(r)
 	vpc, subnets := s.Seed()
-	return world{t, s, sdk.NewFromConfig(wiretest.Config(t, r)), vpc, subnets}
+	return fixture{t, s, sdk.NewFromConfig(wiretest.Config(t, r)), vpc, subnets}
 }
 
-func (w world) fails(code string, err error) {
+func (w fixture) fails(code string, err error) {
 	w.Helper()
 	var api smithy.APIError
 	require.True(w, errors.As(err, &api), "%v", err)
@@ -43,7 +43,7 @@ func filter(name string, values ...string) []types.Filter {
 	return []types.Filter{{Name: &name, Values: values}}
 }
 
-func (w world) group(name string) string {
+func (w fixture) group(name string) string {
 	w.Helper()
 	out, err := w.c.CreateSecurityGroup(w.Context(), &sdk.CreateSecurityGroupInput{GroupName: &name, Description: aws.String("d"), VpcId: &w.vpc,
 		TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypeSecurityGroup, Tags: []types.Tag{{Key: aws.String("Name"), Value: &name}}}}})
@@ -51,7 +51,7 @@ func (w world) group(name string) string {
 	return *out.GroupId
 }
 
-func (w world) describe(id string) types.SecurityGroup {
+func (w fixture) describe(id string) types.SecurityGroup {
 	w.Helper()
 	out, err := w.c.DescribeSecurityGroups(w.Context(), &sdk.DescribeSecurityGroupsInput{GroupIds: []string{id}})
 	require.NoError(w, err)
@@ -71,7 +71,7 @@ func cidr(block string) types.IpPermission {
 	return types.IpPermission{IpRanges: []types.IpRange{{CidrIp: &block}}}
 }
 
-func (w world) ingress(group string, p []types.IpPermission) *sdk.AuthorizeSecurityGroupIngressOutput {
+func (w fixture) ingress(group string, p []types.IpPermission) *sdk.AuthorizeSecurityGroupIngressOutput {
 	w.Helper()
 	out, err := w.c.AuthorizeSecurityGroupIngress(w.Context(), &sdk.AuthorizeSecurityGroupIngressInput{GroupId: &group, IpPermissions: p})
 	require.NoError(w, err)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func (w world) prefixes(most int32, blocks ...string) (*sdk.CreateManagedPrefixListOutput, error) {
+func (w fixture) prefixes(most int32, blocks ...string) (*sdk.CreateManagedPrefixListOutput, error) {
 	in := &sdk.CreateManagedPrefixListInput{PrefixListName: aws.String("vpn"), MaxEntries: &most, AddressFamily: aws.String("IPv4"),
 		TagSpecifications: []types.TagSpecification{{ResourceType: types.ResourceTypePrefixList, Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("search")}}}}}
 	for _, b := range blocks {

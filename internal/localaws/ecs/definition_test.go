@@ -11,7 +11,7 @@ import (
 )
 
 func TestTaskDefinitions(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	ctx := t.Context()
 	in := definition(container("true"))
 	in.Cpu, in.Memory, in.Tags = aws.String("1 vCPU"), aws.String("2GB"), []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}}
@@ -61,7 +61,7 @@ func TestTaskDefinitions(t *testing.T) {
 
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
 func TestFargateSizes(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	for size, ok := range map[[2]string]bool{
 		{"256", "512"}: true, {"256", "2048"}: true, {"256", "3072"}: false, {"512", "1024"}: true, {"512", "512"}: false, {"512", "1536"}: false,
 		{"1024", "8192"}: true, {"2048", "2048"}: false, {"4096", "30720"}: true, {"4096", "31744"}: false, {"8192", "16384"}: true, {"8192", "18432"}: false,
@@ -79,7 +79,7 @@ func TestFargateSizes(t *testing.T) {
 }
 
 func TestWrongTaskDefinitions(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	for text, change := range map[string]func(*sdk.RegisterTaskDefinitionInput, *types.ContainerDefinition){
 		"Family contains invalid characters": func(in *sdk.RegisterTaskDefinitionInput, _ *types.ContainerDefinition) { in.Family = aws.String("a b") },
 		"Fargate only supports network mode": func(in *sdk.RegisterTaskDefinitionInput, _ *types.ContainerDefinition) {
@@ -147,7 +147,7 @@ func TestWrongTaskDefinitions(t *testing.T) {
 }
 
 func TestClustersTagsAndSettings(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	ctx := t.Context()
 	_, err := w.ecs.CreateCluster(ctx, &sdk.CreateClusterInput{ClusterName: aws.String("x"), Tags: []types.Tag{{Key: aws.String("a"), Value: aws.String("b")}},
 		Settings: []types.ClusterSetting{{Name: types.ClusterSettingNameContainerInsights, Value: aws.String("enhanced")}}})

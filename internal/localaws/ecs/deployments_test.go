@@ -16,7 +16,7 @@ import (
 // As Terraform's provider 6 waits for a steady service: the deployment whose revision has the number of the primary one.
 func TestServiceDeployments(t *testing.T) {
 	clock := wiretest.NewClock() // stands still: a deployment whose task has failed waits for ever before it tries again
-	w := begin(t, standing(clock))
+	w := start(t, standing(clock))
 	ctx := t.Context()
 	before := clock.Now().Add(-time.Minute)
 	w.create(service(w.register(definition(container(forever))), 1))

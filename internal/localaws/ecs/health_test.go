@@ -32,7 +32,7 @@ func broken(definition string) *sdk.CreateServiceInput {
 // A service is steady when its task's check has passed, and not as soon as it runs.
 func TestHealthCheck(t *testing.T) {
 	clock := wiretest.NewClock()
-	w := begin(t, standing(clock))
+	w := start(t, standing(clock))
 	file := filepath.Join(t.TempDir(), "ready")
 	w.create(broken(w.register(definition(watched(forever, file)))))
 	w.until("running", func(v types.Service) bool { return v.RunningCount == 1 })
@@ -71,7 +71,7 @@ func TestHealthCheckOpensTheCircuitBreaker(t *testing.T) {
 	for name, script := range map[string]string{"never passes": forever, "ends before": "exit 1"} {
 		t.Run(name, func(t *testing.T) {
 			clock := wiretest.NewClock()
-			w := begin(t, standing(clock))
+			w := start(t, standing(clock))
 			c := watched(script, filepath.Join(t.TempDir(), "never"))
 			c.HealthCheck.StartPeriod = nil
 			w.create(broken(w.register(definition(c))))
@@ -92,7 +92,7 @@ func TestHealthCheckOpensTheCircuitBreaker(t *testing.T) {
 }
 
 func TestHealthCheckOfATaskDefinition(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	c := container(forever)
 	c.HealthCheck = &types.HealthCheck{Command: []string{"CMD", "true"}}
 	c.HealthCheck.Command = append(c.HealthCheck.Command, "x")

@@ -27,7 +27,7 @@ func update(change func(*sdk.UpdateServiceInput)) *sdk.UpdateServiceInput {
 }
 
 func TestServiceLife(t *testing.T) {
-	w := begin(t, func(a *account.Account, _ *ecs.Deps) {
+	w := start(t, func(a *account.Account, _ *ecs.Deps) {
 		a.Delays.TaskStart, a.Delays.TaskStop = 20*time.Millisecond, 20*time.Millisecond
 	})
 	ctx := t.Context()
@@ -117,7 +117,7 @@ func TestServiceLife(t *testing.T) {
 }
 
 func TestANewTaskDefinitionIsARollingDeployment(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	w.create(service(w.register(definition(container(forever))), 2))
 	first := w.steady().Deployments[0]
 	two := w.register(definition(container("echo two; " + forever)))
@@ -147,7 +147,7 @@ func TestANewTaskDefinitionIsARollingDeployment(t *testing.T) {
 
 // Minimum 0 % and maximum 100 %: the old tasks make room first.
 func TestReplaceInPlace(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	in := service(w.register(definition(container(forever))), 1)
 	in.DeploymentConfiguration = &types.DeploymentConfiguration{MinimumHealthyPercent: aws.Int32(0), MaximumPercent: aws.Int32(100)}
 	in.AvailabilityZoneRebalancing = types.AvailabilityZoneRebalancingDisabled
@@ -162,7 +162,7 @@ func TestReplaceInPlace(t *testing.T) {
 
 func TestATaskThatEndsIsReplaced(t *testing.T) {
 	clock := wiretest.NewClock()
-	w := begin(t, standing(clock))
+	w := start(t, standing(clock))
 	flag := filepath.Join(w.acct.Dir, "once")
 	w.create(service(w.register(definition(container(fmt.Sprintf("[ -e %s ] || { touch %[1]s; echo out; echo err >&2; exit 7; }; %s", flag, forever)))), 1))
 	ended := w.stopped(1)[0]
@@ -201,7 +201,7 @@ func TestTasksThatCannotStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			clock := wiretest.NewClock()
-			w := begin(t, standing(clock))
+			w := start(t, standing(clock))
 			bad := container("true")
 			c.change(&bad)
 			in := service(w.register(definition(bad)), 1)
@@ -227,7 +227,7 @@ func TestTasksThatCannotStart(t *testing.T) {
 
 func TestCircuitBreakerRollsBack(t *testing.T) {
 	clock := wiretest.NewClock()
-	w := begin(t, standing(clock))
+	w := start(t, standing(clock))
 	good := w.register(definition(container(forever)))
 	in := service(good, 1)
 	in.DeploymentConfiguration = &types.DeploymentConfiguration{DeploymentCircuitBreaker: &types.DeploymentCircuitBreaker{Enable: true, Rollback: true}}
@@ -247,7 +247,7 @@ func TestCircuitBreakerRollsBack(t *testing.T) {
 
 func TestRoleThatECSCannotAssume(t *testing.T) {
 	clock := wiretest.NewClock()
-	w := begin(t, standing(clock))
+	w := start(t, standing(clock))
 	w.untrust = true
 	w.create(service(w.register(definition(container(forever))), 1))
 	said := events(w.describe())
@@ -262,7 +262,7 @@ func TestRoleThatECSCannotAssume(t *testing.T) {
 
 // https://docs.aws.amazon.com/general/latest/gr/ecs-service.html: 6 vCPUs.
 func TestVCPUQuota(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	d := definition(container(forever))
 	d.Cpu, d.Memory = aws.String("2 vCPU"), aws.String("4 GB")
 	w.create(service(w.register(d), 4))
@@ -276,7 +276,7 @@ func TestVCPUQuota(t *testing.T) {
 
 // Close leaves no process, whatever the tasks do with SIGTERM.
 func TestCloseEndsEveryProcess(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	pids := filepath.Join(w.acct.Dir, "pids")
 	w.create(service(w.register(definition(container("trap '' TERM; sleep 1000 & echo $$ $! >>"+pids+"; wait; sleep 1000"))), 2))
 	w.steady()
@@ -294,7 +294,7 @@ func TestCloseEndsEveryProcess(t *testing.T) {
 }
 
 func TestWrongServices(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	arn := w.register(definition(container(forever)))
 	for text, change := range map[string]func(*sdk.CreateServiceInput){
 		"Cluster not found.":        func(in *sdk.CreateServiceInput) { in.Cluster = aws.String("none") },
@@ -347,7 +347,7 @@ func TestExecutionRole(t *testing.T) {
 		"ecr:BatchImportUpstreamImage":  "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref 123456789012.dkr.ecr.us-east-1.amazonaws.com/hub/memtier:1: ",
 	} {
 		t.Run(action, func(t *testing.T) {
-			w := begin(t)
+			w := start(t)
 			w.mu.Lock()
 			w.denied = []string{action}
 			w.mu.Unlock()

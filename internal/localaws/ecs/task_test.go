@@ -21,7 +21,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
-func (w *world) run(definition string) types.Task {
+func (w *fixture) run(definition string) types.Task {
 	w.t.Helper()
 	in := service(definition, 1)
 	out, err := w.ecs.RunTask(w.t.Context(), &sdk.RunTaskInput{Cluster: aws.String("c"), TaskDefinition: &definition, LaunchType: types.LaunchTypeFargate, NetworkConfiguration: in.NetworkConfiguration})
@@ -32,7 +32,7 @@ func (w *world) run(definition string) types.Task {
 
 func TestEnvironmentIsExactlyTheTasks(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "not for tasks")
-	w := begin(t)
+	w := start(t)
 	c := container(`env; echo "args=$0 $*"; pwd`)
 	c.Environment = []types.KeyValuePair{{Name: aws.String("RUN"), Value: aws.String("2026-11-23T03-08-09Z")}, {Name: aws.String("EMPTY"), Value: aws.String("")}}
 	c.Secrets = []types.Secret{{Name: aws.String("TOKEN"), ValueFrom: aws.String("arn:aws:ssm:us-east-1:123456789012:parameter/x/auth")}}
@@ -58,7 +58,7 @@ func TestEnvironmentIsExactlyTheTasks(t *testing.T) {
 
 // Docker's awslogs driver: an event ends at \n or at 262,118 bytes, \r stays, empty lines are none, the rest comes at the end.
 func TestOutputArrivesAsTheDriverDeliversIt(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	task := w.run(w.register(definition(container(`printf 'one\n\ntwo\rthree\r\n'; head -c 262120 /dev/zero | tr '\0' x; printf '\nlast'`))))
 	got := w.lines(task)
 	require.Len(t, got, 5)
@@ -68,7 +68,7 @@ func TestOutputArrivesAsTheDriverDeliversIt(t *testing.T) {
 }
 
 func TestManyLinesKeepTheirOrderAndAreThereWhenTheTaskIsStopped(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	got := w.lines(w.run(w.register(definition(container(`i=0; while [ $i -lt 5000 ]; do echo "line $i"; i=$((i+1)); done`)))))
 	require.Len(t, got, 5000)
 	for i, l := range got {
@@ -77,7 +77,7 @@ func TestManyLinesKeepTheirOrderAndAreThereWhenTheTaskIsStopped(t *testing.T) {
 }
 
 func TestStopTimeoutEndsWithSIGKILL(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	c := container(`trap '' TERM; echo deaf; while :; do sleep 0.1; done`)
 	c.StopTimeout = aws.Int32(2)
 	w.create(service(w.register(definition(c)), 1))
@@ -96,7 +96,7 @@ func TestStopTimeoutEndsWithSIGKILL(t *testing.T) {
 // A container's first process gets no SIGTERM that it has no handler for, and is killed in the end; Docker's init hands it on.
 func TestStopOfAProgramWithoutHandler(t *testing.T) {
 	for init, code := range map[bool]int32{false: 137, true: 143} {
-		w := begin(t)
+		w := start(t)
 		c := container(`echo up; sleep 1000; :`)
 		c.StopTimeout, c.LinuxParameters = aws.Int32(2), &types.LinuxParameters{InitProcessEnabled: &init}
 		out, err := w.ecs.RunTask(t.Context(), &sdk.RunTaskInput{Cluster: aws.String("c"), TaskDefinition: aws.String(w.register(definition(c))), LaunchType: types.LaunchTypeFargate,
@@ -110,7 +110,7 @@ func TestStopOfAProgramWithoutHandler(t *testing.T) {
 }
 
 func TestSeveralContainers(t *testing.T) {
-	w := begin(t)
+	w := start(t)
 	first, side := container("until [ -e up ]; do sleep 0.01; done; exit 4"), container(strings.Replace(forever, "echo started", "touch up", 1))
 	side.Name, side.Essential = aws.String("side"), aws.Bool(false)
 	task := w.run(w.register(definition(first, side)))
@@ -123,21 +123,21 @@ func TestGenerator(t *testing.T) {
 	tool := filepath.Join(t.TempDir(), "localaws")
 	require.NoError(t, os.WriteFile(tool, []byte("#!/bin/sh\necho \"${0##*/} ours\"; echo more\n"), 0o755))
 	t.Setenv("PATH", "/usr/bin:/bin")
-	w := begin(t, func(a *account.Account, _ *ecs.Deps) { a.Tools = tool })
+	w := start(t, func(a *account.Account, _ *ecs.Deps) { a.Tools = tool })
 	require.Equal(t, "memtier_benchmark ours", w.svc.Generator())
 	require.Equal(t, []string{"memtier_benchmark ours", "more"}, w.lines(w.run(w.register(definition(container("memtier_benchmark"))))))
 
 	real := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(real, "memtier_benchmark"), []byte("#!/bin/sh\necho memtier_benchmark 2.3.1\n"), 0o755))
 	t.Setenv("PATH", real+":/usr/bin:/bin")
-	w = begin(t, func(a *account.Account, _ *ecs.Deps) { a.Tools = tool })
+	w = start(t, func(a *account.Account, _ *ecs.Deps) { a.Tools = tool })
 	require.Equal(t, "memtier_benchmark 2.3.1", w.svc.Generator())
 	require.NoFileExists(t, filepath.Join(w.acct.Dir, "bin", "memtier_benchmark"))
 }
 
 // A task whose security groups reach nothing has no network interface but a loopback that is down.
 func TestIsolatedTask(t *testing.T) {
-	w := begin(t, func(_ *account.Account, d *ecs.Deps) {
+	w := start(t, func(_ *account.Account, d *ecs.Deps) {
 		d.Isolated = func(groups []string) bool { return groups[0] == "sg-1" }
 	})
 	got := w.lines(w.run(w.register(definition(container(`grep -c : /proc/net/dev; grep -c 0100007F /proc/net/route; echo end`)))))
@@ -149,7 +149,7 @@ func TestIsolatedTask(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	clock := wiretest.NewClock()
-	w := begin(t, standing(clock), func(a *account.Account, _ *ecs.Deps) { a.MetricsPeriod = time.Second })
+	w := start(t, standing(clock), func(a *account.Account, _ *ecs.Deps) { a.MetricsPeriod = time.Second })
 	w.create(service(w.register(definition(container(`echo $$; while :; do :; done`))), 1))
 	w.steady()
 	// used is what the task's only process has used, by the kernel's clock ticks of 10 ms.
@@ -246,7 +246,7 @@ func TestMetrics(t *testing.T) {
 // The minute in which a task is stopped has its share, though the task is gone when the minute ends.
 func TestMetricsOfTheLastMinute(t *testing.T) {
 	clock := wiretest.NewClock()
-	w := begin(t, standing(clock), func(a *account.Account, _ *ecs.Deps) { a.MetricsPeriod = time.Minute })
+	w := start(t, standing(clock), func(a *account.Account, _ *ecs.Deps) { a.MetricsPeriod = time.Minute })
 	w.create(service(w.register(definition(container(`while :; do :; done`))), 1))
 	w.steady()
 	clock.Next(t, time.Minute)

@@ -140,7 +140,7 @@ func (b *books) sum(metric, cluster string) (total float64, count int) {
 	return total, count
 }
 
-type world struct {
+type fixture struct {
 	acct    *account.Account
 	svc     *elasticache.Service
 	c       *sdk.Client
@@ -148,8 +148,8 @@ type world struct {
 	books   *books
 }
 
-func start(t *testing.T, change ...func(*account.Account)) *world {
-	w := &world{acct: wiretest.Account(t), network: &network{attached: map[string]int{}},
+func start(t *testing.T, change ...func(*account.Account)) *fixture {
+	w := &fixture{acct: wiretest.Account(t), network: &network{attached: map[string]int{}},
 		books: &books{events: map[string][]logs.Event{}, points: map[string]map[time.Time]float64{}, units: map[string]string{}}}
 	var err error
 	w.acct.Tools, err = os.Executable()
@@ -194,13 +194,13 @@ func input(change ...func(*sdk.CreateReplicationGroupInput)) *sdk.CreateReplicat
 	return in
 }
 
-func (w *world) create(t *testing.T, change ...func(*sdk.CreateReplicationGroupInput)) types.ReplicationGroup {
+func (w *fixture) create(t *testing.T, change ...func(*sdk.CreateReplicationGroupInput)) types.ReplicationGroup {
 	_, err := w.c.CreateReplicationGroup(t.Context(), input(change...))
 	require.NoError(t, err)
 	return w.await(t, "available")
 }
 
-func (w *world) await(t *testing.T, status string) (g types.ReplicationGroup) {
+func (w *fixture) await(t *testing.T, status string) (g types.ReplicationGroup) {
 	t.Helper()
 	wiretest.Until(t, "the replication group is "+status, func() (any, bool) {
 		out, err := w.c.DescribeReplicationGroups(t.Context(), &sdk.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String("perf")})
@@ -217,7 +217,7 @@ func (w *world) await(t *testing.T, status string) (g types.ReplicationGroup) {
 }
 
 // reached fails the test when a cache could not be created: nothing else will come.
-func (w *world) reached(t *testing.T, is, status string) bool {
+func (w *fixture) reached(t *testing.T, is, status string) bool {
 	t.Helper()
 	if is == status {
 		return true
@@ -235,7 +235,7 @@ func slow(c *wiretest.Clock) func(*account.Account) {
 	}
 }
 
-func (w *world) remove(t *testing.T) {
+func (w *fixture) remove(t *testing.T) {
 	_, err := w.c.DeleteReplicationGroup(t.Context(), &sdk.DeleteReplicationGroupInput{ReplicationGroupId: aws.String("perf")})
 	require.NoError(t, err)
 	w.await(t, "gone")

@@ -29,7 +29,7 @@ func serverless(change ...func(*sdk.CreateServerlessCacheInput)) *sdk.CreateServ
 	return in
 }
 
-func (w *world) awaitServerless(t *testing.T, status string) (c types.ServerlessCache) {
+func (w *fixture) awaitServerless(t *testing.T, status string) (c types.ServerlessCache) {
 	t.Helper()
 	wiretest.Until(t, "the serverless cache is "+status, func() (any, bool) {
 		out, err := w.c.DescribeServerlessCaches(t.Context(), &sdk.DescribeServerlessCachesInput{ServerlessCacheName: aws.String("perf")})

@@ -14,7 +14,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/elasticache"
 )
 
-func (w *world) user(t *testing.T, id, name, access string, passwords ...string) error {
+func (w *fixture) user(t *testing.T, id, name, access string, passwords ...string) error {
 	t.Helper()
 	in := &sdk.CreateUserInput{UserId: &id, UserName: &name, Engine: aws.String("redis"), AccessString: &access, Passwords: passwords, Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("search")}}}
 	if len(passwords) == 0 {
@@ -24,7 +24,7 @@ func (w *world) user(t *testing.T, id, name, access string, passwords ...string)
 	return err
 }
 
-func (w *world) users(t *testing.T, id, engine string, users ...string) error {
+func (w *fixture) users(t *testing.T, id, engine string, users ...string) error {
 	t.Helper()
 	_, err := w.c.CreateUserGroup(t.Context(), &sdk.CreateUserGroupInput{UserGroupId: &id, Engine: &engine, UserIds: users})
 	return err

@@ -38,7 +38,7 @@ func (s *Service) acting(r *role) grants {
 	return r.grants
 }
 
-// Act makes all policies act as they are written, for tests that own the world.
+// Act makes all policies act as they are written, for tests that have an embedded AWS of their own.
 func (s *Service) Act() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -29,14 +29,14 @@ import (
 
 const bucket = "results"
 
-type world struct {
+type fixture struct {
 	*sdk.Client
 	s3   *s3.Service
 	acct *account.Account
 	cfg  aws.Config
 }
 
-func start(t *testing.T) world {
+func start(t *testing.T) fixture {
 	acct := wiretest.Account(t)
 	s, err := s3.New(acct)
 	require.NoError(t, err)
@@ -46,14 +46,14 @@ func start(t *testing.T) world {
 	cfg := wiretest.Config(t, r)
 	cfg.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported // as config.LoadDefaultConfig sets it
 	cfg.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenSupported
-	return world{client(cfg), s, acct, cfg}
+	return fixture{client(cfg), s, acct, cfg}
 }
 
 func client(cfg aws.Config) *sdk.Client { return sdk.NewFromConfig(cfg) }
 
-func (w world) file(key string) string { return filepath.Join(w.acct.Dir, "s3", bucket, key) }
+func (w fixture) file(key string) string { return filepath.Join(w.acct.Dir, "s3", bucket, key) }
 
-func (w world) put(t *testing.T, key, body string, opts ...func(*sdk.PutObjectInput)) *sdk.PutObjectOutput {
+func (w fixture) put(t *testing.T, key, body string, opts ...func(*sdk.PutObjectInput)) *sdk.PutObjectOutput {
 	t.Helper()
 	in := &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: &key, Body: strings.NewReader(body)}
 	for _, o := range opts {
@@ -64,7 +64,7 @@ func (w world) put(t *testing.T, key, body string, opts ...func(*sdk.PutObjectIn
 	return out
 }
 
-func (w world) get(t *testing.T, key string) string {
+func (w fixture) get(t *testing.T, key string) string {
 	t.Helper()
 	out, err := w.GetObject(t.Context(), &sdk.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
 	require.NoError(t, err)

@@ -21,7 +21,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
-type world struct {
+type fixture struct {
 	*sdk.Client
 	service *scheduler.Service
 	clock   *wiretest.Clock
@@ -33,17 +33,17 @@ type world struct {
 	letter map[string]string // attributes of the last dead letter
 }
 
-func (w *world) TrustsFor(role, service, source string) bool {
+func (w *fixture) TrustsFor(role, service, source string) bool {
 	return role == "arn:aws:iam::123456789012:role/s" && service == "scheduler.amazonaws.com" && strings.HasPrefix(source, "arn:aws:scheduler:us-east-1:123456789012:schedule-group/")
 }
 
-func (w *world) Allowed(_, action, _ string, _ map[string]string) bool {
+func (w *fixture) Allowed(_, action, _ string, _ map[string]string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return !slices.Contains(w.denied, action)
 }
 
-func (w *world) InvokeAsync(_ string, payload []byte) error {
+func (w *fixture) InvokeAsync(_ string, payload []byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.broken == nil {
@@ -52,7 +52,7 @@ func (w *world) InvokeAsync(_ string, payload []byte) error {
 	return w.broken
 }
 
-func (w *world) SendWith(queue, body string, attributes map[string]string) error {
+func (w *fixture) SendWith(queue, body string, attributes map[string]string) error {
 	w.mu.Lock()
 	w.letter = attributes
 	w.mu.Unlock()
@@ -60,8 +60,8 @@ func (w *world) SendWith(queue, body string, attributes map[string]string) error
 	return nil
 }
 
-func start(t *testing.T) *world {
-	w := &world{clock: wiretest.NewClock(), events: make(chan string, 100)}
+func start(t *testing.T) *fixture {
+	w := &fixture{clock: wiretest.NewClock(), events: make(chan string, 100)}
 	w.clock.Move(8*time.Minute + 9*time.Second) // 2026-11-23T03:08:09Z
 	acct := wiretest.Account(t)
 	acct.Clock = w.clock
@@ -78,7 +78,7 @@ func start(t *testing.T) *world {
 
 const function = "arn:aws:lambda:us-east-1:123456789012:function:fn"
 
-func (w *world) create(t *testing.T, name, expression string, change func(*sdk.CreateScheduleInput)) error {
+func (w *fixture) create(t *testing.T, name, expression string, change func(*sdk.CreateScheduleInput)) error {
 	t.Helper()
 	in := &sdk.CreateScheduleInput{Name: &name, GroupName: aws.String("perf"), ScheduleExpression: &expression, FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff},
 		Target: &types.Target{Arn: aws.String(function), RoleArn: aws.String("arn:aws:iam::123456789012:role/s"), Input: aws.String(`{"action":"watch"}`)}}
@@ -89,7 +89,7 @@ func (w *world) create(t *testing.T, name, expression string, change func(*sdk.C
 	return err
 }
 
-func (w *world) event(t *testing.T) string {
+func (w *fixture) event(t *testing.T) string {
 	t.Helper()
 	var e string
 	wiretest.Until(t, "something is delivered", func() (any, bool) {
@@ -104,7 +104,7 @@ func (w *world) event(t *testing.T) string {
 }
 
 // quiet waits until all that goes on are these sleeps: nothing was delivered before.
-func (w *world) quiet(t *testing.T, sleeps ...time.Duration) {
+func (w *fixture) quiet(t *testing.T, sleeps ...time.Duration) {
 	t.Helper()
 	wiretest.Until(t, fmt.Sprintf("nobody does anything but to sleep for %v", sleeps), func() (any, bool) {
 		now := w.clock.Sleeping()

@@ -17,7 +17,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
-func world(t *testing.T) (*sns.Service, *sdk.Client, *sdksqs.Client) {
+func start(t *testing.T) (*sns.Service, *sdk.Client, *sdksqs.Client) {
 	acct := wiretest.Account(t)
 	r := wire.NewRegistry()
 	queues := sqs.New(acct)
@@ -36,7 +36,7 @@ func attributes(t *testing.T, c *sdk.Client, arn *string) map[string]string {
 }
 
 func TestTopic(t *testing.T) {
-	s, c, _ := world(t)
+	s, c, _ := start(t)
 	ctx := t.Context()
 	out, err := c.CreateTopic(ctx, &sdk.CreateTopicInput{Name: aws.String("n"), Attributes: map[string]string{"DisplayName": "runs"},
 		Tags: []types.Tag{{Key: aws.String("name"), Value: aws.String("n")}}})
@@ -74,7 +74,7 @@ func TestTopic(t *testing.T) {
 }
 
 func TestEmail(t *testing.T) {
-	s, c, _ := world(t)
+	s, c, _ := start(t)
 	ctx := t.Context()
 	topic, err := c.CreateTopic(ctx, &sdk.CreateTopicInput{Name: aws.String("n")})
 	require.NoError(t, err)
@@ -113,7 +113,7 @@ func TestEmail(t *testing.T) {
 
 // A queue gets a topic's messages once its policy lets the topic send.
 func TestQueue(t *testing.T) {
-	_, c, q := world(t)
+	_, c, q := start(t)
 	ctx := t.Context()
 	topic, err := c.CreateTopic(ctx, &sdk.CreateTopicInput{Name: aws.String("n")})
 	require.NoError(t, err)
@@ -145,7 +145,7 @@ func TestQueue(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	_, c, _ := world(t)
+	_, c, _ := start(t)
 	ctx := t.Context()
 	topic, err := c.CreateTopic(ctx, &sdk.CreateTopicInput{Name: aws.String("n")})
 	require.NoError(t, err)

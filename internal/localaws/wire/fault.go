@@ -87,7 +87,7 @@ func reads(action string) bool {
 
 // Faults are the faults of a registry. The zero value has none.
 type Faults struct {
-	// Caller finds the process behind an access key, to be killed; nil for a caller that is no process of this world.
+	// Caller finds the process behind an access key, to be killed; nil for a caller that the embedded AWS did not start.
 	Caller func(accessKey string) (kill func())
 
 	mu      sync.Mutex
@@ -113,7 +113,7 @@ func (f *Faults) Add(faults ...Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, one := range faults {
-		if one.Kind == Stale && f.answers == nil { // without such a fault no answer is kept: a world that lasts for hours gives many
+		if one.Kind == Stale && f.answers == nil { // without such a fault no answer is kept: in hours there are many
 			f.answers = map[string]answer{}
 		}
 		f.faults = append(f.faults, &counted{Fault: one})

@@ -134,7 +134,7 @@ func TestKillCountsProcesses(t *testing.T) {
 	assert.Equal(t, 2, killed)
 }
 
-// Answers are kept for stale reads alone: a world lasts for hours, and each task and page is a request of its own.
+// Answers are kept for stale reads alone: an embedded AWS can run for hours, and each task and page is a request of its own.
 func TestAnswersAreKeptForStaleReads(t *testing.T) {
 	for fault, kept := range map[string]int{"": 0, "logs.PutCount=throttle": 0, "logs.GetCount:9=stale": 1} {
 		var faults []string
@@ -142,7 +142,7 @@ func TestAnswersAreKeptForStaleReads(t *testing.T) {
 			faults = []string{fault}
 		}
 		ask, _, r := faulty(t, faults...)
-		r.Faults.Add() // none, as at the start of a world
+		r.Faults.Add() // none, as when the embedded AWS starts
 		_, _, err := ask("GetCount")
 		require.NoError(t, err)
 		require.Len(t, r.Faults.answers, kept, fault)

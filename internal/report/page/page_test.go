@@ -130,7 +130,7 @@ func burst(minutes float64, step, tasks, nodes int) *report.Results {
 			Files: []report.Source{{Kind: "metrics", Key: "exports/metrics/2026-11-23T03-08-00Z.csv", Bytes: 641004, SHA256: "d8bb2fcc376e03279ba2812bae21502fe724d6bd6958041afaffa276f3906f28", Verified: ptr(true)}},
 			Data:  []report.Data{{Name: "node_types.csv", Source: "https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html", AsOf: "2026-11-01"}}},
 		Warnings: []string{"task 3f2a died at 03:28:00: its last operations are not in any percentile."},
-		Gaps: []report.Gap{{Reason: report.GapHole, What: "EngineCPUUtilization and CPUUtilization of orders-001", Where: []string{"orders-001"}, Start: ptr(at(18)), End: ptr(at(20)), Seconds: 120},
+		Gaps: []report.Gap{{Reason: report.GapInterrupted, What: "EngineCPUUtilization and CPUUtilization of orders-001", Where: []string{"orders-001"}, Start: ptr(at(18)), End: ptr(at(20)), Seconds: 120},
 			{Reason: report.GapNoDatapoint, What: "2 metrics without any datapoint", Metrics: []string{"NetworkPacketsIn", "NetworkPacketsOut"}},
 			{Reason: report.GapNoCommands, Expected: true, What: "latency of 7 kinds of commands that nobody sent", Metrics: []string{"EvalBasedCmdsLatency", "GeoSpatialBasedCmdsLatency",
 				"HashBasedCmdsLatency", "HyperLogLogBasedCmdsLatency", "ListBasedCmdsLatency", "SetBasedCmdsLatency", "StreamBasedCmdsLatency"}}},

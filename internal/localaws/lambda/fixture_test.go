@@ -90,7 +90,7 @@ func handler(ctx context.Context, r request) (any, error) {
 	return r.Do, nil
 }
 
-type world struct {
+type fixture struct {
 	*sdk.Client
 	service *lambda.Service
 	buckets *s3.Service
@@ -107,28 +107,28 @@ type world struct {
 
 const role = "arn:aws:iam::123456789012:role/fn"
 
-func (w *world) TrustsFor(arn, service, _ string) bool {
+func (w *fixture) TrustsFor(arn, service, _ string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return service == "lambda.amazonaws.com" && slices.Contains(w.roles, arn)
 }
 
-func (w *world) Allowed(_, action, _ string, _ map[string]string) bool {
+func (w *fixture) Allowed(_, action, _ string, _ map[string]string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return !slices.Contains(w.denied, action)
 }
 
-func (w *world) Session(string, string) iam.Credentials {
+func (w *fixture) Session(string, string) iam.Credentials {
 	return iam.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: "secret", SessionToken: "token", Expires: time.Now().Add(time.Hour)}
 }
-func (w *world) Group(name string) bool {
+func (w *fixture) Group(name string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Contains(w.groups, name)
 }
 
-type logPut struct{ *world }
+type logPut struct{ *fixture }
 
 func (w logPut) Put(_, stream string, events ...logs.Event) error {
 	w.mu.Lock()
@@ -138,21 +138,21 @@ func (w logPut) Put(_, stream string, events ...logs.Event) error {
 	return nil
 }
 
-func (w *world) Put(m cloudwatch.Metric, _ time.Time, v float64) {
+func (w *fixture) Put(m cloudwatch.Metric, _ time.Time, v float64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.metrics[m.Dimensions[0].Value+" "+m.Name+" "+m.Unit] += v
 }
-func (w *world) Send(arn, body string) error          { w.sent <- arn + " " + body; return nil }
-func (w *world) Publish(arn, _, message string) error { w.sent <- arn + " " + message; return nil }
+func (w *fixture) Send(arn, body string) error          { w.sent <- arn + " " + body; return nil }
+func (w *fixture) Publish(arn, _, message string) error { w.sent <- arn + " " + message; return nil }
 
-func (w *world) deny(actions ...string) {
+func (w *fixture) deny(actions ...string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.denied = actions
 }
 
-func (w *world) log() string {
+func (w *fixture) log() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var b strings.Builder
@@ -162,14 +162,14 @@ func (w *world) log() string {
 	return b.String()
 }
 
-func (w *world) metric(name string) float64 {
+func (w *fixture) metric(name string) float64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.metrics[name]
 }
 
-func start(t *testing.T) *world {
-	w := &world{acct: wiretest.Account(t), roles: []string{role}, groups: []string{"/aws/lambda/fn"}, metrics: map[string]float64{}, sent: make(chan string, 10)}
+func start(t *testing.T) *fixture {
+	w := &fixture{acct: wiretest.Account(t), roles: []string{role}, groups: []string{"/aws/lambda/fn"}, metrics: map[string]float64{}, sent: make(chan string, 10)}
 	buckets, err := s3.New(w.acct)
 	require.NoError(t, err)
 	w.buckets = buckets
@@ -203,7 +203,7 @@ func archive(t *testing.T, script string) []byte {
 	return b.Bytes()
 }
 
-func (w *world) create(t *testing.T, change func(*sdk.CreateFunctionInput)) (*sdk.CreateFunctionOutput, error) {
+func (w *fixture) create(t *testing.T, change func(*sdk.CreateFunctionInput)) (*sdk.CreateFunctionOutput, error) {
 	t.Helper()
 	in := &sdk.CreateFunctionInput{FunctionName: aws.String("fn"), Runtime: types.RuntimeProvidedal2023, Handler: aws.String("bootstrap"), Role: aws.String(role),
 		Code: &types.FunctionCode{ZipFile: archive(t, "")}, Timeout: aws.Int32(900)}
@@ -213,7 +213,7 @@ func (w *world) create(t *testing.T, change func(*sdk.CreateFunctionInput)) (*sd
 	return w.CreateFunction(t.Context(), in)
 }
 
-func (w *world) invoke(t *testing.T, payload string) *sdk.InvokeOutput {
+func (w *fixture) invoke(t *testing.T, payload string) *sdk.InvokeOutput {
 	t.Helper()
 	out, err := w.Invoke(t.Context(), &sdk.InvokeInput{FunctionName: aws.String("fn"), Payload: []byte(payload), LogType: types.LogTypeTail})
 	require.NoError(t, err)

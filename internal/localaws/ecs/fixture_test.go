@@ -30,8 +30,8 @@ import (
 
 const execution = "arn:aws:iam::123456789012:role/load-execution"
 
-// world is ECS between real logs and the smallest stand-ins for its other neighbours.
-type world struct {
+// fixture is ECS between real logs and the smallest stand-ins for its other neighbours.
+type fixture struct {
 	t    *testing.T
 	acct *account.Account
 	ecs  *sdk.Client
@@ -51,15 +51,15 @@ type point struct {
 	value float64
 }
 
-func (w *world) Subnet(id string) (ec2.Subnet, bool) {
+func (w *fixture) Subnet(id string) (ec2.Subnet, bool) {
 	return ec2.Subnet{ID: id, VPC: "vpc-1", AZ: "us-east-1a", CIDR: "10.0.1.0/24"}, strings.HasPrefix(id, "subnet-")
 }
 
-func (w *world) SecurityGroup(id string) (ec2.SecurityGroup, bool) {
+func (w *fixture) SecurityGroup(id string) (ec2.SecurityGroup, bool) {
 	return ec2.SecurityGroup{ID: id, VPC: "vpc-" + id[len(id)-1:]}, strings.HasPrefix(id, "sg-")
 }
 
-func (w *world) Attach(owner, _ string, _ []string) func() {
+func (w *fixture) Attach(owner, _ string, _ []string) func() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.attached[owner] = true
@@ -70,37 +70,37 @@ func (w *world) Attach(owner, _ string, _ []string) func() {
 	}
 }
 
-func (w *world) Trusts(arn, service string) bool {
+func (w *fixture) Trusts(arn, service string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return arn == execution && service == "ecs-tasks.amazonaws.com" && !w.untrust
 }
 
-func (w *world) Decide(principal, action, resource string, _ map[string]string) iam.Decision {
+func (w *fixture) Decide(principal, action, resource string, _ map[string]string) iam.Decision {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return iam.Decision{Principal: principal, Action: action, Resource: resource, Allowed: !slices.Contains(w.denied, action)}
 }
 
-func (w *world) Parameter(name string) (string, bool) {
+func (w *fixture) Parameter(name string) (string, bool) {
 	return "s3cret", name == "/x/auth" || name == "arn:aws:ssm:us-east-1:123456789012:parameter/x/auth"
 }
 
-func (w *world) Put(m cloudwatch.Metric, at time.Time, value float64) {
+func (w *fixture) Put(m cloudwatch.Metric, at time.Time, value float64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.points = append(w.points, point{m, at, value})
 }
 
-func (w *world) measured() []point {
+func (w *fixture) measured() []point {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return append([]point{}, w.points...)
 }
 
-// begin has a cluster c and a log group /load.
-func begin(t *testing.T, change ...func(*account.Account, *ecs.Deps)) *world {
-	w := &world{t: t, acct: wiretest.Account(t), attached: map[string]bool{}}
+// start has a cluster c and a log group /load.
+func start(t *testing.T, change ...func(*account.Account, *ecs.Deps)) *fixture {
+	w := &fixture{t: t, acct: wiretest.Account(t), attached: map[string]bool{}}
 	l, r := logs.New(w.acct), wire.NewRegistry()
 	deps := ecs.Deps{EC2: w, IAM: w, Logs: l, SSM: w, CloudWatch: w}
 	for _, f := range change {
@@ -145,7 +145,7 @@ func definition(containers ...types.ContainerDefinition) *sdk.RegisterTaskDefini
 		NetworkMode: types.NetworkModeAwsvpc, Cpu: aws.String("256"), Memory: aws.String("512"), ExecutionRoleArn: aws.String(execution), ContainerDefinitions: containers}
 }
 
-func (w *world) register(in *sdk.RegisterTaskDefinitionInput) string {
+func (w *fixture) register(in *sdk.RegisterTaskDefinitionInput) string {
 	w.t.Helper()
 	out, err := w.ecs.RegisterTaskDefinition(w.t.Context(), in)
 	require.NoError(w.t, err)
@@ -159,13 +159,13 @@ func service(definition string, count int32) *sdk.CreateServiceInput {
 			Subnets: []string{"subnet-1", "subnet-2"}, SecurityGroups: []string{"sg-1"}}}}
 }
 
-func (w *world) create(in *sdk.CreateServiceInput) {
+func (w *fixture) create(in *sdk.CreateServiceInput) {
 	w.t.Helper()
 	_, err := w.ecs.CreateService(w.t.Context(), in)
 	require.NoError(w.t, err)
 }
 
-func (w *world) describe() types.Service {
+func (w *fixture) describe() types.Service {
 	w.t.Helper()
 	out, err := w.ecs.DescribeServices(w.t.Context(), &sdk.DescribeServicesInput{Cluster: aws.String("c"), Services: []string{"s"}, Include: []types.ServiceField{types.ServiceFieldTags}})
 	require.NoError(w.t, err)
@@ -174,7 +174,7 @@ func (w *world) describe() types.Service {
 }
 
 // until waits for a state of the service.
-func (w *world) until(what string, is func(types.Service) bool) types.Service {
+func (w *fixture) until(what string, is func(types.Service) bool) types.Service {
 	w.t.Helper()
 	var v types.Service
 	wiretest.Until(w.t, "the service is "+what, func() (any, bool) { v = w.describe(); return shown{v}, is(v) })
@@ -189,7 +189,7 @@ func (s shown) String() string {
 	return string(text)
 }
 
-func (w *world) steady() types.Service {
+func (w *fixture) steady() types.Service {
 	w.t.Helper()
 	return w.until("steady", func(v types.Service) bool {
 		return len(v.Deployments) == 1 && v.RunningCount == v.DesiredCount && v.Deployments[0].RolloutState == types.DeploymentRolloutStateCompleted
@@ -197,7 +197,7 @@ func (w *world) steady() types.Service {
 }
 
 // tasks lists a service's tasks by their desired status.
-func (w *world) tasks(status types.DesiredStatus) []types.Task {
+func (w *fixture) tasks(status types.DesiredStatus) []types.Task {
 	w.t.Helper()
 	l, err := w.ecs.ListTasks(w.t.Context(), &sdk.ListTasksInput{Cluster: aws.String("c"), DesiredStatus: status})
 	require.NoError(w.t, err)
@@ -211,7 +211,7 @@ func (w *world) tasks(status types.DesiredStatus) []types.Task {
 }
 
 // stopped waits until n tasks are STOPPED.
-func (w *world) stopped(n int) (ended []types.Task) {
+func (w *fixture) stopped(n int) (ended []types.Task) {
 	w.t.Helper()
 	wiretest.Until(w.t, fmt.Sprintf("%d tasks are STOPPED", n), func() (any, bool) {
 		ended = nil
@@ -226,7 +226,7 @@ func (w *world) stopped(n int) (ended []types.Task) {
 }
 
 // lines are the messages of a task's stream.
-func (w *world) lines(t types.Task) (messages []string) {
+func (w *fixture) lines(t types.Task) (messages []string) {
 	w.t.Helper()
 	stream := "load/memtier/" + filepath.Base(*t.TaskArn)
 	out, err := w.logs.GetLogEvents(w.t.Context(), &cloudwatchlogs.GetLogEventsInput{LogGroupName: aws.String("/load"), LogStreamName: &stream, StartFromHead: aws.Bool(true)})
@@ -238,7 +238,7 @@ func (w *world) lines(t types.Task) (messages []string) {
 }
 
 // says waits until a running task has written a line.
-func (w *world) says(t types.Task, line string) {
+func (w *fixture) says(t types.Task, line string) {
 	w.t.Helper()
 	wiretest.Until(w.t, fmt.Sprintf("%s says %q", *t.TaskArn, line), func() (any, bool) {
 		lines := w.lines(t)
