@@ -9,8 +9,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// A command in a message of the embedded world is for that world. Pasted into another shell as it stands, it would act on real AWS: `go tool mage destroy`
-// on the stack of the project's folder, `aws ... delete-...` on an account.
+// A command that a message names inside the embedded AWS is meant for the embedded AWS. Pasted unchanged into another shell, it would act on real AWS:
+// `go tool mage destroy` on the stack of the project's folder, `aws ... delete-...` on an account.
 var (
 	mageCommand = regexp.MustCompile(`(?:[A-Z]+=\S+ )*go tool mage (?:build|deploy|destroy|export|report|status|stop|validate|watch)\b`)
 	// Terraform draws a bar before the lines of its errors, in a terminal.
@@ -29,10 +29,10 @@ func Advice(endpoint, region string, mage func(command string) string, text stri
 	})
 }
 
-// Again is for a world that ends with its command: only the whole can be done again.
+// Again is the advice of an embedded AWS that ends with its command: only the whole command can be repeated.
 func Again(string) string { return "go tool mage local:run" }
 
-// AdviceOf is that of a command in the workspace: where its environment is that of local:up, a command that it advises reads that environment first.
+// AdviceOf is the advice of a command in the workspace. Where local:up wrote the environment, an advised command reads that environment first.
 func AdviceOf(ws *workspace.Workspace) func(string) string {
 	endpoint := ws.Getenv("AWS_ENDPOINT_URL")
 	if !isLoopback(endpoint) {
@@ -47,7 +47,7 @@ func AdviceOf(ws *workspace.Workspace) func(string) string {
 	}
 }
 
-// Advised is what a command says, with the advice of a world.
+// Advised writes the output of a command with its advice rewritten for the embedded AWS.
 type Advised struct {
 	W  io.Writer
 	In func(string) string
@@ -60,7 +60,7 @@ func (a Advised) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// AdviceError is an error with the advice of a world.
+// AdviceError is an error with its advice rewritten for the embedded AWS.
 func AdviceError(err error, in func(string) string) error {
 	if err == nil {
 		return nil

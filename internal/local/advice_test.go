@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// No command of the embedded world's messages acts on the real one.
+// No command of a message in the embedded AWS acts on a real account.
 func TestAdviceOfTheEmbeddedAWS(t *testing.T) {
 	const endpoint = "http://127.0.0.1:4000"
 	const there = " --endpoint-url http://127.0.0.1:4000"

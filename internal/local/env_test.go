@@ -28,7 +28,7 @@ func TestEnvironmentThatReachesTheEmbeddedAWS(t *testing.T) {
 func TestShellIsSealed(t *testing.T) {
 	ws, _ := tree(t)
 	file := filepath.Join(ws.Root, "env")
-	require.NoError(t, os.WriteFile(file, []byte(someWorld.Script(ws, map[string]any{"vpc_id": "vpc-1"})), 0o644))
+	require.NoError(t, os.WriteFile(file, []byte(embedded.Script(ws, map[string]any{"vpc_id": "vpc-1"})), 0o644))
 	for _, shell := range []string{"sh", "bash", "zsh"} {
 		if _, err := exec.LookPath(shell); err != nil {
 			continue
@@ -91,7 +91,7 @@ func TestEndpointsOutside(t *testing.T) {
 	}
 
 	ws, con := tree(t)
-	outside := &World{Hello: Handshake{URL: "http://10.0.0.1:1"}}
+	outside := &Embedded{Hello: Handshake{URL: "http://10.0.0.1:1"}}
 	_, _, err := outside.Enter(ws, con, nil)
 	require.ErrorContains(t, err, "the embedded AWS is at http://10.0.0.1:1, and only an address of this machine's own (127.0.0.1) is taken")
 	require.Empty(t, con.Out.(*bytes.Buffer).String())

@@ -29,8 +29,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// World is the embedded AWS, a process of its own. It ends when its stdin closes, so also when this process dies without a word.
-type World struct {
+// Embedded is the embedded AWS, a process of its own. It ends when its stdin closes, so it does not outlive this process.
+type Embedded struct {
 	Hello Handshake
 	cmd   *exec.Cmd
 	stdin io.Closer
@@ -55,7 +55,7 @@ const localBucket = "exports"
 // Dir is the folder that holds everything of the embedded AWS, its exports too.
 func Dir(ws *workspace.Workspace) string { return filepath.Join(ws.Root, ".localaws") }
 
-// EnvFile has the environment that leads a shell into the world of local:up.
+// EnvFile sets the environment of a shell for local:up.
 func EnvFile(ws *workspace.Workspace) string { return filepath.Join(Dir(ws), "env") }
 
 // Lock keeps two commands from using that folder at once, and tells the second one which process is the first; the kernel gives the
@@ -141,11 +141,11 @@ func faultArgs(ws *workspace.Workspace) (args []string) {
 	return args
 }
 
-// placeholder stands for a world that is yet to be started, so that inputs can be read before anything is.
-var placeholder = &World{Hello: Handshake{URL: "http://127.0.0.1:0", Region: "us-east-1", VPC: "vpc-00000000", Subnets: []string{"subnet-00000000"}, Bucket: localBucket}}
+// placeholder is used to read inputs before an embedded AWS is started.
+var placeholder = &Embedded{Hello: Handshake{URL: "http://127.0.0.1:0", Region: "us-east-1", VPC: "vpc-00000000", Subnets: []string{"subnet-00000000"}, Bucket: localBucket}}
 
 // Start compiles and starts the embedded AWS.
-func Start(ctx context.Context, ws *workspace.Workspace, con *console.Console, minutes int, period time.Duration) (*World, error) {
+func Start(ctx context.Context, ws *workspace.Workspace, con *console.Console, minutes int, period time.Duration) (*Embedded, error) {
 	troubles := faultArgs(ws)
 	if err := terraform.CheckGiven(&workspace.Workspace{Root: ws.Root, Stack: ws.Root}, ws.Env); err != nil {
 		return nil, err
@@ -182,39 +182,39 @@ func Start(ctx context.Context, ws *workspace.Workspace, con *console.Console, m
 	if len(troubles) > 0 {
 		con.Say("going wrong there: %s", strings.ReplaceAll(strings.Join(troubles, " "), "--fault ", ""))
 	}
-	w := &World{Log: filepath.Join(Dir(ws), "localaws.log"), Done: make(chan struct{})}
-	log, err := os.Create(w.Log)
+	e := &Embedded{Log: filepath.Join(Dir(ws), "localaws.log"), Done: make(chan struct{})}
+	log, err := os.Create(e.Log)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	w.cmd = exec.Command(binary, localArgs(Dir(ws), period, in.Cache.Port, troubles...)...)
-	w.cmd.Dir, w.cmd.Stderr = ws.Root, log
-	w.cmd.Env = workspace.Without(ws.Env, func(name string) bool { return strings.HasPrefix(name, "AWS_") })
-	w.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if w.stdin, err = w.cmd.StdinPipe(); err != nil {
+	e.cmd = exec.Command(binary, localArgs(Dir(ws), period, in.Cache.Port, troubles...)...)
+	e.cmd.Dir, e.cmd.Stderr = ws.Root, log
+	e.cmd.Env = workspace.Without(ws.Env, func(name string) bool { return strings.HasPrefix(name, "AWS_") })
+	e.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if e.stdin, err = e.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
-	stdout, err := w.cmd.StdoutPipe()
+	stdout, err := e.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
-	if err := w.cmd.Start(); err != nil {
+	if err := e.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("the embedded AWS: %w", err)
 	}
 	line := make(chan []byte, 1)
 	go func() {
 		text, _ := bufio.NewReader(stdout).ReadBytes('\n')
 		line <- text
-		_ = w.cmd.Wait()
-		close(w.Done)
+		_ = e.cmd.Wait()
+		close(e.Done)
 	}()
 	select {
 	case text := <-line:
 		if len(text) == 0 {
 			err = errors.New("it ended")
 		} else {
-			err = json.Unmarshal(text, &w.Hello)
+			err = json.Unmarshal(text, &e.Hello)
 		}
 	case <-ctx.Done():
 		err = context.Cause(ctx)
@@ -222,43 +222,43 @@ func Start(ctx context.Context, ws *workspace.Workspace, con *console.Console, m
 		err = fmt.Errorf("it is not ready after %s", hangs)
 	}
 	if err != nil {
-		_ = w.End()
-		if w.cmd.ProcessState.ExitCode() == 2 { // its words for arguments that it does not take, and ours come from FAULT= alone
-			return nil, fmt.Errorf("FAULT=%s: %s", ws.Getenv("FAULT"), strings.TrimPrefix(strings.TrimSpace(LastLines(w.Log, 1)), "localaws: "))
+		_ = e.End()
+		if e.cmd.ProcessState.ExitCode() == 2 { // its words for arguments that it does not take, and ours come from FAULT= alone
+			return nil, fmt.Errorf("FAULT=%s: %s", ws.Getenv("FAULT"), strings.TrimPrefix(strings.TrimSpace(LastLines(e.Log, 1)), "localaws: "))
 		}
-		return nil, fmt.Errorf("the embedded AWS did not start: %w\n%s", err, LastLines(w.Log, 15))
+		return nil, fmt.Errorf("the embedded AWS did not start: %w\n%s", err, LastLines(e.Log, 15))
 	}
-	return w, nil
+	return e, nil
 }
 
 // hangs is when a process of the embedded AWS is given up that neither ends nor says a word: on no machine does it take that long.
 const hangs = 2 * time.Minute
 
 // End ends the embedded AWS and everything in it.
-func (w *World) End() error {
-	_ = w.stdin.Close()
+func (e *Embedded) End() error {
+	_ = e.stdin.Close()
 	select {
-	case <-w.Done:
+	case <-e.Done:
 	case <-time.After(hangs):
-		_ = syscall.Kill(-w.cmd.Process.Pid, syscall.SIGKILL)
-		<-w.Done
-		return fmt.Errorf("the embedded AWS did not end and was killed; see %s", w.Log)
+		_ = syscall.Kill(-e.cmd.Process.Pid, syscall.SIGKILL)
+		<-e.Done
+		return fmt.Errorf("the embedded AWS did not end and was killed; see %s", e.Log)
 	}
-	if code := w.cmd.ProcessState.ExitCode(); code != 0 {
-		return fmt.Errorf("the embedded AWS ended with exit code %d:\n%s", code, LastLines(w.Log, 10))
+	if code := e.cmd.ProcessState.ExitCode(); code != 0 {
+		return fmt.Errorf("the embedded AWS ended with exit code %d:\n%s", code, LastLines(e.Log, 10))
 	}
 	return nil
 }
 
 // Died says that it ended, and what it said last: that comes before whatever failed because of it.
-func (w *World) Died() error {
-	<-w.Done
-	return fmt.Errorf("the embedded AWS ended by itself (%s); it said last:\n%s", w.cmd.ProcessState, LastLines(w.Log, 15))
+func (e *Embedded) Died() error {
+	<-e.Done
+	return fmt.Errorf("the embedded AWS ended by itself (%s); it said last:\n%s", e.cmd.ProcessState, LastLines(e.Log, 15))
 }
 
 // Unserved are the API actions that were asked and are not served.
-func (w *World) Unserved(ctx context.Context) ([]string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, w.Hello.URL+"/_localaws/unhandled", nil)
+func (e *Embedded) Unserved(ctx context.Context) ([]string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, e.Hello.URL+"/_localaws/unhandled", nil)
 	if err != nil {
 		return nil, err
 	}
@@ -273,7 +273,7 @@ func (w *World) Unserved(ctx context.Context) ([]string, error) {
 
 // Enter is the workspace in the embedded AWS, and a console that asks nobody: a stack folder, state and data directory of its own, and an environment
 // from which nothing leads to an account, a profile, a cache or a state of the person's.
-func (w *World) Enter(ws *workspace.Workspace, con *console.Console, values map[string]any) (*workspace.Workspace, *console.Console, error) {
+func (e *Embedded) Enter(ws *workspace.Workspace, con *console.Console, values map[string]any) (*workspace.Workspace, *console.Console, error) {
 	stack, err := localStack(ws)
 	if err != nil {
 		return nil, nil, err
@@ -287,29 +287,29 @@ func (w *World) Enter(ws *workspace.Workspace, con *console.Console, values map[
 			return nil, nil, err
 		}
 	}
-	if !isLoopback(w.Hello.URL) {
-		return nil, nil, fmt.Errorf("the embedded AWS is at %s, and only an address of this machine's own (127.0.0.1) is taken", w.Hello.URL)
+	if !isLoopback(e.Hello.URL) {
+		return nil, nil, fmt.Errorf("the embedded AWS is at %s, and only an address of this machine's own (127.0.0.1) is taken", e.Hello.URL)
 	}
 	in, quiet := *ws, *con
 	in.Stack, in.Env = stack, localEnv(ws.Env)
-	env := w.env(ws)
+	env := e.env(ws)
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		in.Env = append(in.Env, name+"="+env[name])
 	}
 	in.Env = append(in.Env, "APPROVE=1") // what is made and ended there costs nothing and is nobody's
 	in.Grace, quiet.Pause, quiet.TTY, quiet.Answer = hangs, time.Second, false, nil
 	in.AWS = func(context.Context, string) (aws.Config, error) {
-		return aws.Config{Region: w.Hello.Region, BaseEndpoint: &w.Hello.URL, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: w.Hello.Env["AWS_ACCESS_KEY_ID"], SecretAccessKey: w.Hello.Env["AWS_SECRET_ACCESS_KEY"]}, nil
+		return aws.Config{Region: e.Hello.Region, BaseEndpoint: &e.Hello.URL, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{AccessKeyID: e.Hello.Env["AWS_ACCESS_KEY_ID"], SecretAccessKey: e.Hello.Env["AWS_SECRET_ACCESS_KEY"]}, nil
 		})}, nil
 	}
 	return &in, &quiet, nil
 }
 
 // env is what a process needs to see the embedded AWS and nothing else.
-func (w *World) env(ws *workspace.Workspace) map[string]string {
+func (e *Embedded) env(ws *workspace.Workspace) map[string]string {
 	env := map[string]string{}
-	maps.Copy(env, w.Hello.Env)
+	maps.Copy(env, e.Hello.Env)
 	// https://docs.aws.amazon.com/sdkref/latest/guide/environment-variables.html
 	env["AWS_CONFIG_FILE"], env["AWS_SHARED_CREDENTIALS_FILE"] = os.DevNull, os.DevNull
 	env["AWS_EC2_METADATA_DISABLED"] = "true"
@@ -319,9 +319,9 @@ func (w *World) env(ws *workspace.Workspace) map[string]string {
 }
 
 // Values are the stack's inputs in the embedded AWS.
-func (w *World) Values(minutes int, period time.Duration) map[string]any {
+func (e *Embedded) Values(minutes int, period time.Duration) map[string]any {
 	return map[string]any{
-		"aws_region": w.Hello.Region, "vpc_id": w.Hello.VPC, "subnet_ids": w.Hello.Subnets, "metrics_export_s3_bucket": w.Hello.Bucket,
+		"aws_region": e.Hello.Region, "vpc_id": e.Hello.VPC, "subnet_ids": e.Hello.Subnets, "metrics_export_s3_bucket": e.Hello.Bucket,
 		"test_duration_minutes": minutes, "metrics_period_seconds": int(period.Seconds()), "lambda_architecture": gobuild.HostArchitecture(),
 	}
 }
@@ -373,8 +373,8 @@ func LastLines(file string, n int) string {
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
 // Script is the environment for a shell.
-func (w *World) Script(ws *workspace.Workspace, values map[string]any) string {
-	env := w.env(ws)
+func (e *Embedded) Script(ws *workspace.Workspace, values map[string]any) string {
+	env := e.env(ws)
 	for name, value := range values {
 		text, _ := json.Marshal(value) // strings, numbers and lists of strings
 		env["TF_VAR_"+name] = strings.Trim(string(text), `"`)
@@ -385,7 +385,7 @@ func (w *World) Script(ws *workspace.Workspace, values map[string]any) string {
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		fmt.Fprintf(&b, "export %s=%s\n", name, quoted(env[name]))
 	}
-	// In the project's folder Terraform would find a state of another world, or none, and say that there is nothing to destroy.
+	// In the project's folder Terraform would find the state of another embedded AWS, or none, and say that there is nothing to destroy.
 	var patterns []string
 	for _, command := range []string{"plan", "apply", "destroy", "refresh", "import", "output", "show", "state"} {
 		patterns = append(patterns, quoted(ws.Root+" "+command))

@@ -17,7 +17,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-var someWorld = &World{Hello: Handshake{URL: "http://127.0.0.1:1", Region: "us-east-1", VPC: "vpc-0123456789abcdef0", Subnets: []string{"subnet-0123456789abcdef0"},
+var embedded = &Embedded{Hello: Handshake{URL: "http://127.0.0.1:1", Region: "us-east-1", VPC: "vpc-0123456789abcdef0", Subnets: []string{"subnet-0123456789abcdef0"},
 	Bucket: "exports", Env: map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "it's"}}}
 
 // tree is a project with a remote backend, a state, and inputs of the person's.
@@ -41,7 +41,7 @@ func tree(t *testing.T) (*workspace.Workspace, *console.Console) {
 
 func TestNothingLeadsOutOfTheEmbeddedAWS(t *testing.T) {
 	ws, con := tree(t)
-	inside, _, err := someWorld.Enter(ws, con, map[string]any{"vpc_id": someWorld.Hello.VPC})
+	inside, _, err := embedded.Enter(ws, con, map[string]any{"vpc_id": embedded.Hello.VPC})
 	require.NoError(t, err)
 	var names []string
 	for _, e := range inside.Env {
@@ -56,7 +56,7 @@ func TestNothingLeadsOutOfTheEmbeddedAWS(t *testing.T) {
 	cfg, err := inside.AWS(t.Context(), "eu-west-1")
 	require.NoError(t, err)
 	require.Equal(t, "us-east-1", cfg.Region)
-	require.Equal(t, someWorld.Hello.URL, *cfg.BaseEndpoint)
+	require.Equal(t, embedded.Hello.URL, *cfg.BaseEndpoint)
 	require.Empty(t, cfg.ConfigSources, "the SDK finds no other endpoint in the environment")
 
 	// Terraform itself: the remote backend is not used, the inputs and the state are ours.
@@ -71,14 +71,14 @@ func TestNothingLeadsOutOfTheEmbeddedAWS(t *testing.T) {
 	require.NoError(t, cli.Apply(t.Context(), filepath.Join(inside.DataDir(), "plan")))
 	outputs, err := cli.Outputs(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"both": someWorld.Hello.VPC + " mine", "ca": "ours"}, outputs)
+	require.Equal(t, map[string]string{"both": embedded.Hello.VPC + " mine", "ca": "ours"}, outputs)
 	require.FileExists(t, filepath.Join(ws.Root, ".localaws/stack/terraform.tfstate"))
 	for _, file := range []string{".terraform", "terraform.tfstate", ".terraform.lock.hcl"} {
 		require.NoFileExists(t, filepath.Join(ws.Root, file))
 	}
 
-	// The next world begins without that state.
-	_, _, err = someWorld.Enter(ws, con, nil)
+	// The next embedded AWS starts without that state.
+	_, _, err = embedded.Enter(ws, con, nil)
 	require.NoError(t, err)
 	require.NoFileExists(t, filepath.Join(ws.Root, ".localaws/stack/terraform.tfstate"))
 	require.NoFileExists(t, filepath.Join(ws.Root, ".localaws/stack/terraform.tfvars.json"))
@@ -87,7 +87,7 @@ func TestNothingLeadsOutOfTheEmbeddedAWS(t *testing.T) {
 func TestEnvironmentForAShell(t *testing.T) {
 	ws, _ := tree(t)
 	file := filepath.Join(ws.Root, "env")
-	require.NoError(t, os.WriteFile(file, []byte(someWorld.Script(ws, someWorld.Values(2, 5*time.Second))), 0o644))
+	require.NoError(t, os.WriteFile(file, []byte(embedded.Script(ws, embedded.Values(2, 5*time.Second))), 0o644))
 	c := exec.Command("sh", "-c", `. "$0" && printf '%s|' "$AWS_SECRET_ACCESS_KEY" "$AWS_PROFILE" "$TF_VAR_subnet_ids" "$TF_VAR_vpc_id" "$TF_VAR_test_duration_minutes" "$STACK_DIR"`, file)
 	c.Env = append(os.Environ(), "AWS_PROFILE=production")
 	out, err := c.Output()
@@ -99,7 +99,7 @@ func TestEnvironmentForAShell(t *testing.T) {
 func TestTerraformBesideTheStack(t *testing.T) {
 	ws, _ := tree(t)
 	file := filepath.Join(ws.Root, "env")
-	require.NoError(t, os.WriteFile(file, []byte(someWorld.Script(ws, someWorld.Values(2, 5*time.Second))), 0o644))
+	require.NoError(t, os.WriteFile(file, []byte(embedded.Script(ws, embedded.Values(2, 5*time.Second))), 0o644))
 	bin := fake(t, "terraform", `echo "ran $*"`)
 	run := func(dir, command string) (string, error) {
 		c := exec.Command("sh", "-c", `. "$0" && `+command, file)

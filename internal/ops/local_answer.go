@@ -33,7 +33,7 @@ func exportedBy(ctx context.Context, d *deployed, m *export.Manifest) *export.Ma
 }
 
 // answer ends a run: its first figures, the verdict, and where the files and the report are. An answer that is not whole is an error.
-func answer(ctx context.Context, ws *workspace.Workspace, con *console.Console, out io.Writer, w *local.World, from folderExports, m *export.Manifest) error {
+func answer(ctx context.Context, ws *workspace.Workspace, con *console.Console, out io.Writer, w *local.Embedded, from folderExports, m *export.Manifest) error {
 	r, err := analyse(ctx, from, m.Run)
 	if err != nil {
 		return err

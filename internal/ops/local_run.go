@@ -115,7 +115,7 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 }
 
 // whileItLives is a context that ends with the embedded AWS, and when its disk is full.
-func whileItLives(ctx context.Context, ws *workspace.Workspace, w *local.World) (context.Context, context.CancelCauseFunc) {
+func whileItLives(ctx context.Context, ws *workspace.Workspace, w *local.Embedded) (context.Context, context.CancelCauseFunc) {
 	inside, leave := context.WithCancelCause(ctx)
 	go func() {
 		for tick := time.NewTicker(time.Second); ; {

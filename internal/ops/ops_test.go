@@ -15,7 +15,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// The commands that tests start as processes. TEST_PATH, TEST_ADD_ONS and TEST_OFFLINE are the world they find.
+// The commands that tests start as processes. TEST_PATH, TEST_ADD_ONS and TEST_OFFLINE are what they find on the machine.
 var commands = map[string]Command{
 	"validate": Validate, "deploy": Deploy, "destroy": Destroy, "status": Status, "export": Export, "stop": Stop,
 	"local:run": LocalRun,

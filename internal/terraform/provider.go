@@ -31,7 +31,7 @@ func (e *NoProviderError) Error() string {
 		e.Registry, strings.Join(e.Looked, "\n  "), platform())
 }
 
-// mirrors looks for the provider. Its fields are the world, so that tests can have one of their own.
+// mirrors looks for the provider. Its fields are all that it reads of the machine, so that tests can replace it.
 type mirrors struct {
 	configured string // the plugin cache of the person's CLI configuration, once that is read
 	env        []string
@@ -68,7 +68,7 @@ func (t *CLI) FindProvider(ctx context.Context, ws *workspace.Workspace, con *co
 	return nil
 }
 
-// The world of FindProvider, which tests replace.
+// What FindProvider reads of the machine; tests replace it.
 var (
 	AddOns          = "/opt"
 	RegistryAnswers = answers

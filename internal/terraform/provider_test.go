@@ -16,7 +16,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// somewhere is a world with nothing in it.
+// somewhere is a machine without any mirror.
 func somewhere(t *testing.T) mirrors {
 	dir := t.TempDir()
 	return mirrors{env: []string{"HOME=" + filepath.Join(dir, "home")}, stack: filepath.Join(dir, "stack"), data: filepath.Join(dir, "data"), root: filepath.Join(dir, "root"),
