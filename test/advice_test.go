@@ -82,7 +82,7 @@ func TestAdviceOfARun(t *testing.T) {
 		t.Skip("one of the longer suites: mage test:all")
 	}
 	t.Parallel()
-	p := newPerson(t, newWorld(t), map[string]any{"load": light(nil), "notifications": map[string]any{"email": "team@example.com"}})
+	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil), "notifications": map[string]any{"email": "team@example.com"}})
 
 	// Interrupted when all is made: the run goes on, until when, at what price.
 	ctx, interrupt := context.WithCancel(t.Context())
@@ -128,7 +128,7 @@ func TestAdviceWhenTheEndFails(t *testing.T) {
 		t.Skip("one of the longer suites: mage test:all")
 	}
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	p := newPerson(t, w, map[string]any{"load": light(nil), "notifications": map[string]any{"email": "team@example.com"}})
 	p.does(ops.Deploy)
 	p.loads(t, 1)
@@ -170,7 +170,7 @@ func TestAdviceOfADestroy(t *testing.T) {
 		t.Skip("one of the longer suites: mage test:all")
 	}
 	t.Parallel()
-	p := newPerson(t, newWorld(t), map[string]any{"load": light(nil)})
+	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
 	p.isWhoHas(p.local.Env()) // the deployer's policy is for what Terraform makes
 
 	// A cache of the stack's name, of which the state does not know.
@@ -220,7 +220,7 @@ func TestCredentialsThatExpire(t *testing.T) {
 		t.Skip("one of the longer suites: mage test:all")
 	}
 	t.Parallel()
-	p := newPerson(t, newWorld(t), map[string]any{"load": light(nil)})
+	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
 	login := func() (expire func()) {
 		keys := p.deployer(t, p.name, nil)
 		p.isWhoHas(keys)

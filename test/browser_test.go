@@ -21,7 +21,7 @@ func TestLiveDashboardInTheBrowser(t *testing.T) {
 		t.Skip("the console shows it there")
 	}
 	charttest.Chromium(t)
-	w := newWorld(t)
+	w := newEnvironment(t)
 	s := newStack(t, w, ".", nil)
 	s.apply(t)
 	url := w.local.DashboardURL() + s.name + "-" + s.Region + "?last=5m"

@@ -91,19 +91,19 @@ variant "small" {
 	c.answered(t, map[string]int{"one": 3, "two": 3, "three": 3, "small": 0})
 }
 
-// carried is a campaign in a world.
+// carried is a campaign in a test environment.
 type carried struct {
-	name, log string
-	world     *world
-	ws        *workspace.Workspace
-	con       *console.Console
-	out       *strings.Builder
+	name, log   string
+	environment *environment
+	ws          *workspace.Workspace
+	con         *console.Console
+	out         *strings.Builder
 }
 
 func newCampaign(t *testing.T, name, file string) *carried {
 	t.Helper()
-	c := &carried{name: name, world: newWorld(t), log: filepath.Join(t.TempDir(), "log")}
-	c.ws, c.con, c.out = c.world.project(t, map[string]any{"test_duration_minutes": 1, "load": light(nil)})
+	c := &carried{name: name, environment: newEnvironment(t), log: filepath.Join(t.TempDir(), "log")}
+	c.ws, c.con, c.out = c.environment.project(t, map[string]any{"test_duration_minutes": 1, "load": light(nil)})
 	hcl := filepath.Join(c.ws.Stack, name+".hcl")
 	require.NoError(t, os.WriteFile(hcl, []byte(file), 0o600))
 	c.ws.Env = append(c.ws.Env, "CAMPAIGN="+hcl, "STACK_DIR="+c.ws.Stack)
@@ -202,13 +202,13 @@ func (c *carried) answered(t *testing.T, runs map[string]int) {
 	require.Contains(t, c.out.String(), "nothing of the campaign "+c.name+" is left")
 	for variant := range runs {
 		for round := 1; round <= rounds; round++ {
-			one := &stack{world: c.world, name: fmt.Sprintf("%s-%s-r%d", c.name, variant, round)}
+			one := &stack{environment: c.environment, name: fmt.Sprintf("%s-%s-r%d", c.name, variant, round)}
 			one.nothingLeft(t.Context(), t)
 		}
 	}
 	for _, r := range answer.Runs {
 		key := fmt.Sprintf("exports/campaigns/%s/%s-r%d/manifest/%s.json", c.name, r.Variant, r.Round, r.Run)
-		require.Contains(t, string((&stack{world: c.world, name: c.name}).object(t, key)), `"variant"`)
+		require.Contains(t, string((&stack{environment: c.environment, name: c.name}).object(t, key)), `"variant"`)
 	}
-	require.Empty(t, children(c.world.dir))
+	require.Empty(t, children(c.environment.dir))
 }

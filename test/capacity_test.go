@@ -23,7 +23,7 @@ func TestNoCapacityForTheCache(t *testing.T) {
 			t.Parallel()
 			load := light(nil)
 			inputs := map[string]any{"load": load, "notifications": map[string]any{"email": "team@example.com"}}
-			w := newWorld(t)
+			w := newEnvironment(t)
 			if cache != nil {
 				inputs["cache"] = cache
 				ca, err := w.local.CA()
@@ -50,7 +50,7 @@ func TestNoCapacityForTheCache(t *testing.T) {
 func TestWatchEndsARunWithoutCapacity(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
-	w := newWorld(t)
+	w := newEnvironment(t)
 	w.local.Scheduler.RateScale = 40 // rate(10 minutes) ticks every 15 s
 	s := newStack(t, w, ".", map[string]any{"notifications": map[string]any{"email": "team@example.com"}})
 	w.local.Caches.Exhausted(true)

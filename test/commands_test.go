@@ -32,7 +32,7 @@ import (
 // command is one in a message, as a person takes it from there.
 var command = regexp.MustCompile("(?:[A-Z]+=[^ `]+ )*go tool mage [a-z:]+|aws [a-z0-9-]+ [a-z0-9-]+[^`\n]*")
 
-// follow runs the commands that a part of a message names, in the world that printed it, as a person would who pastes them into another shell. A verb in
+// follow runs the commands that a part of a message names, in the environment that printed it, as a person would who pastes them into another shell. A verb in
 // the part, %s or %v, is what the message has there. TestEveryCommandIsFollowed reads the parts that are written at the calls.
 func follow(t *testing.T, ws *workspace.Workspace, con *console.Console, message, part string) {
 	t.Helper()
@@ -56,7 +56,7 @@ func follow(t *testing.T, ws *workspace.Workspace, con *console.Console, message
 			continue
 		}
 		in := *ws
-		for words[0] == "." { // the file that local:up writes: this world is another
+		for words[0] == "." { // the file that local:up writes; this environment does not come from local:up
 			words = words[3:]
 		}
 		for strings.Contains(words[0], "=") {
@@ -193,7 +193,7 @@ func set(field reflect.Value, text string) error {
 func TestCallsOfTheCLI(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	var env []string
 	for name, value := range w.env {
 		env = append(env, name+"="+value)

@@ -84,14 +84,14 @@ func (p *person) unschedules(names ...string) {
 	}
 }
 
-// An answer may take an hour, and the world goes on meanwhile: a yes is only for what was asked, and the message says how to go on.
+// An answer may take an hour, and things change meanwhile: a yes is only for what was asked, and the message says how to go on.
 func TestWhatHappensWhileAQuestionWaits(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")
 	}
 	t.Parallel()
-	p := newPerson(t, newWorld(t), map[string]any{"load": light(nil)})
+	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
 
 	// Somebody applies something: the plan is stale.
 	p.answers(func() {

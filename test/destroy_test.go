@@ -113,7 +113,7 @@ func TestDestroyAfterEveryFailure(t *testing.T) {
 }
 
 func (c creation) fails(t *testing.T) {
-	w := newWorld(t)
+	w := newEnvironment(t)
 	s := newStack(t, w, ".", nil)
 	w.local.Faults.Add(wire.Fault{Action: c.action, First: 1, Kind: wire.Denied, Holds: c.holding(s.name)})
 	began := time.Now()
@@ -141,7 +141,7 @@ func callsOfAnApply(t *testing.T) (calls []call) {
 	t.Helper()
 	var mu sync.Mutex
 	var recorded []wire.Exchange
-	w := newWorld(t, func(c *localaws.Config) {
+	w := newEnvironment(t, func(c *localaws.Config) {
 		check := c.Record
 		c.Record = func(x wire.Exchange) {
 			check(x)
@@ -179,7 +179,7 @@ func (s *stack) cacheIsThere(t *testing.T) bool {
 func TestWatchEndsAHalfMadeRun(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	w.local.Scheduler.RateScale = 40 // rate(10 minutes) ticks every 15 s
 	s := newStack(t, w, ".", map[string]any{"margin_minutes": 90})
 	w.local.Faults.Add(wire.Fault{Action: "ecs.CreateService", First: 1, Kind: wire.Denied}, wire.Fault{Action: "elasticache.AddTagsToResource", First: 1, Kind: wire.Denied})

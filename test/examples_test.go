@@ -19,24 +19,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// example is how a folder of examples/ is used in a world, and what it has to show once it is applied.
+// example is how a folder of examples/ is used in a test, and what it has to show once it is applied.
 type example struct {
 	short  bool     // also in mage test
 	names  []string // of what it makes: the cache's first
-	inputs func(*testing.T, *world) map[string]any
+	inputs func(*testing.T, *environment) map[string]any
 	shows  func(*testing.T, *stack) // nil: a test of its own applies it
 }
 
 var examples = map[string]example{
 	"cache-only": {names: []string{"cache-only"},
-		inputs: func(_ *testing.T, w *world) map[string]any {
+		inputs: func(_ *testing.T, w *environment) map[string]any {
 			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets}
 		},
 		shows: func(t *testing.T, s *stack) {
 			require.Zero(t, cacheHolds(t, s.output(t, "address")))
 		}},
 	"complete": {names: []string{"complete"},
-		inputs: func(t *testing.T, w *world) map[string]any {
+		inputs: func(t *testing.T, w *environment) map[string]any {
 			ca, err := w.local.CA()
 			require.NoError(t, err)
 			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "bucket": w.bucket, "auth_token": "a-token-of-16-or-more", "minutes": 60, "ca_pem": ca,
@@ -48,18 +48,18 @@ var examples = map[string]example{
 			s.hasEnded(t, s.output(t, "run"), 3)
 		}},
 	"load-an-existing-cache": { // applied by TestExistingCache
-		inputs: func(t *testing.T, w *world) map[string]any {
+		inputs: func(t *testing.T, w *environment) map[string]any {
 			id, group := w.somebodysCache(t)
 			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "bucket": w.bucket, "replication_group_id": id, "security_group_id": group,
 				"lambda_architecture": w.architecture, "lambda_zip": w.zip(t)}
 		}},
 	"from-a-release": { // applied by TestFromARelease
-		inputs: func(t *testing.T, w *world) map[string]any {
+		inputs: func(t *testing.T, w *environment) map[string]any {
 			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "bucket": w.bucket,
 				"lambda": map[string]any{"zip": w.zip(t), "sha256": sumOf(t, w.zip(t)), "architecture": w.architecture}}
 		}},
 	"from-another-root": {short: true, names: []string{"orders-trial"},
-		inputs: func(*testing.T, *world) map[string]any {
+		inputs: func(*testing.T, *environment) map[string]any {
 			return map[string]any{"vpc": "localaws", "subnets": "localaws-private-*"}
 		},
 		shows: func(t *testing.T, s *stack) {
@@ -107,17 +107,17 @@ func TestExamples(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			if onAWS() {
-				t.Skip("the examples' inputs here are an own world's")
+				t.Skip("the examples' inputs here exist in localaws only")
 			}
 			if !e.short && !long() {
 				t.Skip("one of the longer suites: mage test:all")
 			}
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnvironment(t)
 			for _, other := range e.names[1:] {
-				t.Cleanup(func() { (&stack{world: w, name: other}).nothingLeft(context.Background(), t) })
+				t.Cleanup(func() { (&stack{environment: w, name: other}).nothingLeft(context.Background(), t) })
 			}
-			s := &stack{world: w, name: e.names[0], options: w.options(t, filepath.Join("examples", name), e.inputs(t, w))}
+			s := &stack{environment: w, name: e.names[0], options: w.options(t, filepath.Join("examples", name), e.inputs(t, w))}
 			s.destroyedAtTheEnd(t)
 			terraform.InitContext(t, t.Context(), s.options)
 			s.apply(t)
@@ -130,13 +130,13 @@ func TestExamples(t *testing.T) {
 // The stack and every example can be planned: what `mage test:versions` asks of each version of Terraform.
 func TestPlans(t *testing.T) {
 	if onAWS() {
-		t.Skip("the examples' inputs here are an own world's")
+		t.Skip("the examples' inputs here exist in localaws only")
 	}
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")
 	}
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	plan := func(name, root string, inputs map[string]any) {
 		t.Run(name, func(t *testing.T) {
 			options := w.options(t, root, inputs)
@@ -156,7 +156,7 @@ func TestPlans(t *testing.T) {
 }
 
 // somebodysCache is a replication group that was there before, and its security group.
-func (w *world) somebodysCache(t *testing.T) (id, group string) {
+func (w *environment) somebodysCache(t *testing.T) (id, group string) {
 	t.Helper()
 	sg, err := ec2.NewFromConfig(w.Config).CreateSecurityGroup(t.Context(), &ec2.CreateSecurityGroupInput{GroupName: aws.String("somebody"), Description: aws.String("cache"), VpcId: &w.vpc})
 	require.NoError(t, err)

@@ -338,7 +338,7 @@ func count(ops []string, op string) (n int) {
 	return n
 }
 
-// onlyLocal skips what only an embedded world can suffer.
+// onlyLocal skips a test of faults that only localaws can make.
 func onlyLocal(t *testing.T) {
 	t.Helper()
 	if onAWS() {

@@ -27,8 +27,8 @@ func TestUsersAndPrefixListsOfAForeignRoot(t *testing.T) {
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")
 	}
-	w := newWorld(t)
-	s := &stack{world: w, name: nameOf(t), options: w.options(t, "examples/cache-only", nil)}
+	w := newEnvironment(t)
+	s := &stack{environment: w, name: nameOf(t), options: w.options(t, "examples/cache-only", nil)}
 	s.options.TerraformDir = t.TempDir()
 	project, err := filepath.Abs("..")
 	require.NoError(t, err)

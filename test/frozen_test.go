@@ -64,7 +64,7 @@ func (c *settableClock) pass(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// skippingClock is the function's clock in such a world: when it sleeps, the world's time leaps, once processes have done what they were told. How long
+// skippingClock is the function's clock in such an environment: when it sleeps, its time leaps, once processes have done what they were told. How long
 // that takes here is not how long it takes there.
 type skippingClock struct{ *frozen }
 
@@ -80,7 +80,7 @@ func (c skippingClock) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// A frozen world holds one stack at the planned end of its run: real services, a real cache and a real task, but metrics and logs that
+// A frozen environment holds one stack at the planned end of its run: real services, a real cache and a real task, but metrics and logs that
 // were put there, whole, and do not change with the time, which stands still but for leaps. Its run begins in the hour after the next: deadlines lie
 // in the future.
 type frozen struct {
@@ -94,14 +94,14 @@ type frozen struct {
 	dir     string
 }
 
-// serverless gives the world such a cache, which has no nodes and no engine log.
+// serverless gives the environment such a cache, which has no nodes and no engine log.
 func (w *frozen) serverless() {
 	w.cfg.Cache, w.cfg.Logs.Engine = shutdown.Cache{Serverless: "perf", Delete: true}, ""
 }
 
-var nextHour = time.Now().UTC().Truncate(time.Hour).Add(2 * time.Hour) // one for all worlds of this process: their files must be equal
+var nextHour = time.Now().UTC().Truncate(time.Hour).Add(2 * time.Hour) // one for all environments of this process: their files must be equal
 
-// freeze makes the world. bytes of log are added to the load's: a multipart upload begins at 8 MiB.
+// freeze makes the environment. bytes of log are added to the load's: a multipart upload starts at 8 MiB.
 func freeze(t testing.TB, bytes int, change ...func(*frozen)) *frozen {
 	t.Helper()
 	w := newFrozen(t, nextHour.Add(8*time.Minute+9*time.Second))
@@ -109,7 +109,7 @@ func freeze(t testing.TB, bytes int, change ...func(*frozen)) *frozen {
 		c(w)
 	}
 	w.clock.set(w.started.Add(-24 * time.Hour))
-	w.CloudWatch.ListDelay = 12 * time.Hour // what the cache publishes at its end is not listed: the world stays as it is
+	w.CloudWatch.ListDelay = 12 * time.Hour // what the cache publishes at its end is not listed: the environment stays as it is
 	w.record(bytes)
 	w.clock.set(w.started)
 	w.build()
@@ -229,7 +229,7 @@ func (w *frozen) build() {
 	require.EqualValues(t, 1, w.service().RunningCount)
 }
 
-// quiet waits until the world has done what it was told: a leap of the clock must not come between.
+// quiet waits until nothing is in progress: the clock must not leap before that.
 func (w *frozen) quiet() {
 	w.t.Helper()
 	eventually(w.t, "tasks and caches are where they are meant to be", func(context.Context) (bool, any, error) {
@@ -285,7 +285,7 @@ func (w *frozen) text(kind, extension string) string {
 	return contents(w.file(kind, extension))
 }
 
-// caller is the way of one invocation to the world: it counts the calls, and can be cut off for good, as a process that dies.
+// caller sends the calls of one invocation: it counts them, and can be cut off for good, as when a process dies.
 type caller struct {
 	http.Client
 	before func(n int, op string) // of the n-th call
@@ -370,7 +370,7 @@ func (c *caller) dead() bool {
 	}
 }
 
-// limited is the context of an invocation that ends after some of the world's time.
+// limited is the context of an invocation that ends after some of the environment's time.
 type limited struct {
 	context.Context
 	deadline time.Time

@@ -31,7 +31,7 @@ var ofCampaigns = map[string]ops.Command{"campaign": ops.Campaign, "campaign:sta
 func TestARunIsItsStates(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	ann := newPerson(t, w, map[string]any{"load": light(nil)})
 	said, err := ann.types(ops.Deploy, "")
 	require.NoError(t, err, said)

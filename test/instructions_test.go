@@ -24,7 +24,7 @@ func TestMessages(t *testing.T) {
 	}
 	t.Parallel()
 	starts := &gate{opened: make(chan struct{})}
-	w := newWorld(t, func(c *localaws.Config) { c.Clock, c.Delays.TaskStart = starts, closed })
+	w := newEnvironment(t, func(c *localaws.Config) { c.Clock, c.Delays.TaskStart = starts, closed })
 	load := light(nil)
 	p := newPerson(t, w, map[string]any{"load": load, "notifications": map[string]any{"email": "team@example.com"}})
 	t.Cleanup(starts.open)

@@ -38,12 +38,12 @@ type person struct {
 	stop context.CancelFunc
 }
 
-func newPerson(t *testing.T, w *world, vars map[string]any) *person {
+func newPerson(t *testing.T, w *environment, vars map[string]any) *person {
 	t.Helper()
 	const name = "elasticache-perf"
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
-	p := &person{stack: &stack{world: w, name: name}, t: t}
+	p := &person{stack: &stack{environment: w, name: name}, t: t}
 	env := append(os.Environ(), "TF_DATA_DIR="+filepath.Join(t.TempDir(), "terraform"), "APPROVE=1")
 	keys := w.deployer(t, name, vars)
 	for _, vars := range []map[string]string{w.env, keys} {
@@ -168,7 +168,7 @@ func TestDestroyOfARunningLoad(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
 	deletion := &gate{opened: make(chan struct{})}
-	w := newWorld(t, func(c *localaws.Config) { c.Clock, c.Delays.CacheDelete = deletion, closed })
+	w := newEnvironment(t, func(c *localaws.Config) { c.Clock, c.Delays.CacheDelete = deletion, closed })
 	load := light(nil)
 	p := newPerson(t, w, map[string]any{"load": load})
 	t.Cleanup(deletion.open)
@@ -217,7 +217,7 @@ func TestInterruptedInTheMiddleOfTheCache(t *testing.T) {
 		t.Skip("one of the longer suites: mage test:all")
 	}
 	t.Parallel()
-	w := newWorld(t, func(c *localaws.Config) { c.Delays.CacheCreate, c.Delays.CacheDelete = 20*time.Second, 20*time.Second })
+	w := newEnvironment(t, func(c *localaws.Config) { c.Delays.CacheCreate, c.Delays.CacheDelete = 20*time.Second, 20*time.Second })
 	p := newPerson(t, w, nil)
 	said, err := p.typesUntil(ops.Deploy, "creating")
 	require.Error(t, err, said)
@@ -238,7 +238,7 @@ func TestDestroyAfterLostAnswers(t *testing.T) {
 	t.Parallel()
 	t.Run("the cache", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t, func(c *localaws.Config) { c.Delays.CacheCreate = 10 * time.Second })
+		w := newEnvironment(t, func(c *localaws.Config) { c.Delays.CacheCreate = 10 * time.Second })
 		p := newPerson(t, w, nil)
 		w.local.Faults.Add(wire.Fault{Action: "elasticache.CreateReplicationGroup", First: 1, Last: 1, Kind: wire.FailAfter})
 		said, err := p.types(ops.Deploy, "")
@@ -251,7 +251,7 @@ func TestDestroyAfterLostAnswers(t *testing.T) {
 	})
 	t.Run("what costs nothing", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t)
+		w := newEnvironment(t)
 		p := newPerson(t, w, nil)
 		lost := map[string]wire.Fault{
 			"aws iam delete-role --role-name elasticache-perf-load-task":                                       {Action: "iam.CreateRole", Holds: "RoleName=elasticache-perf-load-task"},
@@ -283,7 +283,7 @@ func TestDestroyAfterLostAnswers(t *testing.T) {
 	})
 	t.Run("what can be asked for twice", func(t *testing.T) {
 		t.Parallel()
-		w := newWorld(t)
+		w := newEnvironment(t)
 		p := newPerson(t, w, nil)
 		for _, action := range []string{"ecs.CreateCluster", "ecs.CreateService", "sqs.CreateQueue", "scheduler.CreateScheduleGroup", "scheduler.CreateSchedule",
 			"lambda.PutFunctionEventInvokeConfig", "monitoring.PutMetricAlarm", "monitoring.PutDashboard", "iam.PutRolePolicy", "logs.PutRetentionPolicy"} {

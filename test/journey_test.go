@@ -31,7 +31,7 @@ import (
 // that nobody brings forward: nothing has to fit into its minute.
 func TestJourney(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	inputs := map[string]any{"load": light(map[string]any{"task_count": 2})}
 	if !onAWS() { // there nobody reads this mail
 		inputs["notifications"] = map[string]any{"email": "team@example.com"}
@@ -96,10 +96,10 @@ func TestJourney(t *testing.T) {
 // The stop never fires: watch finds the run overdue, and ends it.
 func TestWatchEndsARunThatNobodyStopped(t *testing.T) {
 	if onAWS() {
-		t.Skip("moves the stop's time, which only an own world may")
+		t.Skip("moves the stop's time, which is for localaws only")
 	}
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	w.local.Scheduler.RateScale = 40 // rate(10 minutes) ticks every 15 s
 	s := newStack(t, w, ".", nil)
 	s.apply(t)

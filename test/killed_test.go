@@ -58,7 +58,7 @@ var bootstrap = sync.OnceValues(func() ([]byte, error) {
 	return packed.Bytes(), err
 })
 
-// alive makes a world whose run ends now, by the machine's own clock, and where the function is the real bootstrap.
+// alive makes an environment whose run ends now by the machine's clock, and whose function is the real bootstrap.
 func alive(t *testing.T, bytes int) *frozen {
 	t.Helper()
 	w := newFrozen(t, time.Now().UTC().Truncate(time.Second).Add(-25*time.Minute))

@@ -22,7 +22,7 @@ import (
 func TestTheLockOfAKilledApply(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.tf"), []byte(`
 terraform {
@@ -62,7 +62,7 @@ resource "terraform_data" "this" {
 		}
 	}
 	t.Cleanup(kill)
-	of := &stack{world: w}
+	of := &stack{environment: w}
 	const lock = "env:/nodes-r7g-r1/state.tflock"
 	eventually(t, "the apply has the lock", func(ctx context.Context) (bool, any, error) {
 		text, err := of.get(ctx, lock)

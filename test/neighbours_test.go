@@ -105,7 +105,7 @@ func rolesOf(name string) []string {
 func TestNamesAreExact(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
-	p := newPerson(t, newWorld(t), map[string]any{"load": light(nil)})
+	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
 	there := p.neighbours(t)
 	require.Contains(t, p.does(ops.Status), "nothing is deployed")
 	require.Contains(t, p.does(ops.Stop), "no task runs, and there is no cache of it")

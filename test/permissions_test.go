@@ -45,10 +45,10 @@ import (
 // One run with everything on, under the deployer's policy: then no statement of any policy can be missed.
 func TestEveryStatementIsNeeded(t *testing.T) {
 	if onAWS() {
-		t.Skip("takes statements away, which only an own world may")
+		t.Skip("removes policy statements, which is for localaws only")
 	}
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	const key, cacheKey = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", "arn:aws:kms:us-east-1:123456789012:key/5678abcd-12ab-34cd-56ef-1234567890ab"
 	ca, err := w.local.CA()
 	require.NoError(t, err)
@@ -81,7 +81,7 @@ func TestEveryStatementIsNeeded(t *testing.T) {
 }
 
 // cannotDoWithout holds that something was asked for that each of these statements alone allowed; for roles of the stack, each of its actions.
-func (w *world) cannotDoWithout(t *testing.T, role string, policies []document, these func(statement) bool) {
+func (w *environment) cannotDoWithout(t *testing.T, role string, policies []document, these func(statement) bool) {
 	t.Helper()
 	asked := w.decided.of(role)
 	require.NotEmpty(t, asked, "nothing was asked for by %s", role)
@@ -282,7 +282,7 @@ func (s *stack) lambdaConfig(t *testing.T) shutdown.Config {
 	return config
 }
 
-// decisions are what a world's IAM decided.
+// decisions are what the IAM of an environment decided.
 type decisions struct {
 	mu  sync.Mutex
 	all []local.Decision
@@ -308,7 +308,7 @@ func (d *decisions) of(role string) []local.Decision {
 }
 
 // deployerPolicies are those of docs/permissions.md for a stack: two, one for a serverless or an existing cache, one for KMS keys, and one for who sweeps.
-func (w *world) deployerPolicies(t *testing.T, name string, inputs map[string]any) []string {
+func (w *environment) deployerPolicies(t *testing.T, name string, inputs map[string]any) []string {
 	t.Helper()
 	page, err := os.ReadFile("../docs/permissions.md")
 	require.NoError(t, err)
@@ -342,7 +342,7 @@ func (w *world) deployerPolicies(t *testing.T, name string, inputs map[string]an
 }
 
 // deployer is the environment of a session that may do what docs/permissions.md grants who deploys, and nothing else.
-func (w *world) deployer(t *testing.T, name string, inputs map[string]any) map[string]string {
+func (w *environment) deployer(t *testing.T, name string, inputs map[string]any) map[string]string {
 	t.Helper()
 	if w.local == nil {
 		return nil // the caller's own permissions
@@ -419,7 +419,7 @@ func allows(t *testing.T, documents []document, d local.Decision) bool {
 }
 
 // policies are all of a role's, inline and attached.
-func (w *world) policies(t *testing.T, role string) (out []document) {
+func (w *environment) policies(t *testing.T, role string) (out []document) {
 	t.Helper()
 	client := iam.NewFromConfig(w.Config)
 	read := func(name, encoded string) {

@@ -72,7 +72,7 @@ func TestPlainDestroy(t *testing.T) {
 				t.Skip("one of the longer suites: mage test:all")
 			}
 			t.Parallel()
-			s := newStack(t, newWorld(t), ".", v.inputs)
+			s := newStack(t, newEnvironment(t), ".", v.inputs)
 			if v.before == nil {
 				s.apply(t)
 			} else {
@@ -98,7 +98,7 @@ func TestPlainDestroyGivenUp(t *testing.T) {
 	}
 	t.Run("after a failure", func(t *testing.T) {
 		t.Parallel()
-		s := newStack(t, newWorld(t), ".", nil)
+		s := newStack(t, newEnvironment(t), ".", nil)
 		s.apply(t)
 		run := s.output(t, "run")
 		s.loads(t, 1)
@@ -116,7 +116,7 @@ func TestPlainDestroyGivenUp(t *testing.T) {
 	})
 	t.Run("by the input", func(t *testing.T) {
 		t.Parallel()
-		s := newStack(t, newWorld(t), ".", map[string]any{"load": light(map[string]any{"container_insights": "enabled"})})
+		s := newStack(t, newEnvironment(t), ".", map[string]any{"load": light(map[string]any{"container_insights": "enabled"})})
 		s.apply(t)
 		run := s.output(t, "run")
 		s.loads(t, 1)
@@ -135,7 +135,7 @@ func TestPlainDestroyGivenUp(t *testing.T) {
 	})
 	t.Run("by FORCE=1", func(t *testing.T) {
 		t.Parallel()
-		p := newPerson(t, newWorld(t), map[string]any{"load": light(nil)})
+		p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
 		said, err := p.types(ops.Deploy, "")
 		require.NoError(t, err, said)
 		run, _ := p.watched(t)

@@ -54,7 +54,7 @@ func TestMageIsKilledInTheMiddleOfAnApply(t *testing.T) {
 	}
 	t.Parallel()
 	creation := &gate{opened: make(chan struct{})}
-	w := newWorld(t, func(c *localaws.Config) { c.Clock, c.Delays.CacheCreate = creation, closed })
+	w := newEnvironment(t, func(c *localaws.Config) { c.Clock, c.Delays.CacheCreate = creation, closed })
 	p := newPerson(t, w, map[string]any{"load": light(nil)})
 	t.Cleanup(creation.open)
 	m := p.mage("deploy", p.workspace.Stack, filepath.Join(t.TempDir(), "terraform"))
@@ -85,7 +85,7 @@ func TestTwoDeploysSideBySide(t *testing.T) {
 	}
 	t.Parallel()
 	creation := &gate{opened: make(chan struct{})}
-	w := newWorld(t, func(c *localaws.Config) { c.Clock, c.Delays.CacheCreate = creation, closed })
+	w := newEnvironment(t, func(c *localaws.Config) { c.Clock, c.Delays.CacheCreate = creation, closed })
 	p := newPerson(t, w, map[string]any{"load": light(nil)})
 	t.Cleanup(creation.open)
 	others := []string{folder(t, ".", w.inputs(map[string]any{"load": light(nil)})), folder(t, ".", w.inputs(map[string]any{"load": light(nil)}))}
@@ -139,7 +139,7 @@ func TestTheFunctionIsGone(t *testing.T) {
 		t.Skip("one of the longer suites: mage test:all")
 	}
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	p := newPerson(t, w, map[string]any{"load": light(nil)})
 	for _, end := range []ops.Command{ops.Stop, ops.Destroy} {
 		p.does(ops.Deploy)

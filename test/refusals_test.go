@@ -23,8 +23,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// project is what `mage` would work on in this world, with these inputs.
-func (w *world) project(t *testing.T, vars map[string]any) (*workspace.Workspace, *console.Console, *strings.Builder) {
+// project is what `mage` would work on in this environment, with these inputs.
+func (w *environment) project(t *testing.T, vars map[string]any) (*workspace.Workspace, *console.Console, *strings.Builder) {
 	t.Helper()
 	stack := folder(t, ".", w.inputs(vars))
 	root, err := filepath.Abs("..")
@@ -45,7 +45,7 @@ func TestAnotherClockMakesNothing(t *testing.T) {
 		t.Skip("AWS's clock is right")
 	}
 	for _, off := range []time.Duration{-10 * time.Minute, 10 * time.Minute} {
-		w := newWorld(t, func(c *localaws.Config) { c.Clock = &settableClock{at: time.Now().UTC().Add(off)} })
+		w := newEnvironment(t, func(c *localaws.Config) { c.Clock = &settableClock{at: time.Now().UTC().Add(off)} })
 		ws, con, out := w.project(t, nil)
 		err := ops.Deploy(t.Context(), ws, con)
 		require.ErrorContains(t, err, "nothing was created", out.String())
@@ -65,7 +65,7 @@ func TestAnotherClockMakesNothingThatCosts(t *testing.T) {
 	for name, off := range map[string]time.Duration{"fast": -10 * time.Minute, "slow": 10 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, func(c *localaws.Config) { c.Clock = shifted{off: off} })
+			w := newEnvironment(t, func(c *localaws.Config) { c.Clock = shifted{off: off} })
 			s := newStack(t, w, ".", nil)
 			_, err := terraform.ApplyContextE(t, t.Context(), s.options)
 			require.ErrorContains(t, err, "by the clock of the computer that applies it, and AWS's says ")
@@ -88,10 +88,10 @@ func (c shifted) Now() time.Time { return c.SystemClock.Now().Add(c.off) }
 // What is wrong is found before anything is made.
 func TestWrongInputsMakeNothing(t *testing.T) {
 	if onAWS() {
-		t.Skip("buckets that refuse are made in an own world")
+		t.Skip("buckets that refuse exist in localaws only")
 	}
 	t.Parallel()
-	w := newWorld(t, func(c *localaws.Config) { c.Buckets = append(c.Buckets, "elsewhere", "locked") })
+	w := newEnvironment(t, func(c *localaws.Config) { c.Buckets = append(c.Buckets, "elsewhere", "locked") })
 	require.NoError(t, w.local.S3.Bucket("elsewhere", "eu-west-1"))
 	w.local.S3.ReadOnly("locked", true)
 	w.local.Quotas.Apply("L-3032A538", 6)
@@ -143,7 +143,7 @@ func TestWrongInputsMakeNothing(t *testing.T) {
 func TestValidateRefusesWhatDeployRefuses(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	for name, c := range map[string]struct {
 		vars map[string]any
 		want string
@@ -189,10 +189,10 @@ func unwrapped(text string) string {
 // Plain `terraform apply` knows no validate: the preflight finds out before the cache is made.
 func TestPreflightComesBeforeTheCache(t *testing.T) {
 	if onAWS() {
-		t.Skip("the bucket that refuses is made in an own world")
+		t.Skip("the bucket that refuses exists in localaws only")
 	}
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	w.local.S3.ReadOnly("exports", true)
 	s := newStack(t, w, ".", nil)
 	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
@@ -210,7 +210,7 @@ func TestLoadThatCannotGetIn(t *testing.T) {
 		t.Skip("on AWS the cache's certificate is Amazon's, which is trusted")
 	}
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	ws, con, out := w.project(t, map[string]any{"cache": map[string]any{"transit_encryption": true}, "auth_token": "a-password-of-16-or-more"})
 	t.Cleanup(func() {
 		if err := ops.Destroy(context.Background(), ws, con); err != nil {
@@ -228,7 +228,7 @@ func TestLoadThatCannotGetIn(t *testing.T) {
 func TestPlainApplyOfALoadThatCannotGetIn(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
-	s := newStack(t, newWorld(t), ".", map[string]any{"cache": map[string]any{"transit_encryption": true}, "auth_token": "a-password-of-16-or-more"})
+	s := newStack(t, newEnvironment(t), ".", map[string]any{"cache": map[string]any{"transit_encryption": true}, "auth_token": "a-password-of-16-or-more"})
 	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
 	require.ErrorContains(t, err, "the load cannot start: ECS gave the deployment of service "+s.name+"-load up")
 	require.ErrorContains(t, err, "module.scheduler.aws_lambda_invocation.destroy")

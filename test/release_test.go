@@ -35,10 +35,10 @@ const (
 func TestFromARelease(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
-	w := newWorld(t)
+	w := newEnvironment(t)
 	inputs := examples["from-a-release"].inputs(t, w)
 	inputs["minutes"], inputs["load"] = 60, map[string]any{"workload": "session-store", "clients": 2, "rate_limit": 250}
-	s := &stack{world: w, name: "from-a-release", options: w.options(t, fromARelease, inputs)}
+	s := &stack{environment: w, name: "from-a-release", options: w.options(t, fromARelease, inputs)}
 	takesRelease(t, w, s.options.TerraformDir)
 	s.destroyedAtTheEnd(t)
 	terraform.InitContext(t, t.Context(), s.options)
@@ -57,14 +57,14 @@ func TestStackFromARelease(t *testing.T) {
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")
 	}
-	w := newWorld(t)
+	w := newEnvironment(t)
 	dist := w.released(t)
 	root := t.TempDir()
 	untar(t, filepath.Join(dist, "terraform.tar.gz"), root)
 	name, zip := nameOf(t), filepath.Join(dist, "lambda-"+w.architecture+".zip")
 	sum := sumOf(t, zip)
 	inputs := w.inputs(map[string]any{"name": name, "load": light(nil), "lambda": map[string]any{"zip": zip, "sha256": sum}})
-	s := &stack{world: w, name: name, options: w.options(t, ".", inputs)}
+	s := &stack{environment: w, name: name, options: w.options(t, ".", inputs)}
 	s.options.TerraformDir = root
 	write(t, root, "terraform.tfvars.json", inputs)
 	maps.Copy(s.options.EnvVars, w.deployer(t, name, inputs))
@@ -108,7 +108,7 @@ func TestNoZip(t *testing.T) {
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")
 	}
-	w := newWorld(t)
+	w := newEnvironment(t)
 	options := w.options(t, ".", w.inputs(map[string]any{"lambda": map[string]any{"zip": "downloads/lambda.zip"}}))
 	terraform.InitContext(t, t.Context(), options)
 	_, err := terraform.PlanContextE(t, t.Context(), options)
@@ -131,7 +131,7 @@ func TestNoZip(t *testing.T) {
 }
 
 // released is a folder with the release that this tree would be.
-func (w *world) released(t *testing.T) string {
+func (w *environment) released(t *testing.T) string {
 	t.Helper()
 	project, err := filepath.Abs("..")
 	require.NoError(t, err)
@@ -142,7 +142,7 @@ func (w *world) released(t *testing.T) string {
 }
 
 // takesRelease has a folder's links to files become files whose modules come from here.
-func takesRelease(t *testing.T, w *world, dir string) {
+func takesRelease(t *testing.T, w *environment, dir string) {
 	t.Helper()
 	server := httptest.NewServer(http.StripPrefix("/v0.1.0/", http.FileServer(http.Dir(w.released(t)))))
 	t.Cleanup(server.Close)

@@ -36,9 +36,9 @@ import (
 	tfcli "github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// stack is a Terraform root applied in a world, with state and data of its own.
+// stack is a Terraform root applied in an environment, with state and data of its own.
 type stack struct {
-	*world
+	*environment
 	name      string
 	cache     string // loaded by it; "" is its own, of its name
 	options   *terraform.Options
@@ -46,11 +46,11 @@ type stack struct {
 }
 
 // newStack prepares a root folder ("." is the project's own), under the deployer's policy; it is destroyed when the test ends.
-func newStack(t *testing.T, w *world, root string, vars map[string]any) *stack {
+func newStack(t *testing.T, w *environment, root string, vars map[string]any) *stack {
 	t.Helper()
 	name := nameOf(t)
 	inputs := w.inputs(map[string]any{"name": name, "load": light(nil)}, vars)
-	s := &stack{world: w, name: name, options: w.options(t, root, inputs)}
+	s := &stack{environment: w, name: name, options: w.options(t, root, inputs)}
 	maps.Copy(s.options.EnvVars, w.deployer(t, name, inputs))
 	s.destroyedAtTheEnd(t)
 	terraform.InitContext(t, t.Context(), s.options)
@@ -70,8 +70,8 @@ func light(other map[string]any) map[string]any {
 	return load
 }
 
-// options are a root folder's: inputs, state and data of its own, and the credentials of the world's owner.
-func (w *world) options(t *testing.T, root string, inputs map[string]any) *terraform.Options {
+// options are a root folder's: inputs, state and data of its own, and the credentials of the environment's owner.
+func (w *environment) options(t *testing.T, root string, inputs map[string]any) *terraform.Options {
 	t.Helper()
 	env := map[string]string{"TF_DATA_DIR": filepath.Join(t.TempDir(), "terraform"), "TF_IN_AUTOMATION": "1"}
 	maps.Copy(env, w.env)
@@ -132,8 +132,8 @@ func (s *stack) destroyedAtTheEnd(t *testing.T) {
 	})
 }
 
-// inputs are what a root needs in this world, with what the test wants instead.
-func (w *world) inputs(wanted ...map[string]any) map[string]any {
+// inputs are what a root needs in this environment, with what the test wants instead.
+func (w *environment) inputs(wanted ...map[string]any) map[string]any {
 	all := map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "metrics_export_s3_bucket": w.bucket, "lambda_architecture": w.architecture,
 		"aws_region": w.Region, "test_duration_minutes": 60, "metrics_period_seconds": w.period} // a journey brings the stop forward
 	for _, vars := range wanted {
@@ -176,7 +176,7 @@ func write(t *testing.T, dir, file string, inputs map[string]any) {
 }
 
 // zip is the Lambda's, for roots that are not this project's.
-func (w *world) zip(t *testing.T) string {
+func (w *environment) zip(t *testing.T) string {
 	t.Helper()
 	path, err := filepath.Abs("../build/lambda-" + w.architecture + ".zip")
 	require.NoError(t, err)

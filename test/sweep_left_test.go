@@ -34,7 +34,7 @@ import (
 func TestSweepOfWhatIsLeft(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	ctx, name, other := t.Context(), "left", "neighbour"
 	key := "elasticache-perf"
 	ok := func(_ any, err error) { t.Helper(); require.NoError(t, err) }
@@ -140,7 +140,7 @@ func TestSweepOfWhatIsLeft(t *testing.T) {
 func TestPricesOfTheEmbeddedAWS(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	prices, why := price.Ask(t.Context(), w.Config, price.Wanted{NodeType: "cache.r7g.large", Engine: "valkey"}, price.Wanted{Engine: "redis"})
 	require.NoError(t, why)
 	dated := price.Dated("us-east-1")

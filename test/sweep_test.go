@@ -29,10 +29,10 @@ import (
 )
 
 // stackFor is a stack of that name, whose owner may do all that docs/permissions.md grants for it. Nobody destroys it.
-func stackFor(t *testing.T, w *world, name string, vars map[string]any) *stack {
+func stackFor(t *testing.T, w *environment, name string, vars map[string]any) *stack {
 	t.Helper()
 	inputs := w.inputs(map[string]any{"name": name, "load": light(nil)}, vars)
-	s := &stack{world: w, name: name, options: w.options(t, ".", inputs)}
+	s := &stack{environment: w, name: name, options: w.options(t, ".", inputs)}
 	may := maps.Clone(inputs)
 	may["sweeps"] = true
 	maps.Copy(s.options.EnvVars, w.deployer(t, name, may))
@@ -41,7 +41,7 @@ func stackFor(t *testing.T, w *world, name string, vars map[string]any) *stack {
 }
 
 // sweeps runs `mage sweep` with some credentials and nothing else of a stack: no state, no inputs.
-func (w *world) sweeps(t *testing.T, keys map[string]string, env ...string) (string, error) {
+func (w *environment) sweeps(t *testing.T, keys map[string]string, env ...string) (string, error) {
 	t.Helper()
 	var said lockedText
 	con := &console.Console{In: strings.NewReader(""), Out: &said, Pause: time.Second}
@@ -58,7 +58,7 @@ func (w *world) sweeps(t *testing.T, keys map[string]string, env ...string) (str
 }
 
 // person is the workspace of who deployed a stack, with its state.
-func (w *world) person(t *testing.T, s *stack) *workspace.Workspace {
+func (w *environment) person(t *testing.T, s *stack) *workspace.Workspace {
 	t.Helper()
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
@@ -99,7 +99,7 @@ func TestSweep(t *testing.T) {
 		t.Skip("one of the longer suites: mage test:all")
 	}
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	said, err := w.sweeps(t, nil)
 	require.NoError(t, err)
 	require.Contains(t, said, "there is no stack in account 123456789012, Region us-east-1")

@@ -48,7 +48,7 @@ func TestVariants(t *testing.T) {
 				t.Skip("one of the longer suites: mage test:all")
 			}
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnvironment(t)
 			load := light(map[string]any{"task_count": max(1, v.tasks)})
 			maps.Copy(load, v.load)
 			vars := map[string]any{"cache": v.cache, "load": load}
@@ -110,7 +110,7 @@ func TestExistingCache(t *testing.T) {
 		t.Skip("one of the longer suites: mage test:all")
 	}
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	owner := newStack(t, w, "examples/cache-only", nil)
 	owner.apply(t)
 	owner.planIsEmpty(t)
@@ -164,7 +164,7 @@ func TestMageKnowsOtherCaches(t *testing.T) {
 		t.Skip("one of the longer suites, with a CA of its own: mage test:all")
 	}
 	t.Parallel()
-	w := newWorld(t)
+	w := newEnvironment(t)
 	ca, err := w.local.CA()
 	require.NoError(t, err)
 	owner := newStack(t, w, "examples/cache-only", nil)
@@ -197,7 +197,7 @@ func TestMageKnowsOtherCaches(t *testing.T) {
 }
 
 // available holds that a replication group is.
-func (w *world) available(t *testing.T, id string) {
+func (w *environment) available(t *testing.T, id string) {
 	t.Helper()
 	out, err := elasticache.NewFromConfig(w.Config).DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id})
 	require.NoError(t, err)
@@ -205,7 +205,7 @@ func (w *world) available(t *testing.T, id string) {
 }
 
 // ingress are the rules of a security group for the load of a stack.
-func (w *world) ingress(t *testing.T, group, stack string) (rules []ec2t.SecurityGroupRule) {
+func (w *environment) ingress(t *testing.T, group, stack string) (rules []ec2t.SecurityGroupRule) {
 	t.Helper()
 	out, err := ec2.NewFromConfig(w.Config).DescribeSecurityGroupRules(t.Context(), &ec2.DescribeSecurityGroupRulesInput{Filters: []ec2t.Filter{{Name: aws.String("group-id"), Values: []string{group}}}})
 	require.NoError(t, err)

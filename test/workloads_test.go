@@ -86,7 +86,7 @@ func TestWorkloads(t *testing.T) {
 				t.Skip("one of the longer suites: mage test:all")
 			}
 			t.Parallel()
-			w := newWorld(t)
+			w := newEnvironment(t)
 			cache := map[string]any{}
 			maps.Copy(cache, v.cache)
 			load := light(map[string]any{"task_count": v.tasks})

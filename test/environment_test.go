@@ -23,8 +23,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// world is where a journey takes place: the embedded AWS, or with E2E_TARGET=aws the caller's account.
-type world struct {
+// environment is where a journey takes place: the embedded AWS, or with E2E_TARGET=aws the caller's account.
+type environment struct {
 	aws.Config
 	env          map[string]string
 	vpc, bucket  string
@@ -36,16 +36,16 @@ type world struct {
 	decided      *decisions
 }
 
-// onAWS tells whether journeys use the caller's account; tests that need to own their world are for localaws alone.
+// onAWS tells whether journeys use the caller's account; tests that change their environment run on localaws only.
 func onAWS() bool { return os.Getenv("E2E_TARGET") == "aws" }
 
 // long tells whether the longer journeys run too (mage test:all).
 func long() bool { return os.Getenv("E2E_LONG") != "" }
 
-func newWorld(t *testing.T, change ...func(*localaws.Config)) *world {
+func newEnvironment(t *testing.T, change ...func(*localaws.Config)) *environment {
 	t.Helper()
 	if onAWS() {
-		return accountWorld(t)
+		return accountEnvironment(t)
 	}
 	models, err := apimodel.Load()
 	require.NoError(t, err)
@@ -76,7 +76,7 @@ func newWorld(t *testing.T, change ...func(*localaws.Config)) *world {
 	server, err := localaws.Start(t.Context(), cfg)
 	require.NoError(t, err)
 	require.NoError(t, server.S3.Policy("exports", demandsEncryption))
-	w := &world{local: server, decided: decided, dir: cfg.Dir, env: server.Env(), vpc: server.VPC(), subnets: server.Subnets(), bucket: "exports", architecture: hostArchitecture(),
+	w := &environment{local: server, decided: decided, dir: cfg.Dir, env: server.Env(), vpc: server.VPC(), subnets: server.Subnets(), bucket: "exports", architecture: hostArchitecture(),
 		period: int(cfg.MetricsPeriod.Seconds())}
 	w.Config = aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(server.URL()), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: w.env["AWS_ACCESS_KEY_ID"], SecretAccessKey: w.env["AWS_SECRET_ACCESS_KEY"]}, nil
@@ -99,9 +99,9 @@ func newWorld(t *testing.T, change ...func(*localaws.Config)) *world {
 const demandsEncryption = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::exports/*",
 	"Condition":{"Null":{"s3:x-amz-server-side-encryption":"true"}}}]}`
 
-func accountWorld(t *testing.T) *world {
+func accountEnvironment(t *testing.T) *environment {
 	t.Helper()
-	w := &world{env: map[string]string{}, vpc: os.Getenv("E2E_VPC_ID"), bucket: os.Getenv("E2E_BUCKET"), architecture: "arm64", period: 60,
+	w := &environment{env: map[string]string{}, vpc: os.Getenv("E2E_VPC_ID"), bucket: os.Getenv("E2E_BUCKET"), architecture: "arm64", period: 60,
 		subnets: strings.FieldsFunc(os.Getenv("E2E_SUBNET_IDS"), func(r rune) bool { return r == ',' })}
 	if w.vpc == "" || w.bucket == "" || len(w.subnets) == 0 {
 		t.Fatal("E2E_TARGET=aws needs E2E_VPC_ID, E2E_SUBNET_IDS (comma-separated, private) and E2E_BUCKET of an account that may be billed")
