@@ -11,12 +11,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
-	cwtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
+
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	logtypes "github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
+	measured "github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
@@ -51,9 +52,7 @@ func TestDashboardPage(t *testing.T) {
 	require.NoError(t, err)
 	group, stream, message, at := "/elasticache-perf/elasticache-perf/load", "load/memtier/aaa", "load: ready", clock.Now()
 	for i := range 3 { // the load's metric, a minute apart
-		minute, namespace, metric, value := at.Add(-time.Duration(i)*time.Minute), "Test", "CPUUtilization", 12.5
-		_, err = metrics.PutMetricData(t.Context(), &cloudwatch.PutMetricDataInput{Namespace: &namespace, MetricData: []cwtypes.MetricDatum{{MetricName: &metric, Timestamp: &minute, Value: &value}}})
-		require.NoError(t, err)
+		server.CloudWatch.Put(measured.Metric{Namespace: "Test", Name: "CPUUtilization"}, at.Truncate(time.Minute).Add(-time.Duration(i)*time.Minute), 12.5)
 	}
 	_, err = logs.CreateLogGroup(t.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
 	require.NoError(t, err)

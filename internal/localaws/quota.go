@@ -16,20 +16,18 @@ import (
 //	https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
 //	https://docs.aws.amazon.com/scheduler/latest/UserGuide/scheduler-quotas.html
 var perSecond = map[string]float64{
-	"monitoring.GetMetricData":       500,
-	"monitoring.GetMetricStatistics": 400,
-	"monitoring.ListMetrics":         25,
-	"monitoring.PutMetricData":       500,
-	"logs.GetLogEvents":              25,
-	"logs.FilterLogEvents":           10,
-	"logs.DescribeLogStreams":        25,
-	"logs.DescribeLogGroups":         10,
-	"logs.PutLogEvents":              5000,
-	"ecs.DescribeServices":           20,
-	"ecs.DescribeTasks":              20,
-	"ecs.ListTasks":                  20,
-	"scheduler.GetSchedule":          1000,
-	"scheduler.DeleteSchedule":       1000,
+	"monitoring.GetMetricData": 500,
+	"monitoring.ListMetrics":   25,
+	"logs.GetLogEvents":        25,
+	"logs.FilterLogEvents":     10,
+	"logs.DescribeLogStreams":  25,
+	"logs.DescribeLogGroups":   10,
+	"logs.PutLogEvents":        5000,
+	"ecs.DescribeServices":     20,
+	"ecs.DescribeTasks":        20,
+	"ecs.ListTasks":            20,
+	"scheduler.GetSchedule":    1000,
+	"scheduler.DeleteSchedule": 1000,
 }
 
 // elsewhere are the Regions that differ.

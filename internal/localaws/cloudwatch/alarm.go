@@ -35,7 +35,6 @@ type alarm struct {
 	alarmConfig
 	stat                            statistic
 	state, reason                   string
-	reasonData                      *string
 	configured, updated, transition time.Time
 	tags                            tagset.Set
 }
@@ -134,7 +133,6 @@ type metricAlarm struct {
 	AlarmArn                           string
 	AlarmConfigurationUpdatedTimestamp *wire.Time
 	StateValue, StateReason            string
-	StateReasonData                    *string
 	StateUpdatedTimestamp              *wire.Time
 	StateTransitionedTimestamp         *wire.Time
 }
@@ -147,7 +145,7 @@ func (s *Service) describe(a *alarm) metricAlarm {
 		}
 	}
 	c.Dimensions = present(c.Dimensions)
-	return metricAlarm{c, s.acct.ARN("cloudwatch", "alarm:"+c.AlarmName), wire.At(a.configured), a.state, a.reason, a.reasonData,
+	return metricAlarm{c, s.acct.ARN("cloudwatch", "alarm:"+c.AlarmName), wire.At(a.configured), a.state, a.reason,
 		wire.At(a.updated), wire.At(a.transition)}
 }
 
@@ -199,13 +197,11 @@ func (s *Service) describeAlarms(_ context.Context, in *describeAlarmsIn) (*desc
 	return out, nil
 }
 
-type alarmNames struct {
-	AlarmNames []string `wire:",required"`
-}
-
 // deleteAlarms takes up to 100 names; one that does not exist is an error only alone, as on AWS.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_DeleteAlarms.html
-func (s *Service) deleteAlarms(_ context.Context, in *alarmNames) (*none, error) {
+func (s *Service) deleteAlarms(_ context.Context, in *struct {
+	AlarmNames []string `wire:",required"`
+}) (*none, error) {
 	if n := len(in.AlarmNames); n < 1 || n > 100 {
 		return nil, validation("The collection AlarmNames has %d members: it must have 1 to 100.", n)
 	}
@@ -217,49 +213,5 @@ func (s *Service) deleteAlarms(_ context.Context, in *alarmNames) (*none, error)
 	for _, n := range in.AlarmNames {
 		delete(s.alarms, n)
 	}
-	return &none{}, nil
-}
-
-func (s *Service) setActions(in *alarmNames, enabled bool) (*none, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, n := range in.AlarmNames {
-		if a := s.alarms[n]; a != nil {
-			a.ActionsEnabled = &enabled
-		}
-	}
-	return &none{}, nil
-}
-
-func (s *Service) enableAlarmActions(_ context.Context, in *alarmNames) (*none, error) {
-	return s.setActions(in, true)
-}
-
-func (s *Service) disableAlarmActions(_ context.Context, in *alarmNames) (*none, error) {
-	return s.setActions(in, false)
-}
-
-type setAlarmStateIn struct {
-	AlarmName       string `wire:",required"`
-	StateValue      string `wire:",required"`
-	StateReason     string `wire:",required"`
-	StateReasonData *string
-}
-
-// setAlarmState: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_SetAlarmState.html
-func (s *Service) setAlarmState(_ context.Context, in *setAlarmStateIn) (*none, error) {
-	if !slices.Contains([]string{"OK", "ALARM", "INSUFFICIENT_DATA"}, in.StateValue) {
-		return nil, validation("The value %s for parameter StateValue is invalid: it must be OK, ALARM or INSUFFICIENT_DATA.", in.StateValue)
-	}
-	s.mu.Lock()
-	a := s.alarms[in.AlarmName]
-	if a == nil {
-		s.mu.Unlock()
-		return nil, wire.Errorf(404, "ResourceNotFound", "Alarm %s does not exist.", in.AlarmName)
-	}
-	acts := s.change(a, in.StateValue, in.StateReason, s.acct.Clock.Now())
-	a.reasonData = in.StateReasonData
-	s.mu.Unlock()
-	s.act(acts)
 	return &none{}, nil
 }

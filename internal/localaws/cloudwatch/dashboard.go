@@ -3,22 +3,17 @@ package cloudwatch
 import (
 	"context"
 	"fmt"
-	"maps"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
-	"time"
 
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
 type dashboard struct {
-	body     string
-	modified time.Time
-	tags     tagset.Set
+	body string
+	tags tagset.Set
 }
 
 // Dashboards are those of an account, in all Regions: a name that is taken in one Region is the same dashboard in another.
@@ -72,7 +67,7 @@ func (s *Service) putDashboard(_ context.Context, in *putDashboardIn) (*putDashb
 		d = &dashboard{tags: t}
 		s.dashboards.named[in.DashboardName] = d
 	}
-	d.body, d.modified = in.DashboardBody, s.acct.Clock.Now()
+	d.body = in.DashboardBody
 	return &putDashboardOut{append([]validationMessage{}, warnings...)}, nil
 }
 
@@ -110,32 +105,4 @@ func (s *Service) deleteDashboards(_ context.Context, in *struct {
 		delete(s.dashboards.named, n)
 	}
 	return &none{}, nil
-}
-
-type dashboardEntry struct {
-	DashboardArn, DashboardName string
-	LastModified                *wire.Time
-	Size                        int
-}
-
-type listDashboardsOut struct {
-	DashboardEntries []dashboardEntry
-	NextToken        string `wire:",omitempty"`
-}
-
-// listDashboards gives up to 1000 in a page.
-func (s *Service) listDashboards(_ context.Context, in *struct{ DashboardNamePrefix, NextToken string }) (*listDashboardsOut, error) {
-	s.dashboards.mu.Lock()
-	defer s.dashboards.mu.Unlock()
-	names := slices.DeleteFunc(slices.Sorted(maps.Keys(s.dashboards.named)), func(n string) bool { return !strings.HasPrefix(n, in.DashboardNamePrefix) })
-	names, next, ok := paging.Names(names, 1000, in.NextToken)
-	if !ok {
-		return nil, invalidValue("The next token %s is not one that ListDashboards gave.", in.NextToken)
-	}
-	out := &listDashboardsOut{DashboardEntries: []dashboardEntry{}, NextToken: next}
-	for _, n := range names {
-		d := s.dashboards.named[n]
-		out.DashboardEntries = append(out.DashboardEntries, dashboardEntry{s.dashboardARN(n), n, wire.At(d.modified), len(d.body)})
-	}
-	return out, nil
 }

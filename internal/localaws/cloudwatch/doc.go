@@ -1,5 +1,5 @@
-// Package cloudwatch is CloudWatch metrics, dashboards and alarms: what other services of the embedded AWS measure
-// arrives by Put, what callers send arrives by PutMetricData, and both are read the same way.
+// Package cloudwatch is CloudWatch metrics, dashboards and alarms. Other services of the embedded AWS publish with Put; callers
+// cannot publish: PutMetricData is not served.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/Welcome.html
 //
 // It is spoken to in three protocols: query (the Terraform provider), RPC v2 CBOR (SDKs) and JSON 1.0 (the CLI).

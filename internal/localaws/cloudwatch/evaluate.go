@@ -93,7 +93,7 @@ func (s *Service) judge(a *alarm, now time.Time) (state, reason string) {
 // change sets a state and returns what has to be told of it; the mutex is held.
 func (s *Service) change(a *alarm, state, reason string, now time.Time) []action {
 	old := a.state
-	a.state, a.reason, a.reasonData, a.updated = state, reason, nil, now
+	a.state, a.reason, a.updated = state, reason, now
 	if old == state {
 		return nil
 	}

@@ -46,20 +46,14 @@ func New(acct *account.Account, sns Publisher, dashboards *Dashboards) *Service 
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Operations.html
 func (s *Service) Register(r *wire.Registry) {
 	r.On(wire.Service{Name: "monitoring", XMLNS: "http://monitoring.amazonaws.com/doc/2010-08-01/", Invalid: "ValidationError", Codes: codes},
-		wire.Action("PutMetricData", s.putMetricData),
 		wire.Action("GetMetricData", s.getMetricData),
-		wire.Action("GetMetricStatistics", s.getMetricStatistics),
 		wire.Action("ListMetrics", s.listMetrics),
 		wire.Action("PutDashboard", s.putDashboard),
 		wire.Action("GetDashboard", s.getDashboard),
 		wire.Action("DeleteDashboards", s.deleteDashboards),
-		wire.Action("ListDashboards", s.listDashboards),
 		wire.Action("PutMetricAlarm", s.putMetricAlarm),
 		wire.Action("DescribeAlarms", s.describeAlarms),
 		wire.Action("DeleteAlarms", s.deleteAlarms),
-		wire.Action("SetAlarmState", s.setAlarmState),
-		wire.Action("EnableAlarmActions", s.enableAlarmActions),
-		wire.Action("DisableAlarmActions", s.disableAlarmActions),
 		wire.Action("ListTagsForResource", s.listTags),
 		wire.Action("TagResource", s.tagResource),
 		wire.Action("UntagResource", s.untagResource),
@@ -82,10 +76,6 @@ type none struct{}
 
 func invalidValue(format string, args ...any) error {
 	return wire.Errorf(400, "InvalidParameterValueException", format, args...)
-}
-
-func invalidCombination(format string, args ...any) error {
-	return wire.Errorf(400, "InvalidParameterCombinationException", format, args...)
 }
 
 func missing(member string) error {

@@ -3,8 +3,8 @@
 //
 // API reference: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/OperationList-query.html
 //
-// The VPC is there from the start (Seed); routes, endpoints, security groups and tags can be changed. It does not
-// do: instances, further VPCs and subnets, network ACLs, changes of prefix lists, IPv6 addresses, peering, DryRun.
+// The VPC is there from the start (Seed); endpoints, security groups, prefix lists and tags can be changed. It does not
+// do: instances, further VPCs and subnets, routes and gateways, network ACLs, changes of prefix lists, IPv6 addresses, peering, DryRun.
 package ec2
 
 import (
@@ -30,8 +30,6 @@ type Service struct {
 	vpcs       []*vpc
 	subnets    []*subnet
 	tables     []*routeTable
-	gateways   []*internetGateway
-	nats       []*natGateway
 	endpoints  []*endpoint
 	groups     []*group
 	rules      []*rule
@@ -48,15 +46,10 @@ func New(acct *account.Account) *Service {
 // Register serves EC2's actions.
 func (s *Service) Register(r *wire.Registry) {
 	r.On(wire.Service{Name: "ec2", EC2: true, XMLNS: "http://ec2.amazonaws.com/doc/2016-11-15/", Invalid: "InvalidParameterValue"},
-		wire.Action("DescribeAvailabilityZones", s.describeZones),
 		wire.Action("DescribeVpcs", s.describeVpcs),
 		wire.Action("DescribeVpcAttribute", s.describeVpcAttribute),
 		wire.Action("DescribeSubnets", s.describeSubnets),
 		wire.Action("DescribeRouteTables", s.describeRouteTables),
-		wire.Action("CreateRoute", s.createRoute),
-		wire.Action("DeleteRoute", s.deleteRoute),
-		wire.Action("DescribeInternetGateways", s.describeInternetGateways),
-		wire.Action("DescribeNatGateways", s.describeNatGateways),
 		wire.Action("CreateVpcEndpoint", s.createVpcEndpoint),
 		wire.Action("DescribeVpcEndpoints", s.describeVpcEndpoints),
 		wire.Action("DeleteVpcEndpoints", s.deleteVpcEndpoints),
@@ -75,11 +68,8 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("RevokeSecurityGroupEgress", s.revokeEgress),
 		wire.Action("DescribeSecurityGroupRules", s.describeSecurityGroupRules),
 		wire.Action("ModifySecurityGroupRules", s.modifySecurityGroupRules),
-		wire.Action("UpdateSecurityGroupRuleDescriptionsIngress", s.updateDescriptionsIngress),
-		wire.Action("UpdateSecurityGroupRuleDescriptionsEgress", s.updateDescriptionsEgress),
 		wire.Action("CreateTags", s.createTags),
 		wire.Action("DeleteTags", s.deleteTags),
-		wire.Action("DescribeTags", s.describeTags),
 	)
 }
 
@@ -97,8 +87,6 @@ var kinds = map[string]struct{ resource, code, message string }{
 	"vpc":    {"vpc", "InvalidVpcID.NotFound", "The vpc ID '%s' does not exist"},
 	"subnet": {"subnet", "InvalidSubnetID.NotFound", "The subnet ID '%s' does not exist"},
 	"rtb":    {"route-table", "InvalidRouteTableID.NotFound", "The routeTable ID '%s' does not exist"},
-	"igw":    {"internet-gateway", "InvalidInternetGatewayID.NotFound", "The internetGateway ID '%s' does not exist"},
-	"nat":    {"natgateway", "NatGatewayNotFound", "NAT gateway %s was not found"},
 	"vpce":   {"vpc-endpoint", "InvalidVpcEndpointId.NotFound", "The Vpc Endpoint Id '%s' does not exist"},
 	"sg":     {"security-group", "InvalidGroup.NotFound", "The security group '%s' does not exist"},
 	"sgr":    {"security-group-rule", "InvalidSecurityGroupRuleId.NotFound", "The security group rule ID '%s' does not exist"},
@@ -130,7 +118,7 @@ type resource interface {
 
 func (s *Service) exists(id string) bool {
 	var found bool
-	for _, r := range slices.Concat(all(s.vpcs), all(s.subnets), all(s.tables), all(s.gateways), all(s.nats), all(s.endpoints), all(s.groups), all(s.rules), all(s.managed), all(s.interfaces)) {
+	for _, r := range slices.Concat(all(s.vpcs), all(s.subnets), all(s.tables), all(s.endpoints), all(s.groups), all(s.rules), all(s.managed), all(s.interfaces)) {
 		found = found || r.ident() == id
 	}
 	return found
@@ -202,13 +190,7 @@ func list[T resource](s *Service, all []T, kind string, ids []string, filters []
 	case p.MaxResults != nil && len(ids) > 0:
 		return nil, "", fail("InvalidParameterCombination", "The parameter %s-ids cannot be used with the parameter maxResults", kinds[kind].resource)
 	}
-	name := func(r T) string {
-		if t, ok := any(r).(tagOut); ok {
-			return t.ResourceId + " " + t.Key // a resource has several
-		}
-		return r.ident()
-	}
-	if out, next, ok = paging.Cut(out, name, size, p.NextToken); !ok {
+	if out, next, ok = paging.Cut(out, T.ident, size, p.NextToken); !ok {
 		return nil, "", fail("InvalidPaginationToken", "Token is invalid")
 	}
 	return out, next, nil

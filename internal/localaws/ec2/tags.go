@@ -115,39 +115,6 @@ func (s *Service) deleteTags(_ context.Context, in *deleteTagsIn) (*done, error)
 	return &done{true}, nil
 }
 
-type describeTagsIn struct {
-	Filter     []filter
-	MaxResults *int
-	NextToken  string
-}
-
-type tagOut struct{ ResourceId, ResourceType, Key, Value string }
-
-func (t tagOut) ident() string { return t.ResourceId }
-
-func (t tagOut) properties() map[string][]string {
-	return map[string][]string{"resource-id": {t.ResourceId}, "resource-type": {t.ResourceType}, "key": {t.Key}, "value": {t.Value}}
-}
-
-type describeTagsOut struct {
-	TagSet    []tagOut
-	NextToken string `wire:",omitempty"`
-}
-
-func (s *Service) describeTags(_ context.Context, in *describeTagsIn) (*describeTagsOut, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var every []tagOut
-	for id, tags := range s.tags {
-		for k, v := range tags {
-			every = append(every, tagOut{id, kinds[kindOf(id)].resource, k, v})
-		}
-	}
-	sorted(every, func(t tagOut) string { return t.ResourceId + "\x00" + t.Key })
-	out, next, err := list(s, every, "", nil, in.Filter, page{in.MaxResults, in.NextToken})
-	return &describeTagsOut{append([]tagOut{}, out...), next}, err
-}
-
 // Tagged are the tags of all resources, by ARN.
 func (s *Service) Tagged() map[string]tagset.Set {
 	s.mu.Lock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
@@ -66,12 +65,10 @@ func (s *Service) Seed() (vpcID string, subnetIDs []string) {
 	public := add("public-a", "10.0.0.0/24", "a", true)
 	a, b := add("private-a", "10.0.1.0/24", "a", false), add("private-b", "10.0.2.0/24", "b", false)
 
-	igw := &internetGateway{newID("igw"), v.id, s.acct.ID}
-	s.gateways = append(s.gateways, igw)
-	nat := &natGateway{id: newID("nat"), vpc: v.id, subnet: public.id, allocation: "eipalloc-" + account.NewID(17), created: s.acct.Clock.Now()}
-	eni, _ := s.attach("Interface for NAT Gateway "+nat.id, public.id, nil)
-	eni.kind, nat.eni, nat.address = "nat_gateway", eni.id, eni.address
-	s.nats = append(s.nats, nat)
+	// The gateways show in the routes only.
+	igw, nat := newID("igw"), newID("nat")
+	eni, _ := s.attach("Interface for NAT Gateway "+nat, public.id, nil)
+	eni.kind = "nat_gateway"
 
 	table := func(main bool, way route, subnets ...*subnet) {
 		t := &routeTable{id: newID("rtb"), vpc: v.id, owner: s.acct.ID, routes: []route{{DestinationCidrBlock: v.cidr, GatewayId: "local", State: "active", Origin: "CreateRouteTable"}}}
@@ -87,8 +84,8 @@ func (s *Service) Seed() (vpcID string, subnetIDs []string) {
 		s.tables = append(s.tables, t)
 	}
 	table(true, route{})
-	table(false, route{DestinationCidrBlock: "0.0.0.0/0", GatewayId: igw.id, State: "active", Origin: "CreateRoute"}, public)
-	table(false, route{DestinationCidrBlock: "0.0.0.0/0", NatGatewayId: nat.id, State: "active", Origin: "CreateRoute"}, a, b)
+	table(false, route{DestinationCidrBlock: "0.0.0.0/0", GatewayId: igw, State: "active", Origin: "CreateRoute"}, public)
+	table(false, route{DestinationCidrBlock: "0.0.0.0/0", NatGatewayId: nat, State: "active", Origin: "CreateRoute"}, a, b)
 
 	// https://docs.aws.amazon.com/vpc/latest/userguide/default-security-group.html
 	g := &group{newID("sg"), v.id, "default", "default VPC security group", s.acct.ID}
@@ -111,53 +108,6 @@ func (s *Service) zoneID(letter string) string {
 		}
 	}
 	return fmt.Sprintf("%s%s-az%d", short, parts[len(parts)-1], letter[0]-'a'+1)
-}
-
-type zone struct {
-	ZoneName, ZoneId, RegionName, OptInStatus, GroupName, NetworkBorderGroup, ZoneType string
-	State                                                                              string `wire:"zoneState"`
-	MessageSet                                                                         []struct{}
-}
-
-func (z zone) ident() string { return z.ZoneName }
-
-func (z zone) properties() map[string][]string {
-	return map[string][]string{"zone-name": {z.ZoneName}, "zone-id": {z.ZoneId}, "region-name": {z.RegionName}, "opt-in-status": {z.OptInStatus},
-		"group-name": {z.GroupName}, "state": {z.State}, "zone-type": {z.ZoneType}, "message": nil}
-}
-
-type describeZonesIn struct {
-	ZoneName, ZoneId     []string
-	AllAvailabilityZones bool
-	Filter               []filter
-}
-
-type describeZonesOut struct {
-	AvailabilityZoneInfo []zone
-}
-
-func (s *Service) describeZones(_ context.Context, in *describeZonesIn) (*describeZonesOut, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var every []zone
-	for _, letter := range []string{"a", "b", "c"} {
-		every = append(every, zone{s.acct.Region + letter, s.zoneID(letter), s.acct.Region, "opt-in-not-required", s.acct.Region + "-zg-1", s.acct.Region, "availability-zone", "available", []struct{}{}})
-	}
-	for _, ask := range []struct {
-		name  string
-		value []string
-	}{{"zone-name", in.ZoneName}, {"zone-id", in.ZoneId}} {
-		for _, v := range ask.value {
-			if !slices.ContainsFunc(every, func(z zone) bool { return z.properties()[ask.name][0] == v }) {
-				return nil, badValue("Invalid availability zone: [%s]", v)
-			}
-		}
-		if len(ask.value) > 0 {
-			in.Filter = append(in.Filter, filter{ask.name, ask.value})
-		}
-	}
-	out, _, err := list(s, every, "", nil, in.Filter, page{})
-	return &describeZonesOut{append([]zone{}, out...)}, err
 }
 
 type state struct{ State string }

@@ -117,7 +117,7 @@ func (s *Service) createCluster(_ context.Context, in *createClusterIn) (*cluste
 		return &clusterAnswer{s.describe(c, all)}, nil
 	}
 	c := &cluster{name: name, arn: s.acct.ARN("ecs", "cluster/"+name), status: "ACTIVE", tags: tags}
-	if c.insights, err = insights(in.Settings, s.setting("containerInsights")); err != nil {
+	if c.insights, err = insights(in.Settings, "disabled"); err != nil {
 		return nil, err
 	}
 	if err := c.capacity(in.CapacityProviders, in.DefaultCapacityProviderStrategy); err != nil {
@@ -159,16 +159,6 @@ func (s *Service) updateClusterSettings(_ context.Context, in *struct {
 	return s.changeCluster(&in.Cluster, func(c *cluster) (err error) {
 		c.insights, err = insights(in.Settings, c.insights)
 		return err
-	})
-}
-
-func (s *Service) putClusterCapacityProviders(_ context.Context, in *struct {
-	Cluster                         string         `wire:",required"`
-	CapacityProviders               []string       `wire:",required"`
-	DefaultCapacityProviderStrategy []strategyItem `wire:",required"`
-}) (*clusterAnswer, error) {
-	return s.changeCluster(&in.Cluster, func(c *cluster) error {
-		return c.capacity(in.CapacityProviders, in.DefaultCapacityProviderStrategy)
 	})
 }
 
@@ -262,51 +252,4 @@ func (s *Service) deleteCluster(_ context.Context, in *struct {
 	return &clusterAnswer{s.describe(c, all)}, nil
 }
 
-// defaults are what an account has that never changed a setting.
-// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-account-settings.html
-var defaults = map[string]string{
-	"serviceLongArnFormat": "enabled", "taskLongArnFormat": "enabled", "containerInstanceLongArnFormat": "enabled",
-	"awsvpcTrunking": "disabled", "containerInsights": "disabled", "fargateFIPSMode": "disabled", "tagResourceAuthorization": "off",
-	"fargateTaskRetirementWaitPeriod": "7", "guardDutyActivate": "off", "defaultLogDriverMode": "non-blocking",
-}
-
-func (s *Service) setting(name string) string {
-	if v, ok := s.settings[name]; ok {
-		return v
-	}
-	return defaults[name]
-}
-
-type accountSetting struct{ Name, Value, PrincipalArn, Type string }
-
 func (s *Service) principal() string { return s.acct.ARN("iam", "root") }
-
-func (s *Service) putAccountSetting(_ context.Context, in *struct {
-	Name  string `wire:",required"`
-	Value string `wire:",required"`
-}) (*struct{ Setting accountSetting }, error) {
-	if _, ok := defaults[in.Name]; !ok {
-		return nil, invalid("unknown account setting %q", in.Name)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.settings[in.Name] = in.Value
-	return &struct{ Setting accountSetting }{accountSetting{in.Name, in.Value, s.principal(), "user"}}, nil
-}
-
-func (s *Service) listAccountSettings(_ context.Context, in *struct {
-	Name, Value, NextToken *string
-	EffectiveSettings      *bool
-	MaxResults             *int
-}) (*struct{ Settings []accountSetting }, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := &struct{ Settings []accountSetting }{[]accountSetting{}}
-	for _, name := range slices.Sorted(maps.Keys(defaults)) {
-		_, set := s.settings[name]
-		if (set || or(in.EffectiveSettings, false)) && or(in.Name, name) == name && or(in.Value, s.setting(name)) == s.setting(name) {
-			out.Settings = append(out.Settings, accountSetting{name, s.setting(name), s.principal(), "user"})
-		}
-	}
-	return out, nil
-}

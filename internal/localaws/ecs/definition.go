@@ -3,7 +3,6 @@ package ecs
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -208,33 +207,4 @@ func (s *Service) deregisterTaskDefinition(_ context.Context, in *struct {
 		s.families[family][i] = &d
 	}
 	return &definitionAnswer{TaskDefinition: &d}, nil
-}
-
-func (s *Service) listTaskDefinitions(_ context.Context, in *struct {
-	FamilyPrefix, Status, Sort, NextToken *string
-	MaxResults                            *int
-}) (*struct {
-	TaskDefinitionArns []string
-	NextToken          *string
-}, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var arns []string
-	for _, family := range slices.Sorted(maps.Keys(s.families)) {
-		for _, d := range s.families[family] {
-			if or(in.FamilyPrefix, family) == family && or(in.Status, "ACTIVE") == d.Status {
-				arns = append(arns, d.TaskDefinitionArn)
-			}
-		}
-	}
-	if or(in.Sort, "ASC") == "DESC" {
-		slices.Reverse(arns)
-	}
-	out := &struct {
-		TaskDefinitionArns []string
-		NextToken          *string
-	}{}
-	var err error
-	out.TaskDefinitionArns, out.NextToken, err = page(arns, 100, in.MaxResults, in.NextToken)
-	return out, err
 }

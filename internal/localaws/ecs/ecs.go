@@ -74,7 +74,6 @@ type Service struct {
 	families  map[string][]*taskDefinition
 	services  []*service // in order of creation, INACTIVE ones included
 	tasks     []*task    // in order of creation, stopped ones for an hour
-	settings  map[string]string
 	addresses int
 	upstream  []string // prefixes of repositories that are pull-through caches
 
@@ -84,7 +83,7 @@ type Service struct {
 // New has the account's default settings and no cluster. It puts memtier_benchmark into the account's bin/ folder
 // when the machine has none.
 func New(acct *account.Account, deps Deps) *Service {
-	s := &Service{acct: acct, deps: deps, clusters: map[string]*cluster{}, families: map[string][]*taskDefinition{}, settings: map[string]string{}}
+	s := &Service{acct: acct, deps: deps, clusters: map[string]*cluster{}, families: map[string][]*taskDefinition{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	if err := s.linkGenerator(); err != nil {
 		acct.Log.Error("no memtier_benchmark for tasks", "error", err)
@@ -117,13 +116,11 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("CreateCluster", s.createCluster),
 		wire.Action("UpdateCluster", s.updateCluster),
 		wire.Action("UpdateClusterSettings", s.updateClusterSettings),
-		wire.Action("PutClusterCapacityProviders", s.putClusterCapacityProviders),
 		wire.Action("DescribeClusters", s.describeClusters),
 		wire.Action("ListClusters", s.listClusters),
 		wire.Action("DeleteCluster", s.deleteCluster),
 		wire.Action("RegisterTaskDefinition", s.registerTaskDefinition),
 		wire.Action("DescribeTaskDefinition", s.describeTaskDefinition),
-		wire.Action("ListTaskDefinitions", s.listTaskDefinitions),
 		wire.Action("DeregisterTaskDefinition", s.deregisterTaskDefinition),
 		wire.Action("CreateService", s.createService),
 		wire.Action("UpdateService", s.updateService),
@@ -133,15 +130,11 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("DescribeServiceDeployments", s.describeServiceDeployments),
 		wire.Action("DeleteService", s.deleteService),
 		wire.Action("RunTask", s.runTask),
-		wire.Action("StopTask", s.stopTask),
 		wire.Action("DescribeTasks", s.describeTasks),
 		wire.Action("ListTasks", s.listTasks),
 		wire.Action("TagResource", s.tagResource),
 		wire.Action("UntagResource", s.untagResource),
 		wire.Action("ListTagsForResource", s.listTagsForResource),
-		wire.Action("PutAccountSetting", s.putAccountSetting),
-		wire.Action("PutAccountSettingDefault", s.putAccountSetting),
-		wire.Action("ListAccountSettings", s.listAccountSettings),
 	)
 }
 

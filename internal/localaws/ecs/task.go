@@ -306,30 +306,6 @@ func (s *Service) listTasks(_ context.Context, in *struct {
 	return out, err
 }
 
-type taskAnswer struct{ Task taskOut }
-
-func (s *Service) stopTask(_ context.Context, in *struct {
-	Cluster *string
-	Task    string `wire:",required"`
-	Reason  *string
-}) (*taskAnswer, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c, err := s.cluster(in.Cluster)
-	if err != nil {
-		return nil, err
-	}
-	t := s.task(c, in.Task)
-	if t == nil {
-		return nil, invalid("The referenced task was not found.")
-	}
-	s.stop(t, "UserInitiated", or(in.Reason, "Task stopped by user"))
-	if t.service != nil {
-		s.schedule(t.service)
-	}
-	return &taskAnswer{s.describeTask(t, true)}, nil
-}
-
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 func (s *Service) runTask(_ context.Context, in *struct {
 	TaskDefinition                                                        string `wire:",required"`

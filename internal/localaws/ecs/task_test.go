@@ -99,11 +99,10 @@ func TestStopOfAProgramWithoutHandler(t *testing.T) {
 		w := start(t)
 		c := container(`echo up; sleep 1000; :`)
 		c.StopTimeout, c.LinuxParameters = aws.Int32(2), &types.LinuxParameters{InitProcessEnabled: &init}
-		out, err := w.ecs.RunTask(t.Context(), &sdk.RunTaskInput{Cluster: aws.String("c"), TaskDefinition: aws.String(w.register(definition(c))), LaunchType: types.LaunchTypeFargate,
-			NetworkConfiguration: service("x", 1).NetworkConfiguration})
-		require.NoError(t, err)
-		w.says(out.Tasks[0], "up")
-		_, err = w.ecs.StopTask(t.Context(), &sdk.StopTaskInput{Cluster: aws.String("c"), Task: out.Tasks[0].TaskArn})
+		w.create(service(w.register(definition(c)), 1))
+		w.steady()
+		w.says(w.tasks(types.DesiredStatusRunning)[0], "up")
+		_, err := w.ecs.DeleteService(t.Context(), &sdk.DeleteServiceInput{Cluster: aws.String("c"), Service: aws.String("s"), Force: aws.Bool(true)})
 		require.NoError(t, err)
 		require.Equal(t, code, *w.stopped(1)[0].Containers[0].ExitCode, "init: %t", init)
 	}

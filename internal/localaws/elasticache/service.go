@@ -102,7 +102,6 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("DescribeCacheParameters", s.describeParameters),
 		wire.Action("DescribeEngineDefaultParameters", s.describeDefaultParameters),
 		wire.Action("DeleteCacheParameterGroup", s.deleteParameterGroup),
-		wire.Action("DescribeCacheEngineVersions", s.describeEngineVersions),
 		wire.Action("DescribeReservedCacheNodesOfferings", s.describeOfferings),
 		wire.Action("DescribeEvents", s.describeEvents),
 		wire.Action("CreateUser", s.createUser),

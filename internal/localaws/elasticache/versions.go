@@ -2,7 +2,6 @@ package elasticache
 
 import (
 	"bytes"
-	"context"
 	_ "embed"
 	"encoding/csv"
 	"slices"
@@ -56,49 +55,6 @@ func (v engineVersion) atLeast(minimum string) bool {
 		}
 	}
 	return true
-}
-
-type cacheEngineVersion struct {
-	Engine, EngineVersion, CacheParameterGroupFamily, CacheEngineDescription, CacheEngineVersionDescription string
-}
-
-type describeEngineVersionsIn struct {
-	page
-	Engine, EngineVersion, CacheParameterGroupFamily *string
-	DefaultOnly                                      *bool
-}
-
-type describeEngineVersionsOut struct {
-	CacheEngineVersions []cacheEngineVersion `wire:"CacheEngineVersions>CacheEngineVersion"`
-	Marker              string               `wire:",omitempty"`
-}
-
-func (s *Service) describeEngineVersions(_ context.Context, in *describeEngineVersionsIn) (*describeEngineVersionsOut, error) {
-	var names []string
-	by := map[string]engineVersion{}
-	newest := map[string]string{}
-	for _, v := range engineVersions {
-		newest[v.engine] = v.full
-		by[v.engine+" "+v.full] = v
-		names = append(names, v.engine+" "+v.full)
-	}
-	slices.Sort(names)
-	names = slices.DeleteFunc(names, func(n string) bool {
-		v := by[n]
-		return in.Engine != nil && *in.Engine != v.engine || in.EngineVersion != nil && *in.EngineVersion != v.short && *in.EngineVersion != v.full ||
-			in.CacheParameterGroupFamily != nil && *in.CacheParameterGroupFamily != v.family ||
-			in.DefaultOnly != nil && *in.DefaultOnly && v.full != newest[v.engine]
-	})
-	names, marker, err := in.cut(names)
-	if err != nil {
-		return nil, err
-	}
-	out := &describeEngineVersionsOut{CacheEngineVersions: []cacheEngineVersion{}, Marker: marker}
-	for _, n := range names {
-		v := by[n]
-		out.CacheEngineVersions = append(out.CacheEngineVersions, cacheEngineVersion{v.engine, v.full, v.family, v.engine, v.engine + " version " + v.full})
-	}
-	return out, nil
 }
 
 // nodeType is a size of node: memory in bytes, bandwidth in bits per second.

@@ -48,19 +48,15 @@ func (s *Service) Register(r *wire.Registry) {
 	r.On(wire.Service{Name: "iam", XMLNS: "https://iam.amazonaws.com/doc/2010-05-08/", Invalid: "ValidationError"},
 		wire.Action("CreateRole", s.createRole),
 		wire.Action("GetRole", s.getRole),
-		wire.Action("ListRoles", s.listRoles),
 		wire.Action("UpdateRole", s.updateRole),
 		wire.Action("UpdateRoleDescription", s.updateRoleDescription),
 		wire.Action("UpdateAssumeRolePolicy", s.updateAssumeRolePolicy),
 		wire.Action("DeleteRole", s.deleteRole),
 		wire.Action("TagRole", s.tagRole),
 		wire.Action("UntagRole", s.untagRole),
-		wire.Action("ListRoleTags", s.listRoleTags),
 		wire.Action("PutRolePermissionsBoundary", s.putBoundary),
 		wire.Action("DeleteRolePermissionsBoundary", s.deleteBoundary),
 		wire.Action("CreateServiceLinkedRole", s.createServiceLinkedRole),
-		wire.Action("DeleteServiceLinkedRole", s.deleteServiceLinkedRole),
-		wire.Action("GetServiceLinkedRoleDeletionStatus", s.deletionStatus),
 		wire.Action("ListInstanceProfilesForRole", s.listInstanceProfilesForRole),
 		wire.Action("PutRolePolicy", s.putRolePolicy),
 		wire.Action("GetRolePolicy", s.getRolePolicy),
@@ -79,8 +75,6 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("TagPolicy", s.tagPolicy),
 		wire.Action("UntagPolicy", s.untagPolicy),
 		wire.Action("ListPolicyTags", s.listPolicyTags),
-		wire.Action("GetUser", s.getUser),
-		wire.Action("ListAccountAliases", s.listAccountAliases),
 	)
 }
 

@@ -133,11 +133,6 @@ func TestWhatIAMRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "InvalidInput: Service role name AWSServiceRoleForECS has been taken in this account")
 	_, err = c.DeleteRole(ctx, &sdk.DeleteRoleInput{RoleName: aws.String("AWSServiceRoleForECS")})
 	require.Equal(t, "UnmodifiableEntity", code(t, err))
-	task, err := c.DeleteServiceLinkedRole(ctx, &sdk.DeleteServiceLinkedRoleInput{RoleName: aws.String("AWSServiceRoleForECS")})
-	require.NoError(t, err)
-	status, err := c.GetServiceLinkedRoleDeletionStatus(ctx, &sdk.GetServiceLinkedRoleDeletionStatusInput{DeletionTaskId: task.DeletionTaskId})
-	require.NoError(t, err)
-	require.Equal(t, types.DeletionTaskStatusTypeSucceeded, status.Status)
 }
 
 func TestTagsAndUpdates(t *testing.T) {
@@ -150,9 +145,6 @@ func TestTagsAndUpdates(t *testing.T) {
 	require.NoError(t, err)
 	_, err = c.UntagRole(ctx, &sdk.UntagRoleInput{RoleName: name, TagKeys: []string{"a"}})
 	require.NoError(t, err)
-	tags, err := c.ListRoleTags(ctx, &sdk.ListRoleTagsInput{RoleName: name})
-	require.NoError(t, err)
-	require.Equal(t, []types.Tag{{Key: aws.String("b"), Value: aws.String("2")}}, tags.Tags)
 	_, err = c.UpdateRole(ctx, &sdk.UpdateRoleInput{RoleName: name, Description: aws.String("d"), MaxSessionDuration: aws.Int32(3601)})
 	require.NoError(t, err)
 	_, err = c.UpdateAssumeRolePolicy(ctx, &sdk.UpdateAssumeRolePolicyInput{RoleName: name, PolicyDocument: trust("lambda.amazonaws.com")})
@@ -161,9 +153,7 @@ func TestTagsAndUpdates(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "d", *got.Role.Description)
 	require.Contains(t, *got.Role.AssumeRolePolicyDocument, "lambda.amazonaws.com")
-	roles, err := c.ListRoles(ctx, &sdk.ListRolesInput{})
-	require.NoError(t, err)
-	require.Len(t, roles.Roles, 1)
+	require.Equal(t, []types.Tag{{Key: aws.String("b"), Value: aws.String("2")}}, got.Role.Tags)
 }
 
 // A boundary only takes away: both it and the role's own policies have to allow.
@@ -293,14 +283,4 @@ func TestPoliciesActLater(t *testing.T) {
 	may("s3:PutObject")
 	s.Act()
 	may()
-}
-
-func TestUser(t *testing.T) {
-	_, c := client(t)
-	u, err := c.GetUser(t.Context(), &sdk.GetUserInput{})
-	require.NoError(t, err)
-	require.Equal(t, "deployer", *u.User.UserName)
-	a, err := c.ListAccountAliases(t.Context(), &sdk.ListAccountAliasesInput{})
-	require.NoError(t, err)
-	require.Empty(t, a.AccountAliases)
 }

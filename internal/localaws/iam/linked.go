@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -76,32 +75,4 @@ func (s *Service) Link(service string) error {
 	}
 	_, err := s.link(service, "")
 	return err
-}
-
-type deletionTask struct{ DeletionTaskId string }
-
-// deleteServiceLinkedRole deletes at once; AWS does it in the background and refuses while the service uses the role.
-func (s *Service) deleteServiceLinkedRole(_ context.Context, in *roleIn) (*deletionTask, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.find(in.RoleName)
-	if err != nil {
-		return nil, err
-	}
-	if !r.linked {
-		return nil, noSuch("%s is not a service-linked role.", in.RoleName)
-	}
-	delete(s.roles, strings.ToLower(r.name))
-	return &deletionTask{"task" + r.path + r.name + "/" + account.NewID(32)}, nil
-}
-
-type deletionIn struct {
-	DeletionTaskId string `wire:",required"`
-}
-
-func (s *Service) deletionStatus(_ context.Context, in *deletionIn) (*struct{ Status string }, error) {
-	if !strings.HasPrefix(in.DeletionTaskId, "task/aws-service-role/") {
-		return nil, noSuch("Deletion task %s does not exist.", in.DeletionTaskId)
-	}
-	return &struct{ Status string }{"SUCCEEDED"}, nil
 }

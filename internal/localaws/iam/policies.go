@@ -446,26 +446,4 @@ func (s *Service) listPolicyTags(_ context.Context, in *policyListIn) (*tagsOut,
 	return &tagsOut{tags, next}, err
 }
 
-type user struct {
-	Path, UserName, UserId, Arn string
-	CreateDate                  *wire.Time
-}
-
-// getUser knows the account's one user.
-func (s *Service) getUser(_ context.Context, in *struct{ UserName string }) (*struct{ User user }, error) {
-	if in.UserName != "" && in.UserName != Deployer {
-		return nil, noSuch("The user with name %s cannot be found.", in.UserName)
-	}
-	return &struct{ User user }{user{"/", Deployer, userID, s.user(), wire.At(s.started)}}, nil
-}
-
-type aliasesOut struct {
-	AccountAliases []string
-	pageOut
-}
-
-func (s *Service) listAccountAliases(context.Context, *page) (*aliasesOut, error) {
-	return &aliasesOut{AccountAliases: []string{}}, nil
-}
-
 func versionID(n int) string { return fmt.Sprintf("v%d", n) }

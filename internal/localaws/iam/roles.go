@@ -182,32 +182,6 @@ func (s *Service) getRole(_ context.Context, in *roleIn) (*roleResult, error) {
 	return &roleResult{r.out()}, nil
 }
 
-type listRolesIn struct {
-	PathPrefix string
-	page
-}
-
-type listRolesOut struct {
-	Roles []roleOut
-	pageOut
-}
-
-func (s *Service) listRoles(_ context.Context, in *listRolesIn) (*listRolesOut, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var all []roleOut
-	for _, r := range s.roles {
-		if strings.HasPrefix(r.path, in.PathPrefix) {
-			o := r.out() // a list leaves out what GetRole adds: https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListRoles.html
-			o.PermissionsBoundary, o.RoleLastUsed, o.Tags = nil, nil, nil
-			all = append(all, o)
-		}
-	}
-	slices.SortFunc(all, func(a, b roleOut) int { return strings.Compare(a.RoleName, b.RoleName) })
-	roles, next, err := cut(all, func(r roleOut) string { return r.RoleName }, in.page)
-	return &listRolesOut{roles, next}, err
-}
-
 type updateRoleIn struct {
 	RoleName           string `wire:",required"`
 	Description        *string
@@ -322,17 +296,6 @@ type roleListIn struct {
 type tagsOut struct {
 	Tags []tagset.Tag
 	pageOut
-}
-
-func (s *Service) listRoleTags(_ context.Context, in *roleListIn) (*tagsOut, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, err := s.find(in.RoleName)
-	if err != nil {
-		return nil, err
-	}
-	tags, next, err := cut(tagset.List[tagset.Tag](r.tags), func(t tagset.Tag) string { return t.Key }, in.page)
-	return &tagsOut{tags, next}, err
 }
 
 type putBoundaryIn struct {

@@ -37,10 +37,6 @@ func (s *Service) putFunctionConcurrency(_ context.Context, in *putConcurrencyIn
 	})
 }
 
-func (s *Service) getFunctionConcurrency(_ context.Context, in *functionIn) (*concurrency, error) {
-	return of(s, *in, func(f *function) (*concurrency, error) { return &concurrency{f.reserved}, nil })
-}
-
 func (s *Service) deleteFunctionConcurrency(_ context.Context, in *functionIn) (*struct{}, error) {
 	return of(s, *in, func(f *function) (*struct{}, error) { f.reserved = nil; return &struct{}{}, nil })
 }

@@ -5,13 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"errors"
-	"maps"
 	"net/http"
 	"os"
-	"slices"
 	"time"
 
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
@@ -395,32 +392,6 @@ type listIn struct {
 	FunctionVersion *string `at:"query=FunctionVersion"`
 	Marker          string  `at:"query=Marker"`
 	MaxItems        *int    `at:"query=MaxItems"`
-}
-
-type listFunctionsOut struct {
-	Functions  []*configuration
-	NextMarker string `wire:",omitempty"`
-}
-
-// maxList is the largest page; https://docs.aws.amazon.com/lambda/latest/api/API_ListFunctions.html
-const maxList = 50
-
-func (s *Service) listFunctions(_ context.Context, in *listIn) (*listFunctionsOut, error) {
-	size, ok := paging.Size(in.MaxItems, maxList, 1, 10_000)
-	if !ok {
-		return nil, bound("maxItems", size, 1, 10_000)
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	names, next, ok := paging.Names(slices.Sorted(maps.Keys(s.functions)), min(size, maxList), in.Marker)
-	if !ok {
-		return nil, invalid("Invalid marker: %s", in.Marker)
-	}
-	out := &listFunctionsOut{Functions: []*configuration{}, NextMarker: next}
-	for _, name := range names {
-		out.Functions = append(out.Functions, s.listed(s.functions[name]))
-	}
-	return out, nil
 }
 
 // listed leaves out what only GetFunction tells.

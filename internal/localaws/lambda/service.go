@@ -86,7 +86,6 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Route("UpdateFunctionCode", "PUT /2015-03-31"+fn+"/code", 200, s.updateFunctionCode),
 		wire.Route("UpdateFunctionConfiguration", "PUT /2015-03-31"+fn+"/configuration", 200, s.updateFunctionConfiguration),
 		wire.Route("DeleteFunction", "DELETE /2015-03-31"+fn, 204, s.deleteFunction),
-		wire.Route("ListFunctions", "GET /2015-03-31/functions", 200, s.listFunctions),
 		wire.Route("ListVersionsByFunction", "GET /2015-03-31"+fn+"/versions", 200, s.listVersionsByFunction),
 		wire.Route("GetFunctionCodeSigningConfig", "GET /2020-06-30"+fn+"/code-signing-config", 200, s.getFunctionCodeSigningConfig),
 		wire.Route("Invoke", "POST /2015-03-31"+fn+"/invocations", 200, s.invoke),
@@ -101,7 +100,6 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Route("DeleteFunctionEventInvokeConfig", "DELETE /2019-09-25"+fn+"/event-invoke-config", 204, s.deleteEventInvokeConfig),
 
 		wire.Route("PutFunctionConcurrency", "PUT /2017-10-31"+fn+"/concurrency", 200, s.putFunctionConcurrency),
-		wire.Route("GetFunctionConcurrency", "GET /2019-09-30"+fn+"/concurrency", 200, s.getFunctionConcurrency),
 		wire.Route("DeleteFunctionConcurrency", "DELETE /2017-10-31"+fn+"/concurrency", 204, s.deleteFunctionConcurrency),
 
 		wire.Route("ListTags", "GET /2017-03-31/tags/{ARN}", 200, s.listTags),

@@ -328,18 +328,6 @@ func (s *Service) describeResourcePolicies(_ context.Context, in *struct {
 	return out, err
 }
 
-func (s *Service) deleteResourcePolicy(_ context.Context, in *struct {
-	PolicyName string `wire:",required"`
-}) (*struct{}, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.policies[in.PolicyName] == nil {
-		return nil, wire.Errorf(400, "ResourceNotFoundException", "Policy with name [%s] does not exist.", in.PolicyName)
-	}
-	delete(s.policies, in.PolicyName)
-	return &struct{}{}, nil
-}
-
 // Tagged are the tags of all log groups, by ARN.
 func (s *Service) Tagged() map[string]tagset.Set {
 	s.mu.Lock()

@@ -49,19 +49,6 @@ func (s *Service) createLogStream(_ context.Context, in *streamIn) (*struct{}, e
 	return &struct{}{}, nil
 }
 
-func (s *Service) deleteLogStream(_ context.Context, in *streamIn) (*struct{}, error) {
-	_, st, err := s.find(&in.LogGroupName, nil, in.LogStreamName)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	if g := s.groups[in.LogGroupName]; g != nil {
-		delete(g.streams, in.LogStreamName)
-	}
-	s.mu.Unlock()
-	return &struct{}{}, st.remove()
-}
-
 // group finds a group by its name or by an identifier, which is a name or an ARN without ":*": one of the two.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
 func (s *Service) group(name, identifier *string) (*group, error) {

@@ -113,20 +113,6 @@ func (s *Service) headBucket(x *exchange) error {
 	return nil
 }
 
-func (s *Service) getBucketLocation(x *exchange) error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	out := struct {
-		XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ LocationConstraint"`
-		Region  string   `xml:",chardata"`
-	}{Region: s.buckets[x.Bucket].region}
-	if out.Region == "us-east-1" { // has no constraint
-		out.Region = ""
-	}
-	x.answer(200, out)
-	return nil
-}
-
 func (s *Service) getBucketWebsite(*exchange) error {
 	return wire.Errorf(404, "NoSuchWebsiteConfiguration", "The specified bucket does not have a website configuration")
 }

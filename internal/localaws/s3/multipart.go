@@ -341,56 +341,6 @@ func (s *Service) abortMultipartUpload(x *exchange) error {
 	return nil
 }
 
-func (s *Service) listParts(x *exchange) error {
-	most, err := number(x.query, "max-parts", maxPage, maxPage)
-	if err != nil {
-		return err
-	}
-	after, err := number(x.query, "part-number-marker", 0, maxParts)
-	if err != nil {
-		return err
-	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	id, u, err := s.find(x)
-	if err != nil {
-		return err
-	}
-	type item struct {
-		PartNumber         int
-		LastModified, ETag string
-		Size               int64
-	}
-	var out struct {
-		XMLName                        xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ ListPartsResult"`
-		Bucket, Key, UploadId          string
-		Initiator, Owner               owner
-		StorageClass                   string
-		ChecksumAlgorithm              string `xml:",omitempty"`
-		ChecksumType                   string `xml:",omitempty"`
-		PartNumberMarker               int
-		NextPartNumberMarker, MaxParts int
-		IsTruncated                    bool
-		Parts                          []item `xml:"Part"`
-	}
-	out.Bucket, out.Key, out.UploadId, out.Owner, out.Initiator = x.Bucket, x.Key, id, x.owner(), x.owner()
-	out.StorageClass, out.PartNumberMarker, out.MaxParts = "STANDARD", after, most
-	out.ChecksumAlgorithm, out.ChecksumType = u.checksum.Algorithm, u.checksum.Type
-	for _, n := range slices.Sorted(maps.Keys(u.parts)) {
-		if n <= after {
-			continue
-		}
-		if len(out.Parts) == most {
-			out.IsTruncated = true
-			break
-		}
-		out.Parts = append(out.Parts, item{n, stamp(u.parts[n].modified), `"` + u.parts[n].etag() + `"`, u.parts[n].size})
-		out.NextPartNumberMarker = n
-	}
-	x.answer(200, out)
-	return nil
-}
-
 func (s *Service) listMultipartUploads(x *exchange) error {
 	q := x.query
 	most, err := number(q, "max-uploads", maxPage, maxPage)

@@ -282,58 +282,6 @@ func (s *Service) deleteObject(x *exchange) error {
 	return nil
 }
 
-func (s *Service) deleteObjects(x *exchange) error {
-	if x.r.Header.Get("Content-MD5") == "" && x.r.Header.Get("x-amz-sdk-checksum-algorithm") == "" && !hasChecksum(x.r.Header) {
-		return wire.Errorf(400, "InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
-	}
-	body, err := s.receive(x)
-	if err != nil {
-		return err
-	}
-	raw, err := os.ReadFile(body.path)
-	if err != nil {
-		return err
-	}
-	_ = os.Remove(body.path) // scratch is cleared at the next start too
-	var in struct {
-		XMLName xml.Name `xml:"Delete"`
-		Quiet   bool
-		Objects []struct{ Key, VersionId, ETag string } `xml:"Object"`
-	}
-	if err := xml.Unmarshal(raw, &in); err != nil {
-		return malformed(err)
-	}
-	if len(in.Objects) == 0 || len(in.Objects) > 1000 {
-		return wire.Errorf(400, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema: %d objects, from 1 to 1000 are allowed", len(in.Objects))
-	}
-	type deleted struct{ Key string }
-	type failure struct{ Key, Code, Message string }
-	var out struct {
-		XMLName xml.Name `xml:"http://s3.amazonaws.com/doc/2006-03-01/ DeleteResult"`
-		Deleted []deleted
-		Errors  []failure `xml:"Error"`
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, o := range in.Objects {
-		if o.VersionId != "" || o.ETag != "" {
-			return s.refuse("DeleteObjects by version or ETag")
-		}
-		if err := s.remove(x.Bucket, o.Key); err != nil {
-			out.Errors = append(out.Errors, failure{o.Key, "InternalError", err.Error()})
-		} else if !in.Quiet {
-			out.Deleted = append(out.Deleted, deleted{o.Key})
-		}
-	}
-	x.answer(200, out)
-	return nil
-}
-
-func hasChecksum(h http.Header) bool {
-	a, _, err := wanted(h)
-	return err == nil && a != ""
-}
-
 // number reads a query parameter that is a count.
 func number(q url.Values, name string, byDefault, most int) (int, error) {
 	v := q.Get(name)

@@ -155,7 +155,6 @@ var actions []action
 func init() { // not a literal: the handlers look at the table
 	actions = []action{
 		{"ListBuckets", "GET", 0, "", "max-buckets prefix continuation-token bucket-region", "", false, (*Service).listBuckets},
-		{"GetBucketLocation", "GET", 1, "location", "", "", false, (*Service).getBucketLocation},
 		{"GetBucketWebsite", "GET", 1, "website", "", "", false, (*Service).getBucketWebsite},
 		{"ListMultipartUploads", "GET", 1, "uploads", "prefix delimiter encoding-type key-marker upload-id-marker max-uploads", "", false, (*Service).listMultipartUploads},
 		{"ListObjectsV2", "GET", 1, "list-type", "prefix delimiter encoding-type max-keys continuation-token start-after fetch-owner", "optional-object-attributes", false, (*Service).listObjectsV2},
@@ -163,8 +162,6 @@ func init() { // not a literal: the handlers look at the table
 		{"HeadBucket", "HEAD", 1, "", "", "", false, (*Service).headBucket},
 		{"CreateBucket", "PUT", 1, "", "", conditions, false, (*Service).createBucket},
 		{"DeleteBucket", "DELETE", 1, "", "", "", true, (*Service).deleteBucket},
-		{"DeleteObjects", "POST", 1, "delete", "", conditions, true, (*Service).deleteObjects},
-		{"ListParts", "GET", 2, "uploadId", "max-parts part-number-marker encoding-type", "", false, (*Service).listParts},
 		{"GetObjectTagging", "GET", 2, "tagging", "", "", false, (*Service).getObjectTagging},
 		{"GetObject", "GET", 2, "", responses, reading, false, (*Service).getObject},
 		{"HeadObject", "HEAD", 2, "", responses, reading, false, (*Service).getObject},
@@ -239,7 +236,6 @@ func (f *Front) serve(ctx context.Context, call *wire.Call, x *exchange) error {
 		switch {
 		case b == nil:
 			return noBucket()
-		case x.action.name == "GetBucketLocation" && !foreign:
 		// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html: the Region is told also to who asks the wrong one.
 		case call.Region != "" && region != call.Region:
 			x.w.Header().Set("x-amz-bucket-region", region)

@@ -289,13 +289,6 @@ func TestGroups(t *testing.T) {
 	require.Equal(t, []types.Tag{{Key: aws.String("a"), Value: aws.String("3")}}, tags.Tags)
 	_, err = w.ListTagsForResource(t.Context(), &sdk.ListTagsForResourceInput{ResourceArn: aws.String("arn:aws:scheduler:us-east-1:123456789012:schedule/perf/x")})
 	require.Contains(t, code(err), "ValidationException")
-	groups, err := w.ListScheduleGroups(t.Context(), &sdk.ListScheduleGroupsInput{MaxResults: aws.Int32(1)})
-	require.NoError(t, err)
-	require.Equal(t, "default", *groups.ScheduleGroups[0].Name)
-	groups, err = w.ListScheduleGroups(t.Context(), &sdk.ListScheduleGroupsInput{NextToken: groups.NextToken})
-	require.NoError(t, err)
-	require.Equal(t, "perf", *groups.ScheduleGroups[0].Name)
-	require.Nil(t, groups.NextToken)
 
 	// Its schedules go with it, and it is DELETING for a while.
 	require.NoError(t, w.create(t, "stop", "at(2026-11-23T04:08:09)", nil))

@@ -2,10 +2,8 @@ package scheduler
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"regexp"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -77,7 +75,6 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Route("CreateScheduleGroup", "POST /schedule-groups/{Name}", 200, s.createScheduleGroup),
 		wire.Route("GetScheduleGroup", "GET /schedule-groups/{Name}", 200, s.getScheduleGroup),
 		wire.Route("DeleteScheduleGroup", "DELETE /schedule-groups/{Name}", 200, s.deleteScheduleGroup),
-		wire.Route("ListScheduleGroups", "GET /schedule-groups", 200, s.listScheduleGroups),
 
 		wire.Route("CreateSchedule", "POST /schedules/{Name}", 200, s.createSchedule),
 		wire.Route("GetSchedule", "GET /schedules/{Name}", 200, s.getSchedule),
@@ -257,24 +254,6 @@ func page[T any](in *listIn, items []T, arn func(T) string) ([]T, string, error)
 		return nil, "", invalid("Invalid NextToken: %s", in.NextToken)
 	}
 	return items, next, nil
-}
-
-type listGroupsOut struct {
-	ScheduleGroups []groupSummary
-	NextToken      string `wire:",omitempty"`
-}
-
-func (s *Service) listScheduleGroups(_ context.Context, in *listIn) (*listGroupsOut, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all := []groupSummary{}
-	for _, name := range slices.Sorted(maps.Keys(s.groups)) {
-		if g, err := s.group(name); err == nil && (in.NamePrefix == nil || strings.HasPrefix(name, *in.NamePrefix)) {
-			all = append(all, s.summary(g))
-		}
-	}
-	out, next, err := page(in, all, func(g groupSummary) string { return g.Arn })
-	return &listGroupsOut{out, next}, err
 }
 
 type tagsIn struct {

@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/paging"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
@@ -52,8 +51,6 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("GetServiceQuota", s.get),
 		wire.Action("GetAWSDefaultServiceQuota", s.getDefault),
 		wire.Action("RequestServiceQuotaIncrease", s.request),
-		wire.Action("ListServiceQuotas", s.list),
-		wire.Action("ListAWSDefaultServiceQuotas", s.listDefaults),
 	)
 }
 
@@ -146,53 +143,4 @@ func (s *Service) request(_ context.Context, in *requestIn) (*requestOut, error)
 	s.pending[in.QuotaCode] = true
 	return &requestOut{requested{Id: account.NewID(32), ServiceCode: in.ServiceCode, ServiceName: q.Quota.ServiceName, QuotaCode: in.QuotaCode, QuotaName: q.Quota.QuotaName,
 		Status: "PENDING", DesiredValue: *in.DesiredValue, Created: wire.At(s.acct.Clock.Now())}}, nil
-}
-
-type listIn struct {
-	ServiceCode string `wire:",required"`
-	NextToken   string
-	MaxResults  *int
-}
-
-type listAppliedIn struct {
-	listIn
-	QuotaCode, QuotaAppliedAtLevel string
-}
-
-type listOut struct {
-	NextToken string `wire:",omitempty"`
-	Quotas    []quota
-}
-
-func (s *Service) many(in listIn, applied bool, code string) (*listOut, error) {
-	out := &listOut{Quotas: []quota{}}
-	known := false
-	for _, q := range s.quotas(applied) {
-		known = known || q.ServiceCode == in.ServiceCode
-		if q.ServiceCode == in.ServiceCode && (code == "" || code == q.QuotaCode) {
-			out.Quotas = append(out.Quotas, q)
-		}
-	}
-	if !known {
-		return nil, noSuch("service")
-	}
-	size, ok := paging.Size(in.MaxResults, 100, 1, 100)
-	if !ok {
-		return nil, wire.Errorf(http.StatusBadRequest, "IllegalArgumentException", "MaxResults must be between 1 and 100")
-	}
-	if out.Quotas, out.NextToken, ok = paging.Cut(out.Quotas, func(q quota) string { return q.QuotaCode }, size, in.NextToken); !ok {
-		return nil, wire.Errorf(http.StatusBadRequest, "InvalidPaginationTokenException", "Invalid token was used.")
-	}
-	return out, nil
-}
-
-func (s *Service) list(_ context.Context, in *listAppliedIn) (*listOut, error) {
-	if in.QuotaAppliedAtLevel == "RESOURCE" {
-		return &listOut{Quotas: []quota{}}, nil
-	}
-	return s.many(in.listIn, true, in.QuotaCode)
-}
-
-func (s *Service) listDefaults(_ context.Context, in *listIn) (*listOut, error) {
-	return s.many(*in, false, "")
 }

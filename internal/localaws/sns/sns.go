@@ -72,7 +72,6 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("Unsubscribe", s.unsubscribe),
 		wire.Action("GetSubscriptionAttributes", s.getSubscriptionAttributes),
 		wire.Action("SetSubscriptionAttributes", s.setSubscriptionAttributes),
-		wire.Action("ListSubscriptions", s.listSubscriptions),
 		wire.Action("ListSubscriptionsByTopic", s.listSubscriptionsByTopic),
 		wire.Action("Publish", s.publish),
 	)

@@ -223,16 +223,6 @@ func (s *Service) list(topics []*topic, token string) (*listSubscriptionsOut, er
 	return out, nil
 }
 
-func (s *Service) listSubscriptions(_ context.Context, in *struct{ NextToken string }) (*listSubscriptionsOut, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var topics []*topic
-	for _, t := range s.topics {
-		topics = append(topics, t)
-	}
-	return s.list(topics, in.NextToken)
-}
-
 type byTopicIn struct {
 	topicIn
 	NextToken string

@@ -45,7 +45,6 @@ type Service struct {
 type queue struct {
 	name, arn         string
 	created, modified time.Time
-	purged            time.Time
 	attributes        map[string]string // as set: see settable
 	tags              tagset.Set
 	messages          []*message
@@ -96,7 +95,6 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("DeleteQueue", s.deleteQueue),
 		wire.Action("GetQueueUrl", s.getQueueURL),
 		wire.Action("ListQueues", s.listQueues),
-		wire.Action("ListDeadLetterSourceQueues", s.listSources),
 		wire.Action("GetQueueAttributes", s.getAttributes),
 		wire.Action("SetQueueAttributes", s.setAttributes),
 		wire.Action("ListQueueTags", s.listTags),
@@ -105,8 +103,6 @@ func (s *Service) Register(r *wire.Registry) {
 		wire.Action("SendMessage", s.sendMessage),
 		wire.Action("ReceiveMessage", s.receiveMessage),
 		wire.Action("DeleteMessage", s.deleteMessage),
-		wire.Action("ChangeMessageVisibility", s.changeVisibility),
-		wire.Action("PurgeQueue", s.purgeQueue),
 	)
 }
 
@@ -114,7 +110,7 @@ type none struct{}
 
 // codes are those of the query protocol: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-json-faqs.html
 var codes = map[string]string{"QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue", "QueueNameExists": "QueueAlreadyExists",
-	"PurgeQueueInProgress": "AWS.SimpleQueueService.PurgeQueueInProgress", "MessageNotInflight": "AWS.SimpleQueueService.MessageNotInflight", "InvalidParameterValueException": "InvalidParameterValue",
+	"InvalidParameterValueException":    "InvalidParameterValue",
 	"MissingRequiredParameterException": "MissingParameter", "AccessDeniedException": "AccessDenied"}
 
 func fail(shape, format string, args ...any) error {
@@ -274,30 +270,6 @@ func (s *Service) listQueues(ctx context.Context, in *listQueuesIn) (*listQueues
 	defer s.mu.Unlock()
 	urls, next, err := s.page(ctx, in.pageIn, func(q *queue) bool { return strings.HasPrefix(q.name, in.QueueNamePrefix) })
 	return &listQueuesOut{urls, next}, err
-}
-
-type listSourcesIn struct {
-	queueIn
-	pageIn
-}
-
-type listSourcesOut struct {
-	QueueUrls []string `wire:"queueUrls"`
-	NextToken string   `wire:",omitempty"`
-}
-
-func (s *Service) listSources(ctx context.Context, in *listSourcesIn) (*listSourcesOut, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	dead, err := s.find(in.QueueUrl)
-	if err != nil {
-		return nil, err
-	}
-	urls, next, err := s.page(ctx, in.pageIn, func(q *queue) bool {
-		r, err := redrive(q.attributes["RedrivePolicy"])
-		return err == nil && r.DeadLetterTargetArn == dead.arn
-	})
-	return &listSourcesOut{urls, next}, err
 }
 
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-tags.html

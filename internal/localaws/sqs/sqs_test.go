@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -105,31 +104,7 @@ func TestMessages(t *testing.T) {
 
 	_, err = c.DeleteMessage(ctx, &sdk.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: got.Messages[0].ReceiptHandle})
 	require.NoError(t, err)
-	_, err = c.ChangeMessageVisibility(ctx, &sdk.ChangeMessageVisibilityInput{QueueUrl: &url, ReceiptHandle: got.Messages[1].ReceiptHandle})
-	require.NoError(t, err)
-	again, err := c.ReceiveMessage(ctx, &sdk.ReceiveMessageInput{QueueUrl: &url})
-	require.NoError(t, err)
-	require.Equal(t, "two", *again.Messages[0].Body)
-	_, err = c.PurgeQueue(ctx, &sdk.PurgeQueueInput{QueueUrl: &url})
-	require.NoError(t, err)
-	require.Equal(t, "0", attributes(t, c, url)["ApproximateNumberOfMessagesNotVisible"])
 	require.Error(t, s.Send("arn:aws:sqs:us-east-1:123456789012:none", "x"))
-}
-
-// A queue is purged once a minute at most.
-func TestPurge(t *testing.T) {
-	clock := wiretest.NewClock()
-	_, c, _ := client(t, clock)
-	url := create(t, c, "q", nil)
-	purge := func() error {
-		_, err := c.PurgeQueue(t.Context(), &sdk.PurgeQueueInput{QueueUrl: &url})
-		return err
-	}
-	require.NoError(t, purge())
-	clock.Move(59 * time.Second)
-	require.ErrorAs(t, purge(), new(*types.PurgeQueueInProgress))
-	clock.Move(time.Second)
-	require.NoError(t, purge())
 }
 
 // A receiver that waits gets the message that arrives meanwhile.
@@ -158,9 +133,6 @@ func TestDeadLetters(t *testing.T) {
 	ctx := t.Context()
 	dead := create(t, c, "dead", nil)
 	url := create(t, c, "q", map[string]string{"VisibilityTimeout": "0", "RedrivePolicy": `{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:dead","maxReceiveCount":2}`})
-	sources, err := c.ListDeadLetterSourceQueues(ctx, &sdk.ListDeadLetterSourceQueuesInput{QueueUrl: &dead})
-	require.NoError(t, err)
-	require.Equal(t, []string{url}, sources.QueueUrls)
 	require.NoError(t, s.Send("arn:aws:sqs:us-east-1:123456789012:q", "x"))
 	for _, want := range []int{1, 1, 0} {
 		out, err := c.ReceiveMessage(ctx, &sdk.ReceiveMessageInput{QueueUrl: &url})

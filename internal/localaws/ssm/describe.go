@@ -158,44 +158,6 @@ func (s *Service) describe(_ context.Context, in *describeIn) (*describeOut, err
 	return out, nil
 }
 
-type byPathIn struct {
-	Path                      string `wire:",required"`
-	Recursive, WithDecryption bool
-	ParameterFilters          []filter
-	MaxResults                *int
-	NextToken                 string
-}
-
-type byPathOut struct {
-	NextToken  string `wire:",omitempty"`
-	Parameters []parameterOut
-}
-
-func (s *Service) getByPath(_ context.Context, in *byPathIn) (*byPathOut, error) {
-	if !strings.HasPrefix(in.Path, "/") {
-		return nil, refuse("The parameter doesn't meet the parameter name requirements. The parameter name must begin with a forward slash \"/\".")
-	}
-	path := filter{"Path", "OneLevel", []string{in.Path}}
-	if in.Recursive {
-		path.Option = "Recursive"
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	all, err := s.matching(append(slices.Clone(in.ParameterFilters), path))
-	if err != nil {
-		return nil, err
-	}
-	some, next, err := cut(all, in.MaxResults, in.NextToken, 10)
-	if err != nil {
-		return nil, err
-	}
-	out := &byPathOut{next, []parameterOut{}}
-	for _, p := range some {
-		out.Parameters = append(out.Parameters, s.out(p, len(p.values), "", in.WithDecryption))
-	}
-	return out, nil
-}
-
 type resourceIn struct {
 	ResourceType string `wire:",required"`
 	ResourceId   string `wire:",required"`

@@ -50,11 +50,8 @@ func (s *Service) Register(r *wire.Registry) {
 	r.On(wire.Service{Name: "ssm"},
 		wire.Action("PutParameter", s.put),
 		wire.Action("GetParameter", s.get),
-		wire.Action("GetParameters", s.getMany),
-		wire.Action("GetParametersByPath", s.getByPath),
 		wire.Action("DescribeParameters", s.describe),
 		wire.Action("DeleteParameter", s.delete),
-		wire.Action("DeleteParameters", s.deleteMany),
 		wire.Action("AddTagsToResource", s.addTags),
 		wire.Action("RemoveTagsFromResource", s.removeTags),
 		wire.Action("ListTagsForResource", s.listTags),
@@ -296,33 +293,6 @@ func (s *Service) get(_ context.Context, in *getIn) (*getOut, error) {
 	return &getOut{s.out(p, version, selector(in.Name), in.WithDecryption)}, nil
 }
 
-type getManyIn struct {
-	Names          []string `wire:",required"`
-	WithDecryption bool
-}
-
-type getManyOut struct {
-	Parameters        []parameterOut
-	InvalidParameters []string
-}
-
-func (s *Service) getMany(_ context.Context, in *getManyIn) (*getManyOut, error) {
-	if len(in.Names) < 1 || len(in.Names) > 10 {
-		return nil, refuse("1 validation error detected: Value at 'names' failed to satisfy constraint: Member must have length between 1 and 10")
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := &getManyOut{[]parameterOut{}, []string{}}
-	for _, name := range in.Names {
-		if p, version, err := s.find(name); err != nil {
-			out.InvalidParameters = append(out.InvalidParameters, name)
-		} else {
-			out.Parameters = append(out.Parameters, s.out(p, version, selector(name), in.WithDecryption))
-		}
-	}
-	return out, nil
-}
-
 func (s *Service) delete(_ context.Context, in *struct {
 	Name string `wire:",required"`
 }) (*none, error) {
@@ -333,23 +303,4 @@ func (s *Service) delete(_ context.Context, in *struct {
 	}
 	delete(s.parameters, in.Name)
 	return &none{}, nil
-}
-
-type deleteManyOut struct{ DeletedParameters, InvalidParameters []string }
-
-func (s *Service) deleteMany(_ context.Context, in *struct {
-	Names []string `wire:",required"`
-}) (*deleteManyOut, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := &deleteManyOut{[]string{}, []string{}}
-	for _, name := range in.Names {
-		if _, ok := s.parameters[name]; ok {
-			delete(s.parameters, name)
-			out.DeletedParameters = append(out.DeletedParameters, name)
-		} else {
-			out.InvalidParameters = append(out.InvalidParameters, name)
-		}
-	}
-	return out, nil
 }
