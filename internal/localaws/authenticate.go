@@ -8,7 +8,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/signature"
 )
 
-// authenticate tells why a signature does not count: the access key must be one that the account gave out, and its secret must have made the signature.
+// authenticate says why a signature is refused: the account must have issued the access key, and its secret must have made the signature.
 func (p *Place) authenticate(r *http.Request, signed signature.Signature, payload string) error {
 	if signed.AccessKey == "" {
 		return authorize.Unsigned()
@@ -25,7 +25,7 @@ func (p *Place) authenticate(r *http.Request, signed signature.Signature, payloa
 	case !key.Expires.IsZero() && key.Expires.Before(p.acct.Clock.Now()):
 		return authorize.Expired(signed.Service)
 	case !signed.Presigned:
-		// By AWS's clock, which an SDK that was told the time in an answer signs by, and by the machine's. They differ only where a test sets the first.
+		// By AWS's clock and by the machine's: an SDK that saw AWS's time in an answer signs by AWS's. They differ only where a test sets AWS's.
 		err := authorize.Aged(signed.Service, signed.Time(), p.acct.Clock.Now())
 		if err != nil {
 			err = authorize.Aged(signed.Service, signed.Time(), time.Now())

@@ -9,7 +9,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/elasticache"
 )
 
-// dashboardPath is where the page of a dashboard is, by its name.
+// dashboardPath is the path of a dashboard's page; the dashboard's name follows.
 const dashboardPath = "/_localaws/dashboard/"
 
 // dashboards shows the dashboards of this embedded AWS, with its metrics and logs.

@@ -32,7 +32,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// Place is the services of one account in one Region. IAM and dashboards are the account's in all Regions, and S3 that of all accounts.
+// Place is the services of one account in one Region. All Regions of an account share IAM and dashboards, and all accounts share S3.
 type Place struct {
 	IAM        *iam.Service
 	S3         *s3.Service
@@ -51,10 +51,10 @@ type Place struct {
 	closers  []func() error // in the order of closing
 }
 
-// at is where a place is.
+// at is the account and Region of a place.
 type at struct{ account, region string }
 
-// first makes the place that exists from the start.
+// first makes the place that exists at the start.
 func (s *Server) first(acct *account.Account) error {
 	buckets, err := s3.New(acct)
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *Server) first(acct *account.Account) error {
 	return nil
 }
 
-// open makes the services of an account in a Region, each with those that it calls. s.mu is held, or there are no requests yet.
+// open makes the services of an account in a Region and connects each to those that it calls. s.mu is held, or there are no requests yet.
 func (s *Server) open(acct *account.Account, buckets *s3.Service) *Place {
 	p := &Place{acct: acct, registry: wire.NewRegistry(), S3: buckets}
 	p.registry.Record, p.registry.Faults = s.cfg.Record, s.Faults
@@ -113,13 +113,13 @@ func (s *Server) open(acct *account.Account, buckets *s3.Service) *Place {
 	}
 	p.registry.Authenticate = p.authenticate
 	p.registry.Authorize = authorize.New(acct, authorize.Deps{IAM: roles, Tags: network.Tags, Documented: s.cfg.Documented, Miss: p.registry.Miss}).Call
-	// What starts things ends first; what is written to ends last.
+	// Services that start things close first, and those that are written to close last.
 	p.closers = []func() error{p.Scheduler.Close, p.Lambda.Close, p.Tasks.Close, p.Caches.Close, queues.Close, metrics.Close, streams.Close}
 	s.places[at{acct.ID, acct.Region}] = p
 	return p
 }
 
-// Account makes a further account, with a VPC in each Region and nothing else, and gives the environment that leads to it.
+// Account adds an account, with a VPC in each Region and nothing else, and returns the environment variables for it.
 func (s *Server) Account(id string) map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -130,8 +130,8 @@ func (s *Server) Account(id string) map[string]string {
 
 var regionName = regexp.MustCompile(`^[a-z]+(-[a-z]+)+-[0-9]+$`) // also a folder's name
 
-// place is where a request's signature leads. Keys that nobody has lead to the first account, whose IAM refuses them; what is no Region's name leads
-// to the first Region.
+// place is the account and Region of a request's signature. An unknown key gives the first account, whose IAM refuses it. An invalid Region gives
+// the first Region.
 func (s *Server) place(r *http.Request) *Place {
 	signed := signature.Of(r)
 	region := signed.Region
@@ -149,7 +149,7 @@ func (s *Server) place(r *http.Request) *Place {
 	return s.enter(at{owner, region})
 }
 
-// enter finds a place, and makes it when nobody was there before; s.mu is held.
+// enter finds a place, and makes it on first use; s.mu is held.
 func (s *Server) enter(where at) *Place {
 	if p := s.places[where]; p != nil {
 		return p
@@ -160,13 +160,13 @@ func (s *Server) enter(where at) *Place {
 	acct := *s.acct
 	acct.ID, acct.Region = where.account, where.region
 	acct.Dir = filepath.Join(s.acct.Dir, "places", where.account, where.region)
-	if err := os.MkdirAll(acct.Dir, 0o755); err != nil { // what is written there fails later, and says so
+	if err := os.MkdirAll(acct.Dir, 0o755); err != nil { // a later write there returns the error
 		acct.Log.Error("another account or Region", "error", err)
 	}
 	return s.open(&acct, s.S3)
 }
 
-// all are the places, the first one first.
+// all returns the places, starting with the first one.
 func (s *Server) all() []*Place {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +174,7 @@ func (s *Server) all() []*Place {
 	return append([]*Place{s.Place}, others...)
 }
 
-// process finds the process of a function behind an access key.
+// process finds the function process that an access key belongs to.
 func (s *Server) process(key string) (kill func()) {
 	for _, p := range s.all() {
 		if kill = p.Lambda.Caller(key); kill != nil {
@@ -184,7 +184,7 @@ func (s *Server) process(key string) (kill func()) {
 	return nil
 }
 
-// Settled tells whether nothing is on its way: no task starts or stops, and no cache is created, modified or deleted.
+// Settled reports whether nothing is in progress: no task starts or stops, and no cache is created, modified or deleted.
 func (s *Server) Settled() bool {
 	return !slices.ContainsFunc(s.all(), func(p *Place) bool { return !p.Tasks.Settled() || !p.Caches.Settled() })
 }

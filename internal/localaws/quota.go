@@ -9,7 +9,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// perSecond are AWS's default quotas on requests of an account in a Region, for the actions that an export makes many of.
+// perSecond is AWS's default request quotas per account and Region, for the actions that an export calls often.
 //
 //	https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
 //	https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
@@ -30,7 +30,7 @@ var perSecond = map[string]float64{
 	"scheduler.DeleteSchedule": 1000,
 }
 
-// elsewhere are the Regions that differ.
+// elsewhere lists the Regions with other quotas.
 var elsewhere = map[string][]struct {
 	rate    float64
 	regions []string
@@ -45,7 +45,7 @@ var elsewhere = map[string][]struct {
 	},
 }
 
-// Datapoints a second that GetMetricData may be asked for: when StartTime lies within the last three hours, and when it is older.
+// Datapoints that GetMetricData may return in a second: if StartTime is in the last three hours, and if it is older.
 const (
 	recentDatapoints = 180_000
 	olderDatapoints  = 396_000
@@ -62,7 +62,7 @@ func RequestRate(region, action string) float64 {
 	return perSecond[action]
 }
 
-// Requests counts requests and holds them against AWS's quotas. A quota is a bucket of one second's worth, filled evenly.
+// Requests counts requests and enforces AWS's quotas. A quota is a token bucket that holds one second's worth and fills evenly.
 type Requests struct {
 	region string
 	clock  account.Clock
@@ -97,7 +97,7 @@ func (q *Requests) Throttled() (n int) {
 	return n
 }
 
-// asked is a request whose cost is its datapoints, GetMetricData's.
+// asked is a GetMetricData request, whose cost is its datapoints.
 type asked interface {
 	Datapoints() (n int, start time.Time)
 }
@@ -132,7 +132,7 @@ func (q *Requests) limit(call *wire.Call) error {
 	return nil
 }
 
-// take takes cost from a bucket, if it is there; q.mu is held.
+// take takes cost from a bucket, if the bucket has it; q.mu is held.
 func (q *Requests) take(name string, rate, cost float64, now time.Time) bool {
 	b := q.buckets[name]
 	if b == nil {

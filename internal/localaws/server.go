@@ -85,7 +85,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("localaws: endpoint: %w", err)
 	}
-	if address, is := listener.Addr().(*net.TCPAddr); !is || !address.IP.IsLoopback() { // who may call it may start processes
+	if address, is := listener.Addr().(*net.TCPAddr); !is || !address.IP.IsLoopback() { // a caller can start processes
 		return nil, errors.Join(fmt.Errorf("localaws: endpoint: %s is not an address of this machine's own: take one like 127.0.0.1", listener.Addr()), listener.Close())
 	}
 	s := &Server{cfg: cfg, url: "http://" + listener.Addr().String(), Faults: &wire.Faults{}, places: map[at]*Place{}, iam: map[string]*iam.Service{},
@@ -99,7 +99,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// isolated tells whether there are caches and a task with these security groups reaches none of them.
+// isolated reports whether there are caches, and a task with these security groups reaches none of them.
 func isolated(network *ec2.Service, caches []elasticache.Listener, groups []string) bool {
 	return len(caches) > 0 && !slices.ContainsFunc(caches, func(l elasticache.Listener) bool { return network.Reaches(groups, l.SecurityGroups, l.Port) })
 }
@@ -130,7 +130,7 @@ func (s *Server) serve(l net.Listener) {
 // URL is the endpoint, for AWS_ENDPOINT_URL. It names an IP address: SDKs then address S3 path-style by themselves.
 func (s *Server) URL() string { return s.url }
 
-// Env is the environment that leads every SDK, the CLI and Terraform to the first account, and nowhere else.
+// Env is the environment variables that point every SDK, the CLI and Terraform at the first account, and nowhere else.
 func (s *Server) Env() map[string]string {
 	return map[string]string{
 		"AWS_ENDPOINT_URL": s.url, "AWS_REGION": s.acct.Region, "AWS_DEFAULT_REGION": s.acct.Region,
@@ -139,7 +139,7 @@ func (s *Server) Env() map[string]string {
 	}
 }
 
-// VPC is the id of the VPC that exists from the start.
+// VPC is the id of the VPC that exists at the start.
 func (s *Server) VPC() string { return s.vpc }
 
 // Subnets are the ids of its private subnets.
@@ -151,10 +151,10 @@ func (s *Server) CacheServer() string { return s.Caches.ServerVersion() }
 // Generator names what a task finds as memtier_benchmark.
 func (s *Server) Generator() string { return s.Tasks.Generator() }
 
-// CA is the certificate, in PEM, of who signs for cache nodes with TLS; on AWS that is Amazon.
+// CA is the PEM certificate of the authority that signs for cache nodes with TLS; on AWS that is Amazon.
 func (s *Server) CA() (string, error) { return s.Caches.CA() }
 
-// portFree finds out before anything is made whether cache nodes can have their port.
+// portFree checks whether cache nodes can have their port, before anything is made.
 func portFree(port int) error {
 	if port == 0 {
 		return nil

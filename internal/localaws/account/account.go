@@ -1,5 +1,5 @@
-// Package account is what every service of the embedded AWS shares: the account's identity, its clock and where
-// its files lie.
+// Package account is what every service of the embedded AWS shares: the account's identity, its clock and the folder
+// of its files.
 package account
 
 import (
@@ -25,16 +25,16 @@ type Account struct {
 	MetricsPeriod time.Duration
 }
 
-// Delays are how long state changes take. The zero value changes state as fast as the processes behind it do.
+// Delays is how long state changes take. With the zero value, state changes as fast as the processes do.
 type Delays struct {
 	CacheCreate, CacheDelete time.Duration // creating -> available; deleting -> gone
 	TaskStart, TaskStop      time.Duration // PROVISIONING -> RUNNING; the agent's part of stopping
 	LogDelivery              time.Duration // engine log subscription: enabling -> active
-	MetricsReady             time.Duration // a value that was measured is seen by readers of CloudWatch
-	EmptyPages               bool          // a third of the reads of log events start with a page that has none, and more behind it
+	MetricsReady             time.Duration // from a measurement until CloudWatch shows it
+	EmptyPages               bool          // a third of the reads of log events start with an empty page, followed by full ones
 	FunctionReady            time.Duration // a Lambda: Pending -> Active, and an update InProgress -> Successful
-	PolicyReady              time.Duration // a changed policy of a role does not act earlier, nor does the end of an old one
-	RoleReady                time.Duration // a new role cannot be assumed earlier (IAM is eventually consistent)
+	PolicyReady              time.Duration // from a change of a role's policy until it takes effect
+	RoleReady                time.Duration // from a role's creation until it can be assumed (IAM is eventually consistent)
 }
 
 // ARN names a resource of this account: ARN("ecs", "cluster/load") is arn:aws:ecs:us-east-1:123456789012:cluster/load.
@@ -55,7 +55,7 @@ func NewID(n int) string {
 	return hex.EncodeToString(b)[:n]
 }
 
-// Clock is time, so that tests can own it.
+// Clock is the time, which tests control.
 type Clock interface {
 	Now() time.Time
 	// Sleep waits d, or less when ctx ends: then it gives ctx's error.

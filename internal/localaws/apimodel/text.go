@@ -137,7 +137,7 @@ func (c *checker) fromXML(name string, e element) any {
 		known := map[string]bool{}
 		for member, r := range s.Members {
 			w := wireName(member, r)
-			if c.md.Shapes[r.Shape].Flattened { // its elements stand directly in the structure
+			if c.md.Shapes[r.Shape].Flattened { // its elements are directly in the structure
 				w = or(c.md.Shapes[r.Shape].Member.LocationName, w)
 			}
 			known[w] = true

@@ -14,18 +14,18 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// Deps are what decisions are made by.
+// Deps is what decisions depend on.
 type Deps struct {
 	IAM *iam.Service
 	// Tags are those of an EC2 resource, for aws:ResourceTag.
 	Tags func(id string) map[string]string
-	// Documented demands what AWS's documentation lists, too, where nobody has seen AWS ask for it.
+	// Documented also demands permissions that AWS's documentation lists but that AWS was not seen to ask for.
 	Documented bool
-	// Miss notes an action that no line of the table is for.
+	// Miss records an action that has no line in the table.
 	Miss func(what string)
 }
 
-// Authorizer decides calls.
+// Authorizer decides whether a call is allowed.
 type Authorizer struct {
 	acct *account.Account
 	Deps
@@ -40,7 +40,7 @@ type permission struct {
 	context          map[string]string
 }
 
-// Call is nil when the caller may do what it asks, and AWS's error otherwise.
+// Call returns nil if the caller is allowed to make the call, and AWS's error otherwise.
 func (a *Authorizer) Call(_ context.Context, call *wire.Call) error {
 	if call.AccessKey == "" || call.Service == "sts" { // STS knows its callers itself
 		return nil
@@ -65,7 +65,7 @@ func (a *Authorizer) Call(_ context.Context, call *wire.Call) error {
 	return a.link(who.ARN, r)
 }
 
-// needed are all permissions that a call needs.
+// needed returns all permissions that a call needs.
 func (a *Authorizer) needed(call *wire.Call, r rule) []permission {
 	if r.free {
 		return nil
@@ -137,7 +137,7 @@ func (a *Authorizer) needed(call *wire.Call, r rule) []permission {
 	return out
 }
 
-// keys are the request's condition keys that hold for all its resources.
+// keys returns the request's condition keys that apply to all its resources.
 func (a *Authorizer) keys(call *wire.Call, r rule) map[string]string {
 	keys := map[string]string{}
 	for name, t := range r.keys {
@@ -160,8 +160,8 @@ func (a *Authorizer) keys(call *wire.Call, r rule) map[string]string {
 	return keys
 }
 
-// about are the keys for one resource. In EC2 what is created has the request's tags and what exists its own, and
-// CreateTags has both.
+// about returns the condition keys of one resource. In EC2, a new resource has the request's tags, an existing one its own,
+// and CreateTags has both.
 func (a *Authorizer) about(call *wire.Call, resource string, keys map[string]string) map[string]string {
 	if call.Service != "ec2" || resource == "*" || strings.HasSuffix(resource, "/*") {
 		return keys
@@ -201,7 +201,7 @@ func (a *Authorizer) arn(call *wire.Call, resource string) string {
 		arn, _ := a.IAM.Linked(resource)
 		return arn
 	case call.Service == "iam" && call.Action != "CreateRole" && strings.HasPrefix(resource, "role/") && resource != "role/*":
-		return a.IAM.RoleARN(strings.TrimPrefix(resource, "role/")) // with its path, which requests do not name
+		return a.IAM.RoleARN(strings.TrimPrefix(resource, "role/")) // requests do not name its path
 	case call.Service == "lambda":
 		if q := values(call.In, "Qualifier"); len(q) == 1 {
 			resource += ":" + q[0]

@@ -155,7 +155,7 @@ func expand(text string, in any) (found []string, all bool) {
 	return found, all
 }
 
-// short is the name in an ARN or a path, as it stands behind literal in the resource's ARN.
+// short is the name in an ARN or a path: what follows literal in the resource's ARN.
 func short(value, literal string) string {
 	if !strings.HasPrefix(value, "arn:") {
 		if strings.HasSuffix(literal, "/") { // parameter names begin with a slash that ARNs do not repeat

@@ -135,7 +135,7 @@ func (s *Service) getMetricData(_ context.Context, in *getMetricDataIn) (*getMet
 			return nil, err
 		}
 	}
-	// A token is where the next page begins: a query, and the time its last point had.
+	// A token is where the next page starts: a query, and the time of its last point.
 	page := fmt.Sprintf("%x", fingerprint(in.MetricDataQueries, in.StartTime.UnixMilli(), in.EndTime.UnixMilli(), scan))
 	query, after, err := parseToken(in.NextToken, page)
 	if err != nil {

@@ -28,7 +28,7 @@ type Source struct {
 	Absent func(metric string) string
 	// Series are the values of a metric from from to to, in time order: what GetMetricData gives.
 	Series func(m Metric, from, to time.Time) (times []time.Time, values []float64, err error)
-	// Events are the newest of a log group since from whose messages match, the newest first, at most limit; none when there is no such group.
+	// Events returns at most limit events of a log group since from whose messages match, newest first; none if the group does not exist.
 	Events func(group string, from time.Time, limit int, match func(message string) bool) ([]Event, error)
 }
 

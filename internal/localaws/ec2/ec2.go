@@ -99,7 +99,7 @@ func kindOf(id string) string {
 	return kind
 }
 
-// missing is the error of an id of a kind that is not there.
+// missing is the error for an id that does not exist.
 func missing(kind, id string) error {
 	if malformed := map[string]string{"sg": "InvalidGroupId.Malformed", "sgr": "InvalidSecurityGroupRuleId.Malformed"}[kind]; malformed != "" && kindOf(id) != kind {
 		return fail(malformed, `Invalid id: "%s" (expecting "%s-...")`, id, kind)

@@ -68,7 +68,7 @@ func (t *task) passes() bool {
 	return true
 }
 
-// proven notes that a task runs and passes its checks: what ends from now on is no failure of its deployment, whose count starts again at 0.
+// proven records that a task runs and passes its checks. A later end is not a failure of its deployment, and the failure count restarts at 0.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html; a task that stops after its checks have passed may not
 // count: https://repost.aws/knowledge-center/ecs-deployment-roll-back-failure. The lock is held.
 func (t *task) proven() {

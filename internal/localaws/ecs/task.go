@@ -105,7 +105,7 @@ func (s *Service) place(v *service, d *deployment) (*task, string) {
 	return t, ""
 }
 
-// launch gives a task its identity and begins its life. The lock is held.
+// launch gives a task its identity and starts it. The lock is held.
 func (s *Service) launch(t *task, nth int) {
 	t.id = account.NewID(32)
 	t.arn = s.acct.ARN("ecs", "task/"+t.cluster.name+"/"+t.id)
@@ -134,7 +134,7 @@ func (s *Service) launch(t *task, nth int) {
 	s.wg.Go(func() { s.live(t) })
 }
 
-// stop asks a task to end; the first reason stands. The lock is held.
+// stop asks a task to end; the first reason is kept. The lock is held.
 func (s *Service) stop(t *task, code, reason string) {
 	if t.desiredStatus == "STOPPED" {
 		return

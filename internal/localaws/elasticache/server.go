@@ -56,7 +56,7 @@ func (b binaries) String() string {
 	return strings.Join(out, ", ")
 }
 
-// pick takes the engine's own server when it is there, else the other one; an empty program is the stand-in.
+// pick returns the engine's own server if it is installed, else the other engine's; an empty program is the stand-in.
 func (b binaries) pick(engine string) program {
 	if b.redis.path == "" || engine == "valkey" && b.valkey.path != "" {
 		return b.valkey

@@ -167,7 +167,7 @@ func (s *Service) createServerless(_ context.Context, in *createServerlessIn) (_
 	return &serverlessOut{s.shapeServerless(g)}, nil
 }
 
-// findMajor gives the newest version of a major one, or of the engine. Serverless begins with version 7.
+// findMajor gives the newest version of a major one, or of the engine. Serverless starts with version 7.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/WhatIs.corecomponents.html
 func findMajor(engine, major string) (engineVersion, error) {
 	if engine != "redis" && engine != "valkey" {

@@ -12,7 +12,7 @@ import (
 // Loopback passes on what programs of this machine ask. A browser on this machine reaches the server too, whatever page it shows, so a request is refused
 //
 //   - whose Host is not a loopback address: a site can let its own name point to 127.0.0.1 (DNS rebinding), and its pages then count as same-origin;
-//   - that a browser says another site made: Sec-Fetch-Site says so where there is one (https://www.w3.org/TR/fetch-metadata/), Origin in older browsers.
+//   - that a browser marks as made by another site: in Sec-Fetch-Site where it is sent (https://www.w3.org/TR/fetch-metadata/), Origin in older browsers.
 //
 // SDKs, the CLI and Terraform send neither header; somebody who types an address sends Sec-Fetch-Site "none".
 func Loopback(next http.Handler) http.Handler {

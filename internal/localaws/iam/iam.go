@@ -124,7 +124,7 @@ var (
 	textChars = regexp.MustCompile(`^[\t\n\r\x20-\x7E\x{A1}-\x{FF}]*$`)
 )
 
-// checkName holds a name to IAM's characters and length.
+// checkName checks a name's characters and length.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 func checkName(member, name string, longest int) error {
 	if !nameChars.MatchString(name) {

@@ -31,7 +31,7 @@ func (s *Service) Role(arn string) (Role, bool) {
 	return Role{r.name, r.arn, r.trust}, true
 }
 
-// RoleARN is the ARN of a role by its name, with the path it has; without one when there is no such role.
+// RoleARN is the ARN of a role, with its path; a role that does not exist has no path.
 func (s *Service) RoleARN(name string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -284,7 +284,7 @@ func (s *Service) decide(principalARN, action, resource string, context map[stri
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 func (s *Service) context(principalARN string, more map[string]string) map[string]string {
 	c := map[string]string{"aws:PrincipalAccount": s.acct.ID, "aws:PrincipalArn": principalARN, "aws:RequestedRegion": s.acct.Region,
-		"aws:SecureTransport": "true"} // the loopback stands for TLS
+		"aws:SecureTransport": "true"} // loopback counts as TLS
 	if r, ok := s.roleOf(principalARN); ok {
 		c["aws:PrincipalArn"] = r.arn
 		for key, value := range r.tags {

@@ -134,7 +134,7 @@ func (o *output) put(now time.Time, lines ...string) {
 	}
 }
 
-// begin forgets the tail of the last invocation.
+// begin clears the tail of the last invocation.
 func (o *output) begin() {
 	o.flush()
 	o.mu.Lock()

@@ -54,7 +54,7 @@ type sandbox struct {
 	until   time.Time  // its deadline
 }
 
-// start makes an environment and runs its init phase. A bootstrap that cannot start is no error: its invocation says so.
+// start makes an environment and runs its init phase. A bootstrap that cannot start is not an error here: the invocation fails.
 func (s *Service) start(f *function) (*sandbox, error) {
 	credentials := s.IAM.Session(f.Role, f.FunctionName)
 	if credentials.AccessKeyID == "" || !s.IAM.TrustsFor(f.Role, "lambda.amazonaws.com", f.FunctionArn) {

@@ -67,7 +67,7 @@ func (s *Service) putLogEvents(_ context.Context, in *struct {
 		return nil, invalid("The batch of log events in a single PutLogEvents request cannot span more than 24 hours.")
 	}
 	now, expires := s.now(), s.oldest(g)
-	// how many events lie before a time; what is too old stands at the beginning
+	// how many events are before a time; those that are too old come first
 	before := func(t int64) *int {
 		i := 0
 		for i < n && in.LogEvents[i].Timestamp < t {
@@ -135,7 +135,7 @@ type window struct{ start, end int64 }
 func (w window) read(m merge, limit, search int, match func(string) bool) (out []record, at place, more bool, err error) {
 	size, searched := 0, 0
 	for e := m.next(); e != nil; e = m.next() {
-		if e.at < w.start || e.at > w.end { // cursors begin inside the window: it ends here
+		if e.at < w.start || e.at > w.end { // cursors start inside the window, so it ends here
 			return out, at, false, nil
 		}
 		n := len(e.message) + overhead
@@ -265,7 +265,7 @@ func (s *Service) getLogEvents(_ context.Context, in *struct {
 		out.NextBackwardToken = token("b", events[0].place)
 		return out, nil
 	}
-	// Nothing there: both tokens stand at the same gap, and the one that was passed comes back as it is.
+	// No events: both tokens mark the same gap, and the passed one is returned unchanged.
 	if in.NextToken == nil {
 		from, back = place{w.start, 0}, false
 	}

@@ -8,7 +8,7 @@ type Found struct {
 	Stream string
 }
 
-// Newest are the last events of a group since a time whose messages match, the newest first, at most limit; none when there is no such group.
+// Newest returns at most limit events of a group since a time whose messages match, newest first; none if the group does not exist.
 func (s *Service) Newest(group string, since time.Time, limit int, match func(message string) bool) ([]Found, error) {
 	s.mu.Lock()
 	g := s.groups[group]

@@ -118,7 +118,7 @@ func (p *Process) write(to *io.Writer, w io.Writer) error {
 	*to, p.output = end, append(p.output, o)
 	go func() {
 		defer close(o.ended)
-		_, _ = io.Copy(w, r) // w's errors are its own affair
+		_, _ = io.Copy(w, r) // w reports its own errors
 		_ = r.Close()
 	}()
 	return nil
@@ -134,13 +134,13 @@ func exitCode(s *os.ProcessState) int {
 // PID is the child's process and session id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Done is closed once the child has ended and its output was read.
+// Done is closed when the child has ended and its output has been read.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
 // ExitCode is valid after Done: 128+n when signal n ended the child.
 func (p *Process) ExitCode() int { return p.code }
 
-// Signal goes to the child alone, as to a container's PID 1, which ignores what it has no handler for, but SIGKILL.
+// Signal goes to the child only, as to a container's PID 1, which ignores signals that it has no handler for, except SIGKILL.
 func (p *Process) Signal(sig os.Signal) error {
 	if number, ok := sig.(syscall.Signal); p.first && ok && number != syscall.SIGKILL && !handles(p.PID(), number) {
 		return nil
@@ -151,7 +151,7 @@ func (p *Process) Signal(sig os.Signal) error {
 	return nil
 }
 
-// Stop sends SIGTERM, after grace SIGKILL to the whole session, and waits until all of it is gone.
+// Stop sends SIGTERM, then after grace SIGKILL to the whole session, and waits until the session is gone.
 func (p *Process) Stop(grace time.Duration) {
 	if grace > 0 && p.Signal(syscall.SIGTERM) == nil {
 		select {
@@ -163,7 +163,7 @@ func (p *Process) Stop(grace time.Duration) {
 	<-p.done
 }
 
-// sweep kills what the child started until nobody is left. The child has ended and was not waited for.
+// sweep kills what the child started until nothing is left. The child has ended and was not waited for.
 func (p *Process) sweep() {
 	for {
 		members := session(p.PID())
@@ -183,8 +183,8 @@ func (p *Process) sweep() {
 // Kill ends the whole session at once and waits.
 func (p *Process) Kill() { p.Stop(0) }
 
-// Usage is what a session has used: CPU since each of its living processes began, children that were waited
-// for included, and resident bytes now.
+// Usage is a session's CPU time since each of its living processes started, including children that were waited
+// for, and its resident bytes now.
 type Usage struct {
 	CPU       time.Duration
 	RSS       int64

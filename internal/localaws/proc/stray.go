@@ -19,15 +19,15 @@ import (
 
 var marked atomic.Int64
 
-// ours begins the mark of each process that this one starts. A process may leave its session, and outlive all its parents; the first environment of what
-// it starts has the mark still, unless it was cleared on purpose.
+// ours is the prefix of the mark in the environment of each process that this one starts. A process can leave its session and outlive its parents, but its
+// initial environment still has the mark, unless it was cleared on purpose.
 var ours = sync.OnceValue(func() string {
 	mark := "LOCALAWS_PROCESS=" + rand.Text()
 	_ = watch(mark) // without a shell, a SIGKILL of this process may leave something behind
 	return mark
 })
 
-// watch starts a shell that lives as long as this process, and then kills what is left with the mark. Nobody tells it: the kernel closes the pipe.
+// watch starts a shell that outlives this process and then kills what is left with the mark. It learns of this process's end when the kernel closes the pipe.
 func watch(mark string) error {
 	read, write, err := os.Pipe() // the other end is closed in children
 	if err != nil {
@@ -53,7 +53,7 @@ for try in 1 2 3; do for e in /proc/[0-9]*/environ; do p=${e#/proc/}; ! grep -qs
 func marks(mark string) (pids []int) {
 	files, _ := filepath.Glob("/proc/[0-9]*/environ") // the pattern is right
 	for _, file := range files {
-		text, err := os.ReadFile(file) // a zombie's is empty, and that of somebody else cannot be read
+		text, err := os.ReadFile(file) // a zombie's is empty, and another user's cannot be read
 		if err != nil || !slices.ContainsFunc(bytes.Split(text, []byte{0}), func(v []byte) bool { return string(v) == mark }) {
 			continue
 		}
@@ -63,13 +63,13 @@ func marks(mark string) (pids []int) {
 	return pids
 }
 
-// ended returns once a child has ended, and leaves it to be waited for.
+// ended returns when a child has ended, without waiting for (reaping) it.
 func ended(pid int) {
 	for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
 	}
 }
 
-// handles tells whether a process has a handler for a signal.
+// handles reports whether a process has a handler for a signal.
 // https://man7.org/linux/man-pages/man5/proc_pid_status.5.html
 func handles(pid int, sig syscall.Signal) bool {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid)) // one that has ended handles nothing

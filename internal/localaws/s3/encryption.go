@@ -10,7 +10,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// Headers of server-side encryption. Nothing is encrypted here: who writes and reads needs the key's permissions, and a bucket's policy
+// Headers of server-side encryption. Nothing is encrypted here, but writers and readers need the key's permissions, and a bucket's policy
 // looks at what requests ask for. https://docs.aws.amazon.com/AmazonS3/latest/userguide/serv-side-encryption.html
 const (
 	sse    = "x-amz-server-side-encryption"
@@ -67,7 +67,7 @@ func (s *Service) encryption(bucket string, h http.Header) (map[string]string, e
 	return nil, s.refuse(sse + ": " + algorithm)
 }
 
-// encrypted answers how an object is encrypted; one that lies there without a record is as every object is.
+// encrypted returns how an object is encrypted. An object without a record has S3's default encryption.
 func encrypted(h http.Header, headers map[string]string) {
 	h.Set(sse, cmp.Or(headers[sse], "AES256"))
 	if key := headers[sseKey]; key != "" {
@@ -107,7 +107,7 @@ func (s *Service) kmsKey(x *exchange) string {
 	return ""
 }
 
-// forbidden says that the bucket's policy denies a call. Parts of an upload are what its beginning asked for: they have no such headers.
+// forbidden reports whether the bucket's policy denies a call. Parts of an upload have no such headers: the call that created the upload had them.
 func (s *Service) forbidden(x *exchange) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -19,7 +19,7 @@ func (r span) String() string { return fmt.Sprintf("bytes=%d-%d", r.first, r.fir
 
 var byteRange = regexp.MustCompile(`^bytes=(\d*)-(\d*)$`)
 
-// parseRange reads a Range header as S3 does. What is no range, or several of them, is no error: the whole object is the answer. So it is for the last
+// parseRange reads a Range header as S3 does. An invalid range, or several, is not an error: the answer is the whole object. The same applies to the last
 // bytes of an empty object. https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, https://github.com/versity/versitygw/issues/1120,
 // https://github.com/JuliaServices/CloudStore.jl/pull/17
 func parseRange(text string, size int64) span {

@@ -236,7 +236,7 @@ func (f *Front) serve(ctx context.Context, call *wire.Call, x *exchange) error {
 		switch {
 		case b == nil:
 			return noBucket()
-		// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html: the Region is told also to who asks the wrong one.
+		// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html: the answer names the right Region also to callers in a wrong one.
 		case call.Region != "" && region != call.Region:
 			x.w.Header().Set("x-amz-bucket-region", region)
 			return wire.Errorf(301, "PermanentRedirect", "The bucket you are attempting to access must be addressed using the specified endpoint. Please send all future requests to this endpoint.")
@@ -247,7 +247,7 @@ func (f *Front) serve(ctx context.Context, call *wire.Call, x *exchange) error {
 	err := f.answered(call, x)
 	var e *wire.Error
 	if x.Key != "" && errors.As(err, &e) && e.Code == "NoSuchKey" {
-		// Who may not list a bucket is not told that an object is missing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+		// A caller that may not list the bucket does not learn that an object is missing: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
 		list := &wire.Call{Service: call.Service, Action: "HeadBucket", AccessKey: call.AccessKey, In: &Target{Bucket: x.Bucket}}
 		if err := f.authorize(ctx, list); err != nil {
 			return err
@@ -333,7 +333,7 @@ func (x *exchange) fail(err error) {
 	if !errors.As(err, &e) {
 		e = wire.Errorf(500, "InternalError", "%v", err)
 	}
-	// What is still on its way is read: a connection that is closed over it is reset, and the caller, who writes on, may never see this answer.
+	// The rest of the body is read: closing the connection before that resets it, and a caller that is still writing may never see this answer.
 	// https://www.rfc-editor.org/rfc/rfc9112#section-9.6
 	_, _ = io.Copy(io.Discard, x.r.Body)
 	h := x.w.Header()

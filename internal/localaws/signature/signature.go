@@ -1,7 +1,7 @@
 // Package signature reads and checks AWS Signature Version 4, in the Authorization header or in the query (presigned).
 //
-// A body that comes in signed chunks (STREAMING-AWS4-HMAC-SHA256-PAYLOAD) has signatures of its own, which are not checked here: S3 refuses such
-// a body. Signature Version 2 is recognized and never counts; Version 4A is not known and counts as a wrong signature.
+// The chunk signatures of a body in signed chunks (STREAMING-AWS4-HMAC-SHA256-PAYLOAD) are not checked here: localaws' S3 refuses such
+// a body. Signature Version 2 is recognized and always refused. Version 4A is not recognized, so it is a wrong signature.
 //
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 package signature
@@ -25,7 +25,7 @@ const (
 	layout    = "20060102T150405Z" // of X-Amz-Date
 )
 
-// Signature is what a request says of itself. Its fields are "" where the request does not say it.
+// Signature is what a request's signature contains. A field that the request lacks is "".
 type Signature struct {
 	AccessKey, Token     string // Token: of temporary credentials
 	day, Region, Service string // the credential's scope
@@ -70,16 +70,16 @@ func Of(r *http.Request) Signature {
 	return s
 }
 
-// Version2 tells whether it is a signature of the older version, which only S3 ever took beside this one.
+// Version2 reports whether it is a Version 2 signature, which only S3 still accepted beside Version 4.
 func (s Signature) Version2() bool { return s.algorithm == version2 }
 
-// Time is when a header's signature was made; zero when it does not say it.
+// Time is when a signature in a header was made; zero if the header does not say.
 func (s Signature) Time() time.Time {
 	at, _ := time.Parse(layout, s.time)
 	return at
 }
 
-// Lifetime is from when and until when a presigned URL counts. The errors are in S3's words.
+// Lifetime is the time in which a presigned URL is valid. The errors have S3's wording.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 func (s Signature) Lifetime() (from, until time.Time, err error) {
 	if from, err = time.Parse(layout, s.time); err != nil {
@@ -97,14 +97,14 @@ func (s Signature) Lifetime() (from, until time.Time, err error) {
 	return from, from.Add(time.Duration(seconds) * time.Second), nil
 }
 
-// Matches tells whether the secret key made this signature of r. payload is the hash of the body as it was sent, in hexadecimal; S3's is what the
-// request's headers say, and S3 compares that with the body.
+// Matches reports whether the secret key made this signature of r. payload is the hexadecimal hash of the body as it was sent. For S3 it is the hash in
+// the request's headers, which S3 compares with the body.
 func (s Signature) Matches(r *http.Request, secret, payload string) bool {
 	names := strings.Split(s.signed, ";")
 	if s.algorithm != algorithm || !strings.HasPrefix(s.time, s.day) || !slices.Contains(names, "host") {
 		return false
 	}
-	for name := range r.Header { // each of these says what is asked, so none may be added to a signed request
+	for name := range r.Header { // these headers change the request's meaning, so none may be added to a signed request
 		if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-") && !slices.Contains(names, name) {
 			return false
 		}
@@ -144,7 +144,7 @@ func mac(key []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
-// path is the path as it is signed: encoded once for S3, whose keys may hold anything, and once more than it was sent for the others.
+// path is the signed form of the path: encoded once for S3, whose keys may hold anything, and once more than it was sent for the others.
 func path(u *url.URL, service string) string {
 	p := u.EscapedPath()
 	if service == "s3" {
@@ -160,7 +160,7 @@ func path(u *url.URL, service string) string {
 	return strings.Join(parts, "/")
 }
 
-// canonical is the query in the order of its encoded names and values.
+// canonical is the query, sorted by encoded name and value.
 func canonical(query url.Values) string {
 	var pairs [][2]string
 	for name, values := range query {

@@ -190,7 +190,7 @@ func (s *Service) createTopic(_ context.Context, in *createTopicIn) (*struct{ To
 	defer s.mu.Unlock()
 	arn := s.acct.ARN("sns", in.Name)
 	out := &struct{ TopicArn string }{arn}
-	if t, ok := s.topics[arn]; ok { // the same topic again is no error
+	if t, ok := s.topics[arn]; ok { // creating it twice is not an error
 		for name, value := range in.Attributes {
 			if t.attributes[name] != value {
 				return nil, invalid("Attributes Reason: Topic already exists with different attributes")

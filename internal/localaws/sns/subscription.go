@@ -294,7 +294,7 @@ func (s *Service) send(topicARN, subject, body string) (id string, err error) {
 		}
 	}
 	s.mu.Unlock()
-	for _, sub := range to { // SNS drops what a queue does not take; localaws says so
+	for _, sub := range to { // SNS drops what a queue refuses; localaws logs it
 		if !s.queues.Permits(sub.endpoint, "sns.amazonaws.com", topicARN) {
 			s.acct.Log.Warn("sns: the queue's policy does not let the topic send", "queue", sub.endpoint, "topic", topicARN)
 			continue

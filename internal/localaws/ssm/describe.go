@@ -96,7 +96,7 @@ func below(name, path string, recursive bool) bool {
 // matching lists, by name, the parameters that pass every filter; the caller holds the lock.
 func (s *Service) matching(filters []filter) ([]*parameter, error) {
 	var out []*parameter
-	for _, f := range filters { // wrong filters are told even when there is no parameter
+	for _, f := range filters { // invalid filters are errors even without parameters
 		if _, err := f.matches(&parameter{}); err != nil {
 			return nil, err
 		}

@@ -1,9 +1,9 @@
-// Package tagging is the Resource Groups Tagging API: what carries a tag, over all services of an account in a Region.
+// Package tagging is the Resource Groups Tagging API: it finds resources by tag in all services of an account in a Region.
 //
 // API reference: https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_Operations.html
 //
-// It answers from the tags that the services themselves keep. As on AWS, IAM roles are not among the answers, and a resource that is deleted stays among
-// them for a while. It does not do: tagging, keys and values, compliance, resources that had tags and have none now, and the delay after which AWS lists a new resource.
+// It reads the tags that the services keep. As on AWS, it does not list IAM roles, and it lists a deleted resource for a while. Not served: setting tags,
+// keys and values, compliance, resources that no longer have tags, and the delay before AWS lists a new resource.
 package tagging
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// Tagged are the tags of a service's resources, by ARN.
+// Tagged returns the tags of a service's resources, by ARN.
 type Tagged interface {
 	Tagged() map[string]tagset.Set
 }
@@ -36,12 +36,12 @@ type Service struct {
 	services []Tagged
 
 	mu    sync.Mutex
-	known map[string]seen // by ARN: what was listed
+	known map[string]seen // listed so far, by ARN
 }
 
 type seen struct {
 	tags tagset.Set
-	gone time.Time // when it was first missed; zero: it is there
+	gone time.Time // when it was first missing; zero: it exists
 }
 
 // New lists what the services have.
@@ -54,7 +54,7 @@ func (s *Service) Register(r *wire.Registry) {
 	r.On(wire.Service{Name: "tagging", Message: "Message", Invalid: "InvalidParameterException"}, wire.Action("GetResources", s.getResources))
 }
 
-// look brings what is known up to date; s.mu is held.
+// look updates known; s.mu is held.
 func (s *Service) look() {
 	now, there := s.acct.Clock.Now(), map[string]tagset.Set{}
 	for _, service := range s.services {
@@ -131,7 +131,7 @@ func (s *Service) getResources(_ context.Context, in *getResourcesIn) (*getResou
 	return out, nil
 }
 
-// ofType tells whether an ARN is of one of the types, service or service:resourceType, as ARNs have them; of any when there are none.
+// ofType reports whether an ARN has one of the types (service, or service:resourceType, as in ARNs); always true without types.
 func ofType(arn string, types []string) bool {
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) < 6 {
@@ -141,7 +141,7 @@ func ofType(arn string, types []string) bool {
 	return len(types) == 0 || slices.ContainsFunc(types, func(t string) bool { return t == parts[2] || t == parts[2]+":"+kind })
 }
 
-// carries tells whether tags satisfy all filters. One without values is satisfied by any.
+// carries reports whether tags satisfy all filters. A filter without values accepts every value.
 func carries(tags map[string]string, filters []tagFilter) bool {
 	return len(tags) > 0 && !slices.ContainsFunc(filters, func(f tagFilter) bool {
 		value, has := tags[f.Key]

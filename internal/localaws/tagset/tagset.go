@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// Tag is one as it is sent.
+// Tag is a tag as it is sent.
 type Tag struct{ Key, Value string }
 
 // Pair is a Tag of a service that refuses a request without either member.
@@ -22,7 +22,7 @@ type Pair struct {
 // Set is the tags of a resource.
 type Set map[string]string
 
-// List is a set as it is sent, in the order of the keys; empty, not absent, without tags.
+// List is a set as it is sent, sorted by key; without tags it is empty, not absent.
 func List[T Tag | Pair](s Set) []T {
 	out := []T{}
 	for _, key := range slices.Sorted(maps.Keys(s)) {
@@ -31,7 +31,7 @@ func List[T Tag | Pair](s Set) []T {
 	return out
 }
 
-// Clone is a set of its own; never nil.
+// Clone returns a copy, which is never nil.
 func (s Set) Clone() Set {
 	out := Set{}
 	maps.Copy(out, s)
@@ -48,7 +48,7 @@ const (
 	TooMany                 // a resource would have more than 50 tags
 )
 
-// Rules are those of a service.
+// Rules is a service's rules for tags.
 type Rules struct {
 	Chars      bool // keys and values are letters, digits, spaces and _.:/=+-@
 	Value      bool // a value is not empty
@@ -70,7 +70,7 @@ func (r Rules) check(t Tag) error {
 	return nil
 }
 
-// Add is a set with more tags: a key that it has gets the new value.
+// Add returns a set with more tags. An existing key gets the new value.
 func Add[T Tag | Pair](r Rules, have Set, more []T) (Set, error) {
 	out, added := have.Clone(), Set{}
 	for _, m := range more {
@@ -86,7 +86,7 @@ func Add[T Tag | Pair](r Rules, have Set, more []T) (Set, error) {
 	}
 	own := 0
 	for key := range out {
-		if !strings.HasPrefix(key, "aws:") { // AWS's own do not count
+		if !strings.HasPrefix(key, "aws:") { // AWS's own tags do not count
 			own++
 		}
 	}
@@ -101,7 +101,7 @@ func (r Rules) Merge(have, more map[string]string) (Set, error) {
 	return Add(r, have, List[Tag](more))
 }
 
-// Remove is a set without some keys.
+// Remove returns a set without some keys.
 func (r Rules) Remove(have Set, keys []string) Set {
 	out := have.Clone()
 	for _, key := range keys {
@@ -110,7 +110,7 @@ func (r Rules) Remove(have Set, keys []string) Set {
 	return out
 }
 
-// has is a set's own spelling of a key, "" where it has none.
+// has returns a set's spelling of a key, "" if it does not have the key.
 func (r Rules) has(s Set, key string) string {
 	for k := range s {
 		if k == key || r.IgnoreCase && strings.EqualFold(k, key) {

@@ -117,7 +117,7 @@ func toCBOR(t any) cbor.Value {
 		return cbor.Bool(v)
 	case int64:
 		if v < 0 {
-			// RFC 8949: major type 1 with argument n stands for -1-n; smithy's NegInt holds the magnitude.
+			// RFC 8949: major type 1 with argument n means -1-n; smithy's NegInt holds the magnitude.
 			return cbor.NegInt(uint64(-v))
 		}
 		return cbor.Uint(uint64(v))

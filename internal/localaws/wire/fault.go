@@ -25,11 +25,11 @@ const (
 	Cut        = "cut"         // the call has its effect, and the connection ends in the middle of the answer
 	CutRequest = "cut-request" // the connection ends in the middle of the request, which has no effect
 	Stale      = "stale"       // the answer that the same request got before: eventual consistency, for reads
-	Kill       = "kill"        // the caller's process is killed at the call; counts the calls of Lambda functions alone
+	Kill       = "kill"        // the caller's process is killed at the call; counts only calls of Lambda functions
 	KillAfter  = "kill-after"  // the same, once the call has had its effect
 )
 
-// Fault is something that goes wrong at certain calls of an action.
+// Fault is a failure of certain calls of an action.
 type Fault struct {
 	Action      string // "monitoring.GetMetricData", "s3.*", "*"
 	First, Last int    // calls of what Action names, from 1 on; Last 0: for ever
@@ -108,7 +108,7 @@ type answer struct {
 	body   []byte
 }
 
-// Add makes these faults happen, beside those that are there; each counts its calls from now on.
+// Add adds faults. Each counts its calls from now on.
 func (f *Faults) Add(faults ...Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -134,7 +134,7 @@ func (f *Faults) Fired() []string {
 	return append([]string{}, f.fired...)
 }
 
-// at counts a call, and gives the first fault that it meets.
+// at counts a call, and returns the first fault that applies to it.
 func (f *Faults) at(call *Call, path string, body []byte) (fault Fault, kill func()) {
 	if f == nil {
 		return fault, nil
@@ -160,7 +160,7 @@ func (f *Faults) at(call *Call, path string, body []byte) (fault Fault, kill fun
 	return fault, kill
 }
 
-// stale gives the answer that the same request had before, and keeps this one; ok is false when it was never asked.
+// stale returns the previous answer to the same request and keeps this one; ok is false for the first request.
 func (f *Faults) stale(call *Call, now answer) (before answer, ok bool) {
 	if f == nil {
 		return before, false
@@ -180,7 +180,7 @@ func (f *Faults) stale(call *Call, now answer) (before answer, ok bool) {
 	return before, ok
 }
 
-// Err is the fault as the service's own error, nil when it is none of that sort.
+// Err is the fault as the service's own error, nil for other kinds.
 func (f Fault) Err(service string) error {
 	switch f.Kind {
 	case Throttle:
@@ -261,8 +261,8 @@ func (f Fault) send(w http.ResponseWriter, a answer, kill func()) {
 	_, _ = w.Write(a.body) // the caller may be gone
 }
 
-// Fault lets the registry's faults happen to a call of a service that has a handler of its own: serve writes the answer to the writer that
-// it is given, unless it returns an error, which is the answer.
+// Fault applies the registry's faults to a call of a service with its own handler: serve writes the answer to its writer,
+// or returns an error, which is then the answer.
 func (r *Registry) Fault(w http.ResponseWriter, req *http.Request, call *Call, serve func(http.ResponseWriter) error) error {
 	fault, kill := r.Faults.at(call, req.URL.Path, nil)
 	if err := fault.before(req.Context(), call.Service, req.Body, kill); err != nil {

@@ -19,7 +19,7 @@ type codec interface {
 	fail(x *exchange, e *Error)
 }
 
-// decodeTree fills in from a tree and refuses members that nobody reads.
+// decodeTree fills in from a tree and refuses unknown members.
 func decodeTree(x *exchange, in, tree any) error {
 	var unknown []string
 	if err := setTree(reflect.ValueOf(in).Elem(), tree, x.service.Lower, "", &unknown); err != nil {
@@ -112,7 +112,7 @@ func (c jsonCodec) fail(x *exchange, e *Error) {
 	x.out = errorBody(x, e, map[string]string{"__type": e.Code})
 }
 
-// queryError names the old code of an error beside its shape: clients that were written for the query protocol, the Terraform provider among them, go by it.
+// queryError adds an error's query-protocol code to its shape. Clients written for the query protocol, such as the Terraform provider, read it.
 func (x *exchange) queryError(e *Error) {
 	if x.service.Codes != nil {
 		x.header.Set("x-amzn-query-error", x.service.queryCode(e)+";"+e.fault())

@@ -64,7 +64,7 @@ func Errorf(status int, code, format string, args ...any) *Error {
 	return &Error{Status: status, Code: code, Message: fmt.Sprintf(format, args...)}
 }
 
-// Call is what the wire knows of a request: who asks for what.
+// Call is what package wire knows about a request: the caller and the action.
 type Call struct {
 	Service, Action string
 	Region          string

@@ -110,7 +110,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	for k, v := range x.header {
 		w.Header()[k] = v
 	}
-	if fault.Kind != "" { // what goes wrong on purpose is no exchange to learn from
+	if fault.Kind != "" { // injected faults are not recorded
 		fault.send(w, answer{x.status, x.header, x.out}, kill)
 		return
 	}

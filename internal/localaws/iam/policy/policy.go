@@ -21,7 +21,7 @@ import (
 // Kind says what a document is attached to: that decides which elements it must and must not have.
 type Kind int
 
-// Identity policies belong to a role, trust policies say who may assume one, resource policies belong to a queue, topic or function.
+// Identity policies belong to a role, trust policies define who can assume a role, resource policies belong to a queue, topic or function.
 const (
 	Identity Kind = iota
 	Trust

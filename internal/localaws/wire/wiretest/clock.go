@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Clock is an account's clock that stands still until the test moves it.
+// Clock is an account's clock that only the test moves.
 type Clock struct {
 	mu       sync.Mutex
 	now      time.Time
@@ -20,7 +20,7 @@ type sleeper struct {
 	wake  chan struct{}
 }
 
-// NewClock stands at a whole hour.
+// NewClock starts at a whole hour.
 func NewClock() *Clock { return &Clock{now: time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)} }
 
 // Now is where the test has moved the clock.

@@ -59,7 +59,7 @@ func Client(t testing.TB, endpoint string) aws.Config {
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "secret", "")}
 }
 
-// unhurried sends a request's body by Read alone. Once an answer begins, the SDK closes the request's body, whose WriteTo then gives io.EOF; net/http,
+// unhurried sends a request's body through Read only. Once an answer begins, the SDK closes the request's body, whose WriteTo then gives io.EOF; net/http,
 // which may be about to look whether the body has more, takes that for an error and cuts the connection below the answer that is being read.
 // https://github.com/aws/smithy-go/blob/v1.28.8/transport/http/internal/io/safe.go
 type unhurried struct{ http.Client }
