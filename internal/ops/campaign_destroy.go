@@ -43,16 +43,23 @@ func CampaignDestroy(ctx context.Context, ws *workspace.Workspace, con *console.
 	if err := con.Approve(ctx, ws.On("APPROVE"), asList(fmt.Sprintf("The stacks of the campaign %s in %s, with their runs and caches:", o.c.Name, o.place), names)+"End and remove them?", "nothing was changed"); err != nil {
 		return err
 	}
+	if err := o.removeAll(ctx, standing); err != nil {
+		return err
+	}
+	con.Say("the stacks of the campaign %s are removed; their exports stay in s3://%s/%s/", o.c.Name, o.base.Bucket, o.c.Prefix(o.base.Prefix))
+	return nil
+}
+
+// removeAll removes the stacks of cells as the campaign's own command does; one that fails does not keep the others.
+func (o *opened) removeAll(ctx context.Context, cells []campaign.Cell) error {
 	var problems []string
-	for _, cell := range standing {
+	for _, cell := range cells {
 		s, err := o.enter(cell, nil)
 		if err != nil {
 			return err
 		}
-		step := con.Step("removing %s", cell.Stack())
-		if err = Destroy(ctx, s.in, s.quiet); err == nil {
-			err = s.forget(ctx)
-		}
+		step := o.con.Step("removing %s", cell.Stack())
+		err = s.remove(ctx)
 		step.End()
 		s.close()
 		if err != nil {
@@ -62,6 +69,5 @@ func CampaignDestroy(ctx context.Context, ws *workspace.Workspace, con *console.
 	if len(problems) > 0 {
 		return fmt.Errorf("not all of the campaign %s is removed:\n  - %s", o.c.Name, strings.Join(problems, "\n  - "))
 	}
-	con.Say("the stacks of the campaign %s are removed; their exports stay in s3://%s/%s/", o.c.Name, o.base.Bucket, o.c.Prefix(o.base.Prefix))
 	return nil
 }
