@@ -36,6 +36,8 @@ func under(stopBy, stops time.Time, manifest string, desired int, events ...stri
 				return 404, nil, `<Error><Code>NoSuchKey</Code></Error>`
 			}
 			return 200, nil, manifest
+		case strings.HasPrefix(what, "HEAD /b/exports/state/"):
+			return 404, nil, ""
 		case what == "DescribeServices":
 			return 200, nil, fmt.Sprintf(`{"services":[{"status":"ACTIVE","desiredCount":%d}]}`, desired)
 		case what == "FilterLogEvents":

@@ -15,7 +15,7 @@ import (
 // endOverdue is what has to be recreated although nothing in it changed: the watch schedule, when its run is over but it is still there. The old
 // run's cache is gone by then, or it would be without a guard while the schedule is made. alive is the run whose load runs, "" when none does.
 // A run without a stop schedule is one whose apply has failed: when its latest time comes before needs is over, a retry would be cut short, and is a
-// new run instead.
+// new run instead. So is one whose name another stack's run has: its preflight has failed, before anything was billed.
 func (subject *subject) endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack.Stack, yes *consent, needs time.Duration) (replace []string, alive string, err error) {
 	run, err := s.Run(ctx)
 	if err != nil || run == nil {
@@ -26,8 +26,14 @@ func (subject *subject) endOverdue(ctx context.Context, ws *workspace.Workspace,
 		return nil, "", err
 	}
 	now := time.Now()
+	taken := false
+	if stops.IsZero() {
+		if taken, err = s.Taken(ctx, run.Run); err != nil {
+			return nil, "", err
+		}
+	}
 	short := stops.IsZero() && now.Before(run.StopBy) && run.StopBy.Sub(now) < needs
-	if !short && now.Before(run.StopBy) && (stops.IsZero() || now.Before(stops)) {
+	if !short && !taken && now.Before(run.StopBy) && (stops.IsZero() || now.Before(stops)) {
 		m, err := s.Manifest(ctx, run.Run)
 		if err != nil || m == nil || !m.Complete {
 			if !stops.IsZero() {
@@ -67,9 +73,12 @@ func (subject *subject) endOverdue(ctx context.Context, ws *workspace.Workspace,
 	if err := s.CacheGone(ctx, con, ours); err != nil {
 		return nil, "", err
 	}
-	if short {
+	switch {
+	case taken:
+		con.Say("run %s has the name of another stack's run, which started in the same second: this deploy starts another one", run.Run)
+	case short:
 		con.Say("run %s ends by %s, which is too early for a load that is yet to start: this deploy starts a new run", run.Run, run.StopBy.Format(time.RFC3339))
-	} else {
+	default:
 		con.Say("run %s is over: this deploy starts a new one", run.Run)
 	}
 	return []string{terraform.WatchAddress}, "", nil

@@ -43,6 +43,24 @@ func TestOverRunsBeginAnew(t *testing.T) {
 	}
 }
 
+// A run whose name another stack's run has got, in the same second and below the same prefix, has failed its preflight: the next deploy makes another one.
+func TestARunOfATakenNameIsReplaced(t *testing.T) {
+	for owner, replaced := range map[string]bool{"other/" + aRun: true, "n/" + aRun: false} {
+		answer := under(time.Now().Add(time.Hour), time.Time{}, "", 0)
+		ws, con, s := stackOf(t, func(what string, body url.Values) (int, map[string]string, string) {
+			if what == "HEAD /b/exports/state/"+aRun+".json" {
+				return 200, map[string]string{"X-Amz-Meta-Run": owner}, ""
+			}
+			return answer(what, body)
+		})
+		replace, alive, err := (&subject{state: &terraform.State{}}).endOverdue(t.Context(), ws, con, s, &consent{con: con}, time.Minute)
+		require.NoError(t, err)
+		require.Empty(t, alive)
+		require.Equal(t, replaced, len(replace) == 1, owner)
+		require.Equal(t, replaced, strings.Contains(con.Out.(*bytes.Buffer).String(), "run "+aRun+" has the name of another stack's run, which started in the same second: this deploy starts another one"))
+	}
+}
+
 // Before a run that is over is ended, a person is asked; after a no, nothing was.
 func TestOverdueRunIsEndedAfterAYes(t *testing.T) {
 	gone := time.Now().Add(-time.Hour)

@@ -148,6 +148,19 @@ func (s *Stack) Manifest(ctx context.Context, run string) (*export.Manifest, err
 	return m, err
 }
 
+// Taken tells whether a run has the name of another stack's: two that start in the same second below one prefix, of which the other one was first.
+func (s *Stack) Taken(ctx context.Context, run string) (bool, error) {
+	key := s.Config.StateKey(run)
+	out, err := s.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.Config.Bucket, Key: &key})
+	if Missing(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("s3://%s/%s: %w", s.Config.Bucket, key, err)
+	}
+	return out.Metadata[export.Metadata] != s.Config.Owner(run), nil
+}
+
 // ReadManifest reads the manifest under a key, of whatever stack.
 func ReadManifest(ctx context.Context, client *s3.Client, bucket, key string) (*export.Manifest, error) {
 	out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})

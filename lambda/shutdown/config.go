@@ -83,8 +83,8 @@ func (c Config) ManifestKey(run string) string { return path.Join(c.Prefix, "man
 // StateKey is the key of a run's record.
 func (c Config) StateKey(run string) string { return path.Join(c.Prefix, "state", run+".json") }
 
-// owner is the value of x-amz-meta-run on the run's objects.
-func (c Config) owner(run string) string { return c.Name + "/" + run }
+// Owner is the value of x-amz-meta-run on the run's objects.
+func (c Config) Owner(run string) string { return c.Name + "/" + run }
 
 func (c Config) logGroups() (groups []export.LogGroup) {
 	for _, g := range []export.LogGroup{{Kind: "load", Name: c.Logs.Load}, {Kind: "engine-log", Name: c.Logs.Engine}, {Kind: "slow-log", Name: c.Logs.Slow}} {

@@ -25,7 +25,7 @@ func (w *fakeAWS) again() (Answer, error) {
 func TestExportAgain(t *testing.T) {
 	w := newFakeAWS()
 	_, err := w.again()
-	require.ErrorContains(t, err, "s3://bucket/"+stateKey+" does not exist")
+	require.ErrorContains(t, err, "s3://bucket/"+stateKey+" has no stop of it")
 
 	w.refuses("GetLogEvents", "ServiceUnavailable")
 	_, err = w.handle("stop", ActionStop)

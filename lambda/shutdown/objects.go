@@ -93,7 +93,7 @@ func (r *run) renew(ctx context.Context, object export.Object, header int64, wri
 	stand := func() { // what stands is said of what stands
 		r.state.Metrics, r.state.Logs, r.state.Window, r.state.PeriodSeconds, r.state.Warnings = before.Metrics, before.Logs, before.Window, before.PeriodSeconds, before.Warnings
 	}
-	there, etag, err := export.ReadBack(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.owner(r.id), header, object)
+	there, etag, err := export.ReadBack(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.Owner(r.id), header, object)
 	if notFound(err) {
 		return r.make(ctx, object, "", header, write)
 	}
@@ -123,7 +123,7 @@ func (r *run) renew(ctx context.Context, object export.Object, header int64, wri
 func (r *run) fill(all context.Context, p Progress, object export.Object, over string, header int64, write writer) (export.Object, error) {
 	ctx, done := r.limit(all, r.left(all)-reserve)
 	defer done()
-	u := export.NewUpload(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.owner(r.id), header, object, func(now export.Progress) error {
+	u := export.NewUpload(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.Owner(r.id), header, object, func(now export.Progress) error {
 		r.turn.take()
 		r.state.Progress = &Progress{now, p.ToolVersion, p.Series}
 		r.turn.give()
@@ -198,7 +198,7 @@ func (r *run) there(ctx context.Context, object export.Object, header int64) (bo
 	if r.state.Complete {
 		return true, nil
 	}
-	lies, _, err := export.ReadBack(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.owner(r.id), header, object)
+	lies, _, err := export.ReadBack(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.Owner(r.id), header, object)
 	if err != nil {
 		return false, err
 	}

@@ -61,6 +61,11 @@ func (r *run) preflight(ctx context.Context) (Answer, error) {
 			break
 		}
 	}
+	if len(failures) == 0 {
+		if err := try(check{allow: fmt.Sprintf("s3:PutObject on s3://%s/%s/*", r.cfg.Bucket, r.cfg.Prefix), do: r.claim, exists: true}); err != nil {
+			failures = append(failures, err)
+		}
+	}
 	if len(failures) == 0 && r.cfg.TopicARN != "" {
 		failures = append(failures, try(check{allow: "sns:Publish on " + r.cfg.TopicARN, do: r.started, exists: true}))
 	}
@@ -166,13 +171,29 @@ func (r *run) bucket() []check {
 			return err
 		}},
 	}
-	for _, key := range []string{r.cfg.StateKey(r.id), r.cfg.metricsKey(r.id), r.cfg.logsKey(r.id), r.cfg.ManifestKey(r.id)} {
+	for _, key := range []string{r.cfg.metricsKey(r.id), r.cfg.logsKey(r.id), r.cfg.ManifestKey(r.id)} {
 		checks = append(checks, check{allow: "s3:GetObject on " + at + " and s3:ListBucket on bucket " + r.cfg.Bucket, exists: true, do: func(ctx context.Context) error {
 			_, err := r.store.size(ctx, key) // an object of another run is an error
 			return err
 		}})
 	}
 	return checks
+}
+
+// claim writes the run's record, if there is none. A run is named after its second: of two stacks with one prefix that start in the same one, the first to
+// write has the keys, and the other one would never be exported.
+func (r *run) claim(ctx context.Context) error {
+	key := r.cfg.StateKey(r.id)
+	size, err := r.store.size(ctx, key)
+	if err == nil && size < 0 {
+		_, err = r.store.put(ctx, key, State{Name: r.cfg.Name, Run: r.id}, "", nobodys)
+	}
+	var foreign *export.ForeignError
+	if errors.As(err, &foreign) && strings.HasSuffix(foreign.Owner, "/"+r.id) {
+		return fmt.Errorf("the run %s is taken: s3://%s/%s is %s's, which started in the same second. `go tool mage deploy` starts another run, and so does terraform apply with -replace=module.scheduler.aws_scheduler_schedule.watch",
+			r.id, foreign.Bucket, foreign.Key, strings.TrimSuffix(foreign.Owner, "/"+r.id))
+	}
+	return err
 }
 
 func (r *run) probeKey() string { return path.Join(r.cfg.Prefix, "preflight", r.id) }
@@ -183,7 +204,7 @@ func (r *run) probe(ctx context.Context) error {
 	key, bucket := r.probeKey(), r.cfg.Bucket
 	fail := func(what string, err error) error { return fmt.Errorf("%s s3://%s/%s: %w", what, bucket, key, err) }
 	upload, err := r.aws.S3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: &key,
-		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, Metadata: map[string]string{export.Metadata: r.cfg.owner(r.id)}})
+		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, Metadata: map[string]string{export.Metadata: r.cfg.Owner(r.id)}})
 	if err != nil {
 		return fail("begin a multipart upload to", err)
 	}

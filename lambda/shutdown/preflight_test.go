@@ -3,12 +3,16 @@ package shutdown
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
 // `watch` is recreated while a load runs: proving that the run can be ended does not end it.
@@ -85,4 +89,45 @@ func TestPreflightLeavesOthersObjectsAlone(t *testing.T) {
 	_, err = w.handle("preflight", ActionPreflight)
 	require.NoError(t, err)
 	assert.Nil(t, w.objects[key])
+}
+
+// Two stacks with one prefix start in the same second, and so have runs of one name: one of them has it, whoever comes first and however both calls
+// overlap, and the other one is told before anything is billed. Each is exported in the end.
+func TestTwoRunsOfOneSecond(t *testing.T) {
+	for _, between := range []string{"", "HeadObject", "PutObject"} { // the call of the second one that the whole preflight of the first comes before
+		first, second := newFakeAWS(), newFakeAWS()
+		first.objects, first.cfg.Name = second.objects, "other"
+		came := false
+		before := func(called string) {
+			if !came && called == between {
+				came = true
+				_, err := first.handle("preflight", ActionPreflight)
+				require.NoError(t, err)
+			}
+		}
+		before("")
+		second.before = func(_ int, called string) error { before(called); return nil }
+		_, err := second.handle("preflight", ActionPreflight)
+		require.ErrorContains(t, err, "preflight: the run "+runID+" is taken: s3://bucket/"+stateKey+" is other's, which started in the same second. `go tool mage deploy` starts another run")
+		require.ErrorContains(t, err, "-replace=module.scheduler.aws_scheduler_schedule.watch")
+		assert.Equal(t, []string{"preflight failed"}, second.told())
+		_, err = first.handle("preflight", ActionPreflight)
+		require.NoError(t, err, "its own record is not in its way")
+
+		const next = "2026-11-23T03-08-10Z" // it is applied again
+		second.schedules["perf-watch"].Target.Input = aws.String(`{"action":"watch","run":"` + next + `","stop_by":"2026-11-23T06:08:10Z"}`)
+		second.cacheRun = next
+		for _, action := range []string{ActionPreflight, ActionStop} {
+			_, err = New(second.cfg, second.clients(), second).Handle(t.Context(), Event{Action: action, Run: next})
+			require.NoError(t, err)
+		}
+		_, err = first.handle("stop", ActionStop)
+		require.NoError(t, err)
+		for key, name := range map[string]string{manifestKey: "other", strings.Replace(manifestKey, runID, next, 1): "perf"} {
+			m, err := export.ParseManifest([]byte(second.text(key)))
+			require.NoError(t, err)
+			assert.True(t, m.Complete, key)
+			assert.Equal(t, name, m.Name)
+		}
+	}
 }

@@ -52,7 +52,7 @@ func (w *walk) broken() []string {
 		if o.Kind == export.KindMetrics {
 			header = 1
 		}
-		lies, _, err := export.ReadBack(context.Background(), w, w.cfg.Bucket, w.cfg.owner(run), header, o)
+		lies, _, err := export.ReadBack(context.Background(), w, w.cfg.Bucket, w.cfg.Owner(run), header, o)
 		not(err == nil, "%v", err)
 		lies.Replaced = o.Replaced
 		not(reflect.DeepEqual(lies, o), "the manifest says %+v, and what lies there is %+v", o, lies)

@@ -64,7 +64,7 @@ func (s *Shutdown) newRun(ctx context.Context, event Event) (*run, error) {
 	}
 	return &run{Shutdown: s, turn: make(turn, 1), id: event.Run, start: started, action: event.Action, holder: holder(ctx), ends: ends(ctx),
 		log:   slog.With("run", event.Run, "action", event.Action),
-		store: store{s.aws.S3, s.cfg.Bucket, s.cfg.owner(event.Run)}}, nil
+		store: store{s.aws.S3, s.cfg.Bucket, s.cfg.Owner(event.Run)}}, nil
 }
 
 func (r *run) handle(ctx context.Context, event Event) (Answer, error) {

@@ -155,7 +155,7 @@ func (s store) put(ctx context.Context, key string, value any, etag string, mine
 // nobodys is for objects of which no version is expected but the one that was read.
 func nobodys([]byte) bool { return false }
 
-// record reads the run's record; its zero value means that there is none. Without an attempt no stop has started: it holds only what was told before.
+// record reads the run's record; its zero value means that there is none. Without an attempt no stop has started: it is the preflight's, with what was told since.
 func (r *run) record(ctx context.Context) (state State, etag string, err error) {
 	ctx, done := r.brief(ctx)
 	defer done()

@@ -140,7 +140,7 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 		if current.Run == r.id {
 			why = "it is under way: its stop exports it, `go tool mage stop` now"
 		}
-		return Answer{}, fmt.Errorf("run %s cannot be exported, s3://%s/%s does not exist: %s", r.id, r.cfg.Bucket, r.cfg.StateKey(r.id), why)
+		return Answer{}, fmt.Errorf("run %s cannot be exported, s3://%s/%s has no stop of it: %s", r.id, r.cfg.Bucket, r.cfg.StateKey(r.id), why)
 	}
 	manifest, _, err := r.readManifest(ctx)
 	if err == nil {

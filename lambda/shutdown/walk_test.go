@@ -142,7 +142,7 @@ func newWalk(seed uint64) *walk {
 		w.plan(started.Add(minutes+w.between(0, 30*time.Minute)), "a later version completes the run", func() {
 			if w.sim.run == runID {
 				w.newer = `{"schema_version": 2, "complete": true}`
-				w.objects[manifestKey] = &object{[]byte(w.newer), map[string]string{export.Metadata: w.cfg.owner(runID)}, "newer"}
+				w.objects[manifestKey] = &object{[]byte(w.newer), map[string]string{export.Metadata: w.cfg.Owner(runID)}, "newer"}
 			}
 		})
 	}

@@ -1,6 +1,8 @@
 package shutdown
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -234,7 +236,7 @@ func TestPreflight(t *testing.T) {
 	answer, err := w.handle("preflight", ActionPreflight)
 	require.NoError(t, err)
 	assert.Equal(t, Answer{Run: runID, Action: "preflight", Status: StatusReady, Message: "s3://bucket/exports takes the exports"}, answer)
-	assert.Empty(t, w.objects, "the probe is removed")
+	assert.Equal(t, []string{stateKey}, slices.Collect(maps.Keys(w.objects)), "the probe is removed")
 	assert.Empty(t, w.uploads)
 	require.Len(t, w.published, 1)
 	assert.Contains(t, w.published[0], "perf: run "+runID+" started\n")

@@ -1,0 +1,51 @@
+package test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/ops"
+	"github.com/elasticache-perf/elasticache-perf/lambda/export"
+)
+
+// Another stack has started in the same second below the same prefix, and has the run's name: the apply fails before the cache is made, and says
+// what to run.
+func TestTwoStacksOfOneSecond(t *testing.T) {
+	onlyLocal(t)
+	t.Parallel()
+	p := newPerson(t, newWorld(t), map[string]any{"load": light(nil)})
+	for _, args := range [][]string{{"init"}, {"apply", "-auto-approve", "-target=module.scheduler.aws_scheduler_schedule.watch"}} {
+		said, err := p.terraform(args...)
+		require.NoError(t, err, said)
+	}
+	run, _ := p.watched(t)
+	key := "exports/state/" + run + ".json"
+	_, err := s3.NewFromConfig(p.Config).PutObject(t.Context(), &s3.PutObjectInput{Bucket: &p.bucket, Key: &key, Body: strings.NewReader(`{"name":"other"}`),
+		ServerSideEncryption: "AES256", Metadata: map[string]string{export.Metadata: "other/" + run}, IfNoneMatch: aws.String("*")})
+	require.NoError(t, err)
+
+	said, err := p.terraform("apply", "-auto-approve")
+	require.Error(t, err, said)
+	said = unwrapped(said)
+	require.Contains(t, said, "the run "+run+" is taken: s3://exports/"+key+" is other's, which started in the same second. ")
+	status, err := p.cacheStatus(t.Context())
+	require.NoError(t, err)
+	require.Empty(t, status, "no cache was made")
+
+	p.follows(said, "`go tool mage deploy` starts another run")
+	another, _ := p.watched(t)
+	require.NotEqual(t, run, another)
+	p.loads(t, 1)
+	p.does(ops.Destroy)
+	p.clean()
+	m, err := export.ParseManifest(p.object(t, "exports/manifest/"+another+".json"))
+	require.NoError(t, err)
+	require.True(t, m.Complete)
+	require.JSONEq(t, `{"name":"other"}`, string(p.object(t, key)), "the other one's record is as it was")
+	_, err = p.get(t.Context(), "exports/manifest/"+run+".json")
+	require.ErrorContains(t, err, "NoSuchKey")
+}
