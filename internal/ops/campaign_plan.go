@@ -99,6 +99,9 @@ func (p *plan) approve(ctx context.Context) error {
 	if c.Budget > 0 && len(p.unpriced) > 0 {
 		return fmt.Errorf("%s: a budget cannot be kept where not all has a price: %s. Nothing was made", c.Place("budget"), strings.Join(p.unpriced, "; "))
 	}
+	if err := p.offered(ctx); err != nil {
+		return err
+	}
 	if err := validate(ctx, p.o.ws, p.o.con, &p.largest, nil); err != nil {
 		return fmt.Errorf("%s: %w. Nothing was made", c.File, err)
 	}
@@ -106,4 +109,34 @@ func (p *plan) approve(ctx context.Context) error {
 		return err
 	}
 	return p.o.con.Approve(ctx, p.o.ws.On("APPROVE"), fmt.Sprintf("Run this campaign in %s?", p.o.place), "nothing was made")
+}
+
+// offered checks every different cache of the variants as validate does the one of the largest: its node type in the Region, its parameters in the family of
+// its engine's version. SKIP_CHECKS=cache leaves it out.
+func (p *plan) offered(ctx context.Context) error {
+	skip, err := skipped(p.o.ws)
+	if err != nil || slices.Contains(skip, "cache") {
+		return err
+	}
+	found := map[string][]string{}
+	var wrong []string
+	for _, v := range p.o.c.Variants {
+		in := p.o.inputs[v.Name]
+		cache := fmt.Sprint(in.Cache.NodeType, in.Cache.Serverless != nil)
+		if len(in.Cache.Parameters) > 0 {
+			cache += fmt.Sprint(in.ParameterFamily(), in.Cache.Parameters)
+		}
+		if _, known := found[cache]; !known {
+			if found[cache], err = checkNewCache(ctx, p.o.con, p.o.cfg, in); err != nil {
+				return err
+			}
+		}
+		for _, problem := range found[cache] {
+			wrong = append(wrong, fmt.Sprintf("\n  - %s: variant %s: %s", p.o.c.At(v), v.Name, problem))
+		}
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("not every variant's cache can be created, and nothing was made:%s", strings.Join(wrong, ""))
+	}
+	return nil
 }

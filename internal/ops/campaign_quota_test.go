@@ -124,3 +124,54 @@ func TestABudgetBelowTheEstimate(t *testing.T) {
 	p.show()
 	require.ErrorContains(t, p.approve(t.Context()), "poor.hcl:2,11: a budget cannot be kept where not all has a price: cache.x with redis in mars-north-1. Nothing was made")
 }
+
+// Every variant's node type and engine is looked up, each different one once, and what is not offered is named with the variant's place in the file.
+func TestEveryVariantsCacheIsOffered(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	file := filepath.Join(t.TempDir(), "nodes.hcl")
+	require.NoError(t, os.WriteFile(file, []byte("repeats = 2\nvariant \"a\" {}\nvariant \"b\" {}\nvariant \"c\" {}\nvariant \"d\" {}\nvariant \"e\" {}\n"), 0o600))
+	ws := &workspace.Workspace{Root: root, Stack: root}
+	c, err := campaign.Read(ws, file)
+	require.NoError(t, err)
+	var asked []string
+	cfg, err := awstest.Answering(func(what string, body url.Values) (int, map[string]string, string) {
+		text := ""
+		switch what {
+		case "DescribeReservedCacheNodesOfferings":
+			asked = append(asked, body.Get("CacheNodeType"))
+			if body.Get("CacheNodeType") == "cache.r7g.large" {
+				text = "<ReservedCacheNodesOfferings><ReservedCacheNodesOffering/></ReservedCacheNodesOfferings>"
+			}
+		case "DescribeEngineDefaultParameters":
+			asked, text = append(asked, body.Get("CacheParameterGroupFamily")), "<EngineDefaults/>"
+		}
+		return 200, nil, fmt.Sprintf("<%sResponse><%[1]sResult>%s</%[1]sResult></%[1]sResponse>", what, text)
+	})(t.Context(), "")
+	require.NoError(t, err)
+	in := map[string]*terraform.Inputs{}
+	for name, cache := range map[string][3]string{"a": {"cache.r7g.large", "7.1"}, "b": {"cache.r9g.large", "7.1"}, "c": {"cache.r9g.large", "6.2"}, "d": {"cache.r7g.large", "6.2", "hz"}, "e": {"cache.r9g.large", "7.1"}} {
+		in[name] = &terraform.Inputs{}
+		in[name].Cache.NodeType, in[name].Cache.Engine, in[name].Cache.EngineVersion = cache[0], "redis", cache[1]
+		if cache[2] != "" {
+			in[name].Cache.Parameters = map[string]string{cache[2]: "10"}
+		}
+	}
+	in["e"].Cache.Serverless = &terraform.Serverless{}
+	p := &plan{o: &opened{ws: ws, con: &console.Console{Out: io.Discard}, cfg: cfg, c: c, inputs: in}}
+	err = p.offered(t.Context())
+	require.ErrorContains(t, err, "not every variant's cache can be created, and nothing was made:\n  - ")
+	for _, want := range []string{"nodes.hcl:3,9: variant b: ElastiCache offers no cache.r9g.large in us-east-1", "nodes.hcl:4,9: variant c: ElastiCache offers no cache.r9g.large",
+		"nodes.hcl:5,9: variant d: the parameter family redis6.x has no parameter hz"} {
+		require.ErrorContains(t, err, want)
+	}
+	require.NotContains(t, err.Error(), "variant a")
+	require.NotContains(t, err.Error(), "variant e", "it is serverless")
+	require.Equal(t, []string{"cache.r7g.large", "cache.r9g.large", "cache.r7g.large", "redis6.x"}, asked)
+
+	in["b"], in["c"], in["d"] = in["a"], in["a"], in["a"]
+	require.NoError(t, p.offered(t.Context()))
+	in["b"], ws.Env, asked = in["d"], []string{"SKIP_CHECKS=cache"}, nil
+	require.NoError(t, p.offered(t.Context()))
+	require.Empty(t, asked)
+}
