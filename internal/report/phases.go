@@ -13,7 +13,7 @@ const (
 	Prefill   = "prefill"   // the keys are written, before the load
 	WarmUp    = "warm_up"   // throughput not yet as later
 	Burst     = "burst"     // before a node's burst bandwidth ended
-	Steady    = "steady"    // the longest time in which nothing changed; after a burst that ended, what is sustained
+	Steady    = "steady"    // the longest time in which nothing changed; after a burst or CPU credits that ended, what is sustained
 	Drifting  = "drifting"  // as steady, but throughput moved by over 10 %
 	Disturbed = "disturbed" // while the set of tasks was another
 	Changed   = "changed"   // the same tasks at another level than in the steady window
@@ -28,7 +28,8 @@ const phaseMethod = "Prefill: from the first task's start to the last one's end 
 	"Nothing is cut from less than 3 minutes, where noise of seconds looks the same. " +
 	"What is left is cut where it changes for 3 minutes or more: throughput by 10 %, the busiest node's engine CPU by 10 points, evictions by 1 in 1,000 operations (PELT: R. Killick, P. Fearnhead, " +
 	"I. A. Eckley, 2012, \"Optimal detection of changepoints with a linear computational cost\", Journal of the American Statistical Association 107). A segment has one level, or is a ramp along a straight line, where levels need more " +
-	"numbers to say it as well (G. Schwarz, 1978, \"Estimating the dimension of a model\", Annals of Statistics 6; 3 numbers a segment: N. R. Zhang, D. O. Siegmund, 2007, Biometrics 63). The longest segment at one level is the steady one."
+	"numbers to say it as well (G. Schwarz, 1978, \"Estimating the dimension of a model\", Annals of Statistics 6; 3 numbers a segment: N. R. Zhang, D. O. Siegmund, 2007, Biometrics 63). The longest segment at one level is the steady one; where CPU credits ran dry, the longest of those without them " +
+	"that are a twentieth of the load or more, for that is what the node sustains."
 
 // phases finds the phases of the load; false when no operation is in the files.
 func (a *analysis) phases() bool {

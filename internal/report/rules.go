@@ -194,6 +194,11 @@ func lookCredits(a *analysis, r rule, w Window) Finding {
 	return f
 }
 
+// withoutCredits tells whether a node has no CPU credits in a window.
+func (a *analysis) withoutCredits(w Window) bool {
+	return lookCredits(a, rule{threshold: noCredits}, w).State == Fired
+}
+
 func lookOut(a *analysis, r rule, w Window) Finding {
 	return a.lookBandwidth(r, w, bytesOut, exceededOut, func(n NodeNetwork) Direction { return n.Out })
 }

@@ -29,12 +29,17 @@ const worth = 0.1
 // most segments that a reader can follow; a run that changes more often has no steady part.
 const most = 12
 
-// segment cuts the steady window where it changes. The longest part at one level stays the steady one; all parts are returned in order.
+// segment cuts the steady window where it changes. The longest part at one level stays the steady one, of what is left when CPU credits have run dry: that
+// is sustained, as it is after a burst. All parts are returned in order.
 func (a *analysis) segment(x *grid) []Window {
 	parts := a.cut(x, Window{Changed, a.Phases.Steady.Start, a.Phases.Steady.End})
+	long := a.Phases.Load.Duration() / 20 // as long as what is left of a burst has to be
+	sustained := func(p Window) bool { return p.Phase != Ramp && p.Duration() >= long && a.withoutCredits(p) }
 	longest := 0
 	for i, p := range parts {
-		if level, was := p.Phase != Ramp, parts[longest].Phase != Ramp; level == was && p.Duration() > parts[longest].Duration() || level && !was {
+		level, was := p.Phase != Ramp, parts[longest].Phase != Ramp
+		last, before := sustained(p), sustained(parts[longest])
+		if last == before && (level == was && p.Duration() > parts[longest].Duration() || level && !was) || last && !before {
 			longest = i
 		}
 	}

@@ -150,6 +150,35 @@ func TestCreditsThatRunDryAtTheEnd(t *testing.T) {
 	require.Contains(t, r.Verdict.Sentence, "The CPU credits fell from 20 to 1: at this rate they last 0.019 h more.")
 }
 
+// What a node sustains is what is left when the CPU credits have run dry: tiles and price are of that, as after a burst, where it is a twentieth of the load
+// or more. With two nodes of which one runs dry it is that time, too.
+func TestFiguresAreOfTheTimeWithoutCredits(t *testing.T) {
+	dry := func(minutes, at int, left float64) *Results {
+		c := synthetic.Case{Minutes: minutes, Tasks: 2, Nodes: 2, TaskCPU: 40, Every: 10, NodeType: "cache.t4g.small"}
+		c.Rate = paced(60*at, 20_000, 5_000)
+		c.Metrics = synthetic.With(map[string]float64{"NetworkBytesOut": 1e6, "NetworkBytesIn": 1e6})
+		c.Metrics["CPUCreditBalance"] = func(n, m int) float64 { return map[bool]float64{true: left, false: 70}[n == 1 && m >= at] }
+		r := analyzed(t, c)
+		valid(t, r)
+		return r
+	}
+	r := dry(60, 36, 0)
+	require.Equal(t, []string{Changed, Steady}, phaseNames(r))
+	require.Regexp(t, `^40,000 ops/s until the CPU credits ran dry at 03:46:00 \(minute 36 of the load\), then 10,000 ops/s\. Limited by CPU credits \(the balance of perf-002 at 0\), from 03:46:00 to 04:10:00`, r.Verdict.Sentence)
+	require.InDelta(t, 10_000, *r.figure("ops_per_second"), 50)
+	require.InEpsilon(t, *r.Cost.CacheUSDPerHour/36, *r.figure("cache_usd_per_million_ops"), 0.01)
+	for _, f := range r.Headline {
+		if KindOf(f.ID).Tile && f.Window.Phase == Steady {
+			require.Equal(t, synthetic.Began.Add(36*time.Minute), f.Window.Start, f.ID)
+		}
+	}
+	require.InDelta(t, 40_000, *dry(60, 36, 1.1).figure("ops_per_second"), 200, "it was not dry")
+	require.InDelta(t, 10_000, *dry(60, 57, 0).figure("ops_per_second"), 50, "3 of 60 minutes")
+	late := dry(61, 58, 0)
+	require.InDelta(t, 40_000, *late.figure("ops_per_second"), 200, "3 of 61 minutes")
+	require.Regexp(t, `^40,000 ops/s until the CPU credits ran dry at 04:08:00 \(minute 58 of the load\), then 10,000 ops/s\. Limited by CPU credits`, late.Verdict.Sentence)
+}
+
 // CPU credits that fall are what the rate rests on, unless they last for more than a day.
 func TestCreditsThatFall(t *testing.T) {
 	falls := func(from float64) *Results {
