@@ -25,8 +25,8 @@ func (a *analysis) capacity() {
 		c.Sentence = "The throughput is not known."
 		return
 	}
-	if !a.minutes(w) {
-		c.Sentence = "No whole minute of metrics lies in the load: there is nothing to extrapolate from."
+	if !a.enough(w) {
+		c.Sentence = "Too few whole minutes of metrics lie in the load: there is nothing to extrapolate from."
 		return
 	}
 	if slices.ContainsFunc(a.Verdict.Segments, func(s Segment) bool { return slices.Contains(s.Limits, "cpu_credits") }) || a.dry() != nil {

@@ -203,7 +203,7 @@ func busiestOf(how string, of func(*NodeResult) *float64) func(*analysis, Window
 				all = append(all, *v)
 			}
 		}
-		if len(all) == 0 && !a.minutes(w) {
+		if len(all) == 0 && a.datapoints(w) == 0 {
 			return nil, nil, noWholeMinute
 		} else if len(all) == 0 {
 			return nil, nil, notThere
@@ -215,7 +215,7 @@ func busiestOf(how string, of func(*NodeResult) *float64) func(*analysis, Window
 // busiestNode is the busiest node's mean, over the primaries of a shard that took turns.
 func busiestNode(m metric, read func(*samples, *source, metric) *grid) func(*analysis, Window) (*float64, *Window, string) {
 	return func(a *analysis, w Window) (*float64, *Window, string) {
-		if m.name == engineCPU.name && !a.minutes(w) {
+		if m.name == engineCPU.name && a.datapoints(w) == 0 {
 			return nil, nil, noWholeMinute // diluted by the time without load
 		}
 		var most *float64
@@ -225,7 +225,7 @@ func busiestNode(m metric, read func(*samples, *source, metric) *grid) func(*ana
 			}
 		}
 		switch {
-		case most == nil && !a.minutes(w):
+		case most == nil && a.datapoints(w) == 0:
 			return nil, nil, noWholeMinute
 		case most == nil:
 			return nil, nil, notThere

@@ -96,7 +96,7 @@ func TestJudging(t *testing.T) {
 	t.Run("a minute that is not whole judges nothing", func(t *testing.T) {
 		of := func(start, end int) *Results {
 			return limits(func(c *synthetic.Case) {
-				c.Minutes, c.Tasks = 2, 1
+				c.Minutes, c.Tasks = 4, 1
 				c.Begins, c.Dies = map[int]int{0: start}, map[int]int{0: end}
 				c.Metrics = synthetic.With(map[string]float64{"EngineCPUUtilization": 100})
 			})
@@ -104,7 +104,7 @@ func TestJudging(t *testing.T) {
 		partly, whole := of(30, 90), of(30, 0)
 		require.Equal(t, CannotTell, partly.Verdict.Outcome, partly.Verdict.Sentence)
 		require.Contains(t, partly.Verdict.Sentence, "Cannot tell from CloudWatch's minutes")
-		require.Equal(t, "No whole minute of metrics lies in the load: there is nothing to extrapolate from.", partly.Capacity.Sentence)
+		require.Equal(t, "Too few whole minutes of metrics lie in the load: there is nothing to extrapolate from.", partly.Capacity.Sentence)
 		require.Nil(t, partly.Capacity.EngineOpsPerSecond)
 		require.Equal(t, Limited, whole.Verdict.Outcome, whole.Verdict.Sentence)
 		require.NotNil(t, whole.Capacity.EngineOpsPerSecond)

@@ -231,6 +231,9 @@ func (a *analysis) network() {
 	if a.burstToEnd() {
 		a.warn("the nodes' traffic was above their baseline bandwidth until the load ended: no figure shows what they sustain; run longer")
 	}
+	if end := a.burstLate(); end != nil {
+		a.warn("the burst bandwidth ended at %s, shortly before the load's end: no figure shows what the nodes sustain; run longer", a.moment(*end))
+	}
 	if n := counts[telling.State]; n > 1 {
 		w.Summary += fmt.Sprintf(" The same in %d of %d directions of %s.", n, 2*len(a.nodes), quantity(len(a.nodes), "node"))
 	}
@@ -245,6 +248,14 @@ func (a *analysis) burstToEnd() bool {
 		return slices.ContainsFunc(a.Network.Nodes, func(n NodeNetwork) bool { return n.In.State == state || n.Out.State == state })
 	}
 	return is(BurstToEnd) && !is(BurstEnded)
+}
+
+// burstLate is when the burst bandwidth ended, where what is left of the load is too short for figures of what the nodes sustain; else nil.
+func (a *analysis) burstLate() *time.Time {
+	if end := a.burstEnd(); !end.IsZero() && a.Phases.Steady != nil && a.Phases.Steady.Start.Before(end) {
+		return &end
+	}
+	return nil
 }
 
 // rank orders states by how much they tell.

@@ -68,6 +68,8 @@ func (a *analysis) nextUnlimited(suspect string, nearest Finding) string {
 		return "Raise reserved-memory-percent or take a node type with more memory: a node swaps."
 	case a.burstToEnd():
 		return "Run until the burst bandwidth ends: what the nodes sustain was not seen."
+	case a.burstLate() != nil:
+		return "Run longer, to see what the nodes sustain without the burst bandwidth."
 	case ratio(nearest) > 1/(1+worth):
 		return fmt.Sprintf("%s is nearly at its limit: more clients add %.0f %% at most. %s", upper(nearest.Name), 100/ratio(nearest)-100, a.next(nearest))
 	}

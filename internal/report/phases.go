@@ -59,7 +59,7 @@ func (a *analysis) phases() bool {
 	whole := from
 	stretch := a.stretch(from)
 	ended := a.burstEnd()
-	burst := !ended.IsZero() && ended.After(from.Start) && from.End.Sub(ended) >= max(2*time.Minute, from.Duration()/20)
+	burst := !ended.IsZero() && ended.After(from.Start) && from.End.Sub(ended) >= max(fewest*time.Minute, from.Duration()/20)
 	if burst {
 		if after := (Window{Start: ended, End: from.End}); !stretch.End.After(ended.Add(after.Duration() / 2)) {
 			stretch = a.stretch(after) // the longest stretch lies in the burst, another one in what is sustained

@@ -139,7 +139,7 @@ func (a *analysis) node(n *source, limit int) NodeResult {
 	reads, writes := s.ms(n, readP99), s.ms(n, writeP99)
 	memory, evicted, connected := s.memory(n, memoryAll), s.rate(n, evictions), s.grid(n, connections)
 	out.EngineCPUPercent, out.HostCPUPercent, out.CreditBalance = engine.over(w, mean), host.over(w, mean), credits.over(load, lowest)
-	if !a.minutes(w) {
+	if a.datapoints(w) == 0 {
 		out.EngineCPUPercent, out.HostCPUPercent = nil, nil // diluted by the time without load; counters are rates of the load's part
 	}
 	out.CommandsPerSecond, out.ReadP99MS, out.WriteP99MS = work.over(w, mean), reads.over(w, median), writes.over(w, median)

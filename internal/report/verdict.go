@@ -29,7 +29,7 @@ func (a *analysis) verdict() {
 			s.Ended = a.cause(p, parts[i+1])
 		}
 		for _, f := range a.judge(p) {
-			if f.State == Fired && (a.minutes(p) || byLog(f)) {
+			if f.State == Fired && (a.enough(p) || byLog(f)) {
 				s.Limits = append(s.Limits, f.ID)
 			}
 		}
@@ -40,9 +40,9 @@ func (a *analysis) verdict() {
 	}
 	v.Window = &w
 	v.Findings = a.judge(w)
-	whole := a.minutes(w)
+	whole := a.enough(w)
 	if !whole {
-		a.withoutMinutes()
+		a.withoutMinutes(a.datapoints(w))
 	}
 	var fired, blind []Finding
 	var unseen []string
@@ -72,7 +72,12 @@ func (a *analysis) verdict() {
 		if period := a.s.longestPeriod(a.nodes); period > 60 {
 			of, next = fmt.Sprintf("metrics whose datapoints are of %s s each", Thousands(float64(period))), "Set metrics_period_seconds = 60."
 		}
-		v.Sentence = fmt.Sprintf("Cannot tell from %s: %s cover none of them whole", of, clock(w.Duration()))
+		v.Sentence = fmt.Sprintf("Cannot tell from %s: %s cover ", of, clock(w.Duration()))
+		if n := a.datapoints(w); n == 0 {
+			v.Sentence += "none of them whole"
+		} else {
+			v.Sentence += fmt.Sprintf("%d of them whole, and it takes %d", n, fewest)
+		}
 		if x := v.Segments[0].OpsPerSecond; x != nil {
 			v.Sentence += fmt.Sprintf("; the load generator itself saw %s ops/s", rounded(*x))
 		}
@@ -122,6 +127,9 @@ func (a *analysis) verdict() {
 		}
 		if dry := a.dry(); dry != nil {
 			v.Sentence += fmt.Sprintf(" The CPU credits ran dry at %s.", a.moment(*dry))
+		}
+		if end := a.burstLate(); end != nil {
+			v.Sentence += fmt.Sprintf(" The burst bandwidth ended at %s.", a.moment(*end))
 		}
 		if loop := a.roundTrip(w); loop != "" {
 			v.Sentence += " " + loop
@@ -222,29 +230,44 @@ const noWholeMinute = "no whole minute of metrics lies in the load"
 // byLog tells a finding that needs no metrics: the log alone shows a rate limit that was reached.
 func byLog(f Finding) bool { return f.ID == "load_generator" && f.Threshold == limitReached }
 
-// withoutMinutes takes from the findings what no whole minute shows.
-func (a *analysis) withoutMinutes() {
+// withoutMinutes takes from the findings what so few whole minutes do not show.
+func (a *analysis) withoutMinutes(whole int) {
+	why := noWholeMinute
+	if whole > 0 {
+		why = fmt.Sprintf("%d of the metrics' datapoints lie whole in the load, and a limit takes %d", whole, fewest)
+	}
 	for i, f := range a.Verdict.Findings {
 		if (f.State == Fired || f.State == Quiet && slices.Contains([]string{"engine_cpu", "host_cpu", "load_generator"}, f.ID)) && !byLog(f) {
 			f := &a.Verdict.Findings[i]
-			f.State, f.Measured, f.Where, f.Evidence = NoData, nil, []string{}, noWholeMinute
+			f.State, f.Measured, f.Where, f.Evidence = NoData, nil, []string{}, why
 		}
 	}
 }
 
-// minutes tells whether the window covers a whole datapoint of the nodes' metrics; without any it is no matter of minutes.
-func (a *analysis) minutes(w Window) bool {
+// datapoints is how many datapoints of the nodes' metrics the window covers whole; without any metrics it is no matter of minutes.
+func (a *analysis) datapoints(w Window) int {
+	whole, _ := a.covered(w)
+	return whole
+}
+
+// enough tells whether a window's datapoints can be judged. A rule decides by half of the minutes or by their mean: one odd minute, as of connections that
+// are opened or of a snapshot, is half of two and most of their mean, and of three it is the smaller part of both. A longer datapoint is a mean of as many minutes.
+func (a *analysis) enough(w Window) bool {
+	whole, step := a.covered(w)
+	return whole >= fewest || whole > 0 && int64(whole)*step >= fewest*60
+}
+
+func (a *analysis) covered(w Window) (whole int, step int64) {
 	for _, m := range []metric{engineCPU, hostCPU, bytesOut} {
 		for _, g := range a.s.of(a.nodes, m, (*samples).grid) {
 			if g == nil {
 				continue
 			}
-			at := w.Start.Unix() - g.start
-			first := (at + g.step - 1) / g.step * g.step
-			return first+g.step <= w.End.Unix()-g.start
+			from, to := w.Start.Unix()-g.start, w.End.Unix()-g.start
+			return int(max(0, to/g.step-(from+g.step-1)/g.step)), g.step
 		}
 	}
-	return true
+	return fewest, 60
 }
 
 // unfinished says how many tasks did not load the cache to the end, and how many did and have a result that does not count.
