@@ -22,10 +22,16 @@ func (c *Comparison) answer() {
 			cell, said := c.Figures[i].Cells[g], lower(k.Label)
 			switch cell.Direction {
 			case NotComparable:
-				if !slices.Contains(reasons, cell.Why) {
-					reasons = append(reasons, cell.Why)
+				each := cell.reasons
+				if len(each) == 0 {
+					each = []string{cell.Why}
 				}
-				why[cell.Why] = append(why[cell.Why], said)
+				for _, reason := range each {
+					if !slices.Contains(reasons, reason) {
+						reasons = append(reasons, reason)
+					}
+					why[reason] = append(why[reason], said)
+				}
 				continue
 			case NotTested:
 				if cell.DeltaPercent != nil {
@@ -41,6 +47,9 @@ func (c *Comparison) answer() {
 			of[direction] = append(of[direction], said)
 		}
 		var parts []string
+		for _, reason := range reasons {
+			parts = append(parts, "not comparable in "+join(why[reason])+": "+reason)
+		}
 		for _, d := range []struct{ direction, before, after string }{
 			{BetterThan, "better in ", ""}, {WorseThan, "worse in ", ""}, {unsettled, "too few runs to tell of ", ""}, {WithinNoise, "no difference shown in ", ""},
 			{NotTested, "", ", of which nothing is called better or worse, for one run on a side does not show how much runs vary"},
@@ -49,13 +58,28 @@ func (c *Comparison) answer() {
 				parts = append(parts, d.before+join(of[d.direction])+d.after)
 			}
 		}
-		for _, reason := range reasons {
-			parts = append(parts, "not comparable in "+join(why[reason])+": "+reason)
-		}
 		if len(parts) > 0 {
 			c.Answers = append(c.Answers, fmt.Sprintf("%s against %s: %s.", Letter(g), Letter(0), strings.Join(parts, "; ")))
 		}
 	}
+}
+
+// Unsaid are the cautions that no answer says.
+func (c *Comparison) Unsaid() []string {
+	return slices.DeleteFunc(slices.Clone(c.Cautions), c.answers)
+}
+
+// Reason is why a figure is judged as it is; "" where it is not comparable for what stands above all figures.
+func (c *Comparison) Reason(of Compared) string {
+	unsaid := func(reason string) bool { return !c.answers(reason) && !slices.Contains(c.Cautions, reason) }
+	if of.Direction == NotComparable && len(of.reasons) > 0 && !slices.ContainsFunc(of.reasons, unsaid) {
+		return ""
+	}
+	return of.Why
+}
+
+func (c *Comparison) answers(reason string) bool {
+	return slices.ContainsFunc(c.Answers, func(answer string) bool { return strings.Contains(answer, reason) })
 }
 
 // unsettled is a figure whose own interval leaves 0 out, while the p of all figures together does not tell.

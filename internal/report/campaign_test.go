@@ -50,7 +50,7 @@ func TestPipelinesAreComparedByThroughput(t *testing.T) {
 	require.NotContains(t, a.Sentence, "p99")
 	require.False(t, a.comparable("latency_p99_ms", "16"))
 	require.True(t, a.comparable("ops_per_second", "16"))
-	require.Contains(t, strings.Join(a.Comparison.Cautions, "\n"), "pipeline differs: ")
+	require.Contains(t, strings.Join(a.Comparison.Cautions, "\n"), "pipeline differs (1, 16)")
 
 	a = AnswerCampaign("pipeline", "latency_p99_ms", []Measured{{"1", base, rounds}, {"16", deep, rounds}})
 	require.Contains(t, a.Ranking[0].Figure.Why+a.Ranking[1].Figure.Why, "pipeline differs (")

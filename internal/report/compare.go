@@ -64,6 +64,7 @@ type Compared struct {
 	P            *float64    `json:"p"`             // of no difference, corrected for the number of figures
 	Direction    string      `json:"direction"`
 	Why          string      `json:"why"`
+	reasons      []string    // of what is not comparable, one by one
 
 	// Of runs that are compared within rounds.
 	Detectable *float64 `json:"detectable_percent"` // the smallest difference that these rounds show with 80 % power
@@ -190,12 +191,12 @@ func compare(groups [][]*Results, rounds [][]int, ranked string) *Comparison {
 		if !same {
 			c.Differences = append(c.Differences, d)
 			if s.spoils != "" {
-				c.Cautions = append(c.Cautions, fmt.Sprintf("%s differs: %s", s.name, strings.Join(d.Values, ", ")))
+				c.Cautions = append(c.Cautions, differs(s.name, d.Values))
 			}
 		}
 	}
+	c.Cautions = append(c.Cautions, troubles(runs...)...)
 	for _, r := range runs {
-		c.Cautions = append(c.Cautions, troubles(r)...)
 		if s := r.Phases.Steady; s != nil && s.Phase == Drifting && r.Phases.DriftPercent != nil {
 			c.Cautions = append(c.Cautions, fmt.Sprintf("%s: no steady state, throughput drifted by %+.0f %%: its figures are means of that", named(r), *r.Phases.DriftPercent))
 		}
@@ -224,15 +225,39 @@ func compare(groups [][]*Results, rounds [][]int, ranked string) *Comparison {
 	return c
 }
 
-// troubles is why what the load of a run measured is not the cache's alone.
-func troubles(r *Results) (out []string) {
-	for _, said := range unfinished(r.Tasks) {
-		out = append(out, named(r)+": "+said)
+// troubles is why what the load of runs measured is not the cache's alone, each reason once, with the runs that it is of.
+func troubles(runs ...*Results) (out []string) {
+	var reasons []string
+	of := map[string][]string{}
+	for _, r := range runs {
+		said := unfinished(r.Tasks)
+		if slices.Contains(r.Verdict.Limits, "load_generator") {
+			said = append(said, "the load generator was at its limit")
+		}
+		for _, reason := range said {
+			if !slices.Contains(reasons, reason) {
+				reasons = append(reasons, reason)
+			}
+			if !slices.Contains(of[reason], named(r)) {
+				of[reason] = append(of[reason], named(r))
+			}
+		}
 	}
-	if slices.Contains(r.Verdict.Limits, "load_generator") {
-		out = append(out, named(r)+": the load generator was at its limit")
+	for _, reason := range reasons {
+		out = append(out, join(of[reason])+": "+reason)
 	}
 	return out
+}
+
+// differs says the values of a setting, each once.
+func differs(setting string, values []string) string {
+	var each []string
+	for _, v := range values {
+		if v = first(v, "unknown"); !slices.Contains(each, v) {
+			each = append(each, v)
+		}
+	}
+	return fmt.Sprintf("%s differs (%s)", setting, strings.Join(each, ", "))
 }
 
 func row(f Figure, groups [][]*Results, rounds [][]int, comparisons int) ComparedRow {
@@ -307,8 +332,8 @@ func against(f Figure, base, group []*Results, comparisons int) (out Compared) {
 	if *was != 0 {
 		out.DeltaPercent = known(100 * (*out.Value - *was) / math.Abs(*was))
 	}
-	if why := spoiled(f.ID, base, group); why != "" {
-		out.Why = why
+	if out.reasons = spoiled(f.ID, base, group); len(out.reasons) > 0 {
+		out.Why = strings.Join(out.reasons, "; ")
 		return out
 	}
 	out.Direction = NotTested
@@ -430,24 +455,22 @@ func named(r *Results) string {
 }
 
 // spoiled names what makes a figure not comparable: settings that differ, tasks that were lost, a load generator at its limit.
-func spoiled(id string, base, group []*Results) string {
+func spoiled(id string, base, group []*Results) (why []string) {
 	by := spoils(id)
 	if by == nil {
-		return ""
+		return nil
 	}
-	var why []string
-	for _, r := range slices.Concat(base[1:], group) {
-		for _, s := range compared {
-			x, y := s.of(&base[0].Configuration), s.of(&r.Configuration)
-			if said := fmt.Sprintf("%s differs (%s, %s)", s.name, first(x, "unknown"), first(y, "unknown")); slices.Contains(by, s.spoils) && x != y && !slices.Contains(why, said) {
-				why = append(why, said)
-			}
+	runs := slices.Concat(base, group)
+	for _, s := range compared {
+		var values []string
+		for _, r := range runs {
+			values = append(values, s.of(&r.Configuration))
+		}
+		if slices.Contains(by, s.spoils) && slices.ContainsFunc(values, func(v string) bool { return v != values[0] }) {
+			why = append(why, differs(s.name, values))
 		}
 	}
-	for _, r := range slices.Concat(base, group) {
-		why = append(why, troubles(r)...)
-	}
-	return strings.Join(why, "; ")
+	return append(why, troubles(runs...)...)
 }
 
 func direction(better string, delta float64) string {

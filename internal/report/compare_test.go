@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -151,7 +153,7 @@ func TestWhatIsNotComparable(t *testing.T) {
 	c := Compare([]*Results{one, analyzed(t, other)})
 	holds(t, c)
 	require.Equal(t, []Difference{{"data size", []string{"256", "1024"}}}, c.Differences)
-	require.Equal(t, []string{"data size differs: 256, 1024"}, c.Cautions, "the first word")
+	require.Equal(t, []string{"data size differs (256, 1024)"}, c.Cautions, "the first word")
 	for _, id := range []string{"ops_per_second", "latency_p99_ms", "usd_per_million_ops"} {
 		require.Equal(t, NotComparable, cell(t, c, id).Direction)
 		require.Equal(t, "data size differs (256, 1024)", cell(t, c, id).Why)
@@ -198,6 +200,48 @@ func TestWhatIsNotComparable(t *testing.T) {
 	holds(t, c)
 	require.Equal(t, NotComparable, cell(t, c, "ops_per_second").Direction)
 	require.Equal(t, "a run without a name does not have it", cell(t, c, "ops_per_second").Why)
+}
+
+// What makes figures not comparable is said once, with all runs that it is of, and before anything is compared.
+func TestAReasonIsSaidOnce(t *testing.T) {
+	named := func(c synthetic.Case, run string) *Results {
+		r := analyzed(t, c)
+		r.Run = run
+		return r
+	}
+	busy := pair()
+	busy.TaskCPU, busy.Settings = 95, `, "clients": 20`
+	c := CompareGroups([][]*Results{{named(pair(), "a1"), named(pair(), "a2")}, {named(busy, "b1"), named(busy, "b2")}})
+	holds(t, c)
+	limit, clients := "run b1 and run b2: the load generator was at its limit", "clients differs (10, 20)"
+	require.Equal(t, []string{clients, limit}, c.Cautions)
+	require.Regexp(t, `^B against A: not comparable in throughput, p50 latency, p99 latency, p99\.9 latency and cost of a million operations, cache alone: run b1 and run b2: the load generator was at its limit; `+
+		`not comparable in p50 latency, p99 latency and p99\.9 latency: clients differs \(10, 20\)\.$`, c.Answers[0])
+	require.Empty(t, c.Unsaid())
+	for _, f := range c.Figures {
+		if cell := f.Cells[1]; cell.Direction == NotComparable {
+			require.Empty(t, c.Reason(cell), f.ID)
+			require.Contains(t, cell.Why, limit, "the file of results has it beside each figure")
+		}
+	}
+
+	more := pair() // throughput is compared all the same, after the number of tasks
+	more.Tasks = 3
+	for i, tasks := range []int{2, 3} {
+		more.Tasks = tasks
+		c = Compare([]*Results{named(pair(), "a"), named(more, "b")})
+		require.Equal(t, i == 1, slices.Contains(c.Cautions, "tasks differs (2, 3)"))
+		require.Equal(t, i == 1, strings.HasPrefix(c.Answers[0], "B against A: not comparable in p50 latency, p99 latency and p99.9 latency: tasks differs (2, 3); throughput +"), c.Answers[0])
+		require.Equal(t, NotTested, cell(t, c, "ops_per_second").Direction)
+	}
+
+	drifts := pair()
+	drifts.Rate = func(_, s int) float64 { return 10_000 * (1 - 0.12*float64(s)/float64(60*drifts.Minutes)) }
+	c = Compare([]*Results{named(pair(), "a"), named(drifts, "b")})
+	require.Len(t, c.Unsaid(), 1, "no figure is spoiled by a drift")
+	lacks := named(pair(), "b")
+	lacks.Headline = lacks.Headline[:1]
+	require.Equal(t, "run b does not have it", Compare([]*Results{named(pair(), "a"), lacks}).Figures[2].Cells[1].Why)
 }
 
 // Pairs of groups without a difference, of all figures of the table: at most one in twenty shows one, and each figure's interval covers the truth.

@@ -109,6 +109,9 @@ func describe(t reflect.Type, defs map[string]any, comments map[string]string) m
 		defs[t.Name()] = map[string]any{"type": "object", "description": comments[t.Name()], "properties": members, "required": &required, "additionalProperties": false}
 		for i := range t.NumField() {
 			f := t.Field(i)
+			if !f.IsExported() {
+				continue // no member of the file
+			}
 			name := f.Tag.Get("json")
 			s := describe(f.Type, defs, comments)
 			if text := comments[t.Name()+"."+f.Name]; text != "" {

@@ -110,7 +110,7 @@ func letters(c *report.Comparison) []string {
 }
 
 // judged says what a difference is worth.
-func judged(c report.Compared) string {
+func judged(c report.Compared, why string) string {
 	if c.Direction == report.Reference {
 		return ""
 	}
@@ -121,8 +121,8 @@ func judged(c report.Compared) string {
 	if c.P != nil {
 		said += ", " + chance(c.P)
 	}
-	if c.Why != "" {
-		said += ": " + c.Why
+	if why != "" {
+		said += ": " + why
 	}
 	return said
 }
@@ -134,7 +134,7 @@ func CompareText(w io.Writer, c *report.Comparison) error {
 	if len(c.Groups) < len(c.Runs) {
 		t.line("in %d groups of repeats", len(c.Groups))
 	}
-	for _, caution := range c.Cautions {
+	for _, caution := range c.Unsaid() {
 		t.line("%s", strings.Join(wrap("! "+caution, columns), "\n  "))
 	}
 	for _, answer := range c.Answers {
@@ -161,7 +161,7 @@ func CompareText(w io.Writer, c *report.Comparison) error {
 		t.head(row.Label)
 		var rows [][]string
 		for i, cell := range row.Cells {
-			rows = append(rows, []string{report.Letter(i), " " + amount(cell.Value, row.Unit), " " + change(cell, row.Unit), judged(cell)})
+			rows = append(rows, []string{report.Letter(i), " " + amount(cell.Value, row.Unit), " " + change(cell, row.Unit), judged(cell, c.Reason(cell))})
 		}
 		t.table(rows)
 	}

@@ -53,7 +53,7 @@ func CompareMarkdown(w io.Writer, c *report.Comparison) error {
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	of := letters(c)
 	line("# %d runs, each against A\n", len(c.Runs))
-	for _, caution := range c.Cautions {
+	for _, caution := range c.Unsaid() {
 		line("- **%s**", cell(caution))
 	}
 	for _, answer := range c.Answers {
@@ -82,7 +82,7 @@ func CompareMarkdown(w io.Writer, c *report.Comparison) error {
 			if i == 0 {
 				label = cell(row.Label)
 			}
-			line("| %s | %s | %s | %s | %s |", label, report.Letter(i), amount(of.Value, row.Unit), change(of, row.Unit), cell(judged(of)))
+			line("| %s | %s | %s | %s | %s |", label, report.Letter(i), amount(of.Value, row.Unit), change(of, row.Unit), cell(judged(of, c.Reason(of))))
 		}
 	}
 	if c.Method != "" {
