@@ -29,5 +29,8 @@ func analyzed(t testing.TB, c synthetic.Case) *Results {
 	t.Helper()
 	r, err := Analyze(context.Background(), Run(c.Files()))
 	require.NoError(t, err)
+	for _, m := range wanted {
+		require.NotContains(t, r.Verdict.Sentence+" "+r.Verdict.Next, m.name, "names of metrics are in the evidence")
+	}
 	return r
 }

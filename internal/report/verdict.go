@@ -98,14 +98,13 @@ func (a *analysis) verdict() {
 		v.Next = a.steps(fired)
 	case len(blind) > 0:
 		v.Outcome = CannotTell
-		var why, missing []string
+		var why []string
 		for _, f := range blind {
-			why, missing = append(why, plainly(f.Evidence)), append(missing, f.Evidence)
+			why = append(why, plainly(f.Evidence))
 		}
 		slices.Sort(why)
-		slices.Sort(missing)
 		v.Sentence = "Cannot tell what limited the run, because " + join(slices.Compact(why)) + "; nothing else was at its limit."
-		v.Next = "Export the run again, or look at CloudWatch: " + join(slices.Compact(missing)) + "."
+		v.Next = "Export the run again, or look at CloudWatch for what is missing: the table of what could have limited the run names its metrics."
 	default:
 		v.Outcome = NotLimited
 		v.Sentence = "Not limited by anything that was measured"
