@@ -336,10 +336,19 @@ func (w *fakeAWS) endTasks() {
 	}
 }
 
-// deleteService deletes the service, whose tasks then end.
-func (w *fakeAWS) deleteService() {
+// deleteService deletes the service, whose tasks then end, and says when it is INACTIVE: once the last of them has ended, which may have been told to
+// long before. Terraform creates a replacement then; modules/ecs-load lets it wait for 10 minutes.
+// https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeleteService.html
+func (w *fakeAWS) deleteService() (inactive time.Time) {
 	w.service, w.desired, w.sim.deleted = false, 0, w.created
 	w.endTasks()
+	inactive = w.clock
+	for _, t := range w.tasks {
+		if t.StoppedAt.After(inactive) {
+			inactive = *t.StoppedAt
+		}
+	}
+	return inactive
 }
 
 // replaceTask ends one task, and ECS starts another one.

@@ -216,11 +216,12 @@ func newWalk(seed uint64) *walk {
 			if w.cache == "available" && w.cfg.Cache.Delete {
 				w.cacheRun = w.sim.run
 			}
+			inactive := w.clock
 			if w.service {
-				w.deleteService()
+				inactive = w.deleteService()
 			}
 			again := func() {
-				w.add(w.change(w.clock.Add(w.sim.takes+5*time.Second), "its load", func() {
+				w.add(w.change(later(w.clock, inactive).Add(5*time.Second), "its load", func() {
 					w.createService(tasks)
 					w.stops(minutes)
 				}))
@@ -277,8 +278,7 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 				return
 			}
 			delete(w.schedules, "perf-load-stop") // Terraform destroys what depends on the service first
-			w.deleteService()
-			w.add(plan{w.clock.Add(w.sim.takes + 5*time.Second), "its replacement", func() {
+			w.add(plan{w.deleteService().Add(5 * time.Second), "its replacement", func() {
 				w.lock()
 				w.createService(tasks)
 				w.stops(minutes)
