@@ -292,8 +292,10 @@ func TestDestroyAfterLostAnswers(t *testing.T) {
 		said, err := p.types(ops.Deploy, "")
 		require.NoError(t, err, said)
 		require.Len(t, w.local.Faults.Fired(), 10)
+		w.local.Faults.Add(wire.Fault{Action: "ecs.DeleteService", First: 1, Last: 1, Kind: wire.FailAfter}) // INACTIVE when it is asked for again
 		said, err = p.types(ops.Destroy, "")
 		require.NoError(t, err, said)
+		require.Len(t, w.local.Faults.Fired(), 11)
 		p.clean()
 	})
 }

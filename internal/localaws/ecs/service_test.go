@@ -103,6 +103,9 @@ func TestServiceLife(t *testing.T) {
 	_, err = w.ecs.DeleteService(ctx, &sdk.DeleteServiceInput{Cluster: aws.String("c"), Service: aws.String("s")})
 	require.NoError(t, err)
 	require.Equal(t, "INACTIVE", *w.describe().Status)
+	again, err := w.ecs.DeleteService(ctx, &sdk.DeleteServiceInput{Cluster: aws.String("c"), Service: aws.String("s")}) // as the SDK does when an answer was lost
+	require.NoError(t, err)
+	require.Equal(t, "INACTIVE", *again.Service.Status)
 	_, err = w.ecs.UpdateService(ctx, update(func(in *sdk.UpdateServiceInput) { in.DesiredCount = aws.Int32(1) }))
 	code(t, err, "ServiceNotActiveException", "Service was not ACTIVE.")
 	w.create(service(arn, 0)) // the name is free again

@@ -102,8 +102,8 @@ func (s *Service) deleteService(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	if v.status == "INACTIVE" {
-		return nil, wire.Errorf(400, "ServiceNotFoundException", "Service not found.")
+	if v.status == "INACTIVE" { // answered like the first time, for as long as ECS remembers it: https://github.com/aws/aws-sdk-js/issues/4189
+		return &serviceAnswer{s.describeService(v, true)}, nil
 	}
 	if v.desired > 0 && !or(in.Force, false) {
 		return nil, invalid("The service cannot be stopped while it is scaled above 0.")
