@@ -75,6 +75,20 @@ func TestPreflightTakesAnyWordForNotThere(t *testing.T) {
 	}
 }
 
+// That the run can tell is proven by telling that it starts. Nobody hears of a run whose role may not, so it does not start.
+func TestPreflightProvesThatItMayTell(t *testing.T) {
+	w := bare()
+	w.refuses("Publish", "AccessDenied")
+	began := w.Now()
+	_, err := w.handle("preflight", ActionPreflight)
+	require.ErrorContains(t, err, "preflight: allow sns:Publish on arn:aws:sns:us-east-1:123456789012:perf to the role of Lambda perf-stop")
+	assert.GreaterOrEqual(t, w.Now().Sub(began), 55*time.Second, "a new role takes its time")
+	w.revive()
+	_, err = w.handle("preflight", ActionPreflight)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"started"}, w.told())
+}
+
 // The probe neither overwrites nor removes what somebody else has put there.
 func TestPreflightLeavesOthersObjectsAlone(t *testing.T) {
 	const key = "exports/preflight/" + runID

@@ -40,6 +40,8 @@ const (
 	// one (40 for a serverless cache), and modules/ecs-load 10 more for its service.
 	// https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/elasticache_replication_group#timeouts
 	Creation = 70 * time.Minute
+
+	longestMargin = 4 * time.Hour // modules/scheduler takes a margin_minutes of 240 at most
 )
 
 // Handle serves one event. An error is worth Lambda's retry; what only needs time is StatusPending, and watch carries it on.
@@ -109,7 +111,10 @@ func (r *run) handle(ctx context.Context, event Event) (Answer, error) {
 	case current.Run != r.id:
 		return r.answer(StatusIdle, fmt.Sprintf("the stack's run is %s, not %s: nothing was touched", current.Run, r.id)), nil
 	}
-	r.stopBy = current.StopBy
+	if r.stopBy = current.StopBy; r.stopBy.IsZero() { // somebody has removed it by hand
+		r.stopBy = r.start.Add(time.Duration(r.cfg.Minutes)*time.Minute + longestMargin)
+		r.log.Warn("the input of the schedule has no stop_by: the run ends when the longest would", "schedule", r.cfg.Schedules.Watch, "stop_by", r.stopBy)
+	}
 	if event.Action == ActionWatch {
 		return r.watch(ctx)
 	}
@@ -203,9 +208,6 @@ func (r *run) watch(ctx context.Context) (Answer, error) {
 
 // due is when the run is overdue: a grace after its stop schedule, which exists from the moment the load is steady, or stop_by.
 func (r *run) due(ctx context.Context, stopBy time.Time) (time.Time, error) {
-	if stopBy.IsZero() {
-		return stopBy, fmt.Errorf("the input of schedule %s has no stop_by", r.cfg.Schedules.Watch)
-	}
 	stops, err := r.stopsAt(ctx)
 	r.unfinished = err == nil && stops.IsZero()
 	if late := stops.Add(stopGrace); err == nil && !stops.IsZero() && late.Before(stopBy) {
