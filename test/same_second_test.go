@@ -17,7 +17,7 @@ import (
 func TestTwoStacksOfOneSecond(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
-	p := newPerson(t, newWorld(t), map[string]any{"load": light(nil)})
+	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
 	for _, args := range [][]string{{"init"}, {"apply", "-auto-approve", "-target=module.scheduler.aws_scheduler_schedule.watch"}} {
 		said, err := p.terraform(args...)
 		require.NoError(t, err, said)
