@@ -370,12 +370,13 @@ variable "notifications" {
 }
 
 variable "campaign" {
-  description = "What a campaign sets for each of its runs, for the manifest: the campaign's name, the variant, the round and the seed of the order. Null: the run is of no campaign. Example: `{ name = \"nodes\", variant = \"r7g\", round = 1, seed = 7 }`."
+  description = "What a campaign sets for each of its runs, for the manifest: the campaign's name, the variant, the round, the seed of the order and a sum of the variant's inputs. Null: the run is of no campaign. Example: `{ name = \"nodes\", variant = \"r7g\", round = 1, seed = 7 }`."
   type = object({
     name    = string
     variant = string
     round   = number
     seed    = number
+    inputs  = optional(string)
   })
   default = null
 }

@@ -91,6 +91,51 @@ variant "small" {
 	c.answered(t, map[string]int{"one": 3, "two": 3, "three": 3, "small": 0})
 }
 
+// The file changes between the command's death and the next command: what runs under a name that the file does not have any more is named and removed, and
+// a run is not taken for a variant whose settings have changed.
+func TestCampaignWhoseFileChanges(t *testing.T) {
+	onlyLocal(t)
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+	t.Parallel()
+	const file = `
+repeats  = 1
+parallel = 2
+common {
+  load = { threads = 1, clients = 4, key_maximum = 10000, rate_limit = 250 }
+}
+variant "few"  {}
+variant "more" { load = { clients = 8 } }
+`
+	c := newCampaign(t, "edited", file)
+	c.killedWhile(t, 1, 2, "few-r1", "more-r1")
+	hcl := filepath.Join(c.ws.Stack, c.name+".hcl")
+	edit := func(old, new string) {
+		t.Helper()
+		require.NoError(t, os.WriteFile(hcl, []byte(strings.Replace(file, old, new, 1)), 0o600))
+		c.out.Reset()
+	}
+	edit(`"more"`, `"many"`)
+	require.NoError(t, ops.CampaignStatus(t.Context(), c.ws, c.con))
+	require.Contains(t, c.out.String(), "the file does not have edited-more-r1 any more, and AWS does")
+	require.NoError(t, ops.CampaignDestroy(t.Context(), c.ws, c.con))
+	require.Contains(t, c.out.String(), "the stacks of the campaign edited are removed")
+	c.out.Reset()
+	require.NoError(t, ops.Sweep(t.Context(), c.ws, c.con))
+	require.Contains(t, c.out.String(), "there is no stack in ")
+
+	edit("key_maximum = 10000", "key_maximum = 20000")
+	for _, command := range []ops.Command{ops.Campaign, ops.CampaignStatus, ops.CampaignReport} {
+		err := command(t.Context(), c.ws, c.con)
+		require.ErrorContains(t, err, "these runs of the campaign edited had other settings than its file has now: few-r1 (run ")
+		require.ErrorContains(t, err, ", more-r1 (run ")
+	}
+	edit("", "")
+	require.NoError(t, ops.CampaignStatus(t.Context(), c.ws, c.con))
+	require.Contains(t, c.out.String(), "2 of 2 runs have measured")
+}
+
 // carried is a campaign in a test environment.
 type carried struct {
 	name, log   string

@@ -1,6 +1,7 @@
 package campaign
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -37,14 +38,49 @@ func (c Cell) Exports(of string) string {
 	return path.Join(of, "campaigns", c.Campaign, fmt.Sprintf("%s-r%d", c.Variant, c.Round))
 }
 
+// ran is what a stack's settings have of the campaign that it was made for.
+type ran struct {
+	Cell
+	Inputs string // the sum of the variant's inputs; "" from before there was one
+}
+
+// of reads a stack's settings; nil: they are of no campaign.
+func of(settings json.RawMessage) *ran {
+	var has struct{ Campaign *ran }
+	if json.Unmarshal(settings, &has) != nil {
+		return nil
+	}
+	return has.Campaign
+}
+
+// CellOf is the cell that a stack was made for, by its settings; nil: none.
+func CellOf(settings json.RawMessage) *Cell {
+	if is := of(settings); is != nil {
+		return &is.Cell
+	}
+	return nil
+}
+
 // Of tells whether a manifest is of the cell. The seed may be another one: a file may have got a variant since.
 func (c Cell) Of(m *export.Manifest) bool {
-	var settings struct{ Campaign *Cell }
-	if json.Unmarshal(m.Settings, &settings) != nil || settings.Campaign == nil {
-		return false
+	is := of(m.Settings)
+	return is != nil && is.Campaign == c.Campaign && is.Variant == c.Variant && is.Round == c.Round
+}
+
+// Changed tells whether the cell of a manifest was run with other inputs than the file has for its variant now.
+func (c *Campaign) Changed(cell Cell, m *export.Manifest) bool {
+	is := of(m.Settings)
+	return is != nil && is.Inputs != "" && is.Inputs != c.sum(cell.Variant)
+}
+
+// sum is that of a variant's inputs, in 12 digits: the Lambda's environment, which has 4 KB, carries it.
+func (c *Campaign) sum(variant string) string {
+	inputs := cty.ObjectVal(c.Variant(variant).Inputs)
+	text, err := ctyjson.Marshal(inputs, inputs.Type())
+	if err != nil { // as in values, which says so
+		return ""
 	}
-	is := *settings.Campaign
-	return is.Campaign == c.Campaign && is.Variant == c.Variant && is.Round == c.Round
+	return fmt.Sprintf("%x", sha256.Sum256(text))[:12]
 }
 
 // Rounds are the campaign's cells: each round has every variant once, in an order drawn by the seed (randomized complete blocks).
@@ -79,10 +115,11 @@ func (c *Campaign) Shorten(minutes int) {
 
 // values are the inputs of a cell, as Terraform reads them from a file of JSON.
 func (c *Campaign) values(cell Cell, prefix string) ([]byte, error) {
-	all := maps.Clone(c.Variant(cell.Variant).Inputs)
+	all := map[string]cty.Value{}
+	maps.Copy(all, c.Variant(cell.Variant).Inputs)
 	all["name"], all["metrics_export_s3_prefix"] = cty.StringVal(cell.Stack()), cty.StringVal(cell.Exports(prefix))
 	all["campaign"] = cty.ObjectVal(map[string]cty.Value{"name": cty.StringVal(cell.Campaign), "variant": cty.StringVal(cell.Variant),
-		"round": cty.NumberIntVal(int64(cell.Round)), "seed": cty.NumberUIntVal(uint64(cell.Seed))})
+		"round": cty.NumberIntVal(int64(cell.Round)), "seed": cty.NumberUIntVal(uint64(cell.Seed)), "inputs": cty.StringVal(c.sum(cell.Variant))})
 	whole := cty.ObjectVal(all)
 	return ctyjson.Marshal(whole, whole.Type())
 }

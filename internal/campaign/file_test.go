@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -68,10 +69,19 @@ func TestAFile(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &inputs))
 	require.Equal(t, map[string]any{"engine": "valkey", "node_type": "cache.r6g.large", "parameters": map[string]any{"maxmemory-policy": "allkeys-lru", "timeout": "60"}}, inputs["cache"], "merged deeply")
 	require.Equal(t, []any{20.0, "nodes-r6g-r3", "exports/campaigns/nodes/r6g-r3"}, []any{inputs["test_duration_minutes"], inputs["name"], inputs["metrics_export_s3_prefix"]})
-	require.Equal(t, map[string]any{"name": "nodes", "variant": "r6g", "round": 3.0, "seed": float64(c.Seed)}, inputs["campaign"])
+	require.Equal(t, map[string]any{"name": "nodes", "variant": "r6g", "round": 3.0, "seed": float64(c.Seed), "inputs": c.sum("r6g")}, inputs["campaign"])
 
-	settings, err := json.Marshal(map[string]any{"campaign": cell})
+	settings, err := json.Marshal(map[string]any{"campaign": inputs["campaign"]})
 	require.NoError(t, err)
+	require.Equal(t, &cell, CellOf(settings))
+	require.Nil(t, CellOf([]byte(`{"campaign":null}`)))
+	require.False(t, c.Changed(cell, &export.Manifest{Settings: settings}))
+	again, err := read(t, "nodes", strings.ReplaceAll(nodes, "repeats", "# A word more.\nrepeats"))
+	require.NoError(t, err)
+	require.False(t, again.Changed(cell, &export.Manifest{Settings: settings}), "the inputs are what they were")
+	require.False(t, again.Changed(cell, &export.Manifest{Settings: []byte(`{"campaign":{"name":"nodes","variant":"r6g","round":3,"seed":1}}`)}), "from before there was a sum")
+	again.Shorten(7)
+	require.True(t, again.Changed(cell, &export.Manifest{Settings: settings}))
 	require.True(t, cell.Of(&export.Manifest{Settings: settings}))
 	require.False(t, Cell{"nodes", "r6g", 2, c.Seed}.Of(&export.Manifest{Settings: settings}))
 	require.False(t, cell.Of(&export.Manifest{Settings: []byte(`{"cache":{}}`)}))

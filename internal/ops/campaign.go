@@ -26,6 +26,7 @@ func carryOut(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	}
 	p := planOf(ctx, o, done)
 	p.show()
+	o.sayUnlisted(ctx)
 	if err := p.approve(ctx); err != nil {
 		return err
 	}

@@ -55,10 +55,30 @@ func (r *results) read(ctx context.Context) error {
 			}
 		}
 	}
+	if err := r.o.unchanged(made); err != nil {
+		return err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.made = made
 	return nil
+}
+
+// unchanged is an error when runs were made with other settings than the file has now: their figures are not the variant's.
+func (o *opened) unchanged(made map[string][]*export.Manifest) error {
+	var changed []string
+	for _, cell := range o.cells() {
+		for _, m := range made[key(cell)] {
+			if cell.Of(m) && o.c.Changed(cell, m) {
+				changed = append(changed, fmt.Sprintf("%s (run %s)", key(cell), m.Run))
+			}
+		}
+	}
+	if len(changed) == 0 {
+		return nil
+	}
+	return fmt.Errorf("these runs of the campaign %s had other settings than its file has now: %s. Take the change back; or give the changed variants, or the file, another name, so that the two are not taken for one",
+		o.c.Name, strings.Join(changed, ", "))
 }
 
 // measured tells whether a run's load ended with a result.

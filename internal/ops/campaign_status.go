@@ -37,6 +37,7 @@ func CampaignStatus(ctx context.Context, ws *workspace.Workspace, con *console.C
 	for _, line := range page.Table(rows, columns) {
 		con.Say("%s", line)
 	}
+	o.sayUnlisted(ctx)
 	con.Say("%s, for about %.2f USD", done.progress(), done.spent(ctx))
 	return nil
 }
