@@ -13,7 +13,7 @@ import (
 // driver was written: https://github.com/moby/moby/blob/master/daemon/logger/awslogs/cloudwatchlogs.go
 const eventBytes = 262144 - 26
 
-// driver is one stream of a container on its way to CloudWatch Logs.
+// driver delivers one output stream of a container to CloudWatch Logs.
 type driver struct {
 	put  func(...logs.Event) error
 	now  func() time.Time
@@ -38,7 +38,7 @@ func (s *Service) driver(t *task, c *running) *driver {
 	return d
 }
 
-// Write never fails: a container does not notice that its log driver has trouble. It returns when CloudWatch Logs
+// Write never fails: a container does not notice problems of its log driver. It returns when CloudWatch Logs
 // has the events, which is mode=blocking.
 func (d *driver) Write(p []byte) (int, error) {
 	n := len(p)
@@ -54,7 +54,7 @@ func (d *driver) Write(p []byte) (int, error) {
 	return n, nil
 }
 
-// cut takes a line, or as much of it as there is and fits.
+// cut takes a line, or the part of it that has arrived and fits.
 func cut(p []byte, most int) (line, rest []byte, ended bool) {
 	if i := bytes.IndexByte(p[:min(len(p), most+1)], '\n'); i >= 0 {
 		return p[:i], p[i+1:], true
@@ -63,7 +63,7 @@ func cut(p []byte, most int) (line, rest []byte, ended bool) {
 	return p[:n], p[n:], false
 }
 
-// event makes one of what was read; an empty line is none, as in Docker's driver.
+// event makes an event of what was read. An empty line is no event, as in Docker's driver.
 func (d *driver) event(events []logs.Event) []logs.Event {
 	if len(d.part) > 0 {
 		events = append(events, logs.Event{Time: d.now(), Message: string(d.part)})

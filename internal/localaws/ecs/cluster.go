@@ -36,7 +36,7 @@ type clusterOut struct {
 
 type clusterAnswer struct{ Cluster clusterOut }
 
-// describe leaves out what include does not name, as AWS does. The lock is held.
+// describe returns only the parts that include names, as AWS does. The lock is held.
 func (s *Service) describe(c *cluster, include []string) clusterOut {
 	out := clusterOut{ClusterArn: c.arn, ClusterName: c.name, Status: c.status, Statistics: []struct{}{}, Tags: []tagset.Tag{}, Settings: []setting{},
 		CapacityProviders: append([]string{}, c.providers...), DefaultCapacityProviderStrategy: append([]strategyItem{}, c.strategy...)}

@@ -56,7 +56,7 @@ type container struct {
 	HealthCheck               *healthCheck
 }
 
-// init tells whether Docker's init is the container's first process: it hands signals on, and so ends what has no handler.
+// init reports whether Docker's init is the container's first process: it forwards signals, so a program without a handler ends.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LinuxParameters.html
 func (c *container) init() bool {
 	return c.LinuxParameters != nil && c.LinuxParameters.InitProcessEnabled != nil && *c.LinuxParameters.InitProcessEnabled
@@ -78,7 +78,7 @@ type registerIn struct {
 	EnableFaultInjection                                    *bool
 }
 
-// taskDefinition never changes but for its tags; a deregistered one is a changed copy.
+// taskDefinition never changes, except its tags. Deregistering makes a changed copy.
 type taskDefinition struct {
 	TaskDefinitionArn, Family, Status, NetworkMode, Cpu, Memory, RegisteredBy string
 	Revision                                                                  int
@@ -122,7 +122,7 @@ func (s *Service) registerTaskDefinition(_ context.Context, in *registerIn) (*de
 	return &definitionAnswer{d, in.Tags}, nil
 }
 
-// fill gives what AWS answers with where nothing was said.
+// fill adds AWS's defaults.
 func (c *container) fill() {
 	t := true
 	if c.Essential == nil {
@@ -151,7 +151,7 @@ func (c *container) fill() {
 	}
 }
 
-// definition finds family, family:revision or an ARN; the family alone is its newest ACTIVE revision. The lock is held.
+// definition finds family, family:revision or an ARN. A family without a revision means its newest ACTIVE one. The lock is held.
 func (s *Service) definition(ref string) (family string, index int, ok bool) {
 	if arn := s.acct.ARN("ecs", "task-definition/"); strings.HasPrefix(ref, "arn:") {
 		if ref, ok = strings.CutPrefix(ref, arn); !ok {

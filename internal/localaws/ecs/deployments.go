@@ -8,8 +8,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// Service deployments are the deployments of a service once more, kept when they are over. Terraform's provider waits for their end since 6.4:
-// it takes that whose revision has the number of the service's primary deployment.
+// Service deployments show the deployments of a service, also those that are over. Since 6.4, Terraform's provider waits for the end of the one whose
+// revision has the number of the service's primary deployment.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-deployment.html
 
 type serviceDeploymentBrief struct {
@@ -35,7 +35,7 @@ func (s *Service) deploymentARN(kind string, v *service, d *deployment) string {
 	return s.acct.ARN("ecs", kind+"/"+v.cluster.name+"/"+v.name+"/"+strings.TrimPrefix(d.id, "ecs-svc/"))
 }
 
-// outcome is a deployment's status as a service deployment's. One that another took the place of, or that the circuit breaker ended, is STOPPED.
+// outcome is the service deployment's status of a deployment. One that was replaced, or that the circuit breaker ended, is STOPPED.
 func (v *service) outcome(d *deployment) string {
 	switch {
 	case d.rollout == "COMPLETED":

@@ -3,12 +3,12 @@
 //
 // No image is pulled: image names are only checked for their form, and a container must name what it runs
 // (entryPoint, or command). The program comes from the machine's PATH, and memtier_benchmark, where the machine
-// has none, from localaws itself. A task has the machine's files, and a folder of its own as HOME and TMPDIR, which
-// goes with it. CPU, memory and ulimits are validated, kept and used for metrics and quota, not enforced (so
-// CPUUtilization can pass 100 %); nor is the CPU architecture. What starting a task needs - its log stream, secrets, the
-// image's registry - is decided by the execution role's policies. Tasks have no credentials, no health checks, volumes or ECS Exec; log
+// has none, from localaws itself. A task sees the machine's files, and has its own folder as HOME and TMPDIR, which is
+// removed with it. CPU, memory and ulimits are validated and used for metrics and quota, but not enforced (so
+// CPUUtilization can exceed 100 %); nor is the CPU architecture. The execution role's policies decide whether a task can
+// have its log stream, secrets and image. Tasks have no credentials, volumes or ECS Exec. Log
 // drivers other than awslogs, launch types other than FARGATE, load balancers and capacity providers for services
-// are refused. Container Insights gives metrics, and of the performance log events those of tasks.
+// are refused. Container Insights publishes metrics and, of the performance log events, those of tasks.
 //
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/Welcome.html
 package ecs
@@ -54,8 +54,8 @@ type Deps struct {
 	}
 	// VCPUs is the account's quota of Fargate On-Demand vCPUs (L-3032A538); nil is AWS's default of 6.
 	VCPUs func() float64
-	// Isolated says that a task with these security groups can reach nothing: it then starts in a network
-	// namespace of its own, without any route. nil isolates none.
+	// Isolated reports whether a task with these security groups can reach nothing. It then starts in its own
+	// network namespace, without any route. nil isolates no task.
 	Isolated func(groups []string) bool
 }
 
@@ -96,7 +96,7 @@ func New(acct *account.Account, deps Deps) *Service {
 // Generator is the first line of memtier_benchmark's --version, as tasks find it: the machine's own, or localaws'.
 func (s *Service) Generator() string { return s.generator() }
 
-// Settled tells whether every task is where it is meant to be.
+// Settled reports whether every task has reached its desired status.
 func (s *Service) Settled() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

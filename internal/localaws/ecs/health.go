@@ -7,7 +7,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/proc"
 )
 
-// healthCheck is a container's: a command that runs beside its process, with the same environment.
+// healthCheck is a container's health check: a command that runs beside its process, with the same environment.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_HealthCheck.html
 type healthCheck struct {
 	Command                                 []string `wire:",required"` // CMD and arguments, or CMD-SHELL and a line
@@ -58,7 +58,7 @@ func (t *task) health() string {
 	return worst
 }
 
-// passes says whether a service counts on a running task: it does without checks, or when they have passed.
+// passes reports whether a service counts a running task as healthy: it has no checks, or they have passed.
 func (t *task) passes() bool {
 	for _, c := range t.containers {
 		if *c.Essential && c.HealthCheck != nil {
@@ -109,7 +109,7 @@ func (s *Service) check(t *task, c *running) {
 	}
 }
 
-// judge notes a container's health. A service's task with an unhealthy essential container is stopped and replaced; another goes on.
+// judge records a container's health. A service stops and replaces a task with an unhealthy essential container; a task without a service continues.
 func (s *Service) judge(t *task, c *running, health string) {
 	if c.health == health { // only check writes it
 		return
@@ -132,7 +132,7 @@ func (s *Service) judge(t *task, c *running, health string) {
 	}
 }
 
-// passed runs the check once. It runs in this machine's network, also where the task has none.
+// passed runs the check once. It uses this machine's network, even if the task has none.
 func (s *Service) passed(t *task, c *running) bool {
 	argv := c.HealthCheck.Command[1:]
 	if c.HealthCheck.Command[0] == "CMD-SHELL" {

@@ -14,7 +14,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/proc"
 )
 
-// live is a task from PROVISIONING to STOPPED. It takes the lock to change state and for nothing else.
+// live runs a task from PROVISIONING to STOPPED. It holds the lock only to change state.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 func (s *Service) live(t *task) {
 	release := s.deps.EC2.Attach(t.arn, t.subnet, t.network.AwsvpcConfiguration.SecurityGroups)
@@ -47,7 +47,7 @@ func (s *Service) live(t *task) {
 
 func (s *Service) folder(t *task) string { return filepath.Join(s.acct.Dir, "tasks", t.id) }
 
-// to moves a task on and lets its service's scheduler look.
+// to changes a task's status and calls its service's scheduler.
 func (s *Service) to(t *task, status string, change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +98,7 @@ func (s *Service) start(t *task) {
 		t.started = s.now()
 		t.proven()
 	})
-	for _, c := range t.containers { // from here on, as the end of one may end the task
+	for _, c := range t.containers { // from here on, because the end of one container can end the task
 		s.wg.Go(func() { s.watch(t, c) })
 		if c.HealthCheck != nil {
 			s.wg.Go(func() { s.check(t, c) })
@@ -106,7 +106,7 @@ func (s *Service) start(t *task) {
 	}
 }
 
-// launchContainers does what Fargate does, in its order: secrets, log streams, containers. The container is the one
+// launchContainers does what Fargate does, in the same order: secrets, log streams, containers. The container is the one
 // that failed.
 func (s *Service) launchContainers(t *task) (*running, error) {
 	env := map[*running][]string{}
@@ -239,7 +239,7 @@ func (s *Service) stopped(c *running) {
 	c.exit, c.status = &code, "STOPPED"
 }
 
-// end stops all containers, SIGTERM first, and returns when their output was delivered.
+// end stops all containers, SIGTERM first, and returns when their output has been delivered.
 func (s *Service) end(t *task) {
 	var all sync.WaitGroup
 	for _, c := range t.containers {

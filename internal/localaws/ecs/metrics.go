@@ -31,8 +31,8 @@ type measurement struct {
 	from, at    time.Time // what was measured; at is zero when nothing was
 }
 
-// sample looks at what a container has used. It is asked at the end of each period, and when its task is about to be stopped: ECS collects several data
-// points a minute and sends one that aggregates them, so the minute in which a task is stopped has one, too. A task that ends by itself is not seen in time.
+// sample measures what a container has used. It runs at the end of each period, and before a task is stopped: ECS collects several data
+// points a minute and sends their aggregate, so the minute in which a task is stopped also has one. A task that ends by itself is not sampled in time.
 // https://docs.aws.amazon.com/AmazonECS/latest/userguide/cloudwatch-metrics.html
 func (s *Service) sample(t *task, c *running) {
 	u := c.process.Usage()
@@ -49,7 +49,7 @@ func (s *Service) sample(t *task, c *running) {
 	m.total, m.rss, m.at = max(m.total, u.CPU), u.RSS, s.now()
 }
 
-// publish gives a sample of each task that ran in the period: what it used while it did.
+// publish publishes a sample of each task that ran in the period.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html
 func (s *Service) publish(at time.Time, period time.Duration) {
 	s.mu.Lock()
@@ -95,8 +95,8 @@ func (s *Service) publish(at time.Time, period time.Duration) {
 	s.observe(at, order)
 }
 
-// observe is Container Insights, for clusters that have it on; sums over the tasks, and with enhanced observability
-// each task too. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-metrics-ECS.html
+// observe publishes Container Insights for clusters that have it on: sums over the tasks, and with enhanced observability
+// also each task. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-metrics-ECS.html
 func (s *Service) observe(at time.Time, samples []*sample) {
 	type point struct {
 		name, unit string

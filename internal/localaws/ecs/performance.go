@@ -9,7 +9,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/logs"
 )
 
-// performance is what Container Insights has of a task in a period: a log event, which is written one period later.
+// performance is Container Insights' log event of a task for a period. It is written one period later.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Container-Insights-reference-performance-logs-ECS.html
 type performance struct {
 	Version, Type, TaskId, TaskDefinitionFamily, TaskDefinitionRevision, ServiceName, ClusterName string
@@ -26,7 +26,7 @@ func (x *sample) performance(at time.Time) performance {
 	return p
 }
 
-// write makes the group when it is not there, or not any more: ECS's service-linked role may create groups below /aws/ecs.
+// write creates the log group if it does not exist: ECS's service-linked role may create groups below /aws/ecs.
 // https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonECSServiceRolePolicy.html
 func (s *Service) write(p performance) {
 	group := "/aws/ecs/containerinsights/" + p.ClusterName + "/performance"

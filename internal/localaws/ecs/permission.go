@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// refusal is why the agent may not do something for a task: what it does, it does as a session of the execution role
-// that is named after the task. "" when it may, and when there is no such role, which RegisterTaskDefinition has
+// refusal is why the agent may not do something for a task. The agent acts as a session of the execution role,
+// named after the task. "" if it may, and if the role does not exist, which RegisterTaskDefinition has
 // made sure is not needed.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
 func (s *Service) refusal(t *task, action, resource string) string {
@@ -34,7 +34,7 @@ func (s *Service) stream(t *task, c *running) string {
 	return s.acct.ARN("logs", "log-group:"+c.LogConfiguration.Options["awslogs-group"]+":log-stream:"+s.streamName(t, c))
 }
 
-// parameter is the ARN of a parameter by its name or ARN.
+// parameter is the ARN of a parameter that is given by name or ARN.
 func (s *Service) parameter(nameOrARN string) string {
 	if strings.HasPrefix(nameOrARN, "arn:") {
 		return nameOrARN
@@ -44,8 +44,8 @@ func (s *Service) parameter(nameOrARN string) string {
 
 var ecr = regexp.MustCompile(`^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com/([^:@]+)`)
 
-// PullThrough makes a pull-through cache of the registry: images of repositories whose names start with the prefix come from upstream. A pull is
-// always the first here: it makes the repository and brings the image.
+// PullThrough adds a pull-through cache rule to the registry: images of repositories with the prefix come from upstream. Every pull
+// counts as the first one, which creates the repository and imports the image.
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html
 func (s *Service) PullThrough(prefix string) {
 	s.mu.Lock()
@@ -59,7 +59,7 @@ func (s *Service) pullsThrough(repository string) bool {
 	return slices.ContainsFunc(s.upstream, func(prefix string) bool { return strings.HasPrefix(repository, prefix) })
 }
 
-// pull asks for what fetching the image needs; the image itself is not fetched.
+// pull checks the permissions that pulling the image needs; the image itself is not pulled.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
 func (s *Service) pull(t *task, c *running) error {
 	const auth = "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: "

@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	// pause is the least time between a task that ended by itself and its replacement: the scheduler's round.
+	// pause is the minimum time between the end of a task and its replacement: the scheduler's interval.
 	pause = time.Second
-	// longest is the most that a service waits before it tries again to start tasks that never ran.
+	// longest is the maximum time before a service retries to start tasks that never ran.
 	// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-throttle-logic.html
 	longest = 27 * time.Minute
 )
 
-// schedule brings a service nearer to what it should be, within its minimum and maximum percent. It never waits:
+// schedule moves a service towards its desired state, within its minimum and maximum percent. It never waits:
 // every change of a task or of the service calls it again. The lock is held.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-type-ecs.html
 func (s *Service) schedule(v *service) {

@@ -30,7 +30,7 @@ type deploymentConfiguration struct {
 
 type controller struct{ Type string }
 
-// service is an ECS service and what its scheduler knows.
+// service is an ECS service with its scheduler's state.
 type service struct {
 	name, arn, token, status, definition, platform, propagate, rebalancing string
 	cluster                                                                *cluster
@@ -65,7 +65,7 @@ func (s *Service) say(v *service, format string, args ...any) {
 	v.events = append([]event{{uuid(), wire.At(s.now()), message}}, v.events[:min(len(v.events), 99)]...)
 }
 
-// service finds one by name or ARN; of equal names the newest. The lock is held.
+// service finds a service by name or ARN, the newest of several with that name. The lock is held.
 func (s *Service) service(cluster *string, ref string) (*service, error) {
 	c, err := s.cluster(cluster)
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *Service) service(cluster *string, ref string) (*service, error) {
 	return nil, wire.Errorf(400, "ServiceNotFoundException", "Service not found.")
 }
 
-// active finds a task definition that can be run. The lock is held.
+// active finds an ACTIVE task definition. The lock is held.
 func (s *Service) active(ref string) (*taskDefinition, error) {
 	family, i, ok := s.definition(ref)
 	if !ok {
@@ -140,7 +140,7 @@ func (s *Service) checkNetwork(n *network) (*network, error) {
 	return &network{&c}, nil
 }
 
-// merge fills what a deployment configuration leaves out from the one before.
+// merge fills gaps in a deployment configuration from the previous one.
 func (c deploymentConfiguration) merge(before deploymentConfiguration) (deploymentConfiguration, error) {
 	if c.DeploymentCircuitBreaker == nil {
 		c.DeploymentCircuitBreaker = before.DeploymentCircuitBreaker
@@ -170,7 +170,7 @@ func initial() deploymentConfiguration {
 	return deploymentConfiguration{&breaker{}, &high, &low, &strategy, &bake}
 }
 
-// rebalance is the service's availabilityZoneRebalancing: where nothing is said it is on when it can be.
+// rebalance is the service's availabilityZoneRebalancing. By default it is on where it is possible.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-rebalancing.html
 func rebalance(asked *string, maximum int) (string, error) {
 	switch {
@@ -184,7 +184,7 @@ func rebalance(asked *string, maximum int) (string, error) {
 	return "", invalid("availabilityZoneRebalancing %s: it must be DISABLED, or ENABLED with a maximumPercent above 100", *asked)
 }
 
-// unservedMembers are those that a client may send empty.
+// unservedMembers are members that a client may send only empty.
 type unservedMembers struct {
 	LoadBalancers, ServiceRegistries, PlacementConstraints, PlacementStrategy, CapacityProviderStrategy, VolumeConfigurations, VpcLatticeConfigurations []any
 	EnableExecuteCommand                                                                                                                                *bool
@@ -289,7 +289,7 @@ func (s *Service) createService(_ context.Context, in *createServiceIn) (*servic
 	return out, nil
 }
 
-// deploy makes a new PRIMARY deployment of what the service is now. The lock is held.
+// deploy makes a new PRIMARY deployment of the service's current configuration. The lock is held.
 func (s *Service) deploy(v *service) *deployment {
 	d := &deployment{id: fmt.Sprintf("ecs-svc/%019d", rand.Int64N(1e18)+1e18), definition: v.definition, network: v.network, created: s.now(), updated: s.now()}
 	d.rollout, d.reason = "IN_PROGRESS", fmt.Sprintf("ECS deployment %s in progress.", d.id)

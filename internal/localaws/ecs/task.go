@@ -54,7 +54,7 @@ func (t *task) vcpus() float64 { return float64(number(t.definition.Cpu)) / 1024
 
 const limitReached = "You've reached the limit on the number of vCPUs you can run concurrently. For more information, see the Troubleshooting section of the Amazon ECS Developer Guide."
 
-// room says whether the account's quota has place for a task. The lock is held.
+// room reports whether the account's quota allows another task. The lock is held.
 func (s *Service) room(d *taskDefinition) bool {
 	quota, used := 6.0, float64(number(d.Cpu))/1024
 	if s.deps.VCPUs != nil {
@@ -68,7 +68,7 @@ func (s *Service) room(d *taskDefinition) bool {
 	return used <= quota
 }
 
-// distrusted is the first role of a task definition that ECS cannot assume, or "".
+// distrusted is the task definition's first role that ECS cannot assume, or "".
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_execution_IAM_role.html
 func (s *Service) distrusted(d *taskDefinition) string {
 	for _, arn := range []*string{d.ExecutionRoleArn, d.TaskRoleArn} {
@@ -79,7 +79,7 @@ func (s *Service) distrusted(d *taskDefinition) string {
 	return ""
 }
 
-// place starts a task of a service, or says why it cannot. The lock is held.
+// place starts a task of a service, or returns why it cannot. The lock is held.
 func (s *Service) place(v *service, d *deployment) (*task, string) {
 	family, i, _ := s.definition(d.definition) // a service's definition exists: revisions are never removed
 	def := s.families[family][i]

@@ -29,7 +29,7 @@ func fits(cpu, memory int) bool {
 
 var size = regexp.MustCompile(`^\s*(\d+(?:\.\d+)?)\s*(vcpu|gb)?\s*$`)
 
-// units reads "1024", "1 vCPU" and "2 GB": CPU units or MiB, as a Describe gives them; "" when it is neither.
+// units reads "1024", "1 vCPU" and "2 GB" as CPU units or MiB, as a Describe shows them; "" if it is neither.
 func units(v string) string {
 	m := size.FindStringSubmatch(strings.ToLower(v))
 	if m == nil {
@@ -53,7 +53,7 @@ var image = regexp.MustCompile(`^(?:[a-zA-Z0-9](?:[a-zA-Z0-9.-]*[a-zA-Z0-9])?(?:
 
 var role = regexp.MustCompile(`^arn:[a-z-]+:iam::\d{12}:role/[\w+=,.@/-]+$`)
 
-// check holds a task definition against Fargate's rules, with AWS's texts where they are known.
+// check checks a task definition by Fargate's rules, with AWS's error messages where they are known.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html
 func (in *registerIn) check() error {
 	if raw, err := json.Marshal(in.ContainerDefinitions); err != nil || len(raw) > 65536 {
@@ -200,7 +200,7 @@ func (c *container) check(execution bool, memory int) error {
 	return c.checkLog(execution)
 }
 
-// awslogs are the options that are served, and whether Fargate requires them.
+// awslogs lists the options that are served, and whether Fargate requires them.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html
 var awslogs = map[string]bool{"awslogs-group": true, "awslogs-region": true, "awslogs-stream-prefix": true, "awslogs-create-group": false, "mode": false, "max-buffer-size": false}
 

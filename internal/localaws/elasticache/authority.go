@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// authority signs the certificates of nodes with TLS. On AWS that is Amazon's, here it is one of the account's own:
+// authority signs the certificates of nodes with TLS. On AWS it is Amazon's; here each account has its own:
 // clients verify with its certificate, CAFile.
 type authority struct {
 	cert *x509.Certificate
@@ -26,10 +26,10 @@ type authority struct {
 	pool *x509.CertPool
 }
 
-// CAFile is where the certificate authority of nodes with TLS lies, once there has been one: ca.pem in the account's folder.
+// CAFile is the certificate of the authority for nodes with TLS: ca.pem in the account's folder, once there was such a node.
 func (s *Service) CAFile() string { return filepath.Join(s.acct.Dir, "ca.pem") }
 
-// CA makes sure that there is a certificate authority, and gives its CAFile's content: for clients that exist before the first node.
+// CA makes the certificate authority if there is none, and returns the content of CAFile: for clients that exist before the first node.
 func (s *Service) CA() (string, error) {
 	if _, err := s.ca(); err != nil {
 		return "", err

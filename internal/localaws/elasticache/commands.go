@@ -16,7 +16,7 @@ var onNodesOnly = []string{"ClusterBased", "NonKeyType"}
 var categories = map[string]string{"@scripting": "EvalBased", "@geo": "GeoSpatialBased", "@hash": "HashBased", "@hyperloglog": "HyperLogLogBased",
 	"@list": "ListBased", "@pubsub": "PubSubBased", "@set": "SetBased", "@sortedset": "SortedSetBased", "@stream": "StreamBased", "@string": "StringBased"}
 
-// commandKinds reads COMMAND: which kinds each of the server's own commands is counted in. ElastiCache documents
+// commandKinds reads COMMAND and returns the kinds that each of the server's commands counts in. ElastiCache documents
 // examples of each kind; the server's flags and categories decide the rest. Commands that take keys and are flagged
 // readonly are GetType, those flagged write SetType; the ones without keys that are in no other kind are NonKeyType.
 func commandKinds(answer any) map[string][]string {

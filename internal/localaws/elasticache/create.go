@@ -55,7 +55,7 @@ func number(n *int, otherwise int) int {
 	return *n
 }
 
-// createReplicationGroup checks everything, takes addresses, and answers; nodes start afterwards.
+// createReplicationGroup checks everything, reserves addresses, and answers. Nodes start afterwards.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html
 func (s *Service) createReplicationGroup(_ context.Context, in *createGroupIn) (_ *groupOut, err error) {
 	for name, given := range map[string]bool{"CacheSecurityGroupNames": len(in.CacheSecurityGroupNames) > 0,
@@ -221,7 +221,7 @@ func checkWindows(snapshot, maintenance string) error {
 	return nil
 }
 
-// weekTime is where in the week "sun:05:00" is; the form was checked.
+// weekTime is the time in the week of a text such as "sun:05:00", whose form was checked.
 func weekTime(text string) time.Duration {
 	at, _ := time.Parse("15:04", text[4:])
 	return time.Duration(strings.Index("sunmontuewedthufrisat", text[:3])/3)*24*time.Hour + time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute
@@ -299,7 +299,7 @@ func (s *Service) checkSecurityGroups(ids []string, vpc string) error {
 	return nil
 }
 
-// layout gives shards and nodes in each, by the rules of the two cluster modes.
+// layout returns the number of shards and of nodes in each, by the rules of the cluster mode.
 func layout(g *group, in *createGroupIn) (shards, perShard int, err error) {
 	mode := text(in.ClusterMode)
 	switch {

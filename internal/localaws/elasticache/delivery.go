@@ -34,8 +34,8 @@ type deliveryShape struct {
 	Message                                     string `wire:",omitempty"`
 }
 
-// delivery is one log of a replication group on its way to CloudWatch Logs. Its own mutex guards what changes,
-// because nodes write without that of the service.
+// delivery delivers one log of a replication group to CloudWatch Logs. It has its own mutex,
+// because nodes write without holding the service's.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Log_Delivery.html
 type delivery struct {
 	logType, group, format string
@@ -55,7 +55,7 @@ func shapeDeliveries(g *group) []deliveryShape {
 	return out
 }
 
-// deliver applies requested configurations to the present ones: one for each log type.
+// deliver applies the requested configurations to the existing ones, one for each log type.
 func (s *Service) deliver(now []*delivery, asked []deliveryIn, g *group) ([]*delivery, error) {
 	out := append([]*delivery{}, now...)
 	seen := map[string]bool{}
@@ -101,7 +101,7 @@ func (s *Service) deliver(now []*delivery, asked []deliveryIn, g *group) ([]*del
 	return out, nil
 }
 
-// activate delivers what has waited, and from then on at once.
+// activate delivers what is queued, and later events at once.
 func (d *delivery) activate() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -114,7 +114,7 @@ func (d *delivery) activate() {
 	d.waiting = nil
 }
 
-// maxWaiting bounds what is kept for a delivery that is being enabled.
+// maxWaiting limits the queue of a delivery that is being enabled.
 const maxWaiting = 10_000
 
 // put writes an event of a node, now or once the delivery is active.
@@ -139,7 +139,7 @@ var serverLine = regexp.MustCompile(`^\d+:([MSCX]) (\d\d \w{3} \d{4} \d\d:\d\d:\
 
 var levels = map[string]string{".": "DEBUG", "-": "VERBOSE", "*": "NOTICE", "#": "WARNING"}
 
-// engineEvent puts a line of a server's output into the form in which ElastiCache delivers engine logs.
+// engineEvent formats a line of a server's output as ElastiCache delivers engine logs.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Log_Delivery.html
 func engineEvent(format, cluster, line string, now time.Time) (time.Time, string) {
 	t, role, level, message := now, "M", "*", line

@@ -54,7 +54,7 @@ type describeClustersOut struct {
 	Marker        string         `wire:",omitempty"`
 }
 
-// describeCacheClusters gives the nodes of replication groups: there are no other cache clusters here.
+// describeCacheClusters lists the nodes of replication groups; there are no other cache clusters here.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DescribeCacheClusters.html
 func (s *Service) describeCacheClusters(_ context.Context, in *describeClustersIn) (*describeClustersOut, error) {
 	s.mu.Lock()

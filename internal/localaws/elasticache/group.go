@@ -10,7 +10,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// group is a replication group or, with serverless, such a cache. The mutex of the service guards it.
+// group is a replication group or, with serverless set, a serverless cache. The service's mutex guards it.
 type group struct {
 	id, description, status           string
 	created                           time.Time
@@ -56,13 +56,13 @@ func (g *group) nodes() []*cacheNode {
 	return out
 }
 
-// Listener is where a cache listens, and which security groups let traffic in.
+// Listener is an address that a cache listens on, and the cache's security groups.
 type Listener struct {
 	SecurityGroups []string
 	Port           int
 }
 
-// Listeners are those of all caches, for who wants to know what can reach one.
+// Listeners returns the listeners of all caches, to decide which tasks can reach one.
 func (s *Service) Listeners() []Listener {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,8 +133,8 @@ func enabled(b bool) string {
 	return "disabled"
 }
 
-// shape is what DescribeReplicationGroups gives. Endpoints are addresses, where AWS has names: a group's reader
-// endpoint is its first replica. While it is created it has none.
+// shape is a group in DescribeReplicationGroups. Endpoints are addresses instead of AWS's names; a group's reader
+// endpoint is its first replica. A group that is being created has no endpoints.
 func (s *Service) shape(g *group) groupShape {
 	mode := ""
 	if g.tls {
@@ -217,7 +217,7 @@ type clusterShape struct {
 	PendingModifiedValues                                                                             none
 }
 
-// shapeCluster is a node as DescribeCacheClusters gives it: log deliveries belong to its group.
+// shapeCluster is a node in DescribeCacheClusters. Log deliveries belong to its group.
 func (s *Service) shapeCluster(g *group, n *cacheNode, nodes bool) clusterShape {
 	mode := ""
 	if g.tls {

@@ -14,7 +14,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// equip tells nodes what they need besides their address, before anyone sees the group.
+// equip gives nodes what they need besides an address, before the group is visible.
 func (s *Service) equip(g *group) {
 	secret := account.NewID(32)
 	for _, n := range g.nodes() {
@@ -22,7 +22,7 @@ func (s *Service) equip(g *group) {
 	}
 }
 
-// bring takes a group from creating to available, or to create-failed.
+// bring brings a group from creating to available, or to create-failed.
 func (s *Service) bring(g *group, settings []setting) {
 	kind, noun := g.kind()
 	started := s.acct.Clock.Now()
@@ -54,7 +54,7 @@ func (s *Service) bring(g *group, settings []setting) {
 	s.note(kind, g.id, "%s %s is available on %s", noun, g.id, s.binaries().running(g))
 }
 
-// Exhausted lets creations that follow fail for want of capacity: they are accepted, and end in create-failed.
+// Exhausted makes later creations fail because of missing capacity: they are accepted, and end in create-failed.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ErrorMessages.html#ErrorMessages.INSUFFICIENT_CACHE_CLUSTER_CAPACITY
 func (s *Service) Exhausted(on bool) {
 	s.mu.Lock()
@@ -154,7 +154,7 @@ type deleteGroupIn struct {
 	FinalSnapshotIdentifier *string
 }
 
-// goodbye is how long a server that hangs has to end by itself; one without persistence needs milliseconds.
+// goodbye is how long a server gets to exit; one without persistence needs milliseconds.
 const goodbye = time.Minute
 
 // deleteReplicationGroup answers at once; its nodes' last, partial period of metrics and their last log lines are

@@ -164,7 +164,7 @@ var measures = []measure{
 	{"PubSubShardChannels", "Count", true, gauge("pubsubshard_channels")},
 }
 
-// authFailures are counted by name from version 7.2 on; older servers count their errors by kind.
+// authFailures is counted by name from version 7.2 on; older servers count errors by kind.
 func authFailures(b between) (float64, bool) {
 	if v, ok := b.grown("acl_access_denied_auth"); ok {
 		return v, true
@@ -191,7 +191,7 @@ func ofRole(role string, f func(between) (float64, bool)) func(between) (float64
 	}
 }
 
-// untiered: with data tiering the capacity includes SSDs that are not here.
+// untiered: with data tiering, the capacity includes SSDs, which do not exist here.
 func untiered(f func(between) (float64, bool)) func(between) (float64, bool) {
 	return func(b between) (float64, bool) {
 		v, ok := f(b)
@@ -236,7 +236,7 @@ func (s *Service) read(n *cacheNode) (reading, error) {
 			}
 		}
 	}
-	if _, real := info["used_memory"]; !real { // the embedded stand-in tells its keys otherwise
+	if _, real := info["used_memory"]; !real { // the embedded stand-in reports its keys in another way
 		size, err := n.do("DBSIZE")
 		if err != nil {
 			return reading{}, err
@@ -273,9 +273,9 @@ func memory(pid int) (swap, faults float64) {
 	return swap, faults
 }
 
-// observe publishes a node's metrics at each boundary of MetricsPeriod, with the time at which the period began, and
-// delivers its slow log, until the node ends: then once more, for the period that has not ended. What the slow log has of a period is delivered before
-// the period's datapoints: who sees these may read the log. A period at whose end the server does not answer has no datapoints, and what its counters
+// observe publishes a node's metrics at each boundary of MetricsPeriod, with the period's start as timestamp, and
+// delivers its slow log. When the node ends, it does so once more for the partial period. What the slow log has of a period is delivered before
+// the period's datapoints, so a client that sees the datapoints can read the log. A period at whose end the server does not answer has no datapoints, and what its counters
 // grew by comes with the next that has.
 // The first reading is taken before it returns, so that no client's command comes before it.
 func (s *Service) observe(g *group, n *cacheNode) error {
@@ -313,7 +313,7 @@ func (s *Service) observe(g *group, n *cacheNode) error {
 			if ended {
 				<-slow
 			}
-			if ended && silent { // a server that hangs would keep its end waiting
+			if ended && silent { // a hanging server would delay the node's end
 				return
 			}
 			w.slow()
@@ -347,7 +347,7 @@ type watcher struct {
 	seen   int64      // last slow log entry + 1
 }
 
-// lost: the server does not answer though nobody ended it.
+// lost: the server does not answer, and nobody stopped it.
 func (w *watcher) lost(err error) {
 	if w.s.ctx.Err() != nil {
 		return
@@ -424,7 +424,7 @@ func (w *watcher) counts(b between) (calls, micros map[string]float64) {
 	return calls, micros
 }
 
-// slowPeriod is how often the slow log is read: what a server has dropped from it by then is not delivered, as on AWS.
+// slowPeriod is how often the slow log is read. Entries that the server drops in between are not delivered, as on AWS.
 const slowPeriod = 5 * time.Second
 
 func (w *watcher) slow() {
@@ -436,7 +436,7 @@ func (w *watcher) slow() {
 	defer w.slowly.Unlock()
 	answer, err := w.n.do("SLOWLOG", "GET", "-1")
 	if err != nil {
-		return // the embedded stand-in has none; a server that is gone is noted elsewhere
+		return // the embedded stand-in has none; a dead server is reported elsewhere
 	}
 	entries, err := parseSlow(answer)
 	if err != nil {

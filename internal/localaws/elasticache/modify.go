@@ -27,7 +27,7 @@ type modifyGroupIn struct {
 	RemoveUserGroups                                                  *bool
 }
 
-// modifyReplicationGroup applies changes to the living nodes.
+// modifyReplicationGroup applies changes to the running nodes.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_ModifyReplicationGroup.html
 func (s *Service) modifyReplicationGroup(_ context.Context, in *modifyGroupIn) (*groupOut, error) {
 	s.mu.Lock()
@@ -69,7 +69,7 @@ func (s *Service) available(id string) (*group, error) {
 	return g, nil
 }
 
-// refuseChange names what a living group cannot change here.
+// refuseChange refuses changes that localaws cannot make to an existing group.
 func (s *Service) refuseChange(g *group, in *modifyGroupIn) error {
 	for name, given := range map[string]bool{
 		"CacheSecurityGroupNames": len(in.CacheSecurityGroupNames) > 0, "UserGroupIdsToAdd": len(in.UserGroupIdsToAdd) > 0, "UserGroupIdsToRemove": len(in.UserGroupIdsToRemove) > 0,

@@ -12,7 +12,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/tagset"
 )
 
-// parameter is a setting that a family has, with its default.
+// parameter is a parameter of a family, with its default.
 type parameter struct {
 	name, value, kind, allowed string
 	modifiable                 bool
@@ -23,8 +23,8 @@ type parameter struct {
 //go:embed parameters.csv
 var parametersCSV []byte
 
-// parameterTable lists names, defaults and bounds as DescribeCacheParameters gives them; those of modules that no
-// local server has (search, JSON) are left out.
+// parameterTable lists names, defaults and bounds as in DescribeCacheParameters, without those of modules that local
+// servers lack (search, JSON).
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html
 var parameterTable = parseParameters()
 
@@ -42,7 +42,7 @@ func parseParameters() []parameter {
 	return out
 }
 
-// family is a line of parameters that some versions share; minimum is the oldest that takes them all.
+// family is a parameter family that several versions share; minimum is the oldest version that accepts all its parameters.
 type family struct {
 	major   int
 	minimum string
@@ -93,7 +93,7 @@ func (p parameter) accepts(v string) bool {
 	return false
 }
 
-// parameterGroup holds what differs from its family's defaults.
+// parameterGroup holds the values that differ from its family's defaults.
 type parameterGroup struct {
 	name, family, description string
 	values                    map[string]string
@@ -121,7 +121,7 @@ func (g *parameterGroup) get(name string) string {
 	return familyParameters(g.family)[name].value
 }
 
-// effective is every parameter that a caller may set, with its value; user says that a caller did.
+// effective returns every parameter that a caller can set, with its value; user is whether a caller has set it.
 func (g *parameterGroup) effective() []setting {
 	var out []setting
 	for name, p := range familyParameters(g.family) {

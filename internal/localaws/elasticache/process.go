@@ -36,7 +36,7 @@ type cacheNode struct {
 	halt    func() // ends watching and waits for it
 }
 
-// startTime ends the wait for a server that hangs: one that ends is seen at once, and a slow machine has time. Joining a cluster is included.
+// startTime limits the wait for a server that hangs, including the time to join a cluster. A server that exits is noticed at once, so the limit is generous.
 const startTime = 10 * time.Minute
 
 // start starts the node's server and waits until it answers.
@@ -91,7 +91,7 @@ func (s *Service) start(ctx context.Context, g *group, n, primary *cacheNode, da
 
 func (n *cacheNode) address() string { return net.JoinHostPort(n.addr, strconv.Itoa(n.port)) }
 
-// ping logs in as admin; a server that is not the embedded one has that user.
+// ping logs in as admin, a user that every server except the embedded one has.
 func (n *cacheNode) ping(ctx context.Context, real bool) error {
 	user := ""
 	if real {
@@ -111,7 +111,7 @@ func (n *cacheNode) ping(ctx context.Context, real bool) error {
 	return nil
 }
 
-// do runs a command as admin, on a new connection when the server left one without an answer.
+// do runs a command as admin. It opens a new connection if a command on the old one was not answered.
 func (n *cacheNode) do(args ...string) (any, error) {
 	n.mu.Lock()
 	c, login := n.admin, n.login
@@ -125,7 +125,7 @@ func (n *cacheNode) do(args ...string) (any, error) {
 			return nil, fmt.Errorf("%s: %w", n.id, err)
 		}
 		n.mu.Lock()
-		if n.admin != c { // the node was ended, or somebody else was faster
+		if n.admin != c { // the node was ended, or another goroutine was faster
 			defer n.mu.Unlock()
 			again.close()
 			return nil, fmt.Errorf("%s: its connection was renewed meanwhile", n.id)
@@ -136,7 +136,7 @@ func (n *cacheNode) do(args ...string) (any, error) {
 	return c.do(args...)
 }
 
-// end stops watching, then the server, which may say goodbye within grace, and gives up the address. It can be called again.
+// end stops watching, then the server, which has grace to exit, and releases the address. It can be called twice.
 func (n *cacheNode) end(grace time.Duration) {
 	n.mu.Lock()
 	halt := n.halt
@@ -160,11 +160,11 @@ func (n *cacheNode) end(grace time.Duration) {
 	}
 }
 
-// elsewhere are parameters that do not reach a server under their own name: they decide its configuration file or
+// elsewhere lists parameters that are not set on a server under their own name: they go into its configuration file or
 // are ElastiCache's own.
 var elsewhere = map[string]bool{"cluster-enabled": true, "databases": true, "rename-commands": true, "close-on-replica-write": true, "reserved-memory-percent": true}
 
-// configure sets the parameters that the server knows; one that a caller set and the server refuses is an error.
+// configure sets the parameters that the server knows. If the server refuses one that a caller set, that is an error.
 // maxmemory is the node type's memory less what reserved-memory-percent keeps for other uses.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/redis-memory-management.html
 func (n *cacheNode) configure(settings []setting, size nodeType) error {
@@ -227,7 +227,7 @@ func (n *cacheNode) info(section ...string) (map[string]string, error) {
 	return out, nil
 }
 
-// until asks again until ok, or ctx ends; what it waits for is in the error.
+// until repeats a check until it succeeds or ctx ends. The error names what it waited for.
 func until(ctx context.Context, what string, ok func() (bool, error)) error {
 	for {
 		done, err := ok()
@@ -250,7 +250,7 @@ func (n *cacheNode) replicated(ctx context.Context) error {
 	})
 }
 
-// join makes a cluster of servers that are up: slots, then the nodes meet, then replicas follow their primaries.
+// join makes a cluster of running servers: it assigns slots, lets the nodes meet, and attaches replicas to their primaries.
 func join(ctx context.Context, g *group) error {
 	first := g.shards[0].nodes[0]
 	for i, sh := range g.shards {
@@ -336,7 +336,7 @@ func (n *cacheNode) clusterInfo() (map[string]string, error) {
 	return out, err
 }
 
-// sees says whether a node shows clients each shard with all of its members.
+// sees reports whether a node shows clients each shard with all of its members.
 func (n *cacheNode) sees(g *group) bool {
 	answer, err := n.do("CLUSTER", "SLOTS")
 	shards, _ := answer.([]any)

@@ -28,7 +28,7 @@ type describeOfferingsOut struct {
 	Marker                      string     `wire:",omitempty"`
 }
 
-// describeOfferings has one offering for each engine and node type that can be created: the list of node types that a Region has.
+// describeOfferings returns one offering for each engine and node type that can be created: the node types of a Region.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DescribeReservedCacheNodesOfferings.html
 func (s *Service) describeOfferings(_ context.Context, in *describeOfferingsIn) (*describeOfferingsOut, error) {
 	const year = 365 * 24 * 60 * 60

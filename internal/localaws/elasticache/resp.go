@@ -12,8 +12,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/resp"
 )
 
-// conn is a connection to a server in its own protocol, RESP2. One command at a time; safe for concurrent use. Once a command was not answered, the
-// connection is broken: what comes later would be taken for the answer to another command.
+// conn is a RESP2 connection to a server, one command at a time and safe for concurrent use. After a command without an answer the
+// connection is broken, because a late answer would be read as the answer to the next command.
 // https://redis.io/docs/latest/develop/reference/protocol-spec/
 type conn struct {
 	mu     sync.Mutex
@@ -22,7 +22,7 @@ type conn struct {
 	broken bool
 }
 
-// answerTime ends the wait for a server that hangs: servers answer commands such as INFO in milliseconds, unless a long command or the machine
+// answerTime limits the wait for a server that hangs: servers answer commands such as INFO in milliseconds, unless a long command or the machine
 // keeps them from it.
 var answerTime = time.Minute
 
@@ -53,7 +53,7 @@ func dial(ctx context.Context, addr string, config *tls.Config, user, password s
 
 func (c *conn) close() { _ = c.net.Close() } // nothing is left to be written
 
-// do sends a command and reads its answer: string, int64, nil, []any; an error of the server is a resp.Error.
+// do sends a command and reads its answer: string, int64, nil or []any. The server's errors are a resp.Error.
 func (c *conn) do(args ...string) (any, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

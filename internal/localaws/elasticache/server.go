@@ -85,10 +85,10 @@ func (b binaries) check(g *group, tools string) error {
 	return invalidCombination("%s has %s, which localaws's embedded stand-in for Redis does not have, and neither valkey-server nor redis-server is on PATH: install redis-server.", g.id, what)
 }
 
-// busOffset is how far a cluster's bus is from the port of its clients.
+// busOffset is the distance between the ports of a cluster's bus and of its clients.
 const busOffset = 10_000
 
-// claim gives each node a loopback address of its own, on which the port is free.
+// claim gives each node its own loopback address on which the port is free.
 func claim(g *group) (err error) {
 	ports := []int{g.port}
 	if g.clusterMode {
@@ -109,18 +109,18 @@ func claim(g *group) (err error) {
 	return nil
 }
 
-// giveUp frees the addresses of a group whose nodes never started.
+// giveUp releases the addresses of a group whose nodes never started.
 func (g *group) giveUp() {
 	for _, n := range g.nodes() {
 		n.end(0)
 	}
 }
 
-// draw picks a loopback address; those that people use lie in 127.0.0.0/16.
+// draw picks a loopback address outside of 127.0.0.0/16, which people use.
 var draw = func() string { return fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254)) }
 
-// reserve finds a loopback address that no other node of any localaws on this machine has, and on which the ports are free. It is the caller's until
-// it closes held: an abstract socket of that name, which ends with the process. https://man7.org/linux/man-pages/man7/unix.7.html
+// reserve finds a loopback address on which the ports are free and that no other localaws on this machine has reserved. The caller has it until
+// it closes held, an abstract socket named after the address, which ends with the process. https://man7.org/linux/man-pages/man7/unix.7.html
 func reserve(ports ...int) (addr string, held io.Closer, err error) {
 	for range 64 {
 		addr = draw()
@@ -135,7 +135,7 @@ func reserve(ports ...int) (addr string, held io.Closer, err error) {
 	return "", nil, err
 }
 
-// PortFree tells whether cache nodes can listen on a port: a listener on 0.0.0.0 takes it on every loopback address.
+// PortFree reports whether cache nodes can listen on a port: a listener on 0.0.0.0 takes it on every loopback address.
 func PortFree(port int) error {
 	_, held, err := reserve(port)
 	if err != nil {
@@ -157,17 +157,17 @@ func free(addr string, ports []int) error {
 	return nil
 }
 
-// restricted are commands that ElastiCache keeps from callers; those of a command with a "|" need a server of version 7.
+// restricted lists commands that ElastiCache denies to callers. Subcommands (with a "|") need a server of version 7.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/SupportedCommands.html
 var restricted = []string{"bgrewriteaof", "bgsave", "config", "debug", "migrate", "module", "psync", "replicaof", "save", "shutdown", "slaveof", "sync",
 	"acl|setuser", "acl|deluser", "acl|load", "acl|save", "cluster|addslots", "cluster|addslotsrange", "cluster|bumpepoch", "cluster|delslots", "cluster|delslotsrange",
 	"cluster|failover", "cluster|flushslots", "cluster|forget", "cluster|meet", "cluster|replicate", "cluster|reset", "cluster|saveconfig", "cluster|set-config-epoch", "cluster|setslot"}
 
-// admin is the user as whom localaws and replicas log in.
+// admin is the user of localaws and of replicas.
 const admin = "localaws"
 
-// config is a server's configuration file: no persistence, users, TLS, cluster or replication. The parameter
-// group's values that can be set while it runs come afterwards (configure).
+// config is a server's configuration file: no persistence, users, TLS, cluster or replication. Values of the parameter
+// group that can be set at run time are set later (configure).
 func (n *cacheNode) config(g *group, p program, primary *cacheNode, databases string) string {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -189,7 +189,7 @@ func (n *cacheNode) config(g *group, p program, primary *cacheNode, databases st
 	line("dir %s", strconv.Quote(n.dir))
 	line(`save ""`)
 	line("appendonly no")
-	line("maxclients 65000") // lowered by the server itself when the machine allows fewer
+	line("maxclients 65000") // the server lowers it if the machine allows fewer
 	line("user default %s ~*%s +@all %s", login, channels, strings.Join(denied(major >= 7), " "))
 	line("user %s on >%s ~*%s +@all", admin, n.secret, channels)
 	line("masteruser %s", admin)
@@ -206,8 +206,8 @@ func (n *cacheNode) config(g *group, p program, primary *cacheNode, databases st
 	}
 	if g.clusterMode {
 		line("cluster-enabled yes\ncluster-config-file nodes.conf\ncluster-announce-ip %s", n.addr)
-		line("repl-ping-replica-period 1")  // until it has joined: a replica is shown to clients once it got something
-		line("cluster-node-timeout 600000") // until then, too: a node that has not answered by then is forgotten
+		line("repl-ping-replica-period 1")  // until it has joined: a replica is visible to clients once it has received data
+		line("cluster-node-timeout 600000") // also until then: a node that has not answered by then is forgotten
 		if g.tls {
 			line("tls-cluster yes")
 		}
@@ -221,7 +221,7 @@ func (n *cacheNode) config(g *group, p program, primary *cacheNode, databases st
 	return b.String()
 }
 
-// output hands a server's lines on, and keeps the last ones for errors.
+// output passes on a server's lines, and keeps the last ones for errors.
 type output struct {
 	mu   sync.Mutex
 	part []byte

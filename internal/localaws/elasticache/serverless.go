@@ -14,14 +14,14 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// serverless is what only a serverless cache has. The rest of it is a group: one server in cluster mode behind TLS.
+// serverless is what only a serverless cache has. Otherwise it is a group: one server in cluster mode behind TLS.
 type serverless struct {
 	limits        *usageLimits
 	subnets       []string
 	dailySnapshot string
 }
 
-// usageLimits come back as they were given: what was left out stays out.
+// usageLimits is returned as it was given; what was left out stays out.
 type usageLimits struct {
 	DataStorage   *dataStorage
 	ECPUPerSecond *ecpuPerSecond
@@ -54,10 +54,10 @@ type serverlessShape struct {
 
 type serverlessOut struct{ ServerlessCache serverlessShape }
 
-// major is the version a caller asks for: 7 of 7.2.6.
+// major is the version that a caller asks for: 7 for 7.2.6.
 func (v engineVersion) major() string { return v.full[:strings.IndexByte(v.full, '.')] }
 
-// shapeServerless is what DescribeServerlessCaches gives. Its states are lower case, whatever the API reference says:
+// shapeServerless is a cache in DescribeServerlessCaches. Its states are lower case, unlike in the API reference:
 // https://github.com/hashicorp/terraform-provider-aws/blob/v5.100.0/internal/service/elasticache/serverless_cache.go waits for these.
 func (s *Service) shapeServerless(g *group) serverlessShape {
 	out := serverlessShape{ServerlessCacheName: g.id, Description: g.description, Status: g.status, ARN: s.acct.ARN("elasticache", "serverlesscache:"+g.id),
@@ -99,11 +99,11 @@ type createServerlessIn struct {
 // quotaServerless: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/quota-limits.html
 const quotaServerless = 40
 
-// kmsKey is a key's ARN, or the key id or alias that KMS takes for it; whether it exists is not known here, where KMS is not.
+// kmsKey is a key's ARN, id or alias. Whether the key exists is not checked: KMS is not served.
 // https://docs.aws.amazon.com/kms/latest/developerguide/concepts-key-id.html
 var kmsKey = regexp.MustCompile(`^(arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/.+|(mrk-)?[0-9a-f-]{32,36}|alias/.+)$`)
 
-// createServerless checks everything, takes an address, and answers; the server starts afterwards.
+// createServerless checks everything, reserves an address, and answers. The server starts afterwards.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateServerlessCache.html
 func (s *Service) createServerless(_ context.Context, in *createServerlessIn) (_ *serverlessOut, err error) {
 	name, err := checkID("ServerlessCacheName", in.ServerlessCacheName, 40)
@@ -184,7 +184,7 @@ func findMajor(engine, major string) (engineVersion, error) {
 // snapshotTime: https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateServerlessCache.html
 var snapshotTime = regexp.MustCompile(`^([01]\d|2[0-3]):[0-5]\d$`)
 
-// setServerless checks and sets what create and modify share; nil is what was not asked for.
+// setServerless checks and sets what create and modify share; nil means not requested.
 func (g *group) setServerless(description *string, limits *usageLimits, retention *int, daily *string) error {
 	if description != nil {
 		if g.description = *description; len(g.description) > 255 || strings.ContainsAny(g.description, "<>") {
@@ -252,7 +252,7 @@ func checkRange(what string, minimum, maximum *int, least, most int) error {
 
 // placeServerless checks subnets and security groups. The cache is reached by an interface endpoint, which has at most
 // one subnet in each Availability Zone: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpcEndpoint.html
-// Two or three of them: what ElastiCache takes when none is named, and what callers saw it insist on
+// Two or three subnets: ElastiCache takes as many when none is named, and callers saw it insist on that
 // (https://github.com/Pocket/terraform-modules ElasticacheServerlessCluster).
 func (s *Service) placeServerless(g *group, in *createServerlessIn) error {
 	if n := len(in.SubnetIds); n == 0 {
@@ -298,7 +298,7 @@ func (s *Service) attachServerless(g *group) {
 	}
 }
 
-// serverlessSettings: at its DataStorage maximum a cache evicts what has a time to live, least recently used first.
+// serverlessSettings: at its DataStorage maximum, a cache evicts keys that have a time to live, least recently used first.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Scaling.html
 var serverlessSettings = []setting{{name: "maxmemory-policy", value: "volatile-lru"}, {name: "reserved-memory-percent", value: "0"}}
 
@@ -313,7 +313,7 @@ type describeServerlessOut struct {
 	NextToken        string `wire:",omitempty"`
 }
 
-// describeServerless gives 50 at once unless fewer are asked for.
+// describeServerless returns up to 50 caches a page.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DescribeServerlessCaches.html
 func (s *Service) describeServerless(_ context.Context, in *describeServerlessIn) (*describeServerlessOut, error) {
 	s.mu.Lock()
@@ -352,7 +352,7 @@ type modifyServerlessIn struct {
 	DailySnapshotTime                       *string
 }
 
-// modifyServerless applies changes to the living server.
+// modifyServerless applies changes to the running server.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_ModifyServerlessCache.html
 func (s *Service) modifyServerless(_ context.Context, in *modifyServerlessIn) (*serverlessOut, error) {
 	s.mu.Lock()
@@ -417,12 +417,12 @@ func (s *Service) deleteServerless(_ context.Context, in *deleteServerlessIn) (*
 	return &serverlessOut{s.shapeServerless(g)}, nil
 }
 
-// serverlessMeasures are those of AWS's metrics that a server can tell; doc.go names the others.
+// serverlessMeasures lists AWS's metrics that can be measured here; doc.go names the others.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/serverless-metrics-events-redis.html
 var serverlessMeasures = []string{"BytesUsedForCache", "CacheHits", "CacheMisses", "CacheHitRate", "CurrConnections", "CurrItems", "CurrVolatileItems", "Evictions",
 	"NetworkBytesIn", "NetworkBytesOut", "NewConnections", "AuthenticationFailures", "CommandAuthorizationFailures", "KeyAuthorizationFailures"}
 
-// publishServerless publishes a period under the one dimension that such a cache has.
+// publishServerless publishes a period under a serverless cache's one dimension.
 func (w *watcher) publishServerless(b between, at time.Time) {
 	put := func(name, unit string, v float64) {
 		w.s.metrics.Put(cloudwatch.Metric{Namespace: "AWS/ElastiCache", Name: name, Unit: unit, Dimensions: []cloudwatch.Dimension{{Name: "clusterId", Value: w.id}}}, at, v)

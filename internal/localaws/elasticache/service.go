@@ -116,14 +116,14 @@ func (s *Service) Register(r *wire.Registry) {
 	)
 }
 
-// Settled tells whether no cache is on its way to another state.
+// Settled reports whether no cache is changing its state.
 func (s *Service) Settled() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !slices.ContainsFunc(s.all(), func(g *group) bool { return g.status != "available" && g.status != "create-failed" })
 }
 
-// Close ends every node, as if its power went off, and waits for all of them.
+// Close kills every node, as a power failure would, and waits for all of them.
 func (s *Service) Close() error {
 	s.mu.Lock()
 	s.closed = true
@@ -173,7 +173,7 @@ func checkID(member, id string, longest int) (string, error) {
 	return id, nil
 }
 
-// page is how Describe calls share out records: 20 to 100, with a marker.
+// page is the paging of Describe calls: 20 to 100 records, with a marker.
 type page struct {
 	MaxRecords *int
 	Marker     string
@@ -216,7 +216,7 @@ type describeEventsOut struct {
 	Marker string  `wire:",omitempty"`
 }
 
-// describeEvents gives those of the last hour unless asked otherwise, at most those of 14 days.
+// describeEvents returns the events of the last hour by default, and of 14 days at most.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DescribeEvents.html
 func (s *Service) describeEvents(_ context.Context, in *describeEventsIn) (*describeEventsOut, error) {
 	s.mu.Lock()

@@ -73,7 +73,7 @@ func (s *Service) tagsOf(arn string) (*tagset.Set, error) {
 	return nil, wire.Errorf(400, "InvalidARN", "localaws has no tags for %s.", arn)
 }
 
-// taggable are the tags of a cache that is available. Of any other AWS does not even tell them.
+// taggable returns the tags of a cache that is available. AWS does not return the tags of any other.
 // https://github.com/hashicorp/terraform-provider-aws/issues/33859
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_ListTagsForResource.html
 func (g *group) taggable() (*tagset.Set, error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// userGroup is a set of users that caches are given to. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html
+// userGroup is a set of users who can log in to caches. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html
 type userGroup struct {
 	id, engine string
 	users      []string // their ids, in order
@@ -148,7 +148,7 @@ func (s *Service) deleteUserGroup(_ context.Context, in *struct {
 	return out, nil
 }
 
-// give lets a group's users into a cache that is created; the mutex is held.
+// give adds a group's users to a cache that is created; the mutex is held.
 func (s *Service) give(g *group, ids ...string) error {
 	switch {
 	case len(ids) == 0:

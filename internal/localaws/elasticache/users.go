@@ -11,7 +11,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// user is one of RBAC's, who logs in by name and password at the caches whose user group has it.
+// user is an RBAC user, who logs in by name and password to the caches of their user groups.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html
 type user struct {
 	id, name, engine, access string
@@ -33,7 +33,7 @@ type userShape struct {
 	Authentication                                                            authentication
 }
 
-// leastVersion is the oldest that has RBAC, by engine.
+// leastVersion is the oldest version with RBAC, by engine.
 var leastVersion = map[string]string{"redis": "6.0", "valkey": "7.2"}
 
 func (s *Service) shapeUser(u *user) *userShape {
@@ -57,7 +57,7 @@ func (s *Service) findUser(id string) (*user, error) {
 	return nil, wire.Errorf(404, "UserNotFound", "User %s not found.", id)
 }
 
-// accessRule is a word of an access string: what ACL SETUSER takes, without passwords and without reset, which would take them away.
+// accessRule is a word of an access string: what ACL SETUSER accepts, except passwords, and reset, which would remove them.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html#Access-string
 // Categories are those of the servers: https://valkey.io/topics/acl/#command-categories
 var accessRule = regexp.MustCompile(`^(on|off|allkeys|resetkeys|allchannels|resetchannels|allcommands|nocommands|~.+|%(R|W|RW)~.+|&.+|[+-][a-z-]+(\|[a-z-]+)?|` +
@@ -188,7 +188,7 @@ func (s *Service) describeUsers(_ context.Context, in *describeUsersIn) (*descri
 	return out, nil
 }
 
-// deleteUser refuses who is in a group: AWS takes the user out of the group and off its caches, and localaws does not change a living cache's users.
+// deleteUser refuses a user who is in a group. AWS removes the user from the group and its caches; localaws cannot change the users of a running cache.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DeleteUser.html
 func (s *Service) deleteUser(_ context.Context, in *struct {
 	UserId string `wire:",required"`
@@ -213,7 +213,7 @@ func (s *Service) deleteUser(_ context.Context, in *struct {
 	return out, nil
 }
 
-// logins are the commands that give a node its cache's users, and what no user may do; none without a user group. The mutex is held.
+// logins returns the commands that create a cache's users on a node, with the restricted commands denied; none without a user group. The mutex is held.
 func (s *Service) logins(g *group, redis7 bool) [][]string {
 	ug := s.userGroups[g.userGroup]
 	if ug == nil {

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// engineVersion is one that ElastiCache offers: short is what callers ask for, full what DescribeCacheClusters shows.
+// engineVersion is a version that ElastiCache offers: short is what callers ask for, full is what DescribeCacheClusters shows.
 type engineVersion struct{ engine, short, full, family string }
 
 // engineVersions, oldest first; a caller who names none gets the newest of the engine.

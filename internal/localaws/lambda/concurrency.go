@@ -13,7 +13,7 @@ type putConcurrencyIn struct {
 	ReservedConcurrentExecutions int    `wire:",required"`
 }
 
-// minUnreserved is what an account keeps for functions without a reservation.
+// minUnreserved is the concurrency that an account keeps for functions without a reservation.
 // https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 const minUnreserved = 100
 

@@ -92,7 +92,7 @@ func (s *Service) configure(f *function, c *eventInvokeConfig, in *eventInvokeCo
 
 var destinationARN = regexp.MustCompile(`^arn:aws:(sqs|sns):[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]+$`)
 
-// destinationAction is what a role must be allowed to do to write there, with and without its service; "" for what is not served.
+// destinationAction is the action that a role needs to write to a destination, with and without its service; "" if it is not served.
 func destinationAction(arn string) (action, word string) {
 	m := destinationARN.FindStringSubmatch(arn)
 	if m == nil {
@@ -134,8 +134,8 @@ type event struct {
 	tries  int // invocations so far
 }
 
-// InvokeAsync queues an event for a function, as Invoke with type Event does: it is tried up to three times, then
-// goes to the function's on-failure destination and dead-letter target. The error says why it was not queued.
+// InvokeAsync queues an event for a function, as Invoke with type Event does. After up to three tries the event
+// goes to the function's on-failure destination and dead-letter target. The error is why it was not queued.
 func (s *Service) InvokeAsync(functionARN string, payload []byte) error {
 	s.mu.Lock()
 	f, err := s.find(functionARN, "")
@@ -216,7 +216,7 @@ func (s *Service) deliver(e *event) {
 	}
 }
 
-// settle tells the destinations what became of an event.
+// settle sends the outcome of an event to the destinations.
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 func (s *Service) settle(e *event, condition string, out outcome) {
 	s.mu.Lock()
@@ -285,7 +285,7 @@ func (e *event) record(arn, condition string, out outcome, now time.Time) []byte
 		}
 	}
 	b, err := json.Marshal(r)
-	if err != nil { // only by a payload that is no JSON, which Invoke refuses
+	if err != nil { // only for a payload that is not JSON, which Invoke refuses
 		return fmt.Appendf(nil, "%q", err)
 	}
 	return b

@@ -87,7 +87,7 @@ func (in functionIn) qualifier() string {
 
 func (s *Service) arn(name string) string { return s.acct.ARN("lambda", "function:"+name) }
 
-// of runs do on the function that a request names, with the service locked.
+// of runs do with the function that a request names; the service is locked.
 func of[Out any](s *Service, in functionIn, do func(*function) (*Out, error)) (*Out, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,11 +161,11 @@ func (s *Service) createFunction(_ context.Context, in *createFunctionIn) (*conf
 		return nil, conflict("Function already exist: %s", in.FunctionName)
 	}
 	s.functions[in.FunctionName] = f
-	// The answer always says Pending, as AWS's does; https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
+	// The answer is always Pending, as on AWS; https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html
 	return f.shown("Pending", "Successful"), nil
 }
 
-// upload unzips code into a folder of its own and notes it in f.
+// upload unzips code into a new folder and records the folder in f.
 func (s *Service) upload(f *function, c code) error {
 	switch {
 	case c.ImageUri != nil:
@@ -195,8 +195,8 @@ func (s *Service) upload(f *function, c code) error {
 	return nil
 }
 
-// fetch reads the archive from a bucket in the function's own Region, as the caller: its permissions were asked for before. What S3 answers is told in
-// Lambda's words. https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCode.html
+// fetch reads the archive from a bucket in the function's own Region, as the caller, whose permissions were checked before. S3's errors get
+// Lambda's wording. https://docs.aws.amazon.com/lambda/latest/api/API_FunctionCode.html
 func (s *Service) fetch(c code) ([]byte, error) {
 	version := ""
 	if c.S3ObjectVersion != nil {
@@ -231,7 +231,7 @@ func (f *function) shown(state, update string) *configuration {
 	return &c
 }
 
-// now is the configuration with the states of this moment.
+// now is the configuration with the current states.
 func (s *Service) now(f *function) *configuration {
 	now := s.acct.Clock.Now()
 	state, update := "Active", "Successful"
@@ -336,7 +336,7 @@ func (s *Service) updateFunctionConfiguration(_ context.Context, in *updateFunct
 	})
 }
 
-// change updates a function and retires its idle environments; those at work are retired when they come back.
+// change updates a function and retires its idle environments. Busy ones are retired after their invocation.
 func (s *Service) change(in functionIn, revision *string, do func(*function) error) (*configuration, error) {
 	s.mu.Lock()
 	f, err := s.find(in.FunctionName, in.qualifier())
@@ -414,7 +414,7 @@ func (s *Service) listVersionsByFunction(_ context.Context, in *listIn) (*listVe
 	})
 }
 
-// codeSigningOut of a function without such a configuration has no ARN, though AWS's model requires one: so AWS answers.
+// codeSigningOut has no ARN for a function without such a configuration. AWS's model requires one, but AWS answers like this.
 type codeSigningOut struct {
 	FunctionName         string
 	CodeSigningConfigArn *string

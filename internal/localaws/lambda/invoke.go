@@ -136,7 +136,7 @@ func checkPayload(payload []byte, limit int) error {
 	return nil
 }
 
-// run runs one invocation in an environment of its own. An error means that the function did not run.
+// run runs one invocation in its own environment. An error means that the function did not run.
 func (s *Service) run(inv invocation) (outcome, error) {
 	b, err := s.acquire(inv.function)
 	if err != nil {
@@ -211,7 +211,7 @@ func throttled(reason string) error {
 	return e
 }
 
-// release gives an environment back; one of an older revision or of a deleted function ends.
+// release returns an environment to the pool, or ends it if its revision is old or its function is deleted.
 func (s *Service) release(b *sandbox, reusable bool) {
 	s.mu.Lock()
 	s.running--

@@ -76,7 +76,7 @@ func (o *output) copy(r *os.File) {
 	}
 }
 
-// lines emits the complete lines of b, and with all what follows them too; it gives back what is left.
+// lines emits the complete lines of b, and with all also the rest. It returns what is left.
 func (o *output) lines(b []byte, all bool) []byte {
 	var found []string
 	for len(b) > 0 {
@@ -95,7 +95,7 @@ func (o *output) lines(b []byte, all bool) []byte {
 	return bytes.Clone(b)
 }
 
-// system adds a line of the platform: in JSON format as an event object. kind "" has none.
+// system adds a line of the platform, in JSON format as an event object. kind "" has no event object.
 // https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-logformat.html
 func (o *output) system(now time.Time, word, kind, text string, record map[string]any) {
 	if o.format != "JSON" {
@@ -160,6 +160,6 @@ func (o *output) flush() {
 }
 
 func (o *output) close() {
-	_ = o.pipe.Close() // the reader then sees the end, as all other holders are dead
+	_ = o.pipe.Close() // the reader then sees the end, because all other holders are dead
 	<-o.done
 }

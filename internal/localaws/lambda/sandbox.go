@@ -104,7 +104,7 @@ func (s *Service) start(f *function) (*sandbox, error) {
 	return b, nil
 }
 
-// explain makes AWS's wording of a bootstrap that cannot start, and says what to do when it is another machine's.
+// explain returns AWS's error for a bootstrap that cannot start, with advice if it was built for another architecture.
 func explain(err error, bootstrap string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return errors.New("Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]") // AWS's text
@@ -156,7 +156,7 @@ func (s *Service) environ(f *function, api, stream, key, secret, token string) [
 	return env
 }
 
-// usable says whether the process lives and its credentials last for another invocation.
+// usable reports whether the process is alive and its credentials last for another invocation.
 func (b *sandbox) usable(now time.Time) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", b.process.PID())) // Done comes a little after the end
 	if err != nil || strings.Contains(string(stat), ") Z ") {
@@ -165,7 +165,7 @@ func (b *sandbox) usable(now time.Time) bool {
 	return now.Add(time.Duration(b.spec.Timeout)*time.Second + time.Minute).Before(b.expires)
 }
 
-// run handles one invocation; reusable says whether the environment can take another one.
+// run handles one invocation; reusable is whether the environment can take another one.
 func (b *sandbox) run(inv invocation) (out outcome, reusable bool) {
 	began := time.Now()
 	timeout := time.Duration(b.spec.Timeout) * time.Second
@@ -204,7 +204,7 @@ func (b *sandbox) run(inv invocation) (out outcome, reusable bool) {
 	return out, reusable
 }
 
-// handle hands the event to the process and waits for what becomes of it: success, failure (the handler's own
+// handle passes the event to the process and waits for the outcome: success, failure (the handler's own
 // error), error (the process ended) or timeout.
 func (b *sandbox) handle(inv invocation, timeout time.Duration) (out outcome, status string) {
 	limit := time.NewTimer(timeout)
@@ -221,12 +221,12 @@ func (b *sandbox) handle(inv invocation, timeout time.Duration) (out outcome, st
 				return out, status
 			case !given:
 				give = b.events
-			default: // it asks after it has answered; that both were there at once must not lose one of them
+			default: // it asks after it has answered; neither must be lost if both arrive at once
 				select {
 				case out = <-b.posted:
 					b.ready <- struct{}{}
 					return out, result(out)
-				default: // it lost its connection, and asks again for the event that it has
+				default: // it lost its connection, and asks again for its current event
 				}
 			}
 		case give <- inv:
@@ -295,7 +295,7 @@ func (b *sandbox) report(now time.Time, id, status string, out outcome, took tim
 	b.output.system(now, "REPORT", "platform.report", text, record)
 }
 
-// resident is the most memory that the process ever held, in bytes.
+// resident is the process's peak resident memory, in bytes.
 func (b *sandbox) resident() int64 {
 	if b.process == nil {
 		return 0
@@ -335,7 +335,7 @@ func (b *sandbox) end() {
 	})
 }
 
-// Caller is what kills the process of the environment with these credentials, by SIGKILL and waiting for its end; nil when there is none.
+// Caller returns a function that kills (SIGKILL) the process of the environment with these credentials and waits for its end; nil if there is none.
 func (s *Service) Caller(accessKey string) func() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// Deps are the services that functions touch without their code asking for it.
+// Deps are the services that Lambda itself calls for functions.
 type Deps struct {
 	IAM interface {
 		TrustsFor(roleARN, service, sourceARN string) bool
@@ -50,7 +50,7 @@ type Service struct {
 	// RetryWaits are the pauses before an asynchronous event is tried again after a function error.
 	// https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
 	RetryWaits [2]time.Duration
-	// Settling is how long a new function is Pending and an update InProgress, as others see it.
+	// Settling is how long a new function is Pending and an update InProgress.
 	Settling time.Duration
 	// Concurrency is the account's limit on invocations at once.
 	Concurrency int
@@ -126,7 +126,7 @@ func (s *Service) Close() error {
 	return nil
 }
 
-// enter counts a goroutine or an invocation in; false once Close was called.
+// enter counts a goroutine or an invocation; false after Close.
 func (s *Service) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -170,7 +170,7 @@ func invalid(format string, args ...any) error {
 	return wire.Errorf(http.StatusBadRequest, "InvalidParameterValueException", format, args...)
 }
 
-// unserved refuses a setting that AWS knows and this does not.
+// unserved refuses a setting that AWS has and localaws does not serve.
 func unserved(what string) error { return invalid("localaws does not serve %s", what) }
 
 func conflict(format string, args ...any) error {

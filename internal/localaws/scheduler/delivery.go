@@ -10,13 +10,13 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	_ "time/tzdata" // AWS knows every time zone, whatever this machine has
+	_ "time/tzdata" // AWS knows every time zone; this machine may not
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// expression is a parsed schedule expression: one moment, or every so often.
+// expression is a parsed schedule expression: one time, or a rate.
 // https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 type expression struct {
 	at    time.Time
@@ -51,7 +51,7 @@ func parseExpression(text, zone string) (expression, error) {
 	return expression{}, invalid("Invalid Schedule Expression %s.", text)
 }
 
-// next is the first moment after last (zero: there was none) for a schedule armed at start; false when there is none.
+// next is the first time after last (zero: none yet) at which a schedule that was armed at start fires; false if there is none.
 func (e expression) next(start, last time.Time, end *time.Time) (time.Time, bool) {
 	switch {
 	case e.every == 0:
@@ -122,8 +122,8 @@ func (s *Service) arm(sc *schedule, start time.Time) {
 // longestBackoff between two attempts of a delivery.
 const longestBackoff = 5 * time.Minute
 
-// deliver invokes the target until it takes the event, or the retry policy is exhausted: then the event goes to
-// the dead-letter queue. Lambda takes an event into its own queue: the function's errors are not seen here.
+// deliver invokes the target until it accepts the event, or the retry policy is exhausted. Then the event goes to
+// the dead-letter queue. Lambda accepts an event into its own queue, so the function's errors are not seen here.
 func (s *Service) deliver(ctx context.Context, sc *schedule, due time.Time) {
 	t := sc.Target
 	arn := s.arn(*sc.GroupName, sc.name)
@@ -180,7 +180,7 @@ func (s *Service) invoke(sc *schedule, payload []byte) error {
 	return s.Lambda.InvokeAsync(t.Arn, payload)
 }
 
-// input is the target's, with its context attributes filled in; without one, a notification.
+// input is the target's input with context attributes filled in; without an input it is a notification.
 // https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
 func (s *Service) input(sc *schedule, arn string, due time.Time, execution string, attempt int) []byte {
 	at := stamp(due)

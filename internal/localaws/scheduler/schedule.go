@@ -12,7 +12,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// settings is what a request says of a schedule; every one of them replaces what was there before.
+// settings is a request's settings of a schedule. An update replaces all of them.
 // https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html
 type settings struct {
 	ActionAfterCompletion      *string
@@ -108,7 +108,7 @@ func (s *Service) updateSchedule(_ context.Context, in *scheduleIn) (*scheduleOu
 	old.stop()
 	sc.created = old.created
 	s.groups[in.group()].schedules[in.Name] = sc
-	s.arm(sc, sc.modified) // AWS does not say whether a rate keeps its beat through an update; here it starts again
+	s.arm(sc, sc.modified) // AWS does not document whether an update restarts a rate; here it does
 	return &scheduleOut{s.arn(in.group(), in.Name)}, nil
 }
 
@@ -205,7 +205,7 @@ func bound(member string, value, least, most int) error {
 	return invalid("1 validation error detected: Value '%d' at '%s' failed to satisfy constraint: Member must have value %s than or equal to %d", value, member, word, limit)
 }
 
-// parseTarget does not ask whether the function exists: neither does AWS.
+// parseTarget does not check whether the function exists; neither does AWS.
 func (s *Service) parseTarget(t *target, group string) error {
 	switch {
 	case !anyARN.MatchString(t.Arn):

@@ -32,9 +32,9 @@ type Deps struct {
 type Service struct {
 	acct *account.Account
 	Deps
-	// Precision is how late a schedule may fire: it does at a random moment of it. AWS's is a minute.
+	// Precision is how late a schedule may fire; the delay is random. AWS's is a minute.
 	Precision time.Duration
-	// RateScale makes rate() schedules tick so many times faster, for journeys that cannot wait for ten minutes. Set it before they are created.
+	// RateScale speeds up rate() schedules by this factor, for journeys that cannot wait ten minutes. Set it before they are created.
 	RateScale time.Duration
 	// Settling is how long a deleted group stays DELETING.
 	Settling time.Duration
@@ -118,7 +118,7 @@ func checkName(member, name string) error {
 	return invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy regular expression pattern: ^[0-9a-zA-Z-_.]+$ and have length less than or equal to 64", name, member)
 }
 
-// group finds one, and forgets it when its time has come; s.mu is held.
+// group finds a group, and removes it when its deletion is over; s.mu is held.
 func (s *Service) group(name string) (*group, error) {
 	g := s.groups[name]
 	if g != nil && !g.deleted.IsZero() && !s.acct.Clock.Now().Before(g.deleted) {
@@ -164,7 +164,7 @@ func (s *Service) createScheduleGroup(_ context.Context, in *groupIn) (*groupOut
 	return &groupOut{s.groupARN(in.Name)}, nil
 }
 
-// again tells whether a creation is one that was carried out before: the same client token.
+// again reports whether a creation was carried out before: it has the same client token.
 // https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html#API_CreateSchedule_RequestSyntax
 func again(token *string, before string) bool { return value(token) != "" && *token == before }
 
@@ -243,7 +243,7 @@ type listIn struct {
 	NextToken  string  `at:"query=NextToken"`
 }
 
-// page cuts sorted items to what a request asked for.
+// page cuts sorted items to the requested page.
 func page[T any](in *listIn, items []T, arn func(T) string) ([]T, string, error) {
 	size, ok := paging.Size(in.MaxResults, 100, 1, 100)
 	if !ok {
