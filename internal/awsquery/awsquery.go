@@ -1,6 +1,6 @@
 // Package awsquery makes single calls of AWS's query and JSON APIs, with the SDK's configuration, signature, retries and error types. It is for the few
-// calls of EC2, IAM, SQS and SSM that the commands need: compiling the SDK's clients takes as long as compiling everything else that is
-// compiled before the first command can say a word. What has a client of the SDK's in the commands already does not belong here.
+// calls of EC2, IAM, SQS and SSM that the commands need: compiling the SDK's clients takes as long as everything else that is
+// compiled before the first command can print anything. A service whose SDK client the commands use already does not belong here.
 package awsquery
 
 import (

@@ -31,7 +31,7 @@ func SubnetVPC(ctx context.Context, cfg aws.Config, subnet string) (string, erro
 	return out.VPC, err
 }
 
-// Subnet is one subnet: where it is, and how many addresses nobody has.
+// Subnet is a subnet: its VPC and zone, and the number of free addresses.
 type Subnet struct {
 	ID   string `xml:"subnetId"`
 	Zone string `xml:"availabilityZone"`

@@ -17,12 +17,12 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 )
 
-// Console is the person, or the log, that a command talks to.
+// Console is a command's output and input: a terminal, or a log.
 type Console struct {
 	In     io.Reader
 	Out    io.Writer
 	TTY    bool      // a person reads
-	Answer io.Writer // where questions are put to a person who can answer; nil: nobody can
+	Answer io.Writer // for questions to a person; nil: nobody can answer
 
 	// Terminal, where Out is one, shows long steps in one line below it. Nil: a plain line of Out every Every, 0 is 30 s.
 	Terminal *page.Terminal
@@ -104,8 +104,8 @@ func (c *Console) Approve(ctx context.Context, given bool, question, without str
 	}
 }
 
-// Lasting goes on when nobody listens any more: after the death of the process that started us, stdout is a broken pipe, and there is
-// still work to finish. That a disk is full is kept in Lost, unless it is nil.
+// Lasting continues when nobody reads any more: after the death of the process that started us, stdout is a broken pipe, and there is
+// still work to finish. If the disk is full, Lost gets that error, unless Lost is nil.
 type Lasting struct {
 	W    io.Writer
 	Lost *error

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Elapsed begins every line with the time since Began.
+// Elapsed puts the time since Began in front of every line.
 type Elapsed struct {
 	W     io.Writer
 	Began time.Time

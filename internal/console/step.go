@@ -9,8 +9,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 )
 
-// Step is something that takes long, shown while it goes on: in a terminal a line below the output that is redrawn every second, elsewhere a
-// plain line when it begins and one every Console.Every.
+// Step is a long step whose progress is shown: in a terminal as a line below the output that is redrawn every second, elsewhere as a
+// plain line at its start and one every Console.Every.
 type Step struct {
 	console *Console
 	title   string
@@ -25,7 +25,7 @@ type Step struct {
 	stop, done chan struct{}
 }
 
-// Step says what begins, and shows it until End.
+// Step announces a step, and shows it until End.
 func (c *Console) Step(format string, args ...any) *Step {
 	s := c.begin(time.Now, fmt.Sprintf(format, args...))
 	go func() {
@@ -51,7 +51,7 @@ func (c *Console) begin(now func() time.Time, title string) *Step {
 	return s
 }
 
-// At says how far it is: a share of 0 to 1, or below 0 when nobody knows.
+// At sets the progress: a share of 0 to 1, or below 0 if it is unknown.
 func (s *Step) At(share float64, format string, args ...any) {
 	s.mu.Lock()
 	s.share, s.note = share, fmt.Sprintf(format, args...)
@@ -75,7 +75,7 @@ func (s *Step) show() {
 	}
 }
 
-// End is for defer: of a step that never began, or has ended, nothing is left to do.
+// End is for defer: for a step that never started, or has ended, it does nothing.
 func (s *Step) End() {
 	if s == nil {
 		return

@@ -16,7 +16,7 @@ import (
 )
 
 // Clean removes what builds, tests and local runs left: build/, dist/, .localaws/, and the data directories of Terraform that are not the stack's own.
-// The stack's state, its .terraform and terraform.tfvars stay. Exports of local runs go after a yes alone.
+// The stack's state, its .terraform and terraform.tfvars stay. Exports of local runs are removed only after a yes.
 func Clean(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	unlock, err := local.Lock(ws)
 	if err != nil {

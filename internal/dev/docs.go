@@ -15,7 +15,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// TestDocs holds each module's README against what terraform-docs writes, and the stack, the modules and the examples against tflint's bundled
+// TestDocs compares each module's README with terraform-docs' output, and checks the stack, the modules and the examples by tflint's bundled
 // rules; all findings are reported together.
 func TestDocs(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	return errors.Join(checkModuleDocs(ctx, ws, con), lintTerraform(ctx, ws, con))
@@ -55,7 +55,7 @@ func lintTerraform(ctx context.Context, ws *workspace.Workspace, con *console.Co
 	return nil
 }
 
-// quietly runs a program of which only a failure is worth showing.
+// quietly runs a program and shows its output only if it fails.
 func quietly(ctx context.Context, ws *workspace.Workspace, con *console.Console, program string, args ...string) error {
 	c := ws.Command(ctx, con.Out, program, args...)
 	var out bytes.Buffer

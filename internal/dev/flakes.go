@@ -76,7 +76,7 @@ func TestFlakes(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 	return errors.Join(failed...) // a package that does not compile has no test that fails
 }
 
-// repeat runs `go test` with its results read as they come.
+// repeat runs `go test` and reads its results as they arrive.
 func repeat(ctx context.Context, ws *workspace.Workspace, con *console.Console, found *flakes, what string, args ...string) error {
 	shown := con.Step("%s, beside %d busy loops", what, runtime.NumCPU())
 	defer shown.End()

@@ -117,7 +117,7 @@ func forJourneys(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 	return &journeys, nil
 }
 
-// TestFaults is what of TestE2E needs no Terraform: the end of a run against every fault that the embedded AWS can make, and a kill at every write.
+// TestFaults is the part of TestE2E that needs no Terraform: the end of a run against every fault that the embedded AWS can make, and a kill at every write.
 func TestFaults(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	return goTest(ctx, ws, con, "-timeout=60m", "-count=1", "-parallel=8", "-run=^TestFaults", "./test")
 }
@@ -149,7 +149,7 @@ func TestPages(ctx context.Context, ws *workspace.Workspace, con *console.Consol
 
 var browserTests = []string{"-timeout=60m", "-count=1", "-tags=browser", "-run=InTheBrowser"}
 
-// testDrawnPages is what of TestPages takes no run.
+// testDrawnPages is the part of TestPages that needs no run.
 func testDrawnPages(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	return goTest(ctx, ws, con, append(browserTests, "./internal/report/page", "./internal/localaws", "./internal/localaws/dashboardpage")...)
 }
@@ -165,7 +165,7 @@ type suite struct {
 	run  func(context.Context, *workspace.Workspace, *console.Console) error
 }
 
-// suites runs one after the other until one fails.
+// suites runs test suites in order until one fails.
 func suites(ctx context.Context, ws *workspace.Workspace, con *console.Console, all []suite) error {
 	var took []string
 	for _, s := range all {
@@ -180,7 +180,7 @@ func suites(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 	return nil
 }
 
-// goTest gives the tests time to take down what they started when they are interrupted.
+// goTest gives interrupted tests time to remove what they started.
 func goTest(ctx context.Context, ws *workspace.Workspace, con *console.Console, args ...string) error {
 	if err := proc.Run(ws.Command(ctx, con.Out, "go", append([]string{"test"}, args...)...), 2*time.Minute); err != nil {
 		if cause := context.Cause(ctx); cause != nil {

@@ -1,4 +1,4 @@
-// Package gobuild has the go command build what the project is made of: the Lambda's zip, and programs from source.
+// Package gobuild builds with the go command: the Lambda's zip, and tools from source.
 package gobuild
 
 import (
@@ -19,16 +19,16 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// goarch are Lambda's architectures, in Go's words.
+// goarch maps Lambda's architectures to Go's.
 var goarch = map[string]string{"arm64": "arm64", "x86_64": "amd64"}
 
-// Zip is where the zip for an architecture is kept, whether it is built or not.
+// Zip is the path of an architecture's zip, whether it is built or not.
 func Zip(ws *workspace.Workspace, architecture string) string {
 	return filepath.Join(ws.Root, "build", "lambda-"+architecture+".zip")
 }
 
 // Lambda makes build/lambda-ARCHITECTURE.zip. Same sources and Go version give the same bytes, wherever and whenever it is built. The go command's
-// own cache tells whether there is something to compile; the zip is only written when its bytes differ.
+// cache decides whether to compile; the zip is only written if its bytes differ.
 func Lambda(ctx context.Context, ws *workspace.Workspace, con *console.Console, architecture string) error {
 	if goarch[architecture] == "" {
 		return fmt.Errorf("there is no Lambda architecture %q: take arm64 or x86_64", architecture)
@@ -121,7 +121,7 @@ func pack(w io.Writer, binary []byte) error {
 	return z.Close()
 }
 
-// HostArchitecture is this machine's, in Lambda's words.
+// HostArchitecture is this machine's architecture, in Lambda's terms.
 func HostArchitecture() string {
 	if runtime.GOARCH == "arm64" {
 		return "arm64"

@@ -38,12 +38,12 @@ var (
 		release: "-X main.version=2.12.2", takes: "four minutes"}
 )
 
-// Path is where a tool is kept, whether it is built or not.
+// Path is the path of a tool, whether it is built or not.
 func (t Tool) Path(ws *workspace.Workspace) string {
 	return filepath.Join(ws.Root, "build", "tools", t.Name+"-"+t.Version, t.Name)
 }
 
-// Build gives the path of a tool, and builds it first when there is none of its version. It appears whole or not at all.
+// Build returns the path of a tool, and builds it if its version is missing. The file appears atomically.
 func (t Tool) Build(ctx context.Context, ws *workspace.Workspace, con *console.Console) (string, error) {
 	file := t.Path(ws)
 	if workspace.Exists(file) {

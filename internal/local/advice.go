@@ -17,7 +17,7 @@ var (
 	awsCommand = regexp.MustCompile("(?:`|(?m:^[\\s│]+))aws [a-z0-9-]+ [a-z0-9-]+[^`\n]*")
 )
 
-// Advice writes the commands of a message so that they act on the embedded AWS, wherever they are pasted. mage changes those of `go tool mage`.
+// Advice rewrites the commands in a message so that they act on the embedded AWS, wherever they are pasted. mage rewrites those of `go tool mage`.
 func Advice(endpoint, region string, mage func(command string) string, text string) string {
 	text = mageCommand.ReplaceAllStringFunc(text, mage)
 	return awsCommand.ReplaceAllStringFunc(text, func(command string) string {

@@ -12,8 +12,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// Nothing of a person's environment reaches the embedded AWS but what is meant to: what programs need on this machine, where Terraform and Go get
-// what they build from, and the load, cache and names of one's own.
+// Of a person's environment, only this reaches the embedded AWS: what programs need on this machine, where Terraform and Go get
+// their dependencies, and the person's load, cache and names.
 var (
 	passed = []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "PWD", "TERM", "COLUMNS", "NO_COLOR", "LANG", "LANGUAGE", "TZ", "TMPDIR", "LD_LIBRARY_PATH",
 		"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "NIX_SSL_CERT_FILE",
@@ -29,12 +29,12 @@ func passes(variable string) bool {
 	return slices.Contains(passed, variable) || slices.ContainsFunc(passedPrefixes, func(p string) bool { return strings.HasPrefix(variable, p) })
 }
 
-// localEnv is what of env reaches the embedded AWS.
+// localEnv is the part of env that reaches the embedded AWS.
 func localEnv(env []string) []string {
 	return workspace.Without(env, func(name string) bool { return !passes(name) })
 }
 
-// unread are the person's inputs that do not reach the embedded AWS: files in the project's folder, and variables.
+// unread lists the person's inputs that do not reach the embedded AWS: files in the project's folder, and variables.
 func unread(ws *workspace.Workspace) (names []string, err error) {
 	files, err := terraform.GivenFiles(ws.Root)
 	for _, file := range files {
@@ -48,13 +48,13 @@ func unread(ws *workspace.Workspace) (names []string, err error) {
 	return names, err
 }
 
-// isLoopback tells whether a URL leads to this machine by an address of its own. (The name localhost may be anything, and S3 would make names below it.)
+// isLoopback reports whether a URL has a loopback address. (The name localhost can resolve to anything, and S3 clients would put bucket names before it.)
 func isLoopback(text string) bool {
 	u, err := url.Parse(text)
 	return err == nil && net.ParseIP(u.Hostname()).IsLoopback()
 }
 
-// Sealed refuses what would lead out of the embedded AWS when endpoint is one: other endpoints in the environment, and an existing cache elsewhere.
+// Sealed refuses what would reach outside of the embedded AWS if endpoint is one: other endpoints in the environment, and an existing cache elsewhere.
 func Sealed(endpoint string, env []string, in *terraform.Inputs) error {
 	if !isLoopback(endpoint) {
 		return nil

@@ -64,7 +64,7 @@ func Lock(ws *workspace.Workspace) (unlock func(), err error) {
 	if to, is := os.Readlink(Dir(ws)); is == nil {
 		err = linked(ws.Path(Dir(ws)), to, Dir(ws))
 	} else if err = os.MkdirAll(Dir(ws), 0o700); err == nil {
-		err = os.Chmod(Dir(ws), 0o700) // also one of an older version: keys, logs and exports lie there
+		err = os.Chmod(Dir(ws), 0o700) // also if an older version made it: it has keys, logs and exports
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", Dir(ws), err)
@@ -81,8 +81,8 @@ func Lock(ws *workspace.Workspace) (unlock func(), err error) {
 	return unlock, nil
 }
 
-// linked refuses a folder that is a link, as a person makes it to have the files on another disk, unless that leads to a folder of their own that is
-// empty or was used for this before: what is in it is overwritten and removed.
+// linked checks a folder that is a link, which a person makes to have the files on another disk. Its target must belong to the person and be
+// empty or used for this before, because its content is overwritten and removed.
 func linked(link, to, dir string) error {
 	info, err := os.Stat(dir)
 	switch {
@@ -102,14 +102,14 @@ func linked(link, to, dir string) error {
 	return err
 }
 
-// roomOfRun is what a local run needs in bytes, with room to spare: the Lambda unpacked, Terraform's plan, logs and exports.
+// roomOfRun is generously what a local run needs in bytes: the Lambda unpacked, Terraform's plan, logs and exports.
 const roomOfRun = 50_000_000
 
-// room tells whether a folder's disk has so many bytes left: a full disk shows itself by other errors than its own, in the middle of a run.
+// room checks that a folder's disk has so many bytes left: a full disk would cause misleading errors in the middle of a run.
 func room(dir string, bytes uint64) error {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(dir, &fs); err != nil {
-		return nil // whatever is wrong there will be said by who writes
+		return nil // the next write there returns the error
 	}
 	if free := fs.Bavail * uint64(fs.Bsize); free < bytes {
 		return fmt.Errorf("the disk of %s has %d MB left, and a local run needs about %d MB: make room there, or take a checkout on another disk", dir, free/1_000_000, bytes/1_000_000)
@@ -117,7 +117,7 @@ func room(dir string, bytes uint64) error {
 	return nil
 }
 
-// Full tells whether a folder's disk is full: the embedded AWS then loses what the load says, and the exports after it.
+// Full checks whether a folder's disk is full: the embedded AWS would lose the load's output, and later the exports.
 func Full(dir string) error {
 	if room(dir, 1_000_000) == nil {
 		return nil
@@ -130,7 +130,7 @@ func localArgs(dir string, period time.Duration, port int, troubles ...string) [
 		"--cache-port", strconv.Itoa(port)}, troubles...)
 }
 
-// faultArgs are what shall go wrong in the embedded AWS: FAULT= has faults with commas between them, QUOTAS=1 throttles as AWS does.
+// faultArgs are the faults of the embedded AWS: FAULT= lists faults separated by commas, QUOTAS=1 throttles as AWS does.
 func faultArgs(ws *workspace.Workspace) (args []string) {
 	for _, fault := range strings.FieldsFunc(ws.Getenv("FAULT"), func(r rune) bool { return r == ',' || r == ' ' }) {
 		args = append(args, "--fault", fault)
@@ -223,7 +223,7 @@ func Start(ctx context.Context, ws *workspace.Workspace, con *console.Console, m
 	}
 	if err != nil {
 		_ = e.End()
-		if e.cmd.ProcessState.ExitCode() == 2 { // its words for arguments that it does not take, and ours come from FAULT= alone
+		if e.cmd.ProcessState.ExitCode() == 2 { // it refused an argument, and only FAULT= can cause that
 			return nil, fmt.Errorf("FAULT=%s: %s", ws.Getenv("FAULT"), strings.TrimPrefix(strings.TrimSpace(LastLines(e.Log, 1)), "localaws: "))
 		}
 		return nil, fmt.Errorf("the embedded AWS did not start: %w\n%s", err, LastLines(e.Log, 15))
@@ -231,7 +231,7 @@ func Start(ctx context.Context, ws *workspace.Workspace, con *console.Console, m
 	return e, nil
 }
 
-// hangs is when a process of the embedded AWS is given up that neither ends nor says a word: on no machine does it take that long.
+// hangs is the limit for a process of the embedded AWS that neither ends nor prints anything: on no machine does it take that long.
 const hangs = 2 * time.Minute
 
 // End ends the embedded AWS and everything in it.
@@ -250,7 +250,7 @@ func (e *Embedded) End() error {
 	return nil
 }
 
-// Died says that it ended, and what it said last: that comes before whatever failed because of it.
+// Died is the error of its end, with its last output: it comes before errors that follow from it.
 func (e *Embedded) Died() error {
 	<-e.Done
 	return fmt.Errorf("the embedded AWS ended by itself (%s); it said last:\n%s", e.cmd.ProcessState, LastLines(e.Log, 15))
@@ -271,8 +271,8 @@ func (e *Embedded) Unserved(ctx context.Context) ([]string, error) {
 	return actions, json.NewDecoder(response.Body).Decode(&actions)
 }
 
-// Enter is the workspace in the embedded AWS, and a console that asks nobody: a stack folder, state and data directory of its own, and an environment
-// from which nothing leads to an account, a profile, a cache or a state of the person's.
+// Enter returns the workspace in the embedded AWS, and a console that asks nobody. The workspace has its own stack folder, state and data directory, and its
+// environment leads to no account, profile, cache or state of the person.
 func (e *Embedded) Enter(ws *workspace.Workspace, con *console.Console, values map[string]any) (*workspace.Workspace, *console.Console, error) {
 	stack, err := localStack(ws)
 	if err != nil {
@@ -296,7 +296,7 @@ func (e *Embedded) Enter(ws *workspace.Workspace, con *console.Console, values m
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		in.Env = append(in.Env, name+"="+env[name])
 	}
-	in.Env = append(in.Env, "APPROVE=1") // what is made and ended there costs nothing and is nobody's
+	in.Env = append(in.Env, "APPROVE=1") // nothing there costs money or belongs to anybody
 	in.Grace, quiet.Pause, quiet.TTY, quiet.Answer = hangs, time.Second, false, nil
 	in.AWS = func(context.Context, string) (aws.Config, error) {
 		return aws.Config{Region: e.Hello.Region, BaseEndpoint: &e.Hello.URL, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -326,7 +326,7 @@ func (e *Embedded) Values(minutes int, period time.Duration) map[string]any {
 	}
 }
 
-// localOverride is what the embedded AWS cannot have as AWS has it: the state, and who vouches for a cache with TLS, which is not Amazon but a file.
+// localOverride is what differs from AWS: the state's backend, and the certificate authority of a cache with TLS, which is a file here.
 // https://developer.hashicorp.com/terraform/language/files/override
 const localOverride = `terraform {
   backend "local" {}
@@ -380,7 +380,7 @@ func (e *Embedded) Script(ws *workspace.Workspace, values map[string]any) string
 		env["TF_VAR_"+name] = strings.Trim(string(text), `"`)
 	}
 	var b strings.Builder
-	// What leads elsewhere is unset, whatever its name: an endpoint or a profile of one service, another state, an existing cache.
+	// Everything that leads elsewhere is unset: an endpoint or profile of one service, another state, an existing cache.
 	fmt.Fprintf(&b, "for name in $(env | sed -n 's/^\\([A-Za-z_][A-Za-z0-9_]*\\)=.*/\\1/p'); do case $name in\n%s) ;;\nAWS_*|TF_VAR_*|TF_CLI_ARGS*|TF_LOG*|TF_WORKSPACE|TF_DATA_DIR|STACK_DIR) unset \"$name\" ;;\nesac; done\n", "TF_VAR_"+strings.Join(passedInputs, "|TF_VAR_"))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		fmt.Fprintf(&b, "export %s=%s\n", name, quoted(env[name]))

@@ -16,7 +16,7 @@ type ancestor struct {
 	began string // start time in clock ticks: with the pid it names one process for good
 }
 
-// ancestors are the parents of this process as long as their executable is go or mage; none where there is no /proc.
+// ancestors returns the parents of this process up to the first that is not go or mage; none without /proc.
 func ancestors() []ancestor {
 	var above []ancestor
 	for pid := os.Getppid(); pid > 1; {

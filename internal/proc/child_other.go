@@ -4,5 +4,5 @@ package proc
 
 import "syscall"
 
-// childAttr: a group of its own. Only Linux tells a child that its parent died.
+// childAttr: a process group of its own. Only Linux can signal a child when its parent dies.
 func childAttr(syscall.Signal) *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

@@ -14,7 +14,7 @@ import (
 // ErrInterrupted is the reason of a context that an interrupt ended.
 var ErrInterrupted = errors.New("interrupted")
 
-// interruptedBy is the reason, in the words of who sent the signal: Ctrl-C needs none.
+// interruptedBy is the reason, which names the sender of the signal; Ctrl-C needs no name.
 func interruptedBy(s os.Signal) error {
 	switch s {
 	case syscall.SIGTERM:
@@ -25,10 +25,10 @@ func interruptedBy(s os.Signal) error {
 	return ErrInterrupted
 }
 
-// heard is after what time an interrupt that has ended nothing yet is said to be heard.
+// heard is how long after an interrupt a message confirms it, if nothing has ended yet.
 const heard = 2 * time.Second
 
-// Interruptible is a context that ends on SIGINT, SIGTERM, SIGHUP, or when a process that started us is gone.
+// Interruptible is a context that ends on SIGINT, SIGTERM or SIGHUP, or when a process that started this one ends.
 //
 // mage has handlers of its own: SIGINT to the group makes the magefile's binary exit after 5 seconds and orphan its children, and SIGTERM or
 // SIGKILL to `go tool mage` reaches only the processes above. So mage's handler is taken off, and the processes above are watched.

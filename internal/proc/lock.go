@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// HeldError means that another process has the lock.
+// HeldError means that another process holds the lock.
 type HeldError struct {
 	File string
 	By   string // " (process 123)"; "" when it has only just taken it
@@ -19,7 +19,7 @@ func (e *HeldError) Error() string {
 	return fmt.Sprintf("%s is locked by another command%s", e.File, e.By)
 }
 
-// Lock takes a lock for this process, and leaves a word for the second one which process is the first. The kernel gives it back when we die.
+// Lock takes a lock for this process, and records the process in it for others. The kernel releases it when this process dies.
 func Lock(name string) (unlock func(), err error) {
 	file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

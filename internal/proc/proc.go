@@ -1,4 +1,4 @@
-// Package proc runs child processes that leave no orphan, and ends what runs when a person, or the process that started this one, wants it.
+// Package proc runs child processes that leave no orphan, and ends them on an interrupt or when the process that started this one ends.
 //
 // Interrupts: the first Ctrl-C (or SIGTERM, or the end of the process that started mage) ends the context. A child then gets exactly one SIGINT,
 // because a second one makes Terraform quit without saving its state, and is waited for.
@@ -13,7 +13,7 @@ import (
 )
 
 // Run runs c in a process group of its own, so that a terminal's Ctrl-C does not reach it. When c's context ends, the group gets one
-// SIGINT; after grace (0: never) it is killed. Whoever is left of the group when the child is gone is killed as well.
+// SIGINT; after grace (0: never) it is killed. What is left of the group when the child is gone is killed as well.
 func Run(c *exec.Cmd, grace time.Duration) error { return run(c, grace, c.Start) }
 
 // RunPrivate is Run for what writes secrets: its files are for their owner alone. The umask is the process's, so what another goroutine creates in

@@ -19,7 +19,7 @@ import (
 // CacheName is "" when only an endpoint is known.
 func CacheName(c shutdown.Cache) string { return cmp.Or(c.Serverless, c.ReplicationGroup) }
 
-// CacheStatus is that of the stack's own cache; "" when it does not exist. What becomes of an existing cache is not the stack's concern.
+// CacheStatus is the status of the stack's own cache; "" if it does not exist. The stack does not manage an existing cache.
 func (s *Stack) CacheStatus(ctx context.Context) (string, error) {
 	if !s.Config.Cache.Delete {
 		return "", nil
@@ -28,7 +28,7 @@ func (s *Stack) CacheStatus(ctx context.Context) (string, error) {
 	return cache.Status, err
 }
 
-// Cache is a cache of either kind as AWS shows it; its zero value does not exist.
+// Cache is a cache of either kind as AWS shows it. The zero value is a cache that does not exist.
 type Cache struct {
 	Status, ARN string
 	created     time.Time
@@ -61,14 +61,14 @@ func DescribeCache(ctx context.Context, client *elasticache.Client, c shutdown.C
 	return seen, nil
 }
 
-// latency is what CloudWatch said last of the cache's p99, in ms; nil when it has none.
+// latency is the cache's latest p99 in CloudWatch, in ms; nil if there is none.
 type latency struct {
 	asked       time.Time
 	read, write *float64
 }
 
-// p99 is the slowest node's latency of reads and writes in ms, of the last minute that CloudWatch has; nil when it has none. CloudWatch has a new one
-// each minute and bills each metric that it is asked for, so it is asked once a minute: https://aws.amazon.com/cloudwatch/pricing/
+// p99 is the slowest node's latency of reads and writes in ms, in the last minute that CloudWatch has; nil if it has none. CloudWatch has a new value
+// each minute and bills each metric that is requested, so it is requested once a minute: https://aws.amazon.com/cloudwatch/pricing/
 func (s *Stack) p99(ctx context.Context, now time.Time) (read, write *float64, err error) {
 	if last := s.latency; last.asked.IsZero() || now.Sub(last.asked) >= time.Minute {
 		read, write, err = s.askP99(ctx, now)
@@ -112,11 +112,11 @@ func (s *Stack) askP99(ctx context.Context, now time.Time) (read, write *float64
 	return read, write, nil
 }
 
-// cacheLimit is how long a cache may take to be gone: as long as the provider would wait.
+// cacheLimit is how long a deletion of a cache may take: as long as the provider would wait.
 const cacheLimit = 45 * time.Minute
 
-// MadeCache tells whether the cache is tagged with a run of this stack. A cache that is being created does not say so yet, and one whose creation
-// has failed never does: then it is the stack's if it was made since the run began.
+// MadeCache reports whether the cache is tagged with a run of this stack. The tags of a cache cannot be read during its creation, and never if the creation
+// failed. Then it is the stack's if it was created since the run started.
 func (s *Stack) MadeCache(ctx context.Context, con *console.Console) (bool, error) {
 	if !s.Config.Cache.Delete {
 		return false, nil
@@ -163,7 +163,7 @@ func (s *Stack) MadeCache(ctx context.Context, con *console.Console) (bool, erro
 	return err == nil && name == s.Config.Name, nil
 }
 
-// CacheRun is the run that the stack's own cache is tagged with; "" when there is none, or when AWS does not tell the tags.
+// CacheRun is the run in the tags of the stack's own cache; "" if there is none, or if AWS does not show the tags.
 func (s *Stack) CacheRun(ctx context.Context) (string, error) {
 	if !s.Config.Cache.Delete {
 		return "", nil
@@ -187,7 +187,7 @@ func (s *Stack) CacheRun(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// madeInRun tells whether a cache was made since the run under way began.
+// madeInRun reports whether a cache was created since the current run started.
 func (s *Stack) madeInRun(ctx context.Context, cache Cache) (bool, error) {
 	run, err := s.Run(ctx)
 	if err != nil || run == nil {
@@ -207,7 +207,7 @@ func (s *Stack) stuckCache(status string, began time.Time) error {
 		name, status, time.Since(began).Round(time.Second), console.AWS(s.AWS.Region, "aws elasticache describe-events --source-identifier %s --source-type %s", name, s.cacheKind()))
 }
 
-// deleteCache asks for the deletion; a cache that is busy, or gone meanwhile, is no error.
+// deleteCache requests the deletion. A cache that is busy, or already deleted, is not an error.
 func (s *Stack) deleteCache(ctx context.Context) (err error) {
 	if c := s.Config.Cache; c.Serverless != "" {
 		_, err = s.cache.DeleteServerlessCache(ctx, &elasticache.DeleteServerlessCacheInput{ServerlessCacheName: &c.Serverless})
@@ -220,13 +220,13 @@ func (s *Stack) deleteCache(ctx context.Context) (err error) {
 	return err
 }
 
-// busy: a cache that is being created or modified cannot be deleted, nor asked for its tags.
+// busy: a cache that is being created or modified cannot be deleted, and its tags cannot be read.
 func busy(err error) bool {
 	return Code(err) == "InvalidReplicationGroupState" || strings.HasPrefix(Code(err), "InvalidServerlessCacheState")
 }
 
-// CacheGone waits until a cache that is being deleted is gone, and shows that it does. With remove it deletes one that is there, as soon as its
-// state lets it; one that the stack only uses has no status here.
+// CacheGone waits until a cache that is being deleted is gone, and shows its progress. With remove it deletes the cache as soon as its
+// status allows. A cache that the stack only uses has no status here.
 func (s *Stack) CacheGone(ctx context.Context, con *console.Console, remove bool) error {
 	name, began := CacheName(s.Config.Cache), time.Now()
 	var waiting *console.Step
@@ -254,7 +254,7 @@ func (s *Stack) CacheGone(ctx context.Context, con *console.Console, remove bool
 	}
 }
 
-// cacheKind is AWS's word for what the cache is.
+// cacheKind is AWS's source type of the cache.
 func (s *Stack) cacheKind() string {
 	if s.Config.Cache.Serverless != "" {
 		return "serverless-cache"

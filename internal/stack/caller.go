@@ -13,7 +13,7 @@ import (
 	"github.com/aws/smithy-go/transport/http"
 )
 
-// Caller is who the credentials are, and where they lead.
+// Caller is the identity, account and Region of the credentials.
 type Caller struct {
 	Account, ARN, Region string
 	Answer               middleware.Metadata // AWS's, with its time

@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 )
 
-// StrayInsights is the log group of Container Insights that came back: AWS writes to it for some minutes after the last task, and makes it again,
-// without a retention, when Terraform has removed it. "" when there is none, or while there is a cluster of the name: then the group is somebody's.
+// StrayInsights is a log group of Container Insights that came back. AWS writes to it for some minutes after the last task, and creates it again
+// without a retention after Terraform removed it. "" if there is none, or while a cluster of that name exists and uses it.
 func (s *Stack) StrayInsights(ctx context.Context) (string, error) {
 	name := "/aws/ecs/containerinsights/" + s.Config.Cluster + "/performance"
 	if is, err := s.logGroup(ctx, name); err != nil || !is {
@@ -28,7 +28,7 @@ func (s *Stack) StrayInsights(ctx context.Context) (string, error) {
 	return name, nil
 }
 
-// DeleteLogGroup deletes a log group; one that is gone meanwhile is no error.
+// DeleteLogGroup deletes a log group. If it is already gone, that is not an error.
 func (s *Stack) DeleteLogGroup(ctx context.Context, name string) error {
 	if _, err := s.logs.DeleteLogGroup(ctx, &cloudwatchlogs.DeleteLogGroupInput{LogGroupName: &name}); err != nil && !Missing(err) {
 		return fmt.Errorf("log group %s: %w", name, err)

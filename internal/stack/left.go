@@ -15,16 +15,16 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 )
 
-// AWS may carry a creation out and its answer be lost: then the resource is there, and Terraform's state does not know it.
+// AWS can complete a creation whose answer is lost. Then the resource exists, and Terraform's state does not know it.
 
-// LeftOver is something that AWS has under the stack's names.
+// LeftOver is a resource that AWS has under the stack's names.
 type LeftOver struct {
 	What   string // "the IAM role NAME-stop"
 	Remove string // the command that removes it
-	Guard  bool   // it ends runs: where it is, a stack may be alive, in another Region too when it is a role
+	Guard  bool   // it ends runs: if it exists, a stack may be in use (for a role, also in another Region)
 }
 
-// LeftError says how to remove what is left; nil when there is nothing.
+// LeftError says how to remove what is left; nil if nothing is.
 func LeftError(left []LeftOver) error {
 	if len(left) == 0 {
 		return nil
@@ -36,7 +36,7 @@ func LeftError(left []LeftOver) error {
 	return fmt.Errorf("the state is empty, and yet AWS has this under the stack's names: the answer to its creation was lost. If nobody else made it, remove it with\n  %s", strings.Join(commands, "\n  "))
 }
 
-// Left looks for what a lost answer can leave behind, by the stack's names. The calls that make the rest are idempotent: sent again, they find
+// Left looks for what a lost answer can leave behind, by the stack's names. The calls that create the rest are idempotent: repeated, they find
 // what they made.
 func (s *Stack) Left(ctx context.Context) (left []LeftOver, err error) {
 	name := s.Config.Name
@@ -99,7 +99,7 @@ func (s *Stack) Left(ctx context.Context) (left []LeftOver, err error) {
 	return left, err
 }
 
-// logGroup tells whether there is a log group of exactly this name: AWS looks for prefixes only, and gives what it finds in the order of names.
+// logGroup reports whether a log group of exactly this name exists. AWS searches by prefix only, and returns groups sorted by name.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_DescribeLogGroups.html
 func (s *Stack) logGroup(ctx context.Context, name string) (bool, error) {
 	groups, err := s.logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &name})

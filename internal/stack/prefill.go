@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Prefill is how far the tasks are that write their keys, and read them back, before the measured load.
+// Prefill is the progress of tasks that write their keys, and read them back, before the measured load.
 type Prefill struct {
 	Tasks, Done int
 	Share       float64 // of all their keys, 0 to 1
@@ -28,7 +28,7 @@ func (s *Stack) PrefillMinutes() int {
 		Load struct{ Prefill *struct{ Minutes *int } }
 	}
 	if json.Unmarshal(s.Config.Settings, &settings) != nil || settings.Load.Prefill == nil {
-		return 0 // free JSON: somebody else's module may say other things
+		return 0 // any JSON: another module may have other settings
 	}
 	if own := settings.Load.Prefill.Minutes; own != nil {
 		return *own
@@ -38,7 +38,7 @@ func (s *Stack) PrefillMinutes() int {
 
 var percent = regexp.MustCompile(`^\[RUN #\d+ +(\d+)%`)
 
-// Prefill reads it from the load's log since a time; nil when no task prefills now and none failed. A stack without it costs no call.
+// Prefill reads the progress from the load's log since a time; nil if no task is prefilling and none failed. A stack without a prefill makes no call.
 func (s *Stack) Prefill(ctx context.Context, since, now time.Time) (*Prefill, error) {
 	if s.PrefillMinutes() == 0 {
 		return nil, nil

@@ -1,4 +1,4 @@
-// Package stack is what is deployed under a name, as AWS shows it: its run, its load, its cache, its exports, and what is left of it.
+// Package stack is what is deployed under a name, as AWS shows it: run, load, cache, exports and left-overs.
 package stack
 
 import (
@@ -28,10 +28,10 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// Stack is what is deployed under a name, as AWS shows it: names are known from the plan on, so nothing is read from a state.
+// Stack is what is deployed under a name, as AWS shows it. Names are known at plan time, so no state is read.
 type Stack struct {
 	AWS    aws.Config
-	Config shutdown.Config // as the Lambda has it; what can be named when there is no Lambda
+	Config shutdown.Config // the Lambda's; without a Lambda, only what names give
 	Lambda string          // function name; "" when it does not exist
 
 	ecs       *ecs.Client
@@ -81,7 +81,7 @@ func (s *Stack) Dashboard() string {
 	return *s.AWS.BaseEndpoint + "/_localaws/dashboard/" + s.Config.Name + "-" + s.AWS.Region
 }
 
-// Missing covers the services' words for it: ReplicationGroupNotFoundFault, ResourceNotFoundException, InvalidSubnetID.NotFound, NoSuchKey ...
+// Missing covers the services' error codes for it: ReplicationGroupNotFoundFault, ResourceNotFoundException, InvalidSubnetID.NotFound, NoSuchKey ...
 // but not NoSuchBucket.
 func Missing(err error) bool {
 	return strings.Contains(Code(err), "NotFound") || Code(err) == "NoSuchKey"
@@ -96,7 +96,7 @@ func Code(err error) string {
 	return ""
 }
 
-// Run is the run under way, from the watch schedule's input; nil when there is none.
+// Run is the current run, from the watch schedule's input; nil if there is none.
 func (s *Stack) Run(ctx context.Context) (*shutdown.Event, error) {
 	out, err := s.schedules.GetSchedule(ctx, &scheduler.GetScheduleInput{GroupName: &s.Config.Schedules.Group, Name: &s.Config.Schedules.Watch})
 	if Missing(err) {
@@ -204,7 +204,7 @@ func (s *Stack) Latest(ctx context.Context) (*export.Manifest, error) {
 	return nil, nil
 }
 
-// Loaded tells whether the load of a run ever started: a task of its time has written to the log.
+// Loaded reports whether the load of a run ever started: a task of that time wrote to the log.
 func (s *Stack) Loaded(ctx context.Context, run string) (bool, error) {
 	started, err := shutdown.ParseRun(run)
 	if err != nil {
@@ -220,7 +220,7 @@ type LogEvent struct {
 	Stream, Text string
 }
 
-// LoadLog are the first events since a time that match a filter pattern ("": all), about limit at most; none when there is no log group.
+// LoadLog returns about limit events at most, the first since a time that match a filter pattern ("": all); none if there is no log group.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
 func (s *Stack) LoadLog(ctx context.Context, since time.Time, limit int, pattern string) ([]LogEvent, error) {
 	in := &cloudwatchlogs.FilterLogEventsInput{LogGroupName: &s.Config.Logs.Load, StartTime: aws.Int64(since.UnixMilli()), Limit: aws.Int32(int32(min(limit, 10_000)))}
@@ -259,7 +259,7 @@ func Throughput(events []LogEvent, now time.Time) (perSecond, ops int64) {
 	return perSecond, ops
 }
 
-// Trouble says why the load does not run: the service's latest events, the stopped tasks' reasons, and the last lines that tasks wrote.
+// Trouble returns why the load does not run: the service's latest events, the stopped tasks' reasons, and the tasks' last lines.
 func (s *Stack) Trouble(ctx context.Context) string {
 	var b strings.Builder
 	if service, err := s.Service(ctx); err == nil && service != nil {
@@ -311,7 +311,7 @@ func (s *Stack) Invoke(ctx context.Context, event shutdown.Event) error {
 	return nil
 }
 
-// Progress is where the end of a run stands, in a few words; what cannot be looked at is not known.
+// Progress is the progress of a run's end, in a few words. What cannot be read is unknown.
 func (s *Stack) Progress(ctx context.Context) string {
 	tasks, cache := "load gone", "cache gone"
 	service, err := s.Service(ctx)
@@ -333,7 +333,7 @@ func (s *Stack) Progress(ctx context.Context) string {
 	return tasks + ", " + cache
 }
 
-// Billed is what costs money of the load and the stack's own cache, in words; "" when nothing does. A cache that is being deleted is not meant.
+// Billed names what is billed of the load and the stack's own cache; "" if nothing is. A cache that is being deleted does not count.
 func (s *Stack) Billed(ctx context.Context) (string, error) {
 	var there []string
 	service, err := s.Service(ctx)

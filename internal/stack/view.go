@@ -25,7 +25,7 @@ type View struct {
 	Cache     string    // status of the stack's own cache, "" is gone
 	Dashboard string    // address of the local page; "" on AWS, where the stack's outputs have it
 	Prefill   *Prefill  // nil: no task writes its first keys
-	Recent    []float64 // operations/s of the load, a value a second, the last is now; nil when nothing reports
+	Recent    []float64 // operations/s of the load, a value per second, the latest last; nil when nothing reports
 	Latency   float64   // ms as the load sees it, mean of the last second; NaN when nothing reports
 	Read      *float64  // p99 inside the cache in ms, of the last minute that CloudWatch has
 	Write     *float64
@@ -78,7 +78,7 @@ func (s *Stack) View(ctx context.Context) (v View, err error) {
 	return v, nil
 }
 
-// mayPrefill tells whether a look at the log is worth its while: it is read from the run's start.
+// mayPrefill reports whether reading the log is worth it: it is read from the run's start.
 func (v View) mayPrefill(s *Stack) bool {
 	if v.Run == nil {
 		return false
@@ -113,7 +113,7 @@ func (v View) Phase() (phase, meaning string) {
 	return "running", "until " + v.Stops.Format(time.RFC3339)
 }
 
-// recently is how far back the throughput goes.
+// recently is the time span of the throughput.
 const recently = 34 * time.Second
 
 // recent sums the progress records of all tasks by the second, oldest first; nil when none is of the last ten seconds. latency is the mean of all

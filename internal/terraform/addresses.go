@@ -2,9 +2,9 @@ package terraform
 
 import "strings"
 
-// Addresses of the stack's resources in its state that commands ask for.
+// Addresses of resources in the stack's state that commands need.
 
-// WatchAddress is what fixes the run: recreated, it begins a new one.
+// WatchAddress fixes the run: recreating it starts a new run.
 const WatchAddress = "module.scheduler.aws_scheduler_schedule.watch"
 
 // DestroyAddress is Terraform's question whether the run is ended and exported: the first thing that a destroy removes. DestroyedAddress is asked
@@ -17,7 +17,7 @@ const (
 // InsightsAddress is the log group of Container Insights.
 const InsightsAddress = "module.load.aws_cloudwatch_log_group.insights[0]"
 
-// IsCache tells whether an address is that of a cache.
+// IsCache reports whether an address is a cache's.
 func IsCache(address string) bool {
 	return strings.Contains(address, "aws_elasticache_replication_group.") || strings.Contains(address, "aws_elasticache_serverless_cache.")
 }

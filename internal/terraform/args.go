@@ -41,10 +41,10 @@ func argumentsOf(ws *workspace.Workspace, env []string) (arguments []argument, e
 	return arguments, nil
 }
 
-// another are flags that make of a command another one: a deploy whose plan removes everything, or a change that nobody else waits for.
+// another lists flags that turn a command into another one: a deploy whose plan removes everything, or a change that ignores the state's lock.
 var another = []string{"destroy", "json", "lock", "out", "refresh-only", "state", "state-out"}
 
-// checkFlags refuses them where Terraform would take them from the environment.
+// checkFlags refuses such flags in the environment variables that Terraform reads.
 func checkFlags(env []string) (problems []string, err error) {
 	for _, from := range []string{"TF_CLI_ARGS", "TF_CLI_ARGS_plan", "TF_CLI_ARGS_apply", "TF_CLI_ARGS_destroy"} {
 		words, err := shellwords.Parse(workspace.Getenv(env, from))
@@ -61,7 +61,7 @@ func checkFlags(env []string) (problems []string, err error) {
 	return problems, nil
 }
 
-// inputArgs are they for a plan in another folder, in the words of a shell; what else is given, a target for one, is for the stack's plan.
+// inputArgs returns these arguments for a plan in another folder, quoted for a shell. Other flags, such as a target, are for the stack's plan only.
 func inputArgs(ws *workspace.Workspace, env []string) (string, error) {
 	arguments, err := argumentsOf(ws, env)
 	var words []string

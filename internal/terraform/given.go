@@ -17,10 +17,10 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// Terraform warns of an unknown name in a file, ignores one in the environment, and drops an unknown key of an object. A run of an hour then measures
-// something else than was meant. So names and keys are compared with what the stack declares.
+// Terraform warns of an unknown name in a file, ignores one in the environment, and drops an unknown key of an object. An hour's run then measures
+// something that nobody wanted, so names and keys are compared with the stack's declarations.
 
-// CheckGiven refuses names and keys that the stack does not declare, and flags that make Terraform do something else. What cannot be read is left to Terraform, which says more of it.
+// CheckGiven refuses names and keys that the stack does not declare, and flags that make Terraform do something else. Terraform reports what cannot be read.
 func CheckGiven(ws *workspace.Workspace, env []string) error {
 	declared, err := declarations(filepath.Join(ws.Stack, "variables.tf"))
 	if err != nil {
@@ -63,7 +63,7 @@ func CheckGiven(ws *workspace.Workspace, env []string) error {
 	return nil
 }
 
-// checkText checks an input that is given as text, somewhere.
+// checkText checks an input that is given as text.
 func checkText(where, name, value string, declared map[string]cty.Type) []string {
 	kind, known := declared[name]
 	if !known {
@@ -78,7 +78,7 @@ func checkText(where, name, value string, declared map[string]cty.Type) []string
 	return problems
 }
 
-// GivenFiles are those that Terraform reads values from by itself.
+// GivenFiles lists the files from which Terraform reads values by itself.
 // https://developer.hashicorp.com/terraform/language/values/variables#variable-definitions-tfvars-files
 func GivenFiles(dir string) (files []string, err error) {
 	for _, pattern := range []string{"terraform.tfvars", "terraform.tfvars.json", "*.auto.tfvars", "*.auto.tfvars.json"} {
@@ -123,7 +123,7 @@ func DeclaredInputs(ws *workspace.Workspace) (Declared, error) {
 	return declarations(filepath.Join(ws.Stack, "variables.tf"))
 }
 
-// Check says what of an attribute, in a file of whatever kind, is no input, or no key of one.
+// Check returns what in an attribute, in any kind of file, is not an input or a key of one.
 func (d Declared) Check(a *hcl.Attribute, wrong func(at hcl.Range, problem string)) {
 	kind, known := d[a.Name]
 	if !known {
@@ -171,7 +171,7 @@ func variables(file string) (declared map[string]*hclsyntax.Block, text []byte, 
 	return declared, read.Bytes, nil
 }
 
-// unknownKeys finds the keys of objects in a value that its type does not have.
+// unknownKeys finds object keys in a value that its type lacks.
 func unknownKeys(expr hcl.Expression, kind cty.Type, path string, wrong func(at hcl.Range, problem string)) {
 	switch {
 	case kind.IsObjectType():
@@ -205,7 +205,7 @@ func unknownKeys(expr hcl.Expression, kind cty.Type, path string, wrong func(at 
 	}
 }
 
-// Instead is the right word, or all of them where none is near.
+// Instead is the nearest word, or all words if none is near.
 func Instead(word string, words []string) string {
 	if right := workspace.Nearest(word, words); right != "" {
 		return fmt.Sprintf(": write %s", right)

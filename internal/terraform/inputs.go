@@ -33,7 +33,7 @@ type Inputs struct {
 		Zip      string `json:"zip"`       // a file of the person's; "" with an object, or for what `mage build` makes
 		S3Bucket string `json:"s3_bucket"` // "": no object
 	} `json:"lambda"`
-	Auth bool `json:"auth_token"` // whether there is one: the token itself stays where it is
+	Auth bool `json:"auth_token"` // whether there is one; the token itself is not read
 	Load struct {
 		TaskCount        int    `json:"task_count"`
 		CPU              int    `json:"cpu"`          // units of 1/1024 vCPU
@@ -71,10 +71,10 @@ type Serverless struct {
 	MaxECPU float64 `json:"max_ecpu_per_second"`
 }
 
-// BuildsLambda tells whether the Lambda's code is what this project builds, and not one that the inputs name.
+// BuildsLambda reports whether this project builds the Lambda's code, instead of the inputs naming a zip.
 func (in *Inputs) BuildsLambda() bool { return in.Lambda.Zip == "" && in.Lambda.S3Bucket == "" }
 
-// ExistingCache is a cache that was there before the stack; what is not known of it is empty.
+// ExistingCache is a cache that existed before the stack. Unknown fields are empty.
 type ExistingCache struct {
 	Endpoint         string `json:"endpoint"`
 	ReaderEndpoint   string `json:"reader_endpoint"`
@@ -83,11 +83,11 @@ type ExistingCache struct {
 	Serverless       string `json:"serverless_cache"`
 }
 
-// filledIn are the variables whose defaults and bounds are a module's: the root passes them on.
+// filledIn lists the variables whose defaults and bounds are in a module; the root passes them on.
 var filledIn = map[string]string{"load": "modules/ecs-load", "cache": "modules/cache"}
 
-// ReadInputs reads the variables. Terraform itself does it, in a folder of its own that holds just the variables: without provider, state or AWS
-// it takes a tenth of a second, and says what is wrong in its own words. (terraform console would start the provider, and crashes on a
+// ReadInputs reads the variables with Terraform, in a separate folder that has just the variables. Without provider, state or AWS
+// it takes a tenth of a second, and reports errors in Terraform's own words. (terraform console would start the provider, and crashes on a
 // value of the wrong type; a plan of the stack needs AWS, the zip and the bucket, which are yet to be checked.)
 func ReadInputs(ctx context.Context, ws *workspace.Workspace, t *CLI) (*Inputs, error) {
 	if err := CheckGiven(ws, t.Env); err != nil {
@@ -138,7 +138,7 @@ func ReadInputs(ctx context.Context, ws *workspace.Workspace, t *CLI) (*Inputs, 
 
 var unset = regexp.MustCompile(`(?s)input\s+variable\s+"(\w+)"\s+is\s+not\s+set`)
 
-// inputsError is what Terraform says; for variables that are not set, it is what they are for.
+// inputsError is Terraform's error; for variables that are not set, it says what they are for.
 func inputsError(ws *workspace.Workspace, said string) error {
 	declared, _, err := variables(filepath.Join(ws.Stack, "variables.tf"))
 	if err != nil {
@@ -159,7 +159,7 @@ func inputsError(ws *workspace.Workspace, said string) error {
 	return fmt.Errorf("the stack's inputs (terraform.tfvars, TF_VAR_ variables) are not right:\n%s", said)
 }
 
-// writeInputs makes a configuration that has the stack's variables and puts them out.
+// writeInputs writes a configuration with the stack's variables that outputs their values.
 func writeInputs(ws *workspace.Workspace, dir string) error {
 	declared, _, err := variables(filepath.Join(ws.Stack, "variables.tf"))
 	if err != nil {
@@ -193,7 +193,7 @@ func writeInputs(ws *workspace.Workspace, dir string) error {
 	return os.WriteFile(filepath.Join(dir, "inputs.tf"), []byte(text), 0o600)
 }
 
-// writeDefaults makes a module that has one variable of another module, with its type, defaults and validations, and puts it out.
+// writeDefaults writes a module with one variable of another module, with its type, defaults and validations, that outputs its value.
 func writeDefaults(ws *workspace.Workspace, dir, module, name string) error {
 	file := filepath.Join(ws.Root, module, "variables.tf")
 	declared, text, err := variables(file)
@@ -221,7 +221,7 @@ func link(file, to string) error {
 	return os.Symlink(abs, to)
 }
 
-// Config is what can be named of a stack with these inputs, as its Lambda has it: names are known before anything is made.
+// Config is the Lambda's configuration of a stack with these inputs, as far as names give it: they are known before anything is created.
 func (in *Inputs) Config() shutdown.Config {
 	return shutdown.Config{Name: in.Name, Bucket: in.Bucket, Prefix: in.Prefix, KMSKeyARN: in.KMSKey, Cluster: in.Name, Service: in.Name + "-load",
 		Cache:     in.cache(),
@@ -229,7 +229,7 @@ func (in *Inputs) Config() shutdown.Config {
 		Schedules: shutdown.Schedules{Group: in.Name, Watch: in.Name + "-watch", Stop: in.Name + "-load-stop"}, Minutes: in.Minutes}
 }
 
-// ParameterFamily is that of a new cache's nodes, as modules/cache has it.
+// ParameterFamily is the parameter family of a new cache's nodes, as in modules/cache.
 func (in *Inputs) ParameterFamily() string {
 	version := in.Cache.EngineVersion
 	if version == "" {
@@ -242,7 +242,7 @@ func (in *Inputs) ParameterFamily() string {
 	return in.Cache.Engine + major
 }
 
-// cache is the one that a stack with these inputs has.
+// cache is the cache of a stack with these inputs.
 func (in *Inputs) cache() shutdown.Cache {
 	switch e := in.ExistingCache; {
 	case e != nil:

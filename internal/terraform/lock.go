@@ -17,8 +17,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// Await waits until nobody holds the lock of a state, says who does, and fails when somebody holds it for long: what a command ends before its
-// Terraform runs may be what another one, in another checkout, is making: a cache is in the state only when it is made.
+// Await waits until nobody holds the lock of a state. It says who does, and fails after a long time. Without it, a command could end, before its
+// Terraform runs, what another checkout is creating: a cache is in the state only once it is created.
 func (t *CLI) Await(ctx context.Context, con *console.Console, s *State) error {
 	if s.Empty() {
 		return nil
@@ -39,7 +39,7 @@ func (t *CLI) Await(ctx context.Context, con *console.Console, s *State) error {
 	return nil
 }
 
-// lockedError says who holds a lock, instead of what Terraform says of it.
+// lockedError says who holds a lock, in place of Terraform's message.
 type lockedError struct {
 	text string
 	err  error
@@ -48,7 +48,7 @@ type lockedError struct {
 func (e *lockedError) Error() string { return e.text }
 func (e *lockedError) Unwrap() error { return e.err }
 
-// forceUnlock is a person's command that removes a lock.
+// forceUnlock is the command with which a person removes a lock.
 func (t *CLI) forceUnlock(held *holder) string {
 	in := ""
 	if name := workspace.Getenv(t.Env, "TF_WORKSPACE"); name != "" {
@@ -73,7 +73,7 @@ func (t *CLI) Unlock(ctx context.Context, failed error) (removed string, err err
 	return held.String(), t.Run(ctx, io.Discard, "force-unlock", "-force", held.id)
 }
 
-// dead tells whether the holder has ended without giving the lock back. older tells whether a Terraform of this machine was started by a time.
+// dead reports whether the holder ended without releasing the lock. older reports whether a Terraform on this machine was started by a time.
 func (h *holder) dead(older func(time.Time) bool) bool {
 	who, err := user.Current()
 	host, problem := os.Hostname()
@@ -92,7 +92,7 @@ type holder struct {
 
 var lockInfo = regexp.MustCompile(`(?m)^[ \t│]*(ID|Who|Operation|Created):[ \t]+(\S.*?)[ \t]*$`)
 
-// holderOf reads it from what a command says that did not get the lock; nil: that is not why it failed.
+// holderOf reads the holder from the output of a command that failed; nil if the lock is not why it failed.
 func holderOf(err error) *holder {
 	var failed *Error
 	if !errors.As(err, &failed) || !strings.Contains(failed.Output, "the state lock") {

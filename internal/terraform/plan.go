@@ -10,8 +10,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// Lock keeps two commands that change the stack from using this data directory at once: the yes to one's plan is not for the other's. Who works
-// elsewhere on the same state is kept out by Terraform's own lock, which holds while a command of its runs.
+// Lock keeps two commands that change the stack from using this data directory at once: a yes to one's plan is not a yes to the other's. Commands in
+// other folders with the same state are kept out by Terraform's own lock, while Terraform runs.
 func Lock(ws *workspace.Workspace) (unlock func(), err error) {
 	if err := os.MkdirAll(ws.DataDir(), 0o700); err != nil {
 		return nil, fmt.Errorf("Terraform's data directory (TF_DATA_DIR, or .terraform beside the stack): %w", err)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// printed is what a child prints, in a file without a name that is read while it grows. A pipe would break when this process is killed, and the
-// child with it: Terraform would die while it saves what it has made.
+// printed is a child's output, in an unnamed file that is read while it grows. A pipe would break when this process is killed, and
+// Terraform would die while it saves its state.
 type printed struct {
 	file *os.File
 	to   io.Writer
@@ -25,13 +25,13 @@ func newPrinted(to io.Writer) (*printed, error) {
 	return &printed{file: file, to: to}, nil
 }
 
-// pass hands on what has come since. Who does not take it does not stop the child.
+// pass passes on new output. A reader that does not take it does not stop the child.
 func (p *printed) pass() {
 	n, _ := io.Copy(p.to, io.NewSectionReader(p.file, p.read, math.MaxInt64-p.read))
 	p.read += n
 }
 
-// passAll hands on what all of them get until end, which waits until everything is handed on.
+// passAll passes on the output of all files until end, which waits until everything is passed on.
 func passAll(all ...*printed) (end func()) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {

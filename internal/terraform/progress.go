@@ -13,7 +13,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 )
 
-// progress passes on what Terraform prints, whole lines at a time, and reads from it how far it is.
+// progress passes on Terraform's output line by line, and reads its progress from it.
 type progress struct {
 	to    io.Writer
 	shown bool // to a person

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// everywhere is what a variable is for that all commands read.
+// everywhere is the text of a variable that all commands read.
 const everywhere = "all"
 
 // Reads are the variables of a command alone, and those that it shares with all others. Every test reads those of the tests.

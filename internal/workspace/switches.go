@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// Switches are the variables that turn something on: 1, true or yes; off is 0, false, no, or nothing.
+// Switches lists the variables that turn something on (1, true or yes); off is 0, false, no, or nothing.
 var Switches = []string{"APPROVE", "FORCE", "QUOTAS", "UPLOAD"}
 
-// settings are the other variables that say what a command does, long enough that a slip of the finger is told from another word.
+// settings lists the other variables that change what a command does and are long enough to recognize a typo.
 var settings = []string{"CAMPAIGN", "FAULT", "MINUTES", "SKIP_CHECKS", "STACK_DIR", "TERRAFORM"}
 
 // On tells whether a switch is on.
@@ -46,8 +46,8 @@ func CheckSwitches(env []string) error {
 	return nil
 }
 
-// Nearest is the word that another one is probably meant to be: the same but for upper and lower case, or a letter or two that are wrong, missing,
-// too many or swapped. "" when none is near.
+// Nearest is the word that another one is probably a typo of: the same except for case, or with one or two letters wrong, missing,
+// added or swapped. "" if none is near.
 func Nearest(word string, words []string) string {
 	best, least := "", 0
 	for _, w := range words {

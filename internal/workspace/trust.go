@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Ours tells whether nobody but root and the caller can change a folder, what is in it, and the way to it. What is found by a search, and not named by
-// a person, is executed only then: else anybody on this machine could give us a program.
+// Ours reports whether only root and the caller can change a folder, its content, and the path to it. Only then is a program executed that was found by
+// a search instead of named by a person; else anybody on this machine could plant one.
 func Ours(folder string) error {
 	real, err := filepath.EvalSymlinks(folder)
 	if err != nil {

@@ -1,9 +1,9 @@
 package workspace
 
-// Variable is one, or a kind, that the commands read of the environment. The README's table of them is made of these.
+// Variable is an environment variable, or a kind of them, that commands read. The README's table lists them.
 type Variable struct{ Name, For, Value, Unset string }
 
-// Variables are all of them, as Markdown.
+// Variables lists all of them, as Markdown.
 var Variables = []Variable{
 	{"`APPROVE`", "`deploy`, `destroy`, `sweep`, `clean`, `campaign`, `campaign:destroy`", "switch: yes to all that they ask", "they ask; without a terminal they refuse"},
 	{"`FORCE`", "`deploy`, `destroy`, `sweep`, `campaign`, `campaign:destroy`", "switch: what is not exported is given up", "it is exported first"},

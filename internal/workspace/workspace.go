@@ -1,4 +1,4 @@
-// Package workspace is where a command works: the project's tree, the stack's folder, the environment, and the way to AWS.
+// Package workspace is what a command works with: the project's tree, the stack's folder, the environment, and the configuration of AWS's SDK.
 package workspace
 
 import (
@@ -25,7 +25,7 @@ type Workspace struct {
 
 	// AWS makes the SDK's configuration; an empty region leaves it to the environment.
 	AWS func(ctx context.Context, region string) (aws.Config, error)
-	// Grace is how long Terraform may take to end after an interrupt; 0 is for ever, as its state is worth more than our time.
+	// Grace is how long Terraform may take to end after an interrupt; 0 is without limit, because killing it can lose its state.
 	Grace time.Duration
 }
 
@@ -39,7 +39,7 @@ func Open() (*Workspace, error) {
 		return nil, fmt.Errorf("%s is not the project's folder: run the command where magefile.go is", root)
 	}
 	ws := &Workspace{Root: root, Stack: root, Env: os.Environ(), AWS: func(ctx context.Context, region string) (aws.Config, error) {
-		// The SDK warns on stderr of a body that it could not read to its end, for one: a look that was given up is no news for a person.
+		// The SDK logs warnings on stderr, for example of a body that it could not read to its end. A cancelled read is not worth a message.
 		return config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithLogger(logging.Nop{}))
 	}}
 	if dir := os.Getenv("STACK_DIR"); dir != "" {
@@ -62,7 +62,7 @@ func (ws *Workspace) DataDir() string {
 	return ws.InStack(dir)
 }
 
-// InStack is where a path leads that the stack's Terraform is given.
+// InStack resolves a path as the stack's Terraform does.
 func (ws *Workspace) InStack(path string) string {
 	if filepath.IsAbs(path) {
 		return path
@@ -116,7 +116,7 @@ func LookPath(path, name string) string {
 	return ""
 }
 
-// Exists tells whether a file is there.
+// Exists reports whether a file exists.
 func Exists(file string) bool {
 	_, err := os.Stat(file)
 	return err == nil

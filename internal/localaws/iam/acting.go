@@ -13,13 +13,13 @@ type grants struct {
 	boundary string   // ARN
 }
 
-// past are grants that act until a time, though others were written.
+// past is grants that still apply until a time, after new ones were written.
 type past struct {
 	grants
 	until time.Time
 }
 
-// write is called before the policies of a role change: what they are acts for some time still. IAM is eventually consistent. The caller holds the lock.
+// write is called before the policies of a role change: the old ones still apply for a while, because IAM is eventually consistent. The caller holds the lock.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html#troubleshoot_general_eventual-consistency
 func (s *Service) write(r *role) {
 	if d := s.acct.Delays.PolicyReady; d > 0 {
@@ -28,7 +28,7 @@ func (s *Service) write(r *role) {
 	}
 }
 
-// acting are the grants that decide now. The caller holds the lock.
+// acting returns the grants that apply now. The caller holds the lock.
 func (s *Service) acting(r *role) grants {
 	now := s.acct.Clock.Now()
 	r.past = slices.DeleteFunc(r.past, func(p past) bool { return !now.Before(p.until) })
@@ -38,7 +38,7 @@ func (s *Service) acting(r *role) grants {
 	return r.grants
 }
 
-// Act makes all policies act as they are written, for tests that have an embedded AWS of their own.
+// Act makes all policies apply as they are written, for tests that have an embedded AWS of their own.
 func (s *Service) Act() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

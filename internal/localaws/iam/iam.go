@@ -170,7 +170,7 @@ var rules = tagset.Rules{Chars: true, Once: true, IgnoreCase: true, Refuse: func
 	return invalid(`Value at 'tags' failed to satisfy constraint: keys have 1 to 128 and values up to 256 characters of [\p{L}\p{Z}\p{N}_.:/=+\-@]`)
 }}
 
-// encoded is how IAM answers with documents: percent-encoded as RFC 3986 has it.
+// encoded is a document as IAM returns it: percent-encoded by RFC 3986.
 func encoded(document string) string {
 	return strings.ReplaceAll(url.QueryEscape(document), "+", "%20")
 }

@@ -16,8 +16,8 @@ type linkedIn struct {
 
 var linkedNames = map[string]string{"ecs.amazonaws.com": "AWSServiceRoleForECS", "elasticache.amazonaws.com": "AWSServiceRoleForElastiCache"}
 
-// createServiceLinkedRole makes the roles that ECS and ElastiCache act under. It needs no policies of its own here:
-// what those services do for the account is not decided by Allowed.
+// createServiceLinkedRole makes the roles that ECS and ElastiCache act under. They have no policies here:
+// Allowed does not decide what those services do for the account.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using-service-linked-roles.html
 func (s *Service) createServiceLinkedRole(_ context.Context, in *linkedIn) (*roleResult, error) {
 	s.mu.Lock()
@@ -58,7 +58,7 @@ func (s *Service) link(service, description string) (*role, error) {
 	return r, nil
 }
 
-// Linked is the ARN that a service's own role has or would have, and whether it is there.
+// Linked is the ARN that a service's own role has or would have, and whether it exists.
 func (s *Service) Linked(service string) (arn string, exists bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -201,7 +201,7 @@ func (s *Service) listAttachedRolePolicies(_ context.Context, in *listAttachedIn
 	return &listAttachedOut{policies, next}, err
 }
 
-// attachable tells, by AWS's words for the case, that a managed policy does not exist.
+// attachable returns the given error of AWS if a managed policy does not exist.
 func (s *Service) attachable(arn, message string) error {
 	if !strings.HasPrefix(arn, "arn:") || strings.Count(arn, ":") < 5 {
 		return wire.Errorf(http.StatusBadRequest, "InvalidInput", "ARN %s is not valid.", arn)

@@ -55,7 +55,7 @@ type session struct {
 // User is the access key of the account's user.
 func (s *Service) User() Credentials { return s.key }
 
-// Credentials are those of an access key that this account gave out, and has not forgotten.
+// Credentials returns the credentials of an access key that this account issued and that still exists.
 func (s *Service) Credentials(accessKeyID string) (Credentials, bool) {
 	if accessKeyID == s.key.AccessKeyID {
 		return s.key, true
@@ -92,7 +92,7 @@ func (s *Service) session(roleARN, name string, d time.Duration) Credentials {
 	return c
 }
 
-// Expire has the session of an access key end now, as it does when its time is over.
+// Expire ends the session of an access key now, as if its time were over.
 func (s *Service) Expire(accessKeyID string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,7 +105,7 @@ func (s *Service) Expire(accessKeyID string) {
 // Identity is who a caller is.
 type Identity struct{ ARN, UserID string }
 
-// Caller is whose an access key is; false for one that this account did not give out, and for a session that has expired or whose role is gone.
+// Caller is the owner of an access key; false if this account did not issue it, or if its session has expired or its role is gone.
 func (s *Service) Caller(accessKeyID string) (Identity, bool) {
 	if accessKeyID == s.key.AccessKeyID {
 		return Identity{s.user(), userID}, true
@@ -120,13 +120,13 @@ func (s *Service) Caller(accessKeyID string) (Identity, bool) {
 	return Identity{s.acct.ARN("sts", "assumed-role/"+r.name+"/"+o.name), r.id + ":" + o.name}, true
 }
 
-// Principal is the ARN of whose an access key is.
+// Principal is the ARN of an access key's owner.
 func (s *Service) Principal(accessKeyID string) (arn string, ok bool) {
 	c, ok := s.Caller(accessKeyID)
 	return c.ARN, ok
 }
 
-// Trusts tells whether a role lets a service assume it, such as "lambda.amazonaws.com". A condition on
+// Trusts reports whether a role lets a service assume it, such as "lambda.amazonaws.com". A condition on
 // aws:SourceArn counts as met for one resource of this account or another: TrustsFor checks it.
 // A role is not trusted before Delays.RoleReady: IAM is eventually consistent.
 func (s *Service) Trusts(roleARN, service string) bool {
@@ -160,7 +160,7 @@ func (s *Service) assume(service, sourceARN string) policy.Request {
 	return r
 }
 
-// Assumable tells whether a principal of this account may assume a role, and for how long at most. A trust policy
+// Assumable reports whether a principal of this account may assume a role, and for how long at most. A trust policy
 // that names the principal is enough; one that names the account leaves it to the principal's own policies.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
 func (s *Service) Assumable(roleARN, principalARN string, context map[string]string) (longest time.Duration, ok bool) {
@@ -196,7 +196,7 @@ func (s *Service) roleOf(principalARN string) (*role, bool) {
 	return s.byARN(principalARN)
 }
 
-// Decision is what the policies of a principal say of one action on one resource.
+// Decision is what a principal's policies decide about one action on one resource.
 type Decision struct {
 	Principal, Action, Resource string
 	Context                     map[string]string // the request's condition keys, those about the principal included
@@ -205,7 +205,7 @@ type Decision struct {
 	Statements                  []string // those that apply: "policy/Sid"
 }
 
-// Refusal is AWS's text for what a principal may not do.
+// Refusal is AWS's text for a denied action.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 func (d Decision) Refusal() string { return d.RefusalOf(d.Action, d.Resource) }
 
@@ -280,7 +280,7 @@ func (s *Service) decide(principalARN, action, resource string, context map[stri
 	return d
 }
 
-// context adds what IAM knows of the principal and the Region to a request's condition keys.
+// context adds the condition keys about the principal and the Region to a request's.
 // https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 func (s *Service) context(principalARN string, more map[string]string) map[string]string {
 	c := map[string]string{"aws:PrincipalAccount": s.acct.ID, "aws:PrincipalArn": principalARN, "aws:RequestedRegion": s.acct.Region,

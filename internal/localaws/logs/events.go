@@ -107,7 +107,7 @@ func (s *Service) oldest(g *group) int64 {
 	return s.now() - int64(*g.retention)*day
 }
 
-// token is a place in a stream: f/… continues after it, b/… before it.
+// token is a position in a stream: f/… continues after it, b/… before it.
 func token(kind string, p place) string {
 	return fmt.Sprintf("%s/%d.%d/s", kind, p.at, p.seq)
 }
@@ -127,7 +127,7 @@ func parseToken(t string) (kind string, p place, err error) {
 	return m[1], place{at, seq}, nil
 }
 
-// window is the part of time that is asked for: both ends inclusive.
+// window is the requested time span, both ends inclusive.
 type window struct{ start, end int64 }
 
 // read takes events from m until the page is full, the window or the limit ends, or enough was searched. It gives
@@ -156,7 +156,7 @@ func (w window) read(m merge, limit, search int, match func(string) bool) (out [
 
 func everything(string) bool { return true }
 
-// empty tells whether a read starts with a page without events, as each may that has more behind it.
+// empty reports whether a read starts with a page without events, as any page but the last may have none.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
 func (s *Service) empty() bool { return s.acct.Delays.EmptyPages && s.reads.Add(1)%3 == 0 }
 
@@ -170,7 +170,7 @@ type getLogEventsOut struct {
 	NextForwardToken, NextBackwardToken string
 }
 
-// readable refuses what a class cannot do.
+// readable refuses reads that a group's class does not support.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CloudWatch_Logs_Log_Classes.html
 func (g *group) readable(action string) error {
 	if g.class != standard {

@@ -103,7 +103,7 @@ func (s *Service) Group(name string) bool {
 	return s.groups[name] != nil
 }
 
-// Create makes a group without a retention, as other services do that may; one that is there stays as it is.
+// Create makes a group without a retention, as other services do with permission. An existing group is not changed.
 func (s *Service) Create(name string) error {
 	if s.Group(name) {
 		return nil
@@ -112,8 +112,8 @@ func (s *Service) Create(name string) error {
 	return err
 }
 
-// Put is how other services deliver events: in any order, of any number, also none. It makes the stream when there is none;
-// without the group it is ResourceNotFoundException.
+// Put delivers events of other services, in any order and number, also none. It creates the stream if needed;
+// without the group it returns ResourceNotFoundException.
 func (s *Service) Put(groupName, streamName string, events ...Event) error {
 	s.mu.Lock()
 	g := s.groups[groupName]
@@ -230,7 +230,7 @@ func (s *Service) store(st *stream, records []record) error {
 	return nil
 }
 
-// run finds the run that a batch beginning at p can be appended to.
+// run finds the run that a batch starting at p can be appended to.
 func (st *stream) run(p place, open func() (*os.File, error)) (*run, error) {
 	for _, r := range st.runs {
 		if r.last.less(p) {

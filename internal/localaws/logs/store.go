@@ -10,14 +10,14 @@ import (
 	"sort"
 )
 
-// A stream's events lie in append-only files, each in time order. In memory there is only one index entry for
+// A stream's events are in append-only files, each in time order. In memory there is only one index entry for
 // every blockSize bytes: ten million events of 150 bytes cost about 1 MB.
 const (
 	blockSize  = 64 << 10
 	headerSize = 8 + 8 + 8 + 4 // time, ingestion time, sequence, length of the message
 )
 
-// place orders events as CloudWatch Logs does: by timestamp, then by ingestion. seq starts at 1.
+// place is a position among events, ordered as in CloudWatch Logs: by timestamp, then by ingestion. seq starts at 1.
 type place struct{ at, seq int64 }
 
 func (p place) less(q place) bool { return p.at < q.at || p.at == q.at && p.seq < q.seq }
@@ -154,7 +154,7 @@ func newMerge(streams []*stream, from place, back bool) (merge, error) {
 	return m, nil
 }
 
-// next is the nearest event, which stays; nil at the end.
+// next returns the nearest event without removing it; nil at the end.
 func (m merge) next() *record {
 	if len(m) == 0 {
 		return nil
