@@ -41,8 +41,8 @@ func argumentsOf(ws *workspace.Workspace, env []string) (arguments []argument, e
 	return arguments, nil
 }
 
-// another lists flags that turn a command into another one: a deploy whose plan removes everything, or a change that ignores the state's lock.
-var another = []string{"destroy", "json", "lock", "out", "refresh-only", "state", "state-out"}
+// refusedFlags lists flags that turn a command into another one: a deploy whose plan removes everything, or a change that ignores the state's lock.
+var refusedFlags = []string{"destroy", "json", "lock", "out", "refresh-only", "state", "state-out"}
 
 // checkFlags refuses such flags in the environment variables that Terraform reads.
 func checkFlags(env []string) (problems []string, err error) {
@@ -53,7 +53,7 @@ func checkFlags(env []string) (problems []string, err error) {
 		}
 		for _, word := range words {
 			flag, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
-			if strings.HasPrefix(word, "-") && slices.Contains(another, flag) {
+			if strings.HasPrefix(word, "-") && slices.Contains(refusedFlags, flag) {
 				problems = append(problems, fmt.Sprintf("%s in the environment: with -%s, Terraform does something else than the command that calls it: unset it", from, flag))
 			}
 		}
