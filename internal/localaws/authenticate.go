@@ -19,7 +19,7 @@ func (p *Place) authenticate(r *http.Request, signed signature.Signature, payloa
 	key, known := p.IAM.Credentials(signed.AccessKey)
 	switch {
 	case !known || signed.Token != key.SessionToken:
-		return authorize.Stranger(signed.Service, signed.AccessKey)
+		return authorize.UnknownKey(signed.Service, signed.AccessKey)
 	case !signed.Matches(r, key.SecretAccessKey, payload):
 		return authorize.Mismatch(signed.Service)
 	case !key.Expires.IsZero() && key.Expires.Before(p.acct.Clock.Now()):

@@ -59,7 +59,7 @@ func (t *CLI) FindProvider(ctx context.Context, ws *workspace.Workspace, con *co
 	if note != "" {
 		con.Say("provider: %s", note)
 	}
-	cache := m.cache() != "" && strings.Contains(note, " from the mirror "+m.cache()+" (") // as a cache too, Terraform would install from there to there, and fails
+	cache := m.cache() != "" && strings.Contains(note, " from the mirror "+m.cache()+" (") // as the cache too, Terraform would install from the folder into itself, and fail
 	t.Env = workspace.Without(t.Env, func(name string) bool { return name == "TF_CLI_CONFIG_FILE" || cache && name == "TF_PLUGIN_CACHE_DIR" })
 	if file != "" {
 		t.Env = append(t.Env, "TF_CLI_CONFIG_FILE="+file)
@@ -92,7 +92,7 @@ func (m mirrors) find(ctx context.Context) (file, note string, err error) {
 		}
 	}
 	mirror, closed := m.mirror(looked)
-	// A slow registry is no reason to give up; a mirror that stands in for it is, sooner than Terraform would (10 s).
+	// A slow registry is used unless a mirror can replace it; then the wait is shorter than Terraform's (10 s).
 	limit := 30 * time.Second
 	if mirror.version != "" {
 		limit = 5 * time.Second
@@ -116,7 +116,7 @@ func (m mirrors) find(ctx context.Context) (file, note string, err error) {
 	return "", "", &NoProviderError{Registry: registry, Looked: append(looked, closed...)}
 }
 
-// found is the newest version that a mirror has.
+// found is a mirror's newest version.
 type found struct{ dir, host, version string }
 
 // mirror is the first folder that has the provider: those of add-on packages, Terraform's cache, what an earlier init has installed, and for OpenTofu
@@ -151,7 +151,7 @@ func (m mirrors) mirror(implied []string) (taken found, closed []string) {
 	return found{}, closed
 }
 
-// cache is Terraform's plugin cache; "" when there is none. A relative one counts from the stack's folder: Terraform looks whether it exists before
+// cache is Terraform's plugin cache; "" if there is none. A relative path is relative to the stack's folder: Terraform looks whether it exists before
 // it enters the folder that -chdir names, and installs into it after that.
 // https://developer.hashicorp.com/terraform/cli/config/config-file#provider-plugin-cache
 func (m mirrors) cache() string {
@@ -243,7 +243,7 @@ func (m mirrors) implied() []string {
 	return list
 }
 
-// holds gives the newest version of the provider that a mirror has for this platform, unpacked or packed; "" when it has none.
+// holds returns a mirror's newest version of the provider for this platform, unpacked or packed; "" if it has none.
 func (m mirrors) holds(dir, host string) string {
 	folder := filepath.Join(dir, host, "hashicorp/aws")
 	unpacked, _ := filepath.Glob(filepath.Join(folder, "*", m.platform))
@@ -261,7 +261,7 @@ func (m mirrors) holds(dir, host string) string {
 	return newest
 }
 
-// newer tells whether a, if it is a whole version, is newer than b; "" is older than all.
+// newer reports whether a, if it is a complete version, is newer than b; "" is older than every version.
 func newer(a, b string) bool {
 	return strings.Count(a, ".") >= 2 && semver.IsValid("v"+a) && semver.Compare("v"+a, "v"+b) > 0
 }
@@ -273,7 +273,7 @@ func (m mirrors) write(own string, mirror found) (string, error) {
 	}
 	text := own
 	if dir := mirror.dir; dir != "" {
-		if dir == m.configured { // as a cache too, Terraform would install from there to there, and fails
+		if dir == m.configured { // as the cache too, Terraform would install from the folder into itself, and fail
 			text = cacheSetting.ReplaceAllString(text, "")
 		}
 		switch err := error(nil); {
@@ -291,7 +291,7 @@ func (m mirrors) write(own string, mirror found) (string, error) {
 		text += fmt.Sprintf("\nprovider_installation {\n  filesystem_mirror {\n    path    = %q\n    include = [%q]\n  }\n  direct {\n    exclude = [%[2]q]\n  }\n}\n", dir, m.host()+"/hashicorp/aws")
 	}
 	file := filepath.Join(m.data, "cli.tfrc")
-	return file, workspace.ReplaceFile(file, []byte(text), 0o600) // the person's own text may hold tokens; another command may be reading the file
+	return file, workspace.ReplaceFile(file, []byte(text), 0o600) // the person's configuration may contain tokens; another command may be reading the file
 }
 
 // link makes a mirror for OpenTofu, which looks under a registry name of its own. Linking the version's leaf works, linking `aws` does not.
@@ -325,7 +325,7 @@ func (m mirrors) leaf(mirror, host, version string) string {
 
 func platform() string { return runtime.GOOS + "_" + runtime.GOARCH }
 
-// answers tells whether a registry can be reached.
+// answers reports whether a registry can be reached.
 func answers(ctx context.Context, url string) bool {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

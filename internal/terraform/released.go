@@ -13,7 +13,7 @@ import (
 var released = regexp.MustCompile(`module "([a-z_-]+)" \{\n  source *= "github\.com/elasticache-perf/elasticache-perf//modules/([a-z-]+)\?ref=v[0-9.]+"`)
 
 // OverrideReleased gives an override file by which a root takes the modules that it names by a release from a folder instead, so that an example can be
-// tried as it stands before there is the release; nil when it names none. https://developer.hashicorp.com/terraform/language/files/override
+// tried before the release exists; nil if it names none. https://developer.hashicorp.com/terraform/language/files/override
 func OverrideReleased(root, modules string) ([]byte, error) {
 	files, err := filepath.Glob(filepath.Join(root, "*.tf"))
 	if err != nil {

@@ -13,13 +13,13 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// State is what Terraform has made: which stack it is, and where.
+// State is Terraform's state: the stack's name, account and Region.
 type State struct{ resources []resource }
 
-// resource is one that Terraform manages, with what tells whose it is.
+// resource is a resource that Terraform manages, with what identifies its owner.
 type resource struct {
 	address    string
-	kind       string // type and name: a root of somebody else's may call its modules something else
+	kind       string // type and name: another root may have other module names
 	attributes struct {
 		ARN       string            `json:"arn"`
 		Region    string            `json:"region"` // provider 6: https://registry.terraform.io/providers/hashicorp/aws/latest/docs/guides/enhanced-region-support
@@ -29,7 +29,7 @@ type resource struct {
 	}
 }
 
-// ReadState reads the stack's state. Terraform wants a folder initialized for that, with its modules and its backend: one that is not is prepared.
+// ReadState reads the stack's state. Terraform needs an initialized folder for that, with modules and backend; if it is not, it is prepared.
 func (t *CLI) ReadState(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*State, error) {
 	text, err := t.pullState(ctx)
 	var failed *Error
@@ -106,7 +106,7 @@ const (
 	function = "aws_lambda_function.this"
 )
 
-// Empty tells that there is nothing in the state.
+// Empty reports whether the state has no resources.
 func (s *State) Empty() bool { return len(s.resources) == 0 }
 
 // Name is the stack's; "" when the state does not say. The watch schedule decides, as it is what ends a run; of a state without one,
@@ -129,7 +129,7 @@ func (s *State) Name() string {
 	return name
 }
 
-// GuardsRun tells whether the run of the stack's name is this state's: its watch schedule is in it, or what that hangs on. When the answer to
+// GuardsRun reports whether the run of the stack's name belongs to this state: it has the run's watch schedule, or what that depends on. When the answer to
 // the schedule's creation was lost, the group and the Lambda still tell, as AWS makes neither twice under one name.
 func (s *State) GuardsRun() bool {
 	for _, r := range s.resources {
@@ -140,12 +140,12 @@ func (s *State) GuardsRun() bool {
 	return false
 }
 
-// HasCache tells whether the state holds a cache.
+// HasCache reports whether the state has a cache.
 func (s *State) HasCache() bool {
 	return slices.ContainsFunc(s.resources, func(r resource) bool { return IsCache(r.address) })
 }
 
-// Elsewhere is an account, and a Region, in which something of the state is, other than those given; "" when all is there.
+// Elsewhere is an account and Region of a resource in the state that differs from the given ones; "" if there is none.
 func (s *State) Elsewhere(account, region string) (otherAccount, otherRegion string) {
 	for _, r := range s.resources {
 		a, in := r.place()

@@ -43,7 +43,7 @@ type Error struct {
 	Args   []string
 	Code   int
 	Output string // the errors it printed
-	Next   string // what a person can do about it; "" is not known
+	Next   string // what a person can do about it; "" if unknown
 	Err    error  // of the process
 }
 
@@ -60,7 +60,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Find finds Terraform: what TERRAFORM= names, else terraform or tofu on the project's PATH, else the OpenTofu that was built for want of both.
+// Find finds Terraform: the program in TERRAFORM=, else terraform or tofu on the project's PATH, else an OpenTofu that was built because neither was found.
 func Find(ws *workspace.Workspace, con *console.Console) (*CLI, error) {
 	if named := ws.Getenv("TERRAFORM"); named != "" {
 		return New(ws, con, named), nil
@@ -120,7 +120,7 @@ const lockTimeout = "-lock-timeout=" + lockWait
 
 const lockWait = "60s"
 
-// The command lines, without the -chdir and -no-color that every one has.
+// The command lines, without -chdir and -no-color, which all have.
 
 func initArgs(upgrade bool) []string {
 	args := []string{"init", "-input=false"}
@@ -151,7 +151,7 @@ func stateRemoveArgs(addresses ...string) []string {
 	return append([]string{"state", "rm", lockTimeout}, addresses...)
 }
 
-// stateLockArgs takes the state's lock and gives it back: a dry run of a removal locks as a real one does.
+// stateLockArgs takes and releases the state's lock: a dry run of a removal locks as a real one does.
 func stateLockArgs(wait, address string) []string {
 	return []string{"state", "rm", "-dry-run", "-lock-timeout=" + wait, address}
 }
@@ -234,8 +234,8 @@ func (t *CLI) runShown(ctx context.Context, c *exec.Cmd, plan bool, problems io.
 	return proc.RunPrivate(c, t.Grace) // plan and state hold the auth token
 }
 
-// interrupted says what became of the state when a command that may change it was interrupted: one that ends by itself has saved it, or has
-// written what it could not save to a file. https://developer.hashicorp.com/terraform/cli/state/recover
+// interrupted says what happened to the state when a command that can change it was interrupted: a command that ended by itself has saved it, or
+// written it to a file. https://developer.hashicorp.com/terraform/cli/state/recover
 func (t *CLI) interrupted(command string, ended *os.ProcessState, began time.Time) string {
 	if command != "apply" && command != "destroy" && command != "state" {
 		return ""
@@ -253,25 +253,25 @@ func (t *CLI) interrupted(command string, ended *os.ProcessState, began time.Tim
 	return "; it ended by itself, and its state is saved"
 }
 
-// quiet: nobody sees what it prints, so errors have to be shown again.
+// quiet: its output is not shown, so errors must be shown again.
 func (t *CLI) quiet() bool {
 	f, ok := t.Out.(*progress)
 	return !ok || !f.shown
 }
 
-// During lets a step show how far the commands are that follow.
+// During makes a step show the progress of the commands that follow.
 func (t *CLI) During(s *console.Step) {
 	if f, ok := t.Out.(*progress); ok {
 		f.follow(s)
 	}
 }
 
-// Init makes the stack's folder ready: modules, provider, backend.
+// Init initializes the stack's folder: modules, provider, backend.
 func (t *CLI) Init(ctx context.Context, upgrade bool) error {
 	return t.Run(ctx, nil, initArgs(upgrade)...)
 }
 
-// Plan writes a plan to file and tells whether there is something to change.
+// Plan writes a plan to file and reports whether it has changes.
 func (t *CLI) Plan(ctx context.Context, file string, replace ...string) (changes bool, err error) {
 	err = t.Run(ctx, nil, planArgs(file, replace...)...)
 	var failed *Error
@@ -281,7 +281,7 @@ func (t *CLI) Plan(ctx context.Context, file string, replace ...string) (changes
 	return false, err
 }
 
-// Rehearse makes a plan that nobody sees, for what Terraform and the modules refuse. It waits for no lock: what is read is thrown away.
+// Rehearse makes a plan only to see what Terraform and the modules refuse. It takes no lock, because the plan is thrown away.
 func (t *CLI) Rehearse(ctx context.Context) error {
 	return t.Run(ctx, io.Discard, "plan", "-input=false", "-lock=false")
 }
@@ -294,7 +294,7 @@ func (t *CLI) Apply(ctx context.Context, plan string) error {
 // Destroy removes everything in the state.
 func (t *CLI) Destroy(ctx context.Context) error { return t.Run(ctx, nil, destroyArgs()...) }
 
-// Forget takes resources out of the state, without touching them.
+// Forget removes resources from the state without deleting them.
 func (t *CLI) Forget(ctx context.Context, addresses ...string) error {
 	return t.Run(ctx, nil, stateRemoveArgs(addresses...)...)
 }
@@ -362,7 +362,7 @@ func (t *CLI) Prepare(ctx context.Context, ws *workspace.Workspace, con *console
 	return t.Init(ctx, true)
 }
 
-// Version is what it says of itself: "terraform 1.3.10". (OpenTofu warns on stdout, so what is wrong with its configuration has to be mended before.)
+// Version is its own version: "terraform 1.3.10". (OpenTofu warns on stdout, so its configuration must be valid first.)
 func (t *CLI) Version(ctx context.Context) (string, error) {
 	c := exec.CommandContext(ctx, t.Bin, "version", "-json")
 	var out bytes.Buffer

@@ -29,8 +29,8 @@ func (c *checker) say(path, format string, args ...any) {
 	c.problems = append(c.problems, path+": "+fmt.Sprintf(format, args...))
 }
 
-// Check lists what an exchange has that AWS's model does not allow, or lacks what it requires.
-// A request that was refused is not checked, its answer's error code is: the action must know it.
+// Check lists what in an exchange AWS's model does not allow, and what it requires and the exchange lacks.
+// Of a refused request only the error code is checked, which the action must have.
 func (m *Models) Check(x wire.Exchange) []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -91,7 +91,7 @@ var commonErrors = []string{"AccessDenied", "AccessDeniedException", "ExpiredTok
 // https://docs.aws.amazon.com/lambda/latest/api/API_GetFunctionCodeSigningConfig.html: a function without signing has no ARN to name.
 var leftOut = []string{"GetFunctionCodeSigningConfigResponse.CodeSigningConfigArn"}
 
-// Enum values that AWS spells otherwise than its model: the state of VPC endpoints and of internet gateways' attachments.
+// Enum values that AWS spells differently from its model: the state of VPC endpoints and of internet gateways' attachments.
 // https://docs.aws.amazon.com/cli/latest/reference/ec2/describe-internet-gateways.html#examples
 var spelled = []string{"available"}
 
@@ -213,7 +213,7 @@ func (c *checker) response(op operation, x wire.Exchange) (any, error) {
 	return jsonTree(x.ResponseBody)
 }
 
-// rest merges a body with the members that lie elsewhere.
+// rest merges a body with the members that are elsewhere.
 func (c *checker) rest(name string, body []byte, at func(string, ref) (any, bool)) (any, error) {
 	s := c.md.Shapes[name]
 	var t any = map[string]any{}
@@ -266,7 +266,7 @@ func wireName(member string, r ref) string {
 	return member
 }
 
-// walk holds a tree against a shape. newer is the current SDK's type of the same thing, or nil.
+// walk checks a tree against a shape. newer is the current SDK's type of the same thing, or nil.
 func (c *checker) walk(path, name string, t any, newer reflect.Type) {
 	s := c.md.Shapes[name]
 	for newer != nil && newer.Kind() == reflect.Pointer {

@@ -1,9 +1,9 @@
-// Package apimodel holds exchanges of the embedded AWS against AWS's own API models: member names, required
+// Package apimodel checks exchanges of the embedded AWS against AWS's own API models: member names, required
 // members, enums, patterns, bounds and status codes of every request and answer.
 //
 // The models are data inside the module github.com/aws/aws-sdk-go v1.55.8, the last that ships them; nothing of
-// it is linked into the product. They end in July 2024, so an action, a member or an enum value that they do not know is
-// accepted when the current SDK v2 has it in the same place (found by reflection).
+// it is linked into the product. They end in July 2024, so an action, a member or an enum value that they lack is
+// accepted if the current SDK v2 has it in the same place (found by reflection).
 //
 // Not checked: S3 (a library's wire), blobs, and the text of errors.
 package apimodel

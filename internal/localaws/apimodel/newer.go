@@ -8,8 +8,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// since checks an exchange of an action that came after the models, of a service that speaks JSON: every member has to be one of the current
-// SDK's types. Those say nothing of what is required, of bounds and of errors.
+// since checks an exchange of an action that is newer than the models, of a service that uses JSON: every member must be in the current
+// SDK's types. These do not say what is required, nor bounds or errors.
 func (c *checker) since(where string, x wire.Exchange) {
 	in, out := c.newer(x.Action)
 	for _, m := range []struct {

@@ -47,7 +47,7 @@ func (a *Authorizer) Call(_ context.Context, call *wire.Call) error {
 	}
 	who, ok := a.IAM.Caller(call.AccessKey)
 	if !ok {
-		return Stranger(call.Service, call.AccessKey)
+		return UnknownKey(call.Service, call.AccessKey)
 	}
 	r, known := rules[call.Service][call.Action]
 	if !strings.HasPrefix(call.AccessKey, "ASIA") { // the account's user may do everything

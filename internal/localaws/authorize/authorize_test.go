@@ -471,7 +471,7 @@ func TestS3(t *testing.T) {
 }
 
 // A session whose role is gone is nobody's.
-func TestStranger(t *testing.T) {
+func TestUnknownKey(t *testing.T) {
 	w := start(t)
 	ctx := t.Context()
 	_, err := sdkiam.NewFromConfig(w.root).DeleteRole(ctx, &sdkiam.DeleteRoleInput{RoleName: aws.String("caller")})

@@ -10,7 +10,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// refuse is AWS's error in each service's code and words.
+// refuse is AWS's error, with the service's code and wording.
 func refuse(service string, d iam.Decision) error {
 	switch service {
 	case "ec2": // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
@@ -33,8 +33,8 @@ func refuse(service string, d iam.Decision) error {
 	return wire.Errorf(http.StatusForbidden, "AccessDenied", "%s", d.Refusal())
 }
 
-// Stranger is the answer to an access key that nobody has, and to one of a session that has ended or whose role is gone.
-func Stranger(service, accessKey string) error {
+// UnknownKey is the answer to an unknown access key, and to the key of a session that has ended or whose role is gone.
+func UnknownKey(service, accessKey string) error {
 	const text = "The security token included in the request is invalid."
 	switch kind(service) {
 	case "ec2":
@@ -52,7 +52,7 @@ func Stranger(service, accessKey string) error {
 	return wire.Errorf(http.StatusForbidden, "InvalidClientTokenId", text)
 }
 
-// Expired is the answer to an access key of a session whose time is over.
+// Expired is the answer to an access key of an expired session.
 // https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html, https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 func Expired(service string) error {
 	const text = "The security token included in the request is expired"
@@ -84,11 +84,11 @@ func Mismatch(service string) error {
 	return wire.Errorf(http.StatusForbidden, "SignatureDoesNotMatch", text)
 }
 
-// S3Skew is how far the clock may be off by which a request to S3 is signed; others take 5 minutes.
+// S3Skew is the clock skew that S3 accepts in a signature; other services accept 5 minutes.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html, https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
 const S3Skew, skew = 15 * time.Minute, 5 * time.Minute
 
-// Aged is the answer to a signature that was made too long ago, or will only be made; nil for one of now.
+// Aged is the answer to a signature whose time is too far in the past or future; nil for a current one.
 // Texts: https://github.com/aws/aws-sdk-php/issues/612, https://github.com/convox/rack/issues/235
 func Aged(service string, signed, now time.Time) error {
 	kind, allowed := kind(service), skew
@@ -123,16 +123,16 @@ func Unsigned() error {
 	return wire.Errorf(http.StatusForbidden, "MissingAuthenticationToken", "Request is missing Authentication Token")
 }
 
-// Untimely is S3's answer to a presigned URL before its time or after it. https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
+// Untimely is S3's answer to a presigned URL that is not valid yet or has expired. https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html
 func Untimely(why string) error { return wire.Errorf(http.StatusForbidden, "AccessDenied", "%s", why) }
 
-// NoLifetime is S3's answer to a presigned URL that does not say, as it must, from when and how long it counts.
+// NoLifetime is S3's answer to a presigned URL without a start or duration, which it must have.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 func NoLifetime(why error) error {
 	return wire.Errorf(http.StatusBadRequest, "AuthorizationQueryParametersError", "%v", why)
 }
 
-// Outdated is S3's answer to Signature Version 2, which no bucket made after June 2020 takes.
+// Outdated is S3's answer to Signature Version 2, which buckets created after June 2020 do not accept.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/specify-signature-version.html
 func Outdated() error {
 	return wire.Errorf(http.StatusBadRequest, "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256.")

@@ -173,7 +173,7 @@ func short(value, literal string) string {
 	return part[5][strings.LastIndex(part[5], "/")+1:]
 }
 
-// values are the texts of a member, which may lie in another (Target.RoleArn) or in a list of them.
+// values returns the texts of a member, which may be nested (Target.RoleArn), also in a list.
 func values(in any, path string) []string {
 	found := []reflect.Value{reflect.ValueOf(in)}
 	for name := range strings.SplitSeq(path, ".") {
@@ -223,7 +223,7 @@ func plain(v reflect.Value) reflect.Value {
 	return v
 }
 
-// has tells whether a member was sent, which may lie in another (Code.S3Bucket).
+// has reports whether a member was sent, which may be nested (Code.S3Bucket).
 func has(in any, member string) bool {
 	if outer, inner, nested := strings.Cut(member, "."); nested {
 		f := plain(reflect.ValueOf(in)).FieldByName(outer)
@@ -239,7 +239,7 @@ func has(in any, member string) bool {
 	return !f.IsZero()
 }
 
-// requestTags are the tags that a request brings: a map, a list of keys and values, or EC2's specifications.
+// requestTags returns a request's tags: a map, a list of keys and values, or EC2's specifications.
 func requestTags(in any) map[string]string {
 	tags := map[string]string{}
 	for _, member := range []string{"Tags", "Tag", "TagSpecification"} {

@@ -11,7 +11,7 @@ package authorize
 //	as:Name                         the action's name in IAM, when it is not the API's
 //	key:ecs:cluster=cluster/{C}     a condition key; without the member there is none
 //	tags:TagResource                with tags the caller needs this action too, on the same resources
-//	pass:Role=lambda.amazonaws.com  a role that the caller must be allowed to hand to that service
+//	pass:Role=lambda.amazonaws.com  a role that the caller must be allowed to pass to that service
 //	also:logs:PutResourcePolicy?M   another action, on *, with that member
 //	also:ec2:CreateTags=vpc/*;K=V   another action on a resource of its service, or on the ARN, with a condition key; {Region} is the call's
 //	documented:logs:PutResourcePolicy  another action, on *, that AWS documents and that was not seen to be asked for: see Deps.Documented
@@ -39,7 +39,7 @@ var table = map[string]map[string]string{
 		"DescribeServiceDeployments": "{ServiceDeploymentArns}",
 		"DeleteService":              "service/{Cluster|default}/{Service} key:ecs:cluster=cluster/{Cluster|default}",
 		"DescribeTasks":              "task/{Cluster|default}/{Tasks} key:ecs:cluster=cluster/{Cluster|default}",
-		// Its one resource type is a container instance, which Fargate has not: then AWS asks for * with ecs:cluster.
+		// Its only resource type is a container instance, which Fargate lacks. AWS then checks * with ecs:cluster.
 		"ListTasks":           "* key:ecs:cluster=cluster/{Cluster|default}",
 		"TagResource":         "{ResourceArn}",
 		"UntagResource":       "{ResourceArn}",
@@ -319,7 +319,7 @@ const key = " also:kms:CreateGrant={KmsKeyId};kms:ViaService=elasticache.{Region
 	" also:kms:DescribeKey={KmsKeyId};kms:ViaService=elasticache.{Region}.amazonaws.com?KmsKeyId"
 
 // endpoint is what the caller needs besides to make a serverless cache, whose interface endpoint is made in the caller's name
-// and removed under the service-linked role: AWS's own policies for both have it so.
+// and removed under the service-linked role, as in AWS's own policies for both.
 // https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AmazonElastiCacheFullAccess.html
 // https://docs.aws.amazon.com/aws-managed-policy/latest/reference/ElastiCacheServiceRolePolicy.html
 const endpoint = " also:ec2:CreateVpcEndpoint=vpc-endpoint/*;ec2:VpceServiceName=com.amazonaws.elasticache.serverless.vpce-svc-0" +

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// query is a Logs Insights query as far as dashboards of this project go: one log group, filters of @message by regular expression, one parse of it,
+// query is a Logs Insights query, as far as this project's dashboards need it: one log group, filters of @message by regular expression, one parse of it,
 // and either the newest events or statistics by bin. https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html
 type query struct {
 	group   string
@@ -65,7 +65,7 @@ func parseQuery(text string) (*query, error) {
 			}
 			q.parse = re
 		} else if m := statsOf.FindStringSubmatch(command); m != nil {
-			q.bin, _ = time.ParseDuration(m[2]) // the expression has seen that it is one
+			q.bin, _ = time.ParseDuration(m[2]) // the regular expression has checked it
 			for _, part := range strings.Split(m[1], ", ") {
 				c := columnOf.FindStringSubmatch(part)
 				if c == nil {

@@ -28,7 +28,7 @@ type fetched struct {
 	values series
 }
 
-// calculate is metric math as far as dashboards of this project go: + - * / and ( ), ids, METRICS("..."), PERIOD(id), and SUM, AVG, MIN and MAX of
+// calculate is metric math, as far as this project's dashboards need it: + - * / and ( ), ids, METRICS("..."), PERIOD(id), and SUM, AVG, MIN and MAX of
 // several series, which may be listed in [ ]. Its expressions are Go's, too, but for that list. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
 func calculate(expression string, metrics []fetched) ([]series, error) {
 	tree, err := parser.ParseExpr(strings.NewReplacer("[", "LIST(", "]", ")").Replace(expression))
@@ -94,7 +94,7 @@ func call(name string, args []ast.Expr, metrics []fetched) (result, error) {
 			if !ok || text.Kind != token.STRING {
 				return result{}, errors.New("METRICS takes a part of an id, in quotes")
 			}
-			part, _ = strconv.Unquote(text.Value) // Go's parser has seen that it is one
+			part, _ = strconv.Unquote(text.Value) // Go's parser has checked it
 		}
 		r := result{all: []series{}}
 		for _, m := range metrics {

@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// Loopback passes on what programs of this machine ask. A browser on this machine reaches the server too, whatever page it shows, so a request is refused
+// Loopback accepts requests of programs on this machine. A browser on this machine can also reach the server, for any page that it shows, so a request is refused
 //
 //   - whose Host is not a loopback address: a site can let its own name point to 127.0.0.1 (DNS rebinding), and its pages then count as same-origin;
 //   - that a browser marks as made by another site: in Sec-Fetch-Site where it is sent (https://www.w3.org/TR/fetch-metadata/), Origin in older browsers.
 //
-// SDKs, the CLI and Terraform send neither header; somebody who types an address sends Sec-Fetch-Site "none".
+// SDKs, the CLI and Terraform send neither header; a typed address sends Sec-Fetch-Site "none".
 func Loopback(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		why := ""
@@ -35,7 +35,7 @@ func Loopback(next http.Handler) http.Handler {
 	})
 }
 
-// loopback tells whether a Host header names this machine: an address of the loopback, or localhost, which browsers never ask DNS for.
+// loopback reports whether a Host header names this machine: an address of the loopback, or localhost, which browsers never ask DNS for.
 func loopback(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

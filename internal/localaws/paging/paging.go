@@ -1,4 +1,4 @@
-// Package paging shares a list out in pages, as AWS's list and describe actions do.
+// Package paging cuts lists into pages, as AWS's list and describe actions do.
 package paging
 
 import (
@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// Size is how many a page holds: those asked for, which must be least to most, or otherwise a default.
+// Size is the size of a page: the requested one, which must be from least to most, or a default.
 func Size(asked *int, otherwise, least, most int) (size int, ok bool) {
 	if asked == nil {
 		return otherwise, true

@@ -1,10 +1,10 @@
 // Package proc starts and ends the real processes behind the embedded AWS: cache nodes, tasks, Lambda runtimes.
 //
-// Each child leads a session of its own, so that whatever it starts can be found, measured and ended, also
-// programs that make process groups (coreutils' timeout does). What leaves the session is known by a variable of its environment, which it inherits.
-// When the child ends, so does all that it started, as with a container's first process
-// (https://man7.org/linux/man-pages/man7/pid_namespaces.7.html). The kernel signals the child when this process dies in whatever way, and a shell that
-// waits for that ends the rest. Linux only: it reads /proc.
+// Each child leads its own session, so that what it starts can be found, measured and ended, also
+// programs that make process groups (as coreutils' timeout does). Processes that leave the session are found by an inherited environment variable.
+// When the child ends, everything that it started ends too, as with a container's first process
+// (https://man7.org/linux/man-pages/man7/pid_namespaces.7.html). The kernel signals the child when this process dies for any reason, and a waiting
+// shell then ends the rest. Linux only: it reads /proc.
 package proc
 
 import (
@@ -42,13 +42,13 @@ type Process struct {
 	code   int
 }
 
-// pipe is read until nobody holds its other end any more.
+// pipe is read until its other end is closed everywhere.
 type pipe struct {
 	read, write *os.File
 	ended       chan struct{}
 }
 
-// stray is how long output is still read when a process that left the session holds the pipe.
+// stray is how long output is still read if a process that left the session keeps the pipe open.
 const stray = time.Minute
 
 // forks is where every child is started: PR_SET_PDEATHSIG fires when the *thread* that forked ends, so one
@@ -92,7 +92,7 @@ func Start(s Spec) (*Process, error) {
 	}
 	go func() {
 		ended(p.PID())
-		p.sweep()      // while its number, which is that of its session, is not free for another
+		p.sweep()      // before its pid, which is its session's id, can be reused
 		_ = cmd.Wait() // the exit code says it
 		p.code = exitCode(cmd.ProcessState)
 		for _, o := range p.output {
@@ -104,7 +104,7 @@ func Start(s Spec) (*Process, error) {
 	return p, nil
 }
 
-// write lets the child write to w: to a file itself, otherwise through a pipe.
+// write makes the child write to w: directly to a file, otherwise through a pipe.
 func (p *Process) write(to *io.Writer, w io.Writer) error {
 	if _, file := w.(*os.File); file || w == nil {
 		*to = w

@@ -70,7 +70,7 @@ func wanted(h http.Header) (algorithm, value string, err error) {
 	return algorithm, value, nil
 }
 
-// received is a request's body, checked and lying in a file.
+// received is a request's body in a file, checked.
 type received struct {
 	path     string
 	size     int64
@@ -94,7 +94,7 @@ func (s *Service) receive(x *exchange) (_ *received, err error) {
 	var trailer http.Header
 	var src io.Reader = x.r.Body
 	payload := h.Get("x-amz-content-sha256")
-	if strings.HasPrefix(payload, "STREAMING-AWS4-") { // unchecked signatures would be taken for checked ones
+	if strings.HasPrefix(payload, "STREAMING-AWS4-") { // a signature that is not checked must not count as valid
 		return nil, wire.Errorf(501, "NotImplemented", "A header you provided implies functionality that is not implemented: localaws does not check the signatures of chunks (x-amz-content-sha256: %s).", payload)
 	}
 	if strings.HasPrefix(payload, "STREAMING-") {
@@ -166,7 +166,7 @@ func checkMD5(h http.Header, sum []byte) error {
 	return nil
 }
 
-// summed is a body whose hash was signed: its end is an error when it is another body.
+// summed is a body whose hash was signed: reading it ends with an error if the hash differs.
 type summed struct {
 	io.ReadCloser
 	hash.Hash

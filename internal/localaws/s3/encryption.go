@@ -11,13 +11,13 @@ import (
 )
 
 // Headers of server-side encryption. Nothing is encrypted here, but writers and readers need the key's permissions, and a bucket's policy
-// looks at what requests ask for. https://docs.aws.amazon.com/AmazonS3/latest/userguide/serv-side-encryption.html
+// sees the requested encryption. https://docs.aws.amazon.com/AmazonS3/latest/userguide/serv-side-encryption.html
 const (
 	sse    = "x-amz-server-side-encryption"
 	sseKey = sse + "-aws-kms-key-id"
 )
 
-// Encrypt gives a bucket a KMS key of the account's as its default.
+// Encrypt sets a KMS key of the account as a bucket's default.
 func (s *Service) Encrypt(name, keyARN string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -26,7 +26,7 @@ func (s *Service) Encrypt(name, keyARN string) {
 	}
 }
 
-// Policy gives a bucket a policy. Its Deny statements count, for every caller; to allow is left to the callers' own policies.
+// Policy sets a bucket's policy. Only its Deny statements have an effect, for every caller; permissions come from the callers' own policies.
 func (s *Service) Policy(name, text string) error {
 	p, err := policy.Parse(policy.Resource, text)
 	if err != nil {
@@ -41,7 +41,7 @@ func (s *Service) Policy(name, text string) error {
 	return nil
 }
 
-// encryption are the headers of how a new object is encrypted: as its request asks, else as its bucket does by default.
+// encryption returns the encryption headers of a new object: those of its request, else its bucket's default.
 func (s *Service) encryption(bucket string, h http.Header) (map[string]string, error) {
 	s.mu.RLock()
 	byDefault := ""
@@ -75,7 +75,7 @@ func encrypted(h http.Header, headers map[string]string) {
 	}
 }
 
-// encryptedAs are an object's headers with another object's encryption: a copy is encrypted as its own request asks.
+// encryptedAs returns an object's headers with another object's encryption: a copy is encrypted as its own request asks.
 func encryptedAs(other, headers map[string]string) map[string]string {
 	out := map[string]string{}
 	maps.Copy(out, headers)
@@ -87,7 +87,7 @@ func encryptedAs(other, headers map[string]string) map[string]string {
 	return out
 }
 
-// kmsKey is the key whose permissions a call needs: that of the object, of the upload, or of what is about to be written; "" without one.
+// kmsKey is the key whose permissions a call needs: that of the object, of the upload, or of the new object; "" without a key.
 func (s *Service) kmsKey(x *exchange) string {
 	switch x.action.name {
 	case "PutObject", "CreateMultipartUpload":

@@ -15,14 +15,14 @@ import (
 // maxPage is the largest page of every list: keys, parts, uploads.
 const maxPage = 1000
 
-// token is where a list goes on, in a form that nobody can make up.
+// token is the position at which a list continues, in a form that cannot be made up.
 func (s *Service) token(x *exchange, last string) string {
 	h := hmac.New(sha256.New, s.tokens[:])
 	_, _ = h.Write([]byte(x.action.name + "/" + x.Bucket + "/" + last)) // never fails
 	return base64.StdEncoding.EncodeToString(append(h.Sum(nil), last...))
 }
 
-// after is the place of a token that the same action gave for the same bucket.
+// after is the position of a token from the same action and bucket.
 func (s *Service) after(x *exchange, token string) (last string, ok bool) {
 	raw, err := base64.StdEncoding.DecodeString(token)
 	if err != nil || len(raw) < sha256.Size {

@@ -140,7 +140,7 @@ func (s *Service) uploadPart(x *exchange) error {
 	return nil
 }
 
-// keep makes a file the part of an upload, instead of an earlier one of that number.
+// keep makes a file a part of an upload, in place of an earlier part with that number.
 func (s *Service) keep(x *exchange, number int, p part) (*upload, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -307,7 +307,7 @@ func (s *Service) spool(fill func(io.Writer) (int64, error)) (_ *joined, err err
 	return &joined{f.Name(), n}, err
 }
 
-// join makes one file of several. What is asked to read along gets its bytes; without, they never leave the kernel.
+// join makes one file of several. A reader can be given to see the bytes; without one, they never leave the kernel.
 func (s *Service) join(paths []string, reads ...io.Writer) (*joined, error) {
 	return s.spool(func(to io.Writer) (size int64, err error) {
 		if len(reads) > 0 {

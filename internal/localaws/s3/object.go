@@ -51,7 +51,7 @@ func (s *Service) storeHeaders(bucket string, h http.Header) (map[string]string,
 	return out, nil
 }
 
-// condition is a conditional write as it stood when its request began.
+// condition is a conditional write, with the object's state when the request started.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 type condition struct {
 	ifMatch, ifNoneMatch string
@@ -92,7 +92,7 @@ func (s *Service) holds(c condition, bucket, key string) error {
 
 func noBucket() error { return wire.Errorf(404, "NoSuchBucket", "The specified bucket does not exist") }
 
-// store is what a request says of the object that it stores: its headers, and on what condition.
+// store is a request's headers for the new object, and its condition.
 func (s *Service) store(x *exchange) (headers map[string]string, c condition, err error) {
 	if err = s.storable(x.Key); err == nil {
 		headers, err = s.storeHeaders(x.Bucket, x.r.Header)
@@ -146,7 +146,7 @@ func (s *Service) write(bucket, from string, m meta, c condition) error {
 	return s.place(bucket, from, m)
 }
 
-// answer sets what a write tells of its object.
+// answer sets a write's response headers.
 func (m meta) answer(h http.Header, checksums bool) {
 	h.Set("ETag", `"`+m.ETag+`"`)
 	encrypted(h, m.Headers)
@@ -197,7 +197,7 @@ func (s *Service) getObject(x *exchange) error {
 	return nil
 }
 
-// Read is an object's content, for a service that reads it on behalf of a caller of an account in a Region. Objects have no versions here: the only one
+// Read returns an object's content to a service that reads it on behalf of a caller of an account in a Region. Objects have no versions here: the only one
 // is "null", that of a bucket without versioning. https://docs.aws.amazon.com/AmazonS3/latest/userguide/AddingObjectstoVersionSuspendedBuckets.html
 func (s *Service) Read(account, region, bucket, key, version string) ([]byte, error) {
 	s.mu.RLock()
@@ -218,7 +218,7 @@ func (s *Service) Read(account, region, bucket, key, version string) ([]byte, er
 	return os.ReadFile(s.file(bucket, key))
 }
 
-// getObjectTagging answers that an object has no tags: to give it some is not served. The CLI asks before it copies in parts.
+// getObjectTagging returns no tags, because setting tags is not served. The CLI calls it before it copies in parts.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html
 func (s *Service) getObjectTagging(x *exchange) error {
 	s.mu.RLock()
@@ -234,7 +234,7 @@ func (s *Service) getObjectTagging(x *exchange) error {
 	return nil
 }
 
-// reader holds net/http's own error answers back, for S3's.
+// reader replaces net/http's error responses with S3's.
 type reader struct {
 	http.ResponseWriter
 	size    int64

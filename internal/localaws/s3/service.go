@@ -46,7 +46,7 @@ type bucket struct {
 	deletes  map[string]int // how often a key was deleted, for 409 on conditional writes
 }
 
-// New serves the buckets that lie in the account's folder. Unfinished multipart uploads of an earlier process are dropped.
+// New serves the buckets in the account's folder. Unfinished multipart uploads of an earlier process are dropped.
 func New(acct *account.Account) (*Service, error) {
 	s := &Service{acct: acct, buckets: map[string]*bucket{}, uploads: map[string]*upload{}}
 	_, _ = rand.Read(s.tokens[:]) // never fails (crypto/rand)
@@ -74,7 +74,7 @@ func New(acct *account.Account) (*Service, error) {
 	return s, nil
 }
 
-// Register gives the s3 service of r to this one.
+// Register makes this the s3 service of r.
 func (s *Service) Register(r *wire.Registry) { s.Of(s.acct.ID).Register(r) }
 
 // Front is S3 for the callers of one account: names of buckets are global, what is in them is their account's.
@@ -87,7 +87,7 @@ type Front struct {
 // Of is S3 for an account.
 func (s *Service) Of(account string) *Front { return &Front{Service: s, account: account} }
 
-// Register gives the s3 service of r to this one.
+// Register makes this the s3 service of r.
 func (f *Front) Register(r *wire.Registry) {
 	f.registry = r
 	if f.miss == nil {
@@ -256,7 +256,7 @@ func (f *Front) serve(ctx context.Context, call *wire.Call, x *exchange) error {
 	return err
 }
 
-// answered serves the request, unless a fault comes between.
+// answered serves the request, unless a fault prevents it.
 func (f *Front) answered(call *wire.Call, x *exchange) error {
 	if f.registry == nil {
 		return x.action.serve(f.Service, x)
@@ -278,7 +278,7 @@ func (f *Front) authorize(ctx context.Context, call *wire.Call) error {
 
 func denied() error { return wire.Errorf(403, "AccessDenied", "Access Denied") }
 
-// route finds the action and refuses what it would otherwise ignore.
+// route finds the action and refuses parameters and headers that it would otherwise ignore.
 func (s *Service) route(x *exchange) error {
 	level := 0
 	if x.Bucket != "" {

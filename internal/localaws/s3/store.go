@@ -24,7 +24,7 @@ type meta struct {
 	Key      string
 	ETag     string // without quotes
 	Size     int64
-	Modified time.Time         // of the file: another one means that somebody edited it
+	Modified time.Time         // of the file: a different one means that somebody edited it
 	Headers  map[string]string // as they are answered: Content-Type ..., x-amz-meta-*
 	Checksum checksum
 }
@@ -97,14 +97,14 @@ func (s *Service) place(bucket, from string, m meta) error {
 	if err := os.MkdirAll(s.sidecars(bucket), 0o755); err != nil {
 		return err
 	}
-	// First the file: a sidecar that does not fit its file is ignored, never the other way round.
+	// The file first: a sidecar that does not match its file is ignored.
 	if err := os.Rename(from, to); err != nil {
 		return err
 	}
 	return os.WriteFile(s.sidecar(bucket, m.Key), b, 0o644)
 }
 
-// look reads an object's metadata; s.mu is held. A file that was put there by hand has those of a plain upload.
+// look reads an object's metadata; s.mu is held. A file that a person put there has the metadata of a plain upload.
 func (s *Service) look(bucket, key string) (meta, error) {
 	missing := wire.Errorf(404, "NoSuchKey", "The specified key does not exist.")
 	if !fs.ValidPath(key) {
@@ -131,7 +131,7 @@ func (s *Service) look(bucket, key string) (meta, error) {
 		Headers: map[string]string{"Content-Type": "binary/octet-stream"}, Checksum: checksum{defaultChecksum, encode(crc), fullObject}}, nil
 }
 
-// remove deletes an object, if there is one, with the folders that only it needed; s.mu is held.
+// remove deletes an object, if it exists, and its folders that become empty; s.mu is held.
 func (s *Service) remove(bucket, key string) error {
 	if !fs.ValidPath(key) {
 		return nil

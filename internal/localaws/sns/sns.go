@@ -2,8 +2,8 @@
 //
 // API reference: https://docs.aws.amazon.com/sns/latest/api/API_Operations.html
 //
-// Queues get their messages. E-mail is not sent: a subscription stays pending until ConfirmSubscription comes with
-// its token, and what was published stays readable by Messages. It does not do: FIFO topics, other protocols,
+// Messages are delivered to queues. E-mail is not sent: a subscription is pending until ConfirmSubscription is called with
+// its token, and Messages returns what was published. It does not do: FIFO topics, other protocols,
 // filter policies, message attributes and structures, logs of the status of deliveries, mobile push and SMS, signatures
 // that verify.
 package sns
@@ -101,7 +101,7 @@ func (s *Service) find(arn string) (*topic, error) {
 	return t, nil
 }
 
-// Messages are what was published to a topic, oldest first.
+// Messages returns what was published to a topic, oldest first.
 func (s *Service) Messages(topicARN string) []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,7 +111,7 @@ func (s *Service) Messages(topicARN string) []Message {
 	return nil
 }
 
-// Permits tells whether a topic's policy lets a service ("cloudwatch.amazonaws.com") publish on behalf of a
+// Permits reports whether a topic's policy lets a service ("cloudwatch.amazonaws.com") publish on behalf of a
 // resource; and whether its key does: alias/aws/sns admits no other service.
 // https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html#compatibility-with-aws-services
 func (s *Service) Permits(topicARN, service, sourceARN string) bool {
@@ -126,7 +126,7 @@ func (s *Service) Permits(topicARN, service, sourceARN string) bool {
 		Context: map[string]string{"aws:SourceArn": sourceARN, "aws:SourceAccount": s.acct.ID, "aws:SourceOwner": s.acct.ID}}) == policy.Allow
 }
 
-// settable are the topic attributes that a caller may set, with the form of their values.
+// settable lists the topic attributes that a caller may set, with the form of their values.
 // https://docs.aws.amazon.com/sns/latest/api/API_SetTopicAttributes.html
 var settable = regexp.MustCompile(`^(Policy|DisplayName|DeliveryPolicy|TracingConfig|KmsMasterKeyId|SignatureVersion|(HTTP|Firehose|Lambda|Application|SQS)(SuccessFeedbackRoleArn|FailureFeedbackRoleArn|SuccessFeedbackSampleRate))$`)
 
@@ -211,7 +211,7 @@ func (s *Service) createTopic(_ context.Context, in *createTopicIn) (*struct{ To
 	return out, nil
 }
 
-// set keeps an attribute; empty takes it away.
+// set sets an attribute; an empty value removes it.
 func (t *topic) set(name, value, defaultPolicy string) {
 	switch {
 	case value != "" || name == "DisplayName":
@@ -227,7 +227,7 @@ type topicIn struct {
 	TopicArn string `wire:",required"`
 }
 
-// deleteTopic succeeds also for a topic that is gone: https://docs.aws.amazon.com/sns/latest/api/API_DeleteTopic.html
+// deleteTopic also succeeds for a topic that does not exist: https://docs.aws.amazon.com/sns/latest/api/API_DeleteTopic.html
 func (s *Service) deleteTopic(_ context.Context, in *topicIn) (*none, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

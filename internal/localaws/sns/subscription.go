@@ -27,8 +27,8 @@ type subscribeIn struct {
 
 type subscriptionArn struct{ SubscriptionArn string }
 
-// subscribe answers "pending confirmation" in place of the ARN of a subscription that is not confirmed, unless the
-// ARN is asked for. https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
+// subscribe answers "pending confirmation" in place of the ARN of an unconfirmed subscription, unless the
+// request asks for the ARN. https://docs.aws.amazon.com/sns/latest/api/API_Subscribe.html
 func (s *Service) subscribe(_ context.Context, in *subscribeIn) (*subscriptionArn, error) {
 	sub := &subscription{topic: in.TopicArn, protocol: in.Protocol, endpoint: in.Endpoint}
 	switch in.Protocol {
@@ -255,7 +255,7 @@ func (s *Service) publish(_ context.Context, in *publishIn) (*struct{ MessageId 
 	return &struct{ MessageId string }{id}, nil
 }
 
-// Publish is what another service does with a topic that it may use: see Permits.
+// Publish publishes for another service that may use the topic: see Permits.
 func (s *Service) Publish(topicARN, subject, message string) error {
 	if _, err := s.send(topicARN, subject, message); err != nil {
 		return fmt.Errorf("publish to %s: %w", topicARN, err)

@@ -23,8 +23,8 @@ type message struct {
 	attributes              map[string]string // all of the data type String
 }
 
-// Send puts a message on a queue, by the queue's ARN: what a service of AWS does with the rights it was given.
-// Ask Permits first where AWS asks the queue's policy (SNS); Lambda and Scheduler act under a role instead.
+// Send puts a message on a queue for another service, by the queue's ARN.
+// Where AWS checks the queue's policy (SNS), call Permits first; Lambda and Scheduler act under a role instead.
 func (s *Service) Send(queueARN, body string) error { return s.SendWith(queueARN, body, nil) }
 
 // SendWith is Send with message attributes.
@@ -42,7 +42,7 @@ func (s *Service) SendWith(queueARN, body string, attributes map[string]string) 
 	return err
 }
 
-// Permits tells whether a queue's policy lets a service ("sns.amazonaws.com") send to it on behalf of a resource.
+// Permits reports whether a queue's policy lets a service ("sns.amazonaws.com") send to it on behalf of a resource.
 // https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html
 func (s *Service) Permits(queueARN, service, sourceARN string) bool {
 	s.mu.Lock()
@@ -87,7 +87,7 @@ func (s *Service) put(q *queue, body string, delay *int) (*message, error) {
 	return m, nil
 }
 
-// wake lets every waiting receiver look again; the caller holds the lock.
+// wake makes every waiting receiver check again; the caller holds the lock.
 func (s *Service) wake() {
 	close(s.arrived)
 	s.arrived = make(chan struct{})
@@ -158,7 +158,7 @@ type messageOut struct {
 
 type messageAttribute struct{ DataType, StringValue string }
 
-// asked are the message attributes whose names a receiver asked for, and their checksum.
+// asked returns the message attributes that a receiver requested, and their checksum.
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html
 // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html#sqs-attributes-md5-message-digest-calculation
 func (m *message) asked(names []string) (found map[string]messageAttribute, checksum *string) {
@@ -321,7 +321,7 @@ type handleIn struct {
 	ReceiptHandle string `wire:",required"`
 }
 
-// deleteMessage succeeds also for a message that is gone, as AWS's does.
+// deleteMessage also succeeds for a message that is gone, as on AWS.
 func (s *Service) deleteMessage(_ context.Context, in *handleIn) (*none, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

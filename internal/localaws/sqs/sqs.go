@@ -4,7 +4,7 @@
 // API reference: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_Operations.html
 //
 // Only the JSON protocol is served. Of CloudWatch's metrics there is ApproximateNumberOfMessagesVisible, once a minute as on AWS. Message
-// attributes are those of services alone. It does not do: FIFO queues, sender ids, batches, redrive tasks, and keys other than SQS's own and alias/aws/sqs. A deleted queue is gone at
+// attributes exist only on messages of services. It does not do: FIFO queues, sender ids, batches, redrive tasks, and keys other than SQS's own and alias/aws/sqs. A deleted queue is gone at
 // once and its name is free at once; AWS takes up to 60 seconds for either.
 package sqs
 

@@ -87,7 +87,7 @@ func (f filter) matches(p *parameter) (bool, error) {
 	return false, nil
 }
 
-// below tells whether a parameter lies under a path.
+// below reports whether a parameter is under a path.
 func below(name, path string, recursive bool) bool {
 	rest, ok := strings.CutPrefix(name, strings.TrimSuffix(path, "/")+"/")
 	return ok && (recursive || !strings.Contains(rest, "/"))

@@ -1,4 +1,4 @@
-// Package ssm is Systems Manager's Parameter Store: the place a cache's auth token lies in on its way to a task.
+// Package ssm is Systems Manager's Parameter Store, from which a task gets a cache's auth token.
 //
 // API reference: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_Operations.html
 //
@@ -260,7 +260,7 @@ type parameterOut struct {
 func (s *Service) out(p *parameter, version int, selector string, decrypt bool) parameterOut {
 	value := p.values[version-1]
 	if p.kind == "SecureString" && !decrypt {
-		// What KMS would have made of it: text that says nothing of the value and stays the same for a version.
+		// In place of KMS's ciphertext: text that does not reveal the value and stays the same for a version.
 		value = base64.StdEncoding.EncodeToString([]byte("AQICAHh" + p.name + ":" + strconv.Itoa(version)))
 	}
 	return parameterOut{p.name, p.kind, value, version, selector, wire.At(p.modified), s.arn(p), p.dataType}
