@@ -260,6 +260,6 @@ func TestCredentialsThatExpire(t *testing.T) {
 	said, err = p.typesAnd(ops.Destroy, "terraform: destroying", login())
 	require.Error(t, err, said)
 	login()
-	require.Contains(t, p.follows(err.Error(), "resources are still in the state: run `go tool mage destroy` again"), "is removed")
+	require.Contains(t, p.follows(err.Error(), "still in the state: %s. Run `go tool mage destroy` again"), "is removed")
 	p.clean()
 }

@@ -241,7 +241,7 @@ func (c *carried) answered(t *testing.T, runs map[string]int) {
 	}
 	c.out.Reset()
 	require.NoError(t, ops.CampaignStatus(t.Context(), c.ws, c.con))
-	require.Contains(t, c.out.String(), fmt.Sprintf("%d of %d runs have measured", all, rounds*len(runs)))
+	require.Contains(t, c.out.String(), fmt.Sprintf("%d of %d runs measured", all, rounds*len(runs)))
 	c.out.Reset()
 	require.NoError(t, ops.CampaignDestroy(t.Context(), c.ws, c.con))
 	require.Contains(t, c.out.String(), "nothing of the campaign "+c.name+" is left")

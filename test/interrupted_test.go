@@ -194,7 +194,7 @@ func TestDestroyOfARunningLoad(t *testing.T) {
 	deletion.open()
 	said, err = p.types(ops.Destroy, "terraform: destroying")
 	require.Error(t, err, said)
-	p.follows(err.Error(), "resources are still in the state: run `go tool mage destroy` again")
+	p.follows(err.Error(), "still in the state: %s. Run `go tool mage destroy` again")
 	p.clean()
 
 	m, err := export.ParseManifest(p.object(t, "exports/manifest/"+run+".json"))

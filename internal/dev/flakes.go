@@ -18,6 +18,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
@@ -57,21 +58,21 @@ func TestFlakes(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 	found := flakes{tests: map[string]*tries{}, said: map[string][]string{}}
 	var failed []error
 	if count > 0 && len(packages) > 0 {
-		failed = append(failed, repeat(ctx, ws, con, &found, fmt.Sprintf("every test %d times", count), append([]string{"-timeout=0", fmt.Sprintf("-count=%d", count)}, packages...)...))
+		failed = append(failed, repeat(ctx, ws, con, &found, fmt.Sprintf("every test %s", report.Quantity(count, "time")), append([]string{"-timeout=0", fmt.Sprintf("-count=%d", count)}, packages...)...))
 	}
 	if journeys > 0 && ctx.Err() == nil {
 		inside, err := forJourneys(ctx, ws, con)
 		if err != nil {
 			return err
 		}
-		failed = append(failed, repeat(ctx, inside, con, &found, fmt.Sprintf("every journey %d times", journeys), append(journeyArgs, "-timeout=0", fmt.Sprintf("-count=%d", journeys), "./test")...))
+		failed = append(failed, repeat(ctx, inside, con, &found, fmt.Sprintf("every journey %s", report.Quantity(journeys, "time")), append(journeyArgs, "-timeout=0", fmt.Sprintf("-count=%d", journeys), "./test")...))
 	}
 	n := found.table(con.Out)
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	if n > 0 {
-		return fmt.Errorf("%d tests failed at least once", n)
+		return fmt.Errorf("%s failed at least once", report.Quantity(n, "test"))
 	}
 	return errors.Join(failed...) // a package that does not compile has no test that fails
 }
@@ -95,7 +96,7 @@ func repeat(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 				if runs++; !ok {
 					failures++
 				}
-				shown.At(-1, "%d runs, %d failures", runs, failures)
+				shown.At(-1, "%s, %s", report.Quantity(runs, "run"), report.Quantity(failures, "failure"))
 			}
 		}
 	})

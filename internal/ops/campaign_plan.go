@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
@@ -45,7 +46,7 @@ func planOf(ctx context.Context, o *opened, done *results) *plan {
 // show says what is to be done and what it will cost.
 func (p *plan) show() {
 	c := p.o.c
-	p.o.con.Say("campaign %s (%s): %d variants x %d rounds = %d runs, %d at a time, in an order by the seed %d", c.Name, c.File, len(c.Variants), c.Repeats, len(c.Variants)*c.Repeats, c.Parallel, c.Seed)
+	p.o.con.Say("campaign %s (%s): %s x %s = %s, %d at a time, in an order by the seed %d", c.Name, c.File, report.Quantity(len(c.Variants), "variant"), report.Quantity(c.Repeats, "round"), report.Quantity(len(c.Variants)*c.Repeats, "run"), c.Parallel, c.Seed)
 	for _, v := range c.Variants {
 		in, e := p.o.inputs[v.Name], p.o.costs[v.Name]
 		cache := "serverless " + in.Cache.Engine
@@ -64,11 +65,11 @@ func (p *plan) show() {
 	if done := len(c.Variants)*c.Repeats - len(p.missing); done > 0 {
 		p.o.con.Say("%d of them are done or given up, for %.2f USD by their manifests", done, p.spent)
 	}
-	p.o.con.Say("%d runs to go: about %s, about %.2f USD. Prices: %s", len(p.missing), page.Duration(time.Duration(p.minutes())*time.Minute), p.usd, p.o.prices.Source)
+	p.o.con.Say("%s to go: about %s, about %.2f USD. Prices: %s", report.Quantity(len(p.missing), "run"), page.Duration(time.Duration(p.minutes())*time.Minute), p.usd, p.o.prices.Source)
 	if len(p.unpriced) > 0 {
 		p.o.con.Say("without a price, and not in it: %s", strings.Join(p.unpriced, "; "))
 	}
-	p.o.con.Say("at a time it needs up to %g vCPU of Fargate, %d cache nodes and %d addresses of the subnets", p.need.vcpu, p.need.nodes, p.need.addresses)
+	p.o.con.Say("at a time it needs up to %g vCPU of Fargate, %s and %s of the subnets", p.need.vcpu, report.Quantity(p.need.nodes, "cache node"), report.Quantity(p.need.addresses, "address"))
 }
 
 // minutes is about how long what is missing takes, round by round and side by side.

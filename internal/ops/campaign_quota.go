@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/awsquery"
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
@@ -74,7 +75,7 @@ func (p *plan) fits(ctx context.Context) error {
 	if has, known := quotaOf(ctx, p.o.con, p.o.cfg, cacheNodes); known && need.nodes > 0 {
 		there := nodesThere(ctx, p.o.cfg)
 		if want := need.nodes + there; has < float64(want) {
-			short = append(short, fmt.Sprintf("%d cache nodes beside the %d that are there, and the account may have %g in %s: ask for more with `%s`", need.nodes, there, has, region, cacheNodes.more(region, float64(want))))
+			short = append(short, fmt.Sprintf("%s beside the %d that are there, and the account may have %g in %s: ask for more with `%s`", report.Quantity(need.nodes, "cache node"), there, has, region, cacheNodes.more(region, float64(want))))
 		}
 	}
 	subnets, err := awsquery.Subnets(ctx, p.o.cfg, p.o.base.Subnets...)
@@ -95,15 +96,15 @@ func (p *plan) fits(ctx context.Context) error {
 	}
 	switch {
 	case free < need.addresses:
-		short = append(short, fmt.Sprintf("%d addresses, and the subnets have %d that are free: take larger ones, or more", need.addresses, free))
+		short = append(short, fmt.Sprintf("%s, and the subnets have %d that are free: take larger ones, or more", report.Quantity(need.addresses, "address"), free))
 	case near < need.near:
-		short = append(short, fmt.Sprintf("%d addresses in %s, where caches of one node and their load run, and the subnets there have %d that are free: take a larger one first", need.near, zone, near))
+		short = append(short, fmt.Sprintf("%s in %s, where caches of one node and their load run, and the subnets there have %d that are free: take a larger one first", report.Quantity(need.near, "address"), zone, near))
 	}
 	if len(short) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: %d runs at a time need more than there is; take fewer (parallel), or smaller ones. Nothing was made. They need\n  - %s",
-		p.o.c.Place("parallel"), min(p.o.c.Parallel, len(p.o.c.Variants)), strings.Join(short, "\n  - "))
+	return fmt.Errorf("%s: there is too little for %s at a time: take fewer (parallel), or smaller ones. Nothing was made. They need\n  - %s",
+		p.o.c.Place("parallel"), report.Quantity(min(p.o.c.Parallel, len(p.o.c.Variants)), "run"), strings.Join(short, "\n  - "))
 }
 
 // nodesThere are the nodes that the account has in the Region already; 0 where they may not be listed.

@@ -91,7 +91,7 @@ func TestQuotasOfACampaign(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorContains(t, err, "c.hcl: 2 runs at a time need more than there is")
+			require.ErrorContains(t, err, "c.hcl: there is too little for 2 runs at a time")
 			require.ErrorContains(t, err, "Nothing was made")
 			for _, want := range c.want {
 				require.ErrorContains(t, err, want)

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/sweep"
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
@@ -164,7 +165,7 @@ func (r *results) progress() string {
 			done++
 		}
 	}
-	return fmt.Sprintf("%d of %d runs have measured", done, len(r.o.c.Variants)*r.o.c.Repeats)
+	return fmt.Sprintf("%d of %s measured", done, report.Quantity(len(r.o.c.Variants)*r.o.c.Repeats, "run"))
 }
 
 // unfinished are the cells that have no result.

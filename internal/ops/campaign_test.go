@@ -134,5 +134,5 @@ func TestWhereARunIs(t *testing.T) {
 	d.done.made[key(cell)] = []*export.Manifest{manifestOf(cell.Variant, cell.Round, 1)}
 	require.Equal(t, "measured", row(d.done, cell, nil, "").State)
 	require.Equal(t, "measured, to be removed", row(d.done, cell, v, "").State)
-	require.Equal(t, "1 of 4 runs have measured", d.done.progress())
+	require.Equal(t, "1 of 4 runs measured", d.done.progress())
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
@@ -19,6 +20,6 @@ func checkQuota(ctx context.Context, con *console.Console, cfg aws.Config, in *t
 	if !known || has >= want {
 		return nil, ctx.Err()
 	}
-	return []string{fmt.Sprintf("the load needs %g vCPU of Fargate (%d tasks x %g), and the account may have %g in %s: ask for more with `%s`, or take fewer tasks",
-		want, in.Load.TaskCount, float64(in.Load.CPU)/1024, has, cfg.Region, fargateVCPU.more(cfg.Region, want))}, nil
+	return []string{fmt.Sprintf("the load needs %g vCPU of Fargate (%s x %g), and the account may have %g in %s: ask for more with `%s`, or take fewer tasks",
+		want, report.Quantity(in.Load.TaskCount, "task"), float64(in.Load.CPU)/1024, has, cfg.Region, fargateVCPU.more(cfg.Region, want))}, nil
 }

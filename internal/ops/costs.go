@@ -7,6 +7,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
 	"github.com/elasticache-perf/elasticache-perf/internal/price"
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
@@ -17,7 +18,7 @@ const aroundLoad = campaign.AroundLoad
 // costs says until when what is created costs money, and how much of it AWS bills: nodes by whole hours, from their launch until they are terminated.
 // https://aws.amazon.com/elasticache/pricing/
 func costs(in *terraform.Inputs, prices *price.Prices) string {
-	text := fmt.Sprintf("What they create costs money until the run ends, %d minutes after the load has started.", in.Minutes+in.Load.Prefill.Minutes)
+	text := fmt.Sprintf("What they create costs money until the run ends, %s after the load has started.", report.Quantity(in.Minutes+in.Load.Prefill.Minutes, "minute"))
 	e := campaign.EstimateRun(in, prices)
 	switch {
 	case in.ExistingCache != nil:

@@ -86,7 +86,7 @@ func TestWhoEndsAFailedDeploy(t *testing.T) {
 		says   string
 		not    string
 	}{
-		"guarded":   {stopBy: soon, tasks: 1, says: "billed until then: the service n-load runs 0 of 1 tasks, the cache n is available. If you do neither, the schedule n-watch ends it by " + soon.UTC().Format(time.RFC3339)},
+		"guarded":   {stopBy: soon, tasks: 1, says: "billed until then: the service n-load runs 0 of 1 task, the cache n is available. If you do neither, the schedule n-watch ends it by " + soon.UTC().Format(time.RFC3339)},
 		"unguarded": {tasks: 1, says: "Nothing ends it by itself, there is no schedule n-watch", not: "ends it by 2"},
 		"not known": {lost: true, says: "whether the schedule n-watch ends it, is not known", not: "ends it by 2"},
 	} {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
@@ -112,7 +113,7 @@ func (subject *subject) destroy(ctx context.Context, ws *workspace.Workspace, co
 		return err
 	}
 	if len(left) > 0 {
-		return fmt.Errorf("%d resources are left in the state: %v", len(left), left)
+		return fmt.Errorf("%s left in the state: %v", report.Quantity(len(left), "resource"), left)
 	}
 	if err := lateInsights(ctx, con, t, s, yes); err != nil {
 		return err
@@ -169,5 +170,5 @@ func remains(ctx context.Context, t *terraform.CLI) string {
 	case len(left) == 0:
 		return "nothing is left in the state; `go tool mage destroy` again tells whether AWS has something that is not in it"
 	}
-	return fmt.Sprintf("%d resources are still in the state: run `go tool mage destroy` again", len(left))
+	return fmt.Sprintf("still in the state: %s. Run `go tool mage destroy` again", report.Quantity(len(left), "resource"))
 }

@@ -41,7 +41,7 @@ func TestWhatRemainsIsLookedAt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for script, says := range map[string]string{
-		"printf 'a.b\\nc.d\\n'":              "2 resources are still in the state",
+		"printf 'a.b\\nc.d\\n'":              "still in the state: 2 resources. Run `go tool mage destroy` again",
 		"":                                   "nothing is left in the state",
 		"echo 'state is locked' >&2; exit 1": "what is left is not known, the state cannot be read",
 	} {

@@ -59,7 +59,7 @@ func waitLoad(ctx context.Context, con *console.Console, s *stack.Stack, run str
 		case service == nil || service.DesiredCount == 0:
 			return fmt.Errorf("the load of run %s was stopped before it reported an operation%s", run, why)
 		case len(failed) > int(service.DesiredCount):
-			return fmt.Errorf("the load of run %s cannot start, %d tasks failed%s\n%s", run, len(failed), why, s.Trouble(ctx))
+			return fmt.Errorf("the load of run %s cannot start, %s failed%s\n%s", run, report.Quantity(len(failed), "task"), why, s.Trouble(ctx))
 		case time.Now().After(deadline):
 			return fmt.Errorf("the load of run %s has reported no operation for 5 minutes%s\n%s", run, why, s.Trouble(ctx))
 		}
@@ -69,7 +69,7 @@ func waitLoad(ctx context.Context, con *console.Console, s *stack.Stack, run str
 		if keys != nil {
 			waiting.At(keys.Share, "%s", keys)
 		} else {
-			waiting.At(-1, "%d of %d tasks running", service.RunningCount, service.DesiredCount)
+			waiting.At(-1, "%d of %s running", service.RunningCount, report.Quantity(int(service.DesiredCount), "task"))
 		}
 		if err := con.Wait(ctx, 2*time.Second); err != nil {
 			return err

@@ -142,7 +142,7 @@ func statusOf(v stack.View, c shutdown.Config) page.Status {
 		row("trouble", "prefill: %s", v.Prefill.Failed)
 	}
 	if v.Prefill != nil && v.Prefill.Tasks > 0 {
-		row("prefill", "%.0f %%, %d of %d tasks done", 100*v.Prefill.Share, v.Prefill.Done, v.Prefill.Tasks)
+		row("prefill", "%.0f %%, %d of %s done", 100*v.Prefill.Share, v.Prefill.Done, report.Quantity(v.Prefill.Tasks, "task"))
 	}
 	switch {
 	case v.Service == nil:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/gobuild"
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
@@ -143,8 +144,8 @@ func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	if warning := threadsWarning(in); warning != "" {
 		con.Say("%s", warning)
 	}
-	con.Say("validated: account %s, Region %s, bucket %s, %d subnet(s) of %s, %d x %g vCPU", who.Account, cfg.Region, in.Bucket,
-		len(in.Subnets), in.VPC, in.Load.TaskCount, float64(in.Load.CPU)/1024)
+	con.Say("validated: account %s, Region %s, bucket %s, %s of %s, %d x %g vCPU", who.Account, cfg.Region, in.Bucket,
+		report.Quantity(len(in.Subnets), "subnet"), in.VPC, in.Load.TaskCount, float64(in.Load.CPU)/1024)
 	return nil
 }
 

@@ -136,10 +136,10 @@ func (l *load) say(r *Results) {
 			}
 		}
 		if headless > 0 {
-			r.warn("the log starts in the middle of the load: of %s it has no beginning, and operations before that do not count", quantity(headless, "task"))
+			r.warn("the log starts in the middle of the load: of %s it has no beginning, and operations before that do not count", Quantity(headless, "task"))
 		}
 		if log.repeated > 0 {
-			r.warn("%s of the log are left out: they lie before others of their stream, as where exports were joined", quantity(log.repeated, "line"))
+			r.warn("%s of the log are left out: they lie before others of their stream, as where exports were joined", Quantity(log.repeated, "line"))
 		}
 	}
 }
@@ -343,10 +343,10 @@ func (l *load) tasks(r *Results, m *manifest) {
 		}
 		r.Tasks = append(r.Tasks, out)
 		if k.restarts > 0 {
-			r.warn("task %s: memtier restarted %s after a lost connection and forgot what it had done; what it did in these %.0f s is taken from its rate, and its final table and histogram lack what was forgotten", t.ID, quantity(k.restarts, "time"), k.lost)
+			r.warn("task %s: memtier restarted %s after a lost connection and forgot what it had done; what it did in these %.0f s is taken from its rate, and its final table and histogram lack what was forgotten", t.ID, Quantity(k.restarts, "time"), k.lost)
 		}
 		if t.unread > 0 {
-			r.warn("task %s: %s of %s of no known form", t.ID, quantity(t.unread, "progress record"), first(t.Generator, "its generator"))
+			r.warn("task %s: %s of %s of no known form", t.ID, Quantity(t.unread, "progress record"), first(t.Generator, "its generator"))
 		}
 		if k.longestSilence > 10*time.Second {
 			r.Gaps = append(r.Gaps, Gap{Reason: GapSilent, What: "operations of task " + t.ID, Metrics: []string{}, Where: []string{t.ID},
@@ -390,10 +390,10 @@ func (l *load) trouble(r *Results) {
 		}
 	}
 	if l.strays > 0 {
-		r.warn("%d progress records lie days away from the log's start and are left out", l.strays)
+		r.warn("%s of the log left out, days away from its start", Quantity(l.strays, "progress record"))
 	}
 	if n := l.errors.Connections; n > 0 {
-		r.warn("%d connection errors by the load generators", n)
+		r.warn("%s by the load generators", Quantity(int(n), "connection error"))
 	}
 	if n := l.errors.Lines; n > 0 {
 		r.warn("%d error lines in the load's log, most often: %s", n, l.errors.Kinds[0].Text)

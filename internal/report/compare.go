@@ -360,9 +360,9 @@ func few(percent *float64, comparisons int) string {
 	case math.Abs(*percent) < stats.Smallest:
 		return fmt.Sprintf("below %g %%: too small to name", stats.Smallest)
 	case math.Abs(*percent) < untold:
-		return fmt.Sprintf("cannot be told from placement; %d runs a side would tell", stats.Runs(*percent, runToRun, comparisons))
+		return fmt.Sprintf("cannot be told from placement; %s a side would tell", Quantity(stats.Runs(*percent, runToRun, comparisons), "run"))
 	}
-	return fmt.Sprintf("%d runs a side would tell", stats.Runs(*percent, runToRun, comparisons))
+	return Quantity(stats.Runs(*percent, runToRun, comparisons), "run") + " a side would tell"
 }
 
 // common are the runs of those rounds that both groups have, in the order of rounds.
@@ -389,7 +389,7 @@ func paired(f Figure, base, group []*Results, comparisons int) (out Compared) {
 		base, group = sound(base, group)
 	}
 	if out = against(f, base, group, comparisons); rounds > len(group) {
-		out.Why = strings.TrimPrefix(out.Why+"; ", "; ") + fmt.Sprintf("%d of %d rounds are left out for their runs' trouble", rounds-len(group), rounds)
+		out.Why = strings.TrimPrefix(out.Why+"; ", "; ") + fmt.Sprintf("%d of %s are left out for their runs' trouble", rounds-len(group), Quantity(rounds, "round"))
 	}
 	if out.DeltaPercent == nil || out.Direction == NotComparable || len(group) < 2 {
 		return out

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/lambda/reference"
@@ -164,7 +165,7 @@ func (a *analysis) nodeHours() (*float64, string) {
 		return nil, "how long the cache lived is not known"
 	}
 	hours := w.Duration().Hours()
-	return known(float64(n) * math.Ceil(hours)), fmt.Sprintf("%s for %.2f h, partial hours billed as full hours; the cache's time is %s", quantity(n, "node"), hours, how)
+	return known(float64(n) * math.Ceil(hours)), fmt.Sprintf("%s for %.2f h, partial hours billed as full hours; the cache's time is %s", Quantity(n, "node"), hours, how)
 }
 
 // serverlessUse is what AWS meters of a serverless cache: ECPUs, and the mean of the data, but at least so many GB, over the time it lived.
@@ -198,7 +199,7 @@ func (a *analysis) taskHours() (*float64, string) {
 		n++
 	}
 	if n > 0 {
-		return &sum, quantity(n, "task") + " from creation to stop, by ECS"
+		return &sum, Quantity(n, "task") + " from creation to stop, by ECS"
 	}
 	if a.l.window() == nil {
 		return nil, "how long the tasks ran is not known"
@@ -208,13 +209,16 @@ func (a *analysis) taskHours() (*float64, string) {
 			sum += max(time.Minute, k.seen.Sub(k.task.Started)).Hours()
 		}
 	}
-	return &sum, quantity(len(a.l.order), "task") + " from the first word in the log to the last, shorter than what is billed"
+	return &sum, Quantity(len(a.l.order), "task") + " from the first word in the log to the last, shorter than what is billed"
 }
 
-// quantity says how many there are: "1 node", "2 nodes".
-func quantity(n int, what string) string {
+// Quantity says how many there are: "1 node", "2 nodes", "2 addresses".
+func Quantity(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
+	}
+	if strings.HasSuffix(what, "s") {
+		what += "e"
 	}
 	return Thousands(float64(n)) + " " + what + "s"
 }

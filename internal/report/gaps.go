@@ -80,11 +80,11 @@ func (a *analysis) absent(missing []string) {
 		what := ""
 		switch n := len(names); reason {
 		case GapNoDatapoint:
-			what = quantity(n, "metric") + " without any datapoint"
+			what = Quantity(n, "metric") + " without any datapoint"
 		case GapNotPublished:
-			what = quantity(n, "metric") + " not published by the embedded AWS at " + a.m.APIEndpoint
+			what = Quantity(n, "metric") + " not published by the embedded AWS at " + a.m.APIEndpoint
 		case GapNoCommands:
-			what = "latency of " + quantity(n, "kind") + " of commands that nobody sent"
+			what = "latency of " + Quantity(n, "kind") + " of commands that nobody sent"
 		}
 		a.Gaps = append(a.Gaps, Gap{Reason: reason, Expected: reason != GapNoDatapoint, What: what, Metrics: names, Where: []string{}})
 	}
@@ -149,9 +149,9 @@ func (a *analysis) sameTime(found []interruption) {
 		of := where[0]
 		switch n := len(where); {
 		case n == len(a.nodes) && n > 1:
-			of = "all " + quantity(n, "node")
+			of = "all " + Quantity(n, "node")
 		case n > 3:
-			of = quantity(n, "node") + ", " + where[0] + " among them"
+			of = Quantity(n, "node") + ", " + where[0] + " among them"
 		case n > 1:
 			of = join(where)
 		}

@@ -33,7 +33,7 @@ func (c *chunks) add(message string) {
 	}
 	f := strings.Fields(message) // load: hdr sha256=... part=1/3 TEXT
 	if len(f) != 5 {
-		c.err = fmt.Errorf("a line of the histogram has %d words, not 5", len(f))
+		c.err = fmt.Errorf("a line of the histogram has %s, not 5", Quantity(len(f), "word"))
 		return
 	}
 	sum, isSum := strings.CutPrefix(f[2], "sha256=")
@@ -104,7 +104,7 @@ func (c *chunks) problem() string {
 	case c.err != nil:
 		return c.err.Error()
 	case c.decoded == nil:
-		return fmt.Sprintf("printed %d of %d parts of its histogram", c.have(), len(c.parts))
+		return fmt.Sprintf("printed %d of %s of its histogram", c.have(), Quantity(len(c.parts), "part"))
 	}
 	return ""
 }
@@ -182,7 +182,7 @@ func (l *load) latencies(r *Results) {
 		out.Note = "Coordinated omission: a closed loop, each connection waits for its reply before it sends again. A stall delays one request a connection and hides those that would have come meanwhile, so that high percentiles are lower than users at a fixed rate would see."
 	}
 	if missing > 0 {
-		out.Note = fmt.Sprintf("Of %d of %d tasks. ", len(all), len(l.order)) + out.Note
+		out.Note = fmt.Sprintf("Of %d of %s. ", len(all), Quantity(len(l.order), "task")) + out.Note
 	}
 }
 

@@ -28,5 +28,5 @@ func (w *wrongLines) say(r *Results, file string) {
 	if n := w.n - int64(len(w.first)); n > 0 {
 		more = fmt.Sprintf("; and %d more", n)
 	}
-	r.warn("%s has %s that cannot be read, left out: %s%s", file, quantity(int(w.n), "line"), strings.Join(w.first, "; "), more)
+	r.warn("%s has %s that cannot be read, left out: %s%s", file, Quantity(int(w.n), "line"), strings.Join(w.first, "; "), more)
 }

@@ -159,7 +159,7 @@ func (a *analysis) direction(n *source, bytes, exceeded metric, baseline, burst 
 		d.Sentence += fmt.Sprintf(" and %s at %s", minutesOf(budget/(burst-baseline)/60), gbits(burst))
 	}
 	if singles > 0 {
-		d.Sentence += fmt.Sprintf("; %s above it later is credit regained at the baseline", quantity(singles, "single minute"))
+		d.Sentence += fmt.Sprintf("; %s above it later is credit regained at the baseline", Quantity(singles, "single minute"))
 	}
 	return d
 }
@@ -235,7 +235,7 @@ func (a *analysis) network() {
 		a.warn("the burst bandwidth ended at %s, shortly before the load's end: no figure shows what the nodes sustain; run longer", a.moment(*end))
 	}
 	if n := counts[telling.State]; n > 1 {
-		w.Summary += fmt.Sprintf(" The same in %d of %d directions of %s.", n, 2*len(a.nodes), quantity(len(a.nodes), "node"))
+		w.Summary += fmt.Sprintf(" The same in %d of %d directions of %s.", n, 2*len(a.nodes), Quantity(len(a.nodes), "node"))
 	}
 	if baseline == 0 && a.Configuration.NodeType != "" {
 		a.warn("node type %s is not in the embedded table: its baseline and burst bandwidth are not known", a.Configuration.NodeType)

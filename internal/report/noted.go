@@ -166,7 +166,7 @@ func lookSlow(a *analysis, r rule, _ Window) Finding {
 	f.Measured = known(float64(total))
 	if total > 0 {
 		f.State = Noted
-		f.Evidence = fmt.Sprintf("%s in the slow log, most often %s (%s)", quantity(total, "command"), worst.text, times(worst.count))
+		f.Evidence = fmt.Sprintf("%s in the slow log, most often %s (%s)", Quantity(total, "command"), worst.text, times(worst.count))
 	}
 	return f
 }

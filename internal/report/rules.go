@@ -135,7 +135,7 @@ func (a *analysis) highestOf(r rule, values []*float64, what string) Finding {
 	f.Measured = values[at]
 	f.Evidence = fmt.Sprintf("%s of %s at %.0f %%, limit %.0f %%", what, a.nodes[at].id, *f.Measured, r.threshold)
 	if n := len(f.Where); n > 1 {
-		f.Evidence += fmt.Sprintf(", %d of %d nodes", n, len(a.nodes))
+		f.Evidence += fmt.Sprintf(", %d of %s", n, Quantity(len(a.nodes), "node"))
 	} else if n == 0 {
 		f.Where = []string{a.nodes[at].id}
 	}
@@ -237,7 +237,7 @@ func (a *analysis) lookBandwidth(r rule, w Window, bytes, exceeded metric, of fu
 			}
 		}
 		if n := len(f.Where); f.State == Fired && n > 1 {
-			f.Evidence += fmt.Sprintf(", %d of %d nodes", n, len(a.nodes))
+			f.Evidence += fmt.Sprintf(", %d of %s", n, Quantity(len(a.nodes), "node"))
 		}
 		f.Evidence += a.otherBandwidth(used, ceilings, f.Measured)
 	}
@@ -441,7 +441,7 @@ func lookGenerator(a *analysis, r rule, w Window) Finding {
 	if c.RateLimit != nil && *c.RateLimit > 0 && a.Connections.Expected != nil && a.l.window() != nil && (!c.ClusterMode || c.Shards > 0) {
 		limit, of := *c.RateLimit*float64(*a.Connections.Expected), ""
 		if c.ClusterMode { // memtier has a connection to each shard, and keeps the limit on each
-			limit, of = limit*float64(c.Shards), fmt.Sprintf(" over %d shards", c.Shards)
+			limit, of = limit*float64(c.Shards), " over "+Quantity(c.Shards, "shard")
 		}
 		if v := a.l.ops.grid(*a.Phases.Load, nil).over(w, mean); v != nil && *v >= limitReached/100*limit {
 			return Finding{State: Fired, Measured: known(100 * *v / limit), Threshold: limitReached, Unit: "percent",

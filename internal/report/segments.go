@@ -271,9 +271,9 @@ func (a *analysis) cause(before, after Window) string {
 		case len(ended) == 1:
 			return "task " + brief(ended[0]) + " ended"
 		case len(ended) > 1:
-			return quantity(len(ended), "task") + " ended"
+			return Quantity(len(ended), "task") + " ended"
 		case len(began) > 0:
-			return quantity(len(began), "more task") + " started"
+			return Quantity(len(began), "more task") + " started"
 		}
 	}
 	of := func(m metric, read func(*samples, *source, metric) *grid, fold func(a, b float64) float64) (x, y float64, ok bool) {

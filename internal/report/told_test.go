@@ -94,3 +94,13 @@ func TestASnapshotIsNamedAtAChange(t *testing.T) {
 	require.Regexp(t, `^20,000 ops/s until a snapshot or full sync started at 03:30:00 \(minute 20 of the load\), then 12,000 ops/s until the snapshot or full sync ended at 03:36:00 \(minute 26 of the load\), then 20,000 ops/s\.`, said(20, 26))
 	require.Regexp(t, `^20,000 ops/s until 03:30:00 .*, then 12,000 ops/s until 03:36:00`, said(22, 24))
 }
+
+// One of a thing is not several of it.
+func TestQuantity(t *testing.T) {
+	for want, of := range map[string]struct {
+		n    int
+		what string
+	}{"0 runs": {0, "run"}, "1 run": {1, "run"}, "2 runs": {2, "run"}, "1,024 bytes": {1024, "byte"}, "1 address": {1, "address"}, "2 addresses": {2, "address"}} {
+		require.Equal(t, want, Quantity(of.n, of.what))
+	}
+}

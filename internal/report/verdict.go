@@ -282,10 +282,10 @@ func unfinished(tasks []TaskResult) (said []string) {
 		}
 	}
 	if lost > 0 {
-		said = append(said, fmt.Sprintf("%d of %d tasks did not finish", lost, len(tasks)))
+		said = append(said, fmt.Sprintf("%d of %s did not finish", lost, Quantity(len(tasks), "task")))
 	}
 	if invalid > 0 {
-		said = append(said, fmt.Sprintf("%d of %d tasks finished with a result that does not count", invalid, len(tasks)))
+		said = append(said, fmt.Sprintf("%d of %s finished with a result that does not count", invalid, Quantity(len(tasks), "task")))
 	}
 	return said
 }

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
 // Prefill is the progress of tasks that write their keys, and read them back, before the measured load.
@@ -19,7 +21,7 @@ type Prefill struct {
 }
 
 func (f *Prefill) String() string {
-	return fmt.Sprintf("prefilling, %.0f %%, %d of %d tasks done", 100*f.Share, f.Done, f.Tasks)
+	return fmt.Sprintf("prefilling, %.0f %%, %d of %s done", 100*f.Share, f.Done, report.Quantity(f.Tasks, "task"))
 }
 
 // PrefillMinutes is how long it may take by the settings: its own minutes, or half of the run's; 0 without a prefill.

@@ -46,7 +46,7 @@ func TestPrefillIsReadFromTheLog(t *testing.T) {
 	words = []string{at(9, "a", "load: prefill keys=10 bytes=2560"), at(7, "a", "load: prefill: written; reading every key back")}
 	f, err = s.Prefill(t.Context(), now.Add(-time.Hour), now)
 	require.NoError(t, err)
-	require.Equal(t, "prefilling, 75 %, 0 of 1 tasks done", f.String())
+	require.Equal(t, "prefilling, 75 %, 0 of 1 task done", f.String())
 
 	words = []string{at(9, "a", "load: prefill keys=10 bytes=2560"), at(8, "b", "load: prefill keys=10 bytes=2560"), at(3, "a", "load: prefilled keys=10 of 10 seconds=6")}
 	f, err = s.Prefill(t.Context(), now.Add(-time.Hour), now)

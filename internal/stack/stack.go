@@ -319,7 +319,7 @@ func (s *Stack) Progress(ctx context.Context) string {
 	case err != nil:
 		tasks = "load not known"
 	case service != nil:
-		tasks = fmt.Sprintf("%d tasks running", service.RunningCount)
+		tasks = report.Quantity(int(service.RunningCount), "task") + " running"
 	}
 	status, err := s.CacheStatus(ctx)
 	switch {
@@ -341,7 +341,7 @@ func (s *Stack) Billed(ctx context.Context) (string, error) {
 		return "", err
 	}
 	if service != nil && service.DesiredCount+service.RunningCount+service.PendingCount > 0 {
-		there = append(there, fmt.Sprintf("the service %s runs %d of %d tasks", s.Config.Service, service.RunningCount, service.DesiredCount))
+		there = append(there, fmt.Sprintf("the service %s runs %d of %s", s.Config.Service, service.RunningCount, report.Quantity(int(service.DesiredCount), "task")))
 	}
 	status, err := s.CacheStatus(ctx)
 	if err != nil {

@@ -52,7 +52,7 @@ func (c campaign) Verdicts(variant string) (all []string) {
 	said := slices.SortedFunc(maps.Keys(of), func(a, b string) int { return cmp.Or(of[b]-of[a], strings.Compare(a, b)) })
 	for _, v := range said {
 		if len(said) > 1 {
-			v = fmt.Sprintf("%d of %d runs: %s", of[v], runs, v)
+			v = fmt.Sprintf("%d of %s: %s", of[v], report.Quantity(runs, "run"), v)
 		}
 		all = append(all, v)
 	}
@@ -129,7 +129,7 @@ func against(r report.Ranked) string {
 // marks says of a ranked variant what has to be known beside its figures.
 func marks(r report.Ranked) string {
 	if r.AtItsLimit > 0 {
-		return fmt.Sprintf("the load generator was at its limit in %d of %d runs", r.AtItsLimit, r.Runs)
+		return fmt.Sprintf("the load generator was at its limit in %d of %s", r.AtItsLimit, report.Quantity(r.Runs, "run"))
 	}
 	return ""
 }
@@ -174,7 +174,7 @@ func CampaignText(w io.Writer, a *report.Campaign) error {
 	t.line("\ncampaign %s\n%s\n", a.Name, strings.Join(wrap(a.Sentence, columns), "\n"))
 	kind := report.KindOf(a.RankedBy)
 	for i, r := range a.Ranking {
-		t.line("%d. %s: %s, %d runs", i+1, r.Variant, amount(r.Figure.Value, kind.Unit), r.Runs)
+		t.line("%d. %s: %s, %s", i+1, r.Variant, amount(r.Figure.Value, kind.Unit), report.Quantity(r.Runs, "run"))
 		t.line("   %s", strings.Join(wrap(against(r), columns-3), "\n   "))
 		if m := marks(r); m != "" {
 			t.line("   ! %s", m)

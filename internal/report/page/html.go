@@ -189,7 +189,7 @@ func finished(r *report.Results) string {
 	if ok == len(r.Tasks) {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d tasks", ok, len(r.Tasks))
+	return fmt.Sprintf("%d of %s", ok, report.Quantity(len(r.Tasks), "task"))
 }
 
 // most cautions under the verdict: more would push the figures off the first page.
@@ -255,19 +255,12 @@ func what(r *report.Results) string {
 		parts = append(parts, fmt.Sprintf("%d × %s", max(c.Nodes, 1), c.NodeType))
 	}
 	if c.Tasks > 0 {
-		parts = append(parts, fmt.Sprintf("%d load task%s", c.Tasks, plural(c.Tasks)))
+		parts = append(parts, report.Quantity(c.Tasks, "load task"))
 	}
 	if w := r.Phases.Load; w != nil {
 		parts = append(parts, duration(w.Duration())+" of load from "+moment(w.Start)+" UTC")
 	}
 	return strings.Join(parts, " · ")
-}
-
-func plural(n int) string {
-	if n == 1 {
-		return ""
-	}
-	return "s"
 }
 
 // meter is how far a finding's value is to its limit, which stands at 80 %; nil where higher is not nearer.
@@ -345,7 +338,7 @@ func configuration(c *report.Configuration) []row {
 	add("node type", c.NodeType)
 	add("nodes", strconv.Itoa(c.Nodes))
 	if c.ClusterMode && c.ServerlessCache == "" {
-		add("cluster mode", fmt.Sprintf("%d shards", c.Shards))
+		add("cluster mode", report.Quantity(c.Shards, "shard"))
 	}
 	if c.TLS != nil {
 		add("TLS", map[bool]string{true: "yes", false: "no"}[*c.TLS])
@@ -362,10 +355,10 @@ func configuration(c *report.Configuration) []row {
 		add("of a task", fmt.Sprintf("%g vCPU, %g GiB, %s", float64(c.TaskCPUUnits)/1024, float64(c.TaskMemoryMiB)/1024, c.Architecture))
 	}
 	if c.Threads > 0 {
-		add("connections", fmt.Sprintf("%d threads × %d clients a task, pipeline %d", c.Threads, c.Clients, c.Pipeline))
+		add("connections", fmt.Sprintf("%s × %s a task, pipeline %d", report.Quantity(c.Threads, "thread"), report.Quantity(c.Clients, "client"), c.Pipeline))
 	}
 	if c.DataSize > 0 {
-		add("value size", fmt.Sprintf("%d bytes", c.DataSize))
+		add("value size", report.Quantity(c.DataSize, "byte"))
 	}
 	add("SET:GET", c.Ratio)
 	if c.KeyMaximum > 0 {

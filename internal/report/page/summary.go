@@ -23,8 +23,8 @@ func Summary(w io.Writer, r *report.Results, rows [][2]string) error {
 	var all [][2]string
 	add := func(name, text string) { all = append(all, [2]string{name, text}) }
 	if load := r.Phases.Load; load != nil {
-		add("load", fmt.Sprintf("%s, %d task%s x %d threads x %d clients, pipeline %d, %d bytes, SET:GET %s", duration(load.Duration()), c.Tasks, plural(c.Tasks),
-			c.Threads, c.Clients, c.Pipeline, c.DataSize, c.Ratio))
+		add("load", fmt.Sprintf("%s, %s x %s x %s, pipeline %d, %s, SET:GET %s", duration(load.Duration()), report.Quantity(c.Tasks, "task"),
+			report.Quantity(c.Threads, "thread"), report.Quantity(c.Clients, "client"), c.Pipeline, report.Quantity(c.DataSize, "byte"), c.Ratio))
 	}
 	add("server", c.Server)
 	add("generator", c.Generator)

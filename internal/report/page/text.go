@@ -282,7 +282,7 @@ func (t *text) tasks(r *report.Results) {
 	}
 	e := r.Client.Errors
 	if e.Connections+e.Reconnects+e.Lines > 0 {
-		t.line("  %d connection errors, %d reconnects, %d error lines", e.Connections, e.Reconnects, e.Lines)
+		t.line("  %s, %s, %s", report.Quantity(int(e.Connections), "connection error"), report.Quantity(int(e.Reconnects), "reconnect"), report.Quantity(int(e.Lines), "error line"))
 	}
 }
 
