@@ -39,6 +39,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	local "github.com/elasticache-perf/elasticache-perf/internal/localaws/iam"
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/iam/policy"
+	"github.com/elasticache-perf/elasticache-perf/internal/price"
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
@@ -129,6 +130,8 @@ func (s *stack) asksAsOpsDoes(t *testing.T) {
 	require.NoError(t, err)
 	_, err = servicequotas.NewFromConfig(cfg).GetAWSDefaultServiceQuota(ctx, &servicequotas.GetAWSDefaultServiceQuotaInput{ServiceCode: aws.String("fargate"), QuotaCode: aws.String("L-3032A538")})
 	require.NoError(t, err)
+	_, why := price.Ask(ctx, cfg, price.Wanted{NodeType: "cache.t4g.micro", Engine: "valkey"})
+	require.NoError(t, why)
 	_, err = ecs.NewFromConfig(cfg).ListTasks(ctx, &ecs.ListTasksInput{Cluster: &s.name, ServiceName: aws.String(s.name + "-load")})
 	require.NoError(t, err)
 	_, err = cloudwatchlogs.NewFromConfig(cfg).FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("/elasticache-perf/" + s.name + "/load")})

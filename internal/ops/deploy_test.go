@@ -130,3 +130,20 @@ func TestApprovalCountsWholeNodeHours(t *testing.T) {
 		require.Contains(t, costs(in, price.Dated("us-east-1")), want)
 	}
 }
+
+// Who may not ask for AWS's prices deploys all the same, by those of the tables, and is told.
+func TestWhoMayNotAskForPrices(t *testing.T) {
+	cfg, err := awstest.Answering(func(what string, _ url.Values) (int, map[string]string, string) {
+		require.Equal(t, "GetProducts", what)
+		return 400, nil, `{"__type":"AccessDeniedException","Message":"not authorized to perform: pricing:GetProducts"}`
+	})(t.Context(), "")
+	require.NoError(t, err)
+	in := &terraform.Inputs{Minutes: 45}
+	in.Cache.NodeType, in.Cache.Engine, in.Load.TaskCount, in.Load.CPU, in.Load.Memory, in.Load.Architecture = "cache.t4g.micro", "valkey", 1, 1024, 2048, "X86_64"
+	var said bytes.Buffer
+	prices := pricesOf(t.Context(), &console.Console{Out: &said}, cfg, in)
+	require.Contains(t, said.String(), "prices are those of the tables in lambda/reference: the Price List API, which pricing:GetProducts allows to ask, has none (")
+	require.Equal(t, price.Dated("us-east-1"), prices)
+	require.Contains(t, costs(in, prices), "With the load's tasks that is about 0.0")
+	require.Contains(t, costs(in, prices), prices.Source)
+}
