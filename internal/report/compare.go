@@ -402,8 +402,8 @@ func paired(f Figure, base, group []*Results, comparisons int) (out Compared) {
 	}
 	out.DeltaPercent, out.Interval, out.P = known(change.Percent), (*[2]float64)(&change.Interval), known(change.P)
 	out.Detectable = known(stats.Detectable(change.Deviation, change.Rounds, comparisons))
-	wanted := max(stats.Smallest, math.Abs(change.Percent))
-	if more := stats.Rounds(wanted, change.Deviation, change.Rounds, comparisons) - change.Rounds; more > 0 {
+	wanted := max(stats.Smallest, math.Abs(change.Typical()))
+	if more := change.Needs(wanted, comparisons) - change.Rounds; more > 0 {
 		out.MoreRounds = &more
 	}
 	return out

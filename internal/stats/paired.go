@@ -2,6 +2,7 @@ package stats
 
 import (
 	"math"
+	"slices"
 	"sort"
 )
 
@@ -14,6 +15,13 @@ type Paired struct {
 	Change
 	Rounds    int
 	Deviation float64 // of the rounds' differences, in percent
+	Apart     *Apart  // nil: no round is
+}
+
+// Apart is what the rounds are without the one that lies far from all others, as when a run had a bad host: it is most of their deviation.
+type Apart struct {
+	Percent, Deviation float64 // of the others
+	Away               float64 // how far it is from their mean, as a logarithm
 }
 
 // ComparePaired tests the rounds' differences of logarithms by Student's t-test: a[i] and b[i] are the runs of one round. It needs two rounds and values
@@ -30,8 +38,48 @@ func ComparePaired(a, b []float64) (c Paired, ok bool) {
 	}
 	variance := Variance(d)
 	c.Change = change(Mean(d), math.Sqrt(variance/float64(len(d))), float64(len(d)-1))
-	c.Rounds, c.Deviation = len(d), percent(math.Sqrt(variance))
+	c.Rounds, c.Deviation, c.Apart = len(d), percent(math.Sqrt(variance)), apart(d)
 	return c, true
+}
+
+// apart looks for the one difference that is not of the others' distribution, by Student's t-test of each against the others at 1 %, shared by all of them
+// (F. E. Grubbs, 1969, "Procedures for detecting outlying observations in samples", Technometrics 11). Fewer than four tell nothing.
+func apart(d []float64) (found *Apart) {
+	n := float64(len(d))
+	if n < 4 {
+		return nil
+	}
+	least := Quantile(1-0.005/n, n-2)
+	for i, x := range d {
+		others := append(slices.Clone(d[:i]), d[i+1:]...)
+		deviation, away := math.Sqrt(Variance(others)), x-Mean(others)
+		if t := math.Abs(away) / (deviation * math.Sqrt(1+1/(n-1))); t > least {
+			least, found = t, &Apart{percent(Mean(others)), percent(deviation), away}
+		}
+	}
+	return found
+}
+
+// Typical is the change in percent without a round that lies far from all others.
+func (c Paired) Typical() float64 {
+	if c.Apart != nil {
+		return c.Apart.Percent
+	}
+	return c.Percent
+}
+
+// Needs is Rounds, judged by these rounds. One that lies far from all others stays one among more and more: it is as far off the mean, and adds as much to the
+// deviation, as one in so many. Taken for the noise of every round, it made the number some 4 to 17 times as large.
+func (c Paired) Needs(change float64, comparisons int) int {
+	if c.Apart == nil || change == 0 || change <= -100 || c.Rounds >= most {
+		return Rounds(change, c.Deviation, c.Rounds, comparisons)
+	}
+	s, away, wanted := math.Log1p(c.Apart.Deviation/100), math.Abs(c.Apart.Away), math.Abs(math.Log1p(change/100))
+	variance := s * s / lowest(float64(c.Rounds-2))
+	return c.Rounds + sort.Search(most-c.Rounds, func(more int) bool {
+		n := float64(c.Rounds + more)
+		return wanted-away/n >= margin(n-1, comparisons)*math.Sqrt((variance+away*away/n)/n)
+	})
 }
 
 // Different tells whether the change counts when its p, corrected for the comparisons, is q: no change is unlikely, and one of Smallest is not excluded. (A change
@@ -71,14 +119,16 @@ func Rounds(change, deviation float64, soFar, comparisons int) int {
 	if change == 0 || change <= -100 || soFar < 2 || soFar >= most {
 		return 0
 	}
-	freedom := float64(soFar - 1)
-	// The 20 % quantile of chi-square over its degrees of freedom, by E. B. Wilson and M. M. Hilferty (1931).
-	lower := math.Pow(1-2/(9*freedom)-0.8416*math.Sqrt(2/(9*freedom)), 3)
-	ratio := math.Log1p(deviation/100) / math.Log1p(change/100)
+	lower, ratio := lowest(float64(soFar-1)), math.Log1p(deviation/100)/math.Log1p(change/100)
 	return soFar + sort.Search(most-soFar, func(more int) bool {
 		m := margin(float64(soFar+more-1), comparisons)
 		return float64(soFar+more) >= m*m*ratio*ratio/lower
 	})
+}
+
+// lowest is the 20 % quantile of chi-square over its degrees of freedom, by E. B. Wilson and M. M. Hilferty (1931).
+func lowest(freedom float64) float64 {
+	return math.Pow(1-2/(9*freedom)-0.8416*math.Sqrt(2/(9*freedom)), 3)
 }
 
 // margin is how many standard errors a change has to be for 80 % power at 5 %, shared by the comparisons: Holm's smallest p has that threshold. The test's
