@@ -19,26 +19,34 @@ func (a *analysis) steps(fired []Finding) string {
 	return strings.Join(said, " ")
 }
 
-// next is the step after a limit: the rule's, where what else was seen does not say that it would not help.
+// instead are the steps after a limit where something else that was seen says that the rule's own would not help; the first that holds counts.
+var instead = []struct {
+	ids         []string
+	where, step string
+	holds       func(*analysis, Finding) bool
+}{
+	{[]string{"engine_cpu"}, "replicas alone are at the limit and serve the reads",
+		"Add replicas, which the reads spread over, or take a node type with a faster core; or ask for less a command.", (*analysis).replicasAlone},
+	{[]string{"engine_cpu"}, "one shard has the work (the skew below)",
+		"Spread the work over more keys: one shard has most of it, and more shards do not help.", func(a *analysis, _ Finding) bool { return a.noted("skew") }},
+	{[]string{"bandwidth_out", "bandwidth_in"}, "one shard has twice the others' traffic or more",
+		"Spread the bytes over more keys: one shard carries most of them, and more shards do not help.", func(a *analysis, f Finding) bool { return a.oneSidedTraffic(f.ID) }},
+	{[]string{"host_cpu"}, "TLS is off",
+		"Take a node type with more vCPUs.", func(a *analysis, _ Finding) bool { return a.Configuration.TLS != nil && !*a.Configuration.TLS }},
+	{[]string{"memory"}, "the cache is serverless",
+		"Raise the maximum of data that the cache stores, or store fewer keys.", func(a *analysis, _ Finding) bool { return a.Configuration.ServerlessCache != "" }},
+	{[]string{"throttling"}, "no maximum of ECPUs was reached",
+		"Let the load grow more slowly, or set a minimum of ECPUs, for which the cache is scaled before the load.", func(a *analysis, _ Finding) bool { return !a.atMaximum(*a.Verdict.Window) }},
+	{[]string{"load_generator"}, "the rate limit was reached",
+		"Raise the rate limit.", func(_ *analysis, f Finding) bool { return f.Threshold == limitReached }},
+}
+
+// next is the step after a limit.
 func (a *analysis) next(f Finding) string {
-	replica := func(id string) bool {
-		return slices.ContainsFunc(a.Nodes, func(n NodeResult) bool { return n.ID == id && n.Role == "replica" })
-	}
-	switch {
-	case f.ID == "engine_cpu" && a.reads == "replicas" && !slices.ContainsFunc(f.Where, func(id string) bool { return !replica(id) }):
-		return "Add replicas, which the reads spread over, or take a node type with a faster core; or ask for less a command."
-	case f.ID == "engine_cpu" && slices.ContainsFunc(a.Verdict.Findings, func(o Finding) bool { return o.ID == "skew" && o.State == Noted }):
-		return "Spread the work over more keys: one shard has most of it, and more shards do not help."
-	case strings.HasPrefix(f.ID, "bandwidth_") && a.oneSidedTraffic(f.ID):
-		return "Spread the bytes over more keys: one shard carries most of them, and more shards do not help."
-	case f.ID == "host_cpu" && a.Configuration.TLS != nil && !*a.Configuration.TLS:
-		return "Take a node type with more vCPUs."
-	case f.ID == "memory" && a.Configuration.ServerlessCache != "":
-		return "Raise the maximum of data that the cache stores, or store fewer keys."
-	case f.ID == "throttling" && !a.atMaximum(*a.Verdict.Window):
-		return "Let the load grow more slowly, or set a minimum of ECPUs, for which the cache is scaled before the load."
-	case f.ID == "load_generator" && f.Threshold == limitReached:
-		return "Raise the rate limit."
+	for _, other := range instead {
+		if slices.Contains(other.ids, f.ID) && other.holds(a, f) {
+			return other.step
+		}
 	}
 	for _, r := range rules {
 		if r.id == f.ID {
@@ -48,32 +56,74 @@ func (a *analysis) next(f Finding) string {
 	return ""
 }
 
+func (a *analysis) replicasAlone(f Finding) bool {
+	replica := func(id string) bool {
+		return slices.ContainsFunc(a.Nodes, func(n NodeResult) bool { return n.ID == id && n.Role == "replica" })
+	}
+	return a.reads == "replicas" && !slices.ContainsFunc(f.Where, func(id string) bool { return !replica(id) })
+}
+
+func (a *analysis) noted(id string) bool {
+	return slices.ContainsFunc(a.Verdict.Findings, func(f Finding) bool { return f.ID == id && f.State == Noted })
+}
+
+// Steps after a run of which nobody can tell.
+const (
+	runLonger   = "Run for 10 minutes or more."
+	finer       = "Set metrics_period_seconds = 60."
+	exportAgain = "Export the run again, or look at CloudWatch for what is missing: the table of what could have limited the run names its metrics."
+)
+
+// unlimited are the steps after a run that nothing measured limited; the first that holds counts. TIME is when the first outage started, LIMIT the suspect's or
+// nearest limit's name, STEP its step, and MORE what its limit leaves room for, in percent.
+var unlimited = []struct {
+	where, step string
+	holds       func(a *analysis, suspect string, nearest Finding) bool
+}{
+	{"a task did not finish for want of memory", "Give the tasks more memory, and repeat the run.", func(a *analysis, _ string, _ Finding) bool {
+		return len(unfinished(a.Tasks)) > 0 && strings.Contains(a.why(), "OutOfMemory")
+	}},
+	{"a task did not finish, or its result does not count", "See what the tasks said in the log, and repeat the run.", func(a *analysis, _ string, _ Finding) bool { return len(unfinished(a.Tasks)) > 0 }},
+	{"an outage without a failover", "See what the logs say of TIME, when nothing was done; then repeat the run.", func(a *analysis, _ string, _ Finding) bool {
+		return a.firstOutage() != nil && !slices.ContainsFunc(a.Verdict.Events, func(e Event) bool { return e.Kind == EventFailover })
+	}},
+	{"CPU credits that ran dry, or fell so that they last for a day or less", "Run longer, to see what the node does without CPU credits; or take a node type that is not burstable.",
+		func(a *analysis, _ string, _ Finding) bool { return a.dry() != nil || a.creditsFall() != "" }},
+	{"a counter below its threshold that refused connections, or in whose minutes throughput was lower by 10 %", "STEP", func(_ *analysis, suspect string, _ Finding) bool { return suspect != "" }},
+	{"swap", "Raise reserved-memory-percent or take a node type with more memory: a node swaps.", func(a *analysis, _ string, _ Finding) bool { return a.noted("swap") }},
+	{"a burst that lasted to the end", "Run until the burst bandwidth ends: what the nodes sustain was not seen.", func(a *analysis, _ string, _ Finding) bool { return a.burstToEnd() }},
+	{"a burst that ended shortly before the load's end", "Run longer, to see what the nodes sustain without the burst bandwidth.", func(a *analysis, _ string, _ Finding) bool { return a.burstLate() != nil }},
+	{"a limit that leaves room for less than 10 % more operations", "LIMIT is nearly at its limit: more clients add MORE % at most. STEP",
+		func(_ *analysis, _ string, nearest Finding) bool { return ratio(nearest) > 1/(1+worth) }},
+	{"nothing of these", "Raise clients or pipeline; where that changes nothing, add tasks.", func(*analysis, string, Finding) bool { return true }},
+}
+
 // nextUnlimited is the step after a run that nothing measured limited. The suspect is the rule of a counter that cost throughput below its threshold, the
 // nearest that whose limit leaves the least room.
 func (a *analysis) nextUnlimited(suspect string, nearest Finding) string {
-	v := &a.Verdict
-	outage := slices.IndexFunc(v.Events, func(e Event) bool { return e.Kind == EventOutage })
-	switch {
-	case len(unfinished(a.Tasks)) > 0 && strings.Contains(a.why(), "OutOfMemory"):
-		return "Give the tasks more memory, and repeat the run."
-	case len(unfinished(a.Tasks)) > 0:
-		return "See what the tasks said in the log, and repeat the run."
-	case outage >= 0 && !slices.ContainsFunc(v.Events, func(e Event) bool { return e.Kind == EventFailover }):
-		return fmt.Sprintf("See what the logs say of %s, when nothing was done; then repeat the run.", a.moment(v.Events[outage].Start))
-	case a.dry() != nil || a.creditsFall() != "":
-		return "Run longer, to see what the node does without CPU credits; or take a node type that is not burstable."
-	case suspect != "":
-		return a.next(Finding{ID: suspect})
-	case slices.ContainsFunc(v.Findings, func(f Finding) bool { return f.ID == "swap" && f.State == Noted }):
-		return "Raise reserved-memory-percent or take a node type with more memory: a node swaps."
-	case a.burstToEnd():
-		return "Run until the burst bandwidth ends: what the nodes sustain was not seen."
-	case a.burstLate() != nil:
-		return "Run longer, to see what the nodes sustain without the burst bandwidth."
-	case ratio(nearest) > 1/(1+worth):
-		return fmt.Sprintf("%s is nearly at its limit: more clients add %.0f %% at most. %s", upper(nearest.Name), 100/ratio(nearest)-100, a.next(nearest))
+	for _, u := range unlimited {
+		if !u.holds(a, suspect, nearest) {
+			continue
+		}
+		limit, at := nearest, ""
+		if suspect != "" {
+			limit = Finding{ID: suspect}
+		}
+		if e := a.firstOutage(); e != nil {
+			at = a.moment(e.Start)
+		}
+		return strings.NewReplacer("TIME", at, "LIMIT", upper(limit.Name), "MORE", fmt.Sprintf("%.0f", 100/ratio(nearest)-100), "STEP", a.next(limit)).Replace(u.step)
 	}
-	return "Raise clients or pipeline; where that changes nothing, add tasks."
+	return ""
+}
+
+// firstOutage is nil without any.
+func (a *analysis) firstOutage() *Event {
+	i := slices.IndexFunc(a.Verdict.Events, func(e Event) bool { return e.Kind == EventOutage })
+	if i < 0 {
+		return nil
+	}
+	return &a.Verdict.Events[i]
 }
 
 // oneSidedTraffic tells whether one shard carries twice as much as the others in the mean, or more.

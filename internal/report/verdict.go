@@ -68,9 +68,9 @@ func (a *analysis) verdict() {
 	switch {
 	case !whole && !slices.ContainsFunc(fired, byLog):
 		v.Outcome, v.Limits = CannotTell, []string{}
-		of, next := "CloudWatch's minutes", "Run for 10 minutes or more."
+		of, next := "CloudWatch's minutes", runLonger
 		if period := a.s.longestPeriod(a.nodes); period > 60 {
-			of, next = fmt.Sprintf("metrics whose datapoints are of %s s each", Thousands(float64(period))), "Set metrics_period_seconds = 60."
+			of, next = fmt.Sprintf("metrics whose datapoints are of %s s each", Thousands(float64(period))), finer
 		}
 		v.Sentence = fmt.Sprintf("Cannot tell from %s: %s cover ", of, clock(w.Duration()))
 		if n := a.datapoints(w); n == 0 {
@@ -104,7 +104,7 @@ func (a *analysis) verdict() {
 		}
 		slices.Sort(why)
 		v.Sentence = "Cannot tell what limited the run, because " + join(slices.Compact(why)) + "; nothing else was at its limit."
-		v.Next = "Export the run again, or look at CloudWatch for what is missing: the table of what could have limited the run names its metrics."
+		v.Next = exportAgain
 	default:
 		v.Outcome = NotLimited
 		v.Sentence = "Not limited by anything that was measured"

@@ -186,10 +186,57 @@ func TestRulesAreDocumented(t *testing.T) {
 		source, _, _ = strings.Cut(source, ",")
 		require.Contains(t, string(text), fmt.Sprintf("| %s | %s | %s | [source](https://%s) |\n", r.name, r.rule, r.blind, source))
 	}
+	var steps, others strings.Builder
+	for _, r := range rules {
+		for _, other := range instead {
+			if slices.Contains(other.ids, r.id) {
+				fmt.Fprintf(&steps, "| %s | %s | %s |\n", r.name, other.where, other.step)
+			}
+		}
+		if !r.note {
+			fmt.Fprintf(&steps, "| %s | | %s |\n", r.name, r.next)
+		}
+	}
+	for _, u := range unlimited {
+		fmt.Fprintf(&others, "| %s | %s |\n", u.where, u.step)
+	}
+	for _, table := range []string{
+		"| limit | where | next step |\n|---|---|---|\n" + steps.String() + "\n",
+		"| where | next step |\n|---|---|\n| the window covers too few whole minutes | " + runLonger + " |\n| it covers too few whole datapoints, which are longer than a minute | " + finer + " |\n| a metric is missing | " + exportAgain + " |\n\n",
+		"| where | next step |\n|---|---|\n" + others.String() + "\n",
+	} {
+		require.True(t, strings.Contains(string(text), table), table)
+	}
+	// What is judged, and from when on: the numbers are the code's.
+	words := strings.Join(strings.Fields(string(text)), " ")
+	for _, said := range []string{
+		fmt.Sprintf("fewer than %s whole datapoints of the nodes' metrics (of longer ones, fewer than cover %[1]s minutes)", spelled(fewest)),
+		fmt.Sprintf("What holds for less than %d minutes is taken out first", fewest),
+		fmt.Sprintf("each stretch of %d minutes or more in which another set of tasks ran", fewest),
+		fmt.Sprintf("One that ends less than %d minutes, or less than a twentieth of the load, before its end", fewest),
+		fmt.Sprintf("a change in the last %d minutes is none", fewest),
+		fmt.Sprintf("In less than %d minutes no drift is told from noise", fewest),
+		fmt.Sprintf("where %s minutes or more have them and %[1]s have not", spelled(fewest)),
+		fmt.Sprintf("of more than %d segments it says how many changes there were", told),
+		fmt.Sprintf("A run that changes more than %d times is judged as one", most-1),
+		fmt.Sprintf("throughput by %.0f %%, the busiest node's engine CPU by 10 points, evictions by 1 in %.0f,000 operations", 100*worth, 1/negligibleEvicted/1000),
+		fmt.Sprintf("where replies take %.0f %% of that time or more", 100*bound),
+		fmt.Sprintf("%s seconds or more without operations", upper(spelled(fewestSeconds))),
+		fmt.Sprintf("A node bursts while it carries over %.0f %% of its baseline", 100*overBaseline),
+		fmt.Sprintf("A node held at %.0f to %.0f %% of it with packets queued in half of the minutes", 100*heldAt, 100*overBaseline),
+		fmt.Sprintf("when afterwards it is held at %.0f %% or more of the baseline", 100*heldAt),
+		fmt.Sprintf("Less than %d %% of use is nothing to extrapolate from", fewestPercent),
+		fmt.Sprintf("Over %.0f %%, and where the window is too short to know", untold),
+	} {
+		require.True(t, strings.Contains(words, said), said)
+	}
 	require.Contains(t, string(text), phaseMethod)
 	require.Contains(t, string(text), overRuns)
 	require.Contains(t, string(text), oneRunEach)
 }
+
+// spelled is a small number in words.
+func spelled(n int) string { return []string{"no", "one", "two", "three", "four", "five"}[n] }
 
 // The same check for the load's side: traffic that falls for good.
 func TestFargatesBurst(t *testing.T) {
