@@ -12,7 +12,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
-// line is a series of Results for a time chart; nil gives nothing, which a chart leaves out.
+// line is a series of Results for a time chart; nil gives nothing, which a chart leaves out. A value is of the time from its own on for a step, as
+// CloudWatch has it: it is drawn in the middle of that, so that a change between two minutes is drawn between them. Whole seconds keep the page small.
 func line(name string, s *report.Series, factor float64) chart.Series {
 	to := chart.Series{Name: name}
 	if s == nil {
@@ -22,7 +23,7 @@ func line(name string, s *report.Series, factor float64) chart.Series {
 	to.X, to.Y = make([]float64, len(s.Values)), make([]float64, len(s.Values))
 	wide := len(s.Low) == len(s.Values) && len(s.High) == len(s.Values)
 	for i, v := range s.Values {
-		to.X[i], to.Y[i] = seconds(s.At(i)), v*factor
+		to.X[i], to.Y[i] = seconds(s.At(i))+float64(s.StepSeconds/2), v*factor
 		if wide {
 			to.Low, to.High = append(to.Low, s.Low[i]*factor), append(to.High, s.High[i]*factor)
 		}

@@ -328,7 +328,7 @@ func TestCompare(t *testing.T) {
 			require.Equal(t, compared().Runs[i], s.Name, c.ID)
 			require.Equal(t, i+1, s.Color, "a run has one colour on all charts, and on its verdict")
 			if c.X == chart.Elapsed {
-				require.Zero(t, s.X[0], "from the load's start, whenever that was")
+				require.Equal(t, math.Floor(s.Step/2), s.X[0], "from the load's start, whenever that was")
 			}
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
 func TestTableOfRuns(t *testing.T) {
@@ -83,4 +85,12 @@ func screen(text string) string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// A minute's mean is drawn in the middle of its minute, and a second's at its second.
+func TestAMeanIsDrawnInItsMiddle(t *testing.T) {
+	for step, middle := range map[int]float64{1: 0, 10: 5, 60: 30, 300: 150} {
+		s := line("", &report.Series{Start: begin, StepSeconds: step, Values: report.Values{1, 2}}, 1)
+		require.Equal(t, []float64{seconds(begin) + middle, seconds(begin) + float64(step) + middle}, s.X)
+	}
 }
