@@ -61,3 +61,32 @@ func TestAFailoverHidesNoLimit(t *testing.T) {
 	require.InDelta(t, 20_000/0.9, *out.Capacity.BaselineOpsPerSecond, 200)
 	require.Equal(t, []string{"packets_per_second"}, of("NetworkPacketsPerSecondAllowanceExceeded", 5e5, 0).Verdict.Limits)
 }
+
+// A cluster with replicas: a shard whose replica takes over is judged as one, the others by themselves; traffic and work are those of primaries.
+func TestAClusterWithReplicas(t *testing.T) {
+	cluster := func(cpu float64, at int) *Results {
+		c := synthetic.Case{Minutes: 40, Tasks: 3, Nodes: 6, TaskCPU: 40, Sharded: true, Replicas: 3}
+		primary := func(n, m int) bool { // of the first shard the replica, perf-004, takes over
+			return map[int]bool{0: m < at, 1: true, 2: true, 3: m >= at}[n]
+		}
+		of := func(busy, idle float64) func(int, int) float64 {
+			return func(n, m int) float64 { return map[bool]float64{true: busy, false: idle}[primary(n, m)] }
+		}
+		c.Metrics = map[string]func(int, int) float64{"IsMaster": of(1, 0), "EngineCPUUtilization": of(cpu, 5), "GetTypeCmds": of(600_000, 0), "SetTypeCmds": of(60_000, 60_000), "ProcessedCommands": of(660_000, 60_000)}
+		r := analyzed(t, c)
+		valid(t, r)
+		return r
+	}
+	r := cluster(95, 20)
+	shards := map[string][]string{}
+	for _, n := range r.Nodes {
+		shards[n.Shard] = append(shards[n.Shard], n.ID)
+	}
+	require.Equal(t, map[string][]string{"0001": {"perf-001", "perf-004"}, "0002": {"perf-002", "perf-005"}, "0003": {"perf-003", "perf-006"}}, shards)
+	require.Equal(t, 3, r.Configuration.Shards)
+	require.Regexp(t, `^Failover to perf-004 at 03:30:00\. Limited by engine CPU \(perf-00\d at 95 %, limit 90 %, 3 of 6 nodes\), from 03:10:00 to 03:50:00`, r.Verdict.Sentence)
+	require.InDelta(t, 95, *r.figure("engine_cpu_percent"), 0.1, "neither node of the first shard was it all the time")
+	require.InDelta(t, 33_000, *r.Server.Commands.grid().over(*r.Phases.Steady, mean), 10, "writes that replicas repeat are counted once")
+	require.Equal(t, NotLimited, cluster(89, 20).Verdict.Outcome)
+	require.NotContains(t, cluster(95, 99).Verdict.Sentence, "Failover")
+}

@@ -37,8 +37,8 @@ type Case struct {
 	Settings     string                               // more members of settings.load
 	TaskCPUMax   float64                              // percent of the busiest task; default 1 above TaskCPU
 	NodeType     string                               // default cache.m7g.large
-	Sharded      bool                                 // each node is a shard, in cluster mode
-	Replicas     int                                  // so many of the nodes, the last ones, are replicas
+	Sharded      bool                                 // each primary is a shard, in cluster mode
+	Replicas     int                                  // so many of the nodes, the last ones, are replicas: of the shards in turn
 	Mean         func(task, second int) float64       // ms, of progress records; default 0.5
 	Latency      func(task int) []int64               // microseconds; each value counts as a share of the operations
 	Says         []Line                               // further lines of the log
@@ -312,7 +312,7 @@ func (c Case) Manifest() *export.Manifest {
 	for n := range c.Nodes {
 		shard, role := "0001", "primary"
 		if c.Sharded {
-			shard = fmt.Sprintf("%04d", n+1)
+			shard = fmt.Sprintf("%04d", n%(c.Nodes-c.Replicas)+1)
 		}
 		if n >= c.Nodes-c.Replicas {
 			role = "replica"
