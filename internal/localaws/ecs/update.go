@@ -102,7 +102,9 @@ func (s *Service) deleteService(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	if v.status == "INACTIVE" { // answered like the first time, for as long as ECS remembers it: https://github.com/aws/aws-sdk-js/issues/4189
+	// It is answered like the first time for as long as ECS remembers it: https://github.com/aws/aws-sdk-js/issues/4189. The SDK for Go sends a call again when
+	// it has closed the connection in the middle of the answer: https://github.com/aws/aws-sdk-go-v2/issues/2737.
+	if v.status == "INACTIVE" {
 		return &serviceAnswer{s.describeService(v, true)}, nil
 	}
 	if v.desired > 0 && !or(in.Force, false) {
