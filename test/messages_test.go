@@ -18,9 +18,10 @@ import (
 
 // elsewhere are parts of messages that it takes hours, a race or somebody else's hand to be told, and the test that does what they say.
 var elsewhere = map[string]string{
-	"go tool mage local:run":                "TestFirstCommand",
-	"start it with `go tool mage local:up`": "TestFirstCommand",
-	"  go tool mage deploy\n":               "TestMessages", // terraform apply after the run's end
+	"go tool mage local:run":                                                        "TestFirstCommand",
+	"start it with `go tool mage local:up`":                                         "TestFirstCommand",
+	"CAMPAIGN=%s go tool mage local:campaign":                                       "TestCampaign",
+	"  go tool mage deploy\n":                                                       "TestMessages",              // terraform apply after the run's end
 	"and nothing guards it: `go tool mage destroy` ends and exports it first":       "TestDestroyOfARunningLoad", // somebody removes the guard
 	"the state cannot be read: %v\nrun `go tool mage destroy` again":                "TestDestroyOfARunningLoad", // the backend is gone
 	"`go tool mage destroy` again tells whether":                                    "TestDestroyAfterLostAnswers",
@@ -130,15 +131,35 @@ func readTests(t *testing.T) (tests, followed []string) {
 
 var description = regexp.MustCompile(`(?ms)^ *description *= *(?:<<-EOT$.*?^ *EOT$|"[^\n]*"$)`)
 
-// readMessages finds the commands in what the sources say: strings of Go, and lines of Terraform and shell but for comments and for descriptions of
-// inputs, which are documentation: nothing prints them.
+// readMessages finds the commands in what the sources say.
 func readMessages(t *testing.T) (places []place) {
-	add := func(file, message string) {
+	eachMessage(t, func(file, message string) {
 		for _, span := range written.FindAllStringSubmatchIndex(message, -1) {
 			places = append(places, place{file, message, max(span[2], span[4]), max(span[3], span[5])})
 		}
-	}
-	for _, folder := range []string{"cmd", "internal", "lambda", "modules", "examples", "."} {
+	}, "cmd", "internal", "lambda", "modules", "examples", ".")
+	return places
+}
+
+// The embedded AWS bills nothing, and local.Advice words what commands say of money for it: they say it in the words that it knows.
+func TestMoneyIsSaidInOneWay(t *testing.T) {
+	of, worded := regexp.MustCompile(`(?i)\bbill|\bUSD\b`), regexp.MustCompile(`\b(?:is|are) billed\b|\bwould cost\b|\bAWS bills\b`)
+	follows := ", about %.2f USD in all (%s)" // what "and is billed" has said
+	said := 0
+	eachMessage(t, func(file, message string) {
+		if !of.MatchString(message) || message == follows || message == "billed" {
+			return
+		}
+		said++
+		require.Regexp(t, worded, message, file)
+	}, "internal/ops", "internal/stack", "internal/sweep", "internal/terraform")
+	require.Greater(t, said, 10)
+}
+
+// eachMessage finds what the sources of some folders say: strings of Go, and lines of Terraform and shell but for comments and for descriptions of
+// inputs, which are documentation: nothing prints them.
+func eachMessage(t *testing.T, add func(file, message string), folders ...string) {
+	for _, folder := range folders {
 		err := filepath.WalkDir(filepath.Join("..", folder), func(file string, entry fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
@@ -175,7 +196,6 @@ func readMessages(t *testing.T) (places []place) {
 		})
 		require.NoError(t, err)
 	}
-	return places
 }
 
 // constant is the text of a string, and of strings that are added.

@@ -104,7 +104,7 @@ func TestSweepOfWhatIsLeft(t *testing.T) {
 
 	eventually(t, "the cache is available", func(ctx context.Context) (bool, any, error) {
 		said, err := w.sweeps(t, nil)
-		return err == nil && strings.Contains(said, "left: ORPHAN, no run: it has no guard") && strings.Contains(said, "the cache left is available; so far about 0.02 USD (1 node-hours)") &&
+		return err == nil && strings.Contains(said, "left: ORPHAN, no run: it has no guard") && strings.Contains(said, "the cache left is available; about 0.02 USD is billed so far (1 node-hours)") &&
 			!strings.Contains(said, other), said, nil
 	})
 	_, err := w.sweeps(t, nil, "SWEEP=left", "APPROVE=1")

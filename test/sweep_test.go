@@ -152,7 +152,7 @@ func TestSweep(t *testing.T) {
 	require.Contains(t, of(running), "runs 1 of 1 task, the cache "+running.name+" is available; so far about 0.0")
 	require.Contains(t, of(running), "1 node-hours")
 	require.Contains(t, of(ended), "has ended; the stack is not destroyed")
-	require.Contains(t, of(ended), "nothing of it is billed; so far about 0.0")
+	require.Contains(t, of(ended), "nothing of it is billed; about 0.0")
 	require.Contains(t, of(ended), "the manifest of "+runs[ended])
 	require.Contains(t, of(failed), "guarded: it ends by itself")
 	require.Contains(t, of(failed), "the cache "+failed.name+" is available")

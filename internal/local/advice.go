@@ -12,15 +12,27 @@ import (
 // A command that a message names inside the embedded AWS is meant for the embedded AWS. Pasted unchanged into another shell, it would act on real AWS:
 // `go tool mage destroy` on the stack of the project's folder, `aws ... delete-...` on an account.
 var (
-	mageCommand = regexp.MustCompile(`(?:[A-Z]+=\S+ )*go tool mage (?:build|deploy|destroy|export|report|status|stop|validate|watch)\b`)
+	mageCommand = regexp.MustCompile(`(?:\. \S+ && )?(?:[A-Z]+=\S+ )*go tool mage (?:build|deploy|destroy|export|report|status|stop|sweep|validate|watch)\b`)
 	// Terraform draws a bar before the lines of its errors, in a terminal.
 	awsCommand = regexp.MustCompile("(?:`|(?m:^[\\s│]+))aws [a-z0-9-]+ [a-z0-9-]+[^`\n]*")
+	// The embedded AWS bills nothing. Messages of money say what is or are billed, and a test looks for others.
+	billed = regexp.MustCompile(`\b(?:is|are) billed\b`)
 )
 
-// Advice rewrites the commands in a message so that they act on the embedded AWS, wherever they are pasted. mage rewrites those of `go tool mage`.
+// Advice writes a message for the embedded AWS: its commands act there, wherever they are pasted, and what AWS bills is not billed. mage changes the
+// commands of `go tool mage`. What is written for it already stays as it is.
 func Advice(endpoint, region string, mage func(command string) string, text string) string {
-	text = mageCommand.ReplaceAllStringFunc(text, mage)
+	text = billed.ReplaceAllString(text, "would be billed on AWS")
+	text = mageCommand.ReplaceAllStringFunc(text, func(command string) string {
+		if strings.HasPrefix(command, ". ") {
+			return command
+		}
+		return mage(command)
+	})
 	return awsCommand.ReplaceAllStringFunc(text, func(command string) string {
+		if strings.Contains(command, " --endpoint-url ") {
+			return command
+		}
 		command += " --endpoint-url " + endpoint
 		if !strings.Contains(command, " --region ") {
 			command += " --region " + region

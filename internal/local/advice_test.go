@@ -24,9 +24,15 @@ func TestAdviceOfTheEmbeddedAWS(t *testing.T) {
 			"remove it with\n  aws iam delete-role --role-name n" + flags + "\n  aws lambda delete-function --function-name n" + flags},
 		"the provider hashicorp/aws of the mirror": {"the provider hashicorp/aws of the mirror", "the provider hashicorp/aws of the mirror"},
 		"the image goes on":                        {"the image goes on", "the image goes on"},
+		"it goes on, and is billed, until 4":       {"it goes on, and would be billed on AWS, until 4", "it goes on, and would be billed on AWS, until 4"},
+		"`SWEEP=n go tool mage sweep` ends it":     {"`go tool mage local:run` ends it", "`. env && SWEEP=n go tool mage sweep` ends it"},
 	} {
 		require.Equal(t, want[0], Advice(endpoint, "us-east-1", Again, said))
-		require.Equal(t, want[1], Advice(endpoint, "us-east-1", func(command string) string { return ". env && " + command }, said))
+		sourced := func(text string) string {
+			return Advice(endpoint, "us-east-1", func(command string) string { return ". env && " + command }, text)
+		}
+		require.Equal(t, want[1], sourced(said))
+		require.Equal(t, want[1], sourced(sourced(said)), "what is wrapped for a terminal is written before")
 	}
 	in := func(text string) string { return Advice(endpoint, "us-east-1", Again, text) }
 	var out bytes.Buffer

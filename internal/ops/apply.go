@@ -86,7 +86,7 @@ func whoEnds(ctx context.Context, s *stack.Stack, next string) string {
 	case billed == "":
 		return next + "; no task and no cache of it is billed now"
 	case run == nil:
-		return fmt.Sprintf("%s; billed until then: %s. Nothing ends it by itself, there is no schedule %s", next, billed, s.Config.Schedules.Watch)
+		return fmt.Sprintf("%s; until then this is billed: %s. Nothing ends it by itself, there is no schedule %s", next, billed, s.Config.Schedules.Watch)
 	}
-	return fmt.Sprintf("%s; billed until then: %s. If you do neither, the schedule %s ends it by %s", next, billed, s.Config.Schedules.Watch, run.StopBy.Format(time.RFC3339))
+	return fmt.Sprintf("%s; until then this is billed: %s. If you do neither, the schedule %s ends it by %s", next, billed, s.Config.Schedules.Watch, run.StopBy.Format(time.RFC3339))
 }

@@ -45,13 +45,17 @@ func LocalCampaign(ctx context.Context, ws *workspace.Workspace, con *console.Co
 	}
 	defer log.Close()
 	quiet.TerraformOut = log
+	advice := func(text string) string {
+		return local.Advice(w.Hello.URL, w.Hello.Region, func(string) string { return fmt.Sprintf("CAMPAIGN=%s go tool mage local:campaign", ws.Path(file)) }, text)
+	}
+	quiet.Out = local.Advised{W: timed.Out, In: advice}
 	in.Env = append(in.Env, "CAMPAIGN="+file)
 	if ws.Getenv("MINUTES") == "" {
 		minutes = 0
 	}
 	inside, leave := whileItLives(ctx, ws, w)
 	defer leave(nil)
-	err = carryOut(inside, in, quiet, minutes)
+	err = local.AdviceError(carryOut(inside, in, quiet, minutes), advice)
 	select {
 	case <-w.Done:
 		return errors.Join(context.Cause(inside), err)

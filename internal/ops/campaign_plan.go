@@ -57,15 +57,15 @@ func (p *plan) show() {
 		if v.Name == c.Baseline {
 			mark = " (baseline)"
 		}
-		p.o.con.Say("  %s%s: %s; %d min of load; a run takes about %d min, %.2f USD", v.Name, mark, cache, in.Minutes, e.Minutes, e.USD)
+		p.o.con.Say("  %s%s: %s; %d min of load; a run takes about %d min, for which %.2f USD is billed", v.Name, mark, cache, in.Minutes, e.Minutes, e.USD)
 		if e.Assumed != "" {
 			p.o.con.Say("    %s", e.Assumed)
 		}
 	}
 	if done := len(c.Variants)*c.Repeats - len(p.missing); done > 0 {
-		p.o.con.Say("%d of them are done or given up, for %.2f USD by their manifests", done, p.spent)
+		p.o.con.Say("%d of them are done or given up; %.2f USD is billed for them by their manifests", done, p.spent)
 	}
-	p.o.con.Say("%s to go: about %s, about %.2f USD. Prices: %s", report.Quantity(len(p.missing), "run"), page.Duration(time.Duration(p.minutes())*time.Minute), p.usd, p.o.prices.Source)
+	p.o.con.Say("%s to go: about %s, for which about %.2f USD is billed. Prices: %s", report.Quantity(len(p.missing), "run"), page.Duration(time.Duration(p.minutes())*time.Minute), p.usd, p.o.prices.Source)
 	if len(p.unpriced) > 0 {
 		p.o.con.Say("without a price, and not in it: %s", strings.Join(p.unpriced, "; "))
 	}
@@ -92,7 +92,7 @@ func (p *plan) minutes() (sum int) {
 func (p *plan) approve(ctx context.Context) error {
 	c := p.o.c
 	if c.Budget > 0 && p.spent+p.usd > c.Budget {
-		return fmt.Errorf("%s: the budget is %.2f USD, and %.2f spent with about %.2f to go are more: fewer repeats, shorter runs, or another budget. Nothing was made", c.Place("budget"), c.Budget, p.spent, p.usd)
+		return fmt.Errorf("%s: the budget is %.2f USD; %.2f is billed for what is done, and with about %.2f to go it is more: fewer repeats, shorter runs, or another budget. Nothing was made", c.Place("budget"), c.Budget, p.spent, p.usd)
 	}
 	if len(p.missing) == 0 {
 		return nil

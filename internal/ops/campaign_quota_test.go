@@ -115,7 +115,7 @@ func TestABudgetBelowTheEstimate(t *testing.T) {
 	p := planOf(t.Context(), d.o, d.done)
 	p.show()
 	err = p.approve(t.Context())
-	require.ErrorContains(t, err, "poor.hcl:2,11: the budget is 5.00 USD, and 0.00 spent with about 6.00 to go are more")
+	require.ErrorContains(t, err, "poor.hcl:2,11: the budget is 5.00 USD; 0.00 is billed for what is done, and with about 6.00 to go it is more")
 	require.ErrorContains(t, err, "Nothing was made")
 
 	// What has no price is not taken for free.

@@ -38,7 +38,7 @@ func CampaignStatus(ctx context.Context, ws *workspace.Workspace, con *console.C
 		con.Say("%s", line)
 	}
 	o.sayUnlisted(ctx)
-	con.Say("%s, for about %.2f USD", done.progress(), done.spent(ctx))
+	con.Say("%s; about %.2f USD is billed", done.progress(), done.spent(ctx))
 	return nil
 }
 

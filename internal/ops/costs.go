@@ -15,10 +15,10 @@ import (
 // aroundLoad is what else a run takes beside its load's minutes.
 const aroundLoad = campaign.AroundLoad
 
-// costs says until when what is created costs money, and how much of it AWS bills: nodes by whole hours, from their launch until they are terminated.
+// costs says until when what is created is billed, and how much of it AWS bills: nodes by whole hours, from their launch until they are terminated.
 // https://aws.amazon.com/elasticache/pricing/
 func costs(in *terraform.Inputs, prices *price.Prices) string {
-	text := fmt.Sprintf("What they create costs money until the run ends, %s after the load has started.", report.Quantity(in.Minutes+in.Load.Prefill.Minutes, "minute"))
+	text := fmt.Sprintf("What they create is billed until the run ends, %s after the load has started.", report.Quantity(in.Minutes+in.Load.Prefill.Minutes, "minute"))
 	e := campaign.EstimateRun(in, prices)
 	switch {
 	case in.ExistingCache != nil:
@@ -31,7 +31,7 @@ func costs(in *terraform.Inputs, prices *price.Prices) string {
 	text += fmt.Sprintf(" AWS bills each started node-hour as a whole one: with some %d minutes for creation and stop, these are about %d for %d x %s.",
 		aroundLoad, e.NodeHours, max(in.Cache.Shards, 1)*(1+in.Cache.Replicas), in.Cache.NodeType)
 	if e.Missing == "" {
-		text += fmt.Sprintf(" With the load's tasks that is about %.2f USD (%s).", e.USD, prices.Source)
+		text += fmt.Sprintf(" With the load's tasks about %.2f USD is billed (%s).", e.USD, prices.Source)
 	}
 	return text
 }

@@ -86,7 +86,7 @@ func TestWhoEndsAFailedDeploy(t *testing.T) {
 		says   string
 		not    string
 	}{
-		"guarded":   {stopBy: soon, tasks: 1, says: "billed until then: the service n-load runs 0 of 1 task, the cache n is available. If you do neither, the schedule n-watch ends it by " + soon.UTC().Format(time.RFC3339)},
+		"guarded":   {stopBy: soon, tasks: 1, says: "until then this is billed: the service n-load runs 0 of 1 task, the cache n is available. If you do neither, the schedule n-watch ends it by " + soon.UTC().Format(time.RFC3339)},
 		"unguarded": {tasks: 1, says: "Nothing ends it by itself, there is no schedule n-watch", not: "ends it by 2"},
 		"not known": {lost: true, says: "whether the schedule n-watch ends it, is not known", not: "ends it by 2"},
 	} {
@@ -116,7 +116,7 @@ func TestApprovalCountsWholeNodeHours(t *testing.T) {
 	for want, change := range map[string]func(*terraform.Inputs){
 		"ends, 45 minutes after the load has started. AWS bills each started node-hour as a whole one: with some 15 minutes for creation and stop, these are about 1 for 1 x cache.t4g.micro.": func(*terraform.Inputs) {},
 		"about 2 for 1 x cache.t4g.micro.": func(in *terraform.Inputs) { in.Minutes = 46 },
-		"With the load's tasks that is about 0.0": func(in *terraform.Inputs) {
+		"With the load's tasks about 0.0": func(in *terraform.Inputs) {
 			in.Cache.Engine, in.Load.TaskCount, in.Load.CPU, in.Load.Memory, in.Load.Architecture = "valkey", 1, 1024, 2048, "X86_64"
 		},
 		"ends, 55 minutes after":            func(in *terraform.Inputs) { in.Load.Prefill.Minutes = 10 },

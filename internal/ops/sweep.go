@@ -70,7 +70,7 @@ func listSwept(con *console.Console, found []*sweep.Found, place string) {
 			continue
 		}
 		con.Say("  %s: %s", f.Name, described(f))
-		con.Say("    %s; so far %s", cmp.Or(f.Billed, "nothing of it is billed"), sweptFor(f.Cost))
+		con.Say("    %s; %s", cmp.Or(f.Billed, "nothing of it is billed"), sweptFor(f.Cost))
 		if f.Orphan() && orphan == "" {
 			orphan = f.Name
 		}
@@ -103,9 +103,9 @@ func described(f *sweep.Found) string {
 
 // sweptFor says what a stack has cost.
 func sweptFor(c sweep.Cost) string {
-	text := fmt.Sprintf("about %.2f USD", c.USD)
+	text := fmt.Sprintf("about %.2f USD is billed so far", c.USD)
 	if c.Of == "" && c.Missing == "" {
-		return "not known to have cost anything"
+		return "it is not known to have cost anything"
 	}
 	if c.Of != "" {
 		text += " (" + c.Of + ")"
