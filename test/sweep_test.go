@@ -149,7 +149,7 @@ func TestSweep(t *testing.T) {
 	}
 	require.Contains(t, said, "stacks in account 123456789012, Region us-east-1: 4")
 	require.Contains(t, of(running), "run "+runs[running]+", guarded: it ends by itself")
-	require.Contains(t, of(running), "runs 1 of 1 task, the cache "+running.name+" is available; so far about 0.0")
+	require.Contains(t, of(running), "runs 1 of 1 task, the cache "+running.name+" is available; about 0.0")
 	require.Contains(t, of(running), "1 node-hours")
 	require.Contains(t, of(ended), "has ended; the stack is not destroyed")
 	require.Contains(t, of(ended), "nothing of it is billed; about 0.0")

@@ -47,13 +47,15 @@ func Open() *Console {
 		c.Answer = Lasting{W: os.Stderr} // in `mage destroy >log`, the question is not to go to the log
 	}
 	if out := int(os.Stdout.Fd()); term.IsTerminal(out) && os.Getenv("TERM") != "dumb" {
-		c.Terminal = &page.Terminal{W: os.Stdout, Columns: func() int {
-			columns, _, err := term.GetSize(out)
-			if err != nil || columns == 0 {
-				return 80
+		size := func() (columns, rows int) {
+			columns, rows, err := term.GetSize(out)
+			if err != nil || columns == 0 || rows == 0 {
+				return 80, 24
 			}
-			return columns
-		}}
+			return columns, rows
+		}
+		c.Terminal = &page.Terminal{W: os.Stdout,
+			Columns: func() int { columns, _ := size(); return columns }, Rows: func() int { _, rows := size(); return rows }}
 		c.Out = Lasting{W: c.Terminal}
 		if c.Answer != nil {
 			c.Answer = c.Out

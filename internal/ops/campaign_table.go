@@ -48,7 +48,7 @@ func (t *table) display(ctx context.Context) (end func()) {
 		for console.Sleep(ctx, time.Second) == nil {
 			all, under := t.rows()
 			if t.o.con.Terminal != nil {
-				t.o.con.Terminal.ShowTable(fmt.Sprintf("%s · %s · %s", t.title, page.Duration(time.Since(began)), t.done.progress()), fitting(all, under))
+				t.o.con.Terminal.ShowTable(fmt.Sprintf("%s · %s · %s", t.title, page.Duration(time.Since(began)), t.done.progress()), fitting(all, under, t.o.con.Terminal.Room()))
 				continue
 			}
 			for _, r := range log.due(time.Now(), under) {
@@ -74,15 +74,12 @@ func (t *table) rows() (all, under []page.Row) {
 	return all, under
 }
 
-// mostRows fit into a terminal of 24 lines.
-const mostRows = 16
-
 // fitting are the rows that a terminal has room for: all of them, or those that are under way.
-func fitting(all, under []page.Row) []page.Row {
-	if len(all) <= mostRows {
+func fitting(all, under []page.Row, room int) []page.Row {
+	if len(all) <= room {
 		return all
 	}
-	shown := under[:min(len(under), mostRows-1)]
+	shown := under[:min(len(under), room-1)]
 	return append(shown[:len(shown):len(shown)], page.Row{State: fmt.Sprintf("and %d more", len(all)-len(shown))})
 }
 

@@ -88,8 +88,8 @@ func TestRowsThatFit(t *testing.T) {
 	d.under.words[key(cells[3])], d.under.words[key(cells[19])] = "terraform: planning", "starts"
 	all, under := (&table{d.o, d.done, d.under, "", cells}).rows()
 	require.Len(t, all, 20)
-	require.Len(t, fitting(all[:mostRows], under), mostRows)
-	shown := fitting(all, under)
+	require.Len(t, fitting(all[:16], under, 16), 16)
+	shown := fitting(all, under, 16)
 	require.Equal(t, []string{key(cells[3]), key(cells[19]), ""}, []string{shown[0].Name, shown[1].Name, shown[2].Name})
 	require.Equal(t, "and 18 more", shown[2].State)
 	require.Equal(t, "waiting", all[0].State)

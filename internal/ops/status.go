@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/local"
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
@@ -28,10 +29,7 @@ func Status(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 
 // Watch keeps the status in view until the run is over: drawn in place in a terminal, a line every ten seconds elsewhere.
 func Watch(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	screen := page.Screen{W: con.Out, TTY: con.TTY, Every: 10 * time.Second}
-	if con.Terminal != nil {
-		screen.Columns = con.Terminal.Columns
-	}
+	screen := page.Screen{W: con.Out, Terminal: con.Terminal, Every: 10 * time.Second}
 	seen, err := look(ctx, ws, con)
 	if err == nil {
 		err = seen.follow(ctx, &screen)
@@ -64,11 +62,9 @@ const betweenLooks = 2 * time.Second
 func (s *sight) follow(ctx context.Context, screen *page.Screen) error {
 	shown := s.status()
 	for {
-		if err := screen.Show(shown); err != nil {
+		last := shown.Phase == "none" || shown.Phase == "idle" || shown.Phase == "finished"
+		if err := screen.Show(shown, last); err != nil || last {
 			return err
-		}
-		if shown.Phase == "none" || shown.Phase == "idle" || shown.Phase == "finished" {
-			return nil
 		}
 		if err := console.Sleep(ctx, betweenLooks); err != nil {
 			return err
@@ -100,6 +96,7 @@ type sight struct {
 	subject *subject
 	stack   *stack.Stack
 	view    stack.View
+	advice  func(string) string // of its world: lines are broken after a message is written for it
 }
 
 func look(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*sight, error) {
@@ -112,13 +109,19 @@ func look(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*
 		return nil, err
 	}
 	v, err := s.View(ctx)
-	return &sight{subject, s, v}, err
+	return &sight{subject, s, v, local.AdviceOf(ws)}, err
 }
 
 func (s *sight) status() page.Status {
 	st := statusOf(s.view, s.stack.Config)
 	if s.view.Run != nil && !s.subject.state.GuardsRun() {
 		st.Rows = append(st.Rows, [2]string{"state", "this one does not hold the run: it is ended by its schedule, or from the state that it was deployed with"})
+	}
+	if s.advice != nil {
+		st.Meaning = s.advice(st.Meaning)
+		for i := range st.Rows {
+			st.Rows[i][1] = s.advice(st.Rows[i][1])
+		}
 	}
 	return st
 }
@@ -135,7 +138,9 @@ func statusOf(v stack.View, c shutdown.Config) page.Status {
 	} else if v.Manifest != nil {
 		st.Run = v.Manifest.Run
 	}
-	if !v.Stops.IsZero() {
+	if v.Manifest != nil && v.Manifest.Complete {
+		st.Stops = time.Time{} // it may have been stopped before
+	} else if !v.Stops.IsZero() {
 		st.Began = v.Stops.Add(-time.Duration(c.Minutes) * time.Minute)
 	}
 	if v.Prefill != nil && v.Prefill.Failed != "" {

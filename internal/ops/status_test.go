@@ -98,6 +98,10 @@ func TestStatusText(t *testing.T) {
   dashboard   http://127.0.0.1:1/_localaws/dashboard/n
   results     will be in s3://b/exports/
 `, text)
+	stopped := statusOf(stack.View{Now: now, Deployed: true, Run: &shutdown.Event{Run: aRun, StopBy: now.Add(time.Hour)}, Stops: now.Add(17 * time.Second),
+		Manifest: &export.Manifest{Run: aRun, Complete: true}}, c)
+	require.Equal(t, "finished", stopped.Phase)
+	require.NotContains(t, stopped.String()+stopped.Line(), "left", "it was stopped before its time")
 	text = statusOf(stack.View{Now: now, Deployed: true, Manifest: &export.Manifest{Run: aRun, Complete: true, Warnings: []string{"careful"},
 		Objects: []export.Object{{Kind: "logs", Key: "exports/logs/x.txt", Bytes: 1234}}}}, c).String()
 	for _, want := range []string{"run " + aRun + ": finished", "tasks       none: the service n-load is not there", "cache       gone", "logs        s3://b/exports/logs/x.txt (1,234 bytes)", "warning     careful"} {

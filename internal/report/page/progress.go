@@ -52,6 +52,7 @@ func (s Step) Said(title string) string {
 type Terminal struct {
 	W       io.Writer
 	Columns func() int // its width now
+	Rows    func() int // its height now; nil: 24
 
 	mu    sync.Mutex
 	drawn string // "" is nothing
@@ -70,6 +71,16 @@ func (t *Terminal) erase() string {
 	}
 	return "\r\x1b[K"
 }
+
+func (t *Terminal) rows() int {
+	if t.Rows == nil {
+		return 24
+	}
+	return t.Rows()
+}
+
+// Room is how many rows of a table are drawn at most: its two heads and some of the output are seen beside them.
+func (t *Terminal) Room() int { return max(min(t.rows()-8, 16), 1) }
 
 func (t *Terminal) Write(b []byte) (int, error) {
 	t.mu.Lock()

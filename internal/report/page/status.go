@@ -79,35 +79,55 @@ func (s Status) p99() string {
 	return strings.Join(parts, ", ")
 }
 
-// String is the status as a person wants it, on a few lines of at most 80 columns; only an address may be longer.
-func (s Status) String() string {
+// String is the status as a person wants it, on a few lines of at most 80 columns; only an address or a command may be longer.
+func (s Status) String() string { return s.fitting(columns) }
+
+// Bars of more columns say no more, and below fewer nothing.
+const mostBars, leastBars = 34, 5
+
+// fitting is the status for a terminal that is so many columns wide.
+func (s Status) fitting(columns int) string {
 	var b strings.Builder
 	row := func(name, value string) {
 		if value == "" {
 			return
 		}
+		indent := 14
+		if columns < 50 { // the name is the value's first words
+			value, name, indent = strings.TrimSpace(name+" "+value), "", 2
+		}
 		lines := []string{value}
 		if !strings.Contains(value, "://") {
-			lines = wrap(value, columns-14)
+			lines = wrap(value, columns-indent)
 		}
 		for i, l := range lines {
 			if i > 0 {
 				name = ""
 			}
-			fmt.Fprintf(&b, "  %-11s %s\n", name, l)
+			fmt.Fprintf(&b, "  %-*s%s\n", indent-2, name, l)
 		}
 	}
-	if s.Run != "" {
-		fmt.Fprintf(&b, "run %s: ", s.Run)
+	bars := func(name string, draw func(columns int) string, says string) {
+		if n := min(mostBars, columns-14-utf8.RuneCountInString(says)); n >= leastBars {
+			fmt.Fprintf(&b, "  %-11s %s%s\n", name, draw(n), says)
+			return
+		}
+		row(name, strings.TrimSpace(says))
 	}
-	fmt.Fprintf(&b, "%s\n", s.Phase)
+	title := s.Phase
+	if s.Run != "" {
+		title = "run " + s.Run + ": " + title
+	}
+	fmt.Fprintln(&b, strings.Join(wrap(title, columns), "\n"))
 	row("", s.Meaning)
 	if share, ok := s.share(); ok {
-		fmt.Fprintf(&b, "  %-11s %s %3.0f %%  %s\n", "time", Bar(share, 34), 100*share, s.left())
+		bars("time", func(n int) string { return Bar(share, n) }, fmt.Sprintf(" %3.0f %%  %s", 100*share, s.left()))
 	}
 	if n := len(s.Recent); n > 0 {
-		spark := Spark(s.Recent[max(0, n-34):])
-		fmt.Fprintf(&b, "  %-11s %s  %s\n", "throughput", spark+strings.Repeat(" ", 34-utf8.RuneCountInString(spark)), live("ops_per_second", &s.Recent[n-1]))
+		bars("throughput", func(columns int) string {
+			spark := Spark(s.Recent[max(0, n-columns):])
+			return spark + strings.Repeat(" ", columns-utf8.RuneCountInString(spark))
+		}, "  "+live("ops_per_second", &s.Recent[n-1]))
 	}
 	if p := s.p99(); p != "" {
 		row("p99", p+" (inside the cache, last minute)")
@@ -145,20 +165,19 @@ func (s Status) Line() string {
 
 // Screen keeps a status in view: in a terminal it is drawn over the last one, in a log it is a line a time.
 type Screen struct {
-	W   io.Writer
-	TTY bool
+	W io.Writer
 	// Every is the least time between two lines of a log.
 	Every time.Duration
-	// Columns is the terminal's width now: a longer line takes several rows. Nil: none is.
-	Columns func() int
+	// Terminal is where W leads to; nil: a log.
+	Terminal *Terminal
 
 	drawn string
 	said  time.Time
 }
 
-// Show draws s.
-func (c *Screen) Show(s Status) error {
-	if !c.TTY {
+// Show draws s. What has no room in the terminal is left out, for what has scrolled away cannot be drawn over; of the last status, nothing is.
+func (c *Screen) Show(s Status, last bool) error {
+	if c.Terminal == nil {
 		line := s.Line()
 		if !c.said.IsZero() && s.Now.Sub(c.said) < c.Every {
 			return nil
@@ -167,25 +186,27 @@ func (c *Screen) Show(s Status) error {
 		_, err := fmt.Fprintln(c.W, line)
 		return err
 	}
-	text, up := s.String(), ""
-	if n := c.rows(); n > 0 {
+	width := max(c.Terminal.Columns(), 1)
+	up := ""
+	if n := rows(c.drawn, width); n > 0 {
 		up = fmt.Sprintf("\x1b[%dA\x1b[J", n) // to the first line of the last one, and clear from there
 	}
-	c.drawn = text
-	_, err := io.WriteString(c.W, up+text)
+	c.drawn = s.fitting(min(columns, width))
+	if most := c.Terminal.rows() - 1; !last && rows(c.drawn, width) > most { // the cursor is in a row below
+		shown := strings.SplitAfter(c.drawn, "\n")
+		for len(shown) > 0 && rows(strings.Join(shown, ""), width) > most-1 {
+			shown = shown[:len(shown)-1]
+		}
+		c.drawn = strings.Join(shown, "") + "…\n"
+	}
+	_, err := io.WriteString(c.W, up+c.drawn)
 	return err
 }
 
-// rows is how many the last drawing takes.
-func (c *Screen) rows() (n int) {
-	for line := range strings.Lines(c.drawn) {
-		n++
-		if c.Columns != nil {
-			n += max(0, utf8.RuneCountInString(line)-2) / max(1, c.Columns()) // less its end; a line that just fits takes one row
-		}
+// rows is how many lines take in a terminal. One that just fits takes one row.
+func rows(text string, columns int) (n int) {
+	for line := range strings.Lines(text) {
+		n += 1 + max(0, utf8.RuneCountInString(line)-2)/columns // less its end
 	}
 	return n
 }
-
-// Keep ends the drawing: what comes next stands below the last status.
-func (c *Screen) Keep() { c.drawn = "" }

@@ -1,9 +1,12 @@
 package page
 
 import (
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -30,23 +33,93 @@ func TestStatus(t *testing.T) {
 
 func TestScreen(t *testing.T) {
 	var b strings.Builder
-	c := Screen{W: &b, TTY: true}
-	require.NoError(t, c.Show(Status{Phase: "a", Meaning: "b"}))
-	require.NoError(t, c.Show(Status{Phase: "c"}))
-	c.Keep()
-	require.NoError(t, c.Show(Status{Phase: "d"}))
-	require.Equal(t, "a\n              b\n\x1b[2A\x1b[Jc\nd\n", b.String())
-
-	b.Reset()
-	c = Screen{W: &b, TTY: true, Columns: func() int { return 20 }}
-	require.NoError(t, c.Show(Status{Phase: strings.Repeat("x", 20), Rows: [][2]string{{"results", "s3://bucket/prefix/"}}})) // one row and two
-	require.NoError(t, c.Show(Status{Phase: "d"}))
-	require.Contains(t, b.String(), "\x1b[3A\x1b[Jd\n")
-
-	b.Reset()
-	c = Screen{W: &b, Every: 10 * time.Second}
+	c := Screen{W: &b, Every: 10 * time.Second}
 	for i := range 5 {
-		require.NoError(t, c.Show(Status{Phase: "running", Now: begin.Add(time.Duration(4*i) * time.Second)}))
+		require.NoError(t, c.Show(Status{Phase: "running", Now: begin.Add(time.Duration(4*i) * time.Second)}, i == 4))
 	}
 	require.Equal(t, "running\nrunning\n", b.String())
+}
+
+// At every width a status is drawn over the one before, also in a terminal that is too low for it, and the last one is shown whole.
+func TestScreenInATerminal(t *testing.T) {
+	full := Status{Now: at(15), Run: "2026-11-23T03-08-00Z", Phase: "running", Meaning: "until 2026-11-23T03:38:00Z", Began: at(0), Stops: at(30),
+		Recent: []float64{0, 12000, 24000, 48211}, ReadP99: ptr(0.094), WriteP99: ptr(0.131), Latency: 0.2,
+		Rows: [][2]string{{"trouble", "AWS does not answer, and is asked again every 2 s: https://sts.us-east-1.amazonaws.com/: connection refused"}, {"cache", "available"},
+			{"tasks", "4 of 4 running"}, {"results", "will be in s3://perf/exports/"}, {"hint", strings.Repeat("x", 40)}}}
+	short := Status{Phase: "starting", Meaning: "not steady yet; `go tool mage stop` ends it", Rows: [][2]string{{"cache", "creating"}}}
+	for columns := 20; columns <= 100; columns++ {
+		for _, height := range []int{8, 40} {
+			term := &emulator{columns: columns, rows: height, lines: []string{""}}
+			c := Screen{W: term, Terminal: &Terminal{Columns: func() int { return columns }, Rows: func() int { return height }}}
+			_, _ = io.WriteString(term, "$ watch\n")
+			for _, s := range []Status{short, full, short, full, full} {
+				require.NoError(t, c.Show(s, false))
+			}
+			all := term.text()
+			require.Equal(t, 1, strings.Count(all, "$ watch\n"), "%d columns: %s", columns, all)
+			require.Equal(t, 1, strings.Count(all, "2026-11-23T03-08-00Z"), "%d columns, %d rows:\n%s", columns, height, all)
+			require.NotContains(t, all, "starting", "%d columns, %d rows:\n%s", columns, height, all)
+			require.NoError(t, c.Show(full, true))
+			require.Equal(t, "$ watch\n"+full.fitting(min(columns, 80)), term.text(), "%d columns, %d rows", columns, height)
+		}
+	}
+	for columns := 24; columns <= 80; columns++ {
+		for line := range strings.Lines(full.fitting(columns)) {
+			if !strings.Contains(line, "://") && !strings.Contains(line, "xxx") && !strings.HasPrefix(line, "2026") {
+				require.LessOrEqual(t, utf8.RuneCountInString(line)-1, columns, line)
+			}
+		}
+	}
+	require.Equal(t, `run 2026-11-23T03-08-00Z: running
+  until 2026-11-23T03:38:00Z
+  time        ████░░░░  50 %  15 min left
+  throughput   ▂▄█           48,211 ops/s
+`, strings.Join(strings.SplitAfter(full.fitting(41), "\n")[:4], ""))
+	require.Contains(t, full.fitting(20), "\n  time 50 % 15 min\n  left\n")
+}
+
+// emulator is a terminal of so many columns and rows, with what has scrolled out of it.
+type emulator struct {
+	columns, rows int
+	lines         []string // a line that was continued by the terminal ends with a NUL
+	row, at       int
+}
+
+func (w *emulator) Write(b []byte) (int, error) {
+	text := string(b)
+	down := func(mark string) {
+		w.lines[w.row] += mark
+		if w.row, w.at = w.row+1, 0; w.row == len(w.lines) {
+			w.lines = append(w.lines, "")
+		}
+	}
+	for text != "" {
+		var up int
+		r := []rune(text)[0]
+		switch {
+		case strings.HasPrefix(text, "\x1b[J"):
+			w.lines[w.row] = string([]rune(w.lines[w.row])[:w.at])
+			w.lines, text = w.lines[:w.row+1], text[3:]
+		case r == 0x1b:
+			if n, _ := fmt.Sscanf(text, "\x1b[%dA", &up); n != 1 {
+				return 0, fmt.Errorf("not known: %q", text)
+			}
+			w.row = max(w.row-up, len(w.lines)-w.rows, 0) // what has scrolled away cannot be reached
+			text = text[strings.Index(text, "A")+1:]
+		case r == '\n':
+			down("")
+			text = text[1:]
+		default:
+			if w.at == w.columns { // a full line goes on when there is more of it
+				down("\x00")
+			}
+			w.lines[w.row] = string([]rune(w.lines[w.row])[:w.at]) + string(r)
+			w.at, text = w.at+1, text[len(string(r)):]
+		}
+	}
+	return len(b), nil
+}
+
+func (w *emulator) text() string {
+	return strings.ReplaceAll(strings.Join(w.lines, "\n"), "\x00\n", "")
 }

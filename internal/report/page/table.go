@@ -36,7 +36,8 @@ func (r Row) Line() string {
 	return strings.Join(slices.DeleteFunc(all[:], func(s string) bool { return s == "" }), " · ")
 }
 
-// Table is rows below each other on lines that are shorter than columns; 0: as long as they are. A state that does not fit is cut.
+// Table is rows below each other on lines that are shorter than columns; 0: as long as they are. A state that does not fit is cut, and where there is no room
+// for one, the last columns are left out.
 func Table(rows []Row, columns int) (lines []string) {
 	table := [][4]string{{"run", "state", "time left", "throughput now"}}
 	for _, r := range rows {
@@ -48,13 +49,20 @@ func Table(rows []Row, columns int) (lines []string) {
 			widths[i] = max(widths[i], utf8.RuneCountInString(text))
 		}
 	}
+	shown := len(widths)
 	if columns > 0 { // a full line would wrap, and could not be drawn over
 		room := columns - 1 - widths[2] - widths[3] - 3*len("  ")
+		for ; room < 24 && shown > 2; shown-- {
+			room += widths[shown-1] + len("  ")
+		}
 		widths[0] = min(widths[0], max(room/2, 8))
 		widths[1] = min(widths[1], max(room-widths[0], 4))
 	}
 	for _, r := range table {
-		line := fmt.Sprintf("%-*s  %-*s  %*s  %*s", widths[0], cut(r[0], widths[0]), widths[1], cut(r[1], widths[1]), widths[2], r[2], widths[3], r[3])
+		line := fmt.Sprintf("%-*s  %-*s", widths[0], cut(r[0], widths[0]), widths[1], cut(r[1], widths[1]))
+		for i := 2; i < shown; i++ {
+			line += fmt.Sprintf("  %*s", widths[i], r[i])
+		}
 		if columns > 0 {
 			line = cut(line, columns-1)
 		}

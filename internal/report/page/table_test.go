@@ -25,7 +25,14 @@ func TestTableOfRuns(t *testing.T) {
 		"a-variant-with-a-n…  terraform: applyin…",
 		"r8g-r1               waiting",
 	}, Table(rows, 68))
-	for _, columns := range []int{1, 10, 30, 40, 60, 80, 200} {
+	require.Equal(t, []string{
+		"run            state          time left",
+		"r7g-r1         running             36 s",
+		"a-variant-wi…  terraform: a…",
+		"r8g-r1         waiting",
+	}, Table(rows, 40))
+	require.Equal(t, "r7g-r1    running", Table(rows, 20)[1])
+	for _, columns := range []int{1, 10, 20, 30, 40, 60, 80, 200} {
 		for _, line := range Table(rows, columns) {
 			require.LessOrEqual(t, utf8.RuneCountInString(line), max(columns-1, 1), "%d columns: %s", columns, line)
 		}
