@@ -119,7 +119,7 @@ variant "more" { load = { clients = 8 } }
 	edit(`"more"`, `"many"`)
 	require.NoError(t, ops.CampaignStatus(t.Context(), c.ws, c.con))
 	require.Contains(t, c.out.String(), "the file does not have edited-more-r1 any more, and AWS does")
-	require.NoError(t, ops.CampaignDestroy(t.Context(), c.ws, c.con))
+	follow(t, c.ws, c.con, c.out.String(), "any more, and AWS does: `CAMPAIGN=%s go tool mage campaign:destroy`")
 	require.Contains(t, c.out.String(), "the stacks of the campaign edited are removed")
 	c.out.Reset()
 	require.NoError(t, ops.Sweep(t.Context(), c.ws, c.con))

@@ -31,6 +31,7 @@ var elsewhere = map[string]string{
 	"and the run is not: %s; run `go tool mage destroy`":                            "TestMessages",              // the same, seen by the Lambda
 	"look at the log of this function, then run `go tool mage destroy`":             "TestDestroyOfARunningLoad", // a day after the end
 	"an orphan is billed until somebody removes it: `SWEEP=%s go tool mage sweep`":  "TestSweep",
+	"it has no function that knows. `SWEEP=%s go tool mage sweep` ends":             "TestSweep",
 	"aws elasticache describe-events":                                               "TestCallsOfTheCLI", // a cache that is busy for 45 minutes
 }
 

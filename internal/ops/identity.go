@@ -50,7 +50,26 @@ func identify(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	if err != nil {
 		return nil, err
 	}
-	return &subject{cli: t, inputs: in, state: state, caller: caller}, agree(state, in.Name, caller)
+	return &subject{cli: t, inputs: in, state: state, caller: caller}, errors.Join(agree(state, in.Name, caller), belongs(state, ws))
+}
+
+// belongs refuses a state in which nothing is of the stack's configuration, as a wrong backend key or a file that was copied gives it: a destroy would remove
+// what it holds.
+func belongs(state *terraform.State, ws *workspace.Workspace) error {
+	strange, all, err := state.Undeclared(ws.Stack)
+	if err != nil || !all {
+		return err
+	}
+	return fmt.Errorf("the state holds %s, and nothing of the stack in %s: it is another project's, and nothing was done. Take the state that belongs here (terraform.tfstate, or what the backend says)",
+		some(strange), ws.Stack)
+}
+
+// some are the first of many names.
+func some(names []string) string {
+	if most := 5; len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, ", ")
 }
 
 // agree says where the state and the name and the caller differ.
@@ -81,7 +100,7 @@ func (s *subject) lock(ctx context.Context, ws *workspace.Workspace, con *consol
 	}
 	s.state, err = s.cli.ReadState(ctx, ws, con)
 	if err == nil {
-		err = agree(s.state, s.inputs.Name, s.caller)
+		err = errors.Join(agree(s.state, s.inputs.Name, s.caller), belongs(s.state, ws))
 	}
 	if err != nil {
 		unlock()

@@ -50,6 +50,41 @@ func TestStateInputsAndCredentialsAgree(t *testing.T) {
 	}
 }
 
+// A state of another project is refused; of one that the stack is in, what the configuration does not have is named.
+func TestStateOfAnotherProject(t *testing.T) {
+	const ours = `{"module":"module.load","mode":"managed","type":"aws_ecs_service","name":"this","instances":[{"index_key":0,"attributes":{}}]}`
+	const keyed = `{"module":"module.vpc[\"a.b\"].module.x","mode":"managed","type":"aws_vpc","name":"this","instances":[{"attributes":{}}]}`
+	const bucket = `{"mode":"managed","type":"aws_s3_bucket","name":"prod","instances":[{"attributes":{}}]}`
+	for name, c := range map[string]struct {
+		resources  string
+		undeclared []string
+		refused    bool
+	}{
+		"nothing":           {},
+		"ours":              {resources: ours + "," + keyed},
+		"another's":         {resources: bucket, undeclared: []string{"aws_s3_bucket.prod"}, refused: true},
+		"something besides": {resources: ours + "," + bucket, undeclared: []string{"aws_s3_bucket.prod"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ws := &workspace.Workspace{Stack: t.TempDir()}
+			require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "main.tf"), []byte("module \"load\" {\n}\nmodule \"vpc\" {\n}\nresource \"aws_x\" \"y\" {\n}\n"), 0o644))
+			state, err := terraform.ParseState([]byte(`{"version":4,"resources":[` + c.resources + `]}`))
+			require.NoError(t, err)
+			undeclared, _, err := state.Undeclared(ws.Stack)
+			require.NoError(t, err)
+			require.Equal(t, c.undeclared, undeclared)
+			if err := belongs(state, ws); c.refused {
+				require.ErrorContains(t, err, "the state holds aws_s3_bucket.prod, and nothing of the stack in "+ws.Stack)
+			} else {
+				require.NoError(t, err)
+			}
+			require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "more.tf.json"), []byte("{}"), 0o644))
+			require.NoError(t, belongs(state, ws), "JSON may declare anything")
+		})
+	}
+	require.Equal(t, "a, b, c, d, e and 2 more", some([]string{"a", "b", "c", "d", "e", "f", "g"}))
+}
+
 // Who holds nothing of a stack does not touch it, and is not told how to delete it.
 func TestStackOfAnotherState(t *testing.T) {
 	const nothing = `{"version":4,"resources":[]}`

@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -144,6 +147,36 @@ func (s *State) GuardsRun() bool {
 func (s *State) HasCache() bool {
 	return slices.ContainsFunc(s.resources, func(r resource) bool { return IsCache(r.address) })
 }
+
+var declaration = regexp.MustCompile(`(?m)^\s*(?:resource\s+"([^"]+)"\s+"([^"]+)"|module\s+"([^"]+)")\s*\{`)
+
+// Undeclared are resources in the state that the configuration in a folder does not have, by their module or their own address: what a destroy removes all the same.
+// all: nothing in the state is of it, so the state is somebody else's. Of a configuration in JSON, nothing is said.
+func (s *State) Undeclared(dir string) (addresses []string, all bool, err error) {
+	if inJSON, err := filepath.Glob(filepath.Join(dir, "*.tf.json")); err != nil || len(inJSON) > 0 {
+		return nil, false, err
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.tf"))
+	declared := map[string]bool{}
+	for _, file := range files {
+		text, problem := os.ReadFile(file)
+		err = errors.Join(err, problem)
+		for _, m := range declaration.FindAllSubmatch(text, -1) {
+			if declared[string(m[1])+"."+string(m[2])] = true; len(m[3]) > 0 {
+				declared["module."+string(m[3])] = true
+			}
+		}
+	}
+	for _, r := range s.resources {
+		if parts := strings.SplitN(r.address, ".", 3); !declared[unkeyed.ReplaceAllString(strings.Join(parts[:2], "."), "")] {
+			addresses = append(addresses, r.address)
+		}
+	}
+	return addresses, len(s.resources) > 0 && len(addresses) == len(s.resources), err
+}
+
+// unkeyed takes the key of for_each or count off an address.
+var unkeyed = regexp.MustCompile(`\[.*`)
 
 // Elsewhere is an account and Region of a resource in the state that differs from the given ones; "" if there is none.
 func (s *State) Elsewhere(account, region string) (otherAccount, otherRegion string) {
