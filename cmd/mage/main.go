@@ -171,7 +171,7 @@ type progress struct {
 // progress says at once that this is the first time, when it is, and otherwise nothing for a while.
 func (c compiler) progress() *progress {
 	p := &progress{lines: make(chan string), done: make(chan struct{})}
-	began, packages, patience, first := time.Now(), 0, c.patience, "compiling what has changed of the commands"
+	began, packages, patience, first := time.Now(), 0, c.patience, "checking the commands, and compiling what has changed"
 	if _, err := os.Stat(c.file("targets")); err != nil {
 		patience, first = 0, "compiling the commands: about a minute on two cores the first time"
 	}

@@ -78,6 +78,15 @@ func Lock(ws *workspace.Workspace) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("the embedded AWS keeps its files in %s: %w", Dir(ws), err)
 	}
+	// A deploy in a local:up that has ended may still be at work, and its state is in there.
+	if data := filepath.Join(Dir(ws), "terraform"); workspace.Exists(data) {
+		let, err := terraform.Lock(&workspace.Workspace{Root: ws.Root, Stack: ws.Root, Env: []string{"TF_DATA_DIR=" + data}})
+		if err != nil {
+			unlock()
+			return nil, fmt.Errorf("%s is in use: %w", ws.Path(Dir(ws)), err)
+		}
+		let()
+	}
 	return unlock, nil
 }
 

@@ -129,8 +129,19 @@ func TestOnlyOneAtATime(t *testing.T) {
 	_, err = Lock(ws)
 	require.ErrorContains(t, err, fmt.Sprintf(".localaws is in use: a local:run or local:up is under way in this checkout (process %d). Wait for it", os.Getpid()))
 	unlock()
+	data := filepath.Join(Dir(ws), "terraform")
+	deploys, err := terraform.Lock(&workspace.Workspace{Stack: ws.Stack, Env: []string{"TF_DATA_DIR=" + data}})
+	require.NoError(t, err)
+	for range 2 { // the first try leaves nothing held
+		_, err = Lock(ws)
+		require.ErrorContains(t, err, fmt.Sprintf(".localaws is in use: another deploy or destroy is under way here (process %d)", os.Getpid()))
+	}
+	deploys()
 	unlock, err = Lock(ws)
 	require.NoError(t, err)
+	again, err := terraform.Lock(&workspace.Workspace{Stack: ws.Stack, Env: []string{"TF_DATA_DIR=" + data}})
+	require.NoError(t, err, "a deploy in it can")
+	again()
 	unlock()
 }
 

@@ -80,7 +80,10 @@ func whoEnds(ctx context.Context, s *stack.Stack, next string) string {
 	defer cancel()
 	billed, err := s.Billed(ctx)
 	run, problem := s.Run(ctx)
+	gone := stack.EmbeddedGone(s.AWS, cmp.Or(err, problem))
 	switch {
+	case gone != nil:
+		return fmt.Sprintf("all that was created is gone: %v", gone)
 	case err != nil || problem != nil:
 		return fmt.Sprintf("%s; whether anything is billed, and whether the schedule %s ends it, is not known: %v", next, s.Config.Schedules.Watch, cmp.Or(err, problem))
 	case billed == "":

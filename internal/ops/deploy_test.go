@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/awstest"
@@ -109,6 +112,28 @@ func TestWhoEndsAFailedDeploy(t *testing.T) {
 			}
 		})
 	}
+}
+
+// With the embedded AWS, all is gone that a deploy has made in it: there is nothing to go on with.
+func TestFailedDeployInAnEmbeddedAWSThatEnded(t *testing.T) {
+	embedded := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Amzn-Errortype", "ResourceNotFoundException")
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	embedded.Config.SetKeepAlivesEnabled(false) // a connection that is cut is another error, which the SDK tries again after
+	config := awstest.Answering(nil)
+	ws := &workspace.Workspace{AWS: func(ctx context.Context, region string) (aws.Config, error) {
+		cfg, err := config(ctx, region)
+		cfg.BaseEndpoint, cfg.HTTPClient = &embedded.URL, nil
+		return cfg, err
+	}}
+	in := terraform.Inputs{Name: "n", Bucket: "b", Prefix: "exports"}
+	s, err := stack.Open(t.Context(), ws, "", in.Config())
+	require.NoError(t, err)
+	require.NotContains(t, whoEnds(t.Context(), s, "next"), "gone")
+	embedded.Close()
+	require.Equal(t, "all that was created is gone: the embedded AWS at "+embedded.URL+", where AWS_ENDPOINT_URL leads, is not running: start it with `go tool mage local:up`, and source the environment that it prints",
+		whoEnds(t.Context(), s, "next"))
 }
 
 // Node-hours are billed whole: 45 minutes of load are one of each node, an hour of it is two.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/local"
@@ -48,7 +49,7 @@ func LocalUp(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	con.Say("# the embedded AWS runs (cache nodes: %s; load: %s) until Ctrl-C. In another shell:\n#   . %s && go tool mage deploy\n# its dashboards, live: %s/_localaws/dashboard/", w.Hello.CacheServer, w.Hello.Generator, ws.Path(file), w.Hello.URL)
 	select {
 	case <-ctx.Done():
-		con.Say("# ending")
+		con.Say("# ending, with all that is deployed in it; exports stay in %s", ws.Path(filepath.Join(local.Dir(ws), "s3")))
 		return nil
 	case <-w.Done:
 		died = true

@@ -60,7 +60,7 @@ func Interruptible(messages io.Writer) (context.Context, func()) {
 			case s := <-signals:
 				if ctx.Err() != nil {
 					waits = nil
-					fmt.Fprintln(messages, "still ending what runs; another interrupt would make Terraform lose its state")
+					fmt.Fprintln(messages, "still ending what runs; where that is Terraform, it is saving its state")
 				} else {
 					waits = time.After(heard)
 				}

@@ -19,14 +19,23 @@ type Caller struct {
 	Answer               middleware.Metadata // AWS's, with its time
 }
 
+// EmbeddedGone says that the embedded AWS has ended, when that is why a call failed; nil: it is not.
+func EmbeddedGone(cfg aws.Config, err error) error {
+	local := aws.ToString(cfg.BaseEndpoint)
+	if !errors.Is(err, syscall.ECONNREFUSED) || !strings.HasPrefix(local, "http://127.0.0.1:") {
+		return nil
+	}
+	return fmt.Errorf("the embedded AWS at %s, where AWS_ENDPOINT_URL leads, is not running: start it with `go tool mage local:up`, and source the environment that it prints", local)
+}
+
 // Who asks AWS who the caller is: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 func Who(ctx context.Context, cfg aws.Config) (Caller, error) {
 	out, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
-	switch local := aws.ToString(cfg.BaseEndpoint); {
+	switch gone := EmbeddedGone(cfg, err); {
 	case err != nil && ctx.Err() != nil:
 		return Caller{}, context.Cause(ctx)
-	case errors.Is(err, syscall.ECONNREFUSED) && strings.HasPrefix(local, "http://127.0.0.1:"):
-		return Caller{}, fmt.Errorf("the embedded AWS at %s, where AWS_ENDPOINT_URL leads, is not running: start it with `go tool mage local:up`, and source the environment that it prints", local)
+	case gone != nil:
+		return Caller{}, gone
 	case errors.As(err, new(*http.RequestSendError)):
 		return Caller{}, fmt.Errorf("AWS does not answer: look at the network, a proxy, and AWS_ENDPOINT_URL where it is set (%w)", err)
 	case err != nil && Code(err) == "" && !strings.Contains(err.Error(), "get credentials"): // they have no type

@@ -49,6 +49,9 @@ type Error struct {
 
 func (e *Error) Error() string {
 	text := fmt.Sprintf("terraform %s failed (exit code %d)", e.Args[0], e.Code)
+	if e.Code < 0 { // https://pkg.go.dev/os#ProcessState.ExitCode
+		text = fmt.Sprintf("terraform %s did not end by itself (%v)", e.Args[0], e.Err)
+	}
 	if e.Output != "" {
 		text += ":\n" + e.Output
 	}

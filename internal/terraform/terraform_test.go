@@ -92,6 +92,7 @@ func TestFailuresAreTyped(t *testing.T) {
 	require.Equal(t, 1, failed.Code)
 	require.Contains(t, err.Error(), "terraform apply failed (exit code 1):\nError: no such bucket")
 	require.Contains(t, out.String(), "made it")
+	require.EqualError(t, run("kill -9 $$").Destroy(t.Context()), "terraform destroy did not end by itself (signal: killed)")
 
 	require.ErrorIs(t, run("echo '│ Error: Saved plan is stale' >&2; exit 1").Apply(t.Context(), "file"), ErrStale)
 	require.NotErrorIs(t, run("echo '│ Error: no' >&2; exit 1").Apply(t.Context(), "file"), ErrStale)
