@@ -37,7 +37,7 @@ type Chart struct {
 type Series struct {
 	Name string
 	X, Y []float64
-	// Low and High, where set, are drawn as an area around Y: the lowest and the highest of what each Y stands for.
+	// Low and High, where set, are drawn as an area around Y: the lowest and the highest of the values behind each Y.
 	Low, High []float64
 	Step      float64 // usual distance of neighbours: more than 2.5 of it is a gap; 0: there are no gaps
 	Style     Style
@@ -89,7 +89,7 @@ func (s Series) Thin(limit int) Series {
 	t.X, t.Y, t.Low, t.High = nil, nil, nil, nil
 	first, last := s.X[0], s.X[len(s.X)-1]
 	width := (last - first) / float64(limit-1)
-	if s.Step > 0 { // whole steps, so that each point stands for as many
+	if s.Step > 0 { // whole steps, so that each point covers as many
 		width = math.Ceil(width/s.Step) * s.Step
 	}
 	t.Step = width

@@ -65,7 +65,7 @@ func yScale(low, high float64, log bool) (scale, []tick) {
 		s.low, s.high = math.Log10(marks[0]), math.Log10(marks[len(marks)-1])
 		for i, v := range marks {
 			if i == 0 && len(marks) > 2 && s.share(marks[1]) < 0.08 {
-				continue // its label would stand on the next one's
+				continue // its label would overlap the next one
 			}
 			ticks = append(ticks, tick{at: s.share(v), label: Number(v)})
 		}

@@ -251,7 +251,7 @@ func (c *Chart) marks(b *strings.Builder, xs scale) {
 	}
 }
 
-// limits are the horizontal lines; those out of reach stand in words above the plot, where no line is, or at its top where bands have their names there.
+// limits are the horizontal lines; those out of range are named above the plot, where no line is, or at its top where bands have their names there.
 func (c *Chart) limits(b *strings.Builder, ys scale) {
 	var above []string
 	row := 1.1
@@ -366,7 +366,7 @@ func letter(begins bool) string {
 
 func coordinate(v float64) string { return strconv.FormatFloat(math.Round(v*10)/10, 'f', -1, 64) }
 
-// shapes are what must not be stretched: dots, bars, and values that stand alone.
+// shapes are what must not be stretched: dots, bars, and single values.
 func (c *Chart) shapes(b *strings.Builder, s Series, xs, ys scale) {
 	for i, x := range s.X {
 		if !finite(s.Y[i]) || c.Log && s.Y[i] <= 0 {

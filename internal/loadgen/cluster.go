@@ -81,7 +81,7 @@ func (r *run) relocate(ctx context.Context, w *worker, line string) {
 }
 
 // slots reads [[from, to, [host, port, ...], replica ...] ...]. A node may not
-// know its own name; the one it was asked under stands in.
+// know its own name; the one that it was asked by is used instead.
 func slots(answer any, host string) (*[slotCount]string, error) {
 	var owner [slotCount]string
 	ranges, _ := answer.([]any)

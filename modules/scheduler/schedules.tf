@@ -68,7 +68,7 @@ resource "aws_lambda_invocation" "preflight" {
   }
 
   # The policy also has to outlive everything that waits for the preflight: watch may have to end it during a destroy.
-  # Who is notified hears of its result.
+  # Its result is sent to whom `notifications` names.
   depends_on = [aws_iam_role_policy.lambda, aws_sns_topic_subscription.email]
 }
 
