@@ -47,8 +47,13 @@ func (c *Comparison) answer() {
 			of[direction] = append(of[direction], said)
 		}
 		var parts []string
-		for _, reason := range reasons {
-			parts = append(parts, "not comparable in "+join(why[reason])+": "+reason)
+		for i, reason := range reasons {
+			same := func(other string) bool { return slices.Equal(why[other], why[reason]) }
+			if slices.ContainsFunc(reasons[:i], same) {
+				continue // said with the first reason of these figures
+			}
+			all := slices.DeleteFunc(slices.Clone(reasons), func(other string) bool { return !same(other) })
+			parts = append(parts, "not comparable in "+join(why[reason])+": "+strings.Join(all, ", "))
 		}
 		for _, d := range []struct{ direction, before, after string }{
 			{BetterThan, "better in ", ""}, {WorseThan, "worse in ", ""}, {unsettled, "too few runs to tell of ", ""}, {WithinNoise, "no difference shown in ", ""},

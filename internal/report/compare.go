@@ -257,7 +257,11 @@ func differs(setting string, values []string) string {
 			each = append(each, v)
 		}
 	}
-	return fmt.Sprintf("%s differs (%s)", setting, strings.Join(each, ", "))
+	verb := "differs"
+	if strings.HasSuffix(setting, "s") {
+		verb = "differ"
+	}
+	return fmt.Sprintf("%s %s (%s)", setting, verb, strings.Join(each, ", "))
 }
 
 func row(f Figure, groups [][]*Results, rounds [][]int, comparisons int) ComparedRow {

@@ -164,7 +164,7 @@ func TestWhatIsNotComparable(t *testing.T) {
 	c = Compare([]*Results{one, analyzed(t, more)})
 	require.Equal(t, NotTested, cell(t, c, "ops_per_second").Direction)
 	require.Equal(t, NotComparable, cell(t, c, "latency_p99_ms").Direction)
-	require.Equal(t, "clients differs (10, 20)", cell(t, c, "latency_p99_ms").Why)
+	require.Equal(t, "clients differ (10, 20)", cell(t, c, "latency_p99_ms").Why)
 
 	run := Run(pair().Files())
 	run.Manifest.Membership.NodeType = "cache.m7g.xlarge"
@@ -213,10 +213,10 @@ func TestAReasonIsSaidOnce(t *testing.T) {
 	busy.TaskCPU, busy.Settings = 95, `, "clients": 20`
 	c := CompareGroups([][]*Results{{named(pair(), "a1"), named(pair(), "a2")}, {named(busy, "b1"), named(busy, "b2")}})
 	holds(t, c)
-	limit, clients := "run b1 and run b2: the load generator was at its limit", "clients differs (10, 20)"
+	limit, clients := "run b1 and run b2: the load generator was at its limit", "clients differ (10, 20)"
 	require.Equal(t, []string{clients, limit}, c.Cautions)
 	require.Regexp(t, `^B against A: not comparable in throughput, p50 latency, p99 latency, p99\.9 latency and cost of a million operations, cache alone: run b1 and run b2: the load generator was at its limit; `+
-		`not comparable in p50 latency, p99 latency and p99\.9 latency: clients differs \(10, 20\)\.$`, c.Answers[0])
+		`not comparable in p50 latency, p99 latency and p99\.9 latency: clients differ \(10, 20\)\.$`, c.Answers[0])
 	require.Empty(t, c.Unsaid())
 	for _, f := range c.Figures {
 		if cell := f.Cells[1]; cell.Direction == NotComparable {
@@ -225,13 +225,20 @@ func TestAReasonIsSaidOnce(t *testing.T) {
 		}
 	}
 
+	died := pair()
+	died.Dies = map[int]int{1: 300}
+	busy.Settings = ""
+	c = Compare([]*Results{named(died, "a"), named(busy, "b")})
+	require.Equal(t, "B against A: not comparable in throughput, p50 latency, p99 latency, p99.9 latency and cost of a million operations, cache alone: run a: 1 of 2 tasks did not finish, run b: the load generator was at its limit.", c.Answers[0])
+	require.Empty(t, c.Unsaid())
+
 	more := pair() // throughput is compared all the same, after the number of tasks
 	more.Tasks = 3
 	for i, tasks := range []int{2, 3} {
 		more.Tasks = tasks
 		c = Compare([]*Results{named(pair(), "a"), named(more, "b")})
-		require.Equal(t, i == 1, slices.Contains(c.Cautions, "tasks differs (2, 3)"))
-		require.Equal(t, i == 1, strings.HasPrefix(c.Answers[0], "B against A: not comparable in p50 latency, p99 latency and p99.9 latency: tasks differs (2, 3); throughput +"), c.Answers[0])
+		require.Equal(t, i == 1, slices.Contains(c.Cautions, "tasks differ (2, 3)"))
+		require.Equal(t, i == 1, strings.HasPrefix(c.Answers[0], "B against A: not comparable in p50 latency, p99 latency and p99.9 latency: tasks differ (2, 3); throughput +"), c.Answers[0])
 		require.Equal(t, NotTested, cell(t, c, "ops_per_second").Direction)
 	}
 

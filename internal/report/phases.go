@@ -59,12 +59,20 @@ func (a *analysis) phases() bool {
 	whole := from
 	stretch := a.stretch(from)
 	ended := a.burstEnd()
-	burst := !ended.IsZero() && ended.After(from.Start) && from.End.Sub(ended) >= max(fewest*time.Minute, from.Duration()/20)
-	if burst {
-		if after := (Window{Start: ended, End: from.End}); !stretch.End.After(ended.Add(after.Duration() / 2)) {
-			stretch = a.stretch(after) // the longest stretch lies in the burst, another one in what is sustained
+	lasts := func(at time.Time) bool {
+		return at.After(from.Start) && from.End.Sub(at) >= max(fewest*time.Minute, from.Duration()/20)
+	}
+	sustained := func(at time.Time) {
+		if after := (Window{Start: at, End: from.End}); !stretch.End.After(at.Add(after.Duration() / 2)) {
+			stretch = a.stretch(after) // the longest stretch lies before it, another one in what is sustained
 		}
+	}
+	burst := !ended.IsZero() && lasts(ended)
+	if burst {
+		sustained(ended)
 		stretch.Start = later(stretch.Start, ended)
+	} else if dry := a.dry(); dry != nil && lasts(*dry) {
+		sustained(*dry)
 	}
 	cut := *p.Load
 	cut.Start = stretch.Start

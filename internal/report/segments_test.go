@@ -174,6 +174,9 @@ func TestFiguresAreOfTheTimeWithoutCredits(t *testing.T) {
 	}
 	require.InDelta(t, 40_000, *dry(60, 36, 1.1).figure("ops_per_second"), 200, "it was not dry")
 	require.InDelta(t, 10_000, *dry(60, 57, 0).figure("ops_per_second"), 50, "3 of 60 minutes")
+	died := synthetic.Case{Minutes: 60, Tasks: 2, Nodes: 1, TaskCPU: 40, NodeType: "cache.t4g.small", Dies: map[int]int{1: 60 * 35}, Rate: paced(60*36, 20_000, 5_000)}
+	died.Metrics = map[string]func(int, int) float64{"CPUCreditBalance": stepAt(36, 70, 0), "NetworkBytesOut": stepAt(0, 1e6, 1e6), "NetworkBytesIn": stepAt(0, 1e6, 1e6)}
+	require.InDelta(t, 5_000, *analyzed(t, died).figure("ops_per_second"), 50, "the longest time with the same tasks was before")
 	late := dry(61, 58, 0)
 	require.InDelta(t, 40_000, *late.figure("ops_per_second"), 200, "3 of 61 minutes")
 	require.Regexp(t, `^40,000 ops/s until the CPU credits ran dry at 04:08:00 \(minute 58 of the load\), then 10,000 ops/s\. Limited by CPU credits`, late.Verdict.Sentence)
