@@ -150,11 +150,23 @@ func TestLongPeriods(t *testing.T) {
 	}
 }
 
-// A period under a minute gives the same figures as one of a minute.
+// A period under a minute gives the same figures as one of a minute, and a minute of load has enough of them to be judged.
 func TestSubMinutePeriods(t *testing.T) {
 	c := synthetic.Plain()
 	metrics, log := texts(c)
-	want := ofTexts(t, metrics, log, nil)
+	want, r := ofTexts(t, metrics, log, nil), ofTexts(t, everyTenSeconds(t, metrics), log, nil)
+	require.Equal(t, want.Verdict.Outcome, r.Verdict.Outcome)
+	require.Equal(t, 10, r.Provenance.MetricPeriod)
+	for _, id := range []string{"node_bytes_out_per_second", "engine_cpu_percent"} {
+		require.InEpsilon(t, *want.figure(id), *r.figure(id), 1e-6, id)
+	}
+	c.Minutes = 1
+	metrics, log = texts(c)
+	require.Equal(t, CannotTell, ofTexts(t, metrics, log, nil).Verdict.Outcome)
+	require.Equal(t, NotLimited, ofTexts(t, everyTenSeconds(t, metrics), log, nil).Verdict.Outcome)
+}
+
+func everyTenSeconds(t *testing.T, metrics string) string {
 	lines := strings.Split(strings.TrimSpace(metrics), "\n")
 	fine := lines[:1:1]
 	for _, line := range lines[1:] {
@@ -172,12 +184,7 @@ func TestSubMinutePeriods(t *testing.T) {
 			fine = append(fine, strings.Join(f, ","))
 		}
 	}
-	r := ofTexts(t, strings.Join(fine, "\n")+"\n", log, nil)
-	require.Equal(t, want.Verdict.Outcome, r.Verdict.Outcome)
-	require.Equal(t, 10, r.Provenance.MetricPeriod)
-	for _, id := range []string{"node_bytes_out_per_second", "engine_cpu_percent"} {
-		require.InEpsilon(t, *want.figure(id), *r.figure(id), 1e-6, id)
-	}
+	return strings.Join(fine, "\n") + "\n"
 }
 
 // memtier before 2.3 prints no connections in its records, and what no version prints is said to be unreadable: the nodes' counters stand in.
