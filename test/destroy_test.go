@@ -41,6 +41,7 @@ var creations = []creation{
 	{resource: "module.cache[0].aws_cloudwatch_log_group.this", action: "logs.PutRetentionPolicy", holds: "NAME/slow-log"},
 	{resource: "module.cache[0].aws_elasticache_subnet_group.this", action: "elasticache.CreateCacheSubnetGroup"},
 	{resource: "module.cache[0].aws_elasticache_parameter_group.this", action: "elasticache.CreateCacheParameterGroup"},
+	{resource: "module.cache[0].aws_elasticache_parameter_group.this", action: "elasticache.ModifyCacheParameterGroup"}, // maxmemory-policy
 	{resource: "module.cache[0].aws_security_group.this", action: "ec2.CreateSecurityGroup", holds: "GroupName=NAME-cache"},
 	{resource: "aws_security_group.this", action: "ec2.RevokeSecurityGroupEgress"}, // both groups begin with AWS's rule that all may go out
 	{resource: "module.cache[0].aws_vpc_security_group_ingress_rule.clients", action: "ec2.AuthorizeSecurityGroupIngress"},
