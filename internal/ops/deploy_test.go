@@ -169,6 +169,6 @@ func TestWhoMayNotAskForPrices(t *testing.T) {
 	prices := pricesOf(t.Context(), &console.Console{Out: &said}, cfg, in)
 	require.Contains(t, said.String(), "prices are those of the tables in lambda/reference: the Price List API, which pricing:GetProducts allows to ask, has none (")
 	require.Equal(t, price.Dated("us-east-1"), prices)
-	require.Contains(t, costs(in, prices), "With the load's tasks that is about 0.0")
+	require.Contains(t, costs(in, prices), "With the load's tasks about 0.0")
 	require.Contains(t, costs(in, prices), prices.Source)
 }
