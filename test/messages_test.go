@@ -32,6 +32,8 @@ var elsewhere = map[string]string{
 	"look at the log of this function, then run `go tool mage destroy`":             "TestDestroyOfARunningLoad", // a day after the end
 	"an orphan is billed until somebody removes it: `SWEEP=%s go tool mage sweep`":  "TestSweep",
 	"it has no function that knows. `SWEEP=%s go tool mage sweep` ends":             "TestSweep",
+	"without a state: `go tool mage sweep` lists it":                                "TestSweep",
+	"`SWEEP=%s go tool mage sweep` removes it without a state":                      "TestSweep",         // a full disk
 	"aws elasticache describe-events":                                               "TestCallsOfTheCLI", // a cache that is busy for 45 minutes
 }
 

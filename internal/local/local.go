@@ -116,11 +116,7 @@ const roomOfRun = 50_000_000
 
 // room checks that a folder's disk has so many bytes left: a full disk would cause misleading errors in the middle of a run.
 func room(dir string, bytes uint64) error {
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(dir, &fs); err != nil {
-		return nil // the next write there returns the error
-	}
-	if free := fs.Bavail * uint64(fs.Bsize); free < bytes {
+	if free := workspace.Free(dir); free < bytes {
 		return fmt.Errorf("the disk of %s has %d MB left, and a local run needs about %d MB: make room there, or take a checkout on another disk", dir, free/1_000_000, bytes/1_000_000)
 	}
 	return nil

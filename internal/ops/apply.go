@@ -55,7 +55,11 @@ func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack
 			why = "\nwhat ECS and the tasks say:\n" + why
 		}
 	}
-	return fmt.Errorf("%w%s\n%s", err, why, whoEnds(ctx, s, "`go tool mage deploy` goes on, `go tool mage destroy` removes what was created"))
+	next := "`go tool mage deploy` goes on, `go tool mage destroy` removes what was created"
+	if failed := new(terraform.Error); errors.As(err, &failed) && failed.Unsaved {
+		next = fmt.Sprintf("what was created is not in the state: make room where it is, and save it with `terraform state push` as Terraform says above, or `SWEEP=%s go tool mage sweep` removes it without a state", s.Config.Name)
+	}
+	return fmt.Errorf("%w%s\n%s", err, why, whoEnds(ctx, s, next))
 }
 
 // failedRollouts are the deployments of the load that ECS has given up. A service that is being deleted keeps its old ones, and they say nothing of

@@ -24,9 +24,23 @@ func Lock(ws *workspace.Workspace) (unlock func(), err error) {
 	return unlock, err
 }
 
+// roomOfState is what a local state and its backup take in bytes, with room to spare.
+const roomOfState = 5_000_000
+
+// room refuses a folder whose disk has no room for the state: Terraform writes it over the one before when all is made, and would lose both.
+func room(dir string, bytes uint64) error {
+	if free := workspace.Free(dir); free < bytes {
+		return fmt.Errorf("the disk of %s has %d kB left, and the state is written there: make room for %d kB; nothing was changed", dir, free/1000, bytes/1000)
+	}
+	return nil
+}
+
 // PlanFile is where this command's plan goes: it holds the auth token, so the folder is for its owner alone. Plans that a killed command left are
 // removed; the lock is ours.
 func PlanFile(ws *workspace.Workspace) (file string, remove func(), err error) {
+	if err := room(ws.Stack, roomOfState); err != nil {
+		return "", nil, err
+	}
 	old, err := filepath.Glob(filepath.Join(ws.DataDir(), "plan-*"))
 	if err != nil {
 		return "", nil, err

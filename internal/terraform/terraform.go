@@ -44,7 +44,9 @@ type Error struct {
 	Code   int
 	Output string // the errors it printed
 	Next   string // what a person can do about it; "" if unknown
-	Err    error  // of the process
+	// Unsaved: what it has made is not in the state. Unreadable: the state is cut short or no state at all.
+	Unsaved, Unreadable bool
+	Err                 error // of the process
 }
 
 func (e *Error) Error() string {
@@ -203,6 +205,10 @@ func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error 
 	if capture != nil || t.quiet() {
 		failed.Output = strings.TrimSpace(problems.String())
 	}
+	failed.Unsaved = strings.Contains(problems.String(), "Failed to persist state")
+	if failed.Unreadable = strings.Contains(problems.String(), "Unsupported state file format"); failed.Unreadable {
+		failed.Next = "where the state is a file, terraform.tfstate.backup beside it is the one before. What was made can be found, ended and removed without a state: `go tool mage sweep` lists it"
+	}
 	if held := holderOf(failed); held != nil {
 		failed.Next = fmt.Sprintf("`%s` removes the lock of a command that has died", t.forceUnlock(held))
 	}
@@ -358,7 +364,7 @@ func (t *CLI) Prepare(ctx context.Context, ws *workspace.Workspace, con *console
 	err := t.Init(ctx, false)
 	t.prepared = err == nil
 	var failed *Error
-	if !errors.As(err, &failed) || ctx.Err() != nil || !strings.HasPrefix(workspace.Getenv(t.Env, "TF_CLI_CONFIG_FILE"), ws.DataDir()) {
+	if !errors.As(err, &failed) || failed.Unreadable || failed.Code < 0 || ctx.Err() != nil || !strings.HasPrefix(workspace.Getenv(t.Env, "TF_CLI_CONFIG_FILE"), ws.DataDir()) {
 		return err
 	}
 	con.Say("terraform: once more, with the version that the mirror has")

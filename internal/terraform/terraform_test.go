@@ -92,6 +92,13 @@ func TestFailuresAreTyped(t *testing.T) {
 	require.Equal(t, 1, failed.Code)
 	require.Contains(t, err.Error(), "terraform apply failed (exit code 1):\nError: no such bucket")
 	require.Contains(t, out.String(), "made it")
+	lost := run("echo 'Error: Failed to persist state to backend' >&2; exit 1").Apply(t.Context(), "file")
+	require.ErrorAs(t, lost, &failed)
+	require.True(t, failed.Unsaved)
+	lost = run("echo '- Unsupported state file format: The state file could not be parsed' >&2; exit 1").Apply(t.Context(), "file")
+	require.ErrorAs(t, lost, &failed)
+	require.False(t, failed.Unsaved)
+	require.ErrorContains(t, lost, "ended and removed without a state: `go tool mage sweep` lists it")
 	require.EqualError(t, run("kill -9 $$").Destroy(t.Context()), "terraform destroy did not end by itself (signal: killed)")
 
 	require.ErrorIs(t, run("echo '│ Error: Saved plan is stale' >&2; exit 1").Apply(t.Context(), "file"), ErrStale)
