@@ -6,11 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/hashicorp/hcl/v2/hclparse"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
@@ -148,8 +150,6 @@ func (s *State) HasCache() bool {
 	return slices.ContainsFunc(s.resources, func(r resource) bool { return IsCache(r.address) })
 }
 
-var declaration = regexp.MustCompile(`(?m)^\s*(?:resource\s+"([^"]+)"\s+"([^"]+)"|module\s+"([^"]+)")\s*\{`)
-
 // Undeclared are resources in the state that the configuration in a folder does not have, by their module or their own address: what a destroy removes all the same.
 // all: nothing in the state is of it, so the state is somebody else's. Of a configuration in JSON, nothing is said.
 func (s *State) Undeclared(dir string) (addresses []string, all bool, err error) {
@@ -159,11 +159,16 @@ func (s *State) Undeclared(dir string) (addresses []string, all bool, err error)
 	files, err := filepath.Glob(filepath.Join(dir, "*.tf"))
 	declared := map[string]bool{}
 	for _, file := range files {
-		text, problem := os.ReadFile(file)
-		err = errors.Join(err, problem)
-		for _, m := range declaration.FindAllSubmatch(text, -1) {
-			if declared[string(m[1])+"."+string(m[2])] = true; len(m[3]) > 0 {
-				declared["module."+string(m[3])] = true
+		read, diags := hclparse.NewParser().ParseHCLFile(file)
+		if diags.HasErrors() {
+			return nil, false, diags
+		}
+		for _, b := range read.Body.(*hclsyntax.Body).Blocks {
+			switch name := strings.Join(b.Labels, "."); b.Type {
+			case "resource":
+				declared[name] = true
+			case "module":
+				declared["module."+name] = true
 			}
 		}
 	}
