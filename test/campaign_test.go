@@ -133,7 +133,7 @@ variant "more" { load = { clients = 8 } }
 	}
 	edit("", "")
 	require.NoError(t, ops.CampaignStatus(t.Context(), c.ws, c.con))
-	require.Contains(t, c.out.String(), "2 of 2 runs have measured")
+	require.Contains(t, c.out.String(), "2 of 2 runs measured")
 }
 
 // carried is a campaign in a test environment.
