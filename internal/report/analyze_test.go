@@ -62,7 +62,7 @@ func TestVerdicts(t *testing.T) {
 		"rejected":                 {func(c *synthetic.Case) { c.Metrics = synthetic.With(map[string]float64{"RejectedConnections": 3}) }, Limited, []string{"connections"}, "Limited by connections"},
 		"managed":                  {func(c *synthetic.Case) { c.Metrics = synthetic.With(map[string]float64{"TrafficManagementActive": 1}) }, Limited, []string{"traffic_management"}, "traffic management"},
 		"load generator":           {func(c *synthetic.Case) { c.TaskCPU = 97 }, Limited, []string{"load_generator"}, "The cache was not at a limit: it can do more."},
-		"threads of the generator": {func(c *synthetic.Case) { c.TaskCPU, c.Settings = 48, `, "threads": 1` }, Limited, []string{"load_generator"}, "CPU of the tasks at 48 % of which 1 threads can use 50 %"},
+		"threads of the generator": {func(c *synthetic.Case) { c.TaskCPU, c.Settings = 48, `, "threads": 1` }, Limited, []string{"load_generator"}, "CPU of the tasks at 48 % of which 1 thread can use 50 %"},
 		"rate limit":               {func(c *synthetic.Case) { c.Settings = `, "rate_limit": 500` }, Limited, []string{"load_generator"}, "its rate limit of 20,000 ops/s was reached"},
 		"two at once": {func(c *synthetic.Case) {
 			c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(int, int) float64 { return 95 }, "NetworkBytesOut": ended}

@@ -458,7 +458,7 @@ func lookGenerator(a *analysis, r rule, w Window) Finding {
 	usable, words := 100.0, ""
 	if vcpu := float64(c.TaskCPUUnits) / 1024; c.Threads > 0 && vcpu > float64(c.Threads) {
 		usable = 100 * float64(c.Threads) / vcpu
-		words = fmt.Sprintf(" of which %d threads can use %.0f %%", c.Threads, usable)
+		words = fmt.Sprintf(" of which %s can use %.0f %%", Quantity(c.Threads, "thread"), usable)
 	}
 	f := Finding{State: Quiet, Threshold: r.threshold, Unit: r.unit, Measured: known(100 * *most / usable), Where: []string{a.load.id}}
 	f.Evidence = fmt.Sprintf("CPU of the tasks at %.0f %%%s", *cpu, words)
