@@ -62,6 +62,9 @@ func (b bucketExports) list(ctx context.Context, folder string) (names []string,
 	pages := s3.NewListObjectsV2Paginator(b.client, &s3.ListObjectsV2Input{Bucket: &b.bucket, Prefix: &prefix})
 	for pages.HasMorePages() {
 		out, err := pages.NextPage(ctx)
+		if stack.Code(err) == "NoSuchBucket" {
+			return nil, fmt.Errorf("the bucket %s does not exist: set metrics_export_s3_bucket to the one that the run was exported to", b.bucket)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("list %s%s: %w", b, folder, err)
 		}

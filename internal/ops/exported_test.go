@@ -90,3 +90,12 @@ func TestExportsOfALocalRunAreWhole(t *testing.T) {
 		require.ErrorContains(t, whole(r), says)
 	}
 }
+
+func TestReportFromABucketThatIsNotThere(t *testing.T) {
+	cfg, err := awstest.Answering(func(string, url.Values) (int, map[string]string, string) {
+		return 404, nil, `<Error><Code>NoSuchBucket</Code></Error>`
+	})(t.Context(), "")
+	require.NoError(t, err)
+	_, err = bucketExports{client: s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }), bucket: "typo", prefix: "exports"}.list(t.Context(), "manifest")
+	require.EqualError(t, err, "the bucket typo does not exist: set metrics_export_s3_bucket to the one that the run was exported to")
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/sweep"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
@@ -20,6 +21,13 @@ func Sweep(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 	wanted := ws.Getenv("SWEEP")
 	if wanted != "" && !stackName.MatchString(wanted) {
 		return fmt.Errorf("SWEEP=%q is no stack's name: `go tool mage sweep` lists those there are", wanted)
+	}
+	if wanted != "" && workspace.Exists(ws.DataDir()) { // a deploy makes it, and may be under way
+		unlock, err := terraform.Lock(ws)
+		if err != nil {
+			return err
+		}
+		defer unlock()
 	}
 	cfg, err := ws.AWS(ctx, "")
 	if err != nil {

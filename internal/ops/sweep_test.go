@@ -1,12 +1,16 @@
 package ops
 
 import (
+	"context"
+	"errors"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/sweep"
+	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
@@ -16,6 +20,19 @@ func TestSweepTakesNames(t *testing.T) {
 		ws := &workspace.Workspace{Root: t.TempDir(), Env: []string{"SWEEP=" + name}}
 		require.ErrorContains(t, Sweep(t.Context(), ws, &console.Console{}), "is no stack's name: `go tool mage sweep` lists those there are", name)
 	}
+}
+
+// In a folder where a deploy is under way, nothing is removed.
+func TestSweepBesideADeploy(t *testing.T) {
+	asked := errors.New("AWS is asked")
+	ws := &workspace.Workspace{Stack: t.TempDir(), AWS: func(context.Context, string) (aws.Config, error) { return aws.Config{}, asked }}
+	unlock, err := terraform.Lock(ws)
+	require.NoError(t, err)
+	require.ErrorIs(t, Sweep(t.Context(), ws, &console.Console{}), asked, "it is only listed")
+	ws.Env = []string{"SWEEP=orders"}
+	require.ErrorContains(t, Sweep(t.Context(), ws, &console.Console{}), "another deploy or destroy is under way here")
+	unlock()
+	require.ErrorIs(t, Sweep(t.Context(), ws, &console.Console{}), asked)
 }
 
 func TestStackWithoutARunIsDescribed(t *testing.T) {
