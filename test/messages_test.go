@@ -18,23 +18,22 @@ import (
 
 // elsewhere are parts of messages that it takes hours, a race or somebody else's hand to be told, and the test that does what they say.
 var elsewhere = map[string]string{
-	"go tool mage local:run":                                                        "TestFirstCommand",
-	"start it with `go tool mage local:up`":                                         "TestFirstCommand",
-	"CAMPAIGN=%s go tool mage local:campaign":                                       "TestCampaign",
-	"  go tool mage deploy\n":                                                       "TestMessages",              // terraform apply after the run's end
-	"and nothing guards it: `go tool mage destroy` ends and exports it first":       "TestDestroyOfARunningLoad", // somebody removes the guard
-	"the state cannot be read: %v\nrun `go tool mage destroy` again":                "TestDestroyOfARunningLoad", // the backend is gone
-	"`go tool mage destroy` again tells whether":                                    "TestDestroyAfterLostAnswers",
+	"go tool mage local:run":                                                        "TestFirstCommand",            // ends with its environment; the README's reader types it there
+	"start it with `go tool mage local:up`":                                         "TestFirstCommand",            // a process of its own, which that test starts
+	"CAMPAIGN=%s go tool mage local:campaign":                                       "TestCampaign",                // ends with its environment
+	"  go tool mage deploy\n":                                                       "TestMessages",                // terraform apply after the run's end
+	"and nothing guards it: `go tool mage destroy` ends and exports it first":       "TestDestroyOfARunningLoad",   // somebody removes the guard
+	"the state cannot be read: %v\nrun `go tool mage destroy` again":                "TestDestroyOfARunningLoad",   // the backend is gone
+	"`go tool mage destroy` again tells whether":                                    "TestDestroyAfterLostAnswers", // an answer that is lost after the last resource
 	"it was not created by this run and is not deleted; run `go tool mage destroy`": "TestDestroyAfterLostAnswers", // somebody changes the tags
-	"%s && go tool mage deploy":                                                     "TestMessages",
-	"`RUN=%s go tool mage export` tries once more":                                  "TestFaultsExportAgain",     // a day after the load
-	"and the run is not: %s; run `go tool mage destroy`":                            "TestMessages",              // the same, seen by the Lambda
-	"look at the log of this function, then run `go tool mage destroy`":             "TestDestroyOfARunningLoad", // a day after the end
-	"an orphan is billed until somebody removes it: `SWEEP=%s go tool mage sweep`":  "TestSweep",
-	"it has no function that knows. `SWEEP=%s go tool mage sweep` ends":             "TestSweep",
-	"without a state: `go tool mage sweep` lists it":                                "TestSweep",
-	"`SWEEP=%s go tool mage sweep` removes it without a state":                      "TestSweep",         // a full disk
-	"aws elasticache describe-events":                                               "TestCallsOfTheCLI", // a cache that is busy for 45 minutes
+	"%s && go tool mage deploy":                                                     "TestMessages",                // what local:up prints for another shell
+	"`RUN=%s go tool mage export` tries once more":                                  "TestFaultsExportAgain",       // a day after the load
+	"and the run is not: %s; run `go tool mage destroy`":                            "TestMessages",                // the same, seen by the Lambda
+	"look at the log of this function, then run `go tool mage destroy`":             "TestDestroyOfARunningLoad",   // a day after the end
+	"it has no function that knows. `SWEEP=%s go tool mage sweep` ends":             "TestSweep",                   // a stack whose function is gone
+	"without a state: `go tool mage sweep` lists it":                                "TestSweep",                   // a state file that is cut short
+	"`SWEEP=%s go tool mage sweep` removes it without a state":                      "TestSweep",                   // a full disk
+	"aws elasticache describe-events":                                               "TestCallsOfTheCLI",           // a cache that is busy for 45 minutes
 }
 
 // place is a command in a message's source.

@@ -178,7 +178,7 @@ func TestSweep(t *testing.T) {
 	require.Contains(t, said, "  "+running.name+": cannot be looked at")
 	require.Contains(t, of(orphan), "ORPHAN")
 	var heard lockedText
-	follow(t, w.person(t, orphan), &console.Console{In: strings.NewReader(""), Out: &heard, Pause: time.Second}, said, "an orphan is billed until somebody removes it: `SWEEP="+orphan.name+" go tool mage sweep`")
+	follow(t, w.person(t, orphan), &console.Console{In: strings.NewReader(""), Out: &heard, Pause: time.Second}, said, "an orphan is billed until somebody removes it: `SWEEP=%s go tool mage sweep`")
 	require.Contains(t, heard.String(), "is removed; the exports stay")
 	complete := func(s *stack) {
 		m, err := export.ParseManifest(s.object(t, "exports/"+s.name+"/manifest/"+runs[s]+".json"))
