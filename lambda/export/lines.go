@@ -3,11 +3,13 @@ package export
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"iter"
 
 	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
 )
 
@@ -28,12 +30,30 @@ type TextLine struct {
 }
 
 // Lines yields the lines of a text. A text in UTF-16 that has
-// such a mark, as PowerShell writes it, is read as well. A line of over most bytes is a *LineError; any other error ends the sequence.
+// such a mark, as PowerShell writes it, is read as well, and so are one that was compressed by gzip and one whose lines end with CR alone (Excel's "CSV (Macintosh)").
+// A line of over most bytes is a *LineError, and so is the end of a compressed text that was cut; any other error ends the sequence.
 func Lines(r io.Reader, most int) iter.Seq2[TextLine, error] {
 	return func(yield func(TextLine, error) bool) {
 		in := bufio.NewReaderSize(r, 64<<10)
+		compressed := false
+		if mark, _ := in.Peek(2); string(mark) == "\x1f\x8b" {
+			text, err := gzip.NewReader(in)
+			if err != nil {
+				yield(TextLine{Number: 1}, &LineError{1, err})
+				return
+			}
+			in, compressed = bufio.NewReaderSize(text, 64<<10), true
+		}
 		if mark, _ := in.Peek(2); string(mark) == "\xff\xfe" || string(mark) == "\xfe\xff" {
 			in = bufio.NewReaderSize(transform.NewReader(in, unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder()), 64<<10)
+		}
+		if start, _ := in.Peek(64 << 10); bytes.IndexByte(start, '\n') < 0 && bytes.IndexByte(start, '\r') >= 0 {
+			in = bufio.NewReaderSize(transform.NewReader(in, runes.Map(func(r rune) rune {
+				if r == '\r' {
+					return '\n'
+				}
+				return r
+			})), 64<<10)
 		}
 		var long []byte
 		for n := int64(1); ; n++ {
@@ -54,13 +74,17 @@ func Lines(r io.Reader, most int) iter.Seq2[TextLine, error] {
 				}
 			}
 			if err != nil && err != io.EOF {
+				if compressed {
+					yield(TextLine{Number: n}, &LineError{n, fmt.Errorf("the compressed text ends in it: %w", err)})
+					return
+				}
 				yield(TextLine{Number: n}, fmt.Errorf("line %d: %w", n, err))
 				return
 			}
 			if err == io.EOF && len(line) == 0 {
 				return
 			}
-			line = bytes.TrimPrefix(line, []byte("\ufeff")) // also within a file that was joined from several
+			line = bytes.TrimLeft(line, "\ufeff\x00") // marks also within a file that was joined; NULs where a log was truncated while somebody wrote
 			if !yield(TextLine{n, bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), err == io.EOF}, nil) || err == io.EOF {
 				return
 			}

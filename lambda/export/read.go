@@ -254,9 +254,16 @@ func parseTime(text string) (at time.Time, naive bool, err error) {
 		if t, ok := parseSlashed(iso); ok {
 			at, naive, err = t, true, nil
 		}
-		if n, number := strconv.ParseInt(text, 10, 64); number == nil { // since 1970, in seconds or milliseconds
-			if at, err = time.Unix(n, 0), nil; n > 1e11 {
+		if n, number := strconv.ParseInt(text, 10, 64); number == nil { // since 1970, in seconds, milliseconds, microseconds or nanoseconds
+			switch err = nil; {
+			case n > 1e17:
+				at = time.Unix(0, n)
+			case n > 1e14:
+				at = time.UnixMicro(n)
+			case n > 1e11:
 				at = time.UnixMilli(n)
+			default:
+				at = time.Unix(n, 0)
 			}
 		}
 	}
