@@ -3,6 +3,7 @@ package s3
 import (
 	"encoding/hex"
 	"encoding/xml"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -245,6 +246,11 @@ type reader struct {
 func (r *reader) WriteHeader(status int) {
 	if status < 300 && r.outside {
 		status = http.StatusRequestedRangeNotSatisfiable
+	}
+	if status >= 300 { // what is said of the object's content is not of this answer's: SDKs would check an error's body against it
+		h := r.Header()
+		h.Del("Content-Encoding")
+		maps.DeleteFunc(h, func(name string, _ []string) bool { return strings.HasPrefix(name, "X-Amz-Checksum-") })
 	}
 	if status >= 400 {
 		r.refused = status

@@ -205,6 +205,42 @@ func TestConditionalPut(t *testing.T) {
 }
 
 // A delete that succeeds while a conditional write runs makes that write a conflict.
+// A read whose conditions do not hold has the answer's status and S3's code, whatever checksum and encoding the object has; of several conditions the first counts.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+func TestConditionalGet(t *testing.T) {
+	w := start(t)
+	tag := w.put(t, "k", "one", func(in *sdk.PutObjectInput) { in.ContentEncoding = aws.String("gzip") }).ETag
+	other, past, future := aws.String(`"0123456789abcdef0123456789abcdef"`), aws.Time(time.Now().Add(-time.Hour)), aws.Time(time.Now().Add(time.Hour))
+	for name, test := range map[string]struct {
+		in     sdk.GetObjectInput
+		status int
+	}{
+		"the same, changed since":           {sdk.GetObjectInput{IfMatch: tag, IfUnmodifiedSince: past}, 200},
+		"another one":                       {sdk.GetObjectInput{IfMatch: other}, 412},
+		"another one, which is known":       {sdk.GetObjectInput{IfMatch: other, IfNoneMatch: tag}, 412},
+		"changed since":                     {sdk.GetObjectInput{IfUnmodifiedSince: past}, 412},
+		"known":                             {sdk.GetObjectInput{IfNoneMatch: tag, IfModifiedSince: past}, 304},
+		"the same, which is known":          {sdk.GetObjectInput{IfMatch: tag, IfNoneMatch: tag}, 304},
+		"not known, and not modified since": {sdk.GetObjectInput{IfNoneMatch: other, IfModifiedSince: future}, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			test.in.Bucket, test.in.Key = aws.String(bucket), aws.String("k")
+			_, err := w.GetObject(t.Context(), &test.in)
+			if test.status == 200 {
+				require.NoError(t, err)
+				return
+			}
+			require.NotContains(t, err.Error(), "deserialization failed")
+			var response interface{ HTTPStatusCode() int }
+			require.ErrorAs(t, err, &response)
+			require.Equal(t, test.status, response.HTTPStatusCode())
+			if test.status == 412 {
+				require.Equal(t, "PreconditionFailed", code(err))
+			}
+		})
+	}
+}
+
 func TestConditionalPutConflict(t *testing.T) {
 	w := start(t)
 	w.put(t, "k", "old")
