@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -78,6 +79,7 @@ func (o *opened) unchanged(made map[string][]*export.Manifest) error {
 	if len(changed) == 0 {
 		return nil
 	}
+	slices.Sort(changed)
 	return fmt.Errorf("these runs of the campaign %s had other settings than its file has now: %s. Take the change back; or give the changed variants, or the file, another name, so that the two are not taken for one",
 		o.c.Name, strings.Join(changed, ", "))
 }
