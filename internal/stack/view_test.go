@@ -32,6 +32,7 @@ func TestPhase(t *testing.T) {
 		"stopping: since 1m0s":                  {Deployed: true, Run: run, Stops: now.Add(-time.Minute), Cache: "available"},
 		"clearing: exported; the cache is":      {Deployed: true, Run: run, Stops: now.Add(-time.Minute), Cache: "deleting", Manifest: whole},
 		"finished: exported":                    {Deployed: true, Run: run, Stops: now.Add(-time.Minute), Manifest: whole},
+		"stopping: since 2m0s":                  {Deployed: true, Run: &shutdown.Event{Run: run.Run}, Stops: now.Add(-2 * time.Minute), Cache: "available"},
 		"overdue: should have ended by 2026":    {Deployed: true, Run: late, Stops: now.Add(-2 * time.Hour), Cache: "available"},
 	} {
 		v.Now = now
