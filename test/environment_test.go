@@ -99,6 +99,12 @@ func newEnvironment(t *testing.T, change ...func(*localaws.Config)) *environment
 const demandsEncryption = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::exports/*",
 	"Condition":{"Null":{"s3:x-amz-server-side-encryption":"true"}}}]}`
 
+// slow makes AWS's delays longer than what a person waits for in `local:up`: a role's policy acts late, a function is Pending for long, metrics come after
+// the minute that they are of, and a third of the reads of logs start with an empty page. For journeys whose point is the whole of a run, or permissions.
+func slow(c *localaws.Config) {
+	c.Delays.PolicyReady, c.Delays.FunctionReady, c.Delays.MetricsReady, c.Delays.EmptyPages = 5*time.Second, 5*time.Second, 15*time.Second, true
+}
+
 func accountEnvironment(t *testing.T) *environment {
 	t.Helper()
 	w := &environment{env: map[string]string{}, vpc: os.Getenv("E2E_VPC_ID"), bucket: os.Getenv("E2E_BUCKET"), architecture: "arm64", period: 60,

@@ -31,7 +31,7 @@ import (
 // that nobody brings forward: nothing has to fit into its minute.
 func TestJourney(t *testing.T) {
 	t.Parallel()
-	w := newEnvironment(t)
+	w := newEnvironment(t, slow)
 	inputs := map[string]any{"load": light(map[string]any{"task_count": 2})}
 	if !onAWS() { // there nobody reads this mail
 		inputs["notifications"] = map[string]any{"email": "team@example.com"}

@@ -49,7 +49,7 @@ func TestEveryStatementIsNeeded(t *testing.T) {
 		t.Skip("removes policy statements, which is for localaws only")
 	}
 	t.Parallel()
-	w := newEnvironment(t)
+	w := newEnvironment(t, slow)
 	const key, cacheKey = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", "arn:aws:kms:us-east-1:123456789012:key/5678abcd-12ab-34cd-56ef-1234567890ab"
 	ca, err := w.local.CA()
 	require.NoError(t, err)
