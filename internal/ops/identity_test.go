@@ -54,6 +54,8 @@ func TestStateInputsAndCredentialsAgree(t *testing.T) {
 func TestStateOfAnotherProject(t *testing.T) {
 	const ours = `{"module":"module.load","mode":"managed","type":"aws_ecs_service","name":"this","instances":[{"index_key":0,"attributes":{}}]}`
 	const keyed = `{"module":"module.vpc[\"a.b\"].module.x","mode":"managed","type":"aws_vpc","name":"this","instances":[{"attributes":{}}]}`
+	const moved = `{"module":"module.perf","mode":"managed","type":"aws_ecs_service","name":"this","instances":[{"attributes":{}}]},` +
+		`{"mode":"managed","type":"aws_sns_topic","name":"old","instances":[{"attributes":{}}]}`
 	const bucket = `{"mode":"managed","type":"aws_s3_bucket","name":"prod","instances":[{"attributes":{}}]}`
 	for name, c := range map[string]struct {
 		resources  string
@@ -64,10 +66,12 @@ func TestStateOfAnotherProject(t *testing.T) {
 		"ours":              {resources: ours + "," + keyed},
 		"another's":         {resources: bucket, undeclared: []string{"aws_s3_bucket.prod"}, refused: true},
 		"something besides": {resources: ours + "," + bucket, undeclared: []string{"aws_s3_bucket.prod"}},
+		"ours, renamed":     {resources: moved},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ws := &workspace.Workspace{Stack: t.TempDir()}
-			require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "main.tf"), []byte("module \"load\" {\n}\nmodule \"vpc\" {\n}\nresource \"aws_x\" \"y\" {\n}\n"), 0o644))
+			require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "main.tf"), []byte("module \"load\" {\n}\nmodule \"vpc\" {\n}\nresource \"aws_x\" \"y\" {\n}\n"+
+				"moved {\n from = module.perf\n to = module.load\n}\nmoved {\n from = aws_sns_topic.old[0]\n to = module.load.aws_sns_topic.new\n}\n"), 0o644))
 			state, err := terraform.ParseState([]byte(`{"version":4,"resources":[` + c.resources + `]}`))
 			require.NoError(t, err)
 			undeclared, _, err := state.Undeclared(ws.Stack)
@@ -78,8 +82,12 @@ func TestStateOfAnotherProject(t *testing.T) {
 			} else {
 				require.NoError(t, err)
 			}
-			require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "more.tf.json"), []byte("{}"), 0o644))
-			require.NoError(t, belongs(state, ws), "JSON may declare anything")
+			for _, other := range []string{"more.tf.json", "more.tofu"} { // they may declare anything
+				file := filepath.Join(ws.Stack, other)
+				require.NoError(t, os.WriteFile(file, nil, 0o644))
+				require.NoError(t, belongs(state, ws), other)
+				require.NoError(t, os.Remove(file))
+			}
 		})
 	}
 	require.Equal(t, "a, b, c, d, e and 2 more", some([]string{"a", "b", "c", "d", "e", "f", "g"}))

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclparse"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
@@ -151,10 +152,14 @@ func (s *State) HasCache() bool {
 }
 
 // Undeclared are resources in the state that the configuration in a folder does not have, by their module or their own address: what a destroy removes all the same.
-// all: nothing in the state is of it, so the state is somebody else's. Of a configuration in JSON, nothing is said.
+// all: nothing in the state is of it, so the state is somebody else's. What a `moved` block names is the configuration's, under the address that it had before.
+// Of a configuration in JSON, or in files that only OpenTofu reads, nothing is said.
+// https://developer.hashicorp.com/terraform/language/block/moved, https://opentofu.org/docs/language/files/
 func (s *State) Undeclared(dir string) (addresses []string, all bool, err error) {
-	if inJSON, err := filepath.Glob(filepath.Join(dir, "*.tf.json")); err != nil || len(inJSON) > 0 {
-		return nil, false, err
+	for _, unread := range []string{"*.tf.json", "*.tofu", "*.tofu.json"} {
+		if found, err := filepath.Glob(filepath.Join(dir, unread)); err != nil || len(found) > 0 {
+			return nil, false, err
+		}
 	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.tf"))
 	declared := map[string]bool{}
@@ -169,6 +174,10 @@ func (s *State) Undeclared(dir string) (addresses []string, all bool, err error)
 				declared[name] = true
 			case "module":
 				declared["module."+name] = true
+			case "moved":
+				if from := b.Body.Attributes["from"]; from != nil {
+					declared[movedFrom(from.Expr)] = true
+				}
 			}
 		}
 	}
@@ -178,6 +187,19 @@ func (s *State) Undeclared(dir string) (addresses []string, all bool, err error)
 		}
 	}
 	return addresses, len(s.resources) > 0 && len(addresses) == len(s.resources), err
+}
+
+// movedFrom is the module or the resource of the root that an address in a `moved` block starts with; "" if it is none.
+func movedFrom(address hcl.Expression) string {
+	steps, diags := hcl.AbsTraversalForExpr(address)
+	if diags.HasErrors() || len(steps) < 2 {
+		return ""
+	}
+	name, ok := steps[1].(hcl.TraverseAttr)
+	if !ok {
+		return ""
+	}
+	return steps.RootName() + "." + name.Name
 }
 
 // unkeyed takes the key of for_each or count off an address.
