@@ -57,5 +57,9 @@ func goesOn(in *terraform.Inputs, region, run string, until time.Time) string {
 	} else {
 		cost = fmt.Sprintf(", about %.2f USD in all (%s)", e.USD, prices.Source)
 	}
-	return fmt.Sprintf("run %s goes on, and is billed, until %s%s: `go tool mage watch` shows it, `go tool mage stop` ends it now", run, until.Format(time.RFC3339), cost)
+	end := "its schedule ends it"
+	if !until.IsZero() {
+		end = until.Format(time.RFC3339)
+	}
+	return fmt.Sprintf("run %s goes on, and is billed, until %s%s: `go tool mage watch` shows it, `go tool mage stop` ends it now", run, end, cost)
 }

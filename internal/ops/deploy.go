@@ -147,9 +147,9 @@ func (subject *subject) loaded(ctx context.Context, ws *workspace.Workspace, con
 	return d, nil
 }
 
-// ends is when a run ends by itself: whatever the stop schedule says, watch ends it by its latest time.
+// ends is when a run ends by itself: whatever the stop schedule says, watch ends it by its latest time. It is zero where somebody has removed both.
 func ends(run *shutdown.Event, stops time.Time) time.Time {
-	if stops.IsZero() || run.StopBy.Before(stops) {
+	if stops.IsZero() || !run.StopBy.IsZero() && run.StopBy.Before(stops) {
 		return run.StopBy
 	}
 	return stops

@@ -53,19 +53,26 @@ func TestInterruptedWatchSaysWhatGoesOn(t *testing.T) {
 	for name, c := range map[string]struct {
 		run    string
 		stops  time.Duration
+		ends   time.Duration // the schedule's stop_by; 0: somebody has removed it
 		region string
 		want   string
 	}{
-		"running":        {run: aRun, stops: time.Minute, want: "run " + aRun + " goes on, and is billed, until 2026-11-23T04:01:00Z, about 0."},
-		"starting":       {run: aRun, want: "until 2026-11-23T05:00:00Z, about 0."},
-		"stopping":       {run: aRun, stops: -time.Minute, want: "until 2026-11-23T05:00:00Z, about 0."},
-		"unknown prices": {run: aRun, stops: time.Minute, region: "mars-north-1", want: "its price is not known here (cache.m7g.large with valkey in mars-north-1, Fargate with X86_64 in mars-north-1): `go tool mage watch` shows it, `go tool mage stop` ends it now"},
+		"running":        {run: aRun, stops: time.Minute, ends: time.Hour, want: "run " + aRun + " goes on, and is billed, until 2026-11-23T04:01:00Z, about 0."},
+		"starting":       {run: aRun, ends: time.Hour, want: "until 2026-11-23T05:00:00Z, about 0."},
+		"stopping":       {run: aRun, stops: -time.Minute, ends: time.Hour, want: "until 2026-11-23T05:00:00Z, about 0."},
+		"unknown prices": {run: aRun, stops: time.Minute, ends: time.Hour, region: "mars-north-1", want: "its price is not known here (cache.m7g.large with valkey in mars-north-1, Fargate with X86_64 in mars-north-1): `go tool mage watch` shows it, `go tool mage stop` ends it now"},
 		"no run":         {},
+		"no stop_by":     {run: aRun, stops: time.Minute, want: "until 2026-11-23T04:01:00Z, about 0."},
+		"nor a stop":     {run: aRun, want: "and is billed, until its schedule ends it, about 0."},
+		"stopping, none": {run: aRun, stops: -time.Minute, want: "and is billed, until its schedule ends it, about 0."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := &sight{subject: &subject{inputs: in, caller: stack.Caller{Region: cmp.Or(c.region, "us-east-1")}}, view: stack.View{Now: now}}
 			if c.run != "" {
-				seen.view.Run = &shutdown.Event{Run: c.run, StopBy: now.Add(time.Hour)}
+				seen.view.Run = &shutdown.Event{Run: c.run}
+			}
+			if c.ends != 0 {
+				seen.view.Run.StopBy = now.Add(c.ends)
 			}
 			if c.stops != 0 {
 				seen.view.Stops = now.Add(c.stops)
