@@ -149,20 +149,33 @@ func (a *analysis) each(m metric, w Window, read func(*samples, *source, metric)
 	return out
 }
 
+// judged is each node's mean; nil for one that has fewer datapoints than a limit takes, in a window that covers enough: most of the metric is missing.
+func (a *analysis) judged(m metric, w Window) []*float64 {
+	read := a.byShard(w, (*samples).grid)
+	means, counts := a.each(m, w, read, mean), a.each(m, w, read, func(v []float64) float64 { return float64(len(v)) })
+	_, step := a.covered(w)
+	for i, n := range counts {
+		if n != nil && *n < fewest && int64(*n)*step < fewest*60 && a.enough(w) {
+			means[i] = nil
+		}
+	}
+	return means
+}
+
 func lookEngineCPU(a *analysis, r rule, w Window) Finding {
-	f := a.highestOf(r, a.each(engineCPU, w, a.byShard(w, (*samples).grid), mean), "EngineCPUUtilization")
+	f := a.highestOf(r, a.judged(engineCPU, w), "EngineCPUUtilization")
 	if f.State != NoData || !a.known || a.kind.VCPU > 2 {
 		return f
 	}
 	r.threshold = 90 / float64(a.kind.VCPU)
-	if g := a.highestOf(r, a.each(hostCPU, w, a.byShard(w, (*samples).grid), mean), "CPUUtilization"); g.State != NoData {
+	if g := a.highestOf(r, a.judged(hostCPU, w), "CPUUtilization"); g.State != NoData {
 		return g
 	}
 	return f
 }
 
 func lookHostCPU(a *analysis, r rule, w Window) Finding {
-	return a.highestOf(r, a.each(hostCPU, w, a.byShard(w, (*samples).grid), mean), "CPUUtilization")
+	return a.highestOf(r, a.judged(hostCPU, w), "CPUUtilization")
 }
 
 func lookCredits(a *analysis, r rule, w Window) Finding {

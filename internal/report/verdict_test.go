@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -233,6 +234,30 @@ func TestRulesAreDocumented(t *testing.T) {
 	require.Contains(t, string(text), phaseMethod)
 	require.Contains(t, string(text), overRuns)
 	require.Contains(t, string(text), oneRunEach)
+}
+
+// A window that covers enough minutes is not judged by the one or two of them of which a node's CPU has a value.
+func TestCPUThatIsMostlyMissing(t *testing.T) {
+	busy := func(has func(node, minute int) bool) *Results {
+		c := synthetic.Plain()
+		c.Metrics = synthetic.Usual()
+		for name, from := range map[string]float64{"EngineCPUUtilization": 97, "CPUUtilization": 40} {
+			c.Metrics[name] = func(node, minute int) float64 {
+				if !has(node, minute) {
+					return math.NaN()
+				}
+				return from
+			}
+		}
+		return analyzed(t, c)
+	}
+	for minutes, want := range map[int]string{2: CannotTell, 3: Limited} {
+		r := busy(func(_, minute int) bool { return minute >= 5 && minute < 5+minutes })
+		require.Equal(t, want, r.Verdict.Outcome, "%d minutes: %s", minutes, r.Verdict.Sentence)
+	}
+	one := busy(func(node, minute int) bool { return node == 0 || minute < 2 })
+	engine := slices.IndexFunc(one.Verdict.Findings, func(f Finding) bool { return f.ID == "engine_cpu" })
+	require.Equal(t, []string{"perf-001"}, one.Verdict.Findings[engine].Where, one.Verdict.Sentence)
 }
 
 // spelled is a small number in words.
