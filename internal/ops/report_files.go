@@ -24,7 +24,7 @@ func writeReport(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 	}
 	file := filepath.Join(dir, "report.html")
 	con.Say("  report        %s (%d KB), with report.md and results.json beside it", ws.Path(file), size/1000)
-	if ws.On("UPLOAD") {
+	if _, folder := from.(folderExports); ws.On("UPLOAD") && !folder { // a folder's are nowhere else
 		con.Say("  uploaded      %sreport/%s/", from, name)
 	}
 	return file, nil
