@@ -29,15 +29,34 @@ type TextLine struct {
 	Open   bool   // the text ends in it, without a line break
 }
 
+// input knows whether reading has failed: a compressed text that was cut fails with the same io.ErrUnexpectedEOF as a download that was.
+type input struct {
+	io.Reader
+	err error
+}
+
+func (in *input) Read(b []byte) (int, error) {
+	n, err := in.Reader.Read(b)
+	if err != nil && err != io.EOF {
+		in.err = err
+	}
+	return n, err
+}
+
 // Lines yields the lines of a text. A text in UTF-16 that has
 // such a mark, as PowerShell writes it, is read as well, and so are one that was compressed by gzip and one whose lines end with CR alone (Excel's "CSV (Macintosh)").
-// A line of over most bytes is a *LineError, and so is the end of a compressed text that was cut; any other error ends the sequence.
+// A line of over most bytes is a *LineError, and so is the end of a compressed text that was cut; any other error, such as one of r, ends the sequence.
 func Lines(r io.Reader, most int) iter.Seq2[TextLine, error] {
 	return func(yield func(TextLine, error) bool) {
-		in := bufio.NewReaderSize(r, 64<<10)
+		from := &input{Reader: r}
+		in := bufio.NewReaderSize(from, 64<<10)
 		compressed := false
 		if mark, _ := in.Peek(2); string(mark) == "\x1f\x8b" {
 			text, err := gzip.NewReader(in)
+			if from.err != nil {
+				yield(TextLine{Number: 1}, fmt.Errorf("line 1: %w", from.err))
+				return
+			}
 			if err != nil {
 				yield(TextLine{Number: 1}, &LineError{1, err})
 				return
@@ -74,7 +93,7 @@ func Lines(r io.Reader, most int) iter.Seq2[TextLine, error] {
 				}
 			}
 			if err != nil && err != io.EOF {
-				if compressed {
+				if compressed && from.err == nil {
 					yield(TextLine{Number: n}, &LineError{n, fmt.Errorf("the compressed text ends in it: %w", err)})
 					return
 				}

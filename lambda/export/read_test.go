@@ -3,10 +3,13 @@ package export
 import (
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"encoding/binary"
 	"errors"
+	"io"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"unicode/utf16"
 
 	"github.com/stretchr/testify/assert"
@@ -119,4 +122,23 @@ func TestAWrongLineCostsThatLine(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, rows, 2)
 	assert.Empty(t, wrong)
+}
+
+// A compressed text that cannot be read to its end is not taken for one that was cut: the figures of a part are not those of the run.
+func TestReadFailsInACompressedText(t *testing.T) {
+	var text bytes.Buffer
+	w := gzip.NewWriter(&text)
+	_, err := io.WriteString(w, strings.Repeat("a line\n", 100_000))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	for _, broken := range []error{errors.New("read: connection reset by peer"), io.ErrUnexpectedEOF} {
+		for _, n := range []int{5, 100, text.Len() - 4} {
+			var last error
+			for _, err := range Lines(io.MultiReader(bytes.NewReader(text.Bytes()[:n]), iotest.ErrReader(broken)), 100) {
+				last = err
+			}
+			require.ErrorIs(t, last, broken)
+			require.NotErrorAs(t, last, new(*LineError), n)
+		}
+	}
 }
