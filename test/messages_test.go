@@ -30,7 +30,7 @@ var elsewhere = map[string]string{
 	"`RUN=%s go tool mage export` tries once more":                                  "TestFaultsExportAgain",       // a day after the load
 	"and the run is not: %s; run `go tool mage destroy`":                            "TestMessages",                // the same, seen by the Lambda
 	"look at the log of this function, then run `go tool mage destroy`":             "TestDestroyOfARunningLoad",   // a day after the end
-	"it has no function that knows. `SWEEP=%s go tool mage sweep` ends":             "TestSweep",                   // a stack whose function is gone
+	"`SWEEP=%[1]s go tool mage sweep` ends and removes it, after a question":        "TestSweep",                   // a stack whose function is gone, or that another file of the name has made
 	"without a state: `go tool mage sweep` lists it":                                "TestSweep",                   // a state file that is cut short
 	"`SWEEP=%s go tool mage sweep` removes it without a state":                      "TestSweep",                   // a full disk
 	"aws elasticache describe-events":                                               "TestCallsOfTheCLI",           // a cache that is busy for 45 minutes

@@ -36,14 +36,14 @@ func CampaignDestroy(ctx context.Context, ws *workspace.Workspace, con *console.
 			standing, names = append(standing, cell), append(names, cell.Stack())
 		}
 	}
-	unlisted, nameless, err := o.unlisted(ctx)
+	unlisted, unsure, err := o.unlisted(ctx)
 	if err != nil {
 		return fmt.Errorf("whether stacks are left of variants that the file does not have any more is not known, so nothing was changed: %w", err)
 	}
 	for _, cell := range unlisted {
 		standing, names = append(standing, cell), append(names, cell.Stack()+", which the file does not have any more")
 	}
-	o.sayNameless(nameless)
+	o.sayAll(unsure)
 	if len(standing) == 0 {
 		con.Say("nothing of the campaign %s is left in %s", o.c.Name, o.place)
 		return nil

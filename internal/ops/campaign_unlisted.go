@@ -2,6 +2,7 @@ package ops
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -11,32 +12,49 @@ import (
 )
 
 // unlisted are the stacks of the campaign that its file does not have any more: of a variant that was renamed or removed, or of a round too many.
-// nameless are stacks whose names could be the campaign's, and which have no function that knows.
-func (o *opened) unlisted(ctx context.Context) (cells []campaign.Cell, nameless []string, err error) {
+// unsure says of stacks why they are not taken for the campaign's, though they could be.
+func (o *opened) unlisted(ctx context.Context) (cells []campaign.Cell, unsure []string, err error) {
 	found, err := sweep.Find(ctx, o.ws, o.cfg)
 	if err != nil {
 		return nil, nil, err
 	}
-	alike := regexp.MustCompile("^" + regexp.QuoteMeta(o.c.Name) + `-[a-z0-9-]+-r[0-9]+$`)
 	for _, f := range found {
-		if slices.ContainsFunc(o.cells(), func(c campaign.Cell) bool { return c.Stack() == f.Name }) {
-			continue
+		cell, why := o.cellOf(f)
+		if cell != nil {
+			cells = append(cells, *cell)
 		}
-		known := f.Hidden == nil && f.Stack.Lambda != ""
-		if known {
-			if c := campaign.CellOf(f.Stack.Config.Settings); c != nil && c.Campaign == o.c.Name && c.Stack() == f.Name {
-				cells = append(cells, *c)
-			}
-		} else if alike.MatchString(f.Name) {
-			nameless = append(nameless, f.Name)
+		if why != "" {
+			unsure = append(unsure, fmt.Sprintf("%s %s. `SWEEP=%[1]s go tool mage sweep` ends and removes it, after a question", f.Name, why))
 		}
 	}
-	return cells, nameless, nil
+	return cells, unsure, nil
+}
+
+// cellOf is the campaign's cell that a stack was made for and that the file does not have; nil: it is another stack, and why says so where it could be one.
+func (o *opened) cellOf(f *sweep.Found) (cell *campaign.Cell, why string) {
+	if slices.ContainsFunc(o.cells(), func(c campaign.Cell) bool { return c.Stack() == f.Name }) {
+		return nil, ""
+	}
+	if f.Hidden != nil || f.Stack.Lambda == "" {
+		if regexp.MustCompile("^" + regexp.QuoteMeta(o.c.Name) + `-[a-z0-9-]+-r[0-9]+$`).MatchString(f.Name) {
+			why = "may be of this campaign: it has no function that knows"
+		}
+		return nil, why
+	}
+	is := f.Stack.Config
+	cell = campaign.CellOf(is.Settings)
+	switch {
+	case cell == nil || cell.Campaign != o.c.Name || cell.Stack() != f.Name:
+		return nil, ""
+	case is.Bucket != o.base.Bucket || is.Prefix != cell.Exports(o.base.Prefix): // somebody else's, who gave a file the same name: the hold is not the same
+		return nil, fmt.Sprintf("is of another campaign %s: its exports are in s3://%s/%s/", o.c.Name, is.Bucket, is.Prefix)
+	}
+	return cell, ""
 }
 
 // sayUnlisted says what is there of the campaign beside what its file has. That it cannot be listed is said, too, and ends nothing.
 func (o *opened) sayUnlisted(ctx context.Context) {
-	cells, nameless, err := o.unlisted(ctx)
+	cells, unsure, err := o.unlisted(ctx)
 	if err != nil {
 		o.con.Say("whether stacks are left of variants that the file does not have any more is not known: %v", err)
 		return
@@ -48,11 +66,11 @@ func (o *opened) sayUnlisted(ctx context.Context) {
 	if len(names) > 0 {
 		o.con.Say("the file does not have %s any more, and AWS does: `CAMPAIGN=%s go tool mage campaign:destroy` ends and removes what there is of the campaign", strings.Join(names, ", "), o.ws.Getenv("CAMPAIGN"))
 	}
-	o.sayNameless(nameless)
+	o.sayAll(unsure)
 }
 
-func (o *opened) sayNameless(names []string) {
-	for _, name := range names {
-		o.con.Say("%s may be of this campaign: it has no function that knows. `SWEEP=%s go tool mage sweep` ends and removes it, after a question", name, name)
+func (o *opened) sayAll(lines []string) {
+	for _, line := range lines {
+		o.con.Say("%s", line)
 	}
 }
