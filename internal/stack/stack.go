@@ -109,6 +109,7 @@ func (s *Stack) Run(ctx context.Context) (*shutdown.Event, error) {
 	if out.Target == nil || json.Unmarshal([]byte(aws.ToString(out.Target.Input)), &event) != nil || event.Run == "" {
 		return nil, fmt.Errorf("schedule %s: its input names no run", s.Config.Schedules.Watch)
 	}
+	event.StopBy = s.Config.EndOf(event)
 	return &event, nil
 }
 

@@ -79,6 +79,6 @@ func guardOf(ctx context.Context, s *stack.Stack) (g Guard, err error) {
 	case s.Lambda == "":
 		g.Dead = fmt.Sprintf("the function that the schedule %s invokes is gone", of.Watch)
 	}
-	g.Run, g.StopBy = event.Run, event.StopBy
+	g.Run, g.StopBy = event.Run, s.Config.EndOf(event)
 	return g, nil
 }

@@ -115,6 +115,18 @@ type Event struct {
 	SkipFinalExport bool      `json:"skip_final_export,omitempty"` // destroy and destroyed only: give up what is not exported
 }
 
+// longestMargin is the most that modules/scheduler takes as its margin_minutes.
+const longestMargin = 4 * time.Hour
+
+// EndOf is the run's stop_by, as watch's schedule has it. Where somebody has removed it by hand it is when the longest run of these minutes would end.
+func (c Config) EndOf(watch Event) time.Time {
+	started, err := ParseRun(watch.Run)
+	if !watch.StopBy.IsZero() || err != nil {
+		return watch.StopBy
+	}
+	return started.Add(time.Duration(c.Minutes)*time.Minute + longestMargin)
+}
+
 // Statuses of an Answer.
 const (
 	StatusReady   = "ready"   // preflight passed

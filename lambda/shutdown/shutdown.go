@@ -40,8 +40,6 @@ const (
 	// one (40 for a serverless cache), and modules/ecs-load 10 more for its service.
 	// https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/elasticache_replication_group#timeouts
 	Creation = 70 * time.Minute
-
-	longestMargin = 4 * time.Hour // modules/scheduler takes a margin_minutes of 240 at most
 )
 
 // Handle serves one event. An error is worth Lambda's retry; what only needs time is StatusPending, and watch carries it on.
@@ -111,10 +109,7 @@ func (r *run) handle(ctx context.Context, event Event) (Answer, error) {
 	case current.Run != r.id:
 		return r.answer(StatusIdle, fmt.Sprintf("the stack's run is %s, not %s: nothing was touched", current.Run, r.id)), nil
 	}
-	if r.stopBy = current.StopBy; r.stopBy.IsZero() { // somebody has removed it by hand
-		r.stopBy = r.start.Add(time.Duration(r.cfg.Minutes)*time.Minute + longestMargin)
-		r.log.Warn("the input of the schedule has no stop_by: the run ends when the longest would", "schedule", r.cfg.Schedules.Watch, "stop_by", r.stopBy)
-	}
+	r.stopBy = r.cfg.EndOf(current)
 	if event.Action == ActionWatch {
 		return r.watch(ctx)
 	}
@@ -141,7 +136,12 @@ func (r *run) unguarded(ctx context.Context) (Answer, error) {
 
 // current is the event in the watch schedule's input, the stack's one run; its zero value means that there is none.
 func (r *run) current(ctx context.Context) (Event, error) {
-	return r.event(ctx, r.cfg.Schedules.Watch)
+	event, err := r.event(ctx, r.cfg.Schedules.Watch)
+	if err == nil && event.Run != "" && event.StopBy.IsZero() {
+		event.StopBy = r.cfg.EndOf(event)
+		r.log.Warn("the input of the schedule has no stop_by: the run ends when the longest would", "schedule", r.cfg.Schedules.Watch, "stop_by", event.StopBy)
+	}
+	return event, err
 }
 
 // event is what a schedule sends; its zero value means that there is none of that name.

@@ -96,6 +96,9 @@ func TestAStopByThatIsGone(t *testing.T) {
 		if stops == "" { // the apply has failed
 			delete(w.schedules, "perf-load-stop")
 		}
+		_, err := w.handle("preflight", ActionPreflight)
+		require.NoError(t, err)
+		require.Contains(t, w.published[0], "Whatever happens, the run ends by 2026-11-23T08:08:09Z.")
 		w.clock = ends.Add(-time.Minute)
 		answer, err := w.handle("tick", ActionWatch)
 		require.NoError(t, err)
