@@ -16,6 +16,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
+	"github.com/elasticache-perf/elasticache-perf/internal/sweep"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
@@ -124,7 +125,13 @@ variant "more" { load = { clients = 8 } }
 	require.Contains(t, c.out.String(), "the stacks of the campaign edited are removed")
 	c.out.Reset()
 	require.NoError(t, ops.Sweep(t.Context(), c.ws, c.con))
-	require.Contains(t, c.out.String(), "there is no stack in ")
+	if !strings.Contains(c.out.String(), "there is no stack in ") {
+		found, err := sweep.Find(t.Context(), c.ws, c.environment.Config)
+		for _, f := range found {
+			t.Errorf("%s is left: %s (%v)", f.Name, f.Parts(), err)
+		}
+		t.Fatal(c.out.String())
+	}
 
 	edit("key_maximum = 10000", "key_maximum = 20000")
 	for _, command := range []ops.Command{ops.Campaign, ops.CampaignStatus, ops.CampaignReport} {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -33,16 +34,21 @@ type Console struct {
 	// TerraformOut receives what Terraform prints; nil is Out.
 	TerraformOut io.Writer
 
-	lost error // why some of Out was not written to a disk
+	lost *atomic.Pointer[error] // why some of Out was not written to a disk; nil: nobody keeps it
 }
 
 // Lost is why the file that the output goes to does not have all of it; nil when it has, and when nobody reads any more.
-func (c *Console) Lost() error { return c.lost }
+func (c *Console) Lost() error {
+	if c.lost == nil || c.lost.Load() == nil {
+		return nil
+	}
+	return *c.lost.Load()
+}
 
 // Open is the console of this process.
 func Open() *Console {
-	c := &Console{In: os.Stdin, TTY: term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))}
-	c.Out = Lasting{os.Stdout, &c.lost}
+	c := &Console{In: os.Stdin, lost: new(atomic.Pointer[error]), TTY: term.IsTerminal(int(os.Stdin.Fd())) && term.IsTerminal(int(os.Stdout.Fd()))}
+	c.Out = Lasting{os.Stdout, c.lost}
 	if term.IsTerminal(int(os.Stdin.Fd())) {
 		c.Answer = Lasting{W: os.Stderr} // in `mage destroy >log`, the question is not to go to the log
 	}
@@ -110,13 +116,13 @@ func (c *Console) Approve(ctx context.Context, given bool, question, without str
 // still work to finish. If the disk is full, Lost gets that error, unless Lost is nil.
 type Lasting struct {
 	W    io.Writer
-	Lost *error
+	Lost *atomic.Pointer[error]
 }
 
 func (l Lasting) Write(b []byte) (int, error) {
 	_, err := l.W.Write(b)
-	if full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT); full && l.Lost != nil && *l.Lost == nil {
-		*l.Lost = err
+	if full := errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT); full && l.Lost != nil {
+		l.Lost.CompareAndSwap(nil, &err)
 	}
 	return len(b), nil
 }
