@@ -12,7 +12,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// analyse reads what there is of a run; sections whose file is missing say so in the answer.
+// analyse reads the exports of a run. The results say which sections lack their file.
 func analyse(ctx context.Context, from exported, run string) (*report.Results, error) {
 	var in report.Run
 	open := func(name string) (io.Reader, error) {
@@ -26,7 +26,7 @@ func analyse(ctx context.Context, from exported, run string) (*report.Results, e
 		context.AfterFunc(ctx, func() { _ = r.Close() })
 		return r, nil
 	}
-	ctx, cancel := context.WithCancel(ctx) // closes what was opened
+	ctx, cancel := context.WithCancel(ctx) // cancel closes the files that open has opened
 	defer cancel()
 	manifest, err := open("manifest/" + run + ".json")
 	if err != nil {

@@ -17,9 +17,9 @@ import (
 
 var errRollout = errors.New("the load cannot start: ECS gave the deployment up")
 
-// apply carries the plan out. The provider waits for a service to be steady also when ECS has given up on it: that is looked for here.
+// apply applies the plan. The provider waits for the service's steady state even after ECS has given up on its deployment, so apply watches for that.
 func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack.Stack, plan string) error {
-	before, err := failedRollouts(ctx, s) // of an earlier apply
+	before, err := failedRollouts(ctx, s) // left by an earlier apply
 	if err != nil {
 		return fmt.Errorf("%w; nothing was applied", err)
 	}
@@ -29,7 +29,7 @@ func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack
 	go func() {
 		defer close(watched)
 		for con.Wait(applying, 0) == nil {
-			failed, _ := failedRollouts(applying, s) // a look that fails says nothing; the next one may
+			failed, _ := failedRollouts(applying, s) // a failed call proves nothing; the next one can succeed
 			for id := range failed {
 				if !before[id] {
 					cancel(errRollout)
@@ -62,8 +62,8 @@ func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack
 	return fmt.Errorf("%w%s\n%s", err, why, whoEnds(ctx, s, next))
 }
 
-// failedRollouts are the deployments of the load that ECS has given up. A service that is being deleted keeps its old ones, and they say nothing of
-// the next: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html (status DRAINING).
+// failedRollouts returns the load's deployments that ECS has given up on. A service that is being deleted (status DRAINING) keeps its old deployments, which
+// say nothing about the next service: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Service.html
 func failedRollouts(ctx context.Context, s *stack.Stack) (map[string]bool, error) {
 	failed := map[string]bool{}
 	service, err := s.Service(ctx)
@@ -78,7 +78,7 @@ func failedRollouts(ctx context.Context, s *stack.Stack) (map[string]bool, error
 	return failed, nil
 }
 
-// whoEnds says after a deploy that failed what a person can do next, what of the stack costs money, and what ends it, as AWS shows it now.
+// whoEnds says, after a failed deploy, what to do next, which resources are billed, and what will end the run, as AWS shows it now.
 func whoEnds(ctx context.Context, s *stack.Stack, next string) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()

@@ -15,7 +15,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// checkExistingCache: it is available, and the security group that is to let the load in is one of the VPC.
+// checkExistingCache checks that the cache is available, and that the security group to be opened for the load is in the VPC.
 func checkExistingCache(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (problems []string, err error) {
 	if in.ExistingCache == nil {
 		return nil, nil
@@ -47,9 +47,9 @@ func checkExistingCache(ctx context.Context, cfg aws.Config, in *terraform.Input
 	return problems, nil
 }
 
-// unknownCache sees to it that no cache is in Terraform's way: one that is being deleted is waited out, because the provider does not retry
-// CacheSubnetGroupInUse, and one that this stack made but its state does not know is deleted. The state has to know the run's guard, which is
-// there before a cache is: else somebody else may have deployed the stack, with a state of their own.
+// unknownCache removes a cache that would block Terraform. It waits for one that is being deleted, because the provider does not retry CacheSubnetGroupInUse.
+// It deletes one that this stack created but its state lacks, if the state has the run's guard. The guard is created before any cache: without it, somebody
+// else may have deployed the stack with another state.
 func unknownCache(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack.Stack, yes *consent) error {
 	status, err := s.CacheStatus(ctx)
 	if err != nil || status == "" {
@@ -72,7 +72,7 @@ func unknownCache(ctx context.Context, con *console.Console, t *terraform.CLI, s
 			return nil
 		}
 	}
-	// One that could not be created is in Terraform's way, too: AWS does not tell its tags, and the provider cannot read it without.
+	// A cache whose creation failed blocks Terraform, too: AWS does not return its tags, and the provider cannot read it without them.
 	failed := status == "create-failed"
 	name, why := stack.CacheName(s.Config.Cache), ""
 	switch {

@@ -8,13 +8,13 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// Campaign carries out what is missing of the campaign in the file CAMPAIGN=: every cell as a stack of its own, round by round. What is done is read from the
-// manifests, so that the same command goes on after whatever ended it. It shows the plan and asks; APPROVE=1 is a yes.
+// Campaign runs what is missing of the campaign in the file CAMPAIGN=: each cell in its own stack, round by round. The manifests show what is done, so the same
+// command resumes after any interruption. It shows the plan and asks; APPROVE=1 is a yes.
 func Campaign(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	return carryOut(ctx, ws, con, 0)
 }
 
-// carryOut is Campaign with so many minutes of load instead of the file's, 0: the file's.
+// carryOut is Campaign with the given minutes of load; 0 means the file's.
 func carryOut(ctx context.Context, ws *workspace.Workspace, con *console.Console, minutes int) error {
 	o, err := openCampaign(ctx, ws, con, minutes)
 	if err != nil {
@@ -35,7 +35,7 @@ func carryOut(ctx context.Context, ws *workspace.Workspace, con *console.Console
 		return err
 	}
 	defer let()
-	if err := done.read(ctx); err != nil { // another command may have ended in the meantime
+	if err := done.read(ctx); err != nil { // another command may have measured cells in the meantime
 		return err
 	}
 	d := &driver{o, done, newUnderWay()}

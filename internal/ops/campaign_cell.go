@@ -16,16 +16,16 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// cellStack works on the stack of one cell: it deploys it, waits for its run and removes it.
+// cellStack deploys the stack of one cell, waits for its run and removes it.
 type cellStack struct {
 	o     *opened
 	cell  campaign.Cell
-	in    *workspace.Workspace // the cell's own
-	quiet *console.Console     // writes to the log in it
+	in    *workspace.Workspace // the cell's workspace
+	quiet *console.Console     // writes to the cell's log
 	log   *os.File
 }
 
-// enter is the stack of a cell, to work on. heard, where not nil, is told each line that the work writes to the log.
+// enter prepares work on a cell's stack. heard, if not nil, is called with each line that the work logs.
 func (o *opened) enter(cell campaign.Cell, heard func(line string)) (*cellStack, error) {
 	in, err := o.c.Enter(o.ws, cell, o.base.Prefix)
 	if err != nil {
@@ -56,7 +56,8 @@ func (s *cellStack) deployAndWait(ctx context.Context) error {
 	return err
 }
 
-// goOn waits for the end of a run whose load an earlier command has made: another deploy would change it, or be another run. went tells that there is one.
+// goOn waits for the end of a run whose load an earlier command created: another deploy would change it, or start another run. went reports whether there was
+// such a run.
 func (s *cellStack) goOn(ctx context.Context) (went bool, err error) {
 	there, err := s.o.stackOf(ctx, s.cell)
 	if err != nil || there.Lambda == "" {
@@ -71,7 +72,7 @@ func (s *cellStack) goOn(ctx context.Context) (went bool, err error) {
 	case err != nil:
 		return false, err
 	case stops.IsZero() && now.Before(run.StopBy):
-		return false, nil // the load is not made yet
+		return false, nil // the load is not created yet
 	case now.Before(stops):
 		s.quiet.Say("the run %s is under way", run.Run)
 		_, err = waitRun(ctx, s.quiet, &deployed{&subject{inputs: s.o.inputs[s.cell.Variant]}, there, run, stops})
@@ -88,8 +89,8 @@ func (s *cellStack) remove(ctx context.Context) error {
 	return s.forget(ctx)
 }
 
-// unlocking does something to the stack, once more where an earlier command of the campaign has died with the lock of its state: this one holds the
-// campaign, so that no other machine works on it.
+// unlocking calls do, and calls it again after removing a lock of the state that a dead command of the campaign left. No other machine works on the state,
+// because this command holds the campaign.
 func (s *cellStack) unlocking(ctx context.Context, do func() error) error {
 	err := do()
 	if err == nil || ctx.Err() != nil {
@@ -110,10 +111,10 @@ func (s *cellStack) unlocking(ctx context.Context, do func() error) error {
 	return do()
 }
 
-// forget removes what Terraform has left of a stack that is gone: its workspace and data. The log stays.
+// forget removes Terraform's workspace and data of a stack that was destroyed. The log stays.
 func (s *cellStack) forget(ctx context.Context) error {
 	if !workspace.Exists(s.in.DataDir()) {
-		return nil // another command has
+		return nil // another command removed it
 	}
 	t, err := terraform.Find(s.in, s.quiet)
 	if err != nil {
@@ -125,7 +126,7 @@ func (s *cellStack) forget(ctx context.Context) error {
 	return os.RemoveAll(s.in.DataDir())
 }
 
-// lastWord passes on what is written, and tells each line that is whole.
+// lastWord is a writer that also calls heard with each complete line that is not blank.
 type lastWord struct {
 	w     io.Writer
 	mu    sync.Mutex

@@ -10,7 +10,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// CampaignDestroy ends and removes all stacks of the campaign, after asking; what they have measured is exported first.
+// CampaignDestroy ends and removes all stacks of the campaign, after asking. Their measurements are exported first.
 func CampaignDestroy(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	o, err := openCampaign(ctx, ws, con, 0)
 	if err != nil {
@@ -58,7 +58,7 @@ func CampaignDestroy(ctx context.Context, ws *workspace.Workspace, con *console.
 	return nil
 }
 
-// removeAll removes the stacks of cells as the campaign's own command does; one that fails does not keep the others.
+// removeAll removes the stacks of cells as Campaign does. One failed removal does not stop the others.
 func (o *opened) removeAll(ctx context.Context, cells []campaign.Cell) error {
 	var problems []string
 	for _, cell := range cells {

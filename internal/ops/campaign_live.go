@@ -12,10 +12,10 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/page"
 )
 
-// lookEvery is how long the table of a round waits between two looks at AWS.
+// lookEvery is the interval at which a round's table polls AWS.
 const lookEvery = 5 * time.Second
 
-// table shows where each cell of a round is.
+// table shows the state of each cell of a round.
 type table struct {
 	o     *opened
 	done  *results
@@ -24,8 +24,8 @@ type table struct {
 	cells []campaign.Cell
 }
 
-// display keeps the table in view until end is called: drawn in place in a terminal, elsewhere a line for each run under way when it gets into
-// another state, and of all of them every half a minute.
+// display shows the table until end is called. A terminal redraws it in place. Elsewhere, each run under way gets a line when its state changes, and all of
+// them every half a minute.
 func (t *table) display(ctx context.Context) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	looked, drawn := make(chan struct{}), make(chan struct{})
@@ -36,7 +36,7 @@ func (t *table) display(ctx context.Context) (end func()) {
 				if word, _ := t.under.last(cell); word == "" {
 					continue
 				}
-				if v, err := t.o.view(ctx, cell); err == nil { // after a look that fails, the last one is shown
+				if v, err := t.o.view(ctx, cell); err == nil { // after a failed call the last view is shown
 					t.under.see(cell, v)
 				}
 			}
@@ -62,7 +62,7 @@ func (t *table) display(ctx context.Context) (end func()) {
 	return func() { cancel(); <-looked; <-drawn }
 }
 
-// rows are those of the round, and of them those that are under way.
+// rows returns the rows of the round, and among them those under way.
 func (t *table) rows() (all, under []page.Row) {
 	for _, cell := range t.cells {
 		word, v := t.under.last(cell)
@@ -74,7 +74,7 @@ func (t *table) rows() (all, under []page.Row) {
 	return all, under
 }
 
-// fitting are the rows that a terminal has room for: all of them, or those that are under way.
+// fitting returns the rows that a terminal has room for: all of them, or those under way and the number of the rest.
 func fitting(all, under []page.Row, room int) []page.Row {
 	if len(all) <= room {
 		return all
@@ -83,7 +83,7 @@ func fitting(all, under []page.Row, room int) []page.Row {
 	return append(shown[:len(shown):len(shown)], page.Row{State: fmt.Sprintf("and %d more", len(all)-len(shown))})
 }
 
-// rowLog tells which rows a log is due: one in another state than before, and all of them from time to time.
+// rowLog selects the rows for a log: those whose state has changed, and from time to time all of them.
 type rowLog struct {
 	every  time.Duration
 	last   time.Time
@@ -96,7 +96,7 @@ func (l *rowLog) due(now time.Time, under []page.Row) (rows []page.Row) {
 		l.last = now
 	}
 	for _, r := range under {
-		state, _, _ := strings.Cut(r.State, " · ") // what follows are figures
+		state, _, _ := strings.Cut(r.State, " · ") // figures follow
 		if all || l.states[r.Name] != state {
 			rows = append(rows, r)
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// LocalCampaign takes the campaign in the file CAMPAIGN= through an embedded AWS, with several stacks in it at the same time. MINUTES= is the load's duration
-// instead of the file's.
+// LocalCampaign runs the campaign in the file CAMPAIGN= on an embedded AWS, which holds several stacks at the same time. MINUTES= overrides the load's duration
+// in the file.
 func LocalCampaign(ctx context.Context, ws *workspace.Workspace, con *console.Console) (err error) {
 	file, err := campaignFile(ws)
 	if err != nil {

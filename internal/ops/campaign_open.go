@@ -20,18 +20,18 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// opened is a campaign that was read and checked: its file, its variants' inputs and costs, and the account it runs in. Nothing in it changes afterwards.
+// opened is a campaign that was read and checked: its file, its variants' inputs and costs, and its account. It does not change afterwards.
 type opened struct {
 	ws     *workspace.Workspace
 	con    *console.Console
 	c      *campaign.Campaign
 	base   *terraform.Inputs // of the project's stack: bucket, prefix, key
 	cfg    aws.Config
-	place  string // account and Region, for a question
+	place  string // account and Region, for questions
 	s3     *s3.Client
 	inputs map[string]*terraform.Inputs // by variant
 	prices *price.Prices
-	costs  map[string]campaign.Estimate // of a run, by variant
+	costs  map[string]campaign.Estimate // of one run, by variant
 }
 
 // campaignFile is the file that CAMPAIGN= names.
@@ -46,7 +46,7 @@ func campaignFile(ws *workspace.Workspace) (string, error) {
 	return file, nil
 }
 
-// openCampaign reads the file and checks every variant as Terraform does. Nothing is made. minutes, where not 0, are the load's instead of the file's.
+// openCampaign reads the file and has Terraform check every variant. It creates nothing in AWS. minutes, if not 0, overrides the load's duration in the file.
 func openCampaign(ctx context.Context, ws *workspace.Workspace, con *console.Console, minutes int) (*opened, error) {
 	file, err := campaignFile(ws)
 	if err != nil {
@@ -93,31 +93,31 @@ func openCampaign(ctx context.Context, ws *workspace.Workspace, con *console.Con
 	return o, nil
 }
 
-// key names a cell among the others of the campaign.
+// key identifies a cell within its campaign.
 func key(cell campaign.Cell) string { return fmt.Sprintf("%s-r%d", cell.Variant, cell.Round) }
 
-// cells are all of the campaign's, in the order of their runs.
+// cells returns all cells of the campaign in the order of their runs.
 func (o *opened) cells() []campaign.Cell { return slices.Concat(o.c.Rounds()...) }
 
-// estimate is that of the run of a cell, which is given by its key.
+// estimate returns the estimate for one run of the cell with this key.
 func (o *opened) estimate(cell string) campaign.Estimate {
 	return o.costs[cell[:max(strings.LastIndex(cell, "-r"), 0)]]
 }
 
-// stackOf is a cell's stack as AWS has it.
+// stackOf returns a cell's stack as AWS shows it.
 func (o *opened) stackOf(ctx context.Context, cell campaign.Cell) (*stack.Stack, error) {
 	in := *o.inputs[cell.Variant]
 	in.Name, in.Prefix = cell.Stack(), cell.Exports(o.base.Prefix)
 	return stack.Open(ctx, o.ws, o.base.Region, in.Config())
 }
 
-// stands tells whether a cell's stack is still there.
+// stands reports whether a cell's stack still has its Lambda function.
 func (o *opened) stands(ctx context.Context, cell campaign.Cell) bool {
 	there, err := o.stackOf(ctx, cell)
 	return err == nil && there.Lambda != ""
 }
 
-// view is how far a cell's stack is, as AWS shows it; nil: it is not there.
+// view returns the state of a cell's stack as AWS shows it; nil if the stack does not exist.
 func (o *opened) view(ctx context.Context, cell campaign.Cell) (*stack.View, error) {
 	there, err := o.stackOf(ctx, cell)
 	if err != nil || there.Lambda == "" {

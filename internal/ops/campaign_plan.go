@@ -13,14 +13,14 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// plan is what is still to be done of a campaign, and what that takes: time, money, and the account's quotas.
+// plan is the rest of a campaign's work, and what that takes: time, money, and the account's quotas.
 type plan struct {
 	o          *opened
 	missing    []campaign.Cell
-	usd, spent float64          // of what is missing, as estimated, and of what was run
-	unpriced   []string         // what has no price, and is not in usd
-	need       needs            // of the runs side by side
-	largest    terraform.Inputs // of the variant with most vCPU of load
+	usd, spent float64          // estimate of the missing runs, and cost of those done
+	unpriced   []string         // has no price, so is not in usd
+	need       needs            // of the concurrent runs
+	largest    terraform.Inputs // of the variant whose load has the most vCPUs
 }
 
 func planOf(ctx context.Context, o *opened, done *results) *plan {
@@ -43,7 +43,7 @@ func planOf(ctx context.Context, o *opened, done *results) *plan {
 	return p
 }
 
-// show says what is to be done and what it will cost.
+// show prints the remaining work and its cost.
 func (p *plan) show() {
 	c := p.o.c
 	p.o.con.Say("campaign %s (%s): %s x %s = %s, %d at a time, in an order by the seed %d", c.Name, c.File, report.Quantity(len(c.Variants), "variant"), report.Quantity(c.Repeats, "round"), report.Quantity(len(c.Variants)*c.Repeats, "run"), c.Parallel, c.Seed)
@@ -72,7 +72,7 @@ func (p *plan) show() {
 	p.o.con.Say("at a time it needs up to %g vCPU of Fargate, %s and %s of the subnets", p.need.vcpu, report.Quantity(p.need.nodes, "cache node"), report.Quantity(p.need.addresses, "address"))
 }
 
-// minutes is about how long what is missing takes, round by round and side by side.
+// minutes estimates how long the missing runs take, round by round, up to Parallel at a time.
 func (p *plan) minutes() (sum int) {
 	for round := 1; round <= p.o.c.Repeats; round++ {
 		var of []int
@@ -88,7 +88,7 @@ func (p *plan) minutes() (sum int) {
 	return sum
 }
 
-// approve refuses a plan that is more than the budget or the account allows, and asks for the others.
+// approve refuses a plan that exceeds the budget or the account's limits; otherwise it asks.
 func (p *plan) approve(ctx context.Context) error {
 	c := p.o.c
 	if c.Budget > 0 && p.spent+p.usd > c.Budget {
@@ -112,8 +112,8 @@ func (p *plan) approve(ctx context.Context) error {
 	return p.o.con.Approve(ctx, p.o.ws.On("APPROVE"), fmt.Sprintf("Run this campaign in %s?", p.o.place), "nothing was made")
 }
 
-// offered checks every different cache of the variants as validate does the one of the largest: its node type in the Region, its parameters in the family of
-// its engine's version. SKIP_CHECKS=cache leaves it out.
+// offered checks each distinct cache of the variants, as validate does for the largest variant only: its node type in the Region, and its parameters in the
+// family of its engine version. SKIP_CHECKS=cache skips it.
 func (p *plan) offered(ctx context.Context) error {
 	skip, err := skipped(p.o.ws)
 	if err != nil || slices.Contains(skip, "cache") {

@@ -14,12 +14,12 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// needs is what runs take of the account's quotas and of the network, all at one time.
+// needs is what concurrent runs take of the account's quotas and of the subnets.
 type needs struct {
 	vcpu      float64
 	nodes     int
-	addresses int // of the subnets: each task and each node has one
-	near      int // of those, in the zone of the first subnet
+	addresses int // in the subnets: one for each task, node and serverless endpoint
+	near      int // of these, those that have to be in the first subnet's zone
 }
 
 func needsOf(in *terraform.Inputs) needs {
@@ -28,10 +28,10 @@ func needsOf(in *terraform.Inputs) needs {
 	if in.Cache.Serverless == nil {
 		n.nodes = max(in.Cache.Shards, 1) * (1 + in.Cache.Replicas)
 	} else {
-		endpoints = len(in.Subnets) // an interface in each of them
+		endpoints = len(in.Subnets) // one interface in each
 	}
 	n.addresses = in.Load.TaskCount + n.nodes + endpoints
-	if n.nodes == 1 { // as main.tf places the cache of one node, and by default its load
+	if n.nodes == 1 { // main.tf puts a one-node cache, and by default its load, into one zone
 		n.near = 1
 		if in.LoadZones != "all" {
 			n.near += in.Load.TaskCount
@@ -40,7 +40,7 @@ func needsOf(in *terraform.Inputs) needs {
 	return n
 }
 
-// mostNeeds is the most that so many runs of different variants take at a time, of each thing by itself.
+// mostNeeds is the most that so many runs of different variants take at a time, with each need counted on its own.
 func mostNeeds(all []needs, side int) (sum needs) {
 	top := func(of func(needs) float64) (n float64) {
 		var values []float64
@@ -61,7 +61,7 @@ func mostNeeds(all []needs, side int) (sum needs) {
 	}
 }
 
-// fits compares what runs side by side take with the account's quotas and with the subnets' free addresses. SKIP_CHECKS=quota leaves it out.
+// fits compares the needs of concurrent runs with the account's quotas and the subnets' free addresses. SKIP_CHECKS=quota skips it.
 func (p *plan) fits(ctx context.Context) error {
 	skip, err := skipped(p.o.ws)
 	if err != nil || slices.Contains(skip, "quota") {
@@ -107,7 +107,7 @@ func (p *plan) fits(ctx context.Context) error {
 		p.o.c.Place("parallel"), report.Quantity(min(p.o.c.Parallel, len(p.o.c.Variants)), "run"), strings.Join(short, "\n  - "))
 }
 
-// nodesThere are the nodes that the account has in the Region already; 0 where they may not be listed.
+// nodesThere counts the account's existing cache nodes in the Region; 0 if they cannot be listed.
 func nodesThere(ctx context.Context, cfg aws.Config) (n int) {
 	for pages := elasticache.NewDescribeCacheClustersPaginator(elasticache.NewFromConfig(cfg), &elasticache.DescribeCacheClustersInput{}); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)

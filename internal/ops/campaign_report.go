@@ -18,7 +18,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// CampaignReport answers the campaign in the file CAMPAIGN= from the runs that have measured so far: a ranking here, and a page, Markdown, CSV and JSON in files.
+// CampaignReport reports on the campaign in the file CAMPAIGN= from the runs measured so far: it prints a ranking, and writes HTML, Markdown, CSV and JSON
+// files.
 func CampaignReport(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	o, err := openCampaign(ctx, ws, con, 0)
 	if err != nil {
@@ -31,7 +32,7 @@ func CampaignReport(ctx context.Context, ws *workspace.Workspace, con *console.C
 	return rank(ctx, o, done)
 }
 
-// rank compares the runs that have measured, and writes what came of it.
+// rank compares the measured runs, prints the ranking and writes the files.
 func rank(ctx context.Context, o *opened, done *results) error {
 	byName := map[string]*report.Measured{}
 	for _, v := range o.c.Variants {
@@ -69,7 +70,7 @@ func rank(ctx context.Context, o *opened, done *results) error {
 	return writeAnswer(ctx, o, a, all)
 }
 
-// writeAnswer writes the answer as a page, Markdown, CSV and JSON, and a report of each run.
+// writeAnswer writes the campaign's report as HTML, Markdown, CSV and JSON, and a report of each run.
 func writeAnswer(ctx context.Context, o *opened, a *report.Campaign, of []*report.Results) error {
 	how := howItRan(o, of)
 	var html, markdown, rows bytes.Buffer
@@ -88,7 +89,7 @@ func writeAnswer(ctx context.Context, o *opened, a *report.Campaign, of []*repor
 	}
 	from := bucketExports{o.s3, o.c.Name, o.base.Bucket, o.c.Prefix(o.base.Prefix), o.base.KMSKey}
 	dir := filepath.Join(from.folder(o.ws.Root), "campaign-"+o.c.Name)
-	for i, r := range of { // the page leads to them
+	for i, r := range of { // the page links to them
 		name := path.Dir(page.RunReport(a.Runs[i]))
 		if _, err := saveReport(ctx, o.ws, from, filepath.Join(dir, name), path.Join("report", name), r,
 			func(w io.Writer) error { return page.HTML(w, r) }, func(w io.Writer) error { return page.Markdown(w, r) }); err != nil {
@@ -103,7 +104,7 @@ func writeAnswer(ctx context.Context, o *opened, a *report.Campaign, of []*repor
 	return nil
 }
 
-// howItRan is how the campaign was run.
+// howItRan lists how the campaign was run, for the report.
 func howItRan(o *opened, of []*report.Results) (rows [][2]string) {
 	var order, versions []string
 	for _, round := range o.c.Rounds() {

@@ -19,21 +19,21 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// results is what is done of a campaign: what the manifests in the bucket say, and what failed in this command.
+// results is the progress of a campaign: the manifests in the bucket, and the failures of this command.
 type results struct {
 	o *opened
 
 	mu     sync.Mutex
-	made   map[string][]*export.Manifest // by cell: what is complete
-	failed map[string]error              // by cell: of this command, the last
-	tries  map[string]int                // by cell, of this command, that left no manifest
+	made   map[string][]*export.Manifest // by cell: the complete ones
+	failed map[string]error              // by cell: the last error of this command
+	tries  map[string]int                // by cell: attempts of this command that left no manifest
 }
 
 func newResults(o *opened) *results {
 	return &results{o: o, made: map[string][]*export.Manifest{}, failed: map[string]error{}, tries: map[string]int{}}
 }
 
-// read reads the manifests of all of the campaign's cells.
+// read reads the manifests of all cells of the campaign.
 func (r *results) read(ctx context.Context) error {
 	made := map[string][]*export.Manifest{}
 	prefix := r.o.c.Prefix(r.o.base.Prefix) + "/"
@@ -66,7 +66,7 @@ func (r *results) read(ctx context.Context) error {
 	return nil
 }
 
-// unchanged is an error when runs were made with other settings than the file has now: their figures are not the variant's.
+// unchanged returns an error if runs had other settings than the file has now: their figures do not belong to the variant.
 func (o *opened) unchanged(made map[string][]*export.Manifest) error {
 	var changed []string
 	for _, cell := range o.cells() {
@@ -84,12 +84,12 @@ func (o *opened) unchanged(made map[string][]*export.Manifest) error {
 		o.c.Name, strings.Join(changed, ", "))
 }
 
-// measured tells whether a run's load ended with a result.
+// measured reports whether a run's load ended with a result.
 func measured(m *export.Manifest) bool {
 	return m.LoadStart != nil && m.Logs != nil && m.Logs.Results.Tables > 0
 }
 
-// of is the manifest of a cell that has measured; nil: none.
+// of returns the manifest of a cell's measured run; nil if there is none.
 func (r *results) of(cell campaign.Cell) *export.Manifest {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -101,7 +101,7 @@ func (r *results) of(cell campaign.Cell) *export.Manifest {
 	return nil
 }
 
-// attempts is how often a cell has failed.
+// attempts counts the failed attempts of a cell.
 func (r *results) attempts(cell campaign.Cell) (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -113,10 +113,10 @@ func (r *results) attempts(cell campaign.Cell) (n int) {
 	return n + r.tries[key(cell)]
 }
 
-// most is how often a cell is tried.
+// most is how many attempts a cell has.
 const most = 2
 
-// toTry tells whether a cell has no result and may still be tried.
+// toTry reports whether a cell has no result and has attempts left.
 func (r *results) toTry(cell campaign.Cell) bool { return r.of(cell) == nil && r.attempts(cell) < most }
 
 // tried counts an attempt of this command that left no manifest.
@@ -126,14 +126,14 @@ func (r *results) tried(cell campaign.Cell) {
 	r.tries[key(cell)]++
 }
 
-// fail notes why a cell has failed.
+// fail records why a cell failed.
 func (r *results) fail(cell campaign.Cell, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failed[key(cell)] = err
 }
 
-// missing are the cells without a result that are still to be tried.
+// missing returns the cells that are still to be run.
 func (r *results) missing() (cells []campaign.Cell) {
 	for _, cell := range r.o.cells() {
 		if r.toTry(cell) {
@@ -143,7 +143,7 @@ func (r *results) missing() (cells []campaign.Cell) {
 	return cells
 }
 
-// spent is what the runs have cost by their manifests, in USD; what they have no price of counts as it was estimated.
+// spent is the cost of the runs in USD, by their manifests. A run without all prices counts at least its estimate.
 func (r *results) spent(ctx context.Context) (usd float64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -159,7 +159,7 @@ func (r *results) spent(ctx context.Context) (usd float64) {
 	return usd
 }
 
-// progress is how much of the campaign is done.
+// progress says how many runs of the campaign are measured.
 func (r *results) progress() string {
 	done := 0
 	for _, cell := range r.o.cells() {
@@ -170,7 +170,7 @@ func (r *results) progress() string {
 	return fmt.Sprintf("%d of %s measured", done, report.Quantity(len(r.o.c.Variants)*r.o.c.Repeats, "run"))
 }
 
-// unfinished are the cells that have no result.
+// unfinished returns an error that lists the cells without a result or with a failure.
 func (r *results) unfinished() error {
 	var lines []string
 	for _, cell := range r.o.cells() {

@@ -16,14 +16,14 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// driver takes the rounds of a campaign: up to so many cells at a time, each to its end.
+// driver runs the cells of a campaign, each to its end.
 type driver struct {
 	o     *opened
 	done  *results
 	under *underWay
 }
 
-// takeRounds takes the missing cells round by round, up to Parallel at a time.
+// takeRounds runs the cells that are missing or whose stack still exists, round by round, up to Parallel at a time.
 func (d *driver) takeRounds(ctx context.Context) error {
 	missing := d.done.missing()
 	if len(missing) > 0 {
@@ -71,7 +71,7 @@ func (d *driver) takeRounds(ctx context.Context) error {
 	return nil
 }
 
-// carryOut takes a cell to its end, tries it once more when it fails, and says what became of it.
+// carryOut runs a cell to its end, retries it once if it fails, and says how it ended.
 func (d *driver) carryOut(ctx context.Context, cell campaign.Cell) {
 	name, started := key(cell), time.Now()
 	defer func() { d.under.end(cell, time.Since(started)) }()
@@ -112,7 +112,7 @@ func (d *driver) carryOut(ctx context.Context, cell campaign.Cell) {
 	}
 }
 
-// take is the product as it is: deploy, wait for the end of the run, destroy. Where it stands already, it goes on from there.
+// take deploys a cell's stack, waits for the end of its run and destroys the stack. It continues with a stack that already exists.
 func (d *driver) take(ctx context.Context, cell campaign.Cell) error {
 	s, err := d.o.enter(cell, func(line string) { d.under.hear(cell, line) })
 	if err != nil {
@@ -132,13 +132,13 @@ func (d *driver) take(ctx context.Context, cell campaign.Cell) error {
 	return errors.Join(err, s.remove(ctx))
 }
 
-// tooDear says why a cell is not started: with it the campaign would cost more than its budget. What is under way counts as it was estimated.
+// tooDear says why a cell is not started: it would take the campaign over its budget. Runs under way count as estimated.
 func (d *driver) tooDear(ctx context.Context, cell campaign.Cell) string {
 	if d.o.c.Budget == 0 {
 		return ""
 	}
 	usd := d.done.spent(ctx)
-	for _, name := range d.under.names() { // this one, too
+	for _, name := range d.under.names() { // includes this one
 		usd += d.o.estimate(name).USD
 	}
 	if usd <= d.o.c.Budget {
@@ -147,13 +147,13 @@ func (d *driver) tooDear(ctx context.Context, cell campaign.Cell) string {
 	return fmt.Sprintf("it is not started: with it the campaign would cost about %.2f USD, and the budget is %.2f", usd, d.o.c.Budget)
 }
 
-// fails notes why a cell failed, and says where its log is.
+// fails records why a cell failed, and prints it with the path of its log.
 func (d *driver) fails(cell campaign.Cell, err error) {
 	d.done.fail(cell, err)
 	d.o.con.Say("%s failed: %v\n  its log is %s", key(cell), err, d.o.ws.Path(filepath.Join(d.o.c.Folder(d.o.ws, cell), "log.txt")))
 }
 
-// architectures are those of the Lambdas.
+// architectures lists the architectures of the variants' Lambda functions.
 func architectures(inputs map[string]*terraform.Inputs) (all []string) {
 	for _, in := range inputs {
 		all = append(all, in.Architecture)

@@ -12,7 +12,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// CampaignStatus shows where every run of the campaign is, as AWS and the manifests have it: the table that the campaign's own command redraws.
+// CampaignStatus prints the state of every run of the campaign from AWS and the manifests: the table that Campaign redraws.
 func CampaignStatus(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	o, err := openCampaign(ctx, ws, con, 0)
 	if err != nil {
@@ -42,7 +42,7 @@ func CampaignStatus(ctx context.Context, ws *workspace.Workspace, con *console.C
 	return nil
 }
 
-// row is where a cell is: by its stack, by the last word of the command that is at work on it, and by its manifests.
+// row is the state of a cell: by its stack, by the last log line of the command that runs it, and by its manifests.
 func row(done *results, cell campaign.Cell, v *stack.View, word string) page.Row {
 	r := page.Row{Name: key(cell)}
 	result := done.of(cell)

@@ -10,12 +10,12 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 )
 
-// underWay is which cells this command is at work on, and what was last heard and seen of each.
+// underWay tracks the cells that this command is running, with the last log line and view of each.
 type underWay struct {
 	mu    sync.Mutex
 	words map[string]string      // by cell: the last line of its log, never ""
-	views map[string]*stack.View // by cell: its stack when it was last looked at
-	took  time.Duration          // by the cells that have ended, summed
+	views map[string]*stack.View // by cell: the last view of its stack
+	took  time.Duration          // total of the cells that have ended
 }
 
 func newUnderWay() *underWay {
@@ -51,7 +51,7 @@ func (u *underWay) see(cell campaign.Cell, v *stack.View) {
 	u.views[key(cell)] = v
 }
 
-// last is what was last heard and seen of a cell; "": it is not under way.
+// last returns the last log line and view of a cell; "" if it is not under way.
 func (u *underWay) last(cell campaign.Cell) (word string, v *stack.View) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

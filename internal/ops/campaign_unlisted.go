@@ -11,8 +11,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/sweep"
 )
 
-// unlisted are the stacks of the campaign that its file does not have any more: of a variant that was renamed or removed, or of a round too many.
-// unsure says of stacks why they are not taken for the campaign's, though they could be.
+// unlisted finds the campaign's stacks that its file no longer has: a variant was renamed or removed, or there are fewer rounds. unsure says of other stacks
+// why they could be the campaign's, but are not treated as such.
 func (o *opened) unlisted(ctx context.Context) (cells []campaign.Cell, unsure []string, err error) {
 	found, err := sweep.Find(ctx, o.ws, o.cfg)
 	if err != nil {
@@ -30,7 +30,8 @@ func (o *opened) unlisted(ctx context.Context) (cells []campaign.Cell, unsure []
 	return cells, unsure, nil
 }
 
-// cellOf is the campaign's cell that a stack was made for and that the file does not have; nil: it is another stack, and why says so where it could be one.
+// cellOf returns the cell that a stack was created for, if it is this campaign's and no longer in the file; nil otherwise. why is set if the stack could still
+// be the campaign's.
 func (o *opened) cellOf(f *sweep.Found) (cell *campaign.Cell, why string) {
 	if slices.ContainsFunc(o.cells(), func(c campaign.Cell) bool { return c.Stack() == f.Name }) {
 		return nil, ""
@@ -46,13 +47,13 @@ func (o *opened) cellOf(f *sweep.Found) (cell *campaign.Cell, why string) {
 	switch {
 	case cell == nil || cell.Campaign != o.c.Name || cell.Stack() != f.Name:
 		return nil, ""
-	case is.Bucket != o.base.Bucket || is.Prefix != cell.Exports(o.base.Prefix): // somebody else's, who gave a file the same name: the hold is not the same
+	case is.Bucket != o.base.Bucket || is.Prefix != cell.Exports(o.base.Prefix): // somebody else has a file of the same name, with another hold
 		return nil, fmt.Sprintf("is of another campaign %s: its exports are in s3://%s/%s/", o.c.Name, is.Bucket, is.Prefix)
 	}
 	return cell, ""
 }
 
-// sayUnlisted says what is there of the campaign beside what its file has. That it cannot be listed is said, too, and ends nothing.
+// sayUnlisted prints the campaign's stacks that its file does not have. If they cannot be listed, it prints that and goes on.
 func (o *opened) sayUnlisted(ctx context.Context) {
 	cells, unsure, err := o.unlisted(ctx)
 	if err != nil {

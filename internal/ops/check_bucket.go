@@ -18,7 +18,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// checkBucket: it exists, is in the stack's Region, and takes and gives up an object.
+// checkBucket checks that the bucket exists, is in the stack's Region, and lets an object be written and deleted.
 func checkBucket(ctx context.Context, cfg aws.Config, in *terraform.Inputs) ([]string, error) {
 	client := s3.NewFromConfig(cfg)
 	head, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &in.Bucket})
@@ -26,7 +26,7 @@ func checkBucket(ctx context.Context, cfg aws.Config, in *terraform.Inputs) ([]s
 	if err == nil {
 		region = aws.ToString(head.BucketRegion)
 	}
-	// A HEAD's error has no body: its status says it all. https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+	// The error of a HEAD has no body, so the status and headers have to do. https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) {
 		if r := response.Response.Header.Get("X-Amz-Bucket-Region"); r != "" {
@@ -38,7 +38,7 @@ func checkBucket(ctx context.Context, cfg aws.Config, in *terraform.Inputs) ([]s
 				console.AWS(cfg.Region, "aws s3 mb s3://%s", in.Bucket))}, nil
 		case http.StatusForbidden:
 			return []string{fmt.Sprintf("the bucket %s is not yours to use (403): it belongs to another account, or you lack s3:ListBucket on it; set metrics_export_s3_bucket to one of your own", in.Bucket)}, nil
-		case http.StatusMovedPermanently, http.StatusBadRequest: // of another Region
+		case http.StatusMovedPermanently, http.StatusBadRequest: // in another Region
 			if region != "" && region != cfg.Region {
 				err = nil
 			}

@@ -11,8 +11,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// checkQuota: the account may run that many vCPU of Fargate at once. What already runs is not counted: AWS has no figure for it. A quota that
-// cannot be read is in nobody's way: ECS says itself when there is too little.
+// checkQuota checks that the account's Fargate quota allows the load's vCPUs. It does not count tasks that already run. A quota that cannot be read is no
+// problem: ECS itself reports a quota that is too low.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
 func checkQuota(ctx context.Context, con *console.Console, cfg aws.Config, in *terraform.Inputs) ([]string, error) {
 	has, known := quotaOf(ctx, con, cfg, fargateVCPU)

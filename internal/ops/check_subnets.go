@@ -14,7 +14,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// checkSubnets: they exist, are in the VPC, and tasks in them get their image and get rid of their logs: by a default route, or by endpoints.
+// checkSubnets checks that the subnets exist, are in the VPC, and let tasks pull their image and write their logs: by a default route, or by VPC endpoints.
 // https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html#ecr-minimum-system-requirements
 func checkSubnets(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (problems []string, err error) {
 	closed := false
@@ -55,7 +55,7 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (pr
 		return problems, fmt.Errorf("the endpoints of %s cannot be looked at: %w", in.VPC, err)
 	}
 	for _, service := range services {
-		// com.amazonaws.REGION.SERVICE, in China with cn. before it: https://docs.amazonaws.cn/en_us/vpc/latest/userguide/vpc-endpoints.html
+		// com.amazonaws.REGION.SERVICE, in China with the prefix cn.: https://docs.amazonaws.cn/en_us/vpc/latest/userguide/vpc-endpoints.html
 		_, service, _ = strings.Cut(service, "."+cfg.Region+".")
 		want = slices.DeleteFunc(want, func(w string) bool { return w == service })
 	}
@@ -67,7 +67,7 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (pr
 	return problems, nil
 }
 
-// partition and domain of a Region: China's and GovCloud's are not those of the others.
+// partition returns a Region's AWS partition. China and GovCloud have their own.
 // https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
 func partition(region string) string {
 	switch {
