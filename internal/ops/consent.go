@@ -11,12 +11,12 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// consent is what a person has said yes to. Each thing that cannot be undone is asked before it is done.
+// consent records what a person has approved. Each irreversible step is asked for before it is taken.
 type consent struct {
 	con   *console.Console
 	place string   // of the stack: name, account, Region
 	given bool     // to everything
-	done  []string // after a yes: a no to what follows does not undo it
+	done  []string // steps after a yes, which a later no does not undo
 }
 
 func newConsent(ws *workspace.Workspace, con *console.Console, place string) *consent {
@@ -35,7 +35,7 @@ func (c *consent) did(format string, args ...any) {
 	c.done = append(c.done, fmt.Sprintf(format, args...))
 }
 
-// endingOf says what finish does to a run; "" when there is nothing to do.
+// endingOf says what finish will do to a run; "" if there is nothing to do.
 func endingOf(ctx context.Context, ws *workspace.Workspace, s *stack.Stack, run *shutdown.Event) (string, error) {
 	m, err := s.Manifest(ctx, run.Run)
 	if err != nil || m != nil && m.Complete {
@@ -51,7 +51,7 @@ func endingOf(ctx context.Context, ws *workspace.Workspace, s *stack.Stack, run 
 	return fmt.Sprintf("the run %s is ended: its load stops, and %s are exported", run.Run, lost(m)), nil
 }
 
-// asList is things one a line, after what they are.
+// asList lists things one per line below a heading.
 func asList(what string, things []string) string {
 	return what + "\n  - " + strings.Join(things, "\n  - ") + "\n"
 }

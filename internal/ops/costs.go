@@ -12,10 +12,10 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// aroundLoad is what else a run takes beside its load's minutes.
+// aroundLoad is how many minutes a run takes besides its load's.
 const aroundLoad = campaign.AroundLoad
 
-// costs says until when what is created is billed, and how much of it AWS bills: nodes by whole hours, from their launch until they are terminated.
+// costs says until when the created resources are billed, and for how much. AWS bills nodes by whole hours, from launch until termination.
 // https://aws.amazon.com/elasticache/pricing/
 func costs(in *terraform.Inputs, prices *price.Prices) string {
 	text := fmt.Sprintf("What they create is billed until the run ends, %s after the load has started.", report.Quantity(in.Minutes+in.Load.Prefill.Minutes, "minute"))
@@ -36,7 +36,7 @@ func costs(in *terraform.Inputs, prices *price.Prices) string {
 	return text
 }
 
-// goesOn is what a deploy that is interrupted after its apply leaves behind, as AWS shows it now.
+// goesOn says what a deploy that is interrupted after its apply leaves behind, as AWS shows it now.
 func (subject *subject) goesOn(ctx context.Context, s *stack.Stack) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -48,7 +48,7 @@ func (subject *subject) goesOn(ctx context.Context, s *stack.Stack) string {
 	return goesOn(subject.inputs, subject.caller.Region, run.Run, ends(run, stops))
 }
 
-// goesOn is what an interrupted wait leaves behind: the run, until when it is billed, and about how much the whole of it costs.
+// goesOn says what an interrupted wait leaves behind: the run, until when it is billed, and its approximate total cost.
 func goesOn(in *terraform.Inputs, region, run string, until time.Time) string {
 	prices := price.Dated(region)
 	cost := ""

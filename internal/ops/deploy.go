@@ -15,15 +15,15 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// Deploy makes the stack, waits until the load runs, and prints where to look.
+// Deploy creates or changes the stack, waits until the load runs, and prints where to look.
 //
-// It shows the plan and asks, and asks before that where something of an earlier run has to end first; APPROVE=1 is a yes to all of it.
+// It shows the plan and asks. If something of an earlier run has to end first, it asks for that before. APPROVE=1 is a yes to all of it.
 func Deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	_, err := deploy(ctx, ws, con)
 	return err
 }
 
-// deployed is a stack with load on it.
+// deployed is a stack whose load runs.
 type deployed struct {
 	subject *subject
 	stack   *stack.Stack
@@ -124,7 +124,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	return d, nil
 }
 
-// loaded is the stack as AWS shows it after an apply, once its load runs.
+// loaded waits until the load runs after an apply, and returns the stack as AWS shows it.
 func (subject *subject) loaded(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*deployed, error) {
 	s, err := subject.open(ctx, ws) // now with the Lambda's configuration
 	if err != nil {
@@ -147,7 +147,8 @@ func (subject *subject) loaded(ctx context.Context, ws *workspace.Workspace, con
 	return d, nil
 }
 
-// ends is when a run ends by itself: whatever the stop schedule says, watch ends it by its latest time. It is zero where somebody has removed both.
+// ends is when a run ends without a command: at its stop schedule's time, or at StopBy, which the watch schedule enforces, if that is earlier. It is zero if
+// somebody removed both.
 func ends(run *shutdown.Event, stops time.Time) time.Time {
 	if stops.IsZero() || !run.StopBy.IsZero() && run.StopBy.Before(stops) {
 		return run.StopBy

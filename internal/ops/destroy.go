@@ -15,7 +15,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// forgetQuestions makes a destroy go on without the exports.
+// forgetQuestions removes from the state what makes a destroy wait for the exports.
 func forgetQuestions(ctx context.Context, t *terraform.CLI) error {
 	known, err := t.Resources(ctx)
 	if err != nil {
@@ -30,8 +30,8 @@ func forgetQuestions(ctx context.Context, t *terraform.CLI) error {
 	return t.Forget(ctx, known...)
 }
 
-// functionGone tells that the function that a destroy asks does not exist, and that there is nothing to ask it: the run has been finished from here, or
-// nothing is billed. Terraform's destroy would fail with it. A load without a run is nobody's to give up but a person's, by FORCE=1.
+// functionGone reports whether the function that Terraform's destroy invokes does not exist and is not needed: the run was finished by this command, or nothing
+// is billed. The destroy would fail otherwise. If there is load but no run, only a person can give it up, with FORCE=1.
 func functionGone(ctx context.Context, s *stack.Stack, run *shutdown.Event) (bool, error) {
 	if s.Lambda != "" || run != nil {
 		return s.Lambda == "", nil
@@ -40,7 +40,7 @@ func functionGone(ctx context.Context, s *stack.Stack, run *shutdown.Event) (boo
 	return err == nil && billed == "", err
 }
 
-// Destroy removes the stack, after the run under way has been ended and exported. FORCE=1 goes on without the exports.
+// Destroy ends and exports the current run, and removes the stack. FORCE=1 goes on without the exports.
 func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	subject, err := identify(ctx, ws, con)
 	if err != nil {
@@ -49,7 +49,7 @@ func Destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	return subject.destroy(ctx, ws, con)
 }
 
-// destroy is Destroy of a stack that was identified before.
+// destroy is Destroy for a stack that is already identified.
 func (subject *subject) destroy(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	unlock, err := subject.lock(ctx, ws, con)
 	if err != nil {
@@ -129,8 +129,7 @@ func (subject *subject) destroy(ctx context.Context, ws *workspace.Workspace, co
 	return nil
 }
 
-// askDestroy asks for everything that a destroy ends and removes. A person may take an hour to answer: a run that has started meanwhile is not what
-// the yes is for.
+// askDestroy asks for everything that a destroy ends and removes. The answer can take an hour, so a yes does not cover a run that has started meanwhile.
 func (s *subject) askDestroy(ctx context.Context, ws *workspace.Workspace, there *stack.Stack, run *shutdown.Event, yes *consent) error {
 	var ends []string
 	if run != nil {
@@ -168,7 +167,7 @@ func (s *subject) askDestroy(ctx context.Context, ws *workspace.Workspace, there
 	return err
 }
 
-// remains says what a destroy that failed has left, as the state has it; after an interrupt, too.
+// remains says what a failed or interrupted destroy has left in the state.
 func remains(ctx context.Context, t *terraform.CLI) string {
 	left, err := t.Resources(context.WithoutCancel(ctx))
 	switch {

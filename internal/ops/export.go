@@ -10,7 +10,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// Export writes a run's exports again from what CloudWatch still has, with the Lambda's own code and keys: the run of RUN=, or the latest.
+// Export exports a run again from what CloudWatch still has, with the Lambda's own code, to the same keys: the run in RUN=, or the latest.
 func Export(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	run := ws.Getenv("RUN")
 	if _, err := shutdown.ParseRun(run); run != "" && err != nil {

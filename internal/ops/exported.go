@@ -16,12 +16,12 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// exported is where exports lie. Names are below the export prefix, with slashes.
+// exported is a place with exports. Names are below the export prefix, with slashes.
 type exported interface {
-	open(ctx context.Context, name string) (io.ReadCloser, error) // errors.Is(err, os.ErrNotExist) when it is not there
+	open(ctx context.Context, name string) (io.ReadCloser, error) // errors.Is(err, os.ErrNotExist) if there is no such file
 	list(ctx context.Context, folder string) ([]string, error)    // names in a folder
 	put(ctx context.Context, name, contentType string, content []byte) error
-	folder(root string) string // where files about these exports go on this machine
+	folder(root string) string // where reports on these exports are written on this machine
 	String() string
 }
 
@@ -48,11 +48,10 @@ func findExports(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 	return bucketExports{s3.NewFromConfig(cfg), in.Name, in.Bucket, in.Prefix, in.KMSKey}, nil
 }
 
-// errForeign is of a run that another stack made.
+// errForeign is the error for a run of another stack.
 var errForeign = errors.New("it is a run of another stack")
 
-// runsOf are the latest runs of the stack, most at most, the latest first: names of runs sort by time. They have a manifest, or where no run has one,
-// metrics, or where none has these, logs.
+// runsOf returns up to most runs of the stack, latest first: run names sort by time. It lists manifests; if there are none, metrics; if there are none, logs.
 func runsOf(ctx context.Context, from exported, most int) (runs []string, err error) {
 	for _, of := range [][2]string{{"manifest", ".json"}, {"metrics", ".csv"}, {"logs", ".txt"}} {
 		names, err := from.list(ctx, of[0])
@@ -72,7 +71,7 @@ func runsOf(ctx context.Context, from exported, most int) (runs []string, err er
 			if err != nil {
 				return nil, err
 			}
-			_ = file.Close() // only whose it is was asked
+			_ = file.Close() // opened only to check whose run it is
 			runs = append(runs, run)
 		}
 		if len(runs) > 0 {
@@ -82,7 +81,7 @@ func runsOf(ctx context.Context, from exported, most int) (runs []string, err er
 	return nil, nil
 }
 
-// folderExports are exports in a folder, as local:run leaves them.
+// folderExports is a folder with exports, as local:run leaves them.
 type folderExports string
 
 func (f folderExports) open(_ context.Context, name string) (io.ReadCloser, error) {
@@ -100,7 +99,7 @@ func (f folderExports) list(_ context.Context, folder string) (names []string, e
 	return names, err
 }
 
-// put has nothing to do: the files are beside the exports already.
+// put does nothing: reports are already written beside the exports.
 func (f folderExports) put(context.Context, string, string, []byte) error { return nil }
 
 func (f folderExports) folder(string) string { return filepath.Join(string(f), "report") }

@@ -19,12 +19,12 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// bucketExports are those of one stack in S3: other stacks may have theirs beside them.
+// bucketExports are the exports of one stack in S3. Other stacks can export to the same prefix.
 type bucketExports struct {
 	client         *s3.Client
 	stack          string // its name
 	bucket, prefix string
-	key            string // ARN of the KMS key for what is uploaded, "": S3's own
+	key            string // ARN of the KMS key for uploads, "": S3's own
 }
 
 func (b bucketExports) at(name string) *string { return aws.String(path.Join(b.prefix, name)) }
@@ -38,7 +38,7 @@ func (b bucketExports) open(ctx context.Context, name string) (io.ReadCloser, er
 		return nil, fmt.Errorf("%s%s: %w", b, name, err)
 	}
 	owner, text := path.Dir(out.Metadata[export.Metadata]), io.ReadCloser(out.Body) // STACK/RUN
-	if owner == "." && strings.HasPrefix(name, "manifest/") {                       // copied here, without its metadata
+	if owner == "." && strings.HasPrefix(name, "manifest/") {                       // a copy without the metadata
 		content, err := io.ReadAll(out.Body)
 		_ = out.Body.Close()
 		var m export.Manifest

@@ -14,7 +14,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// Help prints what the commands read of the environment; of those that are named after it, what they do and read.
+// Help prints the environment variables of all commands; for the commands named after it, what they do and read.
 func Help(_ context.Context, ws *workspace.Workspace, con *console.Console) error {
 	named := helpOf(os.Args)
 	if len(named) == 0 {
@@ -24,11 +24,11 @@ func Help(_ context.Context, ws *workspace.Workspace, con *console.Console) erro
 	if err := explain(ws, con, named); err != nil {
 		return err
 	}
-	os.Exit(0) // mage takes the names for targets, and would run them next: `mage help destroy` is a question
+	os.Exit(0) // mage would run the names as targets next, and `mage help destroy` must not destroy
 	return nil
 }
 
-// helpOf are the commands that are named after help.
+// helpOf returns the commands named after help.
 func helpOf(args []string) []string {
 	for i, a := range args {
 		if strings.EqualFold(a, "help") && i > 0 {
@@ -38,7 +38,7 @@ func helpOf(args []string) []string {
 	return nil
 }
 
-// explain prints each command's sentence of the magefile, and its variables.
+// explain prints each command's sentence in the magefile, and its variables.
 func explain(ws *workspace.Workspace, con *console.Console, commands []string) error {
 	does, err := targets(filepath.Join(ws.Root, "magefile.go"))
 	if err != nil {
@@ -54,7 +54,7 @@ func explain(ws *workspace.Workspace, con *console.Console, commands []string) e
 	return nil
 }
 
-// targets are the commands of a magefile, with what each does.
+// targets returns the commands of a magefile, with what each does.
 func targets(file string) (map[string]string, error) {
 	source, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ParseComments)
 	if err != nil {
@@ -73,7 +73,7 @@ func targets(file string) (map[string]string, error) {
 			}
 		}
 		does[name] = strings.TrimSpace(strings.TrimPrefix(f.Doc.Text(), f.Name.Name+" "))
-		if of, is := strings.CutSuffix(name, ":default"); is { // by its alias
+		if of, is := strings.CutSuffix(name, ":default"); is { // under its short name
 			does[of] = does[name]
 		}
 	}

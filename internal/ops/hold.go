@@ -19,7 +19,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// hold is a campaign's object in the bucket that says which command carries it out: written only where there is none, or over one whose command is dead.
+// hold is an object in the bucket that names the command running a campaign. It is written only if none exists, or over one whose command is dead.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 type hold struct {
 	o    *opened
@@ -27,20 +27,20 @@ type hold struct {
 	etag string
 }
 
-// holder is the command that has a campaign.
+// holder is the command that runs a campaign.
 type holder struct {
 	Host    string    `json:"host"`
 	Process int       `json:"process"`
 	Renewed time.Time `json:"renewed"`
 }
 
-// A command renews its hold every minute, and is dead when it has not for five.
+// A command renews its hold every minute, and counts as dead after five minutes without a renewal.
 const (
 	renewsEvery = time.Minute
 	deadAfter   = 5 * time.Minute
 )
 
-// holdCampaign takes the campaign for this command. The context ends when another command takes it over; let gives it back.
+// holdCampaign takes the campaign for this command. The context ends if another command takes it over; let releases it.
 func holdCampaign(ctx context.Context, o *opened) (held context.Context, let func(), err error) {
 	h, err := takeHold(ctx, o)
 	if err != nil {
@@ -60,7 +60,7 @@ func takeHold(ctx context.Context, o *opened) (*hold, error) {
 		}
 		out, err := o.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &o.base.Bucket, Key: &h.key})
 		if stack.Missing(err) {
-			continue // it has just ended
+			continue // the other command has just ended
 		}
 		if err != nil {
 			return nil, fmt.Errorf("s3://%s/%s: %w", o.base.Bucket, h.key, err)
@@ -71,7 +71,7 @@ func takeHold(ctx context.Context, o *opened) (*hold, error) {
 			return nil, fmt.Errorf("s3://%s/%s: %w", o.base.Bucket, h.key, err)
 		}
 		var by holder
-		_ = json.Unmarshal(text, &by) // what cannot be read is of nobody
+		_ = json.Unmarshal(text, &by) // one that cannot be read counts as dead
 		if !by.dead() {
 			return nil, fmt.Errorf("the campaign %s is carried out already, by process %d on %s, which was alive %s ago. Wait for it, or end it (Ctrl-C in its terminal). Nothing was made",
 				o.c.Name, by.Process, by.Host, page.Duration(time.Since(by.Renewed)))
@@ -86,7 +86,7 @@ func takeHold(ctx context.Context, o *opened) (*hold, error) {
 	return nil, fmt.Errorf("the campaign %s is taken by others again and again; nothing was made", o.c.Name)
 }
 
-// dead tells whether a command has ended without a word: the kernel of its own host knows at once, others by its silence.
+// dead reports whether a command ended without releasing its hold. Its own host's kernel knows at once; other hosts see only that the renewals stop.
 func (by holder) dead() bool {
 	if time.Since(by.Renewed) > deadAfter {
 		return true
@@ -119,7 +119,7 @@ func (h *hold) write(ctx context.Context, in *s3.PutObjectInput) error {
 	return nil
 }
 
-// keep renews the hold until let is called, which gives it back. When another command has taken it, this one ends.
+// keep renews the hold until let is called, which releases it. If another command has taken it, this one ends.
 func (h *hold) keep(ctx context.Context, end context.CancelCauseFunc) (let func()) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -148,7 +148,7 @@ func (h *hold) keep(ctx context.Context, end context.CancelCauseFunc) (let func(
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		if out, err := h.o.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &h.o.base.Bucket, Key: &h.key}); err == nil && aws.ToString(out.ETag) == h.etag {
-			_, _ = h.o.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &h.o.base.Bucket, Key: &h.key}) // one that stays is dead in five minutes
+			_, _ = h.o.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &h.o.base.Bucket, Key: &h.key}) // if it stays, it counts as dead in five minutes
 		}
 	}
 }

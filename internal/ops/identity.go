@@ -17,7 +17,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// subject is the stack that a command acts on: the inputs name it, the credentials lead to it, and the state, where it holds anything, is of it.
+// subject is the stack that a command acts on. The inputs name it, the credentials lead to it, and the state, unless empty, belongs to it.
 type subject struct {
 	cli    *terraform.CLI
 	inputs *terraform.Inputs
@@ -25,8 +25,8 @@ type subject struct {
 	caller stack.Caller
 }
 
-// identify finds the stack that a command acts on. It is refused where state, inputs and credentials do not agree on name, account and Region:
-// the command would act on other things than those that the state holds.
+// identify finds the stack that a command acts on. It fails if state, inputs and credentials disagree on name, account or Region: the command would act on
+// other resources than the state's.
 func identify(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*subject, error) {
 	t, in, err := terraform.Ready(ctx, ws, con)
 	if err != nil {
@@ -53,8 +53,8 @@ func identify(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	return &subject{cli: t, inputs: in, state: state, caller: caller}, errors.Join(agree(state, in.Name, caller), belongs(state, ws))
 }
 
-// belongs refuses a state in which nothing is of the stack's configuration, as a wrong backend key or a file that was copied gives it: a destroy would remove
-// what it holds.
+// belongs refuses a state that has nothing of the stack's configuration, such as from a wrong backend key or a copied file: a destroy would remove its
+// resources.
 func belongs(state *terraform.State, ws *workspace.Workspace) error {
 	strange, all, err := state.Undeclared(ws.Stack)
 	if err != nil || !all {
@@ -64,7 +64,7 @@ func belongs(state *terraform.State, ws *workspace.Workspace) error {
 		some(strange), ws.Stack)
 }
 
-// some are the first of many names.
+// some lists the first of many names.
 func some(names []string) string {
 	if most := 5; len(names) > most {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
@@ -72,7 +72,7 @@ func some(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// agree says where the state and the name and the caller differ.
+// agree returns an error that lists how the state differs from the name and the caller.
 func agree(state *terraform.State, name string, caller stack.Caller) error {
 	var differ []string
 	held := state.Name()
@@ -92,7 +92,7 @@ func agree(state *terraform.State, name string, caller stack.Caller) error {
 	return fmt.Errorf("this is not the stack that the state holds; nothing was done:\n  - %s\nor take the state that belongs to these inputs and credentials", strings.Join(differ, "\n  - "))
 }
 
-// lock keeps others who use this folder from deploying or destroying at the same time, and reads the state again: they may have changed it.
+// lock keeps others who use this folder from deploying or destroying at the same time. It reads the state again, because they may have changed it before.
 func (s *subject) lock(ctx context.Context, ws *workspace.Workspace, con *console.Console) (unlock func(), err error) {
 	unlock, err = terraform.Lock(ws)
 	if err != nil {
@@ -108,18 +108,18 @@ func (s *subject) lock(ctx context.Context, ws *workspace.Workspace, con *consol
 	return unlock, err
 }
 
-// open reads the stack as AWS shows it.
+// open reads the stack from AWS.
 func (s *subject) open(ctx context.Context, ws *workspace.Workspace) (*stack.Stack, error) {
 	return stack.Open(ctx, ws, s.inputs.Region, s.inputs.Config())
 }
 
-// place is where the stack is, for a question and an error.
+// place is the stack's name, account and Region, for questions and errors.
 func (s *subject) place() string {
 	return fmt.Sprintf("%s in account %s, Region %s", s.inputs.Name, s.caller.Account, s.caller.Region)
 }
 
-// own opens the stack for a command that changes or ends it, and refuses when it is another state's: what ends its runs is at AWS, and not in this
-// state. An empty state, and bits of a stack without what ends its runs, are what a lost answer left.
+// own opens the stack for a command that changes or ends it. It refuses a stack of another state: AWS has the guard that ends its runs, and this state does
+// not. Parts of a stack without a guard are not refused, because a lost answer leaves such parts.
 func (s *subject) own(ctx context.Context, ws *workspace.Workspace) (*stack.Stack, error) {
 	there, err := s.open(ctx, ws)
 	if err != nil || s.state.GuardsRun() {
@@ -140,7 +140,7 @@ func (s *subject) own(ctx context.Context, ws *workspace.Workspace) (*stack.Stac
 	guarded := run != nil || there.Lambda != ""
 	for _, l := range left {
 		found = append(found, l.What)
-		guarded = guarded || l.Guard && s.state.Empty() // a state with something in it may have lost the answer to the role's creation
+		guarded = guarded || l.Guard && s.state.Empty() // a state that is not empty may lack the role because the answer was lost
 	}
 	switch {
 	case guarded:
@@ -151,7 +151,7 @@ func (s *subject) own(ctx context.Context, ws *workspace.Workspace) (*stack.Stac
 	return there, nil
 }
 
-// strays are what AWS has under the stack's names, but for what AWS itself made.
+// strays lists what AWS has under the stack's names, except what AWS itself created.
 func (s *subject) strays(ctx context.Context, there *stack.Stack) ([]stack.LeftOver, error) {
 	left, err := there.Left(ctx)
 	if err != nil {
@@ -165,7 +165,7 @@ func runOf(s *stack.Stack, run *shutdown.Event) string {
 	return fmt.Sprintf("the run %s, which exports to s3://%s/%s and ends by itself", run.Run, s.Config.Bucket, prefixed(s.Config.Prefix))
 }
 
-// foreign refuses to touch what another state has made.
+// foreign is the error for a stack that another state created.
 func (s *subject) foreign(found ...string) error {
 	return fmt.Errorf("there is a stack %s already, and it was not made from this state; nothing was done. AWS has\n  - %s\n"+
 		"It seems to be a colleague's, or yours from another checkout or Terraform workspace; where only IAM roles are listed, it is in another Region, for roles are the account's. For a stack of your own, set another name (name = \"%s-2\" in terraform.tfvars, or TF_VAR_name); "+

@@ -10,7 +10,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// lateInsights removes the log group of Container Insights that came back after a destroy: the next apply would meet ResourceAlreadyExists.
+// lateInsights removes a log group of Container Insights that came back after a destroy. With it, the next apply would fail with ResourceAlreadyExists.
 func lateInsights(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack.Stack, yes *consent) error {
 	name, err := s.StrayInsights(ctx)
 	if err != nil || name == "" {

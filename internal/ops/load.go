@@ -14,9 +14,9 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// waitLoad waits until a task of the service has reported operations, and none writes its first keys any more: a running task is not yet a
-// loaded cache. A load that was changed has a new service, and what tasks said before it does not count. It gives up when a task could not write
-// its keys, and when more tasks have failed than there should be: ECS has started others in their place, which fail too.
+// waitLoad waits until a task of the service has reported operations and the prefill is done: a running task is not yet a loaded cache. A changed load has a
+// new service, so older log lines do not count. It fails if a task could not write its keys, or if more tasks have failed than the service should have: ECS
+// then replaces them with tasks that fail, too.
 func waitLoad(ctx context.Context, con *console.Console, s *stack.Stack, run string) error {
 	since, err := shutdown.ParseRun(run)
 	if err != nil {

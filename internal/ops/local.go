@@ -10,7 +10,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// localPeriod is how dense the embedded AWS publishes metrics, and the stack exports them: a minute of load gives a dozen rows a metric.
+// localPeriod is the period of the embedded AWS's metrics and of their export: a minute of load gives a dozen rows per metric.
 const localPeriod = 5 * time.Second
 
 func terraformLog(ws *workspace.Workspace) string {

@@ -18,7 +18,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// exportedBy is the manifest of a run that was exported before the interrupt: what it measured is not lost with the rest.
+// exportedBy returns the manifest of a run that was exported before the interrupt, so that its results are not lost.
 func exportedBy(ctx context.Context, d *deployed, m *export.Manifest) *export.Manifest {
 	if m != nil || d == nil {
 		return m
@@ -32,7 +32,7 @@ func exportedBy(ctx context.Context, d *deployed, m *export.Manifest) *export.Ma
 	return m
 }
 
-// answer ends a run: its first figures, the verdict, and where the files and the report are. An answer that is not whole is an error.
+// answer prints a run's figures and verdict, and where the files and the report are. Incomplete exports are an error.
 func answer(ctx context.Context, ws *workspace.Workspace, con *console.Console, out io.Writer, w *local.Embedded, from folderExports, m *export.Manifest) error {
 	r, err := analyse(ctx, from, m.Run)
 	if err != nil {
@@ -67,7 +67,7 @@ func answer(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 	return err
 }
 
-// whole tells what is wrong with the exports of a run in which everything should have gone well.
+// whole says what is wrong with the exports of a run that should have gone well.
 func whole(r *report.Results) error {
 	for _, kind := range []string{export.KindMetrics, export.KindLogs} {
 		i := slices.IndexFunc(r.Provenance.Files, func(s report.Source) bool { return s.Kind == kind })

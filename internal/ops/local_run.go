@@ -18,8 +18,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// LocalRun takes a run from end to end on the embedded AWS: deploy, load, stop by its schedule, export, destroy. It prints a summary of the exports,
-// which stay in .localaws/s3. MINUTES= sets the duration.
+// LocalRun runs everything on the embedded AWS, end to end: deploy, load, scheduled stop, export, destroy. It prints a summary of the exports, which stay in
+// .localaws/s3. MINUTES= sets the duration.
 func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console) (err error) {
 	minutes, err := localMinutes(ws)
 	if err != nil {
@@ -69,7 +69,7 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 		m, err = waitRun(inside, quiet, d)
 	}
 	if err != nil {
-		if full := local.Full(local.Dir(ws)); full != nil { // what failed may have been the first to find no room
+		if full := local.Full(local.Dir(ws)); full != nil { // the full disk may be why it failed
 			leave(full)
 		}
 	}
@@ -80,20 +80,20 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	}
 	if inside.Err() == nil {
 		remove := Destroy
-		if d != nil { // its inputs and provider need not be looked for again
+		if d != nil { // it has the inputs and the provider already
 			remove = d.subject.destroy
 		}
 		err = errors.Join(err, local.AdviceError(remove(inside, in, quiet), advice))
 	}
 	if cause := context.Cause(inside); cause != nil {
-		err = cause // what failed because of it is not said
+		err = cause // errors that follow from it are dropped
 		if ctx.Err() != nil {
 			con.Say("interrupted: the embedded AWS ends, and everything in it")
 			m = exportedBy(ctx, d, m)
 		}
 		ended = true
 		select {
-		case <-w.Done: // why is said already
+		case <-w.Done: // the cause has the error
 		default:
 			err = errors.Join(err, w.End())
 		}
@@ -114,7 +114,7 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	return errors.Join(err, answer(ctx, ws, con, out, w, folderExports(filepath.Join(local.Dir(ws), "s3", w.Hello.Bucket, d.subject.inputs.Prefix)), m))
 }
 
-// whileItLives is a context that ends with the embedded AWS, and when its disk is full.
+// whileItLives returns a context that ends when the embedded AWS ends or its disk is full.
 func whileItLives(ctx context.Context, ws *workspace.Workspace, w *local.Embedded) (context.Context, context.CancelCauseFunc) {
 	inside, leave := context.WithCancelCause(ctx)
 	go func() {
@@ -135,7 +135,7 @@ func whileItLives(ctx context.Context, ws *workspace.Workspace, w *local.Embedde
 	return inside, leave
 }
 
-// waitRun shows the load until its schedule stops it, and waits for the manifest.
+// waitRun shows the load's progress until its schedule stops it, and waits for the manifest.
 func waitRun(ctx context.Context, con *console.Console, d *deployed) (*export.Manifest, error) {
 	limit := d.stopsAt.Add(exportLimit)
 	whole := time.Duration(d.subject.inputs.Minutes) * time.Minute

@@ -13,7 +13,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// LocalUp starts the embedded AWS, prints the environment that leads to it, and keeps it until Ctrl-C.
+// LocalUp starts the embedded AWS, prints the environment variables for it, and runs it until Ctrl-C.
 func LocalUp(ctx context.Context, ws *workspace.Workspace, con *console.Console) (err error) {
 	minutes, err := localMinutes(ws)
 	if err != nil {
@@ -26,7 +26,7 @@ func LocalUp(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 	defer unlock()
 	w, err := local.Start(ctx, ws, con, minutes, localPeriod)
 	if errors.Is(context.Cause(ctx), proc.ErrInterrupted) && w == nil {
-		return nil // Ctrl-C is how it ends
+		return nil // Ctrl-C is the normal end
 	}
 	if err != nil {
 		return err

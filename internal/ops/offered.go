@@ -18,14 +18,14 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// checkNewCache: the Region offers the node type, and the engine's family has the parameters. ElastiCache itself only refuses them once most of the
-// stack is made. Who may not ask is told so: the creation says it, if late.
+// checkNewCache checks that the Region offers the node type, and that the engine's family has the parameters. ElastiCache refuses them only after most of the
+// stack is created. Without the permissions it prints that and passes; then the creation fails late.
 func checkNewCache(ctx context.Context, con *console.Console, cfg aws.Config, in *terraform.Inputs) (problems []string, err error) {
 	if in.ExistingCache != nil || in.Cache.Serverless != nil {
 		return nil, nil
 	}
 	client := elasticache.NewFromConfig(cfg)
-	// Node types have no list of their own. All can be reserved: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.Reserved.html
+	// No call lists node types, but all can be reserved: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.Reserved.html
 	offers, err := client.DescribeReservedCacheNodesOfferings(ctx, &elasticache.DescribeReservedCacheNodesOfferingsInput{CacheNodeType: &in.Cache.NodeType})
 	switch {
 	case stack.Code(err) == "InvalidParameterValue" || err == nil && len(offers.ReservedCacheNodesOfferings) == 0:
@@ -68,7 +68,7 @@ var (
 	words  = regexp.MustCompile(`^[A-Za-z][A-Za-z_-]*(,[A-Za-z][A-Za-z_-]*)+$`)
 )
 
-// allows judges by the AllowedValues that cannot be misread, "1-75" and "yes,no"; the others are AWS's to judge.
+// allows checks a value against AllowedValues in the two clear forms, "1-75" and "yes,no". It leaves all other forms to AWS.
 func allows(allowed, value string) bool {
 	if m := bounds.FindStringSubmatch(allowed); m != nil {
 		low, _ := strconv.ParseFloat(m[1], 64)

@@ -1,5 +1,5 @@
-// Package ops is what the targets of the magefile do. A target calls Run with one command; a command does its work with Terraform, the AWS SDK
-// and child processes, prints what a person wants to know, and gives an error that says what to do next.
+// Package ops is what the targets of the magefile do. A target calls Run with one command. A command works with Terraform, the AWS SDK and child processes,
+// prints what a person needs to know, and returns an error that says what to do next.
 package ops
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// Command is what a target runs.
+// Command is the function that a target runs.
 type Command func(context.Context, *workspace.Workspace, *console.Console) error
 
 // Run runs a command in the project of the working directory. The command's context ends on an interrupt.
@@ -25,7 +25,7 @@ func Run(command Command) error {
 	con := console.Open()
 	messages := io.Writer(os.Stderr)
 	if con.Terminal != nil {
-		messages = con.Out // above the line that shows a step
+		messages = con.Out // above the line of a running step
 	}
 	ctx, stop := proc.Interruptible(messages)
 	defer stop()
@@ -45,7 +45,7 @@ func Run(command Command) error {
 	return shown(causeFirst(ctx, local.AdviceError(err, advice)))
 }
 
-// printable is an error as a terminal may see it: what AWS or a file said may be part of it. Colours, which are Terraform's, go.
+// printable is an error made safe for a terminal, because it can quote AWS or a file. It drops Terraform's colours.
 type printable struct{ error }
 
 var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
@@ -62,7 +62,7 @@ func shown(err error) error {
 	return printable{err}
 }
 
-// causeFirst is the error of a command whose context has ended: why it did comes first, and once. That a call was cancelled follows from it.
+// causeFirst returns the error of a command whose context may have ended: the cause comes first, and only once. Cancelled calls follow from it and are dropped.
 func causeFirst(ctx context.Context, err error) error {
 	cause := context.Cause(ctx)
 	switch {

@@ -12,10 +12,10 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// endOverdue is what has to be recreated although nothing in it changed: the watch schedule, when its run is over but it is still there. The old
-// run's cache is gone by then, or it would be without a guard while the schedule is made. alive is the run whose load runs, "" when none does.
-// A run without a stop schedule is one whose apply has failed: when its latest time comes before needs is over, a retry would be cut short, and is a
-// new run instead. So is one whose name another stack's run has: its preflight has failed, before anything was billed.
+// endOverdue ends a run that is over but whose watch schedule is still there, and returns that schedule, which has to be recreated although it did not change.
+// The old run's cache is gone by then; otherwise it would have no guard while the schedule is recreated. alive is the run whose load runs, "" if none does. A
+// run without a stop schedule is one whose apply failed. If its StopBy is less than needs away, a retry would be cut short, so it becomes a new run. So does
+// one that has the name of another stack's run: its preflight failed before anything was billed.
 func (subject *subject) endOverdue(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack.Stack, yes *consent, needs time.Duration) (replace []string, alive string, err error) {
 	run, err := s.Run(ctx)
 	if err != nil || run == nil {
@@ -59,7 +59,7 @@ func (subject *subject) endOverdue(ctx context.Context, ws *workspace.Workspace,
 		if err := yes.ask(ctx, asList(fmt.Sprintf("The time of the run %s of the stack %s is over. Before a new run,", run.Run, yes.place), ends)+"Go on? The plan of the new run is shown after that, and asked for."); err != nil {
 			return nil, "", err
 		}
-		if again, err := s.Run(ctx); err != nil || again == nil || again.Run != run.Run { // a person may take an hour to answer
+		if again, err := s.Run(ctx); err != nil || again == nil || again.Run != run.Run { // the answer can take an hour
 			return nil, "", cmp.Or(err, fmt.Errorf("the run %s ended while the question waited: run `go tool mage deploy` again", run.Run))
 		}
 		yes.did("the run %s was ended as asked", run.Run)

@@ -7,13 +7,13 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// Docker Hub counts pulls without a login by address, IPv4 or IPv6 /64: https://docs.docker.com/docker-hub/usage/pulls/. What the page says has
-// changed between 100 in six hours and 10 an hour; the image's own answer (ratelimit-limit) has been 100;w=21600.
+// Docker Hub limits pulls without a login per IPv4 address or IPv6 /64: https://docs.docker.com/docker-hub/usage/pulls/. The page has changed between 100 in
+// six hours and 10 an hour; the registry's own header (ratelimit-limit) has been 100;w=21600.
 const anonymousPulls = 100
 
-// pullWarning says when few starts of the load reach Docker Hub's limit, "" when they do not. Every Fargate task pulls, for Fargate keeps no
-// images: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html. Behind a NAT gateway all tasks have one address;
-// with a public address each has its own.
+// pullWarning warns when a few starts of the load reach Docker Hub's limit; "" otherwise. Every Fargate task pulls, because Fargate does not cache images:
+// https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html. Behind a NAT gateway all tasks share one address; with public
+// addresses each has its own.
 func pullWarning(in *terraform.Inputs) string {
 	tasks := in.Load.TaskCount
 	if !fromDockerHub(in.Load.Image) || in.Load.ImageCredentials != "" || in.Load.AssignPublicIP || tasks <= anonymousPulls/10 {
@@ -30,7 +30,7 @@ func pullWarning(in *terraform.Inputs) string {
 		"or log in (load.image_credentials_arn)", tasks, in.Load.Image, anonymousPulls, first)
 }
 
-// fromDockerHub: an image without a registry's host in front is Docker Hub's. https://pkg.go.dev/github.com/distribution/reference
+// fromDockerHub reports whether an image is Docker Hub's: no registry's host is in front. https://pkg.go.dev/github.com/distribution/reference
 func fromDockerHub(image string) bool {
 	host, _, path := strings.Cut(image, "/")
 	if !path || !strings.ContainsAny(host, ".:") && host != "localhost" {
@@ -39,7 +39,7 @@ func fromDockerHub(image string) bool {
 	return host == "docker.io" || host == "index.docker.io" || host == "registry-1.docker.io"
 }
 
-// threadsWarning says that the load has more threads than vCPUs, "" when it has not: they wait for each other, and the longest latencies are then the load's own.
+// threadsWarning warns when the load has more threads than vCPUs; "" otherwise. Such threads wait for each other, so the longest latencies are the load's own.
 func threadsWarning(in *terraform.Inputs) string {
 	vcpus := max(1, in.Load.CPU/1024)
 	if in.Load.Threads <= vcpus {

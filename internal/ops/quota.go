@@ -11,7 +11,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 )
 
-// quota is one of the account's in a Region.
+// quota is a quota of the account in a Region.
 type quota struct{ service, code, what string }
 
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html and
@@ -21,19 +21,19 @@ var (
 	cacheNodes  = quota{"elasticache", "L-DFE45DF3", "ElastiCache quota"} // Nodes per Region
 )
 
-// more is the command that asks for more.
+// more is the command that requests a higher quota.
 func (q quota) more(region string, want float64) string {
 	return console.AWS(region, "aws service-quotas request-service-quota-increase --service-code %s --quota-code %s --desired-value %g", q.service, q.code, want)
 }
 
-// quotaOf is what the account may have. One that cannot be read is not known, which is said.
+// quotaOf returns the account's value of a quota. If it cannot be read, it prints that, and known is false.
 func quotaOf(ctx context.Context, con *console.Console, cfg aws.Config, q quota) (has float64, known bool) {
 	client := servicequotas.NewFromConfig(cfg)
 	out, err := client.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: &q.service, QuotaCode: &q.code})
 	if err == nil && out.Quota != nil && out.Quota.Value != nil {
 		return *out.Quota.Value, true
 	}
-	// An account that never had a quota of its own may have no applied one: then AWS's default holds.
+	// An account without a quota of its own may have no applied value. Then AWS's default applies.
 	// https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html
 	var none *types.NoSuchResourceException
 	if errors.As(err, &none) {

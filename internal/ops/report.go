@@ -15,9 +15,9 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// Report answers what a finished run did and what limited it: a page of text here, report.html and results.json in files. It reads the run
-// RUN= or the latest, from the stack's bucket or from a folder, FROM=, that holds metrics/, logs/ and manifest/. RUNS=a,b,c puts several side by
-// side, the first as the reference; RUNS="a1,a2 vs b1,b2" compares groups of repeats. UPLOAD=1 also puts the files beside the exports in S3.
+// Report says what a finished run did and what limited it: it prints a page of text, and writes report.html, report.md and results.json. It reads the run in
+// RUN=, or the latest, from the stack's bucket or from the folder FROM= with metrics/, logs/ and manifest/. RUNS=a,b,c compares several runs with the first;
+// RUNS="a1,a2 vs b1,b2" compares groups of repeats. UPLOAD=1 also puts the files beside the exports in S3.
 func Report(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	if _, _, err := wantedRuns(ws); err != nil {
 		return err
@@ -32,7 +32,7 @@ func Report(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	return reportRuns(ctx, ws, con, from)
 }
 
-// wantedRuns are the runs that RUN= or RUNS= names, none when neither does, and the sizes of the groups among them.
+// wantedRuns returns the runs named in RUN= or RUNS=, none if neither is set, and the sizes of their groups.
 func wantedRuns(ws *workspace.Workspace) (runs []string, sizes []int, err error) {
 	run := ws.Getenv("RUN")
 	if runs, sizes, err = groupsOf(ws.Getenv("RUNS")); err != nil {
@@ -50,7 +50,7 @@ func wantedRuns(ws *workspace.Workspace) (runs []string, sizes []int, err error)
 	}
 	for _, name := range runs {
 		_, err := shutdown.ParseRun(name)
-		if inFolder := ws.Getenv("FROM") != ""; err != nil && (!inFolder || name != filepath.Base(name) || name[0] == '.') { // files that a person gave a name of their own stay in their folder
+		if inFolder := ws.Getenv("FROM") != ""; err != nil && (!inFolder || name != filepath.Base(name) || name[0] == '.') { // a folder can have files that a person renamed
 			return nil, nil, fmt.Errorf("RUN or RUNS in the environment: %w", err)
 		}
 	}
@@ -103,14 +103,14 @@ func reportRuns(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 		return err
 	}
 	name := strings.Join(runs, "_")
-	if len(name) > 200 { // a file's name has at most 255 bytes
+	if len(name) > 200 { // file names have at most 255 bytes
 		name = fmt.Sprintf("%s_and_%d_more", runs[0], len(runs)-1)
 	}
 	_, err = writeReport(ctx, ws, con, from, name, c, func(w io.Writer) error { return page.CompareHTML(w, c) }, func(w io.Writer) error { return page.CompareMarkdown(w, c) })
 	return err
 }
 
-// groupsOf reads RUNS: "a,b" are runs side by side, "a1,a2 vs b1,b2" are groups of repeats, whose sizes are given then.
+// groupsOf parses RUNS: "a,b" are runs to compare, "a1,a2 vs b1,b2" are groups of repeats, which alone have sizes.
 func groupsOf(text string) (runs []string, sizes []int, err error) {
 	groups := strings.Split(" "+strings.Join(strings.Fields(text), " ")+" ", " vs ")
 	for _, group := range groups {

@@ -15,7 +15,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// writeReport writes report.html, report.md and results.json, and says where.
+// writeReport writes report.html, report.md and results.json, and prints their path.
 func writeReport(ctx context.Context, ws *workspace.Workspace, con *console.Console, from exported, name string, results any, html, markdown func(io.Writer) error) (string, error) {
 	dir := filepath.Join(from.folder(ws.Root), name)
 	size, err := saveReport(ctx, ws, from, dir, path.Join("report", name), results, html, markdown)

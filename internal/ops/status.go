@@ -17,7 +17,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// Status prints where the run stands: judged by its schedules and its manifest, never by a plan.
+// Status prints the state of the run, from its schedules and its manifest, never from a plan.
 func Status(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	seen, err := look(ctx, ws, con)
 	if err != nil {
@@ -27,14 +27,14 @@ func Status(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	return nil
 }
 
-// Watch keeps the status in view until the run is over: drawn in place in a terminal, a line every ten seconds elsewhere.
+// Watch shows the status until the run is over: redrawn in place in a terminal, elsewhere as a line every ten seconds.
 func Watch(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	screen := page.Screen{W: con.Out, Terminal: con.Terminal, Every: 10 * time.Second}
 	seen, err := look(ctx, ws, con)
 	if err == nil {
 		err = seen.follow(ctx, &screen)
 	}
-	if errors.Is(err, proc.ErrInterrupted) { // who watches may go
+	if errors.Is(err, proc.ErrInterrupted) { // Ctrl-C ends only the watching
 		if text := seen.goesOn(); text != "" {
 			con.Say("%s", text)
 		}
@@ -43,7 +43,7 @@ func Watch(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 	return err
 }
 
-// goesOn says that the run goes on when nobody looks, as it was seen last; "" when none is under way.
+// goesOn says that the run goes on unwatched, as it was last seen; "" if none is under way.
 func (s *sight) goesOn() string {
 	if s == nil || s.view.Run == nil {
 		return ""
@@ -55,10 +55,10 @@ func (s *sight) goesOn() string {
 	return goesOn(s.subject.inputs, s.subject.caller.Region, s.view.Run.Run, until)
 }
 
-// betweenLooks is how long watch waits before it looks again.
+// betweenLooks is the interval at which watch polls AWS.
 const betweenLooks = 2 * time.Second
 
-// follow shows the stack until its run is over. A look that fails, or credentials that have expired, end nothing: the run goes on, and so does this.
+// follow shows the stack until its run is over. A failed call, or expired credentials, do not end it: the run goes on, too.
 func (s *sight) follow(ctx context.Context, screen *page.Screen) error {
 	shown := s.status()
 	for {
@@ -82,7 +82,7 @@ func (s *sight) follow(ctx context.Context, screen *page.Screen) error {
 	}
 }
 
-// unseen is the status when the last look failed: what was seen before it, and since when nothing was.
+// unseen is the status after a failed poll: what was last seen, and how long ago.
 func (s *sight) unseen(now time.Time, err error) page.Status {
 	was := s.status()
 	return page.Status{Now: now, Run: was.Run, Phase: "not known", Rows: append([][2]string{
@@ -96,7 +96,7 @@ type sight struct {
 	subject *subject
 	stack   *stack.Stack
 	view    stack.View
-	advice  func(string) string // of its world: lines are broken after a message is written for it
+	advice  func(string) string // rewrites commands for the embedded AWS, before lines are wrapped
 }
 
 func look(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*sight, error) {
@@ -126,7 +126,7 @@ func (s *sight) status() page.Status {
 	return st
 }
 
-// statusOf is the view as people see it.
+// statusOf turns a view into the status that is printed.
 func statusOf(v stack.View, c shutdown.Config) page.Status {
 	phase, meaning := v.Phase()
 	st := page.Status{Now: v.Now, Phase: phase, Meaning: meaning, Stops: v.Stops, Recent: v.Recent, Latency: v.Latency, ReadP99: v.Read, WriteP99: v.Write}
@@ -139,7 +139,7 @@ func statusOf(v stack.View, c shutdown.Config) page.Status {
 		st.Run = v.Manifest.Run
 	}
 	if v.Manifest != nil && v.Manifest.Complete {
-		st.Stops = time.Time{} // it may have been stopped before
+		st.Stops = time.Time{} // the run can have been stopped earlier
 	} else if !v.Stops.IsZero() {
 		st.Began = v.Stops.Add(-time.Duration(c.Minutes) * time.Minute)
 	}

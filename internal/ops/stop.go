@@ -13,7 +13,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// Stop ends the run under way now: the load stops, metrics and logs are exported, the cache is deleted.
+// Stop ends the current run now: it stops the load, exports metrics and logs, and deletes the cache.
 func Stop(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	subject, err := identify(ctx, ws, con)
 	if err != nil {
@@ -44,7 +44,7 @@ func Stop(ctx context.Context, ws *workspace.Workspace, con *console.Console) er
 	return stop(ctx, con, s, run)
 }
 
-// stop ends a run whatever became of it: a load that has not said a word yet costs as much as one that has. It says what it did.
+// stop ends a run in any state: a load that has not logged anything yet costs as much as one that has. It says what it did.
 func stop(ctx context.Context, con *console.Console, s *stack.Stack, run *shutdown.Event) error {
 	m, err := s.Manifest(ctx, run.Run)
 	if err != nil {
@@ -67,8 +67,8 @@ func stop(ctx context.Context, con *console.Console, s *stack.Stack, run *shutdo
 	return nil
 }
 
-// finish sees to it that a run whose load ever started has a complete manifest, and ends the run when it has not: what follows would lose it.
-// An error means that the run would be lost.
+// finish ends a run whose load ever started, unless its manifest is complete: what follows would lose its data. An error means that the run's data would be
+// lost.
 func finish(ctx context.Context, ws *workspace.Workspace, con *console.Console, s *stack.Stack, run *shutdown.Event) error {
 	m, err := s.Manifest(ctx, run.Run)
 	if err != nil {
@@ -93,7 +93,7 @@ func finish(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 	return nil
 }
 
-// lost is what is not exported.
+// lost names what is not exported.
 func lost(m *export.Manifest) string {
 	switch {
 	case m == nil:
@@ -113,15 +113,15 @@ func lost(m *export.Manifest) string {
 	}
 }
 
-// exportLimit is how long the end of a run may take: one whole invocation of the Lambda (15 minutes), and what comes before and after. A person
-// who waits for longer wants to know why.
+// exportLimit is how long the end of a run may take: one whole invocation of the Lambda (15 minutes), and the steps before and after it. Beyond that, the
+// reason should be shown.
 const exportLimit = 20 * time.Minute
 
-// end has the Lambda stop a run, and waits until that is done. Where the Lambda is gone, its code does the same from here.
+// end makes the Lambda stop a run, and waits until that is done. If the Lambda is gone, its code runs here instead.
 // https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
 func end(ctx context.Context, con *console.Console, s *stack.Stack, run *shutdown.Event) error {
 	stop := shutdown.Event{Action: shutdown.ActionStop, Run: run.Run}
-	if run.Action == shutdown.ActionDestroy { // it has no guard, whose ticks would carry on: the answer to a destroy waits until all is done
+	if run.Action == shutdown.ActionDestroy { // no watch schedule would continue a stop; a destroy answers only when all is done
 		stop = shutdown.Event{Action: shutdown.ActionDestroy, Run: run.Run, Terraform: shutdown.Lifecycle{Action: "delete"}}
 	}
 	if s.Lambda != "" {
@@ -132,7 +132,7 @@ func end(ctx context.Context, con *console.Console, s *stack.Stack, run *shutdow
 	}
 	ending := con.Step("the Lambda function that ends runs is gone: ending run %s from here: stop the load, export, delete the cache", run.Run)
 	config := s.Config
-	config.PeriodSeconds = max(config.PeriodSeconds, 60) // the Lambda knew it; as dense as ElastiCache publishes
+	config.PeriodSeconds = max(config.PeriodSeconds, 60) // only the Lambda knew the period; ElastiCache publishes every 60 s
 	answer, err := shutdown.New(config, shutdown.NewClients(s.AWS), export.Wall{}).Handle(ctx, stop)
 	ending.End()
 	if err != nil {
@@ -144,8 +144,7 @@ func end(ctx context.Context, con *console.Console, s *stack.Stack, run *shutdow
 	return fmt.Errorf("run %s is not ended and exported: %s (%s)", run.Run, answer.Message, s.Progress(ctx))
 }
 
-// isOver tells whether the end of a run has done what there is to do: its manifest is complete, or there is no load, none ever said a word, and
-// nothing costs money.
+// isOver reports whether the end of a run is done: its manifest is complete; or there is no load, none ever logged anything, and nothing is billed.
 func isOver(ctx context.Context, s *stack.Stack, run string) (bool, error) {
 	m, err := s.Manifest(ctx, run)
 	if err != nil || m != nil && m.Complete {
@@ -162,7 +161,7 @@ func isOver(ctx context.Context, s *stack.Stack, run string) (bool, error) {
 	return err == nil && billed == "", err
 }
 
-// waitEnd waits until the Lambda has ended a run, and shows how far it is. A look that fails is no answer: the end goes on.
+// waitEnd waits until the Lambda has ended a run, and shows its progress. A failed poll is ignored: the Lambda goes on.
 func waitEnd(ctx context.Context, con *console.Console, s *stack.Stack, run string) error {
 	deadline := time.Now().Add(exportLimit)
 	ending := con.Step("ending run %s: stop the load, export, delete the cache", run)
@@ -183,6 +182,6 @@ func waitEnd(ctx context.Context, con *console.Console, s *stack.Stack, run stri
 		default:
 			ending.At(-1, "%s", s.Progress(ctx))
 		}
-		_ = con.Wait(ctx, 5*time.Second) // why it ended is said above
+		_ = con.Wait(ctx, 5*time.Second) // the loop reports why the context ended
 	}
 }

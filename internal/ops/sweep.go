@@ -15,14 +15,14 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// Sweep lists every stack of the account and Region that the credentials lead to, whoever deployed it and wherever its state is. SWEEP=name, or all, ends
-// one, exports its run and removes it, after asking.
+// Sweep lists all stacks in the account and Region of the credentials, whoever deployed them and wherever their state is. SWEEP=name, or all, asks, then ends
+// the runs, exports them and removes the stacks.
 func Sweep(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	wanted := ws.Getenv("SWEEP")
 	if wanted != "" && !stackName.MatchString(wanted) {
 		return fmt.Errorf("SWEEP=%q is no stack's name: `go tool mage sweep` lists those there are", wanted)
 	}
-	if wanted != "" && workspace.Exists(ws.DataDir()) { // a deploy makes it, and may be under way
+	if wanted != "" && workspace.Exists(ws.DataDir()) { // a deploy creates it, and may be running
 		unlock, err := terraform.Lock(ws)
 		if err != nil {
 			return err
@@ -65,7 +65,7 @@ func Sweep(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 	return sweepAway(ctx, ws, con, cfg, found, place)
 }
 
-// stackName is what the variable name takes.
+// stackName is the pattern of the variable name.
 var stackName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
 // listSwept prints a line or two for each stack.
@@ -89,7 +89,7 @@ func listSwept(con *console.Console, found []*sweep.Found, place string) {
 	con.Say("SWEEP=name ends, exports and removes one of them, SWEEP=all all; it asks first")
 }
 
-// described says what a stack is.
+// described says what state a stack is in.
 func described(f *sweep.Found) string {
 	run := "no run"
 	if f.Run != "" {

@@ -15,7 +15,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// sweepAway asks for all that it ends, and ends, exports and removes one after the other. One that fails does not keep the others.
+// sweepAway asks once, then ends, exports and removes the stacks one by one. A failure does not stop the others.
 func sweepAway(ctx context.Context, ws *workspace.Workspace, con *console.Console, cfg aws.Config, found []*sweep.Found, place string) error {
 	var will []string
 	var errs []error
@@ -49,7 +49,7 @@ func sweepAway(ctx context.Context, ws *workspace.Workspace, con *console.Consol
 	return errors.Join(errs...)
 }
 
-// sweepEnds says what becomes of a stack's run.
+// sweepEnds says what will happen to a stack's run.
 func sweepEnds(ctx context.Context, ws *workspace.Workspace, f *sweep.Found) (string, error) {
 	switch {
 	case f.Run == "":
@@ -70,7 +70,7 @@ func sweepEnds(ctx context.Context, ws *workspace.Workspace, f *sweep.Found) (st
 	return cmp.Or(ends, fmt.Sprintf("the run %s has nothing that is not exported", f.Run)), err
 }
 
-// sweptRun is a stack's run, for who ends it.
+// sweptRun is a stack's run as the event that ends it.
 func sweptRun(f *sweep.Found) *shutdown.Event {
 	if f.Guard.Run == "" {
 		return &shutdown.Event{Action: shutdown.ActionDestroy, Run: f.Run}
@@ -78,7 +78,7 @@ func sweptRun(f *sweep.Found) *shutdown.Event {
 	return &shutdown.Event{Action: shutdown.ActionWatch, Run: f.Run, StopBy: f.Guard.StopBy}
 }
 
-// sweepLoses says what is lost of a run whose function is gone, and with it where its exports go; "": nothing.
+// sweepLoses says what is lost of a run whose function is gone, because only the function knows where to export it; "" if nothing is.
 func sweepLoses(ctx context.Context, f *sweep.Found) (string, error) {
 	ran, err := f.Stack.Loaded(ctx, f.Run)
 	if err != nil || !ran {
@@ -87,7 +87,7 @@ func sweepLoses(ctx context.Context, f *sweep.Found) (string, error) {
 	return fmt.Sprintf("the function that knows where the run %s is exported is gone, so whether it was exported is not known, and it cannot be now", f.Run), nil
 }
 
-// sweepOne ends, exports and removes a stack, as it is now: a run that started since is not what the yes was for.
+// sweepOne ends, exports and removes a stack in its current state. The yes does not cover a run that has started since.
 func sweepOne(ctx context.Context, ws *workspace.Workspace, con *console.Console, cfg aws.Config, asked *sweep.Found) error {
 	f, err := sweep.Named(ctx, ws, cfg, asked.Name)
 	if err != nil || f == nil {

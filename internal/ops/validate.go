@@ -20,7 +20,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// InvalidError is everything that is in the way of a deployment, each with what to do about it.
+// InvalidError lists everything that prevents a deployment, each with its remedy.
 type InvalidError struct{ Problems []string }
 
 func (e *InvalidError) Error() string {
@@ -32,9 +32,9 @@ func (e *InvalidError) Error() string {
 		what, strings.ReplaceAll(strings.Join(e.Problems, "\n- "), "\n", "\n  "))
 }
 
-// Validate checks what a deployment needs, without creating anything in AWS: Terraform and its provider, the inputs, the Lambda's zip (which it builds,
-// as deploy does), this computer's clock,
-// the bucket, the subnets' outbound access, the Fargate quota, the cache's node type and parameters; and whether Terraform can plan the stack.
+// Validate checks what a deployment needs, without creating anything in AWS: Terraform and its provider, the inputs, the Lambda's zip (which it builds, as
+// deploy does), this computer's clock, the bucket, the subnets' outbound access, the Fargate quota, the cache's node type and parameters, and whether Terraform
+// can plan the stack.
 func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	if _, err := skipped(ws); err != nil {
 		return err
@@ -65,15 +65,15 @@ func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	return t.Rehearse(ctx)
 }
 
-// looked is what the checks look at.
+// looked is the input of the checks.
 type looked struct {
 	con    *console.Console
 	cfg    aws.Config
 	in     *terraform.Inputs
-	answer middleware.Metadata // of a call to AWS just now
+	answer middleware.Metadata // of a call to AWS made just before
 }
 
-// checks are those of the account, under the names that SKIP_CHECKS has for them.
+// checks are the checks of the account, by their names in SKIP_CHECKS.
 var checks = []struct {
 	name string
 	run  func(context.Context, looked) ([]string, error)
@@ -86,7 +86,7 @@ var checks = []struct {
 	{"existing_cache", func(ctx context.Context, a looked) ([]string, error) { return checkExistingCache(ctx, a.cfg, a.in) }},
 }
 
-// skipped are the checks that SKIP_CHECKS leaves out.
+// skipped returns the names in SKIP_CHECKS.
 func skipped(ws *workspace.Workspace) ([]string, error) {
 	var names []string
 	for _, c := range checks {
@@ -101,7 +101,7 @@ func skipped(ws *workspace.Workspace) ([]string, error) {
 	return skip, nil
 }
 
-// validate checks the account; problems are those found before.
+// validate checks the account; problems are those already found.
 func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console, in *terraform.Inputs, problems []string) error {
 	cfg, err := ws.AWS(ctx, in.Region)
 	if err != nil {
@@ -149,7 +149,7 @@ func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	return nil
 }
 
-// skewed says what to do when the clocks differ at an answer of AWS.
+// skewed reports a clock that differs from AWS's, and how to set it.
 func skewed(answer middleware.Metadata) (problems []string) {
 	there, ok := awsmiddleware.GetServerTime(answer)
 	here, known := awsmiddleware.GetResponseAt(answer)
