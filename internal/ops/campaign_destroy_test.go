@@ -17,7 +17,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// campaign:destroy removes the lock that a dead command of the campaign has left in a state, and goes on.
+// campaign:destroy removes a state lock that a dead command of the campaign left, and goes on.
 func TestADeadLockIsNotInTheWayOfADestroy(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
@@ -28,7 +28,7 @@ func TestADeadLockIsNotInTheWayOfADestroy(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Symlink(filepath.Join(root, "variables.tf"), filepath.Join(dir, "variables.tf")))
 	lock := filepath.Join(dir, "lock")
-	require.NoError(t, os.WriteFile(lock, fmt.Appendf(nil, // no Terraform runs since 2001
+	require.NoError(t, os.WriteFile(lock, fmt.Appendf(nil, // no Terraform has been running since 2001
 		"Error: Error acquiring the state lock\nLock Info:\n  ID:        0f-1\n  Operation: OperationTypeApply\n  Who:       %s@%s\n  Created:   2001-01-01 00:00:00 +0000 UTC\n", who.Username, host), 0o600))
 	script := `case "$*" in *" force-unlock "*" 0f-1") rm ` + lock + ` ;; *) test -e ` + lock + ` && cat ` + lock + ` >&2 || echo "it is free" >&2; exit 1 ;; esac`
 	var said bytes.Buffer

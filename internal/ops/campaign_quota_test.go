@@ -24,7 +24,7 @@ func variantOf(tasks, cpu, shards, replicas int, zones string) *terraform.Inputs
 	return in
 }
 
-// What runs side by side is the largest of the variants, each of which runs once in a round.
+// Concurrent runs need as much as the largest variants together, because each variant runs once in a round.
 func TestWhatRunsSideBySideNeeds(t *testing.T) {
 	one, large, serverless := variantOf(4, 1024, 0, 0, ""), variantOf(2, 4096, 3, 1, ""), variantOf(1, 256, 0, 0, "")
 	serverless.Cache.Serverless = &terraform.Serverless{}
@@ -36,7 +36,7 @@ func TestWhatRunsSideBySideNeeds(t *testing.T) {
 	require.Equal(t, 1, needsOf(variantOf(4, 1024, 0, 0, "all")).near)
 }
 
-// Each quota, and the addresses, in turn one below what is needed and just enough.
+// Each quota and the free addresses are in turn one below the need, and just enough.
 func TestQuotasOfACampaign(t *testing.T) {
 	need := needs{vcpu: 12, nodes: 7, addresses: 13, near: 5}
 	for name, c := range map[string]struct {
@@ -100,7 +100,7 @@ func TestQuotasOfACampaign(t *testing.T) {
 	}
 }
 
-// A budget below the estimate is refused with its place in the file, before anything is asked of AWS.
+// A budget below the estimate is refused with its position in the file, before AWS is asked anything.
 func TestABudgetBelowTheEstimate(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
@@ -118,14 +118,14 @@ func TestABudgetBelowTheEstimate(t *testing.T) {
 	require.ErrorContains(t, err, "poor.hcl:2,11: the budget is 5.00 USD; 0.00 is billed for what is done, and with about 6.00 to go it is more")
 	require.ErrorContains(t, err, "Nothing was made")
 
-	// What has no price is not taken for free.
+	// A run without a price does not count as free.
 	d.o.c.Budget, d.o.costs["b"] = 50, campaign.Estimate{USD: 2, Minutes: 90, Missing: "cache.x with redis in mars-north-1"}
 	p = planOf(t.Context(), d.o, d.done)
 	p.show()
 	require.ErrorContains(t, p.approve(t.Context()), "poor.hcl:2,11: a budget cannot be kept where not all has a price: cache.x with redis in mars-north-1. Nothing was made")
 }
 
-// Every variant's node type and engine is looked up, each different one once, and what is not offered is named with the variant's place in the file.
+// Each distinct node type and engine of the variants is looked up once. One that is not offered is reported with the variant's position in the file.
 func TestEveryVariantsCacheIsOffered(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)

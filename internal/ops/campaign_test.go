@@ -17,7 +17,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// A command is dead when its kernel says so, or when it was silent for long; on another host its silence alone tells.
+// A command is dead if its process is gone or its hold is old. On another host only the hold's age counts.
 func TestWhoIsDead(t *testing.T) {
 	host, err := os.Hostname()
 	require.NoError(t, err)
@@ -44,7 +44,7 @@ func manifestOf(variant string, round int, tables int) *export.Manifest {
 	return m
 }
 
-// What is missing is read from the manifests: a run without a result counts as an attempt, two are enough.
+// The missing runs follow from the manifests: a run without a result counts as an attempt, and two attempts are the limit.
 func TestWhatIsMissing(t *testing.T) {
 	d := aCampaign()
 	require.Len(t, d.done.missing(), 4)
@@ -66,7 +66,7 @@ func TestWhatIsMissing(t *testing.T) {
 	require.NotContains(t, err.Error(), "a-r1")
 }
 
-// The budget is held by what was spent and what is under way.
+// The budget counts what was spent and what is under way.
 func TestWhatIsTooDear(t *testing.T) {
 	d := aCampaign()
 	require.Empty(t, d.tooDear(t.Context(), campaign.Cell{Variant: "b"}), "no budget")
@@ -77,7 +77,7 @@ func TestWhatIsTooDear(t *testing.T) {
 	require.Contains(t, d.tooDear(t.Context(), campaign.Cell{Variant: "a", Round: 2}), "about 4.00 USD, and the budget is 3.00")
 }
 
-// A terminal has room for some rows: those of the runs under way are kept.
+// A terminal that is too small shows the rows of the runs under way.
 func TestRowsThatFit(t *testing.T) {
 	d := aCampaign()
 	d.o.c.Repeats, d.o.c.Variants = 1, nil
@@ -95,7 +95,7 @@ func TestRowsThatFit(t *testing.T) {
 	require.Equal(t, "waiting", all[0].State)
 }
 
-// A log says when a run gets into another state, and where all of them are every half a minute.
+// A log gets a row when a run's state changes, and all rows every half a minute.
 func TestRowsOfALog(t *testing.T) {
 	at := time.Unix(1_800_000_000, 0)
 	l := &rowLog{every: 30 * time.Second, last: at, states: map[string]string{}}
@@ -109,7 +109,7 @@ func TestRowsOfALog(t *testing.T) {
 	require.Empty(t, l.due(at.Add(31*time.Second), []page.Row{a, b}))
 }
 
-// A row says what AWS shows of a load that runs, and what the command does before and after it.
+// A row shows what AWS shows while the load runs, and before and after that what the command does.
 func TestWhereARunIs(t *testing.T) {
 	d := aCampaign()
 	cell := d.o.c.Rounds()[0][0]

@@ -15,7 +15,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// Each check can be left out by its name.
+// Each check can be skipped by its name.
 func TestChecksAreSkipped(t *testing.T) {
 	wrong := map[string]string{"GetCallerIdentity": "-4m", "HEAD /b": "404:", "DescribeRouteTables vpc-id": "<routeTableSet/>", "GetServiceQuota": "0"}
 	for skip, problems := range map[string]int{"": 5, "clock": 4, "bucket": 4, "subnets": 4, "quota": 4, "existing_cache": 4, "clock,bucket, quota": 2, "clock,bucket,subnets,quota,cache,existing_cache": 0} {
@@ -44,7 +44,7 @@ func TestChecksAreSkipped(t *testing.T) {
 	}
 }
 
-// China has a partition and a domain of its own.
+// China has its own partition and domain.
 func TestAdviceInChina(t *testing.T) {
 	for region, want := range map[string][2]string{"us-east-1": {"aws", "amazonaws.com"}, "cn-north-1": {"aws-cn", "amazonaws.com.cn"}, "us-gov-west-1": {"aws-us-gov", "amazonaws.com"}} {
 		require.Equal(t, want, [2]string{partition(region), domain(region)})

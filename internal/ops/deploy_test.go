@@ -22,7 +22,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// under is an account with a run under way: its watch and stop schedules, its manifest, its service and the load's log.
+// under is an account with a current run: its watch and stop schedules, its manifest, its service and the load's log.
 func under(stopBy, stops time.Time, manifest string, desired int, events ...string) func(string, url.Values) (int, map[string]string, string) {
 	return func(what string, _ url.Values) (int, map[string]string, string) {
 		switch {
@@ -62,7 +62,7 @@ func stackOf(t *testing.T, answer func(string, url.Values) (int, map[string]stri
 	return ws, con, s
 }
 
-// A deployment that failed in an earlier apply, or of a service that is being deleted, is no reason to end this one.
+// A failed deployment of an earlier apply, or of a service that is being deleted, does not end this apply.
 func TestFailedRollouts(t *testing.T) {
 	for status, want := range map[string]map[string]bool{"ACTIVE": {"ecs-svc/1": true}, "DRAINING": {}} {
 		_, _, s := stackOf(t, func(what string, _ url.Values) (int, map[string]string, string) {
@@ -77,7 +77,7 @@ func TestFailedRollouts(t *testing.T) {
 	}
 }
 
-// After a deploy that failed, what ends it and what is billed is said as AWS shows it; an interrupt is no reason not to look.
+// After a failed or interrupted deploy, AWS is asked what is billed and what will end it.
 func TestWhoEndsAFailedDeploy(t *testing.T) {
 	soon := time.Now().Add(time.Hour)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -114,13 +114,13 @@ func TestWhoEndsAFailedDeploy(t *testing.T) {
 	}
 }
 
-// With the embedded AWS, all is gone that a deploy has made in it: there is nothing to go on with.
+// When the embedded AWS ends, all that a deploy created in it is gone, so the message does not suggest to go on.
 func TestFailedDeployInAnEmbeddedAWSThatEnded(t *testing.T) {
 	embedded := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("X-Amzn-Errortype", "ResourceNotFoundException")
 		w.WriteHeader(http.StatusNotFound)
 	}))
-	embedded.Config.SetKeepAlivesEnabled(false) // a connection that is cut is another error, which the SDK tries again after
+	embedded.Config.SetKeepAlivesEnabled(false) // a cut connection is another error, which the SDK retries
 	config := awstest.Answering(nil)
 	ws := &workspace.Workspace{AWS: func(ctx context.Context, region string) (aws.Config, error) {
 		cfg, err := config(ctx, region)
@@ -136,7 +136,7 @@ func TestFailedDeployInAnEmbeddedAWSThatEnded(t *testing.T) {
 		whoEnds(t.Context(), s, "next"))
 }
 
-// Node-hours are billed whole: 45 minutes of load are one of each node, an hour of it is two.
+// Node-hours are billed whole: 45 minutes of load need one for each node, 46 need two.
 func TestApprovalCountsWholeNodeHours(t *testing.T) {
 	for want, change := range map[string]func(*terraform.Inputs){
 		"ends, 45 minutes after the load has started. AWS bills each started node-hour as a whole one: with some 15 minutes for creation and stop, these are about 1 for 1 x cache.t4g.micro.": func(*terraform.Inputs) {},
@@ -156,7 +156,7 @@ func TestApprovalCountsWholeNodeHours(t *testing.T) {
 	}
 }
 
-// Who may not ask for AWS's prices deploys all the same, by those of the tables, and is told.
+// Without permission to read AWS's prices, a deploy uses those of the tables and says so.
 func TestWhoMayNotAskForPrices(t *testing.T) {
 	cfg, err := awstest.Answering(func(what string, _ url.Values) (int, map[string]string, string) {
 		require.Equal(t, "GetProducts", what)

@@ -14,7 +14,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// FORCE=1 takes Terraform's questions out of the state, those that are there.
+// FORCE=1 removes from the state those of Terraform's questions that are there.
 func TestDestroyWithoutTheExports(t *testing.T) {
 	for name, c := range map[string]struct{ state, forgets string }{
 		"all made":      {state: `module.load.aws_ecs_cluster.this\n` + terraform.DestroyAddress + `\n` + terraform.DestroyedAddress + `\n`, forgets: terraform.DestroyAddress + " " + terraform.DestroyedAddress},
@@ -36,7 +36,7 @@ func TestDestroyWithoutTheExports(t *testing.T) {
 	}
 }
 
-// After a destroy that failed, what is left is read from the state, also after an interrupt.
+// After a failed or interrupted destroy, the state says what is left.
 func TestWhatRemainsIsLookedAt(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -18,14 +18,14 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// bucket serves a folder of exports as s3://b/exports/, and keeps what is put.
+// bucket serves a folder of exports as s3://b/exports/, and records uploads.
 func bucket(t *testing.T, folder string, put map[string]string) bucketExports {
 	cfg, err := awstest.Answering(func(what string, _ url.Values) (int, map[string]string, string) {
 		if key, is := strings.CutPrefix(what, "PUT /b/"); is {
 			put[key] = what
 			return 200, nil, ""
 		}
-		if what == "GET /b" || what == "GET /b/" { // the only list that is asked for is that of the manifests
+		if what == "GET /b" || what == "GET /b/" { // only the manifests are ever listed
 			list := ""
 			for _, run := range threeRuns {
 				list += "<Contents><Key>exports/manifest/" + run + ".json</Key></Contents>"
@@ -66,7 +66,7 @@ func TestReportOfABucket(t *testing.T) {
 	require.ErrorContains(t, err, "s3://b/exports/ has no run 2026-01-01T00-00-00Z, neither metrics nor logs: its latest are "+threeRuns[2])
 }
 
-// local:run ends with an error when what it exported is not what it should be.
+// local:run fails if its exports are not complete.
 func TestExportsOfALocalRunAreWhole(t *testing.T) {
 	yes, no := true, false
 	good := func() *report.Results {

@@ -13,7 +13,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// caches is an account with one cache, whose status is the first of those given, and the next one after each look at it.
+// caches is an account with one cache. Each call that describes it returns the next of the given statuses, and in the end the last one.
 func caches(tags string, calls *[]string, statuses ...string) func(string, url.Values) (int, map[string]string, string) {
 	asked := 0
 	return func(what string, _ url.Values) (int, map[string]string, string) {
@@ -50,7 +50,7 @@ func tag(key, value string) string {
 	return fmt.Sprintf("<Tag><Key>%s</Key><Value>%s</Value></Tag>", key, value)
 }
 
-// What the state does not know and this stack made is deleted; what it knows is Terraform's, and a stranger's is left alone.
+// A cache that this stack created and its state lacks is deleted. One in the state is Terraform's, and a stranger's is left alone.
 func TestCacheThatTheStateDoesNotKnow(t *testing.T) {
 	ours := tag("name", "n") + tag("run", aRun)
 	const known = "module.cache[0].aws_elasticache_replication_group.this[0]\n"

@@ -35,7 +35,7 @@ func TestHelpOfACommand(t *testing.T) {
 	require.Empty(t, helpOf([]string{"mage", "help"}))
 }
 
-// The table of variables says for each command what its code reads, and no more; what its sentence in the magefile names is among that.
+// The table of variables lists for each command exactly what its code reads, and includes what its sentence in the magefile names.
 func TestHelpSaysWhatACommandReads(t *testing.T) {
 	does, err := targets("../../magefile.go")
 	require.NoError(t, err)
@@ -46,7 +46,7 @@ func TestHelpSaysWhatACommandReads(t *testing.T) {
 	for _, m := range regexp.MustCompile(`func (?:\((\w+)\) )?(\w+)\(\) error \{ return ops\.Run\(ops\.(\w+)\)`).FindAllStringSubmatch(string(magefile), -1) {
 		target := strings.TrimSuffix(strings.TrimPrefix(strings.ToLower(m[1]+":"+m[2]), ":"), ":default")
 		if m[1] == "Local" {
-			continue // they run other commands, in an environment of their own
+			continue // they run other commands, with another environment
 		}
 		own, shared := workspace.Reads(target)
 		var listed, everyones []string
@@ -65,7 +65,7 @@ func TestHelpSaysWhatACommandReads(t *testing.T) {
 	}
 	require.Equal(t, 14, seen)
 
-	// What the table is for exists.
+	// The commands that the table names exist.
 	for _, v := range workspace.Variables {
 		for _, of := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(v.For, -1) {
 			require.Contains(t, does, of[1], v.Name)
@@ -73,8 +73,8 @@ func TestHelpSaysWhatACommandReads(t *testing.T) {
 	}
 }
 
-// environmentOf tells what a function reads of the environment, by itself and by what it calls in its package: functions by their names, methods by
-// theirs.
+// environmentOf returns what a function reads of the environment, directly and through what it calls in its package. Functions and methods are followed by
+// name.
 func environmentOf(t *testing.T, folder string) func(function string) []string {
 	uses, reads := map[string][]string{}, map[string][]string{}
 	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
@@ -99,7 +99,7 @@ func environmentOf(t *testing.T, folder string) func(function string) []string {
 				if !is {
 					return true
 				}
-				for _, e := range append([]ast.Expr{call.Fun}, call.Args...) { // a function may be handed on
+				for _, e := range append([]ast.Expr{call.Fun}, call.Args...) { // a function can be passed as an argument
 					switch e := e.(type) {
 					case *ast.Ident:
 						uses[of] = append(uses[of], e.Name)

@@ -17,7 +17,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// holding is a state with a watch schedule of a stack.
+// holding is a state that has a stack's watch schedule.
 func holding(t *testing.T, name, account, region string) *terraform.State {
 	s, err := terraform.ParseState([]byte(`{"version":4,"resources":[{"module":"module.scheduler","mode":"managed","type":"aws_scheduler_schedule","name":"watch","instances":[{"attributes":
 		{"arn":"arn:aws:scheduler:` + region + `:` + account + `:schedule/` + name + `/` + name + `-watch","group_name":"` + name + `"}}]}]}`))
@@ -29,7 +29,7 @@ func TestStateInputsAndCredentialsAgree(t *testing.T) {
 	caller := stack.Caller{Account: "111111111111", ARN: "arn:aws:iam::111111111111:user/ann", Region: "us-east-1"}
 	for name, c := range map[string]struct {
 		state *terraform.State
-		want  []string // none: they do
+		want  []string // none: they agree
 	}{
 		"all the same":    {state: holding(t, "one", "111111111111", "us-east-1")},
 		"nothing held":    {state: &terraform.State{}},
@@ -50,7 +50,7 @@ func TestStateInputsAndCredentialsAgree(t *testing.T) {
 	}
 }
 
-// A state of another project is refused; of one that the stack is in, what the configuration does not have is named.
+// A state of another project is refused. In a state of the stack's, resources that the configuration lacks are named.
 func TestStateOfAnotherProject(t *testing.T) {
 	const ours = `{"module":"module.load","mode":"managed","type":"aws_ecs_service","name":"this","instances":[{"index_key":0,"attributes":{}}]}`
 	const keyed = `{"module":"module.vpc[\"a.b\"].module.x","mode":"managed","type":"aws_vpc","name":"this","instances":[{"attributes":{}}]}`
@@ -93,7 +93,7 @@ func TestStateOfAnotherProject(t *testing.T) {
 	require.Equal(t, "a, b, c, d, e and 2 more", some([]string{"a", "b", "c", "d", "e", "f", "g"}))
 }
 
-// Who holds nothing of a stack does not touch it, and is not told how to delete it.
+// A command whose state has nothing of a stack does not touch it, and does not say how to delete it.
 func TestStackOfAnotherState(t *testing.T) {
 	const nothing = `{"version":4,"resources":[]}`
 	const roleOnly = `{"version":4,"resources":[{"mode":"managed","type":"aws_iam_role","name":"task","instances":[{"attributes":{"tags_all":{"name":"n"}}}]}]}`
@@ -101,9 +101,9 @@ func TestStackOfAnotherState(t *testing.T) {
 	for name, c := range map[string]struct {
 		state   string
 		run     bool
-		there   map[string]string // answers of AWS besides
+		there   map[string]string // other answers of AWS
 		refused []string
-		lost    bool // only the answers to creations were lost: how to remove them is said
+		lost    bool // only answers to creations were lost, so the error says how to remove the resources
 	}{
 		"nothing there":                         {state: nothing},
 		"a run of another state":                {state: nothing, run: true, refused: []string{"there is a stack n in account 1, Region us-east-1 already", "the run " + aRun + ", which exports to s3://b/exports/ and ends by itself", "set another name (name = \"n-2\"", "take the state that it was deployed with"}},
@@ -159,7 +159,7 @@ func TestStackOfAnotherState(t *testing.T) {
 	}
 }
 
-// The bucket may be others' too: the latest run is this stack's, and another stack's is refused by name.
+// Others can use the same bucket: the latest run is this stack's, and a run of another stack is refused by name.
 func TestReportTakesTheStacksOwnRuns(t *testing.T) {
 	folder := exportsOf(t, threeRuns...)
 	latest := filepath.Join(folder, "manifest", threeRuns[2]+".json")

@@ -36,7 +36,7 @@ func TestLoadIsWaitedFor(t *testing.T) {
 	}
 }
 
-// The operations of a prefill are not the load's, and one that failed leaves tasks that run and will never load.
+// A prefill's operations are not the load's. After a failed prefill the tasks run but will never load.
 func TestLoadThatPrefillsIsWaitedFor(t *testing.T) {
 	const record = "[RUN #1 5%,   1 secs]  2 threads  8 conns:        4094 ops,    4031 (avg:    4031) ops/sec, 1KB/sec"
 	wait := func(last string) (err error) {

@@ -15,7 +15,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// The commands that tests start as processes. TEST_PATH, TEST_ADD_ONS and TEST_OFFLINE are what they find on the machine.
+// The commands that tests start as processes. TEST_PATH, TEST_ADD_ONS and TEST_OFFLINE set what they find on the machine.
 var commands = map[string]Command{
 	"validate": Validate, "deploy": Deploy, "destroy": Destroy, "status": Status, "export": Export, "stop": Stop,
 	"local:run": LocalRun,
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 	}})
 }
 
-// Why a command was ended is said first, once, and in one sentence.
+// The reason why a command was ended comes first, and only once.
 func TestCauseComesFirst(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	other := errors.New("something is left")
@@ -55,7 +55,7 @@ func TestCauseComesFirst(t *testing.T) {
 	require.NoError(t, causeFirst(ctx, nil))
 }
 
-// An error may quote AWS or a file: it steers no terminal, is still the error that it was, and Terraform's colours go.
+// An error can quote AWS or a file. It cannot control the terminal, is still the same error, and loses Terraform's colours.
 func TestErrorsSteerNoTerminal(t *testing.T) {
 	was := fmt.Errorf("stopped: \x1b[2J%w", proc.ErrInterrupted)
 	require.EqualError(t, shown(was), `stopped: \x1b[2Jinterrupted`)
@@ -64,7 +64,7 @@ func TestErrorsSteerNoTerminal(t *testing.T) {
 	require.NoError(t, shown(nil))
 }
 
-// fake puts an executable shell script on a PATH of its own.
+// fake puts an executable shell script into a directory for PATH.
 func fake(t *testing.T, name, script string) (path string) {
 	path = t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(path, name), []byte("#!/bin/sh\n"+script), 0o755))

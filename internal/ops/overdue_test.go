@@ -14,7 +14,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// A run that is over, and whose schedule is still there, is started again; one that is alive is not touched.
+// A run that is over but still has its watch schedule is replaced by a new run. A run that is alive is not touched.
 func TestOverRunsBeginAnew(t *testing.T) {
 	const whole = `{"schema_version":1,"name":"n","complete":true}`
 	soon, gone := time.Now().Add(time.Hour), time.Now().Add(-time.Hour)
@@ -31,7 +31,7 @@ func TestOverRunsBeginAnew(t *testing.T) {
 		"loaded, and too late":    {stopBy: soon, stops: soon, needs: 70 * time.Minute, alive: true},
 		"exported before its end": {stopBy: soon, stops: soon, manifest: whole, replaced: true},
 		"stopped":                 {stopBy: soon, stops: gone, manifest: whole, replaced: true},
-		"expired":                 {stopBy: gone, replaced: true}, // its load never ran: nothing to lose
+		"expired":                 {stopBy: gone, replaced: true}, // its load never ran, so there is nothing to lose
 	} {
 		t.Run(name, func(t *testing.T) {
 			ws, con, s := stackOf(t, under(c.stopBy, c.stops, c.manifest, 1))
@@ -43,7 +43,7 @@ func TestOverRunsBeginAnew(t *testing.T) {
 	}
 }
 
-// A run whose name another stack's run has got, in the same second and below the same prefix, has failed its preflight: the next deploy makes another one.
+// A run that got the same name as another stack's, in the same second and below the same prefix, failed its preflight. The next deploy starts another run.
 func TestARunOfATakenNameIsReplaced(t *testing.T) {
 	for owner, replaced := range map[string]bool{"other/" + aRun: true, "n/" + aRun: false} {
 		answer := under(time.Now().Add(time.Hour), time.Time{}, "", 0)
@@ -61,13 +61,13 @@ func TestARunOfATakenNameIsReplaced(t *testing.T) {
 	}
 }
 
-// Before a run that is over is ended, a person is asked; after a no, nothing was.
+// Before a run that is over is ended, a person is asked. After a no, nothing has changed.
 func TestOverdueRunIsEndedAfterAYes(t *testing.T) {
 	gone := time.Now().Add(-time.Hour)
 	const record = "[RUN #1 5%,   1 secs]  2 threads  8 conns:        4094 ops,    4031 (avg:    4031) ops/sec, 1KB/sec"
 	for name, c := range map[string]struct {
 		answer string // "": there is no terminal
-		asked  string // what the error says besides
+		asked  string // what the error says, too
 	}{
 		"no":          {answer: "n\n", asked: "not approved: nothing was changed"},
 		"no terminal": {asked: "not approved, as there is no terminal in which to answer: nothing was changed. APPROVE=1"},
@@ -103,7 +103,7 @@ func TestOverdueRunIsEndedAfterAYes(t *testing.T) {
 	}
 }
 
-// A no that follows a yes does not say that nothing was changed.
+// A no after a yes does not say that nothing was changed.
 func TestNoAfterAYes(t *testing.T) {
 	con := &console.Console{In: strings.NewReader("n\n"), Out: &bytes.Buffer{}, Answer: &bytes.Buffer{}}
 	yes := newConsent(&workspace.Workspace{}, con, "n")

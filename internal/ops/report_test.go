@@ -20,7 +20,7 @@ import (
 
 var threeRuns = []string{"2026-11-21T03-08-09Z", "2026-11-22T03-08-09Z", "2026-11-23T03-08-09Z"}
 
-// exportsOf writes small exports of runs, a minute of one task each, as a bucket or local:run has them.
+// exportsOf writes small exports of runs, one task for a minute each, laid out as in a bucket or by local:run.
 func exportsOf(t *testing.T, runs ...string) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -156,7 +156,7 @@ func TestReportSaysWhatToDo(t *testing.T) {
 	require.ErrorContains(t, err, "schema_version 7")
 }
 
-// A run's name is a name of files: it does not lead out of the folder that they are read from, and written to.
+// A run's name becomes file names, so it must not lead out of the folder where they are read and written.
 func TestRunsAreNames(t *testing.T) {
 	from := folderExports(exportsOf(t, threeRuns...))
 	for _, name := range []string{"..", ".", "a b", "../" + threeRuns[0], "a/b", "latest", threeRuns[0] + "/"} {
@@ -169,7 +169,7 @@ func TestRunsAreNames(t *testing.T) {
 			require.ErrorContains(t, err, "is not of the form", name)
 		}
 	}
-	for _, kind := range []string{"metrics/%s.csv", "logs/%s.txt"} { // a copy under a name of its own
+	for _, kind := range []string{"metrics/%s.csv", "logs/%s.txt"} { // a copy with another name
 		text, err := os.ReadFile(filepath.Join(string(from), fmt.Sprintf(kind, threeRuns[0])))
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(string(from), fmt.Sprintf(kind, "before the change")), text, 0o600))

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The scripts run commands as processes in a folder that has the project's HCL, by links, and nothing of AWS.
+// The scripts run commands as processes in a folder with links to the project's HCL, and without AWS.
 func TestScripts(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)

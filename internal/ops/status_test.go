@@ -19,7 +19,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// One failed call, or credentials that have expired, do not end watch: it says so and goes on.
+// A failed call, or expired credentials, do not end watch: it says so and goes on.
 func TestWatchGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
@@ -44,7 +44,7 @@ func TestWatchGoesOn(t *testing.T) {
 	})
 }
 
-// Who stops watching is told that the run goes on, until when, and what it costs.
+// Ctrl-C in watch prints that the run goes on, until when, and what it costs.
 func TestInterruptedWatchSaysWhatGoesOn(t *testing.T) {
 	now := time.Date(2026, 11, 23, 4, 0, 0, 0, time.UTC)
 	in := &terraform.Inputs{Minutes: 45}

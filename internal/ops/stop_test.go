@@ -22,7 +22,7 @@ import (
 
 const aRun = "2026-11-23T03-08-09Z"
 
-// ended is an account with one run, as far as finish looks at it. Stopping it makes the manifest what after is.
+// ended is an account with one run, as far as finish reads it. Stopping the run sets the manifest to after.
 func ended(before, after string, ran, lambda bool, invoked *string) func(string, url.Values) (int, map[string]string, string) {
 	manifest := before
 	return func(what string, _ url.Values) (int, map[string]string, string) {
@@ -93,7 +93,7 @@ func TestNoRunIsLost(t *testing.T) {
 	}
 }
 
-// Stop ends what costs money: FORCE=1 is no reason not to, nor is a load that has not said a word yet; and it says what it did.
+// Stop ends what costs money, also with FORCE=1 or before the load has logged anything. It says what it did.
 func TestStopAlwaysStops(t *testing.T) {
 	const whole = `{"schema_version":1,"name":"n","complete":true}`
 	for name, c := range map[string]struct {
@@ -138,7 +138,7 @@ func TestStopAlwaysStops(t *testing.T) {
 	}
 }
 
-// One look that fails does not end the wait; an interrupt does, and says that the stop goes on.
+// One failed poll does not end the wait. An interrupt does, and says that the stop goes on.
 func TestStopIsWaitedForThroughFailures(t *testing.T) {
 	looks := 0
 	_, con, s := stackOf(t, func(what string, _ url.Values) (int, map[string]string, string) {

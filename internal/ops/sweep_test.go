@@ -14,7 +14,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// What cannot be a stack's name is refused before AWS is asked.
+// A name that no stack can have is refused before AWS is asked.
 func TestSweepTakesNames(t *testing.T) {
 	for _, name := range []string{" ", "-stop", "a--b", "A", "a/b", "orders,carts"} {
 		ws := &workspace.Workspace{Root: t.TempDir(), Env: []string{"SWEEP=" + name}}
@@ -22,7 +22,7 @@ func TestSweepTakesNames(t *testing.T) {
 	}
 }
 
-// In a folder where a deploy is under way, nothing is removed.
+// In a folder where a deploy is running, nothing is removed.
 func TestSweepBesideADeploy(t *testing.T) {
 	asked := errors.New("AWS is asked")
 	ws := &workspace.Workspace{Stack: t.TempDir(), AWS: func(context.Context, string) (aws.Config, error) { return aws.Config{}, asked }}

@@ -17,7 +17,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// account is one in which everything is right, but for what override answers.
+// account is an account without any problem, except for what override answers.
 func account(override map[string]string) func(string, url.Values) (int, map[string]string, string) {
 	const ec2 = `<%sResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">%s</%[1]sResponse>`
 	return func(what string, body url.Values) (int, map[string]string, string) {
@@ -84,7 +84,7 @@ func groupOf(vpc string) string {
 	return `<securityGroupInfo><item><groupId>sg-1</groupId><vpcId>` + vpc + `</vpcId></item></securityGroupInfo>`
 }
 
-// loads makes inputs load an existing cache.
+// loads sets inputs that load an existing cache.
 func loads(replicationGroup, serverless, securityGroup string) func(*terraform.Inputs) {
 	return func(in *terraform.Inputs) {
 		in.ExistingCache = &terraform.ExistingCache{SecurityGroup: securityGroup, ReplicationGroup: replicationGroup, Serverless: serverless}
@@ -109,7 +109,7 @@ func TestValidate(t *testing.T) {
 	for name, c := range map[string]struct {
 		override map[string]string
 		change   func(*terraform.Inputs)
-		want     []string // what each problem contains; none: all is right
+		want     []string // what each problem contains; none: no problem
 	}{
 		"all is right":            {},
 		"clocks differ a little":  {override: map[string]string{"GetCallerIdentity": "-110s"}},
