@@ -19,18 +19,18 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// Cell is one run of a campaign, in a stack of its own: a variant in a round. It is the stack's input campaign, and a member of the manifest's settings.
+// Cell is one run of a campaign, in its own stack: a variant in a round. It is the stack's input campaign, and part of the manifest's settings.
 type Cell struct {
 	Campaign string `json:"name"`
 	Variant  string `json:"variant"`
 	Round    int    `json:"round"` // from 1
-	Seed     uint32 `json:"seed"`  // of the order of runs
+	Seed     uint32 `json:"seed"`  // of the run order
 }
 
-// Stack is the cell's name in AWS.
+// Stack is the name of the cell's stack.
 func (c Cell) Stack() string { return fmt.Sprintf("%s-%s-r%d", c.Campaign, c.Variant, c.Round) }
 
-// Prefix is where the campaign's objects are, below the stack's export prefix.
+// Prefix is the prefix of the campaign's objects, below the stack's export prefix.
 func (c *Campaign) Prefix(of string) string { return path.Join(of, "campaigns", c.Name) }
 
 // Exports is the cell's export prefix, below the stack's.
@@ -38,13 +38,13 @@ func (c Cell) Exports(of string) string {
 	return path.Join(of, "campaigns", c.Campaign, fmt.Sprintf("%s-r%d", c.Variant, c.Round))
 }
 
-// ran is what a stack's settings have of the campaign that it was made for.
+// ran is what a stack's settings say about its campaign.
 type ran struct {
 	Cell
-	Inputs string // the sum of the variant's inputs; "" from before there was one
+	Inputs string // checksum of the variant's inputs; "" in manifests from before it existed
 }
 
-// of reads a stack's settings; nil: they are of no campaign.
+// of reads the campaign from a stack's settings; nil if there is none.
 func of(settings json.RawMessage) *ran {
 	var has struct{ Campaign *ran }
 	if json.Unmarshal(settings, &has) != nil {
@@ -53,7 +53,7 @@ func of(settings json.RawMessage) *ran {
 	return has.Campaign
 }
 
-// CellOf is the cell that a stack was made for, by its settings; nil: none.
+// CellOf returns the cell in a stack's settings; nil if there is none.
 func CellOf(settings json.RawMessage) *Cell {
 	if is := of(settings); is != nil {
 		return &is.Cell
@@ -61,29 +61,29 @@ func CellOf(settings json.RawMessage) *Cell {
 	return nil
 }
 
-// Of tells whether a manifest is of the cell. The seed may be another one: a file may have got a variant since.
+// Of reports whether a manifest is the cell's. The seeds can differ: the file can have got a variant since.
 func (c Cell) Of(m *export.Manifest) bool {
 	is := of(m.Settings)
 	return is != nil && is.Campaign == c.Campaign && is.Variant == c.Variant && is.Round == c.Round
 }
 
-// Changed tells whether the cell of a manifest was run with other inputs than the file has for its variant now.
+// Changed reports whether the cell of a manifest ran with other inputs than its variant has in the file now.
 func (c *Campaign) Changed(cell Cell, m *export.Manifest) bool {
 	is := of(m.Settings)
 	return is != nil && is.Inputs != "" && is.Inputs != c.sum(cell.Variant)
 }
 
-// sum is that of a variant's inputs, in 12 digits: the Lambda's environment, which has 4 KB, carries it.
+// sum is a checksum of a variant's inputs, cut to 12 digits because the Lambda's environment, which has 4 KB, carries it.
 func (c *Campaign) sum(variant string) string {
 	inputs := cty.ObjectVal(c.Variant(variant).Inputs)
 	text, err := ctyjson.Marshal(inputs, inputs.Type())
-	if err != nil { // as in values, which says so
+	if err != nil { // values fails in the same way, and returns the error
 		return ""
 	}
 	return fmt.Sprintf("%x", sha256.Sum256(text))[:12]
 }
 
-// Rounds are the campaign's cells: each round has every variant once, in an order drawn by the seed (randomized complete blocks).
+// Rounds returns the campaign's cells. Each round has every variant once, in an order drawn from the seed (randomized complete blocks).
 func (c *Campaign) Rounds() (rounds [][]Cell) {
 	for round := range c.Repeats {
 		order := rand.New(rand.NewPCG(uint64(c.Seed), uint64(round))).Perm(len(c.Variants))
@@ -96,7 +96,7 @@ func (c *Campaign) Rounds() (rounds [][]Cell) {
 	return rounds
 }
 
-// Variant is the one of a name.
+// Variant returns the variant of this name.
 func (c *Campaign) Variant(name string) Variant {
 	for _, v := range c.Variants {
 		if v.Name == name {
@@ -106,14 +106,14 @@ func (c *Campaign) Variant(name string) Variant {
 	return Variant{}
 }
 
-// Shorten gives every variant so many minutes of load.
+// Shorten sets the load's minutes of every variant.
 func (c *Campaign) Shorten(minutes int) {
 	for _, v := range c.Variants {
 		v.Inputs["test_duration_minutes"] = cty.NumberIntVal(int64(minutes))
 	}
 }
 
-// values are the inputs of a cell, as Terraform reads them from a file of JSON.
+// values returns the inputs of a cell as a JSON file for Terraform.
 func (c *Campaign) values(cell Cell, prefix string) ([]byte, error) {
 	all := map[string]cty.Value{}
 	maps.Copy(all, c.Variant(cell.Variant).Inputs)
@@ -124,11 +124,11 @@ func (c *Campaign) values(cell Cell, prefix string) ([]byte, error) {
 	return ctyjson.Marshal(whole, whole.Type())
 }
 
-// valuesFile comes after all other files that Terraform reads by itself, in the order of names, and wins.
+// valuesFile sorts after all other files that Terraform loads automatically, so its values win.
 const valuesFile = "zzz_campaign.auto.tfvars.json"
 
-// Enter is the workspace of a cell's stack: a folder of links to the project's HCL and inputs, with the cell's inputs after them, Terraform data and, where the
-// project keeps its state in a backend, a Terraform workspace of its own. prefix is the stack's export prefix.
+// Enter creates the workspace of a cell's stack: a folder of links to the project's HCL and inputs, with the cell's own inputs. It has its own Terraform data
+// and, if the project has a backend, its own Terraform workspace. prefix is the stack's export prefix.
 func (c *Campaign) Enter(ws *workspace.Workspace, cell Cell, prefix string) (*workspace.Workspace, error) {
 	dir := c.Folder(ws, cell)
 	text, err := c.values(cell, prefix)
@@ -159,16 +159,16 @@ func (c *Campaign) Enter(ws *workspace.Workspace, cell Cell, prefix string) (*wo
 	in.Stack = dir
 	in.Env = append(workspace.Without(ws.Env, func(name string) bool {
 		return name == "TF_DATA_DIR" || name == "TF_WORKSPACE" || name == "STACK_DIR"
-	}), "TF_DATA_DIR="+filepath.Join(dir, ".terraform"), "TF_WORKSPACE="+cell.Stack(), "APPROVE=1") // the plan of all was approved
+	}), "TF_DATA_DIR="+filepath.Join(dir, ".terraform"), "TF_WORKSPACE="+cell.Stack(), "APPROVE=1") // the campaign's plan was approved
 	return &in, nil
 }
 
-// Folder is where a cell's stack is on this machine: its state is there, too, where the project has no backend.
+// Folder is the folder of a cell's stack on this machine. Without a backend it also holds the state.
 func (c *Campaign) Folder(ws *workspace.Workspace, cell Cell) string {
 	return filepath.Join(ws.Stack, ".campaigns", c.Name, strings.TrimPrefix(cell.Stack(), c.Name+"-"))
 }
 
-// link makes or renews a link; what is not there needs none.
+// link creates or replaces a link; a file that does not exist gets none.
 func link(file, at string) error {
 	_, err := os.Stat(file)
 	if os.IsNotExist(err) {

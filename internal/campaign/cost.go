@@ -9,27 +9,27 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// AroundLoad is about how many minutes creating a cache and its load, and the stop after it, take beside the load's own.
+// AroundLoad is about how many minutes the creation of the cache and the load, and the stop, add to the load's own.
 const AroundLoad = 15
 
-// Estimate is what a run is expected to cost by list prices.
+// Estimate is the expected cost of a run at list prices.
 type Estimate struct {
 	USD       float64
-	NodeHours int // started ones count whole: https://aws.amazon.com/elasticache/pricing/
+	NodeHours int // a started hour counts as a whole one: https://aws.amazon.com/elasticache/pricing/
 	VCPUs     float64
-	Minutes   int    // in all
-	Assumed   string // what USD takes for granted, of a serverless cache; "": nothing
-	Missing   string // what is not in USD; "": nothing
+	Minutes   int    // in total
+	Assumed   string // what USD assumes about a serverless cache; "": nothing
+	Missing   string // what has no price, so is not in USD; "": nothing
 }
 
-// EstimateRun prices the run of a stack with these inputs.
+// EstimateRun estimates the cost of a run of a stack with these inputs.
 func EstimateRun(in *terraform.Inputs, prices *price.Prices) (e Estimate) {
 	var missing []string
 	load := in.Minutes + in.Load.Prefill.Minutes
 	e.Minutes = load + AroundLoad
 	e.VCPUs = float64(in.Load.TaskCount) * float64(in.Load.CPU) / 1024
 	switch {
-	case in.ExistingCache != nil: // is billed with and without the run
+	case in.ExistingCache != nil: // it is billed with or without the run
 	case in.Cache.Serverless != nil:
 		var lacks string
 		if e.USD, e.Assumed, lacks = serverless(in, prices, e.Minutes, load); lacks != "" {
@@ -43,7 +43,7 @@ func EstimateRun(in *terraform.Inputs, prices *price.Prices) (e Estimate) {
 		}
 	}
 	vcpu, gb, ok := prices.Fargate(in.Load.Architecture)
-	hours := float64(load+5) / 60 * float64(in.Load.TaskCount) // a task starts before the load's minutes are counted, and ends after them
+	hours := float64(load+5) / 60 * float64(in.Load.TaskCount) // tasks run some minutes longer than the load
 	if e.USD += hours * (float64(in.Load.CPU)/1024*vcpu + float64(in.Load.Memory)/1024*gb); !ok {
 		missing = append(missing, fmt.Sprintf("Fargate with %s in %s", in.Load.Architecture, prices.Region))
 	}
@@ -51,8 +51,8 @@ func EstimateRun(in *terraform.Inputs, prices *price.Prices) (e Estimate) {
 	return e
 }
 
-// serverless prices a serverless cache by its data and its ECPUs, or says why it cannot. Its ECPUs are bounded by the load's rate limit, where the size of the
-// values is known, and by the cache's own limit: a request takes one for each started kilobyte.
+// serverless prices a serverless cache by its data and its ECPUs, or says what it lacks. The ECPUs are bounded by the load's rate limit, if the size of the
+// values is known, and by the cache's own limit. A request takes one ECPU for each started kilobyte.
 // https://aws.amazon.com/elasticache/pricing/, https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/WhatIs.corecomponents.html
 func serverless(in *terraform.Inputs, prices *price.Prices, minutes, load int) (usd float64, assumed, lacks string) {
 	million, gbHour, least, ok := prices.Serverless(in.Cache.Engine)

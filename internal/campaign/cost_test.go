@@ -28,7 +28,7 @@ func TestWhatARunIsExpectedToCost(t *testing.T) {
 	require.Contains(t, EstimateRun(in, price.Dated("mars-north-1")).Missing, "cache.r7g.large with valkey in mars-north-1, Fargate with X86_64")
 }
 
-// A serverless cache has an upper bound where its load or itself has one, and is unknown otherwise: never nothing.
+// The cost of a serverless cache has an upper bound if its load or the cache has a limit. Otherwise it is unknown, and never 0.
 func TestWhatAServerlessCacheIsExpectedToCost(t *testing.T) {
 	prices := price.Dated("us-east-1")
 	million, gbHour, least, ok := prices.Serverless("valkey")
@@ -37,7 +37,7 @@ func TestWhatAServerlessCacheIsExpectedToCost(t *testing.T) {
 	vcpu, gb, _ := prices.Fargate("X86_64")
 	for name, c := range map[string]struct {
 		change  func(*terraform.Inputs)
-		ecpus   float64 // a second
+		ecpus   float64 // per second
 		gb      float64
 		assumed string
 		missing string

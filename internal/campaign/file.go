@@ -1,4 +1,5 @@
-// Package campaign is a question about several settings of the stack: the file that asks it, the runs that answer it, and what they cost. It makes nothing.
+// Package campaign reads the file of a campaign, which compares several settings of the stack, plans its runs and estimates their cost. It creates nothing in
+// AWS.
 package campaign
 
 import (
@@ -20,12 +21,12 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// Campaign is what a file asks for.
+// Campaign is the content of a campaign's file.
 type Campaign struct {
-	Name     string // of the file
-	File     string // as a person would type it
-	Repeats  int    // of every variant
-	Parallel int    // stacks at a time
+	Name     string // from the file's name
+	File     string // as a person types it
+	Repeats  int    // runs of each variant
+	Parallel int    // stacks at a time, at most
 	Budget   float64
 	Baseline string // a variant's name
 	RankBy   string // id of a figure
@@ -35,10 +36,10 @@ type Campaign struct {
 	places map[string]hcl.Range // of the file's arguments
 }
 
-// Variant is one of the settings that are compared.
+// Variant is one of the compared settings.
 type Variant struct {
 	Name   string
-	Inputs map[string]cty.Value // common ones included
+	Inputs map[string]cty.Value // includes the common ones
 	At     hcl.Range            // in the file
 }
 
@@ -46,10 +47,10 @@ type Variant struct {
 const (
 	mostRepeats  = 100
 	mostVariants = 50
-	nameLength   = 40 // of a stack: the root's variable name
+	nameLength   = 40 // of a stack's name: the bound of the root's variable name
 )
 
-// own are the inputs that a campaign sets itself, or that its cells share.
+// own are the inputs that a campaign sets itself, or that all its cells share.
 var own = map[string]string{
 	"name":                     "each run has a stack of its own name",
 	"campaign":                 "it is set for each run",
@@ -68,7 +69,7 @@ var (
 	unfit  = regexp.MustCompile(`[^a-z0-9]+`)
 )
 
-// Read reads a campaign's file. Its errors say file, line and column; nothing but the file and the stack's variables.tf is looked at.
+// Read reads a campaign's file. Its errors give file, line and column. It reads only the file and the stack's variables.tf.
 func Read(ws *workspace.Workspace, file string) (*Campaign, error) {
 	declared, err := terraform.DeclaredInputs(ws)
 	if err != nil {
@@ -86,7 +87,7 @@ func Read(ws *workspace.Workspace, file string) (*Campaign, error) {
 	return r.c, nil
 }
 
-// said is diagnostics as one error, each with its place.
+// said returns diagnostics as one error, each with its position.
 func said(ws *workspace.Workspace, diags hcl.Diagnostics) error {
 	var lines []string
 	for _, d := range diags {
@@ -107,10 +108,10 @@ func place(file string, r hcl.Range) string {
 	return fmt.Sprintf("%s:%d,%d", file, r.Start.Line, r.Start.Column)
 }
 
-// At is a variant's place in the file, for an error.
+// At is a variant's position in the file, for errors.
 func (c *Campaign) At(v Variant) string { return place(c.File, v.At) }
 
-// Place is where an argument stands in the file, or the file when it is not in it, for an error.
+// Place is the position of an argument in the file, or just the file if the argument is not set, for errors.
 func (c *Campaign) Place(argument string) string {
 	if at, is := c.places[argument]; is {
 		return place(c.File, at)
@@ -118,7 +119,7 @@ func (c *Campaign) Place(argument string) string {
 	return c.File
 }
 
-// reader collects what is wrong, so that a person sees all of it at once.
+// reader collects problems, so that a person sees all of them at once.
 type reader struct {
 	declared terraform.Declared
 	c        *Campaign
@@ -183,7 +184,7 @@ func (r *reader) read(body hcl.Body) {
 	r.together(a, body)
 }
 
-// together checks what the variants are together.
+// together checks the variants as a whole.
 func (r *reader) together(a hcl.Attributes, body hcl.Body) {
 	var names []string
 	for _, v := range r.c.Variants {
@@ -204,14 +205,14 @@ func (r *reader) together(a hcl.Attributes, body hcl.Body) {
 			r.wrong(at.Expr.Range(), "baseline: there is no variant %s%s", r.c.Baseline, terraform.Instead(r.c.Baseline, names))
 		}
 	}
-	if a["seed"] == nil { // fixed by the question, so that no record of it is needed
+	if a["seed"] == nil { // derived from the names, so that it need not be stored
 		sum := fnv.New32a()
 		fmt.Fprintln(sum, r.c.Name, names)
 		r.c.Seed = sum.Sum32() >> 1
 	}
 }
 
-// inputs are those that a block sets.
+// inputs returns the inputs that a block sets.
 func (r *reader) inputs(body hcl.Body, ctx *hcl.EvalContext, but ...string) map[string]cty.Value {
 	attributes, diags := body.JustAttributes()
 	r.diags = append(r.diags, diags...)
@@ -233,7 +234,7 @@ func (r *reader) inputs(body hcl.Body, ctx *hcl.EvalContext, but ...string) map[
 	return set
 }
 
-// cross makes a variant of each combination of a matrix's lists.
+// cross adds a variant for each combination of a matrix's lists.
 func (r *reader) cross(b *hcl.Block, common map[string]cty.Value) {
 	attributes, _ := b.Body.JustAttributes()
 	over := attributes["over"]
@@ -281,14 +282,14 @@ func (r *reader) cross(b *hcl.Block, common map[string]cty.Value) {
 	before := len(r.diags)
 	for _, p := range points {
 		inputs := r.inputs(b.Body, &hcl.EvalContext{Variables: map[string]cty.Value{"over": cty.ObjectVal(p.values)}}, "over")
-		if len(r.diags) > before { // the same in each of them
+		if len(r.diags) > before { // each point would repeat the same problem
 			return
 		}
 		r.add(p.name, b.LabelRanges[0], common, inputs)
 	}
 }
 
-// word is a value as part of a name: valkey, tls and no-tls, pipeline8.
+// word turns a value into a part of a name: valkey, tls and no-tls, pipeline8.
 func word(key string, v cty.Value) string {
 	text := key
 	switch {
@@ -316,7 +317,7 @@ func (r *reader) add(name string, at hcl.Range, common, inputs map[string]cty.Va
 	r.c.Variants = append(r.c.Variants, Variant{Name: name, Inputs: merged(common, inputs), At: at})
 }
 
-// merged completes objects with others, member by member; all else is replaced.
+// merged merges objects recursively; other values replace the common ones.
 func merged(common, inputs map[string]cty.Value) map[string]cty.Value {
 	out := maps.Clone(common)
 	for name, v := range inputs {
@@ -332,7 +333,7 @@ func isObject(v cty.Value) bool {
 	return !v.IsNull() && v.IsKnown() && (v.Type().IsObjectType() || v.Type().IsMapType()) && v.LengthInt() > 0
 }
 
-// whole is a whole number within bounds; 0 where the file is wrong.
+// whole reads an integer within bounds; 0 if the file is wrong.
 func (r *reader) whole(a *hcl.Attribute, unset, least, most int) int {
 	if a == nil {
 		return unset

@@ -87,7 +87,7 @@ func TestAFile(t *testing.T) {
 	require.False(t, cell.Of(&export.Manifest{Settings: []byte(`{"cache":{}}`)}))
 }
 
-// Each round has every variant once, in an order of its own that the seed decides.
+// Each round has every variant once, in its own order, which the seed decides.
 func TestRoundsAreRandomizedCompleteBlocks(t *testing.T) {
 	c, err := read(t, "nodes", nodes)
 	require.NoError(t, err)
@@ -115,7 +115,7 @@ func TestRoundsAreRandomizedCompleteBlocks(t *testing.T) {
 	require.NotEqual(t, rounds, other.Rounds())
 }
 
-// What is wrong with a file is said with its place, before anything is made.
+// Problems in a file are reported with their positions, before anything is created.
 func TestBadFiles(t *testing.T) {
 	two := "\nvariant \"a\" {}\nvariant \"b\" {}\n"
 	for name, v := range map[string]struct{ text, want string }{
@@ -157,7 +157,7 @@ func TestBadFiles(t *testing.T) {
 	}
 }
 
-// A cell's stack has the project's HCL and inputs, its own after them, and Terraform data of its own.
+// A cell's stack has the project's HCL and inputs, its own inputs after them, and its own Terraform data.
 func TestACellsWorkspace(t *testing.T) {
 	c, err := read(t, "nodes", nodes)
 	require.NoError(t, err)
@@ -167,7 +167,7 @@ func TestACellsWorkspace(t *testing.T) {
 	}
 	ws := &workspace.Workspace{Root: root, Stack: root, Env: []string{"TF_DATA_DIR=/x", "TF_WORKSPACE=y", "HOME=/h"}}
 	cell := Cell{"nodes", "r7g", 2, 1}
-	for range 2 { // the second time it is there
+	for range 2 { // the second time it exists
 		in, err := c.Enter(ws, cell, "exports")
 		require.NoError(t, err)
 		for _, name := range []string{"main.tf", "terraform.tfvars", "modules", "build", valuesFile} {
@@ -180,7 +180,7 @@ func TestACellsWorkspace(t *testing.T) {
 	}
 }
 
-// Every example is a campaign.
+// Every example can be read as a campaign.
 func TestExamplesAreRead(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
@@ -193,7 +193,7 @@ func TestExamplesAreRead(t *testing.T) {
 	}
 }
 
-// Terraform takes the inputs of every variant of every example, and says what is wrong with another one.
+// Terraform accepts the inputs of every variant of every example, and reports what is wrong with a bad one.
 func TestTerraformTakesTheExamples(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
@@ -223,7 +223,7 @@ func TestTerraformTakesTheExamples(t *testing.T) {
 	require.NoError(t, err)
 	_, _, err = terraform.Ready(t.Context(), in, con)
 	require.ErrorContains(t, err, "task_count")
-	// A value of another type than the variable's is an error in Terraform's words.
+	// A value of the wrong type is reported by Terraform's own error.
 	for text, want := range map[string]string{`test_duration_minutes = "long"`: "a number is required", `load = { task_count = [1] }`: "number required", `subnet_ids = { a = 1 }`: "list of string"} {
 		c, err := read(t, "bad", "repeats = 2\nvariant \"a\" { "+text+" }\nvariant \"b\" {}")
 		require.NoError(t, err)
