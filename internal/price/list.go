@@ -15,21 +15,22 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/pricing/types"
 )
 
-// Wanted is what prices are asked for.
+// Wanted is a cache whose prices are requested.
 type Wanted struct {
 	NodeType, Engine string // NodeType "": a serverless cache
 }
 
-// patience is how long the Price List API is waited for: a plan is to be shown, and the tables are there.
+// patience is the time limit for the Price List API: a person waits for a plan, and the tables can replace it.
 const patience = 15 * time.Second
 
-// Ask asks the Price List API for the Region's prices of these caches and of Fargate. Where it cannot be reached, or has not all of it, the prices are those
-// of the tables, and why says so.
+// Ask asks the Price List API for the Region's prices of these caches and of Fargate. If it cannot be reached or lacks a price, the prices are those of the
+// tables, and why is the reason.
 func Ask(ctx context.Context, cfg aws.Config, wanted ...Wanted) (p *Prices, why error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	dated := Dated(cfg.Region)
-	// The API answers in a few Regions, for all: https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html
+	// The API has endpoints in a few Regions only, which serve the prices of all:
+	// https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html
 	at := cfg.Copy()
 	at.Region = "us-east-1"
 	l := list{pricing.NewFromConfig(at), cfg.Region}
@@ -52,19 +53,19 @@ func Ask(ctx context.Context, cfg aws.Config, wanted ...Wanted) (p *Prices, why 
 	return p, nil
 }
 
-// list is the Price List API, asked for one Region.
+// list reads the Price List API for one Region.
 type list struct {
 	client *pricing.Client
 	region string
 }
 
-// product is one item of the list: its attributes, and what a unit of it costs on demand.
+// product is one item of the list: its attributes, and its on-demand price per unit.
 type product struct {
 	attributes map[string]string
 	usd        float64
 }
 
-// products are those of a service in the Region with these attributes.
+// products returns a service's products in the Region with these attributes.
 func (l list) products(ctx context.Context, service string, attributes map[string]string) (all []product, err error) {
 	in := &pricing.GetProductsInput{ServiceCode: &service, FormatVersion: aws.String("aws_v1"),
 		Filters: []types.Filter{{Type: types.FilterTypeTermMatch, Field: aws.String("regionCode"), Value: &l.region}}}
@@ -87,7 +88,7 @@ func (l list) products(ctx context.Context, service string, attributes map[strin
 	return all, nil
 }
 
-// parse reads an item. Its dimensions also have what reserved units cost by the hour, 0: the price on demand is the one above.
+// parse reads an item. It takes the highest on-demand price: a dimension for reserved units has the price 0.
 func parse(text string) (one product, err error) {
 	var item struct {
 		Product struct{ Attributes map[string]string }
@@ -112,7 +113,7 @@ func parse(text string) (one product, err error) {
 	return one, nil
 }
 
-// named is an engine in the list's words.
+// named is an engine's name in the list.
 func named(engine string) string {
 	return map[string]string{"redis": "Redis", "valkey": "Valkey"}[engine]
 }
@@ -123,7 +124,7 @@ func (l list) askNode(ctx context.Context, p *Prices, w Wanted) error {
 		return err
 	}
 	for _, one := range all {
-		// NodeUsage:cache.r7g.large in us-east-1, EUC1-NodeUsage:... elsewhere; extended support and Outposts are others.
+		// NodeUsage:cache.r7g.large in us-east-1, EUC1-NodeUsage:... elsewhere; extended support and Outposts have other usage types.
 		if usage := one.attributes["usagetype"]; one.usd > 0 && unprefixed(usage) == "NodeUsage:"+w.NodeType {
 			p.node[[2]string{w.NodeType, w.Engine}] = one.usd
 			return nil
@@ -140,7 +141,7 @@ func (l list) askServerless(ctx context.Context, p *Prices, engine string) error
 	var usd [2]float64
 	for _, one := range all {
 		switch unprefixed(one.attributes["usagetype"]) {
-		case "ElastiCacheProcessingUnits:" + named(engine): // of one
+		case "ElastiCacheProcessingUnits:" + named(engine): // per ECPU
 			usd[0] = one.usd * 1e6
 		case "CachedData:" + named(engine):
 			usd[1] = one.usd
@@ -173,7 +174,7 @@ func (l list) askFargate(ctx context.Context, p *Prices) error {
 	return nil
 }
 
-// unprefixed is a usage type without its Region, EUC1- or EU-.
+// unprefixed is a usage type without its Region's prefix, such as EUC1- or EU-.
 func unprefixed(usage string) string {
 	if at := prefix.FindString(usage); at != "" {
 		return strings.TrimPrefix(usage, at)

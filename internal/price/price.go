@@ -1,5 +1,5 @@
-// Package price is what AWS asks for nodes, serverless caches and Fargate: by its Price List API where that can be reached, else by the dated tables of
-// the repository. List prices, on demand, in USD.
+// Package price has AWS's prices of nodes, serverless caches and Fargate: from the Price List API if it can be reached, else from the repository's dated
+// tables. They are on-demand list prices in USD.
 package price
 
 import (
@@ -8,17 +8,17 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/reference"
 )
 
-// Prices are those of one Region. What is not in them is not known.
+// Prices are the prices of one Region. A price that is missing is unknown.
 type Prices struct {
 	Region string
-	Source string // where they come from, and of when
+	Source string // their origin and date
 
-	node       map[[2]string]float64 // node type, engine -> of a node-hour
-	fargate    map[string][2]float64 // architecture -> of a vCPU-hour and of a GB-hour
-	serverless map[string][2]float64 // engine -> of a million ECPUs and of a GB-hour
+	node       map[[2]string]float64 // node type, engine -> per node-hour
+	fargate    map[string][2]float64 // architecture -> per vCPU-hour and per GB-hour
+	serverless map[string][2]float64 // engine -> per million ECPUs and per GB-hour
 }
 
-// Dated are the prices of the repository's tables.
+// Dated returns the prices of the repository's tables.
 func Dated(region string) *Prices {
 	known := reference.Known()
 	p := &Prices{Region: region, Source: fmt.Sprintf("%s; %s", known.Nodes, known.Tasks), node: map[[2]string]float64{}, fargate: map[string][2]float64{}, serverless: map[string][2]float64{}}
@@ -40,19 +40,19 @@ func Dated(region string) *Prices {
 	return p
 }
 
-// NodeHour is the price of a node-hour; redis or valkey.
+// NodeHour is the price per node-hour with redis or valkey.
 func (p *Prices) NodeHour(nodeType, engine string) (usd float64, known bool) {
 	usd, known = p.node[[2]string{nodeType, engine}]
 	return usd, known
 }
 
-// Fargate is the price of a vCPU-hour and of a GB-hour; X86_64 or ARM64.
+// Fargate is the price per vCPU-hour and per GB-hour with X86_64 or ARM64.
 func (p *Prices) Fargate(architecture string) (vcpu, gb float64, known bool) {
 	usd, known := p.fargate[architecture]
 	return usd[0], usd[1], known
 }
 
-// Serverless is the price of a million ECPUs and of a GB-hour, and the GB that AWS meters at least, which no price list has.
+// Serverless is the price per million ECPUs and per GB-hour, and the least GB that AWS bills, which no price list has.
 func (p *Prices) Serverless(engine string) (million, gbHour, leastGB float64, known bool) {
 	usd, known := p.serverless[engine]
 	leastGB = 1

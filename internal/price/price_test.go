@@ -58,7 +58,7 @@ func TestAskTheList(t *testing.T) {
 	require.Equal(t, []float64{0.101, 0.1}, []float64{data, least})
 }
 
-// Where the list cannot be reached, or lacks a price, the tables hold, and why is said.
+// If the list cannot be reached or lacks a price, the tables are used, and the reason is returned.
 func TestTheTablesOtherwise(t *testing.T) {
 	for name, c := range map[string]struct {
 		status int

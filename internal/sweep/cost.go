@@ -18,14 +18,14 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// Cost is what a stack has cost so far by list prices.
+// Cost is the cost of a stack so far, at list prices.
 type Cost struct {
 	USD     float64
-	Of      string // what it was counted from
-	Missing string // what has no price, and is not in it
+	Of      string // what USD was computed from
+	Missing string // what has no price, so is not in USD
 }
 
-// costOf counts what runs now from its creation on, and takes that of a run that has ended from its manifest.
+// costOf prices what runs now, since its creation. If nothing runs, it takes the cost of the latest run from its manifest.
 func costOf(ctx context.Context, s *stack.Stack) (c Cost, err error) {
 	now, prices := time.Now(), price.Dated(s.AWS.Region)
 	var of, missing []string
@@ -36,7 +36,7 @@ func costOf(ctx context.Context, s *stack.Stack) (c Cost, err error) {
 		}
 		if err == nil && len(out.ReplicationGroups) > 0 {
 			g := out.ReplicationGroups[0]
-			// A started node-hour is a whole one: https://aws.amazon.com/elasticache/pricing/
+			// A started node-hour counts as a whole one: https://aws.amazon.com/elasticache/pricing/
 			hours := math.Ceil(now.Sub(aws.ToTime(g.ReplicationGroupCreateTime)).Hours()) * float64(len(g.MemberClusters))
 			usd, ok := prices.NodeHour(aws.ToString(g.CacheNodeType), aws.ToString(g.Engine))
 			c.USD += hours * usd
@@ -67,7 +67,7 @@ func costOf(ctx context.Context, s *stack.Stack) (c Cost, err error) {
 	}
 	if len(of)+len(missing) == 0 && s.Config.Bucket != "" {
 		m, err := s.Latest(ctx)
-		if err == nil && m != nil { // a bucket that is gone says nothing of what a stack is
+		if err == nil && m != nil { // a bucket that cannot be read is no reason to fail
 			whole := false
 			if c.USD, whole = OfManifest(ctx, m); !whole {
 				missing = append(missing, "all of that run")
@@ -79,7 +79,7 @@ func costOf(ctx context.Context, s *stack.Stack) (c Cost, err error) {
 	return c, nil
 }
 
-// fargate prices tasks that have run for as long as their service is there.
+// fargate prices tasks as if they had all run since their service was created.
 func fargate(ctx context.Context, s *stack.Stack, definition string, tasks int, since time.Duration) (usd float64, of string, missing []string, err error) {
 	out, err := ecs.NewFromConfig(s.AWS).DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &definition})
 	if err != nil {
@@ -99,7 +99,7 @@ func fargate(ctx context.Context, s *stack.Stack, definition string, tasks int, 
 	return hours * (cpu/1024*vcpu + memory/1024*gb), fmt.Sprintf("%.1f task-hours", hours), missing, nil
 }
 
-// OfManifest is what a run has cost by its manifest, in USD, and whether that is all of it: what has no price counts nothing.
+// OfManifest returns the cost of a run in USD by its manifest, and whether that is all of it: what has no price counts as 0.
 func OfManifest(ctx context.Context, m *export.Manifest) (usd float64, whole bool) {
 	r, err := report.Analyze(ctx, report.Run{Manifest: m})
 	if err != nil {

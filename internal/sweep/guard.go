@@ -15,20 +15,20 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// Guard is what ends a run by itself: the schedule `watch`, and the function that it invokes.
+// Guard is what ends a run without a command: the schedule `watch`, and the function that it invokes.
 type Guard struct {
-	Run    string // that it guards; "" when there is no schedule
+	Run    string // the guarded run; "" if there is no schedule
 	StopBy time.Time
-	Dead   string // why it ends nothing; "": it is alive, or there is none
+	Dead   string // why it cannot end the run; "": it can, or there is no guard
 }
 
-// Alive tells whether the run ends by itself.
+// Alive reports whether the guard will end the run.
 func (g Guard) Alive() bool { return g.Run != "" && g.Dead == "" }
 
-// Orphan tells that something is billed which does not end by itself.
+// Orphan reports whether something is billed that no guard will end.
 func (f *Found) Orphan() bool { return f.Billed != "" && !f.Guard.Alive() }
 
-// runOf is the run of a stack without a guard, as what was made for it says; "": nothing does.
+// runOf returns the run of a stack without a guard, from its stop schedule, cache or task definition; "" if none names it.
 func runOf(ctx context.Context, s *stack.Stack) (string, error) {
 	of := s.Config.Schedules
 	out, err := scheduler.NewFromConfig(s.AWS).GetSchedule(ctx, &scheduler.GetScheduleInput{GroupName: &of.Group, Name: &of.Stop})
@@ -60,7 +60,7 @@ func runOf(ctx context.Context, s *stack.Stack) (string, error) {
 	return "", nil
 }
 
-// guardOf looks at a stack's guard.
+// guardOf reads a stack's guard.
 func guardOf(ctx context.Context, s *stack.Stack) (g Guard, err error) {
 	of := s.Config.Schedules
 	out, err := scheduler.NewFromConfig(s.AWS).GetSchedule(ctx, &scheduler.GetScheduleInput{GroupName: &of.Group, Name: &of.Watch})

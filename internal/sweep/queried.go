@@ -7,9 +7,9 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/awsquery"
 )
 
-// What the commands have no client of the SDK's for.
+// Calls for which the commands compile no client of the SDK.
 
-// ruleOf is a rule's security group, and its direction.
+// ruleOf returns a rule's security group and direction.
 func ruleOf(ctx context.Context, r *remover, id string) (group string, egress bool, err error) {
 	var out struct {
 		Rules []struct {
@@ -28,7 +28,7 @@ func ruleThere(ctx context.Context, r *remover, id string) (bool, error) {
 	return group != "", err
 }
 
-// revokeRule comes before the groups, which refer to each other by their rules; a rule in an existing cache's group has no group of ours to go with.
+// revokeRule is needed before the groups can be deleted, because their rules refer to each other. A rule in an existing cache's group would stay otherwise.
 func revokeRule(ctx context.Context, r *remover, id string) error {
 	group, egress, err := ruleOf(ctx, r, id)
 	if err != nil || group == "" {
@@ -69,7 +69,7 @@ func deleteQueue(ctx context.Context, r *remover, name string) error {
 	return awsquery.Call(ctx, r.cfg, awsquery.SQS, "DeleteQueue", url.Values{"QueueUrl": {at}}, nil)
 }
 
-// A SecureString is not decrypted for a look.
+// GetParameter without WithDecryption does not decrypt a SecureString.
 func parameterThere(ctx context.Context, r *remover, name string) (bool, error) {
 	var out struct{ Parameter struct{ Name string } }
 	err := awsquery.Call(ctx, r.cfg, awsquery.SSM, "GetParameter", url.Values{"Name": {name}}, &out)
@@ -80,7 +80,7 @@ func deleteParameter(ctx context.Context, r *remover, name string) error {
 	return awsquery.Call(ctx, r.cfg, awsquery.SSM, "DeleteParameter", url.Values{"Name": {name}}, nil)
 }
 
-// roleThere tells whether there is a role of this name that carries the stack's tag.
+// roleThere reports whether a role of this name has the stack's tag.
 func roleThere(ctx context.Context, r *remover, name string) (bool, error) {
 	var out struct {
 		Tags []struct{ Key, Value string } `xml:"GetRoleResult>Role>Tags>member"`
@@ -94,7 +94,7 @@ func roleThere(ctx context.Context, r *remover, name string) (bool, error) {
 	return false, err
 }
 
-// deleteRole deletes a role's policies and itself: https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
+// deleteRole deletes a role's inline policies, then the role: https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
 func deleteRole(ctx context.Context, r *remover, name string) error {
 	var own struct {
 		Names []string `xml:"ListRolePoliciesResult>PolicyNames>member"`

@@ -13,21 +13,21 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 )
 
-// The kinds that are found by name.
+// The kinds that are found by name, not by tag.
 const (
 	roleKind      = "iam:role"
 	dashboardKind = "cloudwatch:dashboard"
 )
 
-// removal is how one kind of resource goes. there is a look, and remove asks for the deletion, which AWS may not have carried out when it answers.
+// removal looks for and deletes one kind of resource. remove requests the deletion, which AWS may not have completed when it answers.
 type removal struct {
-	kind, alone, noun string // alone: before the id of a single one that a person wants to know
+	kind, alone, noun string // alone: the words before the id if there is only one
 	there             func(context.Context, *remover, string) (bool, error)
 	remove            func(context.Context, *remover, string) error
 }
 
-// removals are in the order of removal: the load and the cache are billed; the schedules are their guard and stay until those are gone; then what they
-// used. What is not listed here goes with something that is: tasks, nodes, network interfaces.
+// removals are in the order of removal: first the load and the cache, which are billed; then the schedules, which guard them; then what all of these used. What
+// is not listed here is deleted with something that is: tasks, nodes, network interfaces.
 var removals = []removal{
 	{"ecs:service", "the service", "services", serviceThere, deleteService},
 	{"elasticache:replicationgroup", "the cache", "caches", groupThere, deleteGroup},
@@ -56,7 +56,7 @@ func removalOf(kind string) *removal {
 	return nil
 }
 
-// there tells whether something that is removed by itself exists.
+// there reports whether a resource exists; false for a kind that is not in removals.
 func (r *remover) there(ctx context.Context, one resource) (bool, error) {
 	k := removalOf(one.kind)
 	if k == nil {
@@ -72,13 +72,13 @@ func (r *remover) there(ctx context.Context, one resource) (bool, error) {
 	return is, nil
 }
 
-// gone tells that a service does not know what it was asked for.
+// gone reports whether an error means that the resource does not exist.
 func gone(err error) bool {
 	code := stack.Code(err)
 	return stack.Missing(err) || code == "NoSuchEntity" || strings.HasSuffix(code, "NonExistentQueue") || code == "QueueDoesNotExist"
 }
 
-// busy tells that something is in use, or on its way to another state: what uses it is being removed.
+// busy reports whether an error means that the resource is in use or changing its state: what uses it is being removed.
 func busy(err error) bool {
 	code := stack.Code(err)
 	return slices.Contains([]string{"DependencyViolation", "CacheSubnetGroupInUse", "InvalidCacheParameterGroupState", "ConflictException", "ResourceConflictException",
@@ -86,10 +86,10 @@ func busy(err error) bool {
 		"InvalidReplicationGroupState", "UpdateInProgressException"}, code) || strings.HasPrefix(code, "InvalidServerlessCacheState")
 }
 
-// removalLimit is how long one thing may take to be gone: as long as the provider would wait for a cache.
+// removalLimit is how long the deletion of one resource may take: as long as the provider would wait for a cache.
 const removalLimit = 45 * time.Minute
 
-// Remove removes everything of a stack in an order that works, and looks that each thing is gone before it goes on.
+// Remove removes all resources of a stack in the order of removals. It waits until each is gone.
 func (f *Found) Remove(ctx context.Context, con *console.Console, cfg aws.Config) error {
 	r, removing := newRemover(cfg, f.Name), con.Step("removing the stack %s", f.Name)
 	defer removing.End()

@@ -15,7 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 )
 
-// remover makes the calls that look for and delete the things of a stack.
+// remover has the clients that find and delete the resources of a stack.
 type remover struct {
 	cfg  aws.Config
 	name string // of the stack
@@ -34,7 +34,7 @@ func newRemover(cfg aws.Config, name string) *remover {
 		topics: sns.NewFromConfig(cfg), metrics: cloudwatch.NewFromConfig(cfg), logs: cloudwatchlogs.NewFromConfig(cfg)}
 }
 
-// A service is named by its cluster and itself.
+// A service's id is CLUSTER/NAME.
 func serviceThere(ctx context.Context, r *remover, id string) (bool, error) {
 	cluster, name, _ := strings.Cut(id, "/")
 	out, err := r.ecs.DescribeServices(ctx, &ecs.DescribeServicesInput{Cluster: &cluster, Services: []string{name}})
@@ -49,7 +49,7 @@ func deleteService(ctx context.Context, r *remover, id string) error {
 
 func definitionThere(ctx context.Context, r *remover, arn string) (bool, error) {
 	out, err := r.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{TaskDefinition: &arn})
-	return err == nil && out.TaskDefinition.Status == ecst.TaskDefinitionStatusActive, err // AWS keeps inactive ones, and their tags
+	return err == nil && out.TaskDefinition.Status == ecst.TaskDefinitionStatusActive, err // AWS keeps inactive ones with their tags
 }
 
 func deregister(ctx context.Context, r *remover, arn string) error {
@@ -112,7 +112,7 @@ func schedulesThere(ctx context.Context, r *remover, group string) (bool, error)
 	return err == nil, err
 }
 
-// deleteSchedules deletes the group, and AWS with it the schedules in it:
+// deleteSchedules deletes the group; AWS then deletes its schedules:
 // https://docs.aws.amazon.com/scheduler/latest/APIReference/API_DeleteScheduleGroup.html
 func deleteSchedules(ctx context.Context, r *remover, group string) error {
 	_, err := r.schedules.DeleteScheduleGroup(ctx, &scheduler.DeleteScheduleGroupInput{Name: &group})
@@ -159,7 +159,7 @@ func deleteDashboard(ctx context.Context, r *remover, name string) error {
 	return err
 }
 
-// AWS looks for prefixes only, and gives what it finds in the order of names.
+// AWS searches by prefix only, and returns groups sorted by name.
 func logGroupThere(ctx context.Context, r *remover, name string) (bool, error) {
 	out, err := r.logs.DescribeLogGroups(ctx, &cloudwatchlogs.DescribeLogGroupsInput{LogGroupNamePrefix: &name})
 	return err == nil && len(out.LogGroups) > 0 && aws.ToString(out.LogGroups[0].LogGroupName) == name, err

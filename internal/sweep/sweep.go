@@ -1,5 +1,5 @@
-// Package sweep finds the stacks of an account and Region by the tag that is common to all of them, says what each is and costs, and removes one: without
-// its Terraform state, which may be lost with the machine that it was on.
+// Package sweep finds the stacks of an account and Region by their common tag, describes them and their cost, and removes one without its Terraform state,
+// which may be lost.
 package sweep
 
 import (
@@ -18,18 +18,18 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// Tag is the key of the tag that everything of every stack carries; its value is the stack's name.
+// Tag is the key of the tag on every resource of a stack that takes tags; its value is the stack's name.
 const Tag = "elasticache-perf"
 
-// resource is one thing of a stack.
+// resource is one AWS resource of a stack.
 type resource struct {
-	kind string // "ecs:service", as in removals
-	id   string // what the service's calls name it by
+	kind string // such as "ecs:service", as in removals
+	id   string // its identifier in the service's calls
 }
 
 func (r resource) String() string { return r.kind + " " + r.id }
 
-// parse is the resource of an ARN. Those of queues and topics have no type.
+// parse returns the resource of an ARN. ARNs of queues and topics have no type.
 func parse(arn string) resource {
 	parts := strings.SplitN(arn, ":", 6)
 	if len(parts) < 6 {
@@ -43,30 +43,30 @@ func parse(arn string) resource {
 	case at < 0:
 		return resource{service, rest}
 	case service == "ssm":
-		return resource{"ssm:parameter", rest[at:]} // its name begins with the slash
+		return resource{"ssm:parameter", rest[at:]} // its name starts with the slash
 	case service == "ecs" && rest[:at] == "task-definition":
 		return resource{"ecs:task-definition", arn}
 	}
 	return resource{service + ":" + rest[:at], rest[at+1:]}
 }
 
-// Found is a stack, as AWS shows it.
+// Found is a stack as AWS shows it.
 type Found struct {
 	Name  string
 	Stack *stack.Stack
-	Run   string // under way, or the one that the cache was made for; "": none is known
+	Run   string // the current run, or the one that the resources were created for; "": none is known
 	Guard Guard
-	// Billed is what costs money of it, in words; "" when nothing does.
+	// Billed names what is billed; "" if nothing is.
 	Billed string
 	Cost   Cost
-	// Hidden is why nothing of this is known: it cannot be looked at.
+	// Hidden is the error because of which nothing is known of the stack.
 	Hidden error
 
 	there []resource
 }
 
-// Find lists the stacks, all or those of some names. The Tagging API also lists what was deleted hours ago, so that a stack counts when a look shows
-// something of it. https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
+// Find lists all stacks, or those with these names. The Tagging API still lists resources deleted hours ago, so each is looked up, and a stack counts if one
+// exists. https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/API_GetResources.html
 func Find(ctx context.Context, ws *workspace.Workspace, cfg aws.Config, names ...string) (found []*Found, err error) {
 	listed := map[string][]resource{}
 	pages := resourcegroupstaggingapi.NewGetResourcesPaginator(resourcegroupstaggingapi.NewFromConfig(cfg),
@@ -102,7 +102,8 @@ func Find(ctx context.Context, ws *workspace.Workspace, cfg aws.Config, names ..
 	return found, nil
 }
 
-// Named is the stack of a name, as it is now; nil when there is none. Where the Tagging API lists nothing of it, IAM roles may be left.
+// Named returns the stack of this name in its current state; nil if there is none. It also finds one of which only IAM roles are left, which the Tagging API
+// does not list.
 func Named(ctx context.Context, ws *workspace.Workspace, cfg aws.Config, name string) (*Found, error) {
 	found, err := Find(ctx, ws, cfg, name)
 	if err != nil || len(found) == 0 {
@@ -111,7 +112,7 @@ func Named(ctx context.Context, ws *workspace.Workspace, cfg aws.Config, name st
 	return found[0], found[0].Hidden
 }
 
-// look sees what there is of a stack; nil when there is nothing.
+// look looks up the resources of a stack; nil if none exists.
 func look(ctx context.Context, ws *workspace.Workspace, cfg aws.Config, name string, listed []resource) (*Found, error) {
 	s, err := stack.Open(ctx, ws, cfg.Region, config(name, listed))
 	if err != nil {
@@ -127,7 +128,7 @@ func look(ctx context.Context, ws *workspace.Workspace, cfg aws.Config, name str
 			f.there = append(f.there, one)
 		}
 	}
-	// A dashboard carries no tag: alone it is no proof of a stack of ours.
+	// A dashboard has no tag: alone it does not prove that there is a stack of ours.
 	if !slices.ContainsFunc(f.there, func(one resource) bool { return one.kind != dashboardKind }) {
 		return nil, nil
 	}
@@ -146,7 +147,7 @@ func look(ctx context.Context, ws *workspace.Workspace, cfg aws.Config, name str
 	return f, err
 }
 
-// named are what the Tagging API does not list, by the stack's names: roles, and the dashboardKind, which has no tags.
+// named returns what the Tagging API does not list, by the stack's names: its roles, and its dashboard, which has no tags.
 // https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/supported-services.html
 func named(name, region string) (all []resource) {
 	for _, role := range []string{"-load-execution", "-load-task", "-scheduler", "-stop"} {
@@ -155,7 +156,7 @@ func named(name, region string) (all []resource) {
 	return append(all, resource{dashboardKind, name + "-" + region})
 }
 
-// config names what can be named when there is no function that knows. A service and a cache that are listed say how they are called.
+// config derives a stack's configuration from its name, in case its function is gone. A listed service or cache overrides the derived name.
 func config(name string, listed []resource) shutdown.Config {
 	c := shutdown.Config{Name: name, Cluster: name, Service: name + "-load", Logs: shutdown.Logs{Load: "/elasticache-perf/" + name + "/load"},
 		Cache:     shutdown.Cache{ReplicationGroup: name, Delete: true},
@@ -173,7 +174,7 @@ func config(name string, listed []resource) shutdown.Config {
 	return c
 }
 
-// Parts are what there is of a stack, in the order of its removal, each kind with how many.
+// Parts lists a stack's resources in the order of removal, with the number of each kind.
 func (f *Found) Parts() string {
 	var parts []string
 	for _, k := range removals {

@@ -29,7 +29,7 @@ func TestARNs(t *testing.T) {
 	}
 }
 
-// What is billed goes first, its guard after it, and what a thing needs after the thing.
+// What is billed is removed first, then its guard; a resource is removed before those that it needs.
 func TestTheOrderOfRemoval(t *testing.T) {
 	var kinds []string
 	for _, k := range removals {
