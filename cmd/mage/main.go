@@ -1,8 +1,7 @@
 //go:build !windows
 
-// Command mage is what `go tool mage` runs here: it compiles mage and the targets, says so while that takes long, and then runs the target.
-// Mage itself compiles without a word, which on a new machine is a minute of silence. This program needs so little that it is compiled, and has
-// said its first line, within seconds.
+// Command mage is what `go tool mage` runs here: it compiles mage and the targets, shows progress, and then runs the target. Mage itself compiles silently, for
+// about a minute on a new machine. This program is small, so that it is compiled and prints its first line within seconds.
 package main
 
 import (
@@ -28,14 +27,14 @@ func main() {
 	os.Exit(1)
 }
 
-// run compiles what it has to and becomes the target; it only returns with an error.
+// run compiles what is needed and becomes the target; it returns only with an error.
 func run(root string, args []string) error {
 	if _, err := os.Stat(filepath.Join(root, "magefile.go")); err != nil {
 		return fmt.Errorf("%s is not the project's folder: run the command where magefile.go is", root)
 	}
 	c := compiler{root: root, out: os.Stderr, patience: 2 * time.Second, every: 10 * time.Second}
 	c.env = settings(os.Environ(), c.goFlags())
-	held, err := c.lock() // until this process is another program, or has ended
+	held, err := c.lock() // until this process execs the target or ends
 	if err != nil {
 		return err
 	}
@@ -47,8 +46,8 @@ func run(root string, args []string) error {
 	return syscall.Exec(program, append([]string{"mage"}, explained(args)...), c.env)
 }
 
-// explained has `-h TARGET`, `TARGET --help` and `TARGET help` say what `help TARGET` does: mage's own answer leaves out what the target reads of the
-// environment, and mage runs a target that stands before the question.
+// explained turns `-h TARGET`, `TARGET --help` and `TARGET help` into `help TARGET`. Mage's own help leaves out the target's environment variables, and mage
+// runs a target that precedes the help argument.
 func explained(args []string) []string {
 	asked, targets := false, []string{"help"}
 	for _, a := range args {
@@ -65,25 +64,25 @@ func explained(args []string) []string {
 	return args
 }
 
-// settings are the go command's, for everything that is compiled from here on. They are the Lambda's, so that the packages that commands, embedded
-// AWS, Lambda and tests have in common are compiled once.
+// settings adds the go command's settings for everything that is compiled from here on. They equal the Lambda's, so that packages shared by commands, embedded
+// AWS, Lambda and tests are compiled once.
 func settings(env []string, goflags string) []string {
 	env = slices.DeleteFunc(slices.Clone(env), func(e string) bool {
-		return strings.HasPrefix(e, "GOFLAGS=") || strings.HasPrefix(e, "CGO_ENABLED=") // the first one would count
+		return strings.HasPrefix(e, "GOFLAGS=") || strings.HasPrefix(e, "CGO_ENABLED=") // the first one would win
 	})
 	return append(env, "CGO_ENABLED=0", "GOFLAGS="+strings.TrimSpace(goflags+" -trimpath"))
 }
 
-// compiler makes the program that has the targets.
+// compiler builds the program with the targets.
 type compiler struct {
 	root     string
 	env      []string
 	out      io.Writer
-	patience time.Duration // what takes less needs no word
-	every    time.Duration // between two lines
+	patience time.Duration // faster work prints nothing
+	every    time.Duration // between two lines of progress
 }
 
-// goFlags are a person's own, from the environment or from `go env -w`.
+// goFlags returns the person's own flags, from the environment or from `go env -w`.
 func (c compiler) goFlags() string {
 	out, _ := exec.Command("go", "env", "GOFLAGS").Output()
 	return strings.TrimSpace(string(out))
@@ -91,7 +90,7 @@ func (c compiler) goFlags() string {
 
 func (c compiler) file(name string) string { return filepath.Join(c.root, "build", name) }
 
-// lock has two commands in one checkout compile one after the other: mage writes a file among the sources while it compiles.
+// lock makes commands in one checkout compile one after the other: mage writes a file among the sources while it compiles.
 func (c compiler) lock() (*os.File, error) {
 	if err := os.MkdirAll(c.file(""), 0o755); err != nil {
 		return nil, readOnly(c.root, err)
@@ -110,7 +109,7 @@ func readOnly(root string, err error) error {
 	return fmt.Errorf("%s cannot be written (%w): the targets are compiled in its folder build; copy the checkout to a folder of your own, or give yourself the right to write here", root, err)
 }
 
-// compile gives the program to run: the targets', or mage itself for what only mage does (-init, -clean, -compile).
+// compile returns the program to run: the targets, or mage itself for what only mage does (-init, -clean, -compile, -version).
 func (c compiler) compile(args []string) (string, error) {
 	mage, targets := c.file("mage"), c.file("targets")
 	said := c.progress()
@@ -126,14 +125,14 @@ func (c compiler) compile(args []string) (string, error) {
 	if err := c.build(said, "go", "build", "-v", "./internal/ops", "./internal/dev"); err != nil {
 		return "", err
 	}
-	output := filepath.Join(c.root, "mage_output_file.go") // mage leaves it among the sources when it is killed
+	output := filepath.Join(c.root, "mage_output_file.go") // a killed mage leaves it among the sources
 	_ = os.Remove(output)
 	defer os.Remove(output)
-	// The go command links again only what has changed, and puts a new file in the place of one that may be running.
+	// The go command relinks only if something has changed, and writes a new file in place of one that may be running.
 	return targets, c.build(said, mage, "-compile", targets, "-ldflags", "-s -w")
 }
 
-// build runs one command of the compilation. What it prints is passed on, but for the names of packages that `go build -v` prints, which are counted.
+// build runs one command of the compilation. It passes on the output, except for package names of `go build -v`, which it counts.
 func (c compiler) build(said *progress, name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	cmd.Dir, cmd.Env = c.root, c.env
@@ -162,13 +161,13 @@ func (c compiler) build(said *progress, name string, args ...string) error {
 	return nil
 }
 
-// progress tells that compiling goes on.
+// progress shows that the compilation goes on.
 type progress struct {
 	lines chan string
 	done  chan struct{}
 }
 
-// progress says at once that this is the first time, when it is, and otherwise nothing for a while.
+// progress says at once if this is the first compilation. Otherwise it prints nothing for a while.
 func (c compiler) progress() *progress {
 	p := &progress{lines: make(chan string), done: make(chan struct{})}
 	began, packages, patience, first := time.Now(), 0, c.patience, "checking the commands, and compiling what has changed"

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The test binary is the command, too.
+// The test binary is also the command.
 func TestMain(m *testing.M) {
 	if os.Getenv("BE_MAGE") != "" {
 		main()
@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// fakeGo answers for the go command: `go build -o FILE` makes a mage whose -compile makes a program that prints its arguments.
+// fakeGo replaces the go command: `go build -o FILE` creates a mage whose -compile creates a program that prints its arguments.
 const fakeGo = `#!/bin/sh
 case "$*" in
 "env GOFLAGS") echo "-mod=mod" ;;
@@ -95,7 +95,7 @@ func TestWhatDoesNotCompileIsShown(t *testing.T) {
 	require.Contains(t, words, "mage: go build -v ./internal/ops ./internal/dev: exit status 1\n")
 }
 
-// The go command says what it could not write, and we say what to do.
+// The go command says what it could not write; this command says what to do.
 func TestFullDisk(t *testing.T) {
 	dir, mage := project(t)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "full"), nil, 0o644))
@@ -113,7 +113,7 @@ func TestWhereThereIsNoProject(t *testing.T) {
 	require.Equal(t, "mage: "+dir+" is not the project's folder: run the command where magefile.go is\n", words)
 }
 
-// A folder that cannot be written is named, with what to do: here a file stands where the folder build would be.
+// A folder that cannot be written is named, with what to do. Here a file is in the place of the folder build.
 func TestReadOnlyCheckout(t *testing.T) {
 	dir, mage := project(t)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "build"), nil, 0o644))
@@ -123,7 +123,7 @@ func TestReadOnlyCheckout(t *testing.T) {
 	require.Contains(t, words, "copy the checkout to a folder of your own")
 }
 
-// Long work says that it goes on, and how far it is.
+// Long work shows that it goes on, and its progress.
 func TestProgressGoesOn(t *testing.T) {
 	out := make(lines)
 	c := compiler{root: t.TempDir(), out: out, patience: time.Nanosecond, every: time.Nanosecond}
@@ -150,7 +150,7 @@ func (l lines) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// On Windows it is refused in a sentence, and elsewhere it compiles.
+// On Windows the command refuses with a sentence; on other systems it compiles.
 func TestOtherSystems(t *testing.T) {
 	if os.Getenv("E2E_LONG") == "" {
 		t.Skip("compiles the standard library twice: mage test:all")
@@ -163,7 +163,7 @@ func TestOtherSystems(t *testing.T) {
 	}
 }
 
-// What mage writes among the sources while it compiles is not left there, by one that was killed either.
+// The file that mage writes among the sources while it compiles is removed, also if a killed mage left it.
 func TestNothingIsLeftAmongTheSources(t *testing.T) {
 	dir, mage := project(t)
 	left := filepath.Join(dir, "mage_output_file.go")

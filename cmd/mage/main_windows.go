@@ -1,4 +1,4 @@
-// Command mage is what `go tool mage` runs here. Windows has neither the file locks nor the signals that the commands live by.
+// Command mage is what `go tool mage` runs here. Windows lacks the file locks and signals that the commands need.
 package main
 
 import (
