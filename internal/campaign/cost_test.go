@@ -28,7 +28,7 @@ func TestWhatARunIsExpectedToCost(t *testing.T) {
 	require.Contains(t, EstimateRun(in, price.Dated("mars-north-1")).Missing, "cache.r7g.large with valkey in mars-north-1, Fargate with X86_64")
 }
 
-// The cost of a serverless cache has an upper bound if its load or the cache has a limit. Otherwise it is unknown, and never 0.
+// The cost of a serverless cache has an upper bound if the load or the cache has a limit. Otherwise it is unknown, and never 0.
 func TestWhatAServerlessCacheIsExpectedToCost(t *testing.T) {
 	prices := price.Dated("us-east-1")
 	million, gbHour, least, ok := prices.Serverless("valkey")

@@ -30,7 +30,7 @@ type Campaign struct {
 	Budget   float64
 	Baseline string // a variant's name
 	RankBy   string // id of a figure
-	Seed     uint32 // of the order of runs
+	Seed     uint32 // of the run order
 	Variants []Variant
 
 	places map[string]hcl.Range // of the file's arguments

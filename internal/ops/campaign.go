@@ -8,7 +8,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// Campaign runs what is missing of the campaign in the file CAMPAIGN=: each cell in its own stack, round by round. The manifests show what is done, so the same
+// Campaign runs the missing cells of the campaign in the file CAMPAIGN=, each in its own stack, round by round. The manifests show what is done, so the same
 // command resumes after any interruption. It shows the plan and asks; APPROVE=1 is a yes.
 func Campaign(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	return carryOut(ctx, ws, con, 0)

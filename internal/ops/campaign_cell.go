@@ -81,7 +81,7 @@ func (s *cellStack) goOn(ctx context.Context) (went bool, err error) {
 	return true, end(ctx, s.quiet, there, run)
 }
 
-// remove destroys the stack, and forgets it.
+// remove destroys the stack, and its Terraform workspace and data.
 func (s *cellStack) remove(ctx context.Context) error {
 	if err := s.unlocking(ctx, func() error { return Destroy(ctx, s.in, s.quiet) }); err != nil {
 		return err

@@ -40,7 +40,7 @@ func needsOf(in *terraform.Inputs) needs {
 	return n
 }
 
-// mostNeeds is the most that so many runs of different variants take at a time, with each need counted on its own.
+// mostNeeds returns the most that concurrent runs of different variants take, side at a time. Each need is counted on its own.
 func mostNeeds(all []needs, side int) (sum needs) {
 	top := func(of func(needs) float64) (n float64) {
 		var values []float64

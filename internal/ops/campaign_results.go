@@ -113,7 +113,7 @@ func (r *results) attempts(cell campaign.Cell) (n int) {
 	return n + r.tries[key(cell)]
 }
 
-// most is how many attempts a cell has.
+// most is the maximum number of attempts per cell.
 const most = 2
 
 // toTry reports whether a cell has no result and has attempts left.

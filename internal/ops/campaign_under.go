@@ -61,7 +61,7 @@ func (u *underWay) last(cell campaign.Cell) (word string, v *stack.View) {
 	return word, u.views[key(cell)]
 }
 
-// names are the keys of the cells under way.
+// names returns the keys of the cells under way.
 func (u *underWay) names() []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()

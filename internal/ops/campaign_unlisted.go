@@ -11,8 +11,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/sweep"
 )
 
-// unlisted finds the campaign's stacks that its file no longer has: a variant was renamed or removed, or there are fewer rounds. unsure says of other stacks
-// why they could be the campaign's, but are not treated as such.
+// unlisted finds the campaign's stacks that its file no longer has: a variant was renamed or removed, or there are fewer rounds. unsure explains, for each
+// stack that only looks like the campaign's, why it is not treated as such.
 func (o *opened) unlisted(ctx context.Context) (cells []campaign.Cell, unsure []string, err error) {
 	found, err := sweep.Find(ctx, o.ws, o.cfg)
 	if err != nil {
@@ -30,8 +30,8 @@ func (o *opened) unlisted(ctx context.Context) (cells []campaign.Cell, unsure []
 	return cells, unsure, nil
 }
 
-// cellOf returns the cell that a stack was created for, if it is this campaign's and no longer in the file; nil otherwise. why is set if the stack could still
-// be the campaign's.
+// cellOf returns the cell of this campaign that a stack was created for, if the file no longer has it; nil otherwise. why explains a stack that only looks like
+// the campaign's.
 func (o *opened) cellOf(f *sweep.Found) (cell *campaign.Cell, why string) {
 	if slices.ContainsFunc(o.cells(), func(c campaign.Cell) bool { return c.Stack() == f.Name }) {
 		return nil, ""

@@ -13,7 +13,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// A stack is the campaign's by what its function has, and not by its name: another file in the account may have that name, too.
+// A stack belongs to the campaign by its function's configuration, not by its name: another file in the account can have the same name.
 func TestWhoseStackItIs(t *testing.T) {
 	o := aCampaign().o
 	o.base = &terraform.Inputs{Bucket: "bucket", Prefix: "exports"}

@@ -26,7 +26,7 @@ func checkBucket(ctx context.Context, cfg aws.Config, in *terraform.Inputs) ([]s
 	if err == nil {
 		region = aws.ToString(head.BucketRegion)
 	}
-	// The error of a HEAD has no body, so the status and headers have to do. https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
+	// A HEAD error has no body: only its status and headers tell the cause. https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html
 	var response *awshttp.ResponseError
 	if errors.As(err, &response) {
 		if r := response.Response.Header.Get("X-Amz-Bucket-Region"); r != "" {

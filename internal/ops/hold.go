@@ -119,7 +119,7 @@ func (h *hold) write(ctx context.Context, in *s3.PutObjectInput) error {
 	return nil
 }
 
-// keep renews the hold until let is called, which releases it. If another command has taken it, this one ends.
+// keep renews the hold until let is called, which releases it. This command ends if another one takes the hold, or if renewals fail for too long.
 func (h *hold) keep(ctx context.Context, end context.CancelCauseFunc) (let func()) {
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {

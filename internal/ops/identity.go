@@ -26,7 +26,7 @@ type subject struct {
 }
 
 // identify finds the stack that a command acts on. It fails if state, inputs and credentials disagree on name, account or Region: the command would act on
-// other resources than the state's.
+// resources that are not the state's.
 func identify(ctx context.Context, ws *workspace.Workspace, con *console.Console) (*subject, error) {
 	t, in, err := terraform.Ready(ctx, ws, con)
 	if err != nil {

@@ -82,7 +82,7 @@ func TestStateOfAnotherProject(t *testing.T) {
 			} else {
 				require.NoError(t, err)
 			}
-			for _, other := range []string{"more.tf.json", "more.tofu"} { // they may declare anything
+			for _, other := range []string{"more.tf.json", "more.tofu"} { // they can declare anything
 				file := filepath.Join(ws.Stack, other)
 				require.NoError(t, os.WriteFile(file, nil, 0o644))
 				require.NoError(t, belongs(state, ws), other)

@@ -93,7 +93,7 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 		}
 		ended = true
 		select {
-		case <-w.Done: // the cause has the error
+		case <-w.Done: // its error is the cause already
 		default:
 			err = errors.Join(err, w.End())
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// pricesOf returns the Region's prices for stacks with these inputs: AWS's current ones if available, else those of the tables, which it prints.
+// pricesOf returns the Region's prices for stacks with these inputs: AWS's current ones if available, else those of the tables, and prints why.
 func pricesOf(ctx context.Context, con *console.Console, cfg aws.Config, all ...*terraform.Inputs) *price.Prices {
 	var wanted []price.Wanted
 	for _, in := range all {

@@ -110,7 +110,7 @@ func reportRuns(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 	return err
 }
 
-// groupsOf parses RUNS: "a,b" are runs to compare, "a1,a2 vs b1,b2" are groups of repeats, which alone have sizes.
+// groupsOf parses RUNS: "a,b" are runs to compare, "a1,a2 vs b1,b2" are groups of repeats. Only groups have sizes.
 func groupsOf(text string) (runs []string, sizes []int, err error) {
 	groups := strings.Split(" "+strings.Join(strings.Fields(text), " ")+" ", " vs ")
 	for _, group := range groups {

@@ -24,13 +24,13 @@ func writeReport(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 	}
 	file := filepath.Join(dir, "report.html")
 	con.Say("  report        %s (%d KB), with report.md and results.json beside it", ws.Path(file), size/1000)
-	if _, folder := from.(folderExports); ws.On("UPLOAD") && !folder { // a folder's are nowhere else
+	if _, folder := from.(folderExports); ws.On("UPLOAD") && !folder { // reports of a folder are not uploaded
 		con.Say("  uploaded      %sreport/%s/", from, name)
 	}
 	return file, nil
 }
 
-// saveReport writes report.html, report.md and results.json into a folder, and with UPLOAD=1 below a name in S3. size is the page's.
+// saveReport writes report.html, report.md and results.json into a folder, and with UPLOAD=1 also to S3 below name. size is the page's.
 func saveReport(ctx context.Context, ws *workspace.Workspace, to exported, dir, name string, results any, html, markdown func(io.Writer) error) (size int, err error) {
 	var b, md bytes.Buffer
 	if err := errors.Join(html(&b), markdown(&md)); err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// UPLOAD=1 of the environment reaches local:run, too, whose exports are in a folder.
+// local:run also sees UPLOAD=1 of the environment, but its exports are in a folder.
 func TestReportOfAFolderIsNotUploaded(t *testing.T) {
 	var said bytes.Buffer
 	none := func(io.Writer) error { return nil }

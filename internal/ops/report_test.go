@@ -183,7 +183,7 @@ func TestRunsAreNamedOnce(t *testing.T) {
 	for given, says := range map[string]string{",": "RUNS=, names no run", threeRuns[0] + "," + threeRuns[0]: "names a run twice"} {
 		_, err := reported(t, &workspace.Workspace{Root: t.TempDir()}, from, "RUNS="+given)
 		require.ErrorContains(t, err, says)
-		// before the inputs, which may be missing, too
+		// checked before the inputs, which can be missing, too
 		require.ErrorContains(t, Report(t.Context(), &workspace.Workspace{Root: t.TempDir(), Env: []string{"RUNS=" + given}}, &console.Console{Out: &bytes.Buffer{}}), says)
 	}
 }

@@ -91,7 +91,7 @@ func (s *sight) unseen(now time.Time, err error) page.Status {
 	}, was.Rows...)}
 }
 
-// sight is the stack at one moment.
+// sight is what was seen of the stack at one moment.
 type sight struct {
 	subject *subject
 	stack   *stack.Stack
@@ -139,7 +139,7 @@ func statusOf(v stack.View, c shutdown.Config) page.Status {
 		st.Run = v.Manifest.Run
 	}
 	if v.Manifest != nil && v.Manifest.Complete {
-		st.Stops = time.Time{} // the run can have been stopped earlier
+		st.Stops = time.Time{} // the run may have been stopped earlier
 	} else if !v.Stops.IsZero() {
 		st.Began = v.Stops.Add(-time.Duration(c.Minutes) * time.Minute)
 	}

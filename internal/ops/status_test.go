@@ -53,7 +53,7 @@ func TestInterruptedWatchSaysWhatGoesOn(t *testing.T) {
 	for name, c := range map[string]struct {
 		run    string
 		stops  time.Duration
-		ends   time.Duration // the schedule's stop_by; 0: somebody has removed it
+		ends   time.Duration // the schedule's stop_by; 0: somebody removed it
 		region string
 		want   string
 	}{

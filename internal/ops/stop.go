@@ -113,8 +113,8 @@ func lost(m *export.Manifest) string {
 	}
 }
 
-// exportLimit is how long the end of a run may take: one whole invocation of the Lambda (15 minutes), and the steps before and after it. Beyond that, the
-// reason should be shown.
+// exportLimit is how long the end of a run may take: one whole invocation of the Lambda (15 minutes), and the steps before and after it. A person who waits
+// longer should see why.
 const exportLimit = 20 * time.Minute
 
 // end makes the Lambda stop a run, and waits until that is done. If the Lambda is gone, its code runs here instead.

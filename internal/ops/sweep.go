@@ -65,7 +65,7 @@ func Sweep(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 	return sweepAway(ctx, ws, con, cfg, found, place)
 }
 
-// stackName is the pattern of the variable name.
+// stackName matches what the stack's input name allows.
 var stackName = regexp.MustCompile(`^[a-z][a-z0-9]*(-[a-z0-9]+)*$`)
 
 // listSwept prints a line or two for each stack.
