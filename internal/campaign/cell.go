@@ -61,7 +61,7 @@ func CellOf(settings json.RawMessage) *Cell {
 	return nil
 }
 
-// Of reports whether a manifest is the cell's. The seeds can differ, because the file can have got a variant since.
+// Of reports whether a manifest is the cell's. The seeds can differ, because a variant may have been added to the file since.
 func (c Cell) Of(m *export.Manifest) bool {
 	is := of(m.Settings)
 	return is != nil && is.Campaign == c.Campaign && is.Variant == c.Variant && is.Round == c.Round

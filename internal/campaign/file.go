@@ -1,5 +1,5 @@
-// Package campaign reads the file of a campaign, which compares several settings of the stack, plans its runs and estimates their cost. It creates nothing in
-// AWS.
+// Package campaign reads a campaign's file, plans its runs and estimates their cost. A campaign compares several settings of the stack. The package creates
+// nothing in AWS.
 package campaign
 
 import (

@@ -59,7 +59,7 @@ type Found struct {
 	// Billed names what is billed; "" if nothing is.
 	Billed string
 	Cost   Cost
-	// Hidden is the error because of which nothing is known of the stack.
+	// Hidden is the error that prevented reading the stack.
 	Hidden error
 
 	there []resource
