@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
@@ -285,17 +286,19 @@ func TestDestroyAfterLostAnswers(t *testing.T) {
 		t.Parallel()
 		w := newEnvironment(t)
 		p := newPerson(t, w, nil)
-		for _, action := range []string{"ecs.CreateCluster", "ecs.CreateService", "sqs.CreateQueue", "scheduler.CreateScheduleGroup", "scheduler.CreateSchedule",
+		for _, action := range []string{"ecs.CreateCluster", "ecs.RegisterTaskDefinition", "ecs.CreateService", "sqs.CreateQueue", "scheduler.CreateScheduleGroup", "scheduler.CreateSchedule",
 			"lambda.PutFunctionEventInvokeConfig", "monitoring.PutMetricAlarm", "monitoring.PutDashboard", "iam.PutRolePolicy", "logs.PutRetentionPolicy"} {
 			w.local.Faults.Add(wire.Fault{Action: action, First: 1, Last: 1, Kind: wire.FailAfter})
 		}
 		said, err := p.types(ops.Deploy, "")
 		require.NoError(t, err, said)
-		require.Len(t, w.local.Faults.Fired(), 10)
+		require.Len(t, w.local.Faults.Fired(), 11)
 		w.local.Faults.Add(wire.Fault{Action: "ecs.DeleteService", First: 1, Last: 1, Kind: wire.FailAfter}) // INACTIVE when it is asked for again
 		said, err = p.types(ops.Destroy, "")
 		require.NoError(t, err, said)
-		require.Len(t, w.local.Faults.Fired(), 11)
+		require.Len(t, w.local.Faults.Fired(), 12)
+		_, err = ecs.NewFromConfig(w.Config).DescribeTaskDefinition(t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: aws.String(p.name + "-load")})
+		require.ErrorContains(t, err, "Unable to describe task definition", "of the two revisions, Terraform knew one")
 		p.clean()
 	})
 }

@@ -118,6 +118,9 @@ func (subject *subject) destroy(ctx context.Context, ws *workspace.Workspace, co
 	if err := lateInsights(ctx, con, t, s, yes); err != nil {
 		return err
 	}
+	if _, err := s.DropRevisions(ctx); err != nil {
+		return err
+	}
 	if left, err := s.Left(ctx); err != nil || len(left) > 0 {
 		if err != nil {
 			err = fmt.Errorf("everything in the state is removed; whether something else is left is not known: %w", err)
