@@ -139,7 +139,7 @@ func TestBurstEndsAtAKnownMinute(t *testing.T) {
 	}
 }
 
-// phaseNames also sees that phases leave no gap.
+// phaseNames also checks that phases leave no gap.
 func phaseNames(r *Results) (names []string) {
 	for i, p := range r.Phases.List {
 		if i > 0 && !p.Start.Equal(r.Phases.List[i-1].End) {
@@ -241,7 +241,7 @@ func TestTasksThatAreNotAsTheOthers(t *testing.T) {
 	require.InEpsilon(t, 10_000*(1200+1200+1155+900), float64(r.Client.Operations), 0.005)
 }
 
-// Percentiles of all tasks are those of all operations, within the three digits that memtier's histograms have.
+// Percentiles of all tasks are those of all operations, to the three digits of memtier's histograms.
 func TestPercentilesAreMergedNotAveraged(t *testing.T) {
 	c := synthetic.Plain()
 	c.Latency = func(task int) []int64 {
@@ -364,7 +364,7 @@ func TestMissingData(t *testing.T) {
 	})
 }
 
-// A file keeps the contract in any order of rows and columns, and may name a cluster's series twice.
+// A file is read in any order of rows and columns, and may contain a cluster's series twice.
 func TestFilesFromElsewhere(t *testing.T) {
 	c := synthetic.Plain()
 	c.Nodes = 1
@@ -407,7 +407,7 @@ func marshal(t testing.TB, r any) string {
 	return string(text) + "\n"
 }
 
-// A small run with something of everything, as results.json.
+// A small run with every kind of data, as results.json.
 func TestGoldenResults(t *testing.T) {
 	c := synthetic.Case{Minutes: 12, Tasks: 2, Nodes: 1, TaskCPU: 96, Rate: func(task, s int) float64 { return map[bool]float64{true: 9000, false: 3000}[s < 300] }}
 	c.Metrics = map[string]func(int, int) float64{"NetworkBytesOut": func(_, m int) float64 { return 60 * synthetic.Baseline * map[bool]float64{true: 3, false: 1}[m < 5] },
@@ -428,7 +428,7 @@ func TestGoldenResults(t *testing.T) {
 	require.Equal(t, text, marshal(t, &back), "results.json reads back")
 }
 
-// Whatever is in the files, there is an answer or an error, and the answer is as the schema says.
+// Analyze answers or returns an error for any files, and the answer follows the schema.
 func FuzzAnalyze(f *testing.F) {
 	c := synthetic.Case{Minutes: 2, Tasks: 1, Nodes: 1, TaskCPU: 40}
 	var metrics, log bytes.Buffer

@@ -8,7 +8,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
-// A step is no drift: a straight line by least squares makes one and a half of it.
+// A step is no drift: least squares would fit a line that drifts by one and a half of the step.
 func TestAStepIsNoDrift(t *testing.T) {
 	steps := func(factor float64) *Results {
 		c := synthetic.Plain()
@@ -21,7 +21,7 @@ func TestAStepIsNoDrift(t *testing.T) {
 	require.Len(t, steps(0.89).Verdict.Segments, 2)
 }
 
-// Noise that follows itself looks like a drift in a minute.
+// Autocorrelated noise looks like a drift within a minute.
 func TestADriftTakesMinutes(t *testing.T) {
 	rises := func(seconds int) *Results {
 		c := synthetic.Plain()
@@ -35,7 +35,7 @@ func TestADriftTakesMinutes(t *testing.T) {
 	require.Equal(t, Drifting, rises(180).Phases.Steady.Phase)
 }
 
-// An outage has one length, wherever it is named.
+// An outage has the same length everywhere in the answer.
 func TestTheLengthOfAnOutage(t *testing.T) {
 	for _, tasks := range []int{1, 2, 7} {
 		for _, every := range []int{1, 5} {
@@ -52,7 +52,7 @@ func TestTheLengthOfAnOutage(t *testing.T) {
 	}
 }
 
-// A day has two dates.
+// A load that crosses midnight has two dates.
 func TestTimesOfTwoDaysHaveDates(t *testing.T) {
 	c := synthetic.Case{Minutes: 24 * 60, Tasks: 1, Nodes: 1, TaskCPU: 40, Every: 10}
 	c.Rate = func(_, s int) float64 {
@@ -63,7 +63,7 @@ func TestTimesOfTwoDaysHaveDates(t *testing.T) {
 	require.Contains(t, v.Sentence, "from 2026-11-23 03:10:00 to 2026-11-24 03:10:00 (minutes 0 to 1440 of the load)")
 }
 
-// The log alone shows that a rate limit was reached, also in less than a whole minute.
+// The log alone shows that a rate limit was reached, even in less than a whole minute.
 func TestARateLimitNeedsNoMetrics(t *testing.T) {
 	of := func(limit string) Verdict {
 		c := synthetic.Plain()
@@ -77,8 +77,8 @@ func TestARateLimitNeedsNoMetrics(t *testing.T) {
 	require.Equal(t, CannotTell, of("520").Outcome)
 }
 
-// One odd minute is half of two: less than three whole minutes judge nothing. A minute's mean that varies by 5 points is on the wrong side of a threshold 5
-// points away in 16 % of single minutes, in 8 % of means of two and in 4 % of means of three.
+// Fewer than three whole minutes decide nothing: one odd minute is half of two. A minute's mean that varies by 5 points is on the wrong side of a
+// threshold 5 points away in 16 % of single minutes, in 8 % of means of two and in 4 % of means of three.
 func TestAVerdictTakesThreeWholeMinutes(t *testing.T) {
 	of := func(start, minutes int, metrics map[string]func(int, int) float64) Verdict {
 		c := synthetic.Plain()
@@ -109,7 +109,7 @@ func TestAVerdictTakesThreeWholeMinutes(t *testing.T) {
 	require.Equal(t, CannotTell, of(0, 2, odd).Outcome)
 }
 
-// A burst that ended so late that nothing shows what is sustained is said all the same: figures are of the burst.
+// A burst can end too late to show what the nodes sustain. Its end is reported all the same, because the figures are of the burst.
 func TestABurstThatEndsLate(t *testing.T) {
 	of := func(minutes, end int) *Results {
 		c := synthetic.Plain()
@@ -135,7 +135,7 @@ func TestABurstThatEndsLate(t *testing.T) {
 	}
 }
 
-// A task that finished is not said to have not finished: its result does not count.
+// A task that finished with a result that does not count is not called unfinished.
 func TestAResultThatDoesNotCount(t *testing.T) {
 	c := synthetic.Plain()
 	metrics, log := texts(c)
@@ -145,7 +145,7 @@ func TestAResultThatDoesNotCount(t *testing.T) {
 	require.Equal(t, []string{"run 2026-11-23T03-00-00Z: 1 of 2 tasks finished with a result that does not count"}, troubles(r))
 }
 
-// Reads that replicas serve are limited by replicas.
+// A limit on reads from replicas is a limit of the replicas.
 func TestTheNextStepOfReplicas(t *testing.T) {
 	next := func(from string, primary float64) string {
 		c := synthetic.Plain()
@@ -158,7 +158,7 @@ func TestTheNextStepOfReplicas(t *testing.T) {
 	require.Contains(t, next("primary", 89), "Add shards")
 }
 
-// A load on burst bandwidth to its end has to run longer before anything else is tried.
+// After a load that used burst bandwidth to its end, the next step is a longer run.
 func TestTheNextStepOfABurst(t *testing.T) {
 	next := func(share float64) string {
 		c := synthetic.Plain()

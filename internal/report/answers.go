@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// answer says of each group but the first how it differs from that one, in the figures of the first page that are better or worse: what a reader pastes.
+// answer describes how each group differs from the first in the first page's figures that are better or worse. Readers paste these sentences.
 func (c *Comparison) answer() {
 	for g := 1; g < len(c.Groups); g++ {
 		of := map[string][]string{} // what is said, by direction
@@ -50,7 +50,7 @@ func (c *Comparison) answer() {
 		for i, reason := range reasons {
 			same := func(other string) bool { return slices.Equal(why[other], why[reason]) }
 			if slices.ContainsFunc(reasons[:i], same) {
-				continue // said with the first reason of these figures
+				continue // reported with the first reason of these figures
 			}
 			all := slices.DeleteFunc(slices.Clone(reasons), func(other string) bool { return !same(other) })
 			parts = append(parts, "not comparable in "+join(why[reason])+": "+strings.Join(all, ", "))
@@ -69,12 +69,12 @@ func (c *Comparison) answer() {
 	}
 }
 
-// Unsaid are the cautions that no answer says.
+// Unsaid returns the cautions that no answer mentions.
 func (c *Comparison) Unsaid() []string {
 	return slices.DeleteFunc(slices.Clone(c.Cautions), c.answers)
 }
 
-// Reason is why a figure is judged as it is; "" where it is not comparable for what stands above all figures.
+// Reason returns why a figure is judged as it is; "" if a reason printed above all figures makes it not comparable.
 func (c *Comparison) Reason(of Compared) string {
 	unsaid := func(reason string) bool { return !c.answers(reason) && !slices.Contains(c.Cautions, reason) }
 	if of.Direction == NotComparable && len(of.reasons) > 0 && !slices.ContainsFunc(of.reasons, unsaid) {
@@ -87,20 +87,18 @@ func (c *Comparison) answers(reason string) bool {
 	return slices.ContainsFunc(c.Answers, func(answer string) bool { return strings.Contains(answer, reason) })
 }
 
-// unsettled is a figure whose own interval leaves 0 out, while the p of all figures together does not tell.
+// unsettled marks a figure whose own interval excludes 0, but whose p, corrected for all figures, is not significant.
 const unsettled = "unsettled"
 
 func interval(c Compared) string {
 	return fmt.Sprintf(" (%s %%, 95 %%: %s to %s %%)", signed(*c.DeltaPercent), signed(c.Interval[0]), signed(c.Interval[1]))
 }
 
-// signed writes a difference with its sign.
 func signed(v float64) string { return strings.Replace(fmt.Sprintf("%+.1f", v), "-", "−", 1) }
 
-// Letter names a group.
 func Letter(group int) string { return string(rune('A' + group%26)) }
 
-// lower is text within a sentence.
+// lower makes a sentence's first letter lower case.
 func lower(s string) string {
 	first, size := utf8.DecodeRuneInString(s)
 	return string(unicode.ToLower(first)) + s[size:]

@@ -24,7 +24,7 @@ import (
 
 const mostOfAPage = 5 << 20 // bytes
 
-// However long the run and however many its tasks and nodes, the page and results.json stay of a size to open.
+// The page and results.json stay small enough to open for runs of any length with any number of tasks and nodes.
 func TestPageOfADayIsSmall(t *testing.T) {
 	r, err := report.Analyze(t.Context(), report.CraftedDay(24, true))
 	require.NoError(t, err)
@@ -41,13 +41,13 @@ func TestPageOfADayIsSmall(t *testing.T) {
 
 func BenchmarkReport(b *testing.B) {
 	b.Run("1h-4-tasks-3-nodes", func(b *testing.B) { bench(b, report.CraftedHour()) })
-	// A day of 100 tasks and 90 nodes. HOURS=24 is the whole one: it needs 3 GB under TMPDIR and some minutes to make the files.
+	// A day of 100 tasks and 90 nodes. HOURS=24 runs all of it: it needs 3 GB under TMPDIR and some minutes to write the files.
 	hours, _ := strconv.Atoi(os.Getenv("HOURS"))
 	hours = max(1, hours)
 	b.Run(strconv.Itoa(hours)+"h-100-tasks-90-nodes", func(b *testing.B) { bench(b, report.CraftedDay(hours, false)) })
 }
 
-// bench measures from the files to the page. Peak memory is the process's, from after the files were made.
+// bench measures from files to page. Peak memory is the process's, counted after the files were written.
 func bench(b *testing.B, made report.Run) {
 	dir := b.TempDir()
 	size := map[string]int64{}
@@ -68,7 +68,7 @@ func bench(b *testing.B, made report.Run) {
 		return f
 	}
 	debug.FreeOSMemory()
-	require.NoError(b, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)) // the high-water mark starts again, proc_pid_clear_refs(5)
+	require.NoError(b, os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)) // resets the high-water mark, proc_pid_clear_refs(5)
 	var html bytes.Buffer
 	began, worked, n := time.Now(), cpu(b), 0
 	for b.Loop() {
@@ -89,14 +89,14 @@ func bench(b *testing.B, made report.Run) {
 	b.ReportMetric(float64(peak(b))/1024, "peak-MiB")
 }
 
-// cpu is the time that the process worked, which other work on the machine does not change as it does the clock's.
+// cpu is the process's CPU time, which other work on the machine changes less than wall-clock time.
 func cpu(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	require.NoError(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// peak is the most memory that the process held, in KiB.
+// peak is the process's peak memory in KiB.
 func peak(b *testing.B) int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	require.NoError(b, err)

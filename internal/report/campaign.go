@@ -147,10 +147,9 @@ func (a *Campaign) rank(i int, v Measured) Ranked {
 	return r
 }
 
-// atItsLimit tells whether a run's load generator was.
 func atItsLimit(r *Results) bool { return slices.Contains(r.Verdict.Limits, "load_generator") }
 
-// onFrontier tells whether nothing is both as cheap an hour and as fast, and one of it more so.
+// onFrontier reports whether no other variant is at least as cheap and as fast, and better in one of the two.
 func onFrontier(r Ranked, all []Ranked) bool {
 	if r.CacheUSDPerHour == nil || r.OpsPerSecond == nil {
 		return false
@@ -161,7 +160,7 @@ func onFrontier(r Ranked, all []Ranked) bool {
 	})
 }
 
-// sentence is the answer in one: what the best variant does against the baseline, and how sure that is.
+// sentence is the answer in one sentence: how the best variant differs from the baseline, and how certain that is.
 func (a *Campaign) sentence() string {
 	label := strings.ToLower(KindOf(a.RankedBy).Label)
 	var base Ranked
@@ -199,7 +198,7 @@ func (a *Campaign) sentence() string {
 	return text + "."
 }
 
-// comparable tells whether a figure of a variant can be compared with the baseline's.
+// comparable reports whether a variant's figure can be compared with the baseline's.
 func (a *Campaign) comparable(id, variant string) bool {
 	i := slices.Index(a.Comparison.Names, variant)
 	return i >= 0 && slices.ContainsFunc(a.Comparison.Figures, func(f ComparedRow) bool { return f.ID == id && f.Cells[i].Direction != NotComparable })
@@ -212,7 +211,7 @@ func moreOrLess(v float64, more, less string) string {
 	return more
 }
 
-// ends are an interval's, the smaller change first.
+// ends returns the ends of an interval, the smaller change first.
 func ends(v *[2]float64) [2]float64 {
 	a, b := math.Abs(v[0]), math.Abs(v[1])
 	if v[0] < 0 && v[1] < 0 {

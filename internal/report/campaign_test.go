@@ -37,7 +37,7 @@ func TestACampaignIsRanked(t *testing.T) {
 	asSchema(t, "campaign", AnswerCampaign("nodes", "ops_per_second", nil))
 }
 
-// A deeper pipeline has more requests under way, as more clients have: throughput is compared, latency is not.
+// A deeper pipeline keeps more requests in flight, as more clients do: throughput is compared, latency is not.
 func TestPipelinesAreComparedByThroughput(t *testing.T) {
 	base, deep := repeats(t, 10_000, 400, 0.99, 1, 1.01), repeats(t, 14_000, 400, 0.985, 1, 1.01)
 	for _, r := range deep {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Capacity is what the cache would do, extrapolated in a straight line from the steady window: nobody saw it.
+// Capacity is what the cache could do, extrapolated linearly from the steady window; it was not measured.
 type Capacity struct {
 	EngineOpsPerSecond   *float64 `json:"engine_ops_per_second"`   // with the busiest engine thread at 90 %
 	BaselineOpsPerSecond *float64 `json:"baseline_ops_per_second"` // that the baseline bandwidth of the busiest node carries
@@ -14,10 +14,9 @@ type Capacity struct {
 	Sentence             string   `json:"sentence"`
 }
 
-// fewestPercent of a resource must be in use: a straight line from less says nothing.
+// fewestPercent of a resource must be in use: an extrapolation from less is meaningless.
 const fewestPercent = 5
 
-// capacity extrapolates.
 func (a *analysis) capacity() {
 	c, w := &a.Capacity, a.window()
 	ops, _, _ := throughputOf(a, w)

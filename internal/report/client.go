@@ -9,10 +9,10 @@ import (
 	"time"
 )
 
-// longest bounds memory against a time in the log that is none of the run's, in seconds: AWS keeps 60-second metrics for 15 days.
+// longest limits, in seconds, how far from the log's start a time may be, to bound memory: AWS keeps 60-second metrics for 15 days.
 const longest = 15 * 86400
 
-// seconds adds up amounts by second of wall clock.
+// seconds sums amounts per second of wall-clock time.
 type seconds struct {
 	base int64 // Unix time of v[0]
 	v    []float64
@@ -29,7 +29,7 @@ func (s *seconds) add(at int64, amount float64) {
 	s.v[i] += amount
 }
 
-// spread adds an amount over the time from one instant to another, to each second its share.
+// spread distributes an amount evenly over the seconds between two instants.
 func (s *seconds) spread(from, to float64, amount float64) {
 	if to-from < 1e-3 {
 		s.add(int64(math.Floor(to)), amount)
@@ -42,7 +42,7 @@ func (s *seconds) spread(from, to float64, amount float64) {
 	}
 }
 
-// rollup adds up amounts in at most 4,096 steps: when they do not suffice each step becomes twice as long.
+// rollup sums amounts in at most 4,096 steps; the steps double when more are needed.
 type rollup struct {
 	base, step int64
 	v          []float64
@@ -71,7 +71,7 @@ func (f *rollup) add(at int64, amount float64) {
 	f.v[i] += amount
 }
 
-// load is what the log says of the load.
+// load is the log's data about the load.
 type load struct {
 	log               *Log
 	from, to          time.Time
@@ -86,7 +86,6 @@ type load struct {
 	order             []*worker // by first operations, those without at the end
 }
 
-// readLoad reads the log in one pass.
 func readLoad(r io.Reader) (*load, error) {
 	l := &load{log: &Log{}, workers: map[*Task]*worker{}, kinds: map[string]*ErrorKind{}, errors: Errors{Kinds: []ErrorKind{}}}
 	if err := l.log.scan(r, l.visit); err != nil {
@@ -120,7 +119,7 @@ func readLoad(r io.Reader) (*load, error) {
 	return l, nil
 }
 
-// say warns of what was made of the file.
+// say adds warnings about the file.
 func (l *load) say(r *Results) {
 	switch log := l.log; {
 	case log.Lines == 0:
@@ -189,7 +188,7 @@ func (l *load) visit(task *Task, line Line, p *Progress) {
 	}
 }
 
-// complaint counts lines that speak of errors, in the words that the load's wrapper looks for.
+// complaint counts lines about errors, found by the same words as in the load's wrapper.
 func (l *load) complaint(line Line) {
 	text := strings.ToLower(line.Message)
 	if strings.Contains(text, "reconnect") {
@@ -210,12 +209,12 @@ func (l *load) complaint(line Line) {
 	}
 	if k := l.kinds[kind]; k != nil {
 		k.Count++
-	} else if len(l.kinds) < 1000 { // texts that differ each time must not fill the memory
+	} else if len(l.kinds) < 1000 { // bounds memory if every text differs
 		l.kinds[kind] = &ErrorKind{Text: kind, Count: 1, First: line.Time}
 	}
 }
 
-// window is from the first to the last operation of any task, nil without any, to the nearest second.
+// window is from the first to the last operation of any task, to the nearest second; nil if there was none.
 func (l *load) window() *Window {
 	if l == nil {
 		return nil
@@ -243,7 +242,7 @@ func (l *load) window() *Window {
 	return w
 }
 
-// grid is the part of a sum by second that lies in the window; a second is unknown where count (may be nil) is 0.
+// grid returns the part of a sum per second that is in the window; a second is unknown if its count is 0. count may be nil.
 func (s *seconds) grid(w Window, count *seconds) *grid {
 	g := newGrid(w.Start.Unix(), 1, int(w.Duration()/time.Second))
 	for i := range g.v {
@@ -269,7 +268,7 @@ func (f *rollup) grid(w Window) *grid {
 	return g
 }
 
-// fill writes the client's side.
+// fill writes what the load generators measured.
 func (l *load) fill(r *Results) {
 	c := &r.Client
 	c.Errors = l.errors
@@ -298,7 +297,7 @@ func (l *load) fill(r *Results) {
 	}
 }
 
-// tasks writes each task of the log, and those that only ECS knows.
+// tasks adds each task of the log, and those that only ECS lists.
 func (l *load) tasks(r *Results, m *manifest) {
 	limit := each(len(l.order))
 	var begin time.Time
@@ -379,7 +378,7 @@ func (w *worker) state() string {
 	return "invalid"
 }
 
-// trouble warns of tasks that are not as the others.
+// trouble warns about tasks in trouble, and errors.
 func (l *load) trouble(r *Results) {
 	for _, t := range r.Tasks {
 		if t.State != "ok" {

@@ -9,7 +9,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/stats"
 )
 
-// Comparison holds groups of runs against the first group. A group is repeats of one setting, or a single run.
+// Comparison compares groups of runs with the first group. A group is repeats of one setting, or a single run.
 type Comparison struct {
 	SchemaVersion int             `json:"schema_version"`
 	Runs          []string        `json:"runs"`     // of all groups, in their order
@@ -28,7 +28,7 @@ type Comparison struct {
 	Configuration []Configuration `json:"configuration"`
 }
 
-// Difference is a setting that is not the same in all runs.
+// Difference is a setting that differs between runs.
 type Difference struct {
 	Setting string   `json:"setting"`
 	Values  []string `json:"values"` // of each run
@@ -55,7 +55,7 @@ const (
 	NotTested     = "not_tested"     // a difference of too few runs; Why says why
 )
 
-// Compared is a figure against the reference's.
+// Compared is a figure compared with the reference's.
 type Compared struct {
 	Value        *float64    `json:"value"`         // of several runs their geometric mean
 	Delta        *float64    `json:"delta"`         // to the reference, in the figure's unit
@@ -64,16 +64,16 @@ type Compared struct {
 	P            *float64    `json:"p"`             // of no difference, corrected for the number of figures
 	Direction    string      `json:"direction"`
 	Why          string      `json:"why"`
-	reasons      []string    // of what is not comparable, one by one
+	reasons      []string    // for not comparable, one by one
 
-	// Of runs that are compared within rounds.
+	// Only of runs that are compared within rounds.
 	Detectable *float64 `json:"detectable_percent"` // the smallest difference that these rounds show with 80 % power
 	MoreRounds *int     `json:"more_rounds"`        // that would show the difference, or the smallest that counts, where no difference was shown
 }
 
-// runToRun is the deviation from run to run in percent that is assumed where no repeats show it; a difference below untold percent can be placement
-// alone. C. Laaber, J. Scheuner, P. Leitner, 2019, "Software microbenchmarking in the cloud. How bad is it really?", Empirical Software Engineering 24;
-// A. Maricq et al., 2018, "Taming performance variability", OSDI 18.
+// runToRun is the assumed deviation from run to run in percent if there are no repeats to show it; a difference below untold percent can be caused by
+// placement alone. C. Laaber, J. Scheuner, P. Leitner, 2019, "Software microbenchmarking in the cloud. How bad is it really?", Empirical Software
+// Engineering 24; A. Maricq et al., 2018, "Taming performance variability", OSDI 18.
 const (
 	runToRun = 2.0
 	untold   = 5.0
@@ -91,12 +91,12 @@ const (
 		"that vary by 2 %, with 80 % power at 5 % for all figures together."
 )
 
-// setting is what two runs can differ in. A workload that differs makes figures of kind not comparable.
+// setting is a setting that can differ between runs. A workload that differs makes figures of kind not comparable.
 type setting struct {
 	name string
 	of   func(*Configuration) string
-	// workload: nothing that the load measured can be compared. Otherwise "latency" only, as concurrency (requests under way: connections x pipeline) moves
-	// the latency of a closed loop, or "": it is what a comparison is for.
+	// workload: no figure of the load can be compared. "latency": only latencies cannot, because concurrency (requests in flight: connections x pipeline)
+	// changes the latency of a closed loop. "": all can, because the comparison is about this setting.
 	spoils string
 }
 
@@ -136,7 +136,7 @@ var compared = []setting{
 	{"pipeline", func(c *Configuration) string { return fmt.Sprint(c.Pipeline) }, "latency"},
 }
 
-// Compare puts single runs side by side, the first as the reference.
+// Compare compares single runs with the first.
 func Compare(runs []*Results) *Comparison {
 	groups := make([][]*Results, len(runs))
 	for i, r := range runs {
@@ -145,15 +145,15 @@ func Compare(runs []*Results) *Comparison {
 	return CompareGroups(groups)
 }
 
-// CompareGroups puts groups of repeats side by side, the first as the reference.
+// CompareGroups compares groups of repeats with the first.
 func CompareGroups(groups [][]*Results) *Comparison {
 	c := compare(groups, nil, "")
 	c.answer()
 	return c
 }
 
-// CompareRounds puts variants side by side, the first as the baseline. A run of a group has the round of the same index in rounds; what is compared is runs of
-// the same round. The figure ranked is what the runs are for: it is corrected for the number of variants alone.
+// CompareRounds compares variants with the first, the baseline. rounds has the round of each run of a group, by index; only runs of the same round
+// are compared. The campaign ranks by one figure: its p is corrected for the number of variants alone.
 func CompareRounds(groups [][]*Results, rounds [][]int, ranked string) *Comparison {
 	return compare(groups, rounds, ranked)
 }
@@ -205,7 +205,7 @@ func compare(groups [][]*Results, rounds [][]int, ranked string) *Comparison {
 	var figures []Figure
 	for _, r := range runs {
 		for _, f := range r.Headline {
-			if f.Value != nil && !slices.Contains(met, f.ID) { // what no run has is no row
+			if f.Value != nil && !slices.Contains(met, f.ID) { // a figure that no run has gets no row
 				met, figures = append(met, f.ID), append(figures, f)
 			}
 		}
@@ -225,7 +225,7 @@ func compare(groups [][]*Results, rounds [][]int, ranked string) *Comparison {
 	return c
 }
 
-// troubles is why what the load of runs measured is not the cache's alone, each reason once, with the runs that it is of.
+// troubles returns why what the load of these runs measured is not of the cache alone: each reason once, with its runs.
 func troubles(runs ...*Results) (out []string) {
 	var reasons []string
 	of := map[string][]string{}
@@ -249,7 +249,7 @@ func troubles(runs ...*Results) (out []string) {
 	return out
 }
 
-// differs says the values of a setting, each once.
+// differs lists the values of a setting, each once.
 func differs(setting string, values []string) string {
 	var each []string
 	for _, v := range values {
@@ -286,7 +286,7 @@ func row(f Figure, groups [][]*Results, rounds [][]int, comparisons int) Compare
 	return out
 }
 
-// center is a figure of a group: of one run its value, of several their geometric mean; nil and why when a run lacks it.
+// center is a group's figure: the value of a single run, or the geometric mean of several; nil and the reason if a run lacks it.
 func center(group []*Results, id string) (v *float64, why string) {
 	values, why := values(group, id)
 	switch {
@@ -311,7 +311,7 @@ func values(group []*Results, id string) (out []float64, why string) {
 	return out, ""
 }
 
-// figure is a headline figure's value.
+// figure returns the value of a headline figure.
 func (r *Results) figure(id string) *float64 {
 	for _, f := range r.Headline {
 		if f.ID == id {
@@ -321,7 +321,7 @@ func (r *Results) figure(id string) *float64 {
 	return nil
 }
 
-// against compares a figure of two groups, one of so many comparisons; which differences count is decided when all are known.
+// against compares a figure of two groups. It is one of several comparisons; decide picks the significant ones when all are known.
 func against(f Figure, base, group []*Results, comparisons int) (out Compared) {
 	out.Direction = NotComparable
 	was, lacks := center(base, f.ID)
@@ -356,7 +356,7 @@ func against(f Figure, base, group []*Results, comparisons int) (out Compared) {
 	return out
 }
 
-// few says how many runs would tell, where so many comparisons share the 5 %.
+// few returns how many runs would be enough, if that many comparisons share the 5 %.
 func few(percent *float64, comparisons int) string {
 	switch {
 	case percent == nil || *percent == 0:
@@ -369,7 +369,7 @@ func few(percent *float64, comparisons int) string {
 	return Quantity(stats.Runs(*percent, runToRun, comparisons), "run") + " a side would tell"
 }
 
-// common are the runs of those rounds that both groups have, in the order of rounds.
+// common returns the runs of the rounds that both groups have, in the group's order.
 func common(base, group []*Results, of, rounds []int) (a, b []*Results) {
 	at := map[int]*Results{}
 	for i, round := range of {
@@ -383,7 +383,7 @@ func common(base, group []*Results, of, rounds []int) (a, b []*Results) {
 	return a, b
 }
 
-// paired compares a figure within rounds: base[i] and group[i] are of the same one. So many comparisons share the 5 %.
+// paired compares a figure within rounds: base[i] and group[i] are of the same round. The comparisons share the 5 %.
 func paired(f Figure, base, group []*Results, comparisons int) (out Compared) {
 	if len(group) == 0 {
 		return Compared{Direction: NotComparable, Why: "it has no round in common with the baseline"}
@@ -413,7 +413,7 @@ func paired(f Figure, base, group []*Results, comparisons int) (out Compared) {
 	return out
 }
 
-// sound are the rounds whose runs are without trouble; all of them where none is.
+// sound returns the rounds whose runs are without trouble; or all rounds if every one has trouble.
 func sound(base, group []*Results) (a, b []*Results) {
 	for i := range base {
 		if len(troubles(base[i])) == 0 && len(troubles(group[i])) == 0 {
@@ -426,7 +426,7 @@ func sound(base, group []*Results) (a, b []*Results) {
 	return a, b
 }
 
-// decide corrects p for all that was tested among some figures, and says which differences count.
+// decide corrects p for all tests among some figures, and decides which differences count.
 func (c *Comparison) decide(among func(id string) bool, different func(cell *Compared, q float64) bool) {
 	var p []float64
 	var cells []*Compared
@@ -458,7 +458,7 @@ func named(r *Results) string {
 	return "run " + r.Run
 }
 
-// spoiled names what makes a figure not comparable: settings that differ, tasks that were lost, a load generator at its limit.
+// spoiled returns what makes a figure not comparable: settings that differ, lost tasks, a load generator at its limit.
 func spoiled(id string, base, group []*Results) (why []string) {
 	by := spoils(id)
 	if by == nil {

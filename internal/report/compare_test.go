@@ -27,7 +27,7 @@ func cell(t *testing.T, c *Comparison, id string) Compared {
 
 func pair() synthetic.Case { return synthetic.Case{Minutes: 10, Tasks: 2, Nodes: 1, TaskCPU: 40} }
 
-// repeats are runs of one setting that differ by so much in throughput and in what the engine thread does.
+// repeats makes runs of one setting whose throughput and engine CPU differ by the factors.
 func repeats(t *testing.T, level float64, latency int64, factors ...float64) (out []*Results) {
 	for _, f := range factors {
 		c := pair()
@@ -39,7 +39,7 @@ func repeats(t *testing.T, level float64, latency int64, factors ...float64) (ou
 	return out
 }
 
-// Every delta that has an interval lies in it, of whatever figure.
+// Every delta that has an interval is inside it.
 func holds(t *testing.T, c *Comparison) {
 	t.Helper()
 	asSchema(t, "comparison", c)
@@ -91,7 +91,7 @@ func TestGroupsAreComparedOverRuns(t *testing.T) {
 	require.Equal(t, NotTested, cell(t, one, "ops_per_second").Direction, "a single run shows no variation")
 }
 
-// The comparison's first words are what a reader pastes: what is better, worse, the same or not comparable, and why.
+// A comparison starts with an answer that a reader can paste: what is better, worse, the same or not comparable, and why.
 func TestAComparisonHasAnAnswer(t *testing.T) {
 	base, faster := repeats(t, 10_000, 400, 0.99, 1, 1.01), repeats(t, 11_500, 400, 0.99, 1, 1.01)
 	c := CompareGroups([][]*Results{base, faster, base})
@@ -108,7 +108,7 @@ func TestAComparisonHasAnAnswer(t *testing.T) {
 	require.Empty(t, Compare([]*Results{base[0]}).Answers)
 }
 
-// A node at twice the price: what a million operations costs differs, and its interval is that of the cost.
+// With nodes at twice the price the cost of a million operations differs, and its interval is of the cost.
 func TestAnIntervalIsOfTheFigureThatIsShown(t *testing.T) {
 	base := repeats(t, 10_000, 400, 0.99, 1, 1.01)
 	dear := repeats(t, 10_000, 400, 0.99, 1, 1.01)
@@ -202,7 +202,7 @@ func TestWhatIsNotComparable(t *testing.T) {
 	require.Equal(t, "a run without a name does not have it", cell(t, c, "ops_per_second").Why)
 }
 
-// What makes figures not comparable is said once, with all runs that it is of, and before anything is compared.
+// A reason that makes figures not comparable is reported once, with all its runs, before the comparison.
 func TestAReasonIsSaidOnce(t *testing.T) {
 	named := func(c synthetic.Case, run string) *Results {
 		r := analyzed(t, c)
@@ -232,7 +232,7 @@ func TestAReasonIsSaidOnce(t *testing.T) {
 	require.Equal(t, "B against A: not comparable in throughput, p50 latency, p99 latency, p99.9 latency and cost of a million operations, cache alone: run a: 1 of 2 tasks did not finish, run b: the load generator was at its limit.", c.Answers[0])
 	require.Empty(t, c.Unsaid())
 
-	more := pair() // throughput is compared all the same, after the number of tasks
+	more := pair() // throughput is compared despite the number of tasks
 	more.Tasks = 3
 	for i, tasks := range []int{2, 3} {
 		more.Tasks = tasks
@@ -251,8 +251,8 @@ func TestAReasonIsSaidOnce(t *testing.T) {
 	require.Equal(t, "run b does not have it", Compare([]*Results{named(pair(), "a"), lacks}).Figures[2].Cells[1].Why)
 }
 
-// Pairs of groups without a difference, of all figures of the table: at most one in twenty shows one, and each figure's interval covers the truth.
-// A figure has noise within a run (1 % a minute, which follows itself) and from run to run.
+// Groups without a true difference: at most one in twenty pairs shows one in any figure of the table, and each figure's interval covers the truth.
+// Figures have noise within a run (1 % a minute, autocorrelated) and from run to run.
 func TestFiguresOfNoDifferenceAreCalledDifferentRarely(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 14))
 	const trials = 60
@@ -261,7 +261,7 @@ func TestFiguresOfNoDifferenceAreCalledDifferentRarely(t *testing.T) {
 		for _, minutes := range []int{10, 30, 60} {
 			for _, rho := range []float64{0, 0.5, 0.8} {
 				for _, between := range []float64{0, 1, 2} {
-					// the variance of a mean of values that follow themselves: https://en.wikipedia.org/wiki/Autoregressive_model
+					// the variance of a mean of autocorrelated values: https://en.wikipedia.org/wiki/Autoregressive_model
 					within := math.Sqrt((1 + rho) / (1 - rho) / float64(minutes))
 					group := func() (out []*Results) {
 						for range runs {
@@ -300,7 +300,8 @@ func TestFiguresOfNoDifferenceAreCalledDifferentRarely(t *testing.T) {
 	t.Logf("of %d comparisons %.2f %% show a difference", all, 100*float64(wrong)/float64(all))
 }
 
-// Two runs a side that differ by 10 %: the figure's own interval leaves 0 out, and p of all figures together does not tell. Neither is "no difference".
+// Two runs a side that differ by 10 %: the figure's own interval excludes 0, but p corrected for all figures is not significant. Neither means "no
+// difference".
 func TestTooFewRunsAreNoAnswer(t *testing.T) {
 	base, faster := repeats(t, 10_000, 400, 0.995, 1.006), repeats(t, 11_000, 400, 1.004, 0.993)
 	c := CompareGroups([][]*Results{base, faster})
@@ -313,7 +314,7 @@ func TestTooFewRunsAreNoAnswer(t *testing.T) {
 	require.Empty(t, cell(t, c, "latency_p50_ms").Why)
 }
 
-// As many runs as the page names do tell, with all its figures.
+// The number of runs that the page asks for is enough, with all its figures.
 func TestAsManyRunsAsAreNamedTell(t *testing.T) {
 	one := cell(t, Compare([]*Results{repeats(t, 10_000, 400, 1)[0], repeats(t, 11_200, 400, 1)[0]}), "ops_per_second")
 	require.Equal(t, "4 runs a side would tell", one.Why)

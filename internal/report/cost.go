@@ -14,7 +14,7 @@ const runLayout = "2006-01-02T15-04-05Z"
 // hoursOfMonth is AWS's own month: https://aws.amazon.com/calculator/
 const hoursOfMonth = 730
 
-// cost prices node-hours, vCPU-hours and GB-hours by list prices. What has no price or amount is said, never guessed.
+// cost prices node-hours, vCPU-hours and GB-hours by list prices. A missing price or amount is reported, never guessed.
 func (a *analysis) cost() {
 	c := &a.Cost
 	conf := a.Configuration
@@ -125,9 +125,9 @@ func lookup(prices map[[3]string]float64, key [3]string) (float64, bool) {
 	return v, ok
 }
 
-// life is how long this run paid for the cache: from its creation to the request to delete it, as the manifest has them. What the manifest
-// does not have is bounded by the run's start, before which nothing of it was there, and by the manifest, written when the run's stop had done
-// its work; without a manifest by what the metrics cover. how says which it was.
+// life is how long this run paid for the cache: from its creation to the request to delete it, by the manifest. A missing creation is replaced
+// by the run's start, a missing deletion by the manifest's own time, which is after the run's stop. Without a manifest it is the time that the
+// metrics cover. how says which.
 func (a *analysis) life() (w Window, how string) {
 	begin, err := time.Parse(runLayout, a.Run)
 	if a.m == nil || err != nil || !a.m.CreatedAt.After(begin) {
@@ -154,7 +154,7 @@ func (a *analysis) life() (w Window, how string) {
 	return w, "from " + from + ", to " + to
 }
 
-// nodeHours is the hours that AWS bills for, started ones whole.
+// nodeHours are the hours that AWS bills for: partial hours as full hours.
 func (a *analysis) nodeHours() (*float64, string) {
 	w, how := a.life()
 	n := a.Configuration.Nodes
@@ -168,7 +168,7 @@ func (a *analysis) nodeHours() (*float64, string) {
 	return known(float64(n) * math.Ceil(hours)), fmt.Sprintf("%s for %.2f h, partial hours billed as full hours; the cache's time is %s", Quantity(n, "node"), hours, how)
 }
 
-// serverlessUse is what AWS meters of a serverless cache: ECPUs, and the mean of the data, but at least so many GB, over the time it lived.
+// serverlessUse is what AWS meters of a serverless cache: ECPUs, and the mean data size, at least the minimum in GB, over its lifetime.
 // https://aws.amazon.com/elasticache/pricing/
 func (a *analysis) serverlessUse(least float64) (millions, stored *float64, how [2]string) {
 	how = [2]string{"ElastiCacheProcessingUnits is not in the metrics", "BytesUsedForCache is not in the metrics"}
@@ -184,7 +184,7 @@ func (a *analysis) serverlessUse(least float64) (millions, stored *float64, how 
 	return millions, stored, how
 }
 
-// taskHours adds up the tasks' lives; Fargate bills by the second, at least a minute: https://aws.amazon.com/fargate/pricing/
+// taskHours sums the lifetimes of the tasks; Fargate bills per second, at least a minute: https://aws.amazon.com/fargate/pricing/
 func (a *analysis) taskHours() (*float64, string) {
 	sum, n := 0.0, 0
 	for _, t := range a.m.tasks() {
@@ -212,7 +212,7 @@ func (a *analysis) taskHours() (*float64, string) {
 	return &sum, Quantity(len(a.l.order), "task") + " from the first word in the log to the last, shorter than what is billed"
 }
 
-// Quantity says how many there are: "1 node", "2 nodes", "2 addresses".
+// Quantity is a number with its noun: "1 node", "2 nodes", "2 addresses".
 func Quantity(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

@@ -32,7 +32,7 @@ func TestCost(t *testing.T) {
 	require.True(t, lacks)
 }
 
-// What crosses zones is billed on the tasks' side: here one of two tasks is in another zone than both nodes.
+// Traffic between zones is billed on the tasks' side: here one of two tasks is in a zone without a node.
 func TestCostBetweenZones(t *testing.T) {
 	analyze := func(change func(*export.Manifest)) *Results {
 		run := Run(synthetic.Plain().Files())
@@ -68,7 +68,7 @@ func TestCostBetweenZones(t *testing.T) {
 	require.Equal(t, []Difference{{"zones of the tasks", []string{"us-east-1b, us-east-1c", "us-east-1b"}}}, Compare([]*Results{r, together}).Differences)
 }
 
-// Nodes are billed from their creation to their end, as the manifest has them, and partial hours billed as full hours; what it lacks is said.
+// Nodes are billed from creation to deletion by the manifest, partial hours as full hours; missing times are reported.
 func TestCostOfTheCachesOwnTime(t *testing.T) {
 	at := func(minutes float64) *time.Time {
 		v := synthetic.Began.Add(time.Duration(minutes * float64(time.Minute)))

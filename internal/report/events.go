@@ -27,7 +27,7 @@ const (
 	EventSlow     = "slow_commands" // by the slow log
 )
 
-// behind is the replication lag in seconds that is named: reads of that replica are older. AWS names no threshold.
+// behind is the replication lag in seconds from which on it is an event: reads from that replica are that old. AWS documents no threshold.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.Redis.html
 const behind = 1.0
 
@@ -41,10 +41,10 @@ func (a *analysis) events() []Event {
 	return events
 }
 
-// fewestSeconds without an operation are an outage; below it a late record of progress looks the same.
+// fewestSeconds without an operation are an outage; a shorter time can be a late progress record.
 const fewestSeconds = 5
 
-// outages are the stretches of the load in which no task did an operation.
+// outages are the parts of the load without an operation of any task.
 func (a *analysis) outages() []Event {
 	events := []Event{}
 	if a.l.window() == nil {
@@ -74,8 +74,8 @@ func (a *analysis) outage(w Window) Event {
 	return Event{EventOutage, w.Start, w.End, fmt.Sprintf("no operation for %.0f s from %s", w.Duration().Seconds(), a.moment(w.Start))}
 }
 
-// idle is the rate up to which nothing is done: a hundredth of the usual one. A record of progress reaches over the bounds of seconds, so that an
-// outage has a little in its first or last one.
+// idle is the rate up to which the load counts as stopped: a hundredth of the usual one. A progress record can span two seconds, so the first and
+// last second of an outage can have a little of its neighbours' operations.
 func (g *grid) idle() float64 {
 	var busy []float64
 	for _, v := range g.v {
@@ -89,7 +89,8 @@ func (g *grid) idle() float64 {
 	return median(busy) / 100
 }
 
-// edged adds to a stretch without operations what the seconds beside it lack, for it starts and ends within a second. It is rounded to seconds.
+// edged extends a stretch without operations by the missing parts of the seconds beside it, because it starts and ends within a second. The
+// result is rounded to seconds.
 func (g *grid) edged(w Window) Window {
 	from, to := g.within(w)
 	lacks := func(i, beside int) time.Duration {
@@ -101,7 +102,7 @@ func (g *grid) edged(w Window) Window {
 	return Window{w.Phase, w.Start.Add(-lacks(from-1, from-2)).Round(time.Second), w.End.Add(lacks(to, to+1)).Round(time.Second)}
 }
 
-// stretches are the parts of the window in which a condition holds.
+// stretches are the parts of the window that satisfy a condition.
 func (g *grid) stretches(w Window, holds func(float64) bool) (out []Window) {
 	if g == nil {
 		return nil
@@ -119,10 +120,10 @@ func (g *grid) stretches(w Window, holds func(float64) bool) (out []Window) {
 	return out
 }
 
-// failoverTo starts the text of a failover that the metrics show; the engine log of the same one has no more to say.
+// failoverTo is the prefix of a failover's text if the metrics show it; the engine log has nothing to add to that one.
 const failoverTo = "failover to "
 
-// nodeEvents are those that the metrics of the nodes show, a minute exactly.
+// nodeEvents are the events in the nodes' metrics, to the minute.
 func (a *analysis) nodeEvents() (events []Event) {
 	load := *a.Phases.Load
 	for _, n := range a.nodes {
@@ -130,7 +131,7 @@ func (a *analysis) nodeEvents() (events []Event) {
 			return fmt.Sprintf("from %s to %s", a.moment(w.Start), a.moment(w.End))
 		}
 		for i, w := range a.s.grid(n, isMaster).stretches(load, func(v float64) bool { return v >= 0.5 }) {
-			if i > 0 || w.Start.After(load.Start.Add(time.Minute)) { // it was not from the start on
+			if i > 0 || w.Start.After(load.Start.Add(time.Minute)) { // not already at the start
 				events = append(events, Event{EventFailover, w.Start, w.Start, fmt.Sprintf(failoverTo+"%s at %s", n.id, a.moment(w.Start))})
 			}
 		}
@@ -148,14 +149,14 @@ func (a *analysis) nodeEvents() (events []Event) {
 	return events
 }
 
-// heard counts what the nodes' logs say of one kind.
+// heard counts one kind of message in the nodes' logs.
 type heard struct {
 	kind, text  string
 	count       int
 	first, last time.Time
 }
 
-// during says that some of it may be of a time.
+// during reports whether some of the messages can be of that time.
 func (h *heard) during(w Window) bool { return !h.last.Before(w.Start) && !h.first.After(w.End) }
 
 var (
@@ -169,7 +170,7 @@ var (
 	slowCommand = regexp.MustCompile(`"Command": ?"(\S+)`)
 )
 
-// listen counts what a node's log says.
+// listen counts the messages of a node's log.
 func (l *load) listen(line Line) {
 	count := func(kind, text string) {
 		for _, h := range l.heard {
@@ -178,7 +179,7 @@ func (l *load) listen(line Line) {
 				return
 			}
 		}
-		if len(l.heard) < 100 { // commands that differ each time must not fill the memory
+		if len(l.heard) < 100 { // bounds memory if every command differs
 			l.heard = append(l.heard, &heard{kind, text, 1, line.Time, line.Time})
 		}
 	}
@@ -200,7 +201,7 @@ func (l *load) listen(line Line) {
 	}
 }
 
-// serverEvents are those that the nodes' logs tell of in the load's time.
+// serverEvents are the events in the nodes' logs during the load.
 func (l *load) serverEvents(load Window) (events []Event) {
 	for _, h := range l.heard {
 		if !h.during(load) {

@@ -9,8 +9,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
-// CraftedDay is a run of so many hours of 100 tasks on 90 nodes. sparse has a progress record a minute and a datapoint each five, which give the
-// same number of points on the page; else it has all that such a run leaves: in 24 h about 1 GB of CSV and 2 GB of log.
+// CraftedDay is a run of 100 tasks on 90 nodes over the given hours. sparse has a progress record a minute and a datapoint every five, which
+// give the page as many points; otherwise it has all data of such a run: in 24 h about 1 GB of CSV and 2 GB of log.
 func CraftedDay(hours int, sparse bool) Run {
 	c := synthetic.Case{Minutes: 60 * hours, Tasks: 100, Nodes: 90, TaskCPU: 40, Bulk: 45}
 	if sparse {
@@ -24,7 +24,6 @@ func CraftedHour() Run {
 	return Run(synthetic.Case{Minutes: 60, Tasks: 4, Nodes: 3, TaskCPU: 40, Bulk: 50}.Files())
 }
 
-// analyzed is the answer of a case.
 func analyzed(t testing.TB, c synthetic.Case) *Results {
 	t.Helper()
 	r, err := Analyze(context.Background(), Run(c.Files()))

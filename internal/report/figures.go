@@ -5,20 +5,20 @@ import (
 	"slices"
 )
 
-// Kind is a headline figure: all that report, comparison, page, summary and status know of it. A new figure is a new entry of Figures.
+// Kind is a headline figure: all that report, comparison, page, summary and status know about it. A new figure is a new entry of Figures.
 type Kind struct {
 	ID, Label, Unit string
 	Better          string // higher, lower or "" when neither is
-	Tile            bool   // it stands on the first page
-	Row, Short      string // where it stands in a summary of a few lines, and how: "latency", "p50 %s"
+	Tile            bool   // on the first page
+	Row, Short      string // its line and format in a summary of a few lines: "latency", "p50 %s"
 	spoils          []string
-	// look gives the value, the time that it is of and how it was made; without a value how says why.
+	// look returns the value, its window and how it was made; without a value how is the reason.
 	look func(a *analysis, w Window) (v *float64, of *Window, how string)
 }
 
-// All figures have their noise from run to run alone: only repeats show it. The minutes of one run share a placement. What throughput has from its own noise is the least.
+// Only repeats show the noise of a figure from run to run, because the minutes of one run share a placement. Throughput's own noise within a run is a lower bound.
 
-// What makes a figure not comparable: settings of the workload, and for latencies of the number of connections, too.
+// The settings that make a figure not comparable: those of the workload, and for latencies also the number of connections.
 var (
 	byWorkload    = []string{"workload"}
 	byConnections = []string{"workload", "latency"}
@@ -31,7 +31,7 @@ const (
 	busiest  = "mean, busiest node"
 )
 
-// Figures are all headline figures, in the order of reading.
+// Figures are all headline figures, in the order of presentation.
 var Figures = []Kind{
 	{"ops_per_second", "Throughput", "ops/s", "higher", true, "throughput", "%s", byWorkload, throughputOf},
 	{"ops_per_second_burst", "Throughput with burst bandwidth", "ops/s", "higher", false, "", "", byWorkload, burstOf},
@@ -101,7 +101,8 @@ var Figures = []Kind{
 	}},
 }
 
-// headline makes the figures. What a run cannot have, as a burst that did not end, is left out; what it lacks stands with the reason.
+// headline makes the figures. A figure that does not apply to the run, such as one of a burst that did not end, is left out; one that lacks data
+// is listed with the reason.
 func (a *analysis) headline() {
 	if a.Phases.Load == nil {
 		return
@@ -121,12 +122,12 @@ func (a *analysis) headline() {
 	}
 }
 
-// spoils is what kinds of settings make a figure not comparable; nil when it depends on no workload.
+// spoils returns the kinds of settings that make a figure not comparable; nil if it does not depend on the workload.
 func spoils(id string) []string {
 	return KindOf(id).spoils
 }
 
-// KindOf is the figure of an id, the zero Kind when there is none.
+// KindOf returns the figure with an id, or the zero Kind.
 func KindOf(id string) Kind {
 	if i := slices.IndexFunc(Figures, func(k Kind) bool { return k.ID == id }); i >= 0 {
 		return Figures[i]
@@ -183,7 +184,7 @@ func percentileOf(percent float64) func(*analysis, Window) (*float64, *Window, s
 	}
 }
 
-// overOf is the share of the operations that took so long or longer. Without a histogram there is none of these figures: the percentiles say why.
+// overOf is the share of operations at or above a latency. Without a histogram there are none of these figures; the percentiles give the reason.
 func overOf(ms float64) func(*analysis, Window) (*float64, *Window, string) {
 	return func(a *analysis, _ Window) (*float64, *Window, string) {
 		for _, o := range a.Client.Latency.Over {
@@ -212,7 +213,7 @@ func busiestOf(how string, of func(*NodeResult) *float64) func(*analysis, Window
 	}
 }
 
-// busiestNode is the busiest node's mean, over the primaries of a shard that took turns.
+// busiestNode is the mean of the busiest node, or of a shard's primaries if a failover made them take turns.
 func busiestNode(m metric, read func(*samples, *source, metric) *grid) func(*analysis, Window) (*float64, *Window, string) {
 	return func(a *analysis, w Window) (*float64, *Window, string) {
 		if m.name == engineCPU.name && a.datapoints(w) == 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
-// The headline has the figures of the table alone, in its order, each once.
+// The headline has only figures of the table, in its order, each once.
 func TestFiguresAreOneList(t *testing.T) {
 	at := map[string]int{}
 	for i, k := range Figures {
@@ -46,7 +46,7 @@ func TestCapacityIsExtrapolated(t *testing.T) {
 	require.Empty(t, of(4.9, 0.049).First)
 }
 
-// The cache has a price of its own, and so has the test; a million operations are those of the tasks that are paid for.
+// Cache and test have separate prices; the cost of a million operations counts those of all tasks that are paid for.
 func TestCostIsSplit(t *testing.T) {
 	c := synthetic.Plain()
 	r := analyzed(t, c)

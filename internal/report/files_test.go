@@ -16,7 +16,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// texts are a synthetic run's, as text.
+// texts returns the files of a synthetic run.
 func texts(c synthetic.Case) (metrics, log string) {
 	var m, l bytes.Buffer
 	c.CSV(&m)
@@ -41,7 +41,7 @@ func ofTexts(t *testing.T, metrics, log string, m *export.Manifest) *Results {
 
 func warnings(r *Results) string { return strings.Join(r.Warnings, "\n") }
 
-// What other tools make of the files is read as what it means, and each thing that was left out or assumed is said once.
+// Files changed by other tools are read correctly, and each omission or assumption is reported once.
 func TestFilesOfOtherTools(t *testing.T) {
 	c := synthetic.Plain()
 	c.Nodes = 1
@@ -90,7 +90,7 @@ func TestFilesOfOtherTools(t *testing.T) {
 	})
 }
 
-// semicolons are a CSV as spreadsheets write it where the comma is the decimal sign.
+// semicolons makes the CSV that spreadsheets write where the comma is the decimal separator.
 func semicolons(text string) string {
 	text = strings.NewReplacer(",", ";", ";CacheNodeId", ",CacheNodeId", ";ServiceName", ",ServiceName").Replace(text)
 	return regexp.MustCompile(`;(\d+)\.(\d+);`).ReplaceAllString(text, ";$1,$2;")
@@ -120,7 +120,7 @@ func TestFilesThatAreNotThere(t *testing.T) {
 	require.ErrorContains(t, err, "the metrics CSV is empty", "a report of nothing is none")
 }
 
-// One datapoint of 5 minutes, of an hour that the load fills in part, and of two such hours: the manifest says the period.
+// Datapoints of an hour that the load fills in part, one of 5 minutes, and two such hours: the manifest has the period.
 func TestLongPeriods(t *testing.T) {
 	const row = "%s,AWS/ElastiCache,%s,%s,%v,Unit,CacheClusterId=perf-001;CacheNodeId=0001\n"
 	for _, test := range []struct {
@@ -150,7 +150,7 @@ func TestLongPeriods(t *testing.T) {
 	}
 }
 
-// A period under a minute gives the same figures as one of a minute, and a minute of load has enough of them to be judged.
+// A period under a minute gives the same figures as one of a minute, and a minute of load has enough datapoints for a verdict.
 func TestSubMinutePeriods(t *testing.T) {
 	c := synthetic.Plain()
 	metrics, log := texts(c)
@@ -187,7 +187,7 @@ func everyTenSeconds(t *testing.T, metrics string) string {
 	return strings.Join(fine, "\n") + "\n"
 }
 
-// memtier before 2.3 prints no connections in its records, and what no version prints is said to be unreadable: the nodes' counters stand in.
+// memtier before 2.3 prints no connections in its records. Records of an unknown form are reported as unreadable, and the nodes' counters are used instead.
 func TestRecordsOfOtherVersions(t *testing.T) {
 	c := synthetic.Case{Minutes: 2, Tasks: 1, Nodes: 1, TaskCPU: 40}
 	metrics, log := texts(c)
@@ -214,10 +214,10 @@ func TestRecordsOfOtherVersions(t *testing.T) {
 	require.Equal(t, analyzed(t, c).Client.Operations, r.Client.Operations, "by the histogram")
 }
 
-// memtier restarts a thread that lost its connection, and forgets what it did: its total falls, by a quarter here.
+// memtier restarts a thread that lost its connection, and loses its count: the total falls, by a quarter here.
 func TestATotalThatFalls(t *testing.T) {
 	c := synthetic.Case{Minutes: 2, Tasks: 1, Nodes: 1, TaskCPU: 40, Rate: func(int, int) float64 { return 10_000 }}
-	for _, nonsense := range []string{"1000000", "9999"} { // what the record says is its rate
+	for _, nonsense := range []string{"1000000", "9999"} { // the rate in the record
 		_, log := texts(c)
 		i := strings.Index(log, "60 secs]")
 		before, after := log[:i], log[i:]
@@ -245,7 +245,7 @@ func TestATotalThatFalls(t *testing.T) {
 	}
 }
 
-// A run of a minute that starts and ends within seconds, as memtier has it: its first record is of 0.99 s, and the last part of a second has none.
+// A run of a minute that starts and ends within seconds, as memtier's do: its first record is of 0.99 s, and the last fraction of a second has none.
 func TestPartsOfSeconds(t *testing.T) {
 	for _, ends := range []float64{59.2, 59.6, 60.0, 60.49, 60.51} {
 		const rate, start = 10_000., 0.37

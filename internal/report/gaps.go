@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Reasons of gaps. The expected ones are explained by the files themselves: nothing went wrong.
+// Reasons of gaps. The files themselves explain the expected ones: nothing went wrong.
 const (
 	GapInterrupted  = "hole"          // a metric that stops and comes back, or ends before the load
 	GapSilent       = "silent"        // a task without a progress record
@@ -17,9 +17,9 @@ const (
 	GapNotPublished = "not_published" // expected: no datapoint from an AWS that is not AWS's own, which the manifest names
 )
 
-const latencyOf = "Latency" // HashBasedCmdsLatency is that of the commands which HashBasedCmds counts
+const latencyOf = "Latency" // HashBasedCmdsLatency is the latency of the commands that HashBasedCmds counts
 
-// counters are the metrics that count the commands whose latencies the manifest misses.
+// counters are the metrics that count the commands whose latency metrics the manifest lists as missing.
 func (m *manifest) counters() map[string]*count {
 	out := map[string]*count{}
 	if m == nil || m.Metrics == nil {
@@ -33,7 +33,7 @@ func (m *manifest) counters() map[string]*count {
 	return out
 }
 
-// gaps lists what should be in the metrics and is not, grouped: interruptions of what the verdict needs by time, metrics without a datapoint by reason.
+// gaps lists missing data, grouped: interruptions of metrics that the verdict needs by time, metrics without a datapoint by reason.
 func (a *analysis) gaps() {
 	if a.s == nil {
 		return
@@ -58,7 +58,7 @@ func (a *analysis) gaps() {
 	}
 }
 
-// absent sorts the metrics that have no datapoint anywhere by what the files say of them.
+// absent groups the metrics that have no datapoint anywhere by the reason that the files give.
 func (a *analysis) absent(missing []string) {
 	by := map[string][]string{}
 	for _, name := range missing {
@@ -96,7 +96,7 @@ type interruption struct {
 	metric, node string
 }
 
-// findInterruptions lists when the metrics that the verdict needs are interrupted; those of the same time and nodes are one gap.
+// findInterruptions lists interruptions of the metrics that the verdict needs; those with the same time and nodes are one gap.
 func (a *analysis) findInterruptions() {
 	var all []interruption
 	period := int64(0)
@@ -162,7 +162,6 @@ func (a *analysis) sameTime(found []interruption) {
 	}
 }
 
-// interruptions are the parts of the window without a value.
 func (g *grid) interruptions(w Window) (out []Window) {
 	step := time.Duration(g.step) * time.Second
 	begin := time.Time{}

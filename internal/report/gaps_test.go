@@ -14,7 +14,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// without is the synthetic metrics less the rows that a test drops.
+// without is the synthetic metrics without the rows that a test drops.
 func without(c synthetic.Case, drop func(line string) bool) *strings.Reader {
 	var b, kept bytes.Buffer
 	c.CSV(&b)
@@ -30,7 +30,7 @@ func TestGapsAreGrouped(t *testing.T) {
 	c := synthetic.Plain()
 	c.Nodes = 5
 	metrics := without(c, func(l string) bool {
-		return strings.Contains(l, "AWS/ElastiCache") && (strings.HasPrefix(l, "2026-11-23T03:15") || // nobody has that minute
+		return strings.Contains(l, "AWS/ElastiCache") && (strings.HasPrefix(l, "2026-11-23T03:15") || // no node has that minute
 			strings.HasPrefix(l, "2026-11-23T03:20") && strings.Contains(l, ",EngineCPU") && strings.Contains(l, "perf-002") ||
 			strings.HasPrefix(l, "2026-11-23T03:22") && strings.Contains(l, ",NetworkBytes") && !strings.Contains(l, "perf-001"))
 	})
@@ -49,7 +49,7 @@ func TestGapsAreGrouped(t *testing.T) {
 	valid(t, r)
 }
 
-// What is not there is explained by what the files say, and only by that.
+// A missing metric is explained only by what the files say.
 func TestAbsentMetricsByReason(t *testing.T) {
 	analyze := func(endpoint string, missing ...string) []Gap {
 		c := synthetic.Plain()

@@ -12,12 +12,12 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// chunks gathers the lines "load: hdr sha256=SUM part=1/3 TEXT", in which a task brings its histogram into the log. A line may come twice, and what splits
-// long lines may have split it.
+// chunks collects the lines "load: hdr sha256=SUM part=1/3 TEXT", by which a task writes its histogram to the log. A line can be repeated, and it can
+// be split by a tool that splits long lines.
 type chunks struct {
 	sum     string
 	parts   []string
-	last    int // part that the last line was of
+	last    int // part of the last line
 	err     error
 	decoded *hdrhistogram.Histogram
 }
@@ -45,14 +45,14 @@ func (c *chunks) add(message string) {
 		c.err = errors.New("a line of the histogram does not say sha256 and part")
 		return
 	}
-	if c.parts == nil || sum != c.sum || n != len(c.parts) { // of a new histogram
+	if c.parts == nil || sum != c.sum || n != len(c.parts) { // a new histogram
 		*c = chunks{sum: sum, parts: make([]string, n)}
 	}
 	c.last, c.parts[i-1] = i, strings.Clone(f[4])
 	c.decode()
 }
 
-// more is what follows a line that was split.
+// more adds the continuation of a split line.
 func (c *chunks) more(text string) {
 	if c.decoded == nil && c.last > 0 {
 		c.parts[c.last-1] += strings.TrimSpace(text)
@@ -60,7 +60,7 @@ func (c *chunks) more(text string) {
 	}
 }
 
-// isPayload tells whether a text is nothing but base64.
+// isPayload reports whether a text is only base64.
 func isPayload[T string | []byte](text T) bool {
 	for _, b := range []byte(text) {
 		if (b < 'A' || b > 'Z') && (b < 'a' || b > 'z') && (b < '0' || b > '9') && b != '+' && b != '/' && b != '=' {
@@ -93,10 +93,10 @@ func (c *chunks) decode() {
 		c.err = fmt.Errorf("the histogram cannot be read: %w", err)
 		return
 	}
-	c.decoded, c.err, c.parts = h, nil, nil // they are long
+	c.decoded, c.err, c.parts = h, nil, nil // frees memory
 }
 
-// problem says why there is no histogram; "" when there is one.
+// problem returns why there is no histogram; "" if there is one.
 func (c *chunks) problem() string {
 	switch {
 	case c == nil:
@@ -111,7 +111,7 @@ func (c *chunks) problem() string {
 
 var shown = []float64{50, 90, 95, 99, 99.9, 99.99}
 
-// percentilesOf reads the usual percentiles; memtier counts in microseconds.
+// percentilesOf returns the usual percentiles; memtier counts in microseconds.
 func percentilesOf(h *hdrhistogram.Histogram) []Percentile {
 	out := []Percentile{}
 	for _, p := range shown {
@@ -120,7 +120,7 @@ func percentilesOf(h *hdrhistogram.Histogram) []Percentile {
 	return out
 }
 
-// merge adds histograms up in one that covers and resolves all of them. Histograms of one geometry, as those of one generator are, lose nothing.
+// merge adds histograms in one with the widest range and the finest resolution. Histograms of the same geometry, as of one generator, lose nothing.
 func merge(all []*hdrhistogram.Histogram) *hdrhistogram.Histogram {
 	low, high, digits := int64(math.MaxInt64), int64(0), int64(0)
 	for _, h := range all {
@@ -133,7 +133,7 @@ func merge(all []*hdrhistogram.Histogram) *hdrhistogram.Histogram {
 	return sum
 }
 
-// latency merges the histograms of the tasks.
+// latencies merges the histograms of the tasks.
 func (l *load) latencies(r *Results) {
 	out := &r.Client.Latency
 	var all []*hdrhistogram.Histogram
@@ -186,7 +186,7 @@ func (l *load) latencies(r *Results) {
 	}
 }
 
-// curve is the percentiles for a chart whose axis is the number of nines: 8 points for each.
+// curve returns percentiles for a chart whose axis is the number of nines: 8 points per nine.
 func curve(h *hdrhistogram.Histogram) []Percentile {
 	out := []Percentile{{Percent: 0, MS: float64(h.Min()) / 1000}}
 	for i := 1; ; i++ {

@@ -8,7 +8,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
-// Runs whose truth is known, each just under and just over what decides.
+// Runs with a known answer, each just below and just above a threshold.
 func TestJudging(t *testing.T) {
 	limits := func(change func(*synthetic.Case)) *Results {
 		c := synthetic.Plain()
@@ -250,7 +250,7 @@ func TestJudging(t *testing.T) {
 	})
 }
 
-// Replies take no more than the time from a request to the next one, however the rate moved, and an outage is no time that passes in memtier.
+// The time of a reply is at most the time between requests, however the rate moved, and an outage is not counted as time spent in memtier.
 func TestTheRoundTripIsOfTheOperations(t *testing.T) {
 	of := func(minutes int, rate func(s int) float64) string {
 		c := synthetic.Plain()

@@ -7,7 +7,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// wrongLines are the lines of a file that could not be read; each costs itself alone.
+// wrongLines counts the lines of a file that could not be read; only those lines are lost.
 type wrongLines struct {
 	n     int64
 	first []string
@@ -19,7 +19,7 @@ func (w *wrongLines) add(e *export.LineError) {
 	}
 }
 
-// say warns of them, by their numbers.
+// say warns about them, with their line numbers.
 func (w *wrongLines) say(r *Results, file string) {
 	if w.n == 0 {
 		return
