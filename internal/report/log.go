@@ -21,11 +21,11 @@ type Line struct {
 	Stream, Message string
 }
 
-// ParseLine reads one line of an exported log; false when it is none. It also takes what a spreadsheet put in quotes, and lines as the CLI's
-// `aws logs tail` prints them: `timestamp stream message`.
+// ParseLine reads one line of an exported log; false if it is not one. It also accepts a line that a spreadsheet has quoted, and the lines of
+// the CLI's `aws logs tail`: `timestamp stream message`.
 func ParseLine(s string) (Line, bool) { return (&stamps{}).line(s) }
 
-// stamps reads times, most of which are of the second of the one before.
+// stamps parses times fast: most are of the same second as the one before.
 type stamps struct {
 	second string
 	at     time.Time
@@ -72,19 +72,19 @@ func (t *stamps) line(s string) (Line, bool) {
 	return Line{Time: at.UTC(), Stream: stream, Message: strings.TrimPrefix(message, " ")}, true
 }
 
-// Totals is the last row of memtier's final table; a value that the table does not have is NaN.
+// Totals is the last row of memtier's final table; a value that is not in the table is NaN.
 type Totals struct {
 	OpsPerSecond, HitsPerSecond, MissesPerSecond float64
 	Average, P50, P99, P999                      float64 // milliseconds
 	KBPerSecond                                  float64 // 1,024 bytes, as memtier counts
 }
 
-// Task is what one task of the load said about itself.
+// Task is what one task of the load logged about itself.
 type Task struct {
 	Stream, ID, Run, Generator string
-	Started, Ready, Finished   time.Time // zero: it never said so
-	Filling, Filled            time.Time // begin and end of its prefill; zero: it never said so
-	Failed                     string    // why it never loaded the cache; "" when it did
+	Started, Ready, Finished   time.Time // zero: not logged
+	Filling, Filled            time.Time // start and end of its prefill; zero: not logged
+	Failed                     string    // why it never loaded the cache; "" if it did
 	Exit                       int       // exit code of the generator, after Finished
 	Verdict                    string    // "ok", or "invalid: " and why; "" when it did not finish
 	Operations                 int64     // of the last progress record
@@ -96,10 +96,10 @@ type Task struct {
 	record   Progress  // the last one, here for fewer small things to collect
 }
 
-// OK tells whether the task loaded the cache to the end and its result counts.
+// OK reports whether the task loaded the cache to the end with a result that counts.
 func (t *Task) OK() bool { return t.Verdict == "ok" && t.Totals != nil && t.Totals.OpsPerSecond > 0 }
 
-// Trouble says why a task is not OK.
+// Trouble returns why a task is not OK.
 func (t *Task) Trouble() string {
 	switch {
 	case t.Failed != "":
@@ -114,14 +114,14 @@ func (t *Task) Trouble() string {
 	return "no operations"
 }
 
-// Log is what an exported log says about a run.
+// Log is the parsed content of an exported log.
 type Log struct {
 	Tasks         []*Task // by stream name
-	Server        string  // the engine's own version as in its log, for example "Redis 7.0.15"; "" when it is not there
-	Lines, Events int     // lines in all, and those that are `[timestamp] [stream] message`
+	Server        string  // the engine's version as it logs it, for example "Redis 7.0.15"; "" if unknown
+	Lines, Events int     // all lines, and those that are `[timestamp] [stream] message`
 
 	wrong    wrongLines
-	repeated int // lines of tasks that lie before what was read of their streams, as in joined exports
+	repeated int // lines of tasks from before what was already read of their streams, as in joined exports
 }
 
 var errNoEvent = errors.New("it is no `[timestamp] [stream] message`")
@@ -141,10 +141,10 @@ func ParseLog(r io.Reader) (*Log, error) {
 // A CloudWatch event has at most 1 MiB, https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 const longestLine = 2 << 20
 
-// outOfOrder is how far a line may lie before another one of its stream.
+// outOfOrder is how much a line can be older than the previous line of its stream.
 const outOfOrder = 5 * time.Second
 
-// scan reads a log and shows each line to visit, with the task whose stream it is in (nil: none's) and its progress record, if it is one.
+// scan reads a log and passes each line to visit, with the task of its stream (nil: not a task's) and its progress record, if it is one.
 func (log *Log) scan(r io.Reader, visit func(*Task, Line, *Progress)) error {
 	tasks := map[string]*Task{}
 	headers := map[string]string{}
@@ -206,13 +206,13 @@ func (log *Log) scan(r io.Reader, visit func(*Task, Line, *Progress)) error {
 	return nil
 }
 
-// read takes in a line of the task; the answer is the progress record that it is, else nil.
+// read processes a line of the task; it returns the line's progress record, or nil.
 func (t *Task) read(line Line, headers map[string]string) *Progress {
 	msg := strings.TrimSpace(line.Message)
 	switch {
 	case strings.HasPrefix(msg, "[RUN #"):
 		if t.Filled.IsZero() && !t.Filling.IsZero() {
-			return nil // of the prefill, not of the load
+			return nil // of the prefill
 		}
 		if p, ok := ParseProgress(msg); ok {
 			t.Operations, t.record = p.Operations, p
@@ -242,7 +242,7 @@ func (t *Task) read(line Line, headers map[string]string) *Progress {
 	return nil
 }
 
-// parseTotals reads the last row of memtier's table: which columns there are depends on memtier's flags.
+// parseTotals reads the last row of memtier's table, whose columns depend on memtier's flags.
 func parseTotals(header, row string) *Totals {
 	t := &Totals{}
 	for name, to := range map[string]*float64{
@@ -271,7 +271,7 @@ type Progress struct {
 }
 
 // ParseProgress reads a progress record, "[RUN #1 5%,   1 secs]  2 threads  8 conns: 4094 ops, 4031 (avg: 4031) ops/sec, 155.58KB/sec (avg: ...".
-// By hand: a day of 100 tasks has nine million of them.
+// It is written by hand for speed: a day of 100 tasks has nine million of them.
 func ParseProgress(message string) (Progress, bool) {
 	var p Progress
 	c := cursor{rest: message}
@@ -321,7 +321,7 @@ func ParseProgress(message string) (Progress, bool) {
 	return p, true
 }
 
-// parseRates reads what memtier 2.4 and later print with --realtime-latencies instead of a progress record, a block of lines of which this is the first:
+// parseRates reads the first line of the block that memtier 2.4 and later print with --realtime-latencies instead of a progress record:
 // "[RUN #1  33%   1s] throughput 153,287 (avg: 153,287) ops/sec   8.62MB/sec (avg: 8.62MB/sec)   miss 49.86% (avg: 49.86%)".
 // https://github.com/redis/memtier_benchmark/pull/379
 func parseRates(head, rest string) (Progress, bool) {
@@ -350,7 +350,7 @@ func parseRates(head, rest string) (Progress, bool) {
 	return p, true
 }
 
-// parseRate reads "155.58KB/sec", in memtier's units of 1,024; NaN when it is none.
+// parseRate reads "155.58KB/sec", in memtier's units of 1,024; NaN if it cannot.
 func parseRate(s string) float64 {
 	text, _, ok := strings.Cut(s, "B/sec")
 	if !ok {
@@ -369,7 +369,7 @@ func parseRate(s string) float64 {
 	return v * unit
 }
 
-// cursor takes a record apart from left to right.
+// cursor parses a record from left to right.
 type cursor struct{ rest string }
 
 func (c *cursor) skip(text string) bool {
@@ -378,11 +378,11 @@ func (c *cursor) skip(text string) bool {
 	return ok
 }
 
-// number reads blanks, digits and what follows them.
+// number skips spaces, reads digits, and skips the text that must follow.
 func (c *cursor) number(then string) (int64, bool) {
 	s := strings.TrimLeft(c.rest, " ")
 	n, v := 0, int64(0)
-	for n < len(s) && n <= 18 && s[n] >= '0' && s[n] <= '9' { // 18 digits are no overflow
+	for n < len(s) && n <= 18 && s[n] >= '0' && s[n] <= '9' { // 18 digits cannot overflow
 		v = 10*v + int64(s[n]-'0')
 		n++
 	}

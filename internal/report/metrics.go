@@ -12,8 +12,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// metric is what the analysis reads of one CloudWatch metric: the first of its statistics that the file has. ElastiCache publishes one sample
-// a minute and node, so that at a period of a minute its statistics are the same:
+// metric is a CloudWatch metric that the analysis reads, by the first of its statistics that the file has. ElastiCache publishes one sample per
+// minute and node, so at a period of a minute all statistics are the same:
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.ChoosingStatisticsAndPeriods.html
 type metric struct {
 	namespace, name string
@@ -56,7 +56,7 @@ var (
 	writeP50       = metric{export.NamespaceCache, "SuccessfulWriteRequestLatency", []string{"p50"}}
 	writeP99       = metric{export.NamespaceCache, "SuccessfulWriteRequestLatency", []string{"p99"}}
 	trafficManaged = metric{export.NamespaceCache, "TrafficManagementActive", []string{"Maximum", "Average"}}
-	throttled      = metric{export.NamespaceCache, "ThrottledCmds", []string{"Sum"}} // of serverless caches, as the next one
+	throttled      = metric{export.NamespaceCache, "ThrottledCmds", []string{"Sum"}} // of serverless caches, as is the next one
 	ecpus          = metric{export.NamespaceCache, "ElastiCacheProcessingUnits", []string{"Sum"}}
 	packetsIn      = metric{export.NamespaceCache, "NetworkPacketsIn", []string{"Sum", "Average"}}
 	packetsOut     = metric{export.NamespaceCache, "NetworkPacketsOut", []string{"Sum", "Average"}}
@@ -79,14 +79,14 @@ var wanted = []*metric{&engineCPU, &hostCPU, &creditBalance, &bytesIn, &bytesOut
 
 type statistic struct{ namespace, name, stat string }
 
-// points is one series.
+// points are the datapoints of one series.
 type points struct {
 	at  []uint32 // seconds since 1970
 	v   []float64
-	gap int64 // the usual distance between two datapoints; 0: there is one
+	gap int64 // the usual time between two datapoints; 0: there is only one
 }
 
-// fold adds the n-th sample to a value.
+// fold adds the n-th sample of a step to its value.
 func fold(v, x, n float64, stat string) float64 {
 	switch {
 	case stat == "Sum" || stat == "SampleCount":
@@ -96,7 +96,7 @@ func fold(v, x, n float64, stat string) float64 {
 	case stat == "Average":
 		return v + (x-v)/n
 	}
-	return max(v, x) // Maximum, and percentiles: the highest bounds them
+	return max(v, x) // Maximum, and percentiles, which the highest bounds
 }
 
 // source is a node or a load service.
@@ -105,22 +105,22 @@ type source struct {
 	series map[statistic]*points
 }
 
-// samples is what the metrics CSV holds of what the analysis reads.
+// samples is the part of the metrics CSV that the analysis reads.
 type samples struct {
 	rows     int64
 	from, to time.Time
-	period   int64              // seconds; what the manifest says, at least a minute; 0: it does not
-	usual    int64              // between datapoints of the file
-	nodes    map[string]*source // by id; cluster ids alone where no node id is given
+	period   int64              // seconds, at least a minute, by the manifest; 0: unknown
+	usual    int64              // between datapoints in the file
+	nodes    map[string]*source // by id; only cluster ids if there are no node ids
 	services map[string]*source
 	counts   map[string]*count // of the counters asked for
 
 	wrong           wrongLines
-	naive, repeated int64 // rows whose time has no offset; whose series and instant came before
-	astray          int64 // datapoints that lie weeks away from the others
+	naive, repeated int64 // rows whose time has no offset; rows that repeat a series and an instant
+	astray          int64 // datapoints weeks away from the others
 
-	serverless string  // the name of such a cache, which is the one of nodes then
-	busy       *Window // when the load did something, as far as is known
+	serverless string  // name of a serverless cache, which is then the only one of nodes
+	busy       *Window // when the load was active, as far as it is known
 }
 
 // count is a counter's sum over all nodes and times.
@@ -129,10 +129,10 @@ type count struct {
 	sum   float64
 }
 
-// readSamples reads the CSV in one pass. period is that of the manifest, 0 without. A line that is wrong is left out.
+// readSamples reads the CSV in one pass. period is the manifest's, or 0. Unreadable lines are left out.
 func readSamples(r io.Reader, period int64, counts map[string]*count) (*samples, error) {
 	s := &samples{period: period, nodes: map[string]*source{}, services: map[string]*source{}, counts: counts}
-	want := map[statistic]int{} // in the order of numbers from 1 on: a number is found faster than three texts
+	want := map[statistic]int{} // numbered from 1: a number is found faster than three texts
 	for _, m := range wanted {
 		for _, stat := range m.statistics {
 			want[statistic{m.namespace, m.name, stat}] = len(want) + 1
@@ -182,7 +182,7 @@ func readSamples(r io.Reader, period int64, counts map[string]*count) (*samples,
 		}
 		p := from.series[number]
 		if p == nil {
-			if p = from.source.series[key]; p == nil { // other dimensions can be of the same source
+			if p = from.source.series[key]; p == nil { // other dimensions can belong to the same source
 				p = &points{}
 				from.source.series[statistic{strings.Clone(key.namespace), strings.Clone(key.name), strings.Clone(key.stat)}] = p
 			}
@@ -195,7 +195,7 @@ func readSamples(r io.Reader, period int64, counts map[string]*count) (*samples,
 	return s, nil
 }
 
-// settle brings the series into order of time, with one datapoint an instant, and finds the usual period.
+// settle sorts the series by time, leaves one datapoint per instant, and finds the usual period.
 func (s *samples) settle() {
 	var all []*points
 	var middle, gaps []float64
@@ -230,8 +230,8 @@ func (s *samples) settle() {
 	}
 }
 
-// sort brings a series into order of time. Of several datapoints of one instant, as joined exports have them, the last one in the file counts: CloudWatch's
-// values converge. The answer is how many were left out.
+// sort sorts a series by time. Of several datapoints of one instant, as in joined exports, the last one in the file counts, because CloudWatch's
+// values converge. It returns how many were left out.
 func (p *points) sort() (repeated int64) {
 	increasing := true
 	for i := 1; i < len(p.at) && increasing; i++ {
@@ -258,7 +258,7 @@ func (p *points) sort() (repeated int64) {
 	return repeated
 }
 
-// usual is the usual distance between two datapoints, of which there are at least two.
+// usual is the usual time between two of the series' datapoints, of which there must be at least two.
 func (p *points) usual() float64 {
 	gaps := make([]float64, 0, len(p.at))
 	for i := range p.at[1:] {
@@ -267,7 +267,8 @@ func (p *points) usual() float64 {
 	return median(gaps)
 }
 
-// period of a series: the distance between its datapoints, but not over what the manifest says, for some may be missing; of a single one the manifest's.
+// periodOf is a series' period: the usual time between its datapoints, but at most the manifest's period, because datapoints can be missing. A single
+// datapoint has the manifest's.
 func (s *samples) periodOf(p *points) int64 {
 	own := p.gap
 	if s.period > 0 && (own == 0 || own > s.period) {
@@ -276,7 +277,7 @@ func (s *samples) periodOf(p *points) int64 {
 	return max(1, cmp.Or(own, s.usual, 60))
 }
 
-// longestPeriod is that of the metrics that the verdict needs, in seconds.
+// longestPeriod is the longest period, in seconds, of the metrics that the verdict needs.
 func (s *samples) longestPeriod(nodes []*source) (period int64) {
 	for _, m := range []metric{engineCPU, hostCPU, bytesOut} {
 		for _, g := range s.of(nodes, m, (*samples).grid) {
@@ -288,7 +289,7 @@ func (s *samples) longestPeriod(nodes []*source) (period int64) {
 	return period
 }
 
-// say warns of what was made of the file.
+// say adds warnings about the file.
 func (s *samples) say(r *Results) {
 	s.wrong.say(r, "the metrics CSV")
 	if s.naive > 0 {
@@ -302,7 +303,7 @@ func (s *samples) say(r *Results) {
 	}
 }
 
-// source finds whom dimensions describe; nil for what the analysis does not read, as a replication group's own series.
+// source returns the source with these dimensions; nil for those that the analysis does not read, such as a replication group's own series.
 func (s *samples) source(text string) *source {
 	d, err := export.ParseDimensions(text)
 	if err != nil {
@@ -321,14 +322,14 @@ func (s *samples) source(text string) *source {
 	case cluster != "" && len(d) == 2 && node != "":
 		return put(s.nodes, nodeID(cluster, node))
 	case cluster != "" && len(d) == 1:
-		return put(s.nodes, cluster+" ") // the same series again, where both are exported
+		return put(s.nodes, cluster+" ") // the same series, if both are exported
 	case d["ServiceName"] != "" && d["ClusterName"] != "" && len(d) == 2:
 		return put(s.services, d["ServiceName"])
 	}
 	return nil
 }
 
-// nodeID is the cluster's id, which names a node alone as long as each cluster has one, as in replication groups.
+// nodeID is the cluster's id, which is enough to identify a node if each cluster has only one, as in replication groups.
 func nodeID(cluster, node string) string {
 	if node == "0001" || node == "" {
 		return cluster
@@ -336,7 +337,7 @@ func nodeID(cluster, node string) string {
 	return cluster + "/" + node
 }
 
-// dropClusters takes a cluster's own series only where its nodes have none.
+// dropClusters drops a cluster's own series if its nodes have series.
 func (s *samples) dropClusters() {
 	for id, from := range s.nodes {
 		cluster, alone := strings.CutSuffix(id, " ")
@@ -358,7 +359,7 @@ func (s *samples) dropClusters() {
 	}
 }
 
-// grid is a metric of a source; nil without values. A value covers the period from its time on.
+// grid returns a metric of a source as a grid; nil without values. A value covers the period that starts at its time.
 func (s *samples) grid(from *source, m metric) *grid {
 	if s == nil || from == nil {
 		return nil
@@ -371,8 +372,8 @@ func (s *samples) grid(from *source, m metric) *grid {
 	return nil
 }
 
-// rate is a metric that counts, per second. An average of it is over samples of a minute. A period of several minutes that the load fills in part counted in
-// that part.
+// rate is a counting metric per second. Its Average is over samples of a minute. A period of several minutes that the load fills in part is divided
+// by that part.
 func (s *samples) rate(from *source, m metric) *grid {
 	g := s.grid(from, m)
 	if g == nil {
@@ -404,7 +405,7 @@ func (p *points) grid(period int64, stat string) *grid {
 	last, samples := int64(-1), 0.0
 	for i, at := range p.at {
 		j := (int64(at) - first) / period
-		if j != last { // two that fall into one, since they are not exactly a period apart
+		if j != last { // two datapoints can fall into one step, because they are not exactly a period apart
 			last, samples, g.v[j] = j, 1, p.v[i]
 			continue
 		}
@@ -414,7 +415,7 @@ func (p *points) grid(period int64, stat string) *grid {
 	return g
 }
 
-// of is a metric of each node, nil where a node has none.
+// of returns a metric of each node, nil for a node without it.
 func (s *samples) of(nodes []*source, m metric, read func(*samples, *source, metric) *grid) []*grid {
 	out := make([]*grid, len(nodes))
 	for i, n := range nodes {

@@ -9,8 +9,9 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/reference"
 )
 
-// A direction is above its baseline from overBaseline on: shaping is no sharp line, and a minute in which the burst ends is a mix of both. It was
-// held at the baseline when afterwards it lies over heldAt of it, or packets were queued or dropped in half of the minutes.
+// A direction counts as above its baseline from overBaseline on, because shaping is not exact, and the minute in which a burst ends is a mix of
+// both. It was held at the baseline if its traffic was above heldAt of it afterwards, or if packets were queued or dropped in half of the
+// minutes.
 const (
 	overBaseline = 1.10
 	heldAt       = 0.80
@@ -20,12 +21,12 @@ const (
 // https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-network-bandwidth.html
 const burstSource = "AWS says that burst bandwidth lasts typically 5 to 60 minutes (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-network-bandwidth.html)"
 
-// bandwidth is the baseline and burst of the nodes in bytes/s; baseline 0 is unknown.
+// bandwidth returns the baseline and burst of the nodes in bytes/s; baseline 0 is unknown.
 func (a *analysis) bandwidth() (baseline, burst float64, source string) {
 	if a.known {
 		return a.kind.Baseline, a.kind.Burst, reference.Known().Types.String()
 	}
-	// AWS measures the share of the baseline that is used, on node-based caches since May 2026.
+	// AWS publishes the used share of the baseline, on node-based caches since May 2026.
 	for _, n := range a.nodes {
 		for _, m := range [][2]metric{{bytesOut, usageOut}, {bytesIn, usageIn}} {
 			used, percent := a.s.rate(n, m[0]), a.s.grid(n, m[1])
@@ -38,7 +39,7 @@ func (a *analysis) bandwidth() (baseline, burst float64, source string) {
 	return 0, 0, ""
 }
 
-// burstEnds are the times at which the burst bandwidth of nodes ended, in order, each once; none when none did.
+// burstEnds are the times at which nodes' burst bandwidth ended, sorted, without duplicates.
 func (a *analysis) burstEnds() (ends []time.Time) {
 	baseline, burst, _ := a.bandwidth()
 	for _, n := range a.nodes {
@@ -52,7 +53,7 @@ func (a *analysis) burstEnds() (ends []time.Time) {
 	return ends
 }
 
-// bursts tells whether a node's traffic is above its baseline in a window.
+// bursts reports whether any node's traffic is above its baseline in a window.
 func (a *analysis) bursts(w Window) bool {
 	baseline, _, _ := a.bandwidth()
 	return slices.ContainsFunc(a.nodes, func(n *source) bool {
@@ -61,7 +62,7 @@ func (a *analysis) bursts(w Window) bool {
 	})
 }
 
-// burstEnd is when the burst bandwidth of the last node ended; the zero time when none did.
+// burstEnd is when the last node's burst bandwidth ended; the zero time if none did.
 func (a *analysis) burstEnd() time.Time {
 	if ends := a.burstEnds(); len(ends) > 0 {
 		return ends[len(ends)-1]
@@ -69,7 +70,7 @@ func (a *analysis) burstEnd() time.Time {
 	return time.Time{}
 }
 
-// direction holds one node's traffic in one direction against its baseline.
+// direction compares one node's traffic in one direction with its baseline.
 func (a *analysis) direction(n *source, bytes, exceeded metric, baseline, burst float64) Direction {
 	load := *a.Phases.Load
 	used := a.s.rate(n, bytes)
@@ -98,7 +99,7 @@ func (a *analysis) direction(n *source, bytes, exceeded metric, baseline, burst 
 	singles := 0
 	var above []float64
 	for i := from; i < to; i++ {
-		// credits regained while at the baseline give single minutes: one decides nothing, but where there is only one to look at
+		// credits regained at the baseline allow single minutes above it: one minute proves nothing, except in a load of three or fewer
 		alone := to-from > 3 && !(i > from && used.v[i-1] > overBaseline*baseline) && !(i+1 < to && used.v[i+1] > overBaseline*baseline)
 		if used.v[i] > overBaseline*baseline && !alone {
 			over++
@@ -151,7 +152,7 @@ func (a *analysis) direction(n *source, bytes, exceeded metric, baseline, burst 
 	d.Sentence = fmt.Sprintf("burst of %s until minute %d of the load, then %s of a baseline of %s", gbits(mean(above)), minute, gbits(mean(rest)), gbits(baseline))
 	budget := 0.0
 	for i := from; i <= last; i++ {
-		budget += max(0, used.v[i]-baseline) * step.Seconds() // NaN adds nothing
+		budget += max(0, used.v[i]-baseline) * step.Seconds() // a NaN adds nothing
 	}
 	d.BudgetBytes = known(budget)
 	d.Sentence += fmt.Sprintf("; %.3g GB above the baseline until then, which last %s at twice the baseline", budget/1e9, minutesOf(budget/baseline/60))
@@ -164,7 +165,7 @@ func (a *analysis) direction(n *source, bytes, exceeded metric, baseline, burst 
 	return d
 }
 
-// gbits says bytes/s as bits, as AWS does.
+// gbits formats bytes/s in bits, as AWS does.
 func gbits(bytesPerSecond float64) string {
 	bits := bytesPerSecond * 8
 	if bits < 1e9 {
@@ -175,7 +176,7 @@ func gbits(bytesPerSecond float64) string {
 
 func minutesOf(m float64) string { return fmt.Sprintf("%.3g min", m) }
 
-// network writes the section.
+// network makes the section.
 func (a *analysis) network() {
 	w := &a.Network
 	w.NodeType = a.Configuration.NodeType
@@ -242,7 +243,7 @@ func (a *analysis) network() {
 	}
 }
 
-// burstToEnd tells whether nodes used burst bandwidth to the load's end, and none showed what it sustains.
+// burstToEnd reports whether nodes used burst bandwidth until the load ended, and no node showed what it sustains.
 func (a *analysis) burstToEnd() bool {
 	is := func(state string) bool {
 		return slices.ContainsFunc(a.Network.Nodes, func(n NodeNetwork) bool { return n.In.State == state || n.Out.State == state })
@@ -250,7 +251,7 @@ func (a *analysis) burstToEnd() bool {
 	return is(BurstToEnd) && !is(BurstEnded)
 }
 
-// burstLate is when the burst bandwidth ended, where what is left of the load is too short for figures of what the nodes sustain; else nil.
+// burstLate is when the burst bandwidth ended, if the rest of the load is too short for figures of what the nodes sustain; else nil.
 func (a *analysis) burstLate() *time.Time {
 	if end := a.burstEnd(); !end.IsZero() && a.Phases.Steady != nil && a.Phases.Steady.Start.Before(end) {
 		return &end
@@ -258,7 +259,7 @@ func (a *analysis) burstLate() *time.Time {
 	return nil
 }
 
-// rank orders states by how much they tell.
+// rank orders states by how informative they are.
 func rank(state string) int {
 	for i, s := range []string{BurstUnknown, BurstNone, BelowBaseline, BurstUnclear, BurstToEnd, BurstSpent, BurstEnded} {
 		if s == state {
@@ -289,8 +290,8 @@ func (a *analysis) allowance(m metric) Allowance {
 	return out
 }
 
-// fargate is the same check for the load's side, where AWS documents no bandwidth (https://github.com/aws/containers-roadmap/issues/715): traffic
-// that falls for good while all tasks run is what the end of a burst looks like.
+// fargate does the same check for the tasks, for which AWS documents no bandwidth (https://github.com/aws/containers-roadmap/issues/715): the end
+// of a burst looks like traffic that falls for good while all tasks run.
 func (a *analysis) fargate() {
 	f := &a.Network.Fargate
 	c := a.Configuration
@@ -345,8 +346,8 @@ func (a *analysis) fargate() {
 	}
 }
 
-// fall finds where minutes fall for good: the split that explains most of the variance, when each side has 5 minutes, the later one is lower by
-// 15 % and by 4 standard errors.
+// fall finds where per-minute traffic falls for good: the split that explains most of the variance, if each side has 5 minutes and the later one
+// is lower by 15 % and by 4 standard errors.
 func fall(x []float64) (at int, before, after float64, ok bool) {
 	best := 0.0
 	for i := 5; i+5 <= len(x); i++ {

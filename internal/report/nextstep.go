@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// steps are the steps after all limits of a window, the first limit's first: what helps against one alone ends at the other.
+// steps are the next steps for all limits of a window, the first limit's first: a step that helps against only one of them ends at the other.
 func (a *analysis) steps(fired []Finding) string {
 	var said []string
 	for _, f := range fired {
@@ -19,7 +19,7 @@ func (a *analysis) steps(fired []Finding) string {
 	return strings.Join(said, " ")
 }
 
-// instead are the steps after a limit where something else that was seen says that the rule's own would not help; the first that holds counts.
+// instead has the steps for limits whose usual step would not help, because of something else that was measured; the first match counts.
 var instead = []struct {
 	ids         []string
 	where, step string
@@ -41,7 +41,7 @@ var instead = []struct {
 		"Raise the rate limit.", func(_ *analysis, f Finding) bool { return f.Threshold == limitReached }},
 }
 
-// next is the step after a limit.
+// next is the next step for a limit.
 func (a *analysis) next(f Finding) string {
 	for _, other := range instead {
 		if slices.Contains(other.ids, f.ID) && other.holds(a, f) {
@@ -67,15 +67,15 @@ func (a *analysis) noted(id string) bool {
 	return slices.ContainsFunc(a.Verdict.Findings, func(f Finding) bool { return f.ID == id && f.State == Noted })
 }
 
-// Steps after a run of which nobody can tell.
+// Next steps when the verdict cannot tell.
 const (
 	runLonger   = "Run for 10 minutes or more."
 	finer       = "Set metrics_period_seconds = 60."
 	exportAgain = "Export the run again, or look at CloudWatch for what is missing: the table of what could have limited the run names its metrics."
 )
 
-// unlimited are the steps after a run that nothing measured limited; the first that holds counts. TIME is when the first outage started, LIMIT the suspect's or
-// nearest limit's name, STEP its step, and MORE what its limit leaves room for, in percent.
+// unlimited are the next steps if nothing measured was at its limit; the first match counts. TIME is when the first outage started, LIMIT the name of
+// the suspect or of the nearest limit, STEP its step, and MORE the percentage that its limit leaves.
 var unlimited = []struct {
 	where, step string
 	holds       func(a *analysis, suspect string, nearest Finding) bool
@@ -98,8 +98,8 @@ var unlimited = []struct {
 	{"nothing of these", "Raise clients or pipeline; where that changes nothing, add tasks.", func(*analysis, string, Finding) bool { return true }},
 }
 
-// nextUnlimited is the step after a run that nothing measured limited. The suspect is the rule of a counter that cost throughput below its threshold, the
-// nearest that whose limit leaves the least room.
+// nextUnlimited is the next step if nothing measured was at its limit. The suspect is the rule of a counter that cost throughput below its threshold;
+// nearest is the finding closest to its limit.
 func (a *analysis) nextUnlimited(suspect string, nearest Finding) string {
 	for _, u := range unlimited {
 		if !u.holds(a, suspect, nearest) {
@@ -117,7 +117,6 @@ func (a *analysis) nextUnlimited(suspect string, nearest Finding) string {
 	return ""
 }
 
-// firstOutage is nil without any.
 func (a *analysis) firstOutage() *Event {
 	i := slices.IndexFunc(a.Verdict.Events, func(e Event) bool { return e.Kind == EventOutage })
 	if i < 0 {
@@ -126,7 +125,7 @@ func (a *analysis) firstOutage() *Event {
 	return &a.Verdict.Events[i]
 }
 
-// oneSidedTraffic tells whether one shard carries twice as much as the others in the mean, or more.
+// oneSidedTraffic reports whether one shard's traffic is at least twice the mean of the others'.
 func (a *analysis) oneSidedTraffic(id string) bool {
 	if c := a.Configuration; c.Shards < 2 || !c.ClusterMode {
 		return false
@@ -148,7 +147,7 @@ func (a *analysis) oneSidedTraffic(id string) bool {
 	return len(busy) > 1 && most >= 2*(sum-most)/float64(len(busy)-1)
 }
 
-// creditsFall says how long CPU credits last that fell in the load; "" when they did not, ran dry, or last for more than a day.
+// creditsFall says how long CPU credits last that fell during the load; "" if they did not fall, ran dry, or last for more than a day.
 func (a *analysis) creditsFall() string {
 	if !strings.HasPrefix(a.Configuration.NodeType, "cache.t") || a.dry() != nil {
 		return ""
@@ -166,7 +165,7 @@ func (a *analysis) creditsFall() string {
 	return fmt.Sprintf("The CPU credits fell from %.0f to %.0f: at this rate they last %.2g h more.", first, last, left)
 }
 
-// dry is when CPU credits first ran dry in the load of a burstable node, nil when they did not.
+// dry is when CPU credits first ran dry during the load of a burstable node; nil if they did not.
 func (a *analysis) dry() (at *time.Time) {
 	if !strings.HasPrefix(a.Configuration.NodeType, "cache.t") {
 		return nil

@@ -8,7 +8,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
-// The next step follows from what was seen: no step that the same page says does not help.
+// The next step follows from the measurements: the page does not suggest a step that it also says does not help.
 func TestNextStep(t *testing.T) {
 	of := func(change func(*synthetic.Case)) Verdict {
 		c := synthetic.Plain()
@@ -42,7 +42,7 @@ func TestNextStep(t *testing.T) {
 	}).Next, "Add shards", "the limit of the cache comes first")
 }
 
-// A node without CPU credits is held at its baseline: its engine CPU is no share of what it could do.
+// A node without CPU credits is held at its baseline: its engine CPU does not show how much capacity is left.
 func TestNoCapacityWithoutCredits(t *testing.T) {
 	balance := func(credits float64) Capacity {
 		c := synthetic.Plain()
@@ -57,7 +57,7 @@ func TestNoCapacityWithoutCredits(t *testing.T) {
 	require.Equal(t, "The CPU credits ran dry: what the node does without them is all that it sustains, and nothing is extrapolated.", dry.Sentence)
 }
 
-// What is nearly at its limit leaves no room for more clients.
+// A resource that is almost at its limit leaves no room for more clients.
 func TestTheNextStepNearALimit(t *testing.T) {
 	next := func(name string, v float64) string {
 		c := synthetic.Plain()
@@ -77,7 +77,7 @@ func TestTheNextStepNearALimit(t *testing.T) {
 	require.Contains(t, analyzed(t, c).Verdict.Next, "add 2 % at most. Spread the work over more keys")
 }
 
-// What counted below its threshold and cost throughput, or refused, has the next step.
+// A counter below its threshold that cost throughput, or counted refusals, decides the next step.
 func TestTheNextStepBelowAThreshold(t *testing.T) {
 	next := func(slow float64) string {
 		c := synthetic.Plain()
@@ -119,7 +119,7 @@ func TestTheNextStepFitsTheRun(t *testing.T) {
 	}), "Raise the maximum of ECPUs")
 }
 
-// A maximum that is far away is not what throttled: to raise it changes nothing.
+// A maximum that is far away did not cause the throttling: raising it changes nothing.
 func TestTheNextStepOfThrottlingBelowItsMaximum(t *testing.T) {
 	next := func(used float64) string {
 		c := synthetic.Plain()

@@ -6,15 +6,15 @@ import (
 	"slices"
 )
 
-// The rules of this file are no limits: what they see is said beside the verdict.
+// The rules in this file are not limits: their findings are notes beside the verdict.
 
-// lookSkew compares the shards' engine threads: more shards do not help where one has most of the work.
+// lookSkew compares the shards' engine threads: more shards do not help if one has most of the work.
 func lookSkew(a *analysis, r rule, w Window) Finding {
 	c := a.Configuration
 	if c.Shards < 2 || !c.ClusterMode {
 		return Finding{State: NotApplicable, Threshold: r.threshold, Unit: r.unit, Evidence: "the cache has one shard"}
 	}
-	busy := map[string]float64{} // of each shard its busiest node
+	busy := map[string]float64{} // each shard's busiest node
 	for i, v := range a.each(engineCPU, w, a.byShard(w, (*samples).grid), mean) {
 		if n, ok := a.m.node(a.nodes[i].id); ok && v != nil {
 			busy[n.NodeGroup] = max(busy[n.NodeGroup], *v)
@@ -44,7 +44,7 @@ func lookSkew(a *analysis, r rule, w Window) Finding {
 	return f
 }
 
-// lookPeers tells a task that is slower than the others from them: then its host or its network is at work, not the cache.
+// lookPeers finds tasks that are slower than the others: the cause is then their host or network, not the cache.
 func lookPeers(a *analysis, r rule, _ Window) Finding {
 	type peer struct {
 		id       string
@@ -93,7 +93,7 @@ func lookPeers(a *analysis, r rule, _ Window) Finding {
 	return f
 }
 
-// lookSwap compares swap with the memory that is free.
+// lookSwap compares swap with free memory.
 func lookSwap(a *analysis, r rule, w Window) Finding {
 	f := Finding{State: Quiet, Threshold: r.threshold, Unit: r.unit}
 	used, free := a.each(swap, w, (*samples).grid, mean), a.each(freeable, w, (*samples).grid, mean)
@@ -148,7 +148,7 @@ func lookReplication(a *analysis, r rule, w Window) Finding {
 	return f
 }
 
-// lookSlow counts the commands of the slow log.
+// lookSlow counts the commands in the slow log.
 func lookSlow(a *analysis, r rule, _ Window) Finding {
 	f := Finding{State: Quiet, Threshold: r.threshold, Unit: r.unit, Evidence: "the slow log has no command of the load's time"}
 	if a.l == nil {
@@ -171,7 +171,7 @@ func lookSlow(a *analysis, r rule, _ Window) Finding {
 	return f
 }
 
-// lookModes tells a latency with two modes from one: a mean far above the median is of few slow operations, or of two kinds.
+// lookModes detects a latency with two modes: a mean far above the median comes from a few slow operations, or from two kinds of operations.
 func lookModes(a *analysis, r rule, _ Window) Finding {
 	l := &a.Client.Latency
 	p50, ok := l.At(50)

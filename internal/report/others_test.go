@@ -16,7 +16,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
-// Files that were cut, joined and rewritten by people give the answer that the whole ones give, and what is lacking is said.
+// Files that people cut, joined or rewrote give the same answer as the originals, and what is missing is reported.
 func TestFilesOfOtherPeople(t *testing.T) {
 	c := synthetic.Plain()
 	c.Nodes = 1
@@ -24,7 +24,7 @@ func TestFilesOfOtherPeople(t *testing.T) {
 	want := analyzed(t, c)
 	rows, lines := strings.Split(strings.TrimSpace(metrics), "\n"), strings.Split(strings.TrimSpace(log), "\n")
 	text := func(lines []string) string { return strings.Join(lines, "\n") + "\n" }
-	each := func(f func(row string) string) string { // but the header
+	each := func(f func(row string) string) string { // except the header
 		out := rows[:1:1]
 		for _, row := range rows[1:] {
 			out = append(out, f(row))
@@ -145,7 +145,7 @@ func wide(t *testing.T, text string) string {
 	return out
 }
 
-// A date that may be of two months is left out, and said to be.
+// A date whose day and month can be swapped is left out and reported.
 func TestDatesThatMayBeEither(t *testing.T) {
 	c := synthetic.Plain()
 	metrics, log := texts(c)

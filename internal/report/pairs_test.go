@@ -10,7 +10,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
-// Each way in which bandwidth is judged, just under what decides and just over it, in both directions.
+// Every criterion for bandwidth, just below and just above its threshold, in both directions.
 func TestEachWayOfJudgingBandwidth(t *testing.T) {
 	for _, d := range []string{"Out", "In"} {
 		bytes, exceeded := "NetworkBytes"+d, "NetworkBandwidth"+d+"AllowanceExceeded"
@@ -19,7 +19,7 @@ func TestEachWayOfJudgingBandwidth(t *testing.T) {
 				c.Metrics = synthetic.With(map[string]float64{bytes: 60 * share * synthetic.Baseline, exceeded: packets})
 			}
 		}
-		steady := func(share float64) func(*synthetic.Case) { // a burst of 10 minutes, then so much of the baseline
+		steady := func(share float64) func(*synthetic.Case) { // a burst of 10 minutes, then a share of the baseline
 			return func(c *synthetic.Case) {
 				c.Minutes = 40
 				c.Rate = paced(600, 30_000, 8_000)
@@ -33,7 +33,7 @@ func TestEachWayOfJudgingBandwidth(t *testing.T) {
 				c.Metrics[bytes] = nil
 			}
 		}
-		noBurst := func(share float64) func(*synthetic.Case) { // a node type whose bandwidth is one
+		noBurst := func(share float64) func(*synthetic.Case) { // a node type with a single bandwidth
 			return func(c *synthetic.Case) {
 				c.NodeType = "cache.r5.24xlarge"
 				c.Metrics = synthetic.With(map[string]float64{bytes: 60 * share * 25e9 / 8})
@@ -59,7 +59,7 @@ func TestEachWayOfJudgingBandwidth(t *testing.T) {
 				}
 			}
 		}
-		// Whatever it sends, a node whose packets are queued is limited; between 80 and 110 % of its baseline it is so by the baseline, without a burst.
+		// A node whose packets are queued is limited whatever it sends; between 80 and 110 % of its baseline it is limited by the baseline, without a burst.
 		for share, is := range map[float64]bool{0.79: false, 0.81: true, 1.09: true, 1.11: false} {
 			c := synthetic.Plain()
 			sent(share, 120)(&c)
@@ -71,7 +71,8 @@ func TestEachWayOfJudgingBandwidth(t *testing.T) {
 	}
 }
 
-// A serverless cache that throttles is at the maximum that was set from 90 % of it on; below it, and where none is known, it scaled too slowly.
+// A serverless cache that throttles at 90 % or more of its configured maximum is limited by the maximum; below it, or without a known maximum,
+// it scaled too slowly.
 func TestEachWayOfJudgingThrottling(t *testing.T) {
 	of := func(limits string, minutes int, used float64) Verdict {
 		c := synthetic.Plain()
@@ -92,7 +93,7 @@ func TestEachWayOfJudgingThrottling(t *testing.T) {
 		{set, 60 * 18_000, "18,000 ECPU/s of the maximum of 20,000 that was set", raise},
 		{set, 60 * 17_900, "17,900 ECPU/s, below the maximum of 20,000: the load grew faster than the cache scaled", slower},
 		{"{}", 60 * 18_000, "18,000 ECPU/s, no maximum known: the load grew faster than the cache scaled", slower},
-		{set, 0, "commands throttled in 50 % of the minutes", raise}, // what was used is not in the metrics
+		{set, 0, "commands throttled in 50 % of the minutes", raise}, // the metrics do not have what was used
 	} {
 		v := of(test.limits, 10, test.used)
 		require.Equal(t, []string{"throttling"}, v.Limits)

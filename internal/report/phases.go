@@ -11,11 +11,11 @@ import (
 // Phases of a load.
 const (
 	Prefill   = "prefill"   // the keys are written, before the load
-	WarmUp    = "warm_up"   // throughput not yet as later
+	WarmUp    = "warm_up"   // throughput not yet at its later level
 	Burst     = "burst"     // before a node's burst bandwidth ended
-	Steady    = "steady"    // the longest time in which nothing changed; after a burst or CPU credits that ended, what is sustained
+	Steady    = "steady"    // the longest time in which nothing changed; after the end of a burst or of CPU credits, what is sustained
 	Drifting  = "drifting"  // as steady, but throughput moved by over 10 %
-	Disturbed = "disturbed" // while the set of tasks was another
+	Disturbed = "disturbed" // while a different set of tasks ran
 	Changed   = "changed"   // the same tasks at another level than in the steady window
 	Ramp      = "ramp"      // throughput rises or falls along a straight line
 	RampDown  = "ramp_down" // tasks end
@@ -31,7 +31,7 @@ const phaseMethod = "Prefill: from the first task's start to the last one's end 
 	"numbers to say it as well (G. Schwarz, 1978, \"Estimating the dimension of a model\", Annals of Statistics 6; 3 numbers a segment: N. R. Zhang, D. O. Siegmund, 2007, Biometrics 63). The longest segment at one level is the steady one; where CPU credits ran dry, the longest of those without them " +
 	"that are a twentieth of the load or more, for that is what the node sustains."
 
-// phases finds the phases of the load; false when no operation is in the files.
+// phases finds the phases of the load; false if the files have no operation.
 func (a *analysis) phases() bool {
 	p := &a.Phases
 	p.Method = phaseMethod
@@ -39,7 +39,7 @@ func (a *analysis) phases() bool {
 	if p.Load = a.l.window(); p.Load != nil {
 		x = a.l.ops.grid(*p.Load, nil)
 	} else if _, unreadable := a.l.unreadable(); a.l != nil && len(a.l.log.Tasks) > 0 && !unreadable {
-		return false // there was a load, and it did nothing
+		return false // there was a load without an operation
 	} else if x = combine(a.s.of(a.nodes, commands, commandsOnce), add); x != nil {
 		p.Load = busy(x)
 		p.Method = "No log that can be read: the load is where the nodes' commands exceed a twentieth of their peak. " + p.Method
@@ -64,7 +64,7 @@ func (a *analysis) phases() bool {
 	}
 	sustained := func(at time.Time) {
 		if after := (Window{Start: at, End: from.End}); !stretch.End.After(at.Add(after.Duration() / 2)) {
-			stretch = a.stretch(after) // the longest stretch lies before it, another one in what is sustained
+			stretch = a.stretch(after) // the longest stretch is before it: take one from the sustained time
 		}
 	}
 	burst := !ended.IsZero() && lasts(ended)
@@ -96,7 +96,7 @@ func (a *analysis) phases() bool {
 			p.List = append(p.List, Window{WarmUp, begin, warm})
 		}
 		begin = warm
-		for _, end := range a.burstEnds() { // of each node: the rates before and after one are two
+		for _, end := range a.burstEnds() { // split at each node's burst end: the rates before and after it differ
 			if end.Equal(ended) || end.Sub(begin) >= fewest*time.Minute && ended.Sub(end) >= fewest*time.Minute {
 				for _, part := range a.cut(x, Window{Burst, begin, end}) {
 					if part.Phase == Burst && !a.bursts(part) {
@@ -158,7 +158,7 @@ func busy(g *grid) *Window {
 	return &Window{Phase: "load", Start: g.at(first), End: g.at(last + 1)}
 }
 
-// prefill is the time in which tasks wrote their keys, by their own words; a task that came when others loaded already does not count.
+// prefill is the time in which tasks wrote their keys, by their logs; a task that started when others were already loading does not count.
 func (l *load) prefill() (w Window, ok bool) {
 	if l == nil {
 		return w, false
@@ -182,7 +182,7 @@ func (l *load) prefill() (w Window, ok bool) {
 	return w, !loading.IsZero()
 }
 
-// prefill is the time until which nothing was read, when reads follow.
+// prefill is the time until the first reads, if reads follow.
 func (a *analysis) prefill() (time.Time, bool) {
 	if a.s == nil {
 		return time.Time{}, false
@@ -213,7 +213,7 @@ func (a *analysis) prefill() (time.Time, bool) {
 	return end, end.After(a.Phases.Load.Start) && end.Before(a.Phases.Load.End)
 }
 
-// stretch is the longest time in the window in which the same tasks ran.
+// stretch is the longest time in the window with the same tasks.
 func (a *analysis) stretch(w Window) (best Window) {
 	for _, s := range a.sameTasks(w) {
 		if s.Duration() > best.Duration() {
@@ -223,7 +223,7 @@ func (a *analysis) stretch(w Window) (best Window) {
 	return best
 }
 
-// died tells whether a task ended in the window that never said so, while others loaded on: that is neither a warm-up nor a ramp-down.
+// died reports whether a task ended in the window without logging its end while others continued: that is neither a warm-up nor a ramp-down.
 func (a *analysis) died(w Window) bool {
 	if a.l.window() == nil {
 		return false
@@ -234,7 +234,7 @@ func (a *analysis) died(w Window) bool {
 	})
 }
 
-// sameTasks are the parts of a window, in each of which the same tasks ran.
+// sameTasks splits a window where the set of tasks changes.
 func (a *analysis) sameTasks(w Window) (parts []Window) {
 	if a.l.window() == nil {
 		return []Window{w}
@@ -254,20 +254,20 @@ func (a *analysis) sameTasks(w Window) (parts []Window) {
 	return parts
 }
 
-// warm is where the warm-up of a stretch ends.
+// warm is the end of a stretch's warm-up.
 func (a *analysis) warm(x *grid, w Window) time.Time {
 	from, to := x.within(w)
 	return later(w.Start, x.at(from+x.unsettled(filled(x).v[from:to], 0.5)))
 }
 
-// cool is where the ramp-down of a stretch begins.
+// cool is the start of a stretch's ramp-down.
 func (a *analysis) cool(x *grid, w Window) time.Time {
 	from, to := x.within(w)
 	backwards := slices.Clone(filled(x).v[from:to])
 	slices.Reverse(backwards)
 	searched := 0.1
 	if short := float64(fewest*60+10) / float64(x.step) / float64(len(backwards)); short > searched {
-		searched = min(short, 0.5) // a ramp-down of up to three minutes is not on the bound, where a minimum is none
+		searched = min(short, 0.5) // a ramp-down of up to three minutes must not be at the bound, where a minimum does not count
 	}
 	if n := x.unsettled(backwards, searched); n > 0 {
 		return x.at(to - n)
@@ -275,15 +275,15 @@ func (a *analysis) cool(x *grid, w Window) time.Time {
 	return w.End
 }
 
-// unsettled is how many values of a stretch to cut from its start. What holds as long as a segment is a state of the run, as the time before CPU
-// credits ran dry, and in a stretch that is too short for one MSER takes noise for a warm-up.
+// unsettled is how many values to cut from the start of a stretch. A level that lasts as long as a segment is a state of the run, such as the
+// time before CPU credits ran dry; and in a stretch shorter than a segment, MSER takes noise for a warm-up.
 func (g *grid) unsettled(x []float64, searched float64) int {
 	const short = fewest * 60
 	n := mser(x, searched)
 	if n == 0 || int64(len(x))*g.step < short || int64(n)*g.step >= short {
 		return 0
 	}
-	// A mean of so few more values lies in that interval, too, where they are noise as the rest is.
+	// If the first values are noise like the rest, adding them keeps the mean in that interval, too.
 	half, known := stats.Within(x[n:])
 	if !known || math.Abs(mean(x[:n])-mean(x[n:])) <= half*math.Sqrt(float64(len(x))/float64(n)) {
 		return 0
@@ -291,9 +291,9 @@ func (g *grid) unsettled(x []float64, searched float64) int {
 	return n
 }
 
-// mser is how many values at the start to cut, by MSER: the cut after which the standard error of the mean of the rest is smallest. It works on
-// means of 5 values (MSER-5) where there are at least 50. Only the given share of the values is searched, for the statistic is not reliable
-// near the end of the data; a minimum on its bound is none: throughput never settled.
+// mser is how many values to cut from the start by MSER: the cut that minimizes the standard error of the mean of the rest. It works on means of
+// 5 values (MSER-5) if there are at least 50. Only the given share of the values is searched, because the statistic is unreliable near the end
+// of the data; a minimum at its bound does not count: throughput never settled.
 func mser(x []float64, searched float64) int {
 	batch := 5
 	if len(x) < 50 {
@@ -303,7 +303,7 @@ func mser(x []float64, searched float64) int {
 	for i := 0; i+batch <= len(x); i += batch {
 		m := mean(x[i : i+batch])
 		if math.IsNaN(m) {
-			m = 0 // no report is no operation
+			m = 0 // no report means no operation
 		}
 		means = append(means, m)
 	}
@@ -332,7 +332,7 @@ func mser(x []float64, searched float64) int {
 	if math.Abs(cut-kept) <= 0.05*math.Abs(kept) {
 		return 0
 	}
-	for i := at; i+at <= n; i++ { // noise that follows itself has stretches like it later, too
+	for i := at; i+at <= n; i++ { // autocorrelated noise has similar stretches later, too
 		if like := mean(means[i : i+at]); cut < kept && like <= cut || cut > kept && like >= cut {
 			return 0
 		}
@@ -340,7 +340,7 @@ func mser(x []float64, searched float64) int {
 	return at * batch
 }
 
-// stability says how much throughput moved in the steady window. In less than three minutes noise of seconds looks like a drift.
+// stability measures how much throughput moved in the steady window. In less than three minutes, noise from second to second looks like a drift.
 func (a *analysis) stability(x *grid) {
 	p := &a.Phases
 	if p.Steady.Duration() < fewest*time.Minute {
@@ -374,7 +374,7 @@ func (a *analysis) stability(x *grid) {
 	a.uncertain(filled(x).values(*p.Steady))
 }
 
-// uncertain says how well the mean throughput is known: noise that is slow beside the run leaves it open.
+// uncertain measures how well the mean throughput is known: noise that is slow compared with the run leaves it open.
 func (a *analysis) uncertain(x []float64) {
 	p := &a.Phases
 	half, known := stats.Within(x)

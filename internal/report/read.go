@@ -18,23 +18,23 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/reference"
 )
 
-// Run is the exported files of a run. Each may be nil: what it would have given is then said to lack.
+// Run is the exported files of a run. Each may be nil: the answer then lists what is lacking.
 type Run struct {
 	Metrics, Logs io.Reader
 	Manifest      *export.Manifest
 }
 
-// How many values a series has at most, so that a day of 100 tasks and 90 nodes stays a page of a few megabytes.
+// The maximum number of values in a series, so that the page of a day with 100 tasks and 90 nodes stays at a few megabytes.
 const (
-	pointsOfRun   = 1500 // one line for all of the run
-	pointsOfGroup = 6000 // the same line for each of a group of tasks or nodes, in all
+	pointsOfRun   = 1500 // one line for the whole run
+	pointsOfGroup = 6000 // one line per task or node, all of the group together
 )
 
-// each is how many values each of n series of a group may have.
+// each is the maximum number of values for each of n series of a group.
 func each(n int) int { return min(pointsOfRun, max(60, pointsOfGroup/max(1, n))) }
 
-// Analyze answers what the cache did and what limited it. It reads both files once, at the same time, and keeps sums and series of them, never
-// the rows. The error is that of a file that is not as promised, or ctx's; missing data is no error but said in the results.
+// Analyze finds what the cache did and what limited it. It reads both files once, concurrently, and keeps sums and series, never the rows. It
+// returns an error for a file that breaks the format, and ctx's; missing data is no error, but listed in the results.
 func Analyze(ctx context.Context, run Run) (*Results, error) {
 	m := (*manifest)(run.Manifest)
 	sums := map[string]hash.Hash{}
@@ -63,7 +63,7 @@ func Analyze(ctx context.Context, run Run) (*Results, error) {
 		l, err = readLoad(until{ctx, run.Logs})
 	}
 	if <-done; err == nil && (l == nil || l.log.Events == 0) {
-		err = unread // there is nothing else
+		err = unread // there is no other file
 	}
 	if err = cmp.Or(err, context.Cause(ctx)); err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func Analyze(ctx context.Context, run Run) (*Results, error) {
 	return r, nil
 }
 
-// until ends a reader with its context.
+// until is a reader that ends with its context.
 type until struct {
 	ctx context.Context
 	r   io.Reader
@@ -97,7 +97,7 @@ func (u until) Read(b []byte) (int, error) {
 	return u.r.Read(b)
 }
 
-// analysis is what the sections are made from.
+// analysis is the input of all sections.
 type analysis struct {
 	*Results
 	m     *manifest
@@ -106,13 +106,13 @@ type analysis struct {
 	nodes []*source
 	load  *source // the service; nil: none
 	kind  reference.NodeType
-	known bool                  // kind is
-	turns map[*source][]*source // nodes that were the primary of one shard in turn, each with all of them
-	parts []Window              // of the load without warm-up and ramp-down, in which nothing changed
+	known bool                  // whether kind is known
+	turns map[*source][]*source // nodes that were primary of the same shard in turn, each with all of them
+	parts []Window              // parts of the load without warm-up and ramp-down in which nothing changed
 
-	cpuRamps []Window // in which engine CPU rose or fell along a straight line
+	cpuRamps []Window // parts in which engine CPU rose or fell along a straight line
 
-	maxECPU float64 // a second, of a serverless cache; 0: none was set
+	maxECPU float64 // per second, of a serverless cache; 0: not set
 	reads   string  // settings.load.read_from: primary or replicas
 }
 
@@ -161,7 +161,7 @@ func analyze(m *manifest, s *samples, l *load) *Results {
 	return r
 }
 
-// busy tells the samples when the tasks wrote and loaded, as far as the log says so.
+// busy passes the time of prefill and load to the samples, if the log has it.
 func (a *analysis) busy() {
 	w := a.l.window()
 	if w == nil || a.s == nil {
@@ -175,7 +175,7 @@ func (a *analysis) busy() {
 	a.s.busy = w
 }
 
-// nothing says that there is no load to look at.
+// nothing reports that there is no load to analyze.
 func (a *analysis) nothing() {
 	why := "no operation of a load is in the files"
 	if a.l != nil {
@@ -225,10 +225,11 @@ func (a *analysis) client() {
 	a.l.trouble(a.Results)
 }
 
-// manifest reads members of a manifest that may not be there.
+// manifest reads a manifest whose members can be missing.
 type manifest export.Manifest
 
-// period is what the metrics were asked for, in seconds; 0 when that is not known. ElastiCache and ECS publish one datapoint a minute, whatever is asked.
+// period is the requested period of the metrics in seconds; 0 if unknown. It is at least a minute, because ElastiCache and ECS publish one datapoint
+// a minute.
 func (m *manifest) period() int64 {
 	if m == nil || m.Metrics == nil || m.Metrics.PeriodSeconds <= 0 {
 		return 0
@@ -236,7 +237,7 @@ func (m *manifest) period() int64 {
 	return max(60, int64(m.Metrics.PeriodSeconds))
 }
 
-// lists tells whether the manifest has an object of the kind.
+// lists reports whether the manifest has an object of the kind.
 func (m *manifest) lists(kind string) bool {
 	if m == nil {
 		return false
@@ -252,7 +253,7 @@ func (m *manifest) tasks() []export.Task {
 	return m.Tasks
 }
 
-// stopped is why ECS stopped a task.
+// stopped is ECS's reason for stopping a task.
 func (m *manifest) stopped(id string) string {
 	for _, t := range m.tasks() {
 		if shortID(t.ID) == shortID(id) {
@@ -262,7 +263,7 @@ func (m *manifest) stopped(id string) string {
 	return ""
 }
 
-// zones are the tasks' Availability Zones by short id.
+// zones returns the tasks' Availability Zones by short id.
 func (m *manifest) zones() map[string]string {
 	zones := map[string]string{}
 	for _, t := range m.tasks() {
@@ -320,7 +321,7 @@ func (a *analysis) provenance() {
 	}
 }
 
-// settings are the members of the manifest's settings that the analysis knows; a value may be absent, null, or of another type elsewhere.
+// settings are the members of the manifest's settings that the analysis uses; a value can be absent, null, or of another type.
 type settings struct {
 	Cache struct {
 		Engine            string
@@ -411,7 +412,7 @@ func (a *analysis) configure() {
 	}
 }
 
-// zonesOf are the zones that are known of what has one, sorted, each once.
+// zonesOf returns the known zones of its items, sorted, without duplicates.
 func zonesOf[T any](all []T, of func(T) string) []string {
 	zones := []string{}
 	for _, one := range all {
@@ -423,13 +424,13 @@ func zonesOf[T any](all []T, of func(T) string) []string {
 	return zones
 }
 
-// at says a window by the clock, as the charts do, and in minutes of the load.
+// at describes a window by time of day, as the charts do, and in minutes of the load.
 func (a *analysis) at(w Window) string {
 	begin := a.Phases.Load.Start
 	return fmt.Sprintf("from %s to %s (minutes %.0f to %.0f of the load)", a.moment(w.Start), a.moment(w.End), w.Start.Sub(begin).Minutes(), w.End.Sub(begin).Minutes())
 }
 
-// moment is a time of day, with its date when the load was not all on one day.
+// moment is a time of day, with its date if the load spans midnight.
 func (r *Results) moment(t time.Time) string {
 	if load := r.Phases.Load; load != nil && load.Start.UTC().YearDay() != load.End.UTC().YearDay() {
 		return t.UTC().Format("2006-01-02 15:04:05")

@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// worker is what the records of one task add up to.
+// worker sums the records of one task.
 type worker struct {
 	task           *Task
-	first, last    time.Time // operations
-	seen           time.Time // any line
+	first, last    time.Time // of operations
+	seen           time.Time // of any line
 	records        int
-	operations     float64 // over restarts of the generator too
+	operations     float64 // including those before restarts of the generator
 	restarts       int
-	lost           float64 // seconds of which a restart took the count
+	lost           float64 // seconds whose count a restart lost
 	cumulated      int64   // of the last record
 	at             float64
 	rate           float64 // of the last interval, ops/s
-	pending        float64 // begin of an interval whose count is not known; 0: none
+	pending        float64 // start of an interval with an unknown count; 0: none
 	bytes          float64
 	errors         int64
 	throughput     rollup
@@ -27,10 +27,9 @@ type worker struct {
 	silenceBegan   time.Time
 }
 
-// done is how many operations the task did.
 func (w *worker) done() int64 { return int64(math.Round(w.operations)) }
 
-// unreadable tells whether tasks did something of which the log has no progress record of a known form, and what their tables say of it, 0: nothing.
+// unreadable reports whether tasks did something for which the log has no readable progress record, and the rate in their tables, 0: none.
 func (l *load) unreadable() (ops float64, is bool) {
 	if l == nil || l.window() != nil {
 		return 0, false
@@ -46,13 +45,13 @@ func (l *load) unreadable() (ops float64, is bool) {
 	return ops, is
 }
 
-// isRecord tells a progress record, also one of a form that is not known, from what else memtier says of its run.
+// isRecord reports whether a line of memtier's is a progress record, even one of an unknown form.
 func isRecord(message string) bool {
 	return strings.Contains(message, "ops") && strings.Contains(message, "sec")
 }
 
-// started is when a generator's count began, from one of its records: its total over its mean is the time to the millisecond where the records' own
-// seconds, which are cut off, agree.
+// started is when a generator started to count, computed from one of its records: total over mean gives it to the millisecond, if that agrees with
+// the record's own seconds, which are truncated.
 func started(at float64, p *Progress) float64 {
 	if p.Mean > 100 {
 		if d := float64(p.Operations) / p.Mean; d >= float64(p.Seconds) && d < float64(p.Seconds)+1 {
@@ -62,14 +61,14 @@ func started(at float64, p *Progress) float64 {
 	return at - float64(max(1, p.Seconds))
 }
 
-// record takes in a progress record: what was done since the last one, spread over the time between the two.
+// record processes a progress record: it spreads the operations since the last one over the time between the two.
 func (l *load) record(w *worker, now time.Time, p *Progress) {
 	at := float64(now.UnixMilli()) / 1000
 	if base := float64(l.ops.base); at < base || at >= base+longest {
 		l.strays++
 		return
 	}
-	if at < w.at { // the end of what exports have in common
+	if at < w.at { // records that joined exports have twice
 		l.log.repeated++
 		return
 	}
@@ -77,7 +76,7 @@ func (l *load) record(w *worker, now time.Time, p *Progress) {
 	if w.records == 0 {
 		began = started(at, p)
 	}
-	if w.records == 0 && w.task.headless { // what it did before is not in the log
+	if w.records == 0 && w.task.headless { // the log does not have what it did before
 		began = at - 1
 	}
 	if p.Rate || w.records == 0 && w.task.headless { // it has no total
@@ -87,8 +86,8 @@ func (l *load) record(w *worker, now time.Time, p *Progress) {
 	w.cumulated, w.at = p.Operations, at
 	w.errors = max(w.errors, p.ConnectionErrors)
 	if done < 0 {
-		// memtier restarted a thread after a lost connection, whose count is gone from the total: what was done since the last record is not known. The
-		// record's own rate is a difference of totals, too, and often nonsense then.
+		// memtier restarted a thread after a lost connection, and the thread's count is gone from the total: the operations since the last record are
+		// unknown. The record's own rate is a difference of totals, too, and is often nonsense then.
 		w.restarts++
 		w.lost += at - began
 		if own := float64(p.OpsPerSecond); own <= 0 || own > 2*w.rate {
@@ -101,9 +100,9 @@ func (l *load) record(w *worker, now time.Time, p *Progress) {
 	}
 	began = max(began, float64(l.ops.base))
 	if until := began + done/max(w.rate, 1e-3); p.Threads == 0 && w.rate > 0 && until < at {
-		at = until // the last record comes up to a second after the last operation
+		at = until // the last record can come up to a second after the last operation
 	}
-	if w.pending > 0 && done > 0 { // as in the interval that follows
+	if w.pending > 0 && done > 0 { // use the rate of the following interval
 		done, began, w.pending = done*(at-w.pending)/max(at-began, 1e-3), w.pending, 0
 	}
 	if done == 0 {
@@ -121,7 +120,7 @@ func (l *load) record(w *worker, now time.Time, p *Progress) {
 	}
 }
 
-// did adds operations over a time.
+// did adds operations over an interval.
 func (l *load) did(w *worker, began, at, done float64) {
 	from, to := instantOf(began), instantOf(at)
 	if w.first.IsZero() {
@@ -142,7 +141,7 @@ func (l *load) did(w *worker, began, at, done float64) {
 
 func instantOf(at float64) time.Time { return time.UnixMilli(int64(math.Round(at * 1000))).UTC() }
 
-// settle adds what a task did after its last record: memtier prints none for its last part of a second, and its histogram has the count.
+// settle adds the operations after a task's last record: memtier prints no record for its last fraction of a second, but its histogram counts them.
 func (l *load) settle(w *worker) {
 	if w.restarts > 0 || w.histogram == nil || w.histogram.decoded == nil {
 		return
@@ -165,7 +164,7 @@ func (l *load) settle(w *worker) {
 	w.rate = rate
 }
 
-// edges makes rates of the load's first and last second, in which it did not run all the time. Those of less than half are not in its window.
+// edges corrects the rates of the load's first and last second, which it fills in part. Seconds filled by less than half are not in its window.
 func (l *load) edges() {
 	var from, to time.Time
 	for _, w := range l.order {

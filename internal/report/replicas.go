@@ -2,18 +2,18 @@ package report
 
 import "math"
 
-// A replica repeats the writes of its primary and holds the same keys. What is added up over nodes counts them once: where a node is the primary of its
-// shard at the time, also after a failover. Reads are not repeated: a replica that was asked has done work of its own.
+// A replica repeats its primary's writes and holds the same keys. Sums over nodes count them once: on the node that is the shard's primary at the
+// time, also after a failover. Reads are not repeated: a replica that serves reads does work of its own.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.Redis.html (IsMaster)
 
-// asPrimary is a metric of a node while it is a primary, else 0. A node that does not say what it is counts.
+// asPrimary is a metric of a node while it is a primary, else 0. A node with an unknown role counts as a primary.
 func asPrimary(read func(*samples, *source, metric) *grid) func(*samples, *source, metric) *grid {
 	return func(s *samples, n *source, m metric) *grid {
 		return read(s, n, m).times(s.grid(n, isMaster), func(master float64) float64 { return master })
 	}
 }
 
-// commandsOnce is the commands a second of a node without the writes that it repeats.
+// commandsOnce is a node's commands per second without the writes that it replicates.
 func commandsOnce(s *samples, n *source, m metric) *grid {
 	roles := s.grid(n, isMaster)
 	if roles == nil {
@@ -23,8 +23,8 @@ func commandsOnce(s *samples, n *source, m metric) *grid {
 	return combine([]*grid{s.rate(n, m), repeated}, add)
 }
 
-// byShard reads a metric of a node; of nodes of a shard that were its primary in turn, the one that was it for longest in the window has what the busiest of
-// them had at each time: after a failover another node does the work, and the mean of either over both of its roles is none of a primary.
+// byShard reads a metric of a node. If nodes took turns as a shard's primary, the one that was primary for longest in the window has the highest
+// value of all of them at each time: a failover moves the work to another node, and a mean over both roles of a node is not a primary's.
 func (a *analysis) byShard(w Window, read func(*samples, *source, metric) *grid) func(*samples, *source, metric) *grid {
 	return func(s *samples, n *source, m metric) *grid {
 		var turns []*source
@@ -47,7 +47,7 @@ func (a *analysis) byShard(w Window, read func(*samples, *source, metric) *grid)
 	}
 }
 
-// primaries finds the nodes that were the primary of one shard in turn in the load; of most runs there are none.
+// primaries finds the nodes that took turns as a shard's primary during the load; most runs have none.
 func (a *analysis) primaries() {
 	shards := map[string][]*source{}
 	for _, n := range a.nodes {
@@ -67,7 +67,7 @@ func (a *analysis) primaries() {
 	}
 }
 
-// times multiplies each value by what by makes of the factor at its time; one without a factor stays.
+// times multiplies each value by by(factor) at its time; a value without a factor is unchanged.
 func (g *grid) times(factor *grid, by func(float64) float64) *grid {
 	if g == nil || factor == nil {
 		return g

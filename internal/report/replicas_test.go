@@ -34,7 +34,7 @@ func TestReplicasRepeatWrites(t *testing.T) {
 	}
 }
 
-// After a failover another node does the work: the mean of either node over both of its roles is no share of what a primary does.
+// A failover moves the work to another node: a mean over both roles of a node does not show a primary's load.
 func TestAFailoverHidesNoLimit(t *testing.T) {
 	of := func(name string, busy, idle float64) *Results {
 		c := synthetic.Plain()
@@ -62,7 +62,7 @@ func TestAFailoverHidesNoLimit(t *testing.T) {
 	require.Equal(t, []string{"packets_per_second"}, of("NetworkPacketsPerSecondAllowanceExceeded", 5e5, 0).Verdict.Limits)
 }
 
-// A cluster with replicas: a shard whose replica takes over is judged as one, the others by themselves; traffic and work are those of primaries.
+// A cluster with replicas: a shard whose replica takes over is judged as one, the others separately; traffic and work are those of primaries.
 func TestAClusterWithReplicas(t *testing.T) {
 	cluster := func(cpu float64, at int) *Results {
 		c := synthetic.Case{Minutes: 40, Tasks: 3, Nodes: 6, TaskCPU: 40, Sharded: true, Replicas: 3}

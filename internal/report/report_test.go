@@ -12,7 +12,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite golden files")
 
-// Two tasks that finish, one whose result does not count, one that cannot log in, one that is cut off, and an engine log.
+// Two tasks that finish, one with a result that does not count, one that cannot log in, one that is cut off, and an engine log.
 const exported = `[2026-11-23T03:08:09.001Z] [load/memtier/aaa] load: run=2026-11-23T03-08-09Z task=aaa generator="memtier_benchmark 2.3.1"
 [2026-11-23T03:08:09.002Z] [load/memtier/bbb] load: run=2026-11-23T03-08-09Z task=bbb generator="memtier_benchmark 2.3.1"
 [2026-11-23T03:08:09.003Z] [load/memtier/ccc] load: run=2026-11-23T03-08-09Z task=ccc generator="memtier_benchmark 2.3.1"

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// SchemaVersion is that of Results: it changes when a member changes its meaning or goes away, not when one is added.
+// SchemaVersion is the version of Results' schema: it changes if a member changes its meaning or is removed, not if one is added.
 const SchemaVersion = 1
 
-// Results is the answer of one run: results.json, docs/results.schema.json. A pointer that is nil, null in JSON, is a value that the exported
-// files do not give; Lacking says which sections lack data and why. Times are UTC. Members carry their unit in their name.
+// Results is the answer of one run: results.json, docs/results.schema.json. A pointer that is nil, null in JSON, is a value that is not in the
+// exported files; Lacking says which sections lack data and why. Times are UTC. Names of members include their unit.
 type Results struct {
 	SchemaVersion int           `json:"schema_version"`
 	Run           string        `json:"run"`  // 2026-11-23T03-08-09Z; "" when neither manifest nor log say it
@@ -30,7 +30,7 @@ type Results struct {
 	Configuration Configuration `json:"configuration"`
 	Provenance    Provenance    `json:"provenance"`
 	Gaps          []Gap         `json:"gaps"`     // data that should be there and is not; the expected ones last
-	Warnings      []string      `json:"warnings"` // sentences, those of the manifest first
+	Warnings      []string      `json:"warnings"` // sentences, the manifest's first
 	Lacking       []Lack        `json:"lacking"`  // sections without data
 }
 
@@ -70,12 +70,12 @@ type Finding struct {
 	Name      string   `json:"name"`      // for example "engine CPU"
 	State     string   `json:"state"`     // fired, quiet, no_data, not_applicable or noted
 	Measured  *float64 `json:"measured"`  // in Unit, of the node or task nearest to its limit
-	Threshold float64  `json:"threshold"` // in Unit; it fires from here on
+	Threshold float64  `json:"threshold"` // in Unit; the rule fires at or above it
 	Unit      string   `json:"unit"`
 	Where     []string `json:"where"`    // nodes or tasks at the limit; when quiet the nearest one
-	Evidence  string   `json:"evidence"` // a sentence; why there is no data, when there is none
+	Evidence  string   `json:"evidence"` // a sentence; without data, why
 	Rule      string   `json:"rule"`     // how it decides
-	Source    string   `json:"source"`   // where the threshold comes from
+	Source    string   `json:"source"`   // of the threshold
 }
 
 // States of a finding.
@@ -84,7 +84,7 @@ const (
 	Quiet         = "quiet"
 	NoData        = "no_data"
 	NotApplicable = "not_applicable"
-	Noted         = "noted" // at its threshold, and no limit
+	Noted         = "noted" // at its threshold, but not a limit
 )
 
 // Figure is a headline figure.
@@ -95,21 +95,21 @@ type Figure struct {
 	Unit   string   `json:"unit"`   // ops/s, ms, bytes/s, percent, USD, ...
 	Better string   `json:"better"` // higher, lower or "" when neither is
 	Window *Window  `json:"window"` // nil only when Value is
-	Note   string   `json:"note"`   // how it was made, or why it is not there
+	Note   string   `json:"note"`   // how it was made, or why it is missing
 }
 
-// Phases of the load, in order of time and without overlap. Steady is what figures are taken from where nothing else is said.
+// Phases of the load, in order of time and without overlap. Figures are of Steady unless they say otherwise.
 type Phases struct {
-	Load   *Window  `json:"load"`   // first to last operation of any task, after the prefill that the tasks speak of
-	List   []Window `json:"list"`   // phases: prefill, warm_up, burst, steady, ramp_down; those that there are
+	Load   *Window  `json:"load"`   // first to last operation of any task, after the prefill that the tasks log
+	List   []Window `json:"list"`   // phases found: prefill, warm_up, burst, steady, drifting, disturbed, changed, ramp, ramp_down
 	Steady *Window  `json:"steady"` // nil: not found, figures are taken from all of the load
 	Method string   `json:"method"` // how they were found, with its source
-	// DriftPercent is how much throughput changed from begin to end of the steady window by a straight line through it, as a share of its mean.
+	// DriftPercent is how much throughput changed from start to end of the steady window, by a straight line through it, as a share of its mean.
 	DriftPercent *float64 `json:"drift_percent"`
 	// VariationPercent is the standard deviation of throughput per minute (per 5 s in a short run) as a share of its mean.
 	VariationPercent *float64 `json:"variation_percent"`
-	// UncertaintyPercent is half the 95 % interval of the mean throughput of the steady window by the noise of this run alone, as a share of it. null: not known, as in
-	// a window that is short beside its noise. From run to run there is more.
+	// UncertaintyPercent is half the 95 % interval of the steady window's mean throughput, as a share of it, by the noise within this run alone; runs
+	// differ by more. null: not known, for example if the window is short compared with the noise.
 	UncertaintyPercent *float64 `json:"uncertainty_percent"`
 }
 
@@ -130,7 +130,7 @@ type Client struct {
 // Errors of the load generators.
 type Errors struct {
 	Connections int64       `json:"connections"` // connection errors by the last progress records
-	Reconnects  int64       `json:"reconnects"`  // log lines that speak of a reconnect
+	Reconnects  int64       `json:"reconnects"`  // log lines about a reconnect
 	Lines       int64       `json:"lines"`       // error lines in the log; the wrapper cuts a flood, so it is a lower bound
 	Kinds       []ErrorKind `json:"kinds"`       // the most frequent texts, at most 10
 }
@@ -157,7 +157,7 @@ type Latency struct {
 	Note        string       `json:"note"`        // coordinated omission, or why there is nothing
 }
 
-// At is the value at a percentile of Percentiles; false when it is not there.
+// At is the value at a percentile of Percentiles; false if it is not in there.
 func (l *Latency) At(percent float64) (ms float64, ok bool) {
 	for _, p := range l.Percentiles {
 		if p.Percent == percent {
@@ -173,7 +173,6 @@ type Percentile struct {
 	MS      float64 `json:"ms"`
 }
 
-// Over is the share of the operations that took MS or longer.
 type Over struct {
 	MS      float64 `json:"ms"`
 	Percent float64 `json:"percent"`
@@ -182,8 +181,8 @@ type Over struct {
 // TaskResult is one task of the load.
 type TaskResult struct {
 	ID               string       `json:"id"`
-	AvailabilityZone string       `json:"availability_zone"` // "" when the manifest does not say it
-	State            string       `json:"state"`             // ok, invalid, failed, died (it began and did not finish) or silent (ECS knows it, the log does not)
+	AvailabilityZone string       `json:"availability_zone"` // "" if the manifest does not have it
+	State            string       `json:"state"`             // ok, invalid, failed, died (it started and did not finish) or silent (ECS lists it, the log does not)
 	Trouble          string       `json:"trouble"`           // why it is not ok
 	Generator        string       `json:"generator"`
 	Started          *time.Time   `json:"started"`
@@ -198,7 +197,7 @@ type TaskResult struct {
 	Throughput       *Series      `json:"throughput"`  // ops/s
 }
 
-// NodeResult is one cache node. Figures are over the steady window.
+// NodeResult is one cache node. Figures are over the steady window unless they say otherwise.
 type NodeResult struct {
 	ID               string `json:"id"` // CacheClusterId, with /CacheNodeId when that is not 0001
 	Shard            string `json:"shard"`
@@ -207,7 +206,7 @@ type NodeResult struct {
 
 	EngineCPUPercent      *float64 `json:"engine_cpu_percent"` // mean
 	HostCPUPercent        *float64 `json:"host_cpu_percent"`   // mean
-	CreditBalance         *float64 `json:"credit_balance"`     // the lowest
+	CreditBalance         *float64 `json:"credit_balance"`     // lowest of the load
 	CommandsPerSecond     *float64 `json:"commands_per_second"`
 	ReadP99MS             *float64 `json:"read_p99_ms"`  // median of the minutes' p99
 	WriteP99MS            *float64 `json:"write_p99_ms"` // median of the minutes' p99
@@ -230,14 +229,14 @@ type NodeSeries struct {
 	CreditBalance *Series `json:"credit_balance"` // vCPU-minutes
 	Commands      *Series `json:"commands"`       // commands/s
 	ReadP99       *Series `json:"read_p99"`       // ms
-	WriteP99      *Series `json:"write_p99"`      // ms
-	BytesIn       *Series `json:"bytes_in"`       // bytes/s
-	BytesOut      *Series `json:"bytes_out"`      // bytes/s
-	PeakIn        *Series `json:"peak_in"`        // bytes/s, highest second
-	PeakOut       *Series `json:"peak_out"`       // bytes/s, highest second
-	Memory        *Series `json:"memory"`         // percent of maxmemory
-	Evictions     *Series `json:"evictions"`      // 1/s
-	Connections   *Series `json:"connections"`    // count
+	WriteP99      *Series `json:"write_p99"`
+	BytesIn       *Series `json:"bytes_in"`    // bytes/s
+	BytesOut      *Series `json:"bytes_out"`   // bytes/s
+	PeakIn        *Series `json:"peak_in"`     // bytes/s, highest second
+	PeakOut       *Series `json:"peak_out"`    // bytes/s, highest second
+	Memory        *Series `json:"memory"`      // percent of maxmemory
+	Evictions     *Series `json:"evictions"`   // 1/s
+	Connections   *Series `json:"connections"` // count
 }
 
 // Server sums up the nodes over time.
@@ -254,7 +253,7 @@ type Server struct {
 	Throttled *Series `json:"throttled"` // commands/s that a serverless cache throttled
 }
 
-// Network is bandwidth against what the node type has.
+// Network is traffic compared with the node type's bandwidth.
 type Network struct {
 	NodeType               string         `json:"node_type"`
 	BaselineBytesPerSecond *float64       `json:"baseline_bytes_per_second"` // each direction
@@ -279,12 +278,12 @@ type NodeNetwork struct {
 
 // Burst states of a direction.
 const (
-	BelowBaseline = "below_baseline"  // never above the baseline: burst was not needed
+	BelowBaseline = "below_baseline"  // never above the baseline: no burst was needed
 	BurstEnded    = "burst_ended"     // above the baseline, then held at it: EndedAt
 	BurstToEnd    = "bursting_at_end" // above the baseline until the load ended: the test was too short to tell
 	BurstSpent    = "burst_spent"     // held at the baseline from the start: a prefill or an earlier run used the burst
 	BurstUnclear  = "unclear"         // above the baseline for a while, then less load without a sign of shaping
-	BurstNone     = "no_burst"        // the type has one bandwidth, all the time
+	BurstNone     = "no_burst"        // the type has a single bandwidth
 	BurstUnknown  = "unknown"         // no data
 )
 
@@ -292,8 +291,8 @@ const (
 type Direction struct {
 	State                   string     `json:"state"`
 	BurstMinutes            *float64   `json:"burst_minutes"`              // minutes of the load above the baseline before the burst ended, or in all
-	EndedAt                 *time.Time `json:"ended_at"`                   // begin of the first minute at the baseline
-	EndedMinute             *int       `json:"ended_minute"`               // the same, in whole minutes since the load began
+	EndedAt                 *time.Time `json:"ended_at"`                   // start of the first minute at the baseline
+	EndedMinute             *int       `json:"ended_minute"`               // the same, in whole minutes since the load started
 	BurstBytesPerSecond     *float64   `json:"burst_bytes_per_second"`     // mean while above the baseline
 	SustainedBytesPerSecond *float64   `json:"sustained_bytes_per_second"` // mean afterwards; without a burst, of the steady window
 	BudgetBytes             *float64   `json:"budget_bytes"`               // above the baseline until the burst ended
@@ -310,7 +309,7 @@ type Allowance struct {
 	Rate    *Series  `json:"rate"`    // packets/s, summed over the nodes; nil when there were none
 }
 
-// FargateNetwork is the load's side. AWS does not document a task's bandwidth, so there is no baseline to hold it against.
+// FargateNetwork is the tasks' traffic. AWS does not document a task's bandwidth, so there is no baseline to compare with.
 type FargateNetwork struct {
 	Source           string     `json:"source"` // "Container Insights", "load generator" or ""
 	MeanPerTask      *float64   `json:"mean_bytes_per_second_per_task"`
@@ -360,7 +359,7 @@ type Cost struct {
 	Region               string     `json:"region"`
 	Items                []CostItem `json:"items"`
 	TotalUSD             *float64   `json:"total_usd"`                 // nil when an item has no price
-	USDPerMillionOps     *float64   `json:"usd_per_million_ops"`       // the total over the operations of all tasks
+	USDPerMillionOps     *float64   `json:"usd_per_million_ops"`       // total cost over the operations of all tasks
 	CacheUSDPerHour      *float64   `json:"cache_usd_per_hour"`        // of the nodes alone; nil for a serverless cache
 	CacheUSDPerMonth     *float64   `json:"cache_usd_per_month"`       // of 730 hours
 	CacheUSDPerMillion   *float64   `json:"cache_usd_per_million_ops"` // while steady
@@ -388,7 +387,7 @@ type CostItem struct {
 type Configuration struct {
 	Engine             string          `json:"engine"` // redis or valkey
 	EngineVersion      string          `json:"engine_version"`
-	Server             string          `json:"server"`           // the engine's own word in its log
+	Server             string          `json:"server"`           // as the engine logs it
 	ServerlessCache    string          `json:"serverless_cache"` // its name; such a cache has no nodes and no node type
 	NodeType           string          `json:"node_type"`
 	Nodes              int             `json:"nodes"`
@@ -398,7 +397,7 @@ type Configuration struct {
 	Region             string          `json:"region"`
 	NodeZones          []string        `json:"node_zones"` // Availability Zones of the nodes, sorted
 	TaskZones          []string        `json:"task_zones"` // Availability Zones of the tasks, sorted
-	Tasks              int             `json:"tasks"`      // asked for, else seen
+	Tasks              int             `json:"tasks"`      // asked for, or else seen
 	TaskCPUUnits       int             `json:"task_cpu_units"`
 	TaskMemoryMiB      int             `json:"task_memory_mib"`
 	Architecture       string          `json:"architecture"`
@@ -413,7 +412,7 @@ type Configuration struct {
 	ExtraArgs          []string        `json:"extra_args"`
 	Image              string          `json:"image"`
 	Generator          string          `json:"generator"`
-	Settings           json.RawMessage `json:"settings"` // all of it, as the manifest has it; null without one
+	Settings           json.RawMessage `json:"settings"` // all of it, as in the manifest; null without one
 	DifferentGenerator bool            `json:"different_generators"`
 }
 
@@ -425,7 +424,7 @@ type Provenance struct {
 	APIEndpoint      string     `json:"api_endpoint"` // of the embedded AWS that it ran on; "" on AWS itself
 	Files            []Source   `json:"files"`
 	MetricRows       int64      `json:"metric_rows"`
-	MetricPeriod     int        `json:"metric_period_seconds"` // as found between datapoints
+	MetricPeriod     int        `json:"metric_period_seconds"` // as measured between datapoints
 	LogLines         int64      `json:"log_lines"`
 	LogEvents        int64      `json:"log_events"`
 	MetricsFrom      *time.Time `json:"metrics_from"` // first and last datapoint
@@ -451,7 +450,7 @@ type Data struct {
 	AsOf   string `json:"as_of"`
 }
 
-// Gap is data that should be there and is not: a stretch of the load, or a metric without any datapoint.
+// Gap is missing data: a part of the load, or a metric without any datapoint.
 type Gap struct {
 	Reason   string     `json:"reason"`   // hole, silent, no_datapoint, no_commands or not_published
 	Expected bool       `json:"expected"` // the files explain it: nothing went wrong
@@ -469,7 +468,7 @@ type Lack struct {
 	Why     string `json:"why"`
 }
 
-// Lacks tells why a section has no data; false when it has.
+// Lacks returns why a section has no data; false if it has data.
 func (r *Results) Lacks(section string) (why string, lacks bool) {
 	for _, l := range r.Lacking {
 		if l.Section == section {

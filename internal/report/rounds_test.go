@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Rounds differ more than the variants do: within rounds the difference is seen, between groups it is not.
+// Rounds differ more than the variants do: the difference is found within rounds, but not between groups.
 func TestRunsAreComparedWithinRounds(t *testing.T) {
 	base, faster := repeats(t, 10_000, 400, 0.9, 1, 1.1), repeats(t, 10_500, 400, 0.903, 1, 1.098)
 	require.Equal(t, WithinNoise, cell(t, CompareGroups([][]*Results{base, faster}), "ops_per_second").Direction)
@@ -19,7 +19,7 @@ func TestRunsAreComparedWithinRounds(t *testing.T) {
 	require.Nil(t, ops.MoreRounds)
 	require.InDelta(t, 2, *ops.Detectable, 1e-9, "what is smaller does not count")
 
-	// Rounds that only one of both has do not count, in whatever order the runs are.
+	// Rounds that only one of the two has do not count, whatever the order of the runs.
 	mixed := []*Results{faster[2], faster[0], faster[1]}
 	again := CompareRounds([][]*Results{append(base, base[0]), mixed}, [][]int{{1, 2, 3, 4}, {3, 1, 2}}, "ops_per_second")
 	require.InDelta(t, *ops.DeltaPercent, *cell(t, again, "ops_per_second").DeltaPercent, 1e-9)
@@ -29,7 +29,7 @@ func TestRunsAreComparedWithinRounds(t *testing.T) {
 	require.Equal(t, NotComparable, none.Direction)
 }
 
-// A difference of 2 % would be seen below 2 % in half of all campaigns: it counts while its interval reaches that.
+// With a true difference of exactly 2 %, half of all campaigns would measure less: a difference counts if its interval includes 2 %.
 func TestADifferenceAtTheBoundCounts(t *testing.T) {
 	base := repeats(t, 10_000, 400, 0.9, 1, 1.1)
 	for _, c := range []struct {
@@ -44,7 +44,7 @@ func TestADifferenceAtTheBoundCounts(t *testing.T) {
 	}
 }
 
-// A round with a run in trouble is left out, and said; where each has trouble, nothing is compared.
+// A round with a run in trouble is left out and reported; if every round has trouble, nothing is compared.
 func TestARoundWithTroubleIsLeftOut(t *testing.T) {
 	base, faster := repeats(t, 10_000, 400, 0.9, 1, 1.1), repeats(t, 10_500, 400, 0.903, 1, 1.098)
 	faster[1].Verdict.Limits = []string{"load_generator"}
@@ -59,7 +59,7 @@ func TestARoundWithTroubleIsLeftOut(t *testing.T) {
 	require.Equal(t, NotComparable, compared().Direction)
 }
 
-// What cannot be decided says how many more rounds would show it.
+// An undecided comparison says how many more rounds would decide it.
 func TestMoreRoundsAreSaid(t *testing.T) {
 	base, same := repeats(t, 10_000, 400, 0.97, 1, 1.03), repeats(t, 10_000, 400, 1.03, 0.98, 1)
 	ops := cell(t, CompareRounds([][]*Results{base, same}, [][]int{{1, 2, 3}, {1, 2, 3}}, "ops_per_second"), "ops_per_second")

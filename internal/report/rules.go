@@ -16,23 +16,23 @@ const (
 	ecsMetrics     = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html"
 )
 
-// rule is one limit. It looks at the verdict's window: the steady one, after a burst that ended.
+// rule is one limit. It is applied to a window of the load, a segment of it.
 type rule struct {
 	id, name  string
 	threshold float64
 	unit      string
-	needed    bool // without its data nobody can say that nothing was at its limit
+	needed    bool // without its data the verdict cannot exclude a limit
 	rule      string
 	source    string
 	look      func(*analysis, rule, Window) Finding
 	next      string // the next step when it is the first limit
-	note      bool   // no limit: what it sees is said beside the verdict
+	note      bool   // not a limit: the finding is a note beside the verdict
 	nodes     bool   // of a note: it does not apply to serverless caches
-	blind     string // what it does not see
+	blind     string // what it cannot see
 }
 
-// rules is all that a run is judged by, the cache first and what loads it last. A finding's threshold is the table's but where its text says
-// otherwise.
+// rules are all rules of the verdict, those of the cache first and the load generator's last. A finding has the table's threshold unless its
+// text names another.
 var rules = []rule{
 	{"engine_cpu", "engine CPU", 90, "percent", true,
 		"mean EngineCPUUtilization of a node at 90 % or more. AWS says to use CPUUtilization at 90 % over the number of vCPUs for node types of 2 vCPUs and fewer; that also counts what is not the engine's, so it is used only where EngineCPUUtilization is missing",
@@ -79,7 +79,7 @@ var rules = []rule{
 		"mean latency at 150 % of p50 or more", "of one exponential kind it is 144 %, 1/ln 2, https://en.wikipedia.org/wiki/Exponential_distribution", lookModes, "", true, false, "two kinds of which the slower one is rare: see the curve of percentiles"},
 }
 
-// lookThrottling names the maximum where that was reached: throttled while it scales, a cache would take more a little later.
+// lookThrottling names the maximum if it was reached: below it, a cache that throttles while it scales will soon take more.
 func lookThrottling(a *analysis, r rule, w Window) Finding {
 	f := counted(throttled)(a, r, w)
 	used := a.ecpus(w)
@@ -98,12 +98,12 @@ func lookThrottling(a *analysis, r rule, w Window) Finding {
 	return f
 }
 
-// ecpus is the ECPUs a second in a window.
+// ecpus is the ECPUs per second in a window.
 func (a *analysis) ecpus(w Window) *float64 {
 	return combine(a.s.of(a.nodes, ecpus, (*samples).rate), add).over(w, mean)
 }
 
-// atMaximum tells whether a serverless cache was at the maximum that was set, as far as is known.
+// atMaximum reports whether a serverless cache was at its configured maximum, as far as known.
 func (a *analysis) atMaximum(w Window) bool {
 	used := a.ecpus(w)
 	return a.maxECPU > 0 && (used == nil || *used >= 0.9*a.maxECPU)
@@ -113,7 +113,7 @@ func noData(r rule, format string, args ...any) Finding {
 	return Finding{State: NoData, Threshold: r.threshold, Unit: r.unit, Evidence: fmt.Sprintf(format, args...)}
 }
 
-// highestOf takes the node with the highest value; it fires from the threshold on.
+// highestOf finds the node with the highest value; it fires at the threshold.
 func (a *analysis) highestOf(r rule, values []*float64, what string) Finding {
 	f := Finding{State: Quiet, Threshold: r.threshold, Unit: r.unit}
 	at := -1
@@ -207,7 +207,7 @@ func lookCredits(a *analysis, r rule, w Window) Finding {
 	return f
 }
 
-// withoutCredits tells whether a node has no CPU credits in a window.
+// withoutCredits reports whether a node has no CPU credits in a window.
 func (a *analysis) withoutCredits(w Window) bool {
 	return lookCredits(a, rule{threshold: noCredits}, w).State == Fired
 }
@@ -236,7 +236,7 @@ func (a *analysis) lookBandwidth(r rule, w Window, bytes, exceeded metric, of fu
 		}
 		v := a.byShard(w, (*samples).rate)(a.s, n, bytes).over(w, mean)
 		if v != nil && over[i] != nil && *over[i] >= 50 && *v >= heldAt*baseline && *v <= overBaseline*baseline {
-			ceilings[i] = baseline // packets are queued there: no burst is left
+			ceilings[i] = baseline // its packets are queued: no burst is left
 		}
 		if v != nil && ceilings[i] > 0 {
 			used[i] = known(100 * *v / ceilings[i])
@@ -275,7 +275,7 @@ func (a *analysis) lookBandwidth(r rule, w Window, bytes, exceeded metric, of fu
 		return f
 	}
 	if f.State == NoData && slices.ContainsFunc(over, func(v *float64) bool { return v != nil }) {
-		most = 0 // the counter alone says that nothing was dropped
+		most = 0 // the counter alone shows that nothing was dropped
 		return Finding{State: Quiet, Threshold: 50, Unit: "percent of minutes", Measured: &most, Evidence: exceeded.name + " counted no packets in half of the minutes"}
 	}
 	if f.State == NoData && baseline == 0 {
@@ -284,7 +284,7 @@ func (a *analysis) lookBandwidth(r rule, w Window, bytes, exceeded metric, of fu
 	return f
 }
 
-// otherBandwidth says a share of one bandwidth as that of the other: of the burst where a node is held at the baseline, and the other way round.
+// otherBandwidth restates a share of the burst as a share of the baseline, and the other way round.
 func (a *analysis) otherBandwidth(used []*float64, ceilings []float64, measured *float64) string {
 	baseline, burst, _ := a.bandwidth()
 	for i := range used {
@@ -299,17 +299,17 @@ func (a *analysis) otherBandwidth(used []*float64, ceilings []float64, measured 
 	return ""
 }
 
-// noCredits is the balance of CPU credits at which a node is held at its baseline.
+// noCredits is the CPU credit balance at which a node is held at its baseline.
 const noCredits = 1.0
 
-// Counters below these shares are noise: packets of the packets of the minute, evictions of its commands.
+// Counts below these shares are noise: of the minute's packets, and of its commands for evictions.
 const (
 	negligible        = 1e-4
 	negligibleEvicted = 1e-3
 )
 
-// notable is a node's counter without what is noise. Packets of an allowance are compared with the packets of the minute, or with its commands
-// where those are not in the metrics, and evictions with its commands. Without any of them all count.
+// notable is a node's counter without noise. Packets of an allowance are compared with the minute's packets, or with its commands if the metrics
+// have no packets; evictions are compared with commands. Without either, all count.
 func (s *samples) notable(n *source, m metric) *grid {
 	g, work, share := s.grid(n, m), s.grid(n, commands), negligible
 	switch {
@@ -336,7 +336,7 @@ func (s *samples) notable(n *source, m metric) *grid {
 	return out
 }
 
-// connectionsOfNode is how many a node takes, without the few that Redis keeps for itself.
+// connectionsOfNode is a node's maximum, without the few that Redis reserves for itself.
 const connectionsOfNode = 65_000
 
 func lookConnections(a *analysis, r rule, w Window) Finding {
@@ -361,7 +361,7 @@ func lookConnections(a *analysis, r rule, w Window) Finding {
 	return full
 }
 
-// counted is a rule on a counter that is over 0 only when something is wrong.
+// counted is a rule for a counter that is above 0 only if something is wrong.
 func counted(m metric) func(*analysis, rule, Window) Finding {
 	return func(a *analysis, r rule, w Window) Finding {
 		f := a.highestOf(r, a.each(m, w, a.byShard(w, (*samples).notable), func(v []float64) float64 { return share(v, positive) }), m.name)
@@ -375,7 +375,7 @@ func counted(m metric) func(*analysis, rule, Window) Finding {
 	}
 }
 
-// effect compares the throughput of the minutes in which a counter counted with that of the others, where there are three of each.
+// effect compares throughput between the minutes with and without a count, if there are three of each.
 func (a *analysis) effect(m metric, w Window) string {
 	with, without, ok := a.rates(m, w)
 	if !ok {
@@ -384,7 +384,7 @@ func (a *analysis) effect(m metric, w Window) string {
 	return fmt.Sprintf(", with %s ops/s in those minutes and %s in the others", rounded(with), rounded(without))
 }
 
-// rates are the throughput of the minutes in which a counter counted and that of the others, where there are three of each.
+// rates are the throughput of the minutes with and without a count, if there are three of each.
 func (a *analysis) rates(m metric, w Window) (counted, others float64, ok bool) {
 	g := combine(a.s.of(a.nodes, m, (*samples).notable), add)
 	if g == nil || a.l.window() == nil {
@@ -406,7 +406,7 @@ func (a *analysis) rates(m metric, w Window) (counted, others float64, ok bool) 
 	return mean(with), mean(without), true
 }
 
-// falling compares the hit rate of the first three minutes of the load with that of the last three of the window; "" when it did not fall.
+// falling compares the hit rate of the load's first three minutes with that of the window's last three; "" if it did not fall.
 func (a *analysis) falling(w Window) string {
 	rate := hitRate(combine(a.s.of(a.nodes, hits, (*samples).rate), add), combine(a.s.of(a.nodes, misses, (*samples).rate), add))
 	v := rate.values(Window{Start: a.Phases.Load.Start, End: w.End})
@@ -420,7 +420,7 @@ func (a *analysis) falling(w Window) string {
 	return fmt.Sprintf(", hit rate down from %.0f to %.0f %%", before, now)
 }
 
-// fallen is by how many points a hit rate is lower to be said.
+// fallen is the fall of the hit rate, in points, from which on it is reported.
 const fallen = 5.0
 
 func lookMemory(a *analysis, r rule, w Window) Finding {
@@ -446,14 +446,14 @@ func lookMemory(a *analysis, r rule, w Window) Finding {
 	return f
 }
 
-// limitReached is the share of a rate limit, in percent, at and above which the limit holds the load.
+// limitReached is the share of a rate limit, in percent, at and above which it limits the load.
 const limitReached = 97.0
 
 func lookGenerator(a *analysis, r rule, w Window) Finding {
 	c := a.Configuration
 	if c.RateLimit != nil && *c.RateLimit > 0 && a.Connections.Expected != nil && a.l.window() != nil && (!c.ClusterMode || c.Shards > 0) {
 		limit, of := *c.RateLimit*float64(*a.Connections.Expected), ""
-		if c.ClusterMode { // memtier has a connection to each shard, and keeps the limit on each
+		if c.ClusterMode { // memtier opens a connection to each shard, and applies the limit to each
 			limit, of = limit*float64(c.Shards), " over "+Quantity(c.Shards, "shard")
 		}
 		if v := a.l.ops.grid(*a.Phases.Load, nil).over(w, mean); v != nil && *v >= limitReached/100*limit {

@@ -29,7 +29,7 @@ var enums = map[string][]string{
 	"Direction.state":    {BelowBaseline, BurstEnded, BurstToEnd, BurstSpent, BurstUnclear, BurstNone, BurstUnknown},
 }
 
-// schemas are the files in docs, each of a type.
+// schemas are the schema files in docs, with their types.
 var schemas = map[string]struct {
 	title string
 	of    reflect.Type
@@ -39,7 +39,7 @@ var schemas = map[string]struct {
 	"campaign":   {"campaign.json of elasticache-perf: the answer of a campaign", reflect.TypeFor[Campaign]()},
 }
 
-// schema is made from a type and the comments of its members, so that the three cannot differ.
+// schema is generated from a type and the comments of its members, so that they cannot differ.
 func schema(t *testing.T, name string) string {
 	comments := map[string]string{}
 	files, err := filepath.Glob("*.go")
@@ -110,7 +110,7 @@ func describe(t reflect.Type, defs map[string]any, comments map[string]string) m
 		for i := range t.NumField() {
 			f := t.Field(i)
 			if !f.IsExported() {
-				continue // no member of the file
+				continue // not in the file
 			}
 			name := f.Tag.Get("json")
 			s := describe(f.Type, defs, comments)
@@ -159,7 +159,7 @@ func asSchema(t *testing.T, name string, of any) {
 	require.NoError(t, s.Validate(value))
 }
 
-// valid holds results against the schema in docs, and against what every section promises.
+// valid checks results against the schema in docs, and against what every section promises.
 func valid(t *testing.T, r *Results) {
 	t.Helper()
 	asSchema(t, "results", r)

@@ -8,7 +8,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
-// A mean over a minute that the load covers in part is of no use anywhere: neither in the verdict nor in the table of rules nor as a figure.
+// A mean over a minute that the load covers in part is used nowhere: not in the verdict, in the table of rules or as a figure.
 func TestPartsOfMinutesAreNoFigures(t *testing.T) {
 	c := synthetic.Plain()
 	c.Minutes, c.Tasks = 2, 1
@@ -29,7 +29,7 @@ func TestPartsOfMinutesAreNoFigures(t *testing.T) {
 	valid(t, r)
 }
 
-// A counter in less than half of the minutes decides nothing, and is not passed over.
+// A counter above 0 in less than half of the minutes decides nothing, but is reported.
 func TestCountersInSomeMinutesAreSaid(t *testing.T) {
 	c := synthetic.Plain()
 	throttles(9)(&c)
@@ -47,7 +47,7 @@ func TestCountersInSomeMinutesAreSaid(t *testing.T) {
 	require.Contains(t, analyzed(t, c).Verdict.Sentence, "Below the threshold: packets queued in 45 % of the minutes, with 20,000 ops/s in those minutes and 20,000 in the others.")
 }
 
-// What held in more than one segment is said of all of them.
+// A limit that held in more than one segment is reported for all of them.
 func TestALimitThatHoldsOn(t *testing.T) {
 	c := synthetic.Plain()
 	c.Dies = map[int]int{1: 600}
@@ -57,7 +57,7 @@ func TestALimitThatHoldsOn(t *testing.T) {
 	require.NotContains(t, analyzed(t, c).Verdict.Sentence, "too.")
 }
 
-// A load that ran on burst bandwidth to its end did not show what the node sustains: the first page says so.
+// A load that used burst bandwidth to its end did not show what the node sustains: the first page says so.
 func TestBurstToTheEndIsAWarning(t *testing.T) {
 	carries := func(share float64) *Results {
 		c := synthetic.Plain()
@@ -69,7 +69,7 @@ func TestBurstToTheEndIsAWarning(t *testing.T) {
 	require.NotContains(t, carries(1.09).Warnings, said)
 }
 
-// What the load did not do at its end is an outage, too.
+// A load that stops before its end has an outage.
 func TestNoOperationUntilTheEnd(t *testing.T) {
 	c := synthetic.Plain()
 	c.Rate = func(_, s int) float64 { return map[bool]float64{true: 10_000, false: 0}[s < 18*60] }

@@ -14,26 +14,26 @@ import (
 type Segment struct {
 	Window       Window   `json:"window"`
 	OpsPerSecond *float64 `json:"ops_per_second"`
-	Ended        string   `json:"ended"`  // what ended it, in words; "" for the last one, and when nothing that was measured did
+	Ended        string   `json:"ended"`  // what ended it; "" for the last one, and if no measured cause did
 	Limits       []string `json:"limits"` // ids of the rules that fired
-	// Ramp is the operations a second that it started and ended with where these rose or fell along a straight line; else null.
+	// Ramp is the operations per second at its start and end if they rose or fell along a straight line; else null.
 	Ramp *[2]float64 `json:"ramp"`
 }
 
-// fewest minutes of a segment: a shorter change is an event, not another state.
+// fewest minutes of a segment: a shorter change is an event.
 const fewest = 3
 
-// worth is the smallest change of throughput that makes another state, as a share.
+// worth is the smallest change of throughput, as a share, that starts a new segment.
 const worth = 0.1
 
-// most segments that a reader can follow; a run that changes more often has no steady part.
+// most is how many segments a reader can follow; a run that changes more often has no steady part.
 const most = 12
 
-// segment cuts the steady window where it changes. The longest part at one level stays the steady one, of what is left when CPU credits have run dry: that
-// is sustained, as it is after a burst. All parts are returned in order.
+// segment splits the steady window where it changes. The longest part at one level becomes the steady one. If CPU credits ran dry, it is the longest
+// part after that: that level is sustained, as after a burst. It returns all parts in order.
 func (a *analysis) segment(x *grid) []Window {
 	parts := a.cut(x, Window{Changed, a.Phases.Steady.Start, a.Phases.Steady.End})
-	long := a.Phases.Load.Duration() / 20 // as long as what is left of a burst has to be
+	long := a.Phases.Load.Duration() / 20 // the same minimum as after a burst
 	sustained := func(p Window) bool { return p.Phase != Ramp && p.Duration() >= long && a.withoutCredits(p) }
 	longest := 0
 	for i, p := range parts {
@@ -49,7 +49,7 @@ func (a *analysis) segment(x *grid) []Window {
 	return parts
 }
 
-// cut are the parts of a window in each of which nothing changed, or throughput rose or fell along a straight line.
+// cut splits a window into parts in which nothing changed, or throughput rose or fell along a straight line.
 func (a *analysis) cut(x *grid, w Window) (parts []Window) {
 	var ramps []Window
 	cuts := []time.Time{w.Start, w.End}
@@ -70,7 +70,7 @@ func (a *analysis) cut(x *grid, w Window) (parts []Window) {
 		}
 		from, to := of.g.within(w)
 		if slices.ContainsFunc(of.g.v[from:to], math.IsNaN) {
-			continue // a gap is no change
+			continue // a gap is not a change
 		}
 		for _, s := range stats.Segments(of.g.v[from:to], fewest, of.smallest) {
 			at := of.g.at(from + s.From)
@@ -79,7 +79,7 @@ func (a *analysis) cut(x *grid, w Window) (parts []Window) {
 			} else if s.Ramp && i == 1 {
 				a.cpuRamps = append(a.cpuRamps, r)
 			}
-			// what changes together is cut once, by throughput if it did, for metrics of a minute see it a minute apart
+			// changes at the same time are one cut, at throughput's time if it changed, because metrics of a minute can show it a minute apart
 			if s.From > 0 && !slices.ContainsFunc(cuts, func(other time.Time) bool { return other.Sub(at).Abs() < fewest*time.Minute }) {
 				cuts = append(cuts, at)
 			}
@@ -100,7 +100,7 @@ func (a *analysis) cut(x *grid, w Window) (parts []Window) {
 	return parts
 }
 
-// common is how long two windows overlap.
+// common is the overlap of two windows.
 func (w Window) common(other Window) time.Duration {
 	end := w.End
 	if other.End.Before(end) {
@@ -109,8 +109,8 @@ func (w Window) common(other Window) time.Duration {
 	return max(0, end.Sub(later(w.Start, other.Start)))
 }
 
-// ramp is what a straight line through a window starts and ends with. A line that goes over the highest value or under the lowest one is none: it is a rise
-// that ends before the window does, say, and then the ends are the means of the first and the last twentieth.
+// ramp is the start and end of a straight line through a window. If the line leaves the range of the values, it does not fit, for example because the
+// rise ends before the window does: then the ends are the means of the first and the last twentieth.
 func (g *grid) ramp(w Window) *[2]float64 {
 	v := g.values(w)
 	if len(v) == 0 {
@@ -124,7 +124,7 @@ func (g *grid) ramp(w Window) *[2]float64 {
 	return &[2]float64{mean(v[:end]), mean(v[len(v)-end:])}
 }
 
-// states are the segments that are judged: those of the steady time, the burst before it with what lies in it, and stretches with another set of tasks.
+// states are the segments that are judged: those of the steady time, the burst before it with its parts, and times with a different set of tasks.
 func (a *analysis) states() []Window {
 	if len(a.parts) == 0 {
 		return []Window{a.window()}
@@ -146,7 +146,7 @@ func (a *analysis) states() []Window {
 	return states
 }
 
-// filled is a grid in which outages have the value before them: an outage is an event in its segment, neither a segment of its own nor a warm-up.
+// filled is a grid in which outages have the value before them: an outage is an event in its segment, not a segment or a warm-up.
 func filled(x *grid) *grid {
 	out := newGrid(x.start, x.step, len(x.v))
 	copy(out.v, x.v)
@@ -157,7 +157,7 @@ func filled(x *grid) *grid {
 			n++
 		}
 		if i > 0 && int64(n-i)*x.step >= fewestSeconds {
-			// a second at each end is a part of the outage
+			// the second at each end is part of the outage
 			from, to := max(1, i-1), min(len(out.v), n+1)
 			for j := from; j < to; j++ {
 				out.v[j] = out.v[from-1]
@@ -168,7 +168,7 @@ func filled(x *grid) *grid {
 	return out
 }
 
-// working is a grid without the seconds of no operation: an outage is an event in its segment, no segment of its own.
+// working is a grid without the seconds of outages: an outage is an event in its segment, not a segment.
 func working(x *grid) *grid {
 	out := newGrid(x.start, x.step, len(x.v))
 	idle := x.idle()
@@ -180,14 +180,14 @@ func working(x *grid) *grid {
 	return out
 }
 
-// told is up to how many segments the sentence tells one by one: the table of segments has them all.
+// told is the number of segments up to which the sentence describes each; the table of segments has them all.
 const told = 5
 
-// alike is how much two rates may differ, in percent, to be said as the same.
+// alike is the difference of two rates, in percent, below which they are called the same.
 const alike = 2.0
 
-// changes says what the segments did, with the time of each change and its cause: "40,000 ops/s until the CPU credits ran dry at 03:46:00 (minute 36 of
-// the load), then 10,000 ops/s."
+// changes describes the segments, with the time and cause of each change: "40,000 ops/s until the CPU credits ran dry at 03:46:00 (minute 36 of the
+// load), then 10,000 ops/s."
 func (a *analysis) changes(parts []Segment) string {
 	if len(parts) > told {
 		low, high := math.Inf(1), 0.0
@@ -231,13 +231,13 @@ func (a *analysis) changes(parts []Segment) string {
 	return upper(strings.TrimSuffix(strings.ReplaceAll(strings.Join(said, ", "), ",,", ","), ",")) + "."
 }
 
-// rounded is a rate with three digits: more would be noise.
+// rounded formats a rate with three digits: more would be noise.
 func rounded(v float64) string {
 	unit := math.Pow(10, max(0, math.Floor(math.Log10(max(1, v)))-2))
 	return Thousands(math.Round(v/unit) * unit)
 }
 
-// brief is enough of a task's id to find it.
+// brief is a task's id, short but still easy to find.
 func brief(id string) string {
 	if len(id) > 10 {
 		return id[:8]
@@ -245,7 +245,7 @@ func brief(id string) string {
 	return id
 }
 
-// cause is what changed from one segment to the next; "" when nothing that was measured did.
+// cause is what changed from one segment to the next; "" if nothing that was measured did.
 func (a *analysis) cause(before, after Window) string {
 	at := before.End
 	ends := a.burstEnds()
@@ -318,7 +318,7 @@ func (a *analysis) cause(before, after Window) string {
 	return ""
 }
 
-// rises is the direction in which engine CPU moves along a straight line in most of a window, 0 for none.
+// rises is the direction in which engine CPU moves along a straight line in most of a window; 0 if it does not.
 func (a *analysis) rises(w Window) float64 {
 	for _, r := range a.cpuRamps {
 		if r.common(w) > w.Duration()/2 {
@@ -328,7 +328,7 @@ func (a *analysis) rises(w Window) float64 {
 	return 0
 }
 
-// follows tells whether throughput went the way of another metric: then that is what the load made of it, and no cause.
+// follows reports whether throughput moved in the same direction as another metric: that metric then follows the load, and is not the cause.
 func (a *analysis) follows(before, after Window, change float64) bool {
 	if a.l.window() == nil {
 		return false
@@ -338,7 +338,7 @@ func (a *analysis) follows(before, after Window, change float64) bool {
 	return was != nil && is != nil && (*is-*was)*change > 0 && math.Abs(*is-*was) >= worth**was
 }
 
-// spent tells whether a node had more than its baseline bandwidth before, and is held at it afterwards with packets queued.
+// spent reports whether a node was above its baseline bandwidth before, and is held at it afterwards with packets queued.
 func (a *analysis) spent(before, after Window) bool {
 	baseline, _, _ := a.bandwidth()
 	for _, d := range []struct{ bytes, exceeded metric }{{bytesIn, exceededIn}, {bytesOut, exceededOut}} {

@@ -9,17 +9,17 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
-// stepAt is one value up to a minute and another one from then on.
+// stepAt is a value that changes once, at a minute.
 func stepAt(minute int, before, after float64) func(int, int) float64 {
 	return func(_, m int) float64 { return map[bool]float64{true: before, false: after}[m < minute] }
 }
 
-// paced is the rate of a task up to a second of the load, and from then on.
+// paced is a task's rate that changes once, at a second of the load.
 func paced(second int, before, after float64) func(int, int) float64 {
 	return stepAt(second, before, after)
 }
 
-// A burst is judged by the burst bandwidth, however long it lasts and whatever came after it.
+// A burst is judged by the burst bandwidth, whatever its length and whatever followed.
 func TestABurstIsJudgedByItsOwnBandwidth(t *testing.T) {
 	for _, ends := range []int{3, 10, 17} {
 		c := synthetic.Plain()
@@ -33,7 +33,7 @@ func TestABurstIsJudgedByItsOwnBandwidth(t *testing.T) {
 	}
 }
 
-// Nodes whose bursts end at different times make a state each.
+// Nodes whose bursts end at different times make several states.
 func TestBurstsThatEndApart(t *testing.T) {
 	apart := func(second int) *Results {
 		c := synthetic.Plain()
@@ -61,7 +61,7 @@ func TestBurstsThatEndApart(t *testing.T) {
 	require.Len(t, apart(18).Verdict.Segments, 3)
 }
 
-// A drift has no time at which it changed.
+// A drift has no time of change.
 func TestADriftIsNotCut(t *testing.T) {
 	c := synthetic.Case{Minutes: 12 * 60, Tasks: 1, Nodes: 1, TaskCPU: 40, Every: 10}
 	c.Rate = func(_, s int) float64 { return 10_000 * (1 - 0.3*float64(s)/(12*3600)) }
@@ -71,7 +71,7 @@ func TestADriftIsNotCut(t *testing.T) {
 	require.Contains(t, r.Verdict.Sentence, "Throughput drifted from 10,000 to 7,000 ops/s in that time.")
 }
 
-// A rise over minutes is told as one, with what it started and ended with, wherever it is; the steady time is before or after it.
+// A rise over minutes is reported as one, with its start and end, wherever it is; the steady time is before or after it.
 func TestARampIsToldAsOne(t *testing.T) {
 	of := func(from, minutes int, before, after float64) *Results {
 		c := synthetic.Plain()
@@ -100,7 +100,7 @@ func TestARampIsToldAsOne(t *testing.T) {
 	require.Regexp(t, `, then steadily down from (19|20),\d00 to (10,\d00|9,\d\d0) ops/s over \d+ minutes\. `, r.Verdict.Sentence)
 }
 
-// More changes than a reader follows are counted.
+// More changes than a reader can follow are only counted.
 func TestManyChangesAreCounted(t *testing.T) {
 	saws := func(minutes int) string {
 		c := synthetic.Plain()
@@ -112,7 +112,7 @@ func TestManyChangesAreCounted(t *testing.T) {
 	require.Regexp(t, `^The load changed 5 times, between 14,000 and 20,000 ops/s\. Not limited`, saws(30))
 }
 
-// A limit of another segment is not passed over, and what was below it there is not extrapolated.
+// A limit in another segment is reported, and figures below a limit there are not extrapolated.
 func TestLimitsOfOtherSegments(t *testing.T) {
 	of := func(cpu float64) *Results {
 		c := synthetic.Plain()
@@ -131,7 +131,7 @@ func TestLimitsOfOtherSegments(t *testing.T) {
 	require.NotNil(t, r.Capacity.EngineOpsPerSecond)
 }
 
-// CPU credits that ran dry in what was cut off are said, and nothing is extrapolated from what they carried.
+// CPU credits that ran dry in the part that was cut off are reported, and nothing is extrapolated from the time before.
 func TestCreditsThatRunDryAtTheEnd(t *testing.T) {
 	dry := func(left float64) *Results {
 		c := synthetic.Plain()
@@ -150,8 +150,8 @@ func TestCreditsThatRunDryAtTheEnd(t *testing.T) {
 	require.Contains(t, r.Verdict.Sentence, "The CPU credits fell from 20 to 1: at this rate they last 0.019 h more.")
 }
 
-// What a node sustains is what is left when the CPU credits have run dry: tiles and price are of that, as after a burst, where it is a twentieth of the load
-// or more. With two nodes of which one runs dry it is that time, too.
+// A node sustains what is left after its CPU credits ran dry: tiles and price are of that time, as after a burst, if it is a twentieth of the load or
+// more. The same holds if only one of two nodes runs dry.
 func TestFiguresAreOfTheTimeWithoutCredits(t *testing.T) {
 	dry := func(minutes, at int, left float64) *Results {
 		c := synthetic.Case{Minutes: minutes, Tasks: 2, Nodes: 2, TaskCPU: 40, Every: 10, NodeType: "cache.t4g.small"}
@@ -182,7 +182,7 @@ func TestFiguresAreOfTheTimeWithoutCredits(t *testing.T) {
 	require.Regexp(t, `^40,000 ops/s until the CPU credits ran dry at 04:08:00 \(minute 58 of the load\), then 10,000 ops/s\. Limited by CPU credits`, late.Verdict.Sentence)
 }
 
-// CPU credits that fall are what the rate rests on, unless they last for more than a day.
+// The rate depends on CPU credits that fall, unless they last for more than a day.
 func TestCreditsThatFall(t *testing.T) {
 	falls := func(from float64) *Results {
 		c := synthetic.Plain()
@@ -200,7 +200,7 @@ func TestCreditsThatFall(t *testing.T) {
 	require.NotNil(t, r.Capacity.EngineOpsPerSecond)
 }
 
-// Each regime of a burst is told, also where the last end of it comes late.
+// Each level of a burst is reported, even if the last burst ends late.
 func TestRegimesWithinABurst(t *testing.T) {
 	c := synthetic.Plain()
 	c.Minutes, c.Nodes = 60, 1
@@ -214,7 +214,7 @@ func TestRegimesWithinABurst(t *testing.T) {
 	valid(t, r)
 }
 
-// What holds for less than three minutes is no state, however often it comes.
+// A level that lasts less than three minutes is not a state, however often it recurs.
 func TestSpikesAreNoStates(t *testing.T) {
 	for _, of := range []func(m int) bool{func(m int) bool { return m == 5 || m == 6 }, func(m int) bool { return m%5 < 2 }, func(m int) bool { return m >= 18 }} {
 		c := synthetic.Plain()

@@ -22,7 +22,7 @@ func newGrid(start, step int64, n int) *grid {
 
 func (g *grid) at(i int) time.Time { return time.Unix(g.start+int64(i)*g.step, 0).UTC() }
 
-// within is the indices of the values that lie wholly in the window; when it is too short for one, of those that touch it.
+// within returns the indices of the values that are completely in the window; if there are none, of those that overlap it.
 func (g *grid) within(w Window) (from, to int) {
 	begin, end := w.Start.Sub(time.Unix(g.start, 0)).Seconds()/float64(g.step), w.End.Sub(time.Unix(g.start, 0)).Seconds()/float64(g.step)
 	from, to = int(math.Ceil(begin)), int(math.Floor(end))
@@ -33,7 +33,7 @@ func (g *grid) within(w Window) (from, to int) {
 	return from, max(from, min(to, len(g.v)))
 }
 
-// values are the known ones in the window.
+// values returns the known values in the window.
 func (g *grid) values(w Window) (known []float64) {
 	if g == nil {
 		return nil
@@ -66,7 +66,7 @@ func (g *grid) scale(by float64) *grid {
 	return g
 }
 
-// combine folds grids into one, value by value, NaN left out. The longest step counts; a grid that cannot be brought to it is left out.
+// combine folds grids into one, value by value, ignoring NaN. The result has the longest step; a grid that cannot be resampled to it is left out.
 func combine(grids []*grid, fold func(a, b float64) float64) *grid {
 	var out *grid
 	step, first, last := int64(0), int64(math.MaxInt64), int64(math.MinInt64)
@@ -129,10 +129,10 @@ func ones(grids []*grid) (out []*grid) {
 	return out
 }
 
-// steps divide or are multiples of a minute, so that minutes can be taken from any series.
+// steps are divisors or multiples of a minute, so that any series can be read per minute.
 var steps = []int64{1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60, 120, 180, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400}
 
-// series makes at most limit values of a grid: means, or maxima when stat is "max". nil stays nil, and so does a grid without a value.
+// series returns at most limit values of a grid: means, or maxima if stat is "max". A nil grid, or one without a value, gives nil.
 func (g *grid) series(name, unit, stat string, limit int) *Series {
 	if g == nil || !slices.ContainsFunc(g.v, func(x float64) bool { return !math.IsNaN(x) }) {
 		return nil
@@ -177,7 +177,7 @@ func (g *grid) series(name, unit, stat string, limit int) *Series {
 	return out
 }
 
-// grid reads a series back.
+// grid converts a series back.
 func (s *Series) grid() *grid {
 	if s == nil {
 		return nil
@@ -185,7 +185,7 @@ func (s *Series) grid() *grid {
 	return &grid{start: s.Start.Unix(), step: int64(s.StepSeconds), v: s.Values}
 }
 
-// resample makes means of a longer step, which is a multiple of the grid's; without that the grid stays as it is.
+// resample returns means over a longer step, which must be a multiple of the grid's; otherwise the grid itself.
 func (g *grid) resample(step int64) *grid {
 	if g == nil || step <= g.step || step%g.step != 0 {
 		return g

@@ -2,10 +2,10 @@ package report
 
 import "math"
 
-// ms turns the server's microseconds into milliseconds.
+// ms converts the server's microseconds.
 func (s *samples) ms(n *source, m metric) *grid { return s.grid(n, m).scale(1e-3) }
 
-// memory of a node in percent of maxmemory, without what eviction leaves out where AWS says that.
+// memory is a node's used share of maxmemory in percent; without the memory that eviction does not count, if AWS publishes that metric.
 func (s *samples) memory(n *source, _ metric) *grid {
 	if g := s.grid(n, memoryEvict); g != nil {
 		return g
@@ -13,7 +13,7 @@ func (s *samples) memory(n *source, _ metric) *grid {
 	return s.grid(n, memoryAll)
 }
 
-// server writes the nodes and what they add up to: the sections server, cpu, memory and connections.
+// server makes the sections of the nodes: server, cpu, memory and connections.
 func (a *analysis) server() {
 	all := func(m metric, read func(*samples, *source, metric) *grid) []*grid { return a.s.of(a.nodes, m, read) }
 	line := func(g *grid, name, unit, stat string) *Series { return g.series(name, unit, stat, pointsOfRun) }
@@ -103,7 +103,7 @@ func hitRate(hits, misses *grid) *grid {
 	return combine([]*grid{hits, misses}, func(hit, miss float64) float64 { return 100 * hit / (hit + miss) })
 }
 
-// halves is the mean of a series in the first and in the second half of the steady window; 0 and 0 when there is none.
+// halves returns the means of a series in the first and in the second half of the steady window; 0 and 0 without one.
 func (a *analysis) halves(s *Series) (early, late float64) {
 	if a.Phases.Steady == nil {
 		return 0, 0
@@ -115,7 +115,7 @@ func (a *analysis) halves(s *Series) (early, late float64) {
 	return mean(v[:len(v)/2]), mean(v[len(v)/2:])
 }
 
-// window is the steady one, else all of the load.
+// window is the steady window, or the whole load if there is none.
 func (a *analysis) window() Window {
 	if a.Phases.Steady != nil {
 		return *a.Phases.Steady
@@ -140,7 +140,7 @@ func (a *analysis) node(n *source, limit int) NodeResult {
 	memory, evicted, connected := s.memory(n, memoryAll), s.rate(n, evictions), s.grid(n, connections)
 	out.EngineCPUPercent, out.HostCPUPercent, out.CreditBalance = engine.over(w, mean), host.over(w, mean), credits.over(load, lowest)
 	if a.datapoints(w) == 0 {
-		out.EngineCPUPercent, out.HostCPUPercent = nil, nil // diluted by the time without load; counters are rates of the load's part
+		out.EngineCPUPercent, out.HostCPUPercent = nil, nil // diluted by the time without load; counters, as rates, are corrected for it
 	}
 	out.CommandsPerSecond, out.ReadP99MS, out.WriteP99MS = work.over(w, mean), reads.over(w, median), writes.over(w, median)
 	out.HitPercent = hitRate(s.rate(n, hits), s.rate(n, misses)).over(w, mean)

@@ -9,7 +9,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
-// A serverless cache has no nodes, CPU or bandwidth: what it shows is answered, and what it does not show is said.
+// A serverless cache has no nodes, CPU or bandwidth: the report uses the metrics that it has, and says what is missing.
 func TestServerless(t *testing.T) {
 	run := func(values map[string]float64, limits string) synthetic.Case {
 		c := synthetic.Case{Minutes: 20, Tasks: 2, Nodes: 1, TaskCPU: 40, Serverless: limits, Metrics: synthetic.With(map[string]float64{"TotalCmdsCount": 1_200_000, "ElastiCacheProcessingUnits": 1_500_000, "ThrottledCmds": 0})}

@@ -19,7 +19,7 @@ func changedBy(t *testing.T, change func(*synthetic.Case)) *Results {
 	return r
 }
 
-// Two limits have two next steps, each once; a serverless cache has no node type to take.
+// Two limits have two next steps, each printed once; a serverless cache is not told to change its node type.
 func TestEachLimitHasItsNextStep(t *testing.T) {
 	next := func(out float64) string {
 		return changedBy(t, func(c *synthetic.Case) {
@@ -34,7 +34,7 @@ func TestEachLimitHasItsNextStep(t *testing.T) {
 	}).Verdict.Next)
 }
 
-// Engine CPU that follows the load is no cause of a change: the end of a burst is, also where traffic falls again later.
+// Engine CPU that follows the load is not the cause of a change; the end of a burst is, even if traffic falls again later.
 func TestWhatFollowsTheLoadIsNoCause(t *testing.T) {
 	r := changedBy(t, func(c *synthetic.Case) {
 		c.Minutes = 60
@@ -49,7 +49,7 @@ func TestWhatFollowsTheLoadIsNoCause(t *testing.T) {
 	require.Regexp(t, `^60,000 ops/s until the burst bandwidth ended at 03:25:00 \(minute 15 of the load\), then 20,000 ops/s until 03:40:00 \(minute 30 of the load\), then 30,000 ops/s\. Limited by engine CPU`, r.Verdict.Sentence)
 }
 
-// Engine CPU that rises at the same rate of operations is told as one rise, with where it came from and went to.
+// Engine CPU that rises at a constant rate of operations is reported as one rise, with its start and end.
 func TestEngineCPUThatRises(t *testing.T) {
 	r := changedBy(t, func(c *synthetic.Case) {
 		c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(_, m int) float64 { return 40 + 55*min(1, max(0, float64(m-10)/20)) }}
@@ -57,7 +57,7 @@ func TestEngineCPUThatRises(t *testing.T) {
 	require.Regexp(t, `^20,000 ops/s until engine CPU started to rise from 40 % at 03:\d\d:00 .*, then the same rate until engine CPU had risen to 95 % at 03:(39|4\d):00 .*, then the same rate\. Limited by engine CPU`, r.Verdict.Sentence)
 }
 
-// A run that rises and falls has no level: both are told, and no rate that it never had.
+// A run that rises and falls has no level: both are reported, and no mean rate that it never had.
 func TestARunWithoutALevel(t *testing.T) {
 	r := changedBy(t, func(c *synthetic.Case) {
 		c.Minutes = 30
@@ -74,7 +74,7 @@ func TestARunWithoutALevel(t *testing.T) {
 	require.Regexp(t, `Throughput drifted from 2,\d\d0 to (20,0|19,9)00 ops/s in that time`, short.Verdict.Sentence, "a line through it goes over what was there, and starts above it")
 }
 
-// Of several tasks that died the time is of one.
+// If several tasks died, the reported time is of one.
 func TestTheTimeOfADeathIsOfOneTask(t *testing.T) {
 	said := func(dies map[int]int) string {
 		return changedBy(t, func(c *synthetic.Case) { c.Tasks, c.Dies = 5, dies }).Verdict.Sentence
@@ -95,7 +95,6 @@ func TestASnapshotIsNamedAtAChange(t *testing.T) {
 	require.Regexp(t, `^20,000 ops/s until 03:30:00 .*, then 12,000 ops/s until 03:36:00`, said(22, 24))
 }
 
-// One of a thing is not several of it.
 func TestQuantity(t *testing.T) {
 	for want, of := range map[string]struct {
 		n    int

@@ -2,12 +2,12 @@ package report
 
 import "fmt"
 
-// zonePrice is where a GB between zones has its price from. ElastiCache bills nothing for it; the other end is billed as an EC2 instance is, in and out
+// zonePrice is the source of the price of a GB between zones. ElastiCache does not bill it; the other end is billed like an EC2 instance, in and out
 // at the same price: https://aws.amazon.com/elasticache/pricing/
 const zonePrice = "https://aws.amazon.com/ec2/pricing/on-demand/ (0.01 USD a GB in each direction, on the tasks' side only), as of 2026-11-28"
 
-// betweenZones is how many GB (of 10^9 bytes) of requests and replies crossed zones. What a task said and heard is taken to be spread evenly over the
-// nodes that serve it: the share of these in other zones crossed.
+// betweenZones is how many GB (10^9 bytes) of requests and replies crossed zones. A task's traffic is assumed to be spread evenly over the nodes that
+// serve it: it crosses zones in the share of those nodes that are in other zones.
 func (a *analysis) betweenZones() (gb *float64, how string) {
 	if a.m == nil || a.m.Membership == nil || a.l == nil || a.Configuration.ServerlessCache != "" {
 		return nil, "the zones are not known"

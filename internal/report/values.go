@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// Series is evenly spaced values from Start on, one a Step; NaN (null in JSON) where there is no value. A value covers [Start+i*Step, Start+(i+1)*Step).
-// A long run is down-sampled: then Values are means (maxima where Stat is "max") and Low and High hold the extremes of what was measured; else they are empty.
+// Series is evenly spaced values from Start on, one per Step; NaN (null in JSON) if there is no value. A value covers [Start+i*Step,
+// Start+(i+1)*Step). A long run is down-sampled: Values are then means (maxima if Stat is "max"), and Low and High the extremes that were measured;
+// otherwise they are empty.
 type Series struct {
 	Name        string    `json:"name"`
 	Unit        string    `json:"unit"`
@@ -21,15 +22,13 @@ type Series struct {
 	High        Values    `json:"high"`
 }
 
-// At is when value i starts.
 func (s *Series) At(i int) time.Time {
 	return s.Start.Add(time.Duration(i*s.StepSeconds) * time.Second)
 }
 
-// End is the end of the last value.
 func (s *Series) End() time.Time { return s.At(len(s.Values)) }
 
-// Values are numbers of which some may be unknown: NaN, null in JSON. They are written with six significant digits.
+// Values are numbers, some of which can be unknown: NaN, null in JSON. They are written with six significant digits.
 type Values []float64
 
 // MarshalJSON writes NaN and infinities as null.
@@ -76,7 +75,7 @@ func first(values ...string) string {
 	return ""
 }
 
-// Thousands is a whole number with separators: 1234567.8 is 1,234,568.
+// Thousands formats a whole number with separators: 1234567.8 is 1,234,568.
 func Thousands(v float64) string {
 	s := fmt.Sprintf("%.0f", math.Abs(v))
 	for i := len(s) - 3; i > 0; i -= 3 {

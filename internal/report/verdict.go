@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// verdict applies the rules to each segment. What it says is of the segment with the most limits, the longest of these.
+// verdict applies the rules to each segment. The sentence is about the segment with the most limits, the longest one of several.
 func (a *analysis) verdict() {
 	v := &a.Verdict
 	w := a.window()
@@ -150,12 +150,12 @@ func (a *analysis) verdict() {
 	}
 }
 
-// heldOn says where else all limits of a window held: without it a reader takes the window's end for their end.
+// heldOn says in which other segments all limits of a window held: otherwise a reader would think that they ended with the window.
 func heldOn(all []Segment, w Window, limits []string) string {
 	before, after := false, false
 	for _, s := range all {
 		if s.Window.Phase == Burst || slices.ContainsFunc(limits, func(id string) bool { return !slices.Contains(s.Limits, id) }) {
-			continue // a burst has a bandwidth of its own
+			continue // a burst has its own bandwidth
 		}
 		before = before || s.Window.End.Equal(w.Start)
 		after = after || s.Window.Start.Equal(w.End)
@@ -171,7 +171,7 @@ func heldOn(all []Segment, w Window, limits []string) string {
 	return ""
 }
 
-// otherLimits says what limited other segments alone.
+// otherLimits lists what limited only other segments.
 func (a *analysis) otherLimits(named []string) (said string) {
 	for _, s := range a.Verdict.Segments {
 		var others []string
@@ -189,7 +189,7 @@ func (a *analysis) otherLimits(named []string) (said string) {
 	return said
 }
 
-// plainly says evidence in words: names of metrics belong into the table, not into a sentence.
+// plainly replaces metric names in evidence by words: names belong in the table, not in a sentence.
 func plainly(evidence string) string { return metricNames.Replace(evidence) }
 
 var metricNames = strings.NewReplacer(" over 0 in", " in", "ThrottledCmds is", "the count of throttled commands is", "EngineCPUUtilization of ", "", "EngineCPUUtilization", "engine CPU", "CPUUtilization of the load", "CPU of the load", "CPUUtilization of ", "host CPU of ", "CPUUtilization", "host CPU",
@@ -199,7 +199,7 @@ var metricNames = strings.NewReplacer(" over 0 in", " in", "ThrottledCmds is", "
 	"CPUCreditBalance of ", "the balance of ", "CPUCreditBalance", "CPU credits", "RejectedConnections", "connections refused", "CurrConnections of ", "", "TrafficManagementActive", "commands slowed",
 	"ThrottledCmds", "commands throttled", "Evictions", "evictions", "ElastiCacheProcessingUnits", "ECPUs")
 
-// upper starts a sentence.
+// upper capitalizes a sentence.
 func upper(s string) string {
 	if s == "" {
 		return s
@@ -207,7 +207,7 @@ func upper(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// judge is what every rule sees in a window.
+// judge returns the findings of all rules in a window.
 func (a *analysis) judge(w Window) (findings []Finding) {
 	for _, r := range rules {
 		f := a.applies(r)
@@ -223,13 +223,13 @@ func (a *analysis) judge(w Window) (findings []Finding) {
 	return findings
 }
 
-// noWholeMinute is why there is no figure: a datapoint that the load covers in part is diluted by the time before and after it.
+// noWholeMinute is why a figure is missing: the time before and after the load dilutes a datapoint that it covers in part.
 const noWholeMinute = "no whole minute of metrics lies in the load"
 
-// byLog tells a finding that needs no metrics: the log alone shows a rate limit that was reached.
+// byLog reports whether a finding needs no metrics: the log alone shows that a rate limit was reached.
 func byLog(f Finding) bool { return f.ID == "load_generator" && f.Threshold == limitReached }
 
-// withoutMinutes takes from the findings what so few whole minutes do not show.
+// withoutMinutes removes findings that so few whole minutes cannot support.
 func (a *analysis) withoutMinutes(whole int) {
 	why := noWholeMinute
 	if whole > 0 {
@@ -243,14 +243,15 @@ func (a *analysis) withoutMinutes(whole int) {
 	}
 }
 
-// datapoints is how many datapoints of the nodes' metrics the window covers whole; without any metrics it is no matter of minutes.
+// datapoints is how many datapoints of the nodes' metrics are completely in the window.
 func (a *analysis) datapoints(w Window) int {
 	whole, _ := a.covered(w)
 	return whole
 }
 
-// enough tells whether a window's datapoints can be judged. A rule decides by half of the minutes or by their mean: one odd minute, as of connections that
-// are opened or of a snapshot, is half of two and most of their mean, and of three it is the smaller part of both. A longer datapoint is a mean of as many minutes.
+// enough reports whether a window has enough datapoints for a verdict. Rules use half of the minutes or their mean: one odd minute, for example with
+// new connections or a snapshot, is half of two and dominates their mean; of three it is the smaller part of both. A longer datapoint is a mean of as
+// many minutes.
 func (a *analysis) enough(w Window) bool {
 	whole, step := a.covered(w)
 	return whole >= fewest || whole > 0 && int64(whole)*step >= fewest*60
@@ -269,7 +270,7 @@ func (a *analysis) covered(w Window) (whole int, step int64) {
 	return fewest, 60
 }
 
-// unfinished says how many tasks did not load the cache to the end, and how many did and have a result that does not count.
+// unfinished says how many tasks did not load the cache to the end, and how many did with a result that does not count.
 func unfinished(tasks []TaskResult) (said []string) {
 	lost, invalid := 0, 0
 	for _, t := range tasks {
@@ -290,7 +291,7 @@ func unfinished(tasks []TaskResult) (said []string) {
 	return said
 }
 
-// why is what is known of the first task whose result does not count: its own word, or why ECS stopped it.
+// why is what is known about the first task whose result does not count: its own message, or ECS's reason for stopping it.
 func (a *analysis) why() string {
 	for _, t := range a.Tasks {
 		said := t.Trouble
@@ -304,7 +305,7 @@ func (a *analysis) why() string {
 	return ""
 }
 
-// when is the time at which the task that why speaks of ended; "" where a segment's end says it.
+// when is the time at which the task of why ended; "" if the end of a segment says it.
 func (a *analysis) when(parts []Window) string {
 	i := slices.IndexFunc(a.Tasks, func(t TaskResult) bool { return t.State != "ok" })
 	t := a.Tasks[i]
@@ -319,8 +320,8 @@ func (a *analysis) when(parts []Window) string {
 	return fmt.Sprintf(", %sat %s (minute %.0f of the load)", which, a.moment(at), at.Sub(a.Phases.Load.Start).Minutes())
 }
 
-// sometimes is what counters saw in less than half of the minutes: too little to limit the window, and too much to pass over. The suspect is the rule of
-// one that cost throughput, or refused.
+// sometimes reports counters above 0 in less than half of the minutes: too few to limit the window, too many to ignore. The suspect is the rule of a
+// counter that cost throughput, or counted refusals.
 func (a *analysis) sometimes(w Window) (said []string, suspect string) {
 	for _, c := range []struct {
 		metric
@@ -347,18 +348,18 @@ func (a *analysis) sometimes(w Window) (said []string, suspect string) {
 	return said, suspect
 }
 
-// bound is the share of the time between two requests of a connection from which on it is all waiting for replies.
+// bound is the share of the time between a connection's requests from which on all of it counts as waiting for replies.
 const bound = 0.9
 
-// roundTrip says what a closed loop waits for; "" when the load was none or is not known. In a closed loop throughput is connections x pipeline over
-// the time from a request to the next one (J. D. C. Little, 1961, "A proof for the queuing formula L = λW", Operations Research 9): where no
-// resource is at its limit, only more of the two raise it.
+// roundTrip says what a closed loop waits for; "" if the load was not closed or is not known. In a closed loop, throughput is connections x pipeline
+// over the time between requests (J. D. C. Little, 1961, "A proof for the queuing formula L = λW", Operations Research 9): if no resource is at its
+// limit, only more connections or a deeper pipeline raise it.
 func (a *analysis) roundTrip(w Window) string {
 	c := a.Configuration
 	if a.Connections.Expected == nil || a.l.window() == nil || c.ClusterMode || c.RateLimit != nil && *c.RateLimit > 0 {
 		return ""
 	}
-	// Of the operations, not of the seconds: where the rate moves, slow seconds have few. An outage is in neither of the two times.
+	// Weighted by operations, not by seconds: slow seconds have few. Outages count in neither of the two times.
 	waited, replies := a.l.latency.grid(*a.Phases.Load, nil).over(w, total), a.l.weighted.grid(*a.Phases.Load, nil).over(w, total)
 	rate := working(a.l.ops.grid(*a.Phases.Load, nil)).over(w, mean)
 	connections := 0.0
@@ -378,8 +379,8 @@ func (a *analysis) roundTrip(w Window) string {
 	return "Bound by the closed loop: " + said + ", the rest passes in memtier."
 }
 
-// applies tells rules of nodes from those of serverless caches, which show neither CPU nor bandwidth, and which alone are throttled. State is
-// "" when the rule applies.
+// applies separates the rules of nodes from those of serverless caches, which have no CPU or bandwidth metrics, and which alone throttle. State
+// is "" if the rule applies.
 func (a *analysis) applies(r rule) (f Finding) {
 	serverless := a.Configuration.ServerlessCache != ""
 	switch {

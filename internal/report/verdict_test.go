@@ -16,7 +16,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
-// half is a metric that is over 0 in so many of 20 minutes.
+// half is a metric that is above 0 in some of 20 minutes.
 func half(name string, minutes int, value ...float64) func(*synthetic.Case) {
 	v := append(value, 120)[0]
 	return func(c *synthetic.Case) {
@@ -28,7 +28,7 @@ func flat(name string, v float64) func(*synthetic.Case) {
 	return func(c *synthetic.Case) { c.Metrics = synthetic.With(map[string]float64{name: v}) }
 }
 
-// throttles is a serverless cache that throttles in so many of 20 minutes.
+// throttles is a serverless cache that throttles in some of 20 minutes.
 func throttles(minutes int) func(*synthetic.Case) {
 	return func(c *synthetic.Case) {
 		half("ThrottledCmds", minutes)(c)
@@ -88,7 +88,7 @@ func TestEveryRuleFiresAtItsThreshold(t *testing.T) {
 	}
 }
 
-// What else makes a rule of the table fire, at its threshold and just below it.
+// The other ways in which a rule of the table fires, at its threshold and just below it.
 func TestTheOtherThresholdsOfRules(t *testing.T) {
 	metrics := func(values map[string]float64, missing ...string) func(*synthetic.Case) {
 		return func(c *synthetic.Case) {
@@ -144,7 +144,7 @@ func skewedBy(c *synthetic.Case, others float64) {
 	}
 }
 
-// hot is three shards of which one has so much engine CPU, the others 40 %.
+// hot is three shards: one with the given engine CPU, the others with 40 %.
 func hot(cpu float64) func(*synthetic.Case) {
 	return func(c *synthetic.Case) {
 		c.Nodes, c.Sharded = 3, true
@@ -152,7 +152,7 @@ func hot(cpu float64) func(*synthetic.Case) {
 	}
 }
 
-// slower is three tasks of which one has so much of the others' throughput.
+// slower is three tasks: one with a share of the others' throughput.
 func slower(share float64) func(*synthetic.Case) {
 	return func(c *synthetic.Case) {
 		c.Tasks = 3
@@ -160,7 +160,7 @@ func slower(share float64) func(*synthetic.Case) {
 	}
 }
 
-// lags is a replica that is so many seconds behind its primary.
+// lags is a replica with a lag in seconds.
 func lags(seconds float64) func(*synthetic.Case) {
 	return func(c *synthetic.Case) {
 		c.Replicas = 1
@@ -173,12 +173,12 @@ func says(stream, text string) func(*synthetic.Case) {
 	return func(c *synthetic.Case) { c.Says = []synthetic.Line{{Second: 300, Stream: stream, Text: text}} }
 }
 
-// unequal is a latency of 500 us in the middle and so much in the mean.
+// unequal is a latency with a median of 500 us and the given mean.
 func unequal(mean int64) func(*synthetic.Case) {
 	return func(c *synthetic.Case) { c.Latency = func(int) []int64 { return []int64{500, 500, 3*mean - 1000} } }
 }
 
-// docs/report.md has the same table.
+// docs/report.md has the table of rules.
 func TestRulesAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/report.md")
 	require.NoError(t, err)
@@ -208,7 +208,7 @@ func TestRulesAreDocumented(t *testing.T) {
 	} {
 		require.True(t, strings.Contains(string(text), table), table)
 	}
-	// What is judged, and from when on: the numbers are the code's.
+	// The documented thresholds are the code's.
 	words := strings.Join(strings.Fields(string(text)), " ")
 	for _, said := range []string{
 		fmt.Sprintf("fewer than %s whole datapoints of the nodes' metrics (of longer ones, fewer than cover %[1]s minutes)", spelled(fewest)),
@@ -260,10 +260,10 @@ func TestCPUThatIsMostlyMissing(t *testing.T) {
 	require.Equal(t, []string{"perf-001"}, one.Verdict.Findings[engine].Where, one.Verdict.Sentence)
 }
 
-// spelled is a small number in words.
+// spelled is a small number as a word.
 func spelled(n int) string { return []string{"no", "one", "two", "three", "four", "five"}[n] }
 
-// The same check for the load's side: traffic that falls for good.
+// The bandwidth check of the tasks: traffic that falls for good.
 func TestFargatesBurst(t *testing.T) {
 	falls := synthetic.Plain()
 	falls.Minutes = 40
@@ -322,7 +322,7 @@ func TestADay(t *testing.T) {
 	valid(t, r)
 }
 
-// Every figure says of which time it is, in whatever run.
+// Every figure names its window, in any run.
 func TestEveryFigureNamesItsWindow(t *testing.T) {
 	late := synthetic.Plain()
 	late.Begins, late.Dies = map[int]int{1: 400}, map[int]int{0: 900}

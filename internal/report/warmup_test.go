@@ -12,7 +12,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
-// Noise from second to second that follows itself is neither warm-up nor ramp-down of a run of a minute: its throughput is memtier's own.
+// Autocorrelated noise from second to second is neither warm-up nor ramp-down in a run of a minute: its throughput is memtier's own.
 func TestAMinuteOfNoiseIsAllOfTheLoad(t *testing.T) {
 	for seed := range uint64(20) {
 		random := rand.New(rand.NewPCG(seed, 1))
@@ -31,7 +31,8 @@ func TestAMinuteOfNoiseIsAllOfTheLoad(t *testing.T) {
 	}
 }
 
-// Noise that is slow beside the run leaves its throughput open: the page has an interval that covers what a long run would have, or says that it is not known.
+// Noise that is slow compared with the run leaves its throughput open: the page has an interval that covers a long run's throughput, or says that it
+// is unknown.
 func TestThroughputIsKnownAsWellAsItsNoiseLets(t *testing.T) {
 	for _, minutes := range []int{3, 5, 10} {
 		held, open := 0, 0
@@ -69,7 +70,7 @@ func TestThroughputIsKnownAsWellAsItsNoiseLets(t *testing.T) {
 	require.Regexp(t, `^mean, ±0\.0\d+ % by the noise of this run$`, r.Headline[0].Note)
 }
 
-// A change in the first half of a run, or in its last tenth, is no warm-up and no ramp-down when it holds for three minutes or more.
+// A change in the first half of a run, or in its last tenth, is no warm-up or ramp-down if it lasts for three minutes or more.
 func TestAStateIsNoWarmUp(t *testing.T) {
 	dry := func(minutes, after, low int) *Results {
 		c := synthetic.Case{Minutes: minutes, Tasks: 2, Nodes: 1, TaskCPU: 40, Every: 10, NodeType: "cache.t4g.small"}
@@ -92,7 +93,7 @@ func TestAStateIsNoWarmUp(t *testing.T) {
 	require.Equal(t, []string{Changed, Steady}, rises(180))
 }
 
-// Noise that follows itself has stretches like its first seconds later, too; a warm-up has none.
+// Autocorrelated noise has stretches like its first seconds later, too; a warm-up does not recur.
 func TestNoiseIsNoWarmUp(t *testing.T) {
 	dips := func(others float64) []string {
 		c := synthetic.Plain()
@@ -111,7 +112,7 @@ func TestNoiseIsNoWarmUp(t *testing.T) {
 	require.Equal(t, []string{WarmUp, Steady}, dips(9_000))
 }
 
-// The minutes before a task died are no warm-up, and those after it no ramp-down: another set of tasks ran.
+// The minutes before a task died are no warm-up, and those after it no ramp-down: a different set of tasks ran.
 func TestATaskThatDiesIsNoWarmUp(t *testing.T) {
 	dies := func(second int) *Results {
 		c := synthetic.Plain()
@@ -134,7 +135,7 @@ func TestATaskThatDiesIsNoWarmUp(t *testing.T) {
 	require.Equal(t, []string{WarmUp, Steady}, phaseNames(analyzed(t, late)), "a task that comes later")
 }
 
-// A change in the last three minutes is a ramp-down, of whatever length the run is: no state is a mean of two rates.
+// A change in the last three minutes is a ramp-down, whatever the length of the run: no state is a mean of two rates.
 func TestALateChangeIsARampDown(t *testing.T) {
 	for _, minutes := range []int{6, 20, 40} {
 		for _, last := range []int{20, 60, 120, 170} {

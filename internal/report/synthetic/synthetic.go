@@ -1,5 +1,5 @@
-// Package synthetic makes the exported files of runs whose truth is known: a new rule of the report starts with a pair of them, one just under
-// its threshold and one just over it. The same case gives the same files each time.
+// Package synthetic makes the exported files of runs with a known answer: a new rule of the report starts with two of them, one just below its
+// threshold and one just above it. The same case always gives the same files.
 package synthetic
 
 import (
@@ -21,24 +21,24 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// Began is the start of every synthetic load; the cache is there two minutes earlier.
+// Began is the start of every synthetic load; the cache exists two minutes earlier.
 var Began = time.Date(2026, 11, 23, 3, 10, 0, 0, time.UTC)
 
-// Case is a run whose truth is known: cache.m7g.large nodes, tasks of 2 vCPU with 2 threads of 10 clients, nothing near its limit
-// but what a test sets.
+// Case is a run with a known answer: cache.m7g.large nodes, tasks of 2 vCPU with 2 threads of 10 clients, nothing near its limit unless a test
+// sets it.
 type Case struct {
 	Minutes      int
 	Tasks, Nodes int
 	Rate         func(task, second int) float64       // ops/s; default 10,000
 	Begins, Dies map[int]int                          // seconds of the load
-	Fill         int                                  // seconds of prefill before the load; a task that begins later fills until then
+	Fill         int                                  // seconds of prefill before the load; a task that starts later fills until then
 	Metrics      map[string]func(node, m int) float64 // of a node in a minute of the load; nil: the metric is missing
 	TaskCPU      float64                              // percent; negative: missing
 	Settings     string                               // more members of settings.load
 	TaskCPUMax   float64                              // percent of the busiest task; default 1 above TaskCPU
 	NodeType     string                               // default cache.m7g.large
 	Sharded      bool                                 // each primary is a shard, in cluster mode
-	Replicas     int                                  // so many of the nodes, the last ones, are replicas: of the shards in turn
+	Replicas     int                                  // how many of the nodes, the last ones, are replicas: of the shards in turn
 	Mean         func(task, second int) float64       // ms, of progress records; default 0.5
 	Latency      func(task int) []int64               // microseconds; each value counts as a share of the operations
 	Says         []Line                               // further lines of the log
@@ -48,13 +48,13 @@ type Case struct {
 	Period       int                                  // minutes between datapoints; default 1
 }
 
-// Line is what a stream says in a second of the load.
+// Line is a log line of a stream in a second of the load.
 type Line struct {
 	Second       int
 	Stream, Text string
 }
 
-// Files are what an export leaves. They are read once.
+// Files are an export's files. They can be read only once.
 type Files struct {
 	Metrics, Logs io.Reader
 	Manifest      *export.Manifest
@@ -72,7 +72,7 @@ const (
 	Burst    = 12.5e9 / 8
 )
 
-// Usual is what a node does that is at no limit.
+// Usual has the metrics of a node that is at no limit.
 func Usual() map[string]func(node, minute int) float64 {
 	flat := func(v float64) func(int, int) float64 { return func(int, int) float64 { return v } }
 	return map[string]func(int, int) float64{
@@ -101,10 +101,8 @@ func statOf(name string) string {
 	return "Average"
 }
 
-// Node is the name of a node.
 func (c Case) Node(i int) string { return fmt.Sprintf("perf-%03d", i+1) }
 
-// CSV writes the metrics.
 func (c Case) CSV(w io.Writer) {
 	out := bufio.NewWriterSize(w, 1<<16)
 	defer out.Flush()
@@ -172,7 +170,6 @@ func (c Case) ops(task, second int) float64 {
 	return 10_000
 }
 
-// Task is the id of a task.
 func Task(i int) string { return fmt.Sprintf("task%04d", i) }
 
 func (c Case) latencies(task int) []int64 {
@@ -182,7 +179,7 @@ func (c Case) latencies(task int) []int64 {
 	return []int64{300, 400, 500, 5000}
 }
 
-// Log writes what the tasks print: progress each second with a noise of 1 %, then table, histogram and last word.
+// Log writes what the tasks print: progress each second with 1 % noise, then table, histogram and the last line.
 func (c Case) Log(w io.Writer) {
 	out := bufio.NewWriterSize(w, 1<<16)
 	defer out.Flush()
@@ -301,7 +298,6 @@ func HistogramLines(line func(string) string, counts map[int64]int64) (out strin
 	return out
 }
 
-// Manifest is the manifest of the run.
 func (c Case) Manifest() *export.Manifest {
 	load := fmt.Sprintf(`{"task_count": %d, "cpu": 2048, "memory": 4096, "architecture": "X86_64", "threads": 2, "clients": 10, "pipeline": 1,
 		"data_size": 256, "ratio": "1:10", "key_pattern": "R:R", "key_maximum": 100000, "rate_limit": null, "extra_args": []%s}`, c.Tasks, c.Settings)
@@ -330,7 +326,7 @@ func (c Case) Manifest() *export.Manifest {
 	return m
 }
 
-// Files are the files; what they hold is made while it is read.
+// Files returns the files; they are generated while they are read.
 func (c Case) Files() Files {
 	pipe := func(write func(io.Writer)) io.Reader {
 		r, w := io.Pipe()
