@@ -11,16 +11,16 @@ type Segment struct {
 	Ramp     bool
 }
 
-// Segments cuts a series where its mean changes, or where a rise or fall starts and ends. It minimizes the squared deviations from the segments' levels
-// and lines plus a penalty a segment, exactly, by PELT (R. Killick, P. Fearnhead, I. A. Eckley, 2012, "Optimal detection of changepoints with a linear
-// computational cost", Journal of the American Statistical Association 107). The noise is the median of the steps from value to value, which a few changes do
-// not move. The penalty is 3 log n of it a segment (N. R. Zhang, D. O. Siegmund, 2007, "A modified Bayes information criterion with applications to the
-// analysis of comparative genomic hybridization data", Biometrics 63), and log n for each further number that describes one, as a slope (G. Schwarz, 1978,
-// "Estimating the dimension of a model", Annals of Statistics 6). So a ramp is one where levels need more numbers to say it as well. Such a number is also the first
-// value of a level: the value in which it changes has a part of both.
+// Segments splits a series where its mean changes, or where a rise or fall starts and ends. It minimizes exactly, by PELT (R. Killick, P. Fearnhead,
+// I. A. Eckley, 2012, "Optimal detection of changepoints with a linear computational cost", Journal of the American Statistical Association 107), the
+// squared deviations from the segments' levels and lines plus a penalty per segment. The noise is estimated from the median step between values,
+// which a few changes do not move. The penalty is 3 log n times the noise's variance per segment (N. R. Zhang, D. O. Siegmund, 2007, "A modified
+// Bayes information criterion with applications to the analysis of comparative genomic hybridization data", Biometrics 63), and log n for each
+// further parameter, such as a slope (G. Schwarz, 1978, "Estimating the dimension of a model", Annals of Statistics 6). So a part is a ramp only if
+// levels would need more parameters to describe it as well. The first value of a level is such a parameter, too: it is a mix of both levels.
 //
-// A segment has at least so many values: what is shorter, as two minutes of a spike or one of each two, is taken out first, by medians of twice as many. A
-// change smaller than smallest, in the series' unit, does not count: autocorrelation makes small ones of nothing.
+// A segment has at least that many values: shorter ones, such as a spike of two minutes or of every other minute, are removed first, by medians over
+// twice as many. A change below smallest, in the series' unit, does not count, because autocorrelation makes small changes out of noise.
 func Segments(x []float64, least int, smallest float64) []Segment {
 	n := len(x)
 	whole := []Segment{{0, n, false}}
@@ -36,18 +36,18 @@ func Segments(x []float64, least int, smallest float64) []Segment {
 	number := math.Log(float64(n)) * noise * noise
 	s := sumsOf(smooth(x, least))
 	if parts := s.merge(s.best(least, number, false), smallest); len(parts) == 1 {
-		return whole // lines would find more in noise that follows itself
+		return whole // lines would find more in autocorrelated noise
 	}
 	return s.merge(s.best(least, number, true), smallest)
 }
 
-// sums are running sums of a series, of which the squares of each stretch are made.
+// sums are running sums of a series, which give the squares of any part.
 type sums struct{ y, yy, t, tt, ty []float64 }
 
 func sumsOf(x []float64) *sums {
 	of := func() []float64 { return make([]float64, len(x)+1) }
 	s := &sums{of(), of(), of(), of(), of()}
-	m, middle := Mean(x), float64(len(x))/2 // taken out first: squares of large numbers lose the small ones
+	m, middle := Mean(x), float64(len(x))/2 // subtracted first: squares of large numbers lose small ones
 	for i, v := range x {
 		y, t := v-m, float64(i)-middle
 		s.y[i+1], s.yy[i+1] = s.y[i]+y, s.yy[i]+y*y
@@ -56,7 +56,7 @@ func sumsOf(x []float64) *sums {
 	return s
 }
 
-// of is what a level and a line through a stretch leave of its squares, and how much the line rises.
+// of returns the squares that a level and a line leave in a part, and how much the line rises.
 func (s *sums) of(from, to int) (level, line, rise float64) {
 	n := float64(to - from)
 	y, t := s.y[to]-s.y[from], s.t[to]-s.t[from]
@@ -65,7 +65,7 @@ func (s *sums) of(from, to int) (level, line, rise float64) {
 	return level, level - ty*ty/tt, ty / tt * n
 }
 
-// best are the segments with the smallest cost, where each number that describes one costs so much.
+// best returns the segments with the smallest cost, if each parameter costs number.
 func (s *sums) best(least int, number float64, lines bool) (parts []Segment) {
 	n := len(s.y) - 1
 	cost := func(from, to int) (c float64, ramp bool) {
@@ -115,7 +115,7 @@ func (s *sums) best(least int, number float64, lines bool) (parts []Segment) {
 	return parts
 }
 
-// merge joins segments, the most alike first, whose levels differ by less than smallest. What rises by less is a level.
+// merge joins segments, the most similar first, whose levels differ by less than smallest. A line that rises by less becomes a level.
 func (s *sums) merge(parts []Segment, smallest float64) []Segment {
 	for i, p := range parts {
 		if _, _, rise := s.of(p.From, p.To); math.Abs(rise) < smallest {
@@ -138,8 +138,9 @@ func (s *sums) merge(parts []Segment, smallest float64) []Segment {
 	}
 }
 
-// smooth is the series of medians of what is nearer than least: steps and ramps stay where they are, and what holds for fewer than least values is gone. At
-// the ends a value is the median of itself, its neighbour and the line through that and the next one (J. W. Tukey, 1977, "Exploratory Data Analysis", chapter 7).
+// smooth is the series of medians of the values closer than least: steps and ramps stay, and levels of fewer than least values disappear. At the
+// ends, a value is the median of itself, its neighbour and the line through that and the next one (J. W. Tukey, 1977, "Exploratory Data Analysis",
+// chapter 7).
 func smooth(x []float64, least int) []float64 {
 	out, inner := slices.Clone(x), least-1
 	for i := inner; i < len(x)-inner; i++ {

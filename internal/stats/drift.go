@@ -1,7 +1,7 @@
 package stats
 
-// Drift is how much a series rises from its start to its end: by a straight line through it, or by one step, whichever leaves smaller squares. A line
-// through a step would make one and a half of it. A step has a quarter of the values on each side: what is shorter is noise.
+// Drift is how much a series rises from start to end: along a straight line, or in one step, whichever leaves smaller squares. A line through a step
+// would rise by one and a half of it. A step must have a quarter of the values on each side: a shorter one is noise.
 func Drift(x []float64) float64 {
 	n := float64(len(x))
 	if n < 2 {
@@ -23,7 +23,7 @@ func Drift(x []float64) float64 {
 	return drift
 }
 
-// Rise is how much a straight line through a series rises from its start to its end.
+// Rise is how much a straight line through a series rises from start to end.
 func Rise(x []float64) float64 {
 	if len(x) < 2 {
 		return 0

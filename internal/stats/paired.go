@@ -6,26 +6,26 @@ import (
 	"sort"
 )
 
-// most is where the search for a number of rounds ends: nobody pays for more.
+// most is the limit of the search for a number of rounds: nobody pays for more.
 const most = 10_000
 
-// Paired is what the runs of a variant measured against the baseline's runs of the same rounds. What a round has in common, such as the hour and the
-// neighbours, is taken out of it: randomized complete blocks, D. C. Montgomery, "Design and Analysis of Experiments", chapter 4.
+// Paired compares a variant's runs with the baseline's runs of the same rounds. Effects that a round shares, such as the hour and the neighbours,
+// cancel out: randomized complete blocks, D. C. Montgomery, "Design and Analysis of Experiments", chapter 4.
 type Paired struct {
 	Change
 	Rounds    int
 	Deviation float64 // of the rounds' differences, in percent
-	Apart     *Apart  // nil: no round is
+	Apart     *Apart  // nil: none
 }
 
-// Apart is what the rounds are without the one that lies far from all others, as when a run had a bad host: it is most of their deviation.
+// Apart describes the rounds without an outlier, as when a run had a bad host; the outlier is most of their deviation.
 type Apart struct {
 	Percent, Deviation float64 // of the others
-	Away               float64 // how far it is from their mean, as a logarithm
+	Away               float64 // the outlier's distance from their mean, as a logarithm
 }
 
-// ComparePaired tests the rounds' differences of logarithms by Student's t-test: a[i] and b[i] are the runs of one round. It needs two rounds and values
-// above 0; else ok is false.
+// ComparePaired applies Student's t-test to the rounds' differences of logarithms: a[i] and b[i] are the runs of one round. It needs two rounds and
+// values above 0; else ok is false.
 func ComparePaired(a, b []float64) (c Paired, ok bool) {
 	x, ok := logs(a)
 	y, too := logs(b)
@@ -42,8 +42,8 @@ func ComparePaired(a, b []float64) (c Paired, ok bool) {
 	return c, true
 }
 
-// apart looks for the one difference that is not of the others' distribution, by Student's t-test of each against the others at 1 %, shared by all of them
-// (F. E. Grubbs, 1969, "Procedures for detecting outlying observations in samples", Technometrics 11). Fewer than four tell nothing.
+// apart finds an outlier among the differences, by Student's t-test of each against the others at 1 %, divided by their number (F. E. Grubbs, 1969,
+// "Procedures for detecting outlying observations in samples", Technometrics 11). It needs four or more.
 func apart(d []float64) (found *Apart) {
 	n := float64(len(d))
 	if n < 4 {
@@ -60,7 +60,7 @@ func apart(d []float64) (found *Apart) {
 	return found
 }
 
-// Typical is the change in percent without a round that lies far from all others.
+// Typical is the change in percent without an outlier.
 func (c Paired) Typical() float64 {
 	if c.Apart != nil {
 		return c.Apart.Percent
@@ -68,8 +68,8 @@ func (c Paired) Typical() float64 {
 	return c.Percent
 }
 
-// Needs is Rounds, judged by these rounds. One that lies far from all others stays one among more and more: it is as far off the mean, and adds as much to the
-// deviation, as one in so many. Taken for the noise of every round, it made the number some 4 to 17 times as large.
+// Needs is Rounds, predicted from these rounds. An outlier remains the only one as rounds are added, so its effect on mean and deviation is divided
+// among them. Counted as every round's noise, it made the number 4 to 17 times as large.
 func (c Paired) Needs(change float64, comparisons int) int {
 	if c.Apart == nil || change == 0 || change <= -100 || c.Rounds >= most {
 		return Rounds(change, c.Deviation, c.Rounds, comparisons)
@@ -82,13 +82,13 @@ func (c Paired) Needs(change float64, comparisons int) int {
 	})
 }
 
-// Different tells whether the change counts when its p, corrected for the comparisons, is q: no change is unlikely, and one of Smallest is not excluded. (A change
-// of exactly Smallest would be seen below it in half of all campaigns, however many rounds they have.)
+// Different reports whether the change counts, if its p is q after correction for the comparisons: "no change" is unlikely, and a change of Smallest
+// is not excluded. (A true change of exactly Smallest would be measured below it in half of all campaigns, however many rounds they have.)
 func (c Paired) Different(q float64) bool {
 	return q < 0.05 && max(math.Abs(c.Interval[0]), math.Abs(c.Interval[1])) >= Smallest
 }
 
-// change is a difference of logarithms with its standard error.
+// change converts a difference of logarithms and its standard error.
 func change(delta, se, freedom float64) (c Change) {
 	c.Percent = percent(delta)
 	if se == 0 {
@@ -103,7 +103,7 @@ func change(delta, se, freedom float64) (c Change) {
 	return c
 }
 
-// Detectable is the smallest change in percent that so many rounds show with 80 % power, when their differences deviate by so many percent, and so many
+// Detectable is the smallest change in percent that the rounds detect with 80 % power, given the deviation of their differences in percent, if the
 // comparisons share the 5 %; it is at least Smallest. It is infinite for fewer than two rounds.
 func Detectable(deviation float64, rounds, comparisons int) float64 {
 	if rounds < 2 {
@@ -112,9 +112,10 @@ func Detectable(deviation float64, rounds, comparisons int) float64 {
 	return max(Smallest, percent(margin(float64(rounds-1), comparisons)*math.Log1p(deviation/100)/math.Sqrt(float64(rounds))))
 }
 
-// Rounds is how many rounds in all show a change of so many percent with 80 % power, judged by the deviation that the rounds so far had. A deviation of few
-// rounds is known badly, so its upper 80 % limit is taken: the prediction is enough in 80 % of campaigns (R. H. Browne, 1995, "On the use of a pilot sample for
-// sample size determination", Statistics in Medicine 14). It is soFar where these are enough, and 0 where there is no number: no change, or no two rounds.
+// Rounds is the total number of rounds that detect a change, in percent, with 80 % power, given the deviation of the rounds so far. The deviation of
+// few rounds is uncertain, so its upper 80 % limit is used: the prediction is enough in 80 % of campaigns (R. H. Browne, 1995, "On the use of a pilot
+// sample for sample size determination", Statistics in Medicine 14). It is soFar if these are enough, and 0 if there is no number: no change, or
+// fewer than two rounds.
 func Rounds(change, deviation float64, soFar, comparisons int) int {
 	if change == 0 || change <= -100 || soFar < 2 || soFar >= most {
 		return 0
@@ -131,9 +132,9 @@ func lowest(freedom float64) float64 {
 	return math.Pow(1-2/(9*freedom)-0.8416*math.Sqrt(2/(9*freedom)), 3)
 }
 
-// margin is how many standard errors a change has to be for 80 % power at 5 %, shared by the comparisons: Holm's smallest p has that threshold. The test's
-// statistic is noncentral t then: (Z + margin)/S, where Z is normal and freedom S^2 is chi-square. Few rounds know S badly, which the sum of two quantiles of t
-// leaves out: it gave 69 to 79 %.
+// margin is how many standard errors a change must have for 80 % power at 5 %, divided by the comparisons: that is the threshold of Holm's smallest
+// p. The test statistic is then noncentral t: (Z + margin)/S, where Z is normal and freedom S^2 is chi-square. With few rounds S is uncertain, which
+// the sum of two quantiles of t ignores: it gave 69 to 79 %.
 func margin(freedom float64, comparisons int) float64 {
 	critical := Quantile(1-0.025/float64(max(1, comparisons)), freedom)
 	if freedom > 200 {
@@ -151,7 +152,7 @@ func margin(freedom float64, comparisons int) float64 {
 	return high
 }
 
-// power is the probability of a statistic above critical, by the trapezoid rule over S.
+// power is the probability of a statistic above critical, by the trapezoidal rule over S.
 func power(margin, critical, freedom float64) (p float64) {
 	const steps = 100
 	from, to := max(0, 1-8/math.Sqrt(2*freedom)), 1+8/math.Sqrt(2*freedom)

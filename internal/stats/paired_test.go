@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// simulated is a campaign whose truth is known: a row a variant, a column a round.
+// simulated is a campaign with known effects: a row per variant, a column per round.
 type simulated struct {
 	random  *rand.Rand
 	noise   float64 // from run to run, 0.05 is 5 %
@@ -31,8 +31,8 @@ func (s simulated) run(rounds int, effects ...float64) [][]float64 {
 	return out
 }
 
-// Campaigns with effects of none, 2 % and 10 %, noise of 1 % and 5 %, with and without drift over the rounds: 95 % intervals cover the truth in 93 to
-// 97 % of 1,000 each. One run that is far off makes them wider, so that they cover more. Seeds are fixed, so that the figures are always the same.
+// Campaigns with effects of 0, 2 % and 10 %, noise of 1 % and 5 %, with and without drift over the rounds: 95 % intervals cover the truth in 93 to 97
+// % of 1,000 campaigns each. One outlier makes them wider, so that they cover more. Seeds are fixed, so the figures never change.
 func TestPairedIntervalsCoverTheTruth(t *testing.T) {
 	const trials = 1000
 	least, most := 1.0, 0.0
@@ -65,7 +65,7 @@ func TestPairedIntervalsCoverTheTruth(t *testing.T) {
 	t.Logf("coverage: %.1f to %.1f %%", 100*least, 100*most)
 }
 
-// In campaigns of ten variants that do not differ, at most 5 % call one different.
+// In campaigns of ten variants without a difference, at most 5 % find one.
 func TestNoEffectIsCalledOne(t *testing.T) {
 	const trials = 1000
 	s := simulated{random: rand.New(rand.NewPCG(3, 17)), noise: 0.05, drift: 0.02}
@@ -89,7 +89,7 @@ func TestNoEffectIsCalledOne(t *testing.T) {
 	assert.LessOrEqual(t, float64(wrong)/trials, 0.05)
 }
 
-// compared is a campaign of so many rounds and variants, of which the first has an effect: its change, and p as corrected.
+// compared simulates a campaign whose first variant has an effect: it returns the change, and p after correction.
 func (s simulated) compared(rounds int, effect float64, variants int) (first Paired, q float64) {
 	effects := make([]float64, 1+variants)
 	effects[1] = effect
@@ -104,8 +104,8 @@ func (s simulated) compared(rounds int, effect float64, variants int) (first Pai
 	return first, Holm(p)[0]
 }
 
-// The smallest difference that a campaign could have seen is shown in 80 % of campaigns whose noise it was computed from, whatever the rounds, variants and drift.
-// Holm's correction gives the first of several a little more than its share.
+// The smallest detectable difference of a campaign is found in 80 % of campaigns with the noise that it was computed from, for any number of rounds
+// and variants, with or without drift. Holm's correction gives the first of several slightly more power.
 func TestTheSmallestDifferenceIsSeen(t *testing.T) {
 	const trials = 2000
 	least, most := 1.0, 0.0
@@ -133,7 +133,7 @@ func TestTheSmallestDifferenceIsSeen(t *testing.T) {
 	t.Logf("shown: %.1f to %.1f %%", 100*least, 100*most)
 }
 
-// The rounds that a first campaign of five predicts are enough in 80 %: a new campaign of so many shows the effect, corrected for the comparisons.
+// The rounds that a first campaign of five predicts are enough in 80 %: a new campaign of that size shows the effect, corrected for the comparisons.
 func TestPredictedRoundsAreEnough(t *testing.T) {
 	const trials = 1000
 	for _, effect := range []float64{0.02, 0.10} {
@@ -158,8 +158,8 @@ func TestPredictedRoundsAreEnough(t *testing.T) {
 	}
 }
 
-// One run of the first five is 30 % off, in the baseline or in the variant, and stays in the campaign. It is counted once: so many rounds as are predicted still
-// show the effect in 80 %, and are not those that it would take if every round were so. Noise of 5 % hides most of such runs.
+// One run of the first five is 30 % off, in the baseline or in the variant, and remains in the campaign. It is counted once: the predicted rounds
+// still show the effect in 80 %, and are fewer than if every round were like it. Noise of 5 % hides most outliers.
 func TestARunFarOffIsCountedOnce(t *testing.T) {
 	const trials, comparisons = 200, 3
 	for _, c := range []struct{ effect, noise, atMost float64 }{{0.02, 0.01, 0.08}, {0.10, 0.01, 0.30}, {0.10, 0.05, 1}} {

@@ -1,6 +1,6 @@
-// Package stats decides whether runs differ, and where a series changes. Its functions are pure; their error rates are proven by simulation in the tests.
+// Package stats decides whether runs differ, and where a series changes. Its functions are pure; tests verify their error rates by simulation.
 //
-// A run is one repetition. The minutes within it are not: they share a host, a placement and a network path, so they vary together.
+// A run is one repetition. The minutes within it are not, because they share a host, a placement and a network path, so they vary together.
 package stats
 
 import (
@@ -8,23 +8,23 @@ import (
 	"slices"
 )
 
-// Interval is where a value lies with 95 % confidence.
+// Interval is a 95 % confidence interval.
 type Interval [2]float64
 
-// Change is what runs b measured against runs a.
+// Change compares runs b with runs a.
 type Change struct {
-	Percent  float64  // geometric mean of b over that of a, less 1
-	Interval Interval // 95 % of Percent, for this figure alone
-	P        float64  // two-sided, of no difference
+	Percent  float64  // geometric mean of b over that of a, minus 1
+	Interval Interval // 95 % of Percent, not corrected for other figures
+	P        float64  // two-sided, for no difference
 }
 
-// Smallest is the smallest change in percent that is worth naming, however sure it is: hosts and placements alone move a result by more.
+// Smallest is the smallest change in percent that is reported, however certain it is: hosts and placements alone move a result by more.
 const Smallest = 2.0
 
-// Compare tests two groups of runs by Student's t-test on logarithms; groups of different sizes by Welch's (B. L. Welch, 1947, "The generalization of
-// 'Student's' problem when several different population variances are involved", Biometrika 34). With equal sizes both have the same standard error, and
-// Welch's degrees of freedom make intervals of three runs too wide: they cover the truth in over 97 %. Logarithms make the ratio the statistic, so that
-// the interval is exactly the ratio's. It needs two runs a side and values above 0; else ok is false.
+// Compare applies Student's t-test to the logarithms of two groups of runs; to groups of different sizes Welch's (B. L. Welch, 1947, "The
+// generalization of 'Student's' problem when several different population variances are involved", Biometrika 34). For equal sizes both have the same
+// standard error, and Welch's degrees of freedom make intervals of three runs too wide: they cover the truth in over 97 %. With logarithms the
+// interval is exactly that of the ratio. It needs two runs a side and values above 0; else ok is false.
 func Compare(a, b []float64) (c Change, ok bool) {
 	if len(a) < 2 || len(b) < 2 {
 		return c, false
@@ -43,7 +43,7 @@ func Compare(a, b []float64) (c Change, ok bool) {
 	return change(delta, se, freedom), true
 }
 
-// Different tells whether a change counts: it is worth naming, and p, corrected for the number of figures, is below 5 %.
+// Different reports whether a change counts: it is at least Smallest, and p, corrected for the number of figures, is below 5 %.
 func (c Change) Different(p float64) bool { return p < 0.05 && math.Abs(c.Percent) >= Smallest }
 
 func logs(x []float64) (out []float64, ok bool) {
@@ -58,7 +58,7 @@ func logs(x []float64) (out []float64, ok bool) {
 
 func percent(log float64) float64 { return 100 * math.Expm1(log) }
 
-// GeometricMean of values above 0; NaN for others.
+// GeometricMean is NaN if a value is not above 0.
 func GeometricMean(x []float64) float64 {
 	l, ok := logs(x)
 	if !ok || len(l) == 0 {
@@ -68,7 +68,7 @@ func GeometricMean(x []float64) float64 {
 }
 
 // Holm corrects p for the number of tests (S. Holm, 1979, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
-// Statistics 6): with a threshold of 5 % at most 5 % of families without a difference have one that counts.
+// Statistics 6): with a threshold of 5 %, at most 5 % of families without a difference have a significant one.
 func Holm(p []float64) []float64 {
 	order := make([]int, len(p))
 	for i := range order {
@@ -91,8 +91,8 @@ func Holm(p []float64) []float64 {
 	return out
 }
 
-// Runs is how many runs a side show a change of so many percent with 80 % power at 5 %, shared by so many comparisons as Holm's correction does, when runs
-// vary by a deviation of so many percent.
+// Runs is how many runs a side detect a change, in percent, with 80 % power at 5 %, divided by the comparisons as in Holm's correction, given the
+// deviation between runs in percent.
 func Runs(change, deviation float64, comparisons int) int {
 	change = math.Abs(change)
 	for n := 2; n < 1000; n++ {
@@ -104,7 +104,6 @@ func Runs(change, deviation float64, comparisons int) int {
 	return 1000
 }
 
-// Mean of values.
 func Mean(x []float64) float64 {
 	sum := 0.0
 	for _, v := range x {
@@ -122,7 +121,7 @@ func Variance(x []float64) float64 {
 	return sum / float64(len(x)-1)
 }
 
-// Quantile of Student's t, of q from 0.5 to below 1, by Newton's method: the tail is convex from 0 on, so that it comes to the quantile from below.
+// Quantile of Student's t, for q from 0.5 to below 1, by Newton's method: the tail is convex from 0 on, so it approaches the quantile from below.
 func Quantile(q, freedom float64) float64 {
 	a, _ := math.Lgamma((freedom + 1) / 2)
 	b, _ := math.Lgamma(freedom / 2)
@@ -137,7 +136,7 @@ func Quantile(q, freedom float64) float64 {
 	return t
 }
 
-// tail is how likely Student's t is above t, of t from 0: https://dlmf.nist.gov/8.17 gives it as an incomplete beta function.
+// tail is the probability of a Student's t above t, for t from 0: https://dlmf.nist.gov/8.17 gives it as an incomplete beta function.
 func tail(t, freedom float64) float64 {
 	if t == 0 {
 		return 0.5

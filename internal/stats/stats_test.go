@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Values of printed tables of Student's t.
+// Values from printed tables of Student's t.
 func TestQuantilesAreTheTables(t *testing.T) {
 	for _, v := range []struct{ q, freedom, want float64 }{
 		{0.975, 1, 12.706}, {0.975, 2, 4.303}, {0.975, 4, 2.776}, {0.975, 8, 2.306}, {0.975, 30, 2.042}, {0.8, 4, 0.941}, {0.95, 10, 1.812}, {0.975, 1e6, 1.960},
@@ -33,8 +33,8 @@ func TestRunsThatTellTwoGroupsApart(t *testing.T) {
 	assert.Equal(t, Runs(5, 2, 1), Runs(-5, 2, 1))
 }
 
-// meanOf is the mean of a run's minutes: its own level, and within it noise of 1 % that follows itself by rho. A mean of such noise is normal, with
-// the variance of https://en.wikipedia.org/wiki/Effective_sample_size, which TestMeansOfMinutes compares with minutes one by one.
+// meanOf is the mean of a run's minutes: the run's level, with noise of 1 % and autocorrelation rho within it. A mean of such noise is normal, with
+// the variance of https://en.wikipedia.org/wiki/Effective_sample_size, which TestMeansOfMinutes compares with means of single minutes.
 func meanOf(random *rand.Rand, minutes int, rho, between, level float64) float64 {
 	n, variance := float64(minutes), 1.0
 	for i := 1; i < minutes; i++ {
@@ -62,8 +62,8 @@ func TestMeansOfMinutes(t *testing.T) {
 	}
 }
 
-// Pairs of groups without a difference, and with one of 5 %: of families of four figures at most 5 % have a false difference, and the 95 % interval
-// covers the truth in 93 to 97 %, in each cell. Seeds are fixed, so that the figures are always the same; -v prints them.
+// Pairs of groups without a difference, and with one of 5 %: at most 5 % of families of four figures have a false difference, and the 95 % interval
+// covers the truth in 93 to 97 %, in each cell. Seeds are fixed, so the figures never change; -v prints them.
 func TestIntervalsCoverTheTruth(t *testing.T) {
 	const trials = 3000
 	all, wrongOfAll := 0, 0
@@ -87,7 +87,7 @@ func TestIntervalsCoverTheTruth(t *testing.T) {
 						if c.Interval[0] <= 5 && 5 <= c.Interval[1] {
 							covered++
 						}
-						changes, p := make([]Change, 4), make([]float64, 4) // independent figures: the worst that a family can be
+						changes, p := make([]Change, 4), make([]float64, 4) // independent figures: the worst case of a family
 						for i := range p {
 							changes[i], _ = Compare(group(1), group(1))
 							p[i] = changes[i].P
@@ -156,16 +156,16 @@ func cuts(parts []Segment) (at []int) {
 	return at
 }
 
-// A ramp is one segment, and no step is a ramp: neither at a minute nor within one, and none that lasts.
+// A ramp is one segment, and no step is a ramp, whether it is at a minute or within one, or lasts.
 func TestRampsAreOneSegment(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 9))
-	// along is 60 values: at a before from, at b from to on, and along a line between.
+	// along is 60 values: a before from, b from to on, and a line between.
 	along := func(a, b, from, to float64) (x []float64) {
 		for i := range 60 {
-			t := float64(i) + 0.5 // the middle of what the value is the mean of
+			t := float64(i) + 0.5 // the middle of the interval that the value covers
 			share := (t - from) / (to - from)
 			if from == to {
-				share = float64(i) + 1 - from // the value in which it steps has a part of both
+				share = float64(i) + 1 - from // the value at the step is a mix of both
 			}
 			v := a + (b-a)*min(1, max(0, share))
 			x = append(x, v*(1+0.01*random.NormFloat64()))
@@ -198,7 +198,7 @@ func TestRampsAreOneSegment(t *testing.T) {
 	}
 }
 
-// Noise that follows itself is no change.
+// Autocorrelated noise is not a change.
 func TestNoChangeOfNoise(t *testing.T) {
 	wrong := 0
 	for seed := range uint64(500) {

@@ -2,14 +2,14 @@ package stats
 
 import "math"
 
-// mostBatches of a series are enough for its variance and few enough that their means follow each other in one way, whatever the noise within them (B. Schmeiser, 1982,
-// "Batch size effects in the analysis of simulation output", Operations Research 30, finds no use in more than 30).
+// mostBatches are enough for the variance of a series, and few enough that their means have a simple autocorrelation, whatever the noise within them
+// (B. Schmeiser, 1982, "Batch size effects in the analysis of simulation output", Operations Research 30, finds no use in more than 30).
 const mostBatches = 30
 
-// Within is half the 95 % interval of the mean of what a series is a part of, by the noise in the series alone. Its values follow each other, so that they count for
-// fewer (H. J. Thiébaux, F. W. Zwiers, 1984, "The interpretation and estimation of effective sample size", Journal of Climate and Applied Meteorology 23): by the
-// correlation of means of batches with the next one, whose bias in short series is taken out (M. G. Kendall, 1954, "Note on bias in the estimation of autocorrelation",
-// Biometrika 41). It is not known when they count for fewer than two.
+// Within is half the 95 % interval of the mean of an endless series of which x is a part, by the noise in x alone. Autocorrelated values count for
+// fewer (H. J. Thiébaux, F. W. Zwiers, 1984, "The interpretation and estimation of effective sample size", Journal of Climate and Applied Meteorology
+// 23): by the correlation of each batch's mean with the next, corrected for its bias in short series (M. G. Kendall, 1954, "Note on bias in the
+// estimation of autocorrelation", Biometrika 41). It is unknown if they count for fewer than two.
 func Within(x []float64) (half float64, known bool) {
 	size := (len(x) + mostBatches - 1) / mostBatches
 	var batches []float64

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// following is so many seconds of noise of 1 that follows itself by rho, around 100, and as much that does not.
+// following is a value per second around 100: noise of 1 with autocorrelation rho, plus white noise.
 func following(random *rand.Rand, seconds int, rho, white float64) (x []float64) {
 	e := random.NormFloat64()
 	for range seconds {
@@ -19,8 +19,8 @@ func following(random *rand.Rand, seconds int, rho, white float64) (x []float64)
 	return x
 }
 
-// The interval of a mean covers that of a run without an end, or says that the run was too short to know, in 92 % of runs or more; in runs that are long
-// beside their noise it is known, and covers in 92 to 98 %.
+// In 92 % of runs or more, the interval of a mean covers the mean of an endless run, or is reported as unknown because the run was too short; in runs
+// that are long compared with their noise it is known, and covers in 92 to 98 %.
 func TestAMeanIsKnownAsWellAsItsNoiseLets(t *testing.T) {
 	const trials = 500
 	for _, v := range []struct {

@@ -13,7 +13,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
-// CampaignHTML writes a campaign's answer as one file that needs nothing else. how are facts of how it was run.
+// CampaignHTML writes a campaign's answer as one self-contained file. how describes how it was run.
 func CampaignHTML(w io.Writer, a *report.Campaign, how [][2]string) error {
 	view := campaign{comparison{a.Comparison, "elasticache-perf: campaign " + a.Name, nil}, a, how, report.KindOf(a.RankedBy)}
 	if err := pages.ExecuteTemplate(w, "campaign.html.tmpl", view); err != nil {
@@ -29,7 +29,7 @@ type campaign struct {
 	Kind report.Kind
 }
 
-// Frontier says of a ranked variant whether it is on that of price and throughput.
+// Frontier says whether a ranked variant is on the frontier of price and throughput.
 func (c campaign) Frontier(r report.Ranked) string {
 	switch {
 	case r.CacheUSDPerHour == nil:
@@ -40,7 +40,7 @@ func (c campaign) Frontier(r report.Ranked) string {
 	return "another has more throughput for the same price an hour, or less"
 }
 
-// Verdicts are those of a variant's runs, the most frequent first, each with how many have it.
+// Verdicts are the verdicts of a variant's runs, the most frequent first, each with its count.
 func (c campaign) Verdicts(variant string) (all []string) {
 	of, runs := map[string]int{}, 0
 	for _, r := range c.A.Runs {
@@ -59,7 +59,7 @@ func (c campaign) Verdicts(variant string) (all []string) {
 	return all
 }
 
-// Differs are the settings that differ, of each variant: those of its runs.
+// Differs are the settings that differ, with each variant's values.
 func (c campaign) Differs() (rows []report.Difference) {
 	for _, d := range c.C.Differences {
 		row := report.Difference{Setting: d.Setting}
@@ -77,7 +77,7 @@ func (c campaign) Differs() (rows []report.Difference) {
 	return rows
 }
 
-// Columns are the groups side by side in tables of a width that a page has: the baseline, and a few others.
+// Columns splits the groups into tables that fit the page: the baseline, and a few others.
 func (c campaign) Columns() (tables [][]int) {
 	const others = 4
 	for from := 1; from == 1 || from < len(c.C.Groups); from += others {
@@ -93,12 +93,12 @@ func (c campaign) Columns() (tables [][]int) {
 	return tables
 }
 
-// RunReport is where the report of a run is, beside the campaign's.
+// RunReport is the path of a run's report, relative to the campaign's.
 func RunReport(r report.CampaignRun) string {
 	return fmt.Sprintf("%s-r%d/report.html", r.Variant, r.Round)
 }
 
-// against says how a ranked variant stands to the baseline.
+// against describes a ranked variant compared with the baseline.
 func against(r report.Ranked) string {
 	f := r.Figure
 	if f.Direction == report.Reference {
@@ -126,7 +126,7 @@ func against(r report.Ranked) string {
 	return said
 }
 
-// marks says of a ranked variant what has to be known beside its figures.
+// marks is the caveat of a ranked variant's figures.
 func marks(r report.Ranked) string {
 	if r.AtItsLimit > 0 {
 		return fmt.Sprintf("the load generator was at its limit in %d of %s", r.AtItsLimit, report.Quantity(r.Runs, "run"))
@@ -168,7 +168,6 @@ func CampaignMarkdown(w io.Writer, a *report.Campaign, how [][2]string) error {
 	return err
 }
 
-// CampaignText writes the answer for a terminal.
 func CampaignText(w io.Writer, a *report.Campaign) error {
 	t := &text{}
 	t.line("\ncampaign %s\n%s\n", a.Name, strings.Join(wrap(a.Sentence, columns), "\n"))
@@ -184,14 +183,14 @@ func CampaignText(w io.Writer, a *report.Campaign) error {
 	return err
 }
 
-// CampaignCSV writes a row a run with all its figures: tidy, for pandas and spreadsheets. of has the runs' results, in the order of the answer's runs.
+// CampaignCSV writes one row per run with all its figures, for pandas and spreadsheets. of has the runs' results, in the order of the answer's runs.
 func CampaignCSV(w io.Writer, a *report.Campaign, of []*report.Results) error {
 	out := csv.NewWriter(w)
 	row := []string{"campaign", "variant", "round", "run", "generator_limited"}
 	for _, k := range report.Figures {
 		row = append(row, k.ID)
 	}
-	_ = out.Write(row) // Error says it
+	_ = out.Write(row) // Error returns it
 	for i, r := range a.Runs {
 		values := map[string]string{}
 		for _, f := range of[i].Headline {

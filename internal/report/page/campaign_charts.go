@@ -12,7 +12,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
-// look is how a variant is drawn on all charts: there are more variants than colours.
+// look is a variant's style on all charts: there are more variants than colours.
 func look(variant int, first, second chart.Style) (color int, style chart.Style) {
 	if variant/chart.Colors%2 == 1 {
 		first = second
@@ -20,12 +20,12 @@ func look(variant int, first, second chart.Style) (color int, style chart.Style)
 	return variant%chart.Colors + 1, first
 }
 
-// Variants are those with a run, in one order on the whole page.
+// Variants are the variants that have a run, in the same order on the whole page.
 func (c campaign) Variants() (names []string) {
 	if len(c.A.Comparison.Names) > 0 {
 		return c.A.Comparison.Names
 	}
-	for _, r := range c.A.Runs { // nothing is compared without a baseline
+	for _, r := range c.A.Runs { // without a baseline there is no comparison
 		if !slices.Contains(names, r.Variant) {
 			names = append(names, r.Variant)
 		}
@@ -33,7 +33,7 @@ func (c campaign) Variants() (names []string) {
 	return names
 }
 
-// Prices are the variants by price and throughput, with the frontier: the most throughput for so much an hour, or less.
+// Prices is the chart of variants by price and throughput, with the frontier: the most throughput for a price per hour, or less.
 func (c campaign) Prices() *chart.Chart {
 	out := &chart.Chart{ID: "prices", Title: "Throughput against the cache's price", Unit: "operations/s", X: chart.Quantity, XUnit: "USD an hour",
 		Note: "The line is the frontier: the most throughput for so much an hour, or less."}
@@ -75,10 +75,10 @@ func (c campaign) Prices() *chart.Chart {
 	return out
 }
 
-// fewAreas is up to how many variants their areas can be told apart.
+// fewAreas is the number of variants up to which their areas can be told apart.
 const fewAreas = 3
 
-// OverTime is the throughput and latency of the variants over each other, each the mean of its runs since their loads' start.
+// OverTime are charts of the variants' throughput and latency since the load's start, each the mean of its runs.
 func (c campaign) OverTime() []*chart.Chart {
 	throughput := &chart.Chart{ID: "throughput", Title: "Throughput", Unit: "operations/s", X: chart.Elapsed, Note: "Each line is the mean of a variant's runs."}
 	latency := &chart.Chart{ID: "latency", Title: "Mean latency", Unit: "ms", X: chart.Elapsed}
@@ -101,7 +101,7 @@ func (c campaign) OverTime() []*chart.Chart {
 	return []*chart.Chart{throughput, latency}
 }
 
-// overRuns is the mean of some series at each time since their starts, with the lowest and the highest of them.
+// overRuns is the mean of several series at each time since their starts, with the lowest and the highest value.
 func overRuns(all []*report.Series, runs []int) (s chart.Series) {
 	step := 0
 	for _, i := range runs {
@@ -115,7 +115,7 @@ func overRuns(all []*report.Series, runs []int) (s chart.Series) {
 		if of == nil {
 			continue
 		}
-		within := map[int][]float64{} // a run may have several values a step
+		within := map[int][]float64{} // a run can have several values per step
 		for j, v := range of.Values {
 			if !math.IsNaN(v) {
 				k := j * of.StepSeconds / step
@@ -141,7 +141,7 @@ func mean(values []float64) (m float64) {
 	return m
 }
 
-// Points are all runs over the rounds, each against its variant's mean, so that outliers and drift are seen whatever the variants' values are.
+// Points is the chart of all runs by round, each compared with its variant's mean, so that outliers and drift show although variants differ.
 func (c campaign) Points() *chart.Chart {
 	out := &chart.Chart{ID: "points", Title: c.Kind.Label + " of every run, against its variant's mean", Unit: "%", X: chart.Ordinal}
 	most := 0

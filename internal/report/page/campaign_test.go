@@ -14,7 +14,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
-// campaigned is a campaign of variants, of which each has 3 % more throughput than the one before, and costs more; the last third cost as much as the one before.
+// campaigned is a campaign of variants. Each has 3 % more throughput than the one before, and costs more, except the last third, which cost the same.
 func campaigned(variants ...string) (*report.Campaign, []*report.Results) {
 	var measured []report.Measured
 	var all []*report.Results
@@ -68,7 +68,7 @@ func TestCampaign(t *testing.T) {
 	require.Equal(t, []string{"nodes", "r7g", "1"}, table[1][:3])
 }
 
-// The frontier has the most throughput for a price or less: of two variants of one price the better one.
+// The frontier has the most throughput for a price or less: of two variants of the same price, the better one.
 func TestFrontier(t *testing.T) {
 	a, _ := campaigned("a", "b", "c", "d")
 	c := (campaign{comparison{C: a.Comparison}, a, nil, report.KindOf(a.RankedBy)}).Prices()
@@ -89,7 +89,7 @@ func TestFrontier(t *testing.T) {
 	require.Contains(t, string(c.HTML()), "no data")
 }
 
-// A variant over time is the mean of its runs, also where these are sampled otherwise, or have gaps.
+// A variant over time is the mean of its runs, even if their sampling differs or they have gaps.
 func TestOverRuns(t *testing.T) {
 	at := time.Unix(1_800_000_000, 0)
 	s := overRuns([]*report.Series{{Start: at, StepSeconds: 5, Values: []float64{1, 3, 5, 7}}, nil, {Start: at.Add(time.Hour), StepSeconds: 10, Values: []float64{4, math.NaN(), 9}}}, []int{0, 1, 2})

@@ -12,8 +12,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
-// line is a series of Results for a time chart; nil gives nothing, which a chart leaves out. A value is of the time from its own on for a step, as
-// CloudWatch has it: it is drawn in the middle of that, so that a change between two minutes is drawn between them. Whole seconds keep the page small.
+// line is a series of Results for a time chart; a nil series is left out of the chart. A value covers a step from its time on, as in CloudWatch: it
+// is drawn in the middle, so that a change between two minutes is drawn between them. Whole seconds keep the page small.
 func line(name string, s *report.Series, factor float64) chart.Series {
 	to := chart.Series{Name: name}
 	if s == nil {
@@ -38,7 +38,7 @@ func colored(color int, style chart.Style, s chart.Series) chart.Series {
 
 func seconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
 
-// figures are the charts of one run, by the name that the page has for them.
+// figures are the charts of one run, by their names in the page.
 type figures map[string]*chart.Chart
 
 func draw(r *report.Results) figures {
@@ -56,10 +56,10 @@ func draw(r *report.Results) figures {
 
 type drawing struct {
 	r        *report.Results
-	from, to float64 // the same on all time charts, so that they can be read below each other
+	from, to float64 // the same on all time charts, so that they can be compared
 }
 
-// bound makes the time charts a little wider than the load.
+// bound makes the time axis a little wider than the load.
 func (d *drawing) bound() {
 	w := d.r.Phases.Load
 	if w == nil {
@@ -73,7 +73,7 @@ func (d *drawing) bound() {
 	d.from, d.to = seconds(start.Add(-room)), seconds(w.End.Add(room))
 }
 
-// timed is a chart over the run, with its phases.
+// timed is a chart over time, with the run's phases.
 func (d *drawing) timed(id, title, unit, section string, series ...chart.Series) *chart.Chart {
 	c := &chart.Chart{ID: id, Title: title, Unit: unit, From: d.from, To: d.to, Series: series}
 	for _, p := range d.r.Phases.List {
@@ -105,7 +105,7 @@ func (d *drawing) throughput() *chart.Chart {
 		}
 	}
 	slices.SortFunc(c.Marks, func(a, b chart.Mark) int { return cmp.Or(cmp.Compare(a.X, b.X), cmp.Compare(a.Name, b.Name)) })
-	c.Marks = c.Marks[:min(len(c.Marks), 3)] // more would cover the data; the sections below name all
+	c.Marks = c.Marks[:min(len(c.Marks), 3)] // more would cover the data; the sections below list all
 	return c
 }
 
@@ -214,7 +214,7 @@ func (d *drawing) curve() *chart.Chart {
 	return c
 }
 
-// places are the tasks on an axis, in the order of Results.
+// places is a chart with the tasks on an axis, in the order of Results.
 func (d *drawing) places(id, title, unit string) *chart.Chart {
 	c := &chart.Chart{ID: id, Title: title, Unit: unit, X: chart.Ordinal}
 	for _, t := range d.r.Tasks {
@@ -255,7 +255,7 @@ func (d *drawing) taskLatency() *chart.Chart {
 	return c
 }
 
-// taskTime is each task over time; of many tasks the middle one, and the area from the lowest to the highest.
+// taskTime is each task over time; for many tasks the median, with the area from lowest to highest.
 func (d *drawing) taskTime() *chart.Chart {
 	c := d.timed("task-time", "Throughput of each task over time", "operations/s", "tasks")
 	if len(d.r.Tasks) <= chart.Colors {

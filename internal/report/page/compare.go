@@ -10,7 +10,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
-// CompareHTML writes runs side by side as one file that needs nothing else.
+// CompareHTML writes a comparison as one self-contained file.
 func CompareHTML(w io.Writer, c *report.Comparison) error {
 	view := comparison{c, "elasticache-perf: " + strings.Join(c.Runs, ", "), overlaid(c)}
 	if err := pages.ExecuteTemplate(w, "compare.html.tmpl", view); err != nil {
@@ -25,18 +25,17 @@ type comparison struct {
 	Charts []*chart.Chart
 }
 
-// Repeats tells whether a group has more than one run.
+// Repeats reports whether a group has more than one run.
 func (c comparison) Repeats() bool { return len(c.C.Groups) < len(c.C.Runs) }
 
-// Reference tells whether a run is of the group that the others are compared with.
+// Reference reports whether a run is in the group that the others are compared with.
 func (c comparison) Reference(run int) bool {
 	return len(c.C.Groups) > 0 && slices.Contains(c.C.Groups[0], run)
 }
 
-// Letters name the runs by their groups.
 func (c comparison) Letters() []string { return letters(c.C) }
 
-// Groups are the names of groups: their runs.
+// Groups are the names of the groups: their runs.
 func (c comparison) Groups() (names []string) {
 	if len(c.C.Names) > 0 {
 		return c.C.Names
@@ -51,7 +50,7 @@ func (c comparison) Groups() (names []string) {
 	return names
 }
 
-// chance writes p, corrected for the number of figures.
+// chance formats p, corrected for the number of figures.
 func chance(p *float64) string {
 	if *p < 0.001 {
 		return "p < 0.001"
@@ -59,7 +58,7 @@ func chance(p *float64) string {
 	return fmt.Sprintf("p = %.3f", *p)
 }
 
-// overlaid are charts of all runs on one axis, each from its load's start.
+// overlaid are charts of all runs on the same axis, each from its load's start.
 func overlaid(c *report.Comparison) []*chart.Chart {
 	throughput := &chart.Chart{ID: "throughput", Title: "Throughput", Unit: "operations/s", X: chart.Elapsed}
 	latency := &chart.Chart{ID: "latency", Title: "Mean latency of all tasks", Unit: "ms", X: chart.Elapsed}
@@ -89,14 +88,14 @@ func overlaid(c *report.Comparison) []*chart.Chart {
 
 func color(i int) int { return i%chart.Colors + 1 }
 
-// interval is where a delta lies with 95 %, in percent.
+// interval formats the 95 % interval of a difference in percent.
 func interval(v *[2]float64) string {
 	return fmt.Sprintf("95 %%: %s to %s %%", signed(v[0], decimals(abs(v[0]), 1)), signed(v[1], decimals(abs(v[1]), 1)))
 }
 
 func abs(v float64) float64 { return max(v, -v) }
 
-// letters names each run by its group's letter, with a number where the group has others.
+// letters names each run by its group's letter, numbered if the group has several.
 func letters(c *report.Comparison) []string {
 	of := make([]string, len(c.Runs))
 	for i, g := range c.Groups {
@@ -109,7 +108,7 @@ func letters(c *report.Comparison) []string {
 	return of
 }
 
-// judged says what a difference is worth.
+// judged says how significant a difference is.
 func judged(c report.Compared, why string) string {
 	if c.Direction == report.Reference {
 		return ""
@@ -127,7 +126,7 @@ func judged(c report.Compared, why string) string {
 	return said
 }
 
-// CompareText writes runs side by side for a terminal: letters stand for the groups, of which the first is the reference.
+// CompareText writes a comparison for a terminal: groups are named by letters, and the first is the reference.
 func CompareText(w io.Writer, c *report.Comparison) error {
 	t := &text{}
 	t.line("%d runs, each against A", len(c.Runs))

@@ -14,7 +14,7 @@ import (
 
 const unknown = "–"
 
-// amount writes a value of Results with its unit; traffic is written in bits, as node types' bandwidth is.
+// amount formats a value of Results with its unit; traffic is in bits, like the bandwidth of node types.
 func amount(v *float64, unit string) string {
 	if v == nil || math.IsNaN(*v) || math.IsInf(*v, 0) {
 		return unknown
@@ -49,7 +49,7 @@ func amount(v *float64, unit string) string {
 	return count(x) + " " + unit
 }
 
-// count is written whole with separators from 100 on, and with three digits below.
+// count formats whole numbers with separators from 100 on, and three digits below.
 func count(v float64) string {
 	if math.Abs(v) >= 100 || v == math.Trunc(v) {
 		return report.Thousands(v)
@@ -65,7 +65,7 @@ func decimals(v float64, n int) string {
 	return strings.TrimSuffix(s, "."+strings.Repeat("0", n))
 }
 
-// significant writes v with n significant digits, or more where its whole part has more.
+// significant formats v with n significant digits, or more if its integer part has more.
 func significant(v float64, n int) string {
 	if v == 0 {
 		return "0"
@@ -74,7 +74,7 @@ func significant(v float64, n int) string {
 	return strconv.FormatFloat(v, 'f', min(max(places, 0), 9), 64)
 }
 
-// duration is written with its two largest units: "1 h 30 min", "45 s".
+// duration formats with the two largest units: "1 h 30 min", "45 s".
 func duration(d time.Duration) string {
 	switch d = d.Abs(); {
 	case d < 10*time.Second && d%time.Second != 0:
@@ -94,10 +94,10 @@ func duration(d time.Duration) string {
 	return fmt.Sprintf("%d h", int(d.Hours()))
 }
 
-// moment is a time of day in UTC, with its day.
+// moment is a date and time in UTC.
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05") }
 
-// window is written as "steady, 12 min from 15:04:05".
+// window is formatted as "steady, 12 min from 15:04:05".
 func window(w *report.Window) string {
 	if w == nil {
 		return ""
@@ -105,7 +105,7 @@ func window(w *report.Window) string {
 	return fmt.Sprintf("%s, %s from %s", phase(w.Phase), duration(w.Duration()), w.Start.UTC().Format("15:04:05"))
 }
 
-// span is the window as two times of day.
+// span is the window's start and end, as times of day.
 func span(w report.Window) string {
 	layout := "15:04:05"
 	if w.End.Sub(w.Start) >= 20*time.Hour {
@@ -118,7 +118,7 @@ var phases = map[string]string{
 	"run": "all of the run", "cache": "the cache's life", "metrics": "what the metrics cover", "load": "all of the load", "prefill": "prefill", "warm_up": "warm-up", "burst": "burst", "steady": "steady", "ramp_down": "ramp-down",
 }
 
-// pace is the rate of a segment; of a ramp both ends.
+// pace is the rate of a segment; of a ramp, start and end.
 func pace(s report.Segment) string {
 	if s.Ramp != nil {
 		return amount(&s.Ramp[0], "") + " to " + amount(&s.Ramp[1], "")
@@ -128,7 +128,7 @@ func pace(s report.Segment) string {
 
 func phase(name string) string { return cmp.Or(phases[name], strings.ReplaceAll(name, "_", " ")) }
 
-// headline is the verdict in a few words; its sentence says the rest.
+// headline is the verdict in a few words; its sentence has the rest.
 func headline(v *report.Verdict) string {
 	switch v.Outcome {
 	case report.NotLimited:
@@ -139,7 +139,7 @@ func headline(v *report.Verdict) string {
 	return "Cannot tell"
 }
 
-// limits names rules.
+// limits joins the names of rules.
 func limits(v *report.Verdict, ids []string) string {
 	var names []string
 	for _, id := range ids {
@@ -170,7 +170,7 @@ var directions = map[string]string{
 	report.NotComparable: "not comparable", report.NotTested: "not tested", report.Reference: "reference",
 }
 
-// arrow shows where a compared figure went.
+// arrow is the direction of a compared figure.
 func arrow(c report.Compared) string {
 	switch {
 	case c.Direction == report.WithinNoise:
@@ -187,7 +187,7 @@ func arrow(c report.Compared) string {
 	return "="
 }
 
-// change is a delta in percent with its sign, else in the figure's own unit.
+// change is a difference in percent with its sign, or in the figure's own unit.
 func change(c report.Compared, unit string) string {
 	switch {
 	case c.DeltaPercent != nil:
@@ -199,7 +199,7 @@ func change(c report.Compared, unit string) string {
 	return ""
 }
 
-// signed puts a sign before what v is without one; what is written as 0 has none.
+// signed adds the sign of v to its unsigned text; a text of 0 gets none.
 func signed(v float64, text string) string {
 	switch {
 	case !strings.ContainsAny(text, "123456789"):
@@ -211,7 +211,7 @@ func signed(v float64, text string) string {
 	return text
 }
 
-// short is enough of a task's id to tell it from others.
+// short is a task's id, short but still unique.
 func short(id string) string {
 	if len(id) > 10 {
 		return id[:8]

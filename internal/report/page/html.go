@@ -45,7 +45,7 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"color":      color, "arrow": arrow, "change": change, "interval": interval, "chance": chance,
 	"against": func(r report.Ranked) string { return strings.ReplaceAll(against(r), " %", "\u00a0%") }, "marks": marks, "runReport": RunReport,
 	"direction": func(s string) string { return directions[s] },
-	"words": func(name string) template.HTML { // a metric's name may break between its words
+	"words": func(name string) template.HTML { // a metric's name can break between its words
 		return template.HTML(word.ReplaceAllString(template.HTMLEscapeString(name), "$1<wbr>$2")) // #nosec G203 -- escaped
 	},
 	"counted": func(all []report.Allowance) bool {
@@ -65,7 +65,7 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	},
 }).ParseFS(templates, "*.tmpl"))
 
-// HTML writes the answer as one file that needs nothing else.
+// HTML writes the answer as one self-contained file.
 func HTML(w io.Writer, r *report.Results) error {
 	if err := pages.ExecuteTemplate(w, "report.html.tmpl", newView(r)); err != nil {
 		return fmt.Errorf("report of run %s: %w", r.Run, err)
@@ -73,7 +73,7 @@ func HTML(w io.Writer, r *report.Results) error {
 	return nil
 }
 
-// view is Results with what the page adds to it.
+// view is Results with what only the page needs.
 type view struct {
 	R                         *report.Results
 	Title, What, Aside, Lost  string
@@ -92,7 +92,7 @@ type view struct {
 
 type row struct{ Name, Value string }
 
-// fold hides a long table until it is asked for.
+// fold hides a long table until it is opened.
 type fold struct {
 	Many  bool
 	Label string
@@ -124,7 +124,6 @@ func newView(r *report.Results) *view {
 	return v
 }
 
-// figure is a headline figure of a run.
 func figure(r *report.Results, id string) (report.Figure, bool) {
 	if i := slices.IndexFunc(r.Headline, func(f report.Figure) bool { return f.ID == id }); i >= 0 {
 		return r.Headline[i], true
@@ -135,22 +134,21 @@ func figure(r *report.Results, id string) (report.Figure, bool) {
 // Chart draws a chart of the page.
 func (v *view) Chart(id string) template.HTML { return v.charts[id].HTML() }
 
-// Get is a chart for a template of its own.
+// Get returns a chart for a template of its own.
 func (v *view) Get(id string) *chart.Chart { return v.charts[id] }
 
-// Has tells whether a chart has data.
 func (v *view) Has(id string) bool { return !v.charts[id].Empty() }
 
-// Limits names what limited a segment.
+// Limits joins the names of a segment's limits.
 func (v *view) Limits(s report.Segment) string { return limits(&v.R.Verdict, s.Limits) }
 
-// Lack says why a section has no data; "" when it has.
+// Lack returns why a section has no data; "" if it has data.
 func (v *view) Lack(section string) string {
 	why, _ := v.R.Lacks(section)
 	return why
 }
 
-// caveats counts what keeps the answer from being whole.
+// caveats counts what is missing from the answer.
 func caveats(r *report.Results) string {
 	var parts []string
 	for _, of := range []struct {
@@ -168,7 +166,7 @@ func caveats(r *report.Results) string {
 	return and(parts)
 }
 
-// unexpected are the gaps that nothing explains, which come first.
+// unexpected are the gaps without an explanation, which come first.
 func unexpected(gaps []report.Gap) []report.Gap {
 	for i, g := range gaps {
 		if g.Expected {
@@ -178,7 +176,7 @@ func unexpected(gaps []report.Gap) []report.Gap {
 	return gaps
 }
 
-// finished says how many tasks the figures are of, when not of all; "" when all finished.
+// finished says of how many tasks the figures are if some did not finish; "" if all did.
 func finished(r *report.Results) string {
 	ok := 0
 	for _, t := range r.Tasks {
@@ -195,7 +193,7 @@ func finished(r *report.Results) string {
 // most cautions under the verdict: more would push the figures off the first page.
 const most = 4
 
-// cautions are the notes and warnings that stand under the verdict.
+// cautions are the notes and warnings under the verdict.
 func cautions(r *report.Results) []string {
 	all := slices.Concat(r.Verdict.Notes, r.Warnings)
 	return all[:min(most, len(all))]
@@ -239,7 +237,7 @@ func unknowns(r *report.Results) string {
 	return strings.Join(names, "; ")
 }
 
-// what ran, in one line. The engine is the one that answered, where its log says.
+// what says what ran, in one line. The engine is the one that answered, if its log says.
 func what(r *report.Results) string {
 	c := &r.Configuration
 	var parts []string
@@ -263,7 +261,7 @@ func what(r *report.Results) string {
 	return strings.Join(parts, " · ")
 }
 
-// meter is how far a finding's value is to its limit, which stands at 80 %; nil where higher is not nearer.
+// meter is how far a finding is on the way to its limit, which is drawn at 80 %; nil if a higher value is not closer to it.
 func meter(f report.Finding) *int {
 	if f.Measured == nil || f.Threshold <= 0 || (f.State == report.Fired) != (*f.Measured >= f.Threshold) {
 		return nil
@@ -279,7 +277,7 @@ func limit(f report.Finding) string {
 	return amount(&f.Threshold, f.Unit)
 }
 
-// where names the nodes or tasks of a finding, at most three; "" when its evidence does.
+// where lists the nodes or tasks of a finding, at most three; "" if its evidence does.
 func where(f report.Finding) string {
 	if len(f.Where) == 1 && strings.Contains(f.Evidence, f.Where[0]) {
 		return ""
@@ -313,7 +311,7 @@ func percentile(of []report.Percentile, percent float64) string {
 	return unknown
 }
 
-// zones says where nodes and tasks were.
+// zones lists the zones of nodes and tasks.
 func zones(c *report.Configuration) string {
 	var parts []string
 	if len(c.NodeZones) > 0 {

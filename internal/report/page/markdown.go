@@ -47,7 +47,7 @@ func Markdown(w io.Writer, r *report.Results) error {
 	return err
 }
 
-// CompareMarkdown writes runs side by side for a pull request or a design document: letters stand for the groups, of which the first is the reference.
+// CompareMarkdown writes a comparison for a pull request or a design document: groups are named by letters, and the first is the reference.
 func CompareMarkdown(w io.Writer, c *report.Comparison) error {
 	var b strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
@@ -100,7 +100,7 @@ func upper(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-// cell is text that makes no table, link or tag of its own.
+// cell escapes text so that it cannot make a table, link or tag.
 func cell(s string) string {
 	return strings.NewReplacer("|", "\\|", "<", "&lt;", "*", "\\*", "`", "\\`", "[", "\\[", "\n", " ").Replace(s)
 }

@@ -28,7 +28,7 @@ func at(minutes float64) time.Time {
 
 func ptr[T any](v T) *T { return &v }
 
-// wave is a series over the minutes from 0 on; it trembles a little, and the same each time.
+// wave is a series over the minutes from 0 on, with a little deterministic noise.
 func wave(name, unit string, minutes float64, step int, of func(minute float64) float64) *report.Series {
 	s := &report.Series{Name: name, Unit: unit, Stat: "mean", Start: begin, StepSeconds: step}
 	for i := 0; i < int(minutes*60)/step; i++ {
@@ -38,7 +38,7 @@ func wave(name, unit string, minutes float64, step int, of func(minute float64) 
 	return s
 }
 
-// ranged adds the extremes that a down-sampled series has.
+// ranged adds the extremes of a down-sampled series.
 func ranged(s *report.Series) *report.Series {
 	for _, v := range s.Values {
 		s.Low, s.High = append(s.Low, v*0.9), append(s.High, v*1.07)
@@ -46,7 +46,7 @@ func ranged(s *report.Series) *report.Series {
 	return s
 }
 
-// burst is a run of so many minutes whose burst bandwidth ends at minute 12, one of whose tasks dies at minute 20.
+// burst is a run whose burst bandwidth ends at minute 12, and one of whose tasks dies at minute 20.
 func burst(minutes float64, step, tasks, nodes int) *report.Results {
 	end := 12.
 	shape := func(high, low float64) func(float64) float64 {
@@ -171,7 +171,7 @@ func burst(minutes float64, step, tasks, nodes int) *report.Results {
 
 var r0 = report.Window{Phase: "burst", Start: at(2), End: at(12)}
 
-// idle is a short run with nothing at its limit, one node, one task, metrics each 5 seconds and many sections without data.
+// idle is a short run with nothing at its limit, one node, one task, metrics every 5 seconds and many sections without data.
 func idle() *report.Results {
 	w := &report.Window{Phase: "load", Start: at(0), End: at(1)}
 	flat := func(v float64) func(float64) float64 { return func(float64) float64 { return v } }
@@ -186,7 +186,7 @@ func idle() *report.Results {
 	}
 }
 
-// bare is what remains of a run whose files say nothing.
+// bare is a run without any data.
 func bare() *report.Results {
 	return &report.Results{Run: "<script>alert(1)</script>", Verdict: report.Verdict{Outcome: report.CannotTell, Sentence: "Cannot tell: the export holds neither metrics nor a task's log."}}
 }
@@ -239,7 +239,7 @@ func TestHTML(t *testing.T) {
 	}
 }
 
-// The page needs nothing but itself, whatever the files said.
+// The page is self-contained, whatever the files contain.
 func TestPageStandsAlone(t *testing.T) {
 	text := render(t, burst(30, 30, 4, 2))
 	for _, no := range []string{"src=", "<link rel=\"stylesheet", "@import", "url(", "fetch(", "http://"} {
@@ -280,7 +280,7 @@ func TestText(t *testing.T) {
 	}
 }
 
-// A prefill lies before the load, of which the row of bars is.
+// A prefill comes before the load, and the row of bars covers only the load.
 func TestTextOfARunWithAPrefill(t *testing.T) {
 	r := burst(30, 10, 4, 2)
 	r.Phases.List = append([]report.Window{{Phase: "prefill", Start: at(-5), End: at(0)}}, r.Phases.List...)
@@ -291,7 +291,7 @@ func TestTextOfARunWithAPrefill(t *testing.T) {
 	require.Equal(t, without.String(), with.String())
 }
 
-// The same first page for a pull request. Text of the files makes no table, link or tag of its own.
+// The same first page for a pull request. Text from the files cannot make a table, link or tag.
 func TestMarkdown(t *testing.T) {
 	for name, r := range map[string]*report.Results{"burst": burst(30, 30, 4, 2), "idle": idle(), "bare": bare()} {
 		var b bytes.Buffer
@@ -309,7 +309,7 @@ func TestSummary(t *testing.T) {
 	}
 }
 
-// narrow holds a text against its width; an address may be longer.
+// narrow checks the width of a text; only an address can be longer.
 func narrow(t *testing.T, text string) {
 	t.Helper()
 	for l := range strings.Lines(text) {
@@ -348,7 +348,7 @@ func TestZonesAreSaid(t *testing.T) {
 	require.Contains(t, configuration(&r.Configuration), row{"zones", "nodes in us-east-1b, tasks in us-east-1a and us-east-1b"})
 }
 
-// What is written as 0 went neither up nor down.
+// A change that is printed as 0 went neither up nor down.
 func TestAChangeOfZero(t *testing.T) {
 	for percent, want := range map[float64]string{-0.04: "= 0 %", 0.04: "= 0 %", -0.06: "▼ −0.1 %", 0.06: "▲ +0.1 %"} {
 		c := report.Compared{Delta: ptr(percent), DeltaPercent: ptr(percent), Direction: report.NotTested}

@@ -15,12 +15,12 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report/synthetic"
 )
 
-// The picture in the README is of a node whose burst bandwidth ends after 24 minutes. With -update it is written to docs/report.png.
+// The README's picture is of a node whose burst bandwidth ends after 24 minutes. -update writes it to docs/report.png.
 func TestPictureInTheBrowser(t *testing.T) {
 	const ends = 24
 	rate := func(m int) float64 { return map[bool]float64{true: 60_000, false: 21_000}[m < ends] }
 	of := func(share float64) func(int, int) float64 {
-		return func(_, m int) float64 { return share * rate(m) * (1 + 0.004*float64(m*7%5-2)) } // no minute is as another
+		return func(_, m int) float64 { return share * rate(m) * (1 + 0.004*float64(m*7%5-2)) } // no two minutes are alike
 	}
 	c := synthetic.Case{Minutes: 60, Tasks: 2, Nodes: 1, TaskCPU: 46, Rate: func(_, s int) float64 { return rate(s/60) / 2 }}
 	const bytesOfOne = 0.985 * synthetic.Baseline / 21_000

@@ -20,7 +20,7 @@ func TestPrintable(t *testing.T) {
 	require.Equal(t, `two lines \x1b[1A`, oneLine("two\nlines\t\x1b[1A"))
 }
 
-// Whatever is printed for a terminal escapes what would steer it, wherever a file or AWS could have put it.
+// All output for a terminal escapes control sequences, wherever they come from: files or AWS.
 func TestNothingSteersATerminal(t *testing.T) {
 	const evil = "x\x1b]0;owned\a\u009b2J\u202ey"
 	var b bytes.Buffer

@@ -9,14 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// Step is a long step at one moment.
+// Step is the state of a long step.
 type Step struct {
-	Share float64 // 0 to 1; below 0: nobody knows
+	Share float64 // 0 to 1; below 0: unknown
 	Took  time.Duration
-	Note  string // where it stands, in a few words
+	Note  string // its state, in a few words
 }
 
-// Line is the step on one line of a terminal that is so many columns wide, cut where it does not fit.
+// Line is the step on one terminal line, cut if it does not fit.
 func (s Step) Line(columns int) string {
 	var b strings.Builder
 	b.WriteString("  ")
@@ -28,13 +28,13 @@ func (s Step) Line(columns int) string {
 		b.WriteString("  " + oneLine(s.Note))
 	}
 	line := []rune(b.String())
-	if columns > 1 && len(line) >= columns { // a full line would wrap, and could not be drawn over
+	if columns > 1 && len(line) >= columns { // a full line would wrap, and could not be redrawn
 		line = append(line[:columns-2], '…')
 	}
 	return string(line)
 }
 
-// Said is the step as a line of a log.
+// Said is the step as a log line.
 func (s Step) Said(title string) string {
 	parts := []string{title}
 	if s.Share >= 0 {
@@ -47,20 +47,19 @@ func (s Step) Said(title string) string {
 	return oneLine(strings.Join(parts, " · "))
 }
 
-// Terminal is a terminal's output with a line or a few below it that show what goes on. What is written goes above them. It may be used by
-// several goroutines.
+// Terminal is a terminal's output with one or more lines below it that show progress. New output goes above them. It is safe for concurrent use.
 type Terminal struct {
 	W       io.Writer
 	Columns func() int // its width now
 	Rows    func() int // its height now; nil: 24
 
 	mu    sync.Mutex
-	drawn string // "" is nothing
-	next  string // to be drawn once the output's last line has ended
-	mid   bool   // it has not
+	drawn string // "": nothing
+	next  string // to be drawn after the output's current line has ended
+	mid   bool   // the output's current line has not ended
 }
 
-// erase removes what is drawn: the cursor is at the end of it. A terminal that has become narrower has wrapped its lines.
+// erase removes what is drawn, with the cursor at its end. A terminal that became narrower has wrapped its lines.
 func (t *Terminal) erase() string {
 	up := -1
 	for line := range strings.SplitSeq(t.drawn, "\n") {
@@ -79,7 +78,7 @@ func (t *Terminal) rows() int {
 	return t.Rows()
 }
 
-// Room is how many rows of a table are drawn at most: its two heads and some of the output are seen beside them.
+// Room is the maximum number of a table's rows: its two heads and some of the output must fit, too.
 func (t *Terminal) Room() int { return max(min(t.rows()-8, 16), 1) }
 
 func (t *Terminal) Write(b []byte) (int, error) {
@@ -103,7 +102,7 @@ func (t *Terminal) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Show draws a step below the output, in place of what was drawn; nil takes it away.
+// Show draws a step below the output, in place of the previous one; nil removes it.
 func (t *Terminal) Show(s *Step) {
 	if s == nil {
 		t.draw("")
@@ -112,7 +111,7 @@ func (t *Terminal) Show(s *Step) {
 	t.draw(s.Line(t.Columns()))
 }
 
-// ShowTable draws a line and rows below the output, in place of what was drawn.
+// ShowTable draws a line and rows below the output, in place of the previous ones.
 func (t *Terminal) ShowTable(title string, rows []Row) {
 	columns := t.Columns()
 	t.draw(strings.Join(append([]string{cut(title, columns-1)}, Table(rows, columns)...), "\n"))
@@ -129,12 +128,12 @@ func (t *Terminal) draw(next string) {
 	case t.drawn == "":
 	case next == "" || strings.Contains(t.drawn+next, "\n"):
 		text = t.erase() + next
-	default: // the rest of a longer line is cleared after the new one is drawn: nothing flickers
+	default: // clear the rest of a longer line only after drawing the new one, against flicker
 		text = "\r" + next + "\x1b[K"
 	}
 	t.drawn = next
-	_, _ = io.WriteString(t.W, text) // a terminal that is gone shows nothing
+	_, _ = io.WriteString(t.W, text) // nothing to do about a closed terminal
 }
 
-// Duration writes whole seconds with their two largest units: "1 h 30 min", "46 s".
+// Duration formats whole seconds with the two largest units: "1 h 30 min", "46 s".
 func Duration(d time.Duration) string { return duration(d.Round(time.Second)) }

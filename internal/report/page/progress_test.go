@@ -18,7 +18,7 @@ func TestStep(t *testing.T) {
 	require.Equal(t, "  10 min  cache deleting", Step{Share: -1, Took: 10 * time.Minute, Note: "cache deleting"}.Line(80))
 }
 
-// shown is what a terminal shows in the end of what it got.
+// shown is the final content of a terminal.
 func shown(text string) string {
 	lines := []string{""}
 	at := 0

@@ -11,26 +11,26 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
-// Status is a run at one moment. What is zero, nil or empty is left out.
+// Status is the state of a run. Zero, nil and empty members are left out.
 type Status struct {
 	Now            time.Time
 	Run            string
 	Phase, Meaning string      // for example "running", and what that means
-	Began, Stops   time.Time   // of the load; both and Now between them give the progress bar
-	Recent         []float64   // operations/s of the last seconds, all tasks, oldest first; the last is "now"
-	Latency        float64     // ms, as the load sees it, mean of the last second; 0 or NaN is not known
+	Began, Stops   time.Time   // of the load; with Now they give the progress bar
+	Recent         []float64   // operations/s of the last seconds, all tasks, oldest first; the last is the current rate
+	Latency        float64     // ms, as the load measures it, mean of the last second; 0 or NaN: unknown
 	ReadP99        *float64    // ms, inside the cache, of the last minute
 	WriteP99       *float64    // ms
-	Rows           [][2]string // further facts: cache, tasks, where results will be
+	Rows           [][2]string // further facts: cache, tasks, the place of the results
 }
 
-// Bar is a progress bar of so many columns, for a share of 0 to 1.
+// Bar is a progress bar, for a share of 0 to 1.
 func Bar(share float64, columns int) string {
 	full := int(math.Round(min(max(share, 0), 1) * float64(columns)))
 	return strings.Repeat("█", full) + strings.Repeat("░", columns-full)
 }
 
-// Spark is values as a row of small bars from 0 to their highest, one column each; a value that is not known is a space.
+// Spark is a row of small bars from 0 to the highest value, one column each; an unknown value is a space.
 func Spark(values []float64) string {
 	high := 0.
 	for _, v := range values {
@@ -50,7 +50,7 @@ func Spark(values []float64) string {
 	return b.String()
 }
 
-// share is how much of the load's time is over; false when that is not known.
+// share is how much of the load's time has passed; false if unknown.
 func (s Status) share() (float64, bool) {
 	if s.Began.IsZero() || !s.Stops.After(s.Began) || s.Now.Before(s.Began) {
 		return 0, false
@@ -65,7 +65,7 @@ func (s Status) left() string {
 	return "time is up"
 }
 
-// live is a figure of a run under way, in the unit that the report has for it.
+// live is a figure of a running load, in the report's unit.
 func live(id string, v *float64) string { return amount(v, report.KindOf(id).Unit) }
 
 func (s Status) p99() string {
@@ -79,13 +79,13 @@ func (s Status) p99() string {
 	return strings.Join(parts, ", ")
 }
 
-// String is the status as a person wants it, on a few lines of at most 80 columns; only an address or a command may be longer.
+// String is the status in a few lines of at most 80 columns; only an address or a command can be longer.
 func (s Status) String() string { return s.fitting(columns) }
 
-// Bars of more columns say no more, and below fewer nothing.
+// Wider bars show nothing more, and narrower ones nothing at all.
 const mostBars, leastBars = 34, 5
 
-// fitting is the status for a terminal that is so many columns wide.
+// fitting is the status for a terminal of the given width.
 func (s Status) fitting(columns int) string {
 	var b strings.Builder
 	row := func(name, value string) {
@@ -93,7 +93,7 @@ func (s Status) fitting(columns int) string {
 			return
 		}
 		indent := 14
-		if columns < 50 { // the name is the value's first words
+		if columns < 50 { // on a narrow terminal the name is part of the value
 			value, name, indent = strings.TrimSpace(name+" "+value), "", 2
 		}
 		lines := []string{value}
@@ -141,7 +141,6 @@ func (s Status) fitting(columns int) string {
 	return Printable(b.String())
 }
 
-// Line is the status on one line, for a log.
 func (s Status) Line() string {
 	parts := []string{s.Phase}
 	if share, ok := s.share(); ok {
@@ -163,19 +162,19 @@ func (s Status) Line() string {
 	return oneLine(strings.Join(parts, " · "))
 }
 
-// Screen keeps a status in view: in a terminal it is drawn over the last one, in a log it is a line a time.
+// Screen shows a status that changes: a terminal redraws it in place, a log gets a line at intervals.
 type Screen struct {
 	W io.Writer
-	// Every is the least time between two lines of a log.
+	// Every is the minimum time between two lines of a log.
 	Every time.Duration
-	// Terminal is where W leads to; nil: a log.
+	// Terminal is W's terminal; nil: a log.
 	Terminal *Terminal
 
 	drawn string
 	said  time.Time
 }
 
-// Show draws s. What has no room in the terminal is left out, for what has scrolled away cannot be drawn over; of the last status, nothing is.
+// Show draws s. Lines that do not fit in the terminal are left out, because what has scrolled away cannot be redrawn; the last status is shown whole.
 func (c *Screen) Show(s Status, last bool) error {
 	if c.Terminal == nil {
 		line := s.Line()
@@ -189,10 +188,10 @@ func (c *Screen) Show(s Status, last bool) error {
 	width := max(c.Terminal.Columns(), 1)
 	up := ""
 	if n := rows(c.drawn, width); n > 0 {
-		up = fmt.Sprintf("\x1b[%dA\x1b[J", n) // to the first line of the last one, and clear from there
+		up = fmt.Sprintf("\x1b[%dA\x1b[J", n) // to the first line of the previous one, and clear from there
 	}
 	c.drawn = s.fitting(min(columns, width))
-	if most := c.Terminal.rows() - 1; !last && rows(c.drawn, width) > most { // the cursor is in a row below
+	if most := c.Terminal.rows() - 1; !last && rows(c.drawn, width) > most { // the cursor needs one row below
 		shown := strings.SplitAfter(c.drawn, "\n")
 		for len(shown) > 0 && rows(strings.Join(shown, ""), width) > most-1 {
 			shown = shown[:len(shown)-1]
@@ -203,10 +202,10 @@ func (c *Screen) Show(s Status, last bool) error {
 	return err
 }
 
-// rows is how many lines take in a terminal. One that just fits takes one row.
+// rows is how many terminal rows the text takes. A line that just fits takes one row.
 func rows(text string, columns int) (n int) {
 	for line := range strings.Lines(text) {
-		n += 1 + max(0, utf8.RuneCountInString(line)-2)/columns // less its end
+		n += 1 + max(0, utf8.RuneCountInString(line)-2)/columns // without its line break
 	}
 	return n
 }

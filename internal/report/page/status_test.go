@@ -40,7 +40,7 @@ func TestScreen(t *testing.T) {
 	require.Equal(t, "running\nrunning\n", b.String())
 }
 
-// At every width a status is drawn over the one before, also in a terminal that is too low for it, and the last one is shown whole.
+// At every width a status replaces the previous one, even in a terminal that is too low for it, and the last one is shown whole.
 func TestScreenInATerminal(t *testing.T) {
 	full := Status{Now: at(15), Run: "2026-11-23T03-08-00Z", Phase: "running", Meaning: "until 2026-11-23T03:38:00Z", Began: at(0), Stops: at(30),
 		Recent: []float64{0, 12000, 24000, 48211}, ReadP99: ptr(0.094), WriteP99: ptr(0.131), Latency: 0.2,
@@ -78,10 +78,10 @@ func TestScreenInATerminal(t *testing.T) {
 	require.Contains(t, full.fitting(20), "\n  time 50 % 15 min\n  left\n")
 }
 
-// emulator is a terminal of so many columns and rows, with what has scrolled out of it.
+// emulator is a terminal of fixed size, with its scrollback.
 type emulator struct {
 	columns, rows int
-	lines         []string // a line that was continued by the terminal ends with a NUL
+	lines         []string // a line that the terminal wrapped ends with a NUL
 	row, at       int
 }
 
@@ -104,13 +104,13 @@ func (w *emulator) Write(b []byte) (int, error) {
 			if n, _ := fmt.Sscanf(text, "\x1b[%dA", &up); n != 1 {
 				return 0, fmt.Errorf("not known: %q", text)
 			}
-			w.row = max(w.row-up, len(w.lines)-w.rows, 0) // what has scrolled away cannot be reached
+			w.row = max(w.row-up, len(w.lines)-w.rows, 0) // the cursor cannot reach what has scrolled away
 			text = text[strings.Index(text, "A")+1:]
 		case r == '\n':
 			down("")
 			text = text[1:]
 		default:
-			if w.at == w.columns { // a full line goes on when there is more of it
+			if w.at == w.columns { // a full line wraps when more follows
 				down("\x00")
 			}
 			w.lines[w.row] = string([]rune(w.lines[w.row])[:w.at]) + string(r)

@@ -8,10 +8,10 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
-// Summary writes a run in a few lines: what it was, its first figures, and rows of the caller's.
+// Summary writes a run in a few lines: what ran, its first figures, and the caller's rows.
 func Summary(w io.Writer, r *report.Results, rows [][2]string) error {
 	c := &r.Configuration
-	values := func(row string) string { // those that are known, each in its format
+	values := func(row string) string { // the known ones, formatted
 		var parts []string
 		for _, k := range report.Figures {
 			if f, ok := figure(r, k.ID); ok && k.Row == row && f.Value != nil {

@@ -8,14 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// Row is a run of a campaign at one moment, in a table of them.
+// Row is the state of a campaign's run, in a table.
 type Row struct {
 	Name, State  string
-	Left         time.Duration // of its load; 0 is not known
-	OpsPerSecond *float64      // now; nil is not known
+	Left         time.Duration // of its load; 0: unknown
+	OpsPerSecond *float64      // now; nil: unknown
 }
 
-// cells are a row's texts, "" for what is not known.
+// cells are a row's texts, "" if unknown.
 func (r Row) cells() [4]string {
 	all := [4]string{r.Name, r.State}
 	if r.Left > 0 {
@@ -27,7 +27,7 @@ func (r Row) cells() [4]string {
 	return all
 }
 
-// Line is a row as a line of a log.
+// Line is a row as a log line.
 func (r Row) Line() string {
 	all := r.cells()
 	if all[2] != "" {
@@ -36,8 +36,8 @@ func (r Row) Line() string {
 	return strings.Join(slices.DeleteFunc(all[:], func(s string) bool { return s == "" }), " · ")
 }
 
-// Table is rows below each other on lines that are shorter than columns; 0: as long as they are. A state that does not fit is cut, and where there is no room
-// for one, the last columns are left out.
+// Table formats rows as lines shorter than columns; 0: unlimited. A state that does not fit is cut; if there is no room for it, the last columns are
+// left out.
 func Table(rows []Row, columns int) (lines []string) {
 	table := [][4]string{{"run", "state", "time left", "throughput now"}}
 	for _, r := range rows {
@@ -50,7 +50,7 @@ func Table(rows []Row, columns int) (lines []string) {
 		}
 	}
 	shown := len(widths)
-	if columns > 0 { // a full line would wrap, and could not be drawn over
+	if columns > 0 { // a full line would wrap, and could not be redrawn
 		room := columns - 1 - widths[2] - widths[3] - 3*len("  ")
 		for ; room < 24 && shown > 2; shown-- {
 			room += widths[shown-1] + len("  ")
@@ -71,7 +71,7 @@ func Table(rows []Row, columns int) (lines []string) {
 	return lines
 }
 
-// cut is a text on at most so many columns.
+// cut shortens a text to a number of columns.
 func cut(text string, columns int) string {
 	if r := []rune(text); len(r) > columns {
 		return string(r[:max(columns-1, 0)]) + "…"

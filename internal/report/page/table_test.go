@@ -42,7 +42,7 @@ func TestTableOfRuns(t *testing.T) {
 	require.Equal(t, "r8g-r1 · waiting", rows[2].Line())
 }
 
-// A table is drawn in place of the one before, below what is written, also in a terminal that has become narrower meanwhile.
+// A table replaces the previous one, below the output, even if the terminal has become narrower.
 func TestTableInATerminal(t *testing.T) {
 	var b strings.Builder
 	columns := 60
@@ -65,7 +65,7 @@ func TestTableInATerminal(t *testing.T) {
 	require.Equal(t, "  0 s", screen(b.String()))
 }
 
-// screen is what a terminal shows that knows a line's start, a new line, the line above, and clearing from the cursor on.
+// screen is the content of a terminal that knows carriage return, line feed, cursor up, and clearing to the end.
 func screen(text string) string {
 	lines, row, at := []string{""}, 0, 0
 	for text != "" {

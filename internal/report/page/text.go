@@ -16,8 +16,8 @@ import (
 
 const columns = 80
 
-// Printable escapes control characters other than line breaks and tabs, and those that turn the direction of text around: text from files or from AWS
-// must not steer a terminal, nor look like other text (CVE-2021-42574).
+// Printable escapes control characters other than line breaks and tabs, and those that change the direction of text: text from files or from AWS must
+// not control a terminal, nor imitate other text (CVE-2021-42574).
 func Printable(s string) string {
 	if !strings.ContainsFunc(s, steers) {
 		return s
@@ -41,7 +41,7 @@ func steers(r rune) bool {
 	return unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r)
 }
 
-// oneLine is text for a place where a line break would steer a terminal too.
+// oneLine is text for places where even a line break would control the terminal.
 func oneLine(s string) string {
 	return Printable(strings.NewReplacer("\r\n", " ", "\n", " ", "\t", " ").Replace(s))
 }
@@ -51,10 +51,10 @@ type text struct{ strings.Builder }
 
 func (t *text) line(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) }
 
-// head begins a section.
+// head starts a section.
 func (t *text) head(name string) { t.line("\n%s", name) }
 
-// row is a name and what there is to say, which is wrapped.
+// row is a name and its value, which is wrapped.
 func (t *text) row(name, value string) {
 	const indent = 20
 	if value == "" {
@@ -68,8 +68,8 @@ func (t *text) row(name, value string) {
 	}
 }
 
-// table has columns as wide as their widest cell; the last one is wrapped into what is left. A cell that begins
-// with a space is right-aligned.
+// table has columns as wide as their widest cell; the last one is wrapped into the remaining width. A cell that starts with a space is
+// right-aligned.
 func (t *text) table(rows [][]string) {
 	widths := map[int]int{}
 	for _, r := range rows {
@@ -99,10 +99,10 @@ func pad(s string, n int) string {
 	return s + strings.Repeat(" ", max(n-utf8.RuneCountInString(s), 1))
 }
 
-// together is what stays in one line: a command in backquotes, too, which is pasted from there.
+// together matches what must stay on one line: words, and commands in backquotes, because they are pasted.
 var together = regexp.MustCompile("(?:`[^`]*`|[^\\s`]|`)+")
 
-// wrap breaks s between words into lines of at most width; a longer word is on a line of its own.
+// wrap breaks s between words into lines of at most width; a longer word has its own line.
 func wrap(s string, width int) []string {
 	var lines []string
 	l := ""
@@ -212,7 +212,7 @@ func (t *text) timeline(r *report.Results) {
 			sums[i] /= n[i]
 			high = max(high, sums[i])
 		} else if i > 0 {
-			sums[i], n[i] = sums[i-1], min(n[i-1], float64(s.StepSeconds)*wide/load.Duration().Seconds()) // a step reaches over several columns
+			sums[i], n[i] = sums[i-1], min(n[i-1], float64(s.StepSeconds)*wide/load.Duration().Seconds()) // a step covers several columns
 		}
 	}
 	if high == 0 {
@@ -242,7 +242,7 @@ func (t *text) limits(r *report.Results) {
 		case report.Quiet, report.Fired, report.Noted:
 			measured := amount(f.Measured, f.Unit)
 			if _, of, is := strings.Cut(f.Unit, "percent"); is {
-				measured = strings.TrimSuffix(measured, of) // once is enough: 0 % of 50 % of minutes
+				measured = strings.TrimSuffix(measured, of) // do not repeat it: 0 % of 50 % of minutes
 			}
 			what = fmt.Sprintf("%s of %s: %s", measured, limit(f), what)
 			if len(f.Where) > 0 {
@@ -305,7 +305,7 @@ func (t *text) cost(c *report.Cost) {
 	}
 }
 
-// few names the first of many.
+// few lists the first of many names.
 func few(names []string) string {
 	if more := len(names) - 3; more > 1 {
 		return strings.Join(names[:3], ", ") + fmt.Sprintf(" and %d more", more)
