@@ -22,14 +22,14 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// typesAnd runs a command, and does something once it has said a text.
+// typesAnd runs a command, and calls do once the command has printed a text.
 func (p *person) typesAnd(command ops.Command, at string, do func()) (string, error) {
 	p.t.Helper()
 	p.mu.Lock()
 	p.at, p.stop = at, func() {
 		done := make(chan struct{})
 		go func() {
-			defer close(done) // a requirement that fails ends this goroutine alone
+			defer close(done) // a requirement that fails ends only this goroutine
 			do()
 		}()
 		<-done
@@ -38,7 +38,7 @@ func (p *person) typesAnd(command ops.Command, at string, do func()) (string, er
 	return p.runs(p.t.Context(), command)
 }
 
-// mail is the one about a run that tells of something.
+// mail returns the mail about an event of a run.
 func (p *person) mail(run, what string) (body string) {
 	p.t.Helper()
 	subject := p.name + ": run " + run + " " + what
@@ -55,7 +55,7 @@ func (p *person) mail(run, what string) (body string) {
 	return body
 }
 
-// invokes sends the function an event and gives what it answers, its error too.
+// invokes sends the function an event and returns its answer or its error.
 func (p *person) invokes(event shutdown.Event) string {
 	p.t.Helper()
 	payload, err := json.Marshal(event)
@@ -72,10 +72,10 @@ func (p *person) invokes(event shutdown.Event) string {
 	return string(out.Payload)
 }
 
-// over is what `mage stop` says of a run that has ended: its guard may be there still, or have removed itself.
+// over is what `mage stop` prints about a run that has ended, whether or not its guard has removed itself yet.
 const over = "is stopped and exported already|no task runs, and there is no cache of it"
 
-// What the commands and mails of a run advise from its deploy to its destroy.
+// The advice in the commands and mails of a run, from deploy to destroy.
 func TestAdviceOfARun(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -84,7 +84,7 @@ func TestAdviceOfARun(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil), "notifications": map[string]any{"email": "team@example.com"}})
 
-	// Interrupted when all is made: the run goes on, until when, at what price.
+	// Interrupted when everything is created: the message says that the run goes on, until when, and at what price.
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	config := p.workspace.AWS
@@ -100,13 +100,13 @@ func TestAdviceOfARun(t *testing.T) {
 	run, _ := p.watched(t)
 	require.Regexp(t, `run `+run+` goes on, and is billed, until \S+Z, about 0\.\d\d USD in all \(`, err.Error())
 	p.loads(t, 1)
-	said, early := p.types(ops.Export, "") // the latest run is the one under way
+	said, early := p.types(ops.Export, "") // the latest run is still running
 	require.ErrorContains(t, early, "cannot be exported", said)
 	require.Contains(t, p.follows(err.Error(), "`go tool mage stop` ends it now"), "run "+run+" is stopped and exported")
 	require.Contains(t, p.follows(err.Error(), "`go tool mage watch` shows it"), "tasks 0 of 0 running") // it has been stopped by now
 	require.Regexp(t, over, p.follows(early.Error(), "its stop exports it, `go tool mage stop` now"))
 
-	// Somebody changes an object, and is told from.
+	// Somebody overwrites an object: the message names it.
 	key := "exports/metrics/" + run + ".csv"
 	_, err = s3.NewFromConfig(p.Config).PutObject(t.Context(), &s3.PutObjectInput{Bucket: &p.bucket, Key: &key, Body: strings.NewReader("Timestamp\n"), ServerSideEncryption: "AES256",
 		Metadata: map[string]string{"run": p.name + "/" + run}})
@@ -121,7 +121,7 @@ func TestAdviceOfARun(t *testing.T) {
 	p.clean()
 }
 
-// What the commands and mails advise when a run does not end.
+// The advice in commands and mails if a run does not end.
 func TestAdviceWhenTheEndFails(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -151,7 +151,7 @@ func TestAdviceWhenTheEndFails(t *testing.T) {
 	require.Contains(t, p.follows(failed, "`go tool mage destroy` ends and removes it"), "is removed")
 	p.clean()
 
-	// What is not exported is given up.
+	// A person gives up the export.
 	p.does(ops.Deploy)
 	p.loads(t, 1)
 	w.local.Faults.Add(wire.Fault{Action: "monitoring.GetMetricData", First: 1, Kind: wire.Denied})
@@ -163,7 +163,7 @@ func TestAdviceWhenTheEndFails(t *testing.T) {
 	p.clean()
 }
 
-// What a destroy advises that fails, or that finds what is not in the state.
+// The advice of a destroy that fails, or finds resources that are not in the state.
 func TestAdviceOfADestroy(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -171,9 +171,9 @@ func TestAdviceOfADestroy(t *testing.T) {
 	}
 	t.Parallel()
 	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
-	p.isWhoHas(p.local.Env()) // the deployer's policy is for what Terraform makes
+	p.isWhoHas(p.local.Env()) // the deployer's policy only covers what Terraform creates
 
-	// A cache of the stack's name, of which the state does not know.
+	// A cache with the stack's name that is not in the state.
 	byHand := aws.String("by-hand")
 	_, err := elasticache.NewFromConfig(p.Config).CreateCacheSubnetGroup(t.Context(), &elasticache.CreateCacheSubnetGroupInput{CacheSubnetGroupName: byHand, CacheSubnetGroupDescription: byHand, SubnetIds: p.subnets})
 	require.NoError(t, err)
@@ -192,7 +192,7 @@ func TestAdviceOfADestroy(t *testing.T) {
 		return status == "", status, err
 	})
 
-	// Somebody makes the function again while it is removed.
+	// Somebody creates the function again while it is being removed.
 	p.does(ops.Deploy)
 	said, err = p.typesAnd(ops.Destroy, "Destroy complete!", func() { p.makesFunction() })
 	require.ErrorContains(t, err, "aws lambda delete-function", said)
@@ -201,7 +201,7 @@ func TestAdviceOfADestroy(t *testing.T) {
 	p.clean()
 }
 
-// makesFunction makes a function of the stack's name by hand.
+// makesFunction creates a function with the stack's name by hand.
 func (p *person) makesFunction() {
 	zip, err := os.ReadFile(p.zip(p.t))
 	require.NoError(p.t, err)
@@ -209,11 +209,11 @@ func (p *person) makesFunction() {
 	eventually(p.t, "the function is made", func(ctx context.Context) (bool, any, error) {
 		_, err := lambda.NewFromConfig(p.Config).CreateFunction(ctx, &lambda.CreateFunctionInput{FunctionName: aws.String(p.name + "-stop"), Role: &arn, Runtime: lambdat.RuntimeProvidedal2023,
 			Handler: aws.String("bootstrap"), Architectures: []lambdat.Architecture{lambdat.Architecture(p.architecture)}, Code: &lambdat.FunctionCode{ZipFile: zip}})
-		return err == nil, err, nil // a new role takes its time
+		return err == nil, err, nil // a new role needs some time
 	})
 }
 
-// Credentials expire in the middle of a deploy, of watch, and of a destroy: each says so, and with others the advice works.
+// Credentials expire during a deploy, a watch, and a destroy: each says so, and its advice works with new credentials.
 func TestCredentialsThatExpire(t *testing.T) {
 	onlyLocal(t)
 	if !long() {

@@ -17,7 +17,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// drawn is what a chart of the dashboard's page shows of a line: value i is at X[i] or, where they are evenly spaced, at From + i x Step.
+// drawn is a line of a chart on the dashboard's page: value i is at X[i] or, if they are evenly spaced, at From + i x Step.
 type drawn struct {
 	Name       string
 	From, Step float64
@@ -25,7 +25,7 @@ type drawn struct {
 	Y          []*float64
 }
 
-// within is the mean of what lies in a window.
+// within is the mean of the values in a window.
 func (d drawn) within(from, to time.Time) float64 {
 	sum, n := 0., 0.
 	for i, y := range d.Y {
@@ -40,7 +40,7 @@ func (d drawn) within(from, to time.Time) float64 {
 	return sum / max(1, n)
 }
 
-// drawn are the lines of a chart of the stack's dashboard, by the page of the embedded AWS.
+// drawn returns the lines of a chart on the stack's dashboard, from the page of the embedded AWS.
 func (s *stack) drawn(t *testing.T, title string) []drawn {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.local.DashboardURL()+s.name+"-"+s.Region+"?last=1h", nil)
@@ -61,8 +61,8 @@ func (s *stack) drawn(t *testing.T, title string) []drawn {
 	return c.Series
 }
 
-// answerAgrees compares the report of a run that has ended with what is known of its load, and with the dashboard: operations and keys are counted once on all
-// of them, however many replicas repeat them, and nothing is missing that should be there.
+// answerAgrees compares the report of a finished run with its known load, and with the dashboard: report and dashboard count operations and keys
+// once, whatever the number of replicas, and no data is missing.
 func (s *stack) answerAgrees(t *testing.T, m export.Manifest, keys int) {
 	t.Helper()
 	text := s.object(t, "exports/logs/"+m.Run+".txt")
@@ -90,7 +90,7 @@ func (s *stack) answerAgrees(t *testing.T, m export.Manifest, keys int) {
 	require.Len(t, commands, 2)
 	shown := commands[0].within(from, to) + commands[1].within(from, to)
 	t.Logf("operations a second: %.0f as memtier says, %.0f in the report, %.0f on the dashboard", said, asked, shown)
-	require.InEpsilon(t, said, asked, 0.2, "the report's commands") // a busy machine makes the ends of a short load uneven
+	require.InEpsilon(t, said, asked, 0.2, "the report's commands") // on a busy machine the ends of a short load are uneven
 	require.InEpsilon(t, asked, shown, 0.1, "the dashboard's commands")
 	require.InDelta(t, keys, drew(r.Server.Items).within(from, to), 0.5, "the report's keys")
 	require.InDelta(t, keys, items[0].within(from, to), 0.5, "the dashboard's keys")

@@ -23,8 +23,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// Whole exports by the real bootstrap against localaws, which throttles beyond AWS's quotas. Reported of the function: rows/s, MB/s, calls
-// of the API that the quota is about, how many of them more than the least possible, the time by that of the quota alone (x-floor), and its peak memory.
+// Whole exports by the real bootstrap against localaws, which throttles calls above AWS's quotas. It reports the function's rows/s, MB/s, calls of
+// the API with the limiting quota, calls above the minimum, the time compared with the minimum by that quota (x-floor), and peak memory.
 //
 //	go test ./test -run '^$' -bench Export -benchtime 1x -count 6 | tee new.txt && benchstat new.txt
 func BenchmarkExport(b *testing.B) {
@@ -36,14 +36,14 @@ func BenchmarkExport(b *testing.B) {
 	}
 }
 
-// mix is what a run left that has just ended: metrics of nodes, for hours; or logs.
+// mix is the data of a run that has just ended: metrics of nodes, for hours; or logs.
 type mix struct{ nodes, hours, streams, events int }
 
 func (x mix) export(b *testing.B) {
 	w := newFrozen(b, time.Now().UTC().Truncate(time.Minute).Add(-28*time.Hour), func(c *localaws.Config) { c.Quotas = true })
 	end := w.started.Add(28*time.Hour - 10*time.Minute)
 	window := export.Window{Start: end.Add(-time.Duration(max(x.hours, 1)) * time.Hour), End: end}
-	members := w.fill(window, max(x.nodes, 1)) // an export without a row of the cache is not complete
+	members := w.fill(window, max(x.nodes, 1)) // an export without any row of the cache is incomplete
 	client := cloudwatchlogs.NewFromConfig(w.aws)
 	for _, group := range []string{w.cfg.Logs.Load, w.cfg.Logs.Engine} {
 		_, err := client.CreateLogGroup(b.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
@@ -79,7 +79,8 @@ func (x mix) export(b *testing.B) {
 		}
 		floor := float64(least)/localaws.RequestRate("us-east-1", action) + math.Ceil(float64(x.streams)/50)/localaws.RequestRate("us-east-1", "logs.DescribeLogStreams")
 		if x.nodes > 0 {
-			// Each page of time of each 500 series; the datapoints at the quota for their page's age, beside them a list of each node's, the group's and the service's metrics.
+			// One call per page of time and 500 series; datapoints are read at the quota for the age of their page. In parallel, metrics are listed once per
+			// node, for the group and for the service.
 			pages, read := 0, 0.0
 			for minute := 0; minute < x.hours*60; minute += 100_800 / 500 {
 				rate := 396_000.0
@@ -109,7 +110,7 @@ func (x mix) export(b *testing.B) {
 	}
 }
 
-// export invokes the function until all is exported, as watch does, and says what the most memory was that it held.
+// export invokes the function until the export is complete, as watch does, and returns its peak memory.
 func (w *frozen) export(b *testing.B) (held float64) {
 	for {
 		out, err := w.ask(shutdown.ActionExport)
@@ -123,7 +124,7 @@ func (w *frozen) export(b *testing.B) (held float64) {
 
 var maxMemory = regexp.MustCompile(`Max Memory Used: (\d+) MB`)
 
-// peak is the most memory that the function's process held, in MB (MiB), by Lambda's report.
+// peak is the peak memory of the function's process in MB (MiB), from Lambda's report.
 func peak(b *testing.B, log string) float64 {
 	text, err := base64.StdEncoding.DecodeString(log)
 	require.NoError(b, err)
@@ -134,7 +135,7 @@ func peak(b *testing.B, log string) float64 {
 	return n
 }
 
-// fill puts a datapoint a minute of every metric that is asked for; 44 nodes have some 5,400 series.
+// fill writes a datapoint a minute for every exported metric; 44 nodes have some 5,400 series.
 func (w *frozen) fill(window export.Window, nodes int) export.Membership {
 	m := export.Membership{ReplicationGroup: "perf", ClusterMode: true}
 	for i := range nodes {
@@ -158,7 +159,7 @@ func (w *frozen) fill(window export.Window, nodes int) export.Membership {
 	return m
 }
 
-// talk puts memtier's progress lines into so many streams, and says how few calls can read them: one by one, or a hundred together.
+// talk writes memtier's progress lines to streams, and returns the minimum number of calls to read them: stream by stream, or a hundred together.
 func (w *frozen) talk(window export.Window, streams, events int) (least int) {
 	together, bytes := 1, 0
 	if streams > 1_000 {
@@ -181,7 +182,7 @@ func (w *frozen) talk(window export.Window, streams, events int) (least int) {
 		if (stream+1)%together == 0 {
 			least += int(math.Ceil(max(float64(bytes)/(1<<20), float64(each*together)/10_000)))
 			if bytes = 0; together == 1 {
-				least++ // only a repeated token says that a stream has ended
+				least++ // only a repeated token marks the end of a stream
 			}
 		}
 	}

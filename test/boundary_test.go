@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A permissions boundary denies one of the calls that end a run: the apply fails at the preflight, before there is anything that costs money.
+// A permissions boundary denies one of the calls that end a run: the preflight fails the apply before anything exists that costs money.
 func TestABoundaryThatDeniesTheEnd(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/chart/charttest"
 )
 
-// The dashboard of a run that is under way, as `mage local:up` shows it: what Terraform put there, with the metrics of real processes.
+// The dashboard of a live run, as `mage local:up` shows it: Terraform's dashboard with the metrics of real processes.
 func TestLiveDashboardInTheBrowser(t *testing.T) {
 	if onAWS() {
 		t.Skip("the console shows it there")
@@ -25,7 +25,7 @@ func TestLiveDashboardInTheBrowser(t *testing.T) {
 	s := newStack(t, w, ".", nil)
 	s.apply(t)
 	url := w.local.DashboardURL() + s.name + "-" + s.Region + "?last=5m"
-	// What a local process cannot give stays empty, and nothing else.
+	// Only the graphs of metrics that a local process cannot have stay empty.
 	never := []string{"Packets over network allowances", "Traffic management", "CPU credits"}
 	var page string
 	eventually(t, "values in every graph", func(ctx context.Context) (bool, any, error) {
@@ -42,13 +42,13 @@ func TestLiveDashboardInTheBrowser(t *testing.T) {
 		page = string(text)
 		return slices.Equal(empty(page), never), empty(page), err
 	})
-	s.measures(t, 5) // lines, not dots
+	s.measures(t, 5) // enough points for lines instead of dots
 	require.Contains(t, page, s.output(t, "run"), "the header")
 	require.Contains(t, page, s.output(t, "stop_by"), "the header")
 	charttest.Check(t, url, "dashboard-live")
 }
 
-// empty are the titles of the graphs that have no value.
+// empty returns the titles of the graphs without a value.
 func empty(page string) (titles []string) {
 	for _, figure := range strings.Split(page, "<figure ")[1:] {
 		if strings.Contains(figure, `class="nodata"`) {

@@ -20,8 +20,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// A campaign of two variants in one round, side by side: its command is killed while both runs load, and the same command goes on with them. A second one is
-// refused meanwhile, and nothing is left but the exports.
+// A campaign of two variants in one round, in parallel: its command is killed while both runs load, and the same command continues them. A second
+// command is refused meanwhile, and only the exports are left.
 func TestCampaign(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -38,13 +38,13 @@ common {
 variant "few"  {}
 variant "more" { load = { clients = 8 } }
 `)
-	// A budget below the estimate makes nothing.
+	// A budget below the estimate creates nothing.
 	poor := filepath.Join(c.ws.Stack, "poor.hcl")
 	require.NoError(t, os.WriteFile(poor, []byte("repeats = 2\nbudget = 0.01\nvariant \"a\" {}\nvariant \"b\" {}\n"), 0o600))
 	in := *c.ws
 	in.Env = append(c.ws.Env[:len(c.ws.Env):len(c.ws.Env)], "CAMPAIGN="+poor)
 	require.ErrorContains(t, ops.Campaign(t.Context(), &in, c.con), "Nothing was made")
-	// So does a value that Terraform refuses.
+	// So does a value that Terraform rejects.
 	require.NoError(t, os.WriteFile(poor, []byte("repeats = 2\nvariant \"a\" {}\nvariant \"b\" {\n  load = { task_count = -1 }\n}\n"), 0o600))
 	err := ops.Campaign(t.Context(), &in, c.con)
 	require.ErrorContains(t, err, "poor.hcl:3,9: variant b:")
@@ -57,8 +57,8 @@ variant "more" { load = { clients = 8 } }
 	c.answered(t, map[string]int{"few": 1, "more": 1})
 }
 
-// Three variants in three rounds, two at a time, and a fourth whose cache is too small for its keys: it fails as told and the others go on. The command is
-// killed in the second round, and the same command goes on.
+// Three variants in three rounds, two in parallel, and a fourth whose cache is too small for its keys: it fails with that message, and the others
+// continue. The command is killed in the second round, and the same command continues.
 func TestCampaignGoesOn(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -92,8 +92,8 @@ variant "small" {
 	c.answered(t, map[string]int{"one": 3, "two": 3, "three": 3, "small": 0})
 }
 
-// The file changes between the command's death and the next command: what runs under a name that the file does not have any more is named and removed, and
-// a run is not taken for a variant whose settings have changed.
+// The file changes between the command's death and the next command: a run whose variant is no longer in the file is named and removed, and a run
+// with other settings does not count for its variant.
 func TestCampaignWhoseFileChanges(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -174,7 +174,7 @@ func newCampaign(t *testing.T, name, file string) *carried {
 	return c
 }
 
-// killedWhile starts the campaign's command, and kills it while so many of some cells of a round load. A second command is refused before that.
+// killedWhile starts the campaign's command, and kills it when enough cells of a round are loading. A second command is refused before that.
 func (c *carried) killedWhile(t *testing.T, round, load int, cells ...string) {
 	t.Helper()
 	log, err := os.Create(c.log)
@@ -193,7 +193,7 @@ func (c *carried) killedWhile(t *testing.T, round, load int, cells ...string) {
 		default:
 		}
 	}
-	eventually(t, fmt.Sprintf("round %d", round), func(context.Context) (bool, any, error) { // each wait is for a round at most
+	eventually(t, fmt.Sprintf("round %d", round), func(context.Context) (bool, any, error) { // each wait is for one round at most
 		ran()
 		return strings.Contains(contents(c.log), fmt.Sprintf("round %d of ", round)), contents(c.log), nil
 	})
@@ -212,7 +212,7 @@ func (c *carried) killedWhile(t *testing.T, round, load int, cells ...string) {
 	<-ended
 }
 
-// answered checks the answer, that there is nothing to do any more, and that nothing is left of so many runs of each variant but their exports.
+// answered checks the answer, that nothing remains to be done, and that only exports are left, of the given number of runs of each variant.
 func (c *carried) answered(t *testing.T, runs map[string]int) {
 	t.Helper()
 	dir := filepath.Join(c.ws.Root, "reports/campaign-"+c.name)
@@ -236,13 +236,13 @@ func (c *carried) answered(t *testing.T, runs map[string]int) {
 	require.Len(t, table, all+1)
 
 	page := contents(filepath.Join(dir, "campaign.html"))
-	for _, r := range answer.Runs { // the page leads to each run's own report
+	for _, r := range answer.Runs { // the page links to each run's own report
 		own := fmt.Sprintf("%s-r%d/report.html", r.Variant, r.Round)
 		require.Contains(t, page, `href="`+own+`"`)
 		require.Contains(t, contents(filepath.Join(dir, own)), r.Run)
 	}
 
-	if all == rounds*len(runs) { // what failed would be tried again
+	if all == rounds*len(runs) { // failed runs would be repeated
 		c.out.Reset()
 		require.NoError(t, ops.Campaign(t.Context(), c.ws, c.con))
 		require.Contains(t, c.out.String(), "0 runs to go")

@@ -10,8 +10,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// AWS has no capacity for the cache: its creation is accepted, and fails. The cache that is left cannot even be asked for its tags; destroy removes
-// it, and so does the next deploy, which makes another.
+// AWS has no capacity for the cache: it accepts the creation, which then fails. The failed cache does not even list its tags; destroy removes it,
+// and so does the next deploy, which creates another.
 func TestNoCapacityForTheCache(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
@@ -46,7 +46,7 @@ func TestNoCapacityForTheCache(t *testing.T) {
 	}
 }
 
-// The same after a plain apply, with nobody at hand: watch tells of the cache when it sees it, ends the run when it is overdue, and tells that nothing is left.
+// The same after a plain apply, unattended: watch reports the cache, ends the run when it is overdue, and reports that nothing is left.
 func TestWatchEndsARunWithoutCapacity(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)

@@ -29,11 +29,11 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// command is one in a message, as a person takes it from there.
+// command matches a command in a message, as a person copies it.
 var command = regexp.MustCompile("(?:[A-Z]+=[^ `]+ )*go tool mage [a-z:]+|aws [a-z0-9-]+ [a-z0-9-]+[^`\n]*")
 
-// follow runs the commands that a part of a message names, in the environment that printed it, as a person would who pastes them into another shell. A verb in
-// the part, %s or %v, is what the message has there. TestEveryCommandIsFollowed reads the parts that are written at the calls.
+// follow runs the commands in a part of a message as a person who pastes them into another shell, in the environment that printed them. A verb in the
+// part, %s or %v, matches any text. TestEveryCommandIsFollowed reads the parts, so they must be literals in the calls.
 func follow(t *testing.T, ws *workspace.Workspace, con *console.Console, message, part string) {
 	t.Helper()
 	pattern := strings.NewReplacer("%s", "(?s:.*?)", "%v", "(?s:.*?)").Replace(regexp.QuoteMeta(part))
@@ -45,7 +45,7 @@ func follow(t *testing.T, ws *workspace.Workspace, con *console.Console, message
 			continue
 		}
 		followed++
-		if strings.HasPrefix(message[span[0]:], "aws ") && !strings.Contains(message[span[0]:span[1]], "s3://my-elasticache-perf-exports") { // of Terraform, whose variables cannot name it
+		if strings.HasPrefix(message[span[0]:], "aws ") && !strings.Contains(message[span[0]:span[1]], "s3://my-elasticache-perf-exports") { // this one is Terraform's, whose variables cannot name a Region
 			require.Contains(t, message[span[0]:span[1]], " --region ", "a person's default may be another")
 		}
 		line := strings.Trim(local.AdviceOf(ws)("`"+message[span[0]:span[1]]+"`"), "`")
@@ -56,7 +56,7 @@ func follow(t *testing.T, ws *workspace.Workspace, con *console.Console, message
 			continue
 		}
 		in := *ws
-		for words[0] == "." { // the file that local:up writes; this environment does not come from local:up
+		for words[0] == "." { // the file that local:up writes; this environment has none
 			words = words[3:]
 		}
 		for strings.Contains(words[0], "=") {
@@ -70,7 +70,7 @@ func follow(t *testing.T, ws *workspace.Workspace, con *console.Console, message
 	require.Positive(t, followed, "no command in %q", part)
 }
 
-// allCommands are those that a message can name.
+// allCommands are the commands that a message can name.
 func allCommands() map[string]ops.Command {
 	all := map[string]ops.Command{"build": dev.Build, "validate": ops.Validate}
 	maps.Copy(all, commands)
@@ -88,8 +88,8 @@ func (p *person) follows(message, part string) (said string) {
 	return p.heard()
 }
 
-// runAWS runs a command of the AWS CLI, or what it does where there is no CLI. Its credentials are those of the workspace; where it goes stands in the
-// command alone.
+// runAWS runs a command of the AWS CLI, or its SDK call if there is no CLI. The credentials are the workspace's; only the command itself names the
+// Region.
 func runAWS(t *testing.T, ws *workspace.Workspace, words []string) {
 	t.Helper()
 	env := workspace.Without(ws.Env, func(name string) bool {
@@ -105,7 +105,7 @@ func runAWS(t *testing.T, ws *workspace.Workspace, words []string) {
 	require.NoError(t, err, "%q: %s", words, out)
 }
 
-// callAWS makes the SDK's call that a command of the CLI names: `aws SERVICE ACTION --OPTION VALUE ...`, and `aws s3 mb`.
+// callAWS makes the SDK call of a CLI command: `aws SERVICE ACTION --OPTION VALUE ...`, or `aws s3 mb`.
 func callAWS(ctx context.Context, env, words []string) error {
 	if words[1] == "s3" && words[2] == "mb" && len(words) > 3 {
 		bucket := strings.TrimPrefix(words[3], "s3://")
@@ -154,7 +154,7 @@ func callAWS(ctx context.Context, env, words []string) error {
 	return fmt.Errorf("%s has no %s", words[1], words[2])
 }
 
-// set gives a member of a request a value in the CLI's words: a text, a number, or a list of one structure as KEY=VALUE,KEY=VALUE.
+// set sets a member of a request to a CLI value: a text, a number, or a list of one structure as KEY=VALUE,KEY=VALUE.
 func set(field reflect.Value, text string) error {
 	switch {
 	case field.Kind() == reflect.Pointer:
@@ -189,7 +189,7 @@ func set(field reflect.Value, text string) error {
 	return nil
 }
 
-// Where there is no AWS CLI, the calls are those that it would make: a wrong option is an error.
+// Without an AWS CLI, its calls are made by the SDK: a wrong option is an error.
 func TestCallsOfTheCLI(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()

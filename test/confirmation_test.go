@@ -18,7 +18,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// answers has the person answer the next command's one question with yes, after something has happened while it waited.
+// answers makes the person answer the next command's question with yes, after something has happened during the wait.
 func (p *person) answers(meanwhile func()) {
 	p.console.Answer = p
 	p.console.In = &answer{meanwhile: meanwhile}
@@ -26,7 +26,7 @@ func (p *person) answers(meanwhile func()) {
 	p.t.Cleanup(p.approves)
 }
 
-// approves says yes to everything again.
+// approves approves everything again.
 func (p *person) approves() {
 	p.console.Answer = nil
 	p.workspace.Env = append(p.workspace.Env, "APPROVE=1")
@@ -42,7 +42,7 @@ func (a *answer) Read(b []byte) (int, error) {
 	a.meanwhile = nil
 	go func() {
 		all := false
-		defer func() { happened <- all }() // a requirement that fails ends this goroutine alone
+		defer func() { happened <- all }() // a requirement that fails ends only this goroutine
 		meanwhile()
 		all = true
 	}()
@@ -52,7 +52,7 @@ func (a *answer) Read(b []byte) (int, error) {
 	return copy(b, "yes\n"), nil
 }
 
-// terraform runs Terraform in the person's folder, as somebody does who knows nothing of mage.
+// terraform runs plain Terraform in the person's folder.
 func (p *person) terraform(args ...string) (string, error) {
 	p.t.Helper()
 	c := exec.CommandContext(p.t.Context(), os.Getenv("E2E_TERRAFORM"), append([]string{"-chdir=" + p.workspace.Stack, args[0], "-no-color", "-input=false"}, args[1:]...)...)
@@ -61,7 +61,7 @@ func (p *person) terraform(args ...string) (string, error) {
 	return string(out), err
 }
 
-// rewrites has somebody change the event that the stack's guard sends, and disable the guard: it would act on that at once.
+// rewrites changes the event that the stack's guard sends, and disables the guard, which would otherwise act on it immediately.
 func (p *person) rewrites(change func(*shutdown.Event)) {
 	p.t.Helper()
 	_, was := p.watched(p.t)
@@ -84,7 +84,7 @@ func (p *person) unschedules(names ...string) {
 	}
 }
 
-// An answer may take an hour, and things change meanwhile: a yes is only for what was asked, and the message says how to go on.
+// An answer can take an hour, and things can change meanwhile: a yes covers only what was asked, and the message says how to continue.
 func TestWhatHappensWhileAQuestionWaits(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -93,7 +93,7 @@ func TestWhatHappensWhileAQuestionWaits(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
 
-	// Somebody applies something: the plan is stale.
+	// Somebody applies a change: the plan is stale.
 	p.answers(func() {
 		text, err := p.terraform("apply", "-auto-approve", "-target=module.scheduler.aws_sqs_queue.dead")
 		require.NoError(t, err, text)
@@ -104,7 +104,7 @@ func TestWhatHappensWhileAQuestionWaits(t *testing.T) {
 	require.Contains(t, p.follows(err.Error(), "`go tool mage deploy` plans again"), "the load runs")
 	first, _ := p.watched(t)
 
-	// The run's time is over, and it ends before the yes.
+	// The run's time is over, and the run ends before the yes.
 	p.loads(t, 1)
 	p.rewrites(func(e *shutdown.Event) { e.StopBy = time.Now().UTC().Add(-time.Minute) })
 	p.answers(func() { p.unschedules("-load-stop", "-watch") })
@@ -117,13 +117,13 @@ func TestWhatHappensWhileAQuestionWaits(t *testing.T) {
 	require.Contains(t, p.follows(err.Error(), "ended while the question waited: run `go tool mage deploy` again"), "the load runs")
 	p.unschedules("-load-stop", "-watch")
 	require.Contains(t, p.follows(advised, "no run is under way; `go tool mage deploy` begins one"), "the load runs")
-	said, err = p.typesAnd(ops.Deploy, "No changes.", func() { p.unschedules("-load-stop", "-watch") }) // once more, by an apply's end
+	said, err = p.typesAnd(ops.Deploy, "No changes.", func() { p.unschedules("-load-stop", "-watch") }) // once more, at the end of an apply
 	require.ErrorContains(t, err, "the stack is there but no run is under way", said)
 	require.Contains(t, p.follows(err.Error(), "is gone; run `go tool mage deploy` again"), "the load runs")
 	last, _ := p.watched(t)
 	require.NotEqual(t, first, last)
 
-	// Another run has started before the yes to a destroy.
+	// Another run starts before the yes to a destroy.
 	p.answers(func() { p.rewrites(func(e *shutdown.Event) { e.Run = "2026-11-23T03-08-09Z" }) })
 	said, err = p.types(ops.Destroy, "")
 	p.approves()

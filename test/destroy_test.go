@@ -23,17 +23,17 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// creation is a call by which a default apply makes something.
+// creation is a call by which a default apply creates something.
 type creation struct {
 	resource string
 	action   string
-	holds    string // what this call's request holds, unlike others of the action; NAME is the stack's
+	holds    string // text that is only in this call's request, not in others of the action; NAME is the stack's
 	short    bool   // also in mage test
 }
 
 func (c creation) holding(name string) string { return strings.ReplaceAll(c.holds, "NAME", name) }
 
-// creations are all of them; TestDestroyAfterEveryFailure holds that.
+// creations are all such calls; TestDestroyAfterEveryFailure verifies that.
 var creations = []creation{
 	{resource: "module.cache[0].aws_cloudwatch_log_group.this", action: "logs.CreateLogGroup", holds: "NAME/engine-log"},
 	{resource: "module.cache[0].aws_cloudwatch_log_group.this", action: "logs.CreateLogGroup", holds: "NAME/slow-log"},
@@ -43,7 +43,7 @@ var creations = []creation{
 	{resource: "module.cache[0].aws_elasticache_parameter_group.this", action: "elasticache.CreateCacheParameterGroup"},
 	{resource: "module.cache[0].aws_elasticache_parameter_group.this", action: "elasticache.ModifyCacheParameterGroup"}, // maxmemory-policy
 	{resource: "module.cache[0].aws_security_group.this", action: "ec2.CreateSecurityGroup", holds: "GroupName=NAME-cache"},
-	{resource: "aws_security_group.this", action: "ec2.RevokeSecurityGroupEgress"}, // both groups begin with AWS's rule that all may go out
+	{resource: "aws_security_group.this", action: "ec2.RevokeSecurityGroupEgress"}, // both groups start with AWS's rule that allows all outgoing traffic
 	{resource: "module.cache[0].aws_vpc_security_group_ingress_rule.clients", action: "ec2.AuthorizeSecurityGroupIngress"},
 	{resource: "module.cache[0].aws_elasticache_replication_group.this", action: "elasticache.CreateReplicationGroup"},
 	{resource: "module.load.aws_cloudwatch_log_group.load", action: "logs.CreateLogGroup", holds: "NAME/load"},
@@ -78,7 +78,7 @@ var creations = []creation{
 	{resource: "module.dashboard.aws_cloudwatch_dashboard.this", action: "monitoring.PutDashboard"},
 }
 
-// The apply fails at each resource in turn; then destroy is clean. The longer suite looks first whether these are all.
+// The apply fails at each resource in turn; then destroy is clean. The longer suite first checks that the list is complete.
 func TestDestroyAfterEveryFailure(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -97,7 +97,7 @@ func TestDestroyAfterEveryFailure(t *testing.T) {
 	}
 	cases := make(chan creation)
 	var wg sync.WaitGroup
-	for range 3 { // they wait for the provider most of the time
+	for range 3 { // they mostly wait for the provider
 		wg.Go(func() {
 			for c := range cases {
 				t.Run(c.action+" "+strings.ReplaceAll(c.holds, "/", " "), c.fails)
@@ -134,10 +134,10 @@ func (c creation) fails(t *testing.T) {
 	require.Empty(t, children(w.dir), "processes of nodes or tasks")
 }
 
-// call is a call that makes something.
+// call is a call that creates something.
 type call struct{ name, action, text string }
 
-// callsOfAnApply records an undisturbed one.
+// callsOfAnApply records an apply without faults.
 func callsOfAnApply(t *testing.T) (calls []call) {
 	t.Helper()
 	var mu sync.Mutex
@@ -153,14 +153,14 @@ func callsOfAnApply(t *testing.T) (calls []call) {
 	})
 	s := newStack(t, w, ".", nil)
 	mu.Lock()
-	recorded = nil // what the test itself made
+	recorded = nil // the test's own calls
 	mu.Unlock()
 	s.apply(t)
 	mu.Lock()
 	defer mu.Unlock()
 	for _, x := range recorded {
 		reads := slices.ContainsFunc([]string{"Describe", "Get", "List", "Head"}, func(verb string) bool { return strings.HasPrefix(x.Action, verb) })
-		terraform := strings.Contains(x.RequestHeader.Get("User-Agent"), "terraform-provider-aws") // and not the Lambda
+		terraform := strings.Contains(x.RequestHeader.Get("User-Agent"), "terraform-provider-aws") // not the Lambda
 		if !reads && terraform {
 			calls = append(calls, call{s.name, x.Service + "." + x.Action, x.URL + " " + string(x.RequestBody)})
 		}
@@ -175,8 +175,9 @@ func (s *stack) cacheIsThere(t *testing.T) bool {
 	return len(out.ReplicationGroups) > 0
 }
 
-// Applies that failed and that nobody cares about: the cache is there, the load never was, and the second apply had started a new run without
-// reaching the cache, which is still tagged with the first. Once that run is overdue, watch deletes it, and goes when no apply can make a load any more.
+// Failed applies that nobody follows up: the cache exists, the load never did, and the second apply started a new run without reaching the cache,
+// which still has the first run's tag. Once that run is overdue, watch deletes the cache, and removes itself when no apply can create a load any
+// more.
 func TestWatchEndsAHalfMadeRun(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -200,7 +201,7 @@ func TestWatchEndsAHalfMadeRun(t *testing.T) {
 	s.destroy(t.Context(), t)
 }
 
-// overdue moves the run's stop_by so far back that no apply can make a load any more, and waits until watch has ended the run.
+// overdue moves the run's stop_by back until no apply can create a load any more, and waits until watch has ended the run.
 func (s *stack) overdue(t *testing.T) {
 	t.Helper()
 	run, schedule := s.watched(t)
@@ -219,7 +220,7 @@ func (s *stack) overdue(t *testing.T) {
 	})
 }
 
-// watched is the run in the input of the watch schedule.
+// watched returns the run in the input of the watch schedule.
 func (s *stack) watched(t *testing.T) (run string, schedule *scheduler.GetScheduleOutput) {
 	t.Helper()
 	schedule, err := scheduler.NewFromConfig(s.Config).GetSchedule(t.Context(), &scheduler.GetScheduleInput{GroupName: &s.name, Name: aws.String(s.name + "-watch")})

@@ -27,9 +27,9 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 )
 
-// An embedded AWS that is used for hours, with a cache under steady load: each round makes a further cache and a task that talks, reads their logs and
-// metrics, writes an object, and removes all of it. Reported: what the process holds after the first rounds, after five minutes and at the end. CloudWatch
-// keeps what it was given, and so do logs, so memory grows by that; descriptors, goroutines and processes do not.
+// An embedded AWS that runs for hours, with a cache under steady load: each round creates another cache and a task that logs, reads their logs and
+// metrics, writes an object, and removes everything. It reports the process's resources after the first rounds, after five minutes and at the end.
+// CloudWatch keeps its data, and so do logs, so memory grows by those; descriptors, goroutines and processes do not grow.
 //
 //	go test ./test -run '^$' -bench Endurance -benchtime 60m -timeout 0
 func BenchmarkEndurance(b *testing.B) {
@@ -68,12 +68,12 @@ func BenchmarkEndurance(b *testing.B) {
 	for unit, counts := range map[string][2]int{"descriptors": {early.descriptors, after.descriptors}, "goroutines": {early.goroutines, after.goroutines}, "processes": {early.processes, after.processes}} {
 		b.ReportMetric(float64(counts[1]), unit)
 		b.ReportMetric(float64(counts[1]-counts[0]), unit+"-more")
-		// One that is left behind by each round would be as many as there were rounds.
+		// If each round leaked one, there would be as many as rounds.
 		require.Less(b, counts[1]-counts[0], 10+rounds/10, "%s: %d, and %d after %d rounds", unit, counts[0], counts[1], rounds)
 	}
 }
 
-// held is what this process has, with the children that the embedded AWS in dir started.
+// held counts the resources of this process, and the children that the embedded AWS in dir started.
 type held struct {
 	heap, resident                     float64 // MB
 	descriptors, goroutines, processes int
@@ -94,7 +94,7 @@ func hold(dir string) held {
 	return held{float64(m.HeapAlloc) / 1e6, resident * float64(os.Getpagesize()) / 1e6, len(open), runtime.NumGoroutine(), len(children(dir))}
 }
 
-// rounds is what somebody does again and again.
+// rounds does the same operations again and again.
 type rounds struct {
 	caches  *elasticache.Client
 	tasks   *ecs.Client
@@ -125,14 +125,14 @@ func newRounds(b *testing.B, server *localaws.Server) *rounds {
 	require.NoError(b, err)
 	r.role = *role.Role.Arn
 	open, err := ec2.NewFromConfig(cfg).DescribeSecurityGroups(b.Context(), &ec2.DescribeSecurityGroupsInput{Filters: []ec2t.Filter{
-		{Name: aws.String("vpc-id"), Values: []string{server.VPC()}}, {Name: aws.String("group-name"), Values: []string{"default"}}}}) // its members reach each other
+		{Name: aws.String("vpc-id"), Values: []string{server.VPC()}}, {Name: aws.String("group-name"), Values: []string{"default"}}}}) // the group's members reach each other
 	require.NoError(b, err)
 	r.network.AwsvpcConfiguration.SecurityGroups = []string{*open.SecurityGroups[0].GroupId}
 	r.define(b, "talk", "for i in 1 2 3 4 5 6 7 8 9; do echo line $i; done; sleep 1")
 	return r
 }
 
-// define makes a task definition whose task runs script and logs to the group of the same name.
+// define registers a task definition whose task runs script and logs to the group of the same name.
 func (r *rounds) define(b *testing.B, family, script string) {
 	_, err := r.tasks.RegisterTaskDefinition(b.Context(), &ecs.RegisterTaskDefinitionInput{Family: aws.String(family), RequiresCompatibilities: []ecst.Compatibility{ecst.CompatibilityFargate},
 		NetworkMode: ecst.NetworkModeAwsvpc, Cpu: aws.String("256"), Memory: aws.String("512"), ExecutionRoleArn: aws.String(r.role),
@@ -142,7 +142,7 @@ func (r *rounds) define(b *testing.B, family, script string) {
 	require.NoError(b, err)
 }
 
-// load makes a cache that stays, and a task that loads it as long as the benchmark takes.
+// load creates a cache that stays, and a task that loads it for the whole benchmark.
 func (r *rounds) load(b *testing.B) (task string) {
 	r.create(b, "steady")
 	out, err := r.caches.DescribeReplicationGroups(b.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String("steady")})
@@ -159,7 +159,7 @@ func (r *rounds) load(b *testing.B) (task string) {
 	return task
 }
 
-// create makes a cache of one node, and waits until it is there.
+// create creates a cache with one node, and waits until it is available.
 func (r *rounds) create(b *testing.B, id string) {
 	_, err := r.caches.CreateReplicationGroup(b.Context(), &elasticache.CreateReplicationGroupInput{ReplicationGroupId: aws.String(id), ReplicationGroupDescription: aws.String(id), Engine: aws.String("redis"),
 		CacheNodeType: aws.String("cache.t4g.micro"), NumCacheClusters: aws.Int32(1), CacheSubnetGroupName: aws.String("perf"), AutomaticFailoverEnabled: aws.Bool(false),
@@ -168,7 +168,7 @@ func (r *rounds) create(b *testing.B, id string) {
 	r.cache(b, id, "available")
 }
 
-// cache waits for a cache's status; the empty one is that of a cache which is gone.
+// cache waits for a cache's status; "" means that it is gone.
 func (r *rounds) cache(b *testing.B, id, status string) {
 	eventually(b, "the cache's state", func(ctx context.Context) (bool, any, error) {
 		out, err := r.caches.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: aws.String(id)})
@@ -180,7 +180,7 @@ func (r *rounds) cache(b *testing.B, id, status string) {
 	})
 }
 
-// run starts a task, and gives its ARN.
+// run starts a task, and returns its ARN.
 func (r *rounds) run(b *testing.B, family string) string {
 	started, err := r.tasks.RunTask(b.Context(), &ecs.RunTaskInput{Cluster: aws.String("c"), TaskDefinition: aws.String(family), LaunchType: ecst.LaunchTypeFargate, NetworkConfiguration: r.network})
 	require.NoError(b, err)

@@ -23,23 +23,23 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// environment is where a journey takes place: the embedded AWS, or with E2E_TARGET=aws the caller's account.
+// environment is where a journey runs: the embedded AWS, or with E2E_TARGET=aws the caller's account.
 type environment struct {
 	aws.Config
 	env          map[string]string
 	vpc, bucket  string
 	subnets      []string
 	architecture string
-	period       int // seconds between datapoints, asked for by the export
+	period       int // seconds between datapoints, as the export requests them
 	local        *localaws.Server
 	dir          string // of the embedded AWS
 	decided      *decisions
 }
 
-// onAWS tells whether journeys use the caller's account; tests that change their environment run on localaws only.
+// onAWS reports whether journeys use the caller's account; tests that change their environment run on localaws only.
 func onAWS() bool { return os.Getenv("E2E_TARGET") == "aws" }
 
-// long tells whether the longer journeys run too (mage test:all).
+// long reports whether the longer journeys run, too (mage test:all).
 func long() bool { return os.Getenv("E2E_LONG") != "" }
 
 func newEnvironment(t *testing.T, change ...func(*localaws.Config)) *environment {
@@ -55,7 +55,7 @@ func newEnvironment(t *testing.T, change ...func(*localaws.Config)) *environment
 	cfg := localaws.Config{
 		Dir: t.TempDir(), Buckets: []string{"exports"}, MetricsPeriod: 5 * time.Second, Tools: tools(t),
 		Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		// Long enough to be seen, far shorter than AWS's minutes.
+		// Long enough to be visible, far shorter than AWS's minutes.
 		Delays: account.Delays{CacheCreate: 2 * time.Second, CacheDelete: 3 * time.Second, TaskStart: time.Second, TaskStop: time.Second,
 			LogDelivery: time.Second, FunctionReady: 2 * time.Second, RoleReady: 500 * time.Millisecond},
 		Decided: decided.add, Documented: true,
@@ -82,7 +82,7 @@ func newEnvironment(t *testing.T, change ...func(*localaws.Config)) *environment
 		return aws.Credentials{AccessKeyID: w.env["AWS_ACCESS_KEY_ID"], SecretAccessKey: w.env["AWS_SECRET_ACCESS_KEY"]}, nil
 	})}
 	t.Cleanup(func() {
-		// First what was asked and is not served: Close would end whoever still asks.
+		// Check unhandled requests first: Close would end their senders.
 		require.Empty(t, server.Unhandled(), "asked for and not served by localaws")
 		require.NoError(t, server.Close())
 		require.Empty(t, children(cfg.Dir), "processes left behind")
@@ -95,12 +95,13 @@ func newEnvironment(t *testing.T, change ...func(*localaws.Config)) *environment
 	return w
 }
 
-// Many buckets and organizations deny what is not said to be encrypted: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingServerSideEncryption.html
+// Many buckets and organizations deny requests without an encryption header:
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingServerSideEncryption.html
 const demandsEncryption = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::exports/*",
 	"Condition":{"Null":{"s3:x-amz-server-side-encryption":"true"}}}]}`
 
-// slow makes AWS's delays longer than what a person waits for in `local:up`: a role's policy acts late, a function is Pending for long, metrics come after
-// the minute that they are of, and a third of the reads of logs start with an empty page. For journeys whose point is the whole of a run, or permissions.
+// slow makes AWS's delays longer than a person would accept in `local:up`: a role's policy acts late, a function is Pending for long, metrics arrive
+// after their minute, and a third of the reads of logs start with an empty page. It is for journeys about the whole run, or permissions.
 func slow(c *localaws.Config) {
 	c.Delays.PolicyReady, c.Delays.FunctionReady, c.Delays.MetricsReady, c.Delays.EmptyPages = 5*time.Second, 5*time.Second, 15*time.Second, true
 }
@@ -125,9 +126,9 @@ func hostArchitecture() string {
 	return "x86_64"
 }
 
-// children are this process's living children that work below a folder: journeys run side by side.
+// children are this process's living children that work below a folder, because journeys run in parallel.
 func children(dir string) (living []string) {
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is right
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is valid
 	for _, stat := range stats {
 		text, err := os.ReadFile(stat)
 		if err != nil {

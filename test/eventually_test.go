@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// hanging ends a wait that nothing will end any more. It decides nothing: a slow machine is allowed to be slow.
+// hanging only ends a wait that would never end. It decides nothing: a slow machine may be slow.
 const hanging = 15 * time.Minute
 
-// eventually looks until it is so. What is not there yet is no failure, and neither is an error: a wait that hangs fails with what was seen last.
+// eventually polls until look returns true. Neither "not yet" nor an error is a failure; a wait that hangs fails with the last state seen.
 func eventually(t testing.TB, what string, look func(context.Context) (so bool, seen any, err error)) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), hanging)
@@ -21,10 +21,10 @@ func eventually(t testing.TB, what string, look func(context.Context) (so bool, 
 		if so && err == nil {
 			return
 		}
-		if ctx.Err() == nil { // or it is this context's end that was seen
+		if ctx.Err() == nil { // otherwise look only saw the end of this context
 			last, failed = seen, err
 		}
-		// What comes soon is seen soon, and what takes minutes is not asked for all the time.
+		// Short waits are polled often, long ones rarely.
 		select {
 		case <-time.After(min(max(time.Since(started)/5, 5*time.Millisecond), time.Second)):
 		case <-ctx.Done():

@@ -19,12 +19,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// example is how a folder of examples/ is used in a test, and what it has to show once it is applied.
+// example is how a test uses a folder of examples/, and what it must show once it is applied.
 type example struct {
 	short  bool     // also in mage test
-	names  []string // of what it makes: the cache's first
+	names  []string // of its resources: the cache's first
 	inputs func(*testing.T, *environment) map[string]any
-	shows  func(*testing.T, *stack) // nil: a test of its own applies it
+	shows  func(*testing.T, *stack) // nil: another test applies it
 }
 
 var examples = map[string]example{
@@ -69,7 +69,7 @@ var examples = map[string]example{
 				return err == nil && len(out.Events) > 2, out, err
 			})
 			require.Positive(t, cacheHolds(t, s.output(t, "address")), "keys that the load has written")
-			// default_tags and the module's own: of a key in both, the module's value.
+			// default_tags and the module's own: if both have a key, the module's value wins.
 			arn := "arn:aws:elasticache:" + s.Region + ":123456789012:replicationgroup:" + s.name
 			out, err := elasticache.NewFromConfig(s.Config).ListTagsForResource(t.Context(), &elasticache.ListTagsForResourceInput{ResourceName: &arn})
 			require.NoError(t, err)
@@ -81,7 +81,7 @@ var examples = map[string]example{
 		}},
 }
 
-// folders are those of examples/, each of which has to have an entry here.
+// folders are the folders of examples/, each of which needs an entry here.
 func folders(t *testing.T) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir("../examples")
@@ -97,7 +97,7 @@ func folders(t *testing.T) (names []string) {
 	return names
 }
 
-// Every example applies as it stands, in a folder of its own, does what its README says, is no difference to the next plan, and leaves nothing.
+// Every example applies unchanged in its own folder, does what its README says, has an empty second plan, and leaves nothing.
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	for _, name := range folders(t) {
@@ -127,7 +127,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// The stack and every example can be planned: what `mage test:versions` asks of each version of Terraform.
+// The stack and every example can be planned: `mage test:versions` runs this with each version of Terraform.
 func TestPlans(t *testing.T) {
 	if onAWS() {
 		t.Skip("the examples' inputs here exist in localaws only")
@@ -155,7 +155,7 @@ func TestPlans(t *testing.T) {
 	}
 }
 
-// somebodysCache is a replication group that was there before, and its security group.
+// somebodysCache creates an existing replication group and its security group.
 func (w *environment) somebodysCache(t *testing.T) (id, group string) {
 	t.Helper()
 	sg, err := ec2.NewFromConfig(w.Config).CreateSecurityGroup(t.Context(), &ec2.CreateSecurityGroupInput{GroupName: aws.String("somebody"), Description: aws.String("cache"), VpcId: &w.vpc})
@@ -172,7 +172,7 @@ func (w *environment) somebodysCache(t *testing.T) (id, group string) {
 	return id, group
 }
 
-// cacheHolds asks a cache without TLS how many keys it has.
+// cacheHolds returns the number of keys in a cache without TLS.
 func cacheHolds(t *testing.T, address string) (keys int) {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)

@@ -13,8 +13,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// A person's export of a complete run writes nothing while CloudWatch has the same. When it has more, the objects are replaced, also if an
-// answer of S3 is lost; and then all is the same again.
+// A person's export of a complete run writes nothing if CloudWatch's data is unchanged. If CloudWatch has more, the objects are replaced, even
+// if a response of S3 is lost; afterwards nothing changes again.
 func TestFaultsExportAgain(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()

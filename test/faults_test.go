@@ -22,7 +22,7 @@ import (
 
 const large = 20_000_000 // bytes of log: three parts of a multipart upload
 
-// undisturbed is how a run ends when nothing goes wrong, and the calls that it takes.
+// undisturbed is how a run ends without faults, and its calls.
 func undisturbed(t *testing.T, bytes int) (outcome, []string) {
 	t.Helper()
 	w := freeze(t, bytes)
@@ -49,7 +49,7 @@ func (w *frozen) state() (s shutdown.State) {
 	return s
 }
 
-// interrupted holds what is promised at any time: no half object under a final key, and no open upload but the one that the record names.
+// interrupted checks what holds at any time: no partial object under a final key, and no open upload except the one in the record.
 func (w *frozen) interrupted(whole outcome) {
 	w.t.Helper()
 	for kind, want := range map[string]string{"metrics": whole.metrics, "logs": whole.logs} {
@@ -66,10 +66,10 @@ func (w *frozen) interrupted(whole outcome) {
 	}
 }
 
-// finish lets the retries of the function, and watch, do the rest.
+// finish lets retries of the function, and watch, do the rest.
 func (w *frozen) finish(retried bool) outcome {
 	w.t.Helper()
-	if retried { // with its request's id, soon
+	if retried { // soon, with the same request id
 		w.clock.pass(time.Second)
 		_, err, _ := w.invoke(shutdown.ActionStop, "stop", w.caller())
 		require.NoError(w.t, err)
@@ -80,13 +80,13 @@ func (w *frozen) finish(retried bool) outcome {
 	return w.ended()
 }
 
-// reads tells whether a call has no effect.
+// reads reports whether a call has no effect.
 func reads(op string) bool {
 	return slices.ContainsFunc([]string{"Get", "GET ", "Head", "HEAD ", "List", "Describe"}, func(read string) bool { return strings.HasPrefix(op, read) })
 }
 
-// A kill at a read leaves what a kill after the last write leaves: lambda/shutdown has those, at every call. Here each write is killed before it has
-// an effect, and after.
+// A kill at a read leaves the same as a kill after the last write: lambda/shutdown tests those, at every call. Here each write is killed before and
+// after its effect.
 func TestFaultsKilledAtEveryWrite(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -107,14 +107,14 @@ func TestFaultsKilledAtEveryWrite(t *testing.T) {
 				require.NoError(t, err)
 				require.True(t, c.dead())
 				w.interrupted(want)
-				// Until it is scaled down the load goes on, and what there is to export with it: then only the retry comes in the same minute.
+				// Until it is scaled down, the load goes on and adds data to export: then only the retry runs in the same minute.
 				want.equal(t, w.finish(k < scaled || effect == (k%2 == 0)))
 			})
 		}
 	}
 }
 
-// The one write that is made for a serverless cache alone; the others are those above.
+// The one write that only a serverless cache needs; the others are those above.
 func TestFaultsServerless(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -152,7 +152,7 @@ func TestFaultsKilledInALargeUpload(t *testing.T) {
 	first := slices.Index(ops, "CreateMultipartUpload")
 	last := slices.Index(ops, "CompleteMultipartUpload")
 	require.Equal(t, 3, count(ops, "UploadPart"))
-	for k := first - 3; k <= last+3; k++ { // from before the record that names the upload to after the record of the object
+	for k := first - 3; k <= last+3; k++ { // from before the record of the upload to after the record of the object
 		if reads(ops[k]) {
 			continue
 		}
@@ -172,7 +172,7 @@ func TestFaultsKilledInALargeUpload(t *testing.T) {
 	}
 }
 
-// Each page of log takes 40 seconds: one invocation is far too short for the export, and the next ones carry it on.
+// Each page of the log takes 40 seconds: one invocation is far too short for the export, and the next ones continue it.
 func TestFaultsExportLongerThanAnInvocation(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -205,8 +205,8 @@ func TestFaultsExportLongerThanAnInvocation(t *testing.T) {
 	t.Logf("%d invocations, %d calls of GetLogEvents instead of %d", invocations, read, count(ops, "GetLogEvents"))
 }
 
-// A second invocation starts just before a write of the first, whose condition then fails if the second wrote. It stands back; or, when the first is
-// overdue, takes the run over. lambda/shutdown has it at every call.
+// A second invocation starts just before a write of the first, whose condition fails if the second wrote first. The second one yields, or takes the
+// run over if the first is overdue. lambda/shutdown tests that at every call.
 func TestFaultsSideBySide(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -218,7 +218,7 @@ func TestFaultsSideBySide(t *testing.T) {
 		}
 		for _, overdue := range []bool{false, true} {
 			if overdue && k <= scaled {
-				continue // the load would go on for those minutes
+				continue // the load would continue for those minutes
 			}
 			t.Run(fmt.Sprintf("%02d %s overdue=%v", k+1, op, overdue), func(t *testing.T) {
 				t.Parallel()
@@ -271,7 +271,7 @@ func TestFaultsOfEachKind(t *testing.T) {
 	for name, test := range map[string]struct {
 		bytes  int
 		faults []string
-		denied bool // the first invocation fails, and the next one is allowed what it needs
+		denied bool // the first invocation fails, and the next one has the permission
 	}{
 		"throttle":            {faults: everywhere(wire.Throttle)},
 		"5xx":                 {faults: everywhere(wire.ServerFail)},
@@ -289,7 +289,7 @@ func TestFaultsOfEachKind(t *testing.T) {
 		"denied bucket":       {faults: []string{"s3.PutObject:2+=denied"}, denied: true},
 		"denied to delete":    {faults: []string{"elasticache.DeleteReplicationGroup=denied"}, denied: true},
 		"denied last of all":  {faults: []string{"scheduler.DeleteSchedule=denied"}, denied: true},
-		"denied to read tags": {faults: []string{"elasticache.ListTagsForResource=denied"}}, // the time of its creation says whose the cache is
+		"denied to read tags": {faults: []string{"elasticache.ListTagsForResource=denied"}}, // the cache's creation time shows whose it is
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -316,12 +316,12 @@ func TestFaultsOfEachKind(t *testing.T) {
 				require.True(t, action == "*" || slices.ContainsFunc(fired, func(f string) bool { return strings.HasPrefix(f, strings.TrimSuffix(action, "*")) }), "%s did not happen: %v", text, fired)
 			}
 			w.Faults.Clear()
-			if name == "denied bucket" { // who deleted the cache is not on record: the guard stays as long as an apply may recreate it
-				w.tick(15 * time.Minute) // and who was at work is
+			if name == "denied bucket" { // no record says who deleted the cache: the guard stays as long as an apply can recreate it
+				w.tick(15 * time.Minute) // and no record says who was working on it
 				w.clock.set(w.started.Add(3*time.Hour + shutdown.Creation))
 			}
 			got := w.finish(false)
-			if name == "denied bucket" { // nothing could be kept of the cache but what CloudWatch knows
+			if name == "denied bucket" { // only CloudWatch's data about the cache is left
 				got.manifest.Membership = wants[test.bytes].manifest.Membership
 			}
 			wants[test.bytes].equal(t, got)
@@ -346,7 +346,7 @@ func onlyLocal(t *testing.T) {
 	}
 }
 
-// Many small streams cost calls, not bytes: in a Region with 10 reads a second none of them may be throttled.
+// Many small streams cost calls, not bytes: in a Region with 10 reads per second none of them may be throttled.
 func TestFaultsLogReadsStayBelowTheQuota(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()

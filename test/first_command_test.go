@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// somebody is a user who is not root: the caller, or `nobody` when the caller is root.
+// somebody is a user other than root: the caller, or `nobody` if the caller is root.
 func somebody() *syscall.Credential {
 	if os.Geteuid() != 0 {
 		return nil
@@ -23,7 +23,7 @@ func somebody() *syscall.Credential {
 	return &syscall.Credential{Uid: 65534, Gid: 65534}
 }
 
-// checkout copies the tree, without .git and what was built, to a folder that belongs to somebody.
+// checkout copies the tree, without .git and build results, to a folder that belongs to somebody.
 func checkout(t *testing.T, dir string) string {
 	t.Helper()
 	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -45,7 +45,7 @@ func checkout(t *testing.T, dir string) string {
 	return dir
 }
 
-// folder of a test that another user can reach, too.
+// open is a temporary folder that other users can reach, too.
 func open(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "first-command-")
@@ -71,8 +71,7 @@ func give(t *testing.T, dir string, to *syscall.Credential) {
 	}))
 }
 
-// newcomer runs a command as on a new machine: an own home, no build cache, no modules, nothing in the environment but the way to the module proxy. The
-// end of ctx ends it.
+// newcomer runs a command as on a new machine: its own home, no build cache, no modules, only the module proxy in the environment. It ends with ctx.
 func newcomer(ctx context.Context, t *testing.T, dir, home string, as *syscall.Credential, target string) (output string, err error) {
 	t.Helper()
 	return newly(ctx, t, dir, home, as, "go", "tool", "mage", target)
@@ -97,8 +96,8 @@ func newly(ctx context.Context, t *testing.T, dir, home string, as *syscall.Cred
 	return out.String(), err
 }
 
-// The README's first command, as somebody who has nothing: not root, no .git, a folder with spaces and umlauts, an empty machine. At the same time
-// another checkout takes it, too. In a checkout in which local:up runs, which does so until it is told to end, both commands are refused in a sentence.
+// The README's first command, run by a newcomer: not root, no .git, a folder with spaces and umlauts, an empty machine. Another checkout runs it at
+// the same time. In a checkout in which local:up is running, both commands are refused with one sentence.
 func TestFirstCommand(t *testing.T) {
 	if onAWS() || !long() {
 		t.Skip("compiles everything: mage test:all")
@@ -152,7 +151,7 @@ func TestFirstCommand(t *testing.T) {
 	require.Contains(t, <-ended, "# ending")
 }
 
-// A checkout that cannot be written is refused in a sentence, not by the error of whatever fails first.
+// A checkout that is not writable is refused with one sentence, not with the first error that happens.
 func TestFirstCommandInAReadOnlyCheckout(t *testing.T) {
 	if onAWS() || !long() {
 		t.Skip("compiles what says it: mage test:all")
@@ -172,7 +171,7 @@ func TestFirstCommandInAReadOnlyCheckout(t *testing.T) {
 	require.Contains(t, out, "copy the checkout to a folder of your own")
 }
 
-// A disk that is too small, and one that is filled while the run is under way, are said in a sentence each, and nothing goes on without them.
+// A disk that is too small, and one that fills during the run, are each reported in one sentence, and the command stops.
 func TestFirstCommandOnAFullDisk(t *testing.T) {
 	if onAWS() || !long() {
 		t.Skip("compiles what says it: mage test:all")
@@ -184,7 +183,7 @@ func TestFirstCommandOnAFullDisk(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := checkout(t, open(t))
-			// A disk of our own, in a namespace of our own. What fills it waits until the embedded AWS has looked for room.
+			// Our own disk in our own namespace. The script fills it only after the embedded AWS has checked for room.
 			script := `mkdir .localaws && mount -t tmpfs -o size=` + c.size + ` none .localaws || exit 77
 				(while [ ! -e .localaws/localaws.log ]; do sleep 0.1; done; cat /dev/zero >.localaws/filled) 2>/dev/null & filling=$!
 				go tool mage local:run; code=$?; kill $filling 2>/dev/null; exit $code`

@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A root of somebody else's gives modules/cache its own users and a prefix list of its own: the second plan is empty, users log in by name and may do what
-// their access strings say, a load logs in as one of them, and all of it is destroyed.
+// Somebody's own root gives modules/cache its own users and prefix list: the second plan is empty, users log in by name with the permissions in their
+// access strings, a load logs in as one of them, and everything is destroyed.
 func TestUsersAndPrefixListsOfAForeignRoot(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)

@@ -36,7 +36,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// settableClock is a clock that stands where it is set, or runs with the machine's until it is. Sleeps are real.
+// settableClock stops at the time that was set; before that it follows the machine's clock. Sleeps are real.
 type settableClock struct {
 	account.SystemClock
 	mu sync.Mutex
@@ -64,8 +64,8 @@ func (c *settableClock) pass(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// skippingClock is the function's clock in such an environment: when it sleeps, its time leaps, once processes have done what they were told. How long
-// that takes here is not how long it takes there.
+// skippingClock is the function's clock in a frozen environment: a sleep skips its time once all processes have settled, because they need a
+// different time here than on AWS.
 type skippingClock struct{ *frozen }
 
 func (c skippingClock) Now() time.Time { return c.clock.Now() }
@@ -80,9 +80,9 @@ func (c skippingClock) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// A frozen environment holds one stack at the planned end of its run: real services, a real cache and a real task, but metrics and logs that
-// were put there, whole, and do not change with the time, which stands still but for leaps. Its run begins in the hour after the next: deadlines lie
-// in the future.
+// frozen is an environment with one stack at the planned end of its run: real services, a real cache and a real task, but complete metrics and logs
+// that the test wrote and that do not change. Time stands still except for skips. The run starts between one and two hours from now, so deadlines
+// are in the future.
 type frozen struct {
 	*localaws.Server
 	t       testing.TB
@@ -94,14 +94,14 @@ type frozen struct {
 	dir     string
 }
 
-// serverless gives the environment such a cache, which has no nodes and no engine log.
+// serverless replaces the environment's cache by a serverless one, which has no nodes and no engine log.
 func (w *frozen) serverless() {
 	w.cfg.Cache, w.cfg.Logs.Engine = shutdown.Cache{Serverless: "perf", Delete: true}, ""
 }
 
-var nextHour = time.Now().UTC().Truncate(time.Hour).Add(2 * time.Hour) // one for all environments of this process: their files must be equal
+var nextHour = time.Now().UTC().Truncate(time.Hour).Add(2 * time.Hour) // the same for all environments of this process: their files must be equal
 
-// freeze makes the environment. bytes of log are added to the load's: a multipart upload starts at 8 MiB.
+// freeze creates the environment. bytes of log are added to the load's: a multipart upload starts at 8 MiB.
 func freeze(t testing.TB, bytes int, change ...func(*frozen)) *frozen {
 	t.Helper()
 	w := newFrozen(t, nextHour.Add(8*time.Minute+9*time.Second))
@@ -109,7 +109,7 @@ func freeze(t testing.TB, bytes int, change ...func(*frozen)) *frozen {
 		c(w)
 	}
 	w.clock.set(w.started.Add(-24 * time.Hour))
-	w.CloudWatch.ListDelay = 12 * time.Hour // what the cache publishes at its end is not listed: the environment stays as it is
+	w.CloudWatch.ListDelay = 12 * time.Hour // metrics that the cache publishes at its end are not listed: the environment does not change
 	w.record(bytes)
 	w.clock.set(w.started)
 	w.build()
@@ -143,7 +143,7 @@ func newFrozen(t testing.TB, started time.Time, change ...func(*localaws.Config)
 	return w
 }
 
-// record puts the metrics and the logs of the run.
+// record writes the run's metrics and logs.
 func (w *frozen) record(bytes int) {
 	metric := func(namespace, name, unit string, dims ...cloudwatch.Dimension) {
 		for minute := w.started.Truncate(time.Minute); minute.Before(w.started.Add(2 * time.Hour)); minute = minute.Add(time.Minute) {
@@ -173,13 +173,13 @@ func (w *frozen) record(bytes int) {
 	}
 	put("/aws/vendedlogs/elasticache/perf/engine-log", "perf-001", logs.Event{Time: w.started.Add(time.Minute), Message: "Ready to accept connections \x00 ü"})
 	const size = 100_000
-	for i := range bytes / size { // two streams with the same instants
+	for i := range bytes / size { // two streams with the same times
 		put(w.cfg.Logs.Load, fmt.Sprintf("load/memtier/%s", []string{"aaaa", "bbbb"}[i%2]),
 			logs.Event{Time: w.started.Add(3*time.Minute + time.Duration(i/4)*time.Millisecond), Message: strings.Repeat(fmt.Sprintf("%09d ", i), size/10)})
 	}
 }
 
-// build makes the stack as Terraform does, where the stop depends on it.
+// build creates what the stop needs of the stack, as Terraform does.
 func (w *frozen) build() {
 	t, ctx := w.t, w.t.Context()
 	role := func(name, service string) string {
@@ -229,7 +229,7 @@ func (w *frozen) build() {
 	require.EqualValues(t, 1, w.service().RunningCount)
 }
 
-// quiet waits until nothing is in progress: the clock must not leap before that.
+// quiet waits until nothing is in progress: the clock must not skip before.
 func (w *frozen) quiet() {
 	w.t.Helper()
 	eventually(w.t, "tasks and caches are where they are meant to be", func(context.Context) (bool, any, error) {
@@ -247,7 +247,7 @@ func (w *frozen) service() ecst.Service {
 	return out.Services[0]
 }
 
-// cache is the status of the cache, "" when it is gone.
+// cache is the cache's status, "" if it is gone.
 func (w *frozen) cache() string {
 	if name := w.cfg.Cache.Serverless; name != "" {
 		out, err := elasticache.NewFromConfig(w.aws).DescribeServerlessCaches(context.Background(), &elasticache.DescribeServerlessCachesInput{ServerlessCacheName: &name})
@@ -271,7 +271,7 @@ func (w *frozen) schedules() int {
 	return len(out.Schedules)
 }
 
-// uploads are the ids of the multipart uploads that are open.
+// uploads returns the ids of open multipart uploads.
 func (w *frozen) uploads() (ids []string) {
 	out, err := s3.NewFromConfig(w.aws).ListMultipartUploads(context.Background(), &s3.ListMultipartUploadsInput{Bucket: aws.String("exports")})
 	require.NoError(w.t, err)
@@ -285,10 +285,10 @@ func (w *frozen) text(kind, extension string) string {
 	return contents(w.file(kind, extension))
 }
 
-// caller sends the calls of one invocation: it counts them, and can be cut off for good, as when a process dies.
+// caller sends the calls of one invocation: it counts them, and can be cut off for good, as if its process died.
 type caller struct {
 	http.Client
-	before func(n int, op string) // of the n-th call
+	before func(n int, op string) // the n-th call
 	victim string                 // the nth call of this kind, and every later one, never returns
 	nth    int
 	effect bool // the killing call still has its effect
@@ -330,8 +330,8 @@ func operation(r *http.Request) string {
 	return r.Method + " " + r.URL.Path
 }
 
-// kill lets no call return from the one on that is the k-th of ops, the calls of an undisturbed stop: from that call's n-th of its kind, because how
-// often something is looked at while it takes its time depends on the machine. With effect, that call is still carried out.
+// kill makes no call return from the k-th of ops on, the calls of a stop without faults. It counts only calls of the same kind, because the number
+// of polls depends on the machine. With effect, that call is still carried out.
 func (c *caller) kill(ops []string, k int, effect bool) {
 	c.victim, c.nth, c.effect = ops[k], count(ops[:k+1], ops[k]), effect
 }
@@ -351,7 +351,7 @@ func (c *caller) Do(r *http.Request) (*http.Response, error) {
 	if killed {
 		if first && c.effect {
 			if resp, err := c.Client.Do(r); err == nil {
-				_ = resp.Body.Close() // nobody reads it any more
+				_ = resp.Body.Close() // nobody reads it
 			}
 		}
 		c.dies.Do(func() { close(c.died) })
@@ -378,7 +378,7 @@ type limited struct {
 
 func (l limited) Deadline() (time.Time, bool) { return l.deadline, true }
 
-// invoke runs the function once, as Lambda would for a request. alive is false when the caller was cut off.
+// invoke runs the function once, as Lambda would for a request. alive is false if the caller was cut off.
 func (w *frozen) invoke(action, request string, c *caller) (answer shutdown.Answer, err error, alive bool) {
 	w.t.Helper()
 	ctx := limited{lambdacontext.NewContext(context.Background(), &lambdacontext.LambdaContext{AwsRequestID: request,
@@ -399,7 +399,7 @@ func (w *frozen) invoke(action, request string, c *caller) (answer shutdown.Answ
 	}
 }
 
-// tick is a firing of the watch schedule after that time, if it is still there.
+// tick fires the watch schedule after that time, if it still exists.
 func (w *frozen) tick(after time.Duration) {
 	w.t.Helper()
 	w.clock.pass(after)
@@ -410,13 +410,13 @@ func (w *frozen) tick(after time.Duration) {
 	require.NoError(w.t, err)
 }
 
-// outcome is what is left of a run: what must not depend on how it was ended.
+// outcome is the result of a run, which must not depend on how the run ended.
 type outcome struct {
 	metrics, logs string
 	manifest      export.Manifest
 }
 
-// ended holds the promises about every run's end.
+// ended checks the guarantees of every run's end.
 func (w *frozen) ended() outcome {
 	w.t.Helper()
 	s := w.service()

@@ -25,10 +25,10 @@ type room struct {
 	mayImport []string
 }
 
-// house is who may import whom inside this module, floor by floor from the ground up; a folder stands for all below it. An arrow only goes down: a
-// folder may import what stands above it in this list, and of that what it names. What is not listed may import nothing of ours but its own subfolders.
+// house lists which package may import which inside this module, from the lowest layer up; a folder includes all folders below it. A folder may only
+// import folders before it in this list, and of those only the ones it names. A folder that is not listed may only import its own subfolders.
 var house = []room{
-	{"internal/waittest", nil}, // the two that only tests import
+	{"internal/waittest", nil}, // these two are for tests only
 	{"internal/awstest", nil},
 	{"lambda", nil},
 	{"internal/awsquery", nil},
@@ -40,11 +40,11 @@ var house = []room{
 	{"internal/localaws", []string{"internal/resp", "internal/chart", "internal/waittest", "lambda/reference"}},
 	{"modules", []string{"internal/loadgen"}}, // tests of load.sh
 
-	// 1: where, how to talk, how to run a child
+	// 1: the workspace, the terminal, child processes
 	{"internal/workspace", nil},
 	{"internal/proc", []string{"internal/waittest"}},
 	{"internal/console", []string{"internal/report", "internal/proc"}},
-	// 2: what the go command builds, Terraform, and the stack as AWS shows it
+	// 2: builds by the go command, Terraform, and the stack as AWS shows it
 	{"internal/gobuild", []string{"internal/workspace", "internal/console", "internal/proc"}},
 	{"internal/terraform", []string{"internal/gobuild", "internal/workspace", "internal/console", "internal/proc", "internal/report", "lambda/shutdown"}},
 	{"internal/stack", []string{"internal/workspace", "internal/console", "internal/report", "internal/awsquery", "internal/awstest", "lambda/export", "lambda/shutdown"}},
@@ -118,7 +118,7 @@ func TestWhoImportsWhom(t *testing.T) {
 	}
 }
 
-// What only tests need is not linked into what people run.
+// Test dependencies are not linked into the programs that people run.
 func TestNothingOfTheTestsIsShipped(t *testing.T) {
 	never := []string{"github.com/aws/aws-sdk-go", "github.com/gruntwork-io", "github.com/stretchr", "github.com/santhosh-tekuri", "testing", module + "/internal/localaws/apimodel"}
 	for _, p := range packages(t, "./cmd/...", "./lambda") {
@@ -130,7 +130,7 @@ func TestNothingOfTheTestsIsShipped(t *testing.T) {
 	}
 }
 
-// A command is a list of steps, and its steps stand in files by what they do: one that passes 200 lines does two things.
+// A command is a list of steps, in files by topic: a file with more than 200 lines has two topics.
 func TestFilesOfCommandsAreShort(t *testing.T) {
 	files, err := filepath.Glob("../internal/ops/*.go")
 	require.NoError(t, err)
@@ -142,7 +142,7 @@ func TestFilesOfCommandsAreShort(t *testing.T) {
 	}
 }
 
-// A type keeps one promise: one that passes 15 methods keeps two.
+// A type has one responsibility: a type with more than 15 methods has two.
 func TestTypesOfCommandsAreSmall(t *testing.T) {
 	files, err := filepath.Glob("../internal/ops/*.go")
 	require.NoError(t, err)
@@ -162,7 +162,7 @@ func TestTypesOfCommandsAreSmall(t *testing.T) {
 	}
 }
 
-// ours is an import path inside this module, "." for its root, "" for a foreign one.
+// ours is an import path inside this module, "." for its root, "" for another module's.
 func ours(importPath string) string {
 	importPath, _, _ = strings.Cut(importPath, " ") // "p [p.test]"
 	importPath = strings.TrimSuffix(importPath, "_test")

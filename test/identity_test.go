@@ -16,18 +16,18 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 )
 
-// What acts on a stack.
+// Commands that act on a stack.
 var commands = map[string]ops.Command{"deploy": ops.Deploy, "destroy": ops.Destroy, "stop": ops.Stop, "export": ops.Export, "report": ops.Report, "status": ops.Status,
 	"watch": ops.Watch}
 
-// What needs no state.
+// Commands that need no state.
 var stateless = map[string]ops.Command{"sweep": ops.Sweep}
 
-// What acts on a campaign's stacks, each of which has a state of its own.
+// Commands that act on a campaign's stacks, each of which has its own state.
 var ofCampaigns = map[string]ops.Command{"campaign": ops.Campaign, "campaign:status": ops.CampaignStatus, "campaign:destroy": ops.CampaignDestroy, "campaign:report": ops.CampaignReport}
 
-// A run is its state's: after a rename, and with another account's or Region's credentials, nothing is replaced, removed or stopped, and a colleague with an empty state and the same name neither
-// ends it nor learns how to.
+// A run belongs to its state: after a rename, or with credentials of another account or Region, nothing is replaced, removed or stopped. A colleague
+// with an empty state and the same name cannot end it, and is not told how to.
 func TestARunIsItsStates(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -54,7 +54,7 @@ func TestARunIsItsStates(t *testing.T) {
 	}
 	require.NoError(t, os.Remove(changed))
 
-	// With another account's credentials nothing is done in either account.
+	// With another account's credentials, nothing changes in either account.
 	config := ann.workspace.AWS
 	ann.isWhoHas(w.local.Account("210987654321"))
 	for name, command := range commands {
@@ -79,7 +79,7 @@ func TestARunIsItsStates(t *testing.T) {
 			require.NotContains(t, strings.ReplaceAll(err.Error(), "nothing was done. AWS has", ""), advice, name)
 		}
 	}
-	// Nor from another Region: names of IAM roles are the account's, and the other stack's would be taken.
+	// Nor from another Region: IAM role names are unique in the account, so the other stack's roles would be taken.
 	carol := newPerson(t, w, map[string]any{"load": light(nil), "aws_region": "eu-west-1"})
 	carol.isWhoHas(w.local.Env()) // the deployer's policy is for one Region
 	said, err = carol.types(ops.Deploy, "")
@@ -105,7 +105,7 @@ func TestARunIsItsStates(t *testing.T) {
 	ann.clean()
 }
 
-// isWhoHas gives a person other credentials.
+// isWhoHas gives a person different credentials.
 func (p *person) isWhoHas(keys map[string]string) {
 	id, secret, token, config := keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], keys["AWS_SESSION_TOKEN"], p.workspace.AWS
 	p.workspace.Env = append(p.workspace.Env, "AWS_ACCESS_KEY_ID="+id, "AWS_SECRET_ACCESS_KEY="+secret, "AWS_SESSION_TOKEN="+token)

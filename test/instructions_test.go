@@ -15,8 +15,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 )
 
-// What the commands and the mails of a run tell a person to do works, from a deploy that is interrupted before the load has said a word to the
-// destroy of a stack whose schedules somebody removed.
+// The instructions in the commands and mails of a run work, from a deploy that is interrupted before the load logs anything to the destroy of a
+// stack whose schedules somebody removed.
 func TestMessages(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -29,7 +29,7 @@ func TestMessages(t *testing.T) {
 	p := newPerson(t, w, map[string]any{"load": load, "notifications": map[string]any{"email": "team@example.com"}})
 	t.Cleanup(starts.open)
 
-	// The service is there, and no task of it has started.
+	// The service exists, but no task of it has started.
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	go func() {

@@ -26,7 +26,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// person is somebody with the permissions of docs/permissions.md who types `go tool mage ...`.
+// person is a user with the permissions of docs/permissions.md who types `go tool mage ...`.
 type person struct {
 	*stack
 	t         *testing.T
@@ -84,7 +84,7 @@ func (p *person) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// types runs a command, and interrupts it at a text ("" never). They hear what it said.
+// types runs a command, and interrupts it when it prints a text ("" never). It returns the output.
 func (p *person) types(command ops.Command, interruptAt string) (string, error) {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(p.t.Context())
@@ -95,7 +95,7 @@ func (p *person) types(command ops.Command, interruptAt string) (string, error) 
 	return p.runs(ctx, command)
 }
 
-// does runs a command, which must not fail.
+// does runs a command that must succeed.
 func (p *person) does(command ops.Command) string {
 	p.t.Helper()
 	said, err := p.types(command, "")
@@ -103,7 +103,7 @@ func (p *person) does(command ops.Command) string {
 	return said
 }
 
-// typesUntil runs a command, and interrupts it once the cache has a status: what Terraform says of the cache is said before AWS is asked.
+// typesUntil runs a command, and interrupts it once the cache has a status: Terraform prints its message about the cache before it calls AWS.
 func (p *person) typesUntil(command ops.Command, status string) (string, error) {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(p.t.Context())
@@ -134,14 +134,14 @@ func (p *person) heard() string {
 	return p.said.String()
 }
 
-// clean holds that destroy has left nothing.
+// clean checks that destroy left nothing.
 func (p *person) clean() {
 	p.t.Helper()
 	p.nothingLeft(p.t.Context(), p.t)
 	require.Empty(p.t, children(p.dir), "processes of nodes or tasks")
 }
 
-// gate is a clock by which the longest waits end when it is opened.
+// gate is a clock whose longest waits end when it is opened.
 type gate struct {
 	account.SystemClock
 	once   sync.Once
@@ -164,7 +164,8 @@ func (g *gate) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// A load that is changed while it runs is the same run, and deploy says what that means. Destroy ends and exports it first; interrupted, it goes on the next time.
+// A load that is changed while it runs stays in the same run, and deploy explains that. Destroy first ends and exports it; an interrupted destroy
+// continues the next time.
 func TestDestroyOfARunningLoad(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -230,7 +231,7 @@ func TestInterruptedInTheMiddleOfTheCache(t *testing.T) {
 	p.clean()
 }
 
-// AWS makes something and its answer is lost: Terraform does not know of it. A cache costs money and is deleted; the rest is named.
+// AWS creates something but its response is lost: Terraform does not know about it. A cache costs money and is deleted; the rest is named.
 func TestDestroyAfterLostAnswers(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -293,7 +294,7 @@ func TestDestroyAfterLostAnswers(t *testing.T) {
 		said, err := p.types(ops.Deploy, "")
 		require.NoError(t, err, said)
 		require.Len(t, w.local.Faults.Fired(), 11)
-		w.local.Faults.Add(wire.Fault{Action: "ecs.DeleteService", First: 1, Last: 1, Kind: wire.FailAfter}) // INACTIVE when it is asked for again
+		w.local.Faults.Add(wire.Fault{Action: "ecs.DeleteService", First: 1, Last: 1, Kind: wire.FailAfter}) // INACTIVE at the next call
 		said, err = p.types(ops.Destroy, "")
 		require.NoError(t, err, said)
 		require.Len(t, w.local.Faults.Fired(), 12)

@@ -27,13 +27,13 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// A run from end to end, twice: apply, load, stop, export; then an apply with other inputs is a new run with new keys. The second run is the one
-// that nobody brings forward: nothing has to fit into its minute.
+// A run end to end, twice: apply, load, stop, export; then an apply with other inputs is a new run with new keys. Nobody brings the second run's
+// stop forward: nothing has to fit into its minute.
 func TestJourney(t *testing.T) {
 	t.Parallel()
 	w := newEnvironment(t, slow)
 	inputs := map[string]any{"load": light(map[string]any{"task_count": 2})}
-	if !onAWS() { // there nobody reads this mail
+	if !onAWS() { // nobody there reads this mail
 		inputs["notifications"] = map[string]any{"email": "team@example.com"}
 	}
 	s := newStack(t, w, ".", inputs)
@@ -66,9 +66,9 @@ func TestJourney(t *testing.T) {
 	s.isTold(t, second, "started", "runs", "ended", "gone")
 	require.Equal(t, exported, s.objects(t, first), "the first run's exports stay as they were")
 
-	// The answer, from what lies in S3: of the latest run, and of both side by side.
+	// The reports from S3: of the latest run, and of both runs compared.
 	ws, con, out := w.project(t, map[string]any{"name": s.name})
-	ws.Root = ws.Stack // the reports go there
+	ws.Root = ws.Stack // reports are written there
 	ws.Env = append(ws.Env, "UPLOAD=1")
 	require.NoError(t, ops.Report(t.Context(), ws, con))
 	require.Contains(t, out.String(), "run "+second)
@@ -93,7 +93,7 @@ func TestJourney(t *testing.T) {
 	require.Contains(t, out.String(), "2 runs, each against A")
 }
 
-// The stop never fires: watch finds the run overdue, and ends it.
+// The stop never fires: watch finds the overdue run, and ends it.
 func TestWatchEndsARunThatNobodyStopped(t *testing.T) {
 	if onAWS() {
 		t.Skip("moves the stop's time, which is for localaws only")
@@ -105,15 +105,15 @@ func TestWatchEndsARunThatNobodyStopped(t *testing.T) {
 	s.apply(t)
 	run := s.output(t, "run")
 	s.loads(t, 1)
-	// A stop that got no further has set the service to 0: that is no difference to Terraform.
+	// A stop that failed after its first step has set the service to 0, which is not a difference for Terraform.
 	_, err := ecs.NewFromConfig(w.Config).UpdateService(t.Context(), &ecs.UpdateServiceInput{Cluster: &s.name, Service: aws.String(s.name + "-load"), DesiredCount: aws.Int32(0)})
 	require.NoError(t, err)
 	s.planIsEmpty(t)
-	s.stopAt(t, time.Now().Add(-20*time.Minute), types.ScheduleStateDisabled) // as if it had been due long ago and had not been delivered
+	s.stopAt(t, time.Now().Add(-20*time.Minute), types.ScheduleStateDisabled) // as if it had been due long ago, but was not delivered
 	s.hasEnded(t, run, 1)
 }
 
-// isTold waits until the topic has been told this of a run, in this order and nothing else. Only the embedded AWS shows what was published.
+// isTold waits until exactly these messages about a run were published to the topic, in this order. Only the embedded AWS lists published messages.
 func (s *stack) isTold(t *testing.T, run string, want ...string) (messages []string) {
 	t.Helper()
 	if onAWS() {
@@ -133,7 +133,7 @@ func (s *stack) isTold(t *testing.T, run string, want ...string) (messages []str
 	return messages
 }
 
-// objects are a run's, by key.
+// objects returns a run's objects by key.
 func (s *stack) objects(t *testing.T, run string) map[string]string {
 	t.Helper()
 	all := map[string]string{}
@@ -143,7 +143,7 @@ func (s *stack) objects(t *testing.T, run string) map[string]string {
 	return all
 }
 
-// hasEnded waits for the end of a run and holds everything that it promises.
+// hasEnded waits for the end of a run and checks everything that it guarantees.
 func (s *stack) hasEnded(t *testing.T, run string, tasks int) export.Manifest {
 	t.Helper()
 	var m export.Manifest
@@ -218,7 +218,7 @@ func (s *stack) hasEnded(t *testing.T, run string, tasks int) export.Manifest {
 	return m
 }
 
-// listed fetches an object of the manifest and holds it against what the manifest says of it.
+// listed fetches an object of the manifest and compares it with its entry there.
 func (s *stack) listed(t *testing.T, m export.Manifest, kind, key string) []byte {
 	t.Helper()
 	o, ok := m.Object(kind)

@@ -58,7 +58,7 @@ var bootstrap = sync.OnceValues(func() ([]byte, error) {
 	return packed.Bytes(), err
 })
 
-// alive makes an environment whose run ends now by the machine's clock, and whose function is the real bootstrap.
+// alive creates an environment whose run ends now by the machine's clock, with the real bootstrap as its function.
 func alive(t *testing.T, bytes int) *frozen {
 	t.Helper()
 	w := newFrozen(t, time.Now().UTC().Truncate(time.Second).Add(-25*time.Minute))
@@ -66,14 +66,14 @@ func alive(t *testing.T, bytes int) *frozen {
 	require.NoError(t, err)
 	w.cfg.TopicARN = *topic.TopicArn
 	w.record(bytes)
-	w.clock.set(w.started) // AWS makes the schedules when the run's name says
+	w.clock.set(w.started) // AWS creates the schedules at the time in the run's name
 	w.build()
 	w.clock.set(time.Time{})
 	w.deploy(512)
 	return w
 }
 
-// deploy makes the function, with so much memory in MB.
+// deploy creates the function with a memory size in MB.
 func (w *frozen) deploy(memory int32) {
 	t, ctx := w.t, w.t.Context()
 	role, err := iam.NewFromConfig(w.aws).CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("perf-stop"), AssumeRolePolicyDocument: aws.String(
@@ -99,7 +99,7 @@ func (w *frozen) deploy(memory int32) {
 	require.NoError(t, err)
 }
 
-// call invokes the function and waits for its answer.
+// call invokes the function and waits for the response.
 func (w *frozen) call(action string) (answer shutdown.Answer, log string) {
 	w.t.Helper()
 	out, err := w.ask(action)
@@ -126,7 +126,7 @@ func (w *frozen) start(action string) {
 	require.NoError(w.t, err)
 }
 
-// sameAsSource makes the files again from what CloudWatch holds, by the manifest's own account of the run.
+// sameAsSource recreates the files from CloudWatch's data, by the manifest.
 func (w *frozen) sameAsSource(o outcome) {
 	w.t.Helper()
 	var metrics, logs bytes.Buffer
@@ -143,8 +143,8 @@ func (w *frozen) sameAsSource(o outcome) {
 	require.True(w.t, logs.String() == o.logs, "the logs are not those that are there")
 }
 
-// The real bootstrap is killed by SIGKILL at its k-th call; Lambda's retry of the event, or the next watch, goes on. Each case waits three minutes
-// for CloudWatch, on the machine's clock, so all of them share one of the slots of -parallel.
+// The real bootstrap is killed by SIGKILL at its k-th call; Lambda's retry of the event, or the next watch, continues. Each case waits three
+// minutes for CloudWatch by the machine's clock, so all of them share one of the slots of -parallel.
 func TestFaultsKilledProcess(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -190,7 +190,7 @@ func TestFaultsKilledProcess(t *testing.T) {
 	})
 }
 
-// done waits until the run has ended, and the record has no holder: the function has answered.
+// done waits until the run has ended and its record has no holder: the function has returned.
 func (w *frozen) done() {
 	w.t.Helper()
 	eventually(w.t, "the schedules are removed and the function lets go of the record", func(context.Context) (bool, any, error) {

@@ -22,12 +22,12 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/report"
 )
 
-// loads waits until so many tasks make progress with the measured load, their keys written, and CloudWatch has a whole period of it.
+// loads waits until enough tasks make progress with the measured load, after their prefill, and CloudWatch has a whole period of it.
 func (s *stack) loads(t *testing.T, tasks int) {
 	t.Helper()
 	started := time.Now()
 	eventually(t, fmt.Sprintf("progress of %d tasks", tasks), func(ctx context.Context) (bool, any, error) {
-		said := map[string]string{} // by stream, the last
+		said := map[string]string{} // the last message by stream
 		pages := cloudwatchlogs.NewFilterLogEventsPaginator(cloudwatchlogs.NewFromConfig(s.Config), &cloudwatchlogs.FilterLogEventsInput{
 			LogGroupName: aws.String("/elasticache-perf/" + s.name + "/load")})
 		working, prefilling := map[string]bool{}, map[string]bool{}
@@ -54,7 +54,7 @@ func (s *stack) loads(t *testing.T, tasks int) {
 	s.measures(t, 1)
 }
 
-// measures waits until CloudWatch has so many whole periods from now on, of every node of the cache and of the load's service.
+// measures waits until CloudWatch has enough whole periods from now on, of every node of the cache and of the load's service.
 func (s *stack) measures(t *testing.T, periods int) {
 	t.Helper()
 	started := time.Now().Truncate(time.Second)
@@ -76,7 +76,7 @@ func (s *stack) measures(t *testing.T, periods int) {
 		for _, r := range out.MetricDataResults {
 			whole := 0
 			for _, at := range r.Timestamps {
-				if !at.Before(started) { // the time of a datapoint is that of its period's start
+				if !at.Before(started) { // a datapoint has the time of its period's start
 					whole++
 				}
 			}
@@ -87,7 +87,7 @@ func (s *stack) measures(t *testing.T, periods int) {
 	})
 }
 
-// probes are a metric of every node of the cache, or of the serverless cache, and one of the load's service.
+// probes are one metric of every node of the cache, or of the serverless cache, and one of the load's service.
 func (s *stack) probes(ctx context.Context) (metrics []cwt.Metric, err error) {
 	add := func(namespace, name string, dimensions ...string) {
 		m := cwt.Metric{Namespace: &namespace, MetricName: &name}
@@ -113,8 +113,8 @@ func (s *stack) probes(ctx context.Context) (metrics []cwt.Metric, err error) {
 	return metrics, nil
 }
 
-// stops brings the stop forward: the journey has seen what it came for. A schedule fires within the minute that begins at its time; what becomes of
-// a time that has passed is not said, so on AWS it lies a minute ahead. https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+// stops brings the stop forward once the journey has seen enough. A schedule fires within the minute that starts at its time. AWS does not document
+// what happens if the time has passed, so on AWS it is a minute ahead. https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 func (s *stack) stops(t *testing.T) {
 	t.Helper()
 	ahead := 2 * time.Second
@@ -124,7 +124,7 @@ func (s *stack) stops(t *testing.T) {
 	s.stopAt(t, time.Now().Add(ahead), types.ScheduleStateEnabled)
 }
 
-// stopAt gives the stop another time. An update replaces all that a schedule has.
+// stopAt changes the stop's time. An update replaces all of a schedule's settings.
 // https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html
 func (s *stack) stopAt(t *testing.T, at time.Time, state types.ScheduleState) {
 	t.Helper()

@@ -17,8 +17,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// Campaigns have a Terraform workspace a run. In an S3 backend, an apply that is killed leaves its lock: the next command says whose it is and how to go on,
-// and a campaign's removes it when the holder is dead. https://developer.hashicorp.com/terraform/language/backend/s3#state-locking
+// Campaigns have a Terraform workspace per run. With an S3 backend, a killed apply leaves its lock: the next command says whose it is and how to
+// continue, and a campaign removes it if the holder is dead. https://developer.hashicorp.com/terraform/language/backend/s3#state-locking
 func TestTheLockOfAKilledApply(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()

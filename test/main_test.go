@@ -12,8 +12,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 )
 
-// TestMain is also the programs that an embedded AWS starts, as cmd/localaws is: a file that another process of these tests rebuilds would not
-// stay the same, or be there, while a journey runs.
+// TestMain also runs as the programs that an embedded AWS starts, like cmd/localaws: a separate file could be changed or removed by another test
+// process that rebuilds it during a journey.
 func TestMain(m *testing.M) {
 	switch ctx := context.Background(); {
 	case filepath.Base(os.Args[0]) == "memtier_benchmark":
@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// tools is what an embedded AWS starts: this very program.
+// tools returns the program that an embedded AWS starts: this one.
 func tools(t testing.TB) string {
 	t.Helper()
 	path, err := os.Executable()

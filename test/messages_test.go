@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// elsewhere are parts of messages that it takes hours, a race or somebody else's hand to be told, and the test that does what they say.
+// elsewhere lists parts of messages that only hours, a race or another person would cause, with the test that does the same.
 var elsewhere = map[string]string{
 	"go tool mage local:run":                                                        "TestFirstCommand",            // ends with its environment; the README's reader types it there
 	"start it with `go tool mage local:up`":                                         "TestFirstCommand",            // a process of its own, which that test starts
@@ -42,7 +42,7 @@ type place struct {
 	start, end    int
 }
 
-// isIn tells whether a part of the message has the command in it.
+// isIn reports whether a part of the message contains the command.
 func (p place) isIn(part string) bool {
 	for at := 0; at <= p.start; at++ {
 		if strings.HasPrefix(p.message[at:], part) && p.end <= at+len(part) {
@@ -52,11 +52,11 @@ func (p place) isIn(part string) bool {
 	return false
 }
 
-// In sources, what is filled in later stands as a verb.
+// written matches a command in source, where values to be filled in are verbs such as %s.
 var written = regexp.MustCompile("(?:^|`|\n\\s+|: )(aws [a-z0-9-]+ [a-z0-9-]+)|\\b((?:go tool )?mage [a-z]+(?::[a-z]+)?)")
 
-// Each command of a message is followed by a test, or named in elsewhere with the test that does the same. mage's are written as the README writes
-// them, with a target that exists; the CLI's of Go have their Region.
+// A test follows each command in a message, or elsewhere names the test that does the same. mage's commands are spelled as in the README and have
+// an existing target; the CLI's in Go have their Region.
 func TestEveryCommandIsFollowed(t *testing.T) {
 	targets := regexp.MustCompile(`(?m)^func (?:\((\w+)\) )?(\w+)\(\) error`)
 	magefile, err := os.ReadFile("../magefile.go")
@@ -99,7 +99,7 @@ func TestEveryCommandIsFollowed(t *testing.T) {
 	}
 }
 
-// readTests gives the names of the tests, and the parts of messages that they follow.
+// readTests returns the names of the tests, and the parts of messages that they follow.
 func readTests(t *testing.T) (tests, followed []string) {
 	files, err := filepath.Glob("*_test.go")
 	require.NoError(t, err)
@@ -133,7 +133,7 @@ func readTests(t *testing.T) (tests, followed []string) {
 
 var description = regexp.MustCompile(`(?ms)^ *description *= *(?:<<-EOT$.*?^ *EOT$|"[^\n]*"$)`)
 
-// readMessages finds the commands in what the sources say.
+// readMessages finds the commands in the messages of the sources.
 func readMessages(t *testing.T) (places []place) {
 	eachMessage(t, func(file, message string) {
 		for _, span := range written.FindAllStringSubmatchIndex(message, -1) {
@@ -143,10 +143,10 @@ func readMessages(t *testing.T) (places []place) {
 	return places
 }
 
-// The embedded AWS bills nothing, and local.Advice words what commands say of money for it: they say it in the words that it knows.
+// The embedded AWS bills nothing, so local.Advice rewrites what commands say about money: they must use the phrases that it knows.
 func TestMoneyIsSaidInOneWay(t *testing.T) {
 	of, worded := regexp.MustCompile(`(?i)\bbill|\bUSD\b`), regexp.MustCompile(`\b(?:is|are) billed\b|\bwould cost\b|\bAWS bills\b`)
-	follows := ", about %.2f USD in all (%s)" // what "and is billed" has said
+	follows := ", about %.2f USD in all (%s)" // continues a sentence with "and is billed"
 	said := 0
 	eachMessage(t, func(file, message string) {
 		if !of.MatchString(message) || message == follows || message == "billed" {
@@ -158,8 +158,8 @@ func TestMoneyIsSaidInOneWay(t *testing.T) {
 	require.Greater(t, said, 10)
 }
 
-// eachMessage finds what the sources of some folders say: strings of Go, and lines of Terraform and shell but for comments and for descriptions of
-// inputs, which are documentation: nothing prints them.
+// eachMessage finds the messages in the sources of some folders: strings in Go, and lines of Terraform and shell, except comments and descriptions
+// of inputs, which are documentation and are never printed.
 func eachMessage(t *testing.T, add func(file, message string), folders ...string) {
 	for _, folder := range folders {
 		err := filepath.WalkDir(filepath.Join("..", folder), func(file string, entry fs.DirEntry, err error) error {
@@ -200,7 +200,7 @@ func eachMessage(t *testing.T, add func(file, message string), folders ...string
 	}
 }
 
-// constant is the text of a string, and of strings that are added.
+// constant returns the text of a string literal, or of concatenated ones.
 func constant(e ast.Expr) (text string, is bool) {
 	switch e := e.(type) {
 	case *ast.BasicLit:

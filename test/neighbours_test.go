@@ -19,7 +19,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// neighbours makes what stacks have whose names start as this one's does, and gives what looks whether all of it is still there.
+// neighbours creates resources of stacks whose names start with this one's, and returns a check that all of them still exist.
 func (s *stack) neighbours(t *testing.T) (there func()) {
 	t.Helper()
 	ctx := t.Context()
@@ -79,7 +79,7 @@ func (s *stack) neighbours(t *testing.T) (there func()) {
 	}
 }
 
-// makesRole makes a role that a service may take, and gives its ARN; one that is there already is taken as it is.
+// makesRole creates a role for a service, and returns its ARN; it returns an existing role unchanged.
 func (s *stack) makesRole(t *testing.T, name, service string) string {
 	t.Helper()
 	roles := iam.NewFromConfig(s.Config)
@@ -101,7 +101,7 @@ func rolesOf(name string) []string {
 	return []string{name + "-stop", name + "-scheduler", name + "-load-execution", name + "-load-task"}
 }
 
-// A stack is known by its exact name: NAME-2 and NAMEx are other people's, whether there is a stack NAME or not.
+// A stack is identified by its exact name: NAME-2 and NAMEx are other people's, whether or not a stack NAME exists.
 func TestNamesAreExact(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()

@@ -43,7 +43,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// One run with everything on, under the deployer's policy: then no statement of any policy can be missed.
+// One run with all features, under the deployer's policy, so that it needs every statement of every policy.
 func TestEveryStatementIsNeeded(t *testing.T) {
 	if onAWS() {
 		t.Skip("removes policy statements, which is for localaws only")
@@ -59,7 +59,7 @@ func TestEveryStatementIsNeeded(t *testing.T) {
 		"load": light(map[string]any{"ca_pem": ca, "container_insights": "enabled",
 			"image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/hub/redislabs/memtier_benchmark:2.3.1", "image_credentials_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub-abcdef"}),
 	})
-	// The bucket wants that key by name: its default is another one, which nobody may use.
+	// The bucket requires that key by name: its default is another one, which nobody may use.
 	w.local.S3.Encrypt(w.bucket, "arn:aws:kms:us-east-1:123456789012:key/0000abcd-12ab-34cd-56ef-1234567890ab")
 	w.local.Tasks.PullThrough("hub")
 	s.apply(t)
@@ -81,7 +81,7 @@ func TestEveryStatementIsNeeded(t *testing.T) {
 	}
 }
 
-// cannotDoWithout holds that something was asked for that each of these statements alone allowed; for roles of the stack, each of its actions.
+// cannotDoWithout checks that each of these statements is the only one that allowed some request; for roles of the stack, each of its actions.
 func (w *environment) cannotDoWithout(t *testing.T, role string, policies []document, these func(statement) bool) {
 	t.Helper()
 	asked := w.decided.of(role)
@@ -102,7 +102,7 @@ func (w *environment) cannotDoWithout(t *testing.T, role string, policies []docu
 			require.NotEmpty(t, missed, "%s: nothing needs %s", role, st.Sid)
 			for _, action := range st.Action {
 				if !missed[strings.ToLower(action)] {
-					require.True(t, strings.HasSuffix(role, "-deployer"), "nothing needs %s of %s", action, st.Sid) // who deploys also changes and destroys
+					require.True(t, strings.HasSuffix(role, "-deployer"), "nothing needs %s of %s", action, st.Sid) // a deployer also changes and destroys
 				}
 			}
 		}
@@ -141,7 +141,7 @@ func (s *stack) asksAsOpsDoes(t *testing.T) {
 			Metric: &cwt.Metric{Namespace: aws.String("AWS/ElastiCache"), MetricName: aws.String("SuccessfulReadRequestLatency")}}}}})
 	require.NoError(t, err)
 
-	// And what nobody granted is refused in AWS's words.
+	// A request that no policy allows is refused with AWS's message.
 	_, err = objects.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.bucket, Key: aws.String("elsewhere"), Body: strings.NewReader("x")})
 	denied(t, err, "AccessDenied", `is not authorized to perform: s3:PutObject on resource: "arn:aws:s3:::exports/elsewhere" because no identity-based policy allows the s3:PutObject action`)
 	_, err = ecs.NewFromConfig(cfg).ListTasks(ctx, &ecs.ListTasksInput{Cluster: aws.String("another")})
@@ -175,17 +175,17 @@ func (c *sprint) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// preflightMissesNothing runs the preflight with each statement of the Lambda's role taken away: it must name what
-// is missing, for all that it can ask for without doing it.
+// preflightMissesNothing runs the preflight without one statement of the Lambda's role after the other: it must name each missing permission
+// that it can check without side effects.
 func (s *stack) preflightMissesNothing(t *testing.T, documents []document) {
 	t.Helper()
 	client := iam.NewFromConfig(s.Config)
 	role := s.name + "-stop"
-	// These do or end something, or are Lambda's own.
+	// These change or end something, or are Lambda's own.
 	doing := []string{"WriteOwnLog", "EndSchedules", "SendFailures", "Notify", "DeleteCache", "EndLogDelivery"}
 	d := documents[0]
 	config := s.lambdaConfig(t)
-	// An upload that an ended preflight left open: the next one has to abort it.
+	// An upload left open by an interrupted preflight: the next one must abort it.
 	_, err := s3.NewFromConfig(s.Config).CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &s.bucket, Key: aws.String("exports/preflight/" + s.output(t, "run")),
 		ServerSideEncryption: s3t.ServerSideEncryptionAes256})
 	require.NoError(t, err)
@@ -199,7 +199,7 @@ func (s *stack) preflightMissesNothing(t *testing.T, documents []document) {
 		c := s.local.IAM.Session("arn:aws:iam::"+account.ID+":role/"+role, role)
 		cfg := s.Config.Copy()
 		cfg.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
-		cfg.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported // as config.LoadDefaultConfig has it
+		cfg.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported // config.LoadDefaultConfig sets it
 		_, err = shutdown.New(config, shutdown.NewClients(cfg), &sprint{}).Handle(t.Context(), shutdown.Event{Action: "preflight", Run: s.output(t, "run")})
 		require.ErrorContains(t, err, "is not authorized to perform: ", "preflight without %s", st.Sid)
 		require.True(t, slices.ContainsFunc(st.Action, func(a string) bool { return strings.Contains(err.Error(), a) }), "preflight without %s: %v", st.Sid, err)
@@ -244,7 +244,7 @@ func (s *stack) onlyTheLoadReachesTheCache(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// sendsToTheDeadLetters takes the permission to invoke away from the scheduler's role: what it cannot deliver is in the queue.
+// sendsToTheDeadLetters removes the permission to invoke from the scheduler's role: events that it cannot deliver go to the queue.
 func (s *stack) sendsToTheDeadLetters(t *testing.T, documents []document) {
 	t.Helper()
 	role, d := s.name+"-scheduler", documents[0]
@@ -275,7 +275,7 @@ func (s *stack) sendsToTheDeadLetters(t *testing.T, documents []document) {
 	s.local.IAM.Act()
 }
 
-// lambdaConfig is what the function finds in its environment.
+// lambdaConfig is the function's configuration, from its environment.
 func (s *stack) lambdaConfig(t *testing.T) shutdown.Config {
 	t.Helper()
 	f, err := lambda.NewFromConfig(s.Config).GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(s.name + "-stop")})
@@ -285,7 +285,7 @@ func (s *stack) lambdaConfig(t *testing.T) shutdown.Config {
 	return config
 }
 
-// decisions are what the IAM of an environment decided.
+// decisions are the decisions of an environment's IAM.
 type decisions struct {
 	mu  sync.Mutex
 	all []local.Decision
@@ -297,7 +297,7 @@ func (d *decisions) add(one local.Decision) {
 	d.all = append(d.all, one)
 }
 
-// of are those about a role, by its own ARN or that of a session.
+// of returns the decisions about a role, by its ARN or a session's.
 func (d *decisions) of(role string) []local.Decision {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -310,13 +310,13 @@ func (d *decisions) of(role string) []local.Decision {
 	return out
 }
 
-// deployerPolicies are those of docs/permissions.md for a stack: two, one for a serverless or an existing cache, one for KMS keys, and one for who sweeps.
+// deployerPolicies are a stack's policies in docs/permissions.md: two, one for a serverless or an existing cache, one for KMS keys, and one for sweeping.
 func (w *environment) deployerPolicies(t *testing.T, name string, inputs map[string]any) []string {
 	t.Helper()
 	page, err := os.ReadFile("../docs/permissions.md")
 	require.NoError(t, err)
 	existing, _ := inputs["existing_cache"].(map[string]any)
-	if inputs["replication_group_id"] != nil { // of a root that has it as a variable
+	if inputs["replication_group_id"] != nil { // a root that has it as a variable
 		existing = inputs
 	}
 	cache, _ := inputs["cache"].(map[string]any)
@@ -344,7 +344,7 @@ func (w *environment) deployerPolicies(t *testing.T, name string, inputs map[str
 	return wanted
 }
 
-// deployer is the environment of a session that may do what docs/permissions.md grants who deploys, and nothing else.
+// deployer is the environment of a session with exactly the permissions that docs/permissions.md grants a deployer.
 func (w *environment) deployer(t *testing.T, name string, inputs map[string]any) map[string]string {
 	t.Helper()
 	if w.local == nil {
@@ -352,7 +352,7 @@ func (w *environment) deployer(t *testing.T, name string, inputs map[string]any)
 	}
 	role := name + "-deployer"
 	arn := "arn:aws:iam::" + account.ID + ":role/" + role
-	if _, exists := w.local.IAM.Role(arn); !exists { // two roots of one name share it
+	if _, exists := w.local.IAM.Role(arn); !exists { // two roots with the same name share it
 		client := iam.NewFromConfig(w.Config)
 		trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"AWS":"arn:aws:iam::` + account.ID + `:root"}}]}`
 		_, err := client.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: &role, AssumeRolePolicyDocument: &trust, MaxSessionDuration: aws.Int32(4 * 3600)})
@@ -369,7 +369,7 @@ func (w *environment) deployer(t *testing.T, name string, inputs map[string]any)
 	return map[string]string{"AWS_ACCESS_KEY_ID": c.AccessKeyID, "AWS_SECRET_ACCESS_KEY": c.SecretAccessKey, "AWS_SESSION_TOKEN": c.SessionToken}
 }
 
-// document is a policy that one can take statements from.
+// document is a policy from which statements can be removed.
 type document struct {
 	name       string
 	raw        []json.RawMessage
@@ -397,13 +397,13 @@ func (d document) without(i int) document {
 	return document{d.name, slices.Delete(slices.Clone(d.raw), i, i+1), slices.Delete(slices.Clone(d.statements), i, i+1)}
 }
 
-// has tells whether a statement is one of this policy's.
+// has reports whether a statement is in this policy.
 func (d document) has(st statement) bool {
 	return slices.ContainsFunc(d.statements, func(one statement) bool { return one.Sid == st.Sid })
 }
 
 func (d document) text() string {
-	b, _ := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": d.raw}) // as it was read
+	b, _ := json.Marshal(map[string]any{"Version": "2012-10-17", "Statement": d.raw}) // unchanged
 	return string(b)
 }
 
@@ -421,7 +421,7 @@ func allows(t *testing.T, documents []document, d local.Decision) bool {
 	return ruling == policy.Allow
 }
 
-// policies are all of a role's, inline and attached.
+// policies are all policies of a role, inline and attached.
 func (w *environment) policies(t *testing.T, role string) (out []document) {
 	t.Helper()
 	client := iam.NewFromConfig(w.Config)

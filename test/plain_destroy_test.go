@@ -23,7 +23,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// `terraform destroy`, without mage: whatever the run is doing, it is ended and exported first. After the run's own end every journey destroys.
+// `terraform destroy`, without mage: whatever the run is doing, it is first ended and exported. Every journey destroys after the run's own end.
 func TestPlainDestroy(t *testing.T) {
 	t.Parallel()
 	for name, v := range map[string]struct {
@@ -56,7 +56,7 @@ func TestPlainDestroy(t *testing.T) {
 				s.local.Faults.Clear()
 				s.loads(t, 1)
 			}},
-		// The load runs, but Terraform has not seen it steady: the question was not made.
+		// The load runs, but Terraform has not seen it steady, so it did not create the invocation that asks at a destroy.
 		"after an apply that failed at the load": {
 			before: func(t *testing.T, s *stack) {
 				onlyLocal(t)
@@ -88,8 +88,8 @@ func TestPlainDestroy(t *testing.T) {
 	}
 }
 
-// A failed export fails the destroy, before anything that it needs is gone. Who gives it up says so: beforehand by the input, which an apply
-// takes over without ending the run, later by taking the question out of the state, or by FORCE=1.
+// A failed export fails the destroy, before anything that it needs is removed. A person can give the export up: beforehand by the input, which
+// an apply updates without ending the run, and later by removing the destroy's invocation from the state, or by FORCE=1.
 func TestPlainDestroyGivenUp(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
@@ -129,7 +129,7 @@ func TestPlainDestroyGivenUp(t *testing.T) {
 		s.planIsEmpty(t)
 		s.destroy(t.Context(), t)
 		s.isNotExported(t, run)
-		require.Never(t, func() bool { // what Container Insights has of the last period comes a period later
+		require.Never(t, func() bool { // Container Insights publishes the last period a period later
 			return s.local.Logs.Group("/aws/ecs/containerinsights/" + s.name + "/performance")
 		}, time.Duration(3*s.period)*time.Second, time.Second, "the log group comes back")
 	})
@@ -161,7 +161,7 @@ func (s *stack) isNotExported(t *testing.T, run string) {
 	require.False(t, m.Complete)
 }
 
-// said waits for an event of the load's log that holds a text.
+// said waits for an event with a text in the load's log.
 func (s *stack) said(t *testing.T, text string) {
 	t.Helper()
 	eventually(t, text, func(ctx context.Context) (bool, any, error) {
@@ -171,7 +171,7 @@ func (s *stack) said(t *testing.T, text string) {
 	})
 }
 
-// isExported holds what a destroyed stack leaves of a run: a complete manifest, the cache's metrics, and each task's last words.
+// isExported checks what a destroyed stack leaves of a run: a complete manifest, the cache's metrics, and each task's last lines.
 func (s *stack) isExported(t *testing.T, run string, tasks int) export.Manifest {
 	t.Helper()
 	m, err := export.ParseManifest(s.object(t, "exports/manifest/"+run+".json"))

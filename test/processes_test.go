@@ -17,7 +17,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 )
 
-// mage is a command as a process of its own, in a folder's stack and with a data directory; what it says is in its log.
+// mage is a command in its own process, in a folder's stack and with a data directory; its output is in its log.
 type mage struct {
 	*exec.Cmd
 	log string
@@ -33,11 +33,11 @@ func (p *person) mage(target, stack, data string) *mage {
 	m.Env = append(p.workspace.Env[:len(p.workspace.Env):len(p.workspace.Env)], "STACK_DIR="+stack, "TF_DATA_DIR="+data)
 	m.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	require.NoError(p.t, m.Start())
-	p.t.Cleanup(func() { _ = m.Process.Kill() }) // where the test has not waited for it
+	p.t.Cleanup(func() { _ = m.Process.Kill() }) // if the test has not waited for it
 	return m
 }
 
-// says waits until a command has said something.
+// says waits until a command has printed something.
 func (m *mage) says(t *testing.T, text string) {
 	t.Helper()
 	eventually(t, "mage says "+text, func(context.Context) (bool, any, error) {
@@ -46,7 +46,7 @@ func (m *mage) says(t *testing.T, text string) {
 	})
 }
 
-// mage is killed while its Terraform makes the cache: Terraform ends by itself, what it was making is in the state, and the next command goes on with it.
+// mage is killed while its Terraform creates the cache: Terraform ends on its own, the cache is in the state, and the next command continues with it.
 func TestMageIsKilledInTheMiddleOfAnApply(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -77,7 +77,8 @@ func TestMageIsKilledInTheMiddleOfAnApply(t *testing.T) {
 	p.clean()
 }
 
-// Two deploys at once: in one checkout the second is refused; in two checkouts of one state it ends and changes nothing before it has the state.
+// Two deploys in parallel: in one checkout the second is refused; in two checkouts with one state the second ends without a change, because it
+// cannot lock the state.
 func TestTwoDeploysSideBySide(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -106,7 +107,7 @@ func TestTwoDeploysSideBySide(t *testing.T) {
 	require.Error(t, same.Wait())
 	require.Regexp(t, `Error: another deploy or destroy is under way here \(process \d+\), and nothing was changed: wait for it, or end it`, contents(same.log))
 
-	// The lock of the state comes before anything is ended: the cache is not in the state yet, and bears this stack's name.
+	// The state is locked before anything is ended: the cache is not in the state yet, and has this stack's name.
 	var elsewhere []*mage
 	for i, target := range []string{"deploy", "destroy"} {
 		elsewhere = append(elsewhere, p.mage(target, others[i], filepath.Join(t.TempDir(), "terraform")))
@@ -132,7 +133,7 @@ func TestTwoDeploysSideBySide(t *testing.T) {
 	p.clean()
 }
 
-// Somebody removes the function that ends runs: stop ends and exports the run all the same, and destroy a later one.
+// Somebody removes the function that ends runs: stop ends and exports the run nevertheless, and destroy does it for a later one.
 func TestTheFunctionIsGone(t *testing.T) {
 	onlyLocal(t)
 	if !long() {

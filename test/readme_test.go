@@ -14,7 +14,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/reference"
 )
 
-// Every variable and output of a module has its row in the module's README. `mage check` compares the whole tables with what terraform-docs writes.
+// Every variable and output of a module has a row in the module's README. `mage check` compares the whole tables with terraform-docs' output.
 func TestModuleREADMEsAreWhole(t *testing.T) {
 	declared := regexp.MustCompile(`(?m)^(?:variable|output) "([a-z_0-9]+)"`)
 	modules, err := filepath.Glob("../modules/*/main.tf")
@@ -39,7 +39,7 @@ func TestModuleREADMEsAreWhole(t *testing.T) {
 	}
 }
 
-// The README's table is the one that mage help prints.
+// The README's table is the output of mage help.
 func TestREADMEHasTheTableOfHelp(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
@@ -56,7 +56,8 @@ func TestREADMEHasTheTableOfHelp(t *testing.T) {
 	require.NotContains(t, printed.String(), "](")
 }
 
-// What the commands read of the environment is in the README's table, but for what every program reads and what tests tell their own processes.
+// The environment variables that commands read are in the README's table, except those that every program reads and those that tests set for
+// their own processes.
 func TestREADMEHasTheEnvironment(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
@@ -85,7 +86,7 @@ func TestREADMEHasTheEnvironment(t *testing.T) {
 	require.Greater(t, seen, 15)
 }
 
-// The map in docs/architecture.md leads to files that exist, and links in the documents lead somewhere.
+// The map in docs/architecture.md names existing files, and links in the documents work.
 func TestDocsLeadToFiles(t *testing.T) {
 	text, err := os.ReadFile("../docs/architecture.md")
 	require.NoError(t, err)
@@ -126,7 +127,7 @@ func TestDocsLeadToFiles(t *testing.T) {
 	}
 }
 
-// What the README says that three sizes cost follows from the tables of prices.
+// The README's costs of three sizes follow from the tables of prices.
 func TestREADMECostsFollowFromTheTables(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)

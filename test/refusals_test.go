@@ -23,7 +23,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// project is what `mage` would work on in this environment, with these inputs.
+// project is a workspace for `mage` in this environment, with these inputs.
 func (w *environment) project(t *testing.T, vars map[string]any) (*workspace.Workspace, *console.Console, *strings.Builder) {
 	t.Helper()
 	stack := folder(t, ".", w.inputs(vars))
@@ -38,7 +38,7 @@ func (w *environment) project(t *testing.T, vars map[string]any) (*workspace.Wor
 		&console.Console{In: strings.NewReader(""), Out: &out, Pause: time.Second}, &out
 }
 
-// A run is timed by the clock of who deploys it, and what AWS has of it by AWS's.
+// A run's time is the deployer's clock, and AWS's data has AWS's time.
 func TestAnotherClockMakesNothing(t *testing.T) {
 	t.Parallel()
 	if onAWS() {
@@ -59,7 +59,7 @@ func TestAnotherClockMakesNothing(t *testing.T) {
 	}
 }
 
-// Plain `terraform apply` asks nobody for the time: the preflight finds out before the cache is made.
+// Plain `terraform apply` does not compare clocks: the preflight does before the cache is created.
 func TestAnotherClockMakesNothingThatCosts(t *testing.T) {
 	onlyLocal(t)
 	for name, off := range map[string]time.Duration{"fast": -10 * time.Minute, "slow": 10 * time.Minute} {
@@ -77,7 +77,7 @@ func TestAnotherClockMakesNothingThatCosts(t *testing.T) {
 	}
 }
 
-// shifted is a clock that is off the machine's.
+// shifted is a clock with an offset from the machine's.
 type shifted struct {
 	account.SystemClock
 	off time.Duration
@@ -85,7 +85,7 @@ type shifted struct {
 
 func (c shifted) Now() time.Time { return c.SystemClock.Now().Add(c.off) }
 
-// What is wrong is found before anything is made.
+// Wrong inputs are found before anything is created.
 func TestWrongInputsMakeNothing(t *testing.T) {
 	if onAWS() {
 		t.Skip("buckets that refuse exist in localaws only")
@@ -115,7 +115,7 @@ func TestWrongInputsMakeNothing(t *testing.T) {
 			for _, want := range c.want {
 				require.ErrorContains(t, err, want)
 			}
-			switch name { // the commands that it names
+			switch name { // follow the commands in the message
 			case "no bucket":
 				follow(t, ws, con, err.Error(), "and name it:\n  aws s3 mb s3://my-elasticache-perf-exports")
 				write(t, ws.Stack, "terraform.tfvars.json", w.inputs(map[string]any{"metrics_export_s3_bucket": "my-elasticache-perf-exports"}))
@@ -139,7 +139,7 @@ func TestWrongInputsMakeNothing(t *testing.T) {
 	require.ErrorContains(t, err, "NoSuchEntity", "not even a role")
 }
 
-// What deploy refuses before it asks, validate refuses in the same words.
+// validate refuses the same as deploy, with the same message.
 func TestValidateRefusesWhatDeployRefuses(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -181,12 +181,12 @@ func TestValidateRefusesWhatDeployRefuses(t *testing.T) {
 	}
 }
 
-// unwrapped undoes what Terraform does to a message: lines of 78 columns with a bar before them.
+// unwrapped undoes Terraform's formatting of a message: lines of 78 columns that start with a bar.
 func unwrapped(text string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(text, "│", " ")), " ")
 }
 
-// Plain `terraform apply` knows no validate: the preflight finds out before the cache is made.
+// Plain `terraform apply` does not run validate: the preflight finds the fault before the cache is created.
 func TestPreflightComesBeforeTheCache(t *testing.T) {
 	if onAWS() {
 		t.Skip("the bucket that refuses exists in localaws only")
@@ -203,8 +203,8 @@ func TestPreflightComesBeforeTheCache(t *testing.T) {
 	require.Empty(t, groups.ReplicationGroups)
 }
 
-// A task that cannot get into the cache says so, and deploy ends with its words: here it does not trust the
-// certificate, as ca_pem is not that of the embedded AWS.
+// A task that cannot connect to the cache logs why, and deploy ends with that message: here it does not trust the certificate, because ca_pem is
+// not the embedded AWS's.
 func TestLoadThatCannotGetIn(t *testing.T) {
 	if onAWS() {
 		t.Skip("on AWS the cache's certificate is Amazon's, which is trusted")
@@ -224,7 +224,7 @@ func TestLoadThatCannotGetIn(t *testing.T) {
 	require.NotContains(t, err.Error()+out.String(), "a-password-of-16-or-more")
 }
 
-// Plain `terraform apply` fails with it, too, though the provider takes a service whose tasks run for steady.
+// Plain `terraform apply` fails with it, too, although the provider considers a service with running tasks steady.
 func TestPlainApplyOfALoadThatCannotGetIn(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -235,7 +235,7 @@ func TestPlainApplyOfALoadThatCannotGetIn(t *testing.T) {
 	s.destroy(t.Context(), t)
 }
 
-// Another program on the cache's port is found before anything is made.
+// Another program on the cache's port is found before anything is created.
 func TestPortTaken(t *testing.T) {
 	l, err := net.Listen("tcp4", "0.0.0.0:0")
 	require.NoError(t, err)

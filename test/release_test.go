@@ -31,7 +31,7 @@ const (
 	releases     = "https://github.com/elasticache-perf/elasticache-perf/releases/download/"
 )
 
-// A root that has nothing of the repository is applied, runs and is destroyed with the modules of a release and its zip.
+// A root without any file of the repository is applied, runs and is destroyed with the modules of a release and its zip.
 func TestFromARelease(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
@@ -49,8 +49,8 @@ func TestFromARelease(t *testing.T) {
 	s.hasEnded(t, s.output(t, "run"), 1)
 }
 
-// The whole stack from a release's tarball and zip, by init, apply and destroy alone: nothing needs mage, and nothing is left. Between, the Lambda's code
-// moves into a bucket; another sum than the object's is an error.
+// The whole stack from a release's tarball and zip, only by init, apply and destroy: nothing needs mage, and nothing is left. In between, the
+// Lambda's code moves to a bucket; a checksum that differs from the object's is an error.
 func TestStackFromARelease(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
@@ -83,7 +83,7 @@ func TestStackFromARelease(t *testing.T) {
 	content, err := os.Open(zip)
 	require.NoError(t, err)
 	defer content.Close()
-	key := "exports/code/lambda.zip" // where the deployer's policy reads
+	key := "exports/code/lambda.zip" // the deployer's policy allows reads there
 	_, err = s3.NewFromConfig(w.Config).PutObject(t.Context(), &s3.PutObjectInput{Bucket: &w.bucket, Key: &key, Body: content, ServerSideEncryption: s3t.ServerSideEncryptionAes256})
 	require.NoError(t, err)
 	wrong := strings.Repeat("0", len(sum))
@@ -101,7 +101,7 @@ func TestStackFromARelease(t *testing.T) {
 	s.destroy(t.Context(), t)
 }
 
-// Without a zip the plan says both ways to one.
+// Without a zip the plan names both ways to get one.
 func TestNoZip(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
@@ -115,7 +115,7 @@ func TestNoZip(t *testing.T) {
 	require.ErrorContains(t, err, "ARCH="+w.architecture+" go tool mage build")
 	require.ErrorContains(t, err, "or download lambda-"+w.architecture+".zip of a release")
 
-	// In a clone in which nothing is built.
+	// In a clone without build results.
 	ws, con, _ := w.project(t, nil)
 	ws.Root = linkedTree(t)
 	ws.Stack = ws.Root
@@ -130,7 +130,7 @@ func TestNoZip(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// released is a folder with the release that this tree would be.
+// released is a folder with a release of this tree.
 func (w *environment) released(t *testing.T) string {
 	t.Helper()
 	project, err := filepath.Abs("..")
@@ -141,7 +141,7 @@ func (w *environment) released(t *testing.T) string {
 	return dist
 }
 
-// takesRelease has a folder's links to files become files whose modules come from here.
+// takesRelease replaces a folder's linked files by copies whose modules are downloaded from a server here.
 func takesRelease(t *testing.T, w *environment, dir string) {
 	t.Helper()
 	server := httptest.NewServer(http.StripPrefix("/v0.1.0/", http.FileServer(http.Dir(w.released(t)))))

@@ -12,8 +12,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// Another stack has started in the same second below the same prefix, and has the run's name: the apply fails before the cache is made, and says
-// what to run.
+// Another stack started in the same second with the same prefix, so its run has the same name: the apply fails before the cache is created, and
+// says what to run.
 func TestTwoStacksOfOneSecond(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()

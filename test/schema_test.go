@@ -40,7 +40,7 @@ func checkManifest(t testing.TB, manifest []byte) error {
 	return s.Validate(value)
 }
 
-// The schema and the Go types say the same: every member, and which may be absent.
+// The schema and the Go types agree: on every member, and on which can be absent.
 func TestManifestSchema(t *testing.T) {
 	s := manifestSchema(t)
 	var same func(at string, s schema, of reflect.Type)

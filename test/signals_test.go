@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// However local:run is ended in the middle of its apply, Terraform saves its state and no process is left behind.
+// Whatever ends local:run during its apply, Terraform saves its state and no process is left behind.
 func TestNoProcessIsLeftBehind(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
@@ -37,7 +37,7 @@ func TestNoProcessIsLeftBehind(t *testing.T) {
 			run := exec.Command("go", "tool", "mage", "local:run")
 			run.Dir, run.Env = dir, append(os.Environ(), "PWD="+dir)
 			run.Stdout, run.Stderr = log, log
-			run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as a shell with job control starts it
+			run.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as a shell with job control does
 			require.NoError(t, run.Start())
 			t.Cleanup(func() {
 				for _, p := range processes(t, dir) {
@@ -48,7 +48,7 @@ func TestNoProcessIsLeftBehind(t *testing.T) {
 					t.Log(contents(log.Name()), "\n", contents(filepath.Join(dir, ".localaws/localaws.log")))
 				}
 			})
-			// Created is what Terraform has to keep in mind: the guard is there, the cache is under way.
+			// Terraform must save what is created by now: the guard exists, the cache is in progress.
 			ended := make(chan error, 1)
 			go func() { ended <- run.Wait() }()
 			eventually(t, "the apply makes the guard", func(context.Context) (bool, any, error) {
@@ -79,7 +79,7 @@ func TestNoProcessIsLeftBehind(t *testing.T) {
 	}
 }
 
-// linkedTree is a project of its own: the same files by links, with its own build/ and .localaws/.
+// linkedTree is a separate project: links to the same files, with its own build/ and .localaws/.
 func linkedTree(t *testing.T) string {
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
@@ -101,7 +101,7 @@ type process struct {
 
 func (p process) String() string { return fmt.Sprintf("%d %s", p.pid, p.args) }
 
-// processes are those alive whose program, folder, arguments or environment name the folder.
+// processes are the living processes with the folder in their program, folder, arguments or environment.
 func processes(t *testing.T, dir string) (found []process) {
 	entries, err := os.ReadDir("/proc")
 	require.NoError(t, err)

@@ -19,8 +19,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
 )
 
-// An event that the real function fails for good is tried three times, ends in the queue, turns both alarms on, and people hear of it: the
-// module's settings, with shorter waits and periods.
+// The real function fails an event permanently: the event is tried three times and ends in the queue, both alarms fire, and people are notified.
+// It uses the module's settings, with shorter waits and periods.
 func TestFaultsEventGivenUp(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()

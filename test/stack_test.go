@@ -36,16 +36,16 @@ import (
 	tfcli "github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-// stack is a Terraform root applied in an environment, with state and data of its own.
+// stack is a Terraform root applied in an environment, with its own state and data.
 type stack struct {
 	*environment
 	name      string
-	cache     string // loaded by it; "" is its own, of its name
+	cache     string // the existing cache that it loads; "": its own, with its name
 	options   *terraform.Options
 	destroyed bool
 }
 
-// newStack prepares a root folder ("." is the project's own), under the deployer's policy; it is destroyed when the test ends.
+// newStack prepares a root folder ("." is the project's own) with the deployer's policy; it is destroyed at the end of the test.
 func newStack(t *testing.T, w *environment, root string, vars map[string]any) *stack {
 	t.Helper()
 	name := nameOf(t)
@@ -57,20 +57,20 @@ func newStack(t *testing.T, w *environment, root string, vars map[string]any) *s
 	return s
 }
 
-// nameOf is a stack's name, after its test. Others may run the same test in the same account at the same time.
+// nameOf is a stack's name, derived from its test. Others may run the same test in the same account at the same time.
 func nameOf(t *testing.T) string {
 	name := "e2e-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	return strings.TrimRight(name[:min(len(name), 30)], "-") + "-" + account.NewID(6)
 }
 
-// light is a load that leaves the machine to others: some 1,000 requests a second.
+// light is a load that leaves the machine to others: some 1,000 requests per second.
 func light(other map[string]any) map[string]any {
 	load := map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000, "rate_limit": 250}
 	maps.Copy(load, other)
 	return load
 }
 
-// options are a root folder's: inputs, state and data of its own, and the credentials of the environment's owner.
+// options are a root folder's: its own inputs, state and data, and the credentials of the environment's owner.
 func (w *environment) options(t *testing.T, root string, inputs map[string]any) *terraform.Options {
 	t.Helper()
 	env := map[string]string{"TF_DATA_DIR": filepath.Join(t.TempDir(), "terraform"), "TF_IN_AUTOMATION": "1"}
@@ -86,7 +86,7 @@ func (w *environment) options(t *testing.T, root string, inputs map[string]any) 
 	return options
 }
 
-// transcript keeps what Terraform says, and shows the end of it when the test has failed.
+// transcript keeps Terraform's output, and prints its end if the test has failed.
 func transcript(t *testing.T) *logger.Logger {
 	said := &lines{}
 	t.Cleanup(func() {
@@ -97,7 +97,7 @@ func transcript(t *testing.T) *logger.Logger {
 	return logger.New(said)
 }
 
-// lines are the last that were logged.
+// lines are the last logged lines.
 type lines struct {
 	mu   sync.Mutex
 	last []string
@@ -116,7 +116,7 @@ func (l *lines) String() string {
 	return strings.Join(l.last, "\n")
 }
 
-// destroyedAtTheEnd destroys the stack when the test ends, whatever happened; the logs of what it ran are collected before.
+// destroyedAtTheEnd destroys the stack at the end of the test, whatever happened; the logs are collected before.
 func (s *stack) destroyedAtTheEnd(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() {
@@ -132,7 +132,7 @@ func (s *stack) destroyedAtTheEnd(t *testing.T) {
 	})
 }
 
-// inputs are what a root needs in this environment, with what the test wants instead.
+// inputs are the inputs that a root needs in this environment, overridden by the test's.
 func (w *environment) inputs(wanted ...map[string]any) map[string]any {
 	all := map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "metrics_export_s3_bucket": w.bucket, "lambda_architecture": w.architecture,
 		"aws_region": w.Region, "test_duration_minutes": 60, "metrics_period_seconds": w.period} // a journey brings the stop forward
@@ -142,8 +142,8 @@ func (w *environment) inputs(wanted ...map[string]any) map[string]any {
 	return all
 }
 
-// folder makes a root of links to a folder of the project, so that state and lock file are the test's own, with its inputs. An example names the modules
-// by their release, which may not be there yet: they come from the project instead.
+// folder creates a root of links to a folder of the project, so that the test has its own state and lock file, with its inputs. An example uses
+// modules of a release, which may not exist yet: they are replaced by the project's.
 func folder(t *testing.T, root string, inputs map[string]any) string {
 	t.Helper()
 	project, err := filepath.Abs("..")
@@ -151,7 +151,7 @@ func folder(t *testing.T, root string, inputs map[string]any) string {
 	dir := t.TempDir()
 	override, err := tfcli.OverrideReleased(filepath.Join(project, root), filepath.Join(project, "modules"))
 	require.NoError(t, err)
-	if len(override) > 0 { // an example, which needs nothing besides its folder
+	if len(override) > 0 { // an example needs nothing outside its folder
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "override.tf"), override, 0o600))
 	} else {
 		for _, name := range []string{"modules", "build"} {
@@ -175,7 +175,7 @@ func write(t *testing.T, dir, file string, inputs map[string]any) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, file), text, 0o600))
 }
 
-// zip is the Lambda's, for roots that are not this project's.
+// zip is the Lambda's zip, for roots outside the project.
 func (w *environment) zip(t *testing.T) string {
 	t.Helper()
 	path, err := filepath.Abs("../build/lambda-" + w.architecture + ".zip")
@@ -183,7 +183,7 @@ func (w *environment) zip(t *testing.T) string {
 	return path
 }
 
-// changes gives a stack other inputs; they come after terraform.tfvars.json and win.
+// changes sets other inputs of a stack; they override terraform.tfvars.json.
 func (s *stack) changes(t *testing.T, inputs map[string]any) {
 	t.Helper()
 	write(t, s.options.TerraformDir, "changed.auto.tfvars.json", inputs)
@@ -197,7 +197,7 @@ func (s *stack) apply(t *testing.T) {
 	t.Logf("apply took %s", time.Since(began).Round(time.Second))
 }
 
-// destroy is clean: it succeeds, and nothing is left.
+// destroy checks that the destroy succeeds, and that nothing is left.
 func (s *stack) destroy(ctx context.Context, t *testing.T) {
 	t.Helper()
 	began := time.Now()
@@ -208,7 +208,7 @@ func (s *stack) destroy(ctx context.Context, t *testing.T) {
 	}
 }
 
-// planIsEmpty holds the second plan: whatever AWS answers is what the configuration says.
+// planIsEmpty checks the second plan: AWS's responses match the configuration.
 func (s *stack) planIsEmpty(t *testing.T) {
 	t.Helper()
 	code, err := terraform.PlanExitCodeContextE(t, t.Context(), s.options)
@@ -224,7 +224,7 @@ func (s *stack) output(t *testing.T, name string) string {
 	return terraform.OutputContext(t, t.Context(), s.options, name)
 }
 
-// collect prints the end of every log group of the stack: after destroy they are gone.
+// collect prints the end of every log group of the stack, because destroy removes them.
 func (s *stack) collect(ctx context.Context, t *testing.T) {
 	client := cloudwatchlogs.NewFromConfig(s.Config)
 	for _, prefix := range []string{"/elasticache-perf/" + s.name, "/aws/lambda/" + s.name} {
@@ -253,8 +253,7 @@ func (s *stack) collect(ctx context.Context, t *testing.T) {
 	}
 }
 
-// waitCacheGone waits out a cache that is being deleted, as `mage destroy` does: the provider does not retry
-// CacheSubnetGroupInUse.
+// waitCacheGone waits for a cache's deletion, as `mage destroy` does: the provider does not retry CacheSubnetGroupInUse.
 func (s *stack) waitCacheGone(ctx context.Context) {
 	for ctx.Err() == nil {
 		if status, err := s.cacheStatus(ctx); err != nil || status != "deleting" {
@@ -264,7 +263,7 @@ func (s *stack) waitCacheGone(ctx context.Context) {
 	}
 }
 
-// cacheStatus is that of the cache of the stack's name, of whichever kind; "" when it does not exist.
+// cacheStatus is the status of the cache with the stack's name, of either kind; "" if it does not exist.
 func (s *stack) cacheStatus(ctx context.Context) (string, error) {
 	client := elasticache.NewFromConfig(s.Config)
 	group, err := client.DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.name})
@@ -286,8 +285,7 @@ func (s *stack) cacheStatus(ctx context.Context) (string, error) {
 	return aws.ToString(serverless.ServerlessCaches[0].Status), nil
 }
 
-// nothingLeft asks every service for what the stack made. INACTIVE task definitions and service-linked roles are
-// what AWS keeps.
+// nothingLeft checks every service for resources of the stack. AWS only keeps INACTIVE task definitions and service-linked roles.
 func (s *stack) nothingLeft(ctx context.Context, t *testing.T) {
 	t.Helper()
 	stop := s.name + "-stop"

@@ -29,8 +29,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/price"
 )
 
-// What is left of a stack whose function, state and run are gone is found by its tag and removed, in an order that works; what is of others, or has the same name
-// and not the tag, stays.
+// The resources left of a stack without function, state and run are found by its tag and removed, in an order that works; resources of others, or
+// with the same name but without the tag, stay.
 func TestSweepOfWhatIsLeft(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -136,7 +136,7 @@ func TestSweepOfWhatIsLeft(t *testing.T) {
 	require.Len(t, left.LogGroups, 1)
 }
 
-// The prices that the embedded AWS lists are those of the tables, of nodes, serverless caches and Fargate.
+// The embedded AWS's prices are those of the tables, for nodes, serverless caches and Fargate.
 func TestPricesOfTheEmbeddedAWS(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()

@@ -28,7 +28,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// stackFor is a stack of that name, whose owner may do all that docs/permissions.md grants for it. Nobody destroys it.
+// stackFor is a stack with that name, whose owner has the permissions of docs/permissions.md for it. No test destroys it.
 func stackFor(t *testing.T, w *environment, name string, vars map[string]any) *stack {
 	t.Helper()
 	inputs := w.inputs(map[string]any{"name": name, "load": light(nil)}, vars)
@@ -40,7 +40,7 @@ func stackFor(t *testing.T, w *environment, name string, vars map[string]any) *s
 	return s
 }
 
-// sweeps runs `mage sweep` with some credentials and nothing else of a stack: no state, no inputs.
+// sweeps runs `mage sweep` with some credentials, but without state and inputs of a stack.
 func (w *environment) sweeps(t *testing.T, keys map[string]string, env ...string) (string, error) {
 	t.Helper()
 	var said lockedText
@@ -57,7 +57,7 @@ func (w *environment) sweeps(t *testing.T, keys map[string]string, env ...string
 	return said.String(), err
 }
 
-// person is the workspace of who deployed a stack, with its state.
+// person is the workspace of a stack's deployer, with its state.
 func (w *environment) person(t *testing.T, s *stack) *workspace.Workspace {
 	t.Helper()
 	root, err := filepath.Abs("..")
@@ -73,7 +73,7 @@ func (w *environment) person(t *testing.T, s *stack) *workspace.Workspace {
 	}}
 }
 
-// lockedText is a text that several write.
+// lockedText is a text with concurrent writers.
 type lockedText struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -91,8 +91,8 @@ func (l *lockedText) String() string {
 	return l.text.String()
 }
 
-// Four stacks: one runs, one has ended and is not destroyed, the apply of one failed, and the guard of one was deleted. A sweep without their states says
-// which is which, asks, exports what has run, and leaves nothing of them.
+// Four stacks: one runs, one has ended but is not destroyed, one's apply failed, and one's guard was deleted. A sweep without their states tells them
+// apart, asks, exports the runs, and leaves nothing.
 func TestSweep(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -105,7 +105,7 @@ func TestSweep(t *testing.T) {
 	require.Contains(t, said, "there is no stack in account 123456789012, Region us-east-1")
 
 	base := nameOf(t)
-	below := func(name string) string { return "exports/" + base + name } // runs of one second share a name: each stack has a prefix of its own
+	below := func(name string) string { return "exports/" + base + name } // runs of the same second have the same name: each stack has its own prefix
 	running, ended := stackFor(t, w, base+"-runs", map[string]any{"metrics_export_s3_prefix": below("-runs")}), stackFor(t, w, base+"-ended", nil)
 	failed := stackFor(t, w, base+"-failed", map[string]any{"metrics_export_s3_prefix": below("-failed")})
 	orphan := stackFor(t, w, base+"-orphan", map[string]any{"metrics_export_s3_prefix": below("-orphan"), "notifications": map[string]any{"email": "team@example.com"}})
@@ -159,7 +159,7 @@ func TestSweep(t *testing.T) {
 	require.Contains(t, of(orphan), "ORPHAN, run "+runs[orphan]+": it has no guard, and something is billed")
 	require.Equal(t, 1, strings.Count(said, "ORPHAN"))
 
-	// Without a yes nothing changes, and the question says where and what.
+	// Without a yes nothing changes, and the question says what would change, and where.
 	_, err = w.sweeps(t, nil, "SWEEP="+orphan.name)
 	require.ErrorContains(t, err, "In account 123456789012, Region us-east-1")
 	require.ErrorContains(t, err, "the run "+runs[orphan]+" is ended: its load stops, and its metrics and logs are exported")
@@ -170,7 +170,7 @@ func TestSweep(t *testing.T) {
 	owner, quiet := w.person(t, ended), &console.Console{In: strings.NewReader(""), Out: io.Discard, Pause: time.Second}
 	follow(t, owner, quiet, err.Error(), "`go tool mage sweep` lists those there are")
 
-	// As who has only what the documents grant for one stack, to whom others are names.
+	// With only the permissions that the documents grant for one stack, the others are only names.
 	keys := map[string]string{}
 	maps.Copy(keys, orphan.options.EnvVars)
 	said, err = w.sweeps(t, keys)

@@ -18,8 +18,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// Every variant of cache and load is applied, loaded, exported and destroyed. All nodes run the same server binary
-// whatever engine and version are asked for: two variants on one binary are one load test and two API tests.
+// Every variant of cache and load is applied, loaded, exported and destroyed. All nodes run the same server binary whatever engine and version
+// they request: two variants on one binary are one load test and two API tests.
 func TestVariants(t *testing.T) {
 	t.Parallel()
 	tls := map[string]any{"transit_encryption": true}
@@ -85,7 +85,7 @@ func TestVariants(t *testing.T) {
 	}
 }
 
-// wasServerless holds what is its own of a serverless cache: its metrics, and the permissions that it takes.
+// wasServerless checks what is specific to a serverless cache: its metrics, and the permissions that it needs.
 func (s *stack) wasServerless(t *testing.T, m export.Manifest) {
 	t.Helper()
 	require.Equal(t, s.name, m.Membership.ServerlessCache)
@@ -104,7 +104,7 @@ func (s *stack) wasServerless(t *testing.T, m export.Manifest) {
 
 func asksAboutCaches(st statement) bool { return strings.HasPrefix(st.Action[0], "elasticache:") }
 
-// A cache that is there already is loaded and exported, by the stack and by a root of one's own, and stays as it was.
+// The stack and a separate root load and export an existing cache, and leave it unchanged.
 func TestExistingCache(t *testing.T) {
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")
@@ -158,7 +158,7 @@ func TestExistingCache(t *testing.T) {
 	}
 }
 
-// mage deploys, shows, ends and removes stacks with caches of other kinds, too.
+// mage also deploys, shows, ends and removes stacks with other kinds of caches.
 func TestMageKnowsOtherCaches(t *testing.T) {
 	if !long() || onAWS() {
 		t.Skip("one of the longer suites, with a CA of its own: mage test:all")
@@ -196,7 +196,7 @@ func TestMageKnowsOtherCaches(t *testing.T) {
 	w.available(t, owner.name)
 }
 
-// available holds that a replication group is.
+// available checks that a replication group is available.
 func (w *environment) available(t *testing.T, id string) {
 	t.Helper()
 	out, err := elasticache.NewFromConfig(w.Config).DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id})
@@ -204,7 +204,7 @@ func (w *environment) available(t *testing.T, id string) {
 	require.Equal(t, "available", *out.ReplicationGroups[0].Status)
 }
 
-// ingress are the rules of a security group for the load of a stack.
+// ingress returns the rules of a security group for the load of a stack.
 func (w *environment) ingress(t *testing.T, group, stack string) (rules []ec2t.SecurityGroupRule) {
 	t.Helper()
 	out, err := ec2.NewFromConfig(w.Config).DescribeSecurityGroupRules(t.Context(), &ec2.DescribeSecurityGroupRulesInput{Filters: []ec2t.Filter{{Name: aws.String("group-id"), Values: []string{group}}}})

@@ -25,7 +25,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// Loads that first write their keys: what they promise is counted on the servers, while they run.
+// Loads with a prefill: the servers' counts verify the guarantees, while the loads run.
 func TestWorkloads(t *testing.T) {
 	t.Parallel()
 	prefill := map[string]any{"minutes": 1}
@@ -35,7 +35,7 @@ func TestWorkloads(t *testing.T) {
 		loaded      func(t *testing.T, s *stack)
 		ended       func(t *testing.T, s *stack, log *report.Log, run string)
 	}{
-		// Each task's keys are its own, the probe's and the load's are among them: no key more, and none less.
+		// Each task has its own keys, which include the probe's and the load's: the count is exact.
 		"prefill": {tasks: 2, load: map[string]any{"key_maximum": 5000, "prefill": prefill},
 			loaded: func(t *testing.T, s *stack) { require.Equal(t, "10000", s.ask(t, s.node(t, "primary"), "DBSIZE")) },
 			ended: func(t *testing.T, s *stack, log *report.Log, run string) {
@@ -103,7 +103,7 @@ func TestWorkloads(t *testing.T) {
 			require.NoError(t, err)
 			require.Contains(t, f.Environment.Variables["CONFIG"], `"minutes":61,`, "an hour of load, and a minute for the prefill")
 			s.prefilled(t, v.tasks, load["key_maximum"].(int))
-			if v.loaded != nil && w.local != nil { // a node on AWS is reached from its VPC only
+			if v.loaded != nil && w.local != nil { // a node on AWS can only be reached from its VPC
 				v.loaded(t, s)
 			}
 			s.loads(t, v.tasks)
@@ -129,7 +129,7 @@ func first(found []string) string {
 	return found[1]
 }
 
-// prefilled waits until so many tasks say that they have so many keys each.
+// prefilled waits until enough tasks report that number of keys each.
 func (s *stack) prefilled(t *testing.T, tasks, keys int) {
 	t.Helper()
 	eventually(t, "prefilled tasks", func(ctx context.Context) (bool, any, error) {
@@ -159,7 +159,7 @@ func (s *stack) node(t *testing.T, role string) *ect.Endpoint {
 	return nil
 }
 
-// ask sends a node a command, and gives its answer as text.
+// ask sends a node a command, and returns its answer as text.
 func (s *stack) ask(t *testing.T, node *ect.Endpoint, command string) string {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", net.JoinHostPort(*node.Address, strconv.Itoa(int(*node.Port))))
