@@ -110,7 +110,7 @@ variant "few"  {}
 variant "more" { load = { clients = 8 } }
 `
 	c := newCampaign(t, "edited", file)
-	c.ws.Env = append(c.ws.Env, "FORCE=0") // the runs are to be exported
+	c.ws.Env = append(c.ws.Env, "FORCE=0") // the runs must be exported
 	c.killedWhile(t, 1, 2, "few-r1", "more-r1")
 	hcl := filepath.Join(c.ws.Stack, c.name+".hcl")
 	edit := func(old, new string) {

@@ -19,7 +19,7 @@ import (
 // elsewhere lists parts of messages that only hours, a race or another person would cause, with the test that does the same.
 var elsewhere = map[string]string{
 	"go tool mage local:run":                                                        "TestFirstCommand",            // ends with its environment; the README's reader types it there
-	"start it with `go tool mage local:up`":                                         "TestFirstCommand",            // a process of its own, which that test starts
+	"start it with `go tool mage local:up`":                                         "TestFirstCommand",            // a separate process, which that test starts
 	"CAMPAIGN=%s go tool mage local:campaign":                                       "TestCampaign",                // ends with its environment
 	"  go tool mage deploy\n":                                                       "TestMessages",                // terraform apply after the run's end
 	"and nothing guards it: `go tool mage destroy` ends and exports it first":       "TestDestroyOfARunningLoad",   // somebody removes the guard

@@ -95,7 +95,7 @@ func TestWrongInputsMakeNothing(t *testing.T) {
 	require.NoError(t, w.local.S3.Bucket("elsewhere", "eu-west-1"))
 	w.local.S3.ReadOnly("locked", true)
 	w.local.Quotas.Apply("L-3032A538", 6)
-	own := linkedTree(t) // a checkout in which nothing is built
+	own := linkedTree(t) // a checkout without build results
 	for name, c := range map[string]struct {
 		vars map[string]any
 		want []string

@@ -182,7 +182,7 @@ func TestMageKnowsOtherCaches(t *testing.T) {
 	} {
 		t.Run(vars["name"].(string), func(t *testing.T) {
 			ws, con, out := w.project(t, vars)
-			ws.Env = append(ws.Env, "FORCE=0") // the run is to be exported
+			ws.Env = append(ws.Env, "FORCE=0") // the run must be exported
 			err := ops.Deploy(t.Context(), ws, con)
 			if err == nil {
 				err = ops.Status(t.Context(), ws, con)

@@ -11,7 +11,7 @@ import (
 // answer describes how each group differs from the first in the first page's figures that are better or worse. Readers paste these sentences.
 func (c *Comparison) answer() {
 	for g := 1; g < len(c.Groups); g++ {
-		of := map[string][]string{} // what is said, by direction
+		of := map[string][]string{} // parts of the sentence, by direction
 		why := map[string][]string{}
 		var reasons []string
 		for _, k := range Figures {

@@ -24,8 +24,8 @@ type Campaign struct {
 // Ranked is a variant in the ranking.
 type Ranked struct {
 	Variant          string   `json:"variant"`
-	Runs             int      `json:"runs"`              // that measured
-	Figure           Compared `json:"figure"`            // ranked by, against the baseline
+	Runs             int      `json:"runs"`              // with results
+	Figure           Compared `json:"figure"`            // the ranking's figure, compared with the baseline
 	Mean             *float64 `json:"mean"`              // of the runs
 	Deviation        *float64 `json:"deviation"`         // standard deviation of the runs
 	VariationPercent *float64 `json:"variation_percent"` // the deviation as a share of the mean
@@ -42,7 +42,7 @@ type CampaignRun struct {
 	Variant string   `json:"variant"`
 	Round   int      `json:"round"`
 	Run     string   `json:"run"`
-	Value   *float64 `json:"value"` // of the figure ranked by
+	Value   *float64 `json:"value"` // of the ranking's figure
 	Verdict string   `json:"verdict"`
 
 	GeneratorLimited bool `json:"generator_limited"` // its load generator was at its limit

@@ -9,8 +9,8 @@ import (
 // Capacity is what the cache could do, extrapolated linearly from the steady window; it was not measured.
 type Capacity struct {
 	EngineOpsPerSecond   *float64 `json:"engine_ops_per_second"`   // with the busiest engine thread at 90 %
-	BaselineOpsPerSecond *float64 `json:"baseline_ops_per_second"` // that the baseline bandwidth of the busiest node carries
-	First                string   `json:"first"`                   // which comes first: engine_cpu, bandwidth or "" when neither is known
+	BaselineOpsPerSecond *float64 `json:"baseline_ops_per_second"` // carried by the baseline bandwidth of the busiest node
+	First                string   `json:"first"`                   // the limit reached first: engine_cpu, bandwidth or "" if neither is known
 	Sentence             string   `json:"sentence"`
 }
 

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// longest limits, in seconds, how far from the log's start a time may be, to bound memory: AWS keeps 60-second metrics for 15 days.
+// longest is how far a time may be from the run's other times, in seconds, which bounds memory: AWS keeps 60-second metrics for 15 days.
 const longest = 15 * 86400
 
 // seconds sums amounts per second of wall-clock time.
@@ -81,7 +81,7 @@ type load struct {
 	workers           map[*Task]*worker
 	errors            Errors
 	heard             []*heard
-	strays            int // records whose time lies far from the log's start
+	strays            int // records whose time is far from the log's start
 	kinds             map[string]*ErrorKind
 	order             []*worker // by first operations, those without at the end
 }

@@ -14,14 +14,14 @@ type Comparison struct {
 	SchemaVersion int             `json:"schema_version"`
 	Runs          []string        `json:"runs"`     // of all groups, in their order
 	Groups        [][]int         `json:"groups"`   // indices into runs; the first group is the reference
-	Names         []string        `json:"names"`    // of the groups, where they have any: a campaign's variants
+	Names         []string        `json:"names"`    // of the groups, if any: a campaign's variants
 	Cautions      []string        `json:"cautions"` // what must be known before any figure is read
-	Answers       []string        `json:"answers"`  // how each group but the first differs from that one, a sentence each; groups are A, B and so on
+	Answers       []string        `json:"answers"`  // how each other group differs from the first, one sentence each; groups are named A, B and so on
 	Verdicts      []string        `json:"verdicts"` // each run's sentence
 	Differences   []Difference    `json:"differences"`
 	Figures       []ComparedRow   `json:"figures"`
 	Method        string          `json:"method"`
-	Throughput    []*Series       `json:"throughput"` // of each run; nil where it has none. Charts overlay them from their load's start
+	Throughput    []*Series       `json:"throughput"` // of each run; nil if it has none. Charts overlay them from the start of their load
 	MeanLatency   []*Series       `json:"mean_latency"`
 	Curves        [][]Percentile  `json:"curves"`
 	Steady        []*Window       `json:"steady"`
@@ -51,7 +51,7 @@ const (
 	WithinNoise   = "within_noise" // no difference could be shown
 	Higher        = "higher"       // significant, but neither better nor worse
 	Lower         = "lower"
-	NotComparable = "not_comparable" // Why says which setting differs
+	NotComparable = "not_comparable" // Why names the setting that differs
 	NotTested     = "not_tested"     // a difference of too few runs; Why says why
 )
 
@@ -68,7 +68,7 @@ type Compared struct {
 
 	// Only of runs that are compared within rounds.
 	Detectable *float64 `json:"detectable_percent"` // the smallest difference that these rounds show with 80 % power
-	MoreRounds *int     `json:"more_rounds"`        // that would show the difference, or the smallest that counts, where no difference was shown
+	MoreRounds *int     `json:"more_rounds"`        // to show the difference, or the smallest that counts, if no difference was shown
 }
 
 // runToRun is the assumed deviation from run to run in percent if there are no repeats to show it; a difference below untold percent can be caused by
@@ -225,7 +225,7 @@ func compare(groups [][]*Results, rounds [][]int, ranked string) *Comparison {
 	return c
 }
 
-// troubles returns why what the load of these runs measured is not of the cache alone: each reason once, with its runs.
+// troubles returns the reasons why the runs' measurements are not of the cache alone: each reason once, with its runs.
 func troubles(runs ...*Results) (out []string) {
 	var reasons []string
 	of := map[string][]string{}
@@ -413,7 +413,7 @@ func paired(f Figure, base, group []*Results, comparisons int) (out Compared) {
 	return out
 }
 
-// sound returns the rounds whose runs are without trouble; or all rounds if every one has trouble.
+// sound returns the rounds whose runs are without trouble, or all rounds if every one has trouble.
 func sound(base, group []*Results) (a, b []*Results) {
 	for i := range base {
 		if len(troubles(base[i])) == 0 && len(troubles(group[i])) == 0 {

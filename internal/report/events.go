@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// Event is something that happened while the load ran. It stays in the segment that it happened to.
+// Event is something that happened during the load. It does not split a segment.
 type Event struct {
 	Kind  string    `json:"kind"`
 	Start time.Time `json:"start"`
-	End   time.Time `json:"end"`  // as Start for what has no length
+	End   time.Time `json:"end"`  // equal to Start if it has no length
 	Text  string    `json:"text"` // for people, without a full stop
 }
 

@@ -13,8 +13,8 @@ const (
 	GapInterrupted  = "hole"          // a metric that stops and comes back, or ends before the load
 	GapSilent       = "silent"        // a task without a progress record
 	GapNoDatapoint  = "no_datapoint"  // a metric that ElastiCache or ECS publishes and the export did not find
-	GapNoCommands   = "no_commands"   // expected: the latency of commands of which the export counts none
-	GapNotPublished = "not_published" // expected: no datapoint from an AWS that is not AWS's own, which the manifest names
+	GapNoCommands   = "no_commands"   // expected: the latency of commands, if the export counts none of them
+	GapNotPublished = "not_published" // expected: not published by an embedded AWS, which the manifest names
 )
 
 const latencyOf = "Latency" // HashBasedCmdsLatency is the latency of the commands that HashBasedCmds counts
@@ -162,6 +162,7 @@ func (a *analysis) sameTime(found []interruption) {
 	}
 }
 
+// interruptions are the parts of the window without a value.
 func (g *grid) interruptions(w Window) (out []Window) {
 	step := time.Duration(g.step) * time.Second
 	begin := time.Time{}

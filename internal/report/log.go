@@ -86,14 +86,14 @@ type Task struct {
 	Filling, Filled            time.Time // start and end of its prefill; zero: not logged
 	Failed                     string    // why it never loaded the cache; "" if it did
 	Exit                       int       // exit code of the generator, after Finished
-	Verdict                    string    // "ok", or "invalid: " and why; "" when it did not finish
+	Verdict                    string    // "ok", or "invalid: " and why; "" if it did not finish
 	Operations                 int64     // of the last progress record
 	Totals                     *Totals   // nil: no final table
 
-	unread   int       // progress records of no known form
+	unread   int       // progress records of an unknown form
 	headless bool      // the log does not have its start
 	latest   time.Time // of its lines
-	record   Progress  // the last one, here for fewer small things to collect
+	record   Progress  // the last one, kept here to save allocations
 }
 
 // OK reports whether the task loaded the cache to the end with a result that counts.
@@ -149,7 +149,7 @@ func (log *Log) scan(r io.Reader, visit func(*Task, Line, *Progress)) error {
 	tasks := map[string]*Task{}
 	headers := map[string]string{}
 	var previous Line
-	var last *Task // whose line the previous one is
+	var last *Task // the task of the previous line
 	times := &stamps{}
 	for text, err := range export.Lines(r, longestLine) {
 		log.Lines++

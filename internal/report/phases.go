@@ -10,13 +10,13 @@ import (
 
 // Phases of a load.
 const (
-	Prefill   = "prefill"   // the keys are written, before the load
+	Prefill   = "prefill"   // the keys are written before the load
 	WarmUp    = "warm_up"   // throughput not yet at its later level
 	Burst     = "burst"     // before a node's burst bandwidth ended
 	Steady    = "steady"    // the longest time in which nothing changed; after the end of a burst or of CPU credits, what is sustained
-	Drifting  = "drifting"  // as steady, but throughput moved by over 10 %
+	Drifting  = "drifting"  // like steady, but throughput moved by over 10 %
 	Disturbed = "disturbed" // while a different set of tasks ran
-	Changed   = "changed"   // the same tasks at another level than in the steady window
+	Changed   = "changed"   // the same tasks at a different level than in the steady window
 	Ramp      = "ramp"      // throughput rises or falls along a straight line
 	RampDown  = "ramp_down" // tasks end
 )

@@ -66,7 +66,7 @@ func TestAFailoverHidesNoLimit(t *testing.T) {
 func TestAClusterWithReplicas(t *testing.T) {
 	cluster := func(cpu float64, at int) *Results {
 		c := synthetic.Case{Minutes: 40, Tasks: 3, Nodes: 6, TaskCPU: 40, Sharded: true, Replicas: 3}
-		primary := func(n, m int) bool { // of the first shard the replica, perf-004, takes over
+		primary := func(n, m int) bool { // the first shard's replica, perf-004, takes over
 			return map[int]bool{0: m < at, 1: true, 2: true, 3: m >= at}[n]
 		}
 		of := func(busy, idle float64) func(int, int) float64 {

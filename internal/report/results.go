@@ -12,7 +12,7 @@ const SchemaVersion = 1
 // exported files; Lacking says which sections lack data and why. Times are UTC. Names of members include their unit.
 type Results struct {
 	SchemaVersion int           `json:"schema_version"`
-	Run           string        `json:"run"`  // 2026-11-23T03-08-09Z; "" when neither manifest nor log say it
+	Run           string        `json:"run"`  // 2026-11-23T03-08-09Z; "" if neither the manifest nor the log has it
 	Name          string        `json:"name"` // the stack
 	Verdict       Verdict       `json:"verdict"`
 	Headline      []Figure      `json:"headline"` // in the order of reading
@@ -173,6 +173,7 @@ type Percentile struct {
 	MS      float64 `json:"ms"`
 }
 
+// Over is the share of the operations that took MS or longer.
 type Over struct {
 	MS      float64 `json:"ms"`
 	Percent float64 `json:"percent"`
@@ -229,14 +230,14 @@ type NodeSeries struct {
 	CreditBalance *Series `json:"credit_balance"` // vCPU-minutes
 	Commands      *Series `json:"commands"`       // commands/s
 	ReadP99       *Series `json:"read_p99"`       // ms
-	WriteP99      *Series `json:"write_p99"`
-	BytesIn       *Series `json:"bytes_in"`    // bytes/s
-	BytesOut      *Series `json:"bytes_out"`   // bytes/s
-	PeakIn        *Series `json:"peak_in"`     // bytes/s, highest second
-	PeakOut       *Series `json:"peak_out"`    // bytes/s, highest second
-	Memory        *Series `json:"memory"`      // percent of maxmemory
-	Evictions     *Series `json:"evictions"`   // 1/s
-	Connections   *Series `json:"connections"` // count
+	WriteP99      *Series `json:"write_p99"`      // ms
+	BytesIn       *Series `json:"bytes_in"`       // bytes/s
+	BytesOut      *Series `json:"bytes_out"`      // bytes/s
+	PeakIn        *Series `json:"peak_in"`        // bytes/s, highest second
+	PeakOut       *Series `json:"peak_out"`       // bytes/s, highest second
+	Memory        *Series `json:"memory"`         // percent of maxmemory
+	Evictions     *Series `json:"evictions"`      // 1/s
+	Connections   *Series `json:"connections"`    // count
 }
 
 // Server sums up the nodes over time.
@@ -363,7 +364,7 @@ type Cost struct {
 	CacheUSDPerHour      *float64   `json:"cache_usd_per_hour"`        // of the nodes alone; nil for a serverless cache
 	CacheUSDPerMonth     *float64   `json:"cache_usd_per_month"`       // of 730 hours
 	CacheUSDPerMillion   *float64   `json:"cache_usd_per_million_ops"` // while steady
-	TestUSD              *float64   `json:"test_usd"`                  // of the tasks and their traffic; nil when an item has no price
+	TestUSD              *float64   `json:"test_usd"`                  // of cache and tasks, while both run
 	USDPerHour           *float64   `json:"usd_per_hour"`              // of cache and tasks, while all of it runs
 	SteadyUSDPerMillion  *float64   `json:"steady_usd_per_million_ops"`
 	SuccessfulOperations int64      `json:"successful_operations"`

@@ -16,7 +16,7 @@ const (
 	ecsMetrics     = "https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html"
 )
 
-// rule is one limit. It is applied to a window of the load, a segment of it.
+// rule is one limit, or a note. It is applied to each segment of the load.
 type rule struct {
 	id, name  string
 	threshold float64
@@ -31,8 +31,8 @@ type rule struct {
 	blind     string // what it cannot see
 }
 
-// rules are all rules of the verdict, those of the cache first and the load generator's last. A finding has the table's threshold unless its
-// text names another.
+// rules are all rules of the verdict: the cache's first, then the load generator's, then the notes. A finding has the table's threshold unless
+// its text names another.
 var rules = []rule{
 	{"engine_cpu", "engine CPU", 90, "percent", true,
 		"mean EngineCPUUtilization of a node at 90 % or more. AWS says to use CPUUtilization at 90 % over the number of vCPUs for node types of 2 vCPUs and fewer; that also counts what is not the engine's, so it is used only where EngineCPUUtilization is missing",
@@ -149,7 +149,7 @@ func (a *analysis) each(m metric, w Window, read func(*samples, *source, metric)
 	return out
 }
 
-// judged is each node's mean; nil for one that has fewer datapoints than a limit takes, in a window that covers enough: most of the metric is missing.
+// judged is each node's mean; nil for a node with fewer datapoints than a limit needs in a window that has enough: most of its metric is missing.
 func (a *analysis) judged(m metric, w Window) []*float64 {
 	read := a.byShard(w, (*samples).grid)
 	means, counts := a.each(m, w, read, mean), a.each(m, w, read, func(v []float64) float64 { return float64(len(v)) })

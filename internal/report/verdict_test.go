@@ -236,7 +236,7 @@ func TestRulesAreDocumented(t *testing.T) {
 	require.Contains(t, string(text), oneRunEach)
 }
 
-// A window that covers enough minutes is not judged by the one or two of them of which a node's CPU has a value.
+// In a window of enough minutes, a node's CPU with values for only one or two of them decides nothing.
 func TestCPUThatIsMostlyMissing(t *testing.T) {
 	busy := func(has func(node, minute int) bool) *Results {
 		c := synthetic.Plain()
@@ -302,7 +302,7 @@ func TestFargatesBurst(t *testing.T) {
 	})
 }
 
-// A day in which the burst ends after eleven hours.
+// A load of a day, whose burst ends after eleven hours.
 func TestADay(t *testing.T) {
 	const minute = 11 * 60
 	c := synthetic.Case{Minutes: 24 * 60, Tasks: 2, Nodes: 1, TaskCPU: 40, Every: 10}

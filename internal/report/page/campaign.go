@@ -168,6 +168,7 @@ func CampaignMarkdown(w io.Writer, a *report.Campaign, how [][2]string) error {
 	return err
 }
 
+// CampaignText writes the answer for a terminal.
 func CampaignText(w io.Writer, a *report.Campaign) error {
 	t := &text{}
 	t.line("\ncampaign %s\n%s\n", a.Name, strings.Join(wrap(a.Sentence, columns), "\n"))
