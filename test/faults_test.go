@@ -317,7 +317,7 @@ func TestFaultsOfEachKind(t *testing.T) {
 			}
 			w.Faults.Clear()
 			if name == "denied bucket" { // no record says who deleted the cache: the guard stays as long as an apply can recreate it
-				w.tick(15 * time.Minute) // and no record says who was working on it
+				w.tick(15 * time.Minute) // the record still names who was working on it
 				w.clock.set(w.started.Add(3*time.Hour + shutdown.Creation))
 			}
 			got := w.finish(false)

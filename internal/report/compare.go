@@ -64,7 +64,7 @@ type Compared struct {
 	P            *float64    `json:"p"`             // of no difference, corrected for the number of figures
 	Direction    string      `json:"direction"`
 	Why          string      `json:"why"`
-	reasons      []string    // for not comparable, one by one
+	reasons      []string    // why it is not comparable, one by one
 
 	// Only of runs that are compared within rounds.
 	Detectable *float64 `json:"detectable_percent"` // the smallest difference that these rounds show with 80 % power

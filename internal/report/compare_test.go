@@ -232,7 +232,7 @@ func TestAReasonIsSaidOnce(t *testing.T) {
 	require.Equal(t, "B against A: not comparable in throughput, p50 latency, p99 latency, p99.9 latency and cost of a million operations, cache alone: run a: 1 of 2 tasks did not finish, run b: the load generator was at its limit.", c.Answers[0])
 	require.Empty(t, c.Unsaid())
 
-	more := pair() // throughput is compared despite the number of tasks
+	more := pair() // throughput is compared although the number of tasks differs
 	more.Tasks = 3
 	for i, tasks := range []int{2, 3} {
 		more.Tasks = tasks

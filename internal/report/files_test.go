@@ -120,7 +120,7 @@ func TestFilesThatAreNotThere(t *testing.T) {
 	require.ErrorContains(t, err, "the metrics CSV is empty", "a report of nothing is none")
 }
 
-// Datapoints of an hour that the load fills in part, one of 5 minutes, and two such hours: the manifest has the period.
+// One datapoint of 5 minutes, one of an hour that the load fills in part, and two such hours: the manifest has the period.
 func TestLongPeriods(t *testing.T) {
 	const row = "%s,AWS/ElastiCache,%s,%s,%v,Unit,CacheClusterId=perf-001;CacheNodeId=0001\n"
 	for _, test := range []struct {

@@ -364,8 +364,8 @@ type Cost struct {
 	CacheUSDPerHour      *float64   `json:"cache_usd_per_hour"`        // of the nodes alone; nil for a serverless cache
 	CacheUSDPerMonth     *float64   `json:"cache_usd_per_month"`       // of 730 hours
 	CacheUSDPerMillion   *float64   `json:"cache_usd_per_million_ops"` // while steady
-	TestUSD              *float64   `json:"test_usd"`                  // of cache and tasks, while both run
-	USDPerHour           *float64   `json:"usd_per_hour"`              // of cache and tasks, while all of it runs
+	TestUSD              *float64   `json:"test_usd"`                  // of the tasks and their traffic; nil when an item has no price
+	USDPerHour           *float64   `json:"usd_per_hour"`              // of cache and tasks, while both run
 	SteadyUSDPerMillion  *float64   `json:"steady_usd_per_million_ops"`
 	SuccessfulOperations int64      `json:"successful_operations"`
 	Missing              []string   `json:"missing"`      // prices and amounts that are not known
