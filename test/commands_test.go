@@ -32,7 +32,7 @@ import (
 // command matches a command in a message, as a person copies it.
 var command = regexp.MustCompile("(?:[A-Z]+=[^ `]+ )*go tool mage [a-z:]+|aws [a-z0-9-]+ [a-z0-9-]+[^`\n]*")
 
-// follow runs the commands in a part of a message as a person who pastes them into another shell, in the environment that printed them. A verb in the
+// follow runs the commands in a part of a message, in the environment that printed it, like a person who pastes them into another shell. A verb in the
 // part, %s or %v, matches any text. TestEveryCommandIsFollowed reads the parts, so they must be literals in the calls.
 func follow(t *testing.T, ws *workspace.Workspace, con *console.Console, message, part string) {
 	t.Helper()
@@ -88,8 +88,8 @@ func (p *person) follows(message, part string) (said string) {
 	return p.heard()
 }
 
-// runAWS runs a command of the AWS CLI, or its SDK call if there is no CLI. The credentials are the workspace's; only the command itself names the
-// Region.
+// runAWS runs a command of the AWS CLI, or its SDK call if there is no CLI. The credentials are the workspace's; only the command itself names Region
+// and endpoint.
 func runAWS(t *testing.T, ws *workspace.Workspace, words []string) {
 	t.Helper()
 	env := workspace.Without(ws.Env, func(name string) bool {

@@ -36,7 +36,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// settableClock stops at the time that was set; before that it follows the machine's clock. Sleeps are real.
+// settableClock is stopped at the time that was set, or follows the machine's clock if none is set. Sleeps are real.
 type settableClock struct {
 	account.SystemClock
 	mu sync.Mutex
@@ -81,8 +81,8 @@ func (c skippingClock) Sleep(ctx context.Context, d time.Duration) error {
 }
 
 // frozen is an environment with one stack at the planned end of its run: real services, a real cache and a real task, but complete metrics and logs
-// that the test wrote and that do not change. Time stands still except for skips. The run starts between one and two hours from now, so deadlines
-// are in the future.
+// that the test wrote and that do not change. Time stands still except for skips. The run starts in the hour after the next, so deadlines are in
+// the future.
 type frozen struct {
 	*localaws.Server
 	t       testing.TB

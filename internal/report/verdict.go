@@ -243,7 +243,7 @@ func (a *analysis) withoutMinutes(whole int) {
 	}
 }
 
-// datapoints is how many datapoints of the nodes' metrics are completely in the window.
+// datapoints is how many datapoints of the nodes' metrics are completely in the window; without any metrics enough for a verdict.
 func (a *analysis) datapoints(w Window) int {
 	whole, _ := a.covered(w)
 	return whole
