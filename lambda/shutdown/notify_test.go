@@ -2,6 +2,7 @@ package shutdown
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -286,4 +287,11 @@ func TestPriceOfARun(t *testing.T) {
 		r := &run{Shutdown: New(w.cfg, w.clients(), w)}
 		assert.Contains(t, r.price(1), c.says, name)
 	}
+}
+
+// The pace of messages about a failure that lasts follows the schedule's rate.
+func TestTickIsTheSchedulesRate(t *testing.T) {
+	text, err := os.ReadFile("../../modules/scheduler/schedules.tf")
+	require.NoError(t, err)
+	require.Contains(t, string(text), fmt.Sprintf(`"rate(%.0f minutes)"`, tickEvery.Minutes()))
 }
