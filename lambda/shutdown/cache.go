@@ -22,8 +22,8 @@ import (
 type cache interface {
 	fmt.Stringer                                      // replication group NAME
 	describe(context.Context) (*seen, error)          // nil when it does not exist
-	detail(context.Context, *export.Membership)       // adds what takes another call
-	lost(context.Context) (*export.Membership, error) // what can be said of one that was never seen
+	detail(context.Context, *export.Membership)       // adds the fields that need another call
+	lost(context.Context) (*export.Membership, error) // what is still known of a cache that was never seen
 	delete(context.Context) error
 	checks(context.Context) []check // the calls of a stop, without the deletion
 	resource() string               // the last part of its ARN
@@ -35,7 +35,7 @@ type seen struct {
 	membership  export.Membership
 }
 
-// cache is nil when the stack knows no more than an endpoint.
+// cache is nil when the stack knows only an endpoint.
 func (r *run) cache() cache {
 	switch c := r.cfg.Cache; {
 	case c.Serverless != "":
@@ -46,12 +46,12 @@ func (r *run) cache() cache {
 	return nil
 }
 
-// known says whether a membership names what publishes metrics.
+// known reports whether a membership names anything that publishes metrics.
 func known(m *export.Membership) bool {
 	return m != nil && (len(m.Nodes) > 0 || m.ServerlessCache != "")
 }
 
-// readMembership puts the cache on record while it is there: without its nodes' names a later export could not name its series.
+// readMembership records the cache while it exists: a later export needs the nodes' names to name their series.
 func (r *run) readMembership(ctx context.Context) error {
 	c := r.cache()
 	if c == nil {
@@ -78,8 +78,8 @@ func (r *run) readMembership(ctx context.Context) error {
 	return nil
 }
 
-// ours tells whether this run made the cache, or an earlier run of this stack did: a schedule `watch` recreated over a living cache is the
-// guard of a new run, and the old one's is gone.
+// ours reports whether this run or an earlier run of this stack made the cache. If `watch` is recreated while a cache exists, it guards a new
+// run, and nothing else would delete the cache.
 func (r *run) ours(tags []types.Tag) (owner string, ours bool) {
 	var name string
 	for _, t := range tags {
@@ -104,7 +104,7 @@ func (r *run) look(ctx context.Context, c cache) (*seen, error) {
 	return c.describe(ctx)
 }
 
-// deleteCache deletes the cache if the stack made it, for this run or an earlier one. A call that hangs is made again while there is time.
+// deleteCache deletes the cache if the stack made it, for this run or an earlier one. A hanging call is repeated while there is time.
 func (r *run) deleteCache(ctx context.Context) error {
 	c := r.cache()
 	if c == nil || !r.cfg.Cache.Delete {
@@ -127,7 +127,7 @@ func (r *run) askDeletion(ctx context.Context, c cache) error {
 		return err
 	}
 	now, unseen := r.look(ctx, c)
-	if unseen != nil { // its tags say whose it is, and the answer to its deletion whether it is there
+	if unseen != nil { // its tags name the owner; the answer to its deletion tells whether it exists
 		if now = (&seen{arn: r.arn(ctx, c.resource())}); now.arn == "" {
 			return unseen
 		}
@@ -153,13 +153,13 @@ func (r *run) askDeletion(ctx context.Context, c cache) error {
 	if !ours {
 		return fmt.Errorf("%s has the tag run=%q, not %q: it was not created by this run and is not deleted; run `go tool mage destroy` or delete it by hand", c, owner, r.id)
 	}
-	late := !known(r.state.Membership) && known(&now.membership) // the look before failed, and there is none after
+	late := !known(r.state.Membership) && known(&now.membership) // the earlier look failed, and this is the last one
 	if late {
 		r.state.Membership = &now.membership
 	}
 	asked := r.clock.Now().UTC().Truncate(time.Second)
 	r.state.DeletionAsked = &asked
-	unsaved := r.save(ctx) // before: a lost answer is not taken for somebody else's deletion
+	unsaved := r.save(ctx) // before the deletion: if its answer is lost, it is not taken for somebody else's
 	brief, done := r.brief(ctx)
 	defer done()
 	switch err = c.delete(brief); {
@@ -178,8 +178,8 @@ func (r *run) askDeletion(ctx context.Context, c cache) error {
 	return errors.Join(unseen, unsaved)
 }
 
-// owner says whose the cache is: its tags do. AWS tells those of a cache that is available only. One whose creation failed, or whose tags cannot be had for
-// another reason, is this run's if it was created under the stack's name since the run began.
+// owner finds out from the tags who owns the cache. AWS returns tags only for an available cache. If its creation failed, or its tags cannot be read for
+// another reason, the cache is this run's if it was created under the stack's name since the run started.
 // https://github.com/hashicorp/terraform-provider-aws/issues/33859
 func (r *run) owner(ctx context.Context, now *seen) (owner string, ours bool, err error) {
 	tags, err := r.tags(ctx, now)
@@ -201,7 +201,7 @@ func (r *run) owner(ctx context.Context, now *seen) (owner string, ours bool, er
 	if err := r.clock.Sleep(ctx, 5*time.Second); err != nil {
 		return "", false, err
 	}
-	if tags, again := r.tags(ctx, now); again == nil { // one answer that was lost does not make somebody else's cache this run's
+	if tags, again := r.tags(ctx, now); again == nil { // one lost answer must not make somebody else's cache this run's
 		owner, ours = r.ours(tags)
 		return owner, ours, nil
 	}
@@ -219,7 +219,7 @@ func (r *run) tags(ctx context.Context, now *seen) ([]types.Tag, error) {
 	return out.TagList, nil
 }
 
-// another says that a cache created then is not the one on record: whose it is, only its tags can tell.
+// another reports whether a cache created at that time is not the recorded one. Then only its tags tell whose it is.
 func (r *run) another(created time.Time) bool {
 	m, asked := r.state.Membership, r.state.DeletionAsked
 	return m != nil && m.CreatedAt != nil && !m.CreatedAt.Equal(created) || asked != nil && created.After(*asked)
@@ -228,7 +228,7 @@ func (r *run) another(created time.Time) bool {
 // clockSkew is how far the clock that named the run may be ahead of AWS's.
 const clockSkew = 2 * time.Minute
 
-// deleting puts on record since when the cache no longer costs money, as far as this side knows: nodes are billed until they are terminated.
+// deleting records when the cache's deletion was requested or first seen, the best estimate of when billing ends: nodes are billed until terminated.
 // https://aws.amazon.com/elasticache/pricing/
 func (r *run) deleting() {
 	if m := r.state.Membership; m != nil && m.DeletionRequestedAt == nil {
@@ -259,7 +259,7 @@ func (r *run) awaitGone(ctx context.Context) error {
 	return err
 }
 
-// busy says that a cache is being created or modified, and cannot be asked for its tags or deleted:
+// busy reports whether a cache is being created or modified, so that its tags cannot be read and it cannot be deleted:
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DeleteReplicationGroup.html
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DeleteServerlessCache.html
 func busy(err error) bool {
@@ -274,7 +274,7 @@ func address(e *types.Endpoint) string {
 	return net.JoinHostPort(aws.ToString(e.Address), strconv.Itoa(int(aws.ToInt32(e.Port))))
 }
 
-// arn is derived from this function's own, which knows partition, Region and account; outside of Lambda it is empty.
+// arn is derived from this function's ARN, which has the partition, Region and account. Outside Lambda it is empty.
 func (r *run) arn(ctx context.Context, resource string) string {
 	lc, ok := lambdacontext.FromContext(ctx)
 	if !ok {
@@ -287,7 +287,7 @@ func (r *run) arn(ctx context.Context, resource string) string {
 	return fmt.Sprintf("arn:%s:elasticache:%s:%s:%s", part[1], part[3], part[4], resource)
 }
 
-// tagsCheck asks for the tags of the cache.
+// tagsCheck reads the cache's tags.
 func (r *run) tagsCheck(ctx context.Context, resource string) []check {
 	arn := r.arn(ctx, resource)
 	if arn == "" || !r.cfg.Cache.Delete {

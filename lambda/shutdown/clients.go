@@ -27,7 +27,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// ECS is the load's side.
+// ECS runs the load.
 type ECS interface {
 	DescribeServices(context.Context, *ecs.DescribeServicesInput, ...func(*ecs.Options)) (*ecs.DescribeServicesOutput, error)
 	UpdateService(context.Context, *ecs.UpdateServiceInput, ...func(*ecs.Options)) (*ecs.UpdateServiceOutput, error)
@@ -35,7 +35,7 @@ type ECS interface {
 	DescribeTasks(context.Context, *ecs.DescribeTasksInput, ...func(*ecs.Options)) (*ecs.DescribeTasksOutput, error)
 }
 
-// ElastiCache is the cache's side.
+// ElastiCache runs the cache.
 type ElastiCache interface {
 	DescribeReplicationGroups(context.Context, *elasticache.DescribeReplicationGroupsInput, ...func(*elasticache.Options)) (*elasticache.DescribeReplicationGroupsOutput, error)
 	DescribeCacheClusters(context.Context, *elasticache.DescribeCacheClustersInput, ...func(*elasticache.Options)) (*elasticache.DescribeCacheClustersOutput, error)
@@ -51,7 +51,7 @@ type CloudWatch interface {
 	export.ListAPI
 }
 
-// S3 holds the objects.
+// S3 stores the objects.
 type S3 interface {
 	export.S3API
 	HeadObject(context.Context, *s3.HeadObjectInput, ...func(*s3.Options)) (*s3.HeadObjectOutput, error)
@@ -59,18 +59,18 @@ type S3 interface {
 	ListMultipartUploads(context.Context, *s3.ListMultipartUploadsInput, ...func(*s3.Options)) (*s3.ListMultipartUploadsOutput, error)
 }
 
-// Scheduler holds the run's identity and its end.
+// Scheduler keeps the run's name and its end.
 type Scheduler interface {
 	GetSchedule(context.Context, *scheduler.GetScheduleInput, ...func(*scheduler.Options)) (*scheduler.GetScheduleOutput, error)
 	DeleteSchedule(context.Context, *scheduler.DeleteScheduleInput, ...func(*scheduler.Options)) (*scheduler.DeleteScheduleOutput, error)
 }
 
-// SNS tells people.
+// SNS notifies people.
 type SNS interface {
 	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
 }
 
-// Clients is the AWS that a Shutdown works on.
+// Clients are the AWS services that a Shutdown uses.
 type Clients struct {
 	ECS         ECS
 	ElastiCache ElastiCache
@@ -80,12 +80,12 @@ type Clients struct {
 	Scheduler   Scheduler
 	SNS         SNS
 	Region      string // decides the rate of log reads
-	Endpoint    string // of an AWS that is not AWS's own, as AWS_ENDPOINT_URL gives it; else empty
+	Endpoint    string // AWS_ENDPOINT_URL, set for an embedded AWS only
 }
 
-// NewClients are the real clients, patient with throttling (8 attempts with up to 20 s between them, and no budget that a long export
-// could exhaust) but not with silence: an answer that does not begin within 30 s is asked for again, and so is one that ends in its middle,
-// which the SDK takes for an answer that it cannot read. Every call may be made twice.
+// NewClients returns the real clients. They are patient with throttling (8 attempts with up to 20 s between them, and no retry budget that a
+// long export could exhaust) but not with silence: a call is retried if its answer does not start within 30 s, or is cut off, which the SDK
+// reports as an answer that it cannot read. So every call can be made twice.
 // https://docs.aws.amazon.com/sdk-for-go/v2/developer-guide/configure-retries-timeouts.html
 func NewClients(cfg aws.Config) Clients {
 	if client, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok {
@@ -118,9 +118,9 @@ func NewClients(cfg aws.Config) Clients {
 	}
 }
 
-// plainBody hides that a request's body can write itself. The SDK closes a body as soon as the answer begins; when net/http then comes to
-// see that nothing follows the body, one that writes itself says io.EOF, which counts as a failed write: the connection is closed in the
-// middle of the answer, and the call made again. https://github.com/aws/aws-sdk-go-v2/issues/2737
+// plainBody hides the io.WriterTo of a request's body. The SDK closes a body as soon as the answer starts. When net/http then checks that
+// nothing follows the body, a WriterTo returns io.EOF, which counts as a failed write: the connection is closed in the middle of the
+// answer, and the call is retried. https://github.com/aws/aws-sdk-go-v2/issues/2737
 func plainBody(stack *middleware.Stack) error {
 	return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("PlainBody", func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 		out middleware.FinalizeOutput, metadata middleware.Metadata, err error) {
@@ -144,7 +144,7 @@ func errorCode(err error) string {
 	return ""
 }
 
-// notFound covers the services' words for it: ReplicationGroupNotFoundFault, ResourceNotFoundException, NotFound, NoSuchKey ... but not
+// notFound covers each service's error code: ReplicationGroupNotFoundFault, ResourceNotFoundException, NotFound, NoSuchKey ... but not
 // NoSuchBucket.
 func notFound(err error) bool {
 	code := errorCode(err)
@@ -157,8 +157,8 @@ func denied(err error) bool {
 	return strings.Contains(errorCode(err), "AccessDenied") || errors.As(err, &response) && response.HTTPStatusCode() == http.StatusForbidden
 }
 
-// decided says that AWS took a request in and answered that it cannot be: the caller may ask for it. Not so when nobody answered, AWS had too
-// much to do or failed itself, or did not know the caller.
+// decided reports whether AWS processed a request and rejected it, so that the caller is allowed to make it. That is not known if there was
+// no answer, AWS throttled the call or failed itself, or did not know the caller.
 func decided(err error) bool {
 	var api smithy.APIError
 	if !errors.As(err, &api) || denied(err) || retry.IsErrorThrottles(retry.DefaultThrottles).IsErrorThrottle(err) == aws.TrueTernary {
@@ -172,5 +172,5 @@ func decided(err error) bool {
 	return api.ErrorFault() != smithy.FaultServer
 }
 
-// unknownCaller are the errors of who is not known: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
+// unknownCaller are the errors that an unknown caller gets: https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
 var unknownCaller = []string{"ExpiredToken", "ExpiredTokenException", "IncompleteSignature", "InvalidClientTokenId", "InvalidSignatureException", "MissingAuthenticationToken", "UnrecognizedClientException"}

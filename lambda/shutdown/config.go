@@ -10,12 +10,12 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// Config is what the stack tells its Lambda, the JSON in the environment variable CONFIG.
+// Config is the stack's configuration of its Lambda: the JSON in the environment variable CONFIG.
 type Config struct {
 	Name          string          `json:"name"`
 	Bucket        string          `json:"bucket"`
 	Prefix        string          `json:"prefix"`
-	KMSKeyARN     string          `json:"kms_key_arn"` // encrypts what is written, empty: S3's own key
+	KMSKeyARN     string          `json:"kms_key_arn"` // encrypts the objects; empty: S3's own key
 	Cluster       string          `json:"cluster"`
 	Service       string          `json:"service"`
 	Cache         Cache           `json:"cache"`
@@ -24,19 +24,19 @@ type Config struct {
 	TopicARN      string          `json:"topic_arn"` // SNS, empty: nobody is notified
 	Minutes       int             `json:"minutes"`
 	PeriodSeconds int             `json:"period_seconds"` // of the exported metrics, 0: 60
-	Settings      json.RawMessage `json:"settings"`       // goes into the manifest as it is
-	PageBytes     int64           `json:"-"`              // that an export of logs may hold, as this process has memory; 0: export.Budget
+	Settings      json.RawMessage `json:"settings"`       // copied into the manifest unchanged
+	PageBytes     int64           `json:"-"`              // memory for pages of logs in an export; 0: export.Budget
 }
 
-// Cache is the cache under test, by one of the two names; without a name only its endpoint is known, and it has no metrics here. Delete is
-// false for one the stack did not create.
+// Cache is the cache under test, by one of the two names. Without a name only its endpoint is known, and its metrics are not exported. Delete
+// is false for one that the stack did not create.
 type Cache struct {
 	ReplicationGroup string `json:"replication_group"`
 	Serverless       string `json:"serverless"`
 	Delete           bool   `json:"delete"`
 }
 
-// Logs names the log groups to export; an empty one does not exist.
+// Logs names the log groups to export; an empty name means that there is none.
 type Logs struct {
 	Load   string `json:"load"`
 	Engine string `json:"engine"`
@@ -72,7 +72,7 @@ func ParseConfig(text string) (Config, error) {
 	return c, errors.Join(missing...)
 }
 
-// Keys of a run's objects. They are fixed by the run, not by the attempt.
+// Keys of a run's objects depend on the run only, so that all attempts write the same objects.
 
 func (c Config) metricsKey(run string) string { return path.Join(c.Prefix, "metrics", run+".csv") }
 func (c Config) logsKey(run string) string    { return path.Join(c.Prefix, "logs", run+".txt") }
@@ -100,25 +100,25 @@ const (
 	ActionStop      = "stop"      // end the run now
 	ActionWatch     = "watch"     // end the run if it is overdue or half ended
 	ActionPreflight = "preflight" // prove that a stop could work, before anything costs money
-	ActionExport    = "export"    // export again what an ended run's stop could not
+	ActionExport    = "export"    // export what the stop of an ended run could not, and what came later
 	ActionDestroy   = "destroy"   // Terraform is about to remove the stack: end the run first
-	ActionDestroyed = "destroyed" // Terraform has removed load and cache: export what nobody has exported before
+	ActionDestroyed = "destroyed" // Terraform has removed load and cache: export what was not exported before
 )
 
 // Event is one request.
 type Event struct {
 	Action string    `json:"action"`
 	Run    string    `json:"run"`              // 2026-11-23T03-08-09Z
-	StopBy time.Time `json:"stop_by,omitzero"` // watch only: the end of the run whatever became of its stop schedule
+	StopBy time.Time `json:"stop_by,omitzero"` // watch only: the latest end of the run, also without a stop schedule
 
 	Terraform       Lifecycle `json:"tf,omitzero"`                 // destroy and destroyed only
 	SkipFinalExport bool      `json:"skip_final_export,omitempty"` // destroy and destroyed only: give up what is not exported
 }
 
-// longestMargin is the most that modules/scheduler takes as its margin_minutes.
+// longestMargin is the highest margin_minutes that modules/scheduler accepts.
 const longestMargin = 4 * time.Hour
 
-// EndOf is the run's stop_by, as watch's schedule has it. Where somebody has removed it by hand it is when the longest run of these minutes would end.
+// EndOf is the run's stop_by from watch's schedule. If somebody removed it by hand, it is the end of the longest possible run of these minutes.
 func (c Config) EndOf(watch Event) time.Time {
 	started, err := ParseRun(watch.Run)
 	if !watch.StopBy.IsZero() || err != nil {
@@ -131,11 +131,11 @@ func (c Config) EndOf(watch Event) time.Time {
 const (
 	StatusReady   = "ready"   // preflight passed
 	StatusIdle    = "idle"    // nothing to do, Message says why
-	StatusPending = "pending" // not done yet, the next watch tick carries on
-	StatusDone    = "done"    // nothing of the run is left but its objects
+	StatusPending = "pending" // not done yet, the next watch tick continues
+	StatusDone    = "done"    // only the run's objects are left
 )
 
-// Answer says what an invocation came to.
+// Answer is the result of an invocation.
 type Answer struct {
 	Run      string `json:"run"`
 	Action   string `json:"action"`
@@ -146,7 +146,7 @@ type Answer struct {
 
 const runLayout = "2006-01-02T15-04-05Z"
 
-// ParseRun is the instant a run is named after, in UTC.
+// ParseRun returns the time that a run is named after, in UTC.
 func ParseRun(run string) (time.Time, error) {
 	t, err := time.Parse(runLayout, run)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// Lifecycle is what the provider adds to the input of an aws_lambda_invocation whose lifecycle_scope is "CRUD".
+// Lifecycle is added by the provider to the input of an aws_lambda_invocation with lifecycle_scope "CRUD".
 // https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/lambda_invocation#crud-lifecycle-management
 type Lifecycle struct {
 	Action string `json:"action"`              // create, update or delete
@@ -24,10 +24,10 @@ type Before struct {
 	Run string `json:"run"`
 }
 
-// destroy is Terraform's question before it removes anything: the run under way is ended and exported first, and an error keeps Terraform from
-// going on. It may be asked again and carries on from what it finds. Creating the question, or updating it to another run, waits until the load has
-// started and tells so. The same is asked once more when load and cache are gone, for an apply that failed in the middle has not made the first
-// question: CloudWatch still has what there was.
+// destroy is invoked by Terraform before it removes anything: the current run is ended and exported first, and an error stops Terraform. It can be
+// repeated and continues where it stopped. When the invocation is created, or updated to another run, it waits until the load has started and notifies.
+// It is invoked again after load and cache are gone, because an apply that failed halfway has not created the first invocation: CloudWatch still has
+// the data.
 func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 	if asked := event.Terraform; asked.Action != "delete" {
 		if r.action == ActionDestroy && (asked.Action == "create" || asked.Action == "update" && asked.Before.Run != r.id) {
@@ -35,7 +35,7 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 			if err != nil {
 				return Answer{}, err
 			}
-			if err := r.running(ctx, service); err != nil { // nobody's mail fails an apply
+			if err := r.running(ctx, service); err != nil { // a failed notification must not fail an apply
 				r.log.Warn("nobody was told that the load runs", "error", err)
 			}
 		}
@@ -44,8 +44,8 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 	if event.SkipFinalExport {
 		return r.answer(StatusIdle, "skip_final_export: what is not exported is given up"), nil
 	}
-	// The run of the question is that of the last whole apply: watch knows better. It goes last, so without it there is nothing to end,
-	// unless somebody removed it under a load that runs.
+	// The event's run is that of the last complete apply; watch has the current one. The stop removes watch last, so without it there is nothing
+	// to end, unless somebody removed it while a load ran.
 	current, err := r.current(ctx)
 	if err != nil {
 		return Answer{}, undestroyed(r.id, err)
@@ -87,7 +87,7 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 		if answer.Status != StatusPending || attempt.left(ctx) < 3*reserve && attempt.onlyDeleting(ctx) {
 			return answer, nil
 		}
-		// Another invocation is at work, or something only needs time: as long as this one has it.
+		// Another invocation works on the run, or AWS needs time: wait while this invocation has time.
 		if attempt.left(ctx) < 3*reserve {
 			return answer, fmt.Errorf("run %s is not ended and exported yet, so nothing is destroyed yet: %s. Destroy again: it goes on from here.\n%s",
 				attempt.id, answer.Message, giveUp)
@@ -98,7 +98,7 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 	}
 }
 
-// unexported says that the run of the question lost its guard before its exports were complete. A bucket that is gone or closed has nothing to say.
+// unexported reports whether the event's run lost its guard before its exports were complete; false if the bucket is gone or denied.
 func (r *run) unexported(ctx context.Context) (bool, error) {
 	state, _, err := r.record(ctx)
 	switch {
@@ -114,15 +114,15 @@ func (r *run) unexported(ctx context.Context) (bool, error) {
 	return !first.IsZero(), err
 }
 
-// undestroyed is why a destroy does not go on.
+// undestroyed is the error that stops a destroy.
 func undestroyed(run string, err error) error {
 	return fmt.Errorf("run %s is not ended and exported, so nothing is destroyed yet: %w\n%s", run, err, giveUp)
 }
 
-// giveUp is how a person goes on without the exports.
+// giveUp tells a person how to continue without the exports.
 const giveUp = "To give up what is not exported: `FORCE=1 go tool mage destroy`; or `terraform state rm` this module's aws_lambda_invocation.destroy and .destroyed, and destroy."
 
-// onlyDeleting says that a run is exported, and that nothing of it is left but a cache that AWS is deleting: Terraform waits for it, too.
+// onlyDeleting reports whether a run is exported and only its cache is left, which AWS is deleting: Terraform waits for that itself.
 func (r *run) onlyDeleting(ctx context.Context) bool {
 	if !r.state.Complete || !r.idle || r.cache() == nil {
 		return false
@@ -131,12 +131,12 @@ func (r *run) onlyDeleting(ctx context.Context) bool {
 	return err == nil && (now == nil || now.status == "deleting")
 }
 
-// startLimit bounds the wait for a load that neither starts nor fails, as the service's own timeout in modules/ecs-load does. The circuit breaker gives
-// up after three tasks, of which each takes a minute or two.
+// startLimit bounds the wait for a load that neither starts nor fails, like the service's timeout in modules/ecs-load. The circuit breaker gives up
+// after three tasks, each of which takes a minute or two.
 const startLimit = 10 * time.Minute
 
-// loadStarts waits until ECS has decided on the load's deployment, so that an apply fails when its tasks cannot reach the cache: up to 6.3, the
-// provider takes a service whose tasks run for steady, whether they are healthy or not. It gives the service; nil when there is none.
+// loadStarts waits until the load's deployment has completed or failed, so that an apply fails when its tasks cannot reach the cache: up to 6.3,
+// the provider considers a service steady once its tasks run, healthy or not. It returns the service, nil when there is none.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/deployment-circuit-breaker.html
 func (r *run) loadStarts(ctx context.Context) (service *types.Service, err error) {
 	var last types.Deployment

@@ -7,15 +7,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// encrypting says with every write how it is to be encrypted. Every bucket encrypts by default, but some, and some organizations, deny writes
-// that do not ask for it: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingServerSideEncryption.html
-// The parts of an upload are encrypted as its beginning said.
+// encrypting sets the encryption of every write. Every bucket encrypts by default, but some buckets and organizations deny writes that do not
+// request it: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingServerSideEncryption.html
+// UploadPart needs no setting: parts are encrypted as CreateMultipartUpload requested.
 type encrypting struct {
 	S3
 	key string
 }
 
-// Encryption is how objects are encrypted with a KMS key, by its ARN, or with S3's own keys when that is empty.
+// Encryption returns the settings that encrypt objects with the KMS key of this ARN, or with S3's own keys when it is empty.
 func Encryption(key string) (types.ServerSideEncryption, *string) {
 	if key == "" {
 		return types.ServerSideEncryptionAes256, nil

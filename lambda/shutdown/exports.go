@@ -11,10 +11,10 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// reserve is kept back from an export for the steps after it: the cache must be deleted in this invocation.
+// reserve is the time that an export leaves for the steps after it: the cache must be deleted in this invocation.
 const reserve = time.Minute
 
-// settling is how long after the window's end its last datapoints are waited for at most. CloudWatch closes a minute about two minutes late.
+// settling is the longest wait for the window's last datapoints after its end. CloudWatch closes a minute about two minutes late.
 const settling = 3 * time.Minute
 
 func (r *run) target() export.Target {
@@ -33,8 +33,8 @@ func (r *run) until(context.Context) time.Time {
 	return r.ends.Add(-reserve)
 }
 
-// settle waits until the window's last datapoints are there: three periods of the data, 15 seconds at least. What comes later is missing,
-// and the manifest says so.
+// settle waits for the window's last datapoints: three periods of the data, at least 15 seconds. Later ones are missing from the export, as the
+// manifest shows.
 func (r *run) settle(ctx context.Context) error {
 	if r.state.Window == nil || r.cache() != nil && r.state.Membership == nil {
 		return nil
@@ -42,10 +42,10 @@ func (r *run) settle(ctx context.Context) error {
 	end, period := r.state.Window.End, time.Duration(r.state.PeriodSeconds)*time.Second
 	r.delivered = end.Add(patience(period))
 	if !r.state.Window.Start.Before(end) || r.recordOf(export.KindMetrics) != nil && !r.state.Outgrown {
-		return nil // in the first case the export says what is wrong
+		return nil // exportMetrics reports an empty window
 	}
 	if r.awaited = r.clock.Now().After(end.Add(settling)); r.awaited {
-		return nil // whatever is not there now is not waited for
+		return nil // later datapoints are not waited for
 	}
 	late := false
 	settled, err := r.poll(ctx, min(max(period/5, time.Second), 10*time.Second), min(settling+time.Minute, r.left(ctx)-reserve), func() (bool, error) {
@@ -68,15 +68,15 @@ func (r *run) settle(ctx context.Context) error {
 	return err
 }
 
-// patience is how long data that comes each period is waited for.
+// patience is how long to wait for data that comes once per period.
 func patience(period time.Duration) time.Duration {
 	return min(max(3*period, 15*time.Second), settling)
 }
 
-// awaitDelivery waits for what the cache's own logs say of the window, as long as for its metrics: ElastiCache fetches them from the engine now and
-// then, and nothing tells that the last line is there. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Log_Delivery.html
-// Where each node has datapoints that come denser than AWS's minute, a node's logs are delivered before its datapoint of the same time: then they are
-// there once the window's last datapoint is.
+// awaitDelivery waits for the window's lines in the cache's logs, as long as for its metrics: ElastiCache fetches them from the engine periodically,
+// and nothing signals the last line. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Log_Delivery.html
+// If every node has datapoints more often than once a minute (never on AWS), a node's logs are delivered before its datapoint of the same time. Then
+// the logs are complete once the window's last datapoint is there.
 func (r *run) awaitDelivery(ctx context.Context) error {
 	wait := min(r.delivered.Sub(r.clock.Now()), settling, r.left(ctx)-reserve)
 	if wait <= 0 || r.cfg.Logs.Engine == "" && r.cfg.Logs.Slow == "" || r.recordOf(export.KindLogs) != nil && !r.state.Outgrown {
@@ -128,7 +128,7 @@ func (r *run) exportMetrics(ctx context.Context) error {
 	return r.covers(export.KindMetrics, err)
 }
 
-// covers notes an export without an error.
+// covers records an export that had no error.
 func (r *run) covers(kind string, err error) error {
 	if err == nil {
 		r.exported = append(r.exported, kind)
@@ -136,13 +136,13 @@ func (r *run) covers(kind string, err error) error {
 	return err
 }
 
-// metrics is the job of the catalog's series and those found beside them.
+// metrics is the job for the catalog's series and those found in addition.
 func (r *run) metrics(found []export.Series) export.MetricsJob {
 	return export.MetricsJob{API: r.aws.CloudWatch, Clock: r.clock, Series: r.target().Series(found), Window: *r.state.Window,
 		Period: time.Duration(r.state.PeriodSeconds) * time.Second}
 }
 
-// recount says of an object of an earlier attempt, which has more than there is now, what can be said of it.
+// recount summarizes an earlier attempt's object, which has more rows than CloudWatch has now, from the object itself.
 func (r *run) recount(ctx context.Context, object export.Object, found []export.Series) error {
 	r.warn("%s was written by an attempt that was cut off, and has more rows than CloudWatch has now: it stays", object.Key)
 	if object.Kind != export.KindMetrics {
@@ -162,8 +162,8 @@ func (r *run) recount(ctx context.Context, object export.Object, found []export.
 	return nil
 }
 
-// resolve takes the densest period that CloudWatch still has for the window. An attempt may come long after the one before; what is uploaded in
-// part has the period that it was started with.
+// resolve picks the shortest period that CloudWatch still has for the window, as attempts can be far apart. A partial upload keeps the period that
+// it was started with.
 func (r *run) resolve() {
 	was := time.Duration(r.state.PeriodSeconds) * time.Second
 	period := export.Resolution(was, r.clock.Now().Sub(r.state.Window.Start))
@@ -175,8 +175,8 @@ func (r *run) resolve() {
 	r.state.Window = &export.Window{Start: r.state.Window.Start.Truncate(max(period, time.Minute)), End: r.state.Window.End.Add(period - 1).Truncate(period)}
 }
 
-// fades says that CloudWatch is about to forget data as dense as what is left to read. An invocation lasts a quarter of an hour, and Resolution has
-// an hour in reserve.
+// fades reports whether CloudWatch is about to drop the data left to read at its current resolution. An invocation lasts 15 minutes, and Resolution
+// leaves an hour.
 func (r *run) fades(from *export.MetricsPosition) bool {
 	if from == nil {
 		return false
@@ -186,20 +186,20 @@ func (r *run) fades(from *export.MetricsPosition) bool {
 	return export.Resolution(period, age-45*time.Minute) != period
 }
 
-// cacheless says that the metrics on record have no row of the cache, though there is one: such an export is never complete.
+// cacheless reports whether the recorded metrics have no row of the cache although there is a cache: such an export is never complete.
 func (r *run) cacheless() bool {
 	return r.cache() != nil && r.state.Metrics != nil && r.recordOf(export.KindMetrics) != nil &&
 		!slices.ContainsFunc(r.state.Metrics.Sources, func(s export.Source) bool { return s.Name != r.cfg.Service && s.SeriesFound > 0 })
 }
 
-// hopeless says that the exports will never be complete, a day after the load: there is nothing to read, and CloudWatch has nothing to add any more.
+// hopeless reports whether, a day after the load, the exports can never be complete: there is nothing to read, and CloudWatch adds nothing any more.
 func (r *run) hopeless() bool {
 	w := r.state.Window
 	return w != nil && r.clock.Now().After(w.End.Add(alarmLate)) && (r.cacheless() || !w.Start.Before(w.End))
 }
 
-// exportLogs covers more than the metrics: from the run's start, where the engine's log begins, to a minute after the load's end, because
-// a task's clock is not ECS's.
+// exportLogs covers more than the metrics: from the run's start, when the engine's log starts, to a minute after the load's end, because a
+// task's clock can differ from ECS's.
 func (r *run) exportLogs(ctx context.Context) error {
 	if !r.state.LoadStopped {
 		return pending("the load was not seen to stop")

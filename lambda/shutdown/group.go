@@ -10,7 +10,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// replicationGroup is a cache of nodes.
+// replicationGroup is a cache with nodes.
 type replicationGroup struct {
 	*run
 	name string
@@ -44,7 +44,7 @@ func (g replicationGroup) describe(ctx context.Context) (*seen, error) {
 	return &seen{aws.ToString(group.Status), aws.ToString(group.ARN), m}, nil
 }
 
-// detail asks a member for engine, version and node type, which are those of all and which only a member tells in full.
+// detail reads engine, version and node type from one member: they are the same for all, and only members report them in full.
 func (g replicationGroup) detail(ctx context.Context, m *export.Membership) {
 	ctx, done := g.brief(ctx)
 	defer done()
@@ -58,7 +58,7 @@ func (g replicationGroup) detail(ctx context.Context, m *export.Membership) {
 	m.Engine, m.EngineVersion, m.NodeType = aws.ToString(c.Engine), aws.ToString(c.EngineVersion), aws.ToString(c.CacheNodeType)
 }
 
-// lost names the nodes after what CloudWatch lists.
+// lost takes the nodes' names from CloudWatch's metrics.
 func (g replicationGroup) lost(ctx context.Context) (*export.Membership, error) {
 	ctx, done := g.brief(ctx)
 	defer done()

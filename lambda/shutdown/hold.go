@@ -10,9 +10,9 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// A person's export has no deadline, and may read for hours what fits no invocation of Lambda. It holds the run as long as it reads.
+// A person's export has no deadline and can read for hours, longer than any Lambda invocation. It holds the run while it reads.
 
-// renewing makes each read renew the hold, when a third of it is over.
+// renewing makes each read renew the hold once a third of it has passed.
 func (r *run) renewing() {
 	own := *r.Shutdown
 	own.aws.CloudWatch, own.aws.Logs = renewingMetrics{r, own.aws.CloudWatch}, renewingLogs{r, own.aws.Logs}
@@ -29,7 +29,7 @@ func (r *run) renewHold(ctx context.Context) error {
 	return r.save(ctx)
 }
 
-// renewed reads, and renews the hold before and after: either may take its time.
+// renewed reads, and renews the hold before and after, because a read can take long.
 func renewed[In, Out, Option any](r *run, read func(context.Context, *In, ...Option) (*Out, error), ctx context.Context, in *In, options []Option) (*Out, error) {
 	if err := r.renewHold(ctx); err != nil {
 		return nil, err

@@ -7,12 +7,12 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// insightsLate is how long after the last task, in its periods, Container Insights may write what it has of it: five minutes on AWS. AWS does not say how
-// long it takes.
+// insightsLate is how long after the last task, in periods, Container Insights can still write about it: five minutes on AWS, which does not document
+// the time.
 const insightsLate = 5
 
-// awaitInsights lets Container Insights write what it has of the last task, before Terraform removes its log group: AWS would make the group again, and the
-// next apply would find one that is not its own. A cluster without tasks has nothing to write. No error holds a destroy up here.
+// awaitInsights waits for Container Insights to write about the last task before Terraform removes its log group. Otherwise AWS recreates the group, and
+// the next apply finds one that it does not own. Without tasks there is nothing to wait for. No error here delays a destroy.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-container-insights.html
 func (r *run) awaitInsights(ctx context.Context) {
 	if insights := r.sizes().Load.ContainerInsights; insights == "" || insights == "disabled" {
@@ -24,7 +24,7 @@ func (r *run) awaitInsights(ctx context.Context) {
 	}
 	var last time.Time
 	for _, t := range tasks {
-		ended := r.clock.Now() // or it has not, yet
+		ended := r.clock.Now() // without StoppedAt the task still runs
 		if t.StoppedAt != nil {
 			ended = *t.StoppedAt
 		}

@@ -18,16 +18,16 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// load is what was seen of the run's load.
+// load is the run's load as last seen.
 type load struct {
-	service *types.Service        // as ECS has it
-	deleted *types.Service        // as ECS remembers it after its deletion
-	tasks   map[string]types.Task // by id: those that ECS means to run, and those that stopped within the last hour
+	service *types.Service        // nil when there is none
+	deleted *types.Service        // still listed by ECS after its deletion
+	tasks   map[string]types.Task // by id: the running ones, and those that stopped within the last hour
 	absent  int                   // looks in a row without a service
 }
 
-// stopLoad scales the service to 0 and waits for its tasks' last words: at most their stopTimeout (2 minutes) and a minute for Fargate to
-// take them down. What the tasks said fixes the window of the exports; tasks that take longer are left to a later tick, and so is the window.
+// stopLoad scales the service to 0 and waits for its tasks to stop: at most their stopTimeout (2 minutes) and a minute for Fargate to remove
+// them. The tasks' times fix the window of the exports. If tasks take longer, they and the window are left to a later tick.
 func (r *run) stopLoad(ctx context.Context) error {
 	seen := &load{}
 	var err error
@@ -37,7 +37,7 @@ func (r *run) stopLoad(ctx context.Context) error {
 	switch {
 	case !r.idle:
 		if !r.state.Complete {
-			r.state.LoadStopped = false // also when it had been, before an apply recreated it
+			r.state.LoadStopped = false // also if it had stopped and an apply recreated it
 		}
 		return pending(fmt.Sprintf("tasks of ECS service %s still run 3 minutes after it was scaled to 0: the exports wait for their last words", r.cfg.Service))
 	case !r.state.LoadStopped:
@@ -51,8 +51,8 @@ func (r *run) stopLoad(ctx context.Context) error {
 	return r.fix(ctx, seen)
 }
 
-// outlived says whether the load went on after the window: an apply recreated it. stopLoad asks, so that the attempt which sees it exports the longer
-// window, and not a shorter one first that takes as long; lookAgain asks for what came while the exports were written.
+// outlived reports whether the load ran past the window, because an apply recreated it. stopLoad checks this before the exports, so that none is
+// made of a window that is too short; lookAgain checks it after them.
 func (r *run) outlived(seen *load) bool {
 	for _, t := range seen.tasks {
 		if aws.ToTime(t.CreatedAt).Before(r.start) || t.StartedAt == nil {
@@ -65,8 +65,8 @@ func (r *run) outlived(seen *load) bool {
 	return false
 }
 
-// quiet takes one look at the load, scales it to 0 if it is not, and says whether it has come to rest. A service that is not there may be in the
-// middle of a replacement: that is looked at twice.
+// quiet looks at the load once, scales it to 0 if needed, and reports whether nothing runs any more. A missing service is looked at twice, because
+// it may be in the middle of a replacement.
 func (r *run) quiet(ctx context.Context, seen *load) (bool, error) {
 	service, deleted, err := r.services(ctx)
 	if err != nil {
@@ -96,7 +96,7 @@ func (r *run) quiet(ctx context.Context, seen *load) (bool, error) {
 	return service == nil && seen.absent > 1 || service != nil && service.RunningCount+service.PendingCount == 0, nil
 }
 
-// scaleUnseen scales the service to 0 after a look at the load, or a first try, has failed: what cannot be seen may be billed all the same.
+// scaleUnseen scales the service to 0 after the load could not be read or scaled: it may still be billed.
 func (r *run) scaleUnseen(ctx context.Context, failed error) error {
 	if ctx.Err() != nil || errors.Is(failed, errReplaced) {
 		return nil
@@ -121,9 +121,9 @@ func (r *run) scale(ctx context.Context, service *types.Service) error {
 	return nil
 }
 
-// fix decides, once for the run, what the exports cover: from the first task's start to the last task's end, in whole periods, and from a whole
-// minute on, because the datapoint of a minute carries the minute's start. ECS remembers a task for an hour, and forgets a deleted service: each
-// task has its stream in the load's log, which is there for longer. Without that log the window begins with the service.
+// fix decides, once per run, what the exports cover: from the first task's start to the last task's end, in whole periods. The start is a whole
+// minute, because a minute's datapoint has the minute's start as its time. ECS forgets a task after an hour, and a deleted service too, but each
+// task has its stream in the load's log, which lasts longer. Without that log the window starts with the service.
 func (r *run) fix(ctx context.Context, seen *load) error {
 	now := r.clock.Now()
 	logged, last, err := r.logged(ctx)
@@ -136,7 +136,7 @@ func (r *run) fix(ctx context.Context, seen *load) error {
 	for _, id := range slices.Sorted(maps.Keys(seen.tasks)) {
 		t := seen.tasks[id]
 		if t.CreatedAt != nil && t.CreatedAt.Before(r.start) {
-			continue // of the run before
+			continue // of an earlier run
 		}
 		r.state.Tasks = append(r.state.Tasks, record(id, t))
 		if t.StartedAt != nil {
@@ -172,7 +172,7 @@ func (r *run) fix(ctx context.Context, seen *load) error {
 		started = started.UTC()
 		r.state.LoadStart = &started
 	}
-	if ended.Before(start) || ended.Before(last) { // nobody knows any more when the last task ended
+	if ended.Before(start) || ended.Before(last) { // the last task's end is not known any more
 		ended = now
 	}
 	period := export.Resolution(time.Duration(r.cfg.PeriodSeconds)*time.Second, now.Sub(start))
@@ -185,7 +185,7 @@ func (r *run) fix(ctx context.Context, seen *load) error {
 	return nil
 }
 
-// earlier is the earlier of two times, of which one that is zero does not count.
+// earlier returns the earlier of two times; a zero time does not count.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
@@ -193,7 +193,7 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// logged is when the first and the last task of this run began their log streams, zero when none has.
+// logged returns when the first and the last task of this run started their log streams; zero when none has.
 func (r *run) logged(ctx context.Context) (first, last time.Time, err error) {
 	in := &cloudwatchlogs.DescribeLogStreamsInput{LogGroupName: &r.cfg.Logs.Load}
 	for r.cfg.Logs.Load != "" {
@@ -227,13 +227,13 @@ func (r *run) logged(ctx context.Context) (first, last time.Time, err error) {
 	return first, last, nil
 }
 
-// service is nil when there is none.
+// service returns the load's service, nil when there is none.
 func (r *run) service(ctx context.Context) (*types.Service, error) {
 	service, _, err := r.services(ctx)
 	return service, err
 }
 
-// services are the service, and what ECS remembers of one that was deleted.
+// services returns the service, and a deleted one that ECS still lists.
 func (r *run) services(ctx context.Context) (service, deleted *types.Service, err error) {
 	ctx, done := r.brief(ctx)
 	defer done()
@@ -254,8 +254,8 @@ func (r *run) services(ctx context.Context) (service, deleted *types.Service, er
 	return service, deleted, nil
 }
 
-// tasks are the load's tasks by their id: the known ones, those that ECS means to run, and those it has stopped within the last hour. Those of a
-// service that was deleted are among them. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
+// tasks returns the load's tasks by id: the known ones, those with desired status RUNNING, and those stopped within the last hour, also of a deleted
+// service. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
 func (r *run) tasks(ctx context.Context, known map[string]types.Task) (map[string]types.Task, error) {
 	seen := map[string]types.Task{}
 	var arns []string
@@ -269,7 +269,7 @@ func (r *run) tasks(ctx context.Context, known map[string]types.Task) (map[strin
 			out, err := r.aws.ECS.ListTasks(brief, in)
 			done()
 			if notFound(err) {
-				break // the cluster was deleted meanwhile; what is known of its tasks remains
+				break // the cluster was deleted meanwhile; keep the tasks seen so far
 			}
 			if err != nil {
 				return nil, fmt.Errorf("list the tasks of ECS cluster %s: %w", r.cfg.Cluster, err)

@@ -12,7 +12,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// newer is an error when a later version of this code has completed the run: what it wrote is not understood, and so not replaced.
+// newer is an error if a later version of this code has completed the run: its manifest is not understood, and so not replaced.
 func (r *run) newer(manifest []byte) error {
 	var m struct {
 		Schema   int  `json:"schema_version"`
@@ -25,8 +25,8 @@ func (r *run) newer(manifest []byte) error {
 		r.cfg.Bucket, r.cfg.ManifestKey(r.id), m.Schema, export.SchemaVersion)
 }
 
-// writeManifest says what is there so far. A complete manifest stays as it is while its objects do and the load is at rest, and one of a later version in
-// any case.
+// writeManifest lists the exports so far. A complete manifest is kept while its objects are unchanged and no load runs; one of a later version is always
+// kept.
 func (r *run) writeManifest(ctx context.Context) error {
 	key := r.cfg.ManifestKey(r.id)
 	complete := r.idle && r.state.LoadStopped && (r.state.Window == nil || slices.Contains(r.exported, export.KindMetrics) && slices.Contains(r.exported, export.KindLogs))
@@ -42,7 +42,7 @@ func (r *run) writeManifest(ctx context.Context) error {
 	if there != nil {
 		before, err := export.ParseManifest(there)
 		if err == nil && before.Complete && r.state.LoadStopped && sameWindow(before.Window, r.state.Window) && (!complete || reflect.DeepEqual(before.Objects, r.objects())) {
-			if !r.idle && !r.state.Complete { // an attempt that died wrote it; an apply may have recreated the load since
+			if !r.idle && !r.state.Complete { // written by an attempt that died; an apply may have recreated the load since
 				return pending("the manifest of an earlier attempt is complete, and the load was not seen at rest since")
 			}
 			r.state.Complete = true
@@ -65,7 +65,7 @@ func (r *run) readManifest(ctx context.Context) (text []byte, etag string, err e
 	return r.store.get(ctx, r.cfg.ManifestKey(r.id))
 }
 
-// sameWindow says that two windows are the same: a complete manifest of another one is that of a load before an apply recreated it.
+// sameWindow compares two windows: a complete manifest with another window is of the load before an apply recreated it.
 func sameWindow(a, b *export.Window) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -80,7 +80,7 @@ func (r *run) manifest(complete bool) export.Manifest {
 		Objects: r.objects(), Metrics: r.state.Metrics, Logs: r.state.Logs, Warnings: append([]string{}, r.state.Warnings...)}
 	if m.Metrics != nil {
 		for _, s := range m.Metrics.Sources {
-			if s.MinutesFound+1 < m.Metrics.MinutesExpected { // the last minute may hold seconds of load alone, and AWS then has no datapoint of it
+			if s.MinutesFound+1 < m.Metrics.MinutesExpected { // the last minute may have only seconds of load, and AWS then has no datapoint for it
 				m.Warnings = append(m.Warnings, fmt.Sprintf("metrics of %s: %d of %d minutes", s.Name, s.MinutesFound, m.Metrics.MinutesExpected))
 			}
 		}
@@ -93,7 +93,7 @@ func (r *run) manifest(complete bool) export.Manifest {
 	return m
 }
 
-// objects are those on record, in the manifest's order.
+// objects returns the recorded objects in the manifest's order.
 func (r *run) objects() []export.Object {
 	all := []export.Object{}
 	for _, kind := range []string{export.KindMetrics, export.KindLogs} {
@@ -104,7 +104,7 @@ func (r *run) objects() []export.Object {
 	return all
 }
 
-// toolVersion is the module's version in the binary, or its commit, or neither, and what tells its exports from those of other builds.
+// toolVersion is the binary's module version or commit, if it has one, and export.Format, which tells builds with different exports apart.
 func toolVersion() string {
 	version := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {

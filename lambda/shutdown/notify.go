@@ -12,17 +12,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 )
 
-// What the record's `notified` names: each is told once. A failure is `failed: STEP`.
+// The messages in the record's `notified`: each is sent once. A failure is `failed: STEP`.
 const (
 	toldEnded       = "ended"        // and exported
-	toldGone        = "gone"         // what is billed
+	toldGone        = "gone"         // nothing is billed any more
 	toldCacheFailed = "cache failed" // create-failed
 	toldUnfinished  = "apply failed" // the guard ended it
 	toldOverdue     = "overdue"
 	toldIncomplete  = "incomplete" // and never will be complete
 )
 
-// notify tells the topic what this invocation came to so far. Nobody's mail holds the run up.
+// notify publishes what this invocation has done so far. A failed notification does not delay the run.
 func (r *run) notify(ctx context.Context) error {
 	var errs []error
 	if r.createFailed {
@@ -38,7 +38,7 @@ func (r *run) notify(ctx context.Context) error {
 	return errors.Join(append(errs, r.notifyFailures(ctx))...)
 }
 
-// notifyFailures tells of the steps that failed and were not told of before.
+// notifyFailures publishes the failed steps that were not published before.
 func (r *run) notifyFailures(ctx context.Context) error {
 	var fresh []string
 	for _, f := range r.failures {
@@ -52,7 +52,7 @@ func (r *run) notifyFailures(ctx context.Context) error {
 	return r.tellAs(ctx, "failed", fmt.Sprintf("Ending run %s of %s failed:\n  %s\n%s", r.id, r.cfg.Name, strings.Join(r.troubles(), "\n  "), r.advice()), fresh...)
 }
 
-// tellOnce publishes unless the record says that this was said.
+// tellOnce publishes a message unless the record has it as sent.
 func (r *run) tellOnce(ctx context.Context, what, text string) error {
 	if slices.Contains(r.state.Notified, what) {
 		return nil
@@ -60,7 +60,7 @@ func (r *run) tellOnce(ctx context.Context, what, text string) error {
 	return r.tellAs(ctx, what, text, what)
 }
 
-// tellAs publishes and puts on record what was told by it. If the answer or this invocation is lost in between, the next one tells it again.
+// tellAs publishes a message and records it. If SNS's answer or this invocation is lost in between, the next invocation sends it again.
 func (r *run) tellAs(ctx context.Context, what, text string, notified ...string) error {
 	if r.cfg.TopicARN == "" || (!r.recorded || r.unsaved) && r.repeats(what, notified) {
 		return nil
@@ -79,9 +79,9 @@ func (r *run) tellAs(ctx context.Context, what, text string, notified ...string)
 // tickEvery is the rate of the schedule watch.
 const tickEvery = 10 * time.Minute
 
-// repeats says, while there is no record that could say it, whether something was told before. What this process told, it remembers: Lambda's retries
-// come to it. A later tick may come to another process, and knows only how long the run is overdue: it tells of a failure that lasts after 10, 20,
-// 40, 80 minutes and so on. So a failure waits at most as long to be told as the guard has worked for already, and a day of it is eight messages.
+// repeats reports, when there is no record, whether a message was sent before. This process remembers what it sent, and Lambda's retries reach
+// it. A later tick may run in another process, which knows only how long the run is overdue: it reports a lasting failure after 10, 20, 40, 80
+// minutes and so on. So a failure is reported after at most twice the time that the run is overdue, and a day has eight messages.
 func (r *run) repeats(what string, notified []string) bool {
 	fresh := func(n string) bool { _, told := r.told.Load(r.id + " " + n); return !told }
 	if !slices.ContainsFunc(notified, fresh) {
@@ -91,7 +91,7 @@ func (r *run) repeats(what string, notified []string) bool {
 	return (what == "failed" || what == toldOverdue) && r.late > 0 && tick&(tick-1) != 0
 }
 
-// longest is the most of a message: SNS takes 256 KiB. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
+// longest bounds a message: SNS accepts 256 KiB. https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 const longest = 200_000
 
 func (r *run) tell(ctx context.Context, what, text string) error {
@@ -108,7 +108,7 @@ func (r *run) tell(ctx context.Context, what, text string) error {
 	return nil
 }
 
-// cacheFailed tells, while the run is in time, of a cache whose creation failed. Nothing is ended yet: an apply may replace it.
+// cacheFailed notifies, before the run is overdue, that the cache's creation failed. Nothing is ended yet: an apply may replace the cache.
 func (r *run) cacheFailed(ctx context.Context, record State, etag string) error {
 	c := r.cache()
 	if c == nil || !r.cfg.Cache.Delete || r.cfg.TopicARN == "" || slices.Contains(record.Notified, toldCacheFailed) {
@@ -126,7 +126,7 @@ func (r *run) cacheFailed(ctx context.Context, record State, etag string) error 
 	return nil
 }
 
-// running tells that the load runs, when the service is steady. Terraform asks once per run.
+// running notifies that the load runs, once the service is steady. Terraform invokes it once per run.
 func (r *run) running(ctx context.Context, service *types.Service) error {
 	if r.cfg.TopicARN == "" || service == nil || service.DesiredCount == 0 {
 		return nil

@@ -16,13 +16,13 @@ import (
 // writer writes an object from Progress on.
 type writer func(context.Context, export.Sink, *Progress) error
 
-// upload makes one object, unless it is there and on record, and puts it on record. When the time is up it leaves the upload open, for the
-// next invocation to carry on from its last part; after an error it leaves nothing.
+// upload makes and records one object, unless it exists and is recorded. When the time is up it leaves the upload open, so that the next
+// invocation continues after its last part; after an error it leaves nothing.
 func (r *run) upload(ctx context.Context, object export.Object, header int64, write writer) error {
 	if r.unread {
 		return pending("the record of what was exported before could not be read")
 	}
-	if r.unsaved { // the record says what the object covers: an object that is richer than its record is nobody's
+	if r.unsaved { // the record first: an object that covers more than its record is not recognized
 		if err := r.save(ctx); err != nil {
 			return err
 		}
@@ -40,10 +40,10 @@ func (r *run) upload(ctx context.Context, object export.Object, header int64, wr
 	return r.make(ctx, object, "", header, write)
 }
 
-// errOther is an object that is not the one on record: an attempt to replace it was cut off before its record, or somebody else changed it.
+// errOther means that the object is not the recorded one: an attempt replaced it and was cut off before recording it, or somebody changed it.
 var errOther = errors.New("not the object on record")
 
-// make makes one object, in the place of the one with the ETag over, if that is set.
+// make makes one object. It replaces the one with the ETag over, if that is set.
 func (r *run) make(ctx context.Context, object export.Object, over string, header int64, write writer) error {
 	var err error
 	p := r.state.Progress
@@ -68,7 +68,7 @@ func (r *run) make(ctx context.Context, object export.Object, over string, heade
 	return r.keep(ctx, object)
 }
 
-// keep puts an object on record.
+// keep records an object.
 func (r *run) keep(ctx context.Context, object export.Object) error {
 	if before := r.recordOf(object.Kind); before != nil {
 		object.Replaced = before.Replaced
@@ -82,15 +82,15 @@ func (r *run) keep(ctx context.Context, object export.Object) error {
 	return r.save(ctx)
 }
 
-// renew reads what an object was made of again, because a person asked for it or it lacks the cache. If CloudWatch has more rows by now, as
-// datapoints that came late, the object is replaced; same bytes, or fewer rows, change nothing.
+// renew reads an object's data again, because a person asked for it or the cache is missing in it. If CloudWatch has more rows by now, such as
+// late datapoints, the object is replaced; the same bytes, or fewer rows, change nothing.
 func (r *run) renew(ctx context.Context, object export.Object, header int64, write writer) error {
-	r.state.Progress = nil // of an earlier attempt at this
+	r.state.Progress = nil // of an earlier renewal
 	if _, err := r.sweep(ctx, object.Key, ""); err != nil {
 		return err
 	}
 	known, before := *r.recordOf(object.Kind), r.state
-	stand := func() { // what stands is said of what stands
+	stand := func() { // keeps the summary together with the kept object
 		r.state.Metrics, r.state.Logs, r.state.Window, r.state.PeriodSeconds, r.state.Warnings = before.Metrics, before.Logs, before.Window, before.PeriodSeconds, before.Warnings
 	}
 	there, etag, err := export.ReadBack(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.Owner(r.id), header, object)
@@ -106,9 +106,9 @@ func (r *run) renew(ctx context.Context, object export.Object, header int64, wri
 		return err
 	}
 	switch fresh := now.Object(); {
-	case fresh.SHA256 == there.SHA256 && fresh.SHA256 != known.SHA256: // an earlier attempt at this was cut off before it could say so
+	case fresh.SHA256 == there.SHA256 && fresh.SHA256 != known.SHA256: // an earlier renewal was cut off before it recorded the object
 		return r.keep(ctx, there)
-	case there.Rows > known.Rows && fresh.Rows > there.Rows: // the same, and CloudWatch has still more by now
+	case there.Rows > known.Rows && fresh.Rows > there.Rows: // the same, and CloudWatch has even more rows by now
 		return r.make(ctx, object, etag, header, write)
 	case there.SHA256 != known.SHA256:
 		err = fmt.Errorf("s3://%s/%s has sha256 %s, but %s was exported: someone changed it; remove it and run `RUN=%s go tool mage export`", r.cfg.Bucket, object.Key, there.SHA256, known.SHA256, r.id)
@@ -119,7 +119,7 @@ func (r *run) renew(ctx context.Context, object export.Object, header int64, wri
 	return err
 }
 
-// fill writes one object from p on. A call that hangs cannot eat the reserve.
+// fill writes one object, from p on. A hanging call cannot use up the reserve.
 func (r *run) fill(all context.Context, p Progress, object export.Object, over string, header int64, write writer) (export.Object, error) {
 	ctx, done := r.limit(all, r.left(all)-reserve)
 	defer done()
@@ -130,7 +130,7 @@ func (r *run) fill(all context.Context, p Progress, object export.Object, over s
 		if err := r.save(ctx); err != nil || now.UploadID == "" {
 			return err
 		}
-		_, err := r.sweep(ctx, object.Key, now.UploadID) // when the answer to its opening is lost, the SDK opens another one
+		_, err := r.sweep(ctx, object.Key, now.UploadID) // if the answer to CreateMultipartUpload is lost, the SDK opens a second upload
 		return err
 	})
 	var err error
@@ -179,8 +179,8 @@ func (r *run) recordOf(kind string) *export.Object {
 	return nil
 }
 
-// there says whether the object is on record and still lies as it was recorded. `complete` stands for its bytes, so they are read before it; after it
-// the manifest's sha256 proves them, and a look at the size is enough.
+// there reports whether the object is recorded and unchanged. Before the manifest is complete its bytes are read, because `complete` vouches for them.
+// After that the manifest's sha256 proves them, and only the size is checked.
 func (r *run) there(ctx context.Context, object export.Object, header int64) (bool, error) {
 	known := r.recordOf(object.Kind)
 	if known == nil {
@@ -190,7 +190,7 @@ func (r *run) there(ctx context.Context, object export.Object, header int64) (bo
 	defer done()
 	size, err := r.store.size(brief, object.Key)
 	if size < 0 || err != nil {
-		return false, err // someone removed it: it is made again
+		return false, err // somebody removed it: it is made again
 	}
 	if size != known.Bytes {
 		return false, errOther
@@ -208,7 +208,7 @@ func (r *run) there(ctx context.Context, object export.Object, header int64) (bo
 	return true, nil
 }
 
-// sweep removes what attempts that were cut off left of uploads, but for the one to keep, and says whether that one is there.
+// sweep aborts the open uploads of interrupted attempts, except the one to keep, and reports whether that one exists.
 func (r *run) sweep(ctx context.Context, key, keep string) (kept bool, err error) {
 	ctx, done := r.brief(ctx)
 	defer done()

@@ -25,12 +25,12 @@ import (
 type check struct {
 	allow  string // the permission it needs
 	do     func(context.Context) error
-	exists bool // it has to succeed; else what it asks for need not be there, and AWS may say so in any words
+	exists bool // it must succeed; otherwise the resource may be missing, and any such error is accepted
 }
 
-// preflight proves, before anything costs money, that the stop of this run could do its work: the run is the stack's, the bucket takes
-// objects from this role, and every kind of read and every write that ends a run is allowed. A role that was just created takes up to a minute to work, so what is denied
-// is asked again for that long: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html#troubleshoot_general_eventual-consistency
+// preflight proves, before anything costs money, that this run's stop can work: the run is the stack's, this role can write to the bucket, and
+// every kind of read and every write of a stop is allowed. A new role takes up to a minute to work, so denied calls are retried for that long:
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_general.html#troubleshoot_general_eventual-consistency
 func (r *run) preflight(ctx context.Context) (Answer, error) {
 	end := r.clock.Now().Add(time.Minute)
 	try := func(c check) error {
@@ -57,7 +57,7 @@ func (r *run) preflight(ctx context.Context) (Answer, error) {
 		if err != nil {
 			failures = append(failures, err)
 		}
-		if ctx.Err() != nil || errorCode(err) == "NoSuchBucket" { // what follows would say the same
+		if ctx.Err() != nil || errorCode(err) == "NoSuchBucket" { // the other checks would fail the same way
 			break
 		}
 	}
@@ -99,7 +99,7 @@ func (r *run) reads(ctx context.Context) []check {
 			_, err := r.aws.ECS.ListTasks(ctx, &ecs.ListTasksInput{Cluster: &r.cfg.Cluster, ServiceName: &r.cfg.Service})
 			return err
 		}},
-		{allow: "ecs:DescribeTasks", do: func(ctx context.Context) error { // a task of nobody: the answer is that it is missing
+		{allow: "ecs:DescribeTasks", do: func(ctx context.Context) error { // a task that does not exist: the answer lists it as missing
 			_, err := r.aws.ECS.DescribeTasks(ctx, &ecs.DescribeTasksInput{Cluster: &r.cfg.Cluster, Tasks: []string{strings.Repeat("0", 32)}})
 			return err
 		}},
@@ -134,8 +134,8 @@ func (r *run) reads(ctx context.Context) []check {
 	return checks
 }
 
-// writes are the calls that end a run. A permissions boundary or a policy of the organization that denies one of them would else be met when
-// the run should end. What is there is not touched: it may be a load or a cache that runs.
+// writes are the calls that end a run. Otherwise a permissions boundary or an organization's policy that denies one is only found when the run
+// should end. They change nothing that exists: a load or a cache may be running.
 func (r *run) writes() []check {
 	checks := []check{
 		{allow: "ecs:UpdateService", do: func(ctx context.Context) error { // it changes nothing
@@ -180,8 +180,8 @@ func (r *run) bucket() []check {
 	return checks
 }
 
-// claim writes the run's record, if there is none. A run is named after its second: of two stacks with one prefix that start in the same one, the first to
-// write has the keys, and the other one would never be exported.
+// claim writes the run's record if there is none. A run is named after the second of its start: if two stacks with one prefix start in the same second,
+// the first to write owns the keys, and the other would never be exported.
 func (r *run) claim(ctx context.Context) error {
 	key := r.cfg.StateKey(r.id)
 	size, err := r.store.size(ctx, key)
@@ -198,8 +198,8 @@ func (r *run) claim(ctx context.Context) error {
 
 func (r *run) probeKey() string { return path.Join(r.cfg.Prefix, "preflight", r.id) }
 
-// probe writes an object the way a large export is written, and removes it. What lies there already was left by an earlier probe of this run, or
-// is not touched.
+// probe writes an object the way a large export is written, and removes it. An existing object is only touched if an earlier probe of this run
+// left it.
 func (r *run) probe(ctx context.Context) error {
 	key, bucket := r.probeKey(), r.cfg.Bucket
 	fail := func(what string, err error) error { return fmt.Errorf("%s s3://%s/%s: %w", what, bucket, key, err) }
@@ -216,7 +216,7 @@ func (r *run) probe(ctx context.Context) error {
 	}
 	if err != nil {
 		_, aborted := r.aws.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &bucket, Key: &key, UploadId: upload.UploadId})
-		if errorCode(err) != "PreconditionFailed" && errorCode(err) != "NoSuchUpload" { // the second: a Complete whose answer was lost, sent again
+		if errorCode(err) != "PreconditionFailed" && errorCode(err) != "NoSuchUpload" { // NoSuchUpload: CompleteMultipartUpload was retried after a lost answer
 			return fail("write", errors.Join(err, aborted))
 		}
 		if _, err := r.store.size(ctx, key); err != nil { // somebody else's

@@ -17,9 +17,9 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/reference"
 )
 
-// The texts of the messages, one for each boundary of a run.
+// The texts of the messages, one for each step of a run.
 
-// started tells that the run starts; the preflight sends it when all else is well, and so proves that the later ones can be sent.
+// started notifies that the run starts. The preflight sends it last, which proves that the later messages can be sent.
 func (r *run) started(ctx context.Context) error {
 	current, err := r.current(ctx)
 	if err != nil {
@@ -30,12 +30,12 @@ func (r *run) started(ctx context.Context) error {
 		r.id, r.cfg.Name, r.cfg.Minutes, current.StopBy.Format(time.RFC3339)))
 }
 
-// advice is what to run when the run does not end.
+// advice is the command to run if the run does not end.
 func (r *run) advice() string {
 	return fmt.Sprintf("It is tried again every 10 minutes. `go tool mage status` shows where it stands, `RUN=%s go tool mage export` exports by hand, `go tool mage destroy` ends and removes it.\n", r.id)
 }
 
-// runs is the load at its start: until when, and what is billed until then.
+// runs describes the load at its start: when it ends, and what is billed until then.
 func (r *run) runs(service *types.Service, stops, stopBy time.Time) string {
 	return fmt.Sprintf("The load of run %s of %s runs: %d of %d tasks.\n"+
 		"It is stopped at about %s, and in any case the run ends by %s.\n"+
@@ -43,7 +43,7 @@ func (r *run) runs(service *types.Service, stops, stopBy time.Time) string {
 		r.id, r.cfg.Name, service.RunningCount, service.DesiredCount, stops.Format(time.RFC3339), stopBy.Format(time.RFC3339), r.cacheSize(), r.loadSize(int(service.DesiredCount)), r.price(int(service.DesiredCount)))
 }
 
-// sizes is what the stack's settings say of what is billed.
+// sizes are the billed sizes in the stack's settings.
 type sizes struct {
 	Cache struct {
 		Engine   string `json:"engine"`
@@ -61,7 +61,7 @@ type sizes struct {
 }
 
 func (r *run) sizes() (s sizes) {
-	_ = json.Unmarshal(r.cfg.Settings, &s) // of another form: not known, and said so
+	_ = json.Unmarshal(r.cfg.Settings, &s) // settings of another form: the sizes are reported as not known
 	return s
 }
 
@@ -86,7 +86,7 @@ func (r *run) loadSize(tasks int) string {
 	return fmt.Sprintf("%d Fargate tasks x %g vCPU and %g GB, by the second", tasks, float64(l.CPU)/1024, float64(l.Memory)/1024)
 }
 
-// price is what cache and load cost an hour, by list prices where they are known.
+// price is the cost of cache and load per hour, by list prices where they are known.
 func (r *run) price(tasks int) string {
 	const pages = "see https://aws.amazon.com/elasticache/pricing/ and https://aws.amazon.com/fargate/pricing/"
 	known, c, l := reference.Known(), r.sizes().Cache, r.sizes().Load
@@ -105,13 +105,13 @@ func (r *run) price(tasks int) string {
 	return fmt.Sprintf("%s about %.3g USD an hour by list prices (%s); %s", what, usd, source, pages)
 }
 
-// noCache is that AWS could not create the cache.
+// noCache is the text when AWS could not create the cache.
 func (r *run) noCache() string {
 	return fmt.Sprintf("The cache of run %s of %s could not be created: %s is create-failed, most often because AWS has no capacity for the node type in that zone.\n"+
 		"`go tool mage deploy` deletes it and tries again, `go tool mage destroy` removes everything. Without either the guard deletes it and ends the run.\n", r.id, r.cfg.Name, r.cache())
 }
 
-// result is what came out, with links to the objects.
+// result summarizes the run, with links to the objects.
 func (r *run) result() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Run %s of %s has ended", r.id, r.cfg.Name)
@@ -139,14 +139,14 @@ func (r *run) result() string {
 	return b.String()
 }
 
-// incomplete is that nobody tries any more to complete a run.
+// incomplete is the text when a run is given up incomplete.
 func (r *run) incomplete() string {
 	return fmt.Sprintf("The exports of run %s of %s are not complete, and are given up a day after its load:\n  %s\n"+
 		"What there is lies in the bucket, and s3://%s/%s says what. `RUN=%s go tool mage export` tries once more.\n",
 		r.id, r.cfg.Name, strings.Join(r.troubles(), "\n  "), r.cfg.Bucket, r.cfg.ManifestKey(r.id), r.id)
 }
 
-// measured is what the tasks' last tables say of the load.
+// measured summarizes the tasks' last tables.
 func (r *run) measured() string {
 	if r.state.Logs == nil || r.state.Logs.Results.Tables == 0 {
 		return "Throughput and p99: not known, because no task printed its final table\n"
@@ -163,7 +163,7 @@ func (r *run) measured() string {
 	return fmt.Sprintf("Throughput: %.0f operations/s, the sum of %d final tables%s\n%s", m.OpsPerSecond, m.Tables, of, p99)
 }
 
-// nothingLeft is that this run costs nothing any more, by a look a moment ago.
+// nothingLeft is the text when this run costs nothing any more, as just checked.
 func (r *run) nothingLeft(service *types.Service) string {
 	load, cache := "is gone", "there is none that this stack knows by name"
 	if service != nil {
@@ -181,7 +181,7 @@ func (r *run) nothingLeft(service *types.Service) string {
 		r.id, r.cfg.Name, r.clock.Now().UTC().Format(time.RFC3339), r.cfg.Service, load, cache, r.cfg.Schedules.Stop, r.cfg.Schedules.Watch, r.cfg.Bucket)
 }
 
-// endings says how each task ended, or, of many, how many ended how.
+// endings lists how each task ended; for many tasks, how many ended in each way.
 func endings(tasks []export.Task) string {
 	var b strings.Builder
 	if len(tasks) <= 20 {
@@ -211,7 +211,7 @@ func ending(t export.Task) string {
 	return fmt.Sprintf("exited with %d", *t.ExitCode)
 }
 
-// link leads to an object in the console.
+// link is an object's address in the console.
 func (r *run) link(key string) string {
 	return fmt.Sprintf("https://s3.console.aws.amazon.com/s3/object/%s?%s", r.cfg.Bucket, url.Values{"region": {r.aws.Region}, "prefix": {key}}.Encode())
 }

@@ -23,26 +23,26 @@ type Shutdown struct {
 	cfg   Config
 	aws   Clients
 	clock export.Clock
-	told  *sync.Map // what this process told, by run
+	told  *sync.Map // messages that this process sent, by run
 }
 
-// New makes a Shutdown of the stack cfg describes.
+// New makes a Shutdown for the stack that cfg describes.
 func New(cfg Config, clients Clients, clock export.Clock) *Shutdown {
 	clients.S3 = encrypting{clients.S3, cfg.KMSKeyARN}
 	return &Shutdown{cfg: cfg, aws: clients, clock: clock, told: &sync.Map{}}
 }
 
 const (
-	stopGrace = 15 * time.Minute // a stop schedule that has not ended the run by then is overdue
-	alarmLate = 24 * time.Hour   // a run still not gone that long after it was overdue is an error, which is the alarm
+	stopGrace = 15 * time.Minute // this long after its stop schedule, a run is overdue
+	alarmLate = 24 * time.Hour   // a run that is overdue this long is an error, which raises the alarm
 
-	// Creation is how long after stop_by an apply may still make a load: modules/cache makes no cache after stop_by, Terraform waits 60 minutes for
-	// one (40 for a serverless cache), and modules/ecs-load 10 more for its service.
+	// Creation is how long after stop_by an apply can still make a load: modules/cache creates no cache after stop_by, Terraform waits 60 minutes for
+	// its creation (40 for a serverless cache), and modules/ecs-load waits 10 more for its service.
 	// https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/elasticache_replication_group#timeouts
 	Creation = 70 * time.Minute
 )
 
-// Handle serves one event. An error is worth Lambda's retry; what only needs time is StatusPending, and watch carries it on.
+// Handle serves one event. An error makes Lambda retry; what only needs time is StatusPending, and watch continues it.
 func (s *Shutdown) Handle(ctx context.Context, event Event) (Answer, error) {
 	r, err := s.newRun(ctx, event)
 	if err != nil {
@@ -87,18 +87,18 @@ func (r *run) handle(ctx context.Context, event Event) (Answer, error) {
 	overdue := func() bool {
 		return err != nil && event.Action == ActionWatch && !event.StopBy.IsZero() && r.clock.Now().After(event.StopBy)
 	}
-	for looks := 1; looks < 3 && overdue(); looks++ { // the event may be an hour old, and the stack's run another one by now, or prolonged
+	for looks := 1; looks < 3 && overdue(); looks++ { // the event can be an hour old, and the run since replaced or prolonged
 		if err := r.clock.Sleep(ctx, 10*time.Second); err != nil {
 			return Answer{}, err
 		}
 		current, err = r.current(ctx)
 	}
 	if overdue() {
-		r.log.Warn("the guard's own event says whose the run is", "error", err) // it is over in any case, and what is billed ends
+		r.log.Warn("the guard's own event says whose the run is", "error", err) // the run is overdue in any case, and what is billed must end
 		current, err = event, nil
 	}
 	if err != nil && event.Action == ActionStop && current.Run == r.id {
-		r.log.Warn("the run is known, and to stop it takes no more", "error", err) // somebody has changed its stop_by
+		r.log.Warn("the run is known, and to stop it takes no more", "error", err) // somebody changed its stop_by
 		err = nil
 	}
 	switch {
@@ -116,8 +116,8 @@ func (r *run) handle(ctx context.Context, event Event) (Answer, error) {
 	return r.stop(ctx)
 }
 
-// unguarded answers an event that comes after its run's guard is gone. If an apply that was under way meanwhile has made a load or a cache, nobody
-// else ends them.
+// unguarded handles an event that arrives after its run's guard is gone. If an apply has made a load or a cache in the meantime, nothing else ends
+// them.
 func (r *run) unguarded(ctx context.Context) (Answer, error) {
 	_, billed, err := r.billed(ctx)
 	if err != nil {
@@ -128,13 +128,13 @@ func (r *run) unguarded(ctx context.Context) (Answer, error) {
 	}
 	r.warn("schedule %s is gone, but %s: ending it", r.cfg.Schedules.Watch, billed)
 	answer, err := r.stop(ctx)
-	if err == nil && answer.Status != StatusDone { // no tick carries on, but Lambda does after an error
+	if err == nil && answer.Status != StatusDone { // there is no next tick, but Lambda retries after an error
 		err = fmt.Errorf("schedule %s is gone, and the run is not: %s; run `go tool mage destroy`", r.cfg.Schedules.Watch, answer.Message)
 	}
 	return answer, err
 }
 
-// current is the event in the watch schedule's input, the stack's one run; its zero value means that there is none.
+// current returns the event in the watch schedule's input, which names the stack's only run; zero when there is none.
 func (r *run) current(ctx context.Context) (Event, error) {
 	event, err := r.event(ctx, r.cfg.Schedules.Watch)
 	if err == nil && event.Run != "" && event.StopBy.IsZero() {
@@ -144,7 +144,7 @@ func (r *run) current(ctx context.Context) (Event, error) {
 	return event, err
 }
 
-// event is what a schedule sends; its zero value means that there is none of that name.
+// event returns the event that a schedule sends; zero when there is no such schedule.
 func (r *run) event(ctx context.Context, schedule string) (event Event, err error) {
 	out, err := r.schedule(ctx, schedule)
 	if err != nil || out == nil || out.Target == nil {
@@ -156,15 +156,15 @@ func (r *run) event(ctx context.Context, schedule string) (event Event, err erro
 	return event, nil
 }
 
-// replaced is errReplaced when the stack's run is another one by now, and nil when that cannot be told: what is this run's says so itself, too.
+// replaced is errReplaced if the stack has another run by now, and nil if that is not known: this run's resources also name their run themselves.
 func (r *run) replaced(ctx context.Context) error {
-	if current, _ := r.current(ctx); current.Run != "" && current.Run != r.id { // an input whose stop_by is no time names its run
+	if current, _ := r.current(ctx); current.Run != "" && current.Run != r.id { // an input with an invalid stop_by still names its run
 		return fmt.Errorf("%w: %s", errReplaced, current.Run)
 	}
 	return nil
 }
 
-// schedule is nil when there is none of that name.
+// schedule returns nil when there is none of that name.
 func (r *run) schedule(ctx context.Context, name string) (*scheduler.GetScheduleOutput, error) {
 	ctx, done := r.brief(ctx)
 	defer done()
@@ -178,7 +178,7 @@ func (r *run) schedule(ctx context.Context, name string) (*scheduler.GetSchedule
 	return out, nil
 }
 
-// watch is the guard: it leaves a run in time alone, and ends one that is overdue or whose stop was started.
+// watch is the guard: it ends a run that is overdue or whose stop was started, and leaves others alone.
 func (r *run) watch(ctx context.Context) (Answer, error) {
 	due, err := r.due(ctx, r.stopBy)
 	if err != nil {
@@ -206,20 +206,20 @@ func (r *run) watch(ctx context.Context) (Answer, error) {
 	return answer, err
 }
 
-// due is when the run is overdue: a grace after its stop schedule, which exists from the moment the load is steady, or stop_by.
+// due returns when the run becomes overdue: stopGrace after its stop schedule, which exists once the load is steady, or at stop_by.
 func (r *run) due(ctx context.Context, stopBy time.Time) (time.Time, error) {
 	stops, err := r.stopsAt(ctx)
 	r.unfinished = err == nil && stops.IsZero()
 	if late := stops.Add(stopGrace); err == nil && !stops.IsZero() && late.Before(stopBy) {
 		return late, nil
 	}
-	if r.clock.Now().After(stopBy) { // whatever the stop schedule would say
+	if r.clock.Now().After(stopBy) { // whatever the stop schedule has
 		return stopBy, nil
 	}
 	return stopBy, err
 }
 
-// stopsAt is the time of the stop schedule, zero when there is none.
+// stopsAt returns the time of the stop schedule, zero when there is none.
 func (r *run) stopsAt(ctx context.Context) (time.Time, error) {
 	var none time.Time
 	out, err := r.schedule(ctx, r.cfg.Schedules.Stop)
@@ -238,7 +238,7 @@ func (r *run) stopsAt(ctx context.Context) (time.Time, error) {
 	return at.UTC(), nil
 }
 
-// run is one invocation's work on one run.
+// run is one invocation for one run.
 type run struct {
 	*Shutdown
 	id     string
@@ -246,7 +246,7 @@ type run struct {
 	action string
 	holder string
 	ends   time.Time // when Lambda ends this invocation; zero: never
-	stopBy time.Time // as watch's input has it; zero: no apply is under way that could still make something, as before a destroy
+	stopBy time.Time // from watch's input; zero: no apply can still be making something, as before a destroy
 	log    *slog.Logger
 	store  store
 
@@ -255,26 +255,26 @@ type run struct {
 	recorded bool   // state is the record, not just this invocation's memory
 	saved    time.Time
 	unsaved  bool     // the last write of the record failed
-	unread   bool     // there may be a record, but S3 did not give it
-	exported []string // kinds of objects that this invocation made, or saw there, of the whole window
-	turn     turn     // of the record: what reads for a person's export renews the hold
+	unread   bool     // there may be a record, but it could not be read
+	exported []string // kinds of objects that this invocation made or found, for the whole window
+	turn     turn     // locks the record: concurrent reads of a person's export renew the hold
 
 	idle      bool      // ECS runs nothing of this run
-	delivered time.Time // when what the cache's logs say of the window should be in CloudWatch
-	awaited   bool      // the last datapoints of the window are there, or were waited for as long as it makes sense
-	gone      bool      // so far as it is ours to delete, the cache is NotFound
+	delivered time.Time // when the cache's logs of the window should be in CloudWatch
+	awaited   bool      // the last datapoints of the window are there, or the wait for them is over
+	gone      bool      // the cache does not exist, or is not ours to delete
 
-	late time.Duration // how long the run is overdue, as a tick of watch sees it
+	late time.Duration // how long the run is overdue, set by a tick of watch
 
-	createFailed bool // so the cache was seen
+	createFailed bool // the cache was seen as create-failed
 	unfinished   bool // the guard ends the run, and there is no stop schedule
 
 	waiting  []string // what only needs time
 	failures []failure
-	news     []string // what an export again has changed
+	news     []string // what exporting again has changed
 }
 
-// holder names this invocation. Lambda's retries of one event carry one request id, so a retry need not wait for the attempt that died.
+// holder names this invocation. Lambda's retries of an event have the same request id, so a retry need not wait for the attempt that died.
 func holder(ctx context.Context) string {
 	if lc, ok := lambdacontext.FromContext(ctx); ok && lc.AwsRequestID != "" {
 		return lc.AwsRequestID
@@ -282,7 +282,7 @@ func holder(ctx context.Context) string {
 	return person + rand.Text()
 }
 
-const person = "person-" // begins the name of a holder that is not Lambda's
+const person = "person-" // prefix of holders outside Lambda
 
 func (r *run) answer(status, message string) Answer {
 	a := Answer{Run: r.id, Action: r.action, Status: status, Message: message}
@@ -292,7 +292,7 @@ func (r *run) answer(status, message string) Answer {
 	return a
 }
 
-// pending is an outcome that only needs time: it is no failure, and the next watch tick goes on from it.
+// pending is not a failure but something that needs more time; the next watch tick continues.
 type pending string
 
 func (p pending) Error() string { return string(p) }
@@ -310,7 +310,7 @@ func ends(ctx context.Context) time.Time {
 	return deadline.UTC()
 }
 
-// left is the time before this invocation ends, a day when it has no deadline.
+// left returns the time until this invocation ends; a day when it has no deadline.
 func (r *run) left(context.Context) time.Duration {
 	if r.ends.IsZero() {
 		return 24 * time.Hour
@@ -331,7 +331,7 @@ func (l limited) Err() error {
 	if l.clock.Now().Before(l.deadline) {
 		return l.Context.Err()
 	}
-	return context.DeadlineExceeded // also when the timer was first
+	return context.DeadlineExceeded // also if the timer fired first
 }
 
 func (r *run) limit(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
@@ -340,7 +340,7 @@ func (r *run) limit(ctx context.Context, d time.Duration) (context.Context, cont
 	return limited{ctx, r.clock, r.clock.Now().Add(d)}, func() { timer.Stop(); cancel() }
 }
 
-// brief is ctx for one call: if it hangs, it takes a quarter of the time that is left, or 5 seconds when that is more, and leaves the rest to others.
+// brief returns a context for one call: a hanging call takes a quarter of the time that is left, or 5 seconds if that is more.
 func (r *run) brief(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
@@ -350,7 +350,7 @@ func (r *run) brief(ctx context.Context) (context.Context, context.CancelFunc) {
 	return r.limit(ctx, max(left/4, min(left, 5*time.Second)))
 }
 
-// poll asks done every interval until it says yes, fails, or the time is up.
+// poll calls done every interval until it returns true or an error, or the time is up.
 func (r *run) poll(ctx context.Context, interval, atMost time.Duration, done func() (bool, error)) (bool, error) {
 	end := r.clock.Now().Add(atMost)
 	for {
@@ -366,7 +366,7 @@ func (r *run) poll(ctx context.Context, interval, atMost time.Duration, done fun
 	}
 }
 
-// troubles are this invocation's waits and failures in words.
+// troubles describes this invocation's waits and failures.
 func (r *run) troubles() []string {
 	all := slices.Clone(r.waiting)
 	for _, f := range r.failures {

@@ -9,17 +9,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
-// Skew is how far the clock of the computer that applies may be off AWS's. A run's times come from the one, what CloudWatch has of it from the
-// other. AWS takes requests that are some 15 minutes off, and its SDKs correct what is more, so that nothing else finds out:
+// Skew is how far the applying computer's clock may differ from AWS's. A run's times come from the computer, CloudWatch's from AWS. Nothing else
+// detects a wrong clock: AWS accepts requests that are up to some 15 minutes off, and its SDKs correct more:
 // https://aws.amazon.com/blogs/developer/clock-skew-correction/
 const Skew = 2 * time.Minute
 
-// propagation is how long the provider tries to make a schedule with a new role, after the time in its input was taken.
+// propagation is how long the provider retries to create a schedule with a new role; the time in the schedule's input is taken before that.
 // https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/scheduler/retry.go
 const propagation = 2 * time.Minute
 
-// skewed is for who applies without mage validate. It compares the time that the run is named after with the moment when AWS made the schedule that
-// fixes it: the tasks of a run that is named after the future would be taken for an earlier run's, and one named after the past ends too soon.
+// skewed checks the clock for users who apply without mage validate. It compares the run's name with the time when AWS created its schedule: the
+// tasks of a run named after the future would be taken for an earlier run's, and a run named after the past ends too soon.
 func (r *run) skewed(ctx context.Context) error {
 	watch, err := r.schedule(ctx, r.cfg.Schedules.Watch)
 	if err != nil || watch == nil {

@@ -16,15 +16,15 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// State is the run's record between invocations. What one attempt found out stands for the next: the window and the membership fix the
-// bytes of the exports.
+// State is the run's record between invocations. Later attempts keep what an earlier one found: the window and the membership fix the bytes of
+// the exports.
 type State struct {
 	Name          string             `json:"name"`
 	Run           string             `json:"run"`
 	Begun         time.Time          `json:"begun"`
 	Attempts      int                `json:"attempts"`
-	Holder        string             `json:"holder,omitempty"`  // the request at work
-	Attempt       string             `json:"attempt,omitempty"` // the invocation that wrote this: Lambda may deliver a request twice
+	Holder        string             `json:"holder,omitempty"`  // the request that holds the run
+	Attempt       string             `json:"attempt,omitempty"` // the invocation that wrote this: Lambda can deliver a request twice
 	HeldUntil     time.Time          `json:"held_until,omitzero"`
 	LoadStopped   bool               `json:"load_stopped"`     // Window is known, or no load ever ran
 	Window        *export.Window     `json:"window,omitempty"` // absent: no load ever ran
@@ -32,22 +32,22 @@ type State struct {
 	PeriodSeconds int                `json:"period_seconds,omitempty"`
 	Tasks         []export.Task      `json:"tasks,omitempty"`
 	Membership    *export.Membership `json:"membership,omitempty"`
-	DeletionAsked *time.Time         `json:"deletion_asked,omitempty"` // the cache is gone because of this run's stop, not of an apply that recreates it
+	DeletionAsked *time.Time         `json:"deletion_asked,omitempty"` // if set, this run's stop removed the cache, not an apply that recreates it
 	Metrics       *export.Metrics    `json:"metrics,omitempty"`
 	Logs          *export.Logs       `json:"logs,omitempty"`
 	Objects       []export.Object    `json:"objects,omitempty"`
-	Outgrown      bool               `json:"outgrown,omitempty"` // the objects are of a shorter window
-	Progress      *Progress          `json:"progress,omitempty"` // the one upload that is open
-	Complete      bool               `json:"complete"`           // the manifest is
+	Outgrown      bool               `json:"outgrown,omitempty"` // the objects cover a shorter window
+	Progress      *Progress          `json:"progress,omitempty"` // the only open upload
+	Complete      bool               `json:"complete"`           // of the manifest
 	Notified      []string           `json:"notified,omitempty"`
 	Warnings      []string           `json:"warnings,omitempty"`
 }
 
-// Progress is an export that the next invocation carries on.
+// Progress is an export that the next invocation continues.
 type Progress struct {
 	export.Progress
-	ToolVersion string          `json:"tool_version"`     // another version may see its places differently, and starts again
-	Series      []export.Series `json:"series,omitempty"` // of the metrics, beside the catalog's
+	ToolVersion string          `json:"tool_version"`     // another version may read positions differently, and starts again
+	Series      []export.Series `json:"series,omitempty"` // of the metrics, besides the catalog's
 }
 
 var (
@@ -57,13 +57,13 @@ var (
 	errReplaced = errors.New("the stack's run is another one by now, whose guard does the rest")
 )
 
-// store keeps a run's small JSON objects. Writes are conditional on what was read.
+// store keeps a run's small JSON objects. Writes are conditional on the version that was read.
 type store struct {
 	s3            S3
 	bucket, owner string
 }
 
-// get reads an object of this run; text is nil when there is none. The SDK asks again for an answer, but not for the rest of one.
+// get reads an object of this run; text is nil when there is none. It retries a truncated body, because the SDK does not.
 func (s store) get(ctx context.Context, key string) (text []byte, etag string, err error) {
 	for range 3 {
 		if text, etag, err = s.read(ctx, key); !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -92,7 +92,7 @@ func (s store) read(ctx context.Context, key string) (text []byte, etag string, 
 	return text, aws.ToString(out.ETag), s.owns(key, out.Metadata)
 }
 
-// size is the size of an object of this run in bytes, -1 when there is none.
+// size returns the size in bytes of an object of this run, -1 when there is none.
 func (s store) size(ctx context.Context, key string) (int64, error) {
 	out, err := s.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &s.bucket, Key: &key})
 	if notFound(err) {
@@ -111,8 +111,8 @@ func (s store) owns(key string, metadata map[string]string) error {
 	return nil
 }
 
-// put writes an object over the version etag, or a new one when etag is empty. errTaken: it is not that version any more, and what lies
-// there is not mine either. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+// put replaces the version etag of an object, or writes a new object when etag is empty. errTaken: the object has another version, and mine does
+// not recognize it. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 func (s store) put(ctx context.Context, key string, value any, etag string, mine func(there []byte) bool) (string, error) {
 	text, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
@@ -135,7 +135,7 @@ func (s store) put(ctx context.Context, key string, value any, etag string, mine
 		if denied(err) {
 			return "", failed
 		}
-		// A lost answer is not a lost write: the object says which it was.
+		// If only the answer was lost, the write was made: the object shows it.
 		there, now, err := s.get(ctx, key)
 		code := errorCode(failed)
 		switch {
@@ -148,14 +148,14 @@ func (s store) put(ctx context.Context, key string, value any, etag string, mine
 		case attempt == 4, now != etag && !mine(there):
 			return "", fmt.Errorf("write s3://%s/%s: %w", s.bucket, key, errTaken)
 		}
-		etag = now // a conflict that left things as they were, or the write before this one, whose answer was lost
+		etag = now // either nothing changed, or our previous write was made although its answer was lost
 	}
 }
 
-// nobodys is for objects of which no version is expected but the one that was read.
+// nobodys accepts only the version that was read.
 func nobodys([]byte) bool { return false }
 
-// record reads the run's record; its zero value means that there is none. Without an attempt no stop has started: it is the preflight's, with what was told since.
+// record reads the run's record, zero when there is none. If it has no attempts, no stop has started: the preflight wrote it, and messages were added.
 func (r *run) record(ctx context.Context) (state State, etag string, err error) {
 	ctx, done := r.brief(ctx)
 	defer done()
@@ -169,7 +169,7 @@ func (r *run) record(ctx context.Context) (state State, etag string, err error) 
 	return state, etag, nil
 }
 
-// take reads the record and holds the run until this invocation's deadline. One that has none renews its hold with every record.
+// take reads the record and holds the run until this invocation's deadline. Without a deadline each write of the record renews the hold.
 func (r *run) take(ctx context.Context) error {
 	state, etag, err := r.record(ctx)
 	if err != nil {
@@ -187,23 +187,23 @@ func (r *run) take(ctx context.Context) error {
 	r.state.Attempts++
 	r.state.Holder, r.state.Attempt, r.recorded = r.holder, rand.Text(), true
 	if err := r.save(ctx); err != nil {
-		// Of a write that failed for another reason than these, the record may be there: the next one finds out.
+		// After any other failure the write may have been made; the next write finds out.
 		r.recorded = !denied(err) && !errors.Is(err, errTaken)
 		return err
 	}
 	return nil
 }
 
-// hold is how long a holder without a deadline has the run for itself after each write of the record: Lambda's longest invocation.
+// hold is how long a holder without a deadline holds the run after each write of the record: Lambda's longest invocation.
 const hold = 15 * time.Minute
 
-// turn is a lock that is held over a call, and so is not a sync.Mutex: tests with a clock of their own see who waits for it.
+// turn is a lock that is held during a call. It is a channel because synctest does not count a wait for a sync.Mutex as idle.
 type turn chan struct{}
 
 func (t turn) take() { t <- struct{}{} }
 func (t turn) give() { <-t }
 
-// save writes the record, unless there was none to take.
+// save writes the record, unless it could not be taken.
 func (r *run) save(ctx context.Context) error {
 	r.turn.take()
 	defer r.turn.give()
@@ -226,13 +226,13 @@ func (r *run) save(ctx context.Context) error {
 	return nil
 }
 
-// mine says that this invocation wrote the record.
+// mine reports whether this invocation wrote the record.
 func (r *run) mine(record []byte) bool {
 	var there State
 	return json.Unmarshal(record, &there) == nil && there.Attempt == r.state.Attempt
 }
 
-// release lets the next invocation begin at once. When it cannot, the hold ends by itself.
+// release lets the next invocation start at once. If it fails, the hold expires.
 func (r *run) release(ctx context.Context) {
 	r.state.Holder, r.state.HeldUntil = "", time.Time{}
 	ctx, done := r.limit(context.WithoutCancel(ctx), 10*time.Second)

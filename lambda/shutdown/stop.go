@@ -15,15 +15,15 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// step is one of a stop. What comes before the deletion of the cache leaves it time, also when a call hangs.
+// step is one step of a stop. Steps before the cache's deletion leave time for it, even if a call hangs.
 type step struct {
 	name   string
 	do     func(context.Context) error
 	leaves time.Duration
-	money  bool // not left to others: two that do it at once do no harm
+	money  bool // done even while another invocation holds the run: doing it twice does no harm
 }
 
-// failure is a step that failed for another reason than time.
+// failure is a step that failed, not one that needs more time.
 type failure struct {
 	step string
 	error
@@ -32,28 +32,28 @@ type failure struct {
 func (f failure) Error() string { return f.step + ": " + f.error.Error() }
 func (f failure) Unwrap() error { return f.error }
 
-// stop ends the run. The order is the promise: nothing is exported before the load has said its last words, the cache is deleted whatever
-// failed before, the manifest is the commit mark, and the guard goes last, when there is nothing left to guard.
+// stop ends the run. The order is guaranteed: nothing is exported before the load has stopped, the cache is deleted whatever failed before, the
+// manifest is the commit mark, and the guard is removed last, when there is nothing left to guard.
 func (r *run) stop(ctx context.Context) (Answer, error) {
 	err := r.take(ctx)
 	switch {
-	case errors.Is(err, errTaken): // by one that has only started
+	case errors.Is(err, errTaken): // by another invocation that has just started
 		return r.answer(StatusPending, err.Error()), nil
 	case errors.Is(err, errHeld):
 		return r.held(ctx, err)
-	case err != nil: // go on without a record: the load and the cache cost money
+	case err != nil: // continue without a record: the load and the cache cost money
 		r.failures = append(r.failures, failure{"take the record", err})
 		r.log.Error("there is no record of this run", "error", err)
 	}
 	defer r.release(ctx)
-	r.unfinished = r.unfinished && !r.state.Complete && !r.state.Begun.Before(r.stopBy) // not one that a person stopped, nor one whose schedules are being removed
+	r.unfinished = r.unfinished && !r.state.Complete && !r.state.Begun.Before(r.stopBy) // not a run that a person stopped, or whose schedules are being removed
 	taken := false
 	for _, step := range []step{
 		{"stop the load", r.stopLoad, reserve, true},
 		{"read the membership", r.readMembership, reserve, false},
 		{"save the record", r.save, reserve, false},
 		{"settle", r.settle, reserve, false},
-		{"export metrics", r.exportMetrics, reserve * 3 / 4, false}, // these end by themselves when the reserve starts, and then save how far they came
+		{"export metrics", r.exportMetrics, reserve * 3 / 4, false}, // exports stop when the reserve starts, and save their progress
 		{"export logs", r.exportLogs, reserve * 3 / 4, false},
 		{"delete the cache", r.deleteCache, 10 * time.Second, true},
 		{"look at the load again", r.lookAgain, 0, true},
@@ -94,7 +94,7 @@ func (r *run) stop(ctx context.Context) (Answer, error) {
 	return r.answer(StatusDone, "nothing of the run is left but its objects"), nil
 }
 
-// in does a step in the time that there is for it.
+// in runs a step within its time.
 func (r *run) in(all context.Context, step step) error {
 	if r.ends.IsZero() {
 		return step.do(all)
@@ -112,7 +112,7 @@ func (r *run) in(all context.Context, step step) error {
 	return err
 }
 
-// held answers while another invocation holds the run: it does what there is to do. Only a person's export, which may take hours, leaves load and cache.
+// held answers while another invocation holds the run and does the work. A person's export can take hours and ends neither load nor cache, so this does.
 func (r *run) held(ctx context.Context, held error) (Answer, error) {
 	if !strings.HasPrefix(r.state.Holder, person) {
 		return r.answer(StatusPending, held.Error()), nil
@@ -124,8 +124,8 @@ func (r *run) held(ctx context.Context, held error) (Answer, error) {
 	return r.answer(StatusPending, held.Error()), nil
 }
 
-// export does the exports of an ended run where they are not done, and looks whether CloudWatch has more of those that are: `mage export`.
-// The run's record says what they cover.
+// export completes the exports of an ended run, and replaces those of which CloudWatch has more by now: `mage export`. The run's record has what
+// they cover.
 func (r *run) export(ctx context.Context) (Answer, error) {
 	record, _, err := r.record(ctx)
 	if err != nil {
@@ -149,7 +149,7 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	defer r.release(ctx) // also when taking failed: the answer may be lost of a write that was made
+	defer r.release(ctx) // also if taking failed: the write may have been made and its answer lost
 	if err := r.takeInTurn(ctx); err != nil {
 		return Answer{}, err
 	}
@@ -160,7 +160,7 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	r.idle = true // its stop saw it; an apply may have recreated it while the run is still the stack's
+	r.idle = true // the stop saw the load idle; atRest and lookAgain check whether an apply recreated it
 	complete := r.state.Complete
 	if !r.state.LoadStopped {
 		return Answer{}, fmt.Errorf("run %s: its load was not seen to stop; run `go tool mage stop`", r.id)
@@ -194,8 +194,8 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 	return r.answer(StatusDone, "exported"), nil
 }
 
-// lookAgain sees whether the load is still at rest, before the manifest says that its exports are complete. An apply may have recreated it while they
-// were written: then they cover too little, and are made again once it has ended.
+// lookAgain checks that the load is still idle before the manifest is marked complete. If an apply recreated it during the exports, they cover too
+// little and are made again once it has ended.
 func (r *run) lookAgain(ctx context.Context) error {
 	if !r.idle || !r.state.LoadStopped || r.state.Complete {
 		return nil
@@ -218,7 +218,7 @@ func (r *run) lookAgain(ctx context.Context) error {
 	return pending(fmt.Sprintf("ECS service %s was created meanwhile, and is scaled to 0: the exports are made again", r.cfg.Service))
 }
 
-// atRest is for a run whose guard is gone: somebody may have removed it while a load ran. Its logs and tasks may be those of a later run.
+// atRest checks the load of a run without a guard: somebody may have removed the guard while a load ran. Logs and tasks can be a later run's.
 func (r *run) atRest(ctx context.Context) error {
 	if r.state.Complete {
 		return nil
@@ -231,7 +231,7 @@ func (r *run) atRest(ctx context.Context) error {
 	return err
 }
 
-// takeInTurn waits for an invocation that is at work: a person would have to find the minutes between two ticks of watch.
+// takeInTurn waits for the invocation that holds the run. Otherwise a person would have to hit the minutes between two ticks of watch.
 func (r *run) takeInTurn(ctx context.Context) (held error) {
 	_, err := r.poll(ctx, 10*time.Second, min(20*time.Minute, r.left(ctx)-reserve), func() (bool, error) {
 		held = r.take(ctx)
@@ -240,8 +240,8 @@ func (r *run) takeInTurn(ctx context.Context) (held error) {
 	return cmp.Or(err, held)
 }
 
-// removeSchedules removes the stop schedule, then the guard, once there is nothing left to guard. What was seen a while ago does not count here:
-// an apply may have made a load or a cache since.
+// removeSchedules removes the stop schedule, then the guard, once there is nothing left to guard. It looks again, because an apply may have made a
+// load or a cache since the last look.
 func (r *run) removeSchedules(ctx context.Context) error {
 	var left []string
 	for _, end := range []struct {
@@ -284,8 +284,8 @@ func (r *run) removeSchedules(ctx context.Context) error {
 	return r.replaced(ctx)
 }
 
-// tellGone tells that nothing is billed any more. It comes before the guard goes: if this invocation ends in between, the guard tells it again, and
-// nobody would after it.
+// tellGone notifies that nothing is billed any more. It runs before the guard is removed: if this invocation ends in between, the guard sends the
+// message again.
 func (r *run) tellGone(ctx context.Context) error {
 	if err := r.replaced(ctx); err != nil {
 		return err
@@ -302,8 +302,8 @@ func (r *run) tellGone(ctx context.Context) error {
 	return r.tellOnce(ctx, toldGone, r.nothingLeft(service))
 }
 
-// nothingBilled looks again. A load or a cache that somebody else removed may be in the middle of a replacement, and one that was never there
-// may still be made: then the guard stays as long as an apply can last.
+// nothingBilled checks again that nothing is billed. If somebody else removed load or cache, a replacement may be under way, and if one never existed,
+// it may still be created: then the guard stays for as long as an apply can last.
 func (r *run) nothingBilled(ctx context.Context) (*types.Service, error) {
 	service, billed, err := r.billed(ctx)
 	if err != nil {
@@ -329,7 +329,7 @@ func (r *run) nothingBilled(ctx context.Context) (*types.Service, error) {
 	return service, nil
 }
 
-// billed says what of the run costs money, "" when nothing does, and what ECS has of its load. A load is stopped at once.
+// billed returns what of the run costs money, "" when nothing does, and the load's service. A running load is stopped at once.
 func (r *run) billed(ctx context.Context) (service *types.Service, billed string, err error) {
 	if service, err = r.service(ctx); err != nil {
 		return nil, "", err
