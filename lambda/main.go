@@ -15,8 +15,9 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// limits are those of the Go runtime, beside which the process has some 15 MB, and of pages of logs, both in bytes, in a function of so many MB:
-// what a function of 512 MB needs for any run, and three quarters of what is beyond. https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+// limits returns the memory limits of the Go runtime and, within it, of log pages, in bytes, for a function of memory MB: what any run needs, for which
+// 512 MB are enough, plus three quarters and half of the memory above 512 MB. The process needs some 15 MB outside the runtime.
+// https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 func limits(memory string) (runtime, pages int64) {
 	mb, err := strconv.ParseInt(memory, 10, 64)
 	if err != nil {
@@ -27,8 +28,8 @@ func limits(memory string) (runtime, pages int64) {
 }
 
 func main() {
-	// Pages of metrics and logs come and go by the megabyte. Collecting when they come near a fixed bound, not in proportion to what is
-	// held, gives the same peak for a run of any length: https://go.dev/doc/gc-guide#Memory_limit
+	// Pages of metrics and logs are allocated and freed by the megabyte. Collecting near a fixed limit, not in proportion to the live heap, gives the
+	// same peak for a run of any length: https://go.dev/doc/gc-guide#Memory_limit
 	debug.SetGCPercent(-1)
 	bound, pages := limits(os.Getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"))
 	debug.SetMemoryLimit(min(debug.SetMemoryLimit(-1), bound)) // GOMEMLIMIT may be lower

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Clock is the time a job lives in; tests inject their own.
+// Clock is a job's clock; tests inject their own.
 type Clock interface {
 	Now() time.Time
 	// Sleep waits for d, or returns the context's error when that ends first.
@@ -32,10 +32,10 @@ func (Wall) Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// ErrOutOfTime is returned by a job that reached its Until between two calls. Nothing is lost: run it again with more time.
+// ErrOutOfTime is returned by a job that reached its Until between two calls. No data is lost: run it again with more time.
 var ErrOutOfTime = errors.New("out of time")
 
-// pacer spreads calls so that their cost stays under a quota, instead of being throttled by it.
+// pacer spreads calls so that their cost stays under a quota and AWS does not throttle them.
 type pacer struct {
 	clock Clock
 	rate  float64   // cost a second
@@ -45,7 +45,7 @@ type pacer struct {
 	next time.Time
 }
 
-// wait returns when a call of that cost may go out, or ErrOutOfTime when that is too late.
+// wait returns once a call of that cost can be made, or ErrOutOfTime if that is too late.
 func (p *pacer) wait(ctx context.Context, cost float64) error {
 	p.mu.Lock()
 	now := p.clock.Now()

@@ -11,8 +11,8 @@ import (
 //go:embed catalog.csv clock.go format.go lines.go logs.go manifest.go metrics.go page.go read.go results.go row.go series.go settled.go stream.go table.go upload.go
 var sources embed.FS
 
-// Format tells builds apart that may write other bytes, or see a Position differently: a hash of the catalog and of this package's sources. A
-// version from version control does not do it: the Lambda is built without one, for the same bytes everywhere.
+// Format tells builds apart that can write different bytes, or read a Position differently: a hash of the catalog and of this package's sources. The
+// commit cannot do this: the Lambda is built without it, so that builds are reproducible.
 var Format = sync.OnceValue(func() string {
 	sum := sha256.New()
 	err := fs.WalkDir(sources, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -24,7 +24,7 @@ var Format = sync.OnceValue(func() string {
 		return err
 	})
 	if err != nil {
-		panic(err) // they are part of the binary
+		panic(err) // the sources are embedded
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:12]
 })

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// LineError is what is wrong with one line of a file. It costs that line alone: the sequence that yields it goes on.
+// LineError is an error in one line of a file. Only that line is lost: the sequence that yields it continues.
 type LineError struct {
 	Line int64
 	Err  error
@@ -22,14 +22,14 @@ type LineError struct {
 func (e *LineError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
 func (e *LineError) Unwrap() error { return e.Err }
 
-// TextLine is one line of a text, without line break and byte order mark.
+// TextLine is one line of a text, without its line break and byte order mark.
 type TextLine struct {
 	Number int64
 	Text   []byte // valid until the next line
-	Open   bool   // the text ends in it, without a line break
+	Open   bool   // the last line, without a line break
 }
 
-// input knows whether reading has failed: a compressed text that was cut fails with the same io.ErrUnexpectedEOF as a download that was.
+// input remembers read errors: a truncated gzip file and a truncated download both fail with io.ErrUnexpectedEOF.
 type input struct {
 	io.Reader
 	err error
@@ -43,9 +43,9 @@ func (in *input) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Lines yields the lines of a text. A text in UTF-16 that has
-// such a mark, as PowerShell writes it, is read as well, and so are one that was compressed by gzip and one whose lines end with CR alone (Excel's "CSV (Macintosh)").
-// A line of over most bytes is a *LineError, and so is the end of a compressed text that was cut; any other error, such as one of r, ends the sequence.
+// Lines yields the lines of a text. It also reads UTF-16 with a byte order mark (PowerShell), gzip, and lines that end with CR alone (Excel's "CSV
+// (Macintosh)"). A line longer than most bytes is a *LineError, and so is the end of a truncated gzip text; any other error, such as one of r, ends the
+// sequence.
 func Lines(r io.Reader, most int) iter.Seq2[TextLine, error] {
 	return func(yield func(TextLine, error) bool) {
 		from := &input{Reader: r}
@@ -103,7 +103,7 @@ func Lines(r io.Reader, most int) iter.Seq2[TextLine, error] {
 			if err == io.EOF && len(line) == 0 {
 				return
 			}
-			line = bytes.TrimLeft(line, "\ufeff\x00") // marks also within a file that was joined; NULs where a log was truncated while somebody wrote
+			line = bytes.TrimLeft(line, "\ufeff\x00") // byte order marks inside a concatenated file; NULs where a log was truncated while being written
 			if !yield(TextLine{n, bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r")), err == io.EOF}, nil) || err == io.EOF {
 				return
 			}

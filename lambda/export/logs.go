@@ -25,7 +25,7 @@ type LogsAPI interface {
 	FilterLogEvents(context.Context, *cloudwatchlogs.FilterLogEventsInput, ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error)
 }
 
-// LogGroup is a log group and the word its streams are labelled with.
+// LogGroup is a log group and the prefix of its streams' labels.
 type LogGroup struct {
 	Kind string // load, engine-log, slow-log
 	Name string
@@ -33,10 +33,10 @@ type LogGroup struct {
 
 // LogsJob writes the events of all streams of Groups in Window as lines "[timestamp] [stream] message", merged in time order.
 //
-// The timestamp is the event's own, UTC, in milliseconds. The stream is labelled kind/stream, load/memtier/abc or engine-log/xyz; a stream
-// name that begins with its kind already, as the load's do, is not given it twice. Events of one instant are in the order of their labels,
-// and within a stream in the order CloudWatch returned them. A line break inside a message (LF, CR LF or CR alone) begins a new line with
-// the same prefix, one break at the end of a message is dropped, and bytes that are no UTF-8 become U+FFFD. Nothing else is changed.
+// The timestamp is the event's own, UTC, in milliseconds. The stream is labelled kind/stream, load/memtier/abc or engine-log/xyz; the kind is
+// not repeated if the stream's name starts with it, as the load's do. Events with the same timestamp are ordered by label, and within a
+// stream as CloudWatch returned them. A line break inside a message (LF, CR LF or CR alone) starts a new line with the same prefix, one break
+// at the end of a message is dropped, and invalid UTF-8 becomes U+FFFD. Nothing else is changed.
 type LogsJob struct {
 	API    LogsAPI
 	Clock  Clock
@@ -44,23 +44,23 @@ type LogsJob struct {
 	Window Window
 	Rate   float64   // GetLogEvents calls a second, see LogsRate
 	Filter float64   // FilterLogEvents calls a second, see FilterRate
-	Until  time.Time // no call begins after it; zero: no limit
+	Until  time.Time // no call starts after it; zero: no limit
 	From   *LogsPosition
 	Budget int64 // bytes of compressed pages to hold, zero: Budget
 }
 
-// LogsPosition is a place between two events, and what was counted up to there. It needs no token: these end after a day.
+// LogsPosition is a position between two events, with the counts so far. It has no token, because tokens expire after a day.
 type LogsPosition struct {
 	At     int64  `json:"at"`    // milliseconds of the event before
-	Label  string `json:"label"` // its stream and group: those before them, in their order, have nothing left at that instant
+	Label  string `json:"label"` // its stream and group; the streams before it, in order, have no events left at that time
 	Group  string `json:"group"`
-	Events int    `json:"events"`           // how many of this stream at that instant were written
-	Seen   []byte `json:"seen,omitempty"`   // a bit for each stream, in their order: whether it had an event
+	Events int    `json:"events"`           // how many of this stream's events at that time were written
+	Seen   []byte `json:"seen,omitempty"`   // a bit for each stream, in order: whether it had an event
 	Header string `json:"header,omitempty"` // of the load's tables, if one was seen
 	Sum    Logs   `json:"sum"`
 }
 
-// LogsRate is 95 % of the GetLogEvents calls a second that a Region allows; the quota cannot be raised:
+// LogsRate is 95 % of a Region's quota of GetLogEvents calls per second, which cannot be raised:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 func LogsRate(region string) float64 {
 	switch region {
@@ -72,7 +72,7 @@ func LogsRate(region string) float64 {
 	return 23.75
 }
 
-// FilterRate is 95 % of the FilterLogEvents calls a second that a Region allows, by the same page.
+// FilterRate is 95 % of a Region's quota of FilterLogEvents calls per second, from the same page.
 func FilterRate(region string) float64 {
 	switch region {
 	case "us-east-1":
@@ -83,8 +83,8 @@ func FilterRate(region string) float64 {
 	return 9.5
 }
 
-// Write merges the streams. What it holds is bound by the number of streams, not by the length of the run. Into a Sink it writes what
-// follows From, and marks where it stands.
+// Write merges the streams. Its memory depends on the number of streams, not on the length of the run. Into a Sink it writes what follows
+// From, and marks its position.
 func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
 	sum, last, header := Logs{Window: j.Window}, LogsPosition{}, ""
 	if j.From != nil {
@@ -101,7 +101,7 @@ func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
 	defer cancel()
 	var merged merge
 	for i, s := range streams {
-		for n := i; n < len(streams) && n < i+2*fetchers; n++ { // not all at once: one that waits to be read costs memory, too
+		for n := i; n < len(streams) && n < i+2*fetchers; n++ { // not all at once: pages read ahead cost memory
 			if ahead := streams[n]; !ahead.started {
 				ahead.started = true
 				ahead.ahead(ctx)
@@ -137,7 +137,7 @@ func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
 			sum.Results.read(s.message, &header)
 		}
 		if s.at < last.At {
-			sink = nil // a stream that is not in time order has no place to begin again
+			sink = nil // a stream out of time order has no position to resume from
 		}
 		if s.at != last.At || s.compare(last) != 0 {
 			last = LogsPosition{At: s.at, Label: label, Group: s.group}
@@ -160,8 +160,8 @@ func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
 	return sum, nil
 }
 
-// streams lists the streams that can hold an event of the window, in the order of their labels. A group that does not exist is a message
-// in the summary: an engine that never started has none.
+// streams lists the streams that can have events of the window, ordered by label. A missing group is only a message in the summary: an engine
+// that never started has none.
 func (j LogsJob) streams(ctx context.Context) (all []source, messages []string, err error) {
 	pace := &pacer{clock: j.Clock, rate: 23.75, until: j.Until} // DescribeLogStreams allows 25 calls a second
 	for _, g := range j.Groups {
@@ -198,7 +198,7 @@ func (j LogsJob) streams(ctx context.Context) (all []source, messages []string, 
 	return all, messages, nil
 }
 
-// reaches leaves out streams of earlier runs. LastIngestionTime is eventually consistent, typically within an hour, hence the day's margin.
+// reaches excludes streams of earlier runs. LastIngestionTime is eventually consistent, typically within an hour, hence the margin of a day.
 func (j LogsJob) reaches(s types.LogStream) bool {
 	return s.LastIngestionTime == nil || *s.LastIngestionTime >= j.Window.Start.Add(-day).UnixMilli()
 }
@@ -210,7 +210,7 @@ func label(kind, stream string) string {
 	return stream
 }
 
-// appendEvent appends an event's lines to dst and says how many they are.
+// appendEvent appends an event's lines to dst and returns their number.
 func appendEvent(dst []byte, at int64, label string, message []byte) ([]byte, int) {
 	start := len(dst)
 	dst = append(dst, '[')
@@ -271,7 +271,7 @@ func newBits(size int, from []byte) bits {
 	return b
 }
 
-// set adds n, and says whether it is new.
+// set adds n, and reports whether it is new.
 func (b bits) set(n int) bool {
 	is := b[n/8]&(1<<(n%8)) != 0
 	b[n/8] |= 1 << (n % 8)

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// SchemaVersion is the manifest's: it changes when a member changes its meaning or goes away, not when one is added.
+// SchemaVersion is the manifest's version. It changes when a member changes its meaning or is removed, not when one is added.
 const SchemaVersion = 1
 
-// Manifest says what ran, what was exported and what is missing. It is written after the other objects; Complete is the commit mark: once
-// true, the manifest and the objects it lists no longer change, unless a person has them exported again and CloudWatch has more by then.
+// Manifest lists what ran, what was exported and what is missing. It is written after the other objects. Complete is the commit mark: once
+// true, the manifest and its objects do not change, unless a person exports again and CloudWatch has more by then.
 type Manifest struct {
 	SchemaVersion int             `json:"schema_version"`
 	Name          string          `json:"name"`         // the stack
@@ -18,12 +18,12 @@ type Manifest struct {
 	ToolVersion   string          `json:"tool_version"` // of the code that wrote the manifest
 	Complete      bool            `json:"complete"`
 	CreatedAt     time.Time       `json:"created_at"`
-	Attempts      int             `json:"attempts"`               // invocations that worked on the stop, this one included
-	APIEndpoint   string          `json:"api_endpoint,omitempty"` // where the run's AWS answers, when that is not AWS's own: an embedded AWS
+	Attempts      int             `json:"attempts"`               // invocations that worked on the stop, including this one
+	APIEndpoint   string          `json:"api_endpoint,omitempty"` // of an embedded AWS; absent for the real one
 	Region        string          `json:"region,omitempty"`       // us-east-1
-	Window        *Window         `json:"window,omitempty"`       // what the metrics cover; absent when no load ever ran
+	Window        *Window         `json:"window,omitempty"`       // of the metrics; absent when no load ever ran
 	LoadStart     *time.Time      `json:"load_start,omitempty"`
-	Settings      json.RawMessage `json:"settings,omitempty"` // the run's configuration as the stack gave it, no secrets
+	Settings      json.RawMessage `json:"settings,omitempty"` // the stack's configuration of the run, without secrets
 	Membership    *Membership     `json:"membership,omitempty"`
 	Tasks         []Task          `json:"tasks"`
 	Objects       []Object        `json:"objects"`
@@ -60,19 +60,19 @@ type Window struct {
 	End   time.Time `json:"end"`
 }
 
-// Membership is the cache as it was before it was deleted: what a later export needs to name its series.
+// Membership describes the cache before its deletion: a later export needs it to name the series.
 type Membership struct {
 	ReplicationGroup string `json:"replication_group"`          // empty for a serverless cache
 	ServerlessCache  string `json:"serverless_cache,omitempty"` // its name; it has no nodes
 	Engine           string `json:"engine,omitempty"`           // redis or valkey
-	EngineVersion    string `json:"engine_version,omitempty"`   // in three parts, 7.1.0; of a serverless cache in two, 7.1
+	EngineVersion    string `json:"engine_version,omitempty"`   // 7.1.0; 7.1 for a serverless cache
 	NodeType         string `json:"node_type,omitempty"`
 	ClusterMode      bool   `json:"cluster_mode"`
 	Endpoint         string `json:"endpoint,omitempty"` // host:port, the configuration endpoint or the primary's
 	Nodes            []Node `json:"nodes"`
 
-	CreatedAt           *time.Time `json:"created_at,omitempty"`            // as ElastiCache has it
-	DeletionRequestedAt *time.Time `json:"deletion_requested_at,omitempty"` // when the stop asked for it, or saw that it was under way; absent while the cache stays
+	CreatedAt           *time.Time `json:"created_at,omitempty"`            // from ElastiCache
+	DeletionRequestedAt *time.Time `json:"deletion_requested_at,omitempty"` // when the stop requested the deletion, or saw it in progress; absent if the cache is kept
 }
 
 // Node is one cache node.
@@ -80,11 +80,11 @@ type Node struct {
 	CacheClusterID   string `json:"cache_cluster_id"`
 	CacheNodeID      string `json:"cache_node_id"`
 	NodeGroup        string `json:"node_group,omitempty"`
-	Role             string `json:"role,omitempty"` // primary or replica; AWS does not say it in cluster mode
+	Role             string `json:"role,omitempty"` // primary or replica; absent in cluster mode, where AWS does not report it
 	AvailabilityZone string `json:"availability_zone,omitempty"`
 }
 
-// Task is the last that ECS said of a load task.
+// Task is a load task as ECS last described it.
 type Task struct {
 	ID               string     `json:"id"`
 	LastStatus       string     `json:"last_status"`
@@ -112,10 +112,10 @@ type Object struct {
 	Rows        int64  `json:"rows"` // lines without the header
 	SHA256      string `json:"sha256"`
 
-	Replaced []Replaced `json:"replaced,omitempty"` // earlier objects under this key, the last one last
+	Replaced []Replaced `json:"replaced,omitempty"` // earlier objects under this key, oldest first
 }
 
-// Replaced is an object that a later export, which had more rows, took the place of.
+// Replaced is an object that a later export with more rows replaced.
 type Replaced struct {
 	At     time.Time `json:"at"` // when it was replaced
 	Bytes  int64     `json:"bytes"`
@@ -123,10 +123,10 @@ type Replaced struct {
 	SHA256 string    `json:"sha256"`
 }
 
-// Metrics sums up what CloudWatch had. Minutes count distinct minutes with at least one datapoint.
+// Metrics summarizes the metrics in CloudWatch. Minutes count distinct minutes with at least one datapoint.
 type Metrics struct {
-	PeriodSeconds   int      `json:"period_seconds"` // asked for; ElastiCache publishes one datapoint a minute whatever it is
-	SourceAge       string   `json:"source_age"`     // age of the window's start when it was read: 60-second data lives 15 days
+	PeriodSeconds   int      `json:"period_seconds"` // requested; ElastiCache publishes one datapoint a minute in any case
+	SourceAge       string   `json:"source_age"`     // age of the window's start when read: CloudWatch keeps 60-second data for 15 days
 	SeriesAsked     int      `json:"series_asked"`
 	SeriesExpected  int      `json:"series_expected"` // those whose absence is a gap
 	SeriesFound     int      `json:"series_found"`
@@ -137,16 +137,16 @@ type Metrics struct {
 	Messages        []string `json:"messages,omitempty"`
 }
 
-// Source is a node, a group, a serverless cache or a service that metrics describe.
+// Source is a node, a group, a serverless cache or a service with metrics.
 type Source struct {
 	Name         string `json:"name"`
 	SeriesFound  int    `json:"series_found"`
 	MinutesFound int    `json:"minutes_found"`
 }
 
-// Logs sums up what was in the log groups.
+// Logs summarizes the log groups.
 type Logs struct {
-	Window   Window   `json:"window"` // from the run's start to a minute after its last task: engine logs begin before the load
+	Window   Window   `json:"window"` // from the run's start to a minute after its last task: engine logs start before the load
 	Streams  int      `json:"streams"`
 	Events   int64    `json:"events"`
 	Lines    int64    `json:"lines"`

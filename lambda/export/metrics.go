@@ -15,13 +15,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 )
 
-// GetMetricData's bounds: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
+// GetMetricData's limits: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
 const (
 	maxQueries    = 500
 	maxDatapoints = 100_800
 )
 
-// maxCells bounds a page, 9 bytes a cell; two of them are held. From 162 nodes on pages are shorter than a call allows.
+// maxCells bounds a page at 9 bytes a cell; two pages are held. From 162 nodes on, pages are shorter than a call allows.
 const maxCells = 4_000_000
 
 const day = 24 * time.Hour
@@ -31,24 +31,24 @@ type DataAPI interface {
 	GetMetricData(context.Context, *cloudwatch.GetMetricDataInput, ...func(*cloudwatch.Options)) (*cloudwatch.GetMetricDataOutput, error)
 }
 
-// MetricsJob writes the datapoints of Series in Window as CSV, and those of the series that Find finds beside them.
+// MetricsJob writes the datapoints in Window of Series, and of the series that Find returns, as CSV.
 type MetricsJob struct {
 	API    DataAPI
 	Clock  Clock
 	Series []Series
-	Find   func(context.Context) ([]Series, error) // has the first page's time to look; nil: Series is all there is
+	Find   func(context.Context) ([]Series, error) // runs while the first page is read; nil: only Series
 	Window Window                                  // Start is a whole period
 	Period time.Duration                           // as Resolution returned it
-	Until  time.Time                               // no call begins after it; zero: no limit
+	Until  time.Time                               // no call starts after it; zero: no limit
 	From   *MetricsPosition                        // not with Find
 }
 
-// MetricsPosition is a place between two rows of the metrics, and what was counted up to there.
+// MetricsPosition is a position between two rows of the metrics, with the counts so far.
 type MetricsPosition struct {
 	After    int32              `json:"after"`  // seconds after the window's start, of the row before
-	Series   int                `json:"series"` // its place in the order of the series
+	Series   int                `json:"series"` // its index in the order of the series
 	Points   int64              `json:"points"`
-	Found    []byte             `json:"found"` // a bit a series
+	Found    []byte             `json:"found"` // one bit per series
 	Minutes  map[string]Minutes `json:"minutes"`
 	Messages []string           `json:"messages,omitempty"`
 }
@@ -59,14 +59,14 @@ type Minutes struct {
 	Count int   `json:"count"`
 }
 
-// Resolution is the shortest period, not under the wanted one, that CloudWatch still keeps for data that old: under 60 s for 3 hours,
-// 60 s for 15 days, 300 s for 63 days, 3,600 s for 455 days. An hour is left for the export itself where data is about to fade.
+// Resolution returns the shortest period, not below the wanted one, that CloudWatch still keeps for data of that age: under 60 s for 3 hours,
+// 60 s for 15 days, 300 s for 63 days, 3,600 s for 455 days. It changes to the longer period an hour early, because the export takes time.
 //
-// It divides a day: where CloudWatch lets other periods begin is not documented, only how it rounds StartTime, which is not by the period.
+// It divides a day: where other periods start is not documented, only how CloudWatch rounds StartTime, which does not depend on the period.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
 //
-// A period under 60 s finds datapoints that dense only where they were published that dense. ElastiCache publishes one sample a minute,
-// and a request with a shorter period gets these minute points.
+// A period under 60 s only returns datapoints as often as they were published. ElastiCache publishes one sample a minute, so a request with a
+// shorter period gets these.
 func Resolution(wanted, age time.Duration) time.Duration {
 	least := time.Second
 	switch {
@@ -84,21 +84,21 @@ func Resolution(wanted, age time.Duration) time.Duration {
 	return min(period, day)
 }
 
-// rounding is what CloudWatch rounds a StartTime of that age down to. Pages begin on it, else a page would repeat the end of the one before.
+// rounding is the unit to which CloudWatch rounds a StartTime of that age down. Pages start on it, or a page would repeat the end of the previous one.
 func rounding(age time.Duration) time.Duration {
 	return max(time.Minute, Resolution(time.Minute, age))
 }
 
-// readers is how many calls of a page are under way at once: one answer of 100,800 datapoints takes CloudWatch a second or more, and
-// four a second are allowed. Each holds some 25 MB while it is decoded.
+// readers is the number of concurrent calls for a page: CloudWatch takes a second or more for an answer of 100,800 datapoints, and four a
+// second are allowed. Each takes some 25 MB to decode.
 const readers = 3
 
-// attempts are made for a query that is not answered in full.
+// attempts is how often a query is sent while its answer is incomplete.
 const attempts = 4
 
-// Write asks for one page of time after the other, for all series, and writes each while the next is read: what it holds is bound by the
-// size of a page, not by the length of the run. Rows are in time order, and within one instant in the order of the series. Into a Sink it
-// writes what follows From, and marks where it stands.
+// Write reads all series one page of time after the other, and writes each page while the next is read, so its memory depends on the size
+// of a page, not on the length of the run. Rows are ordered by time, then by series. Into a Sink it writes what follows From, and marks its
+// position.
 func (j MetricsJob) Write(ctx context.Context, w io.Writer) (Metrics, error) {
 	out := newTable(w, j)
 	if j.From == nil {
@@ -119,7 +119,7 @@ func (j MetricsJob) Write(ctx context.Context, w io.Writer) (Metrics, error) {
 	var failed error
 	for page := range pages {
 		if failed != nil {
-			continue // until the reader has seen it too
+			continue // until the reader stops too
 		}
 		if failed = page.err; failed == nil {
 			failed = out.page(page)
@@ -134,18 +134,18 @@ func (j MetricsJob) Write(ctx context.Context, w io.Writer) (Metrics, error) {
 	return out.summary(age), ctx.Err()
 }
 
-// metricsPage is what CloudWatch has for the series in a span of time: a cell for each period of each series. Millions of them are held.
+// metricsPage has the datapoints of all series in a span of time: a cell for each period of each series. There can be millions of cells.
 type metricsPage struct {
 	Window
 	series   []Series
 	periods  int
 	values   []float64 // the periods of the first series, of the second ...
-	known    []bool    // which of the values there are
+	known    []bool    // which values exist
 	messages []string
 	err      error
 }
 
-// begin makes the page, whose memory is reused, one of another span.
+// begin reuses the page's memory for another span.
 func (p *metricsPage) begin(window Window, period time.Duration, series []Series) {
 	p.Window, p.periods, p.messages, p.err = window, int((window.End.Sub(window.Start)+period-1)/period), nil, nil
 	p.series, p.values, p.known = nil, p.values[:0], p.known[:0]
@@ -161,18 +161,18 @@ func (p *metricsPage) add(series []Series) {
 	clear(p.known[from:])
 }
 
-// metricsReading is the job while it reads.
+// metricsReading is a job's state while it reads.
 type metricsReading struct {
 	MetricsJob
 	now  time.Time
 	pace *pacer // its cost is in seconds
 
 	mu   sync.Mutex
-	page *metricsPage // that is being read
+	page *metricsPage // being read
 }
 
-// pages sends all pages. A page that was received is good until the next but one is. All but the last are as long as a call, or memory,
-// allows: they are as few as can be, and the last one, whose writing nothing runs beside, is short.
+// pages sends all pages. A received page is valid until the page after the next is received. All but the last are as long as a call or memory
+// allows: there are as few as possible, and the last one, which is written when nothing is left to read, is short.
 func (r *metricsReading) pages(ctx context.Context, align time.Duration, pages chan<- *metricsPage) {
 	from := r.Window.Start
 	if r.From != nil {
@@ -202,13 +202,13 @@ func (r *metricsReading) pages(ctx context.Context, align time.Duration, pages c
 	}
 }
 
-// pagePeriods is how many periods a page of so many series has: as many as a call may ask for, and as fit into memory.
+// pagePeriods returns how many periods a page of so many series has: as many as a call allows and memory can hold.
 func pagePeriods(series int) int {
 	series = max(1, series)
 	return max(1, min(maxDatapoints/min(series, maxQueries), maxCells/series))
 }
 
-// readPage fills the page: with the series that are known, and then with those that were found meanwhile.
+// readPage fills the page with the known series, and then with those found in the meantime.
 func (r *metricsReading) readPage(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -233,7 +233,7 @@ func (r *metricsReading) readPage(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// readSeries reads the page's series from first on, some calls at once.
+// readSeries reads the page's series from first on, with several concurrent calls.
 func (r *metricsReading) readSeries(ctx context.Context, cancel context.CancelCauseFunc, first int) {
 	size := min(maxQueries, max(1, maxDatapoints/r.page.periods))
 	chunks := make(chan int)
@@ -254,8 +254,8 @@ func (r *metricsReading) readSeries(ctx context.Context, cancel context.CancelCa
 	reads.Wait()
 }
 
-// cost is how many seconds of the quota a call for the page takes, counted as CloudWatch does: the datapoints that could be there. 396,000 a second
-// are allowed, and 180,000 when the call begins within the last three hours; 5 % are left to others.
+// cost is how many seconds of the quota a call for the page takes. CloudWatch counts the datapoints that could exist. It allows 396,000 a second,
+// and 180,000 if StartTime is within the last three hours; 5 % are left to others.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
 func (r *metricsReading) cost(queries int) float64 {
 	points, rate := float64(r.page.periods*queries), 396_000.0
@@ -269,7 +269,7 @@ func (j MetricsJob) queries(first, end int) []types.MetricDataQuery {
 	queries := make([]types.MetricDataQuery, 0, end-first)
 	for i, s := range j.Series[first:end] {
 		queries = append(queries, types.MetricDataQuery{
-			Id: aws.String("s" + strconv.Itoa(first+i)), // begins with a lower-case letter, and says which series it is
+			Id: aws.String("s" + strconv.Itoa(first+i)), // must start with a lower-case letter; the number is the series
 			MetricStat: &types.MetricStat{
 				Metric: &types.Metric{Namespace: aws.String(s.Namespace), MetricName: aws.String(s.Metric), Dimensions: s.Dimensions},
 				Period: aws.Int32(int32(j.Period / time.Second)),
@@ -280,8 +280,8 @@ func (j MetricsJob) queries(first, end int) []types.MetricDataQuery {
 	return queries
 }
 
-// read adds what CloudWatch has for these queries to the page. A query that ends as PartialData or InternalError is asked again, and so is one that
-// is left out of the answer; one that is always left out is a gap with a name.
+// read adds the answers to these queries to the page. A query with PartialData or InternalError is sent again, and so is one that is missing from
+// the answer; one that is always missing is reported as a gap.
 func (r *metricsReading) read(ctx context.Context, queries []types.MetricDataQuery) error {
 	for attempt := 1; ; attempt++ {
 		status := map[string]types.StatusCode{}
@@ -322,7 +322,7 @@ func (r *metricsReading) read(ctx context.Context, queries []types.MetricDataQue
 	}
 }
 
-// unanswered keeps the names of queries that were left out of every answer. One that was answered and never in full is an error.
+// unanswered records the queries that are missing from every answer. A query that was answered, but never in full, is an error.
 func (r *metricsReading) unanswered(queries []types.MetricDataQuery, status map[string]types.StatusCode) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -335,7 +335,7 @@ func (r *metricsReading) unanswered(queries []types.MetricDataQuery, status map[
 	return nil
 }
 
-// add takes over one answer; of two for one period the later one stands.
+// add adds one answer to the page; of two values for one period the later one counts.
 func (r *metricsReading) add(out *cloudwatch.GetMetricDataOutput, status map[string]types.StatusCode) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

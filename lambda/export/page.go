@@ -10,15 +10,15 @@ import (
 	"sync"
 )
 
-// page is a page of log events, compressed while it waits, in chunks that are unpacked one after the other: of each stream one chunk is there in
-// full. Log lines shrink to a tenth, in small chunks to a fourth.
+// page is a page of log events, compressed in chunks that are unpacked one after the other: only one chunk per stream is in memory unpacked.
+// Log lines shrink to a tenth, in small chunks to a quarter.
 type page struct {
 	chunks []chunk
-	raw    []byte // what is left of the chunk that is read
+	raw    []byte // the rest of the current chunk
 	held   int64
 	events int   // left
-	at     int64 // milliseconds of the event before
-	of     int   // the stream of the event before, by its number within the reader
+	at     int64 // milliseconds of the previous event
+	of     int   // the stream of the previous event, by its number within the reader
 	last   bool  // of its stream
 }
 
@@ -38,14 +38,14 @@ var packers = sync.Pool{New: func() any {
 // Readers are shared: one holds 40 KB, and there are thousands of streams.
 var unpackers = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 
-// event is one as CloudWatch returns it, and the number of its stream within the reader.
+// event is a log event from CloudWatch, with the number of its stream within the reader.
 type event struct {
 	at      int64
 	of      int
 	message string
 }
 
-// pack takes events into chunks of about so many bytes.
+// pack compresses events in chunks of about size bytes.
 func pack(events []event, size int) (*page, error) {
 	w := packers.Get().(*flate.Writer)
 	defer packers.Put(w)
@@ -86,10 +86,10 @@ func pack(events []event, size int) (*page, error) {
 	return p, nil
 }
 
-// size is what the page holds while it waits, in bytes; it does not change while it is read.
+// size returns the compressed size in bytes; it does not change while the page is read.
 func (p *page) size() int64 { return p.held }
 
-// unpack makes the next chunk the one that is read.
+// unpack unpacks the next chunk.
 func (p *page) unpack() error {
 	if len(p.chunks) == 0 {
 		return io.ErrUnexpectedEOF
@@ -107,7 +107,7 @@ func (p *page) unpack() error {
 	return err
 }
 
-// next takes an event off; the message is good until the next call.
+// next removes and returns an event; the message is valid until the next call.
 func (p *page) next() (at int64, message []byte, err error) {
 	if len(p.raw) == 0 {
 		if err := p.unpack(); err != nil {

@@ -14,22 +14,22 @@ import (
 	"time"
 )
 
-const longestRow = 64 << 10 // bytes; 30 dimensions, the most that CloudWatch takes, have 255 + 1,024 characters each
+const longestRow = 64 << 10 // bytes; CloudWatch accepts 30 dimensions of 255 + 1,024 characters
 
-// ReadMetrics yields the rows of a metrics CSV one by one. It takes what spreadsheets and scripts make of one: columns in any order and more of them,
-// semicolons or tabs between them, decimal commas, times in several spellings, another header further down, no header where the columns are the exported
-// ones. A row without a value is no datapoint. A *LineError costs that line alone; any other error ends the sequence.
+// ReadMetrics yields the rows of a metrics CSV. It accepts what spreadsheets and scripts turn one into: columns in any order and additional ones,
+// semicolons or tabs between them, decimal commas, several time formats, further headers, and no header if the columns are the exported ones. A row
+// without a value is no datapoint. With a *LineError only that line is lost; any other error ends the sequence.
 func ReadMetrics(r io.Reader) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
 		var t *sheet
-		var none error // why the first line is no header: it may be the rest of a row
+		var none error // why the first line is no header: it can be the rest of a row
 		for line, err := range Lines(r, longestRow) {
 			var row Row
 			kept := false
 			switch {
 			case err != nil:
 			case len(bytes.TrimSpace(line.Text)) == 0, t == nil && bytes.HasPrefix(line.Text, []byte("sep=")): // a spreadsheet's hint
-			case t == nil || isHeader(line.Text): // or of a file that was joined
+			case t == nil || isHeader(line.Text): // or the header of a concatenated file
 				next, wrong := newSheet(string(line.Text))
 				if wrong != nil && t == nil {
 					if next = headless(string(line.Text)); next != nil {
@@ -69,7 +69,7 @@ func ReadMetrics(r io.Reader) iter.Seq2[Row, error] {
 	}
 }
 
-// sheet is how a CSV is written.
+// sheet is a CSV's format.
 type sheet struct {
 	comma      byte
 	fields     int
@@ -102,12 +102,13 @@ func newSheet(header string) (*sheet, error) {
 	return t, nil
 }
 
-// isHeader tells a header from a row.
+// isHeader reports whether a line is a header.
 func isHeader(line []byte) bool {
 	return (line[0] < '0' || line[0] > '9') && bytes.Contains(line, []byte(Columns[0])) && bytes.Contains(line, []byte(Columns[2]))
 }
 
-// headless is a file whose first line is a row: its start was cut off. Nil when it is none, by the number of its columns and the namespace that AWS's have.
+// headless returns the sheet of a file without a header, whose first line is a row: its start was cut off. It returns nil if the number of columns or
+// the namespace, which is always AWS's, does not fit.
 func headless(line string) *sheet {
 	t, err := newSheet(strings.Join(Columns, ","))
 	if err != nil || strings.Count(line, ",") != len(Columns)-1 || !strings.Contains(line, "AWS/") {
@@ -116,7 +117,7 @@ func headless(line string) *sheet {
 	return t
 }
 
-// split takes a line apart: by hand where nothing is quoted, for such lines are millions.
+// split splits a line into fields; without encoding/csv if nothing is quoted, because there can be millions of such lines.
 func (t *sheet) split(line string) ([]string, error) {
 	t.record = t.record[:0]
 	if strings.IndexByte(line, '"') >= 0 {
@@ -124,7 +125,7 @@ func (t *sheet) split(line string) ([]string, error) {
 		in.Comma = rune(t.comma)
 		record, err := in.Read()
 		if parse := (*csv.ParseError)(nil); errors.As(err, &parse) {
-			err = parse.Err // its own line number is that of one line
+			err = parse.Err // its line number counts within this line only
 		}
 		return record, err
 	}
@@ -138,7 +139,7 @@ func (t *sheet) split(line string) ([]string, error) {
 	}
 }
 
-// row reads a line; false: it holds no datapoint. The last line of a file that does not end in a line break may be cut off.
+// row reads a line; false: it has no datapoint. A last line without a line break may be truncated.
 func (t *sheet) row(line string, open bool) (row Row, kept bool, err error) {
 	record, err := t.split(line)
 	if err != nil {
@@ -179,7 +180,7 @@ func (t *sheet) row(line string, open bool) (row Row, kept bool, err error) {
 	return row, true, nil
 }
 
-// Where the semicolon separates columns, people put commas between dimensions.
+// If semicolons separate columns, people put commas between dimensions.
 var commaPair = regexp.MustCompile(`,\s*(\w+=)`)
 
 func (t *sheet) pairs(text string) (string, error) {
@@ -192,7 +193,7 @@ func (t *sheet) pairs(text string) (string, error) {
 
 var grouping = strings.NewReplacer(" ", "", "\u00a0", "", "\u202f", "", "'", "")
 
-// number reads a value, also with a decimal comma or with separators of thousands where it is plain which of the two a character is.
+// number reads a value, also with a decimal comma or thousands separators if it is clear which of the two a character is.
 func (t *sheet) number(text string) (float64, error) {
 	if v, err := strconv.ParseFloat(text, 64); err == nil {
 		return v, nil
@@ -214,13 +215,13 @@ func (t *sheet) number(text string) (float64, error) {
 	return v, nil
 }
 
-// Spellings of times, those without an offset last. A day and a month with slashes between them may be either: they are read where one of them cannot be a month.
+// Time formats, those without an offset last. The order of day and month with slashes is ambiguous: they are read only if one of them cannot be a month.
 var timeLayouts = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z07", "2006-01-02T15:04Z07:00",
 	"2006-01-02T15:04:05", "2006-01-02T15:04", "2.1.2006T15:04:05", "2.1.2006T15:04"}
 
 var slashed = [2][]string{{"1/2/2006T15:04:05", "1/2/2006T15:04", "1/2/2006T3:04:05PM", "1/2/2006T3:04PM"}, {"2/1/2006T15:04:05", "2/1/2006T15:04", "2/1/2006T3:04:05PM", "2/1/2006T3:04PM"}}
 
-// parseSlashed reads a date with slashes that is a day in one order alone.
+// parseSlashed reads a date with slashes that is valid in one order only.
 func parseSlashed(text string) (at time.Time, ok bool) {
 	found := 0
 	for _, layouts := range slashed {
@@ -234,9 +235,9 @@ func parseSlashed(text string) (at time.Time, ok bool) {
 	return at, found == 1
 }
 
-const naiveLayouts = 4 // of these the first
+const naiveLayouts = 4 // the first ones have an offset
 
-// parseTime reads a time of this century; naive tells that it has no offset and UTC was assumed.
+// parseTime reads a time of this century; naive means that it has no offset and UTC was assumed.
 func parseTime(text string) (at time.Time, naive bool, err error) {
 	if at, err = time.Parse(time.RFC3339, text); err != nil {
 		zone := ""

@@ -10,8 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 )
 
-// Row is one datapoint of one series, one line of the metrics CSV. Value is in Unit, over the period that begins at Timestamp. Unit is
-// empty for a metric the catalog does not know, because GetMetricData does not return units.
+// Row is one datapoint of one series, one line of the metrics CSV. Value is in Unit, for the period that starts at Timestamp. Unit is empty
+// for a metric that is not in the catalog, because GetMetricData does not return units.
 type Row struct {
 	Timestamp  Timestamp
 	Namespace  string
@@ -19,9 +19,9 @@ type Row struct {
 	Stat       string
 	Value      float64
 	Unit       string
-	Dimensions string // FormatDimensions' text
+	Dimensions string // written by FormatDimensions
 
-	Naive bool // the time that was read has no offset: UTC is assumed
+	Naive bool // the time in the file has no offset: UTC is assumed
 }
 
 // Columns is the header of the metrics CSV.

@@ -15,14 +15,14 @@ import (
 	"github.com/gocarina/gocsv"
 )
 
-// Namespaces of the metrics that are exported.
+// Namespaces of the exported metrics.
 const (
 	NamespaceCache    = "AWS/ElastiCache"
 	NamespaceECS      = "AWS/ECS"
 	NamespaceInsights = "ECS/ContainerInsights"
 )
 
-// Target is what a run's metrics are about.
+// Target is the cache and the service of a run, whose metrics are exported.
 type Target struct {
 	Membership Membership
 	Cluster    string // ECS cluster
@@ -37,12 +37,12 @@ type Series struct {
 	Unit       string            `json:"unit,omitempty"` // as the AWS documentation states it; empty when unknown
 	Dimensions []types.Dimension `json:"dimensions"`
 	Source     string            `json:"source"`             // the node, group, serverless cache or service it describes
-	Expected   bool              `json:"expected,omitempty"` // its absence is a gap: the catalog knows no condition for it
+	Expected   bool              `json:"expected,omitempty"` // its absence is a gap: the catalog has no condition for it
 
 	label string // FormatDimensions(Dimensions)
 }
 
-// compare orders series, and with them the rows of one instant: namespace, metric, dimensions, statistic.
+// compare orders series, and so the rows of one timestamp: namespace, metric, dimensions, statistic.
 func (s Series) compare(t Series) int {
 	for _, c := range [...]int{strings.Compare(s.Namespace, t.Namespace), strings.Compare(s.Metric, t.Metric),
 		strings.Compare(s.label, t.label), strings.Compare(s.Stat, t.Stat)} {
@@ -71,12 +71,12 @@ var catalog = sync.OnceValue(func() (entries []entry) {
 	in := csv.NewReader(strings.NewReader(catalogText))
 	in.Comment = '#'
 	if err := gocsv.UnmarshalCSV(in, &entries); err != nil {
-		panic("lambda/export/catalog.csv: " + err.Error()) // the file is part of the binary
+		panic("lambda/export/catalog.csv: " + err.Error()) // the file is embedded
 	}
 	return entries
 })
 
-// series is the entry for one set of values, one Series a statistic.
+// series returns the entry's series for these dimension values, one for each statistic.
 func (e entry) series(source string, values ...string) (all []Series) {
 	var dimensions []types.Dimension
 	for i, name := range strings.Split(e.Dimensions, "+") {
@@ -90,7 +90,8 @@ func (e entry) series(source string, values ...string) (all []Series) {
 	return all
 }
 
-// Catalog is every series that is asked for without looking: the embedded catalog for each node, the group or serverless cache, and the service.
+// Catalog returns the series that are read without being listed first: the embedded catalog for each node, the group or serverless cache, and the
+// service.
 func (t Target) Catalog() (all []Series) {
 	for _, e := range catalog() {
 		if e.Ask != "always" {
@@ -121,15 +122,15 @@ type ListAPI interface {
 	ListMetrics(context.Context, *cloudwatch.ListMetricsInput, ...func(*cloudwatch.Options)) (*cloudwatch.ListMetricsOutput, error)
 }
 
-// Discover is the series that ListMetrics shows beside the catalog's. A new metric can take 15 minutes to be listed and is listed for two
-// weeks after its last datapoint, which is why neither source is enough alone:
+// Discover returns the series that ListMetrics has in addition to the catalog's. A new metric can take 15 minutes to be listed, and is listed
+// until two weeks after its last datapoint, so neither source is enough alone:
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
 func (t Target) Discover(ctx context.Context, api ListAPI, clock Clock) (found []Series, err error) {
 	known := map[string]bool{} // namespace, metric and dimensions: the catalog chose the statistics
 	for _, s := range t.Catalog() {
 		known[s.Namespace+" "+s.Metric+" "+s.label] = true
 	}
-	pace := &pacer{clock: clock, rate: 23.75} // 95 % of the 25 calls a second that ListMetrics allows a Region
+	pace := &pacer{clock: clock, rate: 23.75} // 95 % of ListMetrics' quota of 25 calls a second per Region
 	for _, q := range t.lists() {
 		listed, err := list(ctx, api, pace, q.namespace, "", q.name, q.value)
 		if err != nil {
@@ -147,7 +148,7 @@ func (t Target) Discover(ctx context.Context, api ListAPI, clock Clock) (found [
 	return found, nil
 }
 
-// Series is the catalog's series and the found ones, sorted.
+// Series returns the catalog's series and the found ones, sorted.
 func (t Target) Series(found []Series) []Series {
 	all := t.Catalog()
 	for _, s := range found {
@@ -173,8 +174,8 @@ func (t Target) lists() (queries []listQuery) {
 	return append(queries, listQuery{NamespaceECS, "ServiceName", t.Service}, listQuery{NamespaceInsights, "ServiceName", t.Service})
 }
 
-// skips says whether a listed series is no part of the export: another cluster's service of the same name, a task's own series (they
-// would outgrow the file, and the service's carry them), or the {CacheClusterId} twin of {CacheClusterId,CacheNodeId}.
+// skips reports whether a listed series is not exported: that of a service of the same name in another cluster, a task's own (there can be too
+// many, and the service's include them), or the {CacheClusterId} duplicate of {CacheClusterId,CacheNodeId}.
 func (t Target) skips(s Series, listed []types.Metric) bool {
 	if s.Namespace != NamespaceCache {
 		return s.label != FormatDimensions([]types.Dimension{{Name: aws.String("ClusterName"), Value: aws.String(t.Cluster)},
@@ -206,7 +207,7 @@ func fromListed(m types.Metric, source string) Series {
 		Source: source, label: FormatDimensions(m.Dimensions)}
 }
 
-// statistics is the listed series once a statistic: the catalog's for a metric of that name, else average and maximum.
+// statistics returns the listed series for each statistic: the catalog's for a metric of that name, otherwise average and maximum.
 func (s Series) statistics() (all []Series) {
 	stats := []string{"Average", "Maximum"}
 	for _, e := range catalog() {
@@ -222,7 +223,7 @@ func (s Series) statistics() (all []Series) {
 	return all
 }
 
-// list is every page of ListMetrics for one dimension value. A filter matches supersets of itself too.
+// list returns all pages of ListMetrics for one dimension value. A filter also matches metrics with more dimensions.
 func list(ctx context.Context, api ListAPI, pace *pacer, namespace, metric, name, value string) (all []types.Metric, err error) {
 	in := &cloudwatch.ListMetricsInput{Namespace: aws.String(namespace), Dimensions: []types.DimensionFilter{{Name: aws.String(name)}}}
 	if value != "" {

@@ -14,10 +14,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 )
 
-// probe is a metric that every node and every serverless cache publishes every minute, idle or not.
+// probe is a metric that every node and every serverless cache publishes every minute, even when idle.
 const probe = "CurrConnections"
 
-// probes are the metrics that tell how far CloudWatch is: of each node or of the serverless cache; without a cache the service's.
+// probes returns the metrics that show how recent CloudWatch's data is: one for each node or the serverless cache; without a cache the service's.
 func (t Target) probes() (all []types.Metric) {
 	metric := func(namespace, name string, dimensions ...string) {
 		m := types.Metric{Namespace: &namespace, MetricName: &name}
@@ -39,8 +39,8 @@ func (t Target) probes() (all []types.Metric) {
 	return all
 }
 
-// Settled says whether the last datapoint before end of every one that publishes is in CloudWatch, and how far apart their datapoints are:
-// period, or a minute where they do not come denser, as on AWS, whatever period is asked for.
+// Settled reports whether every probe's last datapoint before end is in CloudWatch, and how far apart datapoints are: period, but at least a minute
+// if a probe has none closer together, as on AWS.
 func (t Target) Settled(ctx context.Context, api DataAPI, end time.Time, period time.Duration) (settled bool, step time.Duration, err error) {
 	start := end.Add(-max(3*time.Minute, 2*period))
 	probes := t.probes()
@@ -91,8 +91,7 @@ func (t Target) Settled(ctx context.Context, api DataAPI, end time.Time, period 
 	return settled, step, nil
 }
 
-// FindNodes names the nodes of a replication group that no longer exists after the metrics that it left: its members are GROUP-001, or
-// GROUP-0001-001 in cluster mode.
+// FindNodes finds the node names of a deleted replication group in its metrics: its members are GROUP-001, or GROUP-0001-001 in cluster mode.
 func FindNodes(ctx context.Context, api ListAPI, clock Clock, group string) (nodes []Node, err error) {
 	member := regexp.MustCompile("^" + regexp.QuoteMeta(group) + `(-\d{4})?-\d{3}$`)
 	listed, err := list(ctx, api, &pacer{clock: clock, rate: 20}, NamespaceCache, probe, "CacheNodeId", "")

@@ -13,25 +13,25 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 )
 
-// What a job holds: for each stream the page that is merged and the next one, compressed, of each page a chunk in full, and a few answers that are
-// being decoded, some 8 MB each. Many streams get small chunks. When the budget is used up, nothing is read ahead and pages get smaller.
+// A job's memory: for each stream the current and the next page, compressed, with one chunk unpacked, and a few answers that are being decoded,
+// some 8 MB each. Many streams get small chunks. When the budget is used up, nothing is read ahead and pages get smaller.
 const (
 	fetchers   = 8
 	chunks     = 32 << 20 // bytes of all streams' chunks
-	pageEvents = 10_000   // GetLogEvents' own bound
+	pageEvents = 10_000   // GetLogEvents' limit
 )
 
-// Budget is what a job may hold of compressed pages, in bytes, when it is not told.
+// Budget is the default limit of a job's compressed pages, in bytes.
 const Budget = 64 << 20
 
-// reading is what the streams of one job share.
+// reading is shared by the streams of one job.
 type reading struct {
 	job     LogsJob
 	pace    *pacer // of GetLogEvents
 	filter  *pacer // of FilterLogEvents
 	budget  int64
 	chunk   int           // bytes
-	small   int32         // events a page when the budget is used up, a tenth of them when it is used up twice
+	small   int32         // events per page when the budget is used up, a tenth of that when it is used up twice
 	slots   chan struct{} // one element for each call under way
 	held    atomic.Int64  // bytes of pages
 	fetches sync.WaitGroup
@@ -59,15 +59,15 @@ type source struct {
 	order              int // of its label among all
 }
 
-// Up to so many streams are read one by one, with two calls each at least: only a repeated token says that a stream has ended. That is 20,000 calls
-// for 10,000 streams, which no invocation of Lambda has the time for. Of more streams, a hundred are read together by FilterLogEvents, which takes
-// as many names, and whose quota is lower: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+// Up to this number, streams are read one by one, with at least two calls each, because only a repeated token marks a stream's end. For 10,000
+// streams that is 20,000 calls, too many for a Lambda invocation. More streams are read a hundred at a time by FilterLogEvents, which accepts as
+// many names but has a lower quota: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 const (
 	oneByOne = 1_000
 	together = 100
 )
 
-// share puts the streams together that are read together.
+// share groups the streams that are read together.
 func share(all []source) (streams []*stream) {
 	most := 1
 	if len(all) > oneByOne {
@@ -83,20 +83,20 @@ func share(all []source) (streams []*stream) {
 	return streams
 }
 
-// stream reads one log stream, page by page, or several of a group together.
+// stream reads one log stream, or several of a group together, page by page.
 type stream struct {
 	*reading
 	group   string
 	sources []source
-	started bool // to be read
+	started bool // reading has started
 
 	at      int64 // milliseconds of the next event
 	of      *source
 	message []byte
-	skipped int // events that an earlier invocation wrote at the instant where the job begins
+	skipped int // events at the job's first timestamp that an earlier invocation wrote
 
 	token   *string
-	carried []event // of several: those of the last instant so far, of which the next page may have more
+	carried []event // with several streams: events of the last timestamp so far; the next page may have more
 	page    *page
 	pending chan result // nil: no read is under way
 }
@@ -108,7 +108,7 @@ func (s *stream) String() string {
 	return fmt.Sprintf("log streams %s to %s of %s", s.sources[0].name, s.sources[len(s.sources)-1].name, s.group)
 }
 
-// more goes to the next event; false at the end.
+// more advances to the next event; false at the end.
 func (s *stream) more(ctx context.Context) (bool, error) {
 	for {
 		for s.page != nil && s.page.events > 0 {
@@ -143,7 +143,7 @@ func (s *stream) more(ctx context.Context) (bool, error) {
 	}
 }
 
-// written says that an earlier invocation wrote the event.
+// written reports whether an earlier invocation wrote the event.
 func (s *stream) written() bool {
 	from := s.job.From
 	if from == nil || s.at > from.At {
@@ -157,12 +157,12 @@ func (s *stream) written() bool {
 	return s.at < from.At || order < 0
 }
 
-// compare orders the stream of the next event and that of a position, as streams are ordered.
+// compare compares the next event's stream with a position's, in the order of streams.
 func (s *stream) compare(p LogsPosition) int {
 	return cmp.Or(strings.Compare(s.of.label, p.Label), strings.Compare(s.group, p.Group))
 }
 
-// ahead begins to read the next page. Until it is there it counts as much as the one before.
+// ahead starts reading the next page. Until it arrives it counts as much as the previous one.
 func (s *stream) ahead(ctx context.Context) {
 	pending, expected := make(chan result, 1), int64(0)
 	if s.page != nil {
@@ -181,7 +181,7 @@ func (s *stream) ahead(ctx context.Context) {
 	})
 }
 
-// fetch reads on until there are events or the stream ends. Pages may be empty before that.
+// fetch reads until there are events or the stream ends; pages before that can be empty.
 func (s *stream) fetch(ctx context.Context) (*page, error) {
 	begin, end := s.job.Window.Start.UnixMilli(), s.job.Window.End.UnixMilli()
 	if s.job.From != nil {
@@ -213,7 +213,7 @@ func (s *stream) fetch(ctx context.Context) (*page, error) {
 	}
 }
 
-// one reads the next page of one stream, which ends when a token repeats:
+// one reads the next page of one stream, which ends when the token repeats:
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
 func (s *stream) one(ctx context.Context, begin, end int64, limit *int32) (events []event, last bool, err error) {
 	if err := s.pace.wait(ctx, 1); err != nil {
@@ -233,8 +233,8 @@ func (s *stream) one(ctx context.Context, begin, end int64, limit *int32) (event
 	return events, last, nil
 }
 
-// several reads the next page of several streams, which is in the order of time, and ends when there is no token. Events of one instant are put in
-// the order of their streams; those of the page's last instant wait for the next page.
+// several reads the next page of several streams, which is in time order; the last page has no token. Events with the same timestamp are sorted by
+// stream; those with the page's last timestamp wait for the next page.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
 func (s *stream) several(ctx context.Context, begin, end int64, limit *int32) (events []event, last bool, err error) {
 	if err := s.filter.wait(ctx, 1); err != nil {

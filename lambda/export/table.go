@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// table writes rows and counts what the summary needs.
+// table writes rows, and counts for the summary.
 type table struct {
 	job      MetricsJob
 	w        io.Writer
@@ -26,11 +26,11 @@ type table struct {
 	minutes map[string]Minutes
 }
 
-// column is a series in its place. What is the same in all of its rows is written once.
+// column is a series in its position in the table. The text that all its rows share is formatted once.
 type column struct {
 	Series
-	from       int    // its place in a page
-	head, tail []byte // of a row: what stands between time and value, and what behind the value
+	from       int    // its index in a page
+	head, tail []byte // of a row: the text between time and value, and after the value
 }
 
 func newTable(w io.Writer, j MetricsJob) *table {
@@ -44,7 +44,7 @@ func newTable(w io.Writer, j MetricsJob) *table {
 	return t
 }
 
-// order makes the series the columns. They are complete before the first row.
+// order makes columns of the series, all before the first row.
 func (t *table) order(series []Series) {
 	t.columns, t.found = make([]column, len(series)), make([]byte, (len(series)+7)/8)
 	for i, s := range series {
@@ -57,7 +57,7 @@ func (t *table) order(series []Series) {
 func record(fields ...string) []byte {
 	var line bytes.Buffer
 	w := csv.NewWriter(&line)
-	_ = w.Write(fields) // a buffer takes everything
+	_ = w.Write(fields) // a buffer never fails
 	w.Flush()
 	return bytes.TrimSuffix(line.Bytes(), []byte{'\n'})
 }
@@ -67,7 +67,7 @@ func (t *table) header() error {
 	return err
 }
 
-// says keeps what CloudWatch said, once each.
+// says keeps each message of CloudWatch once.
 func (t *table) says(messages []string) {
 	for _, m := range messages {
 		if !slices.Contains(t.messages, m) {
@@ -89,7 +89,7 @@ func (t *table) page(p *metricsPage) error {
 			c := &t.columns[i]
 			cell := c.from*p.periods + period
 			if from := t.job.From; !p.known[cell] || from != nil && (after < from.After || after == from.After && i <= from.Series) {
-				continue // not there, or written by an earlier invocation
+				continue // missing, or written by an earlier invocation
 			}
 			t.count(i, at)
 			t.lines = append(append(t.lines, stamp...), c.head...)
@@ -134,7 +134,7 @@ func (t *table) summary(age time.Duration) Metrics {
 	m := Metrics{PeriodSeconds: int(t.job.Period / time.Second), SourceAge: age.Truncate(time.Second).String(), SeriesAsked: len(t.columns),
 		Points: t.points, MinutesExpected: int((minutes + time.Minute - 1) / time.Minute), Sources: []Source{}, Missing: []string{}, Messages: slices.Sorted(slices.Values(t.messages))}
 	sources := map[string]int{}      // series found
-	missing := map[string]struct{}{} // until one source has it
+	missing := map[string]struct{}{} // removed once a source has it
 	for i, c := range t.columns {
 		if _, ok := sources[c.Source]; !ok {
 			sources[c.Source] = 0
@@ -164,7 +164,7 @@ func (t *table) summary(age time.Duration) Metrics {
 	return m
 }
 
-// Sum is the summary of an export of the job that another attempt wrote.
+// Sum summarizes an export of this job that another attempt wrote.
 func (j MetricsJob) Sum(written io.Reader) (Metrics, error) {
 	t := newTable(io.Discard, j)
 	places := map[[4]string]int{}
@@ -178,7 +178,7 @@ func (j MetricsJob) Sum(written io.Reader) (Metrics, error) {
 		if i, ok := places[[4]string{row.Namespace, row.MetricName, row.Stat, row.Dimensions}]; ok {
 			t.count(i, row.Timestamp.Time)
 		} else {
-			t.points++ // of a series that was listed then
+			t.points++ // of a series that ListMetrics had then
 		}
 	}
 	return t.summary(j.Clock.Now().Sub(j.Window.Start)), nil

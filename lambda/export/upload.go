@@ -29,51 +29,51 @@ type S3API interface {
 	AbortMultipartUpload(context.Context, *s3.AbortMultipartUploadInput, ...func(*s3.Options)) (*s3.AbortMultipartUploadOutput, error)
 }
 
-// partSize is over the 5 MiB that every part but the last must have, and 10,000 parts of it are 80 GB:
+// partSize is above S3's minimum of 5 MiB for all parts but the last, and 10,000 parts are 80 GB:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
-// A part ends at the first mark behind partSize; a writer that gives no marks gets parts of maxPart.
+// A part ends at the first mark after partSize; a writer without marks gets parts of maxPart.
 const (
 	partSize = 8 << 20
 	maxPart  = 2 * partSize
 )
 
-// recordEvery is how many parts go out between two records: what a crash can cost is half a gigabyte of the export.
+// recordEvery is the number of parts between two records: a crash can lose half a gigabyte of the export.
 const recordEvery = 32
 
-// Metadata is the user metadata that says whose an object is: x-amz-meta-run, "NAME/RUN".
+// Metadata is the user metadata that names an object's owner: x-amz-meta-run, "NAME/RUN".
 const Metadata = "run"
 
-// Sink takes the bytes of a job. Between two rows the job asks whether a mark is Due and says where it stands: a later job that begins
-// there writes the bytes that follow.
+// Sink takes a job's bytes. Between two rows the job asks whether a mark is Due, and then marks its position: a later job that starts there
+// writes the bytes that follow.
 type Sink interface {
 	io.Writer
 	Due() bool
 	Mark(Position) error
 }
 
-// Position is a place between two rows: one of its members is set.
+// Position is a position between two rows; one member is set.
 type Position struct {
 	Metrics *MetricsPosition `json:"metrics,omitempty"`
 	Logs    *LogsPosition    `json:"logs,omitempty"`
 }
 
-// Progress is an upload that another invocation can carry on: what lies in S3, and the place in the data where it ends.
+// Progress is an upload that another invocation can continue: what is in S3, and the position in the data where it ends.
 type Progress struct {
-	Object   Object   `json:"object"`              // as far as it was uploaded, without a checksum yet
+	Object   Object   `json:"object"`              // the part uploaded so far, without a checksum
 	UploadID string   `json:"upload_id,omitempty"` // empty: the upload is about to be opened
 	Parts    []Part   `json:"parts,omitempty"`
-	Sum      []byte   `json:"sum,omitempty"` // SHA-256's inner state
+	Sum      []byte   `json:"sum,omitempty"` // SHA-256's internal state
 	Position Position `json:"position"`
 }
 
-// Part is an uploaded part; its number is its place in the list, from 1 on.
+// Part is an uploaded part; its number is its position in the list, from 1.
 type Part struct {
 	ETag  string `json:"etag"`
 	CRC32 string `json:"crc32"`
 }
 
-// Upload is a Sink for one new object. It holds one part in memory. Nothing is under the key before Close, and an object that is
-// already there is replaced when it is the one that Replaces names, or has no more rows.
+// Upload is a Sink for one new object. It holds one part in memory. The object is written by Close. An existing object is replaced if it is the
+// one that Replaces names, or does not have more rows.
 type Upload struct {
 	ctx    context.Context
 	api    S3API
@@ -82,28 +82,28 @@ type Upload struct {
 	header int64
 	object Object
 	record func(Progress) error
-	over   *string // ETag of the object that is replaced
+	over   *string // ETag of the object to replace
 
 	part   []byte
 	sum    hash.Hash
-	id     *string // of the multipart upload, nil while one part is enough
+	id     *string // of the multipart upload; nil while one part is enough
 	parts  []Part
 	named  int      // parts at the last record that names the upload
 	marked Progress // as of the last mark
 	closed bool
 }
 
-// NewUpload begins an object: kind, key and content type are object's. owner is the value of its run metadata. header is the number of
-// lines at its top that are no rows. record keeps the progress for a later invocation: first before a multipart upload is opened, so that
-// none is ever open that no record names, then with its first part, and now and again. One with no position cannot be carried on.
+// NewUpload starts an object with the kind, key and content type of object. owner is the value of its run metadata. header is the number of
+// header lines. record saves the progress for a later invocation: before a multipart upload is opened, so that every open one is recorded, then
+// with its first part, and then every recordEvery parts. Progress without a position cannot be continued.
 func NewUpload(ctx context.Context, api S3API, bucket, owner string, header int64, object Object, record func(Progress) error) *Upload {
 	return &Upload{ctx: ctx, api: api, bucket: bucket, owner: owner, header: header, object: object, record: record, sum: sha256.New()}
 }
 
-// Replaces lets Close put the object in the place of the one that has this ETag.
+// Replaces lets Close replace the object that has this ETag.
 func (u *Upload) Replaces(etag string) { u.over = &etag }
 
-// Resume goes on where an earlier invocation's upload stood at its last mark.
+// Resume continues an earlier invocation's upload from its last mark.
 func (u *Upload) Resume(p Progress) error {
 	if err := u.sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(p.Sum); err != nil {
 		return u.fail("resume", err)
@@ -113,7 +113,7 @@ func (u *Upload) Resume(p Progress) error {
 	return nil
 }
 
-// Write takes p into the current part.
+// Write adds p to the current part.
 func (u *Upload) Write(p []byte) (int, error) {
 	written := 0
 	for len(p) > 0 {
@@ -135,10 +135,10 @@ func (u *Upload) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// Due says that the part is full.
+// Due reports whether the part is full.
 func (u *Upload) Due() bool { return len(u.part) >= partSize }
 
-// Mark uploads the part, which ends at position.
+// Mark uploads the part, which ends at this position.
 func (u *Upload) Mark(position Position) error {
 	if err := u.flush(); err != nil {
 		return err
@@ -155,7 +155,7 @@ func (u *Upload) Mark(position Position) error {
 	return nil
 }
 
-// name has the upload on record now and again, as of the mark p if there was one.
+// name records the upload every recordEvery parts, as of the mark p if there was one.
 func (u *Upload) name(p Progress) error {
 	if u.named > 0 && len(u.parts)-u.named < recordEvery {
 		return nil
@@ -170,7 +170,7 @@ func (u *Upload) name(p Progress) error {
 	return nil
 }
 
-// Suspend leaves the upload open for a later invocation; ok is false when there is nothing to carry on, and the upload is gone.
+// Suspend leaves the upload open for a later invocation; ok is false if there is nothing to continue, and the upload is aborted.
 func (u *Upload) Suspend() (p Progress, ok bool) {
 	if u.marked.UploadID == "" {
 		u.Abort()
@@ -180,7 +180,7 @@ func (u *Upload) Suspend() (p Progress, ok bool) {
 	return u.marked, true
 }
 
-// take counts the part into the object's record.
+// take adds the part to the object's size, rows and checksum.
 func (u *Upload) take() {
 	u.sum.Write(u.part)
 	u.object.Bytes += int64(len(u.part))
@@ -192,7 +192,7 @@ func (u *Upload) flush() error {
 		if err := u.record(Progress{Object: u.object}); err != nil {
 			return err
 		}
-		// Parts bring the checksum that the upload was started with, whatever AWS_REQUEST_CHECKSUM_CALCULATION says.
+		// Parts have the checksum that the upload was created with, whatever AWS_REQUEST_CHECKSUM_CALCULATION is.
 		out, err := u.api.CreateMultipartUpload(u.ctx, &s3.CreateMultipartUploadInput{Bucket: &u.bucket, Key: &u.object.Key,
 			ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ContentType: &u.object.ContentType, Metadata: map[string]string{Metadata: u.owner}})
 		if err != nil {
@@ -212,10 +212,9 @@ func (u *Upload) flush() error {
 	return nil
 }
 
-// Close puts the object under its key and returns the record of what lies there then; same says that these are the bytes that were written
-// here. An object of the same run that is there already is of an attempt that was cut off before it could say so: it stands when it has more
-// rows, and is replaced otherwise, because what is said of an export is what was counted on the way. An object of another run is an error. After
-// an error the upload is still to be aborted or suspended.
+// Close writes the object and returns the record of the object that is then under its key; same means that it has the bytes written here. An
+// existing object of the same run is from an attempt that was cut off before it recorded it. It is kept if it has more rows, and is replaced
+// otherwise, because an export's summary is counted while writing. An object of another run is an error. After an error, abort or suspend the upload.
 func (u *Upload) Close() (object Object, same bool, err error) {
 	if u.closed {
 		return Object{}, false, fmt.Errorf("s3://%s/%s was closed before", u.bucket, u.object.Key)
@@ -232,7 +231,7 @@ func (u *Upload) Close() (object Object, same bool, err error) {
 	object.SHA256 = hex.EncodeToString(u.sum.Sum(nil))
 	object.Rows -= u.header
 	if u.over == nil {
-		// Before the write: whether an upload survives one that was refused is not documented.
+		// Before the write: it is not documented whether an upload survives a refused write.
 		found, etag, err := ReadBack(u.ctx, u.api, u.bucket, u.owner, u.header, object)
 		switch {
 		case errorCode(err) == "NoSuchKey":
@@ -247,7 +246,7 @@ func (u *Upload) Close() (object Object, same bool, err error) {
 		}
 	}
 	if u.id == nil {
-		for range 4 { // a write at the same moment is no answer yet: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html#API_PutObject_RequestSyntax
+		for range 4 { // retry on a concurrent write: https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html#API_PutObject_RequestSyntax
 			_, err = u.api.PutObject(u.ctx, &s3.PutObjectInput{Bucket: &u.bucket, Key: &u.object.Key, ContentType: &u.object.ContentType,
 				Metadata: map[string]string{Metadata: u.owner}, Body: bytes.NewReader(u.part), IfNoneMatch: u.none(), IfMatch: u.over})
 			if errorCode(err) != "ConditionalRequestConflict" {
@@ -262,7 +261,7 @@ func (u *Upload) Close() (object Object, same bool, err error) {
 		u.closed, u.part = true, nil
 		return object, true, nil
 	case code == "PreconditionFailed", code == "NoSuchUpload":
-		// A write whose answer was lost is sent again by the SDK, and meets itself, or finds the upload gone.
+		// After a lost answer the SDK repeats the write, which then finds its own object, or finds the upload gone.
 		u.part = nil
 		found, _, e := ReadBack(u.ctx, u.api, u.bucket, u.owner, u.header, object)
 		if e == nil && found.SHA256 != object.SHA256 {
@@ -277,7 +276,7 @@ func (u *Upload) Close() (object Object, same bool, err error) {
 	return Object{}, false, u.fail("finish", err)
 }
 
-// complete makes the parts an object.
+// complete combines the parts to the object.
 func (u *Upload) complete() error {
 	parts := make([]types.CompletedPart, len(u.parts))
 	for i, p := range u.parts {
@@ -291,7 +290,7 @@ func (u *Upload) complete() error {
 	return err
 }
 
-// none is the condition that there is no object yet.
+// none is the condition that no object exists yet.
 func (u *Upload) none() *string {
 	if u.over != nil {
 		return nil
@@ -299,7 +298,7 @@ func (u *Upload) none() *string {
 	return aws.String("*")
 }
 
-// ReadBack is the record and the ETag of the object that is there, if it is the owner's; *ForeignError says that it is not.
+// ReadBack returns the record and the ETag of the existing object; a *ForeignError means that it is not the owner's.
 func ReadBack(ctx context.Context, api S3API, bucket, owner string, header int64, object Object) (Object, string, error) {
 	out, err := api.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &object.Key})
 	if err != nil {
@@ -316,13 +315,13 @@ func ReadBack(ctx context.Context, api S3API, bucket, owner string, header int64
 	return t.Object(), aws.ToString(out.ETag), nil
 }
 
-// Tally is a Sink that keeps of the bytes only what an object's record says of them.
+// Tally is a Sink that only counts: it keeps the object's record, not the bytes.
 type Tally struct {
 	object Object
 	sum    hash.Hash
 }
 
-// NewTally begins an object of this kind, key and content type; header is the number of lines at its top that are no rows.
+// NewTally starts an object of this kind, key and content type; header is the number of header lines.
 func NewTally(header int64, object Object) *Tally {
 	return &Tally{Object{Kind: object.Kind, Key: object.Key, ContentType: object.ContentType, Rows: -header}, sha256.New()}
 }
@@ -334,10 +333,10 @@ func (t *Tally) Write(p []byte) (int, error) {
 	return t.sum.Write(p)
 }
 
-// Due is never.
+// Due is always false.
 func (t *Tally) Due() bool { return false }
 
-// Mark is not asked for.
+// Mark is never called.
 func (t *Tally) Mark(Position) error { return nil }
 
 // Object is the record of what was written.
@@ -347,7 +346,7 @@ func (t *Tally) Object() Object {
 	return o
 }
 
-// Abort gives the upload up, so that no part of it stays in the bucket. After Close it does nothing.
+// Abort removes the upload's parts from the bucket. After Close it does nothing.
 func (u *Upload) Abort() {
 	if !u.closed {
 		u.closed = true
@@ -355,7 +354,7 @@ func (u *Upload) Abort() {
 	}
 }
 
-// abort works on a context of its own: the run's may be the reason for giving up. What it cannot remove, the next attempt does.
+// abort uses its own context, because the run's may have ended. What it cannot remove, the next attempt removes.
 func (u *Upload) abort() {
 	if u.id == nil {
 		return
@@ -370,7 +369,7 @@ func (u *Upload) fail(what string, err error) error {
 	return fmt.Errorf("%s s3://%s/%s: %w", what, u.bucket, u.object.Key, err)
 }
 
-// ForeignError says that an object of another stack or run lies under a key of this run.
+// ForeignError means that an object of another stack or run is under a key of this run.
 type ForeignError struct{ Bucket, Key, Owner, Want string }
 
 func (e *ForeignError) Error() string {
