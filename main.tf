@@ -1,6 +1,6 @@
-# What waits for what follows from values: the cache and the tasks take `run` from the scheduler, so the Lambda, the
-# watch schedule and the preflight are there before anything is billed; the stop takes the id of the steady service. The load
-# takes the id of an existing cache's security group from the rule that lets it in.
+# The order follows from values, not depends_on: the cache and the tasks use `run` from the scheduler, so the Lambda, the
+# watch schedule and the preflight exist before anything is billed; the stop schedule uses the id of the steady service. The
+# load takes the id of an existing cache's security group from the rule that admits it.
 
 data "aws_subnet" "this" {
   for_each = toset(var.subnet_ids)
@@ -15,14 +15,14 @@ data "aws_subnet" "this" {
   }
 }
 
-# Of an existing cache, what the dashboard needs: the members are known in the plan.
+# The members of an existing cache, known at plan time, for the dashboard.
 data "aws_elasticache_replication_group" "this" {
   count = try(var.existing_cache.replication_group_id, null) == null ? 0 : 1
 
   replication_group_id = var.existing_cache.replication_group_id
 }
 
-# The zones of an existing cache's nodes, when the load shall run there.
+# The zones of an existing cache's nodes, if the load should run there.
 data "aws_elasticache_cluster" "this" {
   for_each = toset(var.load_zones == "cache" ? flatten(data.aws_elasticache_replication_group.this[*].member_clusters[*]) : [])
 
@@ -30,11 +30,11 @@ data "aws_elasticache_cluster" "this" {
 }
 
 locals {
-  subnet_ids = [for s in data.aws_subnet.this : s.id] # through the data source, so that they are checked first
+  subnet_ids = [for s in data.aws_subnet.this : s.id] # from the data source, so that they are checked first
   existing   = var.existing_cache != null
   minutes    = var.test_duration_minutes + module.load.prefill_minutes
 
-  # What the dashboard and the Lambda have to know of the cache. It holds nothing that has to be waited for.
+  # The cache for the dashboard and the Lambda: only values that are known without waiting for it.
   cache = local.existing ? {
     replication_group = var.existing_cache.replication_group_id
     serverless        = var.existing_cache.serverless_cache
@@ -61,8 +61,8 @@ locals {
   }
 }
 
-# Where a new cache has one node, its subnet group has the first subnet's zone only: the node's zone is known in the plan, in cluster mode as well,
-# and the load can run there.
+# If a new cache has one node, its subnet group has only the first subnet's zone (unless load_zones is "all"). So the node's zone is known at plan
+# time, also in cluster mode, and the load can run there.
 locals {
   one_node   = local.existing ? false : length(module.cache[0].nodes) == 1
   load_zones = coalesce(var.load_zones, local.one_node ? "cache" : "all")
@@ -75,7 +75,7 @@ locals {
   cache_subnets = local.one_node ? local.load_subnets : local.subnet_ids
 }
 
-# An existing cache's group lets the load in as long as the stack is there.
+# An existing cache's security group admits the load while the stack exists.
 resource "aws_vpc_security_group_ingress_rule" "this" {
   count = try(var.existing_cache.security_group_id, null) == null ? 0 : 1
 
@@ -87,7 +87,7 @@ resource "aws_vpc_security_group_ingress_rule" "this" {
   to_port                      = var.existing_cache.port
 }
 
-# States from before there were existing caches: without this the next apply would replace the cache.
+# For state from before existing caches were supported: without this the next apply would replace the cache.
 moved {
   from = module.cache
   to   = module.cache[0]
@@ -133,7 +133,7 @@ module "scheduler" {
   source = "./modules/scheduler"
 
   name           = var.name
-  minutes        = min(local.minutes, 1440) # more is refused by a precondition in outputs.tf
+  minutes        = min(local.minutes, 1440) # a precondition in outputs.tf refuses more
   margin_minutes = var.margin_minutes
   service_id     = module.load.service_id
   load_base      = module.load.base

@@ -12,7 +12,7 @@ output "stops_at" {
   description = "When the load stops, RFC 3339."
   value       = module.scheduler.stops_at
 
-  # Here and not at the variable: Terraform before 1.9 takes no other variable there.
+  # Not a validation of the variable: before Terraform 1.9 that cannot refer to other variables.
   precondition {
     condition     = local.minutes <= 1440
     error_message = "A run has 1440 minutes (24 hours): with ${module.load.prefill_minutes} of load.prefill.minutes, test_duration_minutes can be ${1440 - module.load.prefill_minutes} at most."
@@ -43,7 +43,7 @@ output "cache_memory_bytes" {
   description = "Memory that the keys of a new cache may take before it evicts; null where it is not known."
   value       = one(module.cache[*].memory_bytes)
 
-  # The least that the keys need: each takes some 120 bytes besides its value (docs/workloads.md).
+  # The minimum that the keys need: each takes some 120 bytes besides its value (docs/workloads.md).
   precondition {
     condition = anytrue([
       try(startswith(module.cache[0].settings.parameters["maxmemory-policy"], "allkeys-"), true), one(module.cache[*].memory_bytes) == null,

@@ -1,4 +1,4 @@
-# One tag is common to all stacks of the project, by which each of them is found, whoever forgot it.
+# All stacks of the project have this tag, so that forgotten ones can be found.
 locals {
   tags = merge(var.tags, { name = var.name, elasticache-perf = var.name })
 }

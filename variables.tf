@@ -47,7 +47,7 @@ variable "metrics_export_s3_prefix" {
   default     = "exports"
   nullable    = false
 
-  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html (safe characters; "." and ".." as names of folders make trouble)
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html (safe characters; folders named "." or ".." cause problems)
   validation {
     condition     = can(regex("^[0-9A-Za-z!_.'()-]+(/[0-9A-Za-z!_.'()-]+)*$", var.metrics_export_s3_prefix)) && length(var.metrics_export_s3_prefix) <= 512 && !anytrue([for part in split("/", var.metrics_export_s3_prefix) : contains([".", ".."], part)])
     error_message = "The metrics_export_s3_prefix must have 1 to 512 characters: letters, digits and ! - _ . ' ( ), with single slashes inside but not first or last, and no part that is \".\" or \"..\"."
@@ -136,7 +136,7 @@ variable "tags" {
   default     = {}
   nullable    = false
 
-  # What each tagged service takes; IAM compares keys without case. https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+  # What all tagged services accept; IAM's keys ignore case. https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
   validation {
     condition = length(var.tags) <= 40 && length(distinct([for k in keys(var.tags) : lower(k)])) == length(var.tags) && alltrue([for k, v in var.tags :
       can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", k)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,256}$", v)) && !startswith(lower(k), "aws:")
@@ -169,8 +169,8 @@ variable "iam" {
   }
 }
 
-# The two objects below have no defaults and bounds of their own: what is left out is null, and modules/cache and
-# modules/ecs-load fill it in and check it.
+# The two objects below have no defaults or limits: omitted attributes are null, and modules/cache and modules/ecs-load
+# set and check them.
 
 variable "cache" {
   description = <<-EOT
@@ -341,7 +341,7 @@ variable "lambda" {
   default  = {}
   nullable = false
 
-  # modules/scheduler has the rest.
+  # modules/scheduler has the other rules.
   validation {
     condition     = var.lambda.zip == null || var.lambda.s3_bucket == null && var.lambda.s3_key == null && var.lambda.s3_object_version == null
     error_message = "The lambda is one of two: zip, a file, or s3_bucket and s3_key (with s3_object_version or not), an object."

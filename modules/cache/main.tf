@@ -8,12 +8,11 @@ locals {
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html
   family = "${var.cache.engine}${local.engine_version == "6.2" ? "6.x" : local.major}"
 
-  # The engines' own default, volatile-lru, evicts only what expires: a load of keys without an expiry that outgrows the node would be refused as out of memory,
-  # and what would be measured are errors. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html
+  # The engines' default, volatile-lru, only evicts keys with an expiry. A load of other keys that outgrows the node would get out-of-memory errors, and
+  # the run would measure these. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/ParameterGroups.Engine.html
   parameters = merge({ maxmemory-policy = "allkeys-lru" }, var.cache.parameters)
 
-  # What the keys of all shards may take. ElastiCache keeps a quarter for other uses, unless told otherwise; memory of a type that is not in the table is
-  # not known.
+  # The memory for keys of all shards. ElastiCache reserves a quarter by default. For a node type that is not in the table the memory is not known.
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/redis-memory-management.html
   memory_gib = { for row in csvdecode(file("${path.module}/node-memory.csv")) : row.node_type => tonumber(row.memory_gib) }
   memory_bytes = local.serverless ? null : try(floor(
@@ -21,23 +20,23 @@ locals {
     (100 - tonumber(lookup(local.parameters, "reserved-memory-percent", "25"))) / 100
   ), null)
 
-  # A serverless cache speaks TLS only, and runs in cluster mode:
+  # A serverless cache requires TLS and runs in cluster mode:
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/WhatIs.corecomponents.html
   cluster_mode = local.serverless || var.cache.shards != null
   tls          = local.serverless || var.cache.transit_encryption
   auth         = nonsensitive(var.auth_token != null)
 
-  # Member ids are a function of the name, so a dashboard or a policy need not wait for the nodes.
+  # Member ids are derived from the name, so a dashboard or a policy need not wait for the nodes.
   replica_ids = local.serverless ? [] : range(1, 2 + var.cache.replicas)
   nodes = var.cache.shards != null ? flatten([
     for shard in range(1, 1 + var.cache.shards) : [for i in local.replica_ids : format("%s-%04d-%03d", var.name, shard, i)]
   ]) : [for i in local.replica_ids : format("%s-%03d", var.name, i)]
 
-  # AWS delivers the logs of nodes only. The prefix is covered by the resource policy for vended logs that AWS keeps; a name elsewhere takes room in the
-  # account's own, which is capped: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
+  # AWS delivers only the logs of nodes. AWS's resource policy for vended logs covers this prefix; another name would use up space in the account's
+  # policies, which are limited: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AWS-logs-and-resource-policy.html
   log_groups = { for kind in ["engine", "slow"] : kind => "/aws/vendedlogs/elasticache/${var.name}/${kind}-log" if !local.serverless }
 
-  # An hour, three days after the run's start: nodes that are replaced or patched in the middle of a run would be measured, too. Without a run AWS chooses.
+  # An hour, three days after the run's start, so that no node is replaced or patched during a run. Without a run AWS chooses.
   started = try(replace(var.run.id, "/T([0-9]+)-([0-9]+)-/", "T$1:$2:"), null)
   maintenance_window = var.cache.maintenance_window != null || var.run == null ? var.cache.maintenance_window : join("-", [
     for hours in ["72h", "73h"] : lower(formatdate("EEE:hh:mm", timeadd(local.started, hours)))
@@ -90,7 +89,7 @@ resource "aws_security_group" "this" {
 }
 
 locals {
-  port = { # reads from the replicas of a serverless cache have a port of their own
+  port = { # a serverless cache has a separate port for reads from replicas
     from = var.cache.port
     to   = local.serverless ? 6380 : var.cache.port
   }
@@ -148,23 +147,23 @@ resource "aws_elasticache_replication_group" "this" {
   num_cache_clusters          = local.cluster_mode ? null : 1 + var.cache.replicas
   num_node_groups             = var.cache.shards
   replicas_per_node_group     = local.cluster_mode ? var.cache.replicas : null
-  automatic_failover_enabled  = local.cluster_mode || var.cache.replicas > 0 # cluster mode demands it
+  automatic_failover_enabled  = local.cluster_mode || var.cache.replicas > 0 # cluster mode requires it
   multi_az_enabled            = var.cache.multi_az
   preferred_cache_cluster_azs = var.cache.zones
-  data_tiering_enabled        = startswith(var.cache.node_type, "cache.r6gd.") # r6gd takes nothing else
+  data_tiering_enabled        = startswith(var.cache.node_type, "cache.r6gd.") # r6gd requires it
 
   at_rest_encryption_enabled = var.cache.at_rest_encryption
   kms_key_id                 = var.cache.kms_key_arn
   transit_encryption_enabled = var.cache.transit_encryption
   auth_token                 = var.auth_token
   user_group_ids             = length(var.cache.user_group_ids) > 0 ? var.cache.user_group_ids : null
-  auth_token_update_strategy = local.auth ? "SET" : null # provider 6 has no default; 5 has ROTATE, which keeps the old token valid
+  auth_token_update_strategy = local.auth ? "SET" : null # provider 6 has no default; provider 5's is ROTATE, which keeps the old token valid
 
-  # Written because their defaults differ between the API, provider 5 and provider 6.
+  # Set because the API, provider 5 and provider 6 have different defaults.
   apply_immediately          = var.cache.apply_immediately
   maintenance_window         = local.maintenance_window
-  auto_minor_version_upgrade = false # the version that was asked for is the one that is measured
-  snapshot_retention_limit   = 0     # a snapshot in the run would be measured, too
+  auto_minor_version_upgrade = false # measure the requested version
+  snapshot_retention_limit   = 0     # a snapshot during the run would distort it
 
   dynamic "log_delivery_configuration" {
     for_each = aws_cloudwatch_log_group.this
@@ -180,7 +179,7 @@ resource "aws_elasticache_replication_group" "this" {
   tags = local.tags
 
   lifecycle {
-    # A parameter group is bound to its family, and cannot be replaced under a living cache.
+    # A parameter group has a fixed family, and cannot be replaced while a cache uses it.
     replace_triggered_by = [aws_elasticache_parameter_group.this[0].family]
 
     precondition {
@@ -197,7 +196,7 @@ resource "aws_elasticache_replication_group" "this" {
       condition     = !(var.cache.engine == "redis" && can(regex("^cache\\.(c8gn|m8g|r8g)\\.", var.cache.node_type)))
       error_message = "ElastiCache for Redis OSS has no ${var.cache.node_type}: c8gn, m8g and r8g are for Valkey. Set cache.engine = \"valkey\", or take a 7th generation node type."
     }
-    # timestamp() is unknown in a plan, so this is decided in the moment of apply.
+    # timestamp() is unknown at plan time, so this is checked during apply.
     precondition {
       condition     = var.run == null ? true : timecmp(timestamp(), var.run.stop_by) < 0
       error_message = local.late

@@ -45,7 +45,7 @@ output "security_group_id" {
   value       = aws_security_group.this.id
 }
 
-# The outputs below are functions of the inputs: known in the plan, and nobody who reads them waits for the cache.
+# The outputs below depend on inputs only: they are known at plan time, and using them does not wait for the cache.
 
 output "port" {
   description = "TCP port of every node."
@@ -80,7 +80,7 @@ output "memory_bytes" {
 output "log_groups" {
   description = "Names of the log groups: `engine` and `slow`; none of a serverless cache."
   value       = local.log_groups
-  depends_on  = [aws_cloudwatch_log_group.this] # who reads the names may read the logs as long as it is there itself
+  depends_on  = [aws_cloudwatch_log_group.this] # the logs outlive everything that uses their names
 }
 
 output "parameter_group_name" {

@@ -10,9 +10,9 @@ resource "aws_elasticache_serverless_cache" "this" {
   kms_key_id           = var.cache.kms_key_arn
   user_group_id        = one(var.cache.user_group_ids)
 
-  snapshot_retention_limit = 0 # a snapshot in the run would be measured, too
+  snapshot_retention_limit = 0 # a snapshot during the run would distort it
 
-  # Without a limit a block is left out: AWS does not give it back, and an empty one would be a difference for ever.
+  # Without a limit the block is omitted: AWS does not return it, and an empty block would be a permanent diff.
   dynamic "cache_usage_limits" {
     for_each = length(local.storage_gb) + length(local.ecpu_per_second) > 0 ? [1] : []
 
@@ -51,7 +51,7 @@ resource "aws_elasticache_serverless_cache" "this" {
       condition     = !local.auth
       error_message = "A serverless cache takes no auth token: leave auth_token out."
     }
-    # timestamp() is unknown in a plan, so this is decided in the moment of apply.
+    # timestamp() is unknown at plan time, so this is checked during apply.
     precondition {
       condition     = var.run == null ? true : timecmp(timestamp(), var.run.stop_by) < 0
       error_message = local.late

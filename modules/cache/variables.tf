@@ -229,7 +229,7 @@ variable "tags" {
   default     = {}
   nullable    = false
 
-  # What each tagged service takes; IAM compares keys without case. https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+  # What all tagged services accept; IAM's keys ignore case. https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
   validation {
     condition = length(var.tags) <= 45 && length(distinct([for k in keys(var.tags) : lower(k)])) == length(var.tags) && alltrue([for k, v in var.tags :
       can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", k)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,256}$", v)) && !startswith(lower(k), "aws:")

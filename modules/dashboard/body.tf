@@ -1,7 +1,7 @@
-# What is shown, from names alone: nothing here needs the provider.
+# The content of the dashboard, built from names only: nothing here needs the provider.
 
 locals {
-  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html; of an unknown type nothing is said
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html; empty for an unknown type
   network = [for n in csvdecode(file("${path.module}/node-network.csv")) : n if n.node_type == var.node_type]
   network_is = join("", [
     for n in local.network : " (${join(", ", [for kind in ["baseline", "burst"] : "${kind} ${n["${kind}_gbps"]}" if n["${kind}_gbps"] != ""])})"
@@ -9,16 +9,16 @@ locals {
 
   serverless = var.serverless_cache != null
   nodes      = local.serverless ? [] : slice(var.nodes, 0, min(local.limit, length(var.nodes)))
-  # orders-cache-0001-002 is "0001-002" here, if that tells the nodes apart.
+  # orders-cache-0001-002 is shortened to "0001-002" if that is unique.
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Shards.html
   short = [for n in local.nodes : try(regex("(?:[0-9]{4}-)?[0-9]{3}$", n), n)]
   names = length(local.nodes) == 1 ? [""] : length(distinct(local.short)) == length(local.nodes) ? local.short : local.nodes
-  many  = length(local.nodes) > 6 # nobody tells the lines of a graph apart any more
-  # The number of a node in its shard comes last in its name: a shard with several has replicas.
+  many  = length(local.nodes) > 6 # too many lines to tell apart in a graph
+  # A node's name ends in its number within the shard: a shard with several nodes has replicas.
   replicas = length(distinct([for n in local.nodes : replace(n, "/-?[0-9]{3}$/", "")])) < length(local.nodes)
 
-  # At most 60 nodes are shown, fewer if their graphs had more metrics than CloudWatch takes: 500 in a graph and 2,500 in a dashboard. Expressions count too;
-  # there are at most two for each metric, whatever the number of nodes.
+  # At most 60 nodes are shown, fewer if their graphs exceed CloudWatch's limits: 500 metrics in a graph and 2,500 in a dashboard. Expressions count too;
+  # there are at most two per metric, whatever the number of nodes.
   # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
   of_nodes       = concat(local.graphs_of_network, local.graphs_of_engine, local.graphs_of_credits, local.graphs_of_memory, local.graphs_of_replicas)
   a_node_fetches = [for g in local.of_nodes : length(g.metrics) + (contains(g.metrics[*].draw, "primaries") ? 1 : 0)]
@@ -30,7 +30,7 @@ locals {
     floor((500 - max(local.expressions...)) / max(local.a_node_fetches...)),
   )
 
-  # The dimension in which they differ comes last.
+  # The dimension that differs between sources is last.
   sources = concat(
     [for i, n in local.nodes : { name = local.names[i], dimensions = ["CacheNodeId", "0001", "CacheClusterId", n] }],
     [for s in [var.serverless_cache] : { name = "", dimensions = ["clusterId", s] } if local.serverless],
@@ -52,7 +52,7 @@ locals {
       "**nodes** ${n}: graphs show the highest and the mean of ${n > length(local.nodes) ? "the first ${length(local.nodes)}" : "them"}" if local.many
     ],
   )
-  # What a person looks for, in the order of the graphs.
+  # What to look for, in the order of the graphs.
   limits = join("; ", concat(
     ["the load, if its CPU is near 100 %"],
     local.serverless ? ["the cache's maximum, if ECPU/s reach it or commands are throttled"] : [],
@@ -62,12 +62,12 @@ locals {
       "memory, if keys are evicted",
     ],
   ))
-  # Start and end of what the dashboard covers, as vertical lines. The load's own start and stop are known when the service is steady, and the dashboard is
-  # there before: README.md says why.
+  # Start and end of the dashboard's window, as vertical lines. The load's own start and stop are only known once the service is steady, and the dashboard
+  # is created before that: README.md says why.
   moments = flatten([for w in [var.window] : [{ label = "run starts", value = w.start }, { label = "stop at the latest", value = w.end }] if w != null])
 
-  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html; a record is memtier's line of each second and task. Each task prints as
-  # many, so the mean of their lines times the tasks is what all do together.
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html; a record is memtier's progress line, one per second and task. Each task
+  # prints equally many, so the mean of the lines times the number of tasks is the total.
   records = join(" | ", [
     "SOURCE '${var.load.log_group}'",
     "filter @message like /^\\[RUN #1 +\\d+%/",
@@ -98,7 +98,7 @@ locals {
 
   body = jsonencode(merge(
     {
-      # Every graph keeps its period, else a wide time range would count a task once for each of its minutes.
+      # Graphs keep their period, or a wide time range would count a task once for each of its minutes.
       periodOverride = "inherit"
       widgets        = local.widgets
     },

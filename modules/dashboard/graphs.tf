@@ -1,22 +1,22 @@
 locals {
-  # What a metric is drawn as: itself, or by a factor behind its expression. ID is the metric whose period counts.
+  # How a metric is scaled: a factor appended to its expression, or none. ID is the metric with the period.
   per_second  = "/PERIOD(ID)"
   per_minute  = "*60/PERIOD(ID)"
-  gbits       = "*8/1000000000/PERIOD(ID)" # a second, of bytes
-  gbits_peak  = "*8/1000000000"            # of bytes in the fullest second
+  gbits       = "*8/1000000000/PERIOD(ID)" # per second, from bytes
+  gbits_peak  = "*8/1000000000"            # from bytes in the busiest second
   gigabytes   = "/1000000000"
   millisecond = "/1000"
 
   # Colours by meaning, on all graphs. https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
-  blue   = "#1f77b4" # reads, out, what is usual
-  orange = "#ff7f0e" # writes, in
-  green  = "#2ca02c" # all of it
-  red    = "#d62728" # what should not be there
-  purple = "#9467bd" # the worst of reads
-  brown  = "#8c564b" # the worst of writes
+  blue   = "#1f77b4" # reads, outbound, normal values
+  orange = "#ff7f0e" # writes, inbound
+  green  = "#2ca02c" # totals
+  red    = "#d62728" # errors and other unwanted values
+  purple = "#9467bd" # slowest reads
+  brown  = "#8c564b" # slowest writes
 
-  # A graph has a title, a label of its axis and metrics. What else it may have, and its value otherwise: `top`, where the axis ends; `lines`, horizontal ones;
-  # `more`, calculated from all nodes, where A is the sum of the first metric and B of the second; `worst`, drawn beside the mean when there are many nodes.
+  # A graph has a title, an axis label and metrics. Optional, with their defaults: `top`, the axis's maximum; `lines`, horizontal lines; `more`, an expression
+  # over all nodes, where A is the sum of the first metric and B of the second; `worst`, drawn beside the mean if there are many nodes.
   a_graph = {
     top    = null
     period = 60
@@ -24,12 +24,12 @@ locals {
     more   = []
     worst  = { of = "MAX", label = "highest", color = local.orange }
   }
-  # A metric has a name, a statistic, a label and how it is drawn: "node" draws each node (of many nodes the worst and the mean), "sum" all nodes together,
-  # "primaries" those that are the primary of their shard at the time (replicas repeat its writes and keys), "max" and "min" the node with most or least,
-  # "hidden" only what `more` calculates of it. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.Redis.html and CacheMetrics.HostLevel.html
+  # A metric has a name, a statistic, a label and a drawing mode: "node" draws each node (the worst and the mean if there are many), "sum" the sum of all,
+  # "primaries" the sum of the current primaries (replicas repeat their writes and keys), "max" and "min" the highest or lowest node, "hidden" only the
+  # expression in `more`. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.Redis.html and CacheMetrics.HostLevel.html
   a_metric = { factor = "", color = "" }
 
-  # Each running task gives one sample a minute: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html
+  # Each running task publishes one sample a minute: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/cloudwatch-metrics.html
   graphs_of_load = [
     {
       title = "Load tasks: CPU and memory"
@@ -162,7 +162,7 @@ locals {
     ]
   }
 
-  # ElastiCache has these for Valkey 7.2 and newer alone. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.Redis.html
+  # ElastiCache has these for Valkey 7.2 and later only. https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheMetrics.Redis.html
   percentiles = [
     { name = "SuccessfulReadRequestLatency", stat = "p99", label = "reads, p99", factor = local.millisecond, draw = "max", color = local.purple },
     { name = "SuccessfulWriteRequestLatency", stat = "p99", label = "writes, p99", factor = local.millisecond, draw = "max", color = local.brown },
@@ -210,7 +210,7 @@ locals {
     },
   ]
 
-  # Only t types have credits, and CloudWatch a value every 5 minutes.
+  # Only t types have credits, with one value every 5 minutes.
   graphs_of_credits = [
     {
       title  = "CPU credits"
@@ -223,7 +223,7 @@ locals {
     },
   ]
 
-  # A primary has no lag and no link of its own.
+  # A primary has no replication lag or link.
   graphs_of_replicas = [
     {
       title = "Replication lag, worst replica"

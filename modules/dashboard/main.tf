@@ -12,7 +12,7 @@ locals {
 }
 
 resource "aws_cloudwatch_dashboard" "this" {
-  dashboard_name = "${var.name}-${local.region}" # dashboards are the account's in all Regions, and a second one of a name would replace the first
+  dashboard_name = "${var.name}-${local.region}" # dashboard names are global in the account: the same name in another Region would replace this one
   dashboard_body = local.body
 
   # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html

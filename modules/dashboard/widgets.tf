@@ -1,4 +1,4 @@
-# How it is shown: the widgets, from top to bottom, on a grid of 24 columns.
+# The layout: widgets from top to bottom on a grid of 24 columns.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
 
 locals {
@@ -17,7 +17,7 @@ locals {
     }
   }
 
-  # First what the clients see, then whether it is the clients that cannot do more.
+  # First what the clients measure, then whether the clients are the bottleneck.
   client_widgets = [for i, c in local.client : {
     type   = "log"
     x      = i * 12
@@ -86,13 +86,13 @@ locals {
     }
   }]
 
-  # A graph fetches each metric of each source, and draws what it calculates from them. Metric a of source 2 has the id a2, so METRICS("a") is metric a of
-  # all sources; z2 is whether source 2 is a primary. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
+  # A graph fetches each metric of each source, and draws expressions over them. Metric a of source 2 has the id a2, so METRICS("a") is metric a of all
+  # sources; z2 tells whether source 2 is a primary. https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html
   numbers    = range(length(local.sources))
   one_source = length(local.sources) == 1
   primary    = { name = "IsMaster", stat = "Maximum", letter = "z" }
 
-  # Sources after the first repeat it but for the last dimension. An entry is a list, which flatten would take apart.
+  # Sources after the first repeat all but the last dimension. An entry is itself a list, which flatten would merge.
   fetches = [for g in local.graphs : flatten([
     for m in concat(g.metrics, [for p in [local.primary] : p if !local.one_source && contains(g.metrics[*].draw, "primaries")]) : [
       for n, s in local.sources : {

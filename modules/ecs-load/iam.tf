@@ -2,7 +2,7 @@ locals {
   # 123456789012.dkr.ecr.us-east-1.amazonaws.com/perf/memtier:2.3.1 -> account, Region, repository
   ecr = try(regex("^(?P<account>[0-9]{12})\\.dkr\\.ecr\\.(?P<region>[a-z0-9-]+)\\.amazonaws\\.com(?:\\.cn)?/(?P<repository>[^:@]+)", var.load.image), null)
 
-  # What the ECS agent may do to start a task. A statement that nothing needs is left out.
+  # The ECS agent's permissions to start a task. Statements that are not needed are omitted.
   execution_statements = concat(
     [{
       Sid      = "WriteLoadLog"
@@ -11,7 +11,7 @@ locals {
       Resource = "arn:${local.partition}:logs:${local.region}:${local.account}:log-group:${local.log_group}:*"
     }],
     [for _ in local.auth ? [1] : [] : {
-      Sid      = "ReadAuthToken" # the key alias/aws/ssm lets whoever may read the parameter decrypt it
+      Sid      = "ReadAuthToken" # the key alias/aws/ssm allows decryption to everyone who can read the parameter
       Effect   = "Allow"
       Action   = ["ssm:GetParameters"]
       Resource = "arn:${local.partition}:ssm:${local.region}:${local.account}:parameter${local.parameter}"
@@ -28,7 +28,7 @@ locals {
       Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
       Resource = "arn:${local.partition}:ecr:${ecr.region}:${ecr.account}:repository/${ecr.repository}"
     }],
-    # Where the repository is a pull-through cache, the first pull makes it and brings the image: https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html
+    # For a pull-through cache, the first pull creates the repository and imports the image: https://docs.aws.amazon.com/AmazonECR/latest/userguide/pull-through-cache-iam.html
     [for ecr in local.ecr == null ? [] : [local.ecr] : {
       Sid      = "FillPullThroughCache"
       Effect   = "Allow"
@@ -67,7 +67,7 @@ resource "aws_iam_role_policy" "execution" {
   policy = jsonencode({ Version = "2012-10-17", Statement = local.execution_statements })
 }
 
-# The load calls no AWS API: no policy, and a trust as narrow as AWS advises in
+# The load calls no AWS API, so this role has no policy. Its trust policy is as narrow as AWS advises in
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
 resource "aws_iam_role" "task" {
   name                 = "${var.name}-load-task"

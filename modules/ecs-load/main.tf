@@ -19,8 +19,8 @@ resource "aws_cloudwatch_log_group" "load" {
   tags              = var.tags
 }
 
-# Container Insights would make this group itself, without a retention, and leave it behind. It writes for some minutes after the last task; the
-# scheduler's `destroyed` waits for that, and mage removes a group that comes back all the same.
+# Otherwise Container Insights creates this group itself, without a retention, and leaves it behind. It writes for some minutes after the last task. The
+# scheduler's `destroyed` waits for that, and mage removes a group that AWS recreates anyway.
 resource "aws_cloudwatch_log_group" "insights" {
   count = var.load.container_insights == "disabled" ? 0 : 1
 
@@ -45,17 +45,17 @@ resource "aws_ecs_service" "this" {
   name             = local.service
   cluster          = aws_ecs_cluster.this.id
   task_definition  = aws_ecs_task_definition.this.arn
-  launch_type      = "FARGATE" # and not Fargate Spot: README.md says why
+  launch_type      = "FARGATE" # not Fargate Spot: README.md says why
   platform_version = "LATEST"
   desired_count    = var.load.task_count
   propagate_tags   = "SERVICE"
   tags             = var.tags
 
   availability_zone_rebalancing      = "DISABLED" # it would stop tasks in the middle of a run
-  deployment_minimum_healthy_percent = 0          # a changed load replaces the old one instead of adding to it
+  deployment_minimum_healthy_percent = 0          # a changed load replaces the old one; they never run together
   deployment_maximum_percent         = 100
   enable_ecs_managed_tags            = true
-  wait_for_steady_state              = true # what waits for this service waits for running load
+  wait_for_steady_state              = true # dependents wait until the load runs
 
   network_configuration {
     subnets          = var.subnet_ids
@@ -63,7 +63,7 @@ resource "aws_ecs_service" "this" {
     assign_public_ip = var.load.assign_public_ip
   }
 
-  # Tasks that fail to start are not started for ever. The provider does not see the failure and waits: hence the timeout.
+  # Stops retrying tasks that fail to start. The provider does not notice the failure and waits, hence the timeout.
   deployment_circuit_breaker {
     enable   = true
     rollback = false

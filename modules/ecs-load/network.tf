@@ -38,8 +38,8 @@ resource "aws_vpc_security_group_egress_rule" "further" {
   tags              = var.tags
 }
 
-# The VPC's own resolver is reached whatever a group says. But a DHCP option set may name other servers, in the VPC or beyond it, by addresses that
-# nobody here knows. An answer that does not fit a datagram, as that of a name with many addresses, comes by TCP.
+# Security groups do not filter the VPC's own resolver. But a DHCP option set can name other DNS servers, whose addresses are not known here. Answers
+# too large for UDP, such as a name with many addresses, use TCP.
 # https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html
 resource "aws_vpc_security_group_egress_rule" "dns" {
   for_each = toset(["udp", "tcp"])

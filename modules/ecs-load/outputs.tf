@@ -35,7 +35,7 @@ output "base" {
   ]
 }
 
-# The outputs below are functions of the inputs: known in the plan, and nobody who reads them waits for the service.
+# The outputs below depend on inputs only: they are known at plan time, and using them does not wait for the service.
 
 output "cluster_name" {
   description = "Name of the ECS cluster."
@@ -50,7 +50,7 @@ output "service_name" {
 output "log_group" {
   description = "Name of the tasks' log group."
   value       = local.log_group
-  depends_on  = [aws_cloudwatch_log_group.load] # who reads the log's name may read the log as long as it is there itself
+  depends_on  = [aws_cloudwatch_log_group.load] # the log outlives everything that uses its name
 }
 
 output "settings" {
@@ -61,10 +61,10 @@ output "settings" {
   })
 }
 
-# Not among the settings: it knows the cache, and the cache waits for what knows the settings.
+# Not part of the settings: it depends on the cache, and the cache waits for the resources that use the settings.
 output "requests_per_second" {
   description = "The most that `rate_limit` lets through; null without it."
-  # In cluster mode a client has a connection to each shard, and the limit is of each.
+  # In cluster mode a client has a connection to each shard, and the limit applies to each.
   value = (var.load.rate_limit == null || var.cache.cluster_mode && var.cache.shards == null ? null :
     var.load.rate_limit * var.load.task_count * local.workload.threads * var.load.clients * (var.cache.cluster_mode ? var.cache.shards : 1)
   )

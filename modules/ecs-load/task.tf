@@ -1,5 +1,5 @@
 locals {
-  # What is set counts more than what the workload says. An unknown name is refused below.
+  # Variables override the workload. An unknown workload is refused below.
   workloads = jsondecode(file("${path.module}/workloads.json"))
   preset    = try(local.workloads[var.load.workload], local.workloads["cache-aside"])
   workload = {
@@ -12,13 +12,12 @@ locals {
     threads     = coalesce(var.load.threads, max(1, floor(var.load.cpu / 1024)))
   }
 
-  # What the flags beside say, each on a line as --flag=value. With commands of its own the load has neither ratio nor key pattern, and no prefill: that
-  # writes strings.
+  # Additional flags, one --flag=value per line. A load with its own commands has no ratio, key pattern or prefill, because a prefill writes strings.
   extra_args = var.load.extra_args == null ? local.preset.extra_args : var.load.extra_args
   flags      = replace(join("\n", local.extra_args), "/(?m)^(--[a-z-]+)\\n([^-])/", "$1=$2")
   commands   = [for c in regexall("(?m)^--command=(.*)$", local.flags) : c[0]]
 
-  # One rule for the sizes of values, the load's own or the workload's; of several sizes data_size is the mean.
+  # Only one setting for value sizes applies, the load's own or the workload's; for several sizes data_size is the mean.
   own_sizes = length([for v in [var.load.data_size, var.load.data_size_range, var.load.data_size_list] : v if v != null])
   range     = local.own_sizes > 0 ? var.load.data_size_range : local.preset.data_size_range
   list      = local.own_sizes > 0 ? var.load.data_size_list : local.preset.data_size_list
@@ -39,14 +38,14 @@ locals {
 
   workload_pattern = try(coalesce(var.load.key_pattern, local.preset.key_pattern), "R:R")
 
-  prefill         = var.load.prefill.minutes != 0 && length(local.commands) == 0 # null: in the run's own time
+  prefill         = var.load.prefill.minutes != 0 && length(local.commands) == 0 # null: within the run's minutes
   prefill_minutes = coalesce(var.load.prefill.minutes, 0)
   replicas        = var.load.read_from == "replicas"
 
-  # Whatever may end a run late (a slow steady state, the stop's own minute, its retries) must still find load, however short its prefill was.
+  # The load must outlast everything that can end a run late (a slow steady state, the stop's own minute, its retries), however short its prefill was.
   test_seconds = (var.minutes + local.prefill_minutes + 30) * 60
 
-  # load.sh adds what only the task knows: key prefix, seed, CA file, password and result file.
+  # load.sh adds what is only known in the task: key prefix, seed, CA file, password and result file.
   command = concat(
     [
       "memtier", # $0 of the wrapper
@@ -70,7 +69,7 @@ locals {
   environment = merge(
     {
       RUN   = var.run
-      TASKS = tostring(var.load.task_count) # so that another number replaces the service, whose desired_count is ignored
+      TASKS = tostring(var.load.task_count) # a new number must replace the service, because changes of desired_count are ignored
     },
     local.prefill ? { PREFILL_SECONDS = tostring(local.prefill_minutes > 0 ? local.prefill_minutes * 60 : var.minutes * 30) } : {},
     local.prefill_minutes > 0 ? { PREFILL_REQUIRED = "1" } : {},
@@ -80,7 +79,7 @@ locals {
   )
 }
 
-# SSM and not Secrets Manager: the name of a deleted secret stays taken for 7 days or more.
+# SSM, not Secrets Manager, where the name of a deleted secret stays reserved for at least 7 days.
 resource "aws_ssm_parameter" "auth_token" {
   count = local.auth ? 1 : 0
 
@@ -114,10 +113,10 @@ resource "aws_ecs_task_definition" "this" {
       entryPoint  = ["sh", "-c", file("${path.module}/load.sh")]
       command     = local.command
       environment = [for k, v in local.environment : { name = k, value = v }]
-      stopTimeout = 120 # the most that Fargate gives; the final table needs a second or two
+      stopTimeout = 120 # Fargate's maximum; the final table needs a second or two
 
-      # Healthy is a task that has reached the cache and logged in; its prefill may take as long as it likes. The wrapper gives up itself, after 3 tries of
-      # 10 s, and that is within the start period. A busy task may take long to answer, and must not be stopped for it: hence 10 times 30 s.
+      # A task is healthy once it has connected to the cache and logged in, so a prefill can take any time. The wrapper gives up after 3 tries of 10 s, which
+      # is within the start period. A busy task can answer slowly and must not be stopped for it, hence 10 retries of 30 s.
       # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/healthcheck.html
       healthCheck = {
         command     = ["CMD-SHELL", "ls \"$${TMPDIR:-/tmp}\"/*/ready"]
@@ -133,7 +132,7 @@ resource "aws_ecs_task_definition" "this" {
           awslogs-group         = aws_cloudwatch_log_group.load.name
           awslogs-region        = local.region
           awslogs-stream-prefix = "load"
-          mode                  = "blocking" # a full buffer must not lose lines: the default has been non-blocking since 2025-06-25
+          mode                  = "blocking" # a full buffer must not drop lines: the default is non-blocking since 2025-06-25
         }
       }
     },
@@ -154,7 +153,7 @@ resource "aws_ecs_task_definition" "this" {
       condition     = local.replicas ? can(regex("^0:", local.workload.ratio)) : true
       error_message = "With read_from = \"replicas\" the load must write nothing, for a replica refuses writes: set ratio = \"0:1\" (it is \"${coalesce(local.workload.ratio, "--command")}\")."
     }
-    # memtier's own rules, of which it would only tell the running task: client.cpp and memtier_benchmark.cpp (verify_cluster_option,
+    # memtier's own rules, which it would only report in the running task: client.cpp and memtier_benchmark.cpp (verify_cluster_option,
     # verify_arbitrary_command_option), https://github.com/redis/memtier_benchmark
     precondition {
       condition     = local.own_sizes <= 1

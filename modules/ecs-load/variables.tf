@@ -3,7 +3,7 @@ variable "name" {
   type        = string
   nullable    = false
 
-  # The longest name made from it is the role NAME-load-execution: 64 characters in IAM. SG names must not begin with sg-.
+  # The longest derived name is the role NAME-load-execution: IAM allows 64 characters. SG names must not start with sg-.
   validation {
     condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,47}$", var.name)) && !startswith(var.name, "sg-")
     error_message = "The name must have 1 to 48 characters: letters, digits and hyphens, first a letter, and not begin with \"sg-\"."
@@ -130,7 +130,7 @@ variable "load" {
     condition     = can(regex("^[^@]+(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}|@sha256:[0-9a-f]{64})$", var.load.image)) && !can(regex(":(latest|edge)$", var.load.image))
     error_message = "The image must be pinned to a version or digest, such as \"redislabs/memtier_benchmark:2.5.1\": two runs on \"latest\" cannot be compared."
   }
-  # Before 2.3 a record of progress has no connections, and before 2.2.1 memtier dies at the stop without a table.
+  # Before 2.3 memtier's progress lines lack connections, and before 2.2.1 it exits at the stop without a table.
   validation {
     condition     = !can(regex("memtier_benchmark:v?([01]\\.|2\\.[0-2]([^0-9]|$))", var.load.image))
     error_message = "The image's memtier_benchmark is older than 2.3: it prints other progress records, and before 2.2.1 it dies at the stop without its final table. Take \"redislabs/memtier_benchmark:2.5.1\" or a newer one."
@@ -186,7 +186,7 @@ variable "load" {
     condition     = var.load.rate_limit == null ? true : var.load.rate_limit >= 1 && floor(var.load.rate_limit) == var.load.rate_limit
     error_message = "The rate_limit must be a whole number of at least 1 request per second and connection, or null for none."
   }
-  # An allow list, of flags in full: getopt_long also takes their beginnings, and short ones with their value behind.
+  # An allow list of full flags: getopt_long also accepts abbreviations, and short flags with the value attached.
   validation {
     condition = alltrue([for i, a in coalesce(var.load.extra_args, []) :
       can(regex("^(--(random-data|reconnect-on-error|tls-skip-verify|ipv4|ipv6)|-[R46])$", a)) ||
@@ -208,7 +208,7 @@ variable "load" {
     condition     = var.load.ca_pem == null ? true : can(regex("-----BEGIN CERTIFICATE-----", var.load.ca_pem))
     error_message = "The ca_pem must be certificates in PEM format (\"-----BEGIN CERTIFICATE-----\"), for instance file(\"ca.pem\")."
   }
-  # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html: a task definition has 64 KB, of which the wrapper takes 15
+  # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html: a task definition is limited to 64 KB, of which the wrapper takes 15
   validation {
     condition     = length(base64encode(jsonencode([var.load.ca_pem, var.load.extra_args]))) * 3 / 4 <= 40000
     error_message = "The load's ca_pem and extra_args have too many bytes: 40000 fit into a task definition. Give only the certificates that the cache's chain needs."
@@ -274,7 +274,7 @@ variable "tags" {
   default     = {}
   nullable    = false
 
-  # What each tagged service takes; IAM compares keys without case. https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+  # What all tagged services accept; IAM's keys ignore case. https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
   validation {
     condition = length(var.tags) <= 45 && length(distinct([for k in keys(var.tags) : lower(k)])) == length(var.tags) && alltrue([for k, v in var.tags :
       can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", k)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,256}$", v)) && !startswith(lower(k), "aws:")

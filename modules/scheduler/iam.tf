@@ -12,7 +12,7 @@ locals {
     { for name in var.cache.serverless[*] : "serverless" => "${local.cache}:serverlesscache:${name}" },
   )
 
-  # docs/permissions.md says why each statement is there.
+  # docs/permissions.md explains each statement.
   lambda_statements = concat(
     [
       {
@@ -28,7 +28,7 @@ locals {
         Resource = "${local.ecs}:service/${var.load.cluster}/${var.load.service}"
       },
       {
-        Sid       = "ListTasks" # on Fargate there is no container instance to name
+        Sid       = "ListTasks" # Fargate has no container instance to name
         Effect    = "Allow"
         Action    = ["ecs:ListTasks"]
         Resource  = "*"
@@ -59,13 +59,13 @@ locals {
         Resource = "${local.prefix}/*"
       },
       {
-        Sid      = "RemoveProbe" # the preflight's own object: no export can be deleted
+        Sid      = "RemoveProbe" # only the preflight's own object: no export can be deleted
         Effect   = "Allow"
         Action   = ["s3:DeleteObject"]
         Resource = "${local.prefix}/preflight/*"
       },
       {
-        Sid      = "SeeWhatIsMissing" # without ListBucket S3 answers 403 for an object that is not there, instead of 404
+        Sid      = "SeeWhatIsMissing" # without ListBucket S3 answers 403 instead of 404 for a missing object
         Effect   = "Allow"
         Action   = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
         Resource = "arn:${local.partition}:s3:::${var.export.bucket}"
@@ -96,7 +96,7 @@ locals {
       Resource = arn
     } if var.cache.delete],
     [for id in var.cache.replication_group[*] : {
-      Sid      = "EndLogDelivery" # documented, and not seen to be asked for: docs/permissions.md
+      Sid      = "EndLogDelivery" # documented, but never observed: docs/permissions.md
       Effect   = "Allow"
       Action   = ["logs:DeleteLogDelivery", "logs:GetLogDelivery", "logs:ListLogDeliveries"]
       Resource = "*"

@@ -7,7 +7,7 @@ locals {
   account   = data.aws_caller_identity.current.account_id
   partition = data.aws_partition.current.partition
 
-  # ARNs by name, for policies and so that the guard need not wait for what it does not need.
+  # ARNs built from names, for policies, and so that the guard does not wait for resources that it does not need.
   function  = "${var.name}-stop"
   log_group = "/aws/lambda/${local.function}"
   watch     = "${var.name}-watch"
@@ -22,7 +22,7 @@ locals {
   # In JSON each quote of CONFIG is two bytes; Base64 has four characters for three bytes.
   environment_bytes = ceil(length(base64encode(jsonencode(local.environment))) * 3 / 4)
 
-  # AWS has sums in Base64, people have them in hexadecimal digits: three bytes are six digits, and four characters. A zero byte fills up the 32.
+  # AWS has checksums in Base64, people in hexadecimal: three bytes are six digits, or four characters. A zero byte pads the 32 bytes.
   base64   = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
   triples  = [for digits in regexall("[0-9a-f]{6}", "${join("", var.lambda.sha256[*])}00") : parseint(digits, 16)]
   sum      = "${substr(join("", flatten([for n in local.triples : [for power in [262144, 4096, 64, 1] : substr(local.base64, floor(n / power) % 64, 1)]])), 0, 43)}="
@@ -46,7 +46,7 @@ locals {
   })
 }
 
-# The Lambda may not create groups, or its own would come back after destroy, without a retention.
+# The Lambda may not create log groups. Otherwise its own would reappear after destroy, without a retention.
 resource "aws_cloudwatch_log_group" "this" {
   name              = local.log_group
   retention_in_days = var.log_retention_days
@@ -61,7 +61,7 @@ resource "aws_lambda_function" "this" {
   handler       = "bootstrap"
   architectures = [var.lambda.architecture]
   memory_size   = var.lambda.memory
-  timeout       = 900 # the most that Lambda gives; what takes longer goes on at the next tick of watch
+  timeout       = 900 # Lambda's maximum; longer work continues at the next tick of watch
   tags          = var.tags
 
   filename          = var.lambda.zip
@@ -84,7 +84,7 @@ resource "aws_lambda_function" "this" {
       error_message = "The Lambda's zip ${join("", var.lambda.zip[*])} is another one than lambda.sha256 says: its sum is ${try(filesha256(var.lambda.zip), "unknown")}. Download it again, or correct the sum."
     }
     postcondition {
-      condition     = var.lambda.sha256 == null || self.code_sha256 == null || self.code_sha256 == local.sum # null: its creation was interrupted
+      condition     = var.lambda.sha256 == null || self.code_sha256 == null || self.code_sha256 == local.sum # null: the function's creation was interrupted
       error_message = "The Lambda's code that AWS took is another one than lambda.sha256 says: its sum in Base64 is ${coalesce(self.code_sha256, "unknown")}, and not ${local.sum}. Look at what lies in s3_bucket under s3_key, or correct the sum."
     }
     # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 4 KB for all variables together, as JSON
@@ -97,16 +97,16 @@ resource "aws_lambda_function" "this" {
   depends_on = [aws_cloudwatch_log_group.this]
 }
 
-# What fails for good, here or in a schedule, waits in this queue for a person. No queue policy: Lambda and Scheduler
-# send with their roles.
+# Events that finally fail, here or in a schedule, are kept in this queue for a person. It needs no queue policy: Lambda and
+# Scheduler send with their roles.
 resource "aws_sqs_queue" "dead" {
   name                      = "${local.function}-dlq"
-  message_retention_seconds = 1209600 # 14 days, the most there is
+  message_retention_seconds = 1209600 # 14 days, the maximum
   sqs_managed_sse_enabled   = true
   tags                      = var.tags
 }
 
-# This one waits for the queue: Lambda refuses a destination that the function's role cannot send to.
+# Needs the queue: Lambda refuses a destination that the function's role cannot send to.
 resource "aws_lambda_function_event_invoke_config" "this" {
   function_name                = aws_lambda_function.this.function_name
   maximum_event_age_in_seconds = 3600
@@ -136,7 +136,7 @@ resource "aws_sns_topic_subscription" "email" {
   endpoint  = var.notifications.email
 }
 
-# A run that is 24 h overdue is an error of the Lambda's, too: that is the alarm for a run that will not end.
+# A run that is 24 h overdue is also a Lambda error, so this alarm reports runs that do not end.
 resource "aws_cloudwatch_metric_alarm" "errors" {
   alarm_name          = "${local.function}-errors"
   alarm_description   = "Ending a run of ${var.name} failed; see the log group ${local.log_group}. It is tried again every 10 minutes."

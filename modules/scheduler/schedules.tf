@@ -1,12 +1,12 @@
-# The run's clock and guard. Edges are values, not depends_on between modules: what may not exist without a guard takes
-# `run` from the preflight, which takes it from watch.
+# The run's schedules and guard. Dependencies are values, not depends_on between modules: resources that must not exist
+# without a guard take `run` from the preflight, which takes it from watch.
 
 resource "aws_scheduler_schedule_group" "this" {
   name = var.name
   tags = var.tags # schedules themselves take none
 }
 
-# Fixes the run when it is created and keeps it in its own input: timestamp() elsewhere would be another time.
+# Its creation fixes the run's time, which its input keeps: timestamp() elsewhere would return another time.
 resource "aws_scheduler_schedule" "watch" {
   name                         = local.watch
   group_name                   = aws_scheduler_schedule_group.this.name
@@ -28,12 +28,12 @@ resource "aws_scheduler_schedule" "watch" {
     })][0]
 
     retry_policy {
-      maximum_event_age_in_seconds = 600 # then the next tick is there
+      maximum_event_age_in_seconds = 600 # then the next tick comes
       maximum_retry_attempts       = 10
     }
 
-    # By name, so that the guard does not wait the provider's 25 s for the queue. CreateSchedule asks for the ARN of a
-    # standard queue and a role that Scheduler may assume; the queue is looked for when an event has failed for good.
+    # By name, so that the guard does not wait the provider's 25 s for the queue. CreateSchedule requires the ARN of a
+    # standard queue and a role that Scheduler can assume; the queue is only used when an event has finally failed.
     # https://docs.aws.amazon.com/scheduler/latest/APIReference/API_DeadLetterConfig.html
     dead_letter_config {
       arn = local.queue_arn
@@ -44,14 +44,14 @@ resource "aws_scheduler_schedule" "watch" {
     ignore_changes = [target[0].input]
   }
 
-  depends_on = [aws_iam_role_policy.scheduler, aws_iam_role_policy.lambda] # it fires as soon as it is there
+  depends_on = [aws_iam_role_policy.scheduler, aws_iam_role_policy.lambda] # it fires as soon as it exists
 }
 
 locals {
   clock = jsondecode(aws_scheduler_schedule.watch.target[0].input)
 }
 
-# Fails the apply before anything is billed when the Lambda cannot do its work later: bucket, permissions, names.
+# Fails the apply before anything is billed if the Lambda could not do its work later: bucket, permissions, names.
 resource "aws_lambda_invocation" "preflight" {
   function_name = aws_lambda_function.this.function_name
   input         = jsonencode({ action = "preflight", run = local.clock.run })
@@ -67,13 +67,13 @@ resource "aws_lambda_invocation" "preflight" {
     }
   }
 
-  # The policy also has to outlive everything that waits for the preflight: watch may have to end it during a destroy.
-  # Its result is sent to whom `notifications` names.
+  # The policy must also outlive everything that depends on the preflight: watch may have to end it during a destroy.
+  # The subscriptions come first because the preflight's message goes to the addresses in `notifications`.
   depends_on = [aws_iam_role_policy.lambda, aws_sns_topic_subscription.email]
 }
 
-# Created when the service is steady, so the minutes count from running load; its name is unknown, hence new, whenever
-# the service is replaced.
+# Created when the service is steady, so the minutes count from running load; its name is unknown whenever the service is
+# replaced, so that it is replaced too.
 resource "aws_scheduler_schedule" "stop" {
   name                         = "${reverse(split("/", var.service_id))[0]}-stop"
   group_name                   = aws_scheduler_schedule_group.this.name
@@ -103,7 +103,7 @@ resource "aws_scheduler_schedule" "stop" {
   lifecycle {
     ignore_changes = [schedule_expression]
 
-    # The Lambda may touch the schedule of this name only.
+    # The Lambda is allowed to use only the schedule with this name.
     precondition {
       condition     = reverse(split("/", var.service_id))[0] == var.load.service
       error_message = "The service_id ${var.service_id} is not of the service ${var.load.service}."
@@ -111,28 +111,28 @@ resource "aws_scheduler_schedule" "stop" {
   }
 }
 
-# A destroy ends and exports the run before anything else goes: this waits for the service, which waits for the cache, and nothing waits for
-# this, so it is the first to be deleted. Making it, or changing it to another run,
-# waits until the load's tasks are healthy, fails when they cannot start, and notifies that the load runs.
+# A destroy ends and exports the run before it deletes anything else: this depends on the service, which depends on the cache, and nothing
+# depends on this, so it is deleted first. Its creation, or its change to another run, waits until the load's tasks are healthy, fails if
+# they cannot start, and notifies that the load runs.
 resource "aws_lambda_invocation" "destroy" {
   function_name   = aws_lambda_function.this.function_name
   input           = jsonencode({ action = "destroy", run = local.clock.run, skip_final_export = var.skip_final_export })
   lifecycle_scope = "CRUD"
 
-  # The stop schedule is not waited for: a load without one is exported, too. The cache waits for `destroyed`, so what takes long is waited for here:
-  # the provider watches the queue behind the invoke config for 25 s.
+  # The stop schedule is no dependency: a load without one is exported too. The invoke config is one here and not of `destroyed`, which the cache
+  # depends on: the provider waits 25 s for the queue behind it.
   depends_on = [var.service_id, aws_lambda_invocation.destroyed, aws_lambda_function_event_invoke_config.this]
 }
 
-# Asked when load and cache are gone, because they wait for this: an apply that failed before `destroy` was made may have had a load all the same.
-# CloudWatch keeps its metrics, and the log groups are there as long as the function, whose configuration has their names. It also waits until Container
-# Insights has written of the last task.
+# Invoked after load and cache are gone, because they depend on this: an apply that failed before `destroy` was created may still have had a load.
+# CloudWatch keeps its metrics, and the log groups exist as long as the function, whose configuration has their names. It also waits until Container
+# Insights has written about the last task.
 resource "aws_lambda_invocation" "destroyed" {
   function_name   = aws_lambda_function.this.function_name
   input           = jsonencode({ action = "destroyed", run = local.clock.run, skip_final_export = var.skip_final_export })
   lifecycle_scope = "CRUD"
 
-  # What the function works with outlives it, and what the tasks do.
+  # The function's dependencies must outlive this, and so must the tasks'.
   depends_on = [
     var.load_base,
     aws_iam_role_policy.lambda,

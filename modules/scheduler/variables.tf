@@ -3,7 +3,7 @@ variable "name" {
   type        = string
   nullable    = false
 
-  # The longest names made from it, NAME-scheduler and NAME-watch, fit the 64 characters of IAM, Lambda and Scheduler.
+  # The longest derived names, NAME-scheduler and NAME-watch, fit the 64 characters of IAM, Lambda and Scheduler.
   validation {
     condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,47}$", var.name))
     error_message = "The name must have 1 to 48 characters: letters, digits and hyphens, first a letter."
@@ -98,7 +98,7 @@ variable "export" {
     condition     = var.export.bucket == "" || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.export.bucket))
     error_message = "The bucket's name must have 3 to 63 characters: lower-case letters, digits, dots and hyphens, first and last a letter or digit."
   }
-  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html (safe characters; "." and ".." as names of folders make trouble)
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html (safe characters; folders named "." or ".." cause problems)
   validation {
     condition     = can(regex("^[0-9A-Za-z!_.'()-]+(/[0-9A-Za-z!_.'()-]+)*$", var.export.prefix)) && length(var.export.prefix) <= 512 && !anytrue([for part in split("/", var.export.prefix) : contains([".", ".."], part)])
     error_message = "The prefix must have 1 to 512 characters: letters, digits and ! - _ . ' ( ), with single slashes inside but not first or last, and no part that is \".\" or \"..\"."
@@ -216,7 +216,7 @@ variable "tags" {
   default     = {}
   nullable    = false
 
-  # What each tagged service takes; IAM compares keys without case. https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+  # What all tagged services accept; IAM's keys ignore case. https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
   validation {
     condition = length(var.tags) <= 45 && length(distinct([for k in keys(var.tags) : lower(k)])) == length(var.tags) && alltrue([for k, v in var.tags :
       can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,128}$", k)) && can(regex("^[\\p{L}\\p{Z}\\p{N}_.:/=+@-]{1,256}$", v)) && !startswith(lower(k), "aws:")
