@@ -17,12 +17,12 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// unread lets the metrics be refused.
+// unread makes reads of the metrics fail.
 func (w *fakeAWS) unread() {
 	w.refuses("GetMetricData", "InternalServiceFault")
 }
 
-// CloudWatch keeps periods under a minute for three hours: an attempt after that takes what there still is.
+// CloudWatch keeps periods under a minute for three hours: a later attempt uses the shortest period that is left.
 func TestResolutionOfEachAttempt(t *testing.T) {
 	undisturbed := newFakeAWS()
 	_, err := undisturbed.handle("stop", ActionStop)
@@ -45,7 +45,7 @@ func TestResolutionOfEachAttempt(t *testing.T) {
 	assert.Contains(t, strings.Join(m.Warnings, "\n"), "metrics have a period of 1m0s instead of 1s")
 }
 
-// Also where a person looks again: what was dense once is compared with what is there now.
+// The same for a person's repeated export: the earlier, denser data is compared with what is there now.
 func TestResolutionOfAnExportAgain(t *testing.T) {
 	w := newFakeAWS()
 	w.cfg.PeriodSeconds = 1
@@ -97,7 +97,7 @@ func TestNothingOfTheCacheIsNotComplete(t *testing.T) {
 	}
 }
 
-// The cache was deleted by hand before the load ran, or clocks differ: such a run is never complete. The guard gives it up a day after the load, and says so.
+// The cache was deleted by hand before the load ran, or clocks differ: such a run is never complete. The guard gives it up a day after the load.
 func TestARunThatIsNeverCompleteEnds(t *testing.T) {
 	for name, change := range map[string]func(*fakeAWS){
 		"CloudWatch has no datapoint of replication group perf": func(w *fakeAWS) { w.cache, w.lag = "", 1000*time.Hour },
@@ -130,7 +130,7 @@ func TestARunThatIsNeverCompleteEnds(t *testing.T) {
 	}
 }
 
-// `complete` stands for the bytes of the objects, not for their sizes: one that somebody changed, byte for byte, is noticed before it.
+// `complete` vouches for the objects' bytes, not only their sizes: an object changed to others of the same size is noticed before it is set.
 func TestCompleteStandsForTheBytes(t *testing.T) {
 	for _, key := range []string{metricsKey, logsKey} {
 		w := newFakeAWS()
@@ -155,7 +155,7 @@ func TestCompleteStandsForTheBytes(t *testing.T) {
 	}
 }
 
-// A window can only be empty when clocks differ.
+// A window is only empty if clocks differ.
 func TestAnEmptyWindowIsNotComplete(t *testing.T) {
 	for kind, make := range kinds {
 		t.Run(kind, func(t *testing.T) {
@@ -168,8 +168,8 @@ func TestAnEmptyWindowIsNotComplete(t *testing.T) {
 	}
 }
 
-// An attempt is cut off between its object and the record of it, and CloudWatch has more, or less, when the next one comes: what is said of the
-// object is what lies there.
+// An attempt is cut off between its object and its record, and CloudWatch has more or fewer rows at the next attempt: the summary matches the object
+// in the bucket.
 func TestSumsAreOfTheObjectThatLiesThere(t *testing.T) {
 	for name, lags := range map[string][2]time.Duration{"more": {6 * time.Minute, 0}, "less": {0, 40 * time.Minute}} {
 		t.Run(name, func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestSumsAreOfTheObjectThatLiesThere(t *testing.T) {
 	}
 }
 
-// An upload is carried on by a build that sees its places as the one before did, and started again by another one.
+// An upload is continued by a build that reads positions in the same way, and restarted by any other build.
 func TestAnotherBuildBeginsAnew(t *testing.T) {
 	for _, same := range []bool{true, false} {
 		w := newFakeAWS()
@@ -242,7 +242,7 @@ func TestAnotherBuildBeginsAnew(t *testing.T) {
 	}
 }
 
-// What a later version completed is left as it is by a stop, and not exported again by this version.
+// A run that a later version completed is not changed by a stop, and not exported again by this version.
 func TestAManifestOfALaterVersionStays(t *testing.T) {
 	for _, complete := range []bool{true, false} {
 		w := newFakeAWS()
@@ -262,7 +262,7 @@ func TestAManifestOfALaterVersionStays(t *testing.T) {
 	}
 }
 
-// The engine's log is delivered by and by: what it says of the window is waited for, as the last datapoints are.
+// The engine's log is delivered with a delay: the stop waits for the window's lines, as for the last datapoints.
 func TestEngineLogIsWaitedFor(t *testing.T) {
 	w := newFakeAWS()
 	w.clock = at("2026-11-23T04:22:00Z")
@@ -287,7 +287,7 @@ func TestEngineLogIsWaitedFor(t *testing.T) {
 	assert.True(t, w.Now().Before(at("2026-11-23T04:23:30Z")), "nothing is waited for where there is no engine log")
 }
 
-// Data that comes each five seconds, as in the embedded AWS, is soon whole, and so are the cache's logs.
+// Data that comes every five seconds, as in the embedded AWS, is complete soon, and so are the cache's logs.
 func TestDenseDataIsNotWaitedForAsAtAWS(t *testing.T) {
 	w := newFakeAWS()
 	w.clock = at("2026-11-23T04:21:10Z")
@@ -299,7 +299,7 @@ func TestDenseDataIsNotWaitedForAsAtAWS(t *testing.T) {
 	assert.WithinRange(t, *m.Membership.DeletionRequestedAt, m.Window.End, m.Window.End.Add(7*time.Second), "nothing is waited for but the last datapoint")
 }
 
-// An upload whose first part has data of five seconds cannot be carried on when CloudWatch has none of these any more: it is started again.
+// An upload that started with 5-second data is restarted once CloudWatch no longer has such data.
 func TestUploadOfDataThatFaded(t *testing.T) {
 	undisturbed := newFakeAWS()
 	_, err := undisturbed.handle("stop", ActionStop)
@@ -363,7 +363,7 @@ func TestNothingIsSaidOfLogsThatNobodyCounted(t *testing.T) {
 	assert.Contains(t, m.Warnings, logsKey+" was written by an attempt that was cut off, and has more rows than CloudWatch has now: it stays")
 }
 
-// After `complete` an apply recreates the load: it is stopped, and the objects stay as they are.
+// After `complete` an apply recreates the load: the load is stopped, and the objects do not change.
 func TestALoadAfterCompleteIsStopped(t *testing.T) {
 	w := newFakeAWS()
 	w.cache = "modifying" // so the guard has something to do
@@ -410,7 +410,7 @@ func TestTheWindowOfAForgottenLoad(t *testing.T) {
 	}
 }
 
-// What the manifest says of the results is the tasks' own word, and nothing when none has printed its table.
+// The manifest's results come from the tasks' tables, and are absent if no task printed one.
 func TestNoTableNoResults(t *testing.T) {
 	w := newFakeAWS()
 	_, err := w.handle("stop", ActionStop)

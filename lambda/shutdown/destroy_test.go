@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// terraform asks as the provider does: the configured input, and what happens to the resource.
+// terraform invokes the function as the provider does: with the configured input and the resource's action.
 func (w *fakeAWS) terraform(action, input string) (Answer, error) {
 	before := `{}`
 	if w.asked != "" {
@@ -42,7 +42,7 @@ func TestDestroyEndsTheRun(t *testing.T) {
 	assert.Equal(t, []string{"GetSchedule", "DescribeServices", "GetObject"}, w.calls[before:], "nothing is left to end")
 }
 
-// Somebody removed the guard of a run whose stop had not got far: its record says that it is not exported.
+// Somebody removed the guard of a run early in its stop: the record shows that the run is not exported.
 func TestDestroyExportsWhatNoGuardIsLeftFor(t *testing.T) {
 	for name, logs := range map[string]bool{"stopped": false, "its load only seen in its log": true} {
 		w := newFakeAWS()
@@ -68,7 +68,7 @@ func TestDestroyExportsWhatNoGuardIsLeftFor(t *testing.T) {
 	}
 }
 
-// A bucket that is gone keeps nobody from destroying a stack without a run.
+// A missing bucket does not prevent the destroy of a stack without a run.
 func TestDestroyWithoutTheBucket(t *testing.T) {
 	for _, code := range []string{"NoSuchBucket", "AccessDenied"} {
 		w := newFakeAWS()
@@ -92,7 +92,7 @@ func TestDestroyDoesNothingBeforeTheDestruction(t *testing.T) {
 	}
 }
 
-// The question names an earlier run when the last apply has failed: the run under way is the one that ends.
+// After a failed apply the input names an earlier run: the current run is the one that is ended.
 func TestDestroyEndsTheRunUnderWay(t *testing.T) {
 	w := newFakeAWS()
 	_, err := w.terraform("delete", `{"action":"destroy","run":"2026-11-22T03-08-09Z"}`)
@@ -118,7 +118,7 @@ func TestDestroyFailsWithTheExport(t *testing.T) {
 	w.assertEnded(t)
 }
 
-// The planned stop is at work when Terraform asks: its work is waited for.
+// The planned stop is running when Terraform invokes destroy, which waits for it.
 func TestDestroyWaitsForAnotherInvocation(t *testing.T) {
 	w := newFakeAWS()
 	var stopped Answer
@@ -143,7 +143,7 @@ func TestDestroyWaitsForAnotherInvocation(t *testing.T) {
 	w.assertEnded(t)
 }
 
-// A cache that takes long to go is no reason to fail: Terraform waits for it, too. One that AWS will not delete yet is.
+// A cache that is slow to delete does not fail a destroy, because Terraform waits for it too. One that AWS cannot delete yet does.
 func TestDestroyLeavesADeletingCacheToTerraform(t *testing.T) {
 	w := newFakeAWS()
 	w.deleting = 1000
@@ -159,7 +159,7 @@ func TestDestroyLeavesADeletingCacheToTerraform(t *testing.T) {
 	assert.True(t, w.manifest(t).Complete)
 }
 
-// Terraform holds the state: no apply can still make what is not there, and nothing has to be waited for.
+// Terraform holds the state lock: no apply can still be creating something, so nothing is waited for.
 func TestDestroyAfterAFailedApply(t *testing.T) {
 	w := bare()
 	w.cache = "create-failed"
@@ -169,7 +169,7 @@ func TestDestroyAfterAFailedApply(t *testing.T) {
 	w.assertEnded(t)
 }
 
-// Somebody removed the guard under a load that runs.
+// Somebody removed the guard while the load runs.
 func TestDestroyWithoutAGuard(t *testing.T) {
 	w := newFakeAWS()
 	clear(w.schedules)
@@ -178,7 +178,7 @@ func TestDestroyWithoutAGuard(t *testing.T) {
 	w.assertEnded(t)
 }
 
-// An apply failed before the question was made, and Terraform has removed load and cache: the logs say that there was a load.
+// An apply failed before the invocation was created, and Terraform removed load and cache: the logs show that there was a load.
 func TestDestroyedExportsWhatIsLeft(t *testing.T) {
 	const question = `{"action":"destroyed","run":"` + runID + `"}`
 	w := newFakeAWS()
@@ -198,7 +198,7 @@ func TestDestroyedExportsWhatIsLeft(t *testing.T) {
 	assert.Empty(t, w.objects)
 }
 
-// Container Insights writes for a while after the last task, and makes its log group again when Terraform has removed it: it is given that time.
+// Container Insights writes for a while after the last task, and recreates its log group if Terraform removed it: destroyed waits for that time.
 func TestDestroyedWaitsForContainerInsights(t *testing.T) {
 	const question = `{"action":"destroyed","run":"` + runID + `"}`
 	for name, c := range map[string]struct {
@@ -231,7 +231,7 @@ func TestDestroyedWaitsForContainerInsights(t *testing.T) {
 	}
 }
 
-// The question is made when ECS has decided on the load: one that cannot start fails the apply, and is not told to run.
+// The invocation is created once the load's deployment has completed or failed: a load that cannot start fails the apply, and is not reported as running.
 func TestAnApplyWaitsForTheLoad(t *testing.T) {
 	began := at("2026-11-23T03:20:00Z")
 	for name, c := range map[string]struct {

@@ -193,7 +193,7 @@ func TestALongerWindowIsOnRecordBeforeAnythingIsReplaced(t *testing.T) {
 	assert.Equal(t, strings.Count(w.text(metricsKey), "\n"), int(m.Objects[0].Rows)+1)
 }
 
-// A run's record that cannot be read says nothing: what an earlier attempt exported is left as it is until it can.
+// While a run's record cannot be read, an earlier attempt's exports are left unchanged.
 func TestNothingIsExportedBesideAnUnreadRecord(t *testing.T) {
 	w := newFakeAWS()
 	w.refuses("GetLogEvents", "InternalFailure")
@@ -294,7 +294,7 @@ func TestAnEarlierManifestDoesNotCompleteALoadMadeMeanwhile(t *testing.T) {
 	assert.Equal(t, at("2026-11-23T04:51:00Z"), w.manifest(t).Window.End)
 }
 
-// The same, and the next attempt cannot see the load: what it did not see, it does not take for at rest.
+// The same, and the next attempt cannot read the load: it does not assume that the load is idle.
 func TestAnEarlierManifestDoesNotCompleteALoadThatIsNotSeen(t *testing.T) {
 	for _, op := range []string{"DescribeServices", "ListTasks", "UpdateService"} {
 		w := newFakeAWS()
@@ -356,7 +356,7 @@ func TestAPersonsExportBesideAnUnguardedLoadIsNotComplete(t *testing.T) {
 	}
 }
 
-// Who may not read the record does not know what was exported before.
+// If reading the record is denied, it is not known what was exported before.
 func TestNothingIsExportedBesideARecordThatIsDenied(t *testing.T) {
 	w := newFakeAWS()
 	w.refuses("GetLogEvents", "InternalFailure")
@@ -379,7 +379,7 @@ func TestNothingIsExportedBesideARecordThatIsDenied(t *testing.T) {
 	assert.Empty(t, w.text(logsKey))
 }
 
-// A record that is no record ends the load and the cache, and the error says how a person goes on.
+// With an invalid record, load and cache are still ended, and the error says how a person continues.
 func TestARecordThatCannotBeUnderstood(t *testing.T) {
 	w := newFakeAWS()
 	w.objects[stateKey] = &object{[]byte("{"), map[string]string{export.Metadata: "perf/" + runID}, "broken"}
@@ -450,7 +450,7 @@ func TestCompleteMeansOfTheWholeWindow(t *testing.T) {
 	assert.Contains(t, w.text(logsKey), "of the load recreated")
 }
 
-// Killed at its k-th call, before or after the call had its effect, the next try ends where an undisturbed one does.
+// An export is killed at its k-th call, before or after the call had its effect. The next attempt has the same result as an undisturbed one.
 func TestExportAgainKilledAtEveryCall(t *testing.T) {
 	for _, bytes := range []int{10, 10_000_000} {
 		undisturbed := late(t, bytes)

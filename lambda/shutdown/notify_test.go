@@ -16,7 +16,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/reference"
 )
 
-// SNS takes messages of 256 KiB: 5,000 tasks are told by how they ended, and what is longer all the same is cut.
+// SNS accepts 256 KiB: for 5,000 tasks the message counts how they ended, and a message that is still too long is cut.
 func TestMessagesOfThousandsOfTasks(t *testing.T) {
 	w := newFakeAWS()
 	for i := range 5_000 {
@@ -49,7 +49,7 @@ func TestMessagesOfThousandsOfTasks(t *testing.T) {
 	assert.Contains(t, w.published[0], "... and more: see the manifest")
 }
 
-// A run tells of each of its boundaries, once and in order, and the last message is sent when a look has found nothing that is billed.
+// A run notifies of each step, once and in order, and the last message is sent once a check has found nothing that is billed.
 func TestReceiptsOfARun(t *testing.T) {
 	w := newFakeAWS()
 	w.cfg.Settings = []byte(`{"cache":{"engine":"redis","node_type":"cache.m7g.large","shards":2,"replicas":1},"load":{"task_count":2,"architecture":"X86_64","cpu":2048,"memory":4096}}`)
@@ -92,7 +92,7 @@ func TestReceiptsOfARun(t *testing.T) {
 	}
 }
 
-// A cache that was there before stays, and the last message says so.
+// An existing cache stays, and the last message names it.
 func TestReceiptOfAnExistingCache(t *testing.T) {
 	w := newFakeAWS()
 	w.cfg.Cache.Delete = false
@@ -117,8 +117,8 @@ func TestReceiptsOfAnEndpoint(t *testing.T) {
 	assert.Contains(t, w.published[2], "cache: there is none that this stack knows by name")
 }
 
-// Terraform tells that the load runs when it makes the question, and when it changes it to another run; a load that is not there is not told of,
-// and nobody's mail fails an apply.
+// Terraform's invocation notifies that the load runs when it is created, and when it is changed to another run; a missing load is not reported, and a
+// failed notification does not fail an apply.
 func TestTheLoadRunsIsToldByTerraform(t *testing.T) {
 	w := newFakeAWS()
 	_, err := w.terraform("update", `{"action":"destroy","run":"`+runID+`"}`)
@@ -150,7 +150,7 @@ func TestTheLoadRunsIsToldByTerraform(t *testing.T) {
 	}
 }
 
-// Each failure is told at once, and each of them once: also one that comes after another, and one of the last steps.
+// Each failure is reported at once and only once, also a failure after another one, and one of the last steps.
 func TestEachFailureIsTold(t *testing.T) {
 	w := newFakeAWS()
 	broken := "GetLogEvents"
@@ -207,7 +207,7 @@ func TestAFailureWithoutARecordIsToldAtARisingDistance(t *testing.T) {
 	}
 }
 
-// What is told is put on record after it was sent: an invocation that ends in between tells it again, and none keeps it back.
+// A message is recorded after it was sent: if an invocation ends in between, the message is sent twice, but never lost.
 func TestAReceiptIsRatherTwiceThanNever(t *testing.T) {
 	for _, effect := range []bool{false, true} {
 		for k := 1; ; k++ {
@@ -232,7 +232,7 @@ func TestAReceiptIsRatherTwiceThanNever(t *testing.T) {
 	}
 }
 
-// A load that an apply makes while the schedules are being removed: nobody is told that nothing is billed before it is gone, too.
+// An apply makes a load while the schedules are being removed: `gone` is not sent before that load is gone too.
 func TestGoneIsToldOfALookAMomentAgo(t *testing.T) {
 	w := newFakeAWS()
 	w.after = func(_ int, op string) error {
@@ -251,7 +251,7 @@ func TestGoneIsToldOfALookAMomentAgo(t *testing.T) {
 	assert.Equal(t, []string{"ended", "gone"}, w.told())
 }
 
-// A load that an apply makes while `gone` is being sent: the guard looks once more before it goes, and stays.
+// An apply makes a load while `gone` is being sent: the guard checks again before it is removed, and stays.
 func TestTheGuardLooksAfterItsLastMessage(t *testing.T) {
 	w := newFakeAWS()
 	w.after = func(_ int, op string) error {
@@ -270,7 +270,7 @@ func TestTheGuardLooksAfterItsLastMessage(t *testing.T) {
 	w.assertEnded(t)
 }
 
-// What is not known has no price, and what was there before has none of this run's.
+// Unknown sizes have no price, and an existing cache does not count towards this run's price.
 func TestPriceOfARun(t *testing.T) {
 	for name, c := range map[string]struct {
 		settings string

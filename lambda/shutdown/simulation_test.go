@@ -19,7 +19,7 @@ import (
 // A simulation: services and tasks are created and deleted, tasks write a line and a datapoint a minute, ECS forgets, calls take their time, hang, are
 // refused, or lose their answer, and invocations overlap. Its time is that of a bubble of testing/synctest.
 
-// simulation is what changes with time, and what an AWS that stands still does not have.
+// simulation is the state that changes with time, which a static fakeAWS does not have.
 type simulation struct {
 	takes    time.Duration // that a task needs to end
 	goes     time.Duration // that a cache needs to be deleted
@@ -51,14 +51,14 @@ type span struct{ from, to time.Time }
 
 func (s span) has(t time.Time) bool { return !t.Before(s.from) && (s.to.IsZero() || t.Before(s.to)) }
 
-// fault is what one call of an invocation meets: the first of these kinds that is not before the k-th.
+// fault is a failure of one call of an invocation: the first matching call from the k-th on.
 type fault struct {
 	kind  string
 	k     int
-	ops   string // what the call has in its operation or key; empty: any
+	ops   string // a text in the call's operation or key; empty: any call
 	more  int    // calls of S3 after it that are refused
-	spent func() // says that it was met
-	while func() // happens beside the call
+	spent func() // called when the fault has occurred
+	while func() // runs during the call
 }
 
 const (
@@ -79,7 +79,7 @@ func (w *fakeAWS) tell(format string, args ...any) {
 	w.note(" "+format, args...)
 }
 
-// note tells; the caller holds the lock.
+// note adds to the story; the caller holds the lock.
 func (w *fakeAWS) note(format string, args ...any) {
 	w.sim.story = append(w.sim.story, w.clock.Format(time.TimeOnly)+fmt.Sprintf(format, args...))
 }
@@ -102,8 +102,8 @@ func (i *invocation) wait(ctx context.Context, d time.Duration) error {
 	return cmp.Or(i.alive(), ctx.Err())
 }
 
-// takes is how long a call takes. No two of them end in the same moment, and each takes as long whenever the simulation is made: what happens follows from
-// the seed.
+// takes returns how long a call takes. No two calls end at the same time, and the duration depends on the seed only, so that a simulation can be
+// repeated.
 func (i *invocation) takes(what, detail string) time.Duration {
 	d := 50 * time.Millisecond
 	switch what {
@@ -123,7 +123,7 @@ func (i *invocation) takes(what, detail string) time.Duration {
 	return d + time.Duration(h.Sum32()%10_000_000)
 }
 
-// meets is the kind of fault that a call meets.
+// meets returns the kind of fault that a call has.
 func (i *invocation) meets(what string) (kind string) {
 	i.w.lock()
 	defer i.w.mu.Unlock()
@@ -200,7 +200,7 @@ func meet[T any](ctx context.Context, i *invocation, what string, do func() (*T,
 	return out, err
 }
 
-// changes says that there is something new to wait for.
+// changes signals that there is something new to wait for.
 func (l *simulation) changes() {
 	select {
 	case l.changed <- struct{}{}:
@@ -208,7 +208,7 @@ func (l *simulation) changes() {
 	}
 }
 
-// start does something beside all else. The caller holds the lock.
+// start runs do concurrently. The caller holds the lock.
 func (l *simulation) start(w *fakeAWS, do func()) {
 	l.active++
 	go func() {
@@ -220,7 +220,7 @@ func (l *simulation) start(w *fakeAWS, do func()) {
 	}()
 }
 
-// look notes what must never be: something that is billed without a guard.
+// look records a broken promise: something is billed without a guard.
 func (w *fakeAWS) look() {
 	w.lock()
 	defer w.mu.Unlock()
@@ -327,7 +327,7 @@ func (w *fakeAWS) startTask() {
 	}})
 }
 
-// endTasks ends the tasks that nobody wants any more.
+// endTasks ends the tasks if the desired count is 0.
 func (w *fakeAWS) endTasks() {
 	for i := range w.tasks {
 		if t := &w.tasks[i]; t.StoppedAt == nil && w.desired == 0 {
@@ -382,7 +382,7 @@ func (w *fakeAWS) simulatedService() *ecs.DescribeServicesOutput {
 	return &ecs.DescribeServicesOutput{Services: []ecstypes.Service{s}}
 }
 
-// forgot says whether ECS has forgotten a task.
+// forgot reports whether ECS has forgotten a task.
 func (w *fakeAWS) forgot(t ecstypes.Task) bool {
 	return w.sim != nil && t.StoppedAt != nil && w.clock.After(t.StoppedAt.Add(time.Hour))
 }

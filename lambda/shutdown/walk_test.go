@@ -49,8 +49,8 @@ func TestWalk(t *testing.T) {
 	}
 }
 
-// TestWalkFollowsFromItsSeed makes some simulations twice: what happens in them does not depend on the machine. Only when an invocation is cut off, its
-// goroutines end in the same moment, and Go decides which of them is heard.
+// TestWalkFollowsFromItsSeed runs some simulations twice: they do not depend on the machine. Only when an invocation is cut off do its goroutines end at
+// the same time, and then Go decides which one reports first.
 func TestWalkFollowsFromItsSeed(t *testing.T) {
 	untilCut := func(story []string) []string {
 		if n := slices.IndexFunc(story, func(line string) bool {
@@ -67,9 +67,9 @@ func TestWalkFollowsFromItsSeed(t *testing.T) {
 	}
 }
 
-// walked runs a simulation, and tells what was broken in it and what happened.
+// walked runs a simulation, and returns the broken promises and the story.
 func walked(t *testing.T, seed int) (broken, story []string) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // what happens in the same moment happens in the same order
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // simultaneous events then have a fixed order
 	synctest.Test(t, func(*testing.T) {
 		w := newWalk(uint64(seed))
 		w.run()
@@ -82,19 +82,19 @@ func walked(t *testing.T, seed int) (broken, story []string) {
 type walk struct {
 	*fakeAWS
 	rng     *rand.Rand
-	rare    *rand.Rand // of what was added later: the other simulations stay as they were
+	rare    *rand.Rand // for later additions, so that the other simulations do not change
 	stopBy  time.Time
 	faults  int     // that are left: the AWS gets better
-	aimed   []fault // that invocations meet first, one after the other
+	aimed   []fault // the first faults of invocations, in order
 	working int     // invocations that overlap
-	late    bool    // datapoints come later than anybody waits for
+	late    bool    // datapoints come later than any wait
 	newer   string  // the manifest of a later version
 	theirs  bool    // something else lies under the probe's key
 }
 
 func (w *walk) chance(percent int) bool { return w.rng.IntN(100) < percent }
 
-// between is a time from a to b.
+// between returns a random duration from a to b.
 func (w *walk) between(a, b time.Duration) time.Duration {
 	return a + time.Duration(w.rng.Int64N(int64(b-a)+1)).Round(time.Second)
 }
@@ -149,7 +149,7 @@ func newWalk(seed uint64) *walk {
 
 	// The apply.
 	creates, takes, status := w.between(30*time.Second, 3*time.Minute), w.between(4*time.Minute, 12*time.Minute), "available"
-	if w.chance(20) { // it waited for something, and meets the guard
+	if w.chance(20) { // it waited for something, and comes when the guard ends the run
 		creates = minutes + time.Hour - w.between(5*time.Second, 12*time.Minute)
 	}
 	if w.chance(10) {
@@ -340,7 +340,7 @@ func (w *walk) lives(born time.Time, minutes time.Duration, tasks int) {
 	}
 }
 
-// exports plans a person's.
+// exports plans a person's export.
 func (w *walk) exports(at time.Time) {
 	w.plan(at, "a person exports", func() {
 		w.working++
@@ -392,7 +392,7 @@ func (w *walk) fault() (f fault) {
 func (w *walk) event(request, run, action string, attempt int) {
 	f := w.fault()
 	request += " " + w.Now().Format(time.TimeOnly)
-	if f.kind == another { // the same event once more, while the first is at work
+	if f.kind == another { // the same event again, while the first is handled
 		inner := fault{}
 		if w.chance(70) {
 			inner = fault{kind: killed, k: 1 + w.rng.IntN(40)}

@@ -44,7 +44,7 @@ func TestWatchStopBy(t *testing.T) {
 	assert.Equal(t, StatusDone, answer.Status)
 }
 
-// An event of watch may be an hour old, and past the stop_by that it has: what the schedule says by now counts, also when the first answer is lost.
+// An event of watch can be an hour old and past its stop_by: the schedule's current input counts, also if the first answer is lost.
 func TestAnOldEventEndsNoLoadInTime(t *testing.T) {
 	for name, input := range map[string]string{
 		"the run was replaced":  `{"action":"watch","run":"2026-11-23T06-00-00Z","stop_by":"2026-11-23T09:00:00Z"}`,
@@ -66,7 +66,7 @@ func TestAnOldEventEndsNoLoadInTime(t *testing.T) {
 	}
 }
 
-// Somebody has changed stop_by by hand to what is no time. The guard says so, and the stop ends the load and the cache all the same.
+// Somebody changed stop_by to an invalid time by hand. The guard reports it, and the stop still ends the load and the cache.
 func TestAStopByThatIsNoTime(t *testing.T) {
 	w := newFakeAWS()
 	w.schedules["perf-watch"].Target.Input = aws.String(`{"action":"watch","run":"` + runID + `","stop_by":"at eight"}`)
@@ -87,7 +87,7 @@ func TestAStopByThatIsNoTime(t *testing.T) {
 	assert.Equal(t, "available", w.cache)
 }
 
-// Somebody has removed stop_by by hand. Nobody knows any more when the run should end: it ends when the longest would, or a grace after its stop schedule.
+// Somebody removed stop_by by hand, so the run's end is not known: it ends when the longest run would, or a grace after its stop schedule.
 func TestAStopByThatIsGone(t *testing.T) {
 	for stops, ends := range map[string]time.Time{"": at("2026-11-23T08:08:09Z"), "at(2026-11-23T04:20:00)": at("2026-11-23T04:35:00Z")} {
 		w := newFakeAWS()
@@ -129,7 +129,7 @@ func TestWatchFinishesWhatWasBegun(t *testing.T) {
 	w.assertEnded(t)
 }
 
-// bare is an AWS in which nothing was made yet but the Lambda and the guard.
+// bare is an AWS with only the Lambda and the guard.
 func bare() *fakeAWS {
 	w := newFakeAWS()
 	w.service, w.desired, w.tasks, w.cache, w.streams = false, 0, nil, "", nil
@@ -137,8 +137,8 @@ func bare() *fakeAWS {
 	return w
 }
 
-// An apply that failed before there was a load: nothing happens until stop_by, then what there is of the run goes. The guard stays as long as
-// another apply could make a load.
+// An apply failed before there was a load: nothing happens until stop_by, then the rest of the run is removed. The guard stays for as long as another
+// apply could make a load.
 func TestWatchAfterAFailedApply(t *testing.T) {
 	for _, cache := range []string{"available", "create-failed", ""} {
 		w := bare()
@@ -315,7 +315,7 @@ func TestPreflight(t *testing.T) {
 		}
 	}
 
-	w = bare() // no retry for what time does not heal, and one word for it
+	w = bare() // no retry of an error that does not go away, and one message
 	w.before = func(_ int, op string) error {
 		if op == "CreateMultipartUpload" || op == "ListMultipartUploads" {
 			return apiError("NoSuchBucket")
