@@ -10,7 +10,7 @@ import (
 )
 
 // go test ./lambda/export -run '^$' -bench . -count 6 | tee new.txt && benchstat new.txt
-// Whole exports, with the calls that they take, are measured in test/bench_test.go.
+// test/bench_test.go measures whole exports, including their calls.
 
 func BenchmarkCSV(b *testing.B) {
 	all := target.Catalog()[:200]
@@ -68,7 +68,7 @@ func (c *counter) Write(p []byte) (int, error) { c.n += len(p); return len(p), n
 
 var _ io.Writer = (*counter)(nil)
 
-// resident is the most memory that this process has held, in MB (MiB), the benchmark's own data included.
+// resident is this process's peak memory in MiB, including the benchmark's own data.
 func resident(b *testing.B) float64 {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

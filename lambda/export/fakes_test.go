@@ -24,7 +24,7 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// ticker is a clock that stands still but for sleeping.
+// ticker is a clock that only advances by Sleep.
 type ticker struct {
 	mu    sync.Mutex
 	now   time.Time
@@ -52,12 +52,12 @@ func at(text string) time.Time {
 	return t
 }
 
-// fakeMetrics answers GetMetricData like CloudWatch: StartTime rounded down to the minute, EndTime exclusive, no more datapoints an answer
-// than size, the rest behind a token.
+// fakeMetrics answers GetMetricData like CloudWatch: StartTime rounded down to the minute, EndTime exclusive, at most size datapoints per
+// answer, and a token for the rest.
 type fakeMetrics struct {
 	mu     sync.Mutex
 	points map[string]map[int64]float64 // by namespace, metric, dimensions and statistic
-	size   int                          // datapoints an answer, 0: all
+	size   int                          // datapoints per answer, 0: all
 	listed []cwtypes.Metric
 	edit   func(call int, out *cloudwatch.GetMetricDataOutput)
 	calls  int
@@ -251,7 +251,7 @@ func (f *fakeLogs) GetLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEv
 	return out, ctx.Err()
 }
 
-// FilterLogEvents answers in the order of time, and within an instant in another one than the streams'.
+// FilterLogEvents answers in time order; events with the same timestamp are not in the streams' order.
 func (f *fakeLogs) FilterLogEvents(_ context.Context, in *cloudwatchlogs.FilterLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
 	f.mu.Lock()
 	f.filters++

@@ -52,7 +52,7 @@ func TestLogLines(t *testing.T) {
 		Messages: []string{"log group /perf/slow-log does not exist"}}, sum)
 }
 
-// Every event comes once and in order, whatever the pages: with empty pages, more than 50 streams, equal instants over page edges.
+// Every event comes once and in order, whatever the pages: empty pages, more than 50 streams, equal timestamps across pages.
 func TestLogsAreLossless(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	streams := map[string][]logEvent{}
@@ -61,7 +61,7 @@ func TestLogsAreLossless(t *testing.T) {
 		name := fmt.Sprintf("load/memtier/%03d", s)
 		now := logWindow.Start.UnixMilli()
 		for i := range random.IntN(60) {
-			now += random.Int64N(3) // often the same instant
+			now += random.Int64N(3) // often the same timestamp
 			streams[name] = append(streams[name], logEvent{now, fmt.Sprintf("%s #%d", name, i)})
 			want = append(want, fmt.Sprintf("%d %03d %04d [%s] [%s] %s #%d", now, s, i, time.UnixMilli(now).UTC().Format("2006-01-02T15:04:05.000Z"), name, name, i))
 		}
@@ -99,7 +99,7 @@ func TestLogsLargeEvents(t *testing.T) {
 	assert.EqualValues(t, sum.Lines, bytes.Count(out.Bytes(), []byte("\n")))
 }
 
-// The floor is a call for each page and one that finds the end.
+// The minimum is one call per page, and one that finds the end.
 func TestLogCallsAreAtTheFloor(t *testing.T) {
 	streams := map[string][]logEvent{}
 	for s := range 20 {
@@ -171,7 +171,7 @@ func FuzzLogEvent(f *testing.F) {
 			}
 			parts = append(parts, part)
 		}
-		var valid []rune // every byte that is no UTF-8 is one U+FFFD
+		var valid []rune // every invalid byte becomes one U+FFFD
 		for _, r := range string(message) {
 			valid = append(valid, r)
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// manyStreams are more than are read one by one, with few events, and what their export has to be.
+// manyStreams returns more streams than are read one by one, with few events, and their expected export.
 func manyStreams(events int) (streams map[string][]logEvent, want []string) {
 	random := rand.New(rand.NewPCG(3, 4))
 	streams = map[string][]logEvent{}
@@ -22,7 +22,7 @@ func manyStreams(events int) (streams map[string][]logEvent, want []string) {
 	}
 	for i := range events {
 		name := fmt.Sprintf("load/memtier/%04d", random.IntN(len(streams)))
-		at := logWindow.Start.UnixMilli() + int64(i/40) // 40 streams at one instant
+		at := logWindow.Start.UnixMilli() + int64(i/40) // 40 streams with one timestamp
 		streams[name] = append(streams[name], logEvent{at, fmt.Sprint("#", i)})
 		want = append(want, fmt.Sprintf("%d %s %06d [%s] [%s] #%d", at, name, i, time.UnixMilli(at).UTC().Format("2006-01-02T15:04:05.000Z"), name, i))
 	}
@@ -33,7 +33,7 @@ func manyStreams(events int) (streams map[string][]logEvent, want []string) {
 	return streams, want
 }
 
-// Many streams are read a hundred together, whatever the pages: every event comes once and in order, and no stream costs a call of its own.
+// Many streams are read a hundred at a time: every event comes once and in order, whatever the pages, and no stream needs its own call.
 func TestManyStreamsAreReadTogether(t *testing.T) {
 	streams, want := manyStreams(3_000)
 	having := 0

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What an export holds is flat to the number of streams that docs/exports.md promises. Each is a process of its own, with the function's bound.
+// An export's memory is flat up to the number of streams in docs/exports.md. Each case is a separate process with the function's memory limit.
 func TestMemoryIsFlat(t *testing.T) {
 	if os.Getenv("E2E_LONG") != "1" {
 		t.Skip("takes a minute: E2E_LONG=1")
@@ -36,7 +36,7 @@ func TestMemoryIsFlat(t *testing.T) {
 	}
 }
 
-// BenchmarkManyStreams makes its events as they are asked for, so that the peak is the job's.
+// BenchmarkManyStreams generates events on request, so that the peak is the job's.
 func BenchmarkManyStreams(b *testing.B) {
 	streams, err := strconv.Atoi(os.Getenv("STREAMS"))
 	if err != nil {
@@ -56,7 +56,7 @@ func BenchmarkManyStreams(b *testing.B) {
 	b.ReportMetric(resident(b), "peak-MB")
 }
 
-// madeLogs answers with progress lines of memtier, 10,000 or 1 MB a page at most.
+// madeLogs answers with progress lines of memtier, at most 10,000 or 1 MB per page.
 type madeLogs struct{ streams, events int }
 
 func (m *madeLogs) DescribeLogStreams(_ context.Context, in *cloudwatchlogs.DescribeLogStreamsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
@@ -67,7 +67,7 @@ func (m *madeLogs) DescribeLogStreams(_ context.Context, in *cloudwatchlogs.Desc
 	return out, nil
 }
 
-// FilterLogEvents answers with the same lines as GetLogEvents, in the order of time.
+// FilterLogEvents answers with the same lines as GetLogEvents, in time order.
 func (m *madeLogs) FilterLogEvents(_ context.Context, in *cloudwatchlogs.FilterLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
 	first, _ := strconv.Atoi(aws.ToString(in.NextToken))
 	all, out := m.events*len(in.LogStreamNames), &cloudwatchlogs.FilterLogEventsOutput{}
@@ -90,7 +90,7 @@ func (m *madeLogs) FilterLogEvents(_ context.Context, in *cloudwatchlogs.FilterL
 	return out, nil
 }
 
-// line is the i-th of a stream, and when it was written, in milliseconds since the start.
+// line returns a stream's i-th line and its time, in milliseconds since the start.
 func (m *madeLogs) line(stream, i int) (at int64, message string) {
 	ops := 40_000 + (i*7919+stream*31)%9_973
 	return int64(i), fmt.Sprintf("[RUN #1 %d%%, %3d secs]  4 threads 200 conns: %11d ops, %7d (avg: %7d) ops/sec, %d.%02dMB/sec (avg: 4.31MB/sec),  %d.%02d (avg:  4.72) msec latency",

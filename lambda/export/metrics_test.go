@@ -180,7 +180,7 @@ func TestMetricsRows(t *testing.T) {
 	assert.True(t, math.IsNaN(rows[3].Value))
 }
 
-// A day of 1,200 series is 3 queries' worth of calls a page and 8 pages; every datapoint comes once, whatever the size of an answer.
+// A day of 1,200 series takes 3 calls per page and 8 pages; every datapoint comes once, whatever the size of an answer.
 func TestMetricsPages(t *testing.T) {
 	var all []Series
 	nodes := Target{Membership: Membership{Nodes: make([]Node, 0)}}
@@ -222,7 +222,7 @@ func TestMetricsPagesFitIntoMemory(t *testing.T) {
 	}
 }
 
-// What is found while the first page is read stands in its place in every row, as if it had been known.
+// Series found while the first page is read are sorted in as if they had been known.
 func TestMetricsFind(t *testing.T) {
 	known, found := []Series{}, []Series{}
 	api := &fakeMetrics{}
@@ -263,7 +263,7 @@ func TestMetricsFind(t *testing.T) {
 	assert.ErrorIs(t, err, errFull)
 }
 
-// CloudWatch rounds a StartTime down to the minute: a page of 5-second data that began elsewhere would repeat datapoints.
+// CloudWatch rounds a StartTime down to the minute: a page of 5-second data that does not start on a minute would repeat datapoints.
 func TestMetricsPageEdgesAtShortPeriods(t *testing.T) {
 	api, s := &fakeMetrics{}, series(t, "CurrItems", "Average", "perf-001")
 	j := job(api, &ticker{now: at("2026-11-23T04:30:00Z")}, "2026-11-23T03:00:05Z", "2026-11-23T04:30:00Z", 5*time.Second, s)
@@ -290,7 +290,7 @@ func TestMetricsAnswersThatAreNotComplete(t *testing.T) {
 		"partial, then complete": {func(call int, out *cloudwatch.GetMetricDataOutput) {
 			if call == 1 {
 				r := &out.MetricDataResults[0]
-				r.StatusCode, r.Timestamps, r.Values = types.StatusCodePartialData, r.Timestamps[:1], []float64{-1} // and a value that is corrected
+				r.StatusCode, r.Timestamps, r.Values = types.StatusCodePartialData, r.Timestamps[:1], []float64{-1} // and a value that is corrected later
 			}
 		}, 2, ""},
 		"internal error, then complete": {func(call int, out *cloudwatch.GetMetricDataOutput) {
@@ -326,7 +326,7 @@ func TestMetricsAnswersThatAreNotComplete(t *testing.T) {
 	}
 }
 
-// A query that is left out of the answer is asked again; one that is always left out is named.
+// A query that is missing from the answer is sent again; one that is always missing is reported.
 func TestMetricsQueriesThatAreLeftOut(t *testing.T) {
 	for _, times := range []int{1, 1 << 30} {
 		cpu, items := series(t, "EngineCPUUtilization", "Average", "perf-001"), series(t, "CurrItems", "Average", "perf-001")
@@ -422,7 +422,7 @@ func FuzzDimensions(f *testing.F) {
 	})
 }
 
-// Whatever names a metric has and whatever its values are, a row reads back as it was meant.
+// A row reads back unchanged, whatever its names and values are.
 func FuzzMetricsRow(f *testing.F) {
 	f.Add("AWS/ElastiCache", "CurrItems", "p99.9", "Count", "CacheClusterId", "perf-001", 12.5)
 	f.Add(`a,"b"`, "c;d=e", "Sum", "", "quote\"", "comma, and\nline;=\\", math.NaN())

@@ -18,7 +18,7 @@ import (
 
 const columnsLine = "Timestamp,Namespace,MetricName,Stat,Value,Unit,Dimensions\n"
 
-// readAll also sees that an error which is no line's ends the rows.
+// readAll also checks that any error other than a LineError ends the rows.
 func readAll(text string) (rows []Row, wrong []string, err error) {
 	for row, e := range ReadMetrics(strings.NewReader(text)) {
 		switch line := (*LineError)(nil); {
@@ -124,7 +124,7 @@ func TestAWrongLineCostsThatLine(t *testing.T) {
 	assert.Empty(t, wrong)
 }
 
-// A compressed text that cannot be read to its end is not taken for one that was cut: the figures of a part are not those of the run.
+// A read error in a gzip text is not taken for a truncated file: figures of one part are not those of the run.
 func TestReadFailsInACompressedText(t *testing.T) {
 	var text bytes.Buffer
 	w := gzip.NewWriter(&text)

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// slips is a Sink that keeps every mark it is given, as a state object would.
+// slips is a Sink that keeps every mark, as the run's record would.
 type slips struct {
 	bytes.Buffer
 	marks []slip
@@ -33,7 +33,7 @@ func (s *slips) Mark(p Position) error {
 	return err
 }
 
-// resumes runs a job from each of its marks: what follows must be the same bytes, and the same sum at the end.
+// resumes runs a job from each of its marks: the following bytes and the final sum must be the same.
 func resumes[S any](t *testing.T, run func(w io.Writer, from Position) (S, error)) {
 	t.Helper()
 	var all slips
@@ -75,10 +75,10 @@ func TestLogsResume(t *testing.T) {
 	load, engine := map[string][]logEvent{}, map[string][]logEvent{}
 	for i := range 120 {
 		name := fmt.Sprintf("load/memtier/%d", i%7)
-		load[name] = append(load[name], logEvent{start + int64(i/20), fmt.Sprintf("line %d\nand more", i)}) // several a stream at one instant
+		load[name] = append(load[name], logEvent{start + int64(i/20), fmt.Sprintf("line %d\nand more", i)}) // several per stream and timestamp
 		engine["perf-001"] = append(engine["perf-001"], logEvent{start + int64(i/9), fmt.Sprint("engine ", i)})
 	}
-	for i := range 7 { // and their tables, whose header comes earlier
+	for i := range 7 { // and their tables, after their header
 		name, rows := fmt.Sprintf("load/memtier/%d", i), []string{"Type         Ops/sec     Hits/sec    Avg. Latency     p50 Latency     p99 Latency       KB/sec ",
 			fmt.Sprintf("Gets         %d.50          ---         0.30000         0.30000         8.00000        10.00 ", 40+i),
 			fmt.Sprintf("Totals       %d.50          ---         0.30000         0.30000         %d.25000       910.36 ", 100+i, 9-i)}
@@ -98,7 +98,7 @@ func TestLogsResume(t *testing.T) {
 	})
 }
 
-// A stream whose events are not in time order is exported whole, and gives no place to begin again that would lose one.
+// A stream out of time order is exported completely, and gives no position to resume from, which could lose an event.
 func TestLogsOutOfOrder(t *testing.T) {
 	start := logWindow.Start.UnixMilli()
 	api := &fakeLogs{size: 2, groups: map[string]map[string][]logEvent{"/perf/load": {"load/a": {{start + 5, "five"}, {start + 3, "three"}, {start + 9, "nine"}}}}}
@@ -149,7 +149,7 @@ func TestUploadResumes(t *testing.T) {
 	assert.True(t, bytes.Equal(whole, bucket.objects["exports/metrics/r.csv"].body))
 	assert.Empty(t, bucket.uploads)
 
-	small := newUpload(t, &fakeS3{}) // nothing was uploaded: nothing to carry on
+	small := newUpload(t, &fakeS3{}) // nothing was uploaded, so there is nothing to continue
 	_, err = small.Write(text(64))
 	require.NoError(t, err)
 	_, ok = small.Suspend()

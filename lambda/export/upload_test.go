@@ -108,7 +108,7 @@ func TestUploadMeetsAnObject(t *testing.T) {
 	}
 }
 
-// The answer to a Complete that worked is lost, and the SDK sends it again.
+// The answer to a successful Complete is lost, and the SDK repeats the call.
 func TestUploadCompletesTwice(t *testing.T) {
 	bucket, body := &fakeS3{}, text(maxPart+640)
 	u := newUpload(t, bucket)
@@ -154,7 +154,7 @@ func TestUploadFails(t *testing.T) {
 	}
 }
 
-// forgetful is a bucket that keeps no parts.
+// forgetful is a bucket that does not keep parts.
 type forgetful struct {
 	*fakeS3
 	parts int
@@ -165,7 +165,7 @@ func (f *forgetful) UploadPart(context.Context, *s3.UploadPartInput, ...func(*s3
 	return &s3.UploadPartOutput{}, nil
 }
 
-// Parts go out when a mark is due, and when a writer gives none: whoever sends them, the record names the upload.
+// Parts are sent when a mark is due, or without marks by Write: in both cases the record names the upload.
 func TestRecordsNameTheUpload(t *testing.T) {
 	for name, test := range map[string]struct {
 		write, times int

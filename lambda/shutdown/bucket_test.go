@@ -27,7 +27,7 @@ func (w *fakeAWS) store(key string, body []byte, meta map[string]string, ifMatch
 	return &w.objects[key].etag, nil
 }
 
-// encrypted is the bucket's policy: a write says how it is encrypted, and with the stack's key.
+// encrypted is the bucket's policy: every write must request encryption with the stack's key.
 func (w *fakeAWS) encrypted(how s3types.ServerSideEncryption, key *string) error {
 	if want := w.cfg.KMSKeyARN; how == "" || want != "" && (how != s3types.ServerSideEncryptionAwsKms || aws.ToString(key) != want) {
 		return apiError("AccessDenied")
@@ -35,7 +35,7 @@ func (w *fakeAWS) encrypted(how s3types.ServerSideEncryption, key *string) error
 	return nil
 }
 
-// content is all of a request's body, also when it is sent again.
+// content returns a request's whole body, also on a retry.
 func content(body io.Reader) []byte {
 	_, _ = body.(io.Seeker).Seek(0, io.SeekStart)
 	text, _ := io.ReadAll(body)

@@ -15,7 +15,7 @@ type sender func(*http.Request) (*http.Response, error)
 
 func (s sender) Do(r *http.Request) (*http.Response, error) { return s(r) }
 
-// net/http copies a body and then looks whether it has ended, by when the SDK may have closed it: that must read as the end, not as an error.
+// net/http copies a body and then checks for its end, when the SDK may have closed it: that must read as the end, not as an error.
 func TestBodiesEndWhenTheyAreClosed(t *testing.T) {
 	attempts := 0
 	clients := NewClients(aws.Config{Region: "us-east-1", Credentials: aws.AnonymousCredentials{}, HTTPClient: sender(func(r *http.Request) (*http.Response, error) {

@@ -51,7 +51,7 @@ func TestTheLastLookOfADestroyMayHang(t *testing.T) {
 	assert.True(t, w.Now().Before(ends))
 }
 
-// A person's export whose first write loses its answer, and that cannot read what was written: it fails, and holds the run for nobody.
+// A person's export loses the answer to its first write and cannot read the record back: it fails, and leaves no hold on the run.
 func TestALostAnswerLeavesNoHold(t *testing.T) {
 	w := newFakeAWS()
 	w.refuses("GetLogEvents", "InternalFailure")

@@ -15,7 +15,7 @@ import (
 	schedulertypes "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 )
 
-// Who calls the function in a simulation, and what each of them owes.
+// The callers of the function in a simulation, and what each must achieve.
 
 // guard makes the schedule watch, with a run of its own.
 func (w *fakeAWS) guard(run string, stopBy time.Time) {
@@ -24,7 +24,7 @@ func (w *fakeAWS) guard(run string, stopBy time.Time) {
 		Input: aws.String(fmt.Sprintf(`{"action":"watch","run":"%s","stop_by":"%s"}`, run, stopBy.Format(time.RFC3339)))}}
 }
 
-// starting takes as long as an invocation's start, and names it.
+// starting waits for the duration of an invocation's start, and names the invocation.
 func (w *fakeAWS) starting() string {
 	w.lock()
 	w.sim.started++
@@ -92,7 +92,7 @@ func (w *fakeAWS) over(began time.Time) (end time.Time) {
 	return end
 }
 
-// recorded is a run's record.
+// recorded returns a run's record.
 func (w *fakeAWS) recorded(run string) (s State) {
 	_ = json.Unmarshal([]byte(w.text(w.cfg.StateKey(run))), &s) // none, or none that can be read: the zero value
 	return s

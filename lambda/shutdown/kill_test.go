@@ -13,7 +13,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// same is the manifest without what may differ between attempts.
+// same returns the manifest without the members that can differ between attempts.
 func same(m export.Manifest) export.Manifest {
 	m.Attempts, m.CreatedAt, m.Warnings = 0, time.Time{}, nil
 	if m.Metrics != nil {
@@ -29,7 +29,7 @@ func same(m export.Manifest) export.Manifest {
 	return m
 }
 
-// interrupted holds what is promised at any time: nothing half under a final key, and no open upload but the one that the record names.
+// interrupted checks what must hold at any time: no partial object under a final key, and no open upload except the recorded one.
 func (w *fakeAWS) interrupted(t *testing.T, whole *fakeAWS) {
 	t.Helper()
 	for _, key := range []string{metricsKey, logsKey} {
@@ -44,7 +44,7 @@ func (w *fakeAWS) interrupted(t *testing.T, whole *fakeAWS) {
 	}
 }
 
-// The stop is killed at its k-th call, before or after the call had its effect, for every k; then Lambda's two retries and watch go on.
+// The stop is killed at its k-th call, before or after the call had its effect, for every k; then Lambda's two retries and watch continue.
 func TestKilledAtEveryCall(t *testing.T) {
 	for kind, make := range kinds {
 		t.Run(kind, func(t *testing.T) { killAtEveryCall(t, make) })
@@ -83,7 +83,7 @@ func killAtEveryCall(t *testing.T, make func() *fakeAWS) {
 	}
 }
 
-// The same around the calls that make a large object: an upload that was cut off is removed, and nothing half lies under the key.
+// The same around the calls that write a large object: an interrupted upload is removed, and there is no partial object under the key.
 func TestKilledInALargeUpload(t *testing.T) {
 	large := func() *fakeAWS {
 		w := newFakeAWS()
@@ -115,8 +115,8 @@ func TestKilledInALargeUpload(t *testing.T) {
 	}
 }
 
-// A second invocation begins at the k-th call of the first: while the first holds the run it stands back; once the first is overdue it
-// takes the run over, and the first gives up when it notices.
+// A second invocation starts at the k-th call of the first: it does nothing while the first holds the run; once the hold has expired it takes the
+// run over, and the first gives up when it notices.
 func TestSideBySide(t *testing.T) {
 	undisturbed := newFakeAWS()
 	_, err := undisturbed.handle("stop", ActionStop)

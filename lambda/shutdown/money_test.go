@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// meets are what the k-th call may meet.
+// meets are the faults of the k-th call.
 func meets() map[string]func(w *fakeAWS, k int) {
 	once := func(err error) func(*fakeAWS, int) {
 		return func(w *fakeAWS, k int) {
@@ -46,7 +46,7 @@ func meets() map[string]func(w *fakeAWS, k int) {
 	return meets
 }
 
-// Whatever one call of a stop meets, the same invocation asks for the deletion of the cache and ends in time, and what failed is told.
+// Whatever fault one call of a stop has, the same invocation requests the cache's deletion, ends in time, and reports the failure.
 func TestOneCallKeepsNothingBilled(t *testing.T) {
 	for kind, make := range kinds {
 		undisturbed := make()
@@ -73,7 +73,7 @@ func TestOneCallKeepsNothingBilled(t *testing.T) {
 	}
 }
 
-// Somebody takes one permission away in the middle of the run. Only the two that end what is billed can keep it; what else is missing is told.
+// Somebody removes one permission during the run. Only the two that end what is billed can keep it running; any other missing one is reported.
 func TestOneMissingPermissionKeepsNothingBilled(t *testing.T) {
 	for kind, make := range kinds {
 		undisturbed := make()
@@ -105,7 +105,7 @@ func TestOneMissingPermissionKeepsNothingBilled(t *testing.T) {
 	}
 }
 
-// Whatever one call of Terraform's question meets before a destroy: either the destroy fails, or the run is exported whole and nothing of it is billed.
+// Whatever fault one call has before a destroy: either the destroy fails, or the run is completely exported and no longer billed.
 func TestOneCallLosesNothingInADestroy(t *testing.T) {
 	undisturbed := newFakeAWS()
 	_, err := undisturbed.terraform("delete", question)

@@ -15,7 +15,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// `watch` is recreated while a load runs: proving that the run can be ended does not end it.
+// `watch` is recreated while a load runs: the preflight's checks do not end the run.
 func TestPreflightTouchesNothing(t *testing.T) {
 	for _, w := range []*fakeAWS{newFakeAWS(), newServerless()} {
 		_, err := w.handle("preflight", ActionPreflight)
@@ -26,7 +26,7 @@ func TestPreflightTouchesNothing(t *testing.T) {
 	}
 }
 
-// AWS knows when it made the schedule that carries the run. New roles take their time: a slow clock has two minutes more.
+// AWS knows when it created the run's schedule. A new role takes time to work, so a slow clock has two minutes more.
 func TestPreflightKnowsAWrongClock(t *testing.T) {
 	started := at("2026-11-23T03:08:09Z")
 	for off, wrong := range map[time.Duration]bool{-3 * time.Minute: true, -time.Minute: false, 5 * time.Second: false, 3 * time.Minute: false, 5 * time.Minute: true} {
@@ -44,7 +44,7 @@ func TestPreflightKnowsAWrongClock(t *testing.T) {
 	}
 }
 
-// What is not there yet is said in many words; whether a call is allowed is all that counts.
+// Services report missing resources in different ways; only whether the call is allowed counts.
 func TestPreflightTakesAnyWordForNotThere(t *testing.T) {
 	probes := []string{"DescribeServices", "UpdateService", "ListTasks", "DescribeTasks", "ListTagsForResource", "DeleteReplicationGroup", "DescribeCacheClusters",
 		"DeleteSchedule", "DescribeLogStreams", "GetLogEvents", "FilterLogEvents"}
@@ -75,7 +75,7 @@ func TestPreflightTakesAnyWordForNotThere(t *testing.T) {
 	}
 }
 
-// That the run can tell is proven by telling that it starts. Nobody hears of a run whose role may not, so it does not start.
+// Publishing `started` proves that the run can notify. A run whose role may not publish does not start.
 func TestPreflightProvesThatItMayTell(t *testing.T) {
 	w := bare()
 	w.refuses("Publish", "AccessDenied")
@@ -89,7 +89,7 @@ func TestPreflightProvesThatItMayTell(t *testing.T) {
 	assert.Equal(t, []string{"started"}, w.told())
 }
 
-// The probe neither overwrites nor removes what somebody else has put there.
+// The probe neither overwrites nor removes somebody else's object.
 func TestPreflightLeavesOthersObjectsAlone(t *testing.T) {
 	const key = "exports/preflight/" + runID
 	w := newFakeAWS()
@@ -105,8 +105,8 @@ func TestPreflightLeavesOthersObjectsAlone(t *testing.T) {
 	assert.Nil(t, w.objects[key])
 }
 
-// Two stacks with one prefix start in the same second, and so have runs of one name: one of them has it, whoever comes first and however both calls
-// overlap, and the other one is told before anything is billed. Each is exported in the end.
+// Two stacks with one prefix start in the same second, so their runs have the same name: one gets it, however their calls overlap, and the other's
+// preflight fails before anything is billed. Both are exported in the end.
 func TestTwoRunsOfOneSecond(t *testing.T) {
 	for _, between := range []string{"", "HeadObject", "PutObject"} { // the call of the second one that the whole preflight of the first comes before
 		first, second := newFakeAWS(), newFakeAWS()

@@ -71,7 +71,7 @@ func (w *walk) broken() []string {
 	}
 	not(!m.Window.Start.After(started) && !m.Window.End.Before(ended), "the load ran from %s to %s, but the window is %v", started, ended, *m.Window)
 
-	// The same once more, now that CloudWatch has all there is and was.
+	// The same again, now that CloudWatch has all data, also what it had forgotten.
 	w.lag, w.sim.slow, w.sim.all = 0, 0, true
 	target := export.Target{Cluster: w.cfg.Cluster, Service: w.cfg.Service, Membership: *m.Membership}
 	var metrics, logs bytes.Buffer
@@ -96,7 +96,7 @@ func (w *walk) broken() []string {
 	return broken
 }
 
-// published says whether there was a cache that published something in the window.
+// published reports whether a cache published metrics in the window.
 func (l *simulation) published(window export.Window) bool {
 	for minute := window.Start; minute.Before(window.End); minute = minute.Add(time.Minute) {
 		if slices.ContainsFunc(l.caches, func(s span) bool { return s.has(minute) }) {

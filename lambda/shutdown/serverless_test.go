@@ -31,7 +31,7 @@ func TestStopServerless(t *testing.T) {
 	assert.Equal(t, 62, w.manifest(t).Metrics.Sources[0].MinutesFound)
 }
 
-// What CloudWatch keeps is exported of a cache that nobody saw, too: its name is all that its metrics need.
+// The metrics of a cache that was never seen are exported too: they only need its name.
 func TestServerlessGoneBeforeAnybodyLooked(t *testing.T) {
 	undisturbed := newServerless()
 	_, err := undisturbed.handle("stop", ActionStop)
@@ -66,7 +66,7 @@ func TestServerlessThatCannotBeDeletedYet(t *testing.T) {
 	w.assertEnded(t)
 }
 
-// A cache that the stack did not make is read and exported, and stays.
+// A cache that the stack did not make is exported and kept.
 func TestExistingCache(t *testing.T) {
 	for kind, make := range kinds {
 		t.Run(kind, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestEndpointOnly(t *testing.T) {
 		assert.False(t, strings.Contains(c, "Cache") || strings.Contains(c, "ReplicationGroup") || c == "ListTagsForResource", c)
 	}
 
-	w = newFakeAWS() // the last minutes of ECS's metrics are waited for, too
+	w = newFakeAWS() // the stop also waits for the last minutes of ECS's metrics
 	w.cfg.Cache, w.clock, w.lag = Cache{}, at("2026-11-23T04:22:00Z"), 2*time.Minute
 	_, err = w.handle("stop", ActionStop)
 	require.NoError(t, err)

@@ -113,7 +113,7 @@ func TestAnotherCacheWhileTagsAreDenied(t *testing.T) {
 	}
 }
 
-// The cache could not be described before its deletion asked again: what is seen there is the last that can be known of it.
+// The cache could not be described until its deletion read it again: that is the last chance to record it.
 func TestMembershipIsReadBeforeTheCacheGoes(t *testing.T) {
 	undisturbed := newFakeAWS()
 	_, err := undisturbed.handle("stop", ActionStop)
@@ -130,7 +130,7 @@ func TestMembershipIsReadBeforeTheCacheGoes(t *testing.T) {
 	assert.Equal(t, want, seen)
 }
 
-// A cache that is busy is asked for again by the next tick, also when AWS takes seconds to say so.
+// A busy cache is left to the next tick, also if AWS takes seconds to answer.
 func TestABusyCacheDoesNotKeepTheInvocation(t *testing.T) {
 	w := newFakeAWS()
 	w.cache = "modifying"

@@ -32,7 +32,7 @@ func (w *fakeAWS) manifest(t *testing.T) export.Manifest {
 	return m
 }
 
-// assertEnded is the end state of every run, whatever happened on the way.
+// assertEnded checks the end state of every run, whatever happened before.
 func (w *fakeAWS) assertEnded(t *testing.T) {
 	t.Helper()
 	assert.Zero(t, w.desired, "ECS is at 0")
@@ -199,7 +199,7 @@ func TestForeignObjects(t *testing.T) {
 		require.ErrorAs(t, err, &foreign, key)
 		assert.Equal(t, "theirs", w.text(key))
 		assert.Equal(t, 1, w.called("DeleteReplicationGroup"), key)
-		if key != stateKey { // without a record of its own the run still ends
+		if key != stateKey { // without its record the run still ends
 			assert.NotEmpty(t, w.schedules["perf-watch"])
 			delete(w.objects, key)
 			for range 2 {
@@ -211,7 +211,7 @@ func TestForeignObjects(t *testing.T) {
 	}
 }
 
-// The run is replaced while its stop takes the record: the load is the new run's.
+// The run is replaced while its stop takes the record: the load belongs to the new run.
 func TestReplacedBeforeTheLoadIsScaled(t *testing.T) {
 	w := newFakeAWS()
 	w.after = func(_ int, op string) error {
@@ -227,7 +227,7 @@ func TestReplacedBeforeTheLoadIsScaled(t *testing.T) {
 	assert.Equal(t, "available", w.cache)
 }
 
-// Tasks may take longer to end than an invocation waits: the money stops now, and their last words are waited for.
+// Tasks can take longer to end than an invocation waits: the cache is deleted now, and the exports wait for their last lines.
 func TestTasksThatTakeLongToEnd(t *testing.T) {
 	w := newFakeAWS()
 	w.stuck = true
@@ -313,7 +313,7 @@ func TestShortInvocation(t *testing.T) {
 	assert.Contains(t, w.text(metricsKey), "CurrItems")
 }
 
-// A call that hangs is given up while there is time to delete the cache.
+// A hanging call is cancelled while there is still time to delete the cache.
 func TestHangingCall(t *testing.T) { synctest.Test(t, hangingCall) }
 
 func hangingCall(t *testing.T) {
