@@ -62,7 +62,7 @@ func TestExportAgain(t *testing.T) {
 	require.ErrorContains(t, err, "someone changed it")
 }
 
-// late is a fake AWS whose last datapoints came when nobody waited for them any more, and whose log got a word more, at that time, of so many bytes.
+// late returns a fake AWS whose last datapoints came after the wait for them, together with one more log message of so many bytes.
 func late(t *testing.T, bytes int) *fakeAWS {
 	t.Helper()
 	w := newFakeAWS()
@@ -111,8 +111,8 @@ func TestExportAgainReplacesWhatIsPoorer(t *testing.T) {
 	assert.Equal(t, m.Metrics, w.manifest(t).Metrics)
 }
 
-// An attempt that replaced the objects was cut off before its record, and the run is not complete yet: what lies there is richer than what the record
-// knows, and ours. It stays, or is replaced by what CloudWatch has since; nobody is asked to remove it.
+// An attempt that replaced the objects was cut off before it recorded them, and the run is not complete yet: the objects are ours, but have more than
+// the record knows. They are kept, or replaced if CloudWatch has more since; no person has to remove them.
 func TestRicherObjectsThanTheRecordKnows(t *testing.T) {
 	for _, more := range []bool{false, true} {
 		w := late(t, 10)
@@ -145,8 +145,8 @@ func TestRicherObjectsThanTheRecordKnows(t *testing.T) {
 	}
 }
 
-// A load that was recreated after the metrics were exported makes the window longer. When the record of that is refused, and the attempt that replaces
-// the metrics is killed, nobody could tell an hour later what lies there: ECS has forgotten the tasks. So nothing is replaced before the record says why.
+// A load that is recreated after the export of the metrics makes the window longer. If writing that to the record fails, and the attempt that replaces the
+// metrics is killed, the objects' window is unknown an hour later, when ECS has forgotten the tasks. So the record is written before anything is replaced.
 func TestALongerWindowIsOnRecordBeforeAnythingIsReplaced(t *testing.T) {
 	w := newFakeAWS()
 	w.refuses("GetLogEvents", "InternalFailure")

@@ -74,7 +74,7 @@ type fakeAWS struct {
 	late   func(n int, op string) time.Duration // after which a call that had its effect is answered; nobody hears what comes after its context
 }
 
-// plan is something that happens at a time.
+// plan is a change at a time.
 type plan struct {
 	at   time.Time
 	what string
@@ -142,7 +142,7 @@ func (w *fakeAWS) lock() {
 	}
 }
 
-// Sleep lets the time pass. An invocation does not outlive its deadline.
+// Sleep advances the clock. An invocation does not outlive its deadline.
 func (w *fakeAWS) Sleep(ctx context.Context, d time.Duration) error {
 	i, ok := ctx.Value(invoked{}).(*invocation)
 	switch {
@@ -156,7 +156,7 @@ func (w *fakeAWS) Sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// pass lets the time of an AWS that stands still pass, and with it what was planned for that time.
+// pass advances the clock outside simulations, and runs what was planned for that time.
 func (w *fakeAWS) pass(d time.Duration) {
 	end := w.Now().Add(d)
 	for {
@@ -186,7 +186,7 @@ func (w *fakeAWS) plan(at time.Time, what string, do func()) {
 	w.add(plan{at, what, do})
 }
 
-// add plans something. The caller holds the lock.
+// add adds a plan. The caller holds the lock.
 func (w *fakeAWS) add(p plan) {
 	n, _ := slices.BinarySearchFunc(w.plans, p, func(q, p plan) int { return cmp.Or(q.at.Compare(p.at), -1) })
 	w.plans = slices.Insert(w.plans, n, p)
@@ -201,12 +201,12 @@ type invoked struct{} // the key of an invocation among a context's values
 type invocation struct {
 	context.Context
 	w        *fakeAWS
-	name     string // that no other one has
+	name     string // unique
 	run      string // of a simulation
 	deadline time.Time
 	fault    fault
 	made     map[string]int // calls of a simulation, by what they ask
-	met      string         // the call that the fault met
+	met      string         // the call that had the fault
 	away     int            // calls of S3 that it still refuses
 	calls    int
 	acted    bool // it looked at the load
@@ -222,7 +222,7 @@ func (i *invocation) Value(key any) any {
 	return i.Context.Value(key)
 }
 
-// alive is an error once the invocation is dead.
+// alive returns an error once the invocation is dead.
 func (i *invocation) alive() error {
 	now := i.w.Now()
 	i.w.mu.Lock()
@@ -256,7 +256,7 @@ func (w *fakeAWS) sent(action, run string) Event {
 	return Event{Action: action, Run: run}
 }
 
-// tick is one firing of the watch schedule, if it is still there.
+// tick fires the watch schedule once, if it still exists.
 func (w *fakeAWS) tick() (Answer, error) {
 	w.pass(10 * time.Minute)
 	if w.schedules["perf-watch"] == nil {
@@ -282,7 +282,7 @@ func (w *fakeAWS) text(key string) string {
 	return ""
 }
 
-// told are the messages so far, by what their subjects say.
+// told returns the messages so far, from their subjects.
 func (w *fakeAWS) told() (all []string) {
 	for _, message := range w.published {
 		subject, _, _ := strings.Cut(message, "\n")
@@ -348,7 +348,7 @@ func apiError(code string) error {
 
 var errKilled = errors.New("killed")
 
-// kill makes the k-th call from now, and every later one, fail: at the call, or when it has had its effect.
+// kill makes the k-th call from now, and every later one, fail: at the call, or after it had its effect.
 func (w *fakeAWS) kill(k int, effect bool) {
 	first := len(w.calls) + k
 	w.before = func(n int, op string) error {
