@@ -123,8 +123,10 @@ func room(dir string, bytes uint64) error {
 }
 
 // Full checks whether a folder's disk is full: the embedded AWS would lose the load's output, and later the exports.
-func Full(dir string) error {
-	if room(dir, 1_000_000) == nil {
+func Full(dir string) error { return full(dir, 1_000_000) }
+
+func full(dir string, least uint64) error {
+	if room(dir, least) == nil {
 		return nil
 	}
 	return fmt.Errorf("the disk of %s is full, and what the load says and the exports would be lost: make room there (a local run needs about %d MB), and run it again", dir, roomOfRun/1_000_000)
