@@ -47,7 +47,7 @@ func (a *analysis) capacity() {
 		}
 	}
 	if v, _, _ := busiestNode(engineCPU, (*samples).grid)(a, w); v != nil && *v >= fewestPercent {
-		c.EngineOpsPerSecond = known(*ops * 90 / *v)
+		c.EngineOpsPerSecond = known(*ops * engineLimit / *v)
 	}
 	if baseline, _, _ := a.bandwidth(); baseline > 0 {
 		for _, m := range []metric{bytesIn, bytesOut} {
@@ -62,16 +62,17 @@ func (a *analysis) capacity() {
 	}
 	engine, net := c.EngineOpsPerSecond, c.BaselineOpsPerSecond
 	said := func(v *float64) string { return rounded(*v) + " ops/s" }
+	thread := fmt.Sprintf(" the engine thread at %d %%", engineLimit)
 	switch from := fmt.Sprintf(", extrapolated in a straight line from %s ops/s", rounded(*ops)); {
 	case engine == nil && net == nil:
 		c.Sentence = fmt.Sprintf("Engine CPU and bandwidth are not known, or below %d %%: nothing to extrapolate from.", fewestPercent)
 	case net == nil:
-		c.First, c.Sentence = "engine_cpu", "About "+said(engine)+" with the engine thread at 90 %"+from+"; bandwidth is not known or hardly used."
+		c.First, c.Sentence = "engine_cpu", "About "+said(engine)+" with"+thread+from+"; bandwidth is not known or hardly used."
 	case engine == nil:
 		c.First, c.Sentence = "bandwidth", "About "+said(net)+" by the baseline bandwidth"+from+"; engine CPU is not known or hardly used."
 	case *engine <= *net:
-		c.First, c.Sentence = "engine_cpu", "About "+said(engine)+" with the engine thread at 90 %, which comes first; the baseline bandwidth carries about "+said(net)+from+"."
+		c.First, c.Sentence = "engine_cpu", "About "+said(engine)+" with"+thread+", which comes first; the baseline bandwidth carries about "+said(net)+from+"."
 	default:
-		c.First, c.Sentence = "bandwidth", "About "+said(net)+" by the baseline bandwidth, which comes first; the engine thread at 90 % would do about "+said(engine)+from+"."
+		c.First, c.Sentence = "bandwidth", "About "+said(net)+" by the baseline bandwidth, which comes first;"+thread+" would do about "+said(engine)+from+"."
 	}
 }

@@ -31,10 +31,13 @@ type rule struct {
 	blind     string // what it cannot see
 }
 
+// engineLimit is the share of the engine's thread, in percent, from which it is at its limit, and to which the capacity is extrapolated.
+const engineLimit = 90
+
 // rules are all rules of the verdict: the cache's first, then the load generator's, then the notes. A finding has the table's threshold unless
 // its text names another.
 var rules = []rule{
-	{"engine_cpu", "engine CPU", 90, "percent", true,
+	{"engine_cpu", "engine CPU", engineLimit, "percent", true,
 		"mean EngineCPUUtilization of a node at 90 % or more. AWS says to use CPUUtilization at 90 % over the number of vCPUs for node types of 2 vCPUs and fewer; that also counts what is not the engine's, so it is used only where EngineCPUUtilization is missing",
 		"AWS: \"set your threshold at 90% of your available CPU\", " + whichToMonitor, lookEngineCPU, "Add shards or take a node type with a faster core; or ask for less a command.", false, false, "a mean over a minute hides a busy second; I/O threads are not in it"},
 	{"host_cpu", "host CPU", 90, "percent", false,
@@ -167,7 +170,7 @@ func lookEngineCPU(a *analysis, r rule, w Window) Finding {
 	if f.State != NoData || !a.known || a.kind.VCPU > 2 {
 		return f
 	}
-	r.threshold = 90 / float64(a.kind.VCPU)
+	r.threshold = engineLimit / float64(a.kind.VCPU)
 	if g := a.highestOf(r, a.judged(hostCPU, w), "CPUUtilization"); g.State != NoData {
 		return g
 	}
