@@ -13,14 +13,8 @@ import (
 // The SDK repeats a RegisterTaskDefinition whose answer was lost, which leaves another: https://github.com/aws/aws-sdk-go-v2/issues/2737. Where the cluster is
 // active, somebody has deployed the stack again, and the revisions are left alone.
 func (s *Stack) DropRevisions(ctx context.Context) (dropped int, err error) {
-	clusters, err := s.ecs.DescribeClusters(ctx, &ecs.DescribeClustersInput{Clusters: []string{s.Config.Cluster}})
-	if err != nil {
-		return 0, fmt.Errorf("ECS cluster %s: %w", s.Config.Cluster, err)
-	}
-	for _, c := range clusters.Clusters {
-		if aws.ToString(c.Status) != "INACTIVE" {
-			return 0, nil
-		}
+	if there, err := s.clusterThere(ctx); err != nil || there {
+		return 0, err
 	}
 	for {
 		out, err := s.ecs.DescribeTaskDefinition(ctx, &ecs.DescribeTaskDefinitionInput{ // of a family: its latest active revision

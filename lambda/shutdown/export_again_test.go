@@ -261,13 +261,7 @@ func TestAnEarlierManifestDoesNotCompleteALongerWindow(t *testing.T) {
 // of the first load.
 func TestAnEarlierManifestDoesNotCompleteALoadMadeMeanwhile(t *testing.T) {
 	w := newFakeAWS()
-	dies := func(int, string) error {
-		if strings.Contains(w.text(manifestKey), `"complete": true`) {
-			return errKilled
-		}
-		return nil
-	}
-	w.before, w.after = dies, dies
+	w.diesOnceComplete()
 	_, _ = w.handle("stop", ActionStop)
 	require.True(t, w.manifest(t).Complete)
 	w.revive()
@@ -298,13 +292,7 @@ func TestAnEarlierManifestDoesNotCompleteALoadMadeMeanwhile(t *testing.T) {
 func TestAnEarlierManifestDoesNotCompleteALoadThatIsNotSeen(t *testing.T) {
 	for _, op := range []string{"DescribeServices", "ListTasks", "UpdateService"} {
 		w := newFakeAWS()
-		dies := func(int, string) error {
-			if strings.Contains(w.text(manifestKey), `"complete": true`) {
-				return errKilled
-			}
-			return nil
-		}
-		w.before, w.after = dies, dies
+		w.diesOnceComplete()
 		_, _ = w.handle("stop", ActionStop)
 		w.revive()
 		before := w.text(manifestKey)

@@ -391,3 +391,14 @@ func (w *fakeAWS) revive() {
 	defer w.mu.Unlock()
 	w.before, w.after = nil, nil
 }
+
+// diesOnceComplete kills the process at its first call after it has written a complete manifest.
+func (w *fakeAWS) diesOnceComplete() {
+	dies := func(int, string) error {
+		if strings.Contains(w.text(manifestKey), `"complete": true`) {
+			return errKilled
+		}
+		return nil
+	}
+	w.before, w.after = dies, dies
+}
