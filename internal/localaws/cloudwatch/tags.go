@@ -64,11 +64,7 @@ func (s *Service) tagResource(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	more, err := tagset.Add(rules, *t, in.Tags)
-	if err == nil {
-		*t = more
-	}
-	return &none{}, err
+	return &none{}, tagset.Put(rules, t, in.Tags)
 }
 
 func (s *Service) untagResource(_ context.Context, in *struct {

@@ -177,30 +177,28 @@ func (s *Service) changeCluster(ref *string, change func(*cluster) error) (*clus
 	return &clusterAnswer{s.describe(c, all)}, nil
 }
 
-func (s *Service) describeClusters(_ context.Context, in *struct{ Clusters, Include []string }) (*struct {
-	Clusters []clusterOut
-	Failures []failure
-}, error) {
-	if len(in.Clusters) > 100 {
-		return nil, invalid("Clusters cannot have more than 100 elements.")
-	}
+func (s *Service) describeClusters(_ context.Context, in *struct{ Clusters, Include []string }) (*clustersOut, error) {
 	if len(in.Clusters) == 0 {
 		in.Clusters = []string{"default"}
 	}
+	if err := referred("Clusters", in.Clusters, 100); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := &struct {
-		Clusters []clusterOut
-		Failures []failure
-	}{[]clusterOut{}, []failure{}}
-	for _, ref := range in.Clusters {
-		if c := s.known(ref); c != nil {
-			out.Clusters = append(out.Clusters, s.describe(c, in.Include))
-		} else {
-			out.Failures = append(out.Failures, failure{s.acct.ARN("ecs", "cluster/"+id(ref)), "MISSING"})
+	clusters, failures := described(in.Clusters, func(ref string) (clusterOut, bool) {
+		c := s.known(ref)
+		if c == nil {
+			return clusterOut{}, false
 		}
-	}
-	return out, nil
+		return s.describe(c, in.Include), true
+	}, func(id string) string { return s.acct.ARN("ecs", "cluster/"+id) })
+	return &clustersOut{clusters, failures}, nil
+}
+
+type clustersOut struct {
+	Clusters []clusterOut
+	Failures []failure
 }
 
 func (s *Service) listClusters(_ context.Context, in *struct {

@@ -80,15 +80,9 @@ func (s *Service) describeServices(_ context.Context, in *struct {
 	Cluster  *string
 	Services []string `wire:",required"`
 	Include  []string
-}) (*struct {
-	Services []serviceOut
-	Failures []failure
-}, error) {
-	switch n := len(in.Services); {
-	case n == 0:
-		return nil, invalid("Services cannot be empty.")
-	case n > 10:
-		return nil, invalid("Services cannot have more than 10 elements.")
+}) (*servicesOut, error) {
+	if err := referred("Services", in.Services, 10); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -96,18 +90,19 @@ func (s *Service) describeServices(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := &struct {
-		Services []serviceOut
-		Failures []failure
-	}{[]serviceOut{}, []failure{}}
-	for _, ref := range in.Services {
-		if v, err := s.service(in.Cluster, ref); err == nil {
-			out.Services = append(out.Services, s.describeService(v, slices.Contains(in.Include, "TAGS")))
-		} else {
-			out.Failures = append(out.Failures, failure{s.acct.ARN("ecs", "service/"+c.name+"/"+id(ref)), "MISSING"})
+	services, failures := described(in.Services, func(ref string) (serviceOut, bool) {
+		v, err := s.service(in.Cluster, ref)
+		if err != nil {
+			return serviceOut{}, false
 		}
-	}
-	return out, nil
+		return s.describeService(v, slices.Contains(in.Include, "TAGS")), true
+	}, func(id string) string { return s.acct.ARN("ecs", "service/"+c.name+"/"+id) })
+	return &servicesOut{services, failures}, nil
+}
+
+type servicesOut struct {
+	Services []serviceOut
+	Failures []failure
 }
 
 func (s *Service) listServices(_ context.Context, in *struct {

@@ -159,6 +159,30 @@ var nameForm = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,255}$`)
 
 type failure struct{ Arn, Reason string }
 
+// referred checks the number of references of a Describe action.
+func referred(what string, refs []string, most int) error {
+	switch n := len(refs); {
+	case n == 0:
+		return invalid("%s cannot be empty.", what)
+	case n > most:
+		return invalid("%s cannot have more than %d elements.", what, most)
+	}
+	return nil
+}
+
+// described is what references lead to; one that leads nowhere is a failure with the ARN that it would have.
+func described[T any](refs []string, describe func(ref string) (T, bool), arn func(id string) string) ([]T, []failure) {
+	found, missing := []T{}, []failure{}
+	for _, ref := range refs {
+		if d, ok := describe(ref); ok {
+			found = append(found, d)
+		} else {
+			missing = append(missing, failure{arn(id(ref)), "MISSING"})
+		}
+	}
+	return found, missing
+}
+
 // id is the last part of an ARN, or the name itself.
 func id(ref string) string { return ref[strings.LastIndex(ref, "/")+1:] }
 

@@ -55,11 +55,7 @@ func (s *Service) tagResource(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	more, err := tagset.Add(rules, *tags, in.Tags)
-	if err == nil {
-		*tags = more
-	}
-	return &struct{}{}, err
+	return &struct{}{}, tagset.Put(rules, tags, in.Tags)
 }
 
 func (s *Service) untagResource(_ context.Context, in *struct {

@@ -235,15 +235,9 @@ func (s *Service) describeTasks(_ context.Context, in *struct {
 	Cluster *string
 	Tasks   []string `wire:",required"`
 	Include []string
-}) (*struct {
-	Tasks    []taskOut
-	Failures []failure
-}, error) {
-	switch n := len(in.Tasks); {
-	case n == 0:
-		return nil, invalid("Tasks cannot be empty.")
-	case n > 100:
-		return nil, invalid("Tasks cannot have more than 100 elements.")
+}) (*tasksOut, error) {
+	if err := referred("Tasks", in.Tasks, 100); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -251,18 +245,19 @@ func (s *Service) describeTasks(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	out := &struct {
-		Tasks    []taskOut
-		Failures []failure
-	}{[]taskOut{}, []failure{}}
-	for _, ref := range in.Tasks {
-		if t := s.task(c, ref); t != nil {
-			out.Tasks = append(out.Tasks, s.describeTask(t, slices.Contains(in.Include, "TAGS")))
-		} else {
-			out.Failures = append(out.Failures, failure{s.acct.ARN("ecs", "task/"+c.name+"/"+id(ref)), "MISSING"})
+	tasks, failures := described(in.Tasks, func(ref string) (taskOut, bool) {
+		t := s.task(c, ref)
+		if t == nil {
+			return taskOut{}, false
 		}
-	}
-	return out, nil
+		return s.describeTask(t, slices.Contains(in.Include, "TAGS")), true
+	}, func(id string) string { return s.acct.ARN("ecs", "task/"+c.name+"/"+id) })
+	return &tasksOut{tasks, failures}, nil
+}
+
+type tasksOut struct {
+	Tasks    []taskOut
+	Failures []failure
 }
 
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html

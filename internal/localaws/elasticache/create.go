@@ -41,6 +41,14 @@ type groupOut struct{ ReplicationGroup groupShape }
 
 func is(b *bool) bool { return b != nil && *b }
 
+// given is a member that has a text, or nil.
+func given(s *string) *string {
+	if text(s) == "" {
+		return nil
+	}
+	return s
+}
+
 func text(s *string) string {
 	if s == nil {
 		return ""
@@ -85,7 +93,7 @@ func (s *Service) createReplicationGroup(_ context.Context, in *createGroupIn) (
 	}
 	parameters := s.parameters[g.parameters]
 	s.mu.Unlock()
-	if err := s.binaries().check(g, s.acct.Tools); err != nil {
+	if err := s.ready(g); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -93,10 +101,6 @@ func (s *Service) createReplicationGroup(_ context.Context, in *createGroupIn) (
 			g.giveUp()
 		}
 	}()
-	if err = claim(g); err != nil { // listens for a moment: without the mutex
-		return nil, err
-	}
-	s.equip(g)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -113,6 +117,19 @@ func (s *Service) createReplicationGroup(_ context.Context, in *createGroupIn) (
 	settings := parameters.effective()
 	s.background(func() { s.bring(g, settings) })
 	return &groupOut{s.shape(g)}, nil
+}
+
+// ready claims what a group's nodes need on this machine. The caller does not hold the mutex, because it listens for a moment; giveUp lets go of it.
+func (s *Service) ready(g *group) error {
+	if err := s.binaries().check(g, s.acct.Tools); err != nil {
+		return err
+	}
+	if err := claim(g); err != nil {
+		g.giveUp()
+		return err
+	}
+	s.equip(g)
+	return nil
 }
 
 func exists(id string) error {

@@ -23,23 +23,8 @@ type describeGroupsOut struct {
 func (s *Service) describeReplicationGroups(_ context.Context, in *describeGroupsIn) (*describeGroupsOut, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	names := slices.Sorted(maps.Keys(s.groups))
-	if in.ReplicationGroupId != nil && *in.ReplicationGroupId != "" {
-		g, err := s.find(strings.ToLower(*in.ReplicationGroupId))
-		if err != nil {
-			return nil, err
-		}
-		names = []string{g.id}
-	}
-	names, marker, err := in.cut(names)
-	if err != nil {
-		return nil, err
-	}
-	out := &describeGroupsOut{ReplicationGroups: []groupShape{}, Marker: marker}
-	for _, n := range names {
-		out.ReplicationGroups = append(out.ReplicationGroups, s.shape(s.groups[n]))
-	}
-	return out, nil
+	groups, marker, err := listed(in.page, s.groups, given(in.ReplicationGroupId), func(id string) (*group, error) { return s.find(strings.ToLower(id)) }, s.shape)
+	return &describeGroupsOut{groups, marker}, err
 }
 
 type describeClustersIn struct {

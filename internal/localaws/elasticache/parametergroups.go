@@ -226,23 +226,8 @@ type describeParameterGroupsOut struct {
 func (s *Service) describeParameterGroups(_ context.Context, in *describeParameterGroupsIn) (*describeParameterGroupsOut, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	names := slices.Sorted(maps.Keys(s.parameters))
-	if in.CacheParameterGroupName != nil {
-		g, err := s.findParameters(*in.CacheParameterGroupName)
-		if err != nil {
-			return nil, err
-		}
-		names = []string{g.name}
-	}
-	names, marker, err := in.cut(names)
-	if err != nil {
-		return nil, err
-	}
-	out := &describeParameterGroupsOut{CacheParameterGroups: []parameterGroupShape{}, Marker: marker}
-	for _, n := range names {
-		out.CacheParameterGroups = append(out.CacheParameterGroups, s.shapeParameters(s.parameters[n]))
-	}
-	return out, nil
+	groups, marker, err := listed(in.page, s.parameters, in.CacheParameterGroupName, s.findParameters, s.shapeParameters)
+	return &describeParameterGroupsOut{groups, marker}, err
 }
 
 type parameterShape struct {

@@ -133,7 +133,7 @@ func (s *Service) createServerless(_ context.Context, in *createServerlessIn) (_
 	if err := s.placeServerless(g, in); err != nil {
 		return nil, err
 	}
-	if err := s.binaries().check(g, s.acct.Tools); err != nil {
+	if err := s.ready(g); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -141,10 +141,6 @@ func (s *Service) createServerless(_ context.Context, in *createServerlessIn) (_
 			g.giveUp()
 		}
 	}()
-	if err = claim(g); err != nil { // listens for a moment: without the mutex
-		return nil, err
-	}
-	s.equip(g)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {

@@ -3,6 +3,7 @@ package elasticache
 import (
 	"context"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -190,6 +191,24 @@ func (p page) cut(names []string) ([]string, string, error) {
 		return nil, "", invalidValue("The marker %q is not one of this list.", p.Marker)
 	}
 	return names, marker, nil
+}
+
+// listed returns one page of what a Describe action lists, or the one resource that a request names.
+func listed[T comparable, S any](p page, all map[string]T, named *string, find func(string) (T, error), shape func(T) S) (out []S, marker string, err error) {
+	names := slices.Sorted(maps.Keys(all))
+	if named != nil {
+		found, err := find(*named)
+		if err != nil {
+			return nil, "", err
+		}
+		names = slices.DeleteFunc(names, func(name string) bool { return all[name] != found })
+	}
+	names, marker, err = p.cut(names)
+	out = []S{}
+	for _, name := range names {
+		out = append(out, shape(all[name]))
+	}
+	return out, marker, err
 }
 
 type event struct {

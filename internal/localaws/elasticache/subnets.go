@@ -2,7 +2,6 @@ package elasticache
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 
@@ -155,23 +154,8 @@ type describeSubnetGroupsOut struct {
 func (s *Service) describeSubnetGroups(_ context.Context, in *describeSubnetGroupsIn) (*describeSubnetGroupsOut, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	names := slices.Sorted(maps.Keys(s.subnets))
-	if in.CacheSubnetGroupName != nil {
-		g, err := s.findSubnets(*in.CacheSubnetGroupName)
-		if err != nil {
-			return nil, err
-		}
-		names = []string{g.name}
-	}
-	names, marker, err := in.cut(names)
-	if err != nil {
-		return nil, err
-	}
-	out := &describeSubnetGroupsOut{CacheSubnetGroups: []subnetGroupShape{}, Marker: marker}
-	for _, n := range names {
-		out.CacheSubnetGroups = append(out.CacheSubnetGroups, s.shapeSubnets(s.subnets[n]))
-	}
-	return out, nil
+	groups, marker, err := listed(in.page, s.subnets, in.CacheSubnetGroupName, s.findSubnets, s.shapeSubnets)
+	return &describeSubnetGroupsOut{groups, marker}, err
 }
 
 type none struct{}

@@ -25,17 +25,9 @@ func (s *Service) tagsOf(arn string) (*tagset.Set, error) {
 	kind, name, _ := strings.Cut(resource, ":")
 	switch kind {
 	case "replicationgroup":
-		g, err := s.find(name)
-		if err != nil {
-			return nil, err
-		}
-		return g.taggable()
+		return tags(s.find(name))
 	case "serverlesscache":
-		g, err := s.findServerless(name)
-		if err != nil {
-			return nil, err
-		}
-		return g.taggable()
+		return tags(s.findServerless(name))
 	case "cluster":
 		for _, g := range s.groups {
 			for _, n := range g.nodes() {
@@ -46,32 +38,31 @@ func (s *Service) tagsOf(arn string) (*tagset.Set, error) {
 		}
 		return nil, wire.Errorf(404, "CacheClusterNotFound", "%s is not found.", name)
 	case "subnetgroup":
-		g, err := s.findSubnets(name)
-		if err != nil {
-			return nil, err
-		}
-		return &g.tags, nil
+		return tags(s.findSubnets(name))
 	case "user":
-		u, err := s.findUser(name)
-		if err != nil {
-			return nil, err
-		}
-		return &u.tags, nil
+		return tags(s.findUser(name))
 	case "usergroup":
-		ug, err := s.findUserGroup(name)
-		if err != nil {
-			return nil, err
-		}
-		return &ug.tags, nil
+		return tags(s.findUserGroup(name))
 	case "parametergroup":
-		g, err := s.findParameters(name)
-		if err != nil {
-			return nil, err
-		}
-		return &g.tags, nil
+		return tags(s.findParameters(name))
 	}
 	return nil, wire.Errorf(400, "InvalidARN", "localaws has no tags for %s.", arn)
 }
+
+// tags are those of what was found.
+func tags[T interface {
+	taggable() (*tagset.Set, error)
+}](found T, err error) (*tagset.Set, error) {
+	if err != nil {
+		return nil, err
+	}
+	return found.taggable()
+}
+
+func (g *parameterGroup) taggable() (*tagset.Set, error) { return &g.tags, nil }
+func (g *subnetGroup) taggable() (*tagset.Set, error)    { return &g.tags, nil }
+func (u *user) taggable() (*tagset.Set, error)           { return &u.tags, nil }
+func (g *userGroup) taggable() (*tagset.Set, error)      { return &g.tags, nil }
 
 // taggable returns the tags of a cache that is available. AWS does not return the tags of any other.
 // https://github.com/hashicorp/terraform-provider-aws/issues/33859
@@ -112,11 +103,9 @@ func (s *Service) addTags(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	more, err := tagset.Add(tagRules, *t, in.Tags)
-	if err != nil {
+	if err := tagset.Put(tagRules, t, in.Tags); err != nil {
 		return nil, err
 	}
-	*t = more
 	return &tagsOut{tagset.List[tagset.Tag](*t)}, nil
 }
 

@@ -2,7 +2,6 @@ package elasticache
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 
@@ -110,23 +109,8 @@ type describeUserGroupsOut struct {
 func (s *Service) describeUserGroups(_ context.Context, in *describeUserGroupsIn) (*describeUserGroupsOut, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	names := slices.Sorted(maps.Keys(s.userGroups))
-	if text(in.UserGroupId) != "" {
-		ug, err := s.findUserGroup(*in.UserGroupId)
-		if err != nil {
-			return nil, err
-		}
-		names = []string{ug.id}
-	}
-	names, marker, err := in.cut(names)
-	if err != nil {
-		return nil, err
-	}
-	out := &describeUserGroupsOut{UserGroups: []*userGroupShape{}, Marker: marker}
-	for _, id := range names {
-		out.UserGroups = append(out.UserGroups, s.shapeUserGroup(s.userGroups[id]))
-	}
-	return out, nil
+	groups, marker, err := listed(in.page, s.userGroups, given(in.UserGroupId), s.findUserGroup, s.shapeUserGroup)
+	return &describeUserGroupsOut{groups, marker}, err
 }
 
 // deleteUserGroup: https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DeleteUserGroup.html

@@ -166,26 +166,10 @@ type describeUsersOut struct {
 func (s *Service) describeUsers(_ context.Context, in *describeUsersIn) (*describeUsersOut, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	names := slices.Sorted(maps.Keys(s.users))
-	if text(in.UserId) != "" {
-		u, err := s.findUser(*in.UserId)
-		if err != nil {
-			return nil, err
-		}
-		names = []string{u.id}
-	}
-	names = slices.DeleteFunc(names, func(id string) bool {
-		return text(in.Engine) != "" && s.users[id].engine != strings.ToLower(*in.Engine)
-	})
-	names, marker, err := in.cut(names)
-	if err != nil {
-		return nil, err
-	}
-	out := &describeUsersOut{Users: []*userShape{}, Marker: marker}
-	for _, id := range names {
-		out.Users = append(out.Users, s.shapeUser(s.users[id]))
-	}
-	return out, nil
+	of := maps.Clone(s.users)
+	maps.DeleteFunc(of, func(_ string, u *user) bool { return text(in.Engine) != "" && u.engine != strings.ToLower(*in.Engine) })
+	users, marker, err := listed(in.page, of, given(in.UserId), s.findUser, s.shapeUser)
+	return &describeUsersOut{users, marker}, err
 }
 
 // deleteUser refuses a user who is in a group. AWS removes the user from the group and its caches; localaws cannot change the users of a running cache.

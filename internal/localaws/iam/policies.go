@@ -415,11 +415,7 @@ func (s *Service) tagPolicy(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	tags, err := tagset.Add(rules, p.tags, in.Tags)
-	if err == nil {
-		p.tags = tags
-	}
-	return &none{}, err
+	return &none{}, tagset.Put(rules, &p.tags, in.Tags)
 }
 
 func (s *Service) untagPolicy(_ context.Context, in *struct {

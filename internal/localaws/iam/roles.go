@@ -268,11 +268,7 @@ func (s *Service) tagRole(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	tags, err := tagset.Add(rules, r.tags, in.Tags)
-	if err == nil {
-		r.tags = tags
-	}
-	return &none{}, err
+	return &none{}, tagset.Put(rules, &r.tags, in.Tags)
 }
 
 func (s *Service) untagRole(_ context.Context, in *struct {

@@ -59,11 +59,7 @@ func (s *Service) listTags(_ context.Context, in *struct {
 
 func (s *Service) tagResource(_ context.Context, in *tagIn) (*struct{}, error) {
 	return of(s, functionIn{FunctionName: in.ARN}, func(f *function) (*struct{}, error) {
-		tags, err := tagRules.Merge(f.tags, in.Tags)
-		if err == nil {
-			f.tags = tags
-		}
-		return &struct{}{}, err
+		return &struct{}{}, tagset.Put(tagRules, &f.tags, tagset.List[tagset.Tag](in.Tags))
 	})
 }
 

@@ -244,11 +244,7 @@ func (s *Service) tagResource(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	tags, err := rules.Merge(g.tags, in.Tags)
-	if err == nil {
-		g.tags = tags
-	}
-	return &struct{}{}, err
+	return &struct{}{}, tagset.Put(rules, &g.tags, tagset.List[tagset.Tag](in.Tags))
 }
 
 func (s *Service) untagResource(_ context.Context, in *struct {

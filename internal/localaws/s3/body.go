@@ -14,7 +14,6 @@ import (
 	"hash/crc64"
 	"io"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 
@@ -111,43 +110,35 @@ func (s *Service) receive(x *exchange) (_ *received, err error) {
 	if size > maxPut {
 		return nil, wire.Errorf(400, "EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
 	}
-	f, err := os.CreateTemp(s.scratch(), "body-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if e := f.Close(); err == nil {
-			err = e
+	file, err := s.spool(func(f io.Writer) (int64, error) {
+		sum := md5.New()
+		out.sum = newHash(algorithm)
+		n, err := io.Copy(io.MultiWriter(f, sum, out.sum), io.LimitReader(src, size+1)) // chunks may hold more than was announced
+		if errors.Is(err, io.ErrUnexpectedEOF) || err == nil && n != size {
+			return 0, wire.Errorf(400, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
 		}
 		if err != nil {
-			_ = os.Remove(f.Name()) // the error is what matters
+			return 0, err
 		}
-	}()
-	sum := md5.New()
-	out.sum = newHash(algorithm)
-	out.path = f.Name()
-	out.size, err = io.Copy(io.MultiWriter(f, sum, out.sum), io.LimitReader(src, size+1)) // chunks may hold more than was announced
-	if errors.Is(err, io.ErrUnexpectedEOF) || err == nil && out.size != size {
-		return nil, wire.Errorf(400, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
-	}
+		out.md5 = sum.Sum(nil)
+		if err := checkMD5(h, out.md5); err != nil || out.checksum == "" {
+			return n, err
+		}
+		if value == "" {
+			value = trailer.Get(header(algorithm))
+		}
+		if raw, err := base64.StdEncoding.DecodeString(value); err != nil || len(raw) != out.sum.Size() {
+			return 0, wire.Errorf(400, "InvalidRequest", "Value for %s header is invalid.", header(algorithm))
+		}
+		if value != encode(out.sum) {
+			return 0, wire.Errorf(400, "BadDigest", "The %s you specified did not match the calculated checksum.", algorithm)
+		}
+		return n, nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	out.md5 = sum.Sum(nil)
-	if err := checkMD5(h, out.md5); err != nil {
-		return nil, err
-	}
-	if value == "" && out.checksum != "" {
-		value = trailer.Get(header(algorithm))
-	}
-	if out.checksum != "" {
-		if raw, err := base64.StdEncoding.DecodeString(value); err != nil || len(raw) != out.sum.Size() {
-			return nil, wire.Errorf(400, "InvalidRequest", "Value for %s header is invalid.", header(algorithm))
-		}
-		if value != encode(out.sum) {
-			return nil, wire.Errorf(400, "BadDigest", "The %s you specified did not match the calculated checksum.", algorithm)
-		}
-	}
+	out.path, out.size = file.path, file.size
 	return out, nil
 }
 

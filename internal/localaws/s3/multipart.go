@@ -289,9 +289,9 @@ type joined struct {
 	size int64
 }
 
-// spool makes a file of what fill writes to it.
+// spool makes a file of what fill writes to it; when that fails, there is none.
 func (s *Service) spool(fill func(io.Writer) (int64, error)) (_ *joined, err error) {
-	f, err := os.CreateTemp(s.scratch(), "whole-")
+	f, err := os.CreateTemp(s.scratch(), "spool-")
 	if err != nil {
 		return nil, err
 	}

@@ -264,7 +264,7 @@ func TestConditionalPutConflict(t *testing.T) {
 	_, err = send.Write(make([]byte, 1<<20))
 	require.NoError(t, err)
 	wiretest.Until(t, "the request's body begins to arrive: its condition was noted", func() (any, bool) {
-		parts, err := filepath.Glob(filepath.Join(w.acct.Dir, "s3meta", ".uploads", "body-*"))
+		parts, err := filepath.Glob(filepath.Join(w.acct.Dir, "s3meta", ".uploads", "spool-*"))
 		require.NoError(t, err)
 		return parts, len(parts) == 1
 	})

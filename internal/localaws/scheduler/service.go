@@ -292,11 +292,7 @@ func (s *Service) tagResource(_ context.Context, in *tagsIn) (*struct{}, error) 
 	if err != nil {
 		return nil, err
 	}
-	tags, err := tagset.Add(rules, g.tags, in.Tags)
-	if err == nil {
-		g.tags = tags
-	}
-	return &struct{}{}, err
+	return &struct{}{}, tagset.Put(rules, &g.tags, in.Tags)
 }
 
 func (s *Service) untagResource(_ context.Context, in *tagsIn) (*struct{}, error) {

@@ -342,11 +342,7 @@ func (s *Service) tagResource(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	tags, err := tagset.Add(rules, t.tags, in.Tags)
-	if err == nil {
-		t.tags = tags
-	}
-	return &none{}, err
+	return &none{}, tagset.Put(rules, &t.tags, in.Tags)
 }
 
 func (s *Service) untagResource(_ context.Context, in *struct {

@@ -304,11 +304,7 @@ func (s *Service) tagQueue(_ context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	tags, err := rules.Merge(q.tags, in.Tags)
-	if err == nil {
-		q.tags = tags
-	}
-	return &none{}, err
+	return &none{}, tagset.Put(rules, &q.tags, tagset.List[tagset.Tag](in.Tags))
 }
 
 func (s *Service) untagQueue(_ context.Context, in *struct {

@@ -96,6 +96,15 @@ func Add[T Tag | Pair](r Rules, have Set, more []T) (Set, error) {
 	return out, nil
 }
 
+// Put adds tags to a resource's set, or leaves the set as it is and returns why.
+func Put[T Tag | Pair](r Rules, set *Set, more []T) error {
+	all, err := Add(r, *set, more)
+	if err == nil {
+		*set = all
+	}
+	return err
+}
+
 // Merge is Add for a service that sends tags as a map.
 func (r Rules) Merge(have, more map[string]string) (Set, error) {
 	return Add(r, have, List[Tag](more))
