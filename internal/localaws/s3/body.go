@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"hash"
 	"hash/crc32"
 	"hash/crc64"
@@ -115,7 +114,7 @@ func (s *Service) receive(x *exchange) (_ *received, err error) {
 		out.sum = newHash(algorithm)
 		n, err := io.Copy(io.MultiWriter(f, sum, out.sum), io.LimitReader(src, size+1)) // chunks may hold more than was announced
 		if errors.Is(err, io.ErrUnexpectedEOF) || err == nil && n != size {
-			return 0, wire.Errorf(400, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
+			return 0, incomplete("You did not provide the number of bytes specified by the Content-Length HTTP header")
 		}
 		if err != nil {
 			return 0, err
@@ -125,7 +124,9 @@ func (s *Service) receive(x *exchange) (_ *received, err error) {
 			return n, err
 		}
 		if value == "" {
-			value = trailer.Get(header(algorithm))
+			if value = trailer.Get(header(algorithm)); value == "" {
+				return 0, malformedTrailer()
+			}
 		}
 		if raw, err := base64.StdEncoding.DecodeString(value); err != nil || len(raw) != out.sum.Size() {
 			return 0, wire.Errorf(400, "InvalidRequest", "Value for %s header is invalid.", header(algorithm))
@@ -171,72 +172,4 @@ func (b *summed) Read(p []byte) (int, error) {
 		err = wire.Errorf(400, "XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")
 	}
 	return n, err
-}
-
-// chunked reads aws-chunked bodies, of chunks without signatures.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html
-type chunked struct {
-	r       *bufio.Reader
-	left    int64
-	started bool
-	done    bool
-	trailer http.Header
-}
-
-func (c *chunked) Read(p []byte) (int, error) {
-	for c.left == 0 {
-		if c.done {
-			return 0, io.EOF
-		}
-		if err := c.next(); err != nil {
-			return 0, err
-		}
-	}
-	n, err := c.r.Read(p[:min(int64(len(p)), c.left)])
-	c.left -= int64(n)
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return n, err
-}
-
-// next reads a chunk's head, and after the last chunk the trailer.
-func (c *chunked) next() error {
-	if c.started {
-		if line, err := c.line(); err != nil || line != "" {
-			return errors.Join(err, fmt.Errorf("aws-chunked: %q where a chunk should end", line))
-		}
-	}
-	c.started = true
-	line, err := c.line()
-	if err != nil {
-		return err
-	}
-	size, _, _ := strings.Cut(line, ";")
-	if c.left, err = strconv.ParseInt(size, 16, 64); err != nil || c.left < 0 {
-		return wire.Errorf(400, "InvalidRequest", "aws-chunked: %q is no chunk size", size)
-	}
-	if c.left > 0 {
-		return nil
-	}
-	c.done = true
-	for {
-		line, err := c.line()
-		if errors.Is(err, io.ErrUnexpectedEOF) || err == nil && line == "" {
-			return nil // some clients leave the last line end out
-		}
-		if err != nil {
-			return err
-		}
-		name, value, _ := strings.Cut(line, ":")
-		c.trailer.Set(name, strings.TrimSpace(value))
-	}
-}
-
-func (c *chunked) line() (string, error) {
-	line, err := c.r.ReadSlice('\n') // no longer than the buffer
-	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
-	}
-	return strings.TrimRight(string(line), "\r\n"), err
 }

@@ -307,46 +307,6 @@ func TestIntegrity(t *testing.T) {
 	require.Equal(t, "rosUhgp5mIg=", *out.ChecksumCRC64NVME) // the algorithm's check value, ae8b14860a799888
 }
 
-func TestStreamedChunks(t *testing.T) {
-	acct := wiretest.Account(t)
-	s, err := s3.New(acct)
-	require.NoError(t, err)
-	require.NoError(t, s.Bucket(bucket, "us-east-1"))
-	r := wire.NewRegistry()
-	s.Register(r)
-	srv := httptest.NewServer(r)
-	defer srv.Close()
-	put := func(body, length string) (int, string) {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, srv.URL+"/"+bucket+"/k", strings.NewReader(body))
-		require.NoError(t, err)
-		req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=k/20261123/us-east-1/s3/aws4_request, Signature=x")
-		req.Header.Set("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
-		req.Header.Set("x-amz-decoded-content-length", length)
-		req.Header.Set("x-amz-trailer", "x-amz-checksum-crc32")
-		req.Header.Set("Content-Encoding", "aws-chunked,gzip")
-		resp, err := http.DefaultClient.Do(req)
-		require.NoError(t, err)
-		b, err := io.ReadAll(resp.Body)
-		require.NoError(t, err)
-		_ = resp.Body.Close()
-		return resp.StatusCode, string(b)
-	}
-	status, body := put("5\r\n12345\r\n4;chunk-signature=00\r\n6789\r\n0\r\nx-amz-checksum-crc32:y/Q5Jg==\r\n\r\n", "9")
-	require.Equal(t, 200, status, body)
-	b, err := os.ReadFile(filepath.Join(acct.Dir, "s3", bucket, "k"))
-	require.NoError(t, err)
-	require.Equal(t, "123456789", string(b))
-	status, body = put("5\r\n12345\r\n4\r\n6780\r\n0\r\nx-amz-checksum-crc32:y/Q5Jg==\r\n\r\n", "9")
-	require.Equal(t, 400, status)
-	require.Contains(t, body, "<Code>BadDigest</Code>")
-	status, body = put("5\r\n12345\r\n4\r\n67", "9")
-	require.Equal(t, 400, status)
-	require.Contains(t, body, "<Code>IncompleteBody</Code>")
-	left, err := filepath.Glob(filepath.Join(acct.Dir, "s3meta", ".uploads", "*"))
-	require.NoError(t, err)
-	require.Empty(t, left)
-}
-
 func TestLists(t *testing.T) {
 	w := start(t)
 	for _, key := range []string{"a-b", "a/1", "a/2", "a/b/3", "z"} {
