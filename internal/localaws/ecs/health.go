@@ -83,7 +83,7 @@ func (t *task) proven() {
 
 // check runs a container's health check as long as its process lives. A failure within the start period does not count until one has passed.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/healthcheck.html
-func (s *Service) check(t *task, c *running) {
+func (s *Service) check(t *task, c *running, env []string) {
 	h := c.HealthCheck
 	began, failures := s.now(), 0
 	for s.acct.Clock.Sleep(t.ctx, time.Duration(*h.Interval)*time.Second) == nil {
@@ -92,7 +92,7 @@ func (s *Service) check(t *task, c *running) {
 			return
 		default:
 		}
-		passed := s.passed(t, c)
+		passed := s.passed(t, c, env)
 		early := s.now().Sub(began) < time.Duration(or(h.StartPeriod, 0))*time.Second
 		switch {
 		case t.ctx.Err() != nil:
@@ -133,7 +133,7 @@ func (s *Service) judge(t *task, c *running, health string) {
 }
 
 // passed runs the check once. It uses this machine's network, even if the task has none.
-func (s *Service) passed(t *task, c *running) bool {
+func (s *Service) passed(t *task, c *running, env []string) bool {
 	argv := c.HealthCheck.Command[1:]
 	if c.HealthCheck.Command[0] == "CMD-SHELL" {
 		argv = []string{"/bin/sh", "-c", argv[0]}
@@ -142,7 +142,7 @@ func (s *Service) passed(t *task, c *running) bool {
 	if err != nil {
 		return false
 	}
-	p, err := proc.Start(proc.Spec{Path: path, Args: argv[1:], Env: c.env, Dir: s.folder(t)})
+	p, err := proc.Start(proc.Spec{Path: path, Args: argv[1:], Env: env, Dir: s.folder(t)})
 	if err != nil {
 		return false
 	}

@@ -87,7 +87,8 @@ func (s *Service) fail(t *task, code, reason string) {
 // start runs the containers, or stops the task with AWS's reason.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 func (s *Service) start(t *task) {
-	if c, err := s.launchContainers(t); err != nil {
+	env, c, err := s.launchContainers(t)
+	if err != nil {
 		s.mu.Lock()
 		c.reason = err.Error()
 		s.mu.Unlock()
@@ -101,22 +102,21 @@ func (s *Service) start(t *task) {
 	for _, c := range t.containers { // from here on, because the end of one container can end the task
 		s.wg.Go(func() { s.watch(t, c) })
 		if c.HealthCheck != nil {
-			s.wg.Go(func() { s.check(t, c) })
+			s.wg.Go(func() { s.check(t, c, env[c]) })
 		}
 	}
 }
 
-// launchContainers does what Fargate does, in the same order: secrets, log streams, containers. The container is the one
-// that failed.
-func (s *Service) launchContainers(t *task) (*running, error) {
-	env := map[*running][]string{}
+// launchContainers does what Fargate does, in the same order: secrets, log streams, containers. It returns each container's environment, which its
+// health check has as well, or the container that failed.
+func (s *Service) launchContainers(t *task) (env map[*running][]string, failed *running, err error) {
+	env = map[*running][]string{}
 	for _, c := range t.containers {
 		if err := s.pull(t, c); err != nil {
-			return c, err
+			return nil, c, err
 		}
-		var err error
 		if env[c], err = s.environment(t, c); err != nil {
-			return c, err
+			return nil, c, err
 		}
 	}
 	s.mu.Lock()
@@ -137,18 +137,18 @@ func (s *Service) launchContainers(t *task) (*running, error) {
 			}
 		}
 		if reason != "" {
-			return c, fmt.Errorf("ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: %s : exit status 1", reason)
+			return nil, c, fmt.Errorf("ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: %s : exit status 1", reason)
 		}
 	}
 	for _, c := range t.containers {
 		if err := os.MkdirAll(filepath.Join(s.folder(t), "tmp"), 0o700); err != nil {
-			return c, fmt.Errorf("ResourceInitializationError: %w", err)
+			return nil, c, fmt.Errorf("ResourceInitializationError: %w", err)
 		}
 		if err := s.exec(t, c, env[c]); err != nil {
-			return c, err
+			return nil, c, err
 		}
 	}
-	return nil, nil
+	return env, nil, nil
 }
 
 // environment is what Fargate sets, the container's own variables and its secrets; nothing of this process's own
@@ -219,7 +219,7 @@ func (s *Service) exec(t *task, c *running, env []string) error {
 	}()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c.process, c.ended, c.status, c.env = p, ended, "RUNNING", env
+	c.process, c.ended, c.status = p, ended, "RUNNING"
 	return nil
 }
 
@@ -232,32 +232,39 @@ func (s *Service) watch(t *task, c *running) {
 	}
 }
 
+// stopped records a container's end, and lets its process go: API answers have the task for another hour.
 func (s *Service) stopped(c *running) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if c.process == nil { // it was recorded before
+		return
+	}
 	code := c.process.ExitCode()
-	c.exit, c.status = &code, "STOPPED"
+	c.exit, c.status, c.process = &code, "STOPPED", nil
 }
 
 // end stops all containers, SIGTERM first, and returns when their output has been delivered.
 func (s *Service) end(t *task) {
 	var all sync.WaitGroup
 	for _, c := range t.containers {
-		if c.process == nil {
+		s.mu.Lock()
+		p := c.process
+		s.mu.Unlock()
+		if p == nil { // it never ran, or has ended
 			continue
 		}
-		s.sample(t, c)
+		s.sample(t, c, p)
 		grace := time.Duration(or(c.StopTimeout, 30)) * time.Second
 		if s.ctx.Err() != nil {
 			grace = 0
 		}
 		all.Go(func() {
 			done := make(chan struct{})
-			go func() { c.process.Stop(grace); close(done) }()
+			go func() { p.Stop(grace); close(done) }()
 			select {
 			case <-done:
 			case <-s.ctx.Done(): // everything ends: no grace
-				c.process.Kill()
+				p.Kill()
 				<-done
 			}
 			<-c.ended

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/cloudwatch"
+	"github.com/elasticache-perf/elasticache-perf/internal/localaws/proc"
 )
 
 // measure publishes every period until Close, at its start's timestamp.
@@ -34,8 +35,8 @@ type measurement struct {
 // sample measures what a container has used. It runs at the end of each period, and before a task is stopped: ECS collects several data
 // points a minute and sends their aggregate, so the minute in which a task is stopped also has one. A task that ends by itself is not sampled in time.
 // https://docs.aws.amazon.com/AmazonECS/latest/userguide/cloudwatch-metrics.html
-func (s *Service) sample(t *task, c *running) {
-	u := c.process.Usage()
+func (s *Service) sample(t *task, c *running, p *proc.Process) {
+	u := p.Usage()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m := &c.measured
@@ -56,19 +57,22 @@ func (s *Service) publish(at time.Time, period time.Duration) {
 	type measured struct {
 		c *running
 		t *task
+		p *proc.Process // nil when it has ended in the period
 	}
 	var processes []measured
 	for _, t := range s.tasks {
 		for _, c := range t.containers {
-			if !t.started.IsZero() && c.process != nil {
-				processes = append(processes, measured{c, t})
+			if !t.started.IsZero() && (c.process != nil || !c.measured.at.IsZero()) {
+				processes = append(processes, measured{c, t, c.process})
 			}
 		}
 	}
 	s.mu.Unlock()
 	samples, order := map[*task]*sample{}, []*sample{}
 	for _, p := range processes {
-		s.sample(p.t, p.c)
+		if p.p != nil {
+			s.sample(p.t, p.c, p.p)
+		}
 		s.mu.Lock()
 		m := p.c.measured
 		p.c.measured = measurement{total: m.total, from: at.Add(period)}

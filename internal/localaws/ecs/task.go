@@ -39,11 +39,10 @@ type running struct {
 	*container
 	id, status, reason string
 	exit               *int
-	process            *proc.Process
+	process            *proc.Process // nil before it starts and after it has ended
 	ended              chan struct{} // closed when the process is gone and its output delivered
 	measured           measurement   // of the period that is not published yet
 	health             string        // by its health check: UNKNOWN, HEALTHY or UNHEALTHY
-	env                []string      // what its process has, and its health check as well
 }
 
 func (t *task) pending() bool {

@@ -56,6 +56,20 @@ func TestEnvironmentIsExactlyTheTasks(t *testing.T) {
 		"RUN": "2026-11-23T03-08-09Z", "EMPTY": "", "TOKEN": "s3cret", "args": "memtier --x=1", home: ""}, got)
 }
 
+// A finished task is described for an hour. Its processes are not kept for that long: metrics would look for each of them in /proc, each period.
+func TestAStoppedTaskKeepsNoProcess(t *testing.T) {
+	w := start(t)
+	side := container("exit 4")
+	side.Name, side.Essential = aws.String("side"), aws.Bool(false)
+	task := w.run(w.register(definition(container("sleep 0.1; exit 3"), side)))
+	require.EqualValues(t, 3, *task.Containers[0].ExitCode)
+	require.EqualValues(t, 4, *task.Containers[1].ExitCode)
+	for _, c := range task.Containers {
+		require.Equal(t, "STOPPED", *c.LastStatus)
+	}
+	require.Zero(t, w.svc.Processes())
+}
+
 // Docker's awslogs driver: an event ends at \n or at 262,118 bytes, \r stays, empty lines are none, the rest comes at the end.
 func TestOutputArrivesAsTheDriverDeliversIt(t *testing.T) {
 	w := start(t)

@@ -32,14 +32,14 @@ type Spec struct {
 	First          bool           // the child is a container's first process: a signal that it has no handler for does not reach it
 }
 
-// Process is a started child.
+// Process is a started child. It is small: its arguments, environment and pipes go when the child has ended, however long somebody keeps the Process.
 type Process struct {
-	cmd    *exec.Cmd
-	mark   string // in the environment of all that it starts
-	first  bool
-	output []*pipe
-	done   chan struct{}
-	code   int
+	child *os.Process
+	path  string
+	mark  string // in the environment of all that it starts
+	first bool
+	done  chan struct{}
+	code  int
 }
 
 // pipe is read until its other end is closed everywhere.
@@ -67,13 +67,14 @@ var forks = sync.OnceValue(func() chan<- func() {
 // Start starts a child; errors name the program.
 func Start(s Spec) (*Process, error) {
 	cmd := exec.Command(s.Path, s.Args...)
-	p := &Process{cmd: cmd, mark: fmt.Sprintf("%s.%d", ours(), marked.Add(1)), first: s.First, done: make(chan struct{})}
+	p := &Process{path: cmd.Path, mark: fmt.Sprintf("%s.%d", ours(), marked.Add(1)), first: s.First, done: make(chan struct{})}
 	cmd.Env, cmd.Dir = append([]string{p.mark}, s.Env...), s.Dir
-	err := p.write(&cmd.Stdout, s.Stdout)
+	var output []*pipe
+	err := write(&output, &cmd.Stdout, s.Stdout)
 	if err == nil && s.Stderr == s.Stdout {
 		cmd.Stderr = cmd.Stdout
 	} else if err == nil {
-		err = p.write(&cmd.Stderr, s.Stderr)
+		err = write(&output, &cmd.Stderr, s.Stderr)
 	}
 	if s.Death == 0 {
 		s.Death = syscall.SIGKILL
@@ -84,18 +85,19 @@ func Start(s Spec) (*Process, error) {
 		forks() <- func() { started <- cmd.Start() }
 		err = <-started
 	}
-	for _, o := range p.output {
+	for _, o := range output {
 		_ = o.write.Close() // the child has its own
 	}
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", s.Path, err)
 	}
+	p.child = cmd.Process
 	go func() {
 		ended(p.PID())
 		p.sweep()      // before its pid, which is its session's id, can be reused
 		_ = cmd.Wait() // the exit code says it
 		p.code = exitCode(cmd.ProcessState)
-		for _, o := range p.output {
+		for _, o := range output {
 			_ = o.read.SetReadDeadline(time.Now().Add(stray)) // pipes take deadlines
 			<-o.ended
 		}
@@ -104,8 +106,8 @@ func Start(s Spec) (*Process, error) {
 	return p, nil
 }
 
-// write makes the child write to w: directly to a file, otherwise through a pipe.
-func (p *Process) write(to *io.Writer, w io.Writer) error {
+// write makes the child write to w: directly to a file, otherwise through a pipe, which it adds to output.
+func write(output *[]*pipe, to *io.Writer, w io.Writer) error {
 	if _, file := w.(*os.File); file || w == nil {
 		*to = w
 		return nil
@@ -115,7 +117,7 @@ func (p *Process) write(to *io.Writer, w io.Writer) error {
 		return err
 	}
 	o := &pipe{r, end, make(chan struct{})}
-	*to, p.output = end, append(p.output, o)
+	*to, *output = end, append(*output, o)
 	go func() {
 		defer close(o.ended)
 		_, _ = io.Copy(w, r) // w reports its own errors
@@ -132,7 +134,7 @@ func exitCode(s *os.ProcessState) int {
 }
 
 // PID is the child's process and session id.
-func (p *Process) PID() int { return p.cmd.Process.Pid }
+func (p *Process) PID() int { return p.child.Pid }
 
 // Done is closed when the child has ended and its output has been read.
 func (p *Process) Done() <-chan struct{} { return p.done }
@@ -145,8 +147,8 @@ func (p *Process) Signal(sig os.Signal) error {
 	if number, ok := sig.(syscall.Signal); p.first && ok && number != syscall.SIGKILL && !handles(p.PID(), number) {
 		return nil
 	}
-	if err := p.cmd.Process.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("signal %s: %w", p.cmd.Path, err)
+	if err := p.child.Signal(sig); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("signal %s: %w", p.path, err)
 	}
 	return nil
 }
@@ -159,7 +161,7 @@ func (p *Process) Stop(grace time.Duration) {
 		case <-time.After(grace):
 		}
 	}
-	_ = p.cmd.Process.Kill() // it may have ended; what it started ends with it
+	_ = p.child.Kill() // it may have ended; what it started ends with it
 	<-p.done
 }
 

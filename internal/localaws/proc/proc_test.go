@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
+	"weak"
 
 	"github.com/stretchr/testify/require"
 
@@ -31,6 +33,17 @@ func TestOutputAndExitCode(t *testing.T) {
 
 	_, err = Start(Spec{Path: "no-such-program"})
 	require.ErrorContains(t, err, "start no-such-program")
+}
+
+// Whoever keeps a Process that has ended, for its exit code, does not keep its arguments and environment.
+func TestAnEndedChildIsSmall(t *testing.T) {
+	text := strings.Repeat("x", 1000)
+	held := weak.Make(unsafe.StringData(text))
+	p, err := Start(Spec{Path: "true", Args: []string{text}, Env: []string{text}, Stdout: new(bytes.Buffer)})
+	require.NoError(t, err)
+	<-p.Done()
+	wiretest.Until(t, "nothing has the arguments", func() (any, bool) { runtime.GC(); return "they are held", held.Value() == nil })
+	require.Zero(t, p.ExitCode())
 }
 
 // A program that makes process groups of its own and ignores SIGTERM is ended all the same.
