@@ -140,24 +140,19 @@ func (s *Service) Put(groupName, streamName string, events ...Event) error {
 	return s.store(st, records)
 }
 
-// Close closes the files; the events stay readable for a person until the next start.
+// Close makes the streams refuse events; the files stay readable for a person until the next start.
 func (s *Service) Close() error {
 	s.mu.Lock()
 	groups := maps.Clone(s.groups)
 	s.mu.Unlock()
-	var errs []error
 	for _, g := range groups {
 		for _, st := range s.list(g) {
 			st.mu.Lock()
-			st.gone = true
-			for _, r := range st.runs {
-				errs = append(errs, r.file.Close())
-			}
-			st.runs = nil
+			st.gone, st.runs = true, nil
 			st.mu.Unlock()
 		}
 	}
-	return errors.Join(errs...)
+	return nil
 }
 
 func (s *Service) now() int64 { return s.acct.Clock.Now().UnixMilli() }
@@ -179,7 +174,7 @@ func (st *stream) remove() error {
 	st.gone = true
 	var errs []error
 	for _, r := range st.runs {
-		errs = append(errs, os.Remove(r.file.Name()), r.file.Close())
+		errs = append(errs, os.Remove(r.file))
 	}
 	st.runs = nil
 	return errors.Join(errs...)
@@ -231,28 +226,29 @@ func (s *Service) store(st *stream, records []record) error {
 }
 
 // run finds the run that a batch starting at p can be appended to.
-func (st *stream) run(p place, open func() (*os.File, error)) (*run, error) {
+func (st *stream) run(p place, create func() (string, error)) (*run, error) {
 	for _, r := range st.runs {
 		if r.last.less(p) {
 			return r, nil
 		}
 	}
-	f, err := open()
+	file, err := create()
 	if err != nil {
 		return nil, err
 	}
-	r := &run{file: f}
+	r := &run{file: file}
 	st.runs = append(st.runs, r)
 	return r, nil
 }
 
-func (s *Service) newFile() (*os.File, error) {
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("log events: %w", err)
+func (s *Service) newFile() (string, error) {
+	file := filepath.Join(s.dir, fmt.Sprintf("%06d.events", s.file.Add(1)))
+	err := os.MkdirAll(s.dir, 0o700)
+	if err == nil {
+		err = os.WriteFile(file, nil, 0o600)
 	}
-	f, err := os.Create(filepath.Join(s.dir, fmt.Sprintf("%06d.events", s.file.Add(1))))
 	if err != nil {
-		return nil, fmt.Errorf("log events: %w", err)
+		return "", fmt.Errorf("log events: %w", err)
 	}
-	return f, nil
+	return file, nil
 }

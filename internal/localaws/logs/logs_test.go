@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http/httptest"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -401,6 +403,30 @@ func TestResourcePolicies(t *testing.T) {
 	out, err := c.DescribeResourcePolicies(ctx, &cloudwatchlogs.DescribeResourcePoliciesInput{})
 	require.NoError(t, err)
 	require.Len(t, out.ResourcePolicies, 10)
+}
+
+// A service's tasks make a stream each, for months in the same group. There may be more streams than descriptors.
+func TestStreamsHoldNoDescriptors(t *testing.T) {
+	s, c, _ := start(t)
+	group(t, c, "g")
+	files := func() int {
+		open, err := filepath.Glob("/proc/self/fd/*")
+		require.NoError(t, err)
+		n := 0
+		for _, fd := range open {
+			if to, err := os.Readlink(fd); err == nil && strings.HasSuffix(to, ".events") { // another goroutine's may be closed meanwhile
+				n++
+			}
+		}
+		return n
+	}
+	for i := range 100 {
+		require.NoError(t, s.Put("g", fmt.Sprint("s", i), logs.Event{Time: time.Now(), Message: "hello"}))
+	}
+	out, err := c.FilterLogEvents(t.Context(), &cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String("g")})
+	require.NoError(t, err)
+	require.Len(t, out.Events, 100)
+	require.Zero(t, files())
 }
 
 // BenchmarkPut says what an event costs on the way in and in resident memory.

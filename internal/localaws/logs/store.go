@@ -3,6 +3,7 @@ package logs
 import (
 	"container/heap"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -11,7 +12,8 @@ import (
 )
 
 // A stream's events are in append-only files, each in time order. In memory there is only one index entry for
-// every blockSize bytes: ten million events of 150 bytes cost about 1 MB.
+// every blockSize bytes: ten million events of 150 bytes cost about 1 MB. No file stays open, because there may be more streams than this process may
+// have descriptors.
 const (
 	blockSize  = 64 << 10
 	headerSize = 8 + 8 + 8 + 4 // time, ingestion time, sequence, length of the message
@@ -39,7 +41,7 @@ type block struct {
 
 // run is one file of events in time order. Batches that overlap older ones go to another run of the stream.
 type run struct {
-	file   *os.File
+	file   string
 	size   int64
 	last   place
 	blocks []block
@@ -59,7 +61,12 @@ func (r *run) append(records []record) error {
 		buf = binary.BigEndian.AppendUint32(buf, uint32(len(e.message)))
 		buf = append(buf, e.message...)
 	}
-	if _, err := r.file.WriteAt(buf, size); err != nil {
+	f, err := os.OpenFile(r.file, os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("log events: %w", err)
+	}
+	_, err = f.WriteAt(buf, size)
+	if err := errors.Join(err, f.Close()); err != nil {
 		return fmt.Errorf("log events: %w", err)
 	}
 	r.blocks, r.size, r.last = blocks, size+int64(len(buf)), records[len(records)-1].place
@@ -69,7 +76,7 @@ func (r *run) append(records []record) error {
 // cursor reads a run as it was when the cursor was made, forwards or backwards.
 type cursor struct {
 	stream *stream
-	file   *os.File
+	file   string
 	size   int64
 	blocks []block
 	back   bool
@@ -94,7 +101,13 @@ func (c *cursor) fill() error {
 			end = c.blocks[c.next+1].offset
 		}
 		buf := make([]byte, end-c.blocks[c.next].offset)
-		if _, err := c.file.ReadAt(buf, c.blocks[c.next].offset); err != nil {
+		f, err := os.Open(c.file)
+		if err != nil {
+			return fmt.Errorf("log events: %w", err)
+		}
+		_, err = f.ReadAt(buf, c.blocks[c.next].offset)
+		_ = f.Close() // only read
+		if err != nil {
 			return fmt.Errorf("log events: %w", err)
 		}
 		for len(buf) > 0 {
