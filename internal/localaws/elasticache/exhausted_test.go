@@ -6,6 +6,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/elasticache"
+	"github.com/aws/aws-sdk-go-v2/service/elasticache/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
@@ -42,4 +43,24 @@ func TestNoCapacity(t *testing.T) {
 	clock.Next(t, time.Minute)
 	w.await(t, "available")
 	require.NoError(t, tags())
+}
+
+// Events are kept for 14 days. https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_DescribeEvents.html
+func TestEventsAreForgotten(t *testing.T) {
+	clock := wiretest.NewClock()
+	w := start(t, func(a *account.Account) { a.Clock = clock })
+	w.svc.Exhausted(true)
+	_, err := w.c.CreateReplicationGroup(t.Context(), input())
+	require.NoError(t, err)
+	since := aws.Time(clock.Now())
+	events := func() []types.Event {
+		out, err := w.c.DescribeEvents(t.Context(), &sdk.DescribeEventsInput{StartTime: since})
+		require.NoError(t, err)
+		return out.Events
+	}
+	wiretest.Until(t, "the group is create-failed", func() (any, bool) { e := events(); return e, len(e) == 2 })
+	clock.Move(14 * 24 * time.Hour)
+	require.Len(t, events(), 2)
+	clock.Move(time.Second)
+	require.Empty(t, events())
 }

@@ -61,6 +61,7 @@ type Service struct {
 	users      map[string]*user
 	userGroups map[string]*userGroup
 	events     []event
+	forgotten  int // events before them
 	closed     bool
 	exhausted  bool // there is no capacity for new caches
 }
@@ -219,8 +220,17 @@ type event struct {
 // note records an event of a cache; the mutex is held.
 func (s *Service) note(kind, source, format string, args ...any) {
 	e := event{source, kind, fmt.Sprintf(format, args...), wire.At(s.acct.Clock.Now())}
+	s.forget()
 	s.events = append(s.events, e)
 	s.acct.Log.Info("elasticache", "source", source, "event", e.Message)
+}
+
+// forget drops events of more than 14 days ago, as AWS does; the mutex is held.
+func (s *Service) forget() {
+	before := len(s.events)
+	oldest := s.acct.Clock.Now().Add(-14 * 24 * time.Hour)
+	s.events = slices.DeleteFunc(s.events, func(e event) bool { return e.Date.Before(oldest) })
+	s.forgotten += before - len(s.events)
 }
 
 type describeEventsIn struct {
@@ -251,6 +261,7 @@ func (s *Service) describeEvents(_ context.Context, in *describeEventsIn) (*desc
 	if in.StartTime != nil {
 		start = in.StartTime.Time
 	}
+	s.forget()
 	var names []string
 	byName := map[string]event{}
 	for i, e := range s.events {
@@ -258,7 +269,7 @@ func (s *Service) describeEvents(_ context.Context, in *describeEventsIn) (*desc
 			in.SourceType != nil && *in.SourceType != e.SourceType {
 			continue
 		}
-		name := fmt.Sprintf("%09d", i)
+		name := fmt.Sprintf("%09d", s.forgotten+i)
 		names = append(names, name)
 		byName[name] = e
 	}

@@ -101,7 +101,10 @@ func (s *Service) find(arn string) (*topic, error) {
 	return t, nil
 }
 
-// Messages returns what was published to a topic, oldest first.
+// remembered is how many messages of a topic Messages returns.
+const remembered = 1000
+
+// Messages returns what was published to a topic last, oldest first. SNS itself keeps nothing that it has delivered.
 func (s *Service) Messages(topicARN string) []Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,6 +2,7 @@ package sns_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -109,6 +110,12 @@ func TestEmail(t *testing.T) {
 	require.Len(t, m, 1)
 	require.Equal(t, "started", m[0].Subject)
 	require.Error(t, s.Publish(*topic.TopicArn+"x", "s", "m"))
+	for i := range 1000 {
+		require.NoError(t, s.Publish(*topic.TopicArn, fmt.Sprint(i), "m"))
+	}
+	m = s.Messages(*topic.TopicArn)
+	require.Len(t, m, 1000, "not more, however long it runs")
+	require.Equal(t, "0", m[0].Subject)
 }
 
 // A queue gets a topic's messages once its policy lets the topic send.

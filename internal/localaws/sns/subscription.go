@@ -286,7 +286,7 @@ func (s *Service) send(topicARN, subject, body string) (id string, err error) {
 	}
 	h := account.NewID(32)
 	m := Message{fmt.Sprintf("%s-%s-%s-%s-%s", h[:8], h[8:12], h[12:16], h[16:20], h[20:]), subject, body, s.acct.Clock.Now()}
-	t.messages = append(t.messages, m)
+	t.messages = append(t.messages[max(0, len(t.messages)-remembered+1):], m)
 	var to []subscription
 	for _, sub := range t.subscriptions {
 		if !sub.pending && sub.protocol == "sqs" {
