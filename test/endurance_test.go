@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"strings"
 	"testing"
 	"time"
@@ -28,10 +29,11 @@ import (
 )
 
 // An embedded AWS that runs for hours, with a cache under steady load: each round creates another cache and a task that logs, reads their logs and
-// metrics, writes an object, and removes everything. It reports the process's resources after the first rounds, after five minutes and at the end.
-// CloudWatch keeps its data, and so do logs, so memory grows by those; descriptors, goroutines and processes do not grow.
+// metrics, writes an object, and removes everything. It logs the process's resources after the first rounds, after 5, 20 and 40 minutes and at the
+// end, between two rounds, and writes a heap profile each time. CloudWatch keeps its data, and so do logs, so memory grows by those; descriptors,
+// goroutines and processes do not grow. See docs/performance.md.
 //
-//	go test ./test -run '^$' -bench Endurance -benchtime 60m -timeout 0
+//	go test ./test -run '^$' -bench Endurance -benchtime 60m -timeout 0 -v -artifacts -outputdir build
 func BenchmarkEndurance(b *testing.B) {
 	cfg := localaws.Config{Dir: b.TempDir(), Buckets: []string{"exports"}, MetricsPeriod: 5 * time.Second, Tools: tools(b), Delays: account.Delays{TaskStart: 10 * time.Millisecond},
 		Log: slog.New(slog.NewTextHandler(testWriter{b}, &slog.HandlerOptions{Level: slog.LevelError}))}
@@ -45,22 +47,31 @@ func BenchmarkEndurance(b *testing.B) {
 		r.round(b)
 	}
 	rounds, began := 0, time.Now()
-	first := hold(cfg.Dir)
-	early := first
-	b.Log(first.since(0, 0))
+	look := func() held {
+		h, d := hold(cfg.Dir), time.Since(began).Round(time.Second)
+		b.Logf("after %s and %d rounds: %s", d, rounds, h)
+		profile, err := os.Create(filepath.Join(b.ArtifactDir(), fmt.Sprintf("heap-%s.pb.gz", d)))
+		require.NoError(b, err)
+		require.NoError(b, pprof.WriteHeapProfile(profile))
+		require.NoError(b, profile.Close())
+		return h
+	}
+	first := look()
+	early, marks := first, []time.Duration{5 * time.Minute, 20 * time.Minute, 40 * time.Minute}
 	for b.Loop() {
 		r.round(b)
 		rounds++
-		if early == first && time.Since(began) >= 5*time.Minute {
-			early = hold(cfg.Dir)
-			b.Log(early.since(time.Since(began), rounds))
+		if len(marks) > 0 && time.Since(began) >= marks[0] {
+			marks = marks[1:]
+			if h := look(); early == first {
+				early = h
+			}
 		}
 	}
-	after := hold(cfg.Dir)
+	after := look()
 	status, err := r.status(b.Context(), load)
 	require.NoError(b, err)
 	require.Equal(b, "RUNNING", status, "the steady load")
-	b.Log(after.since(time.Since(began), rounds))
 	b.ReportMetric(float64(rounds)/time.Since(began).Hours(), "rounds/h")
 	b.ReportMetric(after.heap, "MB-heap")
 	b.ReportMetric(after.resident, "MB-resident")
@@ -73,14 +84,19 @@ func BenchmarkEndurance(b *testing.B) {
 	}
 }
 
-// held counts the resources of this process, and the children that the embedded AWS in dir started.
+// held counts the resources of this process, and the children that the embedded AWS in dir started. Sizes are in MB, just after a garbage collection.
 type held struct {
-	heap, resident                     float64 // MB
+	heap                               float64 // live objects
+	gaps                               float64 // free parts of pages that have live objects
+	spare                              float64 // free pages that the runtime keeps for the next allocations
+	other                              float64 // the runtime's own: stacks, tables, its profile
+	resident, file                     float64 // of this process, and the program's own pages therein
 	descriptors, goroutines, processes int
 }
 
-func (h held) since(d time.Duration, rounds int) string {
-	return fmt.Sprintf("after %s and %d rounds: %.1f MB heap, %.1f MB resident, %d descriptors, %d goroutines, %d processes", d.Round(time.Second), rounds, h.heap, h.resident, h.descriptors, h.goroutines, h.processes)
+func (h held) String() string {
+	return fmt.Sprintf("%.1f MB heap (and %.1f MB gaps, %.1f MB spare, %.1f MB other), %.1f MB resident (%.1f MB of files), %d descriptors, %d goroutines, %d processes",
+		h.heap, h.gaps, h.spare, h.other, h.resident, h.file, h.descriptors, h.goroutines, h.processes)
 }
 
 func hold(dir string) held {
@@ -88,10 +104,12 @@ func hold(dir string) held {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	open, _ := os.ReadDir("/proc/self/fd")
-	var size, resident float64 // pages
+	var size, resident, file float64 // pages; https://man7.org/linux/man-pages/man5/proc_pid_statm.5.html
 	statm, _ := os.ReadFile("/proc/self/statm")
-	_, _ = fmt.Sscan(string(statm), &size, &resident)
-	return held{float64(m.HeapAlloc) / 1e6, resident * float64(os.Getpagesize()) / 1e6, len(open), runtime.NumGoroutine(), len(children(dir))}
+	_, _ = fmt.Sscan(string(statm), &size, &resident, &file)
+	page := float64(os.Getpagesize()) / 1e6
+	return held{float64(m.HeapAlloc) / 1e6, float64(m.HeapInuse-m.HeapAlloc) / 1e6, float64(m.HeapIdle-m.HeapReleased) / 1e6, float64(m.Sys-m.HeapSys) / 1e6,
+		resident * page, file * page, len(open), runtime.NumGoroutine(), len(children(dir))}
 }
 
 // rounds does the same operations again and again.
