@@ -93,7 +93,14 @@ func (r *run) cursor(s *stream, from place, back bool) *cursor {
 	return c
 }
 
-// fill loads blocks until there is an event or the run has no more.
+// deleted reports whether the stream was deleted, maybe while it was read.
+func (st *stream) deleted() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.gone
+}
+
+// fill loads blocks until there is an event or the run has no more, because it ends or because the stream was deleted meanwhile.
 func (c *cursor) fill() error {
 	for len(c.events) == 0 && c.next >= 0 && c.next < len(c.blocks) {
 		end := c.size
@@ -102,6 +109,10 @@ func (c *cursor) fill() error {
 		}
 		buf := make([]byte, end-c.blocks[c.next].offset)
 		f, err := os.Open(c.file)
+		if errors.Is(err, os.ErrNotExist) && c.stream.deleted() {
+			c.next = -1
+			return nil
+		}
 		if err != nil {
 			return fmt.Errorf("log events: %w", err)
 		}
