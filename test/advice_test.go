@@ -147,7 +147,7 @@ func TestAdviceWhenTheEndFails(t *testing.T) {
 	require.Contains(t, p.follows(unseen.Error(), "its load was not seen to stop; run `go tool mage stop`"), "run "+run+" is stopped and exported")
 	p.workspace.Env = append(p.workspace.Env, "RUN=")
 	require.Contains(t, p.follows(failed, "`RUN=%s go tool mage export` exports by hand"), "run "+run+": done")
-	require.Regexp(t, over, p.follows(overdue, "the schedule tries every 10 minutes, `go tool mage stop` now"))
+	require.Regexp(t, over, p.follows(overdue, "the schedule tries every %v minutes, `go tool mage stop` now"))
 	require.Contains(t, p.follows(failed, "`go tool mage destroy` ends and removes it"), "is removed")
 	p.clean()
 

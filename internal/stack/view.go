@@ -102,7 +102,7 @@ func (v View) Phase() (phase, meaning string) {
 	case complete:
 		return "finished", "exported"
 	case !v.Run.StopBy.IsZero() && v.Now.After(v.Run.StopBy): // somebody may have taken it out of the schedule's input
-		return "overdue", fmt.Sprintf("should have ended by %s; the schedule tries every 10 minutes, `go tool mage stop` now", v.Run.StopBy.Format(time.RFC3339))
+		return "overdue", fmt.Sprintf("should have ended by %s; the schedule tries every %v minutes, `go tool mage stop` now", v.Run.StopBy.Format(time.RFC3339), shutdown.WatchEvery.Minutes())
 	case v.Stops.IsZero() && v.Run.StopBy.IsZero():
 		return "starting", "the load is not steady yet; its schedule has no stop_by any more, and ends it when the longest run would end"
 	case v.Stops.IsZero():

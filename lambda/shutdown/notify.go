@@ -76,9 +76,6 @@ func (r *run) tellAs(ctx context.Context, what, text string, notified ...string)
 	return r.save(ctx)
 }
 
-// tickEvery is the rate of the schedule watch.
-const tickEvery = 10 * time.Minute
-
 // repeats reports, when there is no record, whether a message was sent before. This process remembers what it sent, and Lambda's retries reach
 // it. A later tick may run in another process, which knows only how long the run is overdue: it reports a lasting failure after 10, 20, 40, 80
 // minutes and so on. So a failure is reported after at most twice the time that the run is overdue, and a day has eight messages.
@@ -87,7 +84,7 @@ func (r *run) repeats(what string, notified []string) bool {
 	if !slices.ContainsFunc(notified, fresh) {
 		return true
 	}
-	tick := int(r.late / tickEvery)
+	tick := int(r.late / WatchEvery)
 	return (what == "failed" || what == toldOverdue) && r.late > 0 && tick&(tick-1) != 0
 }
 

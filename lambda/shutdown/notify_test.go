@@ -289,9 +289,9 @@ func TestPriceOfARun(t *testing.T) {
 	}
 }
 
-// The pace of messages about a failure that lasts follows the schedule's rate.
+// What messages and commands say of the schedule's rate, and the pace of messages about a failure that lasts, follow the schedule.
 func TestTickIsTheSchedulesRate(t *testing.T) {
 	text, err := os.ReadFile("../../modules/scheduler/schedules.tf")
 	require.NoError(t, err)
-	require.Contains(t, string(text), fmt.Sprintf(`"rate(%.0f minutes)"`, tickEvery.Minutes()))
+	require.Contains(t, string(text), fmt.Sprintf("watch_minutes = %.0f\n", WatchEvery.Minutes()))
 }

@@ -32,7 +32,8 @@ func (r *run) started(ctx context.Context) error {
 
 // advice is the command to run if the run does not end.
 func (r *run) advice() string {
-	return fmt.Sprintf("It is tried again every 10 minutes. `go tool mage status` shows where it stands, `RUN=%s go tool mage export` exports by hand, `go tool mage destroy` ends and removes it.\n", r.id)
+	return fmt.Sprintf("It is tried again every %v minutes. `go tool mage status` shows where it stands, `RUN=%s go tool mage export` exports by hand, `go tool mage destroy` ends and removes it.\n",
+		WatchEvery.Minutes(), r.id)
 }
 
 // runs describes the load at its start: when it ends, and what is billed until then.

@@ -36,6 +36,9 @@ const (
 	stopGrace = 15 * time.Minute // this long after its stop schedule, a run is overdue
 	alarmLate = 24 * time.Hour   // a run that is overdue this long is an error, which raises the alarm
 
+	// WatchEvery is the rate of the schedule watch: watch_minutes in modules/scheduler/schedules.tf.
+	WatchEvery = 10 * time.Minute
+
 	// Creation is how long after stop_by an apply can still make a load: modules/cache creates no cache after stop_by, Terraform waits 60 minutes for
 	// its creation (40 for a serverless cache), and modules/ecs-load waits 10 more for its service.
 	// https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/elasticache_replication_group#timeouts

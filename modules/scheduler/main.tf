@@ -139,7 +139,7 @@ resource "aws_sns_topic_subscription" "email" {
 # A run that is 24 h overdue is also a Lambda error, so this alarm reports runs that do not end.
 resource "aws_cloudwatch_metric_alarm" "errors" {
   alarm_name          = "${local.function}-errors"
-  alarm_description   = "Ending a run of ${var.name} failed; see the log group ${local.log_group}. It is tried again every 10 minutes."
+  alarm_description   = "Ending a run of ${var.name} failed; see the log group ${local.log_group}. It is tried again every ${local.watch_minutes} minutes."
   namespace           = "AWS/Lambda"
   metric_name         = "Errors"
   dimensions          = { FunctionName = local.function }

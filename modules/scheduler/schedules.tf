@@ -1,6 +1,10 @@
 # The run's schedules and guard. Dependencies are values, not depends_on between modules: resources that must not exist
 # without a guard take `run` from the preflight, which takes it from watch.
 
+locals {
+  watch_minutes = 10
+}
+
 resource "aws_scheduler_schedule_group" "this" {
   name = var.name
   tags = var.tags # schedules themselves take none
@@ -11,7 +15,7 @@ resource "aws_scheduler_schedule" "watch" {
   name                         = local.watch
   group_name                   = aws_scheduler_schedule_group.this.name
   description                  = "Ends the run when it is overdue, until nothing that costs money is left"
-  schedule_expression          = "rate(10 minutes)"
+  schedule_expression          = "rate(${local.watch_minutes} minutes)"
   schedule_expression_timezone = "UTC"
 
   flexible_time_window {
@@ -28,7 +32,7 @@ resource "aws_scheduler_schedule" "watch" {
     })][0]
 
     retry_policy {
-      maximum_event_age_in_seconds = 600 # then the next tick comes
+      maximum_event_age_in_seconds = local.watch_minutes * 60 # then the next tick comes
       maximum_retry_attempts       = 10
     }
 
