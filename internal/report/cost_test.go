@@ -97,3 +97,12 @@ func TestCostOfTheCachesOwnTime(t *testing.T) {
 		})
 	}
 }
+
+func TestQuantity(t *testing.T) {
+	for want, of := range map[string]struct {
+		n    int
+		what string
+	}{"0 runs": {0, "run"}, "1 run": {1, "run"}, "2 runs": {2, "run"}, "1,024 bytes": {1024, "byte"}, "1 address": {1, "address"}, "2 addresses": {2, "address"}} {
+		require.Equal(t, want, Quantity(of.n, of.what))
+	}
+}

@@ -131,3 +131,42 @@ func TestTheNextStepOfThrottlingBelowItsMaximum(t *testing.T) {
 	require.Equal(t, "Raise the maximum of ECPUs, or let the load grow more slowly.", next(18_000))
 	require.Equal(t, "Let the load grow more slowly, or set a minimum of ECPUs, for which the cache is scaled before the load.", next(17_999))
 }
+
+// Two limits have two next steps, each printed once; a serverless cache is not told to change its node type.
+func TestEachLimitHasItsNextStep(t *testing.T) {
+	next := func(out float64) string {
+		return changedBy(t, func(c *synthetic.Case) {
+			c.Metrics = synthetic.With(map[string]float64{"EngineCPUUtilization": 95, "NetworkBytesOut": 60 * 0.99 * synthetic.Baseline, "NetworkBandwidthOutAllowanceExceeded": out})
+		}).Verdict.Next
+	}
+	require.Equal(t, "Add shards or take a node type with a faster core; or ask for less a command. Take a node type with more baseline bandwidth, or smaller values; see the capacity estimate for what the baseline carries.", next(120))
+	require.Equal(t, "Add shards or take a node type with a faster core; or ask for less a command.", next(119))
+	require.Equal(t, "Raise the maximum of data that the cache stores, or store fewer keys. Raise the maximum of ECPUs, or let the load grow more slowly.", changedBy(t, func(c *synthetic.Case) {
+		c.Serverless = `{"max_ecpu_per_second": 20000}`
+		c.Metrics = synthetic.With(map[string]float64{"ThrottledCmds": 6000, "ElastiCacheProcessingUnits": 1.2e6, "Evictions": 2e5})
+	}).Verdict.Next)
+}
+
+// A limit on reads from replicas is a limit of the replicas.
+func TestTheNextStepOfReplicas(t *testing.T) {
+	next := func(from string, primary float64) string {
+		c := synthetic.Plain()
+		c.Replicas, c.Settings = 1, `, "read_from": "`+from+`"`
+		c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(n, _ int) float64 { return map[int]float64{0: primary, 1: 95}[n] }}
+		return analyzed(t, c).Verdict.Next
+	}
+	require.Contains(t, next("replicas", 89), "Add replicas")
+	require.Contains(t, next("replicas", 90), "Add shards", "the primary is at its limit, too")
+	require.Contains(t, next("primary", 89), "Add shards")
+}
+
+// After a load that used burst bandwidth to its end, the next step is a longer run.
+func TestTheNextStepOfABurst(t *testing.T) {
+	next := func(share float64) string {
+		c := synthetic.Plain()
+		c.Metrics = synthetic.With(map[string]float64{"NetworkBytesOut": 60 * share * synthetic.Baseline})
+		return analyzed(t, c).Verdict.Next
+	}
+	require.Equal(t, "Run until the burst bandwidth ends: what the nodes sustain was not seen.", next(1.11))
+	require.Contains(t, next(1.09), "Raise clients or pipeline")
+}

@@ -19,21 +19,6 @@ func changedBy(t *testing.T, change func(*synthetic.Case)) *Results {
 	return r
 }
 
-// Two limits have two next steps, each printed once; a serverless cache is not told to change its node type.
-func TestEachLimitHasItsNextStep(t *testing.T) {
-	next := func(out float64) string {
-		return changedBy(t, func(c *synthetic.Case) {
-			c.Metrics = synthetic.With(map[string]float64{"EngineCPUUtilization": 95, "NetworkBytesOut": 60 * 0.99 * synthetic.Baseline, "NetworkBandwidthOutAllowanceExceeded": out})
-		}).Verdict.Next
-	}
-	require.Equal(t, "Add shards or take a node type with a faster core; or ask for less a command. Take a node type with more baseline bandwidth, or smaller values; see the capacity estimate for what the baseline carries.", next(120))
-	require.Equal(t, "Add shards or take a node type with a faster core; or ask for less a command.", next(119))
-	require.Equal(t, "Raise the maximum of data that the cache stores, or store fewer keys. Raise the maximum of ECPUs, or let the load grow more slowly.", changedBy(t, func(c *synthetic.Case) {
-		c.Serverless = `{"max_ecpu_per_second": 20000}`
-		c.Metrics = synthetic.With(map[string]float64{"ThrottledCmds": 6000, "ElastiCacheProcessingUnits": 1.2e6, "Evictions": 2e5})
-	}).Verdict.Next)
-}
-
 // Engine CPU that follows the load is not the cause of a change; the end of a burst is, even if traffic falls again later.
 func TestWhatFollowsTheLoadIsNoCause(t *testing.T) {
 	r := changedBy(t, func(c *synthetic.Case) {
@@ -93,13 +78,4 @@ func TestASnapshotIsNamedAtAChange(t *testing.T) {
 	}
 	require.Regexp(t, `^20,000 ops/s until a snapshot or full sync started at 03:30:00 \(minute 20 of the load\), then 12,000 ops/s until the snapshot or full sync ended at 03:36:00 \(minute 26 of the load\), then 20,000 ops/s\.`, said(20, 26))
 	require.Regexp(t, `^20,000 ops/s until 03:30:00 .*, then 12,000 ops/s until 03:36:00`, said(22, 24))
-}
-
-func TestQuantity(t *testing.T) {
-	for want, of := range map[string]struct {
-		n    int
-		what string
-	}{"0 runs": {0, "run"}, "1 run": {1, "run"}, "2 runs": {2, "run"}, "1,024 bytes": {1024, "byte"}, "1 address": {1, "address"}, "2 addresses": {2, "address"}} {
-		require.Equal(t, want, Quantity(of.n, of.what))
-	}
 }

@@ -24,7 +24,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// What the fake answers, as AWS would; its S3 is in bucket_test.go.
+// What the fake answers, as AWS would; its S3 is in fakeaws_bucket_test.go, its ElastiCache in fakeaws_caches_test.go.
 
 // ECS
 

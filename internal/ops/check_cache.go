@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -13,10 +14,43 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/elasticache"
 	"github.com/aws/aws-sdk-go-v2/service/elasticache/types"
 
+	"github.com/elasticache-perf/elasticache-perf/internal/awsquery"
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
 	"github.com/elasticache-perf/elasticache-perf/internal/stack"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
+
+// checkExistingCache checks that the cache is available, and that the security group to be opened for the load is in the VPC.
+func checkExistingCache(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (problems []string, err error) {
+	if in.ExistingCache == nil {
+		return nil, nil
+	}
+	if name := stack.CacheName(in.Config().Cache); name != "" {
+		cache, err := stack.DescribeCache(ctx, elasticache.NewFromConfig(cfg), in.Config().Cache)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("the existing cache cannot be looked at: %w", err)
+		case cache.Status == "":
+			problems = append(problems, fmt.Sprintf("the existing cache %s does not exist in %s: correct existing_cache, or leave it out to make a new cache", name, cfg.Region))
+		case cache.Status != "available":
+			problems = append(problems, fmt.Sprintf("the existing cache %s is %s: wait until it is available", name, cache.Status))
+		}
+	}
+	group := in.ExistingCache.SecurityGroup
+	if group == "" {
+		return problems, nil
+	}
+	groups, err := awsquery.SecurityGroups(ctx, cfg, url.Values{"GroupId.1": {group}})
+	switch {
+	case stack.Missing(err) || err == nil && len(groups) == 0:
+		problems = append(problems, fmt.Sprintf("the existing cache's security group %s does not exist in %s: correct existing_cache.security_group_id", group, cfg.Region))
+	case err != nil:
+		return problems, fmt.Errorf("the security group %s cannot be looked at: %w", group, err)
+	case groups[0].VPC != in.VPC:
+		problems = append(problems, fmt.Sprintf("the existing cache's security group %s is in %s, and the load would be in %s: take the cache's vpc_id and its subnets", group, groups[0].VPC, in.VPC))
+	}
+	return problems, nil
+}
 
 // checkNewCache checks that the Region offers the node type, and that the engine's family has the parameters. ElastiCache refuses them only after most of the
 // stack is created. Without the permissions it prints that and passes; then the creation fails late.

@@ -144,27 +144,3 @@ func TestAResultThatDoesNotCount(t *testing.T) {
 	require.Equal(t, "See what the tasks said in the log, and repeat the run.", r.Verdict.Next)
 	require.Equal(t, []string{"run 2026-11-23T03-00-00Z: 1 of 2 tasks finished with a result that does not count"}, troubles(r))
 }
-
-// A limit on reads from replicas is a limit of the replicas.
-func TestTheNextStepOfReplicas(t *testing.T) {
-	next := func(from string, primary float64) string {
-		c := synthetic.Plain()
-		c.Replicas, c.Settings = 1, `, "read_from": "`+from+`"`
-		c.Metrics = map[string]func(int, int) float64{"EngineCPUUtilization": func(n, _ int) float64 { return map[int]float64{0: primary, 1: 95}[n] }}
-		return analyzed(t, c).Verdict.Next
-	}
-	require.Contains(t, next("replicas", 89), "Add replicas")
-	require.Contains(t, next("replicas", 90), "Add shards", "the primary is at its limit, too")
-	require.Contains(t, next("primary", 89), "Add shards")
-}
-
-// After a load that used burst bandwidth to its end, the next step is a longer run.
-func TestTheNextStepOfABurst(t *testing.T) {
-	next := func(share float64) string {
-		c := synthetic.Plain()
-		c.Metrics = synthetic.With(map[string]float64{"NetworkBytesOut": 60 * share * synthetic.Baseline})
-		return analyzed(t, c).Verdict.Next
-	}
-	require.Equal(t, "Run until the burst bandwidth ends: what the nodes sustain was not seen.", next(1.11))
-	require.Contains(t, next(1.09), "Raise clients or pipeline")
-}
