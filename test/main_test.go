@@ -1,3 +1,4 @@
+// Package test proves the whole: journeys of a person's commands on the embedded AWS or in an account, faults in the end of a run, and the rules of this tree.
 package test
 
 import (
