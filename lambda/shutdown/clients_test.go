@@ -16,7 +16,7 @@ type sender func(*http.Request) (*http.Response, error)
 func (s sender) Do(r *http.Request) (*http.Response, error) { return s(r) }
 
 // net/http copies a body and then checks for its end, when the SDK may have closed it: that must read as the end, not as an error.
-func TestBodiesEndWhenTheyAreClosed(t *testing.T) {
+func TestClosedBodyReadsAsEOF(t *testing.T) {
 	attempts := 0
 	clients := NewClients(aws.Config{Region: "us-east-1", Credentials: aws.AnonymousCredentials{}, HTTPClient: sender(func(r *http.Request) (*http.Response, error) {
 		body, err := io.ReadAll(r.Body)

@@ -17,12 +17,12 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// unread makes reads of the metrics fail.
-func (w *fakeAWS) unread() {
-	w.refuses("GetMetricData", "InternalServiceFault")
+// failMetricReads makes every read of metrics fail.
+func (w *fakeAWS) failMetricReads() {
+	w.refuse("GetMetricData", "InternalServiceFault")
 }
 
-// CloudWatch keeps periods under a minute for three hours: a later attempt uses the shortest period that is left.
+// CloudWatch keeps data of periods under a minute for three hours: a later attempt uses the shortest period that is still available.
 func TestResolutionOfEachAttempt(t *testing.T) {
 	undisturbed := newFakeAWS()
 	_, err := undisturbed.handle("stop", ActionStop)
@@ -30,7 +30,7 @@ func TestResolutionOfEachAttempt(t *testing.T) {
 
 	w := newFakeAWS()
 	w.cfg.PeriodSeconds = 1
-	w.unread()
+	w.failMetricReads()
 	_, err = w.handle("stop", ActionStop)
 	require.Error(t, err)
 	w.revive()
@@ -45,8 +45,8 @@ func TestResolutionOfEachAttempt(t *testing.T) {
 	assert.Contains(t, strings.Join(m.Warnings, "\n"), "metrics have a period of 1m0s instead of 1s")
 }
 
-// The same for a person's repeated export: the earlier, denser data is compared with what is there now.
-func TestResolutionOfAnExportAgain(t *testing.T) {
+// The same for a person's repeated export: the exported data, with its shorter period, is compared with what CloudWatch has now.
+func TestResolutionOfARepeatedExport(t *testing.T) {
 	w := newFakeAWS()
 	w.cfg.PeriodSeconds = 1
 	w.clock, w.lag = at("2026-11-23T04:22:00Z"), 6*time.Minute
@@ -56,21 +56,21 @@ func TestResolutionOfAnExportAgain(t *testing.T) {
 	before := w.manifest(t)
 	require.Equal(t, 1, before.Metrics.PeriodSeconds)
 	w.pass(4 * time.Hour)
-	_, err = w.again()
+	_, err = w.exportAgain()
 	require.NoError(t, err)
 	m := w.manifest(t)
-	assert.Greater(t, m.Metrics.Points, before.Metrics.Points, "the late ones")
+	assert.Greater(t, m.Metrics.Points, before.Metrics.Points, "with the late datapoints")
 	assert.Equal(t, 60, m.Metrics.PeriodSeconds)
 	assert.True(t, m.Complete)
 
-	w.lag = 24 * time.Hour // CloudWatch has forgotten
-	_, err = w.again()
+	w.lag = 24 * time.Hour // CloudWatch has no data any more
+	_, err = w.exportAgain()
 	require.NoError(t, err)
 	again := w.manifest(t)
-	assert.Equal(t, []any{m.Window, m.Metrics, m.Objects}, []any{again.Window, again.Metrics, again.Objects}, "what stands is said of what stands")
+	assert.Equal(t, []any{m.Window, m.Metrics, m.Objects}, []any{again.Window, again.Metrics, again.Objects}, "the manifest describes the objects in the bucket")
 }
 
-func TestNothingOfTheCacheIsNotComplete(t *testing.T) {
+func TestIncompleteWithoutDatapointsOfTheCache(t *testing.T) {
 	for kind, make := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			w := make()
@@ -97,8 +97,8 @@ func TestNothingOfTheCacheIsNotComplete(t *testing.T) {
 	}
 }
 
-// The cache was deleted by hand before the load ran, or clocks differ: such a run is never complete. The guard gives it up a day after the load.
-func TestARunThatIsNeverCompleteEnds(t *testing.T) {
+// The cache was deleted by hand before the load ran, or clocks differ: such a run never becomes complete. The guard gives up a day after the load.
+func TestIncompleteRunEndsAfterADay(t *testing.T) {
 	for name, change := range map[string]func(*fakeAWS){
 		"CloudWatch has no datapoint of replication group perf": func(w *fakeAWS) { w.cache, w.lag = "", 1000*time.Hour },
 		"is empty": func(w *fakeAWS) { w.clock, w.tasks, w.streams = at("2026-11-23T03:00:00Z"), nil, nil },
@@ -110,10 +110,10 @@ func TestARunThatIsNeverCompleteEnds(t *testing.T) {
 			_, err := w.handle("stop", ActionStop)
 			require.ErrorContains(t, err, name)
 			for n := 0; w.schedules["perf-watch"] != nil; n++ {
-				require.Less(t, n, 200, "the guard does not go")
+				require.Less(t, n, 200, "the guard is not removed")
 				_, err = w.tick()
 				if w.Now().After(at("2026-11-23T05:00:00Z")) { // due
-					require.ErrorContains(t, err, name, "which raises the alarm")
+					require.ErrorContains(t, err, name, "the error raises the alarm")
 				}
 			}
 			require.Greater(t, w.Now().Sub(ended), alarmLate-5*time.Minute)
@@ -121,17 +121,17 @@ func TestARunThatIsNeverCompleteEnds(t *testing.T) {
 			require.Zero(t, w.desired)
 			require.Empty(t, w.cache)
 			assert.False(t, w.manifest(t).Complete)
-			require.Equal(t, []string{"failed", "incomplete", "gone"}, w.told())
+			require.Equal(t, []string{"failed", "incomplete", "gone"}, w.messages())
 			assert.Contains(t, w.published[1], name)
-			answer, err := w.handle("retry", ActionWatch) // Lambda sends what failed again
+			answer, err := w.handle("retry", ActionWatch) // Lambda sends the failed event again
 			require.NoError(t, err)
 			assert.Equal(t, StatusIdle, answer.Status)
 		})
 	}
 }
 
-// `complete` vouches for the objects' bytes, not only their sizes: an object changed to others of the same size is noticed before it is set.
-func TestCompleteStandsForTheBytes(t *testing.T) {
+// `complete` is only set if the objects have the recorded bytes, not just the recorded size: a change of one byte is detected.
+func TestCompleteVerifiesTheBytes(t *testing.T) {
 	for _, key := range []string{metricsKey, logsKey} {
 		w := newFakeAWS()
 		w.before = func(_ int, op string) error {
@@ -155,12 +155,12 @@ func TestCompleteStandsForTheBytes(t *testing.T) {
 	}
 }
 
-// A window is only empty if clocks differ.
-func TestAnEmptyWindowIsNotComplete(t *testing.T) {
+// An empty window means that clocks differ.
+func TestEmptyWindowIsIncomplete(t *testing.T) {
 	for kind, make := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			w := make()
-			w.clock, w.tasks = at("2026-11-23T03:00:00Z"), nil // the run is named after a clock that is eight minutes fast
+			w.clock, w.tasks = at("2026-11-23T03:00:00Z"), nil // the clock that named the run is eight minutes fast
 			_, err := w.handle("stop", ActionStop)
 			require.ErrorContains(t, err, "is empty")
 			require.False(t, w.manifest(t).Complete)
@@ -170,7 +170,7 @@ func TestAnEmptyWindowIsNotComplete(t *testing.T) {
 
 // An attempt is cut off between its object and its record, and CloudWatch has more or fewer rows at the next attempt: the summary matches the object
 // in the bucket.
-func TestSumsAreOfTheObjectThatLiesThere(t *testing.T) {
+func TestSummaryMatchesTheStoredObject(t *testing.T) {
 	for name, lags := range map[string][2]time.Duration{"more": {6 * time.Minute, 0}, "less": {0, 40 * time.Minute}} {
 		t.Run(name, func(t *testing.T) {
 			w := newFakeAWS()
@@ -203,13 +203,13 @@ func TestSumsAreOfTheObjectThatLiesThere(t *testing.T) {
 				minutes[row.Timestamp.String()] = true
 			}
 			assert.Equal(t, len(minutes), m.Metrics.Sources[1].MinutesFound, m.Metrics.Sources[1].Name)
-			assert.Equal(t, name == "less", first == w.text(metricsKey), "richer replaces poorer, and nothing else does")
+			assert.Equal(t, name == "less", first == w.text(metricsKey), "an object is replaced by one with more rows only")
 		})
 	}
 }
 
-// An upload is continued by a build that reads positions in the same way, and restarted by any other build.
-func TestAnotherBuildBeginsAnew(t *testing.T) {
+// A build with the same format continues an upload; any other build restarts it.
+func TestAnotherBuildRestartsTheUpload(t *testing.T) {
 	for _, same := range []bool{true, false} {
 		w := newFakeAWS()
 		for i := range 45 {
@@ -242,8 +242,8 @@ func TestAnotherBuildBeginsAnew(t *testing.T) {
 	}
 }
 
-// A run that a later version completed is not changed by a stop, and not exported again by this version.
-func TestAManifestOfALaterVersionStays(t *testing.T) {
+// This version ends a run whose manifest a later version completed, but leaves the manifest unchanged and refuses to export the run again.
+func TestManifestOfALaterVersionIsKept(t *testing.T) {
 	for _, complete := range []bool{true, false} {
 		w := newFakeAWS()
 		text := fmt.Sprintf(`{"schema_version": 2, "complete": %t}`, complete)
@@ -252,7 +252,7 @@ func TestAManifestOfALaterVersionStays(t *testing.T) {
 		require.NoError(t, err)
 		assert.Empty(t, w.schedules, "the run is ended")
 		assert.Equal(t, complete, w.text(manifestKey) == text)
-		_, err = w.again()
+		_, err = w.exportAgain()
 		if complete {
 			require.ErrorContains(t, err, "s3://bucket/"+manifestKey+" is complete and has schema_version 2")
 			assert.Equal(t, text, w.text(manifestKey))
@@ -262,8 +262,8 @@ func TestAManifestOfALaterVersionStays(t *testing.T) {
 	}
 }
 
-// The engine's log is delivered with a delay: the stop waits for the window's lines, as for the last datapoints.
-func TestEngineLogIsWaitedFor(t *testing.T) {
+// The engine's log arrives with a delay: the stop waits for the window's lines, as it does for the last datapoints.
+func TestStopWaitsForTheEngineLog(t *testing.T) {
 	w := newFakeAWS()
 	w.clock = at("2026-11-23T04:22:00Z")
 	engine := w.streams[w.cfg.Logs.Engine]
@@ -284,11 +284,11 @@ func TestEngineLogIsWaitedFor(t *testing.T) {
 	w.cfg.Logs.Engine, w.cfg.Logs.Slow = "", ""
 	_, err = w.handle("stop", ActionStop)
 	require.NoError(t, err)
-	assert.True(t, w.Now().Before(at("2026-11-23T04:23:30Z")), "nothing is waited for where there is no engine log")
+	assert.True(t, w.Now().Before(at("2026-11-23T04:23:30Z")), "without an engine log there is nothing to wait for")
 }
 
-// Data that comes every five seconds, as in the embedded AWS, is complete soon, and so are the cache's logs.
-func TestDenseDataIsNotWaitedForAsAtAWS(t *testing.T) {
+// If datapoints come every five seconds, as in the embedded AWS, metrics and the cache's logs are soon complete, and the stop waits less.
+func TestShortWaitForDatapointsEveryFiveSeconds(t *testing.T) {
 	w := newFakeAWS()
 	w.clock = at("2026-11-23T04:21:10Z")
 	w.cfg.PeriodSeconds, w.every, w.lag = 5, 5*time.Second, 5*time.Second
@@ -296,18 +296,18 @@ func TestDenseDataIsNotWaitedForAsAtAWS(t *testing.T) {
 	require.NoError(t, err)
 	w.assertEnded(t)
 	m := w.manifest(t)
-	assert.WithinRange(t, *m.Membership.DeletionRequestedAt, m.Window.End, m.Window.End.Add(7*time.Second), "nothing is waited for but the last datapoint")
+	assert.WithinRange(t, *m.Membership.DeletionRequestedAt, m.Window.End, m.Window.End.Add(7*time.Second), "the stop only waits for the last datapoint")
 }
 
 // An upload that started with 5-second data is restarted once CloudWatch no longer has such data.
-func TestUploadOfDataThatFaded(t *testing.T) {
+func TestUploadOfExpiredData(t *testing.T) {
 	undisturbed := newFakeAWS()
 	_, err := undisturbed.handle("stop", ActionStop)
 	require.NoError(t, err)
 	for _, faded := range []bool{false, true} {
 		w := newFakeAWS()
 		w.cfg.PeriodSeconds = 5
-		w.unread()
+		w.failMetricReads()
 		_, err := w.handle("stop", ActionStop)
 		require.Error(t, err)
 		w.revive()
@@ -332,14 +332,14 @@ func TestUploadOfDataThatFaded(t *testing.T) {
 			assert.True(t, undisturbed.text(metricsKey) == w.text(metricsKey))
 		} else {
 			assert.Equal(t, 5, m.Metrics.PeriodSeconds)
-			assert.NotContains(t, w.text(metricsKey), "T03:29:00", "it goes on behind the first part")
+			assert.NotContains(t, w.text(metricsKey), "T03:29:00", "it continues after the first part")
 		}
 	}
 }
 
-// An attempt was cut off between its logs and the record of them, and the next one finds fewer lines, because some have passed their retention: what lies
-// there stays, nothing is said of what is in it, and a warning says why.
-func TestNothingIsSaidOfLogsThatNobodyCounted(t *testing.T) {
+// An attempt was cut off after it wrote the logs and before it recorded them. The next one finds fewer lines, because some have passed their retention:
+// the object stays, the manifest does not summarize it, and a warning says why.
+func TestUncountedLogsHaveNoSummary(t *testing.T) {
 	w := newFakeAWS()
 	w.after = func(int, string) error {
 		if w.objects[logsKey] != nil {
@@ -364,9 +364,9 @@ func TestNothingIsSaidOfLogsThatNobodyCounted(t *testing.T) {
 }
 
 // After `complete` an apply recreates the load: the load is stopped, and the objects do not change.
-func TestALoadAfterCompleteIsStopped(t *testing.T) {
+func TestLoadRecreatedAfterCompleteIsStopped(t *testing.T) {
 	w := newFakeAWS()
-	w.cache = "modifying" // so the guard has something to do
+	w.cache = "modifying" // so the guard is still needed
 	_, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	require.True(t, w.manifest(t).Complete)
@@ -384,16 +384,16 @@ func TestALoadAfterCompleteIsStopped(t *testing.T) {
 	}
 }
 
-// ECS forgets a task after an hour: the streams of the load's log say when it started, without them the service does, and the window lasts to the look.
-func TestTheWindowOfAForgottenLoad(t *testing.T) {
+// ECS forgets a task after an hour. The window then starts with the load's log streams or, without them, with the service, and ends at the check.
+func TestWindowOfTasksThatECSHasForgotten(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*fakeAWS)
 		start  string
 	}{
-		"its log":         {func(*fakeAWS) {}, "2026-11-23T03:20:00Z"},
-		"its service":     {func(w *fakeAWS) { w.streams[w.cfg.Logs.Load] = nil }, "2026-11-23T03:19:00Z"},
-		"only its log":    {func(w *fakeAWS) { w.service, w.desired = false, 0 }, "2026-11-23T03:20:00Z"},
-		"no log of tasks": {func(w *fakeAWS) { delete(w.streams, w.cfg.Logs.Load) }, "2026-11-23T03:19:00Z"},
+		"its log":      {func(*fakeAWS) {}, "2026-11-23T03:20:00Z"},
+		"its service":  {func(w *fakeAWS) { w.streams[w.cfg.Logs.Load] = nil }, "2026-11-23T03:19:00Z"},
+		"only its log": {func(w *fakeAWS) { w.service, w.desired = false, 0 }, "2026-11-23T03:20:00Z"},
+		"no log group": {func(w *fakeAWS) { delete(w.streams, w.cfg.Logs.Load) }, "2026-11-23T03:19:00Z"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newFakeAWS()
@@ -411,7 +411,7 @@ func TestTheWindowOfAForgottenLoad(t *testing.T) {
 }
 
 // The manifest's results come from the tasks' tables, and are absent if no task printed one.
-func TestNoTableNoResults(t *testing.T) {
+func TestNoResultsWithoutATable(t *testing.T) {
 	w := newFakeAWS()
 	_, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)

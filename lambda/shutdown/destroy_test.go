@@ -13,10 +13,10 @@ import (
 // terraform invokes the function as the provider does: with the configured input and the resource's action.
 func (w *fakeAWS) terraform(action, input string) (Answer, error) {
 	before := `{}`
-	if w.asked != "" {
-		before = w.asked
+	if w.lastInput != "" {
+		before = w.lastInput
 	}
-	w.asked = input
+	w.lastInput = input
 	var event Event
 	for _, text := range []string{input, `{"tf":{"action":"` + action + `","prev_input":` + before + `}}`} {
 		if err := json.Unmarshal([]byte(text), &event); err != nil {
@@ -26,25 +26,25 @@ func (w *fakeAWS) terraform(action, input string) (Answer, error) {
 	return New(w.cfg, w.clients(), w).Handle(w.invocation("terraform "+w.Now().String(), 15*time.Minute), event)
 }
 
-const question = `{"action":"destroy","run":"` + runID + `"}`
+const destroyInput = `{"action":"destroy","run":"` + runID + `"}`
 
 func TestDestroyEndsTheRun(t *testing.T) {
 	w := newFakeAWS()
-	answer, err := w.terraform("delete", question)
+	answer, err := w.terraform("delete", destroyInput)
 	require.NoError(t, err)
 	assert.Equal(t, StatusDone, answer.Status)
 	w.assertEnded(t)
 
 	before := len(w.calls)
-	answer, err = w.terraform("delete", question)
+	answer, err = w.terraform("delete", destroyInput)
 	require.NoError(t, err)
 	assert.Equal(t, StatusIdle, answer.Status)
 	assert.Equal(t, []string{"GetSchedule", "DescribeServices", "GetObject"}, w.calls[before:], "nothing is left to end")
 }
 
-// Somebody removed the guard of a run early in its stop: the record shows that the run is not exported.
-func TestDestroyExportsWhatNoGuardIsLeftFor(t *testing.T) {
-	for name, logs := range map[string]bool{"stopped": false, "its load only seen in its log": true} {
+// Somebody removed the guard of a run early in its stop: the record or the load's log shows that the run is not exported yet.
+func TestDestroyExportsAfterTheGuardWasRemoved(t *testing.T) {
+	for name, logs := range map[string]bool{"stopped": false, "only its log shows the load": true} {
 		w := newFakeAWS()
 		if logs {
 			w.desired, w.service = 0, false
@@ -61,28 +61,28 @@ func TestDestroyExportsWhatNoGuardIsLeftFor(t *testing.T) {
 		}
 		clear(w.schedules)
 		w.pass(20 * time.Minute)
-		answer, err := w.terraform("delete", question)
+		answer, err := w.terraform("delete", destroyInput)
 		require.NoError(t, err, name)
 		assert.Equal(t, StatusDone, answer.Status, name)
 		assert.True(t, w.manifest(t).Complete, name)
 	}
 }
 
-// A missing bucket does not prevent the destroy of a stack without a run.
+// A missing or denied bucket does not prevent the destroy of a stack without a run.
 func TestDestroyWithoutTheBucket(t *testing.T) {
 	for _, code := range []string{"NoSuchBucket", "AccessDenied"} {
 		w := newFakeAWS()
 		w.desired, w.service, w.cache = 0, false, ""
 		clear(w.schedules)
-		w.refuses("GetObject", code)
-		answer, err := w.terraform("delete", question)
+		w.refuse("GetObject", code)
+		answer, err := w.terraform("delete", destroyInput)
 		require.NoError(t, err, code)
 		assert.Equal(t, StatusIdle, answer.Status)
 	}
 }
 
-func TestDestroyDoesNothingBeforeTheDestruction(t *testing.T) {
-	for action, input := range map[string]string{"": question,
+func TestDestroyInputActsOnlyOnDelete(t *testing.T) {
+	for action, input := range map[string]string{"": destroyInput,
 		"delete": `{"action":"destroy","run":"` + runID + `","skip_final_export":true}`} {
 		w := newFakeAWS()
 		answer, err := w.terraform(action, input)
@@ -93,17 +93,17 @@ func TestDestroyDoesNothingBeforeTheDestruction(t *testing.T) {
 }
 
 // After a failed apply the input names an earlier run: the current run is the one that is ended.
-func TestDestroyEndsTheRunUnderWay(t *testing.T) {
+func TestDestroyEndsTheCurrentRun(t *testing.T) {
 	w := newFakeAWS()
 	_, err := w.terraform("delete", `{"action":"destroy","run":"2026-11-22T03-08-09Z"}`)
 	require.NoError(t, err)
 	w.assertEnded(t)
 }
 
-func TestDestroyFailsWithTheExport(t *testing.T) {
+func TestDestroyFailsIfTheExportFails(t *testing.T) {
 	w := newFakeAWS()
-	w.refuses("GetLogEvents", "AccessDeniedException")
-	_, err := w.terraform("delete", question)
+	w.refuse("GetLogEvents", "AccessDeniedException")
+	_, err := w.terraform("delete", destroyInput)
 	require.ErrorContains(t, err, "AccessDenied")
 	require.ErrorContains(t, err, "nothing is destroyed yet")
 	require.ErrorContains(t, err, "terraform state rm")
@@ -113,12 +113,12 @@ func TestDestroyFailsWithTheExport(t *testing.T) {
 
 	w.before = nil
 	w.pass(time.Minute)
-	_, err = w.terraform("delete", question)
+	_, err = w.terraform("delete", destroyInput)
 	require.NoError(t, err)
 	w.assertEnded(t)
 }
 
-// The planned stop is running when Terraform invokes destroy, which waits for it.
+// The planned stop is running when Terraform invokes destroy: destroy waits, and fails if the stop takes longer than its invocation.
 func TestDestroyWaitsForAnotherInvocation(t *testing.T) {
 	w := newFakeAWS()
 	var stopped Answer
@@ -143,27 +143,27 @@ func TestDestroyWaitsForAnotherInvocation(t *testing.T) {
 	w.assertEnded(t)
 }
 
-// A cache that is slow to delete does not fail a destroy, because Terraform waits for it too. One that AWS cannot delete yet does.
+// A cache that is slow to delete does not fail a destroy, because Terraform waits for it too. A cache that AWS cannot delete yet does.
 func TestDestroyLeavesADeletingCacheToTerraform(t *testing.T) {
 	w := newFakeAWS()
 	w.deleting = 1000
-	answer, err := w.terraform("delete", question)
+	answer, err := w.terraform("delete", destroyInput)
 	require.NoError(t, err)
 	assert.Equal(t, StatusPending, answer.Status)
 	assert.True(t, w.manifest(t).Complete)
 
 	w = newFakeAWS()
 	w.cache = "modifying"
-	_, err = w.terraform("delete", question)
+	_, err = w.terraform("delete", destroyInput)
 	require.ErrorContains(t, err, "modifying")
 	assert.True(t, w.manifest(t).Complete)
 }
 
-// Terraform holds the state lock: no apply can still be creating something, so nothing is waited for.
+// Terraform holds the state lock, so no apply can still be creating something: destroy does not wait for that.
 func TestDestroyAfterAFailedApply(t *testing.T) {
 	w := bare()
 	w.cache = "create-failed"
-	answer, err := w.terraform("delete", question)
+	answer, err := w.terraform("delete", destroyInput)
 	require.NoError(t, err)
 	assert.Equal(t, StatusDone, answer.Status)
 	w.assertEnded(t)
@@ -173,53 +173,53 @@ func TestDestroyAfterAFailedApply(t *testing.T) {
 func TestDestroyWithoutAGuard(t *testing.T) {
 	w := newFakeAWS()
 	clear(w.schedules)
-	_, err := w.terraform("delete", question)
+	_, err := w.terraform("delete", destroyInput)
 	require.NoError(t, err)
 	w.assertEnded(t)
 }
 
 // An apply failed before the invocation was created, and Terraform removed load and cache: the logs show that there was a load.
 func TestDestroyedExportsWhatIsLeft(t *testing.T) {
-	const question = `{"action":"destroyed","run":"` + runID + `"}`
+	const destroyedInput = `{"action":"destroyed","run":"` + runID + `"}`
 	w := newFakeAWS()
 	w.service, w.desired, w.cache = false, 0, ""
-	answer, err := w.terraform("delete", question)
+	answer, err := w.terraform("delete", destroyedInput)
 	require.NoError(t, err)
 	assert.Equal(t, StatusDone, answer.Status)
 	w.assertEnded(t)
 	assert.NotEmpty(t, w.text(metricsKey))
 	assert.Contains(t, w.text(logsKey), "ALL STATS")
 
-	w = newFakeAWS() // and here that there was none
+	w = newFakeAWS() // now they show that there was no load
 	w.service, w.desired, w.cache, w.streams = false, 0, "", nil
-	answer, err = w.terraform("delete", question)
+	answer, err = w.terraform("delete", destroyedInput)
 	require.NoError(t, err)
 	assert.Equal(t, StatusIdle, answer.Status)
 	assert.Empty(t, w.objects)
 }
 
-// Container Insights writes for a while after the last task, and recreates its log group if Terraform removed it: destroyed waits for that time.
+// Container Insights keeps writing for a while after the last task, and recreates its log group if Terraform removed it: `destroyed` waits that long.
 func TestDestroyedWaitsForContainerInsights(t *testing.T) {
-	const question = `{"action":"destroyed","run":"` + runID + `"}`
+	const destroyedInput = `{"action":"destroyed","run":"` + runID + `"}`
 	for name, c := range map[string]struct {
 		insights string
 		change   func(*fakeAWS)
 		asked    string
-		waits    time.Duration // since the last task's end at 04:21:10; 0: not
+		waits    time.Duration // from the last task's end at 04:21:10; 0: it does not wait
 	}{
-		"on AWS":                   {"enabled", nil, question, 5 * time.Minute},
-		"enhanced":                 {"enhanced", nil, question, 5 * time.Minute},
-		"periods of an hour":       {"enabled", func(w *fakeAWS) { w.cfg.PeriodSeconds = 3600 }, question, 5 * time.Minute},
-		"periods of five seconds":  {"enabled", func(w *fakeAWS) { w.cfg.PeriodSeconds, w.every = 5, 5*time.Second }, question, 25 * time.Second},
-		"the exports are given up": {"enabled", nil, `{"action":"destroyed","run":"` + runID + `","skip_final_export":true}`, 5 * time.Minute},
-		"off":                      {"disabled", nil, question, 0},
-		"no task is known":         {"enabled", func(w *fakeAWS) { w.tasks = nil }, question, 0},
-		"ECS does not tell":        {"enabled", func(w *fakeAWS) { w.refuses("ListTasks", "ServerException") }, question, 0},
-		"CloudWatch does not tell": {"enabled", func(w *fakeAWS) { w.refuses("GetMetricData", "InternalServiceFault") }, question, 5 * time.Minute},
+		"on AWS":                  {"enabled", nil, destroyedInput, 5 * time.Minute},
+		"enhanced":                {"enhanced", nil, destroyedInput, 5 * time.Minute},
+		"periods of an hour":      {"enabled", func(w *fakeAWS) { w.cfg.PeriodSeconds = 3600 }, destroyedInput, 5 * time.Minute},
+		"periods of five seconds": {"enabled", func(w *fakeAWS) { w.cfg.PeriodSeconds, w.every = 5, 5*time.Second }, destroyedInput, 25 * time.Second},
+		"without final export":    {"enabled", nil, `{"action":"destroyed","run":"` + runID + `","skip_final_export":true}`, 5 * time.Minute},
+		"off":                     {"disabled", nil, destroyedInput, 0},
+		"no task is known":        {"enabled", func(w *fakeAWS) { w.tasks = nil }, destroyedInput, 0},
+		"ECS fails":               {"enabled", func(w *fakeAWS) { w.refuse("ListTasks", "ServerException") }, destroyedInput, 0},
+		"CloudWatch fails":        {"enabled", func(w *fakeAWS) { w.refuse("GetMetricData", "InternalServiceFault") }, destroyedInput, 5 * time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newFakeAWS()
-			w.clock, w.service, w.desired, w.cache, w.streams = at("2026-11-23T04:21:15Z"), false, 0, "", nil // no log says that there was a load: nothing to export
+			w.clock, w.service, w.desired, w.cache, w.streams = at("2026-11-23T04:21:15Z"), false, 0, "", nil // no log shows a load, so there is nothing to export
 			w.cfg.Settings = []byte(`{"load":{"container_insights":"` + c.insights + `"}}`)
 			if c.change != nil {
 				c.change(w)
@@ -232,15 +232,15 @@ func TestDestroyedWaitsForContainerInsights(t *testing.T) {
 }
 
 // The invocation is created once the load's deployment has completed or failed: a load that cannot start fails the apply, and is not reported as running.
-func TestAnApplyWaitsForTheLoad(t *testing.T) {
+func TestApplyWaitsForTheLoad(t *testing.T) {
 	began := at("2026-11-23T03:20:00Z")
 	for name, c := range map[string]struct {
 		becomes types.DeploymentRolloutState // after a minute
 		fails   string
 	}{
-		"starts":       {types.DeploymentRolloutStateCompleted, ""},
-		"cannot start": {types.DeploymentRolloutStateFailed, "the load cannot start: ECS gave the deployment of service perf-load up: ECS says why.; the log group /perf/load has"},
-		"neither":      {types.DeploymentRolloutStateInProgress, "the load has not started after 10m0s: 2 of 2 tasks of service perf-load are healthy"},
+		"starts":        {types.DeploymentRolloutStateCompleted, ""},
+		"cannot start":  {types.DeploymentRolloutStateFailed, "the load cannot start: ECS gave the deployment of service perf-load up: ECS says why.; the log group /perf/load has"},
+		"never decided": {types.DeploymentRolloutStateInProgress, "the load has not started after 10m0s: 2 of 2 tasks of service perf-load are healthy"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newFakeAWS()
@@ -251,14 +251,14 @@ func TestAnApplyWaitsForTheLoad(t *testing.T) {
 				}
 				return nil
 			}
-			_, err := w.terraform("create", question)
+			_, err := w.terraform("create", destroyInput)
 			if c.fails != "" {
 				require.ErrorContains(t, err, c.fails)
-				assert.Empty(t, w.told())
+				assert.Empty(t, w.messages())
 				return
 			}
 			require.NoError(t, err)
-			assert.Equal(t, []string{"runs"}, w.told())
+			assert.Equal(t, []string{"runs"}, w.messages())
 			assert.WithinDuration(t, began.Add(time.Minute), w.Now(), 5*time.Second)
 		})
 	}

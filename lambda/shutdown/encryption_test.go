@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The bucket denies what does not name its key: record, probe, exports and manifest.
+// The bucket denies every write that does not name its key: record, probe, exports and manifest.
 func TestEveryWriteIsEncrypted(t *testing.T) {
 	w := newFakeAWS()
 	w.cfg.KMSKeyARN = "arn:aws:kms:us-east-1:123456789012:key/1"

@@ -17,35 +17,35 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// again is a person's `mage export`.
-func (w *fakeAWS) again() (Answer, error) {
+// exportAgain does what `mage export` does.
+func (w *fakeAWS) exportAgain() (Answer, error) {
 	return New(w.cfg, w.clients(), w).Handle(context.Background(), Event{Action: ActionExport, Run: runID})
 }
 
 func TestExportAgain(t *testing.T) {
 	w := newFakeAWS()
-	_, err := w.again()
+	_, err := w.exportAgain()
 	require.ErrorContains(t, err, "s3://bucket/"+stateKey+" has no stop of it")
 
-	w.refuses("GetLogEvents", "ServiceUnavailable")
+	w.refuse("GetLogEvents", "ServiceUnavailable")
 	_, err = w.handle("stop", ActionStop)
 	require.Error(t, err)
-	_, err = w.again()
+	_, err = w.exportAgain()
 	require.Error(t, err)
 	w.revive()
 	metrics := w.objects[metricsKey]
-	answer, err := w.again()
+	answer, err := w.exportAgain()
 	require.NoError(t, err)
 	assert.Equal(t, Answer{runID, "export", StatusDone, "exported", "s3://bucket/" + manifestKey}, answer)
 	assert.Contains(t, w.text(logsKey), "Totals 100")
-	assert.Same(t, metrics, w.objects[metricsKey], "what was there is not made again")
+	assert.Same(t, metrics, w.objects[metricsKey], "what is exported is not written again")
 	_, err = w.tick()
 	require.NoError(t, err)
 	w.assertEnded(t)
 
 	objects := maps.Clone(w.objects)
 	delete(objects, stateKey)
-	answer, err = w.again()
+	answer, err = w.exportAgain()
 	require.NoError(t, err, "long after the run")
 	assert.Equal(t, "nothing to add: CloudWatch has no more than was exported", answer.Message)
 	for key, o := range objects {
@@ -54,35 +54,35 @@ func TestExportAgain(t *testing.T) {
 
 	text := w.text(logsKey)
 	delete(w.objects, logsKey)
-	_, err = w.again()
+	_, err = w.exportAgain()
 	require.NoError(t, err)
 	assert.Equal(t, text, w.text(logsKey), "a removed object comes back with the same bytes")
 	w.objects[logsKey].body = []byte("x")
-	_, err = w.again()
+	_, err = w.exportAgain()
 	require.ErrorContains(t, err, "someone changed it")
 }
 
-// late returns a fake AWS whose last datapoints came after the wait for them, together with one more log message of so many bytes.
-func late(t *testing.T, bytes int) *fakeAWS {
+// withLateData returns a fake AWS whose last datapoints came after the stop had waited for them, with one more log message of so many bytes.
+func withLateData(t *testing.T, bytes int) *fakeAWS {
 	t.Helper()
 	w := newFakeAWS()
 	w.clock, w.lag = at("2026-11-23T04:22:00Z"), 6*time.Minute
 	_, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	w.assertEnded(t)
-	require.Contains(t, strings.Join(w.manifest(t).Warnings, "\n"), "metrics of perf-001: ", "what never came is named")
+	require.Contains(t, strings.Join(w.manifest(t).Warnings, "\n"), "metrics of perf-001: ", "the warning names the missing minutes")
 	w.pass(time.Hour)
 	w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:22:40 "+strings.Repeat("late ", bytes/5))
 	return w
 }
 
-func TestExportAgainReplacesWhatIsPoorer(t *testing.T) {
+func TestExportAgainReplacesObjectsWithFewerRows(t *testing.T) {
 	prompt := newFakeAWS()
 	_, err := prompt.handle("stop", ActionStop)
 	require.NoError(t, err)
-	w := late(t, 10)
+	w := withLateData(t, 10)
 	before := w.manifest(t)
-	answer, err := w.again()
+	answer, err := w.exportAgain()
 	require.NoError(t, err)
 	m := w.manifest(t)
 	require.True(t, m.Complete)
@@ -102,23 +102,23 @@ func TestExportAgainReplacesWhatIsPoorer(t *testing.T) {
 
 	objects := maps.Clone(w.objects)
 	delete(objects, stateKey)
-	w.lag = 24 * time.Hour // CloudWatch has forgotten them
-	_, err = w.again()
+	w.lag = 24 * time.Hour // CloudWatch has no data any more
+	_, err = w.exportAgain()
 	require.NoError(t, err)
 	for key, o := range objects {
-		assert.Same(t, o, w.objects[key], "%s: poorer never replaces richer", key)
+		assert.Same(t, o, w.objects[key], "%s: fewer rows never replace more", key)
 	}
 	assert.Equal(t, m.Metrics, w.manifest(t).Metrics)
 }
 
-// An attempt that replaced the objects was cut off before it recorded them, and the run is not complete yet: the objects are ours, but have more than
-// the record knows. They are kept, or replaced if CloudWatch has more since; no person has to remove them.
-func TestRicherObjectsThanTheRecordKnows(t *testing.T) {
+// An attempt that replaced the objects was cut off before it recorded them, and the run is not complete yet: the objects are the run's, but have more rows
+// than the record says. They are kept, or replaced if CloudWatch has even more by now. Nobody has to remove them by hand.
+func TestObjectsWithMoreRowsThanRecorded(t *testing.T) {
 	for _, more := range []bool{false, true} {
-		w := late(t, 10)
+		w := withLateData(t, 10)
 		var state State
 		require.NoError(t, json.Unmarshal([]byte(w.text(stateKey)), &state))
-		_, err := w.again()
+		_, err := w.exportAgain()
 		require.NoError(t, err)
 		richer := w.manifest(t)
 		state.Complete = false
@@ -128,7 +128,7 @@ func TestRicherObjectsThanTheRecordKnows(t *testing.T) {
 		if more {
 			w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:22:45 later still")
 		}
-		_, err = w.again()
+		_, err = w.exportAgain()
 		require.NoError(t, err)
 		m := w.manifest(t)
 		require.True(t, m.Complete)
@@ -145,17 +145,17 @@ func TestRicherObjectsThanTheRecordKnows(t *testing.T) {
 	}
 }
 
-// A load that is recreated after the export of the metrics makes the window longer. If writing that to the record fails, and the attempt that replaces the
-// metrics is killed, the objects' window is unknown an hour later, when ECS has forgotten the tasks. So the record is written before anything is replaced.
-func TestALongerWindowIsOnRecordBeforeAnythingIsReplaced(t *testing.T) {
+// A load that is recreated after the metrics were exported makes the window longer. Had the metrics been replaced without a record of that window, and the
+// attempt been killed, nothing would show the window once ECS has forgotten the tasks. So the record is written before anything is replaced.
+func TestLongerWindowIsRecordedBeforeObjectsAreReplaced(t *testing.T) {
 	w := newFakeAWS()
-	w.refuses("GetLogEvents", "InternalFailure")
+	w.refuse("GetLogEvents", "InternalFailure")
 	_, _ = w.handle("stop", ActionStop)
 	first := w.text(metricsKey)
 	require.NotEmpty(t, first)
 	require.False(t, w.manifest(t).Complete)
 
-	for i := range w.tasks { // the load recreated, at its end
+	for i := range w.tasks { // the recreated load, at its end
 		w.tasks[i].StoppedAt = aws.Time(at("2026-11-23T04:27:10Z"))
 	}
 	w.desired = 2
@@ -167,7 +167,7 @@ func TestALongerWindowIsOnRecordBeforeAnythingIsReplaced(t *testing.T) {
 		switch {
 		case w.text(metricsKey) != first:
 			return errKilled
-		case op == "PutObject" && writes == 2: // the record of the window: the first one takes the run
+		case op == "PutObject" && writes == 2: // the record of the window; the first write takes the run
 			return apiError("ServiceUnavailable")
 		}
 		return nil
@@ -193,10 +193,10 @@ func TestALongerWindowIsOnRecordBeforeAnythingIsReplaced(t *testing.T) {
 	assert.Equal(t, strings.Count(w.text(metricsKey), "\n"), int(m.Objects[0].Rows)+1)
 }
 
-// While a run's record cannot be read, an earlier attempt's exports are left unchanged.
-func TestNothingIsExportedBesideAnUnreadRecord(t *testing.T) {
+// While a run's record cannot be read, the exports of an earlier attempt are left unchanged.
+func TestNoExportWhileTheRecordIsUnreadable(t *testing.T) {
 	w := newFakeAWS()
-	w.refuses("GetLogEvents", "InternalFailure")
+	w.refuse("GetLogEvents", "InternalFailure")
 	_, _ = w.handle("stop", ActionStop)
 	metrics := w.text(metricsKey)
 	require.NotEmpty(t, metrics)
@@ -206,7 +206,7 @@ func TestNothingIsExportedBesideAnUnreadRecord(t *testing.T) {
 	reads := 0
 	w.before = func(_ int, op string) error {
 		if op == "GetObject" {
-			if reads++; reads <= 2 { // by watch, and by the stop
+			if reads++; reads <= 2 { // once by watch, once by the stop
 				return apiError("ServiceUnavailable")
 			}
 		}
@@ -225,8 +225,8 @@ func TestNothingIsExportedBesideAnUnreadRecord(t *testing.T) {
 	assert.Equal(t, metrics, w.text(metricsKey))
 }
 
-// An attempt dies between the complete manifest and its record, and an apply recreates the load: the manifest that lies there is of the first load.
-func TestAnEarlierManifestDoesNotCompleteALongerWindow(t *testing.T) {
+// An attempt dies between writing the complete manifest and recording it, and an apply recreates the load: that manifest only covers the first load.
+func TestEarlierManifestDoesNotCompleteALongerWindow(t *testing.T) {
 	w := newFakeAWS()
 	complete := func() bool { return strings.Contains(w.text(manifestKey), `"complete": true`) }
 	dies := func(int, string) error {
@@ -244,7 +244,7 @@ func TestAnEarlierManifestDoesNotCompleteALongerWindow(t *testing.T) {
 	}
 	w.desired = 2
 	w.after = nil
-	w.refuses("GetLogEvents", "InternalFailure")
+	w.refuse("GetLogEvents", "InternalFailure")
 	w.pass(20 * time.Minute)
 	_, err := w.handle("watch", ActionWatch)
 	require.Error(t, err)
@@ -257,11 +257,11 @@ func TestAnEarlierManifestDoesNotCompleteALongerWindow(t *testing.T) {
 	assert.Equal(t, at("2026-11-23T04:41:00Z"), w.manifest(t).Window.End)
 }
 
-// The same, and the apply makes the load while the next attempt is at work: it sees so in its last look, and the manifest that lies there is still
-// of the first load.
-func TestAnEarlierManifestDoesNotCompleteALoadMadeMeanwhile(t *testing.T) {
+// The same, but the apply recreates the load while the next attempt is working: its last check finds the load, and the manifest still only covers
+// the first one.
+func TestEarlierManifestDoesNotCompleteALoadCreatedMeanwhile(t *testing.T) {
 	w := newFakeAWS()
-	w.diesOnceComplete()
+	w.killOnceComplete()
 	_, _ = w.handle("stop", ActionStop)
 	require.True(t, w.manifest(t).Complete)
 	w.revive()
@@ -269,7 +269,7 @@ func TestAnEarlierManifestDoesNotCompleteALoadMadeMeanwhile(t *testing.T) {
 	w.pass(20 * time.Minute)
 	cache := w.called("HeadObject")
 	w.before = func(_ int, op string) error {
-		if op == "HeadObject" && w.called(op) == cache+2 { // the exports are looked at, long after the load was
+		if op == "HeadObject" && w.called(op) == cache+2 { // the exports are checked, long after the load was
 			for i := range w.tasks {
 				w.tasks[i].StoppedAt = aws.Time(at("2026-11-23T04:50:10Z"))
 			}
@@ -288,11 +288,11 @@ func TestAnEarlierManifestDoesNotCompleteALoadMadeMeanwhile(t *testing.T) {
 	assert.Equal(t, at("2026-11-23T04:51:00Z"), w.manifest(t).Window.End)
 }
 
-// The same, and the next attempt cannot read the load: it does not assume that the load is idle.
-func TestAnEarlierManifestDoesNotCompleteALoadThatIsNotSeen(t *testing.T) {
+// The same, but the next attempt cannot read the load: it does not assume that no load runs.
+func TestEarlierManifestDoesNotCompleteAnUnreadableLoad(t *testing.T) {
 	for _, op := range []string{"DescribeServices", "ListTasks", "UpdateService"} {
 		w := newFakeAWS()
-		w.diesOnceComplete()
+		w.killOnceComplete()
 		_, _ = w.handle("stop", ActionStop)
 		w.revive()
 		before := w.text(manifestKey)
@@ -303,11 +303,11 @@ func TestAnEarlierManifestDoesNotCompleteALoadThatIsNotSeen(t *testing.T) {
 			w.tasks[i].StoppedAt = aws.Time(at("2026-11-23T04:50:10Z"))
 		}
 		w.desired = 2
-		w.refusesOnce(op, "ServiceUnavailable")
+		w.refuseOnce(op, "ServiceUnavailable")
 		_, err := w.handle("watch", ActionWatch)
 		require.ErrorContains(t, err, "stop the load", op)
-		assert.Equal(t, before, w.text(manifestKey), "%s: nobody knows better", op)
-		assert.NotContains(t, w.told(), "ended", op)
+		assert.Equal(t, before, w.text(manifestKey), "%s: the manifest is left unchanged", op)
+		assert.NotContains(t, w.messages(), "ended", op)
 
 		w.revive()
 		w.ticks(t)
@@ -317,10 +317,10 @@ func TestAnEarlierManifestDoesNotCompleteALoadThatIsNotSeen(t *testing.T) {
 }
 
 // Somebody removed the guard of a run that is not exported yet, and the load was recreated: a person's export does not call that complete.
-func TestAPersonsExportBesideAnUnguardedLoadIsNotComplete(t *testing.T) {
+func TestManualExportBesideAnUnguardedLoadIsIncomplete(t *testing.T) {
 	for _, op := range []string{"", "DescribeServices"} {
 		w := newFakeAWS()
-		w.refuses("GetLogEvents", "InternalFailure")
+		w.refuse("GetLogEvents", "InternalFailure")
 		_, err := w.handle("stop", ActionStop)
 		require.Error(t, err)
 		w.revive()
@@ -329,7 +329,7 @@ func TestAPersonsExportBesideAnUnguardedLoadIsNotComplete(t *testing.T) {
 			w.tasks[i].StoppedAt = aws.Time(at("2026-11-23T04:50:10Z"))
 		}
 		w.desired = 2
-		w.refuses(op, "ServiceUnavailable")
+		w.refuse(op, "ServiceUnavailable")
 		export := func() error {
 			_, err := New(w.cfg, w.clients(), w).Handle(t.Context(), Event{Action: ActionExport, Run: runID})
 			return err
@@ -338,16 +338,16 @@ func TestAPersonsExportBesideAnUnguardedLoadIsNotComplete(t *testing.T) {
 		assert.False(t, w.manifest(t).Complete, op)
 
 		w.revive()
-		w.desired = 0 // an unguarded load that is stopped by hand
+		w.desired = 0 // the load without a guard is stopped by hand
 		require.NoError(t, export(), op)
 		assert.True(t, w.manifest(t).Complete, op)
 	}
 }
 
-// If reading the record is denied, it is not known what was exported before.
-func TestNothingIsExportedBesideARecordThatIsDenied(t *testing.T) {
+// If reading the record is denied, it is unknown what was exported before.
+func TestNoExportWhileTheRecordIsDenied(t *testing.T) {
 	w := newFakeAWS()
-	w.refuses("GetLogEvents", "InternalFailure")
+	w.refuse("GetLogEvents", "InternalFailure")
 	_, _ = w.handle("stop", ActionStop)
 	metrics := w.text(metricsKey)
 	w.tasks = nil
@@ -367,8 +367,8 @@ func TestNothingIsExportedBesideARecordThatIsDenied(t *testing.T) {
 	assert.Empty(t, w.text(logsKey))
 }
 
-// With an invalid record, load and cache are still ended, and the error says how a person continues.
-func TestARecordThatCannotBeUnderstood(t *testing.T) {
+// An invalid record does not prevent the end of load and cache, and the error says what to do.
+func TestInvalidRecord(t *testing.T) {
 	w := newFakeAWS()
 	w.objects[stateKey] = &object{[]byte("{"), map[string]string{export.Metadata: "perf/" + runID}, "broken"}
 	_, err := w.handle("stop", ActionStop)
@@ -383,14 +383,14 @@ func TestARecordThatCannotBeUnderstood(t *testing.T) {
 	assert.True(t, w.manifest(t).Complete)
 }
 
-// A person's export of a run whose load was recreated ends that load, and leaves it to the stop to say that the exports are complete.
-func TestAPersonExportsWhileTheLoadRunsAnew(t *testing.T) {
+// A person's export of a run whose load was recreated ends that load, and leaves it to the next stop to complete the exports.
+func TestManualExportWhileARecreatedLoadRuns(t *testing.T) {
 	w := newFakeAWS()
-	w.refuses("GetLogEvents", "InternalFailure")
+	w.refuse("GetLogEvents", "InternalFailure")
 	_, _ = w.handle("stop", ActionStop)
 	w.revive()
 	w.desired = 2
-	_, err := w.again()
+	_, err := w.exportAgain()
 	require.ErrorContains(t, err, "the exports are made again")
 	assert.False(t, w.manifest(t).Complete)
 	assert.NotEmpty(t, w.text(logsKey))
@@ -399,12 +399,12 @@ func TestAPersonExportsWhileTheLoadRunsAnew(t *testing.T) {
 	assert.True(t, w.manifest(t).Complete)
 }
 
-// Objects of a window that has grown since do not make a manifest complete.
-func TestCompleteMeansOfTheWholeWindow(t *testing.T) {
+// Objects of a window that has grown since then do not make a manifest complete.
+func TestCompleteCoversTheWholeWindow(t *testing.T) {
 	w := newFakeAWS()
 	looks := 0
 	w.before = func(_ int, op string) error {
-		if op == "DescribeServices" && w.text(logsKey) != "" { // the exports are there, and then ECS cannot be asked
+		if op == "DescribeServices" && w.text(logsKey) != "" { // once the exports are written, ECS fails
 			return apiError("ServiceUnavailable")
 		}
 		return nil
@@ -413,11 +413,11 @@ func TestCompleteMeansOfTheWholeWindow(t *testing.T) {
 	require.NotEmpty(t, w.text(metricsKey))
 	require.False(t, w.manifest(t).Complete)
 
-	for i := range w.tasks { // the load recreated, at its end
+	for i := range w.tasks { // the recreated load, at its end
 		w.tasks[i].StoppedAt = aws.Time(at("2026-11-23T04:40:10Z"))
 	}
 	w.desired = 2
-	w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:39:40 of the load recreated")
+	w.streams[w.cfg.Logs.Load]["load/memtier/a"] = append(w.streams[w.cfg.Logs.Load]["load/memtier/a"], "04:39:40 of the recreated load")
 	w.before = func(_ int, op string) error {
 		if op == "GetLogEvents" {
 			looks++
@@ -435,15 +435,15 @@ func TestCompleteMeansOfTheWholeWindow(t *testing.T) {
 	w.revive()
 	w.ticks(t)
 	require.True(t, w.manifest(t).Complete)
-	assert.Contains(t, w.text(logsKey), "of the load recreated")
+	assert.Contains(t, w.text(logsKey), "of the recreated load")
 }
 
-// An export is killed at its k-th call, before or after the call had its effect. The next attempt has the same result as an undisturbed one.
+// An export is killed at its k-th call, before or after the call had its effect. The next attempt has the same result as one without interruption.
 func TestExportAgainKilledAtEveryCall(t *testing.T) {
 	for _, bytes := range []int{10, 10_000_000} {
-		undisturbed := late(t, bytes)
+		undisturbed := withLateData(t, bytes)
 		started := len(undisturbed.calls)
-		_, err := undisturbed.again()
+		_, err := undisturbed.exportAgain()
 		require.NoError(t, err)
 		want, calls := undisturbed.manifest(t), undisturbed.calls[started:]
 		first, last := 0, len(calls)
@@ -452,24 +452,24 @@ func TestExportAgainKilledAtEveryCall(t *testing.T) {
 		}
 		for k := first; k < last; k++ {
 			for _, effect := range []bool{false, true} {
-				w := late(t, bytes)
+				w := withLateData(t, bytes)
 				was := []string{w.text(metricsKey), w.text(logsKey)}
 				w.kill(k+1, effect)
-				_, _ = w.again()
+				_, _ = w.exportAgain()
 				for i, key := range []string{metricsKey, logsKey} {
 					require.True(t, slices.Contains([]string{was[i], undisturbed.text(key)}, w.text(key)), "%s is the old or the new one", key)
 				}
 				w.revive()
 				w.pass(time.Hour)
-				_, err := w.again()
+				_, err := w.exportAgain()
 				require.NoError(t, err, "killed at call %d, %s", k+1, calls[k])
 				require.Empty(t, w.uploads)
-				got := same(w.manifest(t))
+				got := withoutAttempts(w.manifest(t))
 				for i := range got.Objects {
 					require.Len(t, got.Objects[i].Replaced, 1)
 					got.Objects[i].Replaced[0].At = want.Objects[i].Replaced[0].At
 				}
-				require.Equal(t, same(want), got, "killed at call %d, %s", k+1, calls[k])
+				require.Equal(t, withoutAttempts(want), got, "killed at call %d, %s", k+1, calls[k])
 				require.True(t, undisturbed.text(metricsKey) == w.text(metricsKey) && undisturbed.text(logsKey) == w.text(logsKey))
 			}
 		}

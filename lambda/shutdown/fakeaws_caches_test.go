@@ -9,7 +9,7 @@ import (
 	cachetypes "github.com/aws/aws-sdk-go-v2/service/elasticache/types"
 )
 
-// kinds are fakes with each kind of cache.
+// kinds makes a fake with each kind of cache.
 var kinds = map[string]func() *fakeAWS{"node-based": newFakeAWS, "serverless": newServerless}
 
 func newServerless() *fakeAWS {
@@ -100,7 +100,7 @@ func (w *fakeAWS) deleteCache() {
 	}
 }
 
-// age lets a deleting cache go after a while.
+// age removes a deleting cache after a number of describe calls.
 func (w *fakeAWS) age() {
 	if w.cache == "deleting" && w.sim == nil {
 		if w.deleting--; w.deleting < 0 {

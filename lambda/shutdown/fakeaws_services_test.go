@@ -24,7 +24,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// What the fake answers, as AWS would; its S3 is in fakeaws_bucket_test.go, its ElastiCache in fakeaws_caches_test.go.
+// The fake's services answer as AWS would. ElastiCache is in fakeaws_caches_test.go, and S3 in fakeaws_bucket_test.go.
 
 // ECS
 
@@ -100,7 +100,7 @@ func (w *fakeAWS) DescribeTasks(ctx context.Context, in *ecs.DescribeTasksInput,
 	})
 }
 
-// CloudWatch: a few metrics, a datapoint a minute from 03:10 to 04:30, whose value follows from the series and the minute.
+// CloudWatch: a few metrics with one datapoint a minute from 03:10 to 04:30, whose value depends on the series and the minute only.
 
 var published = []string{"CurrConnections", "CurrItems", "CPUUtilization", "MemoryUtilization"}
 
@@ -111,7 +111,7 @@ func (w *fakeAWS) GetMetricData(ctx context.Context, in *cloudwatch.GetMetricDat
 		for _, q := range in.MetricDataQueries {
 			r := cwtypes.MetricDataResult{Id: q.Id, StatusCode: cwtypes.StatusCodeComplete}
 			m := q.MetricStat.Metric
-			kept := *q.MetricStat.Period >= 60 || w.sim != nil && w.sim.all || w.clock.Sub(*in.StartTime) < 3*time.Hour // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Metric
+			kept := *q.MetricStat.Period >= 60 || w.sim != nil && w.sim.keepsAll || w.clock.Sub(*in.StartTime) < 3*time.Hour // https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_concepts.html#Metric
 			if kept && slices.Contains(published, *m.MetricName) {
 				for minute := in.StartTime.Truncate(every); minute.Before(*in.EndTime) && !minute.Add(w.lag).After(w.clock); minute = minute.Add(every) {
 					if !w.publishes(*m.Namespace, minute, time.Duration(*q.MetricStat.Period)*time.Second) {
@@ -128,7 +128,7 @@ func (w *fakeAWS) GetMetricData(ctx context.Context, in *cloudwatch.GetMetricDat
 	})
 }
 
-// publishes says whether there is a datapoint of that minute.
+// publishes reports whether there is a datapoint of that minute.
 func (w *fakeAWS) publishes(namespace string, minute time.Time, period time.Duration) bool {
 	if w.sim != nil {
 		return w.sim.publishes(w, namespace, minute, period)
@@ -184,7 +184,7 @@ func (w *fakeAWS) GetLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEve
 	})
 }
 
-// FilterLogEvents is asked by the preflight alone: no fake has so many streams.
+// FilterLogEvents is only called by the preflight, because no fake has enough streams for an export to use it.
 func (w *fakeAWS) FilterLogEvents(ctx context.Context, in *cloudwatchlogs.FilterLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
 	return call(ctx, w, "FilterLogEvents #"+*in.LogGroupName, func() (*cloudwatchlogs.FilterLogEventsOutput, error) {
 		if _, ok := w.logs(*in.LogGroupName); !ok {
@@ -200,7 +200,7 @@ type line struct {
 	text string
 }
 
-// logs are the lines of a group by stream.
+// logs returns the lines of a group by stream, and whether the group exists.
 func (w *fakeAWS) logs(group string) (map[string][]line, bool) {
 	if w.sim != nil {
 		return w.sim.logs(w, group), true
@@ -231,8 +231,8 @@ func (w *fakeAWS) DeleteSchedule(ctx context.Context, in *scheduler.DeleteSchedu
 		if w.schedules[*in.Name] == nil {
 			return nil, &schedulertypes.ResourceNotFoundException{}
 		}
-		if i, ok := ctx.Value(invoked{}).(*invocation); ok && w.sim != nil && !strings.Contains(*w.schedules[*in.Name].Target.Input, `"run":"`+i.run+`"`) {
-			w.sim.broken = append(w.sim.broken, fmt.Sprintf("%s: run %s deleted schedule %s of another one", w.clock.Format(time.TimeOnly), i.run, *in.Name))
+		if i, ok := ctx.Value(invocationKey{}).(*invocation); ok && w.sim != nil && !strings.Contains(*w.schedules[*in.Name].Target.Input, `"run":"`+i.run+`"`) {
+			w.sim.broken = append(w.sim.broken, fmt.Sprintf("%s: run %s deleted schedule %s of another run", w.clock.Format(time.TimeOnly), i.run, *in.Name))
 		}
 		delete(w.schedules, *in.Name)
 		return &scheduler.DeleteScheduleOutput{}, nil
@@ -245,9 +245,9 @@ func (w *fakeAWS) Publish(ctx context.Context, in *sns.PublishInput, _ ...func(*
 		switch {
 		case billed == "" || !strings.HasSuffix(*in.Subject, runID+" gone"):
 		case w.sim == nil:
-			panic("told that nothing is billed, but " + billed)
-		case w.sim.run == runID: // of an earlier run's, another one tells
-			w.sim.broken = append(w.sim.broken, "told that nothing is billed, but "+billed)
+			panic("a message says that nothing is billed, but " + billed)
+		case w.sim.run == runID: // a later run reports what is billed for itself
+			w.sim.broken = append(w.sim.broken, "a message says that nothing is billed, but "+billed)
 		}
 		w.published = append(w.published, *in.Subject+"\n"+*in.Message)
 		return &sns.PublishOutput{}, nil

@@ -37,44 +37,44 @@ func at(text string) time.Time {
 	return t
 }
 
-// fakeAWS is a small AWS with one stack in it. newFakeAWS's is at the planned end of its run, and what that run left in CloudWatch is fixed: the load's
-// last task stopped at 04:21:10, whenever it is asked. In a simulation (simulation_test.go) all of it changes with time.
+// fakeAWS is a small AWS with one stack in it. newFakeAWS returns one at the planned end of its run, with fixed data in CloudWatch: the load's last task
+// stopped at 04:21:10, whatever the clock says. In a simulation (simulation_test.go) all of this changes with time.
 type fakeAWS struct {
 	mu    sync.Mutex
 	clock time.Time
 	cfg   Config
-	plans []plan // what happens when its time comes, also while an invocation waits, in the order of their times
+	plans []plan // in the order of their times; they also happen while an invocation waits
 
 	service   bool
 	created   time.Time // of the service
 	desired   int32
-	rollout   ecstypes.DeploymentRolloutState // of the service's deployment; "" has none
-	tasks     []ecstypes.Task                 // as they are once stopped
+	rollout   ecstypes.DeploymentRolloutState // of the service's deployment; empty: there is no deployment
+	tasks     []ecstypes.Task                 // as they are once they have stopped
 	stuck     bool                            // tasks never stop
 	cache     string                          // status; empty: NotFound
 	cacheRun  string                          // tag
 	cacheName string                          // tag
 	cacheMade time.Time
-	deleting  int           // descriptions before a deleting cache is gone
-	lag       time.Duration // of the last metrics
+	deleting  int           // describe calls until a deleting cache is gone
+	lag       time.Duration // how late CloudWatch has a datapoint
 	every     time.Duration // between two datapoints of a metric; 0: a minute, as at AWS
 	streams   map[string]map[string][]string
 	schedules map[string]*scheduler.GetScheduleOutput
 	objects   map[string]*object
 	uploads   map[string]*upload
 	published []string
-	asked     string // the input of Terraform's question, as it was last
+	lastInput string // the input of Terraform's previous invocation
 	version   int
-	sim       *simulation // nil: it stands still
+	sim       *simulation // nil: only the clock changes
 
 	calls  []string
-	before func(n int, op string) error         // instead of the call
-	after  func(n int, op string) error         // after the call had its effect
-	hangs  func(n int, op string) bool          // the call, until its context ends
-	late   func(n int, op string) time.Duration // after which a call that had its effect is answered; nobody hears what comes after its context
+	before func(n int, op string) error         // its error replaces the call
+	after  func(n int, op string) error         // its error replaces the answer, after the call had its effect
+	hangs  func(n int, op string) bool          // whether the call hangs until its context ends
+	late   func(n int, op string) time.Duration // how long after its effect the call is answered; an answer after the end of the context is lost
 }
 
-// plan is a change at a time.
+// plan is a change at a given time.
 type plan struct {
 	at   time.Time
 	what string
@@ -134,7 +134,7 @@ func (w *fakeAWS) Now() time.Time {
 	return w.clock
 }
 
-// lock takes the mutex. The clock of a simulation is the bubble's.
+// lock takes the mutex. In a simulation it also sets the clock to the bubble's time.
 func (w *fakeAWS) lock() {
 	w.mu.Lock()
 	if w.sim != nil {
@@ -142,9 +142,9 @@ func (w *fakeAWS) lock() {
 	}
 }
 
-// Sleep advances the clock. An invocation does not outlive its deadline.
+// Sleep advances the clock. An invocation does not continue past its deadline.
 func (w *fakeAWS) Sleep(ctx context.Context, d time.Duration) error {
-	i, ok := ctx.Value(invoked{}).(*invocation)
+	i, ok := ctx.Value(invocationKey{}).(*invocation)
 	switch {
 	case w.sim == nil:
 		w.pass(d)
@@ -195,28 +195,28 @@ func (w *fakeAWS) add(p plan) {
 	}
 }
 
-type invoked struct{} // the key of an invocation among a context's values
+type invocationKey struct{} // the context key of an invocation
 
 // invocation is the context of an invocation, which may last 15 minutes of the fake's time when it is Lambda's.
 type invocation struct {
 	context.Context
-	w        *fakeAWS
-	name     string // unique
-	run      string // of a simulation
-	deadline time.Time
-	fault    fault
-	made     map[string]int // calls of a simulation, by what they ask
-	met      string         // the call that had the fault
-	away     int            // calls of S3 that it still refuses
-	calls    int
-	acted    bool // it looked at the load
-	dead     bool
+	w            *fakeAWS
+	name         string // unique
+	run          string // in a simulation
+	deadline     time.Time
+	fault        fault
+	made         map[string]int // in a simulation: how often each call was made
+	faultAt      string         // the call at which the fault occurred
+	refusalsLeft int            // S3 calls that are still refused
+	calls        int
+	acted        bool // it described the load
+	dead         bool
 }
 
 func (i *invocation) Deadline() (time.Time, bool) { return i.deadline, !i.deadline.IsZero() }
 
 func (i *invocation) Value(key any) any {
-	if key == (invoked{}) {
+	if key == (invocationKey{}) {
 		return i
 	}
 	return i.Context.Value(key)
@@ -243,11 +243,11 @@ func (w *fakeAWS) invocation(request string, lasts time.Duration) *invocation {
 }
 
 func (w *fakeAWS) handle(request, action string) (Answer, error) {
-	return New(w.cfg, w.clients(), w).Handle(w.invocation(request, 15*time.Minute), w.sent(action, runID))
+	return New(w.cfg, w.clients(), w).Handle(w.invocation(request, 15*time.Minute), w.eventFor(action, runID))
 }
 
-// sent is the event of a run, which has what the guard's input has when it comes from there.
-func (w *fakeAWS) sent(action, run string) Event {
+// eventFor returns the event of a run. An event of the run's own guard has the whole input of its schedule.
+func (w *fakeAWS) eventFor(action, run string) Event {
 	var input Event
 	if s := w.schedules["perf-watch"]; s != nil && action == ActionWatch && json.Unmarshal([]byte(*s.Target.Input), &input) == nil && input.Run == run {
 		input.Action = action
@@ -265,11 +265,11 @@ func (w *fakeAWS) tick() (Answer, error) {
 	return w.handle("tick "+w.Now().String(), ActionWatch)
 }
 
-// ticks lets watch do the rest: an absence keeps it until an apply cannot make anything any more, long after stop_by.
+// ticks fires watch until it removes itself. If the load or the cache is missing, that is when no apply can create one any more, long after stop_by.
 func (w *fakeAWS) ticks(t *testing.T) {
 	t.Helper()
 	for n := 0; w.schedules["perf-watch"] != nil; n++ {
-		require.Less(t, n, 30, "the guard does not go")
+		require.Less(t, n, 30, "the guard is not removed")
 		_, err := w.tick()
 		require.NoError(t, err)
 	}
@@ -282,8 +282,8 @@ func (w *fakeAWS) text(key string) string {
 	return ""
 }
 
-// told returns the messages so far, from their subjects.
-func (w *fakeAWS) told() (all []string) {
+// messages returns the last words of the subjects of the messages so far, such as "ended".
+func (w *fakeAWS) messages() (all []string) {
 	for _, message := range w.published {
 		subject, _, _ := strings.Cut(message, "\n")
 		all = append(all, strings.Join(strings.Fields(subject)[3:], " "))
@@ -300,7 +300,8 @@ func (w *fakeAWS) called(op string) (n int) {
 	return n
 }
 
-// call does one API call, an operation and maybe a key (or, after a #, what tells it from others of its kind), unless a fault says otherwise. Faults run without the lock: they may use the fake.
+// call makes one API call, unless a fault prevents it. what is the operation and maybe a key or, after a #, what distinguishes the call from others of the
+// same operation. Faults run without the lock, so they may use the fake.
 func call[T any](ctx context.Context, w *fakeAWS, what string, do func() (*T, error)) (*T, error) {
 	op, _, _ := strings.Cut(what, " ")
 	w.lock()
@@ -325,8 +326,8 @@ func call[T any](ctx context.Context, w *fakeAWS, what string, do func() (*T, er
 		w.pass(late(n, op))
 		return out, err
 	}
-	if i, ok := ctx.Value(invoked{}).(*invocation); ok && w.sim != nil {
-		return meet(ctx, i, what, done)
+	if i, ok := ctx.Value(invocationKey{}).(*invocation); ok && w.sim != nil {
+		return simulateCall(ctx, i, what, done)
 	}
 	if before != nil {
 		if err := before(n, op); err != nil {
@@ -348,7 +349,7 @@ func apiError(code string) error {
 
 var errKilled = errors.New("killed")
 
-// kill makes the k-th call from now, and every later one, fail: at the call, or after it had its effect.
+// kill makes the k-th call from now and every later one fail: before the k-th call, or after it had its effect.
 func (w *fakeAWS) kill(k int, effect bool) {
 	first := len(w.calls) + k
 	w.before = func(n int, op string) error {
@@ -365,8 +366,8 @@ func (w *fakeAWS) kill(k int, effect bool) {
 	}
 }
 
-// refuses makes every call of an operation fail with a code.
-func (w *fakeAWS) refuses(op, code string) {
+// refuse makes every call of an operation fail with an error code.
+func (w *fakeAWS) refuse(op, code string) {
 	w.before = func(_ int, called string) error {
 		if called == op {
 			return apiError(code)
@@ -375,8 +376,8 @@ func (w *fakeAWS) refuses(op, code string) {
 	}
 }
 
-// refusesOnce makes the next call of an operation fail.
-func (w *fakeAWS) refusesOnce(op, code string) {
+// refuseOnce makes the next call of an operation fail with an error code.
+func (w *fakeAWS) refuseOnce(op, code string) {
 	next := w.called(op) + 1
 	w.before = func(_ int, called string) error {
 		if called == op && w.called(op) == next {
@@ -392,8 +393,8 @@ func (w *fakeAWS) revive() {
 	w.before, w.after = nil, nil
 }
 
-// diesOnceComplete kills the process at its first call after it has written a complete manifest.
-func (w *fakeAWS) diesOnceComplete() {
+// killOnceComplete kills the process at its first call after it has written a complete manifest.
+func (w *fakeAWS) killOnceComplete() {
 	dies := func(int, string) error {
 		if strings.Contains(w.text(manifestKey), `"complete": true`) {
 			return errKilled

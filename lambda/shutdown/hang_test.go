@@ -9,15 +9,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever call of a stop hangs, once: the invocation still ends by itself, with the cache deleted. But for those of an export, which leave the
-// reserve, a call takes a quarter of what is left at most.
-func TestEveryCallMayHang(t *testing.T) {
+// Whichever call of a stop hangs once, the invocation still ends in time, with the cache deleted. A call gets a quarter of the time that is left, or 5
+// seconds if that is more; the calls of an export get everything but the reserve.
+func TestHangAtEveryCall(t *testing.T) {
 	undisturbed := newFakeAWS()
 	_, err := undisturbed.handle("stop", ActionStop)
 	require.NoError(t, err)
 	for k, op := range undisturbed.calls {
 		if k == 0 {
-			continue // it says whose the run is: without that nothing is touched, and Lambda asks again
+			continue // it reads which run the stack has: without that nothing is changed, and Lambda retries
 		}
 		w := newFakeAWS()
 		ends := w.Now().Add(15 * time.Minute)
@@ -31,30 +31,30 @@ func TestEveryCallMayHang(t *testing.T) {
 	}
 }
 
-// Terraform asks whether nothing is left but a cache that AWS deletes: that question must not take the rest of the invocation.
-func TestTheLastLookOfADestroyMayHang(t *testing.T) {
+// The last call of a destroy checks whether all that is left is a cache that AWS is deleting: it must not use up the rest of the invocation.
+func TestHangInTheLastCheckOfADestroy(t *testing.T) {
 	slow := func() *fakeAWS {
 		w := newFakeAWS()
 		w.deleting = 1000
 		return w
 	}
 	undisturbed := slow()
-	_, err := undisturbed.terraform("delete", question)
+	_, err := undisturbed.terraform("delete", destroyInput)
 	require.NoError(t, err)
 	last := len(undisturbed.calls)
 	require.Equal(t, "DescribeReplicationGroups", undisturbed.calls[last-1])
 	w := slow()
 	ends := w.Now().Add(15 * time.Minute)
 	w.hangs = func(n int, _ string) bool { return n == last }
-	_, err = w.terraform("delete", question)
+	_, err = w.terraform("delete", destroyInput)
 	require.ErrorContains(t, err, "Destroy again")
 	assert.True(t, w.Now().Before(ends))
 }
 
 // A person's export loses the answer to its first write and cannot read the record back: it fails, and leaves no hold on the run.
-func TestALostAnswerLeavesNoHold(t *testing.T) {
+func TestLostAnswerLeavesNoHold(t *testing.T) {
 	w := newFakeAWS()
-	w.refuses("GetLogEvents", "InternalFailure")
+	w.refuse("GetLogEvents", "InternalFailure")
 	_, _ = w.handle("stop", ActionStop)
 	w.revive()
 	wrote := false
@@ -73,13 +73,13 @@ func TestALostAnswerLeavesNoHold(t *testing.T) {
 		}
 		return nil
 	}
-	_, err := w.again()
+	_, err := w.exportAgain()
 	require.ErrorIs(t, err, errLost)
 	var record State
 	require.NoError(t, json.Unmarshal([]byte(w.text(stateKey)), &record))
 	assert.Empty(t, record.Holder)
 	w.revive()
-	_, err = w.again()
+	_, err = w.exportAgain()
 	require.NoError(t, err)
 	assert.True(t, w.manifest(t).Complete)
 }

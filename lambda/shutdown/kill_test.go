@@ -13,8 +13,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// same returns the manifest without the members that can differ between attempts.
-func same(m export.Manifest) export.Manifest {
+// withoutAttempts returns the manifest without the members that can differ between attempts.
+func withoutAttempts(m export.Manifest) export.Manifest {
 	m.Attempts, m.CreatedAt, m.Warnings = 0, time.Time{}, nil
 	if m.Metrics != nil {
 		metrics := *m.Metrics
@@ -29,17 +29,17 @@ func same(m export.Manifest) export.Manifest {
 	return m
 }
 
-// interrupted checks what must hold at any time: no partial object under a final key, and no open upload except the recorded one.
-func (w *fakeAWS) interrupted(t *testing.T, whole *fakeAWS) {
+// assertConsistent checks what must hold at any time: no partial object under a final key, and no open upload except the recorded one.
+func (w *fakeAWS) assertConsistent(t *testing.T, whole *fakeAWS) {
 	t.Helper()
 	for _, key := range []string{metricsKey, logsKey} {
-		require.True(t, w.text(key) == "" || w.text(key) == whole.text(key), "%s is whole or not there", key)
+		require.True(t, w.text(key) == "" || w.text(key) == whole.text(key), "%s is either complete or missing", key)
 	}
 	require.LessOrEqual(t, len(w.uploads), 1)
 	for id := range w.uploads {
 		var state State
 		require.NoError(t, json.Unmarshal([]byte(w.text(stateKey)), &state))
-		require.NotNil(t, state.Progress, "an upload is open that no record names")
+		require.NotNil(t, state.Progress, "the record names no open upload, but one is open")
 		require.Contains(t, []string{"", id}, state.Progress.UploadID)
 	}
 }
@@ -62,9 +62,9 @@ func killAtEveryCall(t *testing.T, make func() *fakeAWS) {
 			w := make()
 			w.kill(k, effect)
 			_, _ = w.handle("stop", ActionStop)
-			w.interrupted(t, undisturbed)
+			w.assertConsistent(t, undisturbed)
 			w.revive()
-			if k%2 == 0 { // without the retries, watch alone must do it
+			if k%2 == 0 { // otherwise, without the retries, watch alone must finish the stop
 				for _, wait := range []time.Duration{time.Minute, 2 * time.Minute} {
 					w.pass(wait)
 					_, err := w.handle("stop", ActionStop)
@@ -78,12 +78,12 @@ func killAtEveryCall(t *testing.T, make func() *fakeAWS) {
 			w.assertEnded(t)
 			require.Equal(t, undisturbed.text(metricsKey), w.text(metricsKey), "killed at call %d", k)
 			require.Equal(t, undisturbed.text(logsKey), w.text(logsKey), "killed at call %d", k)
-			require.Equal(t, same(undisturbed.manifest(t)), same(w.manifest(t)), "killed at call %d", k)
+			require.Equal(t, withoutAttempts(undisturbed.manifest(t)), withoutAttempts(w.manifest(t)), "killed at call %d", k)
 		}
 	}
 }
 
-// The same around the calls that write a large object: an interrupted upload is removed, and there is no partial object under the key.
+// The same around the calls that write a large object: an interrupted upload does not stay open, and there is no partial object under the key.
 func TestKilledInALargeUpload(t *testing.T) {
 	large := func() *fakeAWS {
 		w := newFakeAWS()
@@ -102,7 +102,7 @@ func TestKilledInALargeUpload(t *testing.T) {
 			w := large()
 			w.kill(k, effect)
 			_, _ = w.handle("stop", ActionStop)
-			w.interrupted(t, undisturbed)
+			w.assertConsistent(t, undisturbed)
 			w.revive()
 			for range 4 {
 				_, err := w.tick()
@@ -110,7 +110,7 @@ func TestKilledInALargeUpload(t *testing.T) {
 			}
 			w.assertEnded(t)
 			require.True(t, undisturbed.text(logsKey) == w.text(logsKey), "killed at call %d", k)
-			require.Equal(t, same(undisturbed.manifest(t)), same(w.manifest(t)))
+			require.Equal(t, withoutAttempts(undisturbed.manifest(t)), withoutAttempts(w.manifest(t)))
 		}
 	}
 }
@@ -130,7 +130,7 @@ func TestSideBySide(t *testing.T) {
 					if overdue {
 						w.pass(16 * time.Minute)
 					}
-					_, err := w.handle("another", ActionStop)
+					_, err := w.handle("second", ActionStop)
 					assert.NoError(t, err)
 				}
 				return nil
@@ -144,7 +144,7 @@ func TestSideBySide(t *testing.T) {
 			w.assertEnded(t)
 			require.Equal(t, undisturbed.text(metricsKey), w.text(metricsKey), "second at call %d", k)
 			require.Equal(t, undisturbed.text(logsKey), w.text(logsKey))
-			require.Equal(t, same(undisturbed.manifest(t)), same(w.manifest(t)))
+			require.Equal(t, withoutAttempts(undisturbed.manifest(t)), withoutAttempts(w.manifest(t)))
 		}
 	}
 }

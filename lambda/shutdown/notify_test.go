@@ -16,7 +16,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/reference"
 )
 
-// SNS accepts 256 KiB: for 5,000 tasks the message counts how they ended, and a message that is still too long is cut.
+// SNS accepts 256 KiB: for 5,000 tasks the message summarizes how they ended, and a message that is still too long is cut.
 func TestMessagesOfThousandsOfTasks(t *testing.T) {
 	w := newFakeAWS()
 	for i := range 5_000 {
@@ -30,7 +30,7 @@ func TestMessagesOfThousandsOfTasks(t *testing.T) {
 	_, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	w.assertEnded(t)
-	require.Equal(t, []string{"ended", "gone"}, w.told())
+	require.Equal(t, []string{"ended", "gone"}, w.messages())
 	assert.Contains(t, w.published[0], "; 4997 tasks exited with 0; 5 tasks stopped: Task failed to start\n")
 	assert.Less(t, len(w.published[0]), 2_000)
 
@@ -63,15 +63,15 @@ func TestReceiptsOfARun(t *testing.T) {
 	w.clock = at("2026-11-23T03:20:35Z")
 	_, err := w.handle("preflight", ActionPreflight)
 	require.NoError(t, err)
-	_, err = w.terraform("create", question)
+	_, err = w.terraform("create", destroyInput)
 	require.NoError(t, err)
-	for range 2 { // in time: nothing to tell
+	for range 2 { // not due yet: no message
 		_, err = w.tick()
 		require.NoError(t, err)
 	}
-	_, err = w.terraform("update", question) // something else about it was changed
+	_, err = w.terraform("update", destroyInput) // another attribute of the resource was changed
 	require.NoError(t, err)
-	require.Equal(t, []string{"started", "runs"}, w.told())
+	require.Equal(t, []string{"started", "runs"}, w.messages())
 	assert.Equal(t, "perf: run "+runID+" runs\nThe load of run "+runID+" of perf runs: 2 of 2 tasks.\n"+
 		"It is stopped at about 2026-11-23T04:20:30Z, and in any case the run ends by 2026-11-23T06:08:09Z.\n"+
 		"Billed until then: 4 x cache.m7g.large, each started node-hour as a whole one; 2 Fargate tasks x 2 vCPU and 4 GB, by the second. "+
@@ -81,7 +81,7 @@ func TestReceiptsOfARun(t *testing.T) {
 	_, err = w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	w.assertEnded(t)
-	require.Equal(t, []string{"started", "runs", "ended", "gone"}, w.told())
+	require.Equal(t, []string{"started", "runs", "ended", "gone"}, w.messages())
 	assert.Contains(t, w.published[2], "Throughput: 37088 operations/s, the sum of 2 final tables\np99 latency: 9.279 ms, the highest of the tasks' own\n")
 	assert.Contains(t, w.published[2], "s3://bucket/"+metricsKey)
 	assert.Contains(t, w.published[3], "  load: ECS service perf-load runs 0 tasks and is to run 0\n  cache: replication group perf does not exist any more\n  schedules: perf-load-stop is removed;")
@@ -96,42 +96,42 @@ func TestReceiptsOfARun(t *testing.T) {
 func TestReceiptOfAnExistingCache(t *testing.T) {
 	w := newFakeAWS()
 	w.cfg.Cache.Delete = false
-	_, err := w.terraform("create", question)
+	_, err := w.terraform("create", destroyInput)
 	require.NoError(t, err)
 	_, err = w.handle("stop", ActionStop)
 	require.NoError(t, err)
-	require.Equal(t, []string{"runs", "ended", "gone"}, w.told())
+	require.Equal(t, []string{"runs", "ended", "gone"}, w.messages())
 	assert.Contains(t, w.published[0], "the cache was there before, and is not billed to this run; 2 Fargate tasks.")
 	assert.Contains(t, w.published[2], "replication group perf stays: it was there before, and is not this run's")
 }
 
 func TestReceiptsOfAnEndpoint(t *testing.T) {
 	w := newFakeAWS()
-	w.cache, w.cfg.Cache = "", Cache{Delete: true} // as modules/scheduler has it by default
-	_, err := w.terraform("create", question)
+	w.cache, w.cfg.Cache = "", Cache{Delete: true} // the default of modules/scheduler
+	_, err := w.terraform("create", destroyInput)
 	require.NoError(t, err)
 	_, err = w.handle("stop", ActionStop)
 	require.NoError(t, err)
-	require.Equal(t, []string{"runs", "ended", "gone"}, w.told())
+	require.Equal(t, []string{"runs", "ended", "gone"}, w.messages())
 	assert.Contains(t, w.published[0], "the cache was there before")
 	assert.Contains(t, w.published[2], "cache: there is none that this stack knows by name")
 }
 
 // Terraform's invocation notifies that the load runs when it is created, and when it is changed to another run; a missing load is not reported, and a
 // failed notification does not fail an apply.
-func TestTheLoadRunsIsToldByTerraform(t *testing.T) {
+func TestTerraformNotifiesThatTheLoadRuns(t *testing.T) {
 	w := newFakeAWS()
 	_, err := w.terraform("update", `{"action":"destroy","run":"`+runID+`"}`)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"runs"}, w.told())
+	assert.Equal(t, []string{"runs"}, w.messages())
 
 	for name, change := range map[string]func(*fakeAWS){
 		"of another run": func(w *fakeAWS) {
 			w.schedules["perf-watch"].Target.Input = aws.String(`{"action":"watch","run":"2026-11-24T03-08-09Z","stop_by":"2026-11-24T06:08:09Z"}`)
 		},
-		"stopped": func(w *fakeAWS) { w.desired = 0 },
-		"no load": func(w *fakeAWS) { w.service = false },
-		"nobody":  func(w *fakeAWS) { w.cfg.TopicARN = "" },
+		"desired count is 0": func(w *fakeAWS) { w.desired = 0 },
+		"no load":            func(w *fakeAWS) { w.service = false },
+		"no topic":           func(w *fakeAWS) { w.cfg.TopicARN = "" },
 		"refused": func(w *fakeAWS) {
 			w.before = func(_ int, op string) error {
 				if op == "DescribeServices" {
@@ -143,15 +143,15 @@ func TestTheLoadRunsIsToldByTerraform(t *testing.T) {
 	} {
 		w := newFakeAWS()
 		change(w)
-		answer, err := w.terraform("create", question)
+		answer, err := w.terraform("create", destroyInput)
 		require.NoError(t, err, name)
 		assert.Equal(t, StatusIdle, answer.Status, name)
 		assert.Empty(t, w.published, name)
 	}
 }
 
-// Each failure is reported at once and only once, also a failure after another one, and one of the last steps.
-func TestEachFailureIsTold(t *testing.T) {
+// Each failure is reported at once and only once, including a second, different failure and one in the last steps.
+func TestEachFailureIsNotifiedOnce(t *testing.T) {
 	w := newFakeAWS()
 	broken := "GetLogEvents"
 	w.before = func(_ int, op string) error {
@@ -168,47 +168,47 @@ func TestEachFailureIsTold(t *testing.T) {
 		}
 	}
 	fails(2)
-	require.Equal(t, []string{"failed"}, w.told())
+	require.Equal(t, []string{"failed"}, w.messages())
 	assert.Contains(t, w.published[0], "export logs: ")
 	broken = "DeleteSchedule"
 	fails(2)
-	require.Equal(t, []string{"failed", "ended", "failed"}, w.told(), "the stop schedule is there: nobody is told that all is gone")
+	require.Equal(t, []string{"failed", "ended", "failed"}, w.messages(), "the stop schedule still exists, so `gone` is not sent")
 	assert.Contains(t, w.published[2], "remove the schedules: ")
 	w.revive()
 	_, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
-	require.Equal(t, []string{"failed", "ended", "failed", "gone"}, w.told())
+	require.Equal(t, []string{"failed", "ended", "failed", "gone"}, w.messages())
 }
 
-// Without a record nobody knows what was told before: a failure that lasts is told at once, and then at a rising distance, whoever tells it; what
-// follows a retry of Lambda comes to the same process, which knows.
-func TestAFailureWithoutARecordIsToldAtARisingDistance(t *testing.T) {
+// Without a record it is not known which messages were sent before. A lasting failure is reported at once and then at growing intervals, whichever
+// invocation reports it. Lambda's retries reach the same process, which remembers.
+func TestFailureWithoutARecordIsNotifiedAtGrowingIntervals(t *testing.T) {
 	for _, op := range []string{"GetObject", "PutObject"} {
 		for _, code := range []string{"AccessDenied", "InternalError"} {
 			w := newFakeAWS()
-			w.refuses(op, code)
+			w.refuse(op, code)
 			same := New(w.cfg, w.clients(), w)
 			for range 3 {
 				_, err := same.Handle(w.invocation("stop", 15*time.Minute), Event{Action: ActionStop, Run: runID})
 				require.Error(t, err)
 			}
-			require.Equal(t, []string{"failed"}, slices.Compact(w.told()), "%s %s", op, code)
-			each := len(w.told()) // of failures that one attempt meets, each once
+			require.Equal(t, []string{"failed"}, slices.Compact(w.messages()), "%s %s", op, code)
+			each := len(w.messages()) // each failure of one attempt is reported once
 			require.LessOrEqual(t, each, 2, "%s %s", op, code)
 			for range 6 * 24 {
 				_, _ = w.tick()
 			}
-			require.GreaterOrEqual(t, len(w.told()), 6*each, "%s %s: a failure that lasts is not forgotten", op, code)
-			require.LessOrEqual(t, len(w.told()), 10*each, "%s %s", op, code)
+			require.GreaterOrEqual(t, len(w.messages()), 6*each, "%s %s: a lasting failure is reported again", op, code)
+			require.LessOrEqual(t, len(w.messages()), 10*each, "%s %s", op, code)
 			w.revive()
 			w.ticks(t)
-			require.Contains(t, w.told(), "gone", "%s %s", op, code)
+			require.Contains(t, w.messages(), "gone", "%s %s", op, code)
 		}
 	}
 }
 
 // A message is recorded after it was sent: if an invocation ends in between, the message is sent twice, but never lost.
-func TestAReceiptIsRatherTwiceThanNever(t *testing.T) {
+func TestMessageIsSentTwiceRatherThanLost(t *testing.T) {
 	for _, effect := range []bool{false, true} {
 		for k := 1; ; k++ {
 			w := newFakeAWS()
@@ -222,7 +222,7 @@ func TestAReceiptIsRatherTwiceThanNever(t *testing.T) {
 				require.NoError(t, err)
 			}
 			w.assertEnded(t)
-			told := w.told()
+			told := w.messages()
 			require.Equal(t, []string{"ended", "gone"}, slices.Compact(told), "killed at call %d", k)
 			require.LessOrEqual(t, len(told), 3)
 			if finished {
@@ -232,8 +232,8 @@ func TestAReceiptIsRatherTwiceThanNever(t *testing.T) {
 	}
 }
 
-// An apply makes a load while the schedules are being removed: `gone` is not sent before that load is gone too.
-func TestGoneIsToldOfALookAMomentAgo(t *testing.T) {
+// An apply creates a load while the schedules are being removed: `gone` is not sent before that load is gone too.
+func TestGoneIsSentOnlyAfterALastCheck(t *testing.T) {
 	w := newFakeAWS()
 	w.after = func(_ int, op string) error {
 		if op == "DeleteSchedule" && w.schedules["perf-load-stop"] == nil && w.schedules["perf-watch"] != nil {
@@ -244,18 +244,18 @@ func TestGoneIsToldOfALookAMomentAgo(t *testing.T) {
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	assert.Equal(t, StatusPending, answer.Status)
-	assert.Equal(t, []string{"ended"}, w.told())
-	assert.Zero(t, w.desired, "it is stopped at once")
+	assert.Equal(t, []string{"ended"}, w.messages())
+	assert.Zero(t, w.desired, "the load is stopped at once")
 	w.revive()
 	w.ticks(t)
-	assert.Equal(t, []string{"ended", "gone"}, w.told())
+	assert.Equal(t, []string{"ended", "gone"}, w.messages())
 }
 
-// An apply makes a load while `gone` is being sent: the guard checks again before it is removed, and stays.
-func TestTheGuardLooksAfterItsLastMessage(t *testing.T) {
+// An apply creates a load while `gone` is being sent: the guard checks again before it is removed, and stays.
+func TestGuardChecksAgainAfterItsLastMessage(t *testing.T) {
 	w := newFakeAWS()
 	w.after = func(_ int, op string) error {
-		if op == "Publish" && slices.Contains(w.told(), "gone") {
+		if op == "Publish" && slices.Contains(w.messages(), "gone") {
 			w.desired = 2
 		}
 		return nil
@@ -263,7 +263,7 @@ func TestTheGuardLooksAfterItsLastMessage(t *testing.T) {
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	assert.Equal(t, StatusPending, answer.Status)
-	assert.Zero(t, w.desired, "it is stopped at once")
+	assert.Zero(t, w.desired, "the load is stopped at once")
 	assert.NotEmpty(t, w.schedules["perf-watch"], "the guard stays")
 	w.revive()
 	w.ticks(t)
@@ -289,8 +289,8 @@ func TestPriceOfARun(t *testing.T) {
 	}
 }
 
-// What messages and commands say of the schedule's rate, and the pace of messages about a failure that lasts, follow the schedule.
-func TestTickIsTheSchedulesRate(t *testing.T) {
+// Messages, commands, and the interval between messages about a lasting failure depend on the schedule's rate.
+func TestTickEqualsTheSchedulesRate(t *testing.T) {
 	text, err := os.ReadFile("../../modules/scheduler/schedules.tf")
 	require.NoError(t, err)
 	require.Contains(t, string(text), fmt.Sprintf("watch_minutes = %.0f\n", WatchEvery.Minutes()))

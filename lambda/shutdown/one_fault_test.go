@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// meets are the faults of the k-th call.
-func meets() map[string]func(w *fakeAWS, k int) {
+// callFaults returns functions that make the k-th call fail, each in its way.
+func callFaults() map[string]func(w *fakeAWS, k int) {
 	once := func(err error) func(*fakeAWS, int) {
 		return func(w *fakeAWS, k int) {
 			w.before = func(n int, _ string) error {
@@ -47,13 +47,13 @@ func meets() map[string]func(w *fakeAWS, k int) {
 }
 
 // Whatever fault one call of a stop has, the same invocation requests the cache's deletion, ends in time, and reports the failure.
-func TestOneCallKeepsNothingBilled(t *testing.T) {
+func TestOneFailedCallLeavesNothingBilled(t *testing.T) {
 	for kind, make := range kinds {
 		undisturbed := make()
 		_, err := undisturbed.handle("stop", ActionStop)
 		require.NoError(t, err)
-		for what, meet := range meets() {
-			for k := 2; k <= len(undisturbed.calls); k++ { // the first says whose the run is: without that nothing is touched, and Lambda asks again
+		for what, meet := range callFaults() {
+			for k := 2; k <= len(undisturbed.calls); k++ { // the first call reads which run the stack has: without that nothing is changed, and Lambda retries
 				op := undisturbed.calls[k-1]
 				w := make()
 				ends := w.Now().Add(15 * time.Minute)
@@ -63,7 +63,7 @@ func TestOneCallKeepsNothingBilled(t *testing.T) {
 				require.True(t, w.cache != "available" || deletion && err != nil, "%s: call %d, %s, is %s: the cache is left: %v", kind, k, op, what, err)
 				require.Zero(t, w.desired, "%s: call %d, %s, is %s", kind, k, op, what)
 				require.True(t, w.Now().Before(ends), "%s: call %d, %s, is %s", kind, k, op, what)
-				require.True(t, err == nil || slices.Contains(w.told(), "failed"), "%s: call %d, %s, is %s: nobody is told of %v", kind, k, op, what, err)
+				require.True(t, err == nil || slices.Contains(w.messages(), "failed"), "%s: call %d, %s, is %s: no message about %v", kind, k, op, what, err)
 				w.revive()
 				w.late = nil
 				w.ticks(t)
@@ -73,8 +73,9 @@ func TestOneCallKeepsNothingBilled(t *testing.T) {
 	}
 }
 
-// Somebody removes one permission during the run. Only the two that end what is billed can keep it running; any other missing one is reported.
-func TestOneMissingPermissionKeepsNothingBilled(t *testing.T) {
+// Somebody removes one permission during the run. What is billed only keeps running without the permission that ends it. A missing permission is
+// reported, except sns:Publish.
+func TestOneMissingPermissionLeavesNothingBilled(t *testing.T) {
 	for kind, make := range kinds {
 		undisturbed := make()
 		_, err := undisturbed.handle("stop", ActionStop)
@@ -83,7 +84,7 @@ func TestOneMissingPermissionKeepsNothingBilled(t *testing.T) {
 		slices.Sort(ops)
 		for _, op := range slices.Compact(ops) {
 			w := make()
-			w.refuses(op, "AccessDeniedException")
+			w.refuse(op, "AccessDeniedException")
 			_, _ = w.handle("stop", ActionStop)
 			for range 24 {
 				_, _ = w.tick()
@@ -96,31 +97,31 @@ func TestOneMissingPermissionKeepsNothingBilled(t *testing.T) {
 			}
 			switch op {
 			case "Publish":
-			case "DescribeCacheClusters", "ListTagsForResource": // it is done without, and the message that the run has ended has a warning
+			case "DescribeCacheClusters", "ListTagsForResource": // the stop works without it, and warns in the message that the run has ended
 				assert.Contains(t, w.published[0], "fake AWS: AccessDenied", op)
 			default:
-				assert.Contains(t, w.told(), "failed", "%s: nobody is told that %s is denied", kind, op)
+				assert.Contains(t, w.messages(), "failed", "%s: no message says that %s is denied", kind, op)
 			}
 		}
 	}
 }
 
-// Whatever fault one call has before a destroy: either the destroy fails, or the run is completely exported and no longer billed.
-func TestOneCallLosesNothingInADestroy(t *testing.T) {
+// Whatever fault one call of a destroy has, either the destroy fails, or the run is completely exported and no longer billed.
+func TestOneFailedCallInADestroyLosesNothing(t *testing.T) {
 	undisturbed := newFakeAWS()
-	_, err := undisturbed.terraform("delete", question)
+	_, err := undisturbed.terraform("delete", destroyInput)
 	require.NoError(t, err)
-	for what, meet := range meets() {
+	for what, meet := range callFaults() {
 		for k, op := range undisturbed.calls {
 			w := newFakeAWS()
 			meet(w, k+1)
-			_, err := w.terraform("delete", question)
+			_, err := w.terraform("delete", destroyInput)
 			w.revive()
 			w.late = nil
 			if err != nil {
 				require.ErrorContains(t, err, "nothing is destroyed yet", "call %d, %s, is %s", k+1, op, what)
-				w.pass(20 * time.Minute) // the hold of an invocation that could not release it
-				_, err = w.terraform("delete", question)
+				w.pass(20 * time.Minute) // until the hold of an invocation that could not release it expires
+				_, err = w.terraform("delete", destroyInput)
 			}
 			require.NoError(t, err, "call %d, %s, is %s", k+1, op, what)
 			require.True(t, w.manifest(t).Complete, "call %d, %s, is %s", k+1, op, what)

@@ -15,8 +15,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// `watch` is recreated while a load runs: the preflight's checks do not end the run.
-func TestPreflightTouchesNothing(t *testing.T) {
+// `watch` is recreated while a load runs: the preflight's probes do not end the run.
+func TestPreflightChangesNothing(t *testing.T) {
 	for _, w := range []*fakeAWS{newFakeAWS(), newServerless()} {
 		_, err := w.handle("preflight", ActionPreflight)
 		require.NoError(t, err)
@@ -26,11 +26,12 @@ func TestPreflightTouchesNothing(t *testing.T) {
 	}
 }
 
-// AWS knows when it created the run's schedule. A new role takes time to work, so a slow clock has two minutes more.
-func TestPreflightKnowsAWrongClock(t *testing.T) {
+// The preflight compares the run's name with the time at which AWS created its schedule. A new role takes time to work, so a slow clock gets two minutes
+// more.
+func TestPreflightDetectsAWrongClock(t *testing.T) {
 	started := at("2026-11-23T03:08:09Z")
 	for off, wrong := range map[time.Duration]bool{-3 * time.Minute: true, -time.Minute: false, 5 * time.Second: false, 3 * time.Minute: false, 5 * time.Minute: true} {
-		w := newFakeAWS() // where that was an hour ago
+		w := newFakeAWS() // in which the run started an hour ago
 		made := started.Add(off)
 		w.schedules["perf-watch"].CreationDate = &made
 		_, err := w.handle("preflight", ActionPreflight)
@@ -40,12 +41,12 @@ func TestPreflightKnowsAWrongClock(t *testing.T) {
 		}
 		require.ErrorContains(t, err, "named at 2026-11-23T03:08:09Z by the clock of the computer that applies it, and AWS's says "+made.Format(time.RFC3339))
 		require.ErrorContains(t, err, "-replace=module.scheduler.aws_scheduler_schedule.watch")
-		assert.Equal(t, []string{"preflight failed"}, w.told())
+		assert.Equal(t, []string{"preflight failed"}, w.messages())
 	}
 }
 
-// Services report missing resources in different ways; only whether the call is allowed counts.
-func TestPreflightTakesAnyWordForNotThere(t *testing.T) {
+// Services report missing resources in different ways. It only matters whether the call is allowed.
+func TestPreflightAcceptsAnyNotFoundError(t *testing.T) {
 	probes := []string{"DescribeServices", "UpdateService", "ListTasks", "DescribeTasks", "ListTagsForResource", "DeleteReplicationGroup", "DescribeCacheClusters",
 		"DeleteSchedule", "DescribeLogStreams", "GetLogEvents", "FilterLogEvents"}
 	for _, op := range probes {
@@ -75,18 +76,18 @@ func TestPreflightTakesAnyWordForNotThere(t *testing.T) {
 	}
 }
 
-// Publishing `started` proves that the run can notify. A run whose role may not publish does not start.
-func TestPreflightProvesThatItMayTell(t *testing.T) {
+// Publishing `started` proves that the run can send messages. A run whose role may not publish does not start.
+func TestPreflightRequiresPublish(t *testing.T) {
 	w := bare()
-	w.refuses("Publish", "AccessDenied")
+	w.refuse("Publish", "AccessDenied")
 	began := w.Now()
 	_, err := w.handle("preflight", ActionPreflight)
 	require.ErrorContains(t, err, "preflight: allow sns:Publish on arn:aws:sns:us-east-1:123456789012:perf to the role of Lambda perf-stop")
-	assert.GreaterOrEqual(t, w.Now().Sub(began), 55*time.Second, "a new role takes its time")
+	assert.GreaterOrEqual(t, w.Now().Sub(began), 55*time.Second, "a new role takes time to work")
 	w.revive()
 	_, err = w.handle("preflight", ActionPreflight)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"started"}, w.told())
+	assert.Equal(t, []string{"started"}, w.messages())
 }
 
 // The probe neither overwrites nor removes somebody else's object.
@@ -99,16 +100,16 @@ func TestPreflightLeavesOthersObjectsAlone(t *testing.T) {
 	assert.Equal(t, "theirs", w.text(key))
 	assert.Empty(t, w.uploads)
 
-	w.objects[key].meta = map[string]string{"run": "perf/" + runID} // of an attempt that was cut off
+	w.objects[key].meta = map[string]string{"run": "perf/" + runID} // from an attempt that was cut off
 	_, err = w.handle("preflight", ActionPreflight)
 	require.NoError(t, err)
 	assert.Nil(t, w.objects[key])
 }
 
-// Two stacks with one prefix start in the same second, so their runs have the same name: one gets it, however their calls overlap, and the other's
-// preflight fails before anything is billed. Both are exported in the end.
-func TestTwoRunsOfOneSecond(t *testing.T) {
-	for _, between := range []string{"", "HeadObject", "PutObject"} { // the call of the second one that the whole preflight of the first comes before
+// Two stacks with the same prefix start in the same second, so their runs have the same name. However their calls overlap, one gets the name, and the
+// other's preflight fails before anything is billed. In the end both are exported.
+func TestTwoRunsInTheSameSecond(t *testing.T) {
+	for _, between := range []string{"", "HeadObject", "PutObject"} { // the second one's call before which the first one's whole preflight runs
 		first, second := newFakeAWS(), newFakeAWS()
 		first.objects, first.cfg.Name = second.objects, "other"
 		came := false
@@ -124,11 +125,11 @@ func TestTwoRunsOfOneSecond(t *testing.T) {
 		_, err := second.handle("preflight", ActionPreflight)
 		require.ErrorContains(t, err, "preflight: the run "+runID+" is taken: s3://bucket/"+stateKey+" is other's, which started in the same second. `go tool mage deploy` starts another run")
 		require.ErrorContains(t, err, "-replace=module.scheduler.aws_scheduler_schedule.watch")
-		assert.Equal(t, []string{"preflight failed"}, second.told())
+		assert.Equal(t, []string{"preflight failed"}, second.messages())
 		_, err = first.handle("preflight", ActionPreflight)
-		require.NoError(t, err, "its own record is not in its way")
+		require.NoError(t, err, "its own record does not count")
 
-		const next = "2026-11-23T03-08-10Z" // it is applied again
+		const next = "2026-11-23T03-08-10Z" // the second stack is applied again
 		second.schedules["perf-watch"].Target.Input = aws.String(`{"action":"watch","run":"` + next + `","stop_by":"2026-11-23T06:08:10Z"}`)
 		second.cacheRun = next
 		for _, action := range []string{ActionPreflight, ActionStop} {

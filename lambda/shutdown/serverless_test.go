@@ -31,8 +31,8 @@ func TestStopServerless(t *testing.T) {
 	assert.Equal(t, 62, w.manifest(t).Metrics.Sources[0].MinutesFound)
 }
 
-// The metrics of a cache that was never seen are exported too: they only need its name.
-func TestServerlessGoneBeforeAnybodyLooked(t *testing.T) {
+// The metrics of a cache that the stop never saw are exported too: they only need its name.
+func TestServerlessCacheGoneBeforeTheStop(t *testing.T) {
 	undisturbed := newServerless()
 	_, err := undisturbed.handle("stop", ActionStop)
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestServerlessThatCannotBeDeletedYet(t *testing.T) {
 	w.assertEnded(t)
 }
 
-// A cache that the stack did not make is exported and kept.
+// A cache that the stack did not create is exported and kept.
 func TestExistingCache(t *testing.T) {
 	for kind, make := range kinds {
 		t.Run(kind, func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestExistingCache(t *testing.T) {
 			assert.Equal(t, StatusDone, answer.Status)
 			assert.Equal(t, "available", w.cache)
 			assert.Zero(t, w.called("DeleteReplicationGroup")+w.called("DeleteServerlessCache")+w.called("ListTagsForResource"))
-			assert.Less(t, w.Now().Sub(started), 5*time.Minute, "nobody waits for it to be gone")
+			assert.Less(t, w.Now().Sub(started), 5*time.Minute, "the stop does not wait for its deletion")
 			assert.Empty(t, w.schedules)
 			m := w.manifest(t)
 			assert.True(t, m.Complete && known(m.Membership))
@@ -86,7 +86,7 @@ func TestExistingCache(t *testing.T) {
 			assert.Contains(t, w.text(metricsKey), "AWS/ElastiCache,CurrItems")
 		})
 	}
-	for kind, make := range kinds { // one of another stack is not this one's to delete either
+	for kind, make := range kinds { // the stop does not delete another stack's cache either
 		w := make()
 		w.cacheRun, w.cacheName = "2026-11-22T01-01-01Z", "other"
 		_, err := w.handle("stop", ActionStop)
@@ -95,7 +95,7 @@ func TestExistingCache(t *testing.T) {
 	}
 }
 
-// Without a name there is no more than an endpoint: ECS's metrics and the load's words, and a manifest that says so.
+// If only the cache's endpoint is known, ECS's metrics and the load's log are exported, and the manifest says so.
 func TestEndpointOnly(t *testing.T) {
 	w := newFakeAWS()
 	w.cfg.Cache = Cache{}
@@ -127,7 +127,7 @@ func TestPreflightServerless(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotZero(t, w.called("DescribeServerlessCaches"))
 	assert.NotZero(t, w.called("ListTagsForResource"))
-	assert.Zero(t, w.called("DescribeReplicationGroups")+w.called("DescribeCacheClusters"), "what the stop does not call needs no permission")
+	assert.Zero(t, w.called("DescribeReplicationGroups")+w.called("DescribeCacheClusters"), "the preflight does not ask for permissions that the stop does not need")
 
 	for op, delete := range map[string]bool{"DescribeServerlessCaches": false, "ListTagsForResource": true} {
 		w = newServerless()
@@ -145,5 +145,5 @@ func TestPreflightServerless(t *testing.T) {
 	w.cfg.Cache.Delete = false
 	_, err = w.handle("preflight", ActionPreflight)
 	require.NoError(t, err)
-	assert.Zero(t, w.called("ListTagsForResource"), "a cache that is not deleted needs no owner")
+	assert.Zero(t, w.called("ListTagsForResource"), "the tags of a cache that is not deleted do not matter")
 }

@@ -16,77 +16,79 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// A simulation: services and tasks are created and deleted, tasks write a line and a datapoint a minute, ECS forgets, calls take their time, hang, are
-// refused, or lose their answer, and invocations overlap. Its time is that of a bubble of testing/synctest.
+// A simulation: services and tasks are created and deleted, tasks write one log line and one datapoint a minute, ECS forgets old tasks, calls take time,
+// hang, are refused or lose their answer, and invocations overlap. Its clock is that of a testing/synctest bubble.
 
-// simulation is the state that changes with time, which a static fakeAWS does not have.
+// simulation is the state that changes with time, which a fakeAWS without one does not have.
 type simulation struct {
-	takes    time.Duration // that a task needs to end
-	goes     time.Duration // that a cache needs to be deleted
-	slow     time.Duration // that a read of a log takes: two after the other are too long for Lambda, one is not for a hold
-	forgets  bool          // ECS forgets a deleted service as soon as its tasks have ended
-	deleted  time.Time     // creation of the service that was deleted last
-	caches   []span        // when there was one that publishes
-	run      string        // in watch's input
-	complete time.Time     // when the manifest was
-	atLast   func()        // happens once the manifest is complete and the cache gone, before a call
-	calls    int           // that come first
-	outage   span          // CloudWatch refuses to give data
-	line     string        // that a task writes each minute
-	all      bool          // CloudWatch forgets nothing
-	changed  chan struct{} // something is planned, or has ended
-	started  int           // invocations
-	active   int           // of what was planned, and goes on
+	taskStopTime    time.Duration // how long a task takes to stop
+	cacheDeleteTime time.Duration // how long the deletion of a cache takes
+	logReadTime     time.Duration // how long one read of a log takes: two in a row take longer than an invocation may, but one is shorter than a hold
+	forgets         bool          // ECS forgets a deleted service as soon as its tasks have ended
+	deleted         time.Time     // when the service that was deleted last had been created
+	caches          []span        // when a cache existed that published metrics
+	run             string        // the run in watch's input
+	complete        time.Time     // when the manifest became complete
+	afterComplete   func()        // runs before a call, once the manifest is complete and the cache is gone
+	callsBefore     int           // calls that come before afterComplete
+	outage          span          // while CloudWatch refuses to return data
+	line            string        // the line that a task writes each minute
+	keepsAll        bool          // CloudWatch keeps all data
+	changed         chan struct{} // receives when something is planned or has ended
+	started         int           // invocations so far
+	active          int           // planned changes that are still running
 
-	writers []*invocation // of the record, one for each write
+	writers []*invocation // who wrote the record, one for each write
 
-	deletable, load time.Time // since when there is a cache that could be deleted, a load that could be stopped
-	acted           int       // invocations that looked at the load, and persons
-	broken          []string  // promises
+	deletable, load time.Time // since when there is a cache that could be deleted, and a load that could be stopped
+	acted           int       // invocations that described the load, and exports by a person
+	broken          []string  // broken promises
 	story           []string
 }
 
-// span is a time; it is not over while its end is zero.
+// span is a period of time. It has not ended while to is zero.
 type span struct{ from, to time.Time }
 
-func (s span) has(t time.Time) bool { return !t.Before(s.from) && (s.to.IsZero() || t.Before(s.to)) }
+func (s span) contains(t time.Time) bool {
+	return !t.Before(s.from) && (s.to.IsZero() || t.Before(s.to))
+}
 
 // fault is a failure of one call of an invocation: the first matching call from the k-th on.
 type fault struct {
-	kind  string
-	k     int
-	ops   string // a text in the call's operation or key; empty: any call
-	more  int    // calls of S3 after it that are refused
-	spent func() // called when the fault has occurred
-	while func() // runs during the call
+	kind        string
+	k           int
+	match       string // part of the call's operation or key; empty: any call
+	thenRefused int    // S3 calls after it that are refused
+	occurred    func() // called when the fault has occurred
+	during      func() // runs during the call
 }
 
 const (
-	killed   = "killed"    // the invocation, before the call
-	killed2  = "killed2"   // the invocation, after the call had its effect
-	refused  = "refused"   // the call
-	conflict = "conflict"  // the write, by another one at the same moment
-	lost     = "lost"      // the call's answer
-	repeated = "repeated"  // the call, by the SDK, because its answer was lost
-	hangs    = "hangs"     // the call, for 20 minutes
-	hangs2   = "hangs2"    // the call, after it had its effect
-	another  = "meanwhile" // something else happens
+	killed       = "killed"    // the invocation, before the call
+	killed2      = "killed2"   // the invocation, after the call had its effect
+	refused      = "refused"   // the call
+	conflict     = "conflict"  // the write, because of another one at the same moment
+	lost         = "lost"      // the call's answer
+	repeated     = "repeated"  // the call, sent again by the SDK because its answer was lost
+	hangs        = "hangs"     // the call, for 20 minutes
+	hangs2       = "hangs2"    // the call, after it had its effect
+	concurrently = "meanwhile" // something else happens during the call
 )
 
-func (w *fakeAWS) tell(format string, args ...any) {
+func (w *fakeAWS) logf(format string, args ...any) {
 	w.lock()
 	defer w.mu.Unlock()
 	w.note(" "+format, args...)
 }
 
-// note adds to the story; the caller holds the lock.
+// note adds a line to the story. The caller holds the lock.
 func (w *fakeAWS) note(format string, args ...any) {
 	w.sim.story = append(w.sim.story, w.clock.Format(time.TimeOnly)+fmt.Sprintf(format, args...))
 }
 
 var errLost = errors.New("the answer was lost")
 
-// wait lets the time pass, up to the end of ctx or of the invocation.
+// wait waits for d, or until the end of ctx or of the invocation.
 func (i *invocation) wait(ctx context.Context, d time.Duration) error {
 	if deadline, ok := ctx.Deadline(); ok {
 		d = min(d, deadline.Sub(i.w.Now()))
@@ -108,8 +110,8 @@ func (i *invocation) takes(what, detail string) time.Duration {
 	d := 50 * time.Millisecond
 	switch what {
 	case "GetLogEvents":
-		d += i.w.sim.slow
-	case "GetSchedule", "DeleteSchedule": // nothing happens between the last look and the deletion: AWS has no condition for it
+		d += i.w.sim.logReadTime
+	case "GetSchedule", "DeleteSchedule": // nothing happens between the last check and the deletion: AWS has no conditional delete
 		return 0
 	}
 	i.w.lock()
@@ -123,32 +125,32 @@ func (i *invocation) takes(what, detail string) time.Duration {
 	return d + time.Duration(h.Sum32()%10_000_000)
 }
 
-// meets returns the kind of fault that a call has.
-func (i *invocation) meets(what string) (kind string) {
+// nextFault returns the kind of fault that the call has.
+func (i *invocation) nextFault(what string) (kind string) {
 	i.w.lock()
 	defer i.w.mu.Unlock()
 	i.calls++
 	l := i.w.sim
-	if l.atLast != nil && !l.complete.IsZero() && i.w.cache == "" && what != "DeleteSchedule" {
-		if l.calls--; l.calls < 0 {
-			do := l.atLast
-			l.atLast = nil
+	if l.afterComplete != nil && !l.complete.IsZero() && i.w.cache == "" && what != "DeleteSchedule" {
+		if l.callsBefore--; l.callsBefore < 0 {
+			do := l.afterComplete
+			l.afterComplete = nil
 			do()
 		}
 	}
 	i.acted = i.acted || what == "DescribeServices"
-	if f := i.fault; i.met == "" && f.kind != "" && i.calls >= f.k && strings.Contains(what, f.ops) {
-		kind, i.met, i.away = f.kind, what, f.more
-		if f.spent != nil {
-			f.spent()
+	if f := i.fault; i.faultAt == "" && f.kind != "" && i.calls >= f.k && strings.Contains(what, f.match) {
+		kind, i.faultAt, i.refusalsLeft = f.kind, what, f.thenRefused
+		if f.occurred != nil {
+			f.occurred()
 		}
-		if f.while != nil {
-			l.start(i.w, f.while)
+		if f.during != nil {
+			l.start(i.w, f.during)
 		}
-	} else if i.away > 0 && strings.Contains(what, "Object") {
-		kind, i.away = refused, i.away-1
+	} else if i.refusalsLeft > 0 && strings.Contains(what, "Object") {
+		kind, i.refusalsLeft = refused, i.refusalsLeft-1
 	}
-	if what == "GetMetricData" && !l.outage.to.IsZero() && l.outage.has(i.w.clock) {
+	if what == "GetMetricData" && !l.outage.to.IsZero() && l.outage.contains(i.w.clock) {
 		kind = cmp.Or(kind, refused)
 	}
 	if kind == killed {
@@ -157,8 +159,8 @@ func (i *invocation) meets(what string) (kind string) {
 	return kind
 }
 
-// meet does a call of an invocation in a simulation.
-func meet[T any](ctx context.Context, i *invocation, what string, do func() (*T, error)) (*T, error) {
+// simulateCall makes one call of an invocation in a simulation.
+func simulateCall[T any](ctx context.Context, i *invocation, what string, do func() (*T, error)) (*T, error) {
 	what, detail, _ := strings.Cut(what, " #")
 	if err := i.alive(); err != nil {
 		return nil, err
@@ -167,7 +169,7 @@ func meet[T any](ctx context.Context, i *invocation, what string, do func() (*T,
 		return nil, err
 	}
 	hang := func() error { return cmp.Or(i.wait(ctx, 20*time.Minute), errLost) }
-	kind := i.meets(what)
+	kind := i.nextFault(what)
 	switch kind {
 	case killed:
 		return nil, errKilled
@@ -188,7 +190,7 @@ func meet[T any](ctx context.Context, i *invocation, what string, do func() (*T,
 	}
 	i.dead = i.dead || kind == killed2
 	i.w.mu.Unlock()
-	i.w.look()
+	i.w.checkGuard()
 	switch {
 	case kind == killed2:
 		return nil, errKilled
@@ -220,8 +222,8 @@ func (l *simulation) start(w *fakeAWS, do func()) {
 	}()
 }
 
-// look records a broken promise: something is billed without a guard.
-func (w *fakeAWS) look() {
+// checkGuard notes since when there is a cache to delete or a load to stop, and records a broken promise if something is billed without a guard.
+func (w *fakeAWS) checkGuard() {
 	w.lock()
 	defer w.mu.Unlock()
 	l := w.sim
@@ -251,31 +253,31 @@ func (w *fakeAWS) billed() string {
 	}
 	switch {
 	case w.desired > 0 || running > 0:
-		return fmt.Sprintf("%d tasks are wanted, %d run", w.desired, running)
+		return fmt.Sprintf("%d tasks desired, %d running", w.desired, running)
 	case w.cache != "" && w.cfg.Cache.Delete:
 		return "the cache is " + w.cache
 	}
 	return ""
 }
 
-// happen plans a change.
-func (w *fakeAWS) happen(at time.Time, what string, change func()) {
+// planChange plans a change.
+func (w *fakeAWS) planChange(at time.Time, what string, change func()) {
 	w.lock()
 	defer w.mu.Unlock()
 	w.add(w.change(at, what, change))
 }
 
-// change is a plan that does something under the lock.
+// change is a plan that runs do under the lock.
 func (w *fakeAWS) change(at time.Time, what string, do func()) plan {
 	return plan{at, what, func() {
 		w.lock()
 		do()
 		w.mu.Unlock()
-		w.look()
+		w.checkGuard()
 	}}
 }
 
-// createCache makes the cache in so much time, unless there is one. status is how that ends.
+// createCache creates the cache, unless there is one. It takes the given time and ends with the given status.
 func (w *fakeAWS) createCache(takes time.Duration, status string, then func()) {
 	if w.cache != "" {
 		return
@@ -288,7 +290,7 @@ func (w *fakeAWS) createCache(takes time.Duration, status string, then func()) {
 			w.sim.caches = append(w.sim.caches, span{from: w.clock})
 		}
 		w.mu.Unlock()
-		w.look()
+		w.checkGuard()
 		if then != nil {
 			then()
 		}
@@ -296,7 +298,7 @@ func (w *fakeAWS) createCache(takes time.Duration, status string, then func()) {
 }
 
 func (l *simulation) deleteCache(w *fakeAWS) {
-	w.add(plan{w.clock.Add(l.goes), "the cache is gone", func() {
+	w.add(plan{w.clock.Add(l.cacheDeleteTime), "the cache is gone", func() {
 		w.lock()
 		if n := len(l.caches); n > 0 && l.caches[n-1].to.IsZero() {
 			l.caches[n-1].to = w.clock
@@ -306,7 +308,7 @@ func (l *simulation) deleteCache(w *fakeAWS) {
 	}})
 }
 
-// createService makes the service, and its tasks, which start a little later.
+// createService creates the service and its tasks, which start a little later.
 func (w *fakeAWS) createService(tasks int) {
 	w.service, w.created, w.desired = true, w.clock, int32(tasks)
 	for range tasks {
@@ -331,13 +333,13 @@ func (w *fakeAWS) startTask() {
 func (w *fakeAWS) endTasks() {
 	for i := range w.tasks {
 		if t := &w.tasks[i]; t.StoppedAt == nil && w.desired == 0 {
-			t.StoppedAt = aws.Time(w.clock.Add(w.sim.takes))
+			t.StoppedAt = aws.Time(w.clock.Add(w.sim.taskStopTime))
 		}
 	}
 }
 
-// deleteService deletes the service, whose tasks then end, and says when it is INACTIVE: once the last of them has ended, which may have been told to
-// long before. Terraform creates a replacement then; modules/ecs-load lets it wait for 10 minutes.
+// deleteService deletes the service, whose tasks then stop, and returns when it becomes INACTIVE: once its last task has stopped, which may have been
+// told to stop long before. Only then does Terraform create a replacement; modules/ecs-load lets it wait for 10 minutes.
 // https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DeleteService.html
 func (w *fakeAWS) deleteService() (inactive time.Time) {
 	w.service, w.desired, w.sim.deleted = false, 0, w.created
@@ -351,7 +353,7 @@ func (w *fakeAWS) deleteService() (inactive time.Time) {
 	return inactive
 }
 
-// replaceTask ends one task, and ECS starts another one.
+// replaceTask stops one task, and ECS starts another one.
 func (w *fakeAWS) replaceTask() {
 	for i := range w.tasks {
 		if t := &w.tasks[i]; t.StoppedAt == nil && t.StartedAt != nil && w.desired > 0 {
@@ -388,12 +390,12 @@ func (w *fakeAWS) forgot(t ecstypes.Task) bool {
 }
 
 func (l *simulation) publishes(w *fakeAWS, namespace string, minute time.Time, period time.Duration) bool {
-	if minute.Add(time.Minute+w.lag).After(w.clock) || !l.all && period < time.Minute && w.clock.Sub(minute) > 3*time.Hour {
+	if minute.Add(time.Minute+w.lag).After(w.clock) || !l.keepsAll && period < time.Minute && w.clock.Sub(minute) > 3*time.Hour {
 		return false
 	}
 	if namespace == export.NamespaceCache {
 		for _, s := range l.caches {
-			if s.has(minute) {
+			if s.contains(minute) {
 				return true
 			}
 		}
@@ -407,7 +409,7 @@ func (l *simulation) publishes(w *fakeAWS, namespace string, minute time.Time, p
 	return false
 }
 
-// logs are what the tasks have said so far, one line a minute and two last words, and the engine.
+// logs returns what the tasks have logged so far, one line a minute and two lines at the end, or the engine's log.
 func (l *simulation) logs(w *fakeAWS, group string) map[string][]line {
 	all := map[string][]line{}
 	if group != w.cfg.Logs.Load {

@@ -25,7 +25,7 @@ func TestCacheThatCannotBeDeletedYet(t *testing.T) {
 	assert.Equal(t, 1, w.manifest(t).Attempts, "a complete manifest is not written again")
 }
 
-func TestCacheThatTakesLongToGo(t *testing.T) {
+func TestCacheThatIsSlowToDelete(t *testing.T) {
 	w := newFakeAWS()
 	w.deleting = 200
 	started := w.Now()
@@ -49,7 +49,7 @@ func TestCacheOfSomeoneElse(t *testing.T) {
 		_, err := w.handle("stop", ActionStop)
 		require.ErrorContains(t, err, fmt.Sprintf("replication group perf has the tag run=%q", tag.run))
 		assert.Zero(t, w.called("DeleteReplicationGroup"))
-		assert.True(t, w.manifest(t).Complete, "the exports are there")
+		assert.True(t, w.manifest(t).Complete, "the exports are written")
 	}
 
 	w := newFakeAWS()
@@ -63,14 +63,14 @@ func TestCacheOfSomeoneElse(t *testing.T) {
 	assert.Empty(t, w.schedules)
 }
 
-// Somebody made a cache under the stack's name since the run began, where the stack's own was never made: one answer about its tags that is lost does not
-// make it the run's.
-func TestCacheOfSomeoneElseWhoseTagsAreLateToTell(t *testing.T) {
+// The stack's cache was never created, and somebody created one with its name since the run started: one failed read of its tags does not make it the
+// run's.
+func TestCacheOfSomeoneElseAfterOneFailedTagRead(t *testing.T) {
 	for kind, make := range kinds {
 		for _, code := range []string{"ServiceUnavailable", "AccessDeniedException"} {
 			w := make()
 			w.cacheRun, w.cacheName = "", "somebody"
-			w.refusesOnce("ListTagsForResource", code)
+			w.refuseOnce("ListTagsForResource", code)
 			_, err := w.handle("stop", ActionStop)
 			require.ErrorContains(t, err, `has the tag run=""`, kind)
 			assert.Equal(t, "available", w.cache, kind)
@@ -78,8 +78,8 @@ func TestCacheOfSomeoneElseWhoseTagsAreLateToTell(t *testing.T) {
 	}
 }
 
-// Nobody may read the tags, and the cache was created since the run began: but it is not the one that the run's stop has seen or deleted, or it is younger
-// than any of the run.
+// Reading the tags is denied, and the cache was created since the run started, but it is not the one that the run's stop has seen or deleted, or it was
+// created later than any cache of the run.
 func TestAnotherCacheWhileTagsAreDenied(t *testing.T) {
 	for kind, make := range kinds {
 		for name, c := range map[string]func(*fakeAWS){
@@ -90,13 +90,13 @@ func TestAnotherCacheWhileTagsAreDenied(t *testing.T) {
 				w.cacheMade = w.clock.Add(time.Minute)
 			},
 			"the run's was deleted by somebody": func(w *fakeAWS) {
-				w.refuses("ListTagsForResource", "InvalidReplicationGroupState") // the cache is on record, and stays for now
+				w.refuse("ListTagsForResource", "InvalidReplicationGroupState") // the cache is on record, and stays for now
 				_, err := w.handle("stop", ActionStop)
 				require.NoError(t, err)
 				require.Equal(t, "available", w.cache)
 				w.cacheMade = w.clock.Add(time.Minute)
 			},
-			"it is younger than stop_by": func(w *fakeAWS) {
+			"it was created after stop_by": func(w *fakeAWS) {
 				w.tasks, w.streams = nil, nil
 				w.clock, w.cacheMade = at("2026-11-23T07:00:00Z"), at("2026-11-23T06:50:00Z")
 			},
@@ -105,7 +105,7 @@ func TestAnotherCacheWhileTagsAreDenied(t *testing.T) {
 			w.stuck = true // the guard stays
 			c(w)
 			w.cache, w.cacheRun, w.cacheName = "available", "", "somebody"
-			w.refuses("ListTagsForResource", "AccessDeniedException")
+			w.refuse("ListTagsForResource", "AccessDeniedException")
 			_, err := w.tick()
 			require.ErrorContains(t, err, "read the tags of", "%s: %s", kind, name)
 			assert.Equal(t, "available", w.cache, "%s: %s", kind, name)
@@ -113,13 +113,13 @@ func TestAnotherCacheWhileTagsAreDenied(t *testing.T) {
 	}
 }
 
-// The cache could not be described until its deletion read it again: that is the last chance to record it.
-func TestMembershipIsReadBeforeTheCacheGoes(t *testing.T) {
+// The first describe of the cache fails. Its deletion describes it again, which is the last chance to record the membership.
+func TestMembershipIsReadBeforeTheCacheIsDeleted(t *testing.T) {
 	undisturbed := newFakeAWS()
 	_, err := undisturbed.handle("stop", ActionStop)
 	require.NoError(t, err)
 	w := newFakeAWS()
-	w.refusesOnce("DescribeReplicationGroups", "ServiceUnavailable")
+	w.refuseOnce("DescribeReplicationGroups", "ServiceUnavailable")
 	_, err = w.handle("stop", ActionStop)
 	require.ErrorContains(t, err, "read the membership")
 	w.revive()
@@ -130,8 +130,8 @@ func TestMembershipIsReadBeforeTheCacheGoes(t *testing.T) {
 	assert.Equal(t, want, seen)
 }
 
-// A busy cache is left to the next tick, also if AWS takes seconds to answer.
-func TestABusyCacheDoesNotKeepTheInvocation(t *testing.T) {
+// A busy cache is left to the next tick, even if AWS takes seconds to answer.
+func TestBusyCacheDoesNotHoldUpTheInvocation(t *testing.T) {
 	w := newFakeAWS()
 	w.cache = "modifying"
 	w.late = func(int, string) time.Duration { return 2 * time.Second }
@@ -140,7 +140,7 @@ func TestABusyCacheDoesNotKeepTheInvocation(t *testing.T) {
 	assert.Equal(t, 1, w.called("ListTagsForResource"))
 }
 
-// An apply that began a new run and failed before it reached the cache: the cache is still tagged with the stack's run before.
+// An apply started a new run and failed before it updated the cache, which still has the tag of the stack's previous run.
 func TestCacheOfAnEarlierRun(t *testing.T) {
 	w := newFakeAWS()
 	w.cacheRun = "2026-11-22T01-01-01Z"

@@ -32,7 +32,7 @@ func (w *fakeAWS) manifest(t *testing.T) export.Manifest {
 	return m
 }
 
-// assertEnded checks the end state of every run, whatever happened before.
+// assertEnded checks what must be true at the end of any run, whatever happened before.
 func (w *fakeAWS) assertEnded(t *testing.T) {
 	t.Helper()
 	assert.Zero(t, w.desired, "ECS is at 0")
@@ -58,7 +58,7 @@ func TestStop(t *testing.T) {
 	last := -1
 	for _, op := range order {
 		i := slices.Index(w.calls[last+1:], op)
-		require.GreaterOrEqual(t, i, 0, "%s after what comes before it in %v; calls %v", op, order, w.calls)
+		require.GreaterOrEqual(t, i, 0, "%s is not in the order of %v; calls %v", op, order, w.calls)
 		last += i + 1
 	}
 	rows := strings.Split(strings.TrimSpace(w.text(metricsKey)), "\n")
@@ -101,7 +101,7 @@ func TestStop(t *testing.T) {
 	logs, _ := m.Object(export.KindLogs)
 	assert.EqualValues(t, 10, logs.Rows)
 	assert.Equal(t, 3, m.Logs.Streams)
-	require.Equal(t, []string{"ended", "gone"}, w.told())
+	require.Equal(t, []string{"ended", "gone"}, w.messages())
 	assert.Contains(t, w.published[0], "task a exited with 0; task b exited with 0\n")
 	assert.Contains(t, w.published[0], "  s3://bucket/"+metricsKey+"\n  https://s3.console.aws.amazon.com/s3/object/bucket?prefix=exports%2Fmetrics%2F"+runID+".csv&region=us-east-1\n")
 	assert.Contains(t, w.published[0], "s3://bucket/"+manifestKey)
@@ -144,7 +144,7 @@ func TestFailedExport(t *testing.T) {
 		answer, err := w.handle("stop", ActionStop)
 		require.ErrorContains(t, err, "InternalServiceFault", op)
 		assert.Equal(t, StatusPending, answer.Status)
-		assert.Equal(t, 1, w.called("DeleteReplicationGroup"), "the cache is deleted even so")
+		assert.Equal(t, 1, w.called("DeleteReplicationGroup"), "the cache is deleted anyway")
 		assert.False(t, w.manifest(t).Complete)
 		assert.Contains(t, strings.Join(w.manifest(t).Warnings, "\n"), "InternalServiceFault")
 		assert.NotEmpty(t, w.schedules["perf-watch"], "the guard stays")
@@ -153,7 +153,7 @@ func TestFailedExport(t *testing.T) {
 
 		_, err = w.handle("stop", ActionStop)
 		require.Error(t, err)
-		assert.Len(t, w.published, 1, "failed is said once")
+		assert.Len(t, w.published, 1, "one message says that it failed")
 
 		w.revive()
 		answer, err = w.handle("stop", ActionStop)
@@ -163,7 +163,7 @@ func TestFailedExport(t *testing.T) {
 		assert.Equal(t, undisturbed.text(metricsKey), w.text(metricsKey))
 		assert.Equal(t, undisturbed.text(logsKey), w.text(logsKey))
 		assert.Equal(t, 3, w.manifest(t).Attempts)
-		assert.Equal(t, []string{"failed", "ended", "gone"}, w.told())
+		assert.Equal(t, []string{"failed", "ended", "gone"}, w.messages())
 	}
 }
 
@@ -181,7 +181,7 @@ func TestUnusableBucket(t *testing.T) {
 	require.ErrorContains(t, err, "s3:ListBucket")
 	assert.Equal(t, StatusPending, answer.Status)
 	assert.Zero(t, w.desired, "the load stops")
-	assert.Equal(t, 1, w.called("DeleteReplicationGroup"), "the cache goes")
+	assert.Equal(t, 1, w.called("DeleteReplicationGroup"), "the cache is deleted")
 	assert.NotEmpty(t, w.schedules["perf-watch"])
 	w.revive()
 	w.ticks(t)
@@ -199,7 +199,7 @@ func TestForeignObjects(t *testing.T) {
 		require.ErrorAs(t, err, &foreign, key)
 		assert.Equal(t, "theirs", w.text(key))
 		assert.Equal(t, 1, w.called("DeleteReplicationGroup"), key)
-		if key != stateKey { // without its record the run still ends
+		if key != stateKey { // if the record is not somebody else's, the run still ends
 			assert.NotEmpty(t, w.schedules["perf-watch"])
 			delete(w.objects, key)
 			for range 2 {
@@ -211,7 +211,7 @@ func TestForeignObjects(t *testing.T) {
 	}
 }
 
-// The run is replaced while its stop takes the record: the load belongs to the new run.
+// The run is replaced while its stop takes the record: the load belongs to the new run by then.
 func TestReplacedBeforeTheLoadIsScaled(t *testing.T) {
 	w := newFakeAWS()
 	w.after = func(_ int, op string) error {
@@ -227,7 +227,7 @@ func TestReplacedBeforeTheLoadIsScaled(t *testing.T) {
 	assert.Equal(t, "available", w.cache)
 }
 
-// Tasks can take longer to end than an invocation waits: the cache is deleted now, and the exports wait for their last lines.
+// Tasks can take longer to stop than an invocation waits: the cache is deleted now, and the exports wait for the tasks' last lines.
 func TestTasksThatTakeLongToEnd(t *testing.T) {
 	w := newFakeAWS()
 	w.stuck = true
@@ -235,22 +235,22 @@ func TestTasksThatTakeLongToEnd(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, StatusPending, answer.Status)
 	assert.Contains(t, answer.Message, "still run 3 minutes after")
-	assert.Equal(t, 1, w.called("DeleteReplicationGroup"), "the cache goes all the same")
+	assert.Equal(t, 1, w.called("DeleteReplicationGroup"), "the cache is deleted anyway")
 	assert.NotEmpty(t, w.schedules["perf-watch"])
 	m := w.manifest(t)
 	assert.False(t, m.Complete)
-	assert.Nil(t, m.Window, "it is not fixed yet")
+	assert.Nil(t, m.Window, "it is not known yet")
 	w.stuck = false
 	_, err = w.tick()
 	require.NoError(t, err)
 	w.assertEnded(t)
 	assert.Equal(t, at("2026-11-23T04:22:00Z"), w.manifest(t).Window.End)
-	assert.Contains(t, w.text(logsKey), "Totals 90", "the last words")
+	assert.Contains(t, w.text(logsKey), "Totals 90", "the last lines")
 }
 
 func TestECSFails(t *testing.T) {
 	w := newFakeAWS()
-	w.refuses("UpdateService", "ServerException")
+	w.refuse("UpdateService", "ServerException")
 	_, err := w.handle("stop", ActionStop)
 	require.ErrorContains(t, err, "scale ECS service perf-load of cluster perf to 0")
 	assert.Equal(t, 1, w.called("DeleteReplicationGroup"))
@@ -264,10 +264,10 @@ func TestECSFails(t *testing.T) {
 
 func TestElastiCacheFails(t *testing.T) {
 	w := newFakeAWS()
-	w.refuses("DescribeReplicationGroups", "ServiceUnavailable")
+	w.refuse("DescribeReplicationGroups", "ServiceUnavailable")
 	_, err := w.handle("stop", ActionStop)
 	require.ErrorContains(t, err, "describe replication group perf")
-	assert.Empty(t, w.text(metricsKey), "no file without the cache's metrics")
+	assert.Empty(t, w.text(metricsKey), "no metrics are exported without the cache's")
 	assert.NotEmpty(t, w.text(logsKey))
 	w.revive()
 	_, err = w.tick()
@@ -276,14 +276,14 @@ func TestElastiCacheFails(t *testing.T) {
 	assert.Contains(t, w.text(metricsKey), "CurrItems")
 
 	w = newFakeAWS()
-	w.refuses("DescribeCacheClusters", "ServiceUnavailable")
+	w.refuse("DescribeCacheClusters", "ServiceUnavailable")
 	_, err = w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	w.assertEnded(t)
 	assert.Contains(t, strings.Join(w.manifest(t).Warnings, "\n"), "the engine version is not known")
 }
 
-func TestServiceThatIsDeletedMeanwhile(t *testing.T) {
+func TestServiceDeletedDuringTheStop(t *testing.T) {
 	w := newFakeAWS()
 	w.before = func(_ int, op string) error {
 		if op == "DescribeTasks" && w.called("UpdateService") > 0 {
@@ -302,7 +302,7 @@ func TestServiceThatIsDeletedMeanwhile(t *testing.T) {
 func TestShortInvocation(t *testing.T) {
 	w := newFakeAWS()
 	answer, err := New(w.cfg, w.clients(), w).Handle(w.invocation("stop", 50*time.Second), Event{Action: ActionStop, Run: runID})
-	require.NoError(t, err, "out of time is no failure: watch carries on")
+	require.NoError(t, err, "running out of time is no failure: watch continues")
 	assert.Equal(t, StatusPending, answer.Status)
 	assert.Contains(t, answer.Message, export.ErrOutOfTime.Error())
 	assert.Equal(t, 1, w.called("DeleteReplicationGroup"))
@@ -336,7 +336,7 @@ func hangingCall(t *testing.T) {
 	w.assertEnded(t)
 }
 
-// hanging answers the wait for the last minute, and nothing more.
+// hanging is a fake whose ListMetrics hangs until its context ends.
 type hanging struct {
 	*fakeAWS
 	hung chan struct{}
@@ -355,7 +355,7 @@ func TestSettle(t *testing.T) {
 	}{{2 * time.Minute, time.Minute, 62}, {20 * time.Minute, 3 * time.Minute, 62 - 16}} {
 		w := newFakeAWS()
 		w.clock, w.lag, w.deleting = at("2026-11-23T04:22:00Z"), test.lag, 0
-		w.cfg.Logs.Engine, w.cfg.Logs.Slow = "", "" // they are waited for, too
+		w.cfg.Logs.Engine, w.cfg.Logs.Slow = "", "" // the stop would wait for them too
 		started := w.Now()
 		_, err := w.handle("stop", ActionStop)
 		require.NoError(t, err)
@@ -364,25 +364,25 @@ func TestSettle(t *testing.T) {
 		node := m.Metrics.Sources[slices.IndexFunc(m.Metrics.Sources, func(s export.Source) bool { return s.Name == "perf-001" })]
 		assert.InDelta(t, test.minutes, node.MinutesFound, 1)
 		late := slices.ContainsFunc(m.Warnings, func(s string) bool { return strings.HasPrefix(s, "metrics of perf-001: ") })
-		assert.Equal(t, node.MinutesFound < 62, late, "what never came is named: %v", m.Warnings)
+		assert.Equal(t, node.MinutesFound < 62, late, "a warning names the missing minutes: %v", m.Warnings)
 	}
 }
 
-func TestNotifyDoesNotHoldTheRun(t *testing.T) {
+func TestFailedNotificationDoesNotHoldUpTheRun(t *testing.T) {
 	w := newFakeAWS()
-	w.refuses("Publish", "AuthorizationError")
+	w.refuse("Publish", "AuthorizationError")
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	assert.Equal(t, StatusDone, answer.Status)
 	w.assertEnded(t)
 }
 
-func TestWhileHeld(t *testing.T) {
+func TestStopWhileAnotherInvocationHoldsTheRun(t *testing.T) {
 	w := newFakeAWS()
 	w.before = func(_ int, op string) error {
 		if op == "GetMetricData" {
 			w.revive()
-			answer, err := w.handle("another", ActionStop)
+			answer, err := w.handle("second", ActionStop)
 			assert.NoError(t, err)
 			assert.Equal(t, StatusPending, answer.Status)
 			assert.Contains(t, answer.Message, "until 2026-11-23T04:40:00Z")

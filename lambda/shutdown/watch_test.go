@@ -22,7 +22,7 @@ func TestWatchInTime(t *testing.T) {
 	assert.Equal(t, Answer{Run: runID, Action: "watch", Status: StatusIdle, Message: "in time until 2026-11-23T04:35:30Z"}, answer)
 	assert.Equal(t, []string{"GetSchedule", "GetSchedule", "GetObject", "DescribeReplicationGroups"}, w.calls)
 	assert.Empty(t, w.published)
-	assert.Empty(t, w.objects, "nothing to tell, so no record")
+	assert.Empty(t, w.objects, "no message, so no record")
 
 	w.clock = at("2026-11-23T04:35:30Z") // the stop never fired
 	answer, err = w.handle("tick", ActionWatch)
@@ -33,7 +33,7 @@ func TestWatchInTime(t *testing.T) {
 
 func TestWatchStopBy(t *testing.T) {
 	w := newFakeAWS()
-	w.schedules["perf-load-stop"].ScheduleExpression = aws.String("at(2026-11-23T06:00:00)") // its grace ends after stop_by
+	w.schedules["perf-load-stop"].ScheduleExpression = aws.String("at(2026-11-23T06:00:00)") // its grace period ends after stop_by
 	w.clock = at("2026-11-23T06:08:08Z")
 	answer, err := w.handle("tick", ActionWatch)
 	require.NoError(t, err)
@@ -44,19 +44,19 @@ func TestWatchStopBy(t *testing.T) {
 	assert.Equal(t, StatusDone, answer.Status)
 }
 
-// An event of watch can be an hour old and past its stop_by: the schedule's current input counts, also if the first answer is lost.
-func TestAnOldEventEndsNoLoadInTime(t *testing.T) {
+// An event of watch can arrive an hour late and past its stop_by: the schedule's current input counts, even if the first attempt to read it fails.
+func TestOldEventDoesNotEndARunEarly(t *testing.T) {
 	for name, input := range map[string]string{
-		"the run was replaced":  `{"action":"watch","run":"2026-11-23T06-00-00Z","stop_by":"2026-11-23T09:00:00Z"}`,
-		"the run was prolonged": `{"action":"watch","run":"` + runID + `","stop_by":"2026-11-23T09:08:09Z"}`,
+		"the run was replaced": `{"action":"watch","run":"2026-11-23T06-00-00Z","stop_by":"2026-11-23T09:00:00Z"}`,
+		"the run was extended": `{"action":"watch","run":"` + runID + `","stop_by":"2026-11-23T09:08:09Z"}`,
 	} {
 		for _, code := range []string{"ThrottlingException", "AccessDeniedException"} {
 			w := newFakeAWS()
-			old := w.sent(ActionWatch, runID)
+			old := w.eventFor(ActionWatch, runID)
 			w.clock = at("2026-11-23T06:20:00Z")
 			w.schedules["perf-watch"].Target.Input = aws.String(input)
 			delete(w.schedules, "perf-load-stop")
-			w.refusesOnce("GetSchedule", code)
+			w.refuseOnce("GetSchedule", code)
 			answer, err := New(w.cfg, w.clients(), w).Handle(w.invocation("old", 15*time.Minute), old)
 			require.NoError(t, err, name)
 			assert.Equal(t, StatusIdle, answer.Status, name)
@@ -67,7 +67,7 @@ func TestAnOldEventEndsNoLoadInTime(t *testing.T) {
 }
 
 // Somebody changed stop_by to an invalid time by hand. The guard reports it, and the stop still ends the load and the cache.
-func TestAStopByThatIsNoTime(t *testing.T) {
+func TestInvalidStopBy(t *testing.T) {
 	w := newFakeAWS()
 	w.schedules["perf-watch"].Target.Input = aws.String(`{"action":"watch","run":"` + runID + `","stop_by":"at eight"}`)
 	_, err := w.handle("tick", ActionWatch)
@@ -79,7 +79,7 @@ func TestAStopByThatIsNoTime(t *testing.T) {
 	assert.True(t, w.manifest(t).Complete)
 	assert.NotEmpty(t, w.schedules["perf-watch"])
 
-	w = newFakeAWS() // and it is another run's
+	w = newFakeAWS() // now the invalid input is another run's
 	w.schedules["perf-watch"].Target.Input = aws.String(`{"action":"watch","run":"2026-11-23T04-00-00Z","stop_by":"at eight"}`)
 	_, err = w.handle("stop", ActionStop)
 	require.Error(t, err)
@@ -87,13 +87,13 @@ func TestAStopByThatIsNoTime(t *testing.T) {
 	assert.Equal(t, "available", w.cache)
 }
 
-// Somebody removed stop_by by hand, so the run's end is not known: it ends when the longest run would, or a grace after its stop schedule.
-func TestAStopByThatIsGone(t *testing.T) {
+// Somebody removed stop_by by hand, so the run's latest end is unknown: it ends when the longest run would, or a grace period after its stop schedule.
+func TestMissingStopBy(t *testing.T) {
 	for stops, ends := range map[string]time.Time{"": at("2026-11-23T08:08:09Z"), "at(2026-11-23T04:20:00)": at("2026-11-23T04:35:00Z")} {
 		w := newFakeAWS()
 		w.schedules["perf-watch"].Target.Input = aws.String(`{"action":"watch","run":"` + runID + `"}`)
 		w.schedules["perf-load-stop"].ScheduleExpression = &stops
-		if stops == "" { // the apply has failed
+		if stops == "" { // the apply failed
 			delete(w.schedules, "perf-load-stop")
 		}
 		_, err := w.handle("preflight", ActionPreflight)
@@ -113,7 +113,7 @@ func TestAStopByThatIsGone(t *testing.T) {
 	}
 }
 
-func TestWatchFinishesWhatWasBegun(t *testing.T) {
+func TestWatchFinishesAnInterruptedStop(t *testing.T) {
 	w := newFakeAWS()
 	w.schedules["perf-load-stop"].ScheduleExpression = aws.String("at(2026-11-23T05:20:30)") // someone ended the run early, and the Lambda died
 	w.kill(12, true)
@@ -129,7 +129,7 @@ func TestWatchFinishesWhatWasBegun(t *testing.T) {
 	w.assertEnded(t)
 }
 
-// bare is an AWS with only the Lambda and the guard.
+// bare returns an AWS that only has the Lambda and the guard.
 func bare() *fakeAWS {
 	w := newFakeAWS()
 	w.service, w.desired, w.tasks, w.cache, w.streams = false, 0, nil, "", nil
@@ -137,8 +137,8 @@ func bare() *fakeAWS {
 	return w
 }
 
-// An apply failed before there was a load: nothing happens until stop_by, then the rest of the run is removed. The guard stays for as long as another
-// apply could make a load.
+// An apply failed before it created a load: nothing happens until stop_by, then what there is of the run is removed. The guard stays as long as another
+// apply could create a load.
 func TestWatchAfterAFailedApply(t *testing.T) {
 	for _, cache := range []string{"available", "create-failed", ""} {
 		w := bare()
@@ -151,7 +151,7 @@ func TestWatchAfterAFailedApply(t *testing.T) {
 		if cache == createFailed {
 			told = append(told, "cache failed")
 		}
-		assert.Equal(t, told, w.told(), "at once")
+		assert.Equal(t, told, w.messages(), "at once")
 
 		w.clock = at("2026-11-23T06:00:00Z")
 		answer, err = w.tick()
@@ -161,9 +161,9 @@ func TestWatchAfterAFailedApply(t *testing.T) {
 		assert.Empty(t, w.cache)
 		assert.False(t, w.manifest(t).Complete)
 		told = append(told, "apply failed")
-		assert.Equal(t, told, w.told())
+		assert.Equal(t, told, w.messages())
 		w.ticks(t)
-		assert.Equal(t, append(told, "ended", "gone"), w.told())
+		assert.Equal(t, append(told, "ended", "gone"), w.messages())
 		assert.False(t, w.Now().Before(at("2026-11-23T07:18:09Z")))
 		w.assertEnded(t)
 		m := w.manifest(t)
@@ -173,7 +173,7 @@ func TestWatchAfterAFailedApply(t *testing.T) {
 		assert.Empty(t, m.Objects)
 	}
 
-	w := bare() // still being created: left to the next tick
+	w := bare() // a cache that is still being created is left to the next tick
 	w.cache, w.clock = "creating", at("2026-11-23T06:00:00Z")
 	answer, err := w.tick()
 	require.NoError(t, err)
@@ -190,7 +190,7 @@ func TestWatchAfterAFailedApply(t *testing.T) {
 	assert.Equal(t, "available", w.cache)
 }
 
-// A service whose tasks never started, a bad image for example: the reasons are kept, and what the engine said.
+// A service whose tasks never started, for example because of a bad image: the manifest has the reasons, and the engine's log is exported.
 func TestLoadThatNeverStarted(t *testing.T) {
 	w := newFakeAWS()
 	for i := range w.tasks {
@@ -208,9 +208,9 @@ func TestLoadThatNeverStarted(t *testing.T) {
 	assert.Contains(t, w.text(logsKey), "Server initialized")
 }
 
-func TestOldTasksAreNotOurs(t *testing.T) {
+func TestTasksOfEarlierRunsAreIgnored(t *testing.T) {
 	w := newFakeAWS()
-	w.tasks[0].CreatedAt, w.tasks[0].StartedAt = aws.Time(at("2026-11-23T02:50:00Z")), aws.Time(at("2026-11-23T02:51:00Z")) // of the run before, ECS shows it for an hour
+	w.tasks[0].CreatedAt, w.tasks[0].StartedAt = aws.Time(at("2026-11-23T02:50:00Z")), aws.Time(at("2026-11-23T02:51:00Z")) // a task of the previous run, which ECS lists for an hour
 	_, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	m := w.manifest(t)
@@ -220,7 +220,7 @@ func TestOldTasksAreNotOurs(t *testing.T) {
 
 func TestWatchRaisesTheAlarm(t *testing.T) {
 	w := newFakeAWS()
-	w.cache = "modifying" // for ever
+	w.cache = "modifying" // forever
 	var err error
 	for range 146 { // 24 h and 20 min
 		_, err = w.tick()
@@ -230,12 +230,12 @@ func TestWatchRaisesTheAlarm(t *testing.T) {
 	}
 	require.ErrorContains(t, err, "still not gone")
 	require.ErrorContains(t, err, "mage destroy")
-	require.Equal(t, []string{"ended", "overdue"}, w.told())
+	require.Equal(t, []string{"ended", "overdue"}, w.messages())
 	assert.Contains(t, w.published[1], "mage destroy")
 	assert.NotEmpty(t, w.schedules["perf-watch"], "the guard stays")
 }
 
-func TestWatchRefusesWhatItCannotRead(t *testing.T) {
+func TestWatchRejectsUnreadableSchedules(t *testing.T) {
 	w := newFakeAWS()
 	w.schedules["perf-load-stop"].ScheduleExpression = aws.String("rate(1 day)")
 	_, err := w.handle("tick", ActionWatch)
@@ -269,7 +269,7 @@ func TestPreflight(t *testing.T) {
 		assert.NotZero(t, w.called(op), op)
 	}
 
-	w = bare() // a role that takes half a minute to work
+	w = bare() // a new role takes half a minute to work
 	started := w.Now()
 	w.before = func(int, string) error {
 		if w.Now().Sub(started) < 30*time.Second {
@@ -310,12 +310,12 @@ func TestPreflight(t *testing.T) {
 		assert.LessOrEqual(t, w.Now().Sub(started), time.Minute, op)
 		assert.Empty(t, w.uploads, op)
 		if op != "Publish" {
-			assert.Equal(t, []string{"preflight failed"}, w.told(), op)
+			assert.Equal(t, []string{"preflight failed"}, w.messages(), op)
 			assert.Contains(t, w.published[0], says)
 		}
 	}
 
-	w = bare() // no retry of an error that does not go away, and one message
+	w = bare() // an error that does not go away is not retried, and reported once
 	w.before = func(_ int, op string) error {
 		if op == "CreateMultipartUpload" || op == "ListMultipartUploads" {
 			return apiError("NoSuchBucket")
