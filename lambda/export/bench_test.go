@@ -29,7 +29,7 @@ func BenchmarkCSV(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N*len(page.values))/b.Elapsed().Seconds(), "rows/s")
 	b.ReportMetric(float64(out.n)/b.Elapsed().Seconds()/1e6, "MB/s")
-	b.ReportMetric(resident(b), "peak-MB")
+	b.ReportMetric(peakMemory(b), "peak-MB")
 }
 
 func BenchmarkLogMerge(b *testing.B) {
@@ -57,7 +57,7 @@ func BenchmarkLogMerge(b *testing.B) {
 			b.ReportMetric(float64(b.N*events)/b.Elapsed().Seconds(), "rows/s")
 			b.ReportMetric(float64(out.n)/b.Elapsed().Seconds()/1e6, "MB/s")
 			b.ReportMetric(float64(calls)/float64(b.N), "calls")
-			b.ReportMetric(resident(b), "peak-MB")
+			b.ReportMetric(peakMemory(b), "peak-MB")
 		})
 	}
 }
@@ -68,8 +68,8 @@ func (c *counter) Write(p []byte) (int, error) { c.n += len(p); return len(p), n
 
 var _ io.Writer = (*counter)(nil)
 
-// resident is this process's peak memory in MiB, including the benchmark's own data.
-func resident(b *testing.B) float64 {
+// peakMemory is this process's peak resident memory in MiB, including the benchmark's own data.
+func peakMemory(b *testing.B) float64 {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
 		b.Fatal(err)

@@ -55,14 +55,14 @@ func at(text string) time.Time {
 // fakeMetrics answers GetMetricData like CloudWatch: StartTime rounded down to the minute, EndTime exclusive, at most size datapoints per
 // answer, and a token for the rest.
 type fakeMetrics struct {
-	mu     sync.Mutex
-	points map[string]map[int64]float64 // by namespace, metric, dimensions and statistic
-	size   int                          // datapoints per answer, 0: all
-	listed []cwtypes.Metric
-	edit   func(call int, out *cloudwatch.GetMetricDataOutput)
-	calls  int
-	lists  int
-	asked  []int // queries of each call without a token
+	mu          sync.Mutex
+	points      map[string]map[int64]float64 // by namespace, metric, dimensions and statistic
+	size        int                          // datapoints per answer, 0: all
+	listed      []cwtypes.Metric
+	edit        func(call int, out *cloudwatch.GetMetricDataOutput)
+	calls       int
+	lists       int
+	queryCounts []int // the number of queries of each call without a token
 }
 
 func (f *fakeMetrics) put(s Series, at time.Time, value float64) {
@@ -84,7 +84,7 @@ func (f *fakeMetrics) GetMetricData(_ context.Context, in *cloudwatch.GetMetricD
 		return nil, fmt.Errorf("ValidationError: %d queries", n)
 	}
 	if in.NextToken == nil {
-		f.asked = append(f.asked, len(in.MetricDataQueries))
+		f.queryCounts = append(f.queryCounts, len(in.MetricDataQueries))
 	}
 	from, to := in.StartTime.Truncate(time.Minute).Unix(), in.EndTime.Unix()
 	skip, _ := strconv.Atoi(aws.ToString(in.NextToken))
@@ -165,7 +165,7 @@ type logEvent struct {
 	message string
 }
 
-// fakeLogs answers GetLogEvents like CloudWatch Logs: pages of size events, an empty page here and there, and at the end the token again.
+// fakeLogs answers GetLogEvents like CloudWatch Logs: pages of size events, empty pages if wanted, and the same token again at the end.
 type fakeLogs struct {
 	mu         sync.Mutex
 	groups     map[string]map[string][]logEvent
@@ -173,8 +173,8 @@ type fakeLogs struct {
 	emptyPages bool // every other page is empty
 	calls      int
 	filters    int // calls of FilterLogEvents
-	reading    int // calls under way
-	most       int // calls under way at once
+	active     int // calls in progress
+	maxActive  int // most calls in progress at once
 	fail       func(call int) error
 }
 
@@ -208,11 +208,11 @@ func (f *fakeLogs) DescribeLogStreams(_ context.Context, in *cloudwatchlogs.Desc
 func (f *fakeLogs) GetLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error) {
 	f.mu.Lock()
 	f.calls++
-	f.reading++
-	f.most = max(f.most, f.reading)
+	f.active++
+	f.maxActive = max(f.maxActive, f.active)
 	call := f.calls
 	f.mu.Unlock()
-	defer func() { f.mu.Lock(); f.reading--; f.mu.Unlock() }()
+	defer func() { f.mu.Lock(); f.active--; f.mu.Unlock() }()
 	if f.fail != nil {
 		if err := f.fail(call); err != nil {
 			return nil, err
@@ -251,7 +251,7 @@ func (f *fakeLogs) GetLogEvents(ctx context.Context, in *cloudwatchlogs.GetLogEv
 	return out, ctx.Err()
 }
 
-// FilterLogEvents answers in time order; events with the same timestamp are not in the streams' order.
+// FilterLogEvents answers in time order. Events with the same timestamp are not in the order of their streams.
 func (f *fakeLogs) FilterLogEvents(_ context.Context, in *cloudwatchlogs.FilterLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
 	f.mu.Lock()
 	f.filters++
@@ -295,7 +295,7 @@ type fakeS3 struct {
 	objects map[string]*object
 	uploads map[string]*upload
 	next    int
-	fail    func(op string) error // after the call had its effect when it wraps errLost
+	fail    func(op string) error // called before each call and, with "Completed", after CompleteMultipartUpload had its effect
 }
 
 type object struct {

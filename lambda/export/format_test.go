@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestFormatIsOfAllSources(t *testing.T) {
+func TestFormatCoversAllSources(t *testing.T) {
 	assert.Regexp(t, "^[0-9a-f]{12}$", Format())
 	files, err := filepath.Glob("*.go")
 	require.NoError(t, err)
@@ -18,6 +18,6 @@ func TestFormatIsOfAllSources(t *testing.T) {
 			continue
 		}
 		_, err := sources.ReadFile(file)
-		assert.NoError(t, err, "%s is to be embedded in format.go", file)
+		assert.NoError(t, err, "embed %s in format.go", file)
 	}
 }

@@ -104,7 +104,7 @@ func (j LogsJob) Write(ctx context.Context, w io.Writer) (Logs, error) {
 		for n := i; n < len(streams) && n < i+2*fetchers; n++ { // not all at once: pages read ahead cost memory
 			if ahead := streams[n]; !ahead.started {
 				ahead.started = true
-				ahead.ahead(ctx)
+				ahead.prefetch(ctx)
 			}
 		}
 		if ok, err := s.more(ctx); err != nil {

@@ -52,7 +52,7 @@ func TestLogLines(t *testing.T) {
 		Messages: []string{"log group /perf/slow-log does not exist"}}, sum)
 }
 
-// Every event comes once and in order, whatever the pages: empty pages, more than 50 streams, equal timestamps across pages.
+// Every event is exported once and in order, whatever the pages: empty pages, more than 50 streams, equal timestamps across pages.
 func TestLogsAreLossless(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	streams := map[string][]logEvent{}
@@ -78,7 +78,7 @@ func TestLogsAreLossless(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want, strings.Split(strings.TrimSuffix(out.String(), "\n"), "\n"), "page size %d, empty pages %v", size, emptyPages)
 			assert.EqualValues(t, len(want), sum.Events)
-			assert.LessOrEqual(t, api.most, fetchers)
+			assert.LessOrEqual(t, api.maxActive, fetchers)
 		}
 	}
 }
@@ -99,8 +99,8 @@ func TestLogsLargeEvents(t *testing.T) {
 	assert.EqualValues(t, sum.Lines, bytes.Count(out.Bytes(), []byte("\n")))
 }
 
-// The minimum is one call per page, and one that finds the end.
-func TestLogCallsAreAtTheFloor(t *testing.T) {
+// The minimum is one call per page, and one more that finds the end.
+func TestLogCallsAreMinimal(t *testing.T) {
 	streams := map[string][]logEvent{}
 	for s := range 20 {
 		for i := range 95 {
@@ -114,7 +114,7 @@ func TestLogCallsAreAtTheFloor(t *testing.T) {
 	_, err := job.Write(t.Context(), &bytes.Buffer{})
 	require.NoError(t, err)
 	assert.Equal(t, 20*(10+1), api.calls)
-	assert.InDelta(t, 220/22.5, clock.slept.Seconds(), 1, "paced under the quota")
+	assert.InDelta(t, 220/22.5, clock.slept.Seconds(), 1, "paced below the quota")
 }
 
 func TestLogsFail(t *testing.T) {

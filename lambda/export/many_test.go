@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// manyStreams returns more streams than are read one by one, with few events, and their expected export.
+// manyStreams returns more streams than an export reads one by one, with few events, and the lines that their export must have.
 func manyStreams(events int) (streams map[string][]logEvent, want []string) {
 	random := rand.New(rand.NewPCG(3, 4))
 	streams = map[string][]logEvent{}
@@ -33,7 +33,7 @@ func manyStreams(events int) (streams map[string][]logEvent, want []string) {
 	return streams, want
 }
 
-// Many streams are read a hundred at a time: every event comes once and in order, whatever the pages, and no stream needs its own call.
+// Many streams are read a hundred at a time: every event is exported once and in order, whatever the pages, and no stream needs its own call.
 func TestManyStreamsAreReadTogether(t *testing.T) {
 	streams, want := manyStreams(3_000)
 	having := 0
@@ -60,7 +60,7 @@ func TestManyStreamsAreReadTogether(t *testing.T) {
 func TestManyStreamsResume(t *testing.T) {
 	streams, _ := manyStreams(200)
 	api := &fakeLogs{size: 7, groups: map[string]map[string][]logEvent{"/perf/load": streams}}
-	resumes(t, func(w io.Writer, from Position) (Logs, error) {
+	assertResumes(t, func(w io.Writer, from Position) (Logs, error) {
 		job := logJob(api)
 		job.From = from.Logs
 		return job.Write(t.Context(), w)

@@ -36,7 +36,7 @@ func TestMemoryIsFlat(t *testing.T) {
 	}
 }
 
-// BenchmarkManyStreams generates events on request, so that the peak is the job's.
+// BenchmarkManyStreams generates events on request, so that the peak memory is the job's.
 func BenchmarkManyStreams(b *testing.B) {
 	streams, err := strconv.Atoi(os.Getenv("STREAMS"))
 	if err != nil {
@@ -47,19 +47,19 @@ func BenchmarkManyStreams(b *testing.B) {
 	const events = 4_000_000
 	out := &counter{}
 	for b.Loop() {
-		job := logJob(&madeLogs{streams: streams, events: events / streams})
+		job := logJob(&generatedLogs{streams: streams, events: events / streams})
 		job.Rate, job.Filter, job.Groups = 1e9, 1e9, job.Groups[:1]
 		sum, err := job.Write(b.Context(), out)
 		require.NoError(b, err)
 		require.EqualValues(b, streams*(events/streams), sum.Events)
 	}
-	b.ReportMetric(resident(b), "peak-MB")
+	b.ReportMetric(peakMemory(b), "peak-MB")
 }
 
-// madeLogs answers with progress lines of memtier, at most 10,000 or 1 MB per page.
-type madeLogs struct{ streams, events int }
+// generatedLogs answers with progress lines of memtier, in pages of at most 6,000, which is about 1 MB.
+type generatedLogs struct{ streams, events int }
 
-func (m *madeLogs) DescribeLogStreams(_ context.Context, in *cloudwatchlogs.DescribeLogStreamsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
+func (m *generatedLogs) DescribeLogStreams(_ context.Context, in *cloudwatchlogs.DescribeLogStreamsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.DescribeLogStreamsOutput, error) {
 	out := &cloudwatchlogs.DescribeLogStreamsOutput{}
 	for i := range m.streams {
 		out.LogStreams = append(out.LogStreams, types.LogStream{LogStreamName: aws.String(fmt.Sprintf("load/memtier/%05d", i))})
@@ -68,7 +68,7 @@ func (m *madeLogs) DescribeLogStreams(_ context.Context, in *cloudwatchlogs.Desc
 }
 
 // FilterLogEvents answers with the same lines as GetLogEvents, in time order.
-func (m *madeLogs) FilterLogEvents(_ context.Context, in *cloudwatchlogs.FilterLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
+func (m *generatedLogs) FilterLogEvents(_ context.Context, in *cloudwatchlogs.FilterLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.FilterLogEventsOutput, error) {
 	first, _ := strconv.Atoi(aws.ToString(in.NextToken))
 	all, out := m.events*len(in.LogStreamNames), &cloudwatchlogs.FilterLogEventsOutput{}
 	count := min(all-first, 6_000)
@@ -91,13 +91,13 @@ func (m *madeLogs) FilterLogEvents(_ context.Context, in *cloudwatchlogs.FilterL
 }
 
 // line returns a stream's i-th line and its time, in milliseconds since the start.
-func (m *madeLogs) line(stream, i int) (at int64, message string) {
+func (m *generatedLogs) line(stream, i int) (at int64, message string) {
 	ops := 40_000 + (i*7919+stream*31)%9_973
 	return int64(i), fmt.Sprintf("[RUN #1 %d%%, %3d secs]  4 threads 200 conns: %11d ops, %7d (avg: %7d) ops/sec, %d.%02dMB/sec (avg: 4.31MB/sec),  %d.%02d (avg:  4.72) msec latency",
 		i%100, i, i*ops, ops, 44_000+i%97, 3+i%3, i%100, 4+i%2, i*31%100)
 }
 
-func (m *madeLogs) GetLogEvents(_ context.Context, in *cloudwatchlogs.GetLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error) {
+func (m *generatedLogs) GetLogEvents(_ context.Context, in *cloudwatchlogs.GetLogEventsInput, _ ...func(*cloudwatchlogs.Options)) (*cloudwatchlogs.GetLogEventsOutput, error) {
 	stream, err := strconv.Atoi((*in.LogStreamName)[len("load/memtier/"):])
 	if err != nil {
 		return nil, err

@@ -33,13 +33,13 @@ func series(t *testing.T, metric, stat, source string) Series {
 	return Series{}
 }
 
-func TestCatalogIsOneSeriesEach(t *testing.T) {
+func TestCatalogHasEachSeriesOnce(t *testing.T) {
 	seen := map[string]bool{}
 	for _, s := range target.Catalog() {
 		key := s.Namespace + s.Metric + s.label + s.Stat
-		assert.False(t, seen[key], "%v twice", s)
+		assert.False(t, seen[key], "%v occurs twice", s)
 		seen[key] = true
-		assert.NotEqual(t, "CacheClusterId=perf-001", s.label, "the twin of {CacheClusterId,CacheNodeId}")
+		assert.NotEqual(t, "CacheClusterId=perf-001", s.label, "a duplicate of {CacheClusterId,CacheNodeId}")
 	}
 	for _, stat := range []string{"p50", "p99", "p99.9", "SampleCount"} {
 		assert.Equal(t, "Microseconds", series(t, "SuccessfulReadRequestLatency", stat, "perf-001").Unit)
@@ -90,18 +90,18 @@ func TestServerlessCatalog(t *testing.T) {
 	assert.False(t, settled)
 }
 
-func TestDiscoverAddsWhatIsListed(t *testing.T) {
+func TestDiscoverAddsListedMetrics(t *testing.T) {
 	api := &fakeMetrics{listed: []types.Metric{
-		metric(NamespaceCache, "CurrItems", "CacheClusterId=perf-001"),                                        // twin
+		metric(NamespaceCache, "CurrItems", "CacheClusterId=perf-001"),                                        // duplicate of the next one
 		metric(NamespaceCache, "CurrItems", "CacheClusterId=perf-001", "CacheNodeId=0001"),                    // in the catalog
 		metric(NamespaceCache, "CurrItems", "CacheClusterId=perf-001", "CacheNodeId=0001", "Tier=Memory"),     // new dimensions
 		metric(NamespaceCache, "BrandNew", "CacheClusterId=perf-001", "CacheNodeId=0001"),                     // new metric
-		metric(NamespaceCache, "BrandNew", "CacheClusterId=perf-001"),                                         // its twin
-		metric(NamespaceCache, "OnlyCluster", "CacheClusterId=perf-002"),                                      // has no twin
+		metric(NamespaceCache, "BrandNew", "CacheClusterId=perf-001"),                                         // its duplicate
+		metric(NamespaceCache, "OnlyCluster", "CacheClusterId=perf-002"),                                      // no duplicate of another
 		metric(NamespaceCache, "EngineCPUUtilization", "ReplicationGroupId=perf", "Role=primary"),             // group
 		metric(NamespaceCache, "CurrItems", "CacheClusterId=other-001", "CacheNodeId=0001"),                   // another cache
 		metric(NamespaceInsights, "NetworkRxBytes", "ClusterName=perf", "ServiceName=perf-load"),              // insights
-		metric(NamespaceInsights, "NetworkRxBytes", "ClusterName=perf", "ServiceName=perf-load", "TaskId=1"),  // a task's own
+		metric(NamespaceInsights, "NetworkRxBytes", "ClusterName=perf", "ServiceName=perf-load", "TaskId=1"),  // of one task
 		metric(NamespaceInsights, "NetworkRxBytes", "ClusterName=foreign", "ServiceName=perf-load"),           // another cluster
 		metric(NamespaceECS, "EBSFilesystemUtilization", "ClusterName=perf", "ServiceName=perf-load"),         // not in the catalog
 		metric(NamespaceECS, "CPUUtilization", "ClusterName=perf", "ServiceName=perf-load"),                   // in the catalog
@@ -180,7 +180,7 @@ func TestMetricsRows(t *testing.T) {
 	assert.True(t, math.IsNaN(rows[3].Value))
 }
 
-// A day of 1,200 series takes 3 calls per page and 8 pages; every datapoint comes once, whatever the size of an answer.
+// A day of 1,200 series takes 3 calls per page and 8 pages. Every datapoint is exported once, whatever the size of an answer.
 func TestMetricsPages(t *testing.T) {
 	var all []Series
 	nodes := Target{Membership: Membership{Nodes: make([]Node, 0)}}
@@ -222,8 +222,8 @@ func TestMetricsPagesFitIntoMemory(t *testing.T) {
 	}
 }
 
-// Series found while the first page is read are sorted in as if they had been known.
-func TestMetricsFind(t *testing.T) {
+// Series that are found while the first page is read are exported as if they had been known before.
+func TestMetricsFoundDuringTheFirstPage(t *testing.T) {
 	known, found := []Series{}, []Series{}
 	api := &fakeMetrics{}
 	j := job(api, &ticker{now: at("2026-11-24T03:20:00Z")}, "2026-11-23T03:00:00Z", "2026-11-23T09:00:00Z", time.Minute)
@@ -256,7 +256,7 @@ func TestMetricsFind(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, want.String(), got.String())
 	assert.Equal(t, sum, same)
-	assert.Equal(t, 2, api.calls, "the known ones, then the found ones, in one page")
+	assert.Equal(t, 2, api.calls, "first the known series, then the found ones, in one page")
 
 	j.Find = func(context.Context) ([]Series, error) { return nil, errFull }
 	_, err = j.Write(t.Context(), &got)
@@ -290,7 +290,7 @@ func TestMetricsAnswersThatAreNotComplete(t *testing.T) {
 		"partial, then complete": {func(call int, out *cloudwatch.GetMetricDataOutput) {
 			if call == 1 {
 				r := &out.MetricDataResults[0]
-				r.StatusCode, r.Timestamps, r.Values = types.StatusCodePartialData, r.Timestamps[:1], []float64{-1} // and a value that is corrected later
+				r.StatusCode, r.Timestamps, r.Values = types.StatusCodePartialData, r.Timestamps[:1], []float64{-1} // with a value that the next answer corrects
 			}
 		}, 2, ""},
 		"internal error, then complete": {func(call int, out *cloudwatch.GetMetricDataOutput) {
@@ -298,15 +298,15 @@ func TestMetricsAnswersThatAreNotComplete(t *testing.T) {
 				out.MetricDataResults[0] = types.MetricDataResult{Id: out.MetricDataResults[0].Id, StatusCode: types.StatusCodeInternalError}
 			}
 		}, 3, ""},
-		"internal error for ever": {func(call int, out *cloudwatch.GetMetricDataOutput) {
+		"internal error forever": {func(call int, out *cloudwatch.GetMetricDataOutput) {
 			out.MetricDataResults[0].StatusCode = types.StatusCodeInternalError
 		}, 4, "InternalError for AWS/ElastiCache CurrItems CacheClusterId=perf-001;CacheNodeId=0001 after 4 attempts"},
 		"forbidden": {func(call int, out *cloudwatch.GetMetricDataOutput) {
 			out.MetricDataResults[0].StatusCode = types.StatusCodeForbidden
 		}, 1, "allow cloudwatch:GetMetricData"},
-		"token for ever": {func(call int, out *cloudwatch.GetMetricDataOutput) { out.NextToken = aws.String("9") }, 2, "the same page token twice"},
-		"unasked":        {func(call int, out *cloudwatch.GetMetricDataOutput) { out.MetricDataResults[0].Id = aws.String("s7") }, 1, `answered for "s7", which was not asked`},
-		"uneven":         {func(call int, out *cloudwatch.GetMetricDataOutput) { out.MetricDataResults[0].Values = nil }, 1, "2 timestamps and 0 values"},
+		"token forever": {func(call int, out *cloudwatch.GetMetricDataOutput) { out.NextToken = aws.String("9") }, 2, "the same page token twice"},
+		"unasked":       {func(call int, out *cloudwatch.GetMetricDataOutput) { out.MetricDataResults[0].Id = aws.String("s7") }, 1, `answered for "s7", which was not asked`},
+		"uneven":        {func(call int, out *cloudwatch.GetMetricDataOutput) { out.MetricDataResults[0].Values = nil }, 1, "2 timestamps and 0 values"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			api := &fakeMetrics{edit: test.edit}
@@ -321,7 +321,7 @@ func TestMetricsAnswersThatAreNotComplete(t *testing.T) {
 			}
 			require.NoError(t, err)
 			assert.Equal(t, 3, strings.Count(out.String(), "\n"))
-			assert.Contains(t, out.String(), "03:08:00+00:00,AWS/ElastiCache,CurrItems,Average,1,", "the later answer stands")
+			assert.Contains(t, out.String(), "03:08:00+00:00,AWS/ElastiCache,CurrItems,Average,1,", "the later answer counts")
 		})
 	}
 }

@@ -33,7 +33,7 @@ func readAll(text string) (rows []Row, wrong []string, err error) {
 	return rows, wrong, err
 }
 
-func TestReadMetricsRefuses(t *testing.T) {
+func TestReadMetricsRejects(t *testing.T) {
 	for text, fails := range map[string]string{
 		"":                      "the metrics CSV is empty",
 		"\n\n":                  "the metrics CSV is empty",
@@ -93,7 +93,7 @@ func TestReadMetricsOfSpreadsheetsAndScripts(t *testing.T) {
 	}
 }
 
-func TestAWrongLineCostsThatLine(t *testing.T) {
+func TestInvalidLineIsSkipped(t *testing.T) {
 	const good = "2026-11-23T03:08:00Z,N,M,Sum,1,Count,A=B\n"
 	for line, fails := range map[string]string{
 		"yesterday,N,M,Sum,1,Count,A=B":                          `line 3: the time "yesterday" is not read: write it as 2006-01-02T15:04:05Z`,
@@ -117,15 +117,15 @@ func TestAWrongLineCostsThatLine(t *testing.T) {
 	rows, wrong, err := readAll(columnsLine + good + strings.TrimSuffix(good, "B\n"))
 	require.NoError(t, err)
 	assert.Len(t, rows, 1)
-	assert.Equal(t, []string{`metrics CSV, line 3: it is cut off: no other line has the dimensions "A="`}, wrong, "the end of a file that was cut off")
+	assert.Equal(t, []string{`metrics CSV, line 3: it is cut off: no other line has the dimensions "A="`}, wrong, "the last line of a truncated file")
 	rows, wrong, err = readAll(columnsLine + good + strings.TrimSuffix(good, "\n"))
 	require.NoError(t, err)
 	assert.Len(t, rows, 2)
 	assert.Empty(t, wrong)
 }
 
-// A read error in a gzip text is not taken for a truncated file: figures of one part are not those of the run.
-func TestReadFailsInACompressedText(t *testing.T) {
+// A read error in a gzip file is not treated as a truncated file: half of a file would give wrong figures.
+func TestReadErrorInCompressedText(t *testing.T) {
 	var text bytes.Buffer
 	w := gzip.NewWriter(&text)
 	_, err := io.WriteString(w, strings.Repeat("a line\n", 100_000))

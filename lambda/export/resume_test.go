@@ -15,28 +15,28 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// slips is a Sink that keeps every mark, as the run's record would.
-type slips struct {
+// sinkLog is a Sink that keeps every mark, as the run's record would.
+type sinkLog struct {
 	bytes.Buffer
-	marks []slip
+	marks []savedMark
 }
 
-type slip struct {
+type savedMark struct {
 	length   int
 	position []byte
 }
 
-func (s *slips) Due() bool { return true }
-func (s *slips) Mark(p Position) error {
+func (s *sinkLog) Due() bool { return true }
+func (s *sinkLog) Mark(p Position) error {
 	text, err := json.Marshal(p)
-	s.marks = append(s.marks, slip{s.Len(), text})
+	s.marks = append(s.marks, savedMark{s.Len(), text})
 	return err
 }
 
-// resumes runs a job from each of its marks: the following bytes and the final sum must be the same.
-func resumes[S any](t *testing.T, run func(w io.Writer, from Position) (S, error)) {
+// assertResumes runs a job from each of its marks: the bytes from there on and the final summary must be the same.
+func assertResumes[S any](t *testing.T, run func(w io.Writer, from Position) (S, error)) {
 	t.Helper()
-	var all slips
+	var all sinkLog
 	want, err := run(&all, Position{})
 	require.NoError(t, err)
 	require.NotEmpty(t, all.marks)
@@ -64,7 +64,7 @@ func TestMetricsResume(t *testing.T) {
 			}
 		}
 	}
-	resumes(t, func(w io.Writer, from Position) (Metrics, error) {
+	assertResumes(t, func(w io.Writer, from Position) (Metrics, error) {
 		return MetricsJob{API: api, Clock: &ticker{now: at("2026-11-23T05:00:00Z")}, Series: series, Window: Window{start, start.Add(40 * time.Minute)},
 			Period: time.Minute, From: from.Metrics}.Write(t.Context(), w)
 	})
@@ -78,7 +78,7 @@ func TestLogsResume(t *testing.T) {
 		load[name] = append(load[name], logEvent{start + int64(i/20), fmt.Sprintf("line %d\nand more", i)}) // several per stream and timestamp
 		engine["perf-001"] = append(engine["perf-001"], logEvent{start + int64(i/9), fmt.Sprint("engine ", i)})
 	}
-	for i := range 7 { // and their tables, after their header
+	for i := range 7 { // the streams' result tables, each after its header
 		name, rows := fmt.Sprintf("load/memtier/%d", i), []string{"Type         Ops/sec     Hits/sec    Avg. Latency     p50 Latency     p99 Latency       KB/sec ",
 			fmt.Sprintf("Gets         %d.50          ---         0.30000         0.30000         8.00000        10.00 ", 40+i),
 			fmt.Sprintf("Totals       %d.50          ---         0.30000         0.30000         %d.25000       910.36 ", 100+i, 9-i)}
@@ -87,7 +87,7 @@ func TestLogsResume(t *testing.T) {
 		}
 	}
 	api := &fakeLogs{size: 5, groups: map[string]map[string][]logEvent{"/perf/load": load, "/perf/engine-log": engine}}
-	resumes(t, func(w io.Writer, from Position) (Logs, error) {
+	assertResumes(t, func(w io.Writer, from Position) (Logs, error) {
 		job := logJob(api)
 		job.From = from.Logs
 		sum, err := job.Write(t.Context(), w)
@@ -98,11 +98,11 @@ func TestLogsResume(t *testing.T) {
 	})
 }
 
-// A stream out of time order is exported completely, and gives no position to resume from, which could lose an event.
+// A stream that is not in time order is exported completely. It gives no position after its first event, because resuming there could lose one.
 func TestLogsOutOfOrder(t *testing.T) {
 	start := logWindow.Start.UnixMilli()
 	api := &fakeLogs{size: 2, groups: map[string]map[string][]logEvent{"/perf/load": {"load/a": {{start + 5, "five"}, {start + 3, "three"}, {start + 9, "nine"}}}}}
-	var out slips
+	var out sinkLog
 	sum, err := logJob(api).Write(t.Context(), &out)
 	require.NoError(t, err)
 	assert.EqualValues(t, 3, sum.Events)
@@ -117,7 +117,7 @@ func TestUploadResumes(t *testing.T) {
 	var records []Progress
 	record := func(p Progress) error { records = append(records, p); return nil }
 	whole := text(3*partSize + 640)
-	first := recorded(t, bucket, record)
+	first := newUploadRecording(t, bucket, record)
 	for range 2 {
 		_, err := first.Write(whole[first.object.Bytes : first.object.Bytes+partSize])
 		require.NoError(t, err)
@@ -129,7 +129,7 @@ func TestUploadResumes(t *testing.T) {
 	p, ok := first.Suspend()
 	require.True(t, ok)
 	require.Len(t, records, 2)
-	assert.Empty(t, records[0].UploadID, "named before it is open")
+	assert.Empty(t, records[0].UploadID, "the upload is recorded before it is created")
 	assert.Equal(t, "1", records[1].UploadID)
 	require.Len(t, bucket.uploads, 1)
 
@@ -137,7 +137,7 @@ func TestUploadResumes(t *testing.T) {
 	require.NoError(t, err)
 	var back Progress
 	require.NoError(t, json.Unmarshal(saved, &back))
-	second := recorded(t, bucket, record)
+	second := newUploadRecording(t, bucket, record)
 	require.NoError(t, second.Resume(back))
 	_, err = second.Write(whole[2*partSize:])
 	require.NoError(t, err)
@@ -149,14 +149,14 @@ func TestUploadResumes(t *testing.T) {
 	assert.True(t, bytes.Equal(whole, bucket.objects["exports/metrics/r.csv"].body))
 	assert.Empty(t, bucket.uploads)
 
-	small := newUpload(t, &fakeS3{}) // nothing was uploaded, so there is nothing to continue
+	small := newUpload(t, &fakeS3{}) // nothing is uploaded yet, so there is nothing to continue
 	_, err = small.Write(text(64))
 	require.NoError(t, err)
 	_, ok = small.Suspend()
 	assert.False(t, ok)
 
 	full, taken := &fakeS3{}, errors.New("taken")
-	late := recorded(t, full, func(p Progress) error {
+	late := newUploadRecording(t, full, func(p Progress) error {
 		if p.UploadID != "" {
 			return taken
 		}
@@ -167,5 +167,5 @@ func TestUploadResumes(t *testing.T) {
 	require.ErrorIs(t, late.Mark(Position{}), taken)
 	_, ok = late.Suspend()
 	assert.False(t, ok)
-	assert.Empty(t, full.uploads, "an upload that no record names does not stay")
+	assert.Empty(t, full.uploads, "an upload that no record names does not stay open")
 }

@@ -130,7 +130,7 @@ func (s *stream) more(ctx context.Context) (bool, error) {
 			s.page = nil
 		}
 		if s.pending == nil {
-			s.ahead(ctx)
+			s.prefetch(ctx)
 		}
 		r := <-s.pending
 		if s.pending = nil; r.err != nil {
@@ -138,7 +138,7 @@ func (s *stream) more(ctx context.Context) (bool, error) {
 		}
 		s.page = r.page
 		if !s.page.last && s.held.Load() < s.budget {
-			s.ahead(ctx)
+			s.prefetch(ctx)
 		}
 	}
 }
@@ -162,8 +162,8 @@ func (s *stream) compare(p LogsPosition) int {
 	return cmp.Or(strings.Compare(s.of.label, p.Label), strings.Compare(s.group, p.Group))
 }
 
-// ahead starts reading the next page. Until it arrives it counts as much as the previous one.
-func (s *stream) ahead(ctx context.Context) {
+// prefetch starts reading the next page. Until it arrives, it counts as much as the previous one.
+func (s *stream) prefetch(ctx context.Context) {
 	pending, expected := make(chan result, 1), int64(0)
 	if s.page != nil {
 		expected = s.page.size()
@@ -187,9 +187,9 @@ func (s *stream) fetch(ctx context.Context) (*page, error) {
 	if s.job.From != nil {
 		begin = max(begin, s.job.From.At)
 	}
-	read := s.one
+	read := s.fetchOne
 	if len(s.sources) > 1 {
-		read = s.several
+		read = s.fetchSeveral
 	}
 	for {
 		var limit *int32
@@ -213,9 +213,9 @@ func (s *stream) fetch(ctx context.Context) (*page, error) {
 	}
 }
 
-// one reads the next page of one stream, which ends when the token repeats:
+// fetchOne reads the next page of one stream, which ends when the token repeats:
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
-func (s *stream) one(ctx context.Context, begin, end int64, limit *int32) (events []event, last bool, err error) {
+func (s *stream) fetchOne(ctx context.Context, begin, end int64, limit *int32) (events []event, last bool, err error) {
 	if err := s.pace.wait(ctx, 1); err != nil {
 		return nil, false, err
 	}
@@ -233,10 +233,10 @@ func (s *stream) one(ctx context.Context, begin, end int64, limit *int32) (event
 	return events, last, nil
 }
 
-// several reads the next page of several streams, which is in time order; the last page has no token. Events with the same timestamp are sorted by
+// fetchSeveral reads the next page of several streams, which is in time order; the last page has no token. Events with the same timestamp are sorted by
 // stream; those with the page's last timestamp wait for the next page.
 // https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
-func (s *stream) several(ctx context.Context, begin, end int64, limit *int32) (events []event, last bool, err error) {
+func (s *stream) fetchSeveral(ctx context.Context, begin, end int64, limit *int32) (events []event, last bool, err error) {
 	if err := s.filter.wait(ctx, 1); err != nil {
 		return nil, false, err
 	}

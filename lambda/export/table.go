@@ -67,8 +67,8 @@ func (t *table) header() error {
 	return err
 }
 
-// says keeps each message of CloudWatch once.
-func (t *table) says(messages []string) {
+// addMessages adds each message of CloudWatch once.
+func (t *table) addMessages(messages []string) {
 	for _, m := range messages {
 		if !slices.Contains(t.messages, m) {
 			t.messages = append(t.messages, m)
@@ -77,7 +77,7 @@ func (t *table) says(messages []string) {
 }
 
 func (t *table) page(p *metricsPage) error {
-	t.says(p.messages)
+	t.addMessages(p.messages)
 	if len(p.series) != len(t.columns) {
 		t.order(p.series)
 	}

@@ -15,14 +15,14 @@ import (
 )
 
 func newUpload(t *testing.T, api S3API) *Upload {
-	return recorded(t, api, func(Progress) error { return nil })
+	return newUploadRecording(t, api, func(Progress) error { return nil })
 }
 
-func recorded(t *testing.T, api S3API, record func(Progress) error) *Upload {
+func newUploadRecording(t *testing.T, api S3API, record func(Progress) error) *Upload {
 	return NewUpload(t.Context(), api, "bucket", "perf/2026-11-23T03-08-09Z", 1, Object{Kind: KindMetrics, Key: "exports/metrics/r.csv", ContentType: "text/csv"}, record)
 }
 
-// text is lines of 64 bytes.
+// text returns lines of 64 bytes each.
 func text(bytes int) (b []byte) {
 	for len(b) < bytes {
 		b = fmt.Appendf(b, "%063d\n", len(b))
@@ -49,9 +49,9 @@ func TestUpload(t *testing.T) {
 				require.Equal(t, n, written)
 				rest = rest[n:]
 			}
-			assert.Empty(t, bucket.objects, "nothing is under the key before Close")
+			assert.Empty(t, bucket.objects, "there is no object before Close")
 			if test.parts > 0 {
-				assert.GreaterOrEqual(t, len(bucket.uploads["1"].parts), test.parts-1, "parts go out as they fill")
+				assert.GreaterOrEqual(t, len(bucket.uploads["1"].parts), test.parts-1, "parts are uploaded as they fill up")
 			}
 			got, same, err := u.Close()
 			assert.True(t, same)
@@ -65,7 +65,7 @@ func TestUpload(t *testing.T) {
 	}
 }
 
-func TestUploadMeetsAnObject(t *testing.T) {
+func TestUploadOverAnExistingObject(t *testing.T) {
 	for _, size := range []int{640, maxPart + 640} {
 		bucket, body := &fakeS3{}, text(size)
 		first := newUpload(t, bucket)
@@ -81,14 +81,14 @@ func TestUploadMeetsAnObject(t *testing.T) {
 			stays bool
 		}{{body, true, true}, {body[:len(body)-64], false, true}, {append(body[:len(body):len(body)], text(64)...), true, false}} {
 			before := bucket.objects["exports/metrics/r.csv"]
-			another := newUpload(t, bucket)
-			_, err = another.Write(attempt.rows)
+			second := newUpload(t, bucket)
+			_, err = second.Write(attempt.rows)
 			require.NoError(t, err)
-			got, same, err := another.Close()
+			got, same, err := second.Close()
 			require.NoError(t, err)
 			assert.Equal(t, attempt.same, same)
 			assert.Equal(t, attempt.stays, got.SHA256 == record.SHA256)
-			assert.Equal(t, attempt.stays, before == bucket.objects["exports/metrics/r.csv"], "richer replaces poorer, and nothing else does")
+			assert.Equal(t, attempt.stays, before == bucket.objects["exports/metrics/r.csv"], "an object is replaced by one with more rows only")
 			assert.Empty(t, bucket.uploads)
 		}
 		body = append(body, text(64)...)
@@ -104,7 +104,7 @@ func TestUploadMeetsAnObject(t *testing.T) {
 		assert.ErrorContains(t, err, "move it away")
 		third.Abort()
 		assert.Empty(t, bucket.uploads)
-		assert.True(t, bytes.Equal(body, bucket.objects["exports/metrics/r.csv"].body), "a foreign object is not touched")
+		assert.True(t, bytes.Equal(body, bucket.objects["exports/metrics/r.csv"].body), "somebody else's object is not changed")
 	}
 }
 
@@ -154,26 +154,26 @@ func TestUploadFails(t *testing.T) {
 	}
 }
 
-// forgetful is a bucket that does not keep parts.
-type forgetful struct {
+// discardingS3 is a bucket that does not keep parts.
+type discardingS3 struct {
 	*fakeS3
 	parts int
 }
 
-func (f *forgetful) UploadPart(context.Context, *s3.UploadPartInput, ...func(*s3.Options)) (*s3.UploadPartOutput, error) {
+func (f *discardingS3) UploadPart(context.Context, *s3.UploadPartInput, ...func(*s3.Options)) (*s3.UploadPartOutput, error) {
 	f.parts++
 	return &s3.UploadPartOutput{}, nil
 }
 
-// Parts are sent when a mark is due, or without marks by Write: in both cases the record names the upload.
+// Parts are uploaded when a mark is due or, without marks, by Write. In both cases the record names the upload.
 func TestRecordsNameTheUpload(t *testing.T) {
 	for name, test := range map[string]struct {
 		write, times int
 		marks        bool
-	}{"marks": {partSize + 64, recordEvery + 2, true}, "marks behind the second part": {2*maxPart + 64, 13, true}, "no marks": {maxPart, 4, false}} {
+	}{"marks": {partSize + 64, recordEvery + 2, true}, "marks after the second part": {2*maxPart + 64, 13, true}, "no marks": {maxPart, 4, false}} {
 		t.Run(name, func(t *testing.T) {
-			bucket, last, body := &forgetful{&fakeS3{}, 0}, Progress{}, make([]byte, test.write)
-			u := recorded(t, bucket, func(p Progress) error {
+			bucket, last, body := &discardingS3{&fakeS3{}, 0}, Progress{}, make([]byte, test.write)
+			u := newUploadRecording(t, bucket, func(p Progress) error {
 				last = p
 				return nil
 			})
@@ -187,7 +187,7 @@ func TestRecordsNameTheUpload(t *testing.T) {
 					require.Equal(t, "1", last.UploadID)
 				}
 				if test.marks {
-					require.Less(t, bucket.parts-len(last.Parts), recordEvery+3, "no more is lost")
+					require.Less(t, bucket.parts-len(last.Parts), recordEvery+3, "few parts are not on record")
 				}
 			}
 			u.Abort()

@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The modules have the columns that they need of node_types.csv beside them, because a module's folder is all that a root gets; the embedded AWS has all
-// of them, because it imports nothing of the Lambda.
+// The modules have their own copies of the columns of node_types.csv that they need, because a root only gets a module's folder. The embedded AWS has a
+// copy of all columns, because it imports nothing from the Lambda.
 func TestCopiesHaveTheSameNodeTypes(t *testing.T) {
 	all := rows(typesText)
 	for file, columns := range map[string][]int{
@@ -33,6 +33,6 @@ func TestCopiesHaveTheSameNodeTypes(t *testing.T) {
 		byName := func(a, b []string) int { return strings.Compare(a[0], b[0]) }
 		slices.SortFunc(want, byName)
 		slices.SortFunc(have, byName)
-		require.Equal(t, want, have, "%s has other node types than lambda/reference/node_types.csv, or says something else of them", file)
+		require.Equal(t, want, have, "%s differs from lambda/reference/node_types.csv", file)
 	}
 }

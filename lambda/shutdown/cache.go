@@ -20,10 +20,10 @@ import (
 
 // cache is the cache under test: a replication group or a serverless cache.
 type cache interface {
-	fmt.Stringer                                      // replication group NAME
-	describe(context.Context) (*seen, error)          // nil when it does not exist
-	detail(context.Context, *export.Membership)       // adds the fields that need another call
-	lost(context.Context) (*export.Membership, error) // what is still known of a cache that was never seen
+	fmt.Stringer                                             // replication group NAME
+	describe(context.Context) (*seen, error)                 // nil when it does not exist
+	detail(context.Context, *export.Membership)              // adds the fields that need another call
+	reconstruct(context.Context) (*export.Membership, error) // what is still known of a cache that was never seen
 	delete(context.Context) error
 	checks(context.Context) []check // the calls of a stop, without the deletion
 	resource() string               // the last part of its ARN
@@ -63,13 +63,13 @@ func (r *run) readMembership(ctx context.Context) error {
 	if known(r.state.Membership) {
 		return nil
 	}
-	now, err := r.look(ctx, c)
+	now, err := r.describeCache(ctx, c)
 	if err != nil {
 		return err
 	}
 	if now == nil || !known(&now.membership) {
 		if r.state.Window != nil {
-			r.state.Membership, err = c.lost(ctx)
+			r.state.Membership, err = c.reconstruct(ctx)
 		}
 		return err
 	}
@@ -97,8 +97,8 @@ func (r *run) ours(tags []types.Tag) (owner string, ours bool) {
 // createFailed is the status of a cache that AWS could not create.
 const createFailed = "create-failed"
 
-// look describes the cache; nil when it does not exist.
-func (r *run) look(ctx context.Context, c cache) (*seen, error) {
+// describeCache describes the cache; nil when it does not exist.
+func (r *run) describeCache(ctx context.Context, c cache) (*seen, error) {
 	ctx, done := r.brief(ctx)
 	defer done()
 	return c.describe(ctx)
@@ -113,7 +113,7 @@ func (r *run) deleteCache(ctx context.Context) error {
 	}
 	for {
 		began := r.clock.Now()
-		err := r.askDeletion(ctx, c)
+		err := r.requestDeletion(ctx, c)
 		var wait pending
 		if err == nil || errors.As(err, &wait) || errors.Is(err, errReplaced) || ctx.Err() != nil || r.clock.Now().Sub(began) < 5*time.Second || r.left(ctx) < 15*time.Second {
 			return err
@@ -122,11 +122,11 @@ func (r *run) deleteCache(ctx context.Context) error {
 	}
 }
 
-func (r *run) askDeletion(ctx context.Context, c cache) error {
+func (r *run) requestDeletion(ctx context.Context, c cache) error {
 	if err := r.replaced(ctx); err != nil {
 		return err
 	}
-	now, unseen := r.look(ctx, c)
+	now, unseen := r.describeCache(ctx, c)
 	if unseen != nil { // its tags name the owner; the answer to its deletion tells whether it exists
 		if now = (&seen{arn: r.arn(ctx, c.resource())}); now.arn == "" {
 			return unseen
@@ -153,7 +153,7 @@ func (r *run) askDeletion(ctx context.Context, c cache) error {
 	if !ours {
 		return fmt.Errorf("%s has the tag run=%q, not %q: it was not created by this run and is not deleted; run `go tool mage destroy` or delete it by hand", c, owner, r.id)
 	}
-	late := !known(r.state.Membership) && known(&now.membership) // the earlier look failed, and this is the last one
+	late := !known(r.state.Membership) && known(&now.membership) // the earlier describe call failed, and this is the last one
 	if late {
 		r.state.Membership = &now.membership
 	}
@@ -189,19 +189,19 @@ func (r *run) owner(ctx context.Context, now *seen) (owner string, ours bool, er
 	}
 	created := now.membership.CreatedAt
 	since := created != nil && !created.Before(r.start.Add(-clockSkew))
-	late := since && !r.stopBy.IsZero() && created.After(r.stopBy.Add(stopGrace)) // modules/cache makes none after stop_by
+	late := since && !r.stopBy.IsZero() && created.After(r.stopBy.Add(stopGrace)) // modules/cache creates none after stop_by
 	switch {
 	case busy(err) && now.status == createFailed && created != nil:
 		return "", since, nil
 	case busy(err), notFound(err), !since, late:
 		return "", false, err
-	case r.another(*created):
+	case r.isOtherCache(*created):
 		return "", false, fmt.Errorf("it was created at %s, and is not the cache that this run had before: %w", created.UTC().Format(time.RFC3339), err)
 	}
 	if err := r.clock.Sleep(ctx, 5*time.Second); err != nil {
 		return "", false, err
 	}
-	if tags, again := r.tags(ctx, now); again == nil { // one lost answer must not make somebody else's cache this run's
+	if tags, again := r.tags(ctx, now); again == nil { // one failed read must not make somebody else's cache this run's
 		owner, ours = r.ours(tags)
 		return owner, ours, nil
 	}
@@ -219,8 +219,8 @@ func (r *run) tags(ctx context.Context, now *seen) ([]types.Tag, error) {
 	return out.TagList, nil
 }
 
-// another reports whether a cache created at that time is not the recorded one. Then only its tags tell whose it is.
-func (r *run) another(created time.Time) bool {
+// isOtherCache reports whether a cache created at that time is not the recorded one. Then only its tags show whose it is.
+func (r *run) isOtherCache(created time.Time) bool {
 	m, asked := r.state.Membership, r.state.DeletionAsked
 	return m != nil && m.CreatedAt != nil && !m.CreatedAt.Equal(created) || asked != nil && created.After(*asked)
 }
@@ -237,14 +237,14 @@ func (r *run) deleting() {
 	}
 }
 
-// awaitGone gives the cache up to 10 minutes to disappear; the next watch tick looks again.
+// awaitGone gives the cache up to 10 minutes to disappear; the next watch tick checks again.
 func (r *run) awaitGone(ctx context.Context) error {
 	c := r.cache()
 	gone, err := r.poll(ctx, 5*time.Second, min(10*time.Minute, r.left(ctx)-30*time.Second), func() (bool, error) {
 		if r.gone {
 			return true, nil
 		}
-		now, err := r.look(ctx, c)
+		now, err := r.describeCache(ctx, c)
 		if err != nil {
 			return false, err
 		}

@@ -36,7 +36,7 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 				return Answer{}, err
 			}
 			if err := r.running(ctx, service); err != nil { // a failed notification must not fail an apply
-				r.log.Warn("nobody was told that the load runs", "error", err)
+				r.log.Warn("the message that the load runs was not sent", "error", err)
 			}
 		}
 		return r.answer(StatusIdle, "armed: a destroy ends and exports the run first"), nil
@@ -48,17 +48,17 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 	// to end, unless somebody removed it while a load ran.
 	current, err := r.current(ctx)
 	if err != nil {
-		return Answer{}, undestroyed(r.id, err)
+		return Answer{}, destroyError(r.id, err)
 	}
 	if current.Run == "" {
 		service, err := r.service(ctx)
 		if err != nil {
-			return Answer{}, undestroyed(r.id, err)
+			return Answer{}, destroyError(r.id, err)
 		}
 		if service == nil || service.DesiredCount+service.RunningCount+service.PendingCount == 0 {
 			left, err := r.unexported(ctx)
 			if err != nil {
-				return Answer{}, undestroyed(r.id, err)
+				return Answer{}, destroyError(r.id, err)
 			}
 			if !left {
 				return r.answer(StatusIdle, "no run is under way"), nil
@@ -74,7 +74,7 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 		if r.action == ActionDestroyed {
 			first, _, err := attempt.logged(ctx)
 			if err != nil {
-				return Answer{}, undestroyed(attempt.id, err)
+				return Answer{}, destroyError(attempt.id, err)
 			}
 			if first.IsZero() {
 				return r.answer(StatusIdle, "no load ever ran"), nil
@@ -82,7 +82,7 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 		}
 		answer, err := attempt.stop(ctx)
 		if err != nil {
-			return answer, undestroyed(attempt.id, err)
+			return answer, destroyError(attempt.id, err)
 		}
 		if answer.Status != StatusPending || attempt.left(ctx) < 3*reserve && attempt.onlyDeleting(ctx) {
 			return answer, nil
@@ -108,14 +108,14 @@ func (r *run) unexported(ctx context.Context) (bool, error) {
 		return false, err
 	case state.Attempts > 0:
 		r.state = state
-		return !state.Complete && !r.hopeless(), nil
+		return !state.Complete && !r.neverComplete(), nil
 	}
 	first, _, err := r.logged(ctx)
 	return !first.IsZero(), err
 }
 
-// undestroyed is the error that stops a destroy.
-func undestroyed(run string, err error) error {
+// destroyError is the error that stops a destroy.
+func destroyError(run string, err error) error {
 	return fmt.Errorf("run %s is not ended and exported, so nothing is destroyed yet: %w\n%s", run, err, giveUp)
 }
 
@@ -127,7 +127,7 @@ func (r *run) onlyDeleting(ctx context.Context) bool {
 	if !r.state.Complete || !r.idle || r.cache() == nil {
 		return false
 	}
-	now, err := r.look(ctx, r.cache())
+	now, err := r.describeCache(ctx, r.cache())
 	return err == nil && (now == nil || now.status == "deleting")
 }
 

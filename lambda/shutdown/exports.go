@@ -121,7 +121,7 @@ func (r *run) exportMetrics(ctx context.Context) error {
 		}
 		return err
 	})
-	if err == nil && r.cacheless() {
+	if err == nil && r.hasNoCacheRows() {
 		return fmt.Errorf("CloudWatch has no datapoint of %s from %s to %s, so the export is not complete and is tried again: look for its metrics in the console. %s",
 			r.cache(), r.state.Window.Start.Format(time.RFC3339), r.state.Window.End.Format(time.RFC3339), giveUp)
 	}
@@ -175,9 +175,9 @@ func (r *run) resolve() {
 	r.state.Window = &export.Window{Start: r.state.Window.Start.Truncate(max(period, time.Minute)), End: r.state.Window.End.Add(period - 1).Truncate(period)}
 }
 
-// fades reports whether CloudWatch is about to drop the data left to read at its current resolution. An invocation lasts 15 minutes, and Resolution
+// expiresSoon reports whether CloudWatch is about to drop the data left to read at its current resolution. An invocation lasts 15 minutes, and Resolution
 // leaves an hour.
-func (r *run) fades(from *export.MetricsPosition) bool {
+func (r *run) expiresSoon(from *export.MetricsPosition) bool {
 	if from == nil {
 		return false
 	}
@@ -186,16 +186,16 @@ func (r *run) fades(from *export.MetricsPosition) bool {
 	return export.Resolution(period, age-45*time.Minute) != period
 }
 
-// cacheless reports whether the recorded metrics have no row of the cache although there is a cache: such an export is never complete.
-func (r *run) cacheless() bool {
+// hasNoCacheRows reports whether the recorded metrics have no row of the cache although there is a cache: such an export is never complete.
+func (r *run) hasNoCacheRows() bool {
 	return r.cache() != nil && r.state.Metrics != nil && r.recordOf(export.KindMetrics) != nil &&
 		!slices.ContainsFunc(r.state.Metrics.Sources, func(s export.Source) bool { return s.Name != r.cfg.Service && s.SeriesFound > 0 })
 }
 
-// hopeless reports whether, a day after the load, the exports can never be complete: there is nothing to read, and CloudWatch adds nothing any more.
-func (r *run) hopeless() bool {
+// neverComplete reports whether the exports can never become complete: a day after the load there is nothing to read, and CloudWatch adds no more data.
+func (r *run) neverComplete() bool {
 	w := r.state.Window
-	return w != nil && r.clock.Now().After(w.End.Add(alarmLate)) && (r.cacheless() || !w.Start.Before(w.End))
+	return w != nil && r.clock.Now().After(w.End.Add(alarmLate)) && (r.hasNoCacheRows() || !w.Start.Before(w.End))
 }
 
 // exportLogs covers more than the metrics: from the run's start, when the engine's log starts, to a minute after the load's end, because a

@@ -58,8 +58,8 @@ func (g replicationGroup) detail(ctx context.Context, m *export.Membership) {
 	m.Engine, m.EngineVersion, m.NodeType = aws.ToString(c.Engine), aws.ToString(c.EngineVersion), aws.ToString(c.CacheNodeType)
 }
 
-// lost takes the nodes' names from CloudWatch's metrics.
-func (g replicationGroup) lost(ctx context.Context) (*export.Membership, error) {
+// reconstruct takes the nodes' names from CloudWatch's metrics.
+func (g replicationGroup) reconstruct(ctx context.Context) (*export.Membership, error) {
 	ctx, done := g.brief(ctx)
 	defer done()
 	nodes, err := export.FindNodes(ctx, g.aws.CloudWatch, g.clock, g.name)

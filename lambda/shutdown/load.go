@@ -23,7 +23,7 @@ type load struct {
 	service *types.Service        // nil when there is none
 	deleted *types.Service        // still listed by ECS after its deletion
 	tasks   map[string]types.Task // by id: the running ones, and those that stopped within the last hour
-	absent  int                   // looks in a row without a service
+	absent  int                   // checks in a row that found no service
 }
 
 // stopLoad scales the service to 0 and waits for its tasks to stop: at most their stopTimeout (2 minutes) and a minute for Fargate to remove
@@ -31,7 +31,7 @@ type load struct {
 func (r *run) stopLoad(ctx context.Context) error {
 	seen := &load{}
 	var err error
-	if r.idle, err = r.poll(ctx, 3*time.Second, 3*time.Minute, func() (bool, error) { return r.quiet(ctx, seen) }); err != nil {
+	if r.idle, err = r.poll(ctx, 3*time.Second, 3*time.Minute, func() (bool, error) { return r.ensureIdle(ctx, seen) }); err != nil {
 		return errors.Join(err, r.scaleUnseen(ctx, err))
 	}
 	switch {
@@ -41,19 +41,19 @@ func (r *run) stopLoad(ctx context.Context) error {
 		}
 		return pending(fmt.Sprintf("tasks of ECS service %s still run 3 minutes after it was scaled to 0: the exports wait for their last words", r.cfg.Service))
 	case !r.state.LoadStopped:
-		return r.fix(ctx, seen)
-	case !r.outlived(seen):
+		return r.fixWindow(ctx, seen)
+	case !r.ranPastWindow(seen):
 		return nil
 	case r.state.Complete:
 		r.warn("a load that was created after the end of the window was stopped, and is not in the exports")
 		return nil
 	}
-	return r.fix(ctx, seen)
+	return r.fixWindow(ctx, seen)
 }
 
-// outlived reports whether the load ran past the window, because an apply recreated it. stopLoad checks this before the exports, so that none is
-// made of a window that is too short; lookAgain checks it after them.
-func (r *run) outlived(seen *load) bool {
+// ranPastWindow reports whether the load ran past the window, because an apply recreated it. stopLoad checks this before the exports, so that none is
+// made of a window that is too short; checkAgain checks it after them.
+func (r *run) ranPastWindow(seen *load) bool {
 	for _, t := range seen.tasks {
 		if aws.ToTime(t.CreatedAt).Before(r.start) || t.StartedAt == nil {
 			continue
@@ -65,9 +65,9 @@ func (r *run) outlived(seen *load) bool {
 	return false
 }
 
-// quiet looks at the load once, scales it to 0 if needed, and reports whether nothing runs any more. A missing service is looked at twice, because
+// ensureIdle checks the load once, scales it to 0 if needed, and reports whether nothing runs any more. A missing service is checked twice, because
 // it may be in the middle of a replacement.
-func (r *run) quiet(ctx context.Context, seen *load) (bool, error) {
+func (r *run) ensureIdle(ctx context.Context, seen *load) (bool, error) {
 	service, deleted, err := r.services(ctx)
 	if err != nil {
 		return false, err
@@ -121,10 +121,10 @@ func (r *run) scale(ctx context.Context, service *types.Service) error {
 	return nil
 }
 
-// fix decides, once per run, what the exports cover: from the first task's start to the last task's end, in whole periods. The start is a whole
+// fixWindow decides, once per run, what the exports cover: from the first task's start to the last task's end, in whole periods. The start is a whole
 // minute, because a minute's datapoint has the minute's start as its time. ECS forgets a task after an hour, and a deleted service too, but each
 // task has its stream in the load's log, which lasts longer. Without that log the window starts with the service.
-func (r *run) fix(ctx context.Context, seen *load) error {
+func (r *run) fixWindow(ctx context.Context, seen *load) error {
 	now := r.clock.Now()
 	logged, last, err := r.logged(ctx)
 	if err != nil {

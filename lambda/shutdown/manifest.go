@@ -12,8 +12,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// newer is an error if a later version of this code has completed the run: its manifest is not understood, and so not replaced.
-func (r *run) newer(manifest []byte) error {
+// checkVersion returns an error if a later version of this code has completed the run: this version cannot read its manifest, and so does not replace it.
+func (r *run) checkVersion(manifest []byte) error {
 	var m struct {
 		Schema   int  `json:"schema_version"`
 		Complete bool `json:"complete"`
@@ -34,7 +34,7 @@ func (r *run) writeManifest(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.newer(there); err != nil {
+	if err := r.checkVersion(there); err != nil {
 		r.log.Warn("the manifest stays", "reason", err)
 		r.state.Complete = true
 		return r.save(ctx)
@@ -51,7 +51,7 @@ func (r *run) writeManifest(ctx context.Context) error {
 	}
 	brief, done := r.brief(ctx)
 	defer done()
-	if _, err := r.store.put(brief, key, r.manifest(complete), etag, nobodys); err != nil {
+	if _, err := r.store.put(brief, key, r.manifest(complete), etag, neverMine); err != nil {
 		return err
 	}
 	r.state.Complete = complete
@@ -89,7 +89,7 @@ func (r *run) manifest(complete bool) export.Manifest {
 	if m.Logs != nil {
 		m.Warnings = append(m.Warnings, m.Logs.Messages...)
 	}
-	m.Warnings = append(m.Warnings, r.troubles()...)
+	m.Warnings = append(m.Warnings, r.problems()...)
 	return m
 }
 

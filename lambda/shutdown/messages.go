@@ -25,7 +25,7 @@ func (r *run) started(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return r.tell(ctx, "started", fmt.Sprintf("Run %s of %s starts: its cache and its load are being created, and the load runs for %d minutes once it is up.\n"+
+	return r.publish(ctx, "started", fmt.Sprintf("Run %s of %s starts: its cache and its load are being created, and the load runs for %d minutes once it is up.\n"+
 		"Whatever happens, the run ends by %s. `go tool mage status` shows where it stands, `go tool mage stop` ends it now.\n",
 		r.id, r.cfg.Name, r.cfg.Minutes, current.StopBy.Format(time.RFC3339)))
 }
@@ -36,8 +36,8 @@ func (r *run) advice() string {
 		WatchEvery.Minutes(), r.id)
 }
 
-// runs describes the load at its start: when it ends, and what is billed until then.
-func (r *run) runs(service *types.Service, stops, stopBy time.Time) string {
+// runningMessage describes the load at its start: when it ends, and what is billed until then.
+func (r *run) runningMessage(service *types.Service, stops, stopBy time.Time) string {
 	return fmt.Sprintf("The load of run %s of %s runs: %d of %d tasks.\n"+
 		"It is stopped at about %s, and in any case the run ends by %s.\n"+
 		"Billed until then: %s; %s. %s\n",
@@ -144,7 +144,7 @@ func (r *run) result() string {
 func (r *run) incomplete() string {
 	return fmt.Sprintf("The exports of run %s of %s are not complete, and are given up a day after its load:\n  %s\n"+
 		"What there is lies in the bucket, and s3://%s/%s says what. `RUN=%s go tool mage export` tries once more.\n",
-		r.id, r.cfg.Name, strings.Join(r.troubles(), "\n  "), r.cfg.Bucket, r.cfg.ManifestKey(r.id), r.id)
+		r.id, r.cfg.Name, strings.Join(r.problems(), "\n  "), r.cfg.Bucket, r.cfg.ManifestKey(r.id), r.id)
 }
 
 // measured summarizes the tasks' last tables.

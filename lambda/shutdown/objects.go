@@ -27,30 +27,30 @@ func (r *run) upload(ctx context.Context, object export.Object, header int64, wr
 			return err
 		}
 	}
-	if (r.action == ActionExport && r.state.Complete || r.state.Outgrown || r.cacheless() && object.Kind == export.KindMetrics) && r.recordOf(object.Kind) != nil {
-		return r.renew(ctx, object, header, write)
+	if (r.action == ActionExport && r.state.Complete || r.state.Outgrown || r.hasNoCacheRows() && object.Kind == export.KindMetrics) && r.recordOf(object.Kind) != nil {
+		return r.refresh(ctx, object, header, write)
 	}
-	there, err := r.there(ctx, object, header)
+	there, err := r.unchanged(ctx, object, header)
 	if errors.Is(err, errOther) {
-		return r.renew(ctx, object, header, write)
+		return r.refresh(ctx, object, header, write)
 	}
 	if there || err != nil {
 		return err
 	}
-	return r.make(ctx, object, "", header, write)
+	return r.create(ctx, object, "", header, write)
 }
 
 // errOther means that the object is not the recorded one: an attempt replaced it and was cut off before recording it, or somebody changed it.
 var errOther = errors.New("not the object on record")
 
-// make makes one object. It replaces the one with the ETag over, if that is set.
-func (r *run) make(ctx context.Context, object export.Object, over string, header int64, write writer) error {
+// create writes one object. If the ETag over is set, it replaces the object that has it.
+func (r *run) create(ctx context.Context, object export.Object, over string, header int64, write writer) error {
 	var err error
 	p := r.state.Progress
 	if p != nil && p.Object.Kind != object.Kind {
 		return pending("the upload of s3://" + r.cfg.Bucket + "/" + p.Object.Key + " goes first")
 	}
-	if p == nil || p.ToolVersion != toolVersion() || p.Position == (export.Position{}) || r.fades(p.Position.Metrics) {
+	if p == nil || p.ToolVersion != toolVersion() || p.Position == (export.Position{}) || r.expiresSoon(p.Position.Metrics) {
 		p = &Progress{ToolVersion: toolVersion()}
 	}
 	if r.state.Attempts != 1 {
@@ -65,11 +65,11 @@ func (r *run) make(ctx context.Context, object export.Object, over string, heade
 	if object, err = r.fill(ctx, *p, object, over, header, write); err != nil {
 		return err
 	}
-	return r.keep(ctx, object)
+	return r.keepRecord(ctx, object)
 }
 
-// keep records an object.
-func (r *run) keep(ctx context.Context, object export.Object) error {
+// keepRecord records an object.
+func (r *run) keepRecord(ctx context.Context, object export.Object) error {
 	if before := r.recordOf(object.Kind); before != nil {
 		object.Replaced = before.Replaced
 		if before.SHA256 != object.SHA256 {
@@ -82,10 +82,10 @@ func (r *run) keep(ctx context.Context, object export.Object) error {
 	return r.save(ctx)
 }
 
-// renew reads an object's data again, because a person asked for it or the cache is missing in it. If CloudWatch has more rows by now, such as
+// refresh reads an object's data again, because a person asked for it or the cache's data is missing in it. If CloudWatch has more rows by now, such as
 // late datapoints, the object is replaced; the same bytes, or fewer rows, change nothing.
-func (r *run) renew(ctx context.Context, object export.Object, header int64, write writer) error {
-	r.state.Progress = nil // of an earlier renewal
+func (r *run) refresh(ctx context.Context, object export.Object, header int64, write writer) error {
+	r.state.Progress = nil // of an earlier refresh
 	if _, err := r.sweep(ctx, object.Key, ""); err != nil {
 		return err
 	}
@@ -95,7 +95,7 @@ func (r *run) renew(ctx context.Context, object export.Object, header int64, wri
 	}
 	there, etag, err := export.ReadBack(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.Owner(r.id), header, object)
 	if notFound(err) {
-		return r.make(ctx, object, "", header, write)
+		return r.create(ctx, object, "", header, write)
 	}
 	if err != nil {
 		return err
@@ -107,13 +107,13 @@ func (r *run) renew(ctx context.Context, object export.Object, header int64, wri
 	}
 	switch fresh := now.Object(); {
 	case fresh.SHA256 == there.SHA256 && fresh.SHA256 != known.SHA256: // an earlier renewal was cut off before it recorded the object
-		return r.keep(ctx, there)
+		return r.keepRecord(ctx, there)
 	case there.Rows > known.Rows && fresh.Rows > there.Rows: // the same, and CloudWatch has even more rows by now
-		return r.make(ctx, object, etag, header, write)
+		return r.create(ctx, object, etag, header, write)
 	case there.SHA256 != known.SHA256:
 		err = fmt.Errorf("s3://%s/%s has sha256 %s, but %s was exported: someone changed it; remove it and run `RUN=%s go tool mage export`", r.cfg.Bucket, object.Key, there.SHA256, known.SHA256, r.id)
 	case fresh.Rows > known.Rows:
-		return r.make(ctx, object, etag, header, write)
+		return r.create(ctx, object, etag, header, write)
 	}
 	stand()
 	return err
@@ -179,9 +179,9 @@ func (r *run) recordOf(kind string) *export.Object {
 	return nil
 }
 
-// there reports whether the object is recorded and unchanged. Before the manifest is complete its bytes are read, because `complete` vouches for them.
+// unchanged reports whether the object is recorded and unchanged. Before the manifest is complete its bytes are read, because `complete` vouches for them.
 // After that the manifest's sha256 proves them, and only the size is checked.
-func (r *run) there(ctx context.Context, object export.Object, header int64) (bool, error) {
+func (r *run) unchanged(ctx context.Context, object export.Object, header int64) (bool, error) {
 	known := r.recordOf(object.Kind)
 	if known == nil {
 		return false, nil

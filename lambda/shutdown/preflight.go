@@ -52,7 +52,7 @@ func (r *run) preflight(ctx context.Context) (Answer, error) {
 		return nil
 	}
 	var failures []error
-	for _, c := range slices.Concat(r.reads(ctx), r.writes(), r.bucket()) {
+	for _, c := range slices.Concat(r.readChecks(ctx), r.writeChecks(), r.bucketChecks()) {
 		err := try(c)
 		if err != nil {
 			failures = append(failures, err)
@@ -72,8 +72,8 @@ func (r *run) preflight(ctx context.Context) (Answer, error) {
 	if err := errors.Join(failures...); err != nil {
 		if r.cfg.TopicARN != "" {
 			text := fmt.Sprintf("Run %s of %s does not start: its apply ends before it creates a cache or a load.\n%v\n", r.id, r.cfg.Name, err)
-			if untold := r.tell(ctx, "preflight failed", text); untold != nil {
-				r.log.Warn("nobody was notified", "error", untold)
+			if unsent := r.publish(ctx, "preflight failed", text); unsent != nil {
+				r.log.Warn("nobody was notified", "error", unsent)
 			}
 		}
 		return Answer{Run: r.id, Action: r.action}, err
@@ -81,7 +81,7 @@ func (r *run) preflight(ctx context.Context) (Answer, error) {
 	return r.answer(StatusReady, fmt.Sprintf("s3://%s/%s takes the exports", r.cfg.Bucket, r.cfg.Prefix)), nil
 }
 
-func (r *run) reads(ctx context.Context) []check {
+func (r *run) readChecks(ctx context.Context) []check {
 	checks := []check{
 		{allow: "scheduler:GetSchedule", do: r.skewed, exists: true},
 		{allow: "scheduler:GetSchedule", do: func(ctx context.Context) error {
@@ -136,7 +136,7 @@ func (r *run) reads(ctx context.Context) []check {
 
 // writes are the calls that end a run. Otherwise a permissions boundary or an organization's policy that denies one is only found when the run
 // should end. They change nothing that exists: a load or a cache may be running.
-func (r *run) writes() []check {
+func (r *run) writeChecks() []check {
 	checks := []check{
 		{allow: "ecs:UpdateService", do: func(ctx context.Context) error { // it changes nothing
 			_, err := r.aws.ECS.UpdateService(ctx, &ecs.UpdateServiceInput{Cluster: &r.cfg.Cluster, Service: &r.cfg.Service})
@@ -162,7 +162,7 @@ func (r *run) writes() []check {
 	return checks
 }
 
-func (r *run) bucket() []check {
+func (r *run) bucketChecks() []check {
 	at := fmt.Sprintf("s3://%s/%s/*", r.cfg.Bucket, r.cfg.Prefix)
 	checks := []check{
 		{allow: "s3:PutObject and s3:DeleteObject on " + at + " (and the use of the bucket's KMS key, if it has one)", do: r.probe, exists: true},
@@ -186,7 +186,7 @@ func (r *run) claim(ctx context.Context) error {
 	key := r.cfg.StateKey(r.id)
 	size, err := r.store.size(ctx, key)
 	if err == nil && size < 0 {
-		_, err = r.store.put(ctx, key, State{Name: r.cfg.Name, Run: r.id}, "", nobodys)
+		_, err = r.store.put(ctx, key, State{Name: r.cfg.Name, Run: r.id}, "", neverMine)
 	}
 	var foreign *export.ForeignError
 	if errors.As(err, &foreign) && strings.HasSuffix(foreign.Owner, "/"+r.id) {

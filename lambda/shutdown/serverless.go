@@ -46,7 +46,7 @@ func (s serverless) membership() *export.Membership {
 
 func (s serverless) detail(context.Context, *export.Membership) {}
 
-func (s serverless) lost(context.Context) (*export.Membership, error) {
+func (s serverless) reconstruct(context.Context) (*export.Membership, error) {
 	s.warn("%s was gone before it was described: its engine and version are not known", s)
 	return s.membership(), nil
 }

@@ -23,13 +23,13 @@ type Shutdown struct {
 	cfg   Config
 	aws   Clients
 	clock export.Clock
-	told  *sync.Map // messages that this process sent, by run
+	sent  *sync.Map // messages that this process sent, by run
 }
 
 // New makes a Shutdown for the stack that cfg describes.
 func New(cfg Config, clients Clients, clock export.Clock) *Shutdown {
 	clients.S3 = encrypting{clients.S3, cfg.KMSKeyARN}
-	return &Shutdown{cfg: cfg, aws: clients, clock: clock, told: &sync.Map{}}
+	return &Shutdown{cfg: cfg, aws: clients, clock: clock, sent: &sync.Map{}}
 }
 
 const (
@@ -90,7 +90,7 @@ func (r *run) handle(ctx context.Context, event Event) (Answer, error) {
 	overdue := func() bool {
 		return err != nil && event.Action == ActionWatch && !event.StopBy.IsZero() && r.clock.Now().After(event.StopBy)
 	}
-	for looks := 1; looks < 3 && overdue(); looks++ { // the event can be an hour old, and the run since replaced or prolonged
+	for tries := 1; tries < 3 && overdue(); tries++ { // the event can be an hour old, and the run may have been replaced or extended since
 		if err := r.clock.Sleep(ctx, 10*time.Second); err != nil {
 			return Answer{}, err
 		}
@@ -202,8 +202,8 @@ func (r *run) watch(ctx context.Context) (Answer, error) {
 	if err == nil && answer.Status != StatusDone && now.After(due.Add(alarmLate)) {
 		err = fmt.Errorf("run %s was due at %s and is still not gone: %s; look at the log of this function, then run `go tool mage destroy`",
 			r.id, due.Format(time.RFC3339), answer.Message)
-		if told := r.tellOnce(ctx, toldOverdue, err.Error()+"\n"+r.advice()); told != nil {
-			r.log.Warn("the record does not say that the alarm was raised", "error", told)
+		if saveErr := r.publishOnce(ctx, messageOverdue, err.Error()+"\n"+r.advice()); saveErr != nil {
+			r.log.Warn("the message about the overdue run was sent, but not recorded", "error", saveErr)
 		}
 	}
 	return answer, err
@@ -369,8 +369,8 @@ func (r *run) poll(ctx context.Context, interval, atMost time.Duration, done fun
 	}
 }
 
-// troubles describes this invocation's waits and failures.
-func (r *run) troubles() []string {
+// problems describes this invocation's waits and failures.
+func (r *run) problems() []string {
 	all := slices.Clone(r.waiting)
 	for _, f := range r.failures {
 		all = append(all, f.Error())

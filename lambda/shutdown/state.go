@@ -54,7 +54,7 @@ var (
 	errHeld  = errors.New("another invocation is at work on this run")
 	errTaken = errors.New("another invocation took this run over")
 
-	errReplaced = errors.New("the stack's run is another one by now, whose guard does the rest")
+	errReplaced = errors.New("the stack has another run by now, whose guard does the rest")
 )
 
 // store keeps a run's small JSON objects. Writes are conditional on the version that was read.
@@ -152,8 +152,8 @@ func (s store) put(ctx context.Context, key string, value any, etag string, mine
 	}
 }
 
-// nobodys accepts only the version that was read.
-func nobodys([]byte) bool { return false }
+// neverMine makes put accept no other version than the one that was read.
+func neverMine([]byte) bool { return false }
 
 // record reads the run's record, zero when there is none. If it has no attempts, no stop has started: the preflight wrote it, and messages were added.
 func (r *run) record(ctx context.Context) (state State, etag string, err error) {

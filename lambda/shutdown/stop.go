@@ -40,7 +40,7 @@ func (r *run) stop(ctx context.Context) (Answer, error) {
 	case errors.Is(err, errTaken): // by another invocation that has just started
 		return r.answer(StatusPending, err.Error()), nil
 	case errors.Is(err, errHeld):
-		return r.held(ctx, err)
+		return r.answerHeld(ctx, err)
 	case err != nil: // continue without a record: the load and the cache cost money
 		r.failures = append(r.failures, failure{"take the record", err})
 		r.log.Error("there is no record of this run", "error", err)
@@ -56,7 +56,7 @@ func (r *run) stop(ctx context.Context) (Answer, error) {
 		{"export metrics", r.exportMetrics, reserve * 3 / 4, false}, // exports stop when the reserve starts, and save their progress
 		{"export logs", r.exportLogs, reserve * 3 / 4, false},
 		{"delete the cache", r.deleteCache, 10 * time.Second, true},
-		{"look at the load again", r.lookAgain, 0, true},
+		{"check the load again", r.checkAgain, 0, true},
 		{"write the manifest", r.writeManifest, 0, false},
 		{"notify", r.notify, 0, false},
 		{"wait for the cache to be gone", r.awaitGone, 0, false},
@@ -65,7 +65,7 @@ func (r *run) stop(ctx context.Context) (Answer, error) {
 		if taken && !step.money {
 			continue
 		}
-		err := r.in(ctx, step)
+		err := r.runStep(ctx, step)
 		var wait pending
 		switch {
 		case err == nil:
@@ -85,17 +85,17 @@ func (r *run) stop(ctx context.Context) (Answer, error) {
 	}
 	if !taken {
 		if err := r.notifyFailures(ctx); err != nil {
-			r.log.Warn("the record does not say that the failure was told", "error", err)
+			r.log.Warn("the message about the failure was sent, but not recorded", "error", err)
 		}
 	}
 	if len(r.waiting)+len(r.failures) > 0 {
-		return r.answer(StatusPending, strings.Join(r.troubles(), "; ")), r.failed()
+		return r.answer(StatusPending, strings.Join(r.problems(), "; ")), r.failed()
 	}
 	return r.answer(StatusDone, "nothing of the run is left but its objects"), nil
 }
 
-// in runs a step within its time.
-func (r *run) in(all context.Context, step step) error {
+// runStep runs a step within its time.
+func (r *run) runStep(all context.Context, step step) error {
 	if r.ends.IsZero() {
 		return step.do(all)
 	}
@@ -112,13 +112,14 @@ func (r *run) in(all context.Context, step step) error {
 	return err
 }
 
-// held answers while another invocation holds the run and does the work. A person's export can take hours and ends neither load nor cache, so this does.
-func (r *run) held(ctx context.Context, held error) (Answer, error) {
+// answerHeld answers while another invocation holds the run and does the work. A person's export can take hours and ends neither load nor cache, so
+// answerHeld does.
+func (r *run) answerHeld(ctx context.Context, held error) (Answer, error) {
 	if !strings.HasPrefix(r.state.Holder, person) {
 		return r.answer(StatusPending, held.Error()), nil
 	}
 	_, _, err := r.billed(ctx)
-	if err := errors.Join(err, r.in(ctx, step{do: r.deleteCache, leaves: 10 * time.Second})); err != nil {
+	if err := errors.Join(err, r.runStep(ctx, step{do: r.deleteCache, leaves: 10 * time.Second})); err != nil {
 		return r.answer(StatusPending, held.Error()+"; "+err.Error()), nil
 	}
 	return r.answer(StatusPending, held.Error()), nil
@@ -144,7 +145,7 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 	}
 	manifest, _, err := r.readManifest(ctx)
 	if err == nil {
-		err = r.newer(manifest)
+		err = r.checkVersion(manifest)
 	}
 	if err != nil {
 		return Answer{}, err
@@ -160,7 +161,7 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	r.idle = true // the stop saw the load idle; atRest and lookAgain check whether an apply recreated it
+	r.idle = true // the stop saw the load idle; checkIdle and checkAgain check whether an apply recreated it
 	complete := r.state.Complete
 	if !r.state.LoadStopped {
 		return Answer{}, fmt.Errorf("run %s: its load was not seen to stop; run `go tool mage stop`", r.id)
@@ -168,9 +169,9 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 	steps := []step{{name: "settle", do: r.settle}, {name: "export metrics", do: r.exportMetrics}, {name: "export logs", do: r.exportLogs}}
 	switch current.Run {
 	case r.id:
-		steps = append(steps, step{name: "look at the load again", do: r.lookAgain})
+		steps = append(steps, step{name: "check the load again", do: r.checkAgain})
 	case "":
-		steps = append(steps, step{name: "look at the load again", do: r.atRest})
+		steps = append(steps, step{name: "check the load again", do: r.checkIdle})
 	}
 	for _, step := range append(steps, step{name: "write the manifest", do: r.writeManifest}) {
 		err := step.do(ctx)
@@ -183,7 +184,7 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 		}
 	}
 	if err := r.failed(); err != nil {
-		return r.answer(StatusPending, strings.Join(r.troubles(), "; ")), err
+		return r.answer(StatusPending, strings.Join(r.problems(), "; ")), err
 	}
 	switch {
 	case len(r.news) > 0:
@@ -194,14 +195,14 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 	return r.answer(StatusDone, "exported"), nil
 }
 
-// lookAgain checks that the load is still idle before the manifest is marked complete. If an apply recreated it during the exports, they cover too
+// checkAgain checks that the load is still idle before the manifest is marked complete. If an apply recreated it during the exports, they cover too
 // little and are made again once it has ended.
-func (r *run) lookAgain(ctx context.Context) error {
+func (r *run) checkAgain(ctx context.Context) error {
 	if !r.idle || !r.state.LoadStopped || r.state.Complete {
 		return nil
 	}
 	seen := &load{absent: 1}
-	quiet, err := r.quiet(ctx, seen)
+	isIdle, err := r.ensureIdle(ctx, seen)
 	if err != nil {
 		r.idle = false
 		return err
@@ -211,15 +212,16 @@ func (r *run) lookAgain(ctx context.Context) error {
 		r.idle = false
 		return err
 	}
-	if quiet && !r.outlived(seen) && (last.IsZero() || r.state.Window != nil && last.Before(r.state.Window.End)) {
+	if isIdle && !r.ranPastWindow(seen) && (last.IsZero() || r.state.Window != nil && last.Before(r.state.Window.End)) {
 		return nil
 	}
 	r.idle, r.state.LoadStopped = false, false
 	return pending(fmt.Sprintf("ECS service %s was created meanwhile, and is scaled to 0: the exports are made again", r.cfg.Service))
 }
 
-// atRest checks the load of a run without a guard: somebody may have removed the guard while a load ran. Logs and tasks can be a later run's.
-func (r *run) atRest(ctx context.Context) error {
+// checkIdle checks the load of a run without a guard, because somebody may have removed the guard while a load ran. It does not read logs and tasks,
+// which can be a later run's.
+func (r *run) checkIdle(ctx context.Context) error {
 	if r.state.Complete {
 		return nil
 	}
@@ -231,7 +233,7 @@ func (r *run) atRest(ctx context.Context) error {
 	return err
 }
 
-// takeInTurn waits for the invocation that holds the run. Otherwise a person would have to hit the minutes between two ticks of watch.
+// takeInTurn waits for the invocation that holds the run. Without it, a person would have to catch the minutes between two ticks of watch.
 func (r *run) takeInTurn(ctx context.Context) (held error) {
 	_, err := r.poll(ctx, 10*time.Second, min(20*time.Minute, r.left(ctx)-reserve), func() (bool, error) {
 		held = r.take(ctx)
@@ -240,14 +242,14 @@ func (r *run) takeInTurn(ctx context.Context) (held error) {
 	return cmp.Or(err, held)
 }
 
-// removeSchedules removes the stop schedule, then the guard, once there is nothing left to guard. It looks again, because an apply may have made a
-// load or a cache since the last look.
+// removeSchedules removes the stop schedule, then the guard, once there is nothing left to guard. It checks again, because an apply may have created
+// a load or a cache since the last check.
 func (r *run) removeSchedules(ctx context.Context) error {
 	var left []string
 	for _, end := range []struct {
 		reached bool
 		not     string
-	}{{r.idle, "ECS is not at 0"}, {r.gone, "the cache is not gone"}, {r.state.Complete || r.hopeless(), "the manifest is not complete"}} {
+	}{{r.idle, "ECS is not at 0"}, {r.gone, "the cache is not gone"}, {r.state.Complete || r.neverComplete(), "the manifest is not complete"}} {
 		if !end.reached {
 			left = append(left, end.not)
 		}
@@ -257,7 +259,7 @@ func (r *run) removeSchedules(ctx context.Context) error {
 	}
 	for _, name := range []string{r.cfg.Schedules.Stop, r.cfg.Schedules.Watch} {
 		if name == r.cfg.Schedules.Watch {
-			if err := r.tellGone(ctx); err != nil {
+			if err := r.publishGone(ctx); err != nil {
 				return err
 			}
 		}
@@ -284,9 +286,9 @@ func (r *run) removeSchedules(ctx context.Context) error {
 	return r.replaced(ctx)
 }
 
-// tellGone notifies that nothing is billed any more. It runs before the guard is removed: if this invocation ends in between, the guard sends the
+// publishGone notifies that nothing is billed any more. It runs before the guard is removed: if this invocation ends in between, the guard sends the
 // message again.
-func (r *run) tellGone(ctx context.Context) error {
+func (r *run) publishGone(ctx context.Context) error {
 	if err := r.replaced(ctx); err != nil {
 		return err
 	}
@@ -295,11 +297,11 @@ func (r *run) tellGone(ctx context.Context) error {
 		return err
 	}
 	if !r.state.Complete {
-		if err := r.tellOnce(ctx, toldIncomplete, r.incomplete()); err != nil {
+		if err := r.publishOnce(ctx, messageIncomplete, r.incomplete()); err != nil {
 			return err
 		}
 	}
-	return r.tellOnce(ctx, toldGone, r.nothingLeft(service))
+	return r.publishOnce(ctx, messageGone, r.nothingLeft(service))
 }
 
 // nothingBilled checks again that nothing is billed. If somebody else removed load or cache, a replacement may be under way, and if one never existed,
@@ -342,7 +344,7 @@ func (r *run) billed(ctx context.Context) (service *types.Service, billed string
 	if c == nil || !r.cfg.Cache.Delete {
 		return service, "", nil
 	}
-	now, err := r.look(ctx, c)
+	now, err := r.describeCache(ctx, c)
 	if err == nil && now != nil {
 		billed = fmt.Sprintf("%s is %s", c, now.status)
 	}

@@ -222,7 +222,7 @@ func TestReplacedBeforeTheLoadIsScaled(t *testing.T) {
 	}
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
-	assert.Contains(t, answer.Message, "the stack's run is another one by now")
+	assert.Contains(t, answer.Message, "the stack has another run by now")
 	assert.EqualValues(t, 2, w.desired)
 	assert.Equal(t, "available", w.cache)
 }
