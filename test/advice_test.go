@@ -22,24 +22,24 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// typesAnd runs a command, and calls do once the command has printed a text.
-func (p *person) typesAnd(command ops.Command, at string, do func()) (string, error) {
+// runAndWhen runs a command, and calls do once the command has printed a text.
+func (p *person) runAndWhen(command ops.Command, at string, do func()) (string, error) {
 	p.t.Helper()
 	p.mu.Lock()
-	p.at, p.stop = at, func() {
+	p.trigger, p.onTrigger = at, func() {
 		done := make(chan struct{})
 		go func() {
-			defer close(done) // a requirement that fails ends only this goroutine
+			defer close(done) // a failed requirement ends only this goroutine
 			do()
 		}()
 		<-done
 	}
 	p.mu.Unlock()
-	return p.runs(p.t.Context(), command)
+	return p.runWith(p.t.Context(), command)
 }
 
-// mail returns the mail about an event of a run.
-func (p *person) mail(run, what string) (body string) {
+// waitForMail waits for the mail about an event of a run, and returns its text.
+func (p *person) waitForMail(run, what string) (body string) {
 	p.t.Helper()
 	subject := p.name + ": run " + run + " " + what
 	eventually(p.t, subject, func(context.Context) (bool, any, error) {
@@ -55,8 +55,8 @@ func (p *person) mail(run, what string) (body string) {
 	return body
 }
 
-// invokes sends the function an event and returns its answer or its error.
-func (p *person) invokes(event shutdown.Event) string {
+// invoke sends the function an event and returns its answer or its error.
+func (p *person) invoke(event shutdown.Event) string {
 	p.t.Helper()
 	payload, err := json.Marshal(event)
 	require.NoError(p.t, err)
@@ -72,11 +72,11 @@ func (p *person) invokes(event shutdown.Event) string {
 	return string(out.Payload)
 }
 
-// over is what `mage stop` prints about a run that has ended, whether or not its guard has removed itself yet.
+// over matches what `mage stop` prints about a run that has ended, whether or not its guard has removed itself yet.
 const over = "is stopped and exported already|no task runs, and there is no cache of it"
 
 // The advice in the commands and mails of a run, from deploy to destroy.
-func TestAdviceOfARun(t *testing.T) {
+func TestAdviceDuringARun(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")
@@ -84,45 +84,45 @@ func TestAdviceOfARun(t *testing.T) {
 	t.Parallel()
 	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil), "notifications": map[string]any{"email": "team@example.com"}})
 
-	// Interrupted when everything is created: the message says that the run goes on, until when, and at what price.
+	// Interrupted once everything is created: the message says that the run continues, until when, and at what price.
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	config := p.workspace.AWS
 	p.workspace.AWS = func(of context.Context, region string) (aws.Config, error) {
-		if strings.Contains(p.heard(), "Apply complete!") { // the first look after it
+		if strings.Contains(p.printed(), "Apply complete!") { // the first call to AWS after it
 			interrupt()
 		}
 		return config(of, region)
 	}
-	said, err := p.runs(ctx, ops.Deploy)
+	said, err := p.runWith(ctx, ops.Deploy)
 	p.workspace.AWS = config
 	require.Error(t, err, said)
-	run, _ := p.watched(t)
+	run, _ := p.guard(t)
 	require.Regexp(t, `run `+run+` goes on, and is billed, until \S+Z, about 0\.\d\d USD in all \(`, err.Error())
 	p.loads(t, 1)
-	said, early := p.types(ops.Export, "") // the latest run is still running
+	said, early := p.run(ops.Export, "") // the latest run is still running
 	require.ErrorContains(t, early, "cannot be exported", said)
-	require.Contains(t, p.follows(err.Error(), "`go tool mage stop` ends it now"), "run "+run+" is stopped and exported")
-	require.Contains(t, p.follows(err.Error(), "`go tool mage watch` shows it"), "tasks 0 of 0 running") // it has been stopped by now
-	require.Regexp(t, over, p.follows(early.Error(), "its stop exports it, `go tool mage stop` now"))
+	require.Contains(t, p.runAdvice(err.Error(), "`go tool mage stop` ends it now"), "run "+run+" is stopped and exported")
+	require.Contains(t, p.runAdvice(err.Error(), "`go tool mage watch` shows it"), "tasks 0 of 0 running") // it has been stopped by now
+	require.Regexp(t, over, p.runAdvice(early.Error(), "its stop exports it, `go tool mage stop` now"))
 
 	// Somebody overwrites an object: the message names it.
 	key := "exports/metrics/" + run + ".csv"
 	_, err = s3.NewFromConfig(p.Config).PutObject(t.Context(), &s3.PutObjectInput{Bucket: &p.bucket, Key: &key, Body: strings.NewReader("Timestamp\n"), ServerSideEncryption: "AES256",
 		Metadata: map[string]string{"run": p.name + "/" + run}})
 	require.NoError(t, err)
-	said, err = p.types(ops.Export, "")
+	said, err = p.run(ops.Export, "")
 	require.ErrorContains(t, err, "someone changed it", said)
 	_, err2 := s3.NewFromConfig(p.Config).DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &p.bucket, Key: &key})
 	require.NoError(t, err2)
-	p.follows(err.Error(), "someone changed it; remove it and run `RUN=%s go tool mage export`")
+	p.runAdvice(err.Error(), "someone changed it; remove it and run `RUN=%s go tool mage export`")
 	require.Contains(t, string(p.object(t, key)), "AWS/ElastiCache")
-	require.Contains(t, p.follows(p.mail(run, "gone"), "What stays until `go tool mage destroy`"), "is removed")
-	p.clean()
+	require.Contains(t, p.runAdvice(p.waitForMail(run, "gone"), "What stays until `go tool mage destroy`"), "is removed")
+	p.assertNothingLeft()
 }
 
-// The advice in commands and mails if a run does not end.
-func TestAdviceWhenTheEndFails(t *testing.T) {
+// The advice in commands and mails if a stop fails.
+func TestAdviceWhenTheStopFails(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")
@@ -130,48 +130,48 @@ func TestAdviceWhenTheEndFails(t *testing.T) {
 	t.Parallel()
 	w := newEnvironment(t)
 	p := newPerson(t, w, map[string]any{"load": light(nil), "notifications": map[string]any{"email": "team@example.com"}})
-	p.does(ops.Deploy)
+	p.mustRun(ops.Deploy)
 	p.loads(t, 1)
-	run, _ := p.watched(t)
-	p.rewrites(func(e *shutdown.Event) { e.StopBy = time.Now().UTC().Add(-time.Hour) })
-	overdue := unwrapped(p.does(ops.Status))
+	run, _ := p.guard(t)
+	p.changeGuard(func(e *shutdown.Event) { e.StopBy = time.Now().UTC().Add(-time.Hour) })
+	overdue := unwrapped(p.mustRun(ops.Status))
 	require.Contains(t, overdue, "should have ended by")
 
 	w.local.Faults.Add(wire.Fault{Action: "ecs.UpdateService", First: 1, Kind: wire.Denied})
-	require.Contains(t, p.invokes(shutdown.Event{Action: shutdown.ActionWatch, Run: run}), "AccessDenied")
-	failed := p.mail(run, "failed")
+	require.Contains(t, p.invoke(shutdown.Event{Action: shutdown.ActionWatch, Run: run}), "AccessDenied")
+	failed := p.waitForMail(run, "failed")
 	p.workspace.Env = append(p.workspace.Env, "RUN="+run)
-	said, unseen := p.types(ops.Export, "")
+	said, unseen := p.run(ops.Export, "")
 	require.Error(t, unseen, said)
 	w.local.Faults.Clear()
-	require.Contains(t, p.follows(unseen.Error(), "its load was not seen to stop; run `go tool mage stop`"), "run "+run+" is stopped and exported")
+	require.Contains(t, p.runAdvice(unseen.Error(), "its load was not seen to stop; run `go tool mage stop`"), "run "+run+" is stopped and exported")
 	p.workspace.Env = append(p.workspace.Env, "RUN=")
-	require.Contains(t, p.follows(failed, "`RUN=%s go tool mage export` exports by hand"), "run "+run+": done")
-	require.Regexp(t, over, p.follows(overdue, "the schedule tries every %v minutes, `go tool mage stop` now"))
-	require.Contains(t, p.follows(failed, "`go tool mage destroy` ends and removes it"), "is removed")
-	p.clean()
+	require.Contains(t, p.runAdvice(failed, "`RUN=%s go tool mage export` exports by hand"), "run "+run+": done")
+	require.Regexp(t, over, p.runAdvice(overdue, "the schedule tries every %v minutes, `go tool mage stop` now"))
+	require.Contains(t, p.runAdvice(failed, "`go tool mage destroy` ends and removes it"), "is removed")
+	p.assertNothingLeft()
 
-	// A person gives up the export.
-	p.does(ops.Deploy)
+	// The export is given up.
+	p.mustRun(ops.Deploy)
 	p.loads(t, 1)
 	w.local.Faults.Add(wire.Fault{Action: "monitoring.GetMetricData", First: 1, Kind: wire.Denied})
 	text, err := p.terraform("destroy", "-auto-approve")
 	require.Error(t, err, text)
-	said = p.follows(unwrapped(text), "To give up what is not exported: `FORCE=1 go tool mage destroy`")
+	said = p.runAdvice(unwrapped(text), "To give up what is not exported: `FORCE=1 go tool mage destroy`")
 	require.Contains(t, said, "lost for good: its metrics")
 	require.Contains(t, said, "is removed")
-	p.clean()
+	p.assertNothingLeft()
 }
 
 // The advice of a destroy that fails, or finds resources that are not in the state.
-func TestAdviceOfADestroy(t *testing.T) {
+func TestAdviceOfAFailedDestroy(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")
 	}
 	t.Parallel()
 	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
-	p.isWhoHas(p.local.Env()) // the deployer's policy only covers what Terraform creates
+	p.useCredentials(p.local.Env()) // the deployer's policy only covers what Terraform creates
 
 	// A cache with the stack's name that is not in the state.
 	byHand := aws.String("by-hand")
@@ -184,32 +184,32 @@ func TestAdviceOfADestroy(t *testing.T) {
 		status, err := p.cacheStatus(ctx)
 		return status == "available", status, err
 	})
-	said, err := p.types(ops.Destroy, "")
+	said, err := p.run(ops.Destroy, "")
 	require.ErrorContains(t, err, "the state is empty, and yet AWS has this", said)
-	p.follows(err.Error(), "aws elasticache delete-")
+	p.runAdvice(err.Error(), "aws elasticache delete-")
 	eventually(t, "the cache is gone", func(ctx context.Context) (bool, any, error) {
 		status, err := p.cacheStatus(ctx)
 		return status == "", status, err
 	})
 
-	// Somebody creates the function again while it is being removed.
-	p.does(ops.Deploy)
-	said, err = p.typesAnd(ops.Destroy, "Destroy complete!", func() { p.makesFunction() })
+	// Somebody recreates the function while it is being removed.
+	p.mustRun(ops.Deploy)
+	said, err = p.runAndWhen(ops.Destroy, "Destroy complete!", func() { p.createFunction() })
 	require.ErrorContains(t, err, "aws lambda delete-function", said)
-	p.follows(err.Error(), "aws lambda delete-function")
-	require.Contains(t, p.does(ops.Destroy), "AWS has nothing under its names")
-	p.clean()
+	p.runAdvice(err.Error(), "aws lambda delete-function")
+	require.Contains(t, p.mustRun(ops.Destroy), "AWS has nothing under its names")
+	p.assertNothingLeft()
 }
 
-// makesFunction creates a function with the stack's name by hand.
-func (p *person) makesFunction() {
+// createFunction creates a function with the name of the stack's.
+func (p *person) createFunction() {
 	zip, err := os.ReadFile(p.zip(p.t))
 	require.NoError(p.t, err)
-	arn := p.makesRole(p.t, "by-hand", "lambda.amazonaws.com")
-	eventually(p.t, "the function is made", func(ctx context.Context) (bool, any, error) {
+	arn := p.createRole(p.t, "by-hand", "lambda.amazonaws.com")
+	eventually(p.t, "the function is created", func(ctx context.Context) (bool, any, error) {
 		_, err := lambda.NewFromConfig(p.Config).CreateFunction(ctx, &lambda.CreateFunctionInput{FunctionName: aws.String(p.name + "-stop"), Role: &arn, Runtime: lambdat.RuntimeProvidedal2023,
 			Handler: aws.String("bootstrap"), Architectures: []lambdat.Architecture{lambdat.Architecture(p.architecture)}, Code: &lambdat.FunctionCode{ZipFile: zip}})
-		return err == nil, err, nil // a new role needs some time
+		return err == nil, err, nil // a new role takes time to work
 	})
 }
 
@@ -223,43 +223,43 @@ func TestCredentialsThatExpire(t *testing.T) {
 	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
 	login := func() (expire func()) {
 		keys := p.deployer(t, p.name, nil)
-		p.isWhoHas(keys)
+		p.useCredentials(keys)
 		return func() { p.local.IAM.Expire(keys["AWS_ACCESS_KEY_ID"]) }
 	}
-	said, err := p.typesAnd(ops.Deploy, "aws_scheduler_schedule.watch: Creation complete", login())
+	said, err := p.runAndWhen(ops.Deploy, "aws_scheduler_schedule.watch: Creation complete", login())
 	require.ErrorContains(t, err, "xpired", said)
 	require.ErrorContains(t, err, "whether anything is billed, and whether the schedule elasticache-perf-watch ends it, is not known")
 	login()
-	require.Contains(t, p.follows(err.Error(), "`go tool mage deploy` goes on"), "the load runs")
+	require.Contains(t, p.runAdvice(err.Error(), "`go tool mage deploy` goes on"), "the load runs")
 	p.loads(t, 1)
 
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	defer interrupt(nil)
 	expire := login()
 	p.mu.Lock()
-	p.said.Reset()
+	p.out.Reset()
 	p.mu.Unlock()
 	watched := make(chan error, 1)
 	go func() {
-		_, err := p.runs(ctx, ops.Watch)
+		_, err := p.runWith(ctx, ops.Watch)
 		watched <- err
 	}()
 	eventually(t, "watch shows the run", func(context.Context) (bool, any, error) {
-		said := p.heard()
+		said := p.printed()
 		return strings.Contains(said, "running"), said, nil
 	})
 	expire()
-	eventually(t, "watch says that it does not see", func(context.Context) (bool, any, error) {
-		said := p.heard()
+	eventually(t, "watch says that AWS does not answer", func(context.Context) (bool, any, error) {
+		said := p.printed()
 		return strings.Contains(said, "AWS does not answer, and is asked again"), said, nil
 	})
 	interrupt(proc.ErrInterrupted)
-	require.NoError(t, <-watched, "who watches may go")
-	require.Regexp(t, `run \S+ goes on, and is billed, until \S+Z, about 0\.\d\d USD in all`, p.heard())
+	require.NoError(t, <-watched, "an interrupted watch is no failure")
+	require.Regexp(t, `run \S+ goes on, and is billed, until \S+Z, about 0\.\d\d USD in all`, p.printed())
 
-	said, err = p.typesAnd(ops.Destroy, "terraform: destroying", login())
+	said, err = p.runAndWhen(ops.Destroy, "terraform: destroying", login())
 	require.Error(t, err, said)
 	login()
-	require.Contains(t, p.follows(err.Error(), "still in the state: %s. Run `go tool mage destroy` again"), "is removed")
-	p.clean()
+	require.Contains(t, p.runAdvice(err.Error(), "still in the state: %s. Run `go tool mage destroy` again"), "is removed")
+	p.assertNothingLeft()
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// Whole exports by the real bootstrap against localaws, which throttles calls above AWS's quotas. It reports the function's rows/s, MB/s, calls of
-// the API with the limiting quota, calls above the minimum, the time compared with the minimum by that quota (x-floor), and peak memory.
+// Whole exports by the real bootstrap against localaws, which throttles calls above AWS's quotas. The benchmark reports the function's rows/s, MB/s, calls
+// of the API with the limiting quota, calls above the minimum, the time relative to the minimum that the quota allows (x-floor), and peak memory.
 //
 //	go test ./test -run '^$' -bench Export -benchtime 1x -count 6 | tee new.txt && benchstat new.txt
 func BenchmarkExport(b *testing.B) {
@@ -36,20 +36,20 @@ func BenchmarkExport(b *testing.B) {
 	}
 }
 
-// mix is the data of a run that has just ended: metrics of nodes, for hours; or logs.
+// mix is the data of a run that has just ended: either metrics of nodes, for hours, or logs.
 type mix struct{ nodes, hours, streams, events int }
 
 func (x mix) export(b *testing.B) {
 	w := newFrozen(b, time.Now().UTC().Truncate(time.Minute).Add(-28*time.Hour), func(c *localaws.Config) { c.Quotas = true })
 	end := w.started.Add(28*time.Hour - 10*time.Minute)
 	window := export.Window{Start: end.Add(-time.Duration(max(x.hours, 1)) * time.Hour), End: end}
-	members := w.fill(window, max(x.nodes, 1)) // an export without any row of the cache is incomplete
+	members := w.writeMetrics(window, max(x.nodes, 1)) // an export without any row of the cache is incomplete
 	client := cloudwatchlogs.NewFromConfig(w.aws)
 	for _, group := range []string{w.cfg.Logs.Load, w.cfg.Logs.Engine} {
 		_, err := client.CreateLogGroup(b.Context(), &cloudwatchlogs.CreateLogGroupInput{LogGroupName: &group})
 		require.NoError(b, err)
 	}
-	leastLogs := w.talk(window, x.streams, x.events)
+	leastLogs := w.writeProgress(window, x.streams, x.events)
 	w.deploy(512)
 	state, err := json.Marshal(shutdown.State{Name: "perf", Run: w.run, Begun: end, Attempts: 1, LoadStopped: true, Window: &window, PeriodSeconds: 60, Membership: &members})
 	require.NoError(b, err)
@@ -104,7 +104,7 @@ func (x mix) export(b *testing.B) {
 		b.ReportMetric(100*(float64(calls)/float64(least)-1), "%calls-over")
 		b.ReportMetric(float64(w.Requests.Throttled()), "throttled")
 		b.ReportMetric(took/floor, "x-floor")
-		require.LessOrEqual(b, held, 256.0, "flat to the bound of docs/exports.md")
+		require.LessOrEqual(b, held, 256.0, "memory stays below the limit in docs/exports.md")
 		b.ReportMetric(held, "peak-MB")
 		b.StartTimer()
 	}
@@ -113,7 +113,7 @@ func (x mix) export(b *testing.B) {
 // export invokes the function until the export is complete, as watch does, and returns its peak memory.
 func (w *frozen) export(b *testing.B) (held float64) {
 	for {
-		out, err := w.ask(shutdown.ActionExport)
+		out, err := w.invokeFunction(shutdown.ActionExport)
 		require.NoError(b, err)
 		if held = max(held, peak(b, aws.ToString(out.LogResult))); out.FunctionError == nil {
 			return held
@@ -135,8 +135,8 @@ func peak(b *testing.B, log string) float64 {
 	return n
 }
 
-// fill writes a datapoint a minute for every exported metric; 44 nodes have some 5,400 series.
-func (w *frozen) fill(window export.Window, nodes int) export.Membership {
+// writeMetrics writes one datapoint a minute for every exported metric; 44 nodes have some 5,400 series.
+func (w *frozen) writeMetrics(window export.Window, nodes int) export.Membership {
 	m := export.Membership{ReplicationGroup: "perf", ClusterMode: true}
 	for i := range nodes {
 		m.Nodes = append(m.Nodes, export.Node{CacheClusterID: fmt.Sprintf("perf-%04d-001", i+1), CacheNodeID: "0001"})
@@ -159,8 +159,8 @@ func (w *frozen) fill(window export.Window, nodes int) export.Membership {
 	return m
 }
 
-// talk writes memtier's progress lines to streams, and returns the minimum number of calls to read them: stream by stream, or a hundred together.
-func (w *frozen) talk(window export.Window, streams, events int) (least int) {
+// writeProgress writes memtier's progress lines to streams, and returns the minimum number of calls that read them, stream by stream or a hundred together.
+func (w *frozen) writeProgress(window export.Window, streams, events int) (least int) {
 	together, bytes := 1, 0
 	if streams > 1_000 {
 		together = 100

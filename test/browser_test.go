@@ -42,7 +42,7 @@ func TestLiveDashboardInTheBrowser(t *testing.T) {
 		page = string(text)
 		return slices.Equal(empty(page), never), empty(page), err
 	})
-	s.measures(t, 5) // enough points for lines instead of dots
+	s.waitForDatapoints(t, 5) // enough points for lines instead of dots
 	require.Contains(t, page, s.output(t, "run"), "the header")
 	require.Contains(t, page, s.output(t, "stop_by"), "the header")
 	charttest.Check(t, url, "dashboard-live")

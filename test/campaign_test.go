@@ -20,8 +20,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// A campaign of two variants in one round, in parallel: its command is killed while both runs load, and the same command continues them. A second
-// command is refused meanwhile, and only the exports are left.
+// A campaign of two variants in one round, in parallel: its command is killed while both loads run, and the same command continues the campaign. While
+// the first command runs, a second one is refused. In the end only the exports are left.
 func TestCampaign(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -44,22 +44,22 @@ variant "more" { load = { clients = 8 } }
 	in := *c.ws
 	in.Env = append(c.ws.Env[:len(c.ws.Env):len(c.ws.Env)], "CAMPAIGN="+poor)
 	require.ErrorContains(t, ops.Campaign(t.Context(), &in, c.con), "Nothing was made")
-	// So does a value that Terraform rejects.
+	// Nor does a value that Terraform rejects.
 	require.NoError(t, os.WriteFile(poor, []byte("repeats = 2\nvariant \"a\" {}\nvariant \"b\" {\n  load = { task_count = -1 }\n}\n"), 0o600))
 	err := ops.Campaign(t.Context(), &in, c.con)
 	require.ErrorContains(t, err, "poor.hcl:3,9: variant b:")
 	require.ErrorContains(t, err, "task_count")
 
-	c.killedWhile(t, 1, 2, "few-r1", "more-r1")
+	c.killDuring(t, 1, 2, "few-r1", "more-r1")
 	require.NoError(t, ops.Campaign(t.Context(), c.ws, c.con))
 	require.Contains(t, c.out.String(), "is dead (process")
 	require.Contains(t, c.out.String(), "few-r1 is measured and removed")
-	c.answered(t, map[string]int{"few": 1, "more": 1})
+	c.assertAnswer(t, map[string]int{"few": 1, "more": 1})
 }
 
-// Three variants in three rounds, two in parallel, and a fourth whose cache is too small for its keys: it fails with that message, and the others
-// continue. The command is killed in the second round, and the same command continues.
-func TestCampaignGoesOn(t *testing.T) {
+// Three variants in three rounds, two in parallel, and a fourth whose cache is too small for its keys: that one fails and says why, and the others
+// continue. The command is killed in the second round, and the same command continues the campaign.
+func TestCampaignContinues(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")
@@ -79,7 +79,7 @@ variant "small" {
   load  = { data_size = 10000, prefill = { minutes = 1 } }
 }
 `)
-	c.killedWhile(t, 2, 1, "one-r2", "two-r2", "three-r2")
+	c.killDuring(t, 2, 1, "one-r2", "two-r2", "three-r2")
 	err := ops.Campaign(t.Context(), c.ws, c.con)
 	for round := 1; round <= 3; round++ {
 		require.ErrorContains(t, err, fmt.Sprintf("small-r%d: ", round))
@@ -89,11 +89,11 @@ variant "small" {
 	}
 	require.Contains(t, c.out.String()+contents(c.log), "keys were gone when they were read back")
 	require.Contains(t, c.out.String(), "small-r3 is given up after 2 attempts, and the campaign goes on without it")
-	c.answered(t, map[string]int{"one": 3, "two": 3, "three": 3, "small": 0})
+	c.assertAnswer(t, map[string]int{"one": 3, "two": 3, "three": 3, "small": 0})
 }
 
-// The file changes between the command's death and the next command: a run whose variant is no longer in the file is named and removed, and a run
-// with other settings does not count for its variant.
+// The file is changed after the command was killed: a run whose variant is no longer in the file is named and removed, and a run with other settings
+// does not count for its variant.
 func TestCampaignWhoseFileChanges(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -111,7 +111,7 @@ variant "more" { load = { clients = 8 } }
 `
 	c := newCampaign(t, "edited", file)
 	c.ws.Env = append(c.ws.Env, "FORCE=0") // the runs must be exported
-	c.killedWhile(t, 1, 2, "few-r1", "more-r1")
+	c.killDuring(t, 1, 2, "few-r1", "more-r1")
 	hcl := filepath.Join(c.ws.Stack, c.name+".hcl")
 	edit := func(old, new string) {
 		t.Helper()
@@ -121,7 +121,7 @@ variant "more" { load = { clients = 8 } }
 	edit(`"more"`, `"many"`)
 	require.NoError(t, ops.CampaignStatus(t.Context(), c.ws, c.con))
 	require.Contains(t, c.out.String(), "the file does not have edited-more-r1 any more, and AWS does")
-	follow(t, c.ws, c.con, c.out.String(), "any more, and AWS does: `CAMPAIGN=%s go tool mage campaign:destroy`")
+	runAdvice(t, c.ws, c.con, c.out.String(), "any more, and AWS does: `CAMPAIGN=%s go tool mage campaign:destroy`")
 	require.Contains(t, c.out.String(), "the stacks of the campaign edited are removed")
 	c.out.Reset()
 	require.NoError(t, ops.Sweep(t.Context(), c.ws, c.con))
@@ -144,8 +144,8 @@ variant "more" { load = { clients = 8 } }
 	require.Contains(t, c.out.String(), "2 of 2 runs measured")
 }
 
-// carried is a campaign in a test environment.
-type carried struct {
+// campaignRun is a campaign in a test environment.
+type campaignRun struct {
 	name, log   string
 	environment *environment
 	ws          *workspace.Workspace
@@ -153,9 +153,9 @@ type carried struct {
 	out         *strings.Builder
 }
 
-func newCampaign(t *testing.T, name, file string) *carried {
+func newCampaign(t *testing.T, name, file string) *campaignRun {
 	t.Helper()
-	c := &carried{name: name, environment: newEnvironment(t), log: filepath.Join(t.TempDir(), "log")}
+	c := &campaignRun{name: name, environment: newEnvironment(t), log: filepath.Join(t.TempDir(), "log")}
 	c.ws, c.con, c.out = c.environment.project(t, map[string]any{"test_duration_minutes": 1, "load": light(nil)})
 	hcl := filepath.Join(c.ws.Stack, name+".hcl")
 	require.NoError(t, os.WriteFile(hcl, []byte(file), 0o600))
@@ -174,8 +174,8 @@ func newCampaign(t *testing.T, name, file string) *carried {
 	return c
 }
 
-// killedWhile starts the campaign's command, and kills it when enough cells of a round are loading. A second command is refused before that.
-func (c *carried) killedWhile(t *testing.T, round, load int, cells ...string) {
+// killDuring starts the campaign's command, and kills it once the loads of enough cells of a round are running. Before that, a second command is refused.
+func (c *campaignRun) killDuring(t *testing.T, round, load int, cells ...string) {
 	t.Helper()
 	log, err := os.Create(c.log)
 	require.NoError(t, err)
@@ -193,7 +193,7 @@ func (c *carried) killedWhile(t *testing.T, round, load int, cells ...string) {
 		default:
 		}
 	}
-	eventually(t, fmt.Sprintf("round %d", round), func(context.Context) (bool, any, error) { // each wait is for one round at most
+	eventually(t, fmt.Sprintf("round %d", round), func(context.Context) (bool, any, error) { // this wait lasts one round at most
 		ran()
 		return strings.Contains(contents(c.log), fmt.Sprintf("round %d of ", round)), contents(c.log), nil
 	})
@@ -212,8 +212,8 @@ func (c *carried) killedWhile(t *testing.T, round, load int, cells ...string) {
 	<-ended
 }
 
-// answered checks the answer, that nothing remains to be done, and that only exports are left, of the given number of runs of each variant.
-func (c *carried) answered(t *testing.T, runs map[string]int) {
+// assertAnswer checks the campaign's answer, the number of runs of each variant, that no run is left to do, and that only exports are left.
+func (c *campaignRun) assertAnswer(t *testing.T, runs map[string]int) {
 	t.Helper()
 	dir := filepath.Join(c.ws.Root, "reports/campaign-"+c.name)
 	text, err := os.ReadFile(filepath.Join(dir, "campaign.json"))
@@ -242,7 +242,7 @@ func (c *carried) answered(t *testing.T, runs map[string]int) {
 		require.Contains(t, contents(filepath.Join(dir, own)), r.Run)
 	}
 
-	if all == rounds*len(runs) { // failed runs would be repeated
+	if all == rounds*len(runs) { // otherwise the failed runs would be repeated
 		c.out.Reset()
 		require.NoError(t, ops.Campaign(t.Context(), c.ws, c.con))
 		require.Contains(t, c.out.String(), "0 runs to go")

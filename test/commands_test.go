@@ -32,9 +32,9 @@ import (
 // command matches a command in a message, as a person copies it.
 var command = regexp.MustCompile("(?:[A-Z]+=[^ `]+ )*go tool mage [a-z:]+|aws [a-z0-9-]+ [a-z0-9-]+[^`\n]*")
 
-// follow runs the commands in a part of a message, in the environment that printed it, like a person who pastes them into another shell. A verb in the
-// part, %s or %v, matches any text. TestEveryCommandIsFollowed reads the parts, so they must be literals in the calls.
-func follow(t *testing.T, ws *workspace.Workspace, con *console.Console, message, part string) {
+// runAdvice runs the commands in a part of a message, in the environment that printed it, like somebody who pastes them into another shell. A verb in the
+// part, %s or %v, matches any text. TestEveryCommandInAMessageIsRun reads the parts, so they must be literals in the calls.
+func runAdvice(t *testing.T, ws *workspace.Workspace, con *console.Console, message, part string) {
 	t.Helper()
 	pattern := strings.NewReplacer("%s", "(?s:.*?)", "%v", "(?s:.*?)").Replace(regexp.QuoteMeta(part))
 	where := regexp.MustCompile(pattern).FindStringIndex(message)
@@ -45,18 +45,18 @@ func follow(t *testing.T, ws *workspace.Workspace, con *console.Console, message
 			continue
 		}
 		followed++
-		if strings.HasPrefix(message[span[0]:], "aws ") && !strings.Contains(message[span[0]:span[1]], "s3://my-elasticache-perf-exports") { // this one is Terraform's, whose variables cannot name a Region
-			require.Contains(t, message[span[0]:span[1]], " --region ", "a person's default may be another")
+		if strings.HasPrefix(message[span[0]:], "aws ") && !strings.Contains(message[span[0]:span[1]], "s3://my-elasticache-perf-exports") { // that message is Terraform's, whose variables cannot name a Region
+			require.Contains(t, message[span[0]:span[1]], " --region ", "a person's default Region may differ")
 		}
 		line := strings.Trim(local.AdviceOf(ws)("`"+message[span[0]:span[1]]+"`"), "`")
-		t.Log("followed: " + line)
+		t.Log("runs: " + line)
 		words := strings.Fields(line)
 		if words[0] == "aws" {
 			runAWS(t, ws, words)
 			continue
 		}
 		in := *ws
-		for words[0] == "." { // the file that local:up writes; this environment has none
+		for words[0] == "." { // `. FILE &&`, the file that local:up writes; this environment has none
 			words = words[3:]
 		}
 		for strings.Contains(words[0], "=") {
@@ -79,13 +79,13 @@ func allCommands() map[string]ops.Command {
 	return all
 }
 
-func (p *person) follows(message, part string) (said string) {
+func (p *person) runAdvice(message, part string) (said string) {
 	p.t.Helper()
 	p.mu.Lock()
-	p.said.Reset()
+	p.out.Reset()
 	p.mu.Unlock()
-	follow(p.t, p.workspace, p.console, message, part)
-	return p.heard()
+	runAdvice(p.t, p.workspace, p.console, message, part)
+	return p.printed()
 }
 
 // runAWS runs a command of the AWS CLI, or its SDK call if there is no CLI. The credentials are the workspace's; only the command itself names Region
@@ -184,12 +184,12 @@ func set(field reflect.Value, text string) error {
 		}
 		field.Set(reflect.Append(field, item))
 	default:
-		return fmt.Errorf("%s is not done here", field.Type())
+		return fmt.Errorf("%s is not supported here", field.Type())
 	}
 	return nil
 }
 
-// Without an AWS CLI, its calls are made by the SDK: a wrong option is an error.
+// Without an AWS CLI, the SDK makes its calls: a wrong option is an error.
 func TestCallsOfTheCLI(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()

@@ -18,16 +18,16 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// answers makes the person answer the next command's question with yes, after something has happened during the wait.
-func (p *person) answers(meanwhile func()) {
+// answerYesAfter makes the person answer the next command's question with yes, after something has happened during the wait.
+func (p *person) answerYesAfter(meanwhile func()) {
 	p.console.Answer = p
 	p.console.In = &answer{meanwhile: meanwhile}
 	p.workspace.Env = append(p.workspace.Env, "APPROVE=")
-	p.t.Cleanup(p.approves)
+	p.t.Cleanup(p.approveAll)
 }
 
-// approves approves everything again.
-func (p *person) approves() {
+// approveAll approves every question again.
+func (p *person) approveAll() {
 	p.console.Answer = nil
 	p.workspace.Env = append(p.workspace.Env, "APPROVE=1")
 }
@@ -61,10 +61,10 @@ func (p *person) terraform(args ...string) (string, error) {
 	return string(out), err
 }
 
-// rewrites changes the event that the stack's guard sends, and disables the guard, which would otherwise act on it immediately.
-func (p *person) rewrites(change func(*shutdown.Event)) {
+// changeGuard changes the event that the stack's guard sends, and disables the guard, which would otherwise act on it immediately.
+func (p *person) changeGuard(change func(*shutdown.Event)) {
 	p.t.Helper()
-	_, was := p.watched(p.t)
+	_, was := p.guard(p.t)
 	var event shutdown.Event
 	require.NoError(p.t, json.Unmarshal([]byte(*was.Target.Input), &event))
 	change(&event)
@@ -76,7 +76,7 @@ func (p *person) rewrites(change func(*shutdown.Event)) {
 	require.NoError(p.t, err)
 }
 
-func (p *person) unschedules(names ...string) {
+func (p *person) deleteSchedules(names ...string) {
 	p.t.Helper()
 	for _, name := range names {
 		_, err := scheduler.NewFromConfig(p.Config).DeleteSchedule(p.t.Context(), &scheduler.DeleteScheduleInput{GroupName: &p.name, Name: aws.String(p.name + name)})
@@ -84,8 +84,8 @@ func (p *person) unschedules(names ...string) {
 	}
 }
 
-// An answer can take an hour, and things can change meanwhile: a yes covers only what was asked, and the message says how to continue.
-func TestWhatHappensWhileAQuestionWaits(t *testing.T) {
+// An answer can take an hour, and things can change in that time: a yes covers only what was asked, and the message says how to continue.
+func TestChangesWhileAQuestionIsOpen(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")
@@ -94,45 +94,45 @@ func TestWhatHappensWhileAQuestionWaits(t *testing.T) {
 	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
 
 	// Somebody applies a change: the plan is stale.
-	p.answers(func() {
+	p.answerYesAfter(func() {
 		text, err := p.terraform("apply", "-auto-approve", "-target=module.scheduler.aws_sqs_queue.dead")
 		require.NoError(t, err, text)
 	})
-	said, err := p.types(ops.Deploy, "")
-	p.approves()
+	said, err := p.run(ops.Deploy, "")
+	p.approveAll()
 	require.ErrorContains(t, err, "the state was changed after the plan was made, so nothing was applied", said)
-	require.Contains(t, p.follows(err.Error(), "`go tool mage deploy` plans again"), "the load runs")
-	first, _ := p.watched(t)
+	require.Contains(t, p.runAdvice(err.Error(), "`go tool mage deploy` plans again"), "the load runs")
+	first, _ := p.guard(t)
 
-	// The run's time is over, and the run ends before the yes.
+	// The run is overdue, and ends before the yes.
 	p.loads(t, 1)
-	p.rewrites(func(e *shutdown.Event) { e.StopBy = time.Now().UTC().Add(-time.Minute) })
-	p.answers(func() { p.unschedules("-load-stop", "-watch") })
-	said, err = p.types(ops.Deploy, "")
-	p.approves()
+	p.changeGuard(func(e *shutdown.Event) { e.StopBy = time.Now().UTC().Add(-time.Minute) })
+	p.answerYesAfter(func() { p.deleteSchedules("-load-stop", "-watch") })
+	said, err = p.run(ops.Deploy, "")
+	p.approveAll()
 	require.ErrorContains(t, err, "the run "+first+" ended while the question waited", said)
-	said = unwrapped(p.does(ops.Status))
+	said = unwrapped(p.mustRun(ops.Status))
 	require.Contains(t, said, "deployed, but no run is under way; `go tool mage deploy` begins one")
 	advised := said
-	require.Contains(t, p.follows(err.Error(), "ended while the question waited: run `go tool mage deploy` again"), "the load runs")
-	p.unschedules("-load-stop", "-watch")
-	require.Contains(t, p.follows(advised, "no run is under way; `go tool mage deploy` begins one"), "the load runs")
-	said, err = p.typesAnd(ops.Deploy, "No changes.", func() { p.unschedules("-load-stop", "-watch") }) // once more, at the end of an apply
+	require.Contains(t, p.runAdvice(err.Error(), "ended while the question waited: run `go tool mage deploy` again"), "the load runs")
+	p.deleteSchedules("-load-stop", "-watch")
+	require.Contains(t, p.runAdvice(advised, "no run is under way; `go tool mage deploy` begins one"), "the load runs")
+	said, err = p.runAndWhen(ops.Deploy, "No changes.", func() { p.deleteSchedules("-load-stop", "-watch") }) // once more, at the end of an apply
 	require.ErrorContains(t, err, "the stack is there but no run is under way", said)
-	require.Contains(t, p.follows(err.Error(), "is gone; run `go tool mage deploy` again"), "the load runs")
-	last, _ := p.watched(t)
+	require.Contains(t, p.runAdvice(err.Error(), "is gone; run `go tool mage deploy` again"), "the load runs")
+	last, _ := p.guard(t)
 	require.NotEqual(t, first, last)
 
 	// Another run starts before the yes to a destroy.
-	p.answers(func() { p.rewrites(func(e *shutdown.Event) { e.Run = "2026-11-23T03-08-09Z" }) })
-	said, err = p.types(ops.Destroy, "")
-	p.approves()
+	p.answerYesAfter(func() { p.changeGuard(func(e *shutdown.Event) { e.Run = "2026-11-23T03-08-09Z" }) })
+	said, err = p.run(ops.Destroy, "")
+	p.approveAll()
 	require.ErrorContains(t, err, "the run 2026-11-23T03-08-09Z started while the question waited", said)
 	p.loads(t, 1)
 	status, err2 := p.cacheStatus(context.WithoutCancel(t.Context()))
 	require.NoError(t, err2)
 	require.Equal(t, "available", status)
-	p.rewrites(func(e *shutdown.Event) { e.Run = last })
-	require.Contains(t, p.follows(err.Error(), "nothing was changed: run `go tool mage destroy` again"), "is removed")
-	p.clean()
+	p.changeGuard(func(e *shutdown.Event) { e.Run = last })
+	require.Contains(t, p.runAdvice(err.Error(), "nothing was changed: run `go tool mage destroy` again"), "is removed")
+	p.assertNothingLeft()
 }

@@ -27,7 +27,7 @@ import (
 type creation struct {
 	resource string
 	action   string
-	holds    string // text that is only in this call's request, not in others of the action; NAME is the stack's
+	holds    string // text that is only in this call's request, not in others of the action; NAME is the stack's name
 	short    bool   // also in mage test
 }
 
@@ -78,7 +78,7 @@ var creations = []creation{
 	{resource: "module.dashboard.aws_cloudwatch_dashboard.this", action: "monitoring.PutDashboard"},
 }
 
-// The apply fails at each resource in turn; then destroy is clean. The longer suite first checks that the list is complete.
+// The apply fails at each resource in turn, and destroy then leaves nothing. The longer suite first checks that the list is complete.
 func TestDestroyAfterEveryFailure(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -97,7 +97,7 @@ func TestDestroyAfterEveryFailure(t *testing.T) {
 	}
 	cases := make(chan creation)
 	var wg sync.WaitGroup
-	for range 3 { // they mostly wait for the provider
+	for range 3 { // the cases mostly wait for the provider
 		wg.Go(func() {
 			for c := range cases {
 				t.Run(c.action+" "+strings.ReplaceAll(c.holds, "/", " "), c.fails)
@@ -124,11 +124,11 @@ func (c creation) fails(t *testing.T) {
 	t.Logf("apply failed after %s", time.Since(began).Round(time.Second))
 	w.local.Faults.Clear()
 	_, unguarded := scheduler.NewFromConfig(w.Config).GetSchedule(t.Context(), &scheduler.GetScheduleInput{GroupName: &s.name, Name: aws.String(s.name + "-watch")})
-	if s.cacheIsThere(t) {
+	if s.cacheExists(t) {
 		require.NoError(t, unguarded, "nothing is billed without its guard")
 	}
 	if strings.HasPrefix(c.resource, "module.scheduler.aws_iam_role") {
-		require.ErrorAs(t, unguarded, new(*types.ResourceNotFoundException), "the guard fires at once, so it waits for its permissions")
+		require.ErrorAs(t, unguarded, new(*types.ResourceNotFoundException), "the guard fires at once, so it is created after its permissions")
 	}
 	s.destroy(t.Context(), t)
 	require.Empty(t, children(w.dir), "processes of nodes or tasks")
@@ -168,17 +168,16 @@ func callsOfAnApply(t *testing.T) (calls []call) {
 	return calls
 }
 
-func (s *stack) cacheIsThere(t *testing.T) bool {
+func (s *stack) cacheExists(t *testing.T) bool {
 	t.Helper()
 	out, err := elasticache.NewFromConfig(s.Config).DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{})
 	require.NoError(t, err)
 	return len(out.ReplicationGroups) > 0
 }
 
-// Failed applies that nobody follows up: the cache exists, the load never did, and the second apply started a new run without reaching the cache,
-// which still has the first run's tag. Once that run is overdue, watch deletes the cache, and removes itself when no apply can create a load any
-// more.
-func TestWatchEndsAHalfMadeRun(t *testing.T) {
+// Failed applies that nobody attends to: the cache exists, the load never did, and the second apply started a new run without reaching the cache, which
+// still has the first run's tag. Once the new run is overdue, watch deletes the cache, and removes itself when no apply can create a load any more.
+func TestWatchEndsAHalfCreatedRun(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
 	w := newEnvironment(t)
@@ -187,24 +186,24 @@ func TestWatchEndsAHalfMadeRun(t *testing.T) {
 	w.local.Faults.Add(wire.Fault{Action: "ecs.CreateService", First: 1, Kind: wire.Denied}, wire.Fault{Action: "elasticache.AddTagsToResource", First: 1, Kind: wire.Denied})
 	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
 	require.ErrorContains(t, err, "aws_ecs_service.this")
-	first, guard := s.watched(t)
+	first, guard := s.guard(t)
 	started, err := shutdown.ParseRun(first)
 	require.NoError(t, err)
 	require.Contains(t, *guard.Target.Input, `"stop_by":"`+started.Add((60+90)*time.Minute).Format(time.RFC3339)+`"`, "the load's hour and the margin")
 	s.options.ExtraArgs.Apply = []string{"-replace=module.scheduler.aws_scheduler_schedule.watch"}
 	_, err = terraform.ApplyContextE(t, t.Context(), s.options)
 	require.ErrorContains(t, err, "aws_elasticache_replication_group.this")
-	second, _ := s.watched(t)
+	second, _ := s.guard(t)
 	require.Less(t, first, second)
-	require.True(t, s.cacheIsThere(t))
-	s.overdue(t)
+	require.True(t, s.cacheExists(t))
+	s.endOverdue(t)
 	s.destroy(t.Context(), t)
 }
 
-// overdue moves the run's stop_by back until no apply can create a load any more, and waits until watch has ended the run.
-func (s *stack) overdue(t *testing.T) {
+// endOverdue moves the run's stop_by so far back that no apply can create a load any more, and waits until watch has ended the run.
+func (s *stack) endOverdue(t *testing.T) {
 	t.Helper()
-	run, schedule := s.watched(t)
+	run, schedule := s.guard(t)
 	schedule.Target.Input = aws.String(`{"action":"watch","run":"` + run + `","stop_by":"` + time.Now().Add(-shutdown.Creation).UTC().Format(time.RFC3339) + `"}`)
 	client := scheduler.NewFromConfig(s.Config)
 	_, err := client.UpdateSchedule(t.Context(), &scheduler.UpdateScheduleInput{GroupName: &s.name, Name: schedule.Name, Target: schedule.Target,
@@ -215,13 +214,13 @@ func (s *stack) overdue(t *testing.T) {
 		if err != nil {
 			return false, nil, err
 		}
-		there := s.cacheIsThere(t)
+		there := s.cacheExists(t)
 		return len(schedules.Schedules) == 0 && !there, fmt.Sprintf("%d schedules, the cache is there: %v", len(schedules.Schedules), there), nil
 	})
 }
 
-// watched returns the run in the input of the watch schedule.
-func (s *stack) watched(t *testing.T) (run string, schedule *scheduler.GetScheduleOutput) {
+// guard returns the watch schedule and the run in its input.
+func (s *stack) guard(t *testing.T) (run string, schedule *scheduler.GetScheduleOutput) {
 	t.Helper()
 	schedule, err := scheduler.NewFromConfig(s.Config).GetSchedule(t.Context(), &scheduler.GetScheduleInput{GroupName: &s.name, Name: aws.String(s.name + "-watch")})
 	require.NoError(t, err)

@@ -23,7 +23,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
 )
 
-// environment is where a journey runs: the embedded AWS, or with E2E_TARGET=aws the caller's account.
+// environment is the AWS that a journey uses: the embedded one or, with E2E_TARGET=aws, the caller's account.
 type environment struct {
 	aws.Config
 	env          map[string]string
@@ -39,7 +39,7 @@ type environment struct {
 // onAWS reports whether journeys use the caller's account; tests that change their environment run on localaws only.
 func onAWS() bool { return os.Getenv("E2E_TARGET") == "aws" }
 
-// long reports whether the longer journeys run, too (mage test:all).
+// long reports whether the longer journeys run too (mage test:all).
 func long() bool { return os.Getenv("E2E_LONG") != "" }
 
 func newEnvironment(t *testing.T, change ...func(*localaws.Config)) *environment {
@@ -55,7 +55,7 @@ func newEnvironment(t *testing.T, change ...func(*localaws.Config)) *environment
 	cfg := localaws.Config{
 		Dir: t.TempDir(), Buckets: []string{"exports"}, MetricsPeriod: 5 * time.Second, Tools: tools(t),
 		Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
-		// Long enough to be visible, far shorter than AWS's minutes.
+		// Long enough to be visible, but far shorter than AWS's minutes.
 		Delays: account.Delays{CacheCreate: 2 * time.Second, CacheDelete: 3 * time.Second, TaskStart: time.Second, TaskStop: time.Second,
 			LogDelivery: time.Second, FunctionReady: 2 * time.Second, RoleReady: 500 * time.Millisecond},
 		Decided: decided.add, Documented: true,
@@ -75,7 +75,7 @@ func newEnvironment(t *testing.T, change ...func(*localaws.Config)) *environment
 	}
 	server, err := localaws.Start(t.Context(), cfg)
 	require.NoError(t, err)
-	require.NoError(t, server.S3.Policy("exports", demandsEncryption))
+	require.NoError(t, server.S3.Policy("exports", encryptionPolicy))
 	w := &environment{local: server, decided: decided, dir: cfg.Dir, env: server.Env(), vpc: server.VPC(), subnets: server.Subnets(), bucket: "exports", architecture: hostArchitecture(),
 		period: int(cfg.MetricsPeriod.Seconds())}
 	w.Config = aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(server.URL()), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -83,7 +83,7 @@ func newEnvironment(t *testing.T, change ...func(*localaws.Config)) *environment
 	})}
 	t.Cleanup(func() {
 		// Check unhandled requests first: Close would end their senders.
-		require.Empty(t, server.Unhandled(), "asked for and not served by localaws")
+		require.Empty(t, server.Unhandled(), "requests that localaws does not serve")
 		require.NoError(t, server.Close())
 		require.Empty(t, children(cfg.Dir), "processes left behind")
 		mu.Lock()
@@ -97,11 +97,11 @@ func newEnvironment(t *testing.T, change ...func(*localaws.Config)) *environment
 
 // Many buckets and organizations deny requests without an encryption header:
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingServerSideEncryption.html
-const demandsEncryption = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::exports/*",
+const encryptionPolicy = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:PutObject","Resource":"arn:aws:s3:::exports/*",
 	"Condition":{"Null":{"s3:x-amz-server-side-encryption":"true"}}}]}`
 
-// slow makes AWS's delays longer than a person would accept in `local:up`: a role's policy acts late, a function is Pending for long, metrics arrive
-// after their minute, and a third of the reads of logs start with an empty page. It is for journeys about the whole run, or permissions.
+// slow makes AWS's delays longer than a person would accept in `local:up`: a role's policy takes effect late, a function is Pending for long, metrics
+// arrive after their minute, and a third of the reads of logs start with an empty page. It is for journeys about the whole run or about permissions.
 func slow(c *localaws.Config) {
 	c.Delays.PolicyReady, c.Delays.FunctionReady, c.Delays.MetricsReady, c.Delays.EmptyPages = 5*time.Second, 5*time.Second, 15*time.Second, true
 }
@@ -126,13 +126,13 @@ func hostArchitecture() string {
 	return "x86_64"
 }
 
-// children are this process's living children that work below a folder, because journeys run in parallel.
+// children returns this process's living children that work below a folder. Journeys run in parallel, so each only looks at its own folder.
 func children(dir string) (living []string) {
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is valid
 	for _, stat := range stats {
 		text, err := os.ReadFile(stat)
 		if err != nil {
-			continue // it has just ended
+			continue // the process has just ended
 		}
 		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 		if fields[0] == "Z" || fields[1] != strconv.Itoa(os.Getpid()) {

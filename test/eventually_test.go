@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// hanging only ends a wait that would never end. It decides nothing: a slow machine may be slow.
-const hanging = 15 * time.Minute
+// waitLimit only ends a wait that would never end. No result depends on it: a machine may be slow.
+const waitLimit = 15 * time.Minute
 
-// eventually polls until look returns true. Neither "not yet" nor an error is a failure; a wait that hangs fails with the last state seen.
+// eventually polls until look returns true. Neither "not yet" nor an error is a failure. A wait that hangs fails with the last state seen.
 func eventually(t testing.TB, what string, look func(context.Context) (so bool, seen any, err error)) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), hanging)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	var last any
 	var failed error

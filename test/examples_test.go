@@ -22,9 +22,9 @@ import (
 // example is how a test uses a folder of examples/, and what it must show once it is applied.
 type example struct {
 	short  bool     // also in mage test
-	names  []string // of its resources: the cache's first
+	names  []string // of its resources, the cache's first
 	inputs func(*testing.T, *environment) map[string]any
-	shows  func(*testing.T, *stack) // nil: another test applies it
+	check  func(*testing.T, *stack) // nil: another test applies it
 }
 
 var examples = map[string]example{
@@ -32,8 +32,8 @@ var examples = map[string]example{
 		inputs: func(_ *testing.T, w *environment) map[string]any {
 			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets}
 		},
-		shows: func(t *testing.T, s *stack) {
-			require.Zero(t, cacheHolds(t, s.output(t, "address")))
+		check: func(t *testing.T, s *stack) {
+			require.Zero(t, keysInCache(t, s.output(t, "address")))
 		}},
 	"complete": {names: []string{"complete"},
 		inputs: func(t *testing.T, w *environment) map[string]any {
@@ -42,14 +42,14 @@ var examples = map[string]example{
 			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "bucket": w.bucket, "auth_token": "a-token-of-16-or-more", "minutes": 60, "ca_pem": ca,
 				"lambda_architecture": w.architecture, "lambda_zip": w.zip(t)}
 		},
-		shows: func(t *testing.T, s *stack) {
+		check: func(t *testing.T, s *stack) {
 			s.loads(t, 3)
 			s.stops(t)
-			s.hasEnded(t, s.output(t, "run"), 3)
+			s.waitForEnd(t, s.output(t, "run"), 3)
 		}},
 	"load-an-existing-cache": { // applied by TestExistingCache
 		inputs: func(t *testing.T, w *environment) map[string]any {
-			id, group := w.somebodysCache(t)
+			id, group := w.createExistingCache(t)
 			return map[string]any{"vpc_id": w.vpc, "subnet_ids": w.subnets, "bucket": w.bucket, "replication_group_id": id, "security_group_id": group,
 				"lambda_architecture": w.architecture, "lambda_zip": w.zip(t)}
 		}},
@@ -62,13 +62,13 @@ var examples = map[string]example{
 		inputs: func(*testing.T, *environment) map[string]any {
 			return map[string]any{"vpc": "localaws", "subnets": "localaws-private-*"}
 		},
-		shows: func(t *testing.T, s *stack) {
+		check: func(t *testing.T, s *stack) {
 			eventually(t, "progress of the load", func(ctx context.Context) (bool, any, error) {
 				out, err := cloudwatchlogs.NewFromConfig(s.Config).FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{
 					LogGroupName: aws.String(s.output(t, "log_group")), FilterPattern: aws.String(`"[RUN #1"`)})
 				return err == nil && len(out.Events) > 2, out, err
 			})
-			require.Positive(t, cacheHolds(t, s.output(t, "address")), "keys that the load has written")
+			require.Positive(t, keysInCache(t, s.output(t, "address")), "keys that the load has written")
 			// default_tags and the module's own: if both have a key, the module's value wins.
 			arn := "arn:aws:elasticache:" + s.Region + ":123456789012:replicationgroup:" + s.name
 			out, err := elasticache.NewFromConfig(s.Config).ListTagsForResource(t.Context(), &elasticache.ListTagsForResourceInput{ResourceName: &arn})
@@ -102,7 +102,7 @@ func TestExamples(t *testing.T) {
 	t.Parallel()
 	for _, name := range folders(t) {
 		e := examples[name]
-		if e.shows == nil {
+		if e.check == nil {
 			continue
 		}
 		t.Run(name, func(t *testing.T) {
@@ -118,11 +118,11 @@ func TestExamples(t *testing.T) {
 				t.Cleanup(func() { (&stack{environment: w, name: other}).nothingLeft(context.Background(), t) })
 			}
 			s := &stack{environment: w, name: e.names[0], options: w.options(t, filepath.Join("examples", name), e.inputs(t, w))}
-			s.destroyedAtTheEnd(t)
+			s.destroyAtEnd(t)
 			terraform.InitContext(t, t.Context(), s.options)
 			s.apply(t)
-			s.planIsEmpty(t)
-			e.shows(t, s)
+			s.assertEmptyPlan(t)
+			e.check(t, s)
 		})
 	}
 }
@@ -141,7 +141,7 @@ func TestPlans(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			options := w.options(t, root, inputs)
 			if root == fromARelease {
-				takesRelease(t, w, options.TerraformDir)
+				useRelease(t, w, options.TerraformDir)
 			}
 			terraform.InitContext(t, t.Context(), options)
 			code, err := terraform.PlanExitCodeContextE(t, t.Context(), options)
@@ -156,7 +156,7 @@ func TestPlans(t *testing.T) {
 }
 
 // somebodysCache creates an existing replication group and its security group.
-func (w *environment) somebodysCache(t *testing.T) (id, group string) {
+func (w *environment) createExistingCache(t *testing.T) (id, group string) {
 	t.Helper()
 	sg, err := ec2.NewFromConfig(w.Config).CreateSecurityGroup(t.Context(), &ec2.CreateSecurityGroupInput{GroupName: aws.String("somebody"), Description: aws.String("cache"), VpcId: &w.vpc})
 	require.NoError(t, err)
@@ -168,17 +168,17 @@ func (w *environment) somebodysCache(t *testing.T) (id, group string) {
 		EngineVersion: aws.String("7.1"), CacheNodeType: aws.String("cache.t4g.micro"), NumCacheClusters: aws.Int32(1), CacheSubnetGroupName: &id, SecurityGroupIds: []string{group}})
 	require.NoError(t, err)
 	require.NoError(t, elasticache.NewReplicationGroupAvailableWaiter(client, func(o *elasticache.ReplicationGroupAvailableWaiterOptions) { o.MinDelay = time.Second }).
-		Wait(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id}, hanging))
+		Wait(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &id}, waitLimit))
 	return id, group
 }
 
 // cacheHolds returns the number of keys in a cache without TLS.
-func cacheHolds(t *testing.T, address string) (keys int) {
+func keysInCache(t *testing.T, address string) (keys int) {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", address)
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(hanging)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(waitLimit)))
 	_, err = fmt.Fprint(conn, "*1\r\n$6\r\nDBSIZE\r\n")
 	require.NoError(t, err)
 	answer, err := bufio.NewReader(conn).ReadString('\n')

@@ -13,8 +13,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// A person's export of a complete run writes nothing if CloudWatch's data is unchanged. If CloudWatch has more, the objects are replaced, even
-// if a response of S3 is lost; afterwards nothing changes again.
+// A person's export of a complete run writes nothing if CloudWatch's data is unchanged. If CloudWatch has more, the objects are replaced, even if a
+// response of S3 is lost. After that, nothing changes any more.
 func TestFaultsExportAgain(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -29,7 +29,7 @@ func TestFaultsExportAgain(t *testing.T) {
 			w := freeze(t, large)
 			_, err, _ := w.invoke(shutdown.ActionStop, "stop", w.caller())
 			require.NoError(t, err)
-			before := w.ended()
+			before := w.assertEnded()
 			again := func() []string {
 				c := w.caller()
 				answer, err, _ := w.invoke(shutdown.ActionExport, "again", c)
@@ -39,10 +39,10 @@ func TestFaultsExportAgain(t *testing.T) {
 			}
 			nothing := func(ops []string) {
 				require.Zero(t, count(ops, "CreateMultipartUpload"))
-				require.Equal(t, 2, count(ops, "PutObject"), "the record alone: who is at work, and that he has ended")
+				require.Equal(t, 2, count(ops, "PutObject"), "only the record, which is taken and released")
 			}
 			nothing(again())
-			before.equal(t, w.ended())
+			before.equal(t, w.assertEnded())
 
 			at := w.started.Truncate(time.Minute).Add(5 * time.Minute)
 			w.CloudWatch.Put(cloudwatch.Metric{Namespace: "AWS/ElastiCache", Name: "Evictions", Unit: "Count",
@@ -56,7 +56,7 @@ func TestFaultsExportAgain(t *testing.T) {
 			again()
 			require.Len(t, w.Faults.Fired(), len(faults))
 			w.Faults.Clear()
-			after := w.ended()
+			after := w.assertEnded()
 			w.sameAsSource(after)
 			for i, o := range after.manifest.Objects {
 				old := before.manifest.Objects[i]
@@ -65,7 +65,7 @@ func TestFaultsExportAgain(t *testing.T) {
 				require.Equal(t, export.Replaced{At: o.Replaced[0].At, Bytes: old.Bytes, Rows: old.Rows, SHA256: old.SHA256}, o.Replaced[0])
 			}
 			nothing(again())
-			after.equal(t, w.ended())
+			after.equal(t, w.assertEnded())
 		})
 	}
 }

@@ -22,7 +22,7 @@ import (
 
 const large = 20_000_000 // bytes of log: three parts of a multipart upload
 
-// undisturbed is how a run ends without faults, and its calls.
+// undisturbed returns how a run ends without faults, and its calls.
 func undisturbed(t *testing.T, bytes int) (outcome, []string) {
 	t.Helper()
 	w := freeze(t, bytes)
@@ -30,7 +30,7 @@ func undisturbed(t *testing.T, bytes int) (outcome, []string) {
 	answer, err, _ := w.invoke(shutdown.ActionStop, "stop", c)
 	require.NoError(t, err)
 	require.Equal(t, shutdown.StatusDone, answer.Status, answer.Message)
-	return w.ended(), c.ops
+	return w.assertEnded(), c.ops
 }
 
 func (o outcome) equal(t *testing.T, other outcome) {
@@ -49,27 +49,27 @@ func (w *frozen) state() (s shutdown.State) {
 	return s
 }
 
-// interrupted checks what holds at any time: no partial object under a final key, and no open upload except the one in the record.
-func (w *frozen) interrupted(whole outcome) {
+// assertConsistent checks what must hold at any time: no partial object under a final key, and no open upload except the one in the record.
+func (w *frozen) assertConsistent(whole outcome) {
 	w.t.Helper()
 	for kind, want := range map[string]string{"metrics": whole.metrics, "logs": whole.logs} {
 		if got := w.text(kind, map[string]string{"metrics": "csv", "logs": "txt"}[kind]); got != "" {
-			require.True(w.t, want == got, "%s is whole or not there", kind)
+			require.True(w.t, want == got, "%s is either complete or missing", kind)
 		}
 	}
 	open := w.uploads()
 	require.LessOrEqual(w.t, len(open), 1)
 	if len(open) == 1 {
 		p := w.state().Progress
-		require.NotNil(w.t, p, "an upload is open that no record names")
+		require.NotNil(w.t, p, "the record names no open upload, but one is open")
 		require.Contains(w.t, []string{"", open[0]}, p.UploadID)
 	}
 }
 
-// finish lets retries of the function, and watch, do the rest.
+// finish lets a retry of the function, if wanted, and watch end the run.
 func (w *frozen) finish(retried bool) outcome {
 	w.t.Helper()
-	if retried { // soon, with the same request id
+	if retried { // soon after, with the same request id
 		w.clock.pass(time.Second)
 		_, err, _ := w.invoke(shutdown.ActionStop, "stop", w.caller())
 		require.NoError(w.t, err)
@@ -77,16 +77,16 @@ func (w *frozen) finish(retried bool) outcome {
 	for range 8 {
 		w.tick(10 * time.Minute)
 	}
-	return w.ended()
+	return w.assertEnded()
 }
 
-// reads reports whether a call has no effect.
-func reads(op string) bool {
+// isRead reports whether a call has no effect.
+func isRead(op string) bool {
 	return slices.ContainsFunc([]string{"Get", "GET ", "Head", "HEAD ", "List", "Describe"}, func(read string) bool { return strings.HasPrefix(op, read) })
 }
 
-// A kill at a read leaves the same as a kill after the last write: lambda/shutdown tests those, at every call. Here each write is killed before and
-// after its effect.
+// Each write is killed before and after its effect. A kill at a read leaves the same as a kill after the write before it; lambda/shutdown tests kills at
+// every call.
 func TestFaultsKilledAtEveryWrite(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -94,7 +94,7 @@ func TestFaultsKilledAtEveryWrite(t *testing.T) {
 	require.Greater(t, len(ops), 40)
 	scaled := slices.Index(ops, "UpdateService") + 1
 	for k, op := range ops {
-		if reads(op) {
+		if isRead(op) {
 			continue
 		}
 		for _, effect := range []bool{false, true} {
@@ -106,15 +106,15 @@ func TestFaultsKilledAtEveryWrite(t *testing.T) {
 				_, err, _ := w.invoke(shutdown.ActionStop, "stop", c)
 				require.NoError(t, err)
 				require.True(t, c.dead())
-				w.interrupted(want)
-				// Until it is scaled down, the load goes on and adds data to export: then only the retry runs in the same minute.
+				w.assertConsistent(want)
+				// Until the load is scaled down, it adds data to export: then the retry must run, within the same minute.
 				want.equal(t, w.finish(k < scaled || effect == (k%2 == 0)))
 			})
 		}
 	}
 }
 
-// The one write that only a serverless cache needs; the others are those above.
+// The only write that is specific to a serverless cache; the others are tested above.
 func TestFaultsServerless(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -123,7 +123,7 @@ func TestFaultsServerless(t *testing.T) {
 	answer, err, _ := w.invoke(shutdown.ActionStop, "stop", c)
 	require.NoError(t, err)
 	require.Equal(t, shutdown.StatusDone, answer.Status, answer.Message)
-	want := w.ended()
+	want := w.assertEnded()
 	require.Contains(t, want.metrics, ",AWS/ElastiCache,CurrItems,Maximum,")
 	require.Contains(t, want.metrics, "NotInTheCatalog,Average,")
 	require.Contains(t, want.metrics, ",clusterId=perf\n")
@@ -139,7 +139,7 @@ func TestFaultsServerless(t *testing.T) {
 			_, err, _ := w.invoke(shutdown.ActionStop, "stop", c)
 			require.NoError(t, err)
 			require.True(t, c.dead())
-			w.interrupted(want)
+			w.assertConsistent(want)
 			want.equal(t, w.finish(effect))
 		})
 	}
@@ -152,8 +152,8 @@ func TestFaultsKilledInALargeUpload(t *testing.T) {
 	first := slices.Index(ops, "CreateMultipartUpload")
 	last := slices.Index(ops, "CompleteMultipartUpload")
 	require.Equal(t, 3, count(ops, "UploadPart"))
-	for k := first - 3; k <= last+3; k++ { // from before the record of the upload to after the record of the object
-		if reads(ops[k]) {
+	for k := first - 3; k <= last+3; k++ { // from before the upload is recorded until after the object is recorded
+		if isRead(ops[k]) {
 			continue
 		}
 		t.Run(fmt.Sprintf("%02d %s", k+1, ops[k]), func(t *testing.T) {
@@ -165,14 +165,14 @@ func TestFaultsKilledInALargeUpload(t *testing.T) {
 				_, err, _ := w.invoke(shutdown.ActionStop, "stop", c)
 				require.NoError(t, err)
 				require.True(t, c.dead())
-				w.interrupted(want)
+				w.assertConsistent(want)
 				want.equal(t, w.finish(effect == (k%2 == 0)))
 			}
 		})
 	}
 }
 
-// Each page of the log takes 40 seconds: one invocation is far too short for the export, and the next ones continue it.
+// Each page of the log takes 40 seconds: one invocation is far too short for the export, so the next ones continue it.
 func TestFaultsExportLongerThanAnInvocation(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
@@ -197,23 +197,23 @@ func TestFaultsExportLongerThanAnInvocation(t *testing.T) {
 		if answer.Status == shutdown.StatusDone {
 			break
 		}
-		w.interrupted(want)
+		w.assertConsistent(want)
 		require.NotEqual(t, "available", w.cache(), "the cache does not wait for the export")
 	}
-	want.equal(t, w.ended())
+	want.equal(t, w.assertEnded())
 	require.Greater(t, invocations, 2)
 	t.Logf("%d invocations, %d calls of GetLogEvents instead of %d", invocations, read, count(ops, "GetLogEvents"))
 }
 
-// A second invocation starts just before a write of the first, whose condition fails if the second wrote first. The second one yields, or takes the
-// run over if the first is overdue. lambda/shutdown tests that at every call.
+// A second invocation starts just before a write of the first, whose condition fails if the second wrote first. The second one leaves the run to the
+// first or, if the first is overdue, takes it over. lambda/shutdown tests that at every call.
 func TestFaultsSideBySide(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
 	want, ops := undisturbed(t, 0)
 	scaled := slices.Index(ops, "UpdateService") + 1
 	for k, op := range ops {
-		if reads(op) {
+		if isRead(op) {
 			continue
 		}
 		for _, overdue := range []bool{false, true} {
@@ -231,16 +231,16 @@ func TestFaultsSideBySide(t *testing.T) {
 					}
 					once.Do(func() {
 						if overdue {
-							w.quiet()
+							w.waitUntilSettled()
 							w.clock.pass(16 * time.Minute)
 						}
-						_, err, _ := w.invoke(shutdown.ActionStop, "another", w.caller())
+						_, err, _ := w.invoke(shutdown.ActionStop, "second", w.caller())
 						require.NoError(t, err)
 					})
 				}
 				_, err, _ := w.invoke(shutdown.ActionStop, "stop", c)
 				require.NoError(t, err)
-				w.interrupted(want)
+				w.assertConsistent(want)
 				want.equal(t, w.finish(false))
 			})
 		}
@@ -288,7 +288,7 @@ func TestFaultsOfEachKind(t *testing.T) {
 		"denied upload":       {bytes: large, faults: []string{"s3.UploadPart:2+=denied"}, denied: true},
 		"denied bucket":       {faults: []string{"s3.PutObject:2+=denied"}, denied: true},
 		"denied to delete":    {faults: []string{"elasticache.DeleteReplicationGroup=denied"}, denied: true},
-		"denied last of all":  {faults: []string{"scheduler.DeleteSchedule=denied"}, denied: true},
+		"denied at the end":   {faults: []string{"scheduler.DeleteSchedule=denied"}, denied: true},
 		"denied to read tags": {faults: []string{"elasticache.ListTagsForResource=denied"}}, // the cache's creation time shows whose it is
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -302,8 +302,8 @@ func TestFaultsOfEachKind(t *testing.T) {
 			_, err, _ := w.invoke(shutdown.ActionStop, "stop", w.caller())
 			if test.denied {
 				require.ErrorContains(t, err, "AccessDenied")
-				w.interrupted(wants[test.bytes])
-				w.quiet()
+				w.assertConsistent(wants[test.bytes])
+				w.waitUntilSettled()
 				require.Zero(t, w.service().RunningCount, "the load has stopped whatever fails")
 				require.NotZero(t, w.schedules(), "the guard stays")
 				require.Equal(t, strings.Contains(name, "delete"), w.cache() != "", "the cache is deleted whatever else fails")
@@ -316,12 +316,12 @@ func TestFaultsOfEachKind(t *testing.T) {
 				require.True(t, action == "*" || slices.ContainsFunc(fired, func(f string) bool { return strings.HasPrefix(f, strings.TrimSuffix(action, "*")) }), "%s did not happen: %v", text, fired)
 			}
 			w.Faults.Clear()
-			if name == "denied bucket" { // no record says who deleted the cache: the guard stays as long as an apply can recreate it
-				w.tick(15 * time.Minute) // the record still names who was working on it
+			if name == "denied bucket" { // no record shows who deleted the cache: the guard stays as long as an apply can recreate it
+				w.tick(15 * time.Minute) // until the first invocation's hold in the record expires
 				w.clock.set(w.started.Add(3*time.Hour + shutdown.Creation))
 			}
 			got := w.finish(false)
-			if name == "denied bucket" { // only CloudWatch's data about the cache is left
+			if name == "denied bucket" { // all that is known of the cache is CloudWatch's data
 				got.manifest.Membership = wants[test.bytes].manifest.Membership
 			}
 			wants[test.bytes].equal(t, got)
@@ -338,15 +338,15 @@ func count(ops []string, op string) (n int) {
 	return n
 }
 
-// onlyLocal skips a test of faults that only localaws can make.
+// onlyLocal skips a test on AWS, because only localaws can have its faults.
 func onlyLocal(t *testing.T) {
 	t.Helper()
 	if onAWS() {
-		t.Skip("faults happen on the embedded AWS alone")
+		t.Skip("only the embedded AWS can have these faults")
 	}
 }
 
-// Many small streams cost calls, not bytes: in a Region with 10 reads per second none of them may be throttled.
+// Many small streams take many calls for few bytes: in a Region with 10 reads per second no call may be throttled.
 func TestFaultsLogReadsStayBelowTheQuota(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()

@@ -15,15 +15,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// somebody is a user other than root: the caller, or `nobody` if the caller is root.
-func somebody() *syscall.Credential {
+// unprivilegedUser is a user other than root: the caller (nil), or `nobody` if the caller is root.
+func unprivilegedUser() *syscall.Credential {
 	if os.Geteuid() != 0 {
 		return nil
 	}
 	return &syscall.Credential{Uid: 65534, Gid: 65534}
 }
 
-// checkout copies the tree, without .git and build results, to a folder that belongs to somebody.
+// checkout copies the tree to a folder, without .git and build results.
 func checkout(t *testing.T, dir string) string {
 	t.Helper()
 	list := exec.Command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
@@ -45,8 +45,8 @@ func checkout(t *testing.T, dir string) string {
 	return dir
 }
 
-// open is a temporary folder that other users can reach, too.
-func open(t *testing.T) string {
+// sharedTempDir is a temporary folder that other users can reach.
+func sharedTempDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "first-command-")
 	require.NoError(t, err)
@@ -58,7 +58,7 @@ func open(t *testing.T) string {
 	return dir
 }
 
-func give(t *testing.T, dir string, to *syscall.Credential) {
+func chown(t *testing.T, dir string, to *syscall.Credential) {
 	t.Helper()
 	if to == nil {
 		return
@@ -71,50 +71,52 @@ func give(t *testing.T, dir string, to *syscall.Credential) {
 	}))
 }
 
-// newcomer runs a command as on a new machine: its own home, no build cache, no modules, only the module proxy in the environment. It ends with ctx.
-func newcomer(ctx context.Context, t *testing.T, dir, home string, as *syscall.Credential, target string) (output string, err error) {
+// runOnNewMachine runs a target as on a new machine: its own home, no build cache, no modules, only the module proxy in the environment. It ends with ctx.
+func runOnNewMachine(ctx context.Context, t *testing.T, dir, home string, as *syscall.Credential, target string) (output string, err error) {
 	t.Helper()
-	return newly(ctx, t, dir, home, as, "go", "tool", "mage", target)
+	return runInCleanEnvironment(ctx, t, dir, home, as, "go", "tool", "mage", target)
 }
 
-func newly(ctx context.Context, t *testing.T, dir, home string, as *syscall.Credential, command string, args ...string) (output string, err error) {
+func runInCleanEnvironment(ctx context.Context, t *testing.T, dir, home string, as *syscall.Credential, command string, args ...string) (output string, err error) {
 	t.Helper()
 	proxy, err := exec.Command("go", "env", "GOPROXY", "GONOSUMDB", "GOSUMDB").Output()
 	require.NoError(t, err)
 	values := strings.Split(string(proxy), "\n")
-	ctx, cancel := context.WithTimeout(ctx, 4*hanging)
+	ctx, cancel := context.WithTimeout(ctx, 4*waitLimit)
 	defer cancel()
 	c := exec.CommandContext(ctx, command, args...)
 	c.Dir = dir
 	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "PWD=" + dir, "GOPROXY=" + values[0], "GONOSUMDB=" + values[1], "GOSUMDB=" + values[2]}
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: as}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGTERM) }
-	c.WaitDelay = hanging
+	c.WaitDelay = waitLimit
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
 	err = c.Run()
 	return out.String(), err
 }
 
-// The README's first command, run by a newcomer: not root, no .git, a folder with spaces and umlauts, an empty machine. Another checkout runs it at
-// the same time. In a checkout in which local:up is running, both commands are refused with one sentence.
+// The README's first command as a newcomer runs it: not root, no .git, a folder with spaces and umlauts, a new machine. Another checkout runs it at the
+// same time. In a checkout in which local:up is running, a second local:run or local:up is refused with one sentence.
 func TestFirstCommand(t *testing.T) {
 	if onAWS() || !long() {
 		t.Skip("compiles everything: mage test:all")
 	}
-	top, user := open(t), somebody()
+	top, user := sharedTempDir(t), unprivilegedUser()
 	t.Parallel()
 	dir := checkout(t, filepath.Join(top, "a höuse", "with späces"))
 	home := filepath.Join(top, "home")
 	require.NoError(t, os.Mkdir(home, 0o755))
-	give(t, top, user)
+	chown(t, top, user)
 
 	var both sync.WaitGroup
 	var first, other string
 	var firstErr, otherErr error
-	neighbour := checkout(t, open(t))
-	both.Go(func() { first, firstErr = newcomer(t.Context(), t, dir, home, user, "local:run") })
-	both.Go(func() { other, otherErr = newcomer(t.Context(), t, neighbour, os.Getenv("HOME"), nil, "local:run") })
+	neighbour := checkout(t, sharedTempDir(t))
+	both.Go(func() { first, firstErr = runOnNewMachine(t.Context(), t, dir, home, user, "local:run") })
+	both.Go(func() {
+		other, otherErr = runOnNewMachine(t.Context(), t, neighbour, os.Getenv("HOME"), nil, "local:run")
+	})
 	both.Wait()
 
 	require.NoError(t, firstErr, first)
@@ -130,7 +132,7 @@ func TestFirstCommand(t *testing.T) {
 	defer end()
 	ended := make(chan string, 1)
 	go func() {
-		out, _ := newcomer(ctx, t, dir, home, user, "local:up")
+		out, _ := runOnNewMachine(ctx, t, dir, home, user, "local:up")
 		ended <- out
 	}()
 	eventually(t, "local:up is ready", func(context.Context) (bool, any, error) {
@@ -143,7 +145,7 @@ func TestFirstCommand(t *testing.T) {
 		return err == nil, nil, err
 	})
 	for _, command := range []string{"local:run", "local:up"} {
-		out, err := newcomer(t.Context(), t, dir, home, user, command)
+		out, err := runOnNewMachine(t.Context(), t, dir, home, user, command)
 		require.Error(t, err, out)
 		require.Regexp(t, `\.localaws is in use: a local:run or local:up is under way in this checkout \(process \d+\)\. Wait for it or end it`, out)
 	}
@@ -154,18 +156,18 @@ func TestFirstCommand(t *testing.T) {
 // A checkout that is not writable is refused with one sentence, not with the first error that happens.
 func TestFirstCommandInAReadOnlyCheckout(t *testing.T) {
 	if onAWS() || !long() {
-		t.Skip("compiles what says it: mage test:all")
+		t.Skip("compiles the commands: mage test:all")
 	}
 	t.Parallel()
-	top, user := open(t), somebody()
+	top, user := sharedTempDir(t), unprivilegedUser()
 	dir := checkout(t, filepath.Join(top, "read only"))
 	home := filepath.Join(top, "home")
 	require.NoError(t, os.Mkdir(home, 0o755))
-	give(t, home, user)
+	chown(t, home, user)
 	if user == nil {
 		require.NoError(t, os.Chmod(dir, 0o555))
 	}
-	out, err := newcomer(t.Context(), t, dir, home, user, "local:run")
+	out, err := runOnNewMachine(t.Context(), t, dir, home, user, "local:run")
 	require.Error(t, err)
 	require.Contains(t, out, "mage: "+dir+" cannot be written (")
 	require.Contains(t, out, "copy the checkout to a folder of your own")
@@ -174,7 +176,7 @@ func TestFirstCommandInAReadOnlyCheckout(t *testing.T) {
 // A disk that is too small, and one that fills during the run, are each reported in one sentence, and the command stops.
 func TestFirstCommandOnAFullDisk(t *testing.T) {
 	if onAWS() || !long() {
-		t.Skip("compiles what says it: mage test:all")
+		t.Skip("compiles the commands: mage test:all")
 	}
 	t.Parallel()
 	for name, c := range map[string]struct{ size, says string }{
@@ -182,15 +184,15 @@ func TestFirstCommandOnAFullDisk(t *testing.T) {
 		"filled":    {"70m", `the disk of \S+/\.localaws is full, and what the load says and the exports would be lost: make room there \(a local run needs about 50 MB\), and run it again\n`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := checkout(t, open(t))
-			// Our own disk in our own namespace. The script fills it only after the embedded AWS has checked for room.
+			dir := checkout(t, sharedTempDir(t))
+			// The disk is mounted in a separate namespace. The script fills it only after the embedded AWS has checked for space.
 			script := `mkdir .localaws && mount -t tmpfs -o size=` + c.size + ` none .localaws || exit 77
 				(while [ ! -e .localaws/localaws.log ]; do sleep 0.1; done; cat /dev/zero >.localaws/filled) 2>/dev/null & filling=$!
 				go tool mage local:run; code=$?; kill $filling 2>/dev/null; exit $code`
-			out, err := newly(t.Context(), t, dir, os.Getenv("HOME"), nil, "unshare", "-Urm", "sh", "-c", script)
+			out, err := runInCleanEnvironment(t.Context(), t, dir, os.Getenv("HOME"), nil, "unshare", "-Urm", "sh", "-c", script)
 			var exit *exec.ExitError
 			if errors.As(err, &exit) && (exit.ExitCode() == 77 || strings.HasPrefix(out, "unshare: ")) {
-				t.Skip("no disk can be made here: ", out)
+				t.Skip("no disk can be mounted here: ", out)
 			}
 			require.Error(t, err, out)
 			require.Regexp(t, c.says, out)

@@ -19,9 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Somebody's own root gives modules/cache its own users and prefix list: the second plan is empty, users log in by name with the permissions in their
+// A separate root passes its own users and prefix list to modules/cache: the second plan is empty, users log in by name with the permissions in their
 // access strings, a load logs in as one of them, and everything is destroyed.
-func TestUsersAndPrefixListsOfAForeignRoot(t *testing.T) {
+func TestUsersAndPrefixListsOfAnotherRoot(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
 	if !long() {
@@ -37,10 +37,10 @@ func TestUsersAndPrefixListsOfAForeignRoot(t *testing.T) {
 	ca, err := w.local.CA()
 	require.NoError(t, err)
 	write(t, s.options.TerraformDir, "terraform.tfvars.json", map[string]any{"name": s.name, "vpc_id": w.vpc, "subnet_ids": w.subnets, "ca_pem": ca})
-	s.destroyedAtTheEnd(t)
+	s.destroyAtEnd(t)
 	terraform.InitContext(t, t.Context(), s.options)
 	s.apply(t)
-	s.planIsEmpty(t)
+	s.assertEmptyPlan(t)
 
 	pool := x509.NewCertPool()
 	require.True(t, pool.AppendCertsFromPEM([]byte(ca)))
@@ -51,7 +51,7 @@ func TestUsersAndPrefixListsOfAForeignRoot(t *testing.T) {
 		c, err := (&tls.Dialer{Config: &tls.Config{RootCAs: pool, ServerName: host}}).DialContext(t.Context(), "tcp", s.output(t, "address"))
 		require.NoError(t, err)
 		defer c.Close()
-		require.NoError(t, c.SetDeadline(time.Now().Add(hanging)))
+		require.NoError(t, c.SetDeadline(time.Now().Add(waitLimit)))
 		r := bufio.NewReader(c)
 		for _, command := range commands {
 			_, err := fmt.Fprint(c, command+"\r\n")

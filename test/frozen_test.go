@@ -36,7 +36,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// settableClock is stopped at the time that was set, or follows the machine's clock if none is set. Sleeps are real.
+// settableClock stands still at the time that was set, or follows the machine's clock if none is set. Sleeps are real.
 type settableClock struct {
 	account.SystemClock
 	mu sync.Mutex
@@ -64,25 +64,25 @@ func (c *settableClock) pass(d time.Duration) {
 	c.at = c.at.Add(d)
 }
 
-// skippingClock is the function's clock in a frozen environment: a sleep skips its time once all processes have settled, because they need a
-// different time here than on AWS.
+// skippingClock is the function's clock in a frozen environment. A sleep advances the clock once all tasks and caches have settled, because they take
+// other times here than on AWS.
 type skippingClock struct{ *frozen }
 
 func (c skippingClock) Now() time.Time { return c.clock.Now() }
 
 func (c skippingClock) Sleep(ctx context.Context, d time.Duration) error {
-	for limit := time.Now().Add(hanging); !c.Settled(); time.Sleep(time.Millisecond) {
+	for limit := time.Now().Add(waitLimit); !c.Settled(); time.Sleep(time.Millisecond) {
 		if time.Now().After(limit) {
-			return fmt.Errorf("tasks or caches are still on their way after %s", hanging)
+			return fmt.Errorf("tasks or caches have not settled after %s", waitLimit)
 		}
 	}
 	c.clock.pass(d)
 	return ctx.Err()
 }
 
-// frozen is an environment with one stack at the planned end of its run: real services, a real cache and a real task, but complete metrics and logs
-// that the test wrote and that do not change. Time stands still except for skips. The run starts in the hour after the next, so deadlines are in
-// the future.
+// frozen is an environment with one stack at the planned end of its run: real services, a real cache and a real task, but metrics and logs that the test
+// wrote, that are complete and do not change. Time only passes when the test advances the clock. The run starts in the hour after the next, so deadlines
+// are in the future.
 type frozen struct {
 	*localaws.Server
 	t       testing.TB
@@ -99,9 +99,9 @@ func (w *frozen) serverless() {
 	w.cfg.Cache, w.cfg.Logs.Engine = shutdown.Cache{Serverless: "perf", Delete: true}, ""
 }
 
-var nextHour = time.Now().UTC().Truncate(time.Hour).Add(2 * time.Hour) // the same for all environments of this process: their files must be equal
+var nextHour = time.Now().UTC().Truncate(time.Hour).Add(2 * time.Hour) // the same for all environments of this process, whose files must be equal
 
-// freeze creates the environment. bytes of log are added to the load's: a multipart upload starts at 8 MiB.
+// freeze creates the environment. It adds bytes of log to the load's; from 8 MiB on, the export is a multipart upload.
 func freeze(t testing.TB, bytes int, change ...func(*frozen)) *frozen {
 	t.Helper()
 	w := newFrozen(t, nextHour.Add(8*time.Minute+9*time.Second))
@@ -109,10 +109,10 @@ func freeze(t testing.TB, bytes int, change ...func(*frozen)) *frozen {
 		c(w)
 	}
 	w.clock.set(w.started.Add(-24 * time.Hour))
-	w.CloudWatch.ListDelay = 12 * time.Hour // metrics that the cache publishes at its end are not listed: the environment does not change
+	w.CloudWatch.ListDelay = 12 * time.Hour // metrics that the real cache publishes are not listed, so the environment does not change
 	w.record(bytes)
 	w.clock.set(w.started)
-	w.build()
+	w.createStack()
 	w.clock.set(w.started.Add(22 * time.Minute).Truncate(time.Minute).Add(5 * time.Second))
 	return w
 }
@@ -134,7 +134,7 @@ func newFrozen(t testing.TB, started time.Time, change ...func(*localaws.Config)
 	w.Server, err = localaws.Start(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() {
-		require.Empty(t, w.Unhandled(), "asked for and not served by localaws")
+		require.Empty(t, w.Unhandled(), "requests that localaws does not serve")
 		require.NoError(t, w.Close())
 	})
 	w.aws = aws.Config{Region: "us-east-1", BaseEndpoint: aws.String(w.URL()), Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
@@ -179,8 +179,8 @@ func (w *frozen) record(bytes int) {
 	}
 }
 
-// build creates what the stop needs of the stack, as Terraform does.
-func (w *frozen) build() {
+// createStack creates what the stop needs of the stack, as Terraform does.
+func (w *frozen) createStack() {
 	t, ctx := w.t, w.t.Context()
 	role := func(name, service string) string {
 		out, err := iam.NewFromConfig(w.aws).CreateRole(ctx, &iam.CreateRoleInput{RoleName: &name, AssumeRolePolicyDocument: aws.String(
@@ -224,15 +224,15 @@ func (w *frozen) build() {
 			Target:             &schedulert.Target{Arn: aws.String("arn:aws:lambda:us-east-1:123456789012:function:perf-stop"), RoleArn: &invoke, Input: aws.String(string(input))}})
 		require.NoError(t, err)
 	}
-	w.quiet()
+	w.waitUntilSettled()
 	require.Equal(t, "available", w.cache())
 	require.EqualValues(t, 1, w.service().RunningCount)
 }
 
-// quiet waits until nothing is in progress: the clock must not skip before.
-func (w *frozen) quiet() {
+// waitUntilSettled waits until tasks and caches have reached their desired states. The clock must not be advanced before.
+func (w *frozen) waitUntilSettled() {
 	w.t.Helper()
-	eventually(w.t, "tasks and caches are where they are meant to be", func(context.Context) (bool, any, error) {
+	eventually(w.t, "tasks and caches have settled", func(context.Context) (bool, any, error) {
 		if w.Settled() {
 			return true, nil, nil
 		}
@@ -285,24 +285,24 @@ func (w *frozen) text(kind, extension string) string {
 	return contents(w.file(kind, extension))
 }
 
-// caller sends the calls of one invocation: it counts them, and can be cut off for good, as if its process died.
+// caller sends the calls of one invocation. It counts them, and can be cut off for good, as if its process had died.
 type caller struct {
 	http.Client
-	before func(n int, op string) // the n-th call
-	victim string                 // the nth call of this kind, and every later one, never returns
+	before func(n int, op string) // called with the number and the operation of each call
+	victim string                 // the nth call of this operation and every later call never return
 	nth    int
 	effect bool // the killing call still has its effect
 
-	mu     sync.Mutex
-	ops    []string
-	killed bool
-	dies   sync.Once
-	died   chan struct{}
-	grave  <-chan struct{} // the test's end
+	mu       sync.Mutex
+	ops      []string
+	killed   bool
+	dies     sync.Once
+	died     chan struct{}
+	testEnds <-chan struct{} // closed at the end of the test
 }
 
 func (w *frozen) caller() *caller {
-	return &caller{died: make(chan struct{}), grave: w.t.Context().Done()}
+	return &caller{died: make(chan struct{}), testEnds: w.t.Context().Done()}
 }
 
 func operation(r *http.Request) string {
@@ -330,8 +330,8 @@ func operation(r *http.Request) string {
 	return r.Method + " " + r.URL.Path
 }
 
-// kill makes no call return from the k-th of ops on, the calls of a stop without faults. It counts only calls of the same kind, because the number
-// of polls depends on the machine. With effect, that call is still carried out.
+// kill makes no call return from the k-th of ops on, which are the calls of a stop without faults. It counts calls of the same operation only, because
+// the number of polls depends on the machine. With effect, that call still has its effect.
 func (c *caller) kill(ops []string, k int, effect bool) {
 	c.victim, c.nth, c.effect = ops[k], count(ops[:k+1], ops[k]), effect
 }
@@ -351,11 +351,11 @@ func (c *caller) Do(r *http.Request) (*http.Response, error) {
 	if killed {
 		if first && c.effect {
 			if resp, err := c.Client.Do(r); err == nil {
-				_ = resp.Body.Close() // nobody reads it
+				_ = resp.Body.Close() // the response is lost
 			}
 		}
 		c.dies.Do(func() { close(c.died) })
-		<-c.grave
+		<-c.testEnds
 		runtime.Goexit()
 	}
 	return c.Client.Do(r)
@@ -394,7 +394,7 @@ func (w *frozen) invoke(action, request string, c *caller) (answer shutdown.Answ
 	case <-done:
 		return answer, err, true
 	case <-c.died:
-		w.quiet()
+		w.waitUntilSettled()
 		return shutdown.Answer{}, nil, false
 	}
 }
@@ -416,8 +416,8 @@ type outcome struct {
 	manifest      export.Manifest
 }
 
-// ended checks the guarantees of every run's end.
-func (w *frozen) ended() outcome {
+// assertEnded checks what must be true at the end of any run, and returns the result.
+func (w *frozen) assertEnded() outcome {
 	w.t.Helper()
 	s := w.service()
 	require.Zero(w.t, s.DesiredCount+s.RunningCount+s.PendingCount, "ECS is at 0")

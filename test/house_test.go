@@ -25,8 +25,8 @@ type room struct {
 	mayImport []string
 }
 
-// house lists which package may import which inside this module, from the lowest layer up; a folder includes all folders below it. A folder may only
-// import folders before it in this list, and of those only the ones it names. A folder that is not listed may only import its own subfolders.
+// house lists which packages of this module may import which, from the lowest layer up. A folder includes all folders below it. A folder may only import
+// folders before it in this list, and of those only the ones it names. A package in none of these folders fails the test.
 var house = []room{
 	{"internal/waittest", nil}, // these two are for tests only
 	{"internal/awstest", nil},
@@ -67,7 +67,7 @@ func TestArrowsGoDown(t *testing.T) {
 	for i, in := range house {
 		for _, to := range in.mayImport {
 			below := slices.ContainsFunc(house[:i], func(r room) bool { return within(to, r.folder) || within(r.folder, to) })
-			require.True(t, below, "%s imports %s, which does not stand above it", in.folder, to)
+			require.True(t, below, "%s imports %s, which is not before it in the list", in.folder, to)
 		}
 	}
 }
@@ -106,7 +106,7 @@ func TestWhoImportsWhom(t *testing.T) {
 			}
 		}
 		if from != "." {
-			require.NotEqual(t, ".", in.folder, "%s is in no part of the house: give it a place", from)
+			require.NotEqual(t, ".", in.folder, "%s is not in the list: add it there", from)
 		}
 		for _, imported := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
 			to := ours(imported)
@@ -119,7 +119,7 @@ func TestWhoImportsWhom(t *testing.T) {
 }
 
 // Test dependencies are not linked into the programs that people run.
-func TestNothingOfTheTestsIsShipped(t *testing.T) {
+func TestProgramsLinkNoTestDependencies(t *testing.T) {
 	never := []string{"github.com/aws/aws-sdk-go", "github.com/gruntwork-io", "github.com/stretchr", "github.com/santhosh-tekuri", "testing", module + "/internal/localaws/apimodel"}
 	for _, p := range packages(t, "./cmd/...", "./lambda") {
 		for _, dep := range p.Deps {

@@ -26,14 +26,14 @@ var stateless = map[string]ops.Command{"sweep": ops.Sweep}
 // Commands that act on a campaign's stacks, each of which has its own state.
 var ofCampaigns = map[string]ops.Command{"campaign": ops.Campaign, "campaign:status": ops.CampaignStatus, "campaign:destroy": ops.CampaignDestroy, "campaign:report": ops.CampaignReport}
 
-// A run belongs to its state: after a rename, or with credentials of another account or Region, nothing is replaced, removed or stopped. A colleague
-// with an empty state and the same name cannot end it, and is not told how to.
-func TestARunIsItsStates(t *testing.T) {
+// A run belongs to its state: after a rename, or with another Region or account, nothing is replaced, removed or stopped. A colleague with an empty state
+// and the same name cannot end it, and no message says how to.
+func TestRunBelongsToItsState(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
 	w := newEnvironment(t)
 	ann := newPerson(t, w, map[string]any{"load": light(nil)})
-	said, err := ann.types(ops.Deploy, "")
+	said, err := ann.run(ops.Deploy, "")
 	require.NoError(t, err, said)
 	ann.loads(t, 1)
 	before := ann.ecsService(t)
@@ -47,7 +47,7 @@ func TestARunIsItsStates(t *testing.T) {
 	} {
 		write(t, ann.workspace.Stack, filepath.Base(changed), input)
 		for name, command := range commands {
-			said, err = ann.types(command, "")
+			said, err = ann.run(command, "")
 			require.ErrorContains(t, err, says, "%s: %s", name, said)
 			require.ErrorContains(t, err, "nothing was done")
 		}
@@ -56,9 +56,9 @@ func TestARunIsItsStates(t *testing.T) {
 
 	// With another account's credentials, nothing changes in either account.
 	config := ann.workspace.AWS
-	ann.isWhoHas(w.local.Account("210987654321"))
+	ann.useCredentials(w.local.Account("210987654321"))
 	for name, command := range commands {
-		said, err = ann.types(command, "")
+		said, err = ann.run(command, "")
 		require.ErrorContains(t, err, "the state holds resources in 123456789012, the credentials are of 210987654321", "%s: %s", name, said)
 		require.ErrorContains(t, err, "nothing was done")
 	}
@@ -72,22 +72,22 @@ func TestARunIsItsStates(t *testing.T) {
 	bob := newPerson(t, w, map[string]any{"load": light(nil)})
 	bob.workspace.Env = append(bob.workspace.Env, "APPROVE=1", "FORCE=1")
 	for name, command := range map[string]ops.Command{"deploy": ops.Deploy, "destroy": ops.Destroy, "stop": ops.Stop} {
-		said, err = bob.types(command, "")
+		said, err = bob.run(command, "")
 		require.ErrorContains(t, err, "there is a stack elasticache-perf in account 123456789012, Region us-east-1 already, and it was not made from this state", "%s: %s", name, said)
 		require.ErrorContains(t, err, "set another name (name = \"elasticache-perf-2\"")
 		for _, advice := range []string{"mage destroy", "delete", "aws "} {
 			require.NotContains(t, strings.ReplaceAll(err.Error(), "nothing was done. AWS has", ""), advice, name)
 		}
 	}
-	// Nor from another Region: IAM role names are unique in the account, so the other stack's roles would be taken.
+	// Nor can somebody in another Region deploy: IAM role names are unique in the account, and the first stack has these roles.
 	carol := newPerson(t, w, map[string]any{"load": light(nil), "aws_region": "eu-west-1"})
-	carol.isWhoHas(w.local.Env()) // the deployer's policy is for one Region
-	said, err = carol.types(ops.Deploy, "")
+	carol.useCredentials(w.local.Env()) // the deployer's policy is for one Region
+	said, err = carol.run(ops.Deploy, "")
 	require.ErrorContains(t, err, "there is a stack elasticache-perf in account 123456789012, Region eu-west-1 already", said)
 	require.ErrorContains(t, err, "the IAM role elasticache-perf-stop")
 	require.ErrorContains(t, err, "it is in another Region, for roles are the account's")
 
-	said, err = bob.types(ops.Status, "")
+	said, err = bob.run(ops.Status, "")
 	require.NoError(t, err)
 	require.Contains(t, said, "this one does not hold the run")
 
@@ -99,14 +99,14 @@ func TestARunIsItsStates(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "available", status)
 
-	said, err = ann.types(ops.Destroy, "")
+	said, err = ann.run(ops.Destroy, "")
 	require.NoError(t, err, said)
 	require.Contains(t, said, "is ended and exported")
-	ann.clean()
+	ann.assertNothingLeft()
 }
 
-// isWhoHas gives a person different credentials.
-func (p *person) isWhoHas(keys map[string]string) {
+// useCredentials gives a person different credentials.
+func (p *person) useCredentials(keys map[string]string) {
 	id, secret, token, config := keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], keys["AWS_SESSION_TOKEN"], p.workspace.AWS
 	p.workspace.Env = append(p.workspace.Env, "AWS_ACCESS_KEY_ID="+id, "AWS_SECRET_ACCESS_KEY="+secret, "AWS_SESSION_TOKEN="+token)
 	p.workspace.AWS = func(ctx context.Context, region string) (aws.Config, error) {

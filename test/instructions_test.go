@@ -15,8 +15,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 )
 
-// The instructions in the commands and mails of a run work, from a deploy that is interrupted before the load logs anything to the destroy of a
-// stack whose schedules somebody removed.
+// The instructions in the commands and mails of a run work, from a deploy that is interrupted before the load logs anything, to the destroy of a stack
+// whose schedules somebody removed.
 func TestMessages(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -39,51 +39,51 @@ func TestMessages(t *testing.T) {
 			there = err == nil && len(out.Services) == 1
 		}
 	}()
-	said, err := p.runs(ctx, ops.Deploy)
+	said, err := p.runWith(ctx, ops.Deploy)
 	require.Error(t, err, said)
-	first, _ := p.watched(t)
-	said, err = p.types(ops.Report, "")
+	first, _ := p.guard(t)
+	said, err = p.run(ops.Report, "")
 	require.ErrorContains(t, err, "has no exported run yet", said)
-	require.Contains(t, p.follows(err.Error(), "has no exported run yet; `go tool mage status` says where a run stands"), first)
-	mails := p.isTold(t, first, "started")
-	require.Contains(t, p.follows(mails[0], "`go tool mage status` shows where it stands"), first)
-	said = p.follows(mails[0], "`go tool mage stop` ends it now")
-	require.Contains(t, said, "run "+first+" is stopped", "before the load has said a word")
+	require.Contains(t, p.runAdvice(err.Error(), "has no exported run yet; `go tool mage status` says where a run stands"), first)
+	mails := p.waitForMessages(t, first, "started")
+	require.Contains(t, p.runAdvice(mails[0], "`go tool mage status` shows where it stands"), first)
+	said = p.runAdvice(mails[0], "`go tool mage stop` ends it now")
+	require.Contains(t, said, "run "+first+" is stopped", "before the load has logged anything")
 	starts.open()
 
 	eventually(t, "nothing of the run is left", func(context.Context) (bool, any, error) {
-		said, err = p.types(ops.Status, "")
+		said, err = p.run(ops.Status, "")
 		return err == nil && strings.Contains(said, "nothing of the stack that costs money is left"), said, err
 	})
-	require.Contains(t, p.follows(said, "`go tool mage deploy` begins a new run"), "the load runs")
+	require.Contains(t, p.runAdvice(said, "`go tool mage deploy` begins a new run"), "the load runs")
 	p.loads(t, 1)
-	run, _ := p.watched(t)
+	run, _ := p.guard(t)
 	require.NotEqual(t, first, run)
 
 	p.workspace.Env = append(p.workspace.Env, "RUN=2026-01-01T00-00-00Z")
-	said, err = p.types(ops.Report, "")
+	said, err = p.run(ops.Report, "")
 	p.workspace.Env = append(p.workspace.Env, "RUN=")
 	require.Error(t, err, said)
-	require.Contains(t, p.follows(err.Error(), "; `go tool mage status` says where a run stands"), run)
+	require.Contains(t, p.runAdvice(err.Error(), "; `go tool mage status` says where a run stands"), run)
 
 	load["pipeline"] = 4
 	write(t, p.workspace.Stack, "changed.auto.tfvars.json", map[string]any{"load": load})
-	said = p.does(ops.Deploy)
+	said = p.mustRun(ops.Deploy)
 	changed := said
-	said, err = p.types(ops.Stop, "ending run "+run)
+	said, err = p.run(ops.Stop, "ending run "+run)
 	require.Error(t, err, said)
-	require.Contains(t, p.follows(err.Error(), "goes on in AWS: `go tool mage status` shows it"), run)
-	require.Contains(t, p.follows(changed, "`go tool mage stop` first makes each a run of its own"), "exported")
+	require.Contains(t, p.runAdvice(err.Error(), "goes on in AWS: `go tool mage status` shows it"), run)
+	require.Contains(t, p.runAdvice(changed, "`go tool mage stop` first makes each a run of its own"), "exported")
 
 	// A new run, whose schedules somebody removes.
-	p.does(ops.Deploy)
+	p.mustRun(ops.Deploy)
 	p.loads(t, 1)
 	for _, name := range []string{p.name + "-load-stop", p.name + "-watch"} {
 		_, err := scheduler.NewFromConfig(p.Config).DeleteSchedule(t.Context(), &scheduler.DeleteScheduleInput{GroupName: &p.name, Name: aws.String(name)})
 		require.NoError(t, err)
 	}
-	said, err = p.types(ops.Stop, "")
+	said, err = p.run(ops.Stop, "")
 	require.ErrorContains(t, err, "no run of", said)
-	p.follows(err.Error(), ": `go tool mage destroy` removes it")
-	p.clean()
+	p.runAdvice(err.Error(), ": `go tool mage destroy` removes it")
+	p.assertNothingLeft()
 }

@@ -33,10 +33,10 @@ type person struct {
 	workspace *workspace.Workspace
 	console   *console.Console
 
-	mu   sync.Mutex
-	said strings.Builder
-	at   string // the text at which they press Ctrl-C
-	stop context.CancelFunc
+	mu        sync.Mutex
+	out       strings.Builder
+	trigger   string // the text at which onTrigger is called, such as Ctrl-C
+	onTrigger context.CancelFunc
 }
 
 func newPerson(t *testing.T, w *environment, vars map[string]any) *person {
@@ -64,7 +64,7 @@ func newPerson(t *testing.T, w *environment, vars map[string]any) *person {
 		if !t.Failed() {
 			return
 		}
-		t.Log(p.heard())
+		t.Log(p.printed())
 		p.workspace.Env = append(p.workspace.Env, "FORCE=1")
 		if err := ops.Destroy(context.Background(), p.workspace, p.console); err != nil {
 			t.Log("clearing away:", err)
@@ -76,35 +76,36 @@ func newPerson(t *testing.T, w *environment, vars map[string]any) *person {
 func (p *person) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.said.Write(b)
-	if p.at != "" && strings.Contains(p.said.String(), p.at) {
-		p.at = ""
-		p.stop()
+	p.out.Write(b)
+	if p.trigger != "" && strings.Contains(p.out.String(), p.trigger) {
+		p.trigger = ""
+		p.onTrigger()
 	}
 	return len(b), nil
 }
 
-// types runs a command, and interrupts it when it prints a text ("" never). It returns the output.
-func (p *person) types(command ops.Command, interruptAt string) (string, error) {
+// run runs a command, and interrupts it when it prints a text (never if that is empty). It returns the output.
+func (p *person) run(command ops.Command, interruptAt string) (string, error) {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(p.t.Context())
 	defer cancel()
 	p.mu.Lock()
-	p.at, p.stop = interruptAt, cancel
+	p.trigger, p.onTrigger = interruptAt, cancel
 	p.mu.Unlock()
-	return p.runs(ctx, command)
+	return p.runWith(ctx, command)
 }
 
-// does runs a command that must succeed.
-func (p *person) does(command ops.Command) string {
+// mustRun runs a command that must succeed.
+func (p *person) mustRun(command ops.Command) string {
 	p.t.Helper()
-	said, err := p.types(command, "")
+	said, err := p.run(command, "")
 	require.NoError(p.t, err, said)
 	return said
 }
 
-// typesUntil runs a command, and interrupts it once the cache has a status: Terraform prints its message about the cache before it calls AWS.
-func (p *person) typesUntil(command ops.Command, status string) (string, error) {
+// runUntilCacheIs runs a command, and interrupts it once the cache has a status. Terraform's message about the cache is no sign, because it is printed
+// before the call.
+func (p *person) runUntilCacheIs(command ops.Command, status string) (string, error) {
 	p.t.Helper()
 	ctx, cancel := context.WithCancel(p.t.Context())
 	defer cancel()
@@ -114,34 +115,34 @@ func (p *person) typesUntil(command ops.Command, status string) (string, error) 
 			now, _ = p.cacheStatus(ctx)
 		}
 	}()
-	return p.runs(ctx, command)
+	return p.runWith(ctx, command)
 }
 
-func (p *person) runs(ctx context.Context, command ops.Command) (string, error) {
+func (p *person) runWith(ctx context.Context, command ops.Command) (string, error) {
 	p.t.Helper()
 	p.mu.Lock()
-	p.said.Reset()
+	p.out.Reset()
 	p.mu.Unlock()
 	began := time.Now()
 	err := command(ctx, p.workspace, p.console)
 	p.t.Logf("took %s", time.Since(began).Round(time.Second))
-	return p.heard(), err
+	return p.printed(), err
 }
 
-func (p *person) heard() string {
+func (p *person) printed() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.said.String()
+	return p.out.String()
 }
 
-// clean checks that destroy left nothing.
-func (p *person) clean() {
+// assertNothingLeft checks that destroy left neither resources nor processes.
+func (p *person) assertNothingLeft() {
 	p.t.Helper()
 	p.nothingLeft(p.t.Context(), p.t)
 	require.Empty(p.t, children(p.dir), "processes of nodes or tasks")
 }
 
-// gate is a clock whose longest waits end when it is opened.
+// gate is a clock whose waits of half a day and more last until it is opened.
 type gate struct {
 	account.SystemClock
 	once   sync.Once
@@ -174,46 +175,46 @@ func TestDestroyOfARunningLoad(t *testing.T) {
 	load := light(nil)
 	p := newPerson(t, w, map[string]any{"load": load})
 	t.Cleanup(deletion.open)
-	said, err := p.types(ops.Deploy, "")
+	said, err := p.run(ops.Deploy, "")
 	require.NoError(t, err, said)
-	run, _ := p.watched(t)
+	run, _ := p.guard(t)
 
 	load["pipeline"] = 4
 	write(t, p.workspace.Stack, "changed.auto.tfvars.json", map[string]any{"load": load})
-	said, err = p.types(ops.Deploy, "")
+	said, err = p.run(ops.Deploy, "")
 	require.NoError(t, err, said)
 	require.Contains(t, said, "run "+run+" is under way, and these changes become part of it")
-	again, _ := p.watched(t)
+	again, _ := p.guard(t)
 	require.Equal(t, run, again)
 
 	p.loads(t, 1)
 
-	said, err = p.types(ops.Destroy, "ending it now")
+	said, err = p.run(ops.Destroy, "ending it now")
 	require.Error(t, err, said)
-	require.NotContains(t, said, "terraform: destroying", "nothing is removed of a run that is not exported")
-	said, err = p.types(ops.Destroy, "is deleting: waiting until it is gone")
+	require.NotContains(t, said, "terraform: destroying", "nothing is removed before the run is exported")
+	said, err = p.run(ops.Destroy, "is deleting: waiting until it is gone")
 	require.Error(t, err, said)
 	deletion.open()
-	said, err = p.types(ops.Destroy, "terraform: destroying")
+	said, err = p.run(ops.Destroy, "terraform: destroying")
 	require.Error(t, err, said)
-	p.follows(err.Error(), "still in the state: %s. Run `go tool mage destroy` again")
-	p.clean()
+	p.runAdvice(err.Error(), "still in the state: %s. Run `go tool mage destroy` again")
+	p.assertNothingLeft()
 
 	m, err := export.ParseManifest(p.object(t, "exports/manifest/"+run+".json"))
 	require.NoError(t, err)
 	require.True(t, m.Complete)
-	require.Len(t, m.Tasks, 2, "the load as it was, and as it is in the end")
-	p.listed(t, m, export.KindMetrics, "exports/metrics/"+run+".csv")
-	log, err := report.ParseLog(bytes.NewReader(p.listed(t, m, export.KindLogs, "exports/logs/"+run+".txt")))
+	require.Len(t, m.Tasks, 2, "the first load, and the changed one")
+	p.verifiedObject(t, m, export.KindMetrics, "exports/metrics/"+run+".csv")
+	log, err := report.ParseLog(bytes.NewReader(p.verifiedObject(t, m, export.KindLogs, "exports/logs/"+run+".txt")))
 	require.NoError(t, err)
-	require.Len(t, log.Tasks, 2, "and the last words of both")
+	require.Len(t, log.Tasks, 2, "with the last lines of both")
 	require.Contains(t, string(m.Settings), `"pipeline": 4`)
-	said, err = p.types(ops.Destroy, "")
+	said, err = p.run(ops.Destroy, "")
 	require.NoError(t, err, "there is nothing left to destroy: %s", said)
 }
 
 // Ctrl-C while the cache is being created, and again while it is being deleted.
-func TestInterruptedInTheMiddleOfTheCache(t *testing.T) {
+func TestInterruptedWhileTheCacheIsCreated(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")
@@ -221,17 +222,17 @@ func TestInterruptedInTheMiddleOfTheCache(t *testing.T) {
 	t.Parallel()
 	w := newEnvironment(t, func(c *localaws.Config) { c.Delays.CacheCreate, c.Delays.CacheDelete = 20*time.Second, 20*time.Second })
 	p := newPerson(t, w, nil)
-	said, err := p.typesUntil(ops.Deploy, "creating")
+	said, err := p.runUntilCacheIs(ops.Deploy, "creating")
 	require.Error(t, err, said)
-	require.Contains(t, p.follows(err.Error(), "`go tool mage deploy` goes on"), "the load runs")
+	require.Contains(t, p.runAdvice(err.Error(), "`go tool mage deploy` goes on"), "the load runs")
 	advised := err.Error()
-	said, err = p.typesUntil(ops.Destroy, "deleting")
+	said, err = p.runUntilCacheIs(ops.Destroy, "deleting")
 	require.Error(t, err, said)
-	p.follows(advised, "`go tool mage destroy` removes what was created")
-	p.clean()
+	p.runAdvice(advised, "`go tool mage destroy` removes what was created")
+	p.assertNothingLeft()
 }
 
-// AWS creates something but its response is lost: Terraform does not know about it. A cache costs money and is deleted; the rest is named.
+// AWS creates something, but its response is lost, so Terraform does not know about it. A cache costs money and is deleted; the rest is named.
 func TestDestroyAfterLostAnswers(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -243,13 +244,13 @@ func TestDestroyAfterLostAnswers(t *testing.T) {
 		w := newEnvironment(t, func(c *localaws.Config) { c.Delays.CacheCreate = 10 * time.Second })
 		p := newPerson(t, w, nil)
 		w.local.Faults.Add(wire.Fault{Action: "elasticache.CreateReplicationGroup", First: 1, Last: 1, Kind: wire.FailAfter})
-		said, err := p.types(ops.Deploy, "")
+		said, err := p.run(ops.Deploy, "")
 		require.Error(t, err, said)
 		require.Contains(t, said, "ReplicationGroupAlreadyExists")
-		said, err = p.types(ops.Destroy, "")
+		said, err = p.run(ops.Destroy, "")
 		require.NoError(t, err, said)
 		require.Contains(t, said, "the cache elasticache-perf was made but is not in the state")
-		p.clean()
+		p.assertNothingLeft()
 	})
 	t.Run("what costs nothing", func(t *testing.T) {
 		t.Parallel()
@@ -266,22 +267,22 @@ func TestDestroyAfterLostAnswers(t *testing.T) {
 			f.First, f.Last, f.Kind = 1, 1, wire.FailAfter
 			w.local.Faults.Add(f)
 		}
-		said, err := p.types(ops.Deploy, "")
+		said, err := p.run(ops.Deploy, "")
 		require.Error(t, err, said)
 		require.Len(t, w.local.Faults.Fired(), len(lost))
-		said, err = p.types(ops.Destroy, "")
+		said, err = p.run(ops.Destroy, "")
 		require.ErrorContains(t, err, "the state is empty, and yet AWS has this under the stack's names", said)
 		for command := range lost {
 			require.ErrorContains(t, err, command)
 		}
-		p.follows(err.Error(), "aws iam delete-role --role-name ")
-		p.follows(err.Error(), "aws logs delete-log-group --log-group-name ")
-		p.follows(err.Error(), "aws elasticache delete-cache-subnet-group --cache-subnet-group-name ")
-		p.follows(err.Error(), "aws elasticache delete-cache-parameter-group --cache-parameter-group-name ")
-		p.follows(err.Error(), "aws ec2 delete-security-group --group-id ")
-		said, err = p.types(ops.Destroy, "")
+		p.runAdvice(err.Error(), "aws iam delete-role --role-name ")
+		p.runAdvice(err.Error(), "aws logs delete-log-group --log-group-name ")
+		p.runAdvice(err.Error(), "aws elasticache delete-cache-subnet-group --cache-subnet-group-name ")
+		p.runAdvice(err.Error(), "aws elasticache delete-cache-parameter-group --cache-parameter-group-name ")
+		p.runAdvice(err.Error(), "aws ec2 delete-security-group --group-id ")
+		said, err = p.run(ops.Destroy, "")
 		require.NoError(t, err, said)
-		p.clean()
+		p.assertNothingLeft()
 	})
 	t.Run("what can be asked for twice", func(t *testing.T) {
 		t.Parallel()
@@ -291,15 +292,15 @@ func TestDestroyAfterLostAnswers(t *testing.T) {
 			"lambda.PutFunctionEventInvokeConfig", "monitoring.PutMetricAlarm", "monitoring.PutDashboard", "iam.PutRolePolicy", "logs.PutRetentionPolicy"} {
 			w.local.Faults.Add(wire.Fault{Action: action, First: 1, Last: 1, Kind: wire.FailAfter})
 		}
-		said, err := p.types(ops.Deploy, "")
+		said, err := p.run(ops.Deploy, "")
 		require.NoError(t, err, said)
 		require.Len(t, w.local.Faults.Fired(), 11)
 		w.local.Faults.Add(wire.Fault{Action: "ecs.DeleteService", First: 1, Last: 1, Kind: wire.FailAfter}) // INACTIVE at the next call
-		said, err = p.types(ops.Destroy, "")
+		said, err = p.run(ops.Destroy, "")
 		require.NoError(t, err, said)
 		require.Len(t, w.local.Faults.Fired(), 12)
 		_, err = ecs.NewFromConfig(w.Config).DescribeTaskDefinition(t.Context(), &ecs.DescribeTaskDefinitionInput{TaskDefinition: aws.String(p.name + "-load")})
-		require.ErrorContains(t, err, "Unable to describe task definition", "of the two revisions, Terraform knew one")
-		p.clean()
+		require.ErrorContains(t, err, "Unable to describe task definition", "Terraform knew only one of the two revisions")
+		p.assertNothingLeft()
 	})
 }

@@ -27,26 +27,26 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// A run end to end, twice: apply, load, stop, export; then an apply with other inputs is a new run with new keys. Nobody brings the second run's
-// stop forward: nothing has to fit into its minute.
+// Two runs end to end: apply, load, stop, export; then an apply with other inputs is a new run with new keys. The second run's stop comes at its own
+// time, because the test does nothing during that minute.
 func TestJourney(t *testing.T) {
 	t.Parallel()
 	w := newEnvironment(t, slow)
 	inputs := map[string]any{"load": light(map[string]any{"task_count": 2})}
-	if !onAWS() { // nobody there reads this mail
+	if !onAWS() { // the address does not exist there
 		inputs["notifications"] = map[string]any{"email": "team@example.com"}
 	}
 	s := newStack(t, w, ".", inputs)
 	s.apply(t)
-	s.planIsEmpty(t)
+	s.assertEmptyPlan(t)
 	first := s.output(t, "run")
 	require.Contains(t, s.output(t, "cloudwatch_dashboard_url"), "#dashboards/dashboard/"+s.name+"-"+s.Region)
 	s.loads(t, 2)
 	s.stops(t)
-	s.hasEnded(t, first, 2)
+	s.waitForEnd(t, first, 2)
 	exported := s.objects(t, first)
 	require.Len(t, exported, 4)
-	receipts := s.isTold(t, first, "started", "runs", "ended", "gone")
+	receipts := s.waitForMessages(t, first, "started", "runs", "ended", "gone")
 	if !onAWS() {
 		require.Contains(t, receipts[1], "2 of 2 tasks")
 		require.Contains(t, receipts[1], "Billed until then: 1 x cache.t4g.micro, ")
@@ -54,21 +54,21 @@ func TestJourney(t *testing.T) {
 		require.Contains(t, receipts[3], "replication group "+s.name+" does not exist any more")
 	}
 
-	s.changes(t, map[string]any{"load": light(map[string]any{"task_count": 2, "pipeline": 4}), "test_duration_minutes": 1})
+	s.changeInputs(t, map[string]any{"load": light(map[string]any{"task_count": 2, "pipeline": 4}), "test_duration_minutes": 1})
 	s.apply(t)
 	second := s.output(t, "run")
 	require.NotEqual(t, first, second, "the next apply is a new run")
-	m := s.hasEnded(t, second, 2)
+	m := s.waitForEnd(t, second, 2)
 	for _, task := range m.Tasks {
-		require.Equal(t, m.Membership.Nodes[0].AvailabilityZone, task.AvailabilityZone, "one node, and its load in its zone")
+		require.Equal(t, m.Membership.Nodes[0].AvailabilityZone, task.AvailabilityZone, "the load runs in the zone of the only node")
 		require.GreaterOrEqual(t, task.StoppedAt.Sub(*task.StartedAt), time.Minute, "the stop came before its time")
 	}
-	s.isTold(t, second, "started", "runs", "ended", "gone")
+	s.waitForMessages(t, second, "started", "runs", "ended", "gone")
 	require.Equal(t, exported, s.objects(t, first), "the first run's exports stay as they were")
 
-	// The reports from S3: of the latest run, and of both runs compared.
+	// Reports from S3: of the latest run, and of both runs compared.
 	ws, con, out := w.project(t, map[string]any{"name": s.name})
-	ws.Root = ws.Stack // reports are written there
+	ws.Root = ws.Stack // where reports are written
 	ws.Env = append(ws.Env, "UPLOAD=1")
 	require.NoError(t, ops.Report(t.Context(), ws, con))
 	require.Contains(t, out.String(), "run "+second)
@@ -94,9 +94,9 @@ func TestJourney(t *testing.T) {
 }
 
 // The stop never fires: watch finds the overdue run, and ends it.
-func TestWatchEndsARunThatNobodyStopped(t *testing.T) {
+func TestWatchEndsARunWhoseStopNeverFired(t *testing.T) {
 	if onAWS() {
-		t.Skip("moves the stop's time, which is for localaws only")
+		t.Skip("changes the stop's time, which is for localaws only")
 	}
 	t.Parallel()
 	w := newEnvironment(t)
@@ -105,16 +105,17 @@ func TestWatchEndsARunThatNobodyStopped(t *testing.T) {
 	s.apply(t)
 	run := s.output(t, "run")
 	s.loads(t, 1)
-	// A stop that failed after its first step has set the service to 0, which is not a difference for Terraform.
+	// As after a stop that failed after its first step, the service's desired count is 0, which Terraform must not see as a difference.
 	_, err := ecs.NewFromConfig(w.Config).UpdateService(t.Context(), &ecs.UpdateServiceInput{Cluster: &s.name, Service: aws.String(s.name + "-load"), DesiredCount: aws.Int32(0)})
 	require.NoError(t, err)
-	s.planIsEmpty(t)
-	s.stopAt(t, time.Now().Add(-20*time.Minute), types.ScheduleStateDisabled) // as if it had been due long ago, but was not delivered
-	s.hasEnded(t, run, 1)
+	s.assertEmptyPlan(t)
+	s.stopAt(t, time.Now().Add(-20*time.Minute), types.ScheduleStateDisabled) // as if it had been due long ago, but was never delivered
+	s.waitForEnd(t, run, 1)
 }
 
-// isTold waits until exactly these messages about a run were published to the topic, in this order. Only the embedded AWS lists published messages.
-func (s *stack) isTold(t *testing.T, run string, want ...string) (messages []string) {
+// waitForMessages waits until exactly these messages about a run were published to the topic, in this order. Only the embedded AWS lists published
+// messages.
+func (s *stack) waitForMessages(t *testing.T, run string, want ...string) (messages []string) {
 	t.Helper()
 	if onAWS() {
 		return nil
@@ -143,8 +144,8 @@ func (s *stack) objects(t *testing.T, run string) map[string]string {
 	return all
 }
 
-// hasEnded waits for the end of a run and checks everything that it guarantees.
-func (s *stack) hasEnded(t *testing.T, run string, tasks int) export.Manifest {
+// waitForEnd waits for the end of a run and checks everything that must be true then.
+func (s *stack) waitForEnd(t *testing.T, run string, tasks int) export.Manifest {
 	t.Helper()
 	var m export.Manifest
 	eventually(t, "a complete manifest of run "+run, func(ctx context.Context) (bool, any, error) {
@@ -160,7 +161,7 @@ func (s *stack) hasEnded(t *testing.T, run string, tasks int) export.Manifest {
 	require.NotNil(t, m.Window)
 	require.Len(t, m.Tasks, tasks)
 
-	metrics := s.listed(t, m, export.KindMetrics, "exports/metrics/"+run+".csv")
+	metrics := s.verifiedObject(t, m, export.KindMetrics, "exports/metrics/"+run+".csv")
 	header, _, _ := strings.Cut(string(metrics), "\n")
 	require.Equal(t, "Timestamp,Namespace,MetricName,Stat,Value,Unit,Dimensions", strings.TrimSpace(header))
 	rows := map[string]int{}
@@ -179,7 +180,7 @@ func (s *stack) hasEnded(t *testing.T, run string, tasks int) export.Manifest {
 	require.Positive(t, rows["AWS/ElastiCache"])
 	require.Positive(t, rows["AWS/ECS"])
 
-	text := s.listed(t, m, export.KindLogs, "exports/logs/"+run+".txt")
+	text := s.verifiedObject(t, m, export.KindLogs, "exports/logs/"+run+".txt")
 	line := regexp.MustCompile(`^\[\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\] \[[^\]]+\] `)
 	previous := ""
 	for l := range strings.Lines(string(text)) {
@@ -189,7 +190,7 @@ func (s *stack) hasEnded(t *testing.T, run string, tasks int) export.Manifest {
 	}
 	log, err := report.ParseLog(bytes.NewReader(text))
 	require.NoError(t, err)
-	require.Len(t, log.Tasks, tasks, "each task's last words are in the log")
+	require.Len(t, log.Tasks, tasks, "each task's last lines are in the log")
 	var rate float64
 	for _, task := range log.Tasks {
 		require.True(t, task.OK(), "task %s: %s", task.ID, task.Trouble())
@@ -218,8 +219,8 @@ func (s *stack) hasEnded(t *testing.T, run string, tasks int) export.Manifest {
 	return m
 }
 
-// listed fetches an object of the manifest and compares it with its entry there.
-func (s *stack) listed(t *testing.T, m export.Manifest, kind, key string) []byte {
+// verifiedObject fetches an object of the manifest and compares it with its entry there.
+func (s *stack) verifiedObject(t *testing.T, m export.Manifest, kind, key string) []byte {
 	t.Helper()
 	o, ok := m.Object(kind)
 	require.True(t, ok, "the manifest lists no %s", kind)

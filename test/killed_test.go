@@ -58,8 +58,8 @@ var bootstrap = sync.OnceValues(func() ([]byte, error) {
 	return packed.Bytes(), err
 })
 
-// alive creates an environment whose run ends now by the machine's clock, with the real bootstrap as its function.
-func alive(t *testing.T, bytes int) *frozen {
+// newLiveRun creates an environment whose run ends now by the machine's clock, with the real bootstrap as its function.
+func newLiveRun(t *testing.T, bytes int) *frozen {
 	t.Helper()
 	w := newFrozen(t, time.Now().UTC().Truncate(time.Second).Add(-25*time.Minute))
 	topic, err := sns.NewFromConfig(w.aws).CreateTopic(t.Context(), &sns.CreateTopicInput{Name: aws.String("perf")})
@@ -67,7 +67,7 @@ func alive(t *testing.T, bytes int) *frozen {
 	w.cfg.TopicARN = *topic.TopicArn
 	w.record(bytes)
 	w.clock.set(w.started) // AWS creates the schedules at the time in the run's name
-	w.build()
+	w.createStack()
 	w.clock.set(time.Time{})
 	w.deploy(512)
 	return w
@@ -99,17 +99,17 @@ func (w *frozen) deploy(memory int32) {
 	require.NoError(t, err)
 }
 
-// call invokes the function and waits for the response.
-func (w *frozen) call(action string) (answer shutdown.Answer, log string) {
+// mustInvokeFunction invokes the function, which must succeed, and returns its answer and log.
+func (w *frozen) mustInvokeFunction(action string) (answer shutdown.Answer, log string) {
 	w.t.Helper()
-	out, err := w.ask(action)
+	out, err := w.invokeFunction(action)
 	require.NoError(w.t, err)
 	require.Nil(w.t, out.FunctionError, "%s", out.Payload)
 	require.NoError(w.t, json.Unmarshal(out.Payload, &answer))
 	return answer, aws.ToString(out.LogResult)
 }
 
-func (w *frozen) ask(action string) (*lambda.InvokeOutput, error) {
+func (w *frozen) invokeFunction(action string) (*lambda.InvokeOutput, error) {
 	event, err := json.Marshal(shutdown.Event{Action: action, Run: w.run})
 	if err != nil {
 		return nil, err
@@ -117,8 +117,8 @@ func (w *frozen) ask(action string) (*lambda.InvokeOutput, error) {
 	return lambda.NewFromConfig(w.aws).Invoke(w.t.Context(), &lambda.InvokeInput{FunctionName: aws.String("perf-stop"), Payload: event, LogType: lambdat.LogTypeTail})
 }
 
-// start queues an event, as Scheduler does.
-func (w *frozen) start(action string) {
+// queueEvent queues an event, as Scheduler does.
+func (w *frozen) queueEvent(action string) {
 	w.t.Helper()
 	event, err := json.Marshal(shutdown.Event{Action: action, Run: w.run})
 	require.NoError(w.t, err)
@@ -126,7 +126,7 @@ func (w *frozen) start(action string) {
 	require.NoError(w.t, err)
 }
 
-// sameAsSource recreates the files from CloudWatch's data, by the manifest.
+// sameAsSource checks the files: it exports CloudWatch's data once more, as the manifest describes it.
 func (w *frozen) sameAsSource(o outcome) {
 	w.t.Helper()
 	var metrics, logs bytes.Buffer
@@ -139,8 +139,8 @@ func (w *frozen) sameAsSource(o outcome) {
 	_, err = export.LogsJob{API: cloudwatchlogs.NewFromConfig(w.aws), Clock: export.Wall{}, Rate: 1000, Window: o.manifest.Logs.Window,
 		Groups: []export.LogGroup{{Kind: "load", Name: w.cfg.Logs.Load}, {Kind: "engine-log", Name: w.cfg.Logs.Engine}}}.Write(w.t.Context(), &logs)
 	require.NoError(w.t, err)
-	require.True(w.t, metrics.String() == o.metrics, "the metrics are not those that are there")
-	require.True(w.t, logs.String() == o.logs, "the logs are not those that are there")
+	require.True(w.t, metrics.String() == o.metrics, "the metrics are not those of CloudWatch")
+	require.True(w.t, logs.String() == o.logs, "the logs are not those of CloudWatch")
 }
 
 // The real bootstrap is killed by SIGKILL at its k-th call; Lambda's retry of the event, or the next watch, continues. Each case waits three
@@ -156,32 +156,32 @@ func TestFaultsKilledProcess(t *testing.T) {
 		k    int
 	}{{wire.Kill, 2}, {wire.KillAfter, 8}, {wire.Kill, 17}, {wire.KillAfter, 26}, {wire.Kill, 38}, {wire.KillAfter, 45}} {
 		run(fmt.Sprintf("%s at call %d", test.kind, test.k), func(t *testing.T) {
-			w := alive(t, large)
-			answer, _ := w.call(shutdown.ActionPreflight)
+			w := newLiveRun(t, large)
+			answer, _ := w.mustInvokeFunction(shutdown.ActionPreflight)
 			require.Equal(t, shutdown.StatusReady, answer.Status)
 			pids := w.Lambda.PIDs("perf-stop")
-			require.Len(t, pids, 1, "the environment waits for its next event")
+			require.Len(t, pids, 1, "the function's process waits for its next event")
 			w.Faults.Add(wire.Fault{Action: "*", First: test.k, Last: test.k, Kind: test.kind})
-			w.start(shutdown.ActionStop)
+			w.queueEvent(shutdown.ActionStop)
 			eventually(t, "the process is gone", func(context.Context) (bool, any, error) {
 				err := syscall.Kill(pids[0], 0)
 				return errors.Is(err, syscall.ESRCH), err, nil
 			})
 			require.Len(t, w.Faults.Fired(), 1)
-			w.done()
-			o := w.ended()
+			w.waitUntilDone()
+			o := w.assertEnded()
 			w.sameAsSource(o)
 			t.Logf("%s; %d bytes of log", w.Faults.Fired()[0], len(o.logs))
 		})
 	}
 	run("two at once", func(t *testing.T) {
-		w := alive(t, 0)
-		w.call(shutdown.ActionPreflight)
-		w.start(shutdown.ActionStop)
-		w.start(shutdown.ActionStop)
-		w.start(shutdown.ActionWatch)
-		w.done()
-		w.sameAsSource(w.ended())
+		w := newLiveRun(t, 0)
+		w.mustInvokeFunction(shutdown.ActionPreflight)
+		w.queueEvent(shutdown.ActionStop)
+		w.queueEvent(shutdown.ActionStop)
+		w.queueEvent(shutdown.ActionWatch)
+		w.waitUntilDone()
+		w.sameAsSource(w.assertEnded())
 		var told []string
 		for _, m := range w.SNS.Messages(w.cfg.TopicARN) {
 			told = append(told, m.Subject)
@@ -190,10 +190,10 @@ func TestFaultsKilledProcess(t *testing.T) {
 	})
 }
 
-// done waits until the run has ended and its record has no holder: the function has returned.
-func (w *frozen) done() {
+// waitUntilDone waits until the run has ended and its record has no holder, so the function has returned.
+func (w *frozen) waitUntilDone() {
 	w.t.Helper()
-	eventually(w.t, "the schedules are removed and the function lets go of the record", func(context.Context) (bool, any, error) {
+	eventually(w.t, "the schedules are removed and the record has no holder", func(context.Context) (bool, any, error) {
 		schedules, record := w.schedules(), w.state()
 		return schedules == 0 && record.Holder == "", fmt.Sprintf("%d schedules, %+v", schedules, record), nil
 	})

@@ -51,11 +51,11 @@ func (s *stack) loads(t *testing.T, tasks int) {
 		}
 		return len(working) >= tasks, said, nil
 	})
-	s.measures(t, 1)
+	s.waitForDatapoints(t, 1)
 }
 
-// measures waits until CloudWatch has enough whole periods from now on, of every node of the cache and of the load's service.
-func (s *stack) measures(t *testing.T, periods int) {
+// waitForDatapoints waits until CloudWatch has enough whole periods from now on, of every node of the cache and of the load's service.
+func (s *stack) waitForDatapoints(t *testing.T, periods int) {
 	t.Helper()
 	started := time.Now().Truncate(time.Second)
 	eventually(t, fmt.Sprintf("%d datapoints of every node and of the load", periods), func(ctx context.Context) (bool, any, error) {

@@ -17,9 +17,9 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
-// Campaigns have a Terraform workspace per run. With an S3 backend, a killed apply leaves its lock: the next command says whose it is and how to
-// continue, and a campaign removes it if the holder is dead. https://developer.hashicorp.com/terraform/language/backend/s3#state-locking
-func TestTheLockOfAKilledApply(t *testing.T) {
+// Campaigns have a Terraform workspace per run. With an S3 backend, a killed apply leaves its lock behind: the next command says whose lock it is and how
+// to continue, and a campaign removes it if the holder is dead. https://developer.hashicorp.com/terraform/language/backend/s3#state-locking
+func TestLockOfAKilledApply(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
 	w := newEnvironment(t)
@@ -74,7 +74,7 @@ resource "terraform_data" "this" {
 	require.NoError(t, problem)
 	require.Empty(t, removed, "the holder is alive")
 	kill()
-	eventually(t, "no Terraform of this machine is as old as the lock, and it is removed", func(ctx context.Context) (bool, any, error) {
+	eventually(t, "the lock is removed, because no Terraform on this machine is as old as it", func(ctx context.Context) (bool, any, error) {
 		removed, err := cli.Unlock(ctx, err)
 		return strings.Contains(removed, " holds it for apply since "), removed, err
 	})

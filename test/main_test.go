@@ -13,13 +13,13 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 )
 
-// TestMain also runs as the programs that an embedded AWS starts, like cmd/localaws: a separate file could be changed or removed by another test
-// process that rebuilds it during a journey.
+// TestMain also is the programs that an embedded AWS starts, like cmd/localaws. Separate files could be changed or removed by another test process that
+// rebuilds them during a journey.
 func TestMain(m *testing.M) {
 	switch ctx := context.Background(); {
 	case filepath.Base(os.Args[0]) == "memtier_benchmark":
 		os.Exit(loadgen.Main(ctx, os.Args[1:], os.Stdout, os.Stderr))
-	case len(os.Args) > 2 && os.Args[1] == "mage": // as the target does
+	case len(os.Args) > 2 && os.Args[1] == "mage": // like the target of that name
 		if err := ops.Run(allCommands()[os.Args[2]]); err != nil {
 			fmt.Fprintln(os.Stderr, "Error:", err)
 			os.Exit(1)

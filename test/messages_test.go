@@ -16,9 +16,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// elsewhere lists parts of messages that only hours, a race or another person would cause, with the test that does the same.
-var elsewhere = map[string]string{
-	"go tool mage local:run":                                                        "TestFirstCommand",            // ends with its environment; the README's reader types it there
+// coveredBy lists parts of messages that appear only after hours, in a race or because of somebody else, with the test that runs the same command.
+var coveredBy = map[string]string{
+	"go tool mage local:run":                                                        "TestFirstCommand",            // appears only without its environment; the test runs it as the README's reader does
 	"start it with `go tool mage local:up`":                                         "TestFirstCommand",            // a separate process, which that test starts
 	"CAMPAIGN=%s go tool mage local:campaign":                                       "TestCampaign",                // ends with its environment
 	"  go tool mage deploy\n":                                                       "TestMessages",                // terraform apply after the run's end
@@ -30,20 +30,20 @@ var elsewhere = map[string]string{
 	"`RUN=%s go tool mage export` tries once more":                                  "TestFaultsExportAgain",       // a day after the load
 	"and the run is not: %s; run `go tool mage destroy`":                            "TestMessages",                // the same, seen by the Lambda
 	"look at the log of this function, then run `go tool mage destroy`":             "TestDestroyOfARunningLoad",   // a day after the end
-	"`SWEEP=%[1]s go tool mage sweep` ends and removes it, after a question":        "TestSweep",                   // a stack whose function is gone, or that another file of the name has made
+	"`SWEEP=%[1]s go tool mage sweep` ends and removes it, after a question":        "TestSweep",                   // a stack whose function is gone, or that another file of that name created
 	"without a state: `go tool mage sweep` lists it":                                "TestSweep",                   // a state file that is cut short
 	"`SWEEP=%s go tool mage sweep` removes it without a state":                      "TestSweep",                   // a full disk
 	"aws elasticache describe-events":                                               "TestCallsOfTheCLI",           // a cache that is busy for 45 minutes
 }
 
-// place is a command in a message's source.
-type place struct {
+// messageCommand is a command in a message's source.
+type messageCommand struct {
 	file, message string
 	start, end    int
 }
 
 // isIn reports whether a part of the message contains the command.
-func (p place) isIn(part string) bool {
+func (p messageCommand) isIn(part string) bool {
 	for at := 0; at <= p.start; at++ {
 		if strings.HasPrefix(p.message[at:], part) && p.end <= at+len(part) {
 			return true
@@ -52,12 +52,12 @@ func (p place) isIn(part string) bool {
 	return false
 }
 
-// written matches a command in source, where values to be filled in are verbs such as %s.
-var written = regexp.MustCompile("(?:^|`|\n\\s+|: )(aws [a-z0-9-]+ [a-z0-9-]+)|\\b((?:go tool )?mage [a-z]+(?::[a-z]+)?)")
+// commandInSource matches a command in source, which has verbs such as %s for the values.
+var commandInSource = regexp.MustCompile("(?:^|`|\n\\s+|: )(aws [a-z0-9-]+ [a-z0-9-]+)|\\b((?:go tool )?mage [a-z]+(?::[a-z]+)?)")
 
-// A test follows each command in a message, or elsewhere names the test that does the same. mage's commands are spelled as in the README and have
-// an existing target; the CLI's in Go have their Region.
-func TestEveryCommandIsFollowed(t *testing.T) {
+// A test runs each command in a message, or coveredBy names the test that runs the same one. mage's commands are spelled as in the README, and their
+// targets exist.
+func TestEveryCommandInAMessageIsRun(t *testing.T) {
 	targets := regexp.MustCompile(`(?m)^func (?:\((\w+)\) )?(\w+)\(\) error`)
 	magefile, err := os.ReadFile("../magefile.go")
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestEveryCommandIsFollowed(t *testing.T) {
 		exist = append(exist, strings.TrimPrefix(strings.ToLower(m[1]+":"+m[2]), ":"))
 	}
 	tests, followed := readTests(t)
-	for part, test := range elsewhere {
+	for part, test := range coveredBy {
 		require.Contains(t, tests, test, part)
 	}
 	used := map[string]bool{}
@@ -77,29 +77,29 @@ func TestEveryCommandIsFollowed(t *testing.T) {
 		if target, is := strings.CutPrefix(text, "go tool mage "); is {
 			require.Contains(t, exist, target, "%s: %s", p.file, p.message)
 		} else {
-			require.True(t, strings.HasPrefix(text, "aws "), "%s: write `go tool mage ...`: who reads it may not have mage: %s", p.file, p.message)
+			require.True(t, strings.HasPrefix(text, "aws "), "%s: write `go tool mage ...`, because the reader may not have mage: %s", p.file, p.message)
 		}
 		if slices.ContainsFunc(followed, p.isIn) {
 			continue
 		}
 		excused := false
-		for part := range elsewhere {
+		for part := range coveredBy {
 			if p.isIn(part) {
 				excused, used[part] = true, true
 			}
 		}
 		if !excused {
-			t.Errorf("%s: no test follows `%s` of the message %q: take the command out of it by follow, or say in elsewhere which test does the same", p.file, text, p.message)
+			t.Errorf("%s: no test runs `%s` of the message %q: run it by runAdvice, or name in coveredBy the test that runs the same command", p.file, text, p.message)
 		}
 	}
-	for part := range elsewhere {
+	for part := range coveredBy {
 		if !used[part] {
-			t.Errorf("no message says %q any more, or a test follows it: take it out of elsewhere", part)
+			t.Errorf("no message says %q any more, or a test runs it: remove it from coveredBy", part)
 		}
 	}
 }
 
-// readTests returns the names of the tests, and the parts of messages that they follow.
+// readTests returns the names of the tests, and the parts of messages whose commands they run.
 func readTests(t *testing.T) (tests, followed []string) {
 	files, err := filepath.Glob("*_test.go")
 	require.NoError(t, err)
@@ -118,7 +118,7 @@ func readTests(t *testing.T) (tests, followed []string) {
 				case *ast.SelectorExpr:
 					name = f.Sel.Name
 				}
-				if len(n.Args) > 0 && (name == "follow" || name == "follows") {
+				if len(n.Args) > 0 && (name == "runAdvice") {
 					if text, is := constant(n.Args[len(n.Args)-1]); is {
 						followed = append(followed, text)
 					}
@@ -134,17 +134,17 @@ func readTests(t *testing.T) (tests, followed []string) {
 var description = regexp.MustCompile(`(?ms)^ *description *= *(?:<<-EOT$.*?^ *EOT$|"[^\n]*"$)`)
 
 // readMessages finds the commands in the messages of the sources.
-func readMessages(t *testing.T) (places []place) {
+func readMessages(t *testing.T) (places []messageCommand) {
 	eachMessage(t, func(file, message string) {
-		for _, span := range written.FindAllStringSubmatchIndex(message, -1) {
-			places = append(places, place{file, message, max(span[2], span[4]), max(span[3], span[5])})
+		for _, span := range commandInSource.FindAllStringSubmatchIndex(message, -1) {
+			places = append(places, messageCommand{file, message, max(span[2], span[4]), max(span[3], span[5])})
 		}
 	}, "cmd", "internal", "lambda", "modules", "examples", ".")
 	return places
 }
 
-// The embedded AWS bills nothing, so local.Advice rewrites what commands say about money: they must use the phrases that it knows.
-func TestMoneyIsSaidInOneWay(t *testing.T) {
+// The embedded AWS bills nothing, so local.Advice rewrites what commands say about cost: they must use the phrases that it knows.
+func TestMessagesAboutCostUseKnownPhrases(t *testing.T) {
 	of, worded := regexp.MustCompile(`(?i)\bbill|\bUSD\b`), regexp.MustCompile(`\b(?:is|are) billed\b|\bwould cost\b|\bAWS bills\b`)
 	follows := ", about %.2f USD in all (%s)" // continues a sentence with "and is billed"
 	said := 0

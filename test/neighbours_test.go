@@ -19,8 +19,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// neighbours creates resources of stacks whose names start with this one's, and returns a check that all of them still exist.
-func (s *stack) neighbours(t *testing.T) (there func()) {
+// createNeighbours creates resources of stacks whose names start with this one's, and returns a check that all of them still exist.
+func (s *stack) createNeighbours(t *testing.T) (there func()) {
 	t.Helper()
 	ctx := t.Context()
 	logs, roles, schedules, caches := cloudwatchlogs.NewFromConfig(s.Config), iam.NewFromConfig(s.Config), scheduler.NewFromConfig(s.Config), elasticache.NewFromConfig(s.Config)
@@ -31,7 +31,7 @@ func (s *stack) neighbours(t *testing.T) (there func()) {
 			require.NoError(t, err)
 		}
 		for _, role := range rolesOf(name) {
-			s.makesRole(t, role, "scheduler.amazonaws.com")
+			s.createRole(t, role, "scheduler.amazonaws.com")
 		}
 		_, err := schedules.CreateScheduleGroup(ctx, &scheduler.CreateScheduleGroupInput{Name: &name})
 		require.NoError(t, err)
@@ -41,7 +41,7 @@ func (s *stack) neighbours(t *testing.T) (there func()) {
 			in := &scheduler.CreateScheduleInput{GroupName: &name, Name: &schedule, ScheduleExpression: aws.String("rate(10 minutes)"), State: types.ScheduleStateDisabled,
 				FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff}, Target: &types.Target{Input: aws.String(string(input)),
 					Arn: aws.String("arn:aws:lambda:us-east-1:123456789012:function:" + name + "-stop"), RoleArn: aws.String("arn:aws:iam::123456789012:role/" + name + "-scheduler")}}
-			eventually(t, "the role is one that Scheduler may take", func(ctx context.Context) (bool, any, error) {
+			eventually(t, "Scheduler can assume the role", func(ctx context.Context) (bool, any, error) {
 				_, err := schedules.CreateSchedule(ctx, in)
 				return err == nil, err, nil
 			})
@@ -79,8 +79,8 @@ func (s *stack) neighbours(t *testing.T) (there func()) {
 	}
 }
 
-// makesRole creates a role for a service, and returns its ARN; it returns an existing role unchanged.
-func (s *stack) makesRole(t *testing.T, name, service string) string {
+// createRole creates a role for a service and returns its ARN. It leaves an existing role unchanged.
+func (s *stack) createRole(t *testing.T, name, service string) string {
 	t.Helper()
 	roles := iam.NewFromConfig(s.Config)
 	if out, err := roles.GetRole(t.Context(), &iam.GetRoleInput{RoleName: &name}); err == nil {
@@ -106,18 +106,18 @@ func TestNamesAreExact(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
 	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
-	there := p.neighbours(t)
-	require.Contains(t, p.does(ops.Status), "nothing is deployed")
-	require.Contains(t, p.does(ops.Stop), "no task runs, and there is no cache of it")
-	require.Contains(t, p.does(ops.Destroy), "there is no stack elasticache-perf in account 123456789012, Region us-east-1: the state is empty, and AWS has nothing under its names")
+	there := p.createNeighbours(t)
+	require.Contains(t, p.mustRun(ops.Status), "nothing is deployed")
+	require.Contains(t, p.mustRun(ops.Stop), "no task runs, and there is no cache of it")
+	require.Contains(t, p.mustRun(ops.Destroy), "there is no stack elasticache-perf in account 123456789012, Region us-east-1: the state is empty, and AWS has nothing under its names")
 	there()
 	if !long() {
 		return
 	}
-	p.does(ops.Deploy)
+	p.mustRun(ops.Deploy)
 	p.loads(t, 1)
-	require.Contains(t, p.does(ops.Stop), "is stopped and exported")
+	require.Contains(t, p.mustRun(ops.Stop), "is stopped and exported")
 	there()
-	require.Contains(t, p.does(ops.Destroy), "is removed")
+	require.Contains(t, p.mustRun(ops.Destroy), "is removed")
 	there()
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// AWS has no capacity for the cache: it accepts the creation, which then fails. The failed cache does not even list its tags; destroy removes it,
-// and so does the next deploy, which creates another.
+// AWS has no capacity for the cache: it accepts the creation, which then fails. AWS does not even return the failed cache's tags. destroy removes it, and
+// so does the next deploy, which then creates a new one.
 func TestNoCapacityForTheCache(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
@@ -32,21 +32,21 @@ func TestNoCapacityForTheCache(t *testing.T) {
 			}
 			p := newPerson(t, w, inputs)
 			w.local.Caches.Exhausted(true)
-			said, err := p.types(ops.Deploy, "")
+			said, err := p.run(ops.Deploy, "")
 			require.Error(t, err, said)
 			require.Contains(t, said, "create-failed")
-			run, _ := p.watched(t)
-			p.invokes(shutdown.Event{Action: shutdown.ActionWatch, Run: run})
-			told := p.mail(run, "cache failed")
+			run, _ := p.guard(t)
+			p.invoke(shutdown.Event{Action: shutdown.ActionWatch, Run: run})
+			told := p.waitForMail(run, "cache failed")
 			w.local.Caches.Exhausted(false)
-			require.Contains(t, p.follows(told, "`go tool mage deploy` deletes it and tries again"), "could not be created; deleting it")
-			require.Contains(t, p.follows(told, "`go tool mage destroy` removes everything"), "is removed")
-			p.clean()
+			require.Contains(t, p.runAdvice(told, "`go tool mage deploy` deletes it and tries again"), "could not be created; deleting it")
+			require.Contains(t, p.runAdvice(told, "`go tool mage destroy` removes everything"), "is removed")
+			p.assertNothingLeft()
 		})
 	}
 }
 
-// The same after a plain apply, unattended: watch reports the cache, ends the run when it is overdue, and reports that nothing is left.
+// The same after a plain apply that nobody attends to: watch reports the cache, ends the run once it is overdue, and reports that nothing is left.
 func TestWatchEndsARunWithoutCapacity(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
@@ -56,11 +56,11 @@ func TestWatchEndsARunWithoutCapacity(t *testing.T) {
 	w.local.Caches.Exhausted(true)
 	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
 	require.ErrorContains(t, err, "create-failed")
-	run, _ := s.watched(t)
-	s.isTold(t, run, "started", "cache failed")
-	require.True(t, s.cacheIsThere(t), "it is in time: the next apply may replace it")
-	s.overdue(t)
-	receipts := s.isTold(t, run, "started", "cache failed", "apply failed", "ended", "gone")
+	run, _ := s.guard(t)
+	s.waitForMessages(t, run, "started", "cache failed")
+	require.True(t, s.cacheExists(t), "the run is not due yet, so the next apply may replace the cache")
+	s.endOverdue(t)
+	receipts := s.waitForMessages(t, run, "started", "cache failed", "apply failed", "ended", "gone")
 	require.Contains(t, receipts[3], "No load ever ran")
 	require.Contains(t, receipts[4], "does not exist any more")
 	s.destroy(t.Context(), t)

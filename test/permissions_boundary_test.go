@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A permissions boundary denies one of the calls that end a run: the preflight fails the apply before anything exists that costs money.
-func TestABoundaryThatDeniesTheEnd(t *testing.T) {
+// A permissions boundary denies one of the calls that end a run: the preflight fails the apply before anything billed is created.
+func TestPermissionsBoundaryDeniesTheStop(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
 	if !long() {
@@ -23,7 +23,7 @@ func TestABoundaryThatDeniesTheEnd(t *testing.T) {
 		"ecs:UpdateService":                  nil,
 		"elasticache:DeleteReplicationGroup": nil,
 		"elasticache:DeleteServerlessCache":  {"serverless": map[string]any{}},
-		"logs:DeleteLogDelivery":             nil, // as AWS documents it
+		"logs:DeleteLogDelivery":             nil, // what AWS's documentation requires
 		"scheduler:DeleteSchedule":           nil,
 	} {
 		t.Run(action, func(t *testing.T) {
@@ -42,14 +42,14 @@ func TestABoundaryThatDeniesTheEnd(t *testing.T) {
 			text := strings.Join(strings.Fields(err.Error()), " ")
 			require.Contains(t, text, action)
 			require.Contains(t, text, "module.scheduler.aws_lambda_invocation.preflight")
-			run, _ := s.watched(t)
-			require.Contains(t, s.isTold(t, run, "preflight failed")[0], action)
+			run, _ := s.guard(t)
+			require.Contains(t, s.waitForMessages(t, run, "preflight failed")[0], action)
 			status, err := s.cacheStatus(t.Context())
 			require.NoError(t, err)
-			require.Empty(t, status, "no cache was made")
+			require.Empty(t, status, "no cache was created")
 			services, err := ecs.NewFromConfig(w.Config).ListServices(t.Context(), &ecs.ListServicesInput{Cluster: &s.name})
 			if err == nil {
-				require.Empty(t, services.ServiceArns, "no load was made")
+				require.Empty(t, services.ServiceArns, "no load was created")
 			}
 			s.destroy(t.Context(), t)
 		})

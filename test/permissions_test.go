@@ -59,33 +59,33 @@ func TestEveryStatementIsNeeded(t *testing.T) {
 		"load": light(map[string]any{"ca_pem": ca, "container_insights": "enabled",
 			"image": "123456789012.dkr.ecr.us-east-1.amazonaws.com/hub/redislabs/memtier_benchmark:2.3.1", "image_credentials_arn": "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub-abcdef"}),
 	})
-	// The bucket requires that key by name: its default is another one, which nobody may use.
+	// The exports must name their key: the bucket's default is another one, which nobody may use.
 	w.local.S3.Encrypt(w.bucket, "arn:aws:kms:us-east-1:123456789012:key/0000abcd-12ab-34cd-56ef-1234567890ab")
 	w.local.Tasks.PullThrough("hub")
 	s.apply(t)
-	s.planIsEmpty(t)
-	s.asksAsOpsDoes(t)
+	s.assertEmptyPlan(t)
+	s.callAsCommandsDo(t)
 	roles := []string{s.name + "-stop", s.name + "-scheduler", s.name + "-load-execution", s.name + "-deployer"}
 	policies := map[string][]document{}
 	for _, role := range roles {
 		policies[role] = w.policies(t, role)
 	}
-	s.onlyTheLoadReachesTheCache(t)
-	s.preflightMissesNothing(t, policies[s.name+"-stop"])
+	s.assertOnlyTheLoadReachesTheCache(t)
+	s.assertPreflightNamesEachPermission(t, policies[s.name+"-stop"])
 	s.loads(t, 1)
 	s.stops(t)
-	s.hasEnded(t, s.output(t, "run"), 1)
-	s.sendsToTheDeadLetters(t, policies[s.name+"-scheduler"])
+	s.waitForEnd(t, s.output(t, "run"), 1)
+	s.assertDeadLetters(t, policies[s.name+"-scheduler"])
 	for _, role := range roles {
-		s.cannotDoWithout(t, role, policies[role], func(statement) bool { return true })
+		s.assertEachIsNeeded(t, role, policies[role], func(statement) bool { return true })
 	}
 }
 
-// cannotDoWithout checks that each of these statements is the only one that allowed some request; for roles of the stack, each of its actions.
-func (w *environment) cannotDoWithout(t *testing.T, role string, policies []document, these func(statement) bool) {
+// assertEachIsNeeded checks that each of these statements is the only one that allowed some request and, for roles of the stack, so is each of its actions.
+func (w *environment) assertEachIsNeeded(t *testing.T, role string, policies []document, these func(statement) bool) {
 	t.Helper()
 	asked := w.decided.of(role)
-	require.NotEmpty(t, asked, "nothing was asked for by %s", role)
+	require.NotEmpty(t, asked, "%s made no request", role)
 	for i, d := range policies {
 		for j, st := range d.statements {
 			if !these(st) {
@@ -109,8 +109,8 @@ func (w *environment) cannotDoWithout(t *testing.T, role string, policies []docu
 	}
 }
 
-// asksAsOpsDoes makes the calls of `mage validate`, `status` and `stop` that Terraform does not make.
-func (s *stack) asksAsOpsDoes(t *testing.T) {
+// callAsCommandsDo makes the calls of `mage validate`, `status` and `stop` that Terraform does not make.
+func (s *stack) callAsCommandsDo(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
 	env := s.options.EnvVars
@@ -156,32 +156,32 @@ func denied(t *testing.T, err error, code, text string) {
 	require.Contains(t, e.ErrorMessage(), text)
 }
 
-// sprint is a clock that never waits.
-type sprint struct {
+// instantClock is a clock that never waits.
+type instantClock struct {
 	mu    sync.Mutex
 	ahead time.Duration
 }
 
-func (c *sprint) Now() time.Time {
+func (c *instantClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return time.Now().Add(c.ahead)
 }
 
-func (c *sprint) Sleep(ctx context.Context, d time.Duration) error {
+func (c *instantClock) Sleep(ctx context.Context, d time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ahead += d
 	return ctx.Err()
 }
 
-// preflightMissesNothing runs the preflight without one statement of the Lambda's role after the other: it must name each missing permission
+// assertPreflightNamesEachPermission runs the preflight with one statement of the Lambda's role removed at a time: it must name each missing permission
 // that it can check without side effects.
-func (s *stack) preflightMissesNothing(t *testing.T, documents []document) {
+func (s *stack) assertPreflightNamesEachPermission(t *testing.T, documents []document) {
 	t.Helper()
 	client := iam.NewFromConfig(s.Config)
 	role := s.name + "-stop"
-	// These change or end something, or are Lambda's own.
+	// These change or end something, or Lambda itself needs them.
 	doing := []string{"WriteOwnLog", "EndSchedules", "SendFailures", "Notify", "DeleteCache", "EndLogDelivery"}
 	d := documents[0]
 	config := s.lambdaConfig(t)
@@ -200,7 +200,7 @@ func (s *stack) preflightMissesNothing(t *testing.T, documents []document) {
 		cfg := s.Config.Copy()
 		cfg.Credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretAccessKey, c.SessionToken)
 		cfg.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenSupported // config.LoadDefaultConfig sets it
-		_, err = shutdown.New(config, shutdown.NewClients(cfg), &sprint{}).Handle(t.Context(), shutdown.Event{Action: "preflight", Run: s.output(t, "run")})
+		_, err = shutdown.New(config, shutdown.NewClients(cfg), &instantClock{}).Handle(t.Context(), shutdown.Event{Action: "preflight", Run: s.output(t, "run")})
 		require.ErrorContains(t, err, "is not authorized to perform: ", "preflight without %s", st.Sid)
 		require.True(t, slices.ContainsFunc(st.Action, func(a string) bool { return strings.Contains(err.Error(), a) }), "preflight without %s: %v", st.Sid, err)
 	}
@@ -209,8 +209,8 @@ func (s *stack) preflightMissesNothing(t *testing.T, documents []document) {
 	s.local.IAM.Act()
 }
 
-// onlyTheLoadReachesTheCache runs the same command in the load's security group and in the VPC's default one.
-func (s *stack) onlyTheLoadReachesTheCache(t *testing.T) {
+// assertOnlyTheLoadReachesTheCache runs the same command in the load's security group and in the VPC's default one.
+func (s *stack) assertOnlyTheLoadReachesTheCache(t *testing.T) {
 	t.Helper()
 	ctx := t.Context()
 	found, err := elasticache.NewFromConfig(s.Config).DescribeReplicationGroups(ctx, &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.name})
@@ -244,8 +244,8 @@ func (s *stack) onlyTheLoadReachesTheCache(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// sendsToTheDeadLetters removes the permission to invoke from the scheduler's role: events that it cannot deliver go to the queue.
-func (s *stack) sendsToTheDeadLetters(t *testing.T, documents []document) {
+// assertDeadLetters removes the permission to invoke from the scheduler's role: events that it cannot deliver go to the queue.
+func (s *stack) assertDeadLetters(t *testing.T, documents []document) {
 	t.Helper()
 	role, d := s.name+"-scheduler", documents[0]
 	i := slices.IndexFunc(d.statements, func(st statement) bool { return st.Sid == "Invoke" })
@@ -310,13 +310,14 @@ func (d *decisions) of(role string) []local.Decision {
 	return out
 }
 
-// deployerPolicies are a stack's policies in docs/permissions.md: two, one for a serverless or an existing cache, one for KMS keys, and one for sweeping.
+// deployerPolicies returns the policies in docs/permissions.md that a stack needs: the first two, one for a serverless or an existing cache, one for KMS
+// keys, and one for sweeping.
 func (w *environment) deployerPolicies(t *testing.T, name string, inputs map[string]any) []string {
 	t.Helper()
 	page, err := os.ReadFile("../docs/permissions.md")
 	require.NoError(t, err)
 	existing, _ := inputs["existing_cache"].(map[string]any)
-	if inputs["replication_group_id"] != nil { // a root that has it as a variable
+	if inputs["replication_group_id"] != nil { // a root with a variable of that name
 		existing = inputs
 	}
 	cache, _ := inputs["cache"].(map[string]any)

@@ -17,18 +17,18 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
 )
 
-// mage is a command in its own process, in a folder's stack and with a data directory; its output is in its log.
-type mage struct {
+// mageProcess is a command in a separate process, with a stack's folder and a data directory. Its output is in its log.
+type mageProcess struct {
 	*exec.Cmd
 	log string
 }
 
-func (p *person) mage(target, stack, data string) *mage {
+func (p *person) mage(target, stack, data string) *mageProcess {
 	p.t.Helper()
 	log, err := os.Create(filepath.Join(p.t.TempDir(), "log"))
 	require.NoError(p.t, err)
 	defer log.Close()
-	m := &mage{exec.Command(tools(p.t), "mage", target), log.Name()}
+	m := &mageProcess{exec.Command(tools(p.t), "mage", target), log.Name()}
 	m.Dir, m.Stdout, m.Stderr = p.workspace.Root, log, log
 	m.Env = append(p.workspace.Env[:len(p.workspace.Env):len(p.workspace.Env)], "STACK_DIR="+stack, "TF_DATA_DIR="+data)
 	m.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -37,8 +37,8 @@ func (p *person) mage(target, stack, data string) *mage {
 	return m
 }
 
-// says waits until a command has printed something.
-func (m *mage) says(t *testing.T, text string) {
+// waitForOutput waits until a command has printed a text.
+func (m *mageProcess) waitForOutput(t *testing.T, text string) {
 	t.Helper()
 	eventually(t, "mage says "+text, func(context.Context) (bool, any, error) {
 		said := contents(m.log)
@@ -46,8 +46,8 @@ func (m *mage) says(t *testing.T, text string) {
 	})
 }
 
-// mage is killed while its Terraform creates the cache: Terraform ends on its own, the cache is in the state, and the next command continues with it.
-func TestMageIsKilledInTheMiddleOfAnApply(t *testing.T) {
+// mage is killed while its Terraform creates the cache: Terraform ends by itself, the cache is in the state, and the next command continues with it.
+func TestMageKilledDuringAnApply(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")
@@ -58,26 +58,26 @@ func TestMageIsKilledInTheMiddleOfAnApply(t *testing.T) {
 	p := newPerson(t, w, map[string]any{"load": light(nil)})
 	t.Cleanup(creation.open)
 	m := p.mage("deploy", p.workspace.Stack, filepath.Join(t.TempDir(), "terraform"))
-	m.says(t, "aws_elasticache_replication_group.this[0]: Creating...")
+	m.waitForOutput(t, "aws_elasticache_replication_group.this[0]: Creating...")
 	eventually(t, "the cache is being created", func(ctx context.Context) (bool, any, error) {
 		status, err := p.cacheStatus(ctx)
 		return status == "creating", status, err
 	})
 	require.NoError(t, m.Process.Kill())
 	require.Error(t, m.Wait())
-	eventually(t, "no process of it is left", func(context.Context) (bool, any, error) {
+	eventually(t, "none of its processes is left", func(context.Context) (bool, any, error) {
 		left := processes(t, p.workspace.Stack)
 		return len(left) == 0, left, nil
 	})
 	creation.open()
 	require.Contains(t, contents(filepath.Join(p.workspace.Stack, "terraform.tfstate")), `"aws_elasticache_replication_group"`)
-	said := p.does(ops.Deploy)
+	said := p.mustRun(ops.Deploy)
 	require.Contains(t, said, "the load runs")
-	p.does(ops.Destroy)
-	p.clean()
+	p.mustRun(ops.Destroy)
+	p.assertNothingLeft()
 }
 
-// Two deploys in parallel: in one checkout the second is refused; in two checkouts with one state the second ends without a change, because it
+// Two deploys in parallel: in the same checkout the second is refused. In two checkouts with the same state the second ends without a change, because it
 // cannot lock the state.
 func TestTwoDeploysSideBySide(t *testing.T) {
 	onlyLocal(t)
@@ -101,14 +101,14 @@ func TestTwoDeploysSideBySide(t *testing.T) {
 	}
 	data := filepath.Join(t.TempDir(), "terraform")
 	first := p.mage("deploy", p.workspace.Stack, data)
-	first.says(t, "aws_elasticache_replication_group.this[0]: Creating...")
+	first.waitForOutput(t, "aws_elasticache_replication_group.this[0]: Creating...")
 
 	same := p.mage("deploy", p.workspace.Stack, data)
 	require.Error(t, same.Wait())
 	require.Regexp(t, `Error: another deploy or destroy is under way here \(process \d+\), and nothing was changed: wait for it, or end it`, contents(same.log))
 
 	// The state is locked before anything is ended: the cache is not in the state yet, and has this stack's name.
-	var elsewhere []*mage
+	var elsewhere []*mageProcess
 	for i, target := range []string{"deploy", "destroy"} {
 		elsewhere = append(elsewhere, p.mage(target, others[i], filepath.Join(t.TempDir(), "terraform")))
 	}
@@ -129,12 +129,12 @@ func TestTwoDeploysSideBySide(t *testing.T) {
 	require.NoError(t, again.Wait(), contents(again.log))
 	require.Contains(t, contents(again.log), "the load runs, as before: there was nothing to change")
 	p.workspace.Env = append(p.workspace.Env, "TF_DATA_DIR="+data)
-	p.does(ops.Destroy)
-	p.clean()
+	p.mustRun(ops.Destroy)
+	p.assertNothingLeft()
 }
 
-// Somebody removes the function that ends runs: stop ends and exports the run nevertheless, and destroy does it for a later one.
-func TestTheFunctionIsGone(t *testing.T) {
+// Somebody removes the function that ends runs: stop still ends and exports the run, and destroy does the same for a later run.
+func TestFunctionWasDeleted(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
 		t.Skip("one of the longer suites: mage test:all")
@@ -143,14 +143,14 @@ func TestTheFunctionIsGone(t *testing.T) {
 	w := newEnvironment(t)
 	p := newPerson(t, w, map[string]any{"load": light(nil)})
 	for _, end := range []ops.Command{ops.Stop, ops.Destroy} {
-		p.does(ops.Deploy)
+		p.mustRun(ops.Deploy)
 		p.loads(t, 1)
-		run, _ := p.watched(t)
+		run, _ := p.guard(t)
 		_, err := lambda.NewFromConfig(w.Config).DeleteFunction(t.Context(), &lambda.DeleteFunctionInput{FunctionName: aws.String(p.name + "-stop")})
 		require.NoError(t, err)
-		said := p.does(end)
+		said := p.mustRun(end)
 		require.Contains(t, said, "the Lambda function that ends runs is gone: ending run "+run+" from here")
-		p.isExported(t, run, 1)
+		p.assertExported(t, run, 1)
 	}
-	p.clean()
+	p.assertNothingLeft()
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // Every variable and output of a module has a row in the module's README. `mage check` compares the whole tables with terraform-docs' output.
-func TestModuleREADMEsAreWhole(t *testing.T) {
+func TestModuleREADMEsAreComplete(t *testing.T) {
 	declared := regexp.MustCompile(`(?m)^(?:variable|output) "([a-z_0-9]+)"`)
 	modules, err := filepath.Glob("../modules/*/main.tf")
 	require.NoError(t, err)
@@ -71,8 +71,7 @@ func TestREADMEHasTheTableOfHelp(t *testing.T) {
 	require.NotContains(t, printed.String(), "](")
 }
 
-// The environment variables that commands read are in the README's table, except those that every program reads and those that tests set for
-// their own processes.
+// The README's table has the environment variables that commands read, except those that every program reads.
 func TestREADMEHasTheEnvironment(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)
@@ -101,8 +100,8 @@ func TestREADMEHasTheEnvironment(t *testing.T) {
 	require.Greater(t, seen, 15)
 }
 
-// The map in docs/architecture.md names existing files, and links in the documents work.
-func TestDocsLeadToFiles(t *testing.T) {
+// The table "To change something" in docs/architecture.md names existing files, and links in the documents lead to existing files.
+func TestDocsLinkToExistingFiles(t *testing.T) {
 	text, err := os.ReadFile("../docs/architecture.md")
 	require.NoError(t, err)
 	_, table, _ := strings.Cut(string(text), "## To change something")
@@ -149,7 +148,7 @@ func TestDocsLeadToFiles(t *testing.T) {
 	}
 }
 
-// The README's costs of three sizes follow from the tables of prices.
+// The README's costs of three sizes are computed from the price tables.
 func TestREADMECostsFollowFromTheTables(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	require.NoError(t, err)

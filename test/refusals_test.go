@@ -38,8 +38,8 @@ func (w *environment) project(t *testing.T, vars map[string]any) (*workspace.Wor
 		&console.Console{In: strings.NewReader(""), Out: &out, Pause: time.Second}, &out
 }
 
-// A run's time is the deployer's clock, and AWS's data has AWS's time.
-func TestAnotherClockMakesNothing(t *testing.T) {
+// A run is named after the deployer's clock, and CloudWatch's data has AWS's time, so the two must agree.
+func TestWrongClockCreatesNothing(t *testing.T) {
 	t.Parallel()
 	if onAWS() {
 		t.Skip("AWS's clock is right")
@@ -59,8 +59,8 @@ func TestAnotherClockMakesNothing(t *testing.T) {
 	}
 }
 
-// Plain `terraform apply` does not compare clocks: the preflight does before the cache is created.
-func TestAnotherClockMakesNothingThatCosts(t *testing.T) {
+// Plain `terraform apply` does not compare clocks. The preflight does, before the cache is created.
+func TestWrongClockCreatesNothingBilled(t *testing.T) {
 	onlyLocal(t)
 	for name, off := range map[string]time.Duration{"fast": -10 * time.Minute, "slow": 10 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestAnotherClockMakesNothingThatCosts(t *testing.T) {
 			require.ErrorContains(t, err, "by the clock of the computer that applies it, and AWS's says ")
 			status, err := s.cacheStatus(t.Context())
 			require.NoError(t, err)
-			require.Empty(t, status, "no cache was made")
+			require.Empty(t, status, "no cache was created")
 			s.destroy(t.Context(), t)
 		})
 	}
@@ -86,9 +86,9 @@ type shifted struct {
 func (c shifted) Now() time.Time { return c.SystemClock.Now().Add(c.off) }
 
 // Wrong inputs are found before anything is created.
-func TestWrongInputsMakeNothing(t *testing.T) {
+func TestWrongInputsCreateNothing(t *testing.T) {
 	if onAWS() {
-		t.Skip("buckets that refuse exist in localaws only")
+		t.Skip("only localaws has buckets that deny writes")
 	}
 	t.Parallel()
 	w := newEnvironment(t, func(c *localaws.Config) { c.Buckets = append(c.Buckets, "elsewhere", "locked") })
@@ -104,8 +104,8 @@ func TestWrongInputsMakeNothing(t *testing.T) {
 		"bucket does not exist": {map[string]any{"metrics_export_s3_bucket": "nobody-has-this"}, []string{"nobody-has-this", "aws s3 mb"}},
 		"bucket elsewhere":      {map[string]any{"metrics_export_s3_bucket": "elsewhere"}, []string{"elsewhere", "eu-west-1", "us-east-1"}},
 		"bucket not writable":   {map[string]any{"metrics_export_s3_bucket": "locked"}, []string{"locked", "AccessDenied"}},
-		"subnet of nobody":      {map[string]any{"subnet_ids": []string{"subnet-00000000000000000"}}, []string{"subnet-00000000000000000"}},
-		"more vCPU than Fargate gives": {map[string]any{"load": map[string]any{"task_count": 7, "cpu": 1024, "memory": 2048}},
+		"unknown subnet":        {map[string]any{"subnet_ids": []string{"subnet-00000000000000000"}}, []string{"subnet-00000000000000000"}},
+		"more vCPU than the quota": {map[string]any{"load": map[string]any{"task_count": 7, "cpu": 1024, "memory": 2048}},
 			[]string{"7", "6", "L-3032A538"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -115,20 +115,20 @@ func TestWrongInputsMakeNothing(t *testing.T) {
 			for _, want := range c.want {
 				require.ErrorContains(t, err, want)
 			}
-			switch name { // follow the commands in the message
+			switch name { // run the commands in the message
 			case "no bucket":
-				follow(t, ws, con, err.Error(), "and name it:\n  aws s3 mb s3://my-elasticache-perf-exports")
+				runAdvice(t, ws, con, err.Error(), "and name it:\n  aws s3 mb s3://my-elasticache-perf-exports")
 				write(t, ws.Stack, "terraform.tfvars.json", w.inputs(map[string]any{"metrics_export_s3_bucket": "my-elasticache-perf-exports"}))
 				ws.Root = own
 				require.NoError(t, ops.Validate(t.Context(), ws, con))
 				require.FileExists(t, gobuild.Zip(ws, gobuild.HostArchitecture()), "validate builds the zip, as deploy does")
 			case "bucket does not exist":
-				follow(t, ws, con, err.Error(), "aws s3 mb s3://%s")
+				runAdvice(t, ws, con, err.Error(), "aws s3 mb s3://%s")
 				require.NoError(t, ops.Validate(t.Context(), ws, con))
-			case "subnet of nobody":
-				follow(t, ws, con, err.Error(), "aws ec2 describe-subnets --filters Name=vpc-id,Values=")
-			case "more vCPU than Fargate gives":
-				follow(t, ws, con, err.Error(), "aws service-quotas request-service-quota-increase --service-code ")
+			case "unknown subnet":
+				runAdvice(t, ws, con, err.Error(), "aws ec2 describe-subnets --filters Name=vpc-id,Values=")
+			case "more vCPU than the quota":
+				runAdvice(t, ws, con, err.Error(), "aws service-quotas request-service-quota-increase --service-code ")
 			}
 		})
 	}
@@ -136,11 +136,11 @@ func TestWrongInputsMakeNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, groups.ReplicationGroups)
 	_, err = iam.NewFromConfig(w.Config).GetRole(t.Context(), &iam.GetRoleInput{RoleName: aws.String("elasticache-perf-stop")})
-	require.ErrorContains(t, err, "NoSuchEntity", "not even a role")
+	require.ErrorContains(t, err, "NoSuchEntity", "no role was created either")
 }
 
-// validate refuses the same as deploy, with the same message.
-func TestValidateRefusesWhatDeployRefuses(t *testing.T) {
+// validate rejects the same inputs as deploy, with the same message.
+func TestValidateRejectsWhatDeployRejects(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
 	w := newEnvironment(t)
@@ -148,9 +148,9 @@ func TestValidateRefusesWhatDeployRefuses(t *testing.T) {
 		vars map[string]any
 		want string
 	}{
-		"node type of nobody":   {map[string]any{"cache": map[string]any{"node_type": "cache.z9g.large"}}, "ElastiCache offers no cache.z9g.large in us-east-1"},
-		"parameter of nobody":   {map[string]any{"cache": map[string]any{"parameters": map[string]any{"maxmemory-polcy": "allkeys-lru"}}}, "the parameter family valkey8 has no parameter maxmemory-polcy"},
-		"value of nobody":       {map[string]any{"cache": map[string]any{"engine": "redis", "parameters": map[string]any{"maxmemory-policy": "alkeys-lru"}}}, "the parameter maxmemory-policy of redis7 takes "},
+		"unknown node type":     {map[string]any{"cache": map[string]any{"node_type": "cache.z9g.large"}}, "ElastiCache offers no cache.z9g.large in us-east-1"},
+		"unknown parameter":     {map[string]any{"cache": map[string]any{"parameters": map[string]any{"maxmemory-polcy": "allkeys-lru"}}}, "the parameter family valkey8 has no parameter maxmemory-polcy"},
+		"unknown value":         {map[string]any{"cache": map[string]any{"engine": "redis", "parameters": map[string]any{"maxmemory-policy": "alkeys-lru"}}}, "the parameter maxmemory-policy of redis7 takes "},
 		"address":               {map[string]any{"notifications": map[string]any{"email": "nobody"}}, "The notifications' email must be a mail address"},
 		"prefix":                {map[string]any{"metrics_export_s3_prefix": "exports/"}, "The metrics_export_s3_prefix must have 1 to 512 characters"},
 		"name":                  {map[string]any{"name": "sg-perf"}, "The name must have 1 to 40 characters"},
@@ -171,10 +171,10 @@ func TestValidateRefusesWhatDeployRefuses(t *testing.T) {
 				require.Contains(t, unwrapped(err.Error()+out.String()), c.want, command)
 				require.NotContains(t, out.String(), "will be created", "%s: a refused plan is not shown", command)
 				switch name {
-				case "node type of nobody":
-					follow(t, ws, con, err.Error(), "aws elasticache describe-reserved-cache-nodes-offerings")
-				case "parameter of nobody":
-					follow(t, ws, con, err.Error(), "aws elasticache describe-engine-default-parameters")
+				case "unknown node type":
+					runAdvice(t, ws, con, err.Error(), "aws elasticache describe-reserved-cache-nodes-offerings")
+				case "unknown parameter":
+					runAdvice(t, ws, con, err.Error(), "aws elasticache describe-engine-default-parameters")
 				}
 			}
 		})
@@ -186,10 +186,10 @@ func unwrapped(text string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(text, "│", " ")), " ")
 }
 
-// Plain `terraform apply` does not run validate: the preflight finds the fault before the cache is created.
-func TestPreflightComesBeforeTheCache(t *testing.T) {
+// Plain `terraform apply` does not run validate. The preflight finds the problem before the cache is created.
+func TestPreflightFailsBeforeTheCacheIsCreated(t *testing.T) {
 	if onAWS() {
-		t.Skip("the bucket that refuses exists in localaws only")
+		t.Skip("only localaws has buckets that deny writes")
 	}
 	t.Parallel()
 	w := newEnvironment(t)
@@ -203,9 +203,9 @@ func TestPreflightComesBeforeTheCache(t *testing.T) {
 	require.Empty(t, groups.ReplicationGroups)
 }
 
-// A task that cannot connect to the cache logs why, and deploy ends with that message: here it does not trust the certificate, because ca_pem is
-// not the embedded AWS's.
-func TestLoadThatCannotGetIn(t *testing.T) {
+// A task that cannot connect to the cache logs why, and deploy fails with that message. Here the task does not trust the cache's certificate, because
+// ca_pem is not set.
+func TestLoadThatCannotConnect(t *testing.T) {
 	if onAWS() {
 		t.Skip("on AWS the cache's certificate is Amazon's, which is trusted")
 	}
@@ -224,8 +224,8 @@ func TestLoadThatCannotGetIn(t *testing.T) {
 	require.NotContains(t, err.Error()+out.String(), "a-password-of-16-or-more")
 }
 
-// Plain `terraform apply` fails with it, too, although the provider considers a service with running tasks steady.
-func TestPlainApplyOfALoadThatCannotGetIn(t *testing.T) {
+// Plain `terraform apply` fails too, although the provider considers a service with running tasks steady.
+func TestPlainApplyOfALoadThatCannotConnect(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
 	s := newStack(t, newEnvironment(t), ".", map[string]any{"cache": map[string]any{"transit_encryption": true}, "auth_token": "a-password-of-16-or-more"})

@@ -31,7 +31,7 @@ const (
 	releases     = "https://github.com/elasticache-perf/elasticache-perf/releases/download/"
 )
 
-// A root without any file of the repository is applied, runs and is destroyed with the modules of a release and its zip.
+// A root that only uses a release's modules and zip, and no file of the repository, is applied, runs and is destroyed.
 func TestFromARelease(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
@@ -39,18 +39,18 @@ func TestFromARelease(t *testing.T) {
 	inputs := examples["from-a-release"].inputs(t, w)
 	inputs["minutes"], inputs["load"] = 60, map[string]any{"workload": "session-store", "clients": 2, "rate_limit": 250}
 	s := &stack{environment: w, name: "from-a-release", options: w.options(t, fromARelease, inputs)}
-	takesRelease(t, w, s.options.TerraformDir)
-	s.destroyedAtTheEnd(t)
+	useRelease(t, w, s.options.TerraformDir)
+	s.destroyAtEnd(t)
 	terraform.InitContext(t, t.Context(), s.options)
 	s.apply(t)
-	s.planIsEmpty(t)
+	s.assertEmptyPlan(t)
 	s.loads(t, 1)
 	s.stops(t)
-	s.hasEnded(t, s.output(t, "run"), 1)
+	s.waitForEnd(t, s.output(t, "run"), 1)
 }
 
-// The whole stack from a release's tarball and zip, only by init, apply and destroy: nothing needs mage, and nothing is left. In between, the
-// Lambda's code moves to a bucket; a checksum that differs from the object's is an error.
+// The whole stack from a release's tarball and zip, with init, apply and destroy only: nothing needs mage, and nothing is left. In between, the Lambda's
+// code moves to a bucket, where a checksum that differs from the object's is an error.
 func TestStackFromARelease(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
@@ -68,10 +68,10 @@ func TestStackFromARelease(t *testing.T) {
 	s.options.TerraformDir = root
 	write(t, root, "terraform.tfvars.json", inputs)
 	maps.Copy(s.options.EnvVars, w.deployer(t, name, inputs))
-	s.destroyedAtTheEnd(t)
+	s.destroyAtEnd(t)
 	terraform.InitContext(t, t.Context(), s.options)
 	s.apply(t)
-	s.planIsEmpty(t)
+	s.assertEmptyPlan(t)
 	s.loads(t, 1)
 
 	code := func() string {
@@ -92,12 +92,12 @@ func TestStackFromARelease(t *testing.T) {
 	require.ErrorContains(t, err, "another one than lambda.sha256 says")
 	write(t, root, "z.auto.tfvars.json", map[string]any{"lambda": map[string]any{"s3_bucket": w.bucket, "s3_key": key, "sha256": sum}})
 	s.apply(t)
-	s.planIsEmpty(t)
+	s.assertEmptyPlan(t)
 	require.Equal(t, before, code())
 
 	run := s.output(t, "run")
 	s.stops(t)
-	s.hasEnded(t, run, 1)
+	s.waitForEnd(t, run, 1)
 	s.destroy(t.Context(), t)
 }
 
@@ -125,12 +125,12 @@ func TestNoZip(t *testing.T) {
 	terraform.InitContext(t, t.Context(), options)
 	_, err = terraform.PlanContextE(t, t.Context(), options)
 	require.Error(t, err)
-	follow(t, ws, con, err.Error(), " go tool mage build\n")
+	runAdvice(t, ws, con, err.Error(), " go tool mage build\n")
 	_, err = terraform.PlanContextE(t, t.Context(), options)
 	require.NoError(t, err)
 }
 
-// released is a folder with a release of this tree.
+// released builds a release of this tree, and returns its folder.
 func (w *environment) released(t *testing.T) string {
 	t.Helper()
 	project, err := filepath.Abs("..")
@@ -141,8 +141,8 @@ func (w *environment) released(t *testing.T) string {
 	return dist
 }
 
-// takesRelease replaces a folder's linked files by copies whose modules are downloaded from a server here.
-func takesRelease(t *testing.T, w *environment, dir string) {
+// useRelease replaces a folder's linked files with copies whose modules are downloaded from a local server.
+func useRelease(t *testing.T, w *environment, dir string) {
 	t.Helper()
 	server := httptest.NewServer(http.StripPrefix("/v0.1.0/", http.FileServer(http.Dir(w.released(t)))))
 	t.Cleanup(server.Close)

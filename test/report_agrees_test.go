@@ -17,8 +17,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// drawn is a line of a chart on the dashboard's page: value i is at X[i] or, if they are evenly spaced, at From + i x Step.
-type drawn struct {
+// chartLine is a line of a chart on the dashboard's page: value i is at X[i] or, if they are evenly spaced, at From + i x Step.
+type chartLine struct {
 	Name       string
 	From, Step float64
 	X          []float64
@@ -26,7 +26,7 @@ type drawn struct {
 }
 
 // within is the mean of the values in a window.
-func (d drawn) within(from, to time.Time) float64 {
+func (d chartLine) within(from, to time.Time) float64 {
 	sum, n := 0., 0.
 	for i, y := range d.Y {
 		at := d.From + float64(i)*d.Step
@@ -40,8 +40,8 @@ func (d drawn) within(from, to time.Time) float64 {
 	return sum / max(1, n)
 }
 
-// drawn returns the lines of a chart on the stack's dashboard, from the page of the embedded AWS.
-func (s *stack) drawn(t *testing.T, title string) []drawn {
+// dashboardLines returns the lines of a chart on the stack's dashboard, from the page of the embedded AWS.
+func (s *stack) dashboardLines(t *testing.T, title string) []chartLine {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.local.DashboardURL()+s.name+"-"+s.Region+"?last=1h", nil)
 	require.NoError(t, err)
@@ -56,14 +56,14 @@ func (s *stack) drawn(t *testing.T, title string) []drawn {
 	_, text, found := strings.Cut(figure, `<script type="application/json">`)
 	require.True(t, found, "the chart %q has no data", title)
 	text, _, _ = strings.Cut(text, "</script>")
-	var c struct{ Series []drawn }
+	var c struct{ Series []chartLine }
 	require.NoError(t, json.Unmarshal([]byte(text), &c))
 	return c.Series
 }
 
-// answerAgrees compares the report of a finished run with its known load, and with the dashboard: report and dashboard count operations and keys
-// once, whatever the number of replicas, and no data is missing.
-func (s *stack) answerAgrees(t *testing.T, m export.Manifest, keys int) {
+// assertReportAgrees compares the report of a finished run with memtier's own figures, the known number of keys, and the dashboard. Report and dashboard
+// count each operation and key once, whatever the number of replicas, and no data is missing.
+func (s *stack) assertReportAgrees(t *testing.T, m export.Manifest, keys int) {
 	t.Helper()
 	text := s.object(t, "exports/logs/"+m.Run+".txt")
 	r, err := report.Analyze(t.Context(), report.Run{Metrics: bytes.NewReader(s.object(t, "exports/metrics/"+m.Run+".csv")), Logs: bytes.NewReader(text), Manifest: &m})
@@ -73,8 +73,8 @@ func (s *stack) answerAgrees(t *testing.T, m export.Manifest, keys int) {
 	}
 	log, err := report.ParseLog(bytes.NewReader(text))
 	require.NoError(t, err)
-	said, drew := 0., func(of *report.Series) drawn {
-		d := drawn{From: float64(of.Start.Unix()), Step: float64(of.StepSeconds)}
+	said, drew := 0., func(of *report.Series) chartLine {
+		d := chartLine{From: float64(of.Start.Unix()), Step: float64(of.StepSeconds)}
 		for _, v := range of.Values {
 			d.Y = append(d.Y, &v)
 		}
@@ -86,11 +86,11 @@ func (s *stack) answerAgrees(t *testing.T, m export.Manifest, keys int) {
 	period := time.Duration(m.Metrics.PeriodSeconds) * time.Second
 	from, to := r.Phases.Load.Start.Add(period), r.Phases.Load.End.Add(-period) // whole periods of load
 	asked := drew(r.Server.Commands).within(from, to)
-	commands, items := s.drawn(t, "Commands, each counted once"), s.drawn(t, "Keys, each counted once")
+	commands, items := s.dashboardLines(t, "Commands, each counted once"), s.dashboardLines(t, "Keys, each counted once")
 	require.Len(t, commands, 2)
 	shown := commands[0].within(from, to) + commands[1].within(from, to)
-	t.Logf("operations a second: %.0f as memtier says, %.0f in the report, %.0f on the dashboard", said, asked, shown)
-	require.InEpsilon(t, said, asked, 0.2, "the report's commands") // on a busy machine the ends of a short load are uneven
+	t.Logf("operations a second: %.0f by memtier, %.0f in the report, %.0f on the dashboard", said, asked, shown)
+	require.InEpsilon(t, said, asked, 0.2, "the report's commands") // on a busy machine the start and end of a short load are uneven
 	require.InEpsilon(t, asked, shown, 0.1, "the dashboard's commands")
 	require.InDelta(t, keys, drew(r.Server.Items).within(from, to), 0.5, "the report's keys")
 	require.InDelta(t, keys, items[0].within(from, to), 0.5, "the dashboard's keys")

@@ -12,9 +12,9 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// Another stack started in the same second with the same prefix, so its run has the same name: the apply fails before the cache is created, and
-// says what to run.
-func TestTwoStacksOfOneSecond(t *testing.T) {
+// Another stack with the same prefix started in the same second, so its run has the same name: the apply fails before the cache is created, and says
+// what to run.
+func TestTwoStacksInTheSameSecond(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
 	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
@@ -22,7 +22,7 @@ func TestTwoStacksOfOneSecond(t *testing.T) {
 		said, err := p.terraform(args...)
 		require.NoError(t, err, said)
 	}
-	run, _ := p.watched(t)
+	run, _ := p.guard(t)
 	key := "exports/state/" + run + ".json"
 	_, err := s3.NewFromConfig(p.Config).PutObject(t.Context(), &s3.PutObjectInput{Bucket: &p.bucket, Key: &key, Body: strings.NewReader(`{"name":"other"}`),
 		ServerSideEncryption: "AES256", Metadata: map[string]string{export.Metadata: "other/" + run}, IfNoneMatch: aws.String("*")})
@@ -34,18 +34,18 @@ func TestTwoStacksOfOneSecond(t *testing.T) {
 	require.Contains(t, said, "the run "+run+" is taken: s3://exports/"+key+" is other's, which started in the same second. ")
 	status, err := p.cacheStatus(t.Context())
 	require.NoError(t, err)
-	require.Empty(t, status, "no cache was made")
+	require.Empty(t, status, "no cache was created")
 
-	p.follows(said, "`go tool mage deploy` starts another run")
-	another, _ := p.watched(t)
+	p.runAdvice(said, "`go tool mage deploy` starts another run")
+	another, _ := p.guard(t)
 	require.NotEqual(t, run, another)
 	p.loads(t, 1)
-	p.does(ops.Destroy)
-	p.clean()
+	p.mustRun(ops.Destroy)
+	p.assertNothingLeft()
 	m, err := export.ParseManifest(p.object(t, "exports/manifest/"+another+".json"))
 	require.NoError(t, err)
 	require.True(t, m.Complete)
-	require.JSONEq(t, `{"name":"other"}`, string(p.object(t, key)), "the other one's record is as it was")
+	require.JSONEq(t, `{"name":"other"}`, string(p.object(t, key)), "the other stack's record is unchanged")
 	_, err = p.get(t.Context(), "exports/manifest/"+run+".json")
 	require.ErrorContains(t, err, "NoSuchKey")
 }

@@ -40,7 +40,7 @@ func checkManifest(t testing.TB, manifest []byte) error {
 	return s.Validate(value)
 }
 
-// The schema and the Go types agree: on every member, and on which can be absent.
+// The schema and the Go types agree on every member, and on which members can be absent.
 func TestManifestSchema(t *testing.T) {
 	s := manifestSchema(t)
 	var same func(at string, s schema, of reflect.Type)
@@ -80,5 +80,5 @@ func TestManifestSchema(t *testing.T) {
 
 	text, err := json.Marshal(export.Manifest{})
 	require.NoError(t, err)
-	require.Error(t, checkManifest(t, text), "an empty manifest is none")
+	require.Error(t, checkManifest(t, text), "an empty manifest is invalid")
 }

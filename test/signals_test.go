@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever ends local:run during its apply, Terraform saves its state and no process is left behind.
+// Whichever signal ends local:run during its apply, Terraform saves its state and no process is left behind.
 func TestNoProcessIsLeftBehind(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
@@ -51,7 +51,7 @@ func TestNoProcessIsLeftBehind(t *testing.T) {
 			// Terraform must save what is created by now: the guard exists, the cache is in progress.
 			ended := make(chan error, 1)
 			go func() { ended <- run.Wait() }()
-			eventually(t, "the apply makes the guard", func(context.Context) (bool, any, error) {
+			eventually(t, "the apply has created the guard", func(context.Context) (bool, any, error) {
 				select {
 				case err := <-ended:
 					t.Fatalf("local:run ended too early: %v", err)
@@ -79,7 +79,7 @@ func TestNoProcessIsLeftBehind(t *testing.T) {
 	}
 }
 
-// linkedTree is a separate project: links to the same files, with its own build/ and .localaws/.
+// linkedTree creates a separate checkout: links to the same files, with its own build/ and .localaws/.
 func linkedTree(t *testing.T) string {
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
@@ -101,7 +101,7 @@ type process struct {
 
 func (p process) String() string { return fmt.Sprintf("%d %s", p.pid, p.args) }
 
-// processes are the living processes with the folder in their program, folder, arguments or environment.
+// processes returns the running processes that have the folder in their program, working directory, arguments or environment.
 func processes(t *testing.T, dir string) (found []process) {
 	entries, err := os.ReadDir("/proc")
 	require.NoError(t, err)

@@ -19,9 +19,9 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
 )
 
-// The real function fails an event permanently: the event is tried three times and ends in the queue, both alarms fire, and people are notified.
-// It uses the module's settings, with shorter waits and periods.
-func TestFaultsEventGivenUp(t *testing.T) {
+// The real function can never handle an event: it is tried three times and ends in the queue, both alarms fire, and people are notified. The settings are
+// the module's, with shorter waits and periods.
+func TestFaultsEventFailsForGood(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
 	w := newFrozen(t, time.Now().UTC().Truncate(time.Second), func(c *localaws.Config) { c.MetricsPeriod = time.Second })
@@ -46,8 +46,8 @@ func TestFaultsEventGivenUp(t *testing.T) {
 	alarm("perf-stop-errors", "AWS/Lambda", "Errors", "FunctionName", "perf-stop", cloudwatcht.StatisticSum)
 	alarm("perf-stop-dlq", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "perf-stop-dlq", cloudwatcht.StatisticMaximum)
 
-	w.start("no such action")
-	eventually(t, "people are told of both alarms", func(context.Context) (bool, any, error) {
+	w.queueEvent("no such action")
+	eventually(t, "people are notified of both alarms", func(context.Context) (bool, any, error) {
 		var told []string
 		for _, m := range w.SNS.Messages(*topic.TopicArn) {
 			told = append(told, m.Subject)
@@ -68,6 +68,6 @@ func TestFaultsEventGivenUp(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(*out.Messages[0].Body), &record))
 	require.Equal(t, "RetriesExhausted", record.RequestContext.Condition)
 	require.Equal(t, 3, record.RequestContext.ApproximateInvokeCount)
-	require.Equal(t, w.run, record.RequestPayload.Run, "the event as it was")
+	require.Equal(t, w.run, record.RequestPayload.Run, "the original event")
 	require.Contains(t, record.ResponsePayload.ErrorMessage, "expected stop, watch, preflight, export or destroy")
 }

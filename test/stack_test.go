@@ -40,30 +40,30 @@ import (
 type stack struct {
 	*environment
 	name      string
-	cache     string // the existing cache that it loads; "": its own, with its name
+	cache     string // the existing cache that it loads; empty: its own, which has the stack's name
 	options   *terraform.Options
 	destroyed bool
 }
 
-// newStack prepares a root folder ("." is the project's own) with the deployer's policy; it is destroyed at the end of the test.
+// newStack prepares a root folder ("." is the project's own) with the deployer's policy. It is destroyed at the end of the test.
 func newStack(t *testing.T, w *environment, root string, vars map[string]any) *stack {
 	t.Helper()
 	name := nameOf(t)
 	inputs := w.inputs(map[string]any{"name": name, "load": light(nil)}, vars)
 	s := &stack{environment: w, name: name, options: w.options(t, root, inputs)}
 	maps.Copy(s.options.EnvVars, w.deployer(t, name, inputs))
-	s.destroyedAtTheEnd(t)
+	s.destroyAtEnd(t)
 	terraform.InitContext(t, t.Context(), s.options)
 	return s
 }
 
-// nameOf is a stack's name, derived from its test. Others may run the same test in the same account at the same time.
+// nameOf derives a stack's name from its test. It ends in random letters, because others may run the same test in the same account at the same time.
 func nameOf(t *testing.T) string {
 	name := "e2e-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
 	return strings.TrimRight(name[:min(len(name), 30)], "-") + "-" + account.NewID(6)
 }
 
-// light is a load that leaves the machine to others: some 1,000 requests per second.
+// light is a load that leaves most of the machine to other tests: some 1,000 requests per second.
 func light(other map[string]any) map[string]any {
 	load := map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000, "rate_limit": 250}
 	maps.Copy(load, other)
@@ -86,12 +86,12 @@ func (w *environment) options(t *testing.T, root string, inputs map[string]any) 
 	return options
 }
 
-// transcript keeps Terraform's output, and prints its end if the test has failed.
+// transcript keeps the end of Terraform's output, and prints it if the test has failed.
 func transcript(t *testing.T) *logger.Logger {
 	said := &lines{}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("what Terraform said:\n%s", said)
+			t.Logf("Terraform's output:\n%s", said)
 		}
 	})
 	return logger.New(said)
@@ -116,11 +116,11 @@ func (l *lines) String() string {
 	return strings.Join(l.last, "\n")
 }
 
-// destroyedAtTheEnd destroys the stack at the end of the test, whatever happened; the logs are collected before.
-func (s *stack) destroyedAtTheEnd(t *testing.T) {
+// destroyAtEnd destroys the stack at the end of the test, whatever happened. If the test failed, it first prints the stack's logs.
+func (s *stack) destroyAtEnd(t *testing.T) {
 	t.Helper()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*hanging)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*waitLimit)
 		defer cancel()
 		if t.Failed() {
 			s.collect(ctx, t)
@@ -142,8 +142,8 @@ func (w *environment) inputs(wanted ...map[string]any) map[string]any {
 	return all
 }
 
-// folder creates a root of links to a folder of the project, so that the test has its own state and lock file, with its inputs. An example uses
-// modules of a release, which may not exist yet: they are replaced by the project's.
+// folder creates a root with the test's inputs and links to the files in a folder of the project, so that the test has its own state and lock file. An
+// example that uses modules of a release, which may not exist yet, gets the project's instead.
 func folder(t *testing.T, root string, inputs map[string]any) string {
 	t.Helper()
 	project, err := filepath.Abs("..")
@@ -151,7 +151,7 @@ func folder(t *testing.T, root string, inputs map[string]any) string {
 	dir := t.TempDir()
 	override, err := tfcli.OverrideReleased(filepath.Join(project, root), filepath.Join(project, "modules"))
 	require.NoError(t, err)
-	if len(override) > 0 { // an example needs nothing outside its folder
+	if len(override) > 0 { // such an example needs nothing outside its folder
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "override.tf"), override, 0o600))
 	} else {
 		for _, name := range []string{"modules", "build"} {
@@ -183,8 +183,8 @@ func (w *environment) zip(t *testing.T) string {
 	return path
 }
 
-// changes sets other inputs of a stack; they override terraform.tfvars.json.
-func (s *stack) changes(t *testing.T, inputs map[string]any) {
+// changeInputs sets other inputs of a stack. They override terraform.tfvars.json.
+func (s *stack) changeInputs(t *testing.T, inputs map[string]any) {
 	t.Helper()
 	write(t, s.options.TerraformDir, "changed.auto.tfvars.json", inputs)
 }
@@ -208,8 +208,8 @@ func (s *stack) destroy(ctx context.Context, t *testing.T) {
 	}
 }
 
-// planIsEmpty checks the second plan: AWS's responses match the configuration.
-func (s *stack) planIsEmpty(t *testing.T) {
+// assertEmptyPlan checks that a second plan is empty, so AWS's responses match the configuration.
+func (s *stack) assertEmptyPlan(t *testing.T) {
 	t.Helper()
 	code, err := terraform.PlanExitCodeContextE(t, t.Context(), s.options)
 	require.NoError(t, err)
@@ -285,7 +285,7 @@ func (s *stack) cacheStatus(ctx context.Context) (string, error) {
 	return aws.ToString(serverless.ServerlessCaches[0].Status), nil
 }
 
-// nothingLeft checks every service for resources of the stack. AWS only keeps INACTIVE task definitions and service-linked roles.
+// nothingLeft checks that no service has resources of the stack. AWS only keeps INACTIVE task definitions and service-linked roles.
 func (s *stack) nothingLeft(ctx context.Context, t *testing.T) {
 	t.Helper()
 	stop := s.name + "-stop"

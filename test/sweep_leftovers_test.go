@@ -29,9 +29,9 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/price"
 )
 
-// The resources left of a stack without function, state and run are found by its tag and removed, in an order that works; resources of others, or
-// with the same name but without the tag, stay.
-func TestSweepOfWhatIsLeft(t *testing.T) {
+// A stack's leftovers, without function, state and run, are found by its tag and removed in an order that works. Resources of others, or with the same
+// name but without the tag, stay.
+func TestSweepOfLeftovers(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
 	w := newEnvironment(t)
@@ -55,7 +55,7 @@ func TestSweepOfWhatIsLeft(t *testing.T) {
 			TagSpecifications: []ec2t.TagSpecification{{ResourceType: ec2t.ResourceTypeSecurityGroupRule, Tags: []ec2t.Tag{{Key: &key, Value: &name}}}}}))
 	}
 	cacheGroup, loadGroup, theirs := group("left-cache", true), group("left-load", true), group("theirs", false)
-	lets(cacheGroup, loadGroup) // each refers to the other
+	lets(cacheGroup, loadGroup) // the two groups refer to each other
 	lets(loadGroup, cacheGroup)
 	lets(theirs, loadGroup)
 
@@ -103,13 +103,13 @@ func TestSweepOfWhatIsLeft(t *testing.T) {
 	}
 
 	eventually(t, "the cache is available", func(ctx context.Context) (bool, any, error) {
-		said, err := w.sweeps(t, nil)
+		said, err := w.sweep(t, nil)
 		return err == nil && strings.Contains(said, "left: ORPHAN, no run: it has no guard") && strings.Contains(said, "the cache left is available; about 0.02 USD is billed so far (1 node-hours)") &&
 			!strings.Contains(said, other), said, nil
 	})
-	_, err := w.sweeps(t, nil, "SWEEP=left", "APPROVE=1")
+	_, err := w.sweep(t, nil, "SWEEP=left", "APPROVE=1")
 	require.NoError(t, err)
-	said, err := w.sweeps(t, nil)
+	said, err := w.sweep(t, nil)
 	require.NoError(t, err)
 	require.Contains(t, said, "there is no stack in")
 	for what, err := range map[string]error{
@@ -136,7 +136,7 @@ func TestSweepOfWhatIsLeft(t *testing.T) {
 	require.Len(t, left.LogGroups, 1)
 }
 
-// The embedded AWS's prices are those of the tables, for nodes, serverless caches and Fargate.
+// The embedded AWS's prices for nodes, serverless caches and Fargate are those of the price tables.
 func TestPricesOfTheEmbeddedAWS(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()

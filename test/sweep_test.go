@@ -28,7 +28,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// stackFor is a stack with that name, whose owner has the permissions of docs/permissions.md for it. No test destroys it.
+// stackFor creates a stack with that name, whose owner has the permissions of docs/permissions.md for it. It is not destroyed at the end of the test.
 func stackFor(t *testing.T, w *environment, name string, vars map[string]any) *stack {
 	t.Helper()
 	inputs := w.inputs(map[string]any{"name": name, "load": light(nil)}, vars)
@@ -40,8 +40,8 @@ func stackFor(t *testing.T, w *environment, name string, vars map[string]any) *s
 	return s
 }
 
-// sweeps runs `mage sweep` with some credentials, but without state and inputs of a stack.
-func (w *environment) sweeps(t *testing.T, keys map[string]string, env ...string) (string, error) {
+// sweep runs `mage sweep` with the given credentials, without the state and inputs of any stack.
+func (w *environment) sweep(t *testing.T, keys map[string]string, env ...string) (string, error) {
 	t.Helper()
 	var said lockedText
 	con := &console.Console{In: strings.NewReader(""), Out: &said, Pause: time.Second}
@@ -57,8 +57,8 @@ func (w *environment) sweeps(t *testing.T, keys map[string]string, env ...string
 	return said.String(), err
 }
 
-// person is the workspace of a stack's deployer, with its state.
-func (w *environment) person(t *testing.T, s *stack) *workspace.Workspace {
+// deployerWorkspace is the workspace of a stack's deployer, with its state.
+func (w *environment) deployerWorkspace(t *testing.T, s *stack) *workspace.Workspace {
 	t.Helper()
 	root, err := filepath.Abs("..")
 	require.NoError(t, err)
@@ -73,7 +73,7 @@ func (w *environment) person(t *testing.T, s *stack) *workspace.Workspace {
 	}}
 }
 
-// lockedText is a text with concurrent writers.
+// lockedText is a text that several goroutines can write to.
 type lockedText struct {
 	mu   sync.Mutex
 	text strings.Builder
@@ -91,8 +91,8 @@ func (l *lockedText) String() string {
 	return l.text.String()
 }
 
-// Four stacks: one runs, one has ended but is not destroyed, one's apply failed, and one's guard was deleted. A sweep without their states tells them
-// apart, asks, exports the runs, and leaves nothing.
+// Four stacks: one runs, one has ended but is not destroyed, the apply of one failed, and the guard of one was deleted. A sweep, which has none of their
+// states, distinguishes them, asks, exports the runs, and leaves nothing.
 func TestSweep(t *testing.T) {
 	onlyLocal(t)
 	if !long() {
@@ -100,12 +100,12 @@ func TestSweep(t *testing.T) {
 	}
 	t.Parallel()
 	w := newEnvironment(t)
-	said, err := w.sweeps(t, nil)
+	said, err := w.sweep(t, nil)
 	require.NoError(t, err)
 	require.Contains(t, said, "there is no stack in account 123456789012, Region us-east-1")
 
 	base := nameOf(t)
-	below := func(name string) string { return "exports/" + base + name } // runs of the same second have the same name: each stack has its own prefix
+	below := func(name string) string { return "exports/" + base + name } // runs that start in the same second have the same name, so each stack has its own prefix
 	running, ended := stackFor(t, w, base+"-runs", map[string]any{"metrics_export_s3_prefix": below("-runs")}), stackFor(t, w, base+"-ended", nil)
 	failed := stackFor(t, w, base+"-failed", map[string]any{"metrics_export_s3_prefix": below("-failed")})
 	orphan := stackFor(t, w, base+"-orphan", map[string]any{"metrics_export_s3_prefix": below("-orphan"), "notifications": map[string]any{"email": "team@example.com"}})
@@ -132,14 +132,14 @@ func TestSweep(t *testing.T) {
 		runs[s] = s.output(t, "run")
 	}
 	ended.stops(t)
-	ended.hasEnded(t, runs[ended], 1)
+	ended.waitForEnd(t, runs[ended], 1)
 	client := scheduler.NewFromConfig(w.Config)
 	for _, schedule := range []string{"-watch", "-load-stop"} {
 		_, err := client.DeleteSchedule(t.Context(), &scheduler.DeleteScheduleInput{GroupName: &orphan.name, Name: aws.String(orphan.name + schedule)})
 		require.NoError(t, err)
 	}
 
-	said, err = w.sweeps(t, nil)
+	said, err = w.sweep(t, nil)
 	require.NoError(t, err)
 	of := func(s *stack) string {
 		_, after, is := strings.Cut(said, "  "+s.name+": ")
@@ -159,26 +159,26 @@ func TestSweep(t *testing.T) {
 	require.Contains(t, of(orphan), "ORPHAN, run "+runs[orphan]+": it has no guard, and something is billed")
 	require.Equal(t, 1, strings.Count(said, "ORPHAN"))
 
-	// Without a yes nothing changes, and the question says what would change, and where.
-	_, err = w.sweeps(t, nil, "SWEEP="+orphan.name)
+	// Without a yes nothing changes, and the question says what would change and where.
+	_, err = w.sweep(t, nil, "SWEEP="+orphan.name)
 	require.ErrorContains(t, err, "In account 123456789012, Region us-east-1")
 	require.ErrorContains(t, err, "the run "+runs[orphan]+" is ended: its load stops, and its metrics and logs are exported")
 	require.ErrorContains(t, err, "the service "+orphan.name+"/"+orphan.name+"-load, the cache "+orphan.name)
 	require.ErrorContains(t, err, "nothing was changed")
-	_, err = w.sweeps(t, nil, "SWEEP=nobody", "APPROVE=1")
+	_, err = w.sweep(t, nil, "SWEEP=nobody", "APPROVE=1")
 	require.ErrorContains(t, err, "there is no stack nobody in account")
-	owner, quiet := w.person(t, ended), &console.Console{In: strings.NewReader(""), Out: io.Discard, Pause: time.Second}
-	follow(t, owner, quiet, err.Error(), "`go tool mage sweep` lists those there are")
+	owner, quiet := w.deployerWorkspace(t, ended), &console.Console{In: strings.NewReader(""), Out: io.Discard, Pause: time.Second}
+	runAdvice(t, owner, quiet, err.Error(), "`go tool mage sweep` lists those there are")
 
-	// With only the permissions that the documents grant for one stack, the others are only names.
+	// With the documented permissions of one stack only, the other stacks are just listed by name.
 	keys := map[string]string{}
 	maps.Copy(keys, orphan.options.EnvVars)
-	said, err = w.sweeps(t, keys)
+	said, err = w.sweep(t, keys)
 	require.NoError(t, err)
 	require.Contains(t, said, "  "+running.name+": cannot be looked at")
 	require.Contains(t, of(orphan), "ORPHAN")
 	var heard lockedText
-	follow(t, w.person(t, orphan), &console.Console{In: strings.NewReader(""), Out: &heard, Pause: time.Second}, said, "an orphan is billed until somebody removes it: `SWEEP=%s go tool mage sweep`")
+	runAdvice(t, w.deployerWorkspace(t, orphan), &console.Console{In: strings.NewReader(""), Out: &heard, Pause: time.Second}, said, "an orphan is billed until somebody removes it: `SWEEP=%s go tool mage sweep`")
 	require.Contains(t, heard.String(), "is removed; the exports stay")
 	complete := func(s *stack) {
 		m, err := export.ParseManifest(s.object(t, "exports/"+s.name+"/manifest/"+runs[s]+".json"))
@@ -189,9 +189,9 @@ func TestSweep(t *testing.T) {
 	complete(orphan)
 	orphan.nothingLeft(t.Context(), t)
 
-	said, err = w.sweeps(t, nil, "SWEEP=all", "APPROVE=1")
+	said, err = w.sweep(t, nil, "SWEEP=all", "APPROVE=1")
 	require.NoError(t, err)
-	follow(t, owner, quiet, said, "`go tool mage destroy` empties it")
+	runAdvice(t, owner, quiet, said, "`go tool mage destroy` empties it")
 	require.Empty(t, strings.TrimSpace(terraform.RunTerraformCommandAndGetStdoutContext(t, t.Context(), ended.options, "state", "list")))
 	complete(running)
 	for _, s := range []*stack{running, ended, failed} {
@@ -202,7 +202,7 @@ func TestSweep(t *testing.T) {
 			TagFilters: []types.TagFilter{{Key: aws.String("elasticache-perf")}}, ResourceTypeFilters: []string{"elasticache", "ec2", "logs", "lambda", "scheduler", "sqs", "sns", "cloudwatch"}})
 		return err == nil && len(out.ResourceTagMappingList) == 0, out, err
 	})
-	said, err = w.sweeps(t, nil)
+	said, err = w.sweep(t, nil)
 	require.NoError(t, err)
 	require.Contains(t, said, "there is no stack in", "AWS keeps inactive task definitions, and their tags")
 	groups, err := cloudwatchlogs.NewFromConfig(w.Config).DescribeLogGroups(t.Context(), &cloudwatchlogs.DescribeLogGroupsInput{})

@@ -18,8 +18,8 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// Every variant of cache and load is applied, loaded, exported and destroyed. All nodes run the same server binary whatever engine and version
-// they request: two variants on one binary are one load test and two API tests.
+// Every variant of cache and load is applied, loaded, exported and destroyed. All nodes run the same server binary, whatever engine and version they
+// request, so variants that differ only in these test the API, not the server.
 func TestVariants(t *testing.T) {
 	t.Parallel()
 	tls := map[string]any{"transit_encryption": true}
@@ -65,16 +65,16 @@ func TestVariants(t *testing.T) {
 			}
 			s := newStack(t, w, ".", vars)
 			s.apply(t)
-			s.planIsEmpty(t)
+			s.assertEmptyPlan(t)
 			run := s.output(t, "run")
 			s.loads(t, max(1, v.tasks))
 			s.stops(t)
-			m := s.hasEnded(t, run, max(1, v.tasks))
+			m := s.waitForEnd(t, run, max(1, v.tasks))
 			if v.cache["replicas"] != nil && v.cache["shards"] == nil && s.local != nil {
-				s.answerAgrees(t, m, max(1, v.tasks)*load["key_maximum"].(int))
+				s.assertReportAgrees(t, m, max(1, v.tasks)*load["key_maximum"].(int))
 			}
 			if v.cache["serverless"] != nil {
-				s.wasServerless(t, m)
+				s.assertServerless(t, m)
 			}
 			if v.token != "" {
 				for _, kind := range []string{"metrics/" + run + ".csv", "logs/" + run + ".txt", "manifest/" + run + ".json"} {
@@ -85,8 +85,8 @@ func TestVariants(t *testing.T) {
 	}
 }
 
-// wasServerless checks what is specific to a serverless cache: its metrics, and the permissions that it needs.
-func (s *stack) wasServerless(t *testing.T, m export.Manifest) {
+// assertServerless checks what is specific to a serverless cache: its metrics, and the permissions that it needs.
+func (s *stack) assertServerless(t *testing.T, m export.Manifest) {
 	t.Helper()
 	require.Equal(t, s.name, m.Membership.ServerlessCache)
 	require.Empty(t, m.Membership.Nodes)
@@ -97,12 +97,12 @@ func (s *stack) wasServerless(t *testing.T, m export.Manifest) {
 	if s.local == nil {
 		return
 	}
-	s.cannotDoWithout(t, s.name+"-stop", s.policies(t, s.name+"-stop"), asksAboutCaches)
+	s.assertEachIsNeeded(t, s.name+"-stop", s.policies(t, s.name+"-stop"), isAboutCaches)
 	deployer := s.policies(t, s.name+"-deployer")
-	s.cannotDoWithout(t, s.name+"-deployer", deployer, deployer[2].has)
+	s.assertEachIsNeeded(t, s.name+"-deployer", deployer, deployer[2].has)
 }
 
-func asksAboutCaches(st statement) bool { return strings.HasPrefix(st.Action[0], "elasticache:") }
+func isAboutCaches(st statement) bool { return strings.HasPrefix(st.Action[0], "elasticache:") }
 
 // The stack and a separate root load and export an existing cache, and leave it unchanged.
 func TestExistingCache(t *testing.T) {
@@ -113,7 +113,7 @@ func TestExistingCache(t *testing.T) {
 	w := newEnvironment(t)
 	owner := newStack(t, w, "examples/cache-only", nil)
 	owner.apply(t)
-	owner.planIsEmpty(t)
+	owner.assertEmptyPlan(t)
 	host, _, _ := strings.Cut(owner.output(t, "address"), ":")
 	group := owner.output(t, "security_group_id")
 	for name, c := range map[string]struct {
@@ -128,12 +128,12 @@ func TestExistingCache(t *testing.T) {
 			s := newStack(t, w, c.root, c.vars)
 			s.cache = owner.name
 			s.apply(t)
-			s.planIsEmpty(t)
-			require.NotEmpty(t, w.ingress(t, group, s.name), "the cache's group does not let the load in")
+			s.assertEmptyPlan(t)
+			require.NotEmpty(t, w.ingress(t, group, s.name), "the cache's group does not admit the load")
 			run := s.output(t, "run")
 			s.loads(t, 1)
 			s.stops(t)
-			m := s.hasEnded(t, run, 1)
+			m := s.waitForEnd(t, run, 1)
 			require.Equal(t, owner.name, m.Membership.ReplicationGroup)
 			require.Len(t, m.Membership.Nodes, 2)
 			metrics := string(s.object(t, "exports/metrics/"+run+".csv"))
@@ -144,7 +144,7 @@ func TestExistingCache(t *testing.T) {
 			if w.local != nil {
 				policies := w.policies(t, s.name+"-stop")
 				require.NotContains(t, policies[0].text(), "elasticache:Delete")
-				w.cannotDoWithout(t, s.name+"-stop", policies, asksAboutCaches)
+				w.assertEachIsNeeded(t, s.name+"-stop", policies, isAboutCaches)
 			}
 			_, err := terraform.DestroyContextE(t, t.Context(), s.options)
 			require.NoError(t, err)
@@ -152,16 +152,16 @@ func TestExistingCache(t *testing.T) {
 			require.Empty(t, w.ingress(t, group, s.name), "the rule stays in the cache's group")
 			if w.local != nil {
 				deployer := w.policies(t, s.name+"-deployer")
-				w.cannotDoWithout(t, s.name+"-deployer", deployer, deployer[2].has)
+				w.assertEachIsNeeded(t, s.name+"-deployer", deployer, deployer[2].has)
 			}
 		})
 	}
 }
 
-// mage also deploys, shows, ends and removes stacks with other kinds of caches.
-func TestMageKnowsOtherCaches(t *testing.T) {
+// mage also deploys, shows, stops and removes stacks with other kinds of caches.
+func TestMageWithOtherKindsOfCaches(t *testing.T) {
 	if !long() || onAWS() {
-		t.Skip("one of the longer suites, with a CA of its own: mage test:all")
+		t.Skip("one of the longer suites, with its own CA: mage test:all")
 	}
 	t.Parallel()
 	w := newEnvironment(t)

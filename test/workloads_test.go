@@ -25,7 +25,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/export"
 )
 
-// Loads with a prefill: the servers' counts verify the guarantees, while the loads run.
+// Loads with a prefill: while they run, the servers' own counts prove what the options promise.
 func TestWorkloads(t *testing.T) {
 	t.Parallel()
 	prefill := map[string]any{"minutes": 1}
@@ -35,7 +35,7 @@ func TestWorkloads(t *testing.T) {
 		loaded      func(t *testing.T, s *stack)
 		ended       func(t *testing.T, s *stack, log *report.Log, run string)
 	}{
-		// Each task has its own keys, which include the probe's and the load's: the count is exact.
+		// Each task has its own keys, and the probe and the load use these keys only, so the count is exact.
 		"prefill": {tasks: 2, load: map[string]any{"key_maximum": 5000, "prefill": prefill},
 			loaded: func(t *testing.T, s *stack) { require.Equal(t, "10000", s.ask(t, s.node(t, "primary"), "DBSIZE")) },
 			ended: func(t *testing.T, s *stack, log *report.Log, run string) {
@@ -57,7 +57,7 @@ func TestWorkloads(t *testing.T) {
 			}},
 		"replica-reads": {tasks: 1, cache: map[string]any{"replicas": 1}, load: map[string]any{"ratio": "0:1", "read_from": "replicas", "key_maximum": 2000, "rate_limit": nil, "prefill": prefill},
 			loaded: func(t *testing.T, s *stack) {
-				eventually(t, "far more reads of the replica than the prefill has made of the primary", func(context.Context) (bool, any, error) {
+				eventually(t, "far more reads on the replica than the prefill has made on the primary", func(context.Context) (bool, any, error) {
 					stats := s.ask(t, s.node(t, "replica"), "INFO commandstats")
 					reads, err := strconv.Atoi(first(regexp.MustCompile(`cmdstat_get:calls=(\d+)`).FindStringSubmatch(stats)))
 					return reads > 25_000, reads, err
@@ -98,18 +98,18 @@ func TestWorkloads(t *testing.T) {
 			}
 			s := newStack(t, w, ".", map[string]any{"cache": cache, "load": load})
 			s.apply(t)
-			s.planIsEmpty(t)
+			s.assertEmptyPlan(t)
 			f, err := lambda.NewFromConfig(w.Config).GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String(s.name + "-stop")})
 			require.NoError(t, err)
 			require.Contains(t, f.Environment.Variables["CONFIG"], `"minutes":61,`, "an hour of load, and a minute for the prefill")
-			s.prefilled(t, v.tasks, load["key_maximum"].(int))
+			s.waitForPrefill(t, v.tasks, load["key_maximum"].(int))
 			if v.loaded != nil && w.local != nil { // a node on AWS can only be reached from its VPC
 				v.loaded(t, s)
 			}
 			s.loads(t, v.tasks)
 			run := s.output(t, "run")
 			s.stops(t)
-			s.hasEnded(t, run, v.tasks)
+			s.waitForEnd(t, run, v.tasks)
 			log, err := report.ParseLog(bytes.NewReader(s.object(t, "exports/logs/"+run+".txt")))
 			require.NoError(t, err)
 			for _, task := range log.Tasks {
@@ -129,8 +129,8 @@ func first(found []string) string {
 	return found[1]
 }
 
-// prefilled waits until enough tasks report that number of keys each.
-func (s *stack) prefilled(t *testing.T, tasks, keys int) {
+// waitForPrefill waits until enough tasks report that number of keys each.
+func (s *stack) waitForPrefill(t *testing.T, tasks, keys int) {
 	t.Helper()
 	eventually(t, "prefilled tasks", func(ctx context.Context) (bool, any, error) {
 		out, err := cloudwatchlogs.NewFromConfig(s.Config).FilterLogEvents(ctx, &cloudwatchlogs.FilterLogEventsInput{
@@ -145,7 +145,7 @@ func (s *stack) prefilled(t *testing.T, tasks, keys int) {
 	})
 }
 
-// node is the address of the group's first node in a role.
+// node returns the address of the first node with a role in the first shard.
 func (s *stack) node(t *testing.T, role string) *ect.Endpoint {
 	t.Helper()
 	out, err := elasticache.NewFromConfig(s.Config).DescribeReplicationGroups(t.Context(), &elasticache.DescribeReplicationGroupsInput{ReplicationGroupId: &s.name})
@@ -159,17 +159,17 @@ func (s *stack) node(t *testing.T, role string) *ect.Endpoint {
 	return nil
 }
 
-// ask sends a node a command, and returns its answer as text.
+// ask sends a command to a node, and returns its answer as text.
 func (s *stack) ask(t *testing.T, node *ect.Endpoint, command string) string {
 	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", net.JoinHostPort(*node.Address, strconv.Itoa(int(*node.Port))))
 	require.NoError(t, err)
 	defer conn.Close()
-	require.NoError(t, conn.SetDeadline(time.Now().Add(hanging)))
+	require.NoError(t, conn.SetDeadline(time.Now().Add(waitLimit)))
 	_, err = conn.Write(resp.Append(nil, strings.Fields(command)...))
 	require.NoError(t, err)
 	answer, err := resp.Read(bufio.NewReader(conn))
 	require.NoError(t, err)
-	require.NotContains(t, []string{"[]interface {}", "resp.Error", "<nil>"}, fmt.Sprintf("%T", answer), "an answer that is no number and no text: %v", answer)
+	require.NotContains(t, []string{"[]interface {}", "resp.Error", "<nil>"}, fmt.Sprintf("%T", answer), "the answer is neither a number nor a text: %v", answer)
 	return fmt.Sprint(answer)
 }
