@@ -39,13 +39,13 @@ variant "few"  {}
 variant "more" { load = { clients = 8 } }
 `)
 	// A budget below the estimate creates nothing.
-	poor := filepath.Join(c.ws.Stack, "poor.hcl")
-	require.NoError(t, os.WriteFile(poor, []byte("repeats = 2\nbudget = 0.01\nvariant \"a\" {}\nvariant \"b\" {}\n"), 0o600))
+	badFile := filepath.Join(c.ws.Stack, "poor.hcl")
+	require.NoError(t, os.WriteFile(badFile, []byte("repeats = 2\nbudget = 0.01\nvariant \"a\" {}\nvariant \"b\" {}\n"), 0o600))
 	in := *c.ws
-	in.Env = append(c.ws.Env[:len(c.ws.Env):len(c.ws.Env)], "CAMPAIGN="+poor)
+	in.Env = append(c.ws.Env[:len(c.ws.Env):len(c.ws.Env)], "CAMPAIGN="+badFile)
 	require.ErrorContains(t, ops.Campaign(t.Context(), &in, c.con), "Nothing was made")
 	// Nor does a value that Terraform rejects.
-	require.NoError(t, os.WriteFile(poor, []byte("repeats = 2\nvariant \"a\" {}\nvariant \"b\" {\n  load = { task_count = -1 }\n}\n"), 0o600))
+	require.NoError(t, os.WriteFile(badFile, []byte("repeats = 2\nvariant \"a\" {}\nvariant \"b\" {\n  load = { task_count = -1 }\n}\n"), 0o600))
 	err := ops.Campaign(t.Context(), &in, c.con)
 	require.ErrorContains(t, err, "poor.hcl:3,9: variant b:")
 	require.ErrorContains(t, err, "task_count")

@@ -39,12 +39,12 @@ func runAdvice(t *testing.T, ws *workspace.Workspace, con *console.Console, mess
 	pattern := strings.NewReplacer("%s", "(?s:.*?)", "%v", "(?s:.*?)").Replace(regexp.QuoteMeta(part))
 	where := regexp.MustCompile(pattern).FindStringIndex(message)
 	require.NotNil(t, where, "%q is not in the message: %s", part, message)
-	followed := 0
+	found := 0
 	for _, span := range command.FindAllStringIndex(message, -1) {
 		if span[1] <= where[0] || span[0] >= where[1] {
 			continue
 		}
-		followed++
+		found++
 		if strings.HasPrefix(message[span[0]:], "aws ") && !strings.Contains(message[span[0]:span[1]], "s3://my-elasticache-perf-exports") { // that message is Terraform's, whose variables cannot name a Region
 			require.Contains(t, message[span[0]:span[1]], " --region ", "a person's default Region may differ")
 		}
@@ -67,7 +67,7 @@ func runAdvice(t *testing.T, ws *workspace.Workspace, con *console.Console, mess
 		require.NotNil(t, all[words[3]], line)
 		require.NoError(t, all[words[3]](t.Context(), &in, con), line)
 	}
-	require.Positive(t, followed, "no command in %q", part)
+	require.Positive(t, found, "no command in %q", part)
 }
 
 // allCommands are the commands that a message can name.

@@ -117,11 +117,11 @@ func (c creation) fails(t *testing.T) {
 	w := newEnvironment(t)
 	s := newStack(t, w, ".", nil)
 	w.local.Faults.Add(wire.Fault{Action: c.action, First: 1, Kind: wire.Denied, Holds: c.holding(s.name)})
-	began := time.Now()
+	start := time.Now()
 	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
 	require.ErrorContains(t, err, "AccessDenied")
 	require.Contains(t, strings.Join(strings.Fields(err.Error()), " "), c.resource, "the resource is named")
-	t.Logf("apply failed after %s", time.Since(began).Round(time.Second))
+	t.Logf("apply failed after %s", time.Since(start).Round(time.Second))
 	w.local.Faults.Clear()
 	_, unguarded := scheduler.NewFromConfig(w.Config).GetSchedule(t.Context(), &scheduler.GetScheduleInput{GroupName: &s.name, Name: aws.String(s.name + "-watch")})
 	if s.cacheExists(t) {

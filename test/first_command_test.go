@@ -112,10 +112,10 @@ func TestFirstCommand(t *testing.T) {
 	var both sync.WaitGroup
 	var first, other string
 	var firstErr, otherErr error
-	neighbour := checkout(t, sharedTempDir(t))
+	otherCheckout := checkout(t, sharedTempDir(t))
 	both.Go(func() { first, firstErr = runOnNewMachine(t.Context(), t, dir, home, user, "local:run") })
 	both.Go(func() {
-		other, otherErr = runOnNewMachine(t.Context(), t, neighbour, os.Getenv("HOME"), nil, "local:run")
+		other, otherErr = runOnNewMachine(t.Context(), t, otherCheckout, os.Getenv("HOME"), nil, "local:run")
 	})
 	both.Wait()
 

@@ -288,15 +288,15 @@ func (w *frozen) text(kind, extension string) string {
 // caller sends the calls of one invocation. It counts them, and can be cut off for good, as if its process had died.
 type caller struct {
 	http.Client
-	before func(n int, op string) // called with the number and the operation of each call
-	victim string                 // the nth call of this operation and every later call never return
-	nth    int
-	effect bool // the killing call still has its effect
+	before   func(n int, op string) // called with the number and the operation of each call
+	killedOp string                 // the nth call of this operation and every later call never return
+	nth      int
+	effect   bool // the killing call still has its effect
 
 	mu       sync.Mutex
 	ops      []string
 	killed   bool
-	dies     sync.Once
+	dieOnce  sync.Once
 	died     chan struct{}
 	testEnds <-chan struct{} // closed at the end of the test
 }
@@ -333,7 +333,7 @@ func operation(r *http.Request) string {
 // kill makes no call return from the k-th of ops on, which are the calls of a stop without faults. It counts calls of the same operation only, because
 // the number of polls depends on the machine. With effect, that call still has its effect.
 func (c *caller) kill(ops []string, k int, effect bool) {
-	c.victim, c.nth, c.effect = ops[k], count(ops[:k+1], ops[k]), effect
+	c.killedOp, c.nth, c.effect = ops[k], count(ops[:k+1], ops[k]), effect
 }
 
 func (c *caller) Do(r *http.Request) (*http.Response, error) {
@@ -341,7 +341,7 @@ func (c *caller) Do(r *http.Request) (*http.Response, error) {
 	c.mu.Lock()
 	c.ops = append(c.ops, op)
 	n := len(c.ops)
-	first := !c.killed && op == c.victim && count(c.ops, op) == c.nth
+	first := !c.killed && op == c.killedOp && count(c.ops, op) == c.nth
 	c.killed = c.killed || first
 	killed := c.killed
 	c.mu.Unlock()
@@ -354,7 +354,7 @@ func (c *caller) Do(r *http.Request) (*http.Response, error) {
 				_ = resp.Body.Close() // the response is lost
 			}
 		}
-		c.dies.Do(func() { close(c.died) })
+		c.dieOnce.Do(func() { close(c.died) })
 		<-c.testEnds
 		runtime.Goexit()
 	}

@@ -123,9 +123,9 @@ func (p *person) runWith(ctx context.Context, command ops.Command) (string, erro
 	p.mu.Lock()
 	p.out.Reset()
 	p.mu.Unlock()
-	began := time.Now()
+	start := time.Now()
 	err := command(ctx, p.workspace, p.console)
-	p.t.Logf("took %s", time.Since(began).Round(time.Second))
+	p.t.Logf("took %s", time.Since(start).Round(time.Second))
 	return p.printed(), err
 }
 

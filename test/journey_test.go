@@ -122,14 +122,14 @@ func (s *stack) waitForMessages(t *testing.T, run string, want ...string) (messa
 	}
 	about := s.name + ": run " + run + " "
 	eventually(t, strings.Join(want, ", "), func(context.Context) (bool, any, error) {
-		var told []string
+		var subjects []string
 		messages = nil
 		for _, m := range s.local.SNS.Messages("arn:aws:sns:" + s.Region + ":" + account.ID + ":" + s.name) {
 			if what, ok := strings.CutPrefix(m.Subject, about); ok {
-				told, messages = append(told, what), append(messages, m.Body)
+				subjects, messages = append(subjects, what), append(messages, m.Body)
 			}
 		}
-		return slices.Equal(told, want), told, nil
+		return slices.Equal(subjects, want), subjects, nil
 	})
 	return messages
 }

@@ -182,11 +182,11 @@ func TestFaultsKilledProcess(t *testing.T) {
 		w.queueEvent(shutdown.ActionWatch)
 		w.waitUntilDone()
 		w.sameAsSource(w.assertEnded())
-		var told []string
+		var subjects []string
 		for _, m := range w.SNS.Messages(w.cfg.TopicARN) {
-			told = append(told, m.Subject)
+			subjects = append(subjects, m.Subject)
 		}
-		require.Equal(t, []string{"perf: run " + w.run + " started", "perf: run " + w.run + " ended", "perf: run " + w.run + " gone"}, told)
+		require.Equal(t, []string{"perf: run " + w.run + " started", "perf: run " + w.run + " ended", "perf: run " + w.run + " gone"}, subjects)
 	})
 }
 

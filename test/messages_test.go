@@ -65,7 +65,7 @@ func TestEveryCommandInAMessageIsRun(t *testing.T) {
 	for _, m := range targets.FindAllStringSubmatch(string(magefile), -1) {
 		exist = append(exist, strings.TrimPrefix(strings.ToLower(m[1]+":"+m[2]), ":"))
 	}
-	tests, followed := readTests(t)
+	tests, runParts := readTests(t)
 	for part, test := range coveredBy {
 		require.Contains(t, tests, test, part)
 	}
@@ -79,7 +79,7 @@ func TestEveryCommandInAMessageIsRun(t *testing.T) {
 		} else {
 			require.True(t, strings.HasPrefix(text, "aws "), "%s: write `go tool mage ...`, because the reader may not have mage: %s", p.file, p.message)
 		}
-		if slices.ContainsFunc(followed, p.isIn) {
+		if slices.ContainsFunc(runParts, p.isIn) {
 			continue
 		}
 		excused := false
@@ -100,7 +100,7 @@ func TestEveryCommandInAMessageIsRun(t *testing.T) {
 }
 
 // readTests returns the names of the tests, and the parts of messages whose commands they run.
-func readTests(t *testing.T) (tests, followed []string) {
+func readTests(t *testing.T) (tests, runParts []string) {
 	files, err := filepath.Glob("*_test.go")
 	require.NoError(t, err)
 	for _, name := range files {
@@ -120,15 +120,15 @@ func readTests(t *testing.T) (tests, followed []string) {
 				}
 				if len(n.Args) > 0 && (name == "runAdvice") {
 					if text, is := constant(n.Args[len(n.Args)-1]); is {
-						followed = append(followed, text)
+						runParts = append(runParts, text)
 					}
 				}
 			}
 			return true
 		})
 	}
-	require.NotEmpty(t, followed)
-	return tests, followed
+	require.NotEmpty(t, runParts)
+	return tests, runParts
 }
 
 var description = regexp.MustCompile(`(?ms)^ *description *= *(?:<<-EOT$.*?^ *EOT$|"[^\n]*"$)`)

@@ -82,26 +82,26 @@ func TestEveryStatementIsNeeded(t *testing.T) {
 }
 
 // assertEachIsNeeded checks that each of these statements is the only one that allowed some request and, for roles of the stack, so is each of its actions.
-func (w *environment) assertEachIsNeeded(t *testing.T, role string, policies []document, these func(statement) bool) {
+func (w *environment) assertEachIsNeeded(t *testing.T, role string, policies []document, selected func(statement) bool) {
 	t.Helper()
 	asked := w.decided.of(role)
 	require.NotEmpty(t, asked, "%s made no request", role)
 	for i, d := range policies {
 		for j, st := range d.statements {
-			if !these(st) {
+			if !selected(st) {
 				continue
 			}
 			without := slices.Clone(policies)
 			without[i] = d.without(j)
-			missed := map[string]bool{}
+			needed := map[string]bool{}
 			for _, one := range asked {
 				if one.Allowed && !allows(t, without, one) {
-					missed[strings.ToLower(one.Action)] = true
+					needed[strings.ToLower(one.Action)] = true
 				}
 			}
-			require.NotEmpty(t, missed, "%s: nothing needs %s", role, st.Sid)
+			require.NotEmpty(t, needed, "%s: nothing needs %s", role, st.Sid)
 			for _, action := range st.Action {
-				if !missed[strings.ToLower(action)] {
+				if !needed[strings.ToLower(action)] {
 					require.True(t, strings.HasSuffix(role, "-deployer"), "nothing needs %s of %s", action, st.Sid) // a deployer also changes and destroys
 				}
 			}

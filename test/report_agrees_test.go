@@ -73,7 +73,7 @@ func (s *stack) assertReportAgrees(t *testing.T, m export.Manifest, keys int) {
 	}
 	log, err := report.ParseLog(bytes.NewReader(text))
 	require.NoError(t, err)
-	said, drew := 0., func(of *report.Series) chartLine {
+	printed, lineOf := 0., func(of *report.Series) chartLine {
 		d := chartLine{From: float64(of.Start.Unix()), Step: float64(of.StepSeconds)}
 		for _, v := range of.Values {
 			d.Y = append(d.Y, &v)
@@ -81,17 +81,17 @@ func (s *stack) assertReportAgrees(t *testing.T, m export.Manifest, keys int) {
 		return d
 	}
 	for _, task := range log.Tasks {
-		said += task.Totals.OpsPerSecond
+		printed += task.Totals.OpsPerSecond
 	}
 	period := time.Duration(m.Metrics.PeriodSeconds) * time.Second
 	from, to := r.Phases.Load.Start.Add(period), r.Phases.Load.End.Add(-period) // whole periods of load
-	asked := drew(r.Server.Commands).within(from, to)
+	reported := lineOf(r.Server.Commands).within(from, to)
 	commands, items := s.dashboardLines(t, "Commands, each counted once"), s.dashboardLines(t, "Keys, each counted once")
 	require.Len(t, commands, 2)
 	shown := commands[0].within(from, to) + commands[1].within(from, to)
-	t.Logf("operations a second: %.0f by memtier, %.0f in the report, %.0f on the dashboard", said, asked, shown)
-	require.InEpsilon(t, said, asked, 0.2, "the report's commands") // on a busy machine the start and end of a short load are uneven
-	require.InEpsilon(t, asked, shown, 0.1, "the dashboard's commands")
-	require.InDelta(t, keys, drew(r.Server.Items).within(from, to), 0.5, "the report's keys")
+	t.Logf("operations a second: %.0f by memtier, %.0f in the report, %.0f on the dashboard", printed, reported, shown)
+	require.InEpsilon(t, printed, reported, 0.2, "the report's commands") // on a busy machine the start and end of a short load are uneven
+	require.InEpsilon(t, reported, shown, 0.1, "the dashboard's commands")
+	require.InDelta(t, keys, lineOf(r.Server.Items).within(from, to), 0.5, "the report's keys")
 	require.InDelta(t, keys, items[0].within(from, to), 0.5, "the dashboard's keys")
 }

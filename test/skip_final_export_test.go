@@ -48,11 +48,11 @@ func TestFaultsEventFailsForGood(t *testing.T) {
 
 	w.queueEvent("no such action")
 	eventually(t, "people are notified of both alarms", func(context.Context) (bool, any, error) {
-		var told []string
+		var subjects []string
 		for _, m := range w.SNS.Messages(*topic.TopicArn) {
-			told = append(told, m.Subject)
+			subjects = append(subjects, m.Subject)
 		}
-		return slices.Contains(told, `ALARM: "perf-stop-errors" in us-east-1`) && slices.Contains(told, `ALARM: "perf-stop-dlq" in us-east-1`), told, nil
+		return slices.Contains(subjects, `ALARM: "perf-stop-errors" in us-east-1`) && slices.Contains(subjects, `ALARM: "perf-stop-dlq" in us-east-1`), subjects, nil
 	})
 	out, err := queues.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: queue.QueueUrl})
 	require.NoError(t, err)

@@ -191,19 +191,19 @@ func (s *stack) changeInputs(t *testing.T, inputs map[string]any) {
 
 func (s *stack) apply(t *testing.T) {
 	t.Helper()
-	began := time.Now()
+	start := time.Now()
 	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
 	require.NoError(t, err)
-	t.Logf("apply took %s", time.Since(began).Round(time.Second))
+	t.Logf("apply took %s", time.Since(start).Round(time.Second))
 }
 
 // destroy checks that the destroy succeeds, and that nothing is left.
 func (s *stack) destroy(ctx context.Context, t *testing.T) {
 	t.Helper()
-	began := time.Now()
+	start := time.Now()
 	_, err := terraform.DestroyContextE(t, ctx, s.options)
 	if s.destroyed = err == nil; assert.NoError(t, err, "destroy") {
-		t.Logf("destroy took %s", time.Since(began).Round(time.Second))
+		t.Logf("destroy took %s", time.Since(start).Round(time.Second))
 		s.nothingLeft(ctx, t)
 	}
 }

@@ -11,7 +11,7 @@ import (
 //go:embed catalog.csv clock.go format.go lines.go logs.go manifest.go metrics.go page.go read.go results.go row.go series.go settled.go stream.go table.go upload.go
 var sources embed.FS
 
-// Format tells builds apart that can write different bytes, or read a Position differently: a hash of the catalog and of this package's sources. The
+// Format distinguishes builds that can write different bytes or read a Position differently: a hash of the catalog and of this package's sources. The
 // commit cannot do this: the Lambda is built without it, so that builds are reproducible.
 var Format = sync.OnceValue(func() string {
 	sum := sha256.New()

@@ -96,7 +96,7 @@ const readers = 3
 // attempts is how often a query is sent while its answer is incomplete.
 const attempts = 4
 
-// Write reads all series one page of time after the other, and writes each page while the next is read, so its memory depends on the size
+// Write reads all series page by page in time, and writes each page while the next is read, so its memory depends on the size
 // of a page, not on the length of the run. Rows are ordered by time, then by series. Into a Sink it writes what follows From, and marks its
 // position.
 func (j MetricsJob) Write(ctx context.Context, w io.Writer) (Metrics, error) {
@@ -335,7 +335,7 @@ func (r *metricsReading) unanswered(queries []types.MetricDataQuery, status map[
 	return nil
 }
 
-// add adds one answer to the page; of two values for one period the later one counts.
+// add adds one answer to the page; if a period has two values, the later one counts.
 func (r *metricsReading) add(out *cloudwatch.GetMetricDataOutput, status map[string]types.StatusCode) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -38,7 +38,7 @@ var (
 )
 
 // FormatDimensions writes dimensions as Name=Value;Name=Value, sorted by name. A backslash escapes ; = \ and line breaks inside a name
-// or a value, so that ParseDimensions gets the same pairs back.
+// or a value, so that ParseDimensions returns the same pairs.
 func FormatDimensions(dimensions []types.Dimension) string {
 	pairs := slices.Clone(dimensions)
 	slices.SortFunc(pairs, func(a, b types.Dimension) int {

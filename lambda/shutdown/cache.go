@@ -78,7 +78,7 @@ func (r *run) readMembership(ctx context.Context) error {
 	return nil
 }
 
-// ours reports whether this run or an earlier run of this stack made the cache. If `watch` is recreated while a cache exists, it guards a new
+// ours reports whether this run or an earlier run of this stack created the cache. If `watch` is recreated while a cache exists, it guards a new
 // run, and nothing else would delete the cache.
 func (r *run) ours(tags []types.Tag) (owner string, ours bool) {
 	var name string
@@ -104,7 +104,7 @@ func (r *run) describeCache(ctx context.Context, c cache) (*seen, error) {
 	return c.describe(ctx)
 }
 
-// deleteCache deletes the cache if the stack made it, for this run or an earlier one. A hanging call is repeated while there is time.
+// deleteCache deletes the cache if the stack created it, for this run or an earlier one. A hanging call is repeated while there is time.
 func (r *run) deleteCache(ctx context.Context) error {
 	c := r.cache()
 	if c == nil || !r.cfg.Cache.Delete {
@@ -127,7 +127,7 @@ func (r *run) requestDeletion(ctx context.Context, c cache) error {
 		return err
 	}
 	now, unseen := r.describeCache(ctx, c)
-	if unseen != nil { // its tags name the owner; the answer to its deletion tells whether it exists
+	if unseen != nil { // its tags name the owner; the answer to its deletion shows whether it exists
 		if now = (&seen{arn: r.arn(ctx, c.resource())}); now.arn == "" {
 			return unseen
 		}
@@ -201,7 +201,7 @@ func (r *run) owner(ctx context.Context, now *seen) (owner string, ours bool, er
 	if err := r.clock.Sleep(ctx, 5*time.Second); err != nil {
 		return "", false, err
 	}
-	if tags, again := r.tags(ctx, now); again == nil { // one failed read must not make somebody else's cache this run's
+	if tags, retryErr := r.tags(ctx, now); retryErr == nil { // one failed read must not make somebody else's cache this run's
 		owner, ours = r.ours(tags)
 		return owner, ours, nil
 	}

@@ -21,7 +21,7 @@ type Config struct {
 	Cache         Cache           `json:"cache"`
 	Logs          Logs            `json:"logs"`
 	Schedules     Schedules       `json:"schedules"`
-	TopicARN      string          `json:"topic_arn"` // SNS, empty: nobody is notified
+	TopicARN      string          `json:"topic_arn"` // SNS; empty: no messages are sent
 	Minutes       int             `json:"minutes"`
 	PeriodSeconds int             `json:"period_seconds"` // of the exported metrics, 0: 60
 	Settings      json.RawMessage `json:"settings"`       // copied into the manifest unchanged
@@ -105,7 +105,7 @@ const (
 	ActionDestroyed = "destroyed" // Terraform has removed load and cache: export what was not exported before
 )
 
-// Event is one request.
+// Event is one request to the function.
 type Event struct {
 	Action string    `json:"action"`
 	Run    string    `json:"run"`              // 2026-11-23T03-08-09Z

@@ -233,7 +233,7 @@ func TestDestroyedWaitsForContainerInsights(t *testing.T) {
 
 // The invocation is created once the load's deployment has completed or failed: a load that cannot start fails the apply, and is not reported as running.
 func TestApplyWaitsForTheLoad(t *testing.T) {
-	began := at("2026-11-23T03:20:00Z")
+	start := at("2026-11-23T03:20:00Z")
 	for name, c := range map[string]struct {
 		becomes types.DeploymentRolloutState // after a minute
 		fails   string
@@ -244,9 +244,9 @@ func TestApplyWaitsForTheLoad(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newFakeAWS()
-			w.clock, w.rollout, w.cfg.Logs.Load = began, types.DeploymentRolloutStateInProgress, "/perf/load"
+			w.clock, w.rollout, w.cfg.Logs.Load = start, types.DeploymentRolloutStateInProgress, "/perf/load"
 			w.before = func(int, string) error {
-				if w.Now().Sub(began) >= time.Minute {
+				if w.Now().Sub(start) >= time.Minute {
 					w.rollout = c.becomes
 				}
 				return nil
@@ -259,7 +259,7 @@ func TestApplyWaitsForTheLoad(t *testing.T) {
 			}
 			require.NoError(t, err)
 			assert.Equal(t, []string{"runs"}, w.messages())
-			assert.WithinDuration(t, began.Add(time.Minute), w.Now(), 5*time.Second)
+			assert.WithinDuration(t, start.Add(time.Minute), w.Now(), 5*time.Second)
 		})
 	}
 }

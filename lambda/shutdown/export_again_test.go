@@ -229,13 +229,13 @@ func TestNoExportWhileTheRecordIsUnreadable(t *testing.T) {
 func TestEarlierManifestDoesNotCompleteALongerWindow(t *testing.T) {
 	w := newFakeAWS()
 	complete := func() bool { return strings.Contains(w.text(manifestKey), `"complete": true`) }
-	dies := func(int, string) error {
+	die := func(int, string) error {
 		if complete() {
 			return errKilled
 		}
 		return nil
 	}
-	w.before, w.after = dies, dies
+	w.before, w.after = die, die
 	_, _ = w.handle("stop", ActionStop)
 	require.True(t, complete())
 

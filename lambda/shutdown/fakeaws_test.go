@@ -395,11 +395,11 @@ func (w *fakeAWS) revive() {
 
 // killOnceComplete kills the process at its first call after it has written a complete manifest.
 func (w *fakeAWS) killOnceComplete() {
-	dies := func(int, string) error {
+	die := func(int, string) error {
 		if strings.Contains(w.text(manifestKey), `"complete": true`) {
 			return errKilled
 		}
 		return nil
 	}
-	w.before, w.after = dies, dies
+	w.before, w.after = die, die
 }

@@ -52,7 +52,7 @@ func (r *run) stopLoad(ctx context.Context) error {
 }
 
 // ranPastWindow reports whether the load ran past the window, because an apply recreated it. stopLoad checks this before the exports, so that none is
-// made of a window that is too short; checkAgain checks it after them.
+// written for a window that is too short; checkAgain checks it after them.
 func (r *run) ranPastWindow(seen *load) bool {
 	for _, t := range seen.tasks {
 		if aws.ToTime(t.CreatedAt).Before(r.start) || t.StartedAt == nil {
@@ -207,14 +207,14 @@ func (r *run) logged(ctx context.Context) (first, last time.Time, err error) {
 			return first, last, fmt.Errorf("list the streams of log group %s, which say when the load ran: %w", r.cfg.Logs.Load, err)
 		}
 		for _, s := range out.LogStreams {
-			var began time.Time
+			var taskStart time.Time
 			for _, ms := range []*int64{s.CreationTime, s.FirstEventTimestamp} {
 				if at := time.UnixMilli(aws.ToInt64(ms)); !at.Before(r.start) {
-					began = earlier(began, at)
+					taskStart = earlier(taskStart, at)
 				}
 			}
-			if first = earlier(first, began); began.After(last) {
-				last = began
+			if first = earlier(first, taskStart); taskStart.After(last) {
+				last = taskStart
 			}
 		}
 		if in.NextToken = out.NextToken; aws.ToString(in.NextToken) == "" {

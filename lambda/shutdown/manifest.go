@@ -65,7 +65,7 @@ func (r *run) readManifest(ctx context.Context) (text []byte, etag string, err e
 	return r.store.get(ctx, r.cfg.ManifestKey(r.id))
 }
 
-// sameWindow compares two windows: a complete manifest with another window is of the load before an apply recreated it.
+// sameWindow compares two windows: a complete manifest with another window describes the load before an apply recreated it.
 func sameWindow(a, b *export.Window) bool {
 	if a == nil || b == nil {
 		return a == b

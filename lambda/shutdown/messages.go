@@ -140,7 +140,7 @@ func (r *run) result() string {
 	return b.String()
 }
 
-// incomplete is the text when a run is given up incomplete.
+// incomplete is the text when a run is given up before its exports are complete.
 func (r *run) incomplete() string {
 	return fmt.Sprintf("The exports of run %s of %s are not complete, and are given up a day after its load:\n  %s\n"+
 		"What there is lies in the bucket, and s3://%s/%s says what. `RUN=%s go tool mage export` tries once more.\n",
@@ -164,7 +164,7 @@ func (r *run) measured() string {
 	return fmt.Sprintf("Throughput: %.0f operations/s, the sum of %d final tables%s\n%s", m.OpsPerSecond, m.Tables, of, p99)
 }
 
-// nothingLeft is the text when this run costs nothing any more, as just checked.
+// nothingLeft is the text when a check has just found nothing of this run that is billed.
 func (r *run) nothingLeft(service *types.Service) string {
 	load, cache := "is gone", "there is none that this stack knows by name"
 	if service != nil {

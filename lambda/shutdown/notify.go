@@ -136,7 +136,7 @@ func (r *run) running(ctx context.Context, service *types.Service) error {
 	if err != nil {
 		return err
 	}
-	if stops.IsZero() { // Terraform makes the schedule at the same time
+	if stops.IsZero() { // Terraform creates the schedule at the same time
 		stops = r.clock.Now().UTC().Add(time.Duration(r.cfg.Minutes) * time.Minute)
 	}
 	return r.publish(ctx, "runs", r.runningMessage(service, stops, current.StopBy))

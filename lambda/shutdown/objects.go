@@ -16,7 +16,7 @@ import (
 // writer writes an object from Progress on.
 type writer func(context.Context, export.Sink, *Progress) error
 
-// upload makes and records one object, unless it exists and is recorded. When the time is up it leaves the upload open, so that the next
+// upload writes and records one object, unless it exists and is recorded. When the time is up it leaves the upload open, so that the next
 // invocation continues after its last part; after an error it leaves nothing.
 func (r *run) upload(ctx context.Context, object export.Object, header int64, write writer) error {
 	if r.unread {
@@ -90,7 +90,7 @@ func (r *run) refresh(ctx context.Context, object export.Object, header int64, w
 		return err
 	}
 	known, before := *r.recordOf(object.Kind), r.state
-	stand := func() { // keeps the summary together with the kept object
+	restoreSummary := func() { // the summary must describe the object that is kept
 		r.state.Metrics, r.state.Logs, r.state.Window, r.state.PeriodSeconds, r.state.Warnings = before.Metrics, before.Logs, before.Window, before.PeriodSeconds, before.Warnings
 	}
 	there, etag, err := export.ReadBack(ctx, r.aws.S3, r.cfg.Bucket, r.cfg.Owner(r.id), header, object)
@@ -102,11 +102,11 @@ func (r *run) refresh(ctx context.Context, object export.Object, header int64, w
 	}
 	now := export.NewTally(header, object)
 	if err := write(ctx, now, &Progress{}); err != nil {
-		stand()
+		restoreSummary()
 		return err
 	}
 	switch fresh := now.Object(); {
-	case fresh.SHA256 == there.SHA256 && fresh.SHA256 != known.SHA256: // an earlier renewal was cut off before it recorded the object
+	case fresh.SHA256 == there.SHA256 && fresh.SHA256 != known.SHA256: // an earlier refresh was cut off before it recorded the object
 		return r.keepRecord(ctx, there)
 	case there.Rows > known.Rows && fresh.Rows > there.Rows: // the same, and CloudWatch has even more rows by now
 		return r.create(ctx, object, etag, header, write)
@@ -115,7 +115,7 @@ func (r *run) refresh(ctx context.Context, object export.Object, header int64, w
 	case fresh.Rows > known.Rows:
 		return r.create(ctx, object, etag, header, write)
 	}
-	stand()
+	restoreSummary()
 	return err
 }
 
@@ -179,7 +179,7 @@ func (r *run) recordOf(kind string) *export.Object {
 	return nil
 }
 
-// unchanged reports whether the object is recorded and unchanged. Before the manifest is complete its bytes are read, because `complete` vouches for them.
+// unchanged reports whether the object is recorded and unchanged. Before the manifest is complete its bytes are read, because `complete` guarantees them.
 // After that the manifest's sha256 proves them, and only the size is checked.
 func (r *run) unchanged(ctx context.Context, object export.Object, header int64) (bool, error) {
 	known := r.recordOf(object.Kind)
@@ -190,7 +190,7 @@ func (r *run) unchanged(ctx context.Context, object export.Object, header int64)
 	defer done()
 	size, err := r.store.size(brief, object.Key)
 	if size < 0 || err != nil {
-		return false, err // somebody removed it: it is made again
+		return false, err // somebody removed it: it is exported again
 	}
 	if size != known.Bytes {
 		return false, errOther

@@ -80,10 +80,10 @@ func TestPreflightAcceptsAnyNotFoundError(t *testing.T) {
 func TestPreflightRequiresPublish(t *testing.T) {
 	w := bare()
 	w.refuse("Publish", "AccessDenied")
-	began := w.Now()
+	start := w.Now()
 	_, err := w.handle("preflight", ActionPreflight)
 	require.ErrorContains(t, err, "preflight: allow sns:Publish on arn:aws:sns:us-east-1:123456789012:perf to the role of Lambda perf-stop")
-	assert.GreaterOrEqual(t, w.Now().Sub(began), 55*time.Second, "a new role takes time to work")
+	assert.GreaterOrEqual(t, w.Now().Sub(start), 55*time.Second, "a new role takes time to work")
 	w.revive()
 	_, err = w.handle("preflight", ActionPreflight)
 	require.NoError(t, err)

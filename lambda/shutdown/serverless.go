@@ -38,7 +38,7 @@ func (s serverless) describe(ctx context.Context) (*seen, error) {
 	return &seen{strings.ToLower(aws.ToString(c.Status)), aws.ToString(c.ARN), *m}, nil
 }
 
-// membership is what the name alone tells. A serverless cache always uses the cluster mode protocol.
+// membership is what follows from the name alone. A serverless cache always uses the cluster mode protocol.
 // https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/wwe-troubleshooting.html
 func (s serverless) membership() *export.Membership {
 	return &export.Membership{ServerlessCache: s.name, ClusterMode: true, Nodes: []export.Node{}}

@@ -26,7 +26,7 @@ type Shutdown struct {
 	sent  *sync.Map // messages that this process sent, by run
 }
 
-// New makes a Shutdown for the stack that cfg describes.
+// New returns a Shutdown for the stack that cfg describes.
 func New(cfg Config, clients Clients, clock export.Clock) *Shutdown {
 	clients.S3 = encrypting{clients.S3, cfg.KMSKeyARN}
 	return &Shutdown{cfg: cfg, aws: clients, clock: clock, sent: &sync.Map{}}
@@ -39,13 +39,13 @@ const (
 	// WatchEvery is the rate of the schedule watch: watch_minutes in modules/scheduler/schedules.tf.
 	WatchEvery = 10 * time.Minute
 
-	// Creation is how long after stop_by an apply can still make a load: modules/cache creates no cache after stop_by, Terraform waits 60 minutes for
+	// Creation is how long after stop_by an apply can still create a load: modules/cache creates no cache after stop_by, Terraform waits 60 minutes for
 	// its creation (40 for a serverless cache), and modules/ecs-load waits 10 more for its service.
 	// https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/elasticache_replication_group#timeouts
 	Creation = 70 * time.Minute
 )
 
-// Handle serves one event. An error makes Lambda retry; what only needs time is StatusPending, and watch continues it.
+// Handle serves one event. An error makes Lambda retry; what only needs more time is StatusPending, and watch continues it.
 func (s *Shutdown) Handle(ctx context.Context, event Event) (Answer, error) {
 	r, err := s.newRun(ctx, event)
 	if err != nil {
@@ -97,11 +97,11 @@ func (r *run) handle(ctx context.Context, event Event) (Answer, error) {
 		current, err = r.current(ctx)
 	}
 	if overdue() {
-		r.log.Warn("the guard's own event says whose the run is", "error", err) // the run is overdue in any case, and what is billed must end
+		r.log.Warn("the run is taken from the guard's own event", "error", err) // the run is overdue in any case, and what is billed must end
 		current, err = event, nil
 	}
 	if err != nil && event.Action == ActionStop && current.Run == r.id {
-		r.log.Warn("the run is known, and to stop it takes no more", "error", err) // somebody changed its stop_by
+		r.log.Warn("the schedule's input is invalid but names the run, which is stopped", "error", err) // somebody changed its stop_by
 		err = nil
 	}
 	switch {
@@ -119,8 +119,8 @@ func (r *run) handle(ctx context.Context, event Event) (Answer, error) {
 	return r.stop(ctx)
 }
 
-// unguarded handles an event that arrives after its run's guard is gone. If an apply has made a load or a cache in the meantime, nothing else ends
-// them.
+// unguarded handles an event that arrives after its run's guard is gone. If an apply has created a load or a cache in the meantime, nothing else
+// ends them.
 func (r *run) unguarded(ctx context.Context) (Answer, error) {
 	_, billed, err := r.billed(ctx)
 	if err != nil {
@@ -181,7 +181,7 @@ func (r *run) schedule(ctx context.Context, name string) (*scheduler.GetSchedule
 	return out, nil
 }
 
-// watch is the guard: it ends a run that is overdue or whose stop was started, and leaves others alone.
+// watch is the guard: it ends a run that is overdue or whose stop has started, and leaves any other run alone.
 func (r *run) watch(ctx context.Context) (Answer, error) {
 	due, err := r.due(ctx, r.stopBy)
 	if err != nil {
@@ -249,7 +249,7 @@ type run struct {
 	action string
 	holder string
 	ends   time.Time // when Lambda ends this invocation; zero: never
-	stopBy time.Time // from watch's input; zero: no apply can still be making something, as before a destroy
+	stopBy time.Time // from watch's input; zero: no apply can still be creating something, as before a destroy
 	log    *slog.Logger
 	store  store
 
@@ -259,20 +259,20 @@ type run struct {
 	saved    time.Time
 	unsaved  bool     // the last write of the record failed
 	unread   bool     // there may be a record, but it could not be read
-	exported []string // kinds of objects that this invocation made or found, for the whole window
+	exported []string // kinds of objects that this invocation wrote or found, for the whole window
 	turn     turn     // locks the record: concurrent reads of a person's export renew the hold
 
 	idle      bool      // ECS runs nothing of this run
 	delivered time.Time // when the cache's logs of the window should be in CloudWatch
-	awaited   bool      // the last datapoints of the window are there, or the wait for them is over
-	gone      bool      // the cache does not exist, or is not ours to delete
+	awaited   bool      // the window's last datapoints are in CloudWatch, or the wait for them is over
+	gone      bool      // the cache does not exist, or the run must not delete it
 
 	late time.Duration // how long the run is overdue, set by a tick of watch
 
 	createFailed bool // the cache was seen as create-failed
 	unfinished   bool // the guard ends the run, and there is no stop schedule
 
-	waiting  []string // what only needs time
+	waiting  []string // what only needs more time
 	failures []failure
 	news     []string // what exporting again has changed
 }

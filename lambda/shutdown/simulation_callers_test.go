@@ -46,7 +46,7 @@ func (w *fakeAWS) invoke(request, run, action string, f fault) (Answer, error) {
 	defer end()
 	i.Context, i.fault, i.run = ctx, f, run
 	w.lock()
-	first, began, writes, personal := w.sim.acted, w.clock, len(w.sim.writers), w.heldByPerson(run)
+	first, start, writes, personal := w.sim.acted, w.clock, len(w.sim.writers), w.heldByPerson(run)
 	metrics := w.objects[w.cfg.metricsKey(run)]
 	w.mu.Unlock()
 	answer, err := New(w.cfg, w.clients(), w).Handle(i, w.eventFor(action, run))
@@ -59,32 +59,32 @@ func (w *fakeAWS) invoke(request, run, action string, f fault) (Answer, error) {
 		l.acted++
 	}
 	if lostRun(answer, err) && !slices.ContainsFunc(l.writers[writes:], func(other *invocation) bool { return other != i }) {
-		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s reports that another one took over the run, but there is none: %+v %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), answer, err))
+		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s reports that another one took over the run, but there is none: %+v %v", w.clock.Format(time.TimeOnly), start.Format(time.TimeOnly), answer, err))
 	}
-	if l.acted == first+1 && !i.dead && (l.complete.IsZero() || l.complete.After(began)) && w.objects[w.cfg.metricsKey(run)] != metrics && !strings.Contains(i.faultAt, "Task") && !strings.Contains(i.faultAt, "Service") {
-		if window, over := w.record(run).Window, w.loadEnd(began); window == nil || window.End.Before(over) {
-			l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s exported %v, and the load that it saw ended at %s", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), window, over))
+	if l.acted == first+1 && !i.dead && (l.complete.IsZero() || l.complete.After(start)) && w.objects[w.cfg.metricsKey(run)] != metrics && !strings.Contains(i.faultAt, "Task") && !strings.Contains(i.faultAt, "Service") {
+		if window, over := w.record(run).Window, w.loadEnd(start); window == nil || window.End.Before(over) {
+			l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s exported %v, and the load that it saw ended at %s", w.clock.Format(time.TimeOnly), start.Format(time.TimeOnly), window, over))
 		}
 	}
 	ends := i.acted || personal && strings.Contains(answer.Message, errHeld.Error())
 	if action == ActionExport || !ends || disturbed || l.run != run || len(l.broken) > 0 || answer.Status == StatusIdle {
 		return answer, err
 	}
-	if !l.deletable.IsZero() && l.deletable.Before(began) && w.cfg.Cache.Delete && !(money && (strings.Contains(i.faultAt, "Cache") || strings.Contains(i.faultAt, "Replication") || i.faultAt == "ListTagsForResource")) {
-		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s left the cache %s: %+v %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), w.cache, answer, err))
+	if !l.deletable.IsZero() && l.deletable.Before(start) && w.cfg.Cache.Delete && !(money && (strings.Contains(i.faultAt, "Cache") || strings.Contains(i.faultAt, "Replication") || i.faultAt == "ListTagsForResource")) {
+		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s left the cache %s: %+v %v", w.clock.Format(time.TimeOnly), start.Format(time.TimeOnly), w.cache, answer, err))
 	}
-	if !l.load.IsZero() && l.load.Before(began) && !(i.faultAt != "" && (strings.Contains(i.faultAt, "Service") || strings.Contains(i.faultAt, "Task"))) {
-		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s left the load: %+v %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), answer, err))
+	if !l.load.IsZero() && l.load.Before(start) && !(i.faultAt != "" && (strings.Contains(i.faultAt, "Service") || strings.Contains(i.faultAt, "Task"))) {
+		l.broken = append(l.broken, fmt.Sprintf("%s: an invocation since %s left the load: %+v %v", w.clock.Format(time.TimeOnly), start.Format(time.TimeOnly), answer, err))
 	}
 	return answer, err
 }
 
 // loadEnd returns when the load that an invocation found at its start has ended; zero if a task still runs or was created later, or if ECS has forgotten
 // them.
-func (w *fakeAWS) loadEnd(began time.Time) (end time.Time) {
+func (w *fakeAWS) loadEnd(start time.Time) (end time.Time) {
 	for _, t := range w.tasks {
 		switch {
-		case w.desired > 0, !t.CreatedAt.Before(began), t.StoppedAt == nil, t.StoppedAt.After(w.clock):
+		case w.desired > 0, !t.CreatedAt.Before(start), t.StoppedAt == nil, t.StoppedAt.After(w.clock):
 			return time.Time{}
 		case t.StartedAt != nil && !w.forgot(t):
 			end = later(end, *t.StoppedAt)
@@ -116,13 +116,13 @@ func (w *fakeAWS) runExport(f fault) (Answer, error) {
 	w.sim.acted++
 	w.mu.Unlock()
 	name := w.startInvocation()
-	began := w.Now()
+	start := w.Now()
 	i := &invocation{Context: context.Background(), w: w, name: name, fault: f, run: w.sim.run}
 	answer, err := New(w.cfg, w.clients(), w).Handle(i, Event{Action: ActionExport, Run: w.sim.run})
 	w.lock()
 	defer w.mu.Unlock()
 	if lostRun(answer, err) && f.kind != hangs && f.kind != hangs2 {
-		w.sim.broken = append(w.sim.broken, fmt.Sprintf("%s: a person who exports since %s lost the run: %v", w.clock.Format(time.TimeOnly), began.Format(time.TimeOnly), err))
+		w.sim.broken = append(w.sim.broken, fmt.Sprintf("%s: a person who exports since %s lost the run: %v", w.clock.Format(time.TimeOnly), start.Format(time.TimeOnly), err))
 	}
 	return answer, err
 }

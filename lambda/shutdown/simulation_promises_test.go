@@ -43,19 +43,19 @@ func (w *walk) broken() []string {
 		not(!strings.Contains(u.key, run), "upload %s of %s is still open", id, u.key)
 	}
 	if run == runID {
-		told := w.messages()
-		result, gone := slices.Index(told, "ended"), slices.Index(told, "gone")
-		not(result >= 0 && result < gone || w.called("Publish") > len(told), "the messages were %v", told)
+		sent := w.messages()
+		result, gone := slices.Index(sent, "ended"), slices.Index(sent, "gone")
+		not(result >= 0 && result < gone || w.called("Publish") > len(sent), "the messages were %v", sent)
 	}
 	for _, o := range m.Objects {
 		header := int64(0)
 		if o.Kind == export.KindMetrics {
 			header = 1
 		}
-		lies, _, err := export.ReadBack(context.Background(), w, w.cfg.Bucket, w.cfg.Owner(run), header, o)
+		stored, _, err := export.ReadBack(context.Background(), w, w.cfg.Bucket, w.cfg.Owner(run), header, o)
 		not(err == nil, "%v", err)
-		lies.Replaced = o.Replaced
-		not(reflect.DeepEqual(lies, o), "the manifest has %+v, but the bucket has %+v", o, lies)
+		stored.Replaced = o.Replaced
+		not(reflect.DeepEqual(stored, o), "the manifest has %+v, but the bucket has %+v", o, stored)
 	}
 	var started, ended time.Time
 	for _, t := range w.tasks {
@@ -90,8 +90,8 @@ func (w *walk) broken() []string {
 		not(m.Metrics.Points == sum.Points, "the manifest has %d points, CloudWatch %d", m.Metrics.Points, sum.Points)
 	}
 	not(logs.String() == w.text(w.cfg.logsKey(run)), "log lines are missing: %d lines instead of %d", strings.Count(w.text(w.cfg.logsKey(run)), "\n"), strings.Count(logs.String(), "\n"))
-	lies, err := job.Sum(strings.NewReader(text))
-	not(err == nil && lies.Points == m.Metrics.Points && reflect.DeepEqual(lies.Sources, m.Metrics.Sources), "the manifest has %d points of %v, its object %d of %v: %v", m.Metrics.Points, m.Metrics.Sources, lies.Points, lies.Sources, err)
+	stored, err := job.Sum(strings.NewReader(text))
+	not(err == nil && stored.Points == m.Metrics.Points && reflect.DeepEqual(stored.Sources, m.Metrics.Sources), "the manifest has %d points of %v, its object %d of %v: %v", m.Metrics.Points, m.Metrics.Sources, stored.Points, stored.Sources, err)
 	not(slices.IsSortedFunc(m.Objects, func(a, b export.Object) int { return strings.Compare(b.Kind, a.Kind) }), "objects")
 	return broken
 }

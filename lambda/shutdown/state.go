@@ -135,7 +135,7 @@ func (s store) put(ctx context.Context, key string, value any, etag string, mine
 		if denied(err) {
 			return "", failed
 		}
-		// If only the answer was lost, the write was made: the object shows it.
+		// If only the answer was lost, the write took effect: the object shows it.
 		there, now, err := s.get(ctx, key)
 		code := errorCode(failed)
 		switch {
@@ -148,7 +148,7 @@ func (s store) put(ctx context.Context, key string, value any, etag string, mine
 		case attempt == 4, now != etag && !mine(there):
 			return "", fmt.Errorf("write s3://%s/%s: %w", s.bucket, key, errTaken)
 		}
-		etag = now // either nothing changed, or our previous write was made although its answer was lost
+		etag = now // either nothing changed, or our previous write took effect although its answer was lost
 	}
 }
 
@@ -187,7 +187,7 @@ func (r *run) take(ctx context.Context) error {
 	r.state.Attempts++
 	r.state.Holder, r.state.Attempt, r.recorded = r.holder, rand.Text(), true
 	if err := r.save(ctx); err != nil {
-		// After any other failure the write may have been made; the next write finds out.
+		// After any other failure the write may have taken effect; the next write finds out.
 		r.recorded = !denied(err) && !errors.Is(err, errTaken)
 		return err
 	}

@@ -150,7 +150,7 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 	if err != nil {
 		return Answer{}, err
 	}
-	defer r.release(ctx) // also if taking failed: the write may have been made and its answer lost
+	defer r.release(ctx) // even if taking the run failed: the write may have taken effect and its answer been lost
 	if err := r.takeInTurn(ctx); err != nil {
 		return Answer{}, err
 	}
@@ -331,7 +331,7 @@ func (r *run) nothingBilled(ctx context.Context) (*types.Service, error) {
 	return service, nil
 }
 
-// billed returns what of the run costs money, "" when nothing does, and the load's service. A running load is stopped at once.
+// billed returns what the run still costs money for, "" if nothing, and the load's service. A running load is stopped at once.
 func (r *run) billed(ctx context.Context) (service *types.Service, billed string, err error) {
 	if service, err = r.service(ctx); err != nil {
 		return nil, "", err

@@ -147,11 +147,11 @@ func TestWatchAfterAFailedApply(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, StatusIdle, answer.Status)
 		assert.Equal(t, cache, w.cache)
-		var told []string
+		var wantMessages []string
 		if cache == createFailed {
-			told = append(told, "cache failed")
+			wantMessages = append(wantMessages, "cache failed")
 		}
-		assert.Equal(t, told, w.messages(), "at once")
+		assert.Equal(t, wantMessages, w.messages(), "at once")
 
 		w.clock = at("2026-11-23T06:00:00Z")
 		answer, err = w.tick()
@@ -160,10 +160,10 @@ func TestWatchAfterAFailedApply(t *testing.T) {
 		assert.Contains(t, answer.Message, "there was no load, and until 2026-11-23T07:18:09Z an apply may make one")
 		assert.Empty(t, w.cache)
 		assert.False(t, w.manifest(t).Complete)
-		told = append(told, "apply failed")
-		assert.Equal(t, told, w.messages())
+		wantMessages = append(wantMessages, "apply failed")
+		assert.Equal(t, wantMessages, w.messages())
 		w.ticks(t)
-		assert.Equal(t, append(told, "ended", "gone"), w.messages())
+		assert.Equal(t, append(wantMessages, "ended", "gone"), w.messages())
 		assert.False(t, w.Now().Before(at("2026-11-23T07:18:09Z")))
 		w.assertEnded(t)
 		m := w.manifest(t)
