@@ -22,7 +22,7 @@ func Release() error { return ops.Run(dev.Release) }
 // Validate checks inputs, bucket, subnets and quota, and says what to do.
 func Validate() error { return ops.Run(ops.Validate) }
 
-// Deploy makes the stack and waits until the load runs (APPROVE=1: yes to what it asks).
+// Deploy creates the stack and waits until the load runs (APPROVE=1: yes to every question).
 func Deploy() error { return ops.Run(ops.Deploy) }
 
 // Status shows where the run stands.
@@ -40,13 +40,13 @@ func Export() error { return ops.Run(ops.Export) }
 // Report says what a run did and what limited it (RUN=, RUNS=a,b, FROM=folder, UPLOAD=1).
 func Report() error { return ops.Run(ops.Report) }
 
-// Destroy removes the stack; a run that is not exported is exported first (APPROVE=1: yes to what it asks; FORCE=1: the run is lost).
+// Destroy removes the stack; a run that is not exported is exported first (APPROVE=1: yes to every question; FORCE=1: the run is lost).
 func Destroy() error { return ops.Run(ops.Destroy) }
 
-// Sweep lists every stack in the account and Region, guarded or not; SWEEP=name or all ends, exports and removes one (APPROVE=1: yes to what it asks).
+// Sweep lists every stack in the account and Region, guarded or not; SWEEP=name or all ends, exports and removes one (APPROVE=1: yes to every question).
 func Sweep() error { return ops.Run(ops.Sweep) }
 
-// Help prints what the commands read of the environment: variables, values, and what holds without them; `mage help deploy` what deploy reads.
+// Help prints the environment variables of the commands, their values and defaults; `mage help deploy` those of deploy.
 func Help() error { return ops.Run(ops.Help) }
 
 // Check runs gofmt, go vet, terraform fmt and validate, terraform-docs and tflint.
@@ -61,7 +61,7 @@ func Clean() error { return ops.Run(dev.Clean) }
 // Campaign compares several settings, each run in a stack of its own.
 type Campaign mg.Namespace
 
-// Default runs what is missing of a campaign, and ranks its variants: the same as `mage campaign` (CAMPAIGN=file, APPROVE=1).
+// Default runs the missing runs of a campaign, and ranks its variants: the same as `mage campaign` (CAMPAIGN=file, APPROVE=1).
 func (Campaign) Default() error { return ops.Run(ops.Campaign) }
 
 // Status shows where the runs of a campaign stand (CAMPAIGN=file).
@@ -73,7 +73,7 @@ func (Campaign) Report() error { return ops.Run(ops.CampaignReport) }
 // Destroy ends and removes all stacks of a campaign (CAMPAIGN=file, APPROVE=1).
 func (Campaign) Destroy() error { return ops.Run(ops.CampaignDestroy) }
 
-// Local is everything on this machine.
+// Local runs everything on this machine.
 type Local mg.Namespace
 
 // Run takes a run from end to end on an embedded AWS and prints what came out (MINUTES=1).

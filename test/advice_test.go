@@ -98,7 +98,7 @@ func TestAdviceDuringARun(t *testing.T) {
 	p.workspace.AWS = config
 	require.Error(t, err, said)
 	run, _ := p.guard(t)
-	require.Regexp(t, `run `+run+` goes on, and is billed, until \S+Z, about 0\.\d\d USD in all \(`, err.Error())
+	require.Regexp(t, `run `+run+` continues, and is billed, until \S+Z, about 0\.\d\d USD in all \(`, err.Error())
 	p.loads(t, 1)
 	said, early := p.run(ops.Export, "") // the latest run is still running
 	require.ErrorContains(t, early, "cannot be exported", said)
@@ -147,7 +147,7 @@ func TestAdviceWhenTheStopFails(t *testing.T) {
 	require.Contains(t, p.runAdvice(unseen.Error(), "its load was not seen to stop; run `go tool mage stop`"), "run "+run+" is stopped and exported")
 	p.workspace.Env = append(p.workspace.Env, "RUN=")
 	require.Contains(t, p.runAdvice(failed, "`RUN=%s go tool mage export` exports by hand"), "run "+run+": done")
-	require.Regexp(t, over, p.runAdvice(overdue, "the schedule tries every %v minutes, `go tool mage stop` now"))
+	require.Regexp(t, over, p.runAdvice(overdue, "the schedule tries every %v minutes, `go tool mage stop` ends it now"))
 	require.Contains(t, p.runAdvice(failed, "`go tool mage destroy` ends and removes it"), "is removed")
 	p.assertNothingLeft()
 
@@ -185,7 +185,7 @@ func TestAdviceOfAFailedDestroy(t *testing.T) {
 		return status == "available", status, err
 	})
 	said, err := p.run(ops.Destroy, "")
-	require.ErrorContains(t, err, "the state is empty, and yet AWS has this", said)
+	require.ErrorContains(t, err, "the state is empty, but AWS has this", said)
 	p.runAdvice(err.Error(), "aws elasticache delete-")
 	eventually(t, "the cache is gone", func(ctx context.Context) (bool, any, error) {
 		status, err := p.cacheStatus(ctx)
@@ -228,9 +228,9 @@ func TestCredentialsThatExpire(t *testing.T) {
 	}
 	said, err := p.runAndWhen(ops.Deploy, "aws_scheduler_schedule.watch: Creation complete", login())
 	require.ErrorContains(t, err, "xpired", said)
-	require.ErrorContains(t, err, "whether anything is billed, and whether the schedule elasticache-perf-watch ends it, is not known")
+	require.ErrorContains(t, err, "cannot tell whether anything is billed, or whether the schedule elasticache-perf-watch ends it")
 	login()
-	require.Contains(t, p.runAdvice(err.Error(), "`go tool mage deploy` goes on"), "the load runs")
+	require.Contains(t, p.runAdvice(err.Error(), "`go tool mage deploy` continues"), "the load runs")
 	p.loads(t, 1)
 
 	ctx, interrupt := context.WithCancelCause(t.Context())
@@ -251,11 +251,11 @@ func TestCredentialsThatExpire(t *testing.T) {
 	expire()
 	eventually(t, "watch says that AWS does not answer", func(context.Context) (bool, any, error) {
 		said := p.printed()
-		return strings.Contains(said, "AWS does not answer, and is asked again"), said, nil
+		return strings.Contains(said, "AWS does not answer; trying again"), said, nil
 	})
 	interrupt(proc.ErrInterrupted)
 	require.NoError(t, <-watched, "an interrupted watch is no failure")
-	require.Regexp(t, `run \S+ goes on, and is billed, until \S+Z, about 0\.\d\d USD in all`, p.printed())
+	require.Regexp(t, `run \S+ continues, and is billed, until \S+Z, about 0\.\d\d USD in all`, p.printed())
 
 	said, err = p.runAndWhen(ops.Destroy, "terraform: destroying", login())
 	require.Error(t, err, said)

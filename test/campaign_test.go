@@ -43,7 +43,7 @@ variant "more" { load = { clients = 8 } }
 	require.NoError(t, os.WriteFile(badFile, []byte("repeats = 2\nbudget = 0.01\nvariant \"a\" {}\nvariant \"b\" {}\n"), 0o600))
 	in := *c.ws
 	in.Env = append(c.ws.Env[:len(c.ws.Env):len(c.ws.Env)], "CAMPAIGN="+badFile)
-	require.ErrorContains(t, ops.Campaign(t.Context(), &in, c.con), "Nothing was made")
+	require.ErrorContains(t, ops.Campaign(t.Context(), &in, c.con), "Nothing was created")
 	// Nor does a value that Terraform rejects.
 	require.NoError(t, os.WriteFile(badFile, []byte("repeats = 2\nvariant \"a\" {}\nvariant \"b\" {\n  load = { task_count = -1 }\n}\n"), 0o600))
 	err := ops.Campaign(t.Context(), &in, c.con)
@@ -52,7 +52,7 @@ variant "more" { load = { clients = 8 } }
 
 	c.killDuring(t, 1, 2, "few-r1", "more-r1")
 	require.NoError(t, ops.Campaign(t.Context(), c.ws, c.con))
-	require.Contains(t, c.out.String(), "is dead (process")
+	require.Contains(t, c.out.String(), "died (process")
 	require.Contains(t, c.out.String(), "few-r1 is measured and removed")
 	c.assertAnswer(t, map[string]int{"few": 1, "more": 1})
 }
@@ -88,7 +88,7 @@ variant "small" {
 		require.NotContains(t, err.Error(), other+"-r")
 	}
 	require.Contains(t, c.out.String()+contents(c.log), "keys were gone when they were read back")
-	require.Contains(t, c.out.String(), "small-r3 is given up after 2 attempts, and the campaign goes on without it")
+	require.Contains(t, c.out.String(), "small-r3 is given up after 2 attempts, and the campaign continues without it")
 	c.assertAnswer(t, map[string]int{"one": 3, "two": 3, "three": 3, "small": 0})
 }
 
@@ -120,8 +120,8 @@ variant "more" { load = { clients = 8 } }
 	}
 	edit(`"more"`, `"many"`)
 	require.NoError(t, ops.CampaignStatus(t.Context(), c.ws, c.con))
-	require.Contains(t, c.out.String(), "the file does not have edited-more-r1 any more, and AWS does")
-	runAdvice(t, c.ws, c.con, c.out.String(), "any more, and AWS does: `CAMPAIGN=%s go tool mage campaign:destroy`")
+	require.Contains(t, c.out.String(), "edited-more-r1 is no longer in the file, but still in AWS")
+	runAdvice(t, c.ws, c.con, c.out.String(), "is no longer in the file, but still in AWS: `CAMPAIGN=%s go tool mage campaign:destroy`")
 	require.Contains(t, c.out.String(), "the stacks of the campaign edited are removed")
 	c.out.Reset()
 	require.NoError(t, ops.Sweep(t.Context(), c.ws, c.con))
@@ -136,7 +136,7 @@ variant "more" { load = { clients = 8 } }
 	edit("key_maximum = 10000", "key_maximum = 20000")
 	for _, command := range []ops.Command{ops.Campaign, ops.CampaignStatus, ops.CampaignReport} {
 		err := command(t.Context(), c.ws, c.con)
-		require.ErrorContains(t, err, "these runs of the campaign edited had other settings than its file has now: few-r1 (run ")
+		require.ErrorContains(t, err, "these runs of the campaign edited had different settings from those in its file now: few-r1 (run ")
 		require.ErrorContains(t, err, ", more-r1 (run ")
 	}
 	edit("", "")
@@ -207,7 +207,7 @@ func (c *campaignRun) killDuring(t *testing.T, round, load int, cells ...string)
 		}
 		return n >= load, contents(c.log), nil
 	})
-	require.ErrorContains(t, ops.Campaign(t.Context(), c.ws, c.con), "is carried out already")
+	require.ErrorContains(t, ops.Campaign(t.Context(), c.ws, c.con), "is already running")
 	require.NoError(t, first.Process.Kill())
 	<-ended
 }

@@ -101,7 +101,7 @@ func TestChangesWhileAQuestionIsOpen(t *testing.T) {
 	said, err := p.run(ops.Deploy, "")
 	p.approveAll()
 	require.ErrorContains(t, err, "the state was changed after the plan was made, so nothing was applied", said)
-	require.Contains(t, p.runAdvice(err.Error(), "`go tool mage deploy` plans again"), "the load runs")
+	require.Contains(t, p.runAdvice(err.Error(), "`go tool mage deploy` plans and asks again"), "the load runs")
 	first, _ := p.guard(t)
 
 	// The run is overdue, and ends before the yes.
@@ -110,13 +110,13 @@ func TestChangesWhileAQuestionIsOpen(t *testing.T) {
 	p.answerYesAfter(func() { p.deleteSchedules("-load-stop", "-watch") })
 	said, err = p.run(ops.Deploy, "")
 	p.approveAll()
-	require.ErrorContains(t, err, "the run "+first+" ended while the question waited", said)
+	require.ErrorContains(t, err, "the run "+first+" ended while the question was open", said)
 	said = unwrapped(p.mustRun(ops.Status))
-	require.Contains(t, said, "deployed, but no run is under way; `go tool mage deploy` begins one")
+	require.Contains(t, said, "deployed, but no run is under way; `go tool mage deploy` starts one")
 	advised := said
-	require.Contains(t, p.runAdvice(err.Error(), "ended while the question waited: run `go tool mage deploy` again"), "the load runs")
+	require.Contains(t, p.runAdvice(err.Error(), "ended while the question was open: run `go tool mage deploy` again"), "the load runs")
 	p.deleteSchedules("-load-stop", "-watch")
-	require.Contains(t, p.runAdvice(advised, "no run is under way; `go tool mage deploy` begins one"), "the load runs")
+	require.Contains(t, p.runAdvice(advised, "no run is under way; `go tool mage deploy` starts one"), "the load runs")
 	said, err = p.runAndWhen(ops.Deploy, "No changes.", func() { p.deleteSchedules("-load-stop", "-watch") }) // once more, at the end of an apply
 	require.ErrorContains(t, err, "the stack is there but no run is under way", said)
 	require.Contains(t, p.runAdvice(err.Error(), "is gone; run `go tool mage deploy` again"), "the load runs")
@@ -127,7 +127,7 @@ func TestChangesWhileAQuestionIsOpen(t *testing.T) {
 	p.answerYesAfter(func() { p.changeGuard(func(e *shutdown.Event) { e.Run = "2026-11-23T03-08-09Z" }) })
 	said, err = p.run(ops.Destroy, "")
 	p.approveAll()
-	require.ErrorContains(t, err, "the run 2026-11-23T03-08-09Z started while the question waited", said)
+	require.ErrorContains(t, err, "the run 2026-11-23T03-08-09Z started while the question was open", said)
 	p.loads(t, 1)
 	status, err2 := p.cacheStatus(context.WithoutCancel(t.Context()))
 	require.NoError(t, err2)

@@ -180,8 +180,8 @@ func TestFirstCommandOnAFullDisk(t *testing.T) {
 	}
 	t.Parallel()
 	for name, c := range map[string]struct{ size, says string }{
-		"too small": {"20m", `the disk of \S+/\.localaws has 2\d MB left, and a local run needs about 50 MB: make room there, or take a checkout on another disk\n`},
-		"filled":    {"70m", `the disk of \S+/\.localaws is full, and what the load says and the exports would be lost: make room there \(a local run needs about 50 MB\), and run it again\n`},
+		"too small": {"20m", `the disk of \S+/\.localaws has 2\d MB left, and a local run needs about 50 MB: free space there, or use a checkout on another disk\n`},
+		"filled":    {"70m", `the disk of \S+/\.localaws is full, and the load's log and the exports would be lost: free space there \(a local run needs about 50 MB\), and run it again\n`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := checkout(t, sharedTempDir(t))

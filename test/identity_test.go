@@ -42,8 +42,8 @@ func TestRunBelongsToItsState(t *testing.T) {
 	ann.workspace.Env = append(kept[:len(kept):len(kept)], "APPROVE=1", "FORCE=1")
 	changed := filepath.Join(ann.workspace.Stack, "changed.auto.tfvars.json")
 	for says, input := range map[string]map[string]any{
-		"the state holds elasticache-perf, the inputs say two":                 {"name": "two"},
-		"the state holds resources in us-east-1, the inputs lead to eu-west-1": {"aws_region": "eu-west-1"},
+		"the state holds elasticache-perf, the inputs say two":                {"name": "two"},
+		"the state holds resources in us-east-1, the inputs select eu-west-1": {"aws_region": "eu-west-1"},
 	} {
 		write(t, ann.workspace.Stack, filepath.Base(changed), input)
 		for name, command := range commands {
@@ -59,7 +59,7 @@ func TestRunBelongsToItsState(t *testing.T) {
 	ann.useCredentials(w.local.Account("210987654321"))
 	for name, command := range commands {
 		said, err = ann.run(command, "")
-		require.ErrorContains(t, err, "the state holds resources in 123456789012, the credentials are of 210987654321", "%s: %s", name, said)
+		require.ErrorContains(t, err, "the state holds resources in 123456789012, the credentials are for 210987654321", "%s: %s", name, said)
 		require.ErrorContains(t, err, "nothing was done")
 	}
 	theirs, err := ann.workspace.AWS(t.Context(), "")
@@ -73,7 +73,7 @@ func TestRunBelongsToItsState(t *testing.T) {
 	bob.workspace.Env = append(bob.workspace.Env, "APPROVE=1", "FORCE=1")
 	for name, command := range map[string]ops.Command{"deploy": ops.Deploy, "destroy": ops.Destroy, "stop": ops.Stop} {
 		said, err = bob.run(command, "")
-		require.ErrorContains(t, err, "there is a stack elasticache-perf in account 123456789012, Region us-east-1 already, and it was not made from this state", "%s: %s", name, said)
+		require.ErrorContains(t, err, "there is already a stack elasticache-perf in account 123456789012, Region us-east-1, and it was not created from this state", "%s: %s", name, said)
 		require.ErrorContains(t, err, "set another name (name = \"elasticache-perf-2\"")
 		for _, advice := range []string{"mage destroy", "delete", "aws "} {
 			require.NotContains(t, strings.ReplaceAll(err.Error(), "nothing was done. AWS has", ""), advice, name)
@@ -83,9 +83,9 @@ func TestRunBelongsToItsState(t *testing.T) {
 	carol := newPerson(t, w, map[string]any{"load": light(nil), "aws_region": "eu-west-1"})
 	carol.useCredentials(w.local.Env()) // the deployer's policy is for one Region
 	said, err = carol.run(ops.Deploy, "")
-	require.ErrorContains(t, err, "there is a stack elasticache-perf in account 123456789012, Region eu-west-1 already", said)
+	require.ErrorContains(t, err, "there is already a stack elasticache-perf in account 123456789012, Region eu-west-1", said)
 	require.ErrorContains(t, err, "the IAM role elasticache-perf-stop")
-	require.ErrorContains(t, err, "it is in another Region, for roles are the account's")
+	require.ErrorContains(t, err, "it is in another Region, because roles belong to the account")
 
 	said, err = bob.run(ops.Status, "")
 	require.NoError(t, err)

@@ -44,7 +44,7 @@ func TestMessages(t *testing.T) {
 	first, _ := p.guard(t)
 	said, err = p.run(ops.Report, "")
 	require.ErrorContains(t, err, "has no exported run yet", said)
-	require.Contains(t, p.runAdvice(err.Error(), "has no exported run yet; `go tool mage status` says where a run stands"), first)
+	require.Contains(t, p.runAdvice(err.Error(), "has no exported run yet; `go tool mage status` shows where a run stands"), first)
 	mails := p.waitForMessages(t, first, "started")
 	require.Contains(t, p.runAdvice(mails[0], "`go tool mage status` shows where it stands"), first)
 	said = p.runAdvice(mails[0], "`go tool mage stop` ends it now")
@@ -55,7 +55,7 @@ func TestMessages(t *testing.T) {
 		said, err = p.run(ops.Status, "")
 		return err == nil && strings.Contains(said, "nothing of the stack that costs money is left"), said, err
 	})
-	require.Contains(t, p.runAdvice(said, "`go tool mage deploy` begins a new run"), "the load runs")
+	require.Contains(t, p.runAdvice(said, "`go tool mage deploy` starts a new run"), "the load runs")
 	p.loads(t, 1)
 	run, _ := p.guard(t)
 	require.NotEqual(t, first, run)
@@ -64,7 +64,7 @@ func TestMessages(t *testing.T) {
 	said, err = p.run(ops.Report, "")
 	p.workspace.Env = append(p.workspace.Env, "RUN=")
 	require.Error(t, err, said)
-	require.Contains(t, p.runAdvice(err.Error(), "; `go tool mage status` says where a run stands"), run)
+	require.Contains(t, p.runAdvice(err.Error(), "; `go tool mage status` shows where a run stands"), run)
 
 	load["pipeline"] = 4
 	write(t, p.workspace.Stack, "changed.auto.tfvars.json", map[string]any{"load": load})
@@ -72,8 +72,8 @@ func TestMessages(t *testing.T) {
 	changed := said
 	said, err = p.run(ops.Stop, "ending run "+run)
 	require.Error(t, err, said)
-	require.Contains(t, p.runAdvice(err.Error(), "goes on in AWS: `go tool mage status` shows it"), run)
-	require.Contains(t, p.runAdvice(changed, "`go tool mage stop` first makes each a run of its own"), "exported")
+	require.Contains(t, p.runAdvice(err.Error(), "continues in AWS: `go tool mage status` shows it"), run)
+	require.Contains(t, p.runAdvice(changed, "Run `go tool mage stop` first to make them two runs"), "exported")
 
 	// A new run, whose schedules somebody removes.
 	p.mustRun(ops.Deploy)

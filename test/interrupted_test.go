@@ -224,7 +224,7 @@ func TestInterruptedWhileTheCacheIsCreated(t *testing.T) {
 	p := newPerson(t, w, nil)
 	said, err := p.runUntilCacheIs(ops.Deploy, "creating")
 	require.Error(t, err, said)
-	require.Contains(t, p.runAdvice(err.Error(), "`go tool mage deploy` goes on"), "the load runs")
+	require.Contains(t, p.runAdvice(err.Error(), "`go tool mage deploy` continues"), "the load runs")
 	advised := err.Error()
 	said, err = p.runUntilCacheIs(ops.Destroy, "deleting")
 	require.Error(t, err, said)
@@ -249,7 +249,7 @@ func TestDestroyAfterLostAnswers(t *testing.T) {
 		require.Contains(t, said, "ReplicationGroupAlreadyExists")
 		said, err = p.run(ops.Destroy, "")
 		require.NoError(t, err, said)
-		require.Contains(t, said, "the cache elasticache-perf was made but is not in the state")
+		require.Contains(t, said, "the cache elasticache-perf was created but is not in the state")
 		p.assertNothingLeft()
 	})
 	t.Run("what costs nothing", func(t *testing.T) {
@@ -271,7 +271,7 @@ func TestDestroyAfterLostAnswers(t *testing.T) {
 		require.Error(t, err, said)
 		require.Len(t, w.local.Faults.Fired(), len(lost))
 		said, err = p.run(ops.Destroy, "")
-		require.ErrorContains(t, err, "the state is empty, and yet AWS has this under the stack's names", said)
+		require.ErrorContains(t, err, "the state is empty, but AWS has this under the stack's names", said)
 		for command := range lost {
 			require.ErrorContains(t, err, command)
 		}

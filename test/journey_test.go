@@ -227,7 +227,7 @@ func (s *stack) verifiedObject(t *testing.T, m export.Manifest, kind, key string
 	require.Equal(t, key, o.Key)
 	content := s.object(t, key)
 	sum := sha256.Sum256(content)
-	require.Equal(t, o.SHA256, hex.EncodeToString(sum[:]), "%s is not as the manifest says", key)
+	require.Equal(t, o.SHA256, hex.EncodeToString(sum[:]), "%s does not match the manifest", key)
 	require.EqualValues(t, o.Bytes, len(content))
 	return content
 }

@@ -18,22 +18,22 @@ import (
 
 // coveredBy lists parts of messages that appear only after hours, in a race or because of somebody else, with the test that runs the same command.
 var coveredBy = map[string]string{
-	"go tool mage local:run":                                                        "TestFirstCommand",            // appears only without its environment; the test runs it as the README's reader does
-	"start it with `go tool mage local:up`":                                         "TestFirstCommand",            // a separate process, which that test starts
-	"CAMPAIGN=%s go tool mage local:campaign":                                       "TestCampaign",                // ends with its environment
-	"  go tool mage deploy\n":                                                       "TestMessages",                // terraform apply after the run's end
-	"and nothing guards it: `go tool mage destroy` ends and exports it first":       "TestDestroyOfARunningLoad",   // somebody removes the guard
-	"the state cannot be read: %v\nrun `go tool mage destroy` again":                "TestDestroyOfARunningLoad",   // the backend is gone
-	"`go tool mage destroy` again tells whether":                                    "TestDestroyAfterLostAnswers", // an answer that is lost after the last resource
-	"it was not created by this run and is not deleted; run `go tool mage destroy`": "TestDestroyAfterLostAnswers", // somebody changes the tags
-	"%s && go tool mage deploy":                                                     "TestMessages",                // what local:up prints for another shell
-	"`RUN=%s go tool mage export` tries once more":                                  "TestFaultsExportAgain",       // a day after the load
-	"and the run is not: %s; run `go tool mage destroy`":                            "TestMessages",                // the same, seen by the Lambda
-	"look at the log of this function, then run `go tool mage destroy`":             "TestDestroyOfARunningLoad",   // a day after the end
-	"`SWEEP=%[1]s go tool mage sweep` ends and removes it, after a question":        "TestSweep",                   // a stack whose function is gone, or that another file of that name created
-	"without a state: `go tool mage sweep` lists it":                                "TestSweep",                   // a state file that is cut short
-	"`SWEEP=%s go tool mage sweep` removes it without a state":                      "TestSweep",                   // a full disk
-	"aws elasticache describe-events":                                               "TestCallsOfTheCLI",           // a cache that is busy for 45 minutes
+	"go tool mage local:run":                                                          "TestFirstCommand",            // appears only without its environment; the test runs it as the README's reader does
+	"start it with `go tool mage local:up`":                                           "TestFirstCommand",            // a separate process, which that test starts
+	"CAMPAIGN=%s go tool mage local:campaign":                                         "TestCampaign",                // ends with its environment
+	"  go tool mage deploy\n":                                                         "TestMessages",                // terraform apply after the run's end
+	"and nothing guards it: `go tool mage destroy` ends and exports it first":         "TestDestroyOfARunningLoad",   // somebody removes the guard
+	"the state cannot be read: %v\nrun `go tool mage destroy` again":                  "TestDestroyOfARunningLoad",   // the backend is gone
+	"`go tool mage destroy` again tells whether":                                      "TestDestroyAfterLostAnswers", // an answer that is lost after the last resource
+	"it was not created by this run and is not deleted; run `go tool mage destroy`":   "TestDestroyAfterLostAnswers", // somebody changes the tags
+	"%s && go tool mage deploy":                                                       "TestMessages",                // what local:up prints for another shell
+	"`RUN=%s go tool mage export` tries once more":                                    "TestFaultsExportAgain",       // a day after the load
+	"and the run is not: %s; run `go tool mage destroy`":                              "TestMessages",                // the same, seen by the Lambda
+	"look at the log of this function, then run `go tool mage destroy`":               "TestDestroyOfARunningLoad",   // a day after the end
+	"`SWEEP=%[1]s go tool mage sweep` ends and removes it, after asking":              "TestSweep",                   // a stack whose function is gone, or that another file of that name created
+	"without a state: `go tool mage sweep` lists it":                                  "TestSweep",                   // a state file that is cut short
+	"or remove what was created, without a state, with `SWEEP=%s go tool mage sweep`": "TestSweep",                   // a full disk
+	"aws elasticache describe-events":                                                 "TestCallsOfTheCLI",           // a cache that is busy for 45 minutes
 }
 
 // messageCommand is a command in a message's source.

@@ -114,9 +114,9 @@ func TestTwoDeploysSideBySide(t *testing.T) {
 	}
 	for _, m := range elsewhere {
 		require.Error(t, m.Wait())
-		require.Contains(t, contents(m.log), "Error: the state is not free, and nothing was ended or changed: ")
+		require.Contains(t, contents(m.log), "Error: the state is locked, so nothing was ended or changed: ")
 		const holds = `\S+@\S+ holds it for apply since 20\S+Z`
-		require.Regexp(t, "waiting for the state's lock, for up to 60s: "+holds+"\n", contents(m.log))
+		require.Regexp(t, "waiting for the state lock, for up to 60s: "+holds+"\n", contents(m.log))
 		require.Regexp(t, "nothing was ended or changed: "+holds+`\. Try again when it is done; .terraform -chdir=\S+ force-unlock [0-9a-f-]+. removes`, contents(m.log))
 	}
 	status, err := p.cacheStatus(t.Context())

@@ -66,7 +66,7 @@ func TestREADMEHasTheTableOfHelp(t *testing.T) {
 	require.Equal(t, table[strings.Index(table, "\n"):]+"\n", written[:strings.Index(written, "\n\n")+2])
 	var printed strings.Builder
 	workspace.Help(&printed)
-	require.Contains(t, printed.String(), "\nSKIP_CHECKS (validate, deploy, campaign)\n    checks to leave out")
+	require.Contains(t, printed.String(), "\nSKIP_CHECKS (validate, deploy, campaign)\n    checks to skip")
 	require.NotContains(t, printed.String(), "`")
 	require.NotContains(t, printed.String(), "](")
 }

@@ -148,7 +148,7 @@ func TestValidateRejectsWhatDeployRejects(t *testing.T) {
 		vars map[string]any
 		want string
 	}{
-		"unknown node type":     {map[string]any{"cache": map[string]any{"node_type": "cache.z9g.large"}}, "ElastiCache offers no cache.z9g.large in us-east-1"},
+		"unknown node type":     {map[string]any{"cache": map[string]any{"node_type": "cache.z9g.large"}}, "ElastiCache does not offer cache.z9g.large in us-east-1"},
 		"unknown parameter":     {map[string]any{"cache": map[string]any{"parameters": map[string]any{"maxmemory-polcy": "allkeys-lru"}}}, "the parameter family valkey8 has no parameter maxmemory-polcy"},
 		"unknown value":         {map[string]any{"cache": map[string]any{"engine": "redis", "parameters": map[string]any{"maxmemory-policy": "alkeys-lru"}}}, "the parameter maxmemory-policy of redis7 takes "},
 		"address":               {map[string]any{"notifications": map[string]any{"email": "nobody"}}, "The notifications' email must be a mail address"},
@@ -230,7 +230,7 @@ func TestPlainApplyOfALoadThatCannotConnect(t *testing.T) {
 	t.Parallel()
 	s := newStack(t, newEnvironment(t), ".", map[string]any{"cache": map[string]any{"transit_encryption": true}, "auth_token": "a-password-of-16-or-more"})
 	_, err := terraform.ApplyContextE(t, t.Context(), s.options)
-	require.ErrorContains(t, err, "the load cannot start: ECS gave the deployment of service "+s.name+"-load up")
+	require.ErrorContains(t, err, "the load cannot start: ECS gave up on the deployment of service "+s.name+"-load")
 	require.ErrorContains(t, err, "module.scheduler.aws_lambda_invocation.destroy")
 	s.destroy(t.Context(), t)
 }

@@ -168,14 +168,14 @@ func TestSweep(t *testing.T) {
 	_, err = w.sweep(t, nil, "SWEEP=nobody", "APPROVE=1")
 	require.ErrorContains(t, err, "there is no stack nobody in account")
 	owner, quiet := w.deployerWorkspace(t, ended), &console.Console{In: strings.NewReader(""), Out: io.Discard, Pause: time.Second}
-	runAdvice(t, owner, quiet, err.Error(), "`go tool mage sweep` lists those there are")
+	runAdvice(t, owner, quiet, err.Error(), "`go tool mage sweep` lists the stacks")
 
 	// With the documented permissions of one stack only, the other stacks are just listed by name.
 	keys := map[string]string{}
 	maps.Copy(keys, orphan.options.EnvVars)
 	said, err = w.sweep(t, keys)
 	require.NoError(t, err)
-	require.Contains(t, said, "  "+running.name+": cannot be looked at")
+	require.Contains(t, said, "  "+running.name+": cannot be read")
 	require.Contains(t, of(orphan), "ORPHAN")
 	var heard lockedText
 	runAdvice(t, w.deployerWorkspace(t, orphan), &console.Console{In: strings.NewReader(""), Out: &heard, Pause: time.Second}, said, "an orphan is billed until somebody removes it: `SWEEP=%s go tool mage sweep`")

@@ -178,7 +178,7 @@ func TestMageWithOtherKindsOfCaches(t *testing.T) {
 	require.ErrorContains(t, ops.Deploy(t.Context(), ws, con), "the existing cache e2e-other does not exist")
 	for status, vars := range map[string]map[string]any{
 		"cache available": {"name": "e2e-serverless", "load": load, "cache": map[string]any{"serverless": map[string]any{}}},
-		"cache " + owner.name + ", which was there before and stays": existing(owner.name),
+		"cache " + owner.name + ", which existed before and stays": existing(owner.name),
 	} {
 		t.Run(vars["name"].(string), func(t *testing.T) {
 			ws, con, out := w.project(t, vars)

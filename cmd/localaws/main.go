@@ -83,13 +83,13 @@ func serve(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	dir := flags.String("dir", "", "folder that holds everything: s3/, nodes/, tasks/, bin/")
 	listen := flags.String("listen", "127.0.0.1:0", "address of the endpoint")
 	region := flags.String("region", "us-east-1", "the Region that the buckets and the printed VPC are in")
-	flags.Var(&buckets, "bucket", "bucket that exists from the start; may come several times")
+	flags.Var(&buckets, "bucket", "bucket that exists from the start; may be repeated")
 	period := flags.Duration("metrics-period", time.Minute, "how often metrics are published; AWS: every minute")
 	fast := flags.Bool("fast", false, "state changes take no longer than the processes behind them")
 	withParent := flags.Bool("with-parent", false, "end when stdin closes")
-	port := flags.Int("cache-port", 0, "port that cache nodes will want: an error at once when something listens on it on all addresses; 0 looks at none")
+	port := flags.Int("cache-port", 0, "port of the cache nodes: an error right away if something listens on it on all addresses; 0 skips this check")
 	quotas := flags.Bool("quotas", false, "throttle requests beyond AWS's quotas")
-	flags.Var(&faults, "fault", "what goes wrong, SERVICE.ACTION[:CALL]=KIND, as in logs.GetLogEvents:2-4=5xx or *:17=kill; may come several times")
+	flags.Var(&faults, "fault", "fault to inject, SERVICE.ACTION[:CALL]=KIND, as in logs.GetLogEvents:2-4=5xx or *:17=kill; may be repeated")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
@@ -160,7 +160,7 @@ func run(ctx context.Context, fast bool, cfg localaws.Config, stdout, stderr io.
 	}
 	<-ctx.Done()
 	if unhandled := server.Unhandled(); len(unhandled) > 0 {
-		return fmt.Errorf("localaws: asked for what is not served: %s", strings.Join(unhandled, ", "))
+		return fmt.Errorf("localaws: requests that are not supported: %s", strings.Join(unhandled, ", "))
 	}
 	return nil
 }

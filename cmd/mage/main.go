@@ -106,7 +106,7 @@ func (c compiler) lock() (*os.File, error) {
 }
 
 func readOnly(root string, err error) error {
-	return fmt.Errorf("%s cannot be written (%w): the targets are compiled in its folder build; copy the checkout to a folder of your own, or give yourself the right to write here", root, err)
+	return fmt.Errorf("%s cannot be written (%w): the targets are compiled in its folder build; copy the checkout to a folder of your own, or get write permission here", root, err)
 }
 
 // compile returns the program to run: the targets, or mage itself for what only mage does (-init, -clean, -compile, -version).
@@ -150,7 +150,7 @@ func (c compiler) build(said *progress, name string, args ...string) error {
 	}
 	if err := cmd.Wait(); err != nil {
 		if full {
-			err = fmt.Errorf("%w: a disk is full. Make room on that of %s, of the build cache (go env GOCACHE) and of temporary files (%s): the first time they take about 600 MB in all", err, c.file(""), os.TempDir())
+			err = fmt.Errorf("%w: a disk is full. Free space on the disk of %s, of the build cache (go env GOCACHE) or of temporary files (%s): the first compilation takes about 600 MB in all", err, c.file(""), os.TempDir())
 		}
 		var exit *exec.ExitError
 		if errors.As(err, &exit) {

@@ -102,7 +102,7 @@ func TestFullDisk(t *testing.T) {
 	_, words, err := mage("local:run")
 	require.Error(t, err)
 	require.Contains(t, words, "go: mkdir /there: no space left on device\n")
-	require.Contains(t, words, "exit status 1: a disk is full. Make room on that of "+filepath.Join(dir, "build")+", of the build cache (go env GOCACHE) and of temporary files (")
+	require.Contains(t, words, "exit status 1: a disk is full. Free space on the disk of "+filepath.Join(dir, "build")+", of the build cache (go env GOCACHE) or of temporary files (")
 }
 
 func TestWhereThereIsNoProject(t *testing.T) {

@@ -142,7 +142,7 @@ func once(ctx context.Context, cfg aws.Config, service Service, action string, i
 		decode = json.Unmarshal
 	}
 	if err := decode(text, out); err != nil {
-		return fmt.Errorf("the answer cannot be read: %w", err)
+		return fmt.Errorf("the response cannot be read: %w", err)
 	}
 	return nil
 }

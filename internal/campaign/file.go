@@ -101,7 +101,7 @@ func said(ws *workspace.Workspace, diags hcl.Diagnostics) error {
 		}
 		lines = append(lines, at+text)
 	}
-	return fmt.Errorf("the campaign cannot run, and nothing was made:\n  - %s", strings.Join(lines, "\n  - "))
+	return fmt.Errorf("the campaign cannot run, and nothing was created:\n  - %s", strings.Join(lines, "\n  - "))
 }
 
 func place(file string, r hcl.Range) string {
@@ -134,7 +134,7 @@ func (r *reader) read(body hcl.Body) {
 	content, diags := body.Content(fileSchema)
 	r.diags = append(r.diags, diags...)
 	if !nameOf.MatchString(r.c.Name) || r.c.Name[0] < 'a' {
-		r.wrong(body.MissingItemRange(), "the file's name is the campaign's, and %q is none: lower-case letters, digits and single hyphens, first a letter", r.c.Name)
+		r.wrong(body.MissingItemRange(), "the campaign is named after its file, and %q is not a valid name: use lower-case letters, digits and single hyphens, a letter first", r.c.Name)
 	}
 	a := content.Attributes
 	r.c.places = map[string]hcl.Range{}
@@ -168,7 +168,7 @@ func (r *reader) read(body hcl.Body) {
 	for _, b := range content.Blocks.OfType("common") {
 		for name, v := range r.inputs(b.Body, nil) {
 			if _, twice := common[name]; twice {
-				r.wrong(b.DefRange, "%s stands in two common blocks", name)
+				r.wrong(b.DefRange, "%s is in two common blocks", name)
 			}
 			common[name] = v
 		}
@@ -262,7 +262,7 @@ func (r *reader) cross(b *hcl.Block, common map[string]cty.Value) {
 			return
 		}
 		if key.Type() != cty.String || key.IsNull() {
-			r.wrong(p.Key.Range(), "the names in over have to be texts")
+			r.wrong(p.Key.Range(), "the names in over have to be strings")
 			return
 		}
 		if !list.CanIterateElements() || list.LengthInt() == 0 {
@@ -308,11 +308,11 @@ func word(key string, v cty.Value) string {
 func (r *reader) add(name string, at hcl.Range, common, inputs map[string]cty.Value) {
 	switch longest := len(Cell{Campaign: r.c.Name, Variant: name, Round: max(1, r.c.Repeats)}.Stack()); {
 	case !nameOf.MatchString(name):
-		r.wrong(at, "the variant's name %q has to be of lower-case letters, digits and single hyphens", name)
+		r.wrong(at, "the variant's name %q must consist of lower-case letters, digits and single hyphens", name)
 	case slices.ContainsFunc(r.c.Variants, func(v Variant) bool { return v.Name == name }):
-		r.wrong(at, "there is a variant %s already", name)
+		r.wrong(at, "there is already a variant %s", name)
 	case longest > nameLength:
-		r.wrong(at, "the stacks' names grow too long: %s has %d characters, and %d is the most: shorten the variant's name or the file's", Cell{Campaign: r.c.Name, Variant: name, Round: r.c.Repeats}.Stack(), longest, nameLength)
+		r.wrong(at, "the stacks' names get too long: %s has %d characters, and the maximum is %d: shorten the variant's name or the file's", Cell{Campaign: r.c.Name, Variant: name, Round: r.c.Repeats}.Stack(), longest, nameLength)
 	}
 	r.c.Variants = append(r.c.Variants, Variant{Name: name, Inputs: merged(common, inputs), At: at})
 }
@@ -367,7 +367,7 @@ func (r *reader) text(a *hcl.Attribute) string {
 	r.diags = append(r.diags, diags...)
 	if diags.HasErrors() || v.IsNull() || v.Type() != cty.String {
 		if !diags.HasErrors() {
-			r.wrong(a.Expr.Range(), "%s has to be a text", a.Name)
+			r.wrong(a.Expr.Range(), "%s has to be a string", a.Name)
 		}
 		return ""
 	}

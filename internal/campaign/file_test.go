@@ -127,11 +127,11 @@ func TestBadFiles(t *testing.T) {
 		"repeats text":      {"repeats = \"many\"" + two, "bad.hcl:1,11: repeats has to be a number"},
 		"unknown variable":  {"repeats = 2\nvariant \"a\" { cach = {} }\nvariant \"b\" {}", "bad.hcl:2,15: the stack has no input cach: write cache"},
 		"unknown key":       {"repeats = 2\nvariant \"a\" {\n  cache = { node_typ = \"x\" }\n}\nvariant \"b\" {}", "bad.hcl:3,13: cache has no node_typ: write node_type"},
-		"same name":         {"repeats = 2\nvariant \"a\" {}\nvariant \"a\" {}", "bad.hcl:3,9: there is a variant a already"},
+		"same name":         {"repeats = 2\nvariant \"a\" {}\nvariant \"a\" {}", "bad.hcl:3,9: there is already a variant a"},
 		"name":              {"repeats = 2\nvariant \"A_b\" {}\nvariant \"b\" {}", "bad.hcl:2,9: the variant's name \"A_b\""},
-		"long name":         {"repeats = 2\nvariant \"a\" {}\nvariant \"a-name-that-is-far-too-long-for-a-stack\" {}", "bad.hcl:3,9: the stacks' names grow too long: bad-a-name-that-is-far-too-long-for-a-stack-r2 has 46 characters"},
-		"long matrix name":  {"repeats = 2\nmatrix \"a-name-that-is-far\" {\n  over = { engine = [\"redis\", \"valkey\"], transit-encryption = [true] }\n}", "bad.hcl:2,8: the stacks' names grow too long: bad-a-name-that-is-far-redis-transit-encryption-r2"},
-		"two of a matrix":   {"repeats = 2\nmatrix \"m\" {\n  over = { size = [\"a.b\", \"a-b\"] }\n}", "bad.hcl:2,8: there is a variant m-a-b already"},
+		"long name":         {"repeats = 2\nvariant \"a\" {}\nvariant \"a-name-that-is-far-too-long-for-a-stack\" {}", "bad.hcl:3,9: the stacks' names get too long: bad-a-name-that-is-far-too-long-for-a-stack-r2 has 46 characters"},
+		"long matrix name":  {"repeats = 2\nmatrix \"a-name-that-is-far\" {\n  over = { engine = [\"redis\", \"valkey\"], transit-encryption = [true] }\n}", "bad.hcl:2,8: the stacks' names get too long: bad-a-name-that-is-far-redis-transit-encryption-r2"},
+		"two of a matrix":   {"repeats = 2\nmatrix \"m\" {\n  over = { size = [\"a.b\", \"a-b\"] }\n}", "bad.hcl:2,8: there is already a variant m-a-b"},
 		"one variant":       {"repeats = 2\nvariant \"a\" {}", "two or more variants, and this file has 1"},
 		"empty matrix":      {"repeats = 2\nmatrix \"m\" {\n  over = {}\n}", "bad.hcl:3,10: the matrix \"m\" is empty"},
 		"empty list":        {"repeats = 2\nmatrix \"m\" {\n  over = { engine = [] }\n}", "bad.hcl:3,21: the matrix \"m\" is empty: engine has no values"},
@@ -146,11 +146,11 @@ func TestBadFiles(t *testing.T) {
 			_, err := read(t, "bad", v.text)
 			require.Error(t, err)
 			assert.Contains(t, err.Error(), v.want)
-			assert.Contains(t, err.Error(), "nothing was made")
+			assert.Contains(t, err.Error(), "nothing was created")
 		})
 	}
 	_, err := read(t, "Bad_name", "repeats = 2"+two)
-	require.ErrorContains(t, err, "the file's name is the campaign's")
+	require.ErrorContains(t, err, "the campaign is named after its file")
 	_, err = read(t, "bad", "repeats = 0\nparallel = 0\nvariant \"a\" { cach = {} }\nvariant \"b\" { lod = {} }")
 	for _, all := range []string{"repeats", "parallel", "write cache", "write load"} {
 		require.ErrorContains(t, err, all, "all of it is said at once")

@@ -93,7 +93,7 @@ func (c *Console) Approve(ctx context.Context, given bool, question, without str
 		return nil
 	}
 	if c.Answer == nil {
-		return fmt.Errorf("%s\nnot approved, as there is no terminal in which to answer: %s. APPROVE=1 says yes beforehand", question, without)
+		return fmt.Errorf("%s\nnot approved, because there is no terminal to answer in: %s. APPROVE=1 answers yes in advance", question, without)
 	}
 	fmt.Fprintf(c.Answer, "%s [y/N] ", page.Printable(question))
 	answer := make(chan string, 1)

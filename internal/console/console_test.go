@@ -52,7 +52,7 @@ func TestApproval(t *testing.T) {
 	}{
 		"given beforehand":           {given: true},
 		"given beforehand, a person": {given: true, person: true, typed: "n\n"},
-		"nobody":                     {typed: "yes\n", want: "Remove it?\nnot approved, as there is no terminal in which to answer: nothing was changed. APPROVE=1 says yes beforehand"},
+		"nobody":                     {typed: "yes\n", want: "Remove it?\nnot approved, because there is no terminal to answer in: nothing was changed. APPROVE=1 answers yes in advance"},
 		"yes":                        {person: true, typed: "y\n"},
 		"Yes in full":                {person: true, typed: "Yes\n"},
 		"no":                         {person: true, typed: "n\n", want: "not approved: nothing was changed"},

@@ -60,7 +60,7 @@ func TestDocsTellsEveryFinding(t *testing.T) {
 
 func TestArchitectureThatLambdaHasNot(t *testing.T) {
 	ws, con := &workspace.Workspace{Root: t.TempDir(), Env: []string{"ARCH=sparc"}}, &console.Console{Out: io.Discard}
-	require.ErrorContains(t, Build(t.Context(), ws, con), `there is no Lambda architecture "sparc": take arm64 or x86_64`)
+	require.ErrorContains(t, Build(t.Context(), ws, con), `there is no Lambda architecture "sparc": use arm64 or x86_64`)
 }
 
 func read(t *testing.T, file string) string {

@@ -49,7 +49,7 @@ func TestModules(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 		return err
 	}
 	if t.Tofu() { // https://github.com/opentofu/opentofu/issues/2338
-		return fmt.Errorf("the modules' tests need Terraform 1.7 or newer, not %s: OpenTofu's mocked provider makes up values in a plan, and the aws provider refuses them as ARNs; install Terraform, or name it by TERRAFORM=", ws.Path(t.Bin))
+		return fmt.Errorf("the modules' tests need Terraform 1.7 or newer, not %s: OpenTofu's mocked provider makes up values in a plan, and the aws provider refuses them as ARNs; install Terraform, or name it with TERRAFORM=", ws.Path(t.Bin))
 	}
 	if err := t.FindProvider(ctx, ws, con); err != nil {
 		return err

@@ -51,7 +51,7 @@ func TestVersions(ctx context.Context, ws *workspace.Workspace, con *console.Con
 		trials = append(trials, t)
 	}
 	if len(trials) == 0 {
-		return fmt.Errorf("VERSIONS=%s is no part of any version's name", ws.Getenv("VERSIONS"))
+		return fmt.Errorf("no version's name contains VERSIONS=%s", ws.Getenv("VERSIONS"))
 	}
 	con.Say("\n%s", table(trials))
 	var failed []error

@@ -31,7 +31,7 @@ func Zip(ws *workspace.Workspace, architecture string) string {
 // cache decides whether to compile; the zip is only written if its bytes differ.
 func Lambda(ctx context.Context, ws *workspace.Workspace, con *console.Console, architecture string) error {
 	if goarch[architecture] == "" {
-		return fmt.Errorf("there is no Lambda architecture %q: take arm64 or x86_64", architecture)
+		return fmt.Errorf("there is no Lambda architecture %q: use arm64 or x86_64", architecture)
 	}
 	file := Zip(ws, architecture)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {

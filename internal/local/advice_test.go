@@ -17,14 +17,14 @@ func TestAdviceOfTheEmbeddedAWS(t *testing.T) {
 	for said, want := range map[string][2]string{
 		"`go tool mage deploy` goes on, `go tool mage destroy` removes it": {"`go tool mage local:run` goes on, `go tool mage local:run` removes it", "`. env && go tool mage deploy` goes on, `. env && go tool mage destroy` removes it"},
 		"`RUN=2026 go tool mage export` exports":                           {"`go tool mage local:run` exports", "`. env && RUN=2026 go tool mage export` exports"},
-		"make it with `aws s3 mb s3://b --region r`, or":                   {"make it with `aws s3 mb s3://b --region r" + there + "`, or", "make it with `aws s3 mb s3://b --region r" + there + "`, or"},
+		"create it with `aws s3 mb s3://b --region r`, or":                 {"create it with `aws s3 mb s3://b --region r" + there + "`, or", "create it with `aws s3 mb s3://b --region r" + there + "`, or"},
 		"name it:\n│   aws s3 mb s3://b\n│ on":                             {"name it:\n│   aws s3 mb s3://b" + flags + "\n│ on", "name it:\n│   aws s3 mb s3://b" + flags + "\n│ on"},
 		"remove it with\n  aws iam delete-role --role-name n\n  aws lambda delete-function --function-name n": {
 			"remove it with\n  aws iam delete-role --role-name n" + flags + "\n  aws lambda delete-function --function-name n" + flags,
 			"remove it with\n  aws iam delete-role --role-name n" + flags + "\n  aws lambda delete-function --function-name n" + flags},
 		"the provider hashicorp/aws of the mirror": {"the provider hashicorp/aws of the mirror", "the provider hashicorp/aws of the mirror"},
 		"the image goes on":                        {"the image goes on", "the image goes on"},
-		"it goes on, and is billed, until 4":       {"it goes on, and would be billed on AWS, until 4", "it goes on, and would be billed on AWS, until 4"},
+		"it continues, and is billed, until 4":       {"it goes on, and would be billed on AWS, until 4", "it goes on, and would be billed on AWS, until 4"},
 		"`SWEEP=n go tool mage sweep` ends it":     {"`go tool mage local:run` ends it", "`. env && SWEEP=n go tool mage sweep` ends it"},
 	} {
 		require.Equal(t, want[0], Advice(endpoint, "us-east-1", Again, said))

@@ -62,18 +62,18 @@ func Sealed(endpoint string, env []string, in *terraform.Inputs) error {
 	var problems []string
 	for _, e := range env {
 		if name, value, _ := strings.Cut(e, "="); strings.HasPrefix(name, "AWS_ENDPOINT_URL") && value != "" && !isLoopback(value) {
-			problems = append(problems, fmt.Sprintf("%s leads elsewhere: unset it", name))
+			problems = append(problems, fmt.Sprintf("%s points elsewhere: unset it", name))
 		}
 	}
 	if cache := in.ExistingCache; cache != nil {
 		for _, host := range []string{cache.Endpoint, cache.ReaderEndpoint} {
 			if host != "" && !isLoopback("//"+host) {
-				problems = append(problems, fmt.Sprintf("existing_cache leads to %s, and the load would overwrite what is there: take a cache of the embedded AWS, on 127.0.0.x, or leave existing_cache out", host))
+				problems = append(problems, fmt.Sprintf("existing_cache points to %s, and the load would overwrite its data: use a cache of the embedded AWS, on 127.0.0.x, or leave existing_cache out", host))
 			}
 		}
 	}
 	if len(problems) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the AWS at %s is an embedded one, and nothing leads out of it; nothing was done:\n  - %s", endpoint, strings.Join(problems, "\n  - "))
+	return fmt.Errorf("the AWS at %s is an embedded one, and nothing in it may reach the outside; nothing was done:\n  - %s", endpoint, strings.Join(problems, "\n  - "))
 }

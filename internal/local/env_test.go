@@ -74,10 +74,10 @@ func TestEndpointsOutside(t *testing.T) {
 		"AWS itself":                    {in: at("cache.example", ""), env: "AWS_ENDPOINT_URL_S3=https://vpce.example"},
 		"an interface endpoint":         {endpoint: "https://vpce.example", in: at("cache.example", "")},
 		"all inside":                    {endpoint: embedded, in: at("127.0.0.7", "127.0.0.8"), env: "AWS_ENDPOINT_URL_S3=http://127.0.0.1:4001"},
-		"S3 outside":                    {endpoint: embedded, in: none, env: "AWS_ENDPOINT_URL_S3=https://s3.example", want: "AWS_ENDPOINT_URL_S3 leads elsewhere: unset it"},
+		"S3 outside":                    {endpoint: embedded, in: none, env: "AWS_ENDPOINT_URL_S3=https://s3.example", want: "AWS_ENDPOINT_URL_S3 points elsewhere: unset it"},
 		"S3 at a name":                  {endpoint: embedded, in: none, env: "AWS_ENDPOINT_URL_S3=http://localhost:1", want: "AWS_ENDPOINT_URL_S3"},
-		"an existing cache outside":     {endpoint: embedded, in: at("cache.example", ""), want: "existing_cache leads to cache.example, and the load would overwrite what is there"},
-		"its reader outside":            {endpoint: embedded, in: at("127.0.0.7", "10.0.0.7"), want: "existing_cache leads to 10.0.0.7"},
+		"an existing cache outside":     {endpoint: embedded, in: at("cache.example", ""), want: "existing_cache points to cache.example, and the load would overwrite its data"},
+		"its reader outside":            {endpoint: embedded, in: at("127.0.0.7", "10.0.0.7"), want: "existing_cache points to 10.0.0.7"},
 		"an address that is no 127.0.0": {endpoint: "http://10.0.0.1:1", in: at("cache.example", "")},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,6 +93,6 @@ func TestEndpointsOutside(t *testing.T) {
 	ws, con := tree(t)
 	outside := &Embedded{Hello: Handshake{URL: "http://10.0.0.1:1"}}
 	_, _, err := outside.Enter(ws, con, nil)
-	require.ErrorContains(t, err, "the embedded AWS is at http://10.0.0.1:1, and only an address of this machine's own (127.0.0.1) is taken")
+	require.ErrorContains(t, err, "the embedded AWS is at http://10.0.0.1:1, but only an address of this machine (127.0.0.1) is allowed")
 	require.Empty(t, con.Out.(*bytes.Buffer).String())
 }

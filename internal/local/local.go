@@ -100,13 +100,13 @@ func linked(link, to, dir string) error {
 	case err != nil:
 		return err
 	case !info.IsDir():
-		return fmt.Errorf("%s is a link to %s, which is no folder: remove the link", link, to)
+		return fmt.Errorf("%s is a link to %s, which is not a folder: remove the link", link, to)
 	case info.Mode().Perm()&0o077 != 0 || info.Sys().(*syscall.Stat_t).Uid != uint32(os.Geteuid()):
-		return fmt.Errorf("%s is a link to %s, which is not yours alone, and keys lie there: `chmod 700 %[2]s`, or remove the link", link, to)
+		return fmt.Errorf("%s is a link to %s, which others can open, and it will hold keys: `chmod 700 %[2]s`, or remove the link", link, to)
 	}
 	entries, err := os.ReadDir(dir)
 	if err == nil && len(entries) > 0 && !workspace.Exists(filepath.Join(dir, "lock")) {
-		err = fmt.Errorf("%s is a link to %s, which has other files: they would be in the way. Link to an empty folder, or remove the link", link, to)
+		err = fmt.Errorf("%s is a link to %s, which already holds other files. Link to an empty folder, or remove the link", link, to)
 	}
 	return err
 }
@@ -117,7 +117,7 @@ const roomOfRun = 50_000_000
 // room checks that a folder's disk has so many bytes left: a full disk would cause misleading errors in the middle of a run.
 func room(dir string, bytes uint64) error {
 	if free := workspace.Free(dir); free < bytes {
-		return fmt.Errorf("the disk of %s has %d MB left, and a local run needs about %d MB: make room there, or take a checkout on another disk", dir, free/1_000_000, bytes/1_000_000)
+		return fmt.Errorf("the disk of %s has %d MB left, and a local run needs about %d MB: free space there, or use a checkout on another disk", dir, free/1_000_000, bytes/1_000_000)
 	}
 	return nil
 }
@@ -129,7 +129,7 @@ func full(dir string, least uint64) error {
 	if room(dir, least) == nil {
 		return nil
 	}
-	return fmt.Errorf("the disk of %s is full, and what the load says and the exports would be lost: make room there (a local run needs about %d MB), and run it again", dir, roomOfRun/1_000_000)
+	return fmt.Errorf("the disk of %s is full, and the load's log and the exports would be lost: free space there (a local run needs about %d MB), and run it again", dir, roomOfRun/1_000_000)
 }
 
 func localArgs(dir string, period time.Duration, port int, troubles ...string) []string {
@@ -187,7 +187,7 @@ func Start(ctx context.Context, ws *workspace.Workspace, con *console.Console, m
 		return nil, fmt.Errorf("compile cmd/localaws: %w", errors.Join(err, context.Cause(ctx)))
 	}
 	if len(troubles) > 0 {
-		con.Say("going wrong there: %s", strings.ReplaceAll(strings.Join(troubles, " "), "--fault ", ""))
+		con.Say("faults there: %s", strings.ReplaceAll(strings.Join(troubles, " "), "--fault ", ""))
 	}
 	e := &Embedded{Log: filepath.Join(Dir(ws), "localaws.log"), Done: make(chan struct{})}
 	log, err := os.Create(e.Log)
@@ -260,7 +260,7 @@ func (e *Embedded) End() error {
 // Died is the error of its end, with its last output: it comes before errors that follow from it.
 func (e *Embedded) Died() error {
 	<-e.Done
-	return fmt.Errorf("the embedded AWS ended by itself (%s); it said last:\n%s", e.cmd.ProcessState, LastLines(e.Log, 15))
+	return fmt.Errorf("the embedded AWS ended by itself (%s); its last messages:\n%s", e.cmd.ProcessState, LastLines(e.Log, 15))
 }
 
 // Unserved are the API actions that were asked and are not served.
@@ -295,7 +295,7 @@ func (e *Embedded) Enter(ws *workspace.Workspace, con *console.Console, values m
 		}
 	}
 	if !isLoopback(e.Hello.URL) {
-		return nil, nil, fmt.Errorf("the embedded AWS is at %s, and only an address of this machine's own (127.0.0.1) is taken", e.Hello.URL)
+		return nil, nil, fmt.Errorf("the embedded AWS is at %s, but only an address of this machine (127.0.0.1) is allowed", e.Hello.URL)
 	}
 	in, quiet := *ws, *con
 	in.Stack, in.Env = stack, localEnv(ws.Env)

@@ -156,12 +156,12 @@ func TestFolderThatIsALink(t *testing.T) {
 	require.ErrorContains(t, err, ".localaws is a link to "+there+", which does not exist: make that folder, or remove the link")
 	require.NoError(t, os.WriteFile(there, nil, 0o600))
 	_, err = Lock(ws)
-	require.ErrorContains(t, err, "which is no folder: remove the link")
+	require.ErrorContains(t, err, "which is not a folder: remove the link")
 	require.NoError(t, os.Remove(there))
 
 	require.NoError(t, os.Mkdir(there, 0o755))
 	_, err = Lock(ws)
-	require.ErrorContains(t, err, "which is not yours alone, and keys lie there: `chmod 700 "+there+"`")
+	require.ErrorContains(t, err, "which others can open, and it will hold keys: `chmod 700 "+there+"`")
 	info, err := os.Stat(there)
 	require.NoError(t, err)
 	require.Equal(t, os.FileMode(0o755), info.Mode().Perm())
@@ -169,7 +169,7 @@ func TestFolderThatIsALink(t *testing.T) {
 	require.NoError(t, os.Chmod(there, 0o700))
 	require.NoError(t, os.MkdirAll(filepath.Join(there, "stack", "theirs"), 0o700))
 	_, err = Lock(ws)
-	require.ErrorContains(t, err, "which has other files: they would be in the way. Link to an empty folder, or remove the link")
+	require.ErrorContains(t, err, "which already holds other files. Link to an empty folder, or remove the link")
 	require.DirExists(t, filepath.Join(there, "stack", "theirs"))
 
 	require.NoError(t, os.RemoveAll(filepath.Join(there, "stack")))
@@ -190,8 +190,8 @@ func TestRoomOnTheDisk(t *testing.T) {
 	require.NoError(t, room("/does/not/exist", 1))
 	require.NoError(t, Full(t.TempDir()))
 	const none = math.MaxUint64 - 1 // more than any disk has
-	require.ErrorContains(t, full(t.TempDir(), none), " is full, and what the load says and the exports would be lost: make room there")
-	require.ErrorContains(t, room(t.TempDir(), none), "a local run needs about 18446744073709 MB: make room there")
+	require.ErrorContains(t, full(t.TempDir(), none), " is full, and the load's log and the exports would be lost: free space there")
+	require.ErrorContains(t, room(t.TempDir(), none), "a local run needs about 18446744073709 MB: free space there")
 }
 
 // A fault that the embedded AWS does not understand is its words, and nothing was started.
@@ -211,7 +211,7 @@ func TestBadFault(t *testing.T) {
 	ws, con := &workspace.Workspace{Root: root, Stack: root, Env: append(os.Environ(), "FAULT=nonsense")}, &console.Console{Out: &bytes.Buffer{}}
 	_, err = Start(t.Context(), ws, con, 1, time.Second)
 	require.EqualError(t, err, `FAULT=nonsense: fault "nonsense" is not of the form A=B`)
-	require.Contains(t, con.Out.(*bytes.Buffer).String(), "going wrong there: nonsense\n")
+	require.Contains(t, con.Out.(*bytes.Buffer).String(), "faults there: nonsense\n")
 }
 
 func TestArgumentsOfTheEmbeddedAWS(t *testing.T) {

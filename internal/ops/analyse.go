@@ -58,7 +58,7 @@ func analyse(ctx context.Context, from exported, run string) (*report.Results, e
 		if n := min(3, len(known)); n > 0 {
 			advice = "its latest are " + strings.Join(known[:n], ", ")
 		}
-		return nil, fmt.Errorf("%s has no run %s, neither metrics nor logs: %s; `go tool mage status` says where a run stands", from, run, advice)
+		return nil, fmt.Errorf("%s has no run %s, neither metrics nor logs: %s; `go tool mage status` shows where a run stands", from, run, advice)
 	}
 	r, err := report.Analyze(ctx, in)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 )
 
-var errRollout = errors.New("the load cannot start: ECS gave the deployment up")
+var errRollout = errors.New("the load cannot start: ECS gave up on the deployment")
 
 // apply applies the plan. The provider waits for the service's steady state even after ECS has given up on its deployment, so apply watches for that.
 func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack.Stack, plan string) error {
@@ -47,7 +47,7 @@ func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack
 	case err == nil:
 		return nil
 	case errors.Is(err, terraform.ErrStale):
-		return fmt.Errorf("%w: somebody else has deployed or destroyed meanwhile. `go tool mage deploy` plans again, and asks", err)
+		return fmt.Errorf("%w: somebody else has deployed or destroyed the stack in the meantime. `go tool mage deploy` plans and asks again", err)
 	}
 	why := ""
 	if ctx.Err() == nil {
@@ -55,9 +55,9 @@ func apply(ctx context.Context, con *console.Console, t *terraform.CLI, s *stack
 			why = "\nwhat ECS and the tasks say:\n" + why
 		}
 	}
-	next := "`go tool mage deploy` goes on, `go tool mage destroy` removes what was created"
+	next := "`go tool mage deploy` continues, `go tool mage destroy` removes what was created"
 	if failed := new(terraform.Error); errors.As(err, &failed) && failed.Unsaved {
-		next = fmt.Sprintf("what was created is not in the state: make room where it is, and save it with `terraform state push` as Terraform says above, or `SWEEP=%s go tool mage sweep` removes it without a state", s.Config.Name)
+		next = fmt.Sprintf("what was created is not in the state: free disk space where it is and save it with `terraform state push`, as Terraform says above; or remove what was created, without a state, with `SWEEP=%s go tool mage sweep`", s.Config.Name)
 	}
 	return fmt.Errorf("%w%s\n%s", err, why, whoEnds(ctx, s, next))
 }
@@ -87,13 +87,13 @@ func whoEnds(ctx context.Context, s *stack.Stack, next string) string {
 	gone := stack.EmbeddedGone(s.AWS, cmp.Or(err, problem))
 	switch {
 	case gone != nil:
-		return fmt.Sprintf("all that was created is gone: %v", gone)
+		return fmt.Sprintf("everything that was created is gone: %v", gone)
 	case err != nil || problem != nil:
-		return fmt.Sprintf("%s; whether anything is billed, and whether the schedule %s ends it, is not known: %v", next, s.Config.Schedules.Watch, cmp.Or(err, problem))
+		return fmt.Sprintf("%s; cannot tell whether anything is billed, or whether the schedule %s ends it: %v", next, s.Config.Schedules.Watch, cmp.Or(err, problem))
 	case billed == "":
-		return next + "; no task and no cache of it is billed now"
+		return next + "; no task or cache of it is billed now"
 	case run == nil:
-		return fmt.Sprintf("%s; until then this is billed: %s. Nothing ends it by itself, there is no schedule %s", next, billed, s.Config.Schedules.Watch)
+		return fmt.Sprintf("%s; until then this is billed: %s. Nothing ends it automatically: there is no schedule %s", next, billed, s.Config.Schedules.Watch)
 	}
 	return fmt.Sprintf("%s; until then this is billed: %s. If you do neither, the schedule %s ends it by %s", next, billed, s.Config.Schedules.Watch, run.StopBy.Format(time.RFC3339))
 }

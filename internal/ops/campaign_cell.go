@@ -106,7 +106,7 @@ func (s *cellStack) unlocking(ctx context.Context, do func() error) error {
 	case held == "":
 		return err
 	default:
-		s.o.con.Say("%s: the lock of its state was left by a command that is dead (%s), and is removed", key(s.cell), held)
+		s.o.con.Say("%s: a command that died (%s) left the lock of its state; it is removed", key(s.cell), held)
 	}
 	return do()
 }

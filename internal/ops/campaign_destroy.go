@@ -38,10 +38,10 @@ func CampaignDestroy(ctx context.Context, ws *workspace.Workspace, con *console.
 	}
 	unlisted, unsure, err := o.unlisted(ctx)
 	if err != nil {
-		return fmt.Errorf("whether stacks are left of variants that the file does not have any more is not known, so nothing was changed: %w", err)
+		return fmt.Errorf("cannot tell whether stacks of variants that are no longer in the file are left, so nothing was changed: %w", err)
 	}
 	for _, cell := range unlisted {
-		standing, names = append(standing, cell), append(names, cell.Stack()+", which the file does not have any more")
+		standing, names = append(standing, cell), append(names, cell.Stack()+", which is no longer in the file")
 	}
 	o.sayAll(unsure)
 	if len(standing) == 0 {
@@ -75,7 +75,7 @@ func (o *opened) removeAll(ctx context.Context, cells []campaign.Cell) error {
 		}
 	}
 	if len(problems) > 0 {
-		return fmt.Errorf("not all of the campaign %s is removed:\n  - %s", o.c.Name, strings.Join(problems, "\n  - "))
+		return fmt.Errorf("the campaign %s is not completely removed:\n  - %s", o.c.Name, strings.Join(problems, "\n  - "))
 	}
 	return nil
 }

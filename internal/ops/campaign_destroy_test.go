@@ -37,8 +37,8 @@ func TestADeadLockIsNotInTheWayOfADestroy(t *testing.T) {
 	d.o.con, d.o.base = &console.Console{Out: &said}, &terraform.Inputs{Prefix: "exports"}
 	d.o.ws = &workspace.Workspace{Root: root, Stack: dir, Env: []string{"TERRAFORM=" + filepath.Join(fake(t, "terraform", script), "terraform"), "PATH=" + os.Getenv("PATH")}}
 	err = d.o.removeAll(t.Context(), []campaign.Cell{{Campaign: "c", Variant: "a", Round: 1}})
-	require.ErrorContains(t, err, "not all of the campaign c is removed:\n  - c-a-r1: ")
+	require.ErrorContains(t, err, "the campaign c is not completely removed:\n  - c-a-r1: ")
 	require.ErrorContains(t, err, "it is free", "what came after the lock")
-	require.Contains(t, said.String(), "a-r1: the lock of its state was left by a command that is dead ("+who.Username+"@"+host+" holds it for apply since 2001-01-01T00:00:00Z), and is removed")
+	require.Contains(t, said.String(), "a-r1: a command that died ("+who.Username+"@"+host+" holds it for apply since 2001-01-01T00:00:00Z) left the lock of its state; it is removed")
 	require.NoFileExists(t, lock)
 }

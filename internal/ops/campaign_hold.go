@@ -73,17 +73,17 @@ func takeHold(ctx context.Context, o *opened) (*hold, error) {
 		var by holder
 		_ = json.Unmarshal(text, &by) // one that cannot be read counts as dead
 		if !by.dead() {
-			return nil, fmt.Errorf("the campaign %s is carried out already, by process %d on %s, which was alive %s ago. Wait for it, or end it (Ctrl-C in its terminal). Nothing was made",
+			return nil, fmt.Errorf("the campaign %s is already running, in process %d on %s, which was alive %s ago. Wait for it, or end it (Ctrl-C in its terminal). Nothing was created",
 				o.c.Name, by.Process, by.Host, page.Duration(time.Since(by.Renewed)))
 		}
 		if err := h.write(ctx, &s3.PutObjectInput{IfMatch: out.ETag}); !lostRace(err) {
 			if err == nil {
-				o.con.Say("the command that carried the campaign out is dead (process %d on %s): this one goes on", by.Process, by.Host)
+				o.con.Say("the command that ran the campaign died (process %d on %s): this one continues", by.Process, by.Host)
 			}
 			return h, err
 		}
 	}
-	return nil, fmt.Errorf("the campaign %s is taken by others again and again; nothing was made", o.c.Name)
+	return nil, fmt.Errorf("other commands keep taking over the campaign %s; nothing was created", o.c.Name)
 }
 
 // dead reports whether a command ended without releasing its hold. Its own host's kernel knows at once; other hosts see only that the renewals stop.
@@ -135,7 +135,7 @@ func (h *hold) keep(ctx context.Context, end context.CancelCauseFunc) (let func(
 				case err == nil:
 					renewed = time.Now()
 				case lostRace(err) || stack.Missing(err) || time.Since(renewed) > deadAfter:
-					end(fmt.Errorf("another command carries the campaign %s out, or takes this one for dead: %w", h.o.c.Name, err))
+					end(fmt.Errorf("another command runs the campaign %s, or has taken this one for dead: %w", h.o.c.Name, err))
 					tick.Stop()
 					return
 				}

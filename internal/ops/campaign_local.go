@@ -62,7 +62,7 @@ func LocalCampaign(ctx context.Context, ws *workspace.Workspace, con *console.Co
 	default:
 	}
 	if actions, problem := w.Unserved(context.WithoutCancel(ctx)); problem == nil && len(actions) > 0 {
-		err = errors.Join(err, fmt.Errorf("the embedded AWS was asked for what it does not serve: %s", strings.Join(actions, ", ")))
+		err = errors.Join(err, fmt.Errorf("the embedded AWS received requests that it does not support: %s", strings.Join(actions, ", ")))
 	}
 	return errors.Join(err, w.End())
 }

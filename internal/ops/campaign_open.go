@@ -38,7 +38,7 @@ type opened struct {
 func campaignFile(ws *workspace.Workspace) (string, error) {
 	file := ws.Getenv("CAMPAIGN")
 	if file == "" {
-		return "", errors.New("which campaign? CAMPAIGN= names its file, such as CAMPAIGN=examples/campaigns/nodes.hcl")
+		return "", errors.New("no campaign file: set CAMPAIGN, for instance CAMPAIGN=examples/campaigns/nodes.hcl")
 	}
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(ws.Root, file)

@@ -46,7 +46,7 @@ func planOf(ctx context.Context, o *opened, done *results) *plan {
 // show prints the remaining work and its cost.
 func (p *plan) show() {
 	c := p.o.c
-	p.o.con.Say("campaign %s (%s): %s x %s = %s, %d at a time, in an order by the seed %d", c.Name, c.File, report.Quantity(len(c.Variants), "variant"), report.Quantity(c.Repeats, "round"), report.Quantity(len(c.Variants)*c.Repeats, "run"), c.Parallel, c.Seed)
+	p.o.con.Say("campaign %s (%s): %s x %s = %s, %d at a time, in random order (seed %d)", c.Name, c.File, report.Quantity(len(c.Variants), "variant"), report.Quantity(c.Repeats, "round"), report.Quantity(len(c.Variants)*c.Repeats, "run"), c.Parallel, c.Seed)
 	for _, v := range c.Variants {
 		in, e := p.o.inputs[v.Name], p.o.costs[v.Name]
 		cache := "serverless " + in.Cache.Engine
@@ -57,19 +57,19 @@ func (p *plan) show() {
 		if v.Name == c.Baseline {
 			mark = " (baseline)"
 		}
-		p.o.con.Say("  %s%s: %s; %d min of load; a run takes about %d min, for which %.2f USD is billed", v.Name, mark, cache, in.Minutes, e.Minutes, e.USD)
+		p.o.con.Say("  %s%s: %s; %d min of load; a run takes about %d min, billed at %.2f USD", v.Name, mark, cache, in.Minutes, e.Minutes, e.USD)
 		if e.Assumed != "" {
 			p.o.con.Say("    %s", e.Assumed)
 		}
 	}
 	if done := len(c.Variants)*c.Repeats - len(p.missing); done > 0 {
-		p.o.con.Say("%d of them are done or given up; %.2f USD is billed for them by their manifests", done, p.spent)
+		p.o.con.Say("%d of them are done or given up; according to their manifests, %.2f USD is billed for them", done, p.spent)
 	}
-	p.o.con.Say("%s to go: about %s, for which about %.2f USD is billed. Prices: %s", report.Quantity(len(p.missing), "run"), page.Duration(time.Duration(p.minutes())*time.Minute), p.usd, p.o.prices.Source)
+	p.o.con.Say("%s to go: about %s, billed at about %.2f USD. Prices: %s", report.Quantity(len(p.missing), "run"), page.Duration(time.Duration(p.minutes())*time.Minute), p.usd, p.o.prices.Source)
 	if len(p.unpriced) > 0 {
-		p.o.con.Say("without a price, and not in it: %s", strings.Join(p.unpriced, "; "))
+		p.o.con.Say("not included, because no price is known: %s", strings.Join(p.unpriced, "; "))
 	}
-	p.o.con.Say("at a time it needs up to %g vCPU of Fargate, %s and %s of the subnets", p.need.vcpu, report.Quantity(p.need.nodes, "cache node"), report.Quantity(p.need.addresses, "address"))
+	p.o.con.Say("it needs up to %g vCPU of Fargate, %s and %s of the subnets at the same time", p.need.vcpu, report.Quantity(p.need.nodes, "cache node"), report.Quantity(p.need.addresses, "address"))
 }
 
 // minutes estimates how long the missing runs take, round by round, up to Parallel at a time.
@@ -92,24 +92,24 @@ func (p *plan) minutes() (sum int) {
 func (p *plan) approve(ctx context.Context) error {
 	c := p.o.c
 	if c.Budget > 0 && p.spent+p.usd > c.Budget {
-		return fmt.Errorf("%s: the budget is %.2f USD; %.2f is billed for what is done, and with about %.2f to go it is more: fewer repeats, shorter runs, or another budget. Nothing was made", c.Place("budget"), c.Budget, p.spent, p.usd)
+		return fmt.Errorf("%s: the budget is %.2f USD, but %.2f is billed for what is done, and about %.2f is still to come: use fewer repeats, shorter runs or a larger budget. Nothing was created", c.Place("budget"), c.Budget, p.spent, p.usd)
 	}
 	if len(p.missing) == 0 {
 		return nil
 	}
 	if c.Budget > 0 && len(p.unpriced) > 0 {
-		return fmt.Errorf("%s: a budget cannot be kept where not all has a price: %s. Nothing was made", c.Place("budget"), strings.Join(p.unpriced, "; "))
+		return fmt.Errorf("%s: a budget cannot be enforced without every price: %s. Nothing was created", c.Place("budget"), strings.Join(p.unpriced, "; "))
 	}
 	if err := p.offered(ctx); err != nil {
 		return err
 	}
 	if err := validate(ctx, p.o.ws, p.o.con, &p.largest, nil); err != nil {
-		return fmt.Errorf("%s: %w. Nothing was made", c.File, err)
+		return fmt.Errorf("%s: %w. Nothing was created", c.File, err)
 	}
 	if err := p.fits(ctx); err != nil {
 		return err
 	}
-	return p.o.con.Approve(ctx, p.o.ws.On("APPROVE"), fmt.Sprintf("Run this campaign in %s?", p.o.place), "nothing was made")
+	return p.o.con.Approve(ctx, p.o.ws.On("APPROVE"), fmt.Sprintf("Run this campaign in %s?", p.o.place), "nothing was created")
 }
 
 // offered checks each distinct cache of the variants, as validate does for the largest variant only: its node type in the Region, and its parameters in the
@@ -137,7 +137,7 @@ func (p *plan) offered(ctx context.Context) error {
 		}
 	}
 	if len(wrong) > 0 {
-		return fmt.Errorf("not every variant's cache can be created, and nothing was made:%s", strings.Join(wrong, ""))
+		return fmt.Errorf("not every variant's cache can be created, so nothing was created:%s", strings.Join(wrong, ""))
 	}
 	return nil
 }

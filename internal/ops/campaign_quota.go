@@ -70,17 +70,17 @@ func (p *plan) fits(ctx context.Context) error {
 	var short []string
 	need, region := p.need, p.o.cfg.Region
 	if has, known := quotaOf(ctx, p.o.con, p.o.cfg, fargateVCPU); known && has < need.vcpu {
-		short = append(short, fmt.Sprintf("%g vCPU of Fargate, and the account may have %g in %s: ask for more with `%s`", need.vcpu, has, region, fargateVCPU.more(region, need.vcpu)))
+		short = append(short, fmt.Sprintf("%g vCPU of Fargate, but the account's quota is %g in %s: request more with `%s`", need.vcpu, has, region, fargateVCPU.more(region, need.vcpu)))
 	}
 	if has, known := quotaOf(ctx, p.o.con, p.o.cfg, cacheNodes); known && need.nodes > 0 {
 		there := nodesThere(ctx, p.o.cfg)
 		if want := need.nodes + there; has < float64(want) {
-			short = append(short, fmt.Sprintf("%s beside the %d that are there, and the account may have %g in %s: ask for more with `%s`", report.Quantity(need.nodes, "cache node"), there, has, region, cacheNodes.more(region, float64(want))))
+			short = append(short, fmt.Sprintf("%s in addition to the %d existing ones, but the account's quota is %g in %s: request more with `%s`", report.Quantity(need.nodes, "cache node"), there, has, region, cacheNodes.more(region, float64(want))))
 		}
 	}
 	subnets, err := awsquery.Subnets(ctx, p.o.cfg, p.o.base.Subnets...)
 	if err != nil {
-		return fmt.Errorf("the subnets' free addresses cannot be looked at: %w (SKIP_CHECKS=quota leaves this check out)", err)
+		return fmt.Errorf("the subnets' free addresses cannot be read: %w (SKIP_CHECKS=quota skips this check)", err)
 	}
 	free, near, zone := 0, 0, ""
 	for _, s := range subnets {
@@ -96,14 +96,14 @@ func (p *plan) fits(ctx context.Context) error {
 	}
 	switch {
 	case free < need.addresses:
-		short = append(short, fmt.Sprintf("%s, and the subnets have %d that are free: take larger ones, or more", report.Quantity(need.addresses, "address"), free))
+		short = append(short, fmt.Sprintf("%s, but the subnets have %d free: use larger subnets, or more of them", report.Quantity(need.addresses, "address"), free))
 	case near < need.near:
-		short = append(short, fmt.Sprintf("%s in %s, where caches of one node and their load run, and the subnets there have %d that are free: take a larger one first", report.Quantity(need.near, "address"), zone, near))
+		short = append(short, fmt.Sprintf("%s in %s, where caches of one node and their load run, but the subnets there have %d free: put a larger subnet first", report.Quantity(need.near, "address"), zone, near))
 	}
 	if len(short) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: there is too little for %s at a time: take fewer (parallel), or smaller ones. Nothing was made. They need\n  - %s",
+	return fmt.Errorf("%s: there is not enough for %s at a time: use fewer (parallel), or smaller ones. Nothing was created. They need\n  - %s",
 		p.o.c.Place("parallel"), report.Quantity(min(p.o.c.Parallel, len(p.o.c.Variants)), "run"), strings.Join(short, "\n  - "))
 }
 

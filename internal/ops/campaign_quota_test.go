@@ -47,10 +47,10 @@ func TestQuotasOfACampaign(t *testing.T) {
 		want        []string
 	}{
 		"enough":             {vcpu: 12, nodes: 9, there: 2, free: [2]int{5, 8}},
-		"vcpu":               {vcpu: 11.75, nodes: 300, free: [2]int{99, 99}, want: []string{"12 vCPU of Fargate, and the account may have 11.75", "--service-code fargate --quota-code L-3032A538 --desired-value 12"}},
-		"nodes":              {vcpu: 12, nodes: 8, there: 2, free: [2]int{99, 99}, want: []string{"7 cache nodes beside the 2 that are there, and the account may have 8", "--quota-code L-DFE45DF3 --desired-value 9"}},
-		"addresses":          {vcpu: 12, nodes: 300, free: [2]int{6, 6}, want: []string{"13 addresses, and the subnets have 12 that are free"}},
-		"in the first zone":  {vcpu: 12, nodes: 300, free: [2]int{4, 99}, want: []string{"5 addresses in zone-1, where caches of one node and their load run, and the subnets there have 4"}},
+		"vcpu":               {vcpu: 11.75, nodes: 300, free: [2]int{99, 99}, want: []string{"12 vCPU of Fargate, but the account's quota is 11.75", "--service-code fargate --quota-code L-3032A538 --desired-value 12"}},
+		"nodes":              {vcpu: 12, nodes: 8, there: 2, free: [2]int{99, 99}, want: []string{"7 cache nodes in addition to the 2 existing ones, but the account's quota is 8", "--quota-code L-DFE45DF3 --desired-value 9"}},
+		"addresses":          {vcpu: 12, nodes: 300, free: [2]int{6, 6}, want: []string{"13 addresses, but the subnets have 12 free"}},
+		"in the first zone":  {vcpu: 12, nodes: 300, free: [2]int{4, 99}, want: []string{"5 addresses in zone-1, where caches of one node and their load run, but the subnets there have 4"}},
 		"all of it":          {vcpu: 1, nodes: 1, free: [2]int{1, 1}, want: []string{"vCPU", "cache nodes", "addresses"}},
 		"none can be read":   {vcpu: -1, nodes: -1, free: [2]int{99, 99}},
 		"SKIP_CHECKS=quota":  {vcpu: 1, nodes: 1, env: "SKIP_CHECKS=quota"},
@@ -91,8 +91,8 @@ func TestQuotasOfACampaign(t *testing.T) {
 				require.NoError(t, err)
 				return
 			}
-			require.ErrorContains(t, err, "c.hcl: there is too little for 2 runs at a time")
-			require.ErrorContains(t, err, "Nothing was made")
+			require.ErrorContains(t, err, "c.hcl: there is not enough for 2 runs at a time")
+			require.ErrorContains(t, err, "Nothing was created")
 			for _, want := range c.want {
 				require.ErrorContains(t, err, want)
 			}
@@ -115,14 +115,14 @@ func TestABudgetBelowTheEstimate(t *testing.T) {
 	p := planOf(t.Context(), d.o, d.done)
 	p.show()
 	err = p.approve(t.Context())
-	require.ErrorContains(t, err, "poor.hcl:2,11: the budget is 5.00 USD; 0.00 is billed for what is done, and with about 6.00 to go it is more")
-	require.ErrorContains(t, err, "Nothing was made")
+	require.ErrorContains(t, err, "poor.hcl:2,11: the budget is 5.00 USD, but 0.00 is billed for what is done, and about 6.00 is still to come")
+	require.ErrorContains(t, err, "Nothing was created")
 
 	// A run without a price does not count as free.
 	d.o.c.Budget, d.o.costs["b"] = 50, campaign.Estimate{USD: 2, Minutes: 90, Missing: "cache.x with redis in mars-north-1"}
 	p = planOf(t.Context(), d.o, d.done)
 	p.show()
-	require.ErrorContains(t, p.approve(t.Context()), "poor.hcl:2,11: a budget cannot be kept where not all has a price: cache.x with redis in mars-north-1. Nothing was made")
+	require.ErrorContains(t, p.approve(t.Context()), "poor.hcl:2,11: a budget cannot be enforced without every price: cache.x with redis in mars-north-1. Nothing was created")
 }
 
 // Each distinct node type and engine of the variants is looked up once. One that is not offered is reported with the variant's position in the file.
@@ -160,8 +160,8 @@ func TestEveryVariantsCacheIsOffered(t *testing.T) {
 	in["e"].Cache.Serverless = &terraform.Serverless{}
 	p := &plan{o: &opened{ws: ws, con: &console.Console{Out: io.Discard}, cfg: cfg, c: c, inputs: in}}
 	err = p.offered(t.Context())
-	require.ErrorContains(t, err, "not every variant's cache can be created, and nothing was made:\n  - ")
-	for _, want := range []string{"nodes.hcl:3,9: variant b: ElastiCache offers no cache.r9g.large in us-east-1", "nodes.hcl:4,9: variant c: ElastiCache offers no cache.r9g.large",
+	require.ErrorContains(t, err, "not every variant's cache can be created, so nothing was created:\n  - ")
+	for _, want := range []string{"nodes.hcl:3,9: variant b: ElastiCache does not offer cache.r9g.large in us-east-1", "nodes.hcl:4,9: variant c: ElastiCache does not offer cache.r9g.large",
 		"nodes.hcl:5,9: variant d: the parameter family redis6.x has no parameter hz"} {
 		require.ErrorContains(t, err, want)
 	}

@@ -120,7 +120,7 @@ func howItRan(o *opened, of []*report.Results) (rows [][2]string) {
 	slices.Sort(versions)
 	return [][2]string{
 		{"file", fmt.Sprintf("%s: %s, %s, up to %s at a time", o.c.File, report.Quantity(len(o.c.Variants), "variant"), report.Quantity(o.c.Repeats, "round"), report.Quantity(o.c.Parallel, "run"))},
-		{"order", fmt.Sprintf("drawn by the seed %d: %s", o.c.Seed, strings.Join(order, " | "))},
+		{"order", fmt.Sprintf("random, seed %d: %s", o.c.Seed, strings.Join(order, " | "))},
 		{"measured", fmt.Sprintf("%d of %s, each on a new cache", len(of), report.Quantity(len(o.c.Variants)*o.c.Repeats, "run"))},
 		{"versions", strings.Join(slices.Compact(versions), ", ")},
 		{"exports", fmt.Sprintf("s3://%s/%s/", o.base.Bucket, o.c.Prefix(o.base.Prefix))},

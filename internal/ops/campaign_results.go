@@ -80,7 +80,7 @@ func (o *opened) unchanged(made map[string][]*export.Manifest) error {
 		return nil
 	}
 	slices.Sort(changed)
-	return fmt.Errorf("these runs of the campaign %s had other settings than its file has now: %s. Take the change back; or give the changed variants, or the file, another name, so that the two are not taken for one",
+	return fmt.Errorf("these runs of the campaign %s had different settings from those in its file now: %s. Undo the change; or rename the changed variants, or the file, so that old and new runs are not mixed",
 		o.c.Name, strings.Join(changed, ", "))
 }
 
@@ -178,11 +178,11 @@ func (r *results) unfinished() error {
 		err := r.failed[key(cell)]
 		r.mu.Unlock()
 		if r.of(cell) == nil || err != nil {
-			lines = append(lines, fmt.Sprintf("%s: %v", key(cell), cmp.Or(err, errors.New("it failed twice, by its manifests"))))
+			lines = append(lines, fmt.Sprintf("%s: %v", key(cell), cmp.Or(err, errors.New("it failed twice, according to its manifests"))))
 		}
 	}
 	if len(lines) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the campaign %s is over, and not whole:\n  - %s", r.o.c.Name, strings.Join(lines, "\n  - "))
+	return fmt.Errorf("the campaign %s is over, but incomplete:\n  - %s", r.o.c.Name, strings.Join(lines, "\n  - "))
 }

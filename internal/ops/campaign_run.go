@@ -62,11 +62,11 @@ func (d *driver) takeRounds(ctx context.Context) error {
 		all.Wait()
 		shown()
 		if cause := context.Cause(ctx); cause != nil {
-			return fmt.Errorf("%w; the runs under way end by themselves, and the same command goes on with the campaign", cause)
+			return fmt.Errorf("%w; the runs under way end by themselves, and the same command continues the campaign", cause)
 		}
 	}
 	if took := d.under.took; took > 0 {
-		d.o.con.Say("the rounds took %s; the runs themselves took %s, summed", page.Duration(time.Since(began)), page.Duration(took))
+		d.o.con.Say("the rounds took %s; the runs themselves took %s in total", page.Duration(time.Since(began)), page.Duration(took))
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func (d *driver) carryOut(ctx context.Context, cell campaign.Cell) {
 		}
 		if d.done.of(cell) != nil {
 			if err != nil {
-				d.fails(cell, fmt.Errorf("it is measured, and its stack is not removed: %w", err))
+				d.fails(cell, fmt.Errorf("it is measured, but its stack is not removed: %w", err))
 				return
 			}
 			d.o.con.Say("%s is measured and removed, after %s", name, page.Duration(time.Since(began)))
@@ -106,7 +106,7 @@ func (d *driver) carryOut(ctx context.Context, cell campaign.Cell) {
 		}
 		d.fails(cell, cmp.Or(err, errors.New("its load ended without a result")))
 		if d.done.attempts(cell) >= most {
-			d.o.con.Say("%s is given up after %d attempts, and the campaign goes on without it", name, most)
+			d.o.con.Say("%s is given up after %d attempts, and the campaign continues without it", name, most)
 			return
 		}
 	}

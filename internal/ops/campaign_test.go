@@ -62,7 +62,7 @@ func TestWhatIsMissing(t *testing.T) {
 	d.done.failed["a-r2"] = errors.New("no capacity")
 	err := d.done.unfinished()
 	require.ErrorContains(t, err, "a-r2: no capacity")
-	require.ErrorContains(t, err, "b-r1: it failed twice, by its manifests")
+	require.ErrorContains(t, err, "b-r1: it failed twice, according to its manifests")
 	require.NotContains(t, err.Error(), "a-r1")
 }
 

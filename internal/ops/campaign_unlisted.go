@@ -24,7 +24,7 @@ func (o *opened) unlisted(ctx context.Context) (cells []campaign.Cell, unsure []
 			cells = append(cells, *cell)
 		}
 		if why != "" {
-			unsure = append(unsure, fmt.Sprintf("%s %s. `SWEEP=%[1]s go tool mage sweep` ends and removes it, after a question", f.Name, why))
+			unsure = append(unsure, fmt.Sprintf("%s %s. `SWEEP=%[1]s go tool mage sweep` ends and removes it, after asking", f.Name, why))
 		}
 	}
 	return cells, unsure, nil
@@ -38,7 +38,7 @@ func (o *opened) cellOf(f *sweep.Found) (cell *campaign.Cell, why string) {
 	}
 	if f.Hidden != nil || f.Stack.Lambda == "" {
 		if regexp.MustCompile("^" + regexp.QuoteMeta(o.c.Name) + `-[a-z0-9-]+-r[0-9]+$`).MatchString(f.Name) {
-			why = "may be of this campaign: it has no function that knows"
+			why = "may belong to this campaign: it has no Lambda function that would tell"
 		}
 		return nil, why
 	}
@@ -48,7 +48,7 @@ func (o *opened) cellOf(f *sweep.Found) (cell *campaign.Cell, why string) {
 	case cell == nil || cell.Campaign != o.c.Name || cell.Stack() != f.Name:
 		return nil, ""
 	case is.Bucket != o.base.Bucket || is.Prefix != cell.Exports(o.base.Prefix): // somebody else has a file of the same name, with another hold
-		return nil, fmt.Sprintf("is of another campaign %s: its exports are in s3://%s/%s/", o.c.Name, is.Bucket, is.Prefix)
+		return nil, fmt.Sprintf("belongs to another campaign %s: its exports are in s3://%s/%s/", o.c.Name, is.Bucket, is.Prefix)
 	}
 	return cell, ""
 }
@@ -57,7 +57,7 @@ func (o *opened) cellOf(f *sweep.Found) (cell *campaign.Cell, why string) {
 func (o *opened) sayUnlisted(ctx context.Context) {
 	cells, unsure, err := o.unlisted(ctx)
 	if err != nil {
-		o.con.Say("whether stacks are left of variants that the file does not have any more is not known: %v", err)
+		o.con.Say("cannot tell whether stacks of variants that are no longer in the file are left: %v", err)
 		return
 	}
 	var names []string
@@ -65,7 +65,7 @@ func (o *opened) sayUnlisted(ctx context.Context) {
 		names = append(names, c.Stack())
 	}
 	if len(names) > 0 {
-		o.con.Say("the file does not have %s any more, and AWS does: `CAMPAIGN=%s go tool mage campaign:destroy` ends and removes what there is of the campaign", strings.Join(names, ", "), o.ws.Getenv("CAMPAIGN"))
+		o.con.Say("%s is no longer in the file, but still in AWS: `CAMPAIGN=%s go tool mage campaign:destroy` ends and removes everything of the campaign", strings.Join(names, ", "), o.ws.Getenv("CAMPAIGN"))
 	}
 	o.sayAll(unsure)
 }

@@ -17,7 +17,7 @@ import (
 func TestWhoseStackItIs(t *testing.T) {
 	o := aCampaign().o
 	o.base = &terraform.Inputs{Bucket: "bucket", Prefix: "exports"}
-	const others = "is of another campaign c: its exports are in s3://"
+	const others = "belongs to another campaign c: its exports are in s3://"
 	for _, c := range []struct{ name, bucket, prefix, settings, why string }{
 		{"c-old-r1", "bucket", "exports/campaigns/c/old-r1", `{"campaign":{"name":"c","variant":"old","round":1,"seed":7}}`, "yes"},
 		{"c-old-r1", "theirs", "exports/campaigns/c/old-r1", `{"campaign":{"name":"c","variant":"old","round":1,"seed":7}}`, others + "theirs/exports/campaigns/c/old-r1/"},
@@ -34,7 +34,7 @@ func TestWhoseStackItIs(t *testing.T) {
 		require.Nil(t, cell, c)
 		require.Equal(t, c.why, why)
 	}
-	for name, want := range map[string]string{"c-old-r1": "may be of this campaign: it has no function that knows", "orders": ""} {
+	for name, want := range map[string]string{"c-old-r1": "may belong to this campaign: it has no Lambda function that would tell", "orders": ""} {
 		for _, f := range []*sweep.Found{{Name: name, Stack: &stack.Stack{}}, {Name: name, Hidden: errors.New("denied")}} {
 			cell, why := o.cellOf(f)
 			require.Nil(t, cell)

@@ -29,7 +29,7 @@ func checkExistingCache(ctx context.Context, cfg aws.Config, in *terraform.Input
 		cache, err := stack.DescribeCache(ctx, elasticache.NewFromConfig(cfg), in.Config().Cache)
 		switch {
 		case err != nil:
-			return nil, fmt.Errorf("the existing cache cannot be looked at: %w", err)
+			return nil, fmt.Errorf("the existing cache cannot be read: %w", err)
 		case cache.Status == "":
 			problems = append(problems, fmt.Sprintf("the existing cache %s does not exist in %s: correct existing_cache, or leave it out to make a new cache", name, cfg.Region))
 		case cache.Status != "available":
@@ -45,9 +45,9 @@ func checkExistingCache(ctx context.Context, cfg aws.Config, in *terraform.Input
 	case stack.Missing(err) || err == nil && len(groups) == 0:
 		problems = append(problems, fmt.Sprintf("the existing cache's security group %s does not exist in %s: correct existing_cache.security_group_id", group, cfg.Region))
 	case err != nil:
-		return problems, fmt.Errorf("the security group %s cannot be looked at: %w", group, err)
+		return problems, fmt.Errorf("the security group %s cannot be read: %w", group, err)
 	case groups[0].VPC != in.VPC:
-		problems = append(problems, fmt.Sprintf("the existing cache's security group %s is in %s, and the load would be in %s: take the cache's vpc_id and its subnets", group, groups[0].VPC, in.VPC))
+		problems = append(problems, fmt.Sprintf("the existing cache's security group %s is in %s, but the load would be in %s: use the cache's vpc_id and subnets", group, groups[0].VPC, in.VPC))
 	}
 	return problems, nil
 }
@@ -63,10 +63,10 @@ func checkNewCache(ctx context.Context, con *console.Console, cfg aws.Config, in
 	offers, err := client.DescribeReservedCacheNodesOfferings(ctx, &elasticache.DescribeReservedCacheNodesOfferingsInput{CacheNodeType: &in.Cache.NodeType})
 	switch {
 	case stack.Code(err) == "InvalidParameterValue" || err == nil && len(offers.ReservedCacheNodesOfferings) == 0:
-		problems = append(problems, fmt.Sprintf("ElastiCache offers no %s in %s: set cache = { node_type = ... } to one that `%s` lists (where you know better, SKIP_CHECKS=cache leaves this check out)",
+		problems = append(problems, fmt.Sprintf("ElastiCache does not offer %s in %s: set cache = { node_type = ... } to one that `%s` lists (if you know better, SKIP_CHECKS=cache skips this check)",
 			in.Cache.NodeType, cfg.Region, console.AWS(cfg.Region, "aws elasticache describe-reserved-cache-nodes-offerings --query %s", "'ReservedCacheNodesOfferings[].CacheNodeType'")))
 	case err != nil:
-		con.Say("whether %s has the node type %s is not known; elasticache:DescribeReservedCacheNodesOfferings allows to ask (%v)", cfg.Region, in.Cache.NodeType, err)
+		con.Say("cannot tell whether %s has the node type %s: allow elasticache:DescribeReservedCacheNodesOfferings (%v)", cfg.Region, in.Cache.NodeType, err)
 	}
 	if len(in.Cache.Parameters) == 0 {
 		return problems, ctx.Err()
@@ -75,7 +75,7 @@ func checkNewCache(ctx context.Context, con *console.Console, cfg aws.Config, in
 	for pages := elasticache.NewDescribeEngineDefaultParametersPaginator(client, &elasticache.DescribeEngineDefaultParametersInput{CacheParameterGroupFamily: &family}); pages.HasMorePages(); {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			con.Say("whether the family %s has the cache's parameters is not known; elasticache:DescribeEngineDefaultParameters allows to ask (%v)", family, err)
+			con.Say("cannot tell whether the family %s has the cache's parameters: allow elasticache:DescribeEngineDefaultParameters (%v)", family, err)
 			return problems, ctx.Err()
 		}
 		for _, p := range page.EngineDefaults.Parameters {
@@ -86,7 +86,7 @@ func checkNewCache(ctx context.Context, con *console.Console, cfg aws.Config, in
 		p, ok := known[name]
 		switch value, allowed := in.Cache.Parameters[name], aws.ToString(p.AllowedValues); {
 		case !ok:
-			problems = append(problems, fmt.Sprintf("the parameter family %s has no parameter %s: correct cache.parameters; `%s` lists those there are", family, name,
+			problems = append(problems, fmt.Sprintf("the parameter family %s has no parameter %s: correct cache.parameters; `%s` lists the existing ones", family, name,
 				console.AWS(cfg.Region, "aws elasticache describe-engine-default-parameters --cache-parameter-group-family %s", family)))
 		case !aws.ToBool(p.IsModifiable):
 			problems = append(problems, fmt.Sprintf("the parameter %s of %s cannot be modified: leave it out of cache.parameters", name, family))

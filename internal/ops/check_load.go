@@ -25,8 +25,8 @@ func pullWarning(in *terraform.Inputs) string {
 	} else if starts > 1 {
 		first = fmt.Sprintf("after %d starts in that time", starts)
 	}
-	return fmt.Sprintf("warning: each of the %d tasks pulls %s from Docker Hub without a login, and Docker Hub allows %d of these pulls in 6 hours to one address, such as a NAT gateway's: "+
-		"the limit is reached %s, sooner where others share the address, and then tasks do not start. Take the image from ECR, also by a pull-through cache (load.image), "+
+	return fmt.Sprintf("warning: each of the %d tasks pulls %s from Docker Hub without a login, and Docker Hub allows %d of these pulls in 6 hours from one address, such as a NAT gateway's: "+
+		"the limit is reached %s, sooner if others share the address, and then tasks do not start. Use an image in ECR, for instance through a pull-through cache (load.image), "+
 		"or log in (load.image_credentials_arn)", tasks, in.Load.Image, anonymousPulls, first)
 }
 
@@ -46,5 +46,5 @@ func threadsWarning(in *terraform.Inputs) string {
 		return ""
 	}
 	return fmt.Sprintf("warning: load.threads is %d, and load.cpu = %d is %g vCPU: threads that share one wait for each other, and the longest latencies are then the load generator's own. "+
-		"Leave load.threads out, which is one for each vCPU, or set load.cpu = %d with the memory that Fargate takes with it", in.Load.Threads, in.Load.CPU, float64(in.Load.CPU)/1024, in.Load.Threads*1024)
+		"Leave load.threads out to get one for each vCPU, or set load.cpu = %d with a memory size that Fargate allows for it", in.Load.Threads, in.Load.CPU, float64(in.Load.CPU)/1024, in.Load.Threads*1024)
 }

@@ -21,7 +21,7 @@ func TestPullsOfDockerHub(t *testing.T) {
 		"starts are said":   {tasks: 40, image: hub, want: "the limit is reached after 2 starts in that time"},
 		"one start":         {tasks: 90, image: hub, want: "the limit is reached after one start in that time"},
 		"none":              {tasks: 101, image: hub, want: "the limit is reached by the first start"},
-		"ways out":          {tasks: 40, image: "docker.io/" + hub, want: "Take the image from ECR, also by a pull-through cache (load.image), or log in (load.image_credentials_arn)"},
+		"ways out":          {tasks: 40, image: "docker.io/" + hub, want: "Use an image in ECR, for instance through a pull-through cache (load.image), or log in (load.image_credentials_arn)"},
 		"official":          {tasks: 40, image: "redis:8", want: "pulls redis:8 from Docker Hub"},
 		"with a login":      {tasks: 40, image: hub, credentials: "arn:aws:secretsmanager:us-east-1:123456789012:secret:hub"},
 		"own addresses":     {tasks: 40, image: hub, public: true},

@@ -20,6 +20,6 @@ func checkQuota(ctx context.Context, con *console.Console, cfg aws.Config, in *t
 	if !known || has >= want {
 		return nil, ctx.Err()
 	}
-	return []string{fmt.Sprintf("the load needs %g vCPU of Fargate (%s x %g), and the account may have %g in %s: ask for more with `%s`, or take fewer tasks",
+	return []string{fmt.Sprintf("the load needs %g vCPU of Fargate (%s x %g), but the account's quota is %g in %s: request more with `%s`, or use fewer tasks",
 		want, report.Quantity(in.Load.TaskCount, "task"), float64(in.Load.CPU)/1024, has, cfg.Region, fargateVCPU.more(cfg.Region, want))}, nil
 }

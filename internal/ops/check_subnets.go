@@ -21,24 +21,24 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (pr
 	for _, id := range in.Subnets {
 		vpc, err := awsquery.SubnetVPC(ctx, cfg, id)
 		if stack.Missing(err) || stack.Code(err) == "InvalidSubnetID.Malformed" {
-			problems = append(problems, fmt.Sprintf("the subnet %s does not exist in %s: `%s` lists those there are", id, cfg.Region,
+			problems = append(problems, fmt.Sprintf("the subnet %s does not exist in %s: `%s` lists the existing ones", id, cfg.Region,
 				console.AWS(cfg.Region, "aws ec2 describe-subnets --filters Name=vpc-id,Values=%s", in.VPC)))
 			continue
 		}
 		if err != nil {
-			return problems, fmt.Errorf("the subnet %s cannot be looked at: %w", id, err)
+			return problems, fmt.Errorf("the subnet %s cannot be read: %w", id, err)
 		}
 		if vpc != in.VPC {
-			problems = append(problems, fmt.Sprintf("the subnet %s is in %s, not in the vpc_id %s: take subnets of one VPC", id, vpc, in.VPC))
+			problems = append(problems, fmt.Sprintf("the subnet %s is in %s, not in the vpc_id %s: use subnets of one VPC", id, vpc, in.VPC))
 			continue
 		}
 		way, err := awsquery.WayOut(ctx, cfg, in.VPC, id)
 		if err != nil {
-			return problems, fmt.Errorf("the routes of the subnet %s cannot be looked at: %w", id, err)
+			return problems, fmt.Errorf("the routes of the subnet %s cannot be read: %w", id, err)
 		}
 		switch {
 		case strings.HasPrefix(way, "igw-") && !in.Load.AssignPublicIP:
-			problems = append(problems, fmt.Sprintf("the subnet %s leads out by an internet gateway, which tasks can use with a public address only: take a subnet with a NAT gateway, or set load = { assign_public_ip = true }", id))
+			problems = append(problems, fmt.Sprintf("the subnet %s has a route to an internet gateway, which tasks can use only with a public address: use a subnet with a NAT gateway, or set load = { assign_public_ip = true }", id))
 		case way == "":
 			closed = true
 		}
@@ -52,7 +52,7 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (pr
 	}
 	services, err := awsquery.EndpointServices(ctx, cfg, in.VPC)
 	if err != nil {
-		return problems, fmt.Errorf("the endpoints of %s cannot be looked at: %w", in.VPC, err)
+		return problems, fmt.Errorf("the endpoints of %s cannot be read: %w", in.VPC, err)
 	}
 	for _, service := range services {
 		// com.amazonaws.REGION.SERVICE, in China with the prefix cn.: https://docs.amazonaws.cn/en_us/vpc/latest/userguide/vpc-endpoints.html
@@ -62,7 +62,7 @@ func checkSubnets(ctx context.Context, cfg aws.Config, in *terraform.Inputs) (pr
 	if len(want) > 0 {
 		problems = append(problems, fmt.Sprintf("the subnets have no outbound access: add a default route to a NAT gateway, or VPC endpoints for %s", strings.Join(want, ", ")))
 	} else if !strings.Contains(in.Load.Image, ".dkr.ecr.") {
-		problems = append(problems, fmt.Sprintf("the subnets reach AWS by endpoints only, and the image %s is not in ECR: copy it there and set load = { image = \"ACCOUNT.dkr.ecr.%s.%s/NAME:TAG\" }", in.Load.Image, cfg.Region, domain(cfg.Region)))
+		problems = append(problems, fmt.Sprintf("the subnets reach AWS through endpoints only, and the image %s is not in ECR: copy it there and set load = { image = \"ACCOUNT.dkr.ecr.%s.%s/NAME:TAG\" }", in.Load.Image, cfg.Region, domain(cfg.Region)))
 	}
 	return problems, nil
 }

@@ -34,13 +34,13 @@ func TestChecksAreSkipped(t *testing.T) {
 		}
 		for name := range strings.SplitSeq(skip, ",") {
 			if name = strings.TrimSpace(name); name != "" {
-				require.Contains(t, out.String(), "not checked, as SKIP_CHECKS says: "+name+"\n")
+				require.Contains(t, out.String(), "skipped, because of SKIP_CHECKS: "+name+"\n")
 			}
 		}
 	}
 	ws, con := &workspace.Workspace{Env: []string{"SKIP_CHECKS=quotas"}, AWS: awstest.Answering(account(nil))}, &console.Console{Out: &bytes.Buffer{}}
 	for _, command := range []func(context.Context, *workspace.Workspace, *console.Console) error{Validate, Deploy} { // before anything else
-		require.EqualError(t, command(t.Context(), ws, con), "SKIP_CHECKS has quotas, and the checks are clock, bucket, subnets, quota, cache, existing_cache")
+		require.EqualError(t, command(t.Context(), ws, con), "SKIP_CHECKS has quotas, but the checks are clock, bucket, subnets, quota, cache, existing_cache")
 	}
 }
 

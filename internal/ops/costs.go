@@ -22,16 +22,16 @@ func costs(in *terraform.Inputs, prices *price.Prices) string {
 	e := campaign.EstimateRun(in, prices)
 	switch {
 	case in.ExistingCache != nil:
-		return text + " The cache was there before."
+		return text + " The cache existed before."
 	case in.Cache.Serverless != nil && e.Missing != "":
 		return text + " The serverless cache is billed by its data and requests. Without a price: " + e.Missing + "."
 	case in.Cache.Serverless != nil:
 		return text + fmt.Sprintf(" The serverless cache is billed by its data and requests: with the load's tasks that is about %.2f USD %s (%s).", e.USD, e.Assumed, prices.Source)
 	}
-	text += fmt.Sprintf(" AWS bills each started node-hour as a whole one: with some %d minutes for creation and stop, these are about %d for %d x %s.",
+	text += fmt.Sprintf(" AWS bills partial node-hours as full hours: with some %d minutes for creation and stop, this is about %d node-hours for %d x %s.",
 		aroundLoad, e.NodeHours, max(in.Cache.Shards, 1)*(1+in.Cache.Replicas), in.Cache.NodeType)
 	if e.Missing == "" {
-		text += fmt.Sprintf(" With the load's tasks about %.2f USD is billed (%s).", e.USD, prices.Source)
+		text += fmt.Sprintf(" Together with the load's tasks, about %.2f USD is billed (%s).", e.USD, prices.Source)
 	}
 	return text
 }
@@ -43,7 +43,7 @@ func (subject *subject) goesOn(ctx context.Context, s *stack.Stack) string {
 	run, err := s.Run(ctx)
 	stops, problem := s.StopsAt(ctx)
 	if run == nil || err != nil || problem != nil {
-		return whoEnds(ctx, s, "`go tool mage deploy` goes on, `go tool mage destroy` removes what was created")
+		return whoEnds(ctx, s, "`go tool mage deploy` continues, `go tool mage destroy` removes what was created")
 	}
 	return goesOn(subject.inputs, subject.caller.Region, run.Run, ends(run, stops))
 }
@@ -61,5 +61,5 @@ func goesOn(in *terraform.Inputs, region, run string, until time.Time) string {
 	if !until.IsZero() {
 		end = until.Format(time.RFC3339)
 	}
-	return fmt.Sprintf("run %s goes on, and is billed, until %s%s: `go tool mage watch` shows it, `go tool mage stop` ends it now", run, end, cost)
+	return fmt.Sprintf("run %s continues, and is billed, until %s%s: `go tool mage watch` shows it, `go tool mage stop` ends it now", run, end, cost)
 }

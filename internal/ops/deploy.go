@@ -92,7 +92,7 @@ func deploy(ctx context.Context, ws *workspace.Workspace, con *console.Console) 
 	began := time.Now()
 	if changes {
 		if alive != "" {
-			con.Say("run %s is under way, and these changes become part of it: if they replace the load, the exported metrics begin with the new one. `go tool mage stop` first makes each a run of its own", alive)
+			con.Say("run %s is under way, and these changes become part of it: if they replace the load, the exported metrics start with the new one. Run `go tool mage stop` first to make them two runs", alive)
 		}
 		if err := yes.ask(ctx, fmt.Sprintf("Make these changes to the stack %s? %s", subject.place(), costs(in, pricesOf(ctx, con, s.AWS, in)))); err != nil {
 			return nil, err

@@ -90,8 +90,8 @@ func TestWhoEndsAFailedDeploy(t *testing.T) {
 		not    string
 	}{
 		"guarded":   {stopBy: soon, tasks: 1, says: "until then this is billed: the service n-load runs 0 of 1 task, the cache n is available. If you do neither, the schedule n-watch ends it by " + soon.UTC().Format(time.RFC3339)},
-		"unguarded": {tasks: 1, says: "Nothing ends it by itself, there is no schedule n-watch", not: "ends it by 2"},
-		"not known": {lost: true, says: "whether the schedule n-watch ends it, is not known", not: "ends it by 2"},
+		"unguarded": {tasks: 1, says: "Nothing ends it automatically: there is no schedule n-watch", not: "ends it by 2"},
+		"not known": {lost: true, says: "or whether the schedule n-watch ends it", not: "ends it by 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			account := under(c.stopBy.UTC(), time.Time{}, "", c.tasks)
@@ -132,22 +132,22 @@ func TestFailedDeployInAnEmbeddedAWSThatEnded(t *testing.T) {
 	require.NoError(t, err)
 	require.NotContains(t, whoEnds(t.Context(), s, "next"), "gone")
 	embedded.Close()
-	require.Equal(t, "all that was created is gone: the embedded AWS at "+embedded.URL+", where AWS_ENDPOINT_URL leads, is not running: start it with `go tool mage local:up`, and source the environment that it prints",
+	require.Equal(t, "everything that was created is gone: the embedded AWS at "+embedded.URL+", which AWS_ENDPOINT_URL points to, is not running: start it with `go tool mage local:up`, and source the environment that it prints",
 		whoEnds(t.Context(), s, "next"))
 }
 
 // Node-hours are billed whole: 45 minutes of load need one for each node, 46 need two.
 func TestApprovalCountsWholeNodeHours(t *testing.T) {
 	for want, change := range map[string]func(*terraform.Inputs){
-		"ends, 45 minutes after the load has started. AWS bills each started node-hour as a whole one: with some 15 minutes for creation and stop, these are about 1 for 1 x cache.t4g.micro.": func(*terraform.Inputs) {},
+		"ends, 45 minutes after the load has started. AWS bills partial node-hours as full hours: with some 15 minutes for creation and stop, this is about 1 for 1 x cache.t4g.micro.": func(*terraform.Inputs) {},
 		"about 2 for 1 x cache.t4g.micro.": func(in *terraform.Inputs) { in.Minutes = 46 },
-		"With the load's tasks about 0.0": func(in *terraform.Inputs) {
+		"Together with the load's tasks, about 0.0": func(in *terraform.Inputs) {
 			in.Cache.Engine, in.Load.TaskCount, in.Load.CPU, in.Load.Memory, in.Load.Architecture = "valkey", 1, 1024, 2048, "X86_64"
 		},
 		"ends, 55 minutes after":            func(in *terraform.Inputs) { in.Load.Prefill.Minutes = 10 },
-		"about 12 for 6 x cache.t4g.micro.": func(in *terraform.Inputs) { in.Minutes, in.Cache.Shards, in.Cache.Replicas = 60, 2, 2 },
+		"about 12 node-hours for 6 x cache.t4g.micro.": func(in *terraform.Inputs) { in.Minutes, in.Cache.Shards, in.Cache.Replicas = 60, 2, 2 },
 		"by its data and requests.":         func(in *terraform.Inputs) { in.Cache.Serverless = &terraform.Serverless{} },
-		"The cache was there before.":       func(in *terraform.Inputs) { in.ExistingCache = &terraform.ExistingCache{} },
+		"The cache existed before.":         func(in *terraform.Inputs) { in.ExistingCache = &terraform.ExistingCache{} },
 	} {
 		in := &terraform.Inputs{Minutes: 45}
 		in.Cache.NodeType = "cache.t4g.micro"
@@ -167,8 +167,8 @@ func TestWhoMayNotAskForPrices(t *testing.T) {
 	in.Cache.NodeType, in.Cache.Engine, in.Load.TaskCount, in.Load.CPU, in.Load.Memory, in.Load.Architecture = "cache.t4g.micro", "valkey", 1, 1024, 2048, "X86_64"
 	var said bytes.Buffer
 	prices := pricesOf(t.Context(), &console.Console{Out: &said}, cfg, in)
-	require.Contains(t, said.String(), "prices are those of the tables in lambda/reference: the Price List API, which pricing:GetProducts allows to ask, has none (")
+	require.Contains(t, said.String(), "prices are from the tables in lambda/reference: the Price List API, which needs pricing:GetProducts, gave none (")
 	require.Equal(t, price.Dated("us-east-1"), prices)
-	require.Contains(t, costs(in, prices), "With the load's tasks about 0.0")
+	require.Contains(t, costs(in, prices), "Together with the load's tasks, about 0.0")
 	require.Contains(t, costs(in, prices), prices.Source)
 }

@@ -123,7 +123,7 @@ func (subject *subject) destroy(ctx context.Context, ws *workspace.Workspace, co
 	}
 	if left, err := s.Left(ctx); err != nil || len(left) > 0 {
 		if err != nil {
-			err = fmt.Errorf("everything in the state is removed; whether something else is left is not known: %w", err)
+			err = fmt.Errorf("everything in the state is removed; cannot tell whether anything else is left: %w", err)
 		}
 		return errors.Join(err, stack.LeftError(left))
 	}
@@ -140,7 +140,7 @@ func (s *subject) askDestroy(ctx context.Context, ws *workspace.Workspace, there
 		if err != nil {
 			return err
 		}
-		ends = append(ends, cmp.Or(what, fmt.Sprintf("the run %s has nothing that is not exported", run.Run)))
+		ends = append(ends, cmp.Or(what, fmt.Sprintf("the run %s has nothing left to export", run.Run)))
 	}
 	status, err := there.CacheStatus(ctx)
 	if err != nil {
@@ -165,7 +165,7 @@ func (s *subject) askDestroy(ctx context.Context, ws *workspace.Workspace, there
 	yes.given = true
 	again, err := there.Run(ctx)
 	if err == nil && again != nil && (run == nil || again.Run != run.Run) {
-		err = fmt.Errorf("the run %s started while the question waited, and nothing was changed: run `go tool mage destroy` again", again.Run)
+		err = fmt.Errorf("the run %s started while the question was open, so nothing was changed: run `go tool mage destroy` again", again.Run)
 	}
 	return err
 }
@@ -175,7 +175,7 @@ func remains(ctx context.Context, t *terraform.CLI) string {
 	left, err := t.Resources(context.WithoutCancel(ctx))
 	switch {
 	case err != nil:
-		return fmt.Sprintf("what is left is not known, the state cannot be read: %v\nrun `go tool mage destroy` again", err)
+		return fmt.Sprintf("cannot tell what is left, because the state cannot be read: %v\nrun `go tool mage destroy` again", err)
 	case len(left) == 0:
 		return "nothing is left in the state; `go tool mage destroy` again tells whether AWS has something that is not in it"
 	}

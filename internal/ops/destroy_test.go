@@ -43,7 +43,7 @@ func TestWhatRemainsIsLookedAt(t *testing.T) {
 	for script, says := range map[string]string{
 		"printf 'a.b\\nc.d\\n'":              "still in the state: 2 resources. Run `go tool mage destroy` again",
 		"":                                   "nothing is left in the state",
-		"echo 'state is locked' >&2; exit 1": "what is left is not known, the state cannot be read",
+		"echo 'state is locked' >&2; exit 1": "cannot tell what is left, because the state cannot be read",
 	} {
 		cli := &terraform.CLI{Bin: filepath.Join(fake(t, "terraform", script), "terraform"), Dir: t.TempDir(), Out: io.Discard}
 		require.Contains(t, remains(ctx, cli), says)

@@ -52,7 +52,7 @@ func (b bucketExports) open(ctx context.Context, name string) (io.ReadCloser, er
 	}
 	if owner != "." && owner != b.stack {
 		_ = text.Close()
-		return nil, fmt.Errorf("%s%s: %w: %s made it, and this one is %s. Set name = %q to read it", b, name, errForeign, owner, b.stack, owner)
+		return nil, fmt.Errorf("%s%s: %w: its stack is %s, and this one is %s. Set name = %q to read it", b, name, errForeign, owner, b.stack, owner)
 	}
 	return text, nil
 }

@@ -78,12 +78,12 @@ func TestExportsOfALocalRunAreWhole(t *testing.T) {
 	require.NoError(t, whole(good()))
 	for says, spoil := range map[string]func(*report.Results){
 		"the manifest lists no logs":        func(r *report.Results) { r.Provenance.Files = r.Provenance.Files[:1] },
-		"m.csv is not as the manifest says": func(r *report.Results) { r.Provenance.Files[0].Verified = &no },
+		"m.csv does not match the manifest": func(r *report.Results) { r.Provenance.Files[0].Verified = &no },
 		"no metric of a cache node":         func(r *report.Results) { r.Nodes = nil },
 		"no metric of the load's service":   func(r *report.Results) { r.Network.Fargate.ServiceCPU = nil },
 		"no line of a load task":            func(r *report.Results) { r.Tasks = nil },
 		"task a is died: did not finish":    func(r *report.Results) { r.Tasks[0].State, r.Tasks[0].Trouble = "died", "did not finish" },
-		"l.txt is not as the manifest says": func(r *report.Results) { r.Provenance.Files[1].Verified = nil },
+		"l.txt does not match the manifest": func(r *report.Results) { r.Provenance.Files[1].Verified = nil },
 	} {
 		r := good()
 		spoil(r)

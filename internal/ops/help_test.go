@@ -23,7 +23,7 @@ func TestHelpOfACommand(t *testing.T) {
 	ws, con := &workspace.Workspace{Root: "../.."}, &console.Console{Out: &out}
 	require.NoError(t, explain(ws, con, []string{"Report", "stop", "local:run", "test"}))
 	said := out.String()
-	require.Contains(t, said, "UPLOAD=1).\n\nIt reads of the environment:\nRUN\n    a run, 2026-11-23T03-08-09Z\n    not set: the latest one\n")
+	require.Contains(t, said, "UPLOAD=1).\n\nEnvironment variables that it reads:\nRUN\n    a run, 2026-11-23T03-08-09Z\n    not set: the latest one\n")
 	require.Contains(t, said, "go tool mage stop\n    ends the run now: stops the load, exports, deletes the cache.\n\nAll commands read these:\n")
 	require.Contains(t, said, "go tool mage local:run\n    takes a run from end to end")
 	require.Contains(t, said, "\nMINUTES\n")

@@ -60,7 +60,7 @@ func belongs(state *terraform.State, ws *workspace.Workspace) error {
 	if err != nil || !all {
 		return err
 	}
-	return fmt.Errorf("the state holds %s, and nothing of the stack in %s: it is another project's, and nothing was done. Take the state that belongs here (terraform.tfstate, or what the backend says)",
+	return fmt.Errorf("the state holds %s, but nothing of the stack in %s: it belongs to another project, and nothing was done. Use the state that belongs here (terraform.tfstate, or the backend's)",
 		some(strange), ws.Stack)
 }
 
@@ -81,15 +81,15 @@ func agree(state *terraform.State, name string, caller stack.Caller) error {
 	}
 	account, region := state.Elsewhere(caller.Account, caller.Region)
 	if account != "" {
-		differ = append(differ, fmt.Sprintf("account: the state holds resources in %s, the credentials are of %s (%s). Take credentials of %[1]s (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)", account, caller.Account, caller.ARN))
+		differ = append(differ, fmt.Sprintf("account: the state holds resources in %s, the credentials are for %s (%s). Use credentials for %[1]s (AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)", account, caller.Account, caller.ARN))
 	}
 	if region != "" {
-		differ = append(differ, fmt.Sprintf("Region: the state holds resources in %s, the inputs lead to %s. Set aws_region = %[1]q (terraform.tfvars), or AWS_REGION", region, caller.Region))
+		differ = append(differ, fmt.Sprintf("Region: the state holds resources in %s, the inputs select %s. Set aws_region = %[1]q (terraform.tfvars), or AWS_REGION", region, caller.Region))
 	}
 	if len(differ) == 0 {
 		return nil
 	}
-	return fmt.Errorf("this is not the stack that the state holds; nothing was done:\n  - %s\nor take the state that belongs to these inputs and credentials", strings.Join(differ, "\n  - "))
+	return fmt.Errorf("this is not the stack that the state holds; nothing was done:\n  - %s\nor use the state that belongs to these inputs and credentials", strings.Join(differ, "\n  - "))
 }
 
 // lock keeps others who use this folder from deploying or destroying at the same time. It reads the state again, because they may have changed it before.
@@ -155,7 +155,7 @@ func (s *subject) own(ctx context.Context, ws *workspace.Workspace) (*stack.Stac
 func (s *subject) strays(ctx context.Context, there *stack.Stack) ([]stack.LeftOver, error) {
 	left, err := there.Left(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("whether there is another stack %s is not known: %w", s.place(), err)
+		return nil, fmt.Errorf("cannot tell whether there is another stack %s: %w", s.place(), err)
 	}
 	insights, err := there.StrayInsights(ctx)
 	return slices.DeleteFunc(left, func(l stack.LeftOver) bool { return l.What == "the log group "+insights }), err
@@ -167,7 +167,7 @@ func runOf(s *stack.Stack, run *shutdown.Event) string {
 
 // foreign is the error for a stack that another state created.
 func (s *subject) foreign(found ...string) error {
-	return fmt.Errorf("there is a stack %s already, and it was not made from this state; nothing was done. AWS has\n  - %s\n"+
-		"It seems to be a colleague's, or yours from another checkout or Terraform workspace; where only IAM roles are listed, it is in another Region, for roles are the account's. For a stack of your own, set another name (name = \"%s-2\" in terraform.tfvars, or TF_VAR_name); "+
-		"for this one, take the state that it was deployed with", s.place(), strings.Join(found, "\n  - "), s.inputs.Name)
+	return fmt.Errorf("there is already a stack %s, and it was not created from this state; nothing was done. AWS has\n  - %s\n"+
+		"It seems to be a colleague's, or yours from another checkout or Terraform workspace; where only IAM roles are listed, it is in another Region, because roles belong to the account. For a stack of your own, set another name (name = \"%s-2\" in terraform.tfvars, or TF_VAR_name); "+
+		"for this one, use the state that it was deployed with", s.place(), strings.Join(found, "\n  - "), s.inputs.Name)
 }

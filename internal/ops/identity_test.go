@@ -34,8 +34,8 @@ func TestStateInputsAndCredentialsAgree(t *testing.T) {
 		"all the same":    {state: holding(t, "one", "111111111111", "us-east-1")},
 		"nothing held":    {state: &terraform.State{}},
 		"renamed":         {state: holding(t, "two", "111111111111", "us-east-1"), want: []string{"the state holds two, the inputs say one. To act on two, set name = \"two\""}},
-		"another account": {state: holding(t, "one", "222222222222", "us-east-1"), want: []string{"the state holds resources in 222222222222, the credentials are of 111111111111 (arn:aws:iam::111111111111:user/ann)"}},
-		"another Region":  {state: holding(t, "one", "111111111111", "eu-west-1"), want: []string{"the state holds resources in eu-west-1, the inputs lead to us-east-1. Set aws_region = \"eu-west-1\""}},
+		"another account": {state: holding(t, "one", "222222222222", "us-east-1"), want: []string{"the state holds resources in 222222222222, the credentials are for 111111111111 (arn:aws:iam::111111111111:user/ann)"}},
+		"another Region":  {state: holding(t, "one", "111111111111", "eu-west-1"), want: []string{"the state holds resources in eu-west-1, the inputs select us-east-1. Set aws_region = \"eu-west-1\""}},
 		"all differ":      {state: holding(t, "two", "222222222222", "eu-west-1"), want: []string{"name: ", "account: ", "Region: ", "nothing was done"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,7 +78,7 @@ func TestStateOfAnotherProject(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, c.undeclared, undeclared)
 			if err := belongs(state, ws); c.refused {
-				require.ErrorContains(t, err, "the state holds aws_s3_bucket.prod, and nothing of the stack in "+ws.Stack)
+				require.ErrorContains(t, err, "the state holds aws_s3_bucket.prod, but nothing of the stack in "+ws.Stack)
 			} else {
 				require.NoError(t, err)
 			}
@@ -106,7 +106,7 @@ func TestStackOfAnotherState(t *testing.T) {
 		lost    bool // only answers to creations were lost, so the error says how to remove the resources
 	}{
 		"nothing there":                         {state: nothing},
-		"a run of another state":                {state: nothing, run: true, refused: []string{"there is a stack n in account 1, Region us-east-1 already", "the run " + aRun + ", which exports to s3://b/exports/ and ends by itself", "set another name (name = \"n-2\"", "take the state that it was deployed with"}},
+		"a run of another state":                {state: nothing, run: true, refused: []string{"there is already a stack n in account 1, Region us-east-1", "the run " + aRun + ", which exports to s3://b/exports/ and ends by itself", "set another name (name = \"n-2\"", "use the state that it was deployed with"}},
 		"bits of it are in the state":           {state: roleOnly, run: true, refused: []string{"the run " + aRun}},
 		"no run, but its Lambda":                {state: nothing, there: map[string]string{"configuration": `{"FunctionName":"n-stop"}`}, refused: []string{"the Lambda function n-stop"}},
 		"its roles, in another Region":          {state: nothing, there: map[string]string{"GetRole": `<R><GetRoleResult><Role/></GetRoleResult></R>`}, refused: []string{"the IAM role n-stop", "the IAM role n-load-task", "it is in another Region"}},
@@ -171,5 +171,5 @@ func TestReportTakesTheStacksOwnRuns(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, said, "run "+threeRuns[1]+" of n\n")
 	_, err = reported(t, ws, from, "RUN="+threeRuns[2])
-	require.ErrorContains(t, err, "it is a run of another stack: other made it, and this one is n. Set name = \"other\" to read it")
+	require.ErrorContains(t, err, "it is a run of another stack: its stack is other, and this one is n. Set name = \"other\" to read it")
 }

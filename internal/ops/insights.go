@@ -19,7 +19,7 @@ func lateInsights(ctx context.Context, con *console.Console, t *terraform.CLI, s
 	if known, err := t.Resources(ctx); err != nil || slices.Contains(known, terraform.InsightsAddress) {
 		return err
 	}
-	if err := yes.ask(ctx, fmt.Sprintf("The log group %s of the stack %s came back after an earlier destroy, and is in the way of the next deploy. Remove it?", name, yes.place)); err != nil {
+	if err := yes.ask(ctx, fmt.Sprintf("The log group %s of the stack %s came back after an earlier destroy and blocks the next deploy. Remove it?", name, yes.place)); err != nil {
 		return err
 	}
 	if err := s.DeleteLogGroup(ctx, name); err != nil {

@@ -39,7 +39,7 @@ func answer(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 		return err
 	}
 	if err := whole(r); err != nil {
-		return fmt.Errorf("the exports in %s are not whole: %w", ws.Path(string(from)), err)
+		return fmt.Errorf("the exports in %s are incomplete: %w", ws.Path(string(from)), err)
 	}
 	con.Say("done: nothing is left running")
 	var rows [][2]string
@@ -50,7 +50,7 @@ func answer(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 		row("server", "%s", w.Hello.CacheServer)
 	}
 	if strings.HasPrefix(w.Hello.CacheServer, "miniredis") {
-		row("note", "the cache was miniredis, as neither valkey-server nor redis-server is on PATH: these are not the figures of Redis or Valkey")
+		row("note", "the cache was miniredis, as neither valkey-server nor redis-server is on PATH: these are not figures of Redis or Valkey")
 	}
 	for _, o := range m.Objects {
 		row(o.Kind, "%s (%s bytes, %s lines)", ws.Path(filepath.Join(local.Dir(ws), "s3", w.Hello.Bucket, filepath.FromSlash(o.Key))), report.Thousands(float64(o.Bytes)), report.Thousands(float64(o.Rows)))
@@ -75,7 +75,7 @@ func whole(r *report.Results) error {
 		case i < 0:
 			return fmt.Errorf("the manifest lists no %s", kind)
 		case r.Provenance.Files[i].Verified == nil || !*r.Provenance.Files[i].Verified:
-			return fmt.Errorf("%s is not as the manifest says", r.Provenance.Files[i].Key)
+			return fmt.Errorf("%s does not match the manifest", r.Provenance.Files[i].Key)
 		}
 	}
 	switch {

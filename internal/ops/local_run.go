@@ -75,7 +75,7 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	}
 	if err != nil && inside.Err() == nil {
 		err = local.AdviceError(err, advice)
-		con.Say("failed: %v\nthe embedded AWS said last:\n%s\nnow everything is removed", err, local.LastLines(w.Log, 15))
+		con.Say("failed: %v\nthe embedded AWS's last messages:\n%s\nnow everything is removed", err, local.LastLines(w.Log, 15))
 		in.Env = append(in.Env, "FORCE=1")
 	}
 	if inside.Err() == nil {
@@ -88,7 +88,7 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	if cause := context.Cause(inside); cause != nil {
 		err = cause // errors that follow from it are dropped
 		if ctx.Err() != nil {
-			con.Say("interrupted: the embedded AWS ends, and everything in it")
+			con.Say("interrupted: ending the embedded AWS and everything in it")
 			m = exportedBy(ctx, d, m)
 		}
 		ended = true
@@ -104,7 +104,7 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	} else {
 		actions, problem := w.Unserved(ctx)
 		if len(actions) > 0 {
-			problem = fmt.Errorf("the embedded AWS was asked for what it does not serve: %s", strings.Join(actions, ", "))
+			problem = fmt.Errorf("the embedded AWS received requests that it does not support: %s", strings.Join(actions, ", "))
 		}
 		ended = true
 		if err = errors.Join(err, problem, w.End()); err != nil {

@@ -40,7 +40,7 @@ func Run(command Command) error {
 	con.Out = local.Advised{W: con.Out, In: advice}
 	err = command(ctx, ws, con)
 	if lost := con.Lost(); lost != nil {
-		err = errors.Join(err, fmt.Errorf("what this command said is not all written: %w", lost))
+		err = errors.Join(err, fmt.Errorf("the output of this command was not completely written: %w", lost))
 	}
 	return shown(causeFirst(ctx, local.AdviceError(err, advice)))
 }

@@ -56,11 +56,11 @@ func (subject *subject) endOverdue(ctx context.Context, ws *workspace.Workspace,
 		ends = append(ends, fmt.Sprintf("the cache %s is deleted", stack.CacheName(s.Config.Cache)))
 	}
 	if len(ends) > 0 {
-		if err := yes.ask(ctx, asList(fmt.Sprintf("The time of the run %s of the stack %s is over. Before a new run,", run.Run, yes.place), ends)+"Go on? The plan of the new run is shown after that, and asked for."); err != nil {
+		if err := yes.ask(ctx, asList(fmt.Sprintf("The run %s of the stack %s is overdue. Before a new run,", run.Run, yes.place), ends)+"Continue? The plan of the new run is shown after that, with a question of its own."); err != nil {
 			return nil, "", err
 		}
 		if again, err := s.Run(ctx); err != nil || again == nil || again.Run != run.Run { // the answer can take an hour
-			return nil, "", cmp.Or(err, fmt.Errorf("the run %s ended while the question waited: run `go tool mage deploy` again", run.Run))
+			return nil, "", cmp.Or(err, fmt.Errorf("the run %s ended while the question was open: run `go tool mage deploy` again", run.Run))
 		}
 		yes.did("the run %s was ended as asked", run.Run)
 	}

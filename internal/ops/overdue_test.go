@@ -70,7 +70,7 @@ func TestOverdueRunIsEndedAfterAYes(t *testing.T) {
 		asked  string // what the error says, too
 	}{
 		"no":          {answer: "n\n", asked: "not approved: nothing was changed"},
-		"no terminal": {asked: "not approved, as there is no terminal in which to answer: nothing was changed. APPROVE=1"},
+		"no terminal": {asked: "not approved, because there is no terminal to answer in: nothing was changed. APPROVE=1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var changes []string
@@ -96,7 +96,7 @@ func TestOverdueRunIsEndedAfterAYes(t *testing.T) {
 			_, _, err := (&subject{state: &terraform.State{}}).endOverdue(t.Context(), ws, con, s, newConsent(ws, con, "n in account 1, Region r"), 0)
 			require.ErrorContains(t, err, c.asked)
 			require.Empty(t, changes)
-			for _, names := range []string{"The time of the run " + aRun + " of the stack n in account 1, Region r is over", "the run " + aRun + " is ended: its load stops, and its metrics and logs are exported", "the cache n is deleted"} {
+			for _, names := range []string{"The run " + aRun + " of the stack n in account 1, Region r is over", "the run " + aRun + " is ended: its load stops, and its metrics and logs are exported", "the cache n is deleted"} {
 				require.Contains(t, asked.String()+err.Error(), names)
 			}
 		})

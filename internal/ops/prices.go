@@ -25,7 +25,7 @@ func pricesOf(ctx context.Context, con *console.Console, cfg aws.Config, all ...
 	}
 	prices, why := price.Ask(ctx, cfg, wanted...)
 	if why != nil {
-		con.Say("prices are those of the tables in lambda/reference: the Price List API, which pricing:GetProducts allows to ask, has none (%v)", why)
+		con.Say("prices are from the tables in lambda/reference: the Price List API, which needs pricing:GetProducts, gave none (%v)", why)
 	}
 	return prices
 }

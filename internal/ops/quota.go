@@ -44,7 +44,7 @@ func quotaOf(ctx context.Context, con *console.Console, cfg aws.Config, q quota)
 		}
 	}
 	if err != nil {
-		con.Say("the %s %s is not known; servicequotas:GetServiceQuota and GetAWSDefaultServiceQuota allow to read it (%v)", q.what, q.code, err)
+		con.Say("the %s %s is not known: allow servicequotas:GetServiceQuota and GetAWSDefaultServiceQuota to read it (%v)", q.what, q.code, err)
 	}
 	return 0, false
 }

@@ -40,11 +40,11 @@ func wantedRuns(ws *workspace.Workspace) (runs []string, sizes []int, err error)
 	}
 	switch {
 	case ws.Getenv("RUNS") != "" && len(runs) == 0:
-		return nil, nil, fmt.Errorf("RUNS=%s names no run: give them with commas between them, RUNS=2026-11-23T03-08-09Z,2026-11-24T03-08-09Z", ws.Getenv("RUNS"))
+		return nil, nil, fmt.Errorf("RUNS=%s names no run: separate them with commas, RUNS=2026-11-23T03-08-09Z,2026-11-24T03-08-09Z", ws.Getenv("RUNS"))
 	case len(slices.Compact(slices.Sorted(slices.Values(runs)))) < len(runs):
 		return nil, nil, fmt.Errorf("RUNS=%s names a run twice: compare it with another one", strings.Join(runs, ","))
 	case run != "" && len(runs) > 0:
-		return nil, nil, fmt.Errorf("RUN=%s and RUNS=%s: give one of them", run, strings.Join(runs, ","))
+		return nil, nil, fmt.Errorf("RUN=%s and RUNS=%s: set one of them", run, strings.Join(runs, ","))
 	case run != "":
 		runs = []string{run}
 	}
@@ -68,7 +68,7 @@ func reportRuns(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 			return err
 		}
 		if len(known) == 0 {
-			return fmt.Errorf("%s has no exported run yet; `go tool mage status` says where a run stands", from)
+			return fmt.Errorf("%s has no exported run yet; `go tool mage status` shows where a run stands", from)
 		}
 		runs = known[:1]
 	}

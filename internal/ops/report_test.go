@@ -126,7 +126,7 @@ func TestReportSaysWhatToDo(t *testing.T) {
 	_, err = reported(t, ws, folder, "FROM=here", "RUNS="+threeRuns[0]+",x")
 	require.ErrorContains(t, err, "has no run x")
 	_, err = reported(t, ws, folder, "RUN=a", "RUNS=b,c")
-	require.ErrorContains(t, err, "RUN=a and RUNS=b,c: give one of them")
+	require.ErrorContains(t, err, "RUN=a and RUNS=b,c: set one of them")
 
 	ws.Env = []string{"FROM=" + string(folder), "UPLOAD=1"}
 	require.ErrorContains(t, Report(t.Context(), ws, con), "and UPLOAD: the report of a folder is written into that folder; leave UPLOAD out")
@@ -137,7 +137,7 @@ func TestReportSaysWhatToDo(t *testing.T) {
 	require.ErrorContains(t, err, "has neither a folder metrics nor logs; give the folder that holds metrics/, logs/ and manifest/")
 	require.NoError(t, os.Mkdir(filepath.Join(empty, "metrics"), 0o755))
 	_, err = reported(t, ws, folderExports(empty))
-	require.ErrorContains(t, err, "has no exported run yet; `go tool mage status` says where a run stands")
+	require.ErrorContains(t, err, "has no exported run yet; `go tool mage status` shows where a run stands")
 	_, err = reported(t, ws, folderExports(empty), "FROM=here", "RUN=x")
 	require.ErrorContains(t, err, "it has no exported run")
 

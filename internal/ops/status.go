@@ -86,7 +86,7 @@ func (s *sight) follow(ctx context.Context, screen *page.Screen) error {
 func (s *sight) unseen(now time.Time, err error) page.Status {
 	was := s.status()
 	return page.Status{Now: now, Run: was.Run, Phase: "not known", Rows: append([][2]string{
-		{"trouble", fmt.Sprintf("AWS does not answer, and is asked again every %s: %v", page.Duration(betweenLooks), err)},
+		{"trouble", fmt.Sprintf("AWS does not answer; trying again every %s: %v", page.Duration(betweenLooks), err)},
 		{"last seen", fmt.Sprintf("%s ago, %s: %s", page.Duration(now.Sub(was.Now)), was.Phase, was.Meaning)},
 	}, was.Rows...)}
 }
@@ -151,7 +151,7 @@ func statusOf(v stack.View, c shutdown.Config) page.Status {
 	}
 	switch {
 	case v.Service == nil:
-		row("tasks", "none: the service %s is not there", c.Service)
+		row("tasks", "none: the service %s does not exist", c.Service)
 	case v.Service.PendingCount > 0:
 		row("tasks", "%d of %d running, %d starting", v.Service.RunningCount, v.Service.DesiredCount, v.Service.PendingCount)
 	default:
@@ -160,7 +160,7 @@ func statusOf(v stack.View, c shutdown.Config) page.Status {
 	if c.Cache.Delete {
 		row("cache", "%s", cmp.Or(v.Cache, "gone"))
 	} else {
-		row("cache", "%s, which was there before and stays", cmp.Or(stack.CacheName(c.Cache), "an endpoint"))
+		row("cache", "%s, which existed before and stays", cmp.Or(stack.CacheName(c.Cache), "an endpoint"))
 	}
 	if v.Manifest != nil {
 		for _, o := range v.Manifest.Objects {

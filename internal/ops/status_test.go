@@ -40,7 +40,7 @@ func TestWatchGoesOn(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 		defer cancel()
 		require.ErrorIs(t, seen.follow(ctx, &page.Screen{W: &out, Every: 10 * time.Second}), context.DeadlineExceeded)
-		require.Regexp(t, `running · .*\n(.*\n)*not known · trouble AWS does not answer, and is asked again every 2 s: .*ExpiredTokenException.* · last seen .* ago, running: until .*\n(.*\n)*running · `, out.String())
+		require.Regexp(t, `running · .*\n(.*\n)*not known · trouble AWS does not answer; trying again every 2 s: .*ExpiredTokenException.* · last seen .* ago, running: until .*\n(.*\n)*running · `, out.String())
 	})
 }
 
@@ -57,7 +57,7 @@ func TestInterruptedWatchSaysWhatGoesOn(t *testing.T) {
 		region string
 		want   string
 	}{
-		"running":        {run: aRun, stops: time.Minute, ends: time.Hour, want: "run " + aRun + " goes on, and is billed, until 2026-11-23T04:01:00Z, about 0."},
+		"running":        {run: aRun, stops: time.Minute, ends: time.Hour, want: "run " + aRun + " continues, and is billed, until 2026-11-23T04:01:00Z, about 0."},
 		"starting":       {run: aRun, ends: time.Hour, want: "until 2026-11-23T05:00:00Z, about 0."},
 		"stopping":       {run: aRun, stops: -time.Minute, ends: time.Hour, want: "until 2026-11-23T05:00:00Z, about 0."},
 		"unknown prices": {run: aRun, stops: time.Minute, ends: time.Hour, region: "mars-north-1", want: "its price is not known here (cache.m7g.large with valkey in mars-north-1, Fargate with X86_64 in mars-north-1): `go tool mage watch` shows it, `go tool mage stop` ends it now"},
@@ -111,9 +111,9 @@ func TestStatusText(t *testing.T) {
 	require.NotContains(t, stopped.String()+stopped.Line(), "left", "it was stopped before its time")
 	text = statusOf(stack.View{Now: now, Deployed: true, Manifest: &export.Manifest{Run: aRun, Complete: true, Warnings: []string{"careful"},
 		Objects: []export.Object{{Kind: "logs", Key: "exports/logs/x.txt", Bytes: 1234}}}}, c).String()
-	for _, want := range []string{"run " + aRun + ": finished", "tasks       none: the service n-load is not there", "cache       gone", "logs        s3://b/exports/logs/x.txt (1,234 bytes)", "warning     careful"} {
+	for _, want := range []string{"run " + aRun + ": finished", "tasks       none: the service n-load does not exist", "cache       gone", "logs        s3://b/exports/logs/x.txt (1,234 bytes)", "warning     careful"} {
 		require.Contains(t, text, want)
 	}
 	c.Cache = shutdown.Cache{ReplicationGroup: "orders"}
-	require.Contains(t, statusOf(stack.View{Now: now, Deployed: true}, c).String(), "cache       orders, which was there before and stays")
+	require.Contains(t, statusOf(stack.View{Now: now, Deployed: true}, c).String(), "cache       orders, which existed before and stays")
 }

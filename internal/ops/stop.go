@@ -30,10 +30,10 @@ func Stop(ctx context.Context, ws *workspace.Workspace, con *console.Console) er
 	if run == nil {
 		billed, err := s.Billed(ctx)
 		if err != nil {
-			return fmt.Errorf("no run of %s is under way; whether something of it is left is not known: %w", subject.place(), err)
+			return fmt.Errorf("no run of %s is under way; cannot tell whether anything of it is left: %w", subject.place(), err)
 		}
 		if billed != "" {
-			return fmt.Errorf("no run of %s is under way, and yet %s: `go tool mage destroy` removes it", subject.place(), billed)
+			return fmt.Errorf("no run of %s is under way, but %s: `go tool mage destroy` removes it", subject.place(), billed)
 		}
 		con.Say("no run of %s is under way: no task runs, and there is no cache of it", subject.place())
 		return nil
@@ -48,7 +48,7 @@ func Stop(ctx context.Context, ws *workspace.Workspace, con *console.Console) er
 func stop(ctx context.Context, con *console.Console, s *stack.Stack, run *shutdown.Event) error {
 	m, err := s.Manifest(ctx, run.Run)
 	if err != nil {
-		con.Say("whether run %s is exported already is not known: %v", run.Run, err)
+		con.Say("cannot tell whether run %s is already exported: %v", run.Run, err)
 	} else if m != nil && m.Complete {
 		if billed, err := s.Billed(ctx); err == nil && billed == "" {
 			con.Say("run %s is stopped and exported already: %s", run.Run, s.Progress(ctx))
@@ -87,7 +87,7 @@ func finish(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 	}
 	con.Say("run %s is not ended and exported yet: ending it now", run.Run)
 	if err := end(ctx, con, s, run); err != nil {
-		return fmt.Errorf("%w\nTo go on without: FORCE=1; then %s would be lost", err, lost(m))
+		return fmt.Errorf("%w\nTo continue without them: FORCE=1; %s would then be lost", err, lost(m))
 	}
 	con.Say("run %s is ended and exported", run.Run)
 	return nil
@@ -103,7 +103,7 @@ func lost(m *export.Manifest) string {
 		_, logs := m.Object(export.KindLogs)
 		switch {
 		case metrics && logs:
-			return "the proof that its exports are whole"
+			return "the proof that its exports are complete"
 		case metrics:
 			return "its logs"
 		case logs:
@@ -172,13 +172,13 @@ func waitEnd(ctx context.Context, con *console.Console, s *stack.Stack, run stri
 		case done:
 			return nil
 		case ctx.Err() != nil:
-			return fmt.Errorf("%w; the stop of run %s was asked for and goes on in AWS: `go tool mage status` shows it", context.Cause(ctx), run)
+			return fmt.Errorf("%w; the stop of run %s was requested and continues in AWS: `go tool mage status` shows it", context.Cause(ctx), run)
 		case time.Now().After(deadline) && err != nil:
-			return fmt.Errorf("the stop of run %s was asked for %s ago; whether it is done is not known: %w", run, page.Duration(exportLimit), err)
+			return fmt.Errorf("the stop of run %s was requested %s ago; cannot tell whether it is done: %w", run, page.Duration(exportLimit), err)
 		case time.Now().After(deadline):
-			return fmt.Errorf("run %s is not ended and exported %s after its stop was asked for (%s): look at the log group /aws/lambda/%s", run, page.Duration(exportLimit), s.Progress(ctx), s.Lambda)
+			return fmt.Errorf("run %s is not ended and exported %s after its stop was requested (%s): see the log group /aws/lambda/%s", run, page.Duration(exportLimit), s.Progress(ctx), s.Lambda)
 		case err != nil:
-			ending.At(-1, "the last look failed: %v", err)
+			ending.At(-1, "the last check failed: %v", err)
 		default:
 			ending.At(-1, "%s", s.Progress(ctx))
 		}

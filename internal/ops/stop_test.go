@@ -66,7 +66,7 @@ func TestNoRunIsLost(t *testing.T) {
 		"not stopped yet":        {after: whole, ran: true, lambda: true, invoked: true, says: "ending it now"},
 		"half exported":          {before: half, after: whole, ran: true, lambda: true, invoked: true},
 		"of another stack":       {before: foreign, after: whole, ran: true, lambda: true, invoked: true},
-		"nobody to stop it":      {before: half, ran: true, says: "ending run " + aRun + " from here", refuses: "To go on without: FORCE=1; then its logs would be lost"},
+		"nobody to stop it":      {before: half, ran: true, says: "ending run " + aRun + " from here", refuses: "To continue without them: FORCE=1; its logs would then be lost"},
 		"nobody, but forced":     {before: half, ran: true, force: "1", says: "lost for good: its logs"},
 		"nothing there, forced":  {ran: true, lambda: true, force: "1", says: "lost for good: its metrics and logs"},
 		"forced without a cause": {before: whole, ran: true, lambda: true, force: "1"},
@@ -156,5 +156,5 @@ func TestStopIsWaitedForThroughFailures(t *testing.T) {
 	looks = 0
 	err := waitEnd(ctx, con, s, aRun)
 	require.ErrorIs(t, err, proc.ErrInterrupted)
-	require.ErrorContains(t, err, "the stop of run "+aRun+" was asked for and goes on")
+	require.ErrorContains(t, err, "the stop of run "+aRun+" was requested and continues")
 }

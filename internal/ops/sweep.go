@@ -20,7 +20,7 @@ import (
 func Sweep(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
 	wanted := ws.Getenv("SWEEP")
 	if wanted != "" && !stackName.MatchString(wanted) {
-		return fmt.Errorf("SWEEP=%q is no stack's name: `go tool mage sweep` lists those there are", wanted)
+		return fmt.Errorf("SWEEP=%q is not a stack's name: `go tool mage sweep` lists the stacks", wanted)
 	}
 	if wanted != "" && workspace.Exists(ws.DataDir()) { // a deploy creates it, and may be running
 		unlock, err := terraform.Lock(ws)
@@ -34,7 +34,7 @@ func Sweep(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 		return err
 	}
 	if cfg.Region == "" {
-		return errors.New("no AWS Region: set AWS_REGION; each Region is swept by itself")
+		return errors.New("no AWS Region: set AWS_REGION; a sweep covers one Region")
 	}
 	who, err := stack.Who(ctx, cfg)
 	if err != nil {
@@ -54,9 +54,9 @@ func Sweep(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 	case err != nil:
 		return err
 	case len(found) == 0 && wanted != "" && wanted != "all":
-		return fmt.Errorf("there is no stack %s in %s: `go tool mage sweep` lists those there are", wanted, place)
+		return fmt.Errorf("there is no stack %s in %s: `go tool mage sweep` lists the stacks", wanted, place)
 	case len(found) == 0:
-		con.Say("there is no stack in %s: nothing carries the tag %s", place, sweep.Tag)
+		con.Say("there is no stack in %s: nothing has the tag %s", place, sweep.Tag)
 		return nil
 	case wanted == "":
 		listSwept(con, found, place)
@@ -74,7 +74,7 @@ func listSwept(con *console.Console, found []*sweep.Found, place string) {
 	con.Say("stacks in %s: %d", place, len(found))
 	for _, f := range found {
 		if f.Hidden != nil {
-			con.Say("  %s: cannot be looked at: %v", f.Name, f.Hidden)
+			con.Say("  %s: cannot be read: %v", f.Name, f.Hidden)
 			continue
 		}
 		con.Say("  %s: %s", f.Name, described(f))
@@ -86,7 +86,7 @@ func listSwept(con *console.Console, found []*sweep.Found, place string) {
 	if orphan != "" {
 		con.Say("an orphan is billed until somebody removes it: `SWEEP=%s go tool mage sweep`", orphan)
 	}
-	con.Say("SWEEP=name ends, exports and removes one of them, SWEEP=all all; it asks first")
+	con.Say("SWEEP=name ends, exports and removes one of them, SWEEP=all all of them; both ask first")
 }
 
 // described says what state a stack is in.
@@ -113,7 +113,7 @@ func described(f *sweep.Found) string {
 func sweptFor(c sweep.Cost) string {
 	text := fmt.Sprintf("about %.2f USD is billed so far", c.USD)
 	if c.Of == "" && c.Missing == "" {
-		return "it is not known to have cost anything"
+		return "no cost of it is known"
 	}
 	if c.Of != "" {
 		text += " (" + c.Of + ")"

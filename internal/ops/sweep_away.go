@@ -21,7 +21,7 @@ func sweepAway(ctx context.Context, ws *workspace.Workspace, con *console.Consol
 	var errs []error
 	found = slices.DeleteFunc(found, func(f *sweep.Found) bool {
 		if f.Hidden != nil {
-			errs = append(errs, fmt.Errorf("the stack %s in %s cannot be looked at, and is left alone: %w", f.Name, place, f.Hidden))
+			errs = append(errs, fmt.Errorf("the stack %s in %s cannot be read and is left alone: %w", f.Name, place, f.Hidden))
 		}
 		return f.Hidden != nil
 	})
@@ -35,7 +35,7 @@ func sweepAway(ctx context.Context, ws *workspace.Workspace, con *console.Consol
 		}
 		will = append(will, fmt.Sprintf("%s (%s): %s; then these are removed: %s", f.Name, described(f), ends, f.Parts()))
 	}
-	question := asList(fmt.Sprintf("In %s, without their Terraform states, the exports stay:", place), will) + "Remove them?"
+	question := asList(fmt.Sprintf("In %s, without their Terraform states, and without touching the exports:", place), will) + "Remove them?"
 	if err := con.Approve(ctx, ws.On("APPROVE"), question, "nothing was changed"); err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func sweepAway(ctx context.Context, ws *workspace.Workspace, con *console.Consol
 			errs = append(errs, fmt.Errorf("the stack %s in %s: %w", asked.Name, place, err))
 			continue
 		}
-		con.Say("the stack %s in %s is removed; the exports stay. Where its Terraform state is, `go tool mage destroy` empties it", asked.Name, place)
+		con.Say("the stack %s in %s is removed; the exports stay. If its Terraform state still exists, `go tool mage destroy` empties it", asked.Name, place)
 	}
 	return errors.Join(errs...)
 }
@@ -53,10 +53,10 @@ func sweepAway(ctx context.Context, ws *workspace.Workspace, con *console.Consol
 func sweepEnds(ctx context.Context, ws *workspace.Workspace, f *sweep.Found) (string, error) {
 	switch {
 	case f.Run == "":
-		return "no run is known of it", nil
+		return "no run of it is known", nil
 	case f.Stack.Config.Bucket == "":
 		if lost, err := sweepLoses(ctx, f); err != nil || lost == "" {
-			return "nothing of its run is there to export", err
+			return "nothing of its run is left to export", err
 		}
 		if !ws.On("FORCE") {
 			return "its run cannot be exported, and it is left alone without FORCE=1", nil
@@ -67,7 +67,7 @@ func sweepEnds(ctx context.Context, ws *workspace.Workspace, f *sweep.Found) (st
 	if err != nil && ws.On("FORCE") {
 		return fmt.Sprintf("the run %s is given up (FORCE=1)", f.Run), nil
 	}
-	return cmp.Or(ends, fmt.Sprintf("the run %s has nothing that is not exported", f.Run)), err
+	return cmp.Or(ends, fmt.Sprintf("the run %s has nothing left to export", f.Run)), err
 }
 
 // sweptRun is a stack's run as the event that ends it.
@@ -84,7 +84,7 @@ func sweepLoses(ctx context.Context, f *sweep.Found) (string, error) {
 	if err != nil || !ran {
 		return "", err
 	}
-	return fmt.Sprintf("the function that knows where the run %s is exported is gone, so whether it was exported is not known, and it cannot be now", f.Run), nil
+	return fmt.Sprintf("the function that knows where the run %s is exported is gone, so nobody can tell whether it was exported, and it can no longer be exported", f.Run), nil
 }
 
 // sweepOne ends, exports and removes a stack in its current state. The yes does not cover a run that has started since.
@@ -94,7 +94,7 @@ func sweepOne(ctx context.Context, ws *workspace.Workspace, con *console.Console
 		return err
 	}
 	if f.Run != asked.Run && f.Run != "" {
-		return fmt.Errorf("the run %s started while the question waited, and nothing was changed: run the same again", f.Run)
+		return fmt.Errorf("the run %s started while the question was open, so nothing was changed: run the same command again", f.Run)
 	}
 	switch force := ws.On("FORCE"); {
 	case f.Run == "":
@@ -119,7 +119,7 @@ func sweepOne(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	}
 	left, err := sweep.Named(ctx, ws, cfg, asked.Name)
 	if err == nil && left != nil {
-		err = fmt.Errorf("this is still there, so something was made meanwhile: %s", left.Parts())
+		err = fmt.Errorf("this is still there, so something was created in the meantime: %s", left.Parts())
 	}
 	return err
 }

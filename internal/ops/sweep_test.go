@@ -18,7 +18,7 @@ import (
 func TestSweepTakesNames(t *testing.T) {
 	for _, name := range []string{" ", "-stop", "a--b", "A", "a/b", "orders,carts"} {
 		ws := &workspace.Workspace{Root: t.TempDir(), Env: []string{"SWEEP=" + name}}
-		require.ErrorContains(t, Sweep(t.Context(), ws, &console.Console{}), "is no stack's name: `go tool mage sweep` lists those there are", name)
+		require.ErrorContains(t, Sweep(t.Context(), ws, &console.Console{}), "is not a stack's name: `go tool mage sweep` lists the stacks", name)
 	}
 }
 

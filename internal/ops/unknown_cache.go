@@ -31,7 +31,7 @@ func unknownCache(ctx context.Context, con *console.Console, t *terraform.CLI, s
 			}
 		}
 		if !ours {
-			con.Say("the cache %s is not in the state, and was not made by this stack and state: it is left alone", stack.CacheName(s.Config.Cache))
+			con.Say("the cache %s is not in the state, and was not created by this stack and state: it is left alone", stack.CacheName(s.Config.Cache))
 			return nil
 		}
 	}
@@ -42,7 +42,7 @@ func unknownCache(ctx context.Context, con *console.Console, t *terraform.CLI, s
 	case failed:
 		why = "could not be created"
 	case unknown && status != "deleting":
-		why = "was made but is not in the state: the answer to its creation was lost"
+		why = "was created but is not in the state: the response to its creation was lost"
 	}
 	if why != "" {
 		if err := yes.ask(ctx, fmt.Sprintf("The cache %s (%s) of the stack %s %s. Delete it?", name, status, yes.place, why)); err != nil {

@@ -68,7 +68,7 @@ func TestCacheThatTheStateDoesNotKnow(t *testing.T) {
 		"Terraform's":              {state: known, statuses: []string{"available"}},
 		"Terraform's, going":       {state: known, statuses: []string{"deleting", "deleting", "deleting", ""}, says: "the cache n is deleting: waiting until it is gone"},
 		"going":                    {statuses: []string{"deleting", "deleting", ""}, says: "the cache n is deleting"},
-		"answer was lost":          {state: guard, tags: ours, statuses: []string{"available", "available", "available", "deleting", ""}, deletes: 1, says: "was made but is not in the state"},
+		"answer was lost":          {state: guard, tags: ours, statuses: []string{"available", "available", "available", "deleting", ""}, deletes: 1, says: "was created but is not in the state"},
 		"creating, answer lost":    {state: guard, tags: ours, statuses: []string{"creating", "creating", "creating", "creating", "creating", "available", "deleting", ""}, deletes: 3, says: "the cache n is creating"},
 		"of another stack":         {state: guard, tags: tag("name", "m") + tag("run", aRun), statuses: []string{"available"}, says: "it is left alone"},
 		"not of a run, same name":  {state: guard, tags: tag("name", "n"), statuses: []string{"available"}, says: "it is left alone"},

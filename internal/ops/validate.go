@@ -24,11 +24,11 @@ import (
 type InvalidError struct{ Problems []string }
 
 func (e *InvalidError) Error() string {
-	what := "1 problem stands"
+	what := "1 problem"
 	if n := len(e.Problems); n > 1 {
-		what = fmt.Sprintf("%d problems stand", n)
+		what = fmt.Sprintf("%d problems", n)
 	}
-	return fmt.Sprintf("%s in the way of a deployment; nothing was created:\n  - %s",
+	return fmt.Sprintf("%s to fix before a deployment; nothing was created:\n  - %s",
 		what, strings.ReplaceAll(strings.Join(e.Problems, "\n- "), "\n", "\n  "))
 }
 
@@ -52,7 +52,7 @@ func Validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 			return err
 		}
 	} else if zip := in.Lambda.Zip; zip != "" && !workspace.Exists(ws.InStack(zip)) {
-		problems = append(problems, fmt.Sprintf("the Lambda's zip %s, which the input lambda names, is not there: download it, or leave lambda out to have it built", zip))
+		problems = append(problems, fmt.Sprintf("the Lambda's zip %s, which the input lambda names, does not exist: download it, or leave lambda out to have it built", zip))
 	}
 	if err := validate(ctx, ws, con, in, problems); err != nil {
 		return err
@@ -95,7 +95,7 @@ func skipped(ws *workspace.Workspace) ([]string, error) {
 	skip := strings.FieldsFunc(ws.Getenv("SKIP_CHECKS"), func(r rune) bool { return r == ',' || r == ' ' })
 	for _, name := range skip {
 		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("SKIP_CHECKS has %s, and the checks are %s", name, strings.Join(names, ", "))
+			return nil, fmt.Errorf("SKIP_CHECKS has %s, but the checks are %s", name, strings.Join(names, ", "))
 		}
 	}
 	return skip, nil
@@ -123,7 +123,7 @@ func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	}
 	for _, c := range checks {
 		if slices.Contains(skip, c.name) {
-			con.Say("not checked, as SKIP_CHECKS says: %s", c.name)
+			con.Say("skipped, because of SKIP_CHECKS: %s", c.name)
 			continue
 		}
 		found, err := c.run(ctx, looked{con, cfg, in, who.Answer})
@@ -131,7 +131,7 @@ func validate(ctx context.Context, ws *workspace.Workspace, con *console.Console
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			found = append(found, fmt.Sprintf("%v (SKIP_CHECKS=%s leaves this check out)", err, c.name))
+			found = append(found, fmt.Sprintf("%v (SKIP_CHECKS=%s skips this check)", err, c.name))
 		}
 		problems = append(problems, found...)
 	}

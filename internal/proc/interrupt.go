@@ -60,13 +60,13 @@ func Interruptible(messages io.Writer) (context.Context, func()) {
 			case s := <-signals:
 				if ctx.Err() != nil {
 					waits = nil
-					fmt.Fprintln(messages, "still ending what runs; where that is Terraform, it is saving its state")
+					fmt.Fprintln(messages, "still ending what runs; if that is Terraform, it is saving its state")
 				} else {
 					waits = time.After(heard)
 				}
 				cancel(interruptedBy(s))
 			case <-waits:
-				fmt.Fprintln(messages, "interrupted: what runs is given the time to end and to save what it has made")
+				fmt.Fprintln(messages, "interrupted: waiting until what runs has ended and saved what it created")
 			case <-tick.C:
 				if ticks++; ticks <= 2 {
 					take() // mage sets its handler in another goroutine, which may come after our first one

@@ -91,8 +91,8 @@ func TestEndOfTheProcessAbove(t *testing.T) {
 func interruptThrice(t *testing.T, dir string, group int) {
 	stay := filepath.Join(dir, "child.stay")
 	require.NoError(t, os.WriteFile(stay, nil, 0o644))
-	const heard = "interrupted: what runs is given the time to end and to save what it has made\n"
-	const still = "still ending what runs; where that is Terraform, it is saving its state\n"
+	const heard = "interrupted: waiting until what runs has ended and saved what it created\n"
+	const still = "still ending what runs; if that is Terraform, it is saving its state\n"
 	for i := range 3 {
 		require.NoError(t, syscall.Kill(-group, syscall.SIGINT))
 		if i == 0 {

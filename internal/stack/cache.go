@@ -140,7 +140,7 @@ func (s *Stack) MadeCache(ctx context.Context, con *console.Console) (bool, erro
 			return false, s.stuckCache(now.Status, began)
 		}
 		if waiting == nil {
-			waiting = con.Step("the cache %s is busy: waiting until AWS tells whose it is", CacheName(s.Config.Cache))
+			waiting = con.Step("the cache %s is busy: waiting until its tags can be read", CacheName(s.Config.Cache))
 		}
 		if err := con.Wait(ctx, 0); err != nil {
 			return false, err

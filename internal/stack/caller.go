@@ -25,7 +25,7 @@ func EmbeddedGone(cfg aws.Config, err error) error {
 	if !errors.Is(err, syscall.ECONNREFUSED) || !strings.HasPrefix(local, "http://127.0.0.1:") {
 		return nil
 	}
-	return fmt.Errorf("the embedded AWS at %s, where AWS_ENDPOINT_URL leads, is not running: start it with `go tool mage local:up`, and source the environment that it prints", local)
+	return fmt.Errorf("the embedded AWS at %s, which AWS_ENDPOINT_URL points to, is not running: start it with `go tool mage local:up`, and source the environment that it prints", local)
 }
 
 // Who asks AWS who the caller is: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
@@ -37,9 +37,9 @@ func Who(ctx context.Context, cfg aws.Config) (Caller, error) {
 	case gone != nil:
 		return Caller{}, gone
 	case errors.As(err, new(*http.RequestSendError)):
-		return Caller{}, fmt.Errorf("AWS does not answer: look at the network, a proxy, and AWS_ENDPOINT_URL where it is set (%w)", err)
+		return Caller{}, fmt.Errorf("AWS does not answer: check the network, the proxy, and AWS_ENDPOINT_URL if it is set (%w)", err)
 	case err != nil && Code(err) == "" && !strings.Contains(err.Error(), "get credentials"): // they have no type
-		return Caller{}, fmt.Errorf("AWS cannot be asked who you are: look at the Region, which is %q (aws_region, AWS_REGION), and at AWS_ENDPOINT_URL where it is set (%w)", cfg.Region, err)
+		return Caller{}, fmt.Errorf("AWS cannot be asked who you are: check the Region, which is %q (aws_region, AWS_REGION), and AWS_ENDPOINT_URL if it is set (%w)", cfg.Region, err)
 	case err != nil:
 		return Caller{}, fmt.Errorf("AWS does not know who you are: log in, or set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (%w)", err)
 	}

@@ -24,7 +24,7 @@ func TestWhoSaysWhyThereIsNoAnswer(t *testing.T) {
 		return aws.Credentials{AccessKeyID: "A", SecretAccessKey: "S"}, nil
 	})}
 	_, err = Who(t.Context(), cfg)
-	require.EqualError(t, err, "the embedded AWS at "+url+", where AWS_ENDPOINT_URL leads, is not running: start it with `go tool mage local:up`, and source the environment that it prints")
+	require.EqualError(t, err, "the embedded AWS at "+url+", which AWS_ENDPOINT_URL points to, is not running: start it with `go tool mage local:up`, and source the environment that it prints")
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("interrupted")
@@ -48,9 +48,9 @@ func TestWhoTellsTheWayFromTheCredentials(t *testing.T) {
 	}{
 		"expired":           {endpoint: refuses.URL, want: "AWS does not know who you are: log in, "},
 		"none":              {endpoint: refuses.URL, credentials: none, want: "AWS does not know who you are: log in, "},
-		"no such address":   {endpoint: "https://127.0.0.1:1", want: "AWS does not answer: look at the network, a proxy, and AWS_ENDPOINT_URL"},
-		"no URL":            {endpoint: "garbage", want: "AWS does not answer: look at the network"},
-		"a Region with ' '": {region: "us-east-1 ", want: `look at the Region, which is "us-east-1 "`},
+		"no such address":   {endpoint: "https://127.0.0.1:1", want: "AWS does not answer: check the network, the proxy, and AWS_ENDPOINT_URL"},
+		"no URL":            {endpoint: "garbage", want: "AWS does not answer: check the network"},
+		"a Region with ' '": {region: "us-east-1 ", want: `check the Region, which is "us-east-1 "`},
 	} {
 		cfg := aws.Config{Region: cmp.Or(c.region, "us-east-1"), RetryMaxAttempts: 1, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "A", SecretAccessKey: "S"}, c.credentials

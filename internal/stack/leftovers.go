@@ -33,7 +33,7 @@ func LeftError(left []LeftOver) error {
 	for _, l := range left {
 		commands = append(commands, l.Remove)
 	}
-	return fmt.Errorf("the state is empty, and yet AWS has this under the stack's names: the answer to its creation was lost. If nobody else made it, remove it with\n  %s", strings.Join(commands, "\n  "))
+	return fmt.Errorf("the state is empty, but AWS has this under the stack's names: the response to its creation was lost. If nobody else created it, remove it with\n  %s", strings.Join(commands, "\n  "))
 }
 
 // Left looks for what a lost answer can leave behind, by the stack's names. The calls that create the rest are idempotent: repeated, they find

@@ -94,17 +94,17 @@ func (v View) Phase() (phase, meaning string) {
 	case v.Run == nil && !v.Deployed && v.Cache == "" && v.Service == nil:
 		return "none", "nothing is deployed"
 	case v.Run == nil && complete:
-		return "finished", "exported, and nothing of the stack that costs money is left; `go tool mage deploy` begins a new run"
+		return "finished", "exported, and nothing of the stack that costs money is left; `go tool mage deploy` starts a new run"
 	case v.Run == nil:
-		return "idle", "deployed, but no run is under way; `go tool mage deploy` begins one"
+		return "idle", "deployed, but no run is under way; `go tool mage deploy` starts one"
 	case complete && v.Cache != "":
 		return "clearing", "exported; the cache is still being deleted"
 	case complete:
 		return "finished", "exported"
 	case !v.Run.StopBy.IsZero() && v.Now.After(v.Run.StopBy): // somebody may have taken it out of the schedule's input
-		return "overdue", fmt.Sprintf("should have ended by %s; the schedule tries every %v minutes, `go tool mage stop` now", v.Run.StopBy.Format(time.RFC3339), shutdown.WatchEvery.Minutes())
+		return "overdue", fmt.Sprintf("should have ended by %s; the schedule tries every %v minutes, `go tool mage stop` ends it now", v.Run.StopBy.Format(time.RFC3339), shutdown.WatchEvery.Minutes())
 	case v.Stops.IsZero() && v.Run.StopBy.IsZero():
-		return "starting", "the load is not steady yet; its schedule has no stop_by any more, and ends it when the longest run would end"
+		return "starting", "the load is not steady yet; its schedule no longer has a stop_by, and ends it when the longest run would end"
 	case v.Stops.IsZero():
 		return "starting", fmt.Sprintf("the load is not steady yet; ended in any case by %s", v.Run.StopBy.Format(time.RFC3339))
 	case v.Now.After(v.Stops):

@@ -23,18 +23,18 @@ func TestPhase(t *testing.T) {
 	late := &shutdown.Event{Run: aRun, StopBy: now.Add(-time.Hour)}
 	whole := &export.Manifest{Run: aRun, Complete: true}
 	for want, v := range map[string]View{
-		"none: nothing is deployed":                                         {},
-		"finished: exported, and nothing":                                   {Deployed: true, Manifest: whole},
-		"idle: deployed, but no run":                                        {Deployed: true},
-		"starting: the load is not steady":                                  {Deployed: true, Run: run},
-		"running: until 2026-11":                                            {Deployed: true, Run: run, Stops: now.Add(10 * time.Minute), Cache: "available"},
-		"prefilling: the measured load follows":                             {Deployed: true, Run: run, Stops: now.Add(10 * time.Minute), Prefill: &Prefill{Tasks: 1}},
-		"stopping: since 1m0s":                                              {Deployed: true, Run: run, Stops: now.Add(-time.Minute), Cache: "available"},
-		"clearing: exported; the cache is":                                  {Deployed: true, Run: run, Stops: now.Add(-time.Minute), Cache: "deleting", Manifest: whole},
-		"finished: exported":                                                {Deployed: true, Run: run, Stops: now.Add(-time.Minute), Manifest: whole},
-		"stopping: since 2m0s":                                              {Deployed: true, Run: &shutdown.Event{Run: run.Run}, Stops: now.Add(-2 * time.Minute), Cache: "available"},
-		"starting: the load is not steady yet; its schedule has no stop_by": {Deployed: true, Run: &shutdown.Event{Run: run.Run}},
-		"overdue: should have ended by 2026":                                {Deployed: true, Run: late, Stops: now.Add(-2 * time.Hour), Cache: "available"},
+		"none: nothing is deployed":             {},
+		"finished: exported, and nothing":       {Deployed: true, Manifest: whole},
+		"idle: deployed, but no run":            {Deployed: true},
+		"starting: the load is not steady":      {Deployed: true, Run: run},
+		"running: until 2026-11":                {Deployed: true, Run: run, Stops: now.Add(10 * time.Minute), Cache: "available"},
+		"prefilling: the measured load follows": {Deployed: true, Run: run, Stops: now.Add(10 * time.Minute), Prefill: &Prefill{Tasks: 1}},
+		"stopping: since 1m0s":                  {Deployed: true, Run: run, Stops: now.Add(-time.Minute), Cache: "available"},
+		"clearing: exported; the cache is":      {Deployed: true, Run: run, Stops: now.Add(-time.Minute), Cache: "deleting", Manifest: whole},
+		"finished: exported":                    {Deployed: true, Run: run, Stops: now.Add(-time.Minute), Manifest: whole},
+		"stopping: since 2m0s":                  {Deployed: true, Run: &shutdown.Event{Run: run.Run}, Stops: now.Add(-2 * time.Minute), Cache: "available"},
+		"starting: the load is not steady yet; its schedule no longer has a stop_by": {Deployed: true, Run: &shutdown.Event{Run: run.Run}},
+		"overdue: should have ended by 2026":                                         {Deployed: true, Run: late, Stops: now.Add(-2 * time.Hour), Cache: "available"},
 	} {
 		v.Now = now
 		phase, meaning := v.Phase()

@@ -74,7 +74,7 @@ func Find(ctx context.Context, ws *workspace.Workspace, cfg aws.Config, names ..
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("what carries the tag %s is not known (tag:GetResources lists it): %w", Tag, err)
+			return nil, fmt.Errorf("what has the tag %s cannot be listed (this needs tag:GetResources): %w", Tag, err)
 		}
 		for _, m := range page.ResourceTagMappingList {
 			for _, t := range m.Tags {

@@ -54,7 +54,7 @@ func checkFlags(env []string) (problems []string, err error) {
 		for _, word := range words {
 			flag, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
 			if strings.HasPrefix(word, "-") && slices.Contains(refusedFlags, flag) {
-				problems = append(problems, fmt.Sprintf("%s in the environment: with -%s, Terraform does something else than the command that calls it: unset it", from, flag))
+				problems = append(problems, fmt.Sprintf("%s in the environment: with -%s, Terraform does something other than what the command is for: unset it", from, flag))
 			}
 		}
 	}

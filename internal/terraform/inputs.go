@@ -131,7 +131,7 @@ func ReadInputs(ctx context.Context, ws *workspace.Workspace, t *CLI) (*Inputs, 
 		} `json:"planned_values"`
 	}
 	if err := json.Unmarshal(plan.Bytes(), &read); err != nil || read.PlannedValues.Outputs.Inputs.Value == nil {
-		return nil, fmt.Errorf("the stack's inputs, as terraform show gives them: %w", errors.Join(err, errors.New("no value")))
+		return nil, fmt.Errorf("the stack's inputs, as terraform show prints them: %w", errors.Join(err, errors.New("no value")))
 	}
 	return read.PlannedValues.Outputs.Inputs.Value, nil
 }
@@ -156,7 +156,7 @@ func inputsError(ws *workspace.Workspace, said string) error {
 	if list.Len() > 0 && strings.Count(said, "Error: ") == strings.Count(list.String(), "\n  - ") {
 		return fmt.Errorf("these inputs are not set; put them into terraform.tfvars (terraform.tfvars.example shows how), or into TF_VAR_NAME variables:%s", list.String())
 	}
-	return fmt.Errorf("the stack's inputs (terraform.tfvars, TF_VAR_ variables) are not right:\n%s", said)
+	return fmt.Errorf("the stack's inputs (terraform.tfvars, TF_VAR_ variables) are invalid:\n%s", said)
 }
 
 // writeInputs writes a configuration with the stack's variables that outputs their values.

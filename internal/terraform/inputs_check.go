@@ -58,7 +58,7 @@ func CheckGiven(ws *workspace.Workspace, env []string) error {
 		problems = append(problems, checkText(a.from+" in the environment", strings.TrimSpace(name), value, declared)...)
 	}
 	if len(problems) > 0 {
-		return fmt.Errorf("wrong inputs; nothing was done:\n  - %s", strings.Join(problems, "\n  - "))
+		return fmt.Errorf("invalid inputs; nothing was done:\n  - %s", strings.Join(problems, "\n  - "))
 	}
 	return nil
 }
@@ -136,7 +136,7 @@ func (d Declared) Check(a *hcl.Attribute, wrong func(at hcl.Range, problem strin
 // declarations are the names and types of a file's variables.
 func declarations(file string) (map[string]cty.Type, error) {
 	if _, err := os.Stat(file); err != nil {
-		return nil, fmt.Errorf("the stack's inputs are declared in variables.tf, and %w: the stack is the project's folder, or what STACK_DIR names", err)
+		return nil, fmt.Errorf("the stack's inputs are declared in variables.tf, but %w: the stack is the project's folder, or what STACK_DIR names", err)
 	}
 	blocks, _, err := variables(file)
 	if err != nil {

@@ -27,8 +27,8 @@ func TestUnknownInputs(t *testing.T) {
 		"the environment":      {env: "TF_VAR_test_duration_minuts=3", want: []string{"TF_VAR_test_duration_minuts in the environment: the stack has no input test_duration_minuts: write test_duration_minutes"}},
 		"a key in it":          {env: "TF_VAR_load={thread=3}", want: []string{"TF_VAR_load in the environment: load has no thread: write threads"}},
 		"an argument":          {env: `TF_CLI_ARGS_plan=-refresh=false -var lod={} -var 'load={thread = 3}'`, want: []string{"TF_CLI_ARGS_plan in the environment: the stack has no input lod: write load", "TF_CLI_ARGS_plan in the environment: load has no thread: write threads"}},
-		"a plan to remove all": {env: `TF_CLI_ARGS_plan=-refresh=false -destroy -var name=x`, want: []string{"TF_CLI_ARGS_plan in the environment: with -destroy, Terraform does something else than the command that calls it: unset it"}},
-		"nobody waits":         {env: `TF_CLI_ARGS=-lock=false`, want: []string{"TF_CLI_ARGS in the environment: with -lock, Terraform does something else"}},
+		"a plan to remove all": {env: `TF_CLI_ARGS_plan=-refresh=false -destroy -var name=x`, want: []string{"TF_CLI_ARGS_plan in the environment: with -destroy, Terraform does something other than what the command is for: unset it"}},
+		"nobody waits":         {env: `TF_CLI_ARGS=-lock=false`, want: []string{"TF_CLI_ARGS in the environment: with -lock, Terraform does something other"}},
 		"another state":        {env: `TF_CLI_ARGS_apply=--state=theirs`, want: []string{"TF_CLI_ARGS_apply in the environment: with -state, Terraform"}},
 		"approved already":     {env: `TF_CLI_ARGS_destroy=-auto-approve -parallelism=2`},
 		"of every command":     {env: `TF_CLI_ARGS=--var=nmae=x`, want: []string{"TF_CLI_ARGS in the environment: the stack has no input nmae: write name"}},
@@ -61,5 +61,5 @@ func TestUnknownInputs(t *testing.T) {
 func TestStackThatIsNotThere(t *testing.T) {
 	nowhere := filepath.Join(t.TempDir(), "nowhere")
 	err := CheckGiven(&workspace.Workspace{Root: "../..", Stack: nowhere}, nil)
-	require.ErrorContains(t, err, "the stack's inputs are declared in variables.tf, and stat "+nowhere+"/variables.tf: no such file or directory: the stack is the project's folder, or what STACK_DIR names")
+	require.ErrorContains(t, err, "the stack's inputs are declared in variables.tf, but stat "+nowhere+"/variables.tf: no such file or directory: the stack is the project's folder, or what STACK_DIR names")
 }

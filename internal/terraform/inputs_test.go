@@ -83,5 +83,5 @@ func TestInputsOfAWrongType(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(ws.Stack, "terraform.tfvars"), []byte(strings.Replace(tfvars, `"vpc-0123456789abcdef0"`, `["a"]`, 1)), 0o644))
 	_, _, err := Ready(t.Context(), ws, con)
 	require.ErrorContains(t, err, "vpc_id")
-	require.ErrorContains(t, err, "are not right")
+	require.ErrorContains(t, err, "are invalid")
 }

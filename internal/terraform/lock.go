@@ -26,7 +26,7 @@ func (t *CLI) Await(ctx context.Context, con *console.Console, s *State) error {
 	look := func(wait string) error { return t.Run(ctx, io.Discard, stateLockArgs(wait, s.resources[0].address)...) }
 	err := look("0s")
 	if held := holderOf(err); held != nil {
-		waiting := con.Step("waiting for the state's lock, for up to %s: %s", lockWait, held)
+		waiting := con.Step("waiting for the state lock, for up to %s: %s", lockWait, held)
 		err = look(lockWait)
 		waiting.End()
 	}
@@ -34,7 +34,7 @@ func (t *CLI) Await(ctx context.Context, con *console.Console, s *State) error {
 		err = &lockedError{fmt.Sprintf("%s. Try again when it is done; `%s` removes the lock of a command that has died", held, t.forceUnlock(held)), err}
 	}
 	if err != nil {
-		return fmt.Errorf("the state is not free, and nothing was ended or changed: %w", err)
+		return fmt.Errorf("the state is locked, so nothing was ended or changed: %w", err)
 	}
 	return nil
 }

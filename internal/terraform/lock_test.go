@@ -46,7 +46,7 @@ func TestWhoHoldsTheLockIsSaid(t *testing.T) {
 		err = terraform.Await(t.Context(), con, &State{resources: []resource{{address: "a.b"}}})
 		return out.String(), err
 	}
-	const waits = "waiting for the state's lock, for up to 60s: kim@laptop holds it for apply since 2026-11-29T09:00:00Z\n"
+	const waits = "waiting for the state lock, for up to 60s: kim@laptop holds it for apply since 2026-11-29T09:00:00Z\n"
 
 	said, err := await("exit 0")
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func TestWhoHoldsTheLockIsSaid(t *testing.T) {
 	require.Equal(t, waits, said)
 
 	said, err = await(locked)
-	require.EqualError(t, err, "the state is not free, and nothing was ended or changed: kim@laptop holds it for apply since 2026-11-29T09:00:00Z. "+
+	require.EqualError(t, err, "the state is locked, so nothing was ended or changed: kim@laptop holds it for apply since 2026-11-29T09:00:00Z. "+
 		"Try again when it is done; `terraform -chdir=stack force-unlock 0f-1` removes the lock of a command that has died")
 	require.Equal(t, waits, said)
 

@@ -30,7 +30,7 @@ const roomOfState = 5_000_000
 // room refuses a folder whose disk has no room for the state: Terraform writes it over the one before when all is made, and would lose both.
 func room(dir string, bytes uint64) error {
 	if free := workspace.Free(dir); free < bytes {
-		return fmt.Errorf("the disk of %s has %d kB left, and Terraform writes there, in the end the state: make room for %d kB; nothing was changed", dir, free/1000, bytes/1000)
+		return fmt.Errorf("the disk of %s has %d kB left, and Terraform writes the state there at the end: free %d kB; nothing was changed", dir, free/1000, bytes/1000)
 	}
 	return nil
 }

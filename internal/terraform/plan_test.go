@@ -21,7 +21,7 @@ func TestPlansAreTheirProcesssOwn(t *testing.T) {
 	_, err = Lock(ws)
 	require.ErrorContains(t, err, fmt.Sprintf("another deploy or destroy is under way here (process %d), and nothing was changed", os.Getpid()))
 	require.NoError(t, room(t.TempDir(), 1))
-	require.ErrorContains(t, room(t.TempDir(), math.MaxUint64-1), "and Terraform writes there, in the end the state: make room for")
+	require.ErrorContains(t, room(t.TempDir(), math.MaxUint64-1), "and Terraform writes the state there at the end: free")
 	first, _, err := PlanFile(ws)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(first, nil, 0o600))

@@ -83,7 +83,7 @@ func (f *progress) read(line string) {
 		f.waiting = !f.waiting
 		note := ""
 		if f.waiting {
-			note = "waiting for the state's lock, which another command holds"
+			note = "waiting for the state lock, which another command holds"
 		}
 		f.step.At(-1, "%s", note)
 	}

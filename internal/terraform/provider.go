@@ -26,7 +26,7 @@ type NoProviderError struct {
 }
 
 func (e *NoProviderError) Error() string {
-	return fmt.Sprintf("Terraform's provider hashicorp/aws is nowhere to be found: %s does not answer, and it is not in\n  %s\n"+
+	return fmt.Sprintf("Terraform's provider hashicorp/aws was not found: %s does not answer, and it is not in\n  %s\n"+
 		"go online (HTTPS_PROXY is used when it is set), or put an unpacked mirror (registry.terraform.io/hashicorp/aws/VERSION/%s/) into one of these folders; `terraform providers mirror DIR` makes one on another machine",
 		e.Registry, strings.Join(e.Looked, "\n  "), platform())
 }
@@ -142,7 +142,7 @@ func (m mirrors) mirror(implied []string) (taken found, closed []string) {
 				folder = filepath.Dir(filepath.Dir(folder))
 			}
 			if err := workspace.Ours(folder); err != nil {
-				closed = append(closed, fmt.Sprintf("%s (not taken: %v)", dir, err))
+				closed = append(closed, fmt.Sprintf("%s (skipped: %v)", dir, err))
 				continue
 			}
 			return found{dir, host, version}, nil

@@ -194,7 +194,7 @@ func TestProviderThatOthersCanChange(t *testing.T) {
 	leaf := put(t, m.addOns, "open/registry.terraform.io/hashicorp/aws/5.100.0/linux_amd64")
 	require.NoError(t, os.Chmod(leaf, 0o777))
 	_, _, err := m.find(t.Context())
-	require.ErrorContains(t, err, filepath.Join(m.addOns, "open")+" (not taken: others can write to "+leaf+" (mode 0777): `chmod go-w "+leaf+"` keeps them out)")
+	require.ErrorContains(t, err, filepath.Join(m.addOns, "open")+" (skipped: others can write to "+leaf+" (mode 0777): `chmod go-w "+leaf+"` keeps them out)")
 	put(t, m.addOns, "tool/registry.terraform.io/hashicorp/aws/5.99.0/linux_amd64")
 	_, note, err := m.find(t.Context())
 	require.NoError(t, err)

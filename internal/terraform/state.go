@@ -81,7 +81,7 @@ func ParseState(text []byte) (*State, error) {
 		return nil, fmt.Errorf("the state, as terraform state pull prints it: %w", err)
 	}
 	if read.Version != 4 {
-		return nil, fmt.Errorf("the state has version %d, and 4 is what is known here: Terraform and OpenTofu write it since 0.12", read.Version)
+		return nil, fmt.Errorf("the state has version %d, but only version 4 is supported, which Terraform and OpenTofu have written since 0.12", read.Version)
 	}
 	for _, r := range read.Resources {
 		if r.Mode != "managed" {

@@ -207,7 +207,7 @@ func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error 
 	}
 	failed.Unsaved = strings.Contains(problems.String(), "Failed to persist state")
 	if failed.Unreadable = strings.Contains(problems.String(), "Unsupported state file format"); failed.Unreadable {
-		failed.Next = "where the state is a file, terraform.tfstate.backup beside it is the one before. What was made can be found, ended and removed without a state: `go tool mage sweep` lists it"
+		failed.Next = "if the state is a file, terraform.tfstate.backup beside it is the previous one. What was created can be found, ended and removed without a state: `go tool mage sweep` lists it"
 	}
 	if held := holderOf(failed); held != nil {
 		failed.Next = fmt.Sprintf("`%s` removes the lock of a command that has died", t.forceUnlock(held))
@@ -257,7 +257,7 @@ func (t *CLI) interrupted(command string, ended *os.ProcessState, began time.Tim
 	case err == nil && !info.ModTime().Before(began.Truncate(time.Second)): // some file systems know seconds only
 		return fmt.Sprintf("; it could not save its state and left it in %s: `terraform state push errored.tfstate` in %s saves it", rescued, t.Dir)
 	case !ended.Exited():
-		return fmt.Sprintf("; it was killed (%s) before it had ended by itself, so its state may lack what it was making", ended)
+		return fmt.Sprintf("; it was killed (%s) before it had ended by itself, so its state may lack what it was creating", ended)
 	}
 	return "; it ended by itself, and its state is saved"
 }

@@ -38,7 +38,7 @@ func HelpOf(out io.Writer, command, does string) {
 	own, shared := Reads(command)
 	fmt.Fprintf(out, "go tool mage %s\n    %s\n", command, cmp.Or(does, "does not exist"))
 	if len(own) > 0 {
-		fmt.Fprintln(out, "\nIt reads of the environment:")
+		fmt.Fprintln(out, "\nEnvironment variables that it reads:")
 	}
 	for _, v := range own {
 		v.print(out, "")

@@ -40,7 +40,7 @@ func CheckSwitches(env []string) error {
 	for _, e := range env {
 		name, value, _ := strings.Cut(e, "=")
 		if right := Nearest(name, known); value != "" && right != "" && right != name {
-			return fmt.Errorf("%s in the environment is no variable of these commands: write %s, or unset it", name, right)
+			return fmt.Errorf("%s in the environment is not a variable of these commands: write %s, or unset it", name, right)
 		}
 	}
 	return nil

@@ -17,7 +17,7 @@ func TestSwitches(t *testing.T) {
 	for env, want := range map[string]string{
 		"APPROVE=please": `APPROVE in the environment: "please" is neither on (1, true, yes) nor off (0, false, no)`,
 		"QUOTAS=2":       `QUOTAS in the environment: "2" is neither on (1, true, yes) nor off (0, false, no)`,
-		"APROVE=1":       "APROVE in the environment is no variable of these commands: write APPROVE, or unset it",
+		"APROVE=1":       "APROVE in the environment is not a variable of these commands: write APPROVE, or unset it",
 		"APROOVE=1":      "write APPROVE, or",
 		"FROCE=1":        "write FORCE, or",
 		"approve=1":      "write APPROVE, or",

@@ -151,7 +151,7 @@ func (r *run) loadStarts(ctx context.Context) (service *types.Service, err error
 			if last = d; d.RolloutState != types.DeploymentRolloutStateFailed {
 				return d.RolloutState != types.DeploymentRolloutStateInProgress, nil
 			}
-			return true, fmt.Errorf("the load cannot start: ECS gave the deployment of service %s up: %s; the log group %s has what the tasks said",
+			return true, fmt.Errorf("the load cannot start: ECS gave up on the deployment of service %s: %s; the log group %s has what the tasks said",
 				r.cfg.Service, aws.ToString(d.RolloutStateReason), r.cfg.Logs.Load)
 		}
 		return true, nil

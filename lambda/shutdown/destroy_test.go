@@ -239,7 +239,7 @@ func TestApplyWaitsForTheLoad(t *testing.T) {
 		fails   string
 	}{
 		"starts":        {types.DeploymentRolloutStateCompleted, ""},
-		"cannot start":  {types.DeploymentRolloutStateFailed, "the load cannot start: ECS gave the deployment of service perf-load up: ECS says why.; the log group /perf/load has"},
+		"cannot start":  {types.DeploymentRolloutStateFailed, "the load cannot start: ECS gave up on the deployment of service perf-load: ECS says why.; the log group /perf/load has"},
 		"never decided": {types.DeploymentRolloutStateInProgress, "the load has not started after 10m0s: 2 of 2 tasks of service perf-load are healthy"},
 	} {
 		t.Run(name, func(t *testing.T) {

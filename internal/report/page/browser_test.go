@@ -21,7 +21,7 @@ func TestInTheBrowser(t *testing.T) {
 	campaign := func(variants ...string) string {
 		var b bytes.Buffer
 		a, _ := campaigned(variants...)
-		require.NoError(t, CampaignHTML(&b, a, [][2]string{{"order", "drawn by the seed 7"}}))
+		require.NoError(t, CampaignHTML(&b, a, [][2]string{{"order", "random, seed 7"}}))
 		return b.String()
 	}
 	ten := strings.Fields("r7g-large r8g-large r7g-xlarge r8g-xlarge m7g-large m8g-large redis-no-tls redis-tls valkey-no-tls valkey-tls-with-a-long-name")

@@ -44,7 +44,7 @@ func TestScreen(t *testing.T) {
 func TestScreenInATerminal(t *testing.T) {
 	full := Status{Now: at(15), Run: "2026-11-23T03-08-00Z", Phase: "running", Meaning: "until 2026-11-23T03:38:00Z", Began: at(0), Stops: at(30),
 		Recent: []float64{0, 12000, 24000, 48211}, ReadP99: ptr(0.094), WriteP99: ptr(0.131), Latency: 0.2,
-		Rows: [][2]string{{"trouble", "AWS does not answer, and is asked again every 2 s: https://sts.us-east-1.amazonaws.com/: connection refused"}, {"cache", "available"},
+		Rows: [][2]string{{"trouble", "AWS does not answer; trying again every 2 s: https://sts.us-east-1.amazonaws.com/: connection refused"}, {"cache", "available"},
 			{"tasks", "4 of 4 running"}, {"results", "will be in s3://perf/exports/"}, {"hint", strings.Repeat("x", 40)}}}
 	short := Status{Phase: "starting", Meaning: "not steady yet; `go tool mage stop` ends it", Rows: [][2]string{{"cache", "creating"}}}
 	for columns := 20; columns <= 100; columns++ {
