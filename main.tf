@@ -10,7 +10,7 @@ data "aws_subnet" "this" {
   lifecycle {
     postcondition {
       condition     = self.vpc_id == var.vpc_id
-      error_message = "The subnet ${self.id} is in ${self.vpc_id}, not in ${var.vpc_id}: take subnets of the vpc_id."
+      error_message = "The subnet ${self.id} is in ${self.vpc_id}, not in ${var.vpc_id}: use subnets of that VPC."
     }
   }
 }

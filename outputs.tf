@@ -15,12 +15,12 @@ output "stops_at" {
   # Not a validation of the variable: before Terraform 1.9 that cannot refer to other variables.
   precondition {
     condition     = local.minutes <= 1440
-    error_message = "A run has 1440 minutes (24 hours): with ${module.load.prefill_minutes} of load.prefill.minutes, test_duration_minutes can be ${1440 - module.load.prefill_minutes} at most."
+    error_message = "A run has a maximum of 1440 minutes (24 hours): with ${module.load.prefill_minutes} of load.prefill.minutes, test_duration_minutes can be at most ${1440 - module.load.prefill_minutes}."
   }
 }
 
 output "stop_by" {
-  description = "When the run is ended in any case, RFC 3339."
+  description = "When the run ends in any case, RFC 3339."
   value       = module.scheduler.stop_by
 }
 
@@ -40,7 +40,7 @@ output "cache_endpoint" {
 }
 
 output "cache_memory_bytes" {
-  description = "Memory that the keys of a new cache may take before it evicts; null where it is not known."
+  description = "Memory that the keys of a new cache may take before it evicts; null if it is not known."
   value       = one(module.cache[*].memory_bytes)
 
   # The minimum that the keys need: each takes some 120 bytes besides its value (docs/workloads.md).
@@ -59,12 +59,12 @@ output "cache_port" {
 }
 
 output "cache_engine_version" {
-  description = "Version that the cache reports; null of an existing one."
+  description = "Version that the cache reports; null for an existing one."
   value       = one(module.cache[*].engine_version_actual)
 }
 
 output "replication_group_id" {
-  description = "Id of the cache's replication group; null of a serverless cache and of one that is only an endpoint."
+  description = "Id of the cache's replication group; null for a serverless cache and of one that is only an endpoint."
   value       = local.existing ? var.existing_cache.replication_group_id : module.cache[0].replication_group_id
 }
 
@@ -74,7 +74,7 @@ output "load_zones" {
 
   precondition {
     condition     = var.load_zones != "cache" || local.one_node || length(local.cache_zones) > 0 && local.existing
-    error_message = "With load_zones = \"cache\" the zones of the cache must be known before the load: a new cache of one node, or an existing_cache with replication_group_id. To keep a larger cache and its load in one zone, take subnet_ids of one zone."
+    error_message = "With load_zones = \"cache\" the zones of the cache must be known before the load: a new cache of one node, or an existing_cache with replication_group_id. To keep a larger cache and its load in one zone, use subnet_ids in one zone."
   }
   precondition {
     condition     = local.load_zones != "cache" || length(local.near_cache) > 0
@@ -93,7 +93,7 @@ output "ecs_service_name" {
 }
 
 output "log_groups" {
-  description = "Log groups: `load` and `lambda`, and of a cache with nodes that the stack made `engine` and `slow`."
+  description = "Log groups: `load` and `lambda`, and `engine` and `slow` for a cache with nodes that the stack created."
   value       = merge({ load = module.load.log_group, lambda = module.scheduler.log_group }, local.cache.log_groups)
 }
 

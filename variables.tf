@@ -10,7 +10,7 @@ variable "vpc_id" {
 }
 
 variable "subnet_ids" {
-  description = "Subnets of that VPC for cache nodes and load tasks (`load_zones` says which); the tasks need a way to the image and to CloudWatch Logs (NAT or endpoints). Example: `[\"subnet-0123456789abcdef0\", \"subnet-0123456789abcdef1\"]`."
+  description = "Subnets of that VPC for cache nodes and load tasks (`load_zones` says which); the tasks need access to the image and to CloudWatch Logs (NAT or endpoints). Example: `[\"subnet-0123456789abcdef0\", \"subnet-0123456789abcdef1\"]`."
   type        = list(string)
   nullable    = false
 
@@ -26,13 +26,13 @@ variable "subnet_ids" {
 }
 
 variable "metrics_export_s3_bucket" {
-  description = "Bucket that receives metrics, logs and manifest, in the stack's Region; make one with `aws s3 mb s3://my-elasticache-perf-exports`. Example: `my-elasticache-perf-exports`."
+  description = "Bucket that receives metrics, logs and manifest, in the stack's Region; create one with `aws s3 mb s3://my-elasticache-perf-exports`. Example: `my-elasticache-perf-exports`."
   type        = string
   nullable    = false
 
   validation {
     condition     = var.metrics_export_s3_bucket != ""
-    error_message = "The metrics_export_s3_bucket is empty. Make a bucket in the stack's Region and name it:\n  aws s3 mb s3://my-elasticache-perf-exports"
+    error_message = "The metrics_export_s3_bucket is empty. Create a bucket in the stack's Region and set its name:\n  aws s3 mb s3://my-elasticache-perf-exports"
   }
   # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
   validation {
@@ -42,7 +42,7 @@ variable "metrics_export_s3_bucket" {
 }
 
 variable "metrics_export_s3_prefix" {
-  description = "What the keys of exported objects begin with: PREFIX/metrics/RUN.csv, PREFIX/logs/RUN.txt, PREFIX/manifest/RUN.json. Example: `team/exports`."
+  description = "Prefix of the exported objects' keys: PREFIX/metrics/RUN.csv, PREFIX/logs/RUN.txt, PREFIX/manifest/RUN.json. Example: `team/exports`."
   type        = string
   default     = "exports"
   nullable    = false
@@ -55,7 +55,7 @@ variable "metrics_export_s3_prefix" {
 }
 
 variable "metrics_export_kms_key_arn" {
-  description = "KMS key that encrypts the exported objects (SSE-KMS). Null: S3's own keys (AES256), which every write asks for, whatever the bucket's default is. Example: `arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab`."
+  description = "KMS key that encrypts the exported objects (SSE-KMS). Null: S3's own keys (AES256), which every write requests, whatever the bucket's default is. Example: `arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab`."
   type        = string
   default     = null
 
@@ -67,7 +67,7 @@ variable "metrics_export_kms_key_arn" {
 }
 
 variable "test_duration_minutes" {
-  description = "Minutes from the moment the load runs to the stop. AWS bills each started node-hour as a whole one (https://aws.amazon.com/elasticache/pricing/): creation and stop take some 15 minutes, so 45 fit one hour, and 60 are billed as two. A serverless cache is billed by data and requests. Example: `105`."
+  description = "Minutes from the moment the load runs to the stop. AWS bills partial node-hours as full hours (https://aws.amazon.com/elasticache/pricing/): creation and stop take some 15 minutes, so 45 fit one hour, and 60 are billed as two. A serverless cache is billed by data and requests. Example: `105`."
   type        = number
   default     = 45
   nullable    = false
@@ -79,7 +79,7 @@ variable "test_duration_minutes" {
 }
 
 variable "margin_minutes" {
-  description = "Minutes that creating the cache and starting the load may take: the test's minutes and these after the start of the apply, the run is ended in any case. Example: `90`."
+  description = "Minutes that creating the cache and starting the load may take. The run ends in any case when the test's minutes and these have passed since the start of the apply. Example: `90`."
   type        = number
   default     = 60
   nullable    = false
@@ -91,7 +91,7 @@ variable "margin_minutes" {
 }
 
 variable "metrics_period_seconds" {
-  description = "Period of the exported metrics. ElastiCache publishes every 60 seconds, so less helps only with metrics of your own. Example: `300`."
+  description = "Period of the exported metrics. ElastiCache publishes every 60 seconds, so a shorter period helps only with metrics of your own. Example: `300`."
   type        = number
   default     = 60
   nullable    = false
@@ -117,7 +117,7 @@ variable "aws_region" {
 }
 
 variable "name" {
-  description = "Name of the stack, from which every name in AWS is made; two stacks in one account need two, in two Regions as well: names of IAM roles are the account's. Example: `orders-cache`."
+  description = "Name of the stack, from which every name in AWS is derived. Two stacks in one account need different names, also in different Regions, because names of IAM roles are unique in an account. Example: `orders-cache`."
   type        = string
   default     = "elasticache-perf"
   nullable    = false
@@ -131,7 +131,7 @@ variable "name" {
 }
 
 variable "tags" {
-  description = "Tags of everything, besides `name`, `run` and `elasticache-perf`, which the stack sets. Example: `{ team = \"search\", cost-center = \"42\" }`."
+  description = "Tags of all resources, besides `name`, `run` and `elasticache-perf`, which the stack sets. Example: `{ team = \"search\", cost-center = \"42\" }`."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -150,7 +150,7 @@ variable "tags" {
 }
 
 variable "iam" {
-  description = "For accounts that demand them on every role. Example: `{ path = \"/perf/\", permissions_boundary = \"arn:aws:iam::123456789012:policy/boundary\" }`."
+  description = "For accounts that require them on every role. Example: `{ path = \"/perf/\", permissions_boundary = \"arn:aws:iam::123456789012:policy/boundary\" }`."
   type = object({
     path                 = optional(string, "/")
     permissions_boundary = optional(string)
@@ -174,7 +174,7 @@ variable "iam" {
 
 variable "cache" {
   description = <<-EOT
-    The cache; modules/cache/README.md lists every default. `shards = null` is cluster mode off; `replicas` counts per shard; `serverless = {}` makes a serverless cache.
+    The cache; modules/cache/README.md lists every default. `shards = null` is cluster mode off; `replicas` counts per shard; `serverless = {}` creates a serverless cache.
     Example: `{ engine = "redis", engine_version = "7.1", node_type = "cache.m7g.large", replicas = 1, parameters = { maxmemory-policy = "allkeys-lru" } }`.
   EOT
   type = object({
@@ -203,9 +203,9 @@ variable "cache" {
 
 variable "existing_cache" {
   description = <<-EOT
-    A cache that is there already, instead of `cache`: it is loaded and exported, and never changed or deleted. But the load writes into it, and evicts what is in it
-    where memory is short: take one that nobody depends on. Its security group `security_group_id` lets the load in as long as the stack is there; without it, the cache must be
-    open to the load already. `replication_group_id` or `serverless_cache` name it in CloudWatch: without, the export has no metrics of the cache. Its password, or `USER:PASSWORD` of one of its RBAC users, is `auth_token`.
+    A cache that already exists, instead of `cache`: it is loaded and exported, and never changed or deleted. But the load writes into it, and evicts what is in it
+    when memory is short: use one that nobody depends on. Its security group `security_group_id` lets the load in as long as the stack exists; without it, the cache must be
+    open to the load already. `replication_group_id` or `serverless_cache` names it in CloudWatch: without either, the export has no metrics of the cache. Its password, or `USER:PASSWORD` of one of its RBAC users, is `auth_token`.
     Example: `{ endpoint = "master.orders.abc123.use1.cache.amazonaws.com", tls = true, security_group_id = "sg-0123456789abcdef0", replication_group_id = "orders" }`.
   EOT
   type = object({
@@ -250,7 +250,7 @@ variable "existing_cache" {
 variable "load" {
   description = <<-EOT
     The load; modules/ecs-load/README.md lists every default. `task_count` tasks with `threads` x `clients` connections each; `workload` fills in
-    the rest by name; keys are written before the measured load, with `prefill.minutes` in time of their own.
+    the rest by name; keys are written before the measured load, in time of their own if `prefill.minutes` is set.
     Example: `{ task_count = 4, cpu = 2048, memory = 4096, clients = 50, workload = "session-store", prefill = { minutes = 5 }, pipeline = 8 }`.
   EOT
   type = object({
@@ -286,9 +286,9 @@ variable "load" {
 
 variable "load_zones" {
   description = <<-EOT
-    Availability Zones of the load's tasks: `cache`, those of the cache's nodes, or `all` those of the subnet_ids. Traffic between zones is slower and billed.
-    Null: `cache` for a new cache of one node, which is then made in the zone of the first of the subnet_ids, else `all`: ElastiCache spreads the nodes of a
-    larger cache over the zones, so that part of the load crosses zones wherever it runs; to keep all of it in one, take subnet_ids of one zone. An existing
+    Availability Zones of the load's tasks: `cache`, those of the cache's nodes, or `all`, those of the subnet_ids. Traffic between zones is slower and billed.
+    Null: `cache` for a new cache of one node, which is then created in the zone of the first of the subnet_ids, else `all`: ElastiCache spreads the nodes of a
+    larger cache over the zones, so that part of the load crosses zones wherever it runs; to keep all of it in one, use subnet_ids in one zone. An existing
     cache's nodes are looked up with `cache`. Example: `all`.
   EOT
   type        = string
@@ -301,7 +301,7 @@ variable "load_zones" {
 }
 
 variable "auth_token" {
-  description = "Password of the cache, 16 to 128 characters; needs `cache.transit_encryption`. Set it by TF_VAR_auth_token, and keep the state in an encrypted backend: it is in there in clear text."
+  description = "Password of the cache, 16 to 128 characters; needs `cache.transit_encryption`. Set it with TF_VAR_auth_token, and keep the state in an encrypted backend, because the state has it in clear text."
   type        = string
   default     = null
   sensitive   = true
@@ -309,7 +309,7 @@ variable "auth_token" {
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth.html
   validation {
     condition     = var.auth_token == null ? true : can(regex("^[!-~]{16,128}$", var.auth_token))
-    error_message = "The auth_token must have 16 to 128 printable characters without spaces; modules/cache says which of them a new cache takes."
+    error_message = "The auth_token must have 16 to 128 printable characters without spaces; modules/cache says which of them a new cache allows."
   }
 }
 
@@ -327,7 +327,7 @@ variable "lambda_architecture" {
 
 variable "lambda" {
   description = <<-EOT
-    Where the Lambda's code is when `go tool mage build` does not make it: a release's zip, as a file (`zip`) or in a bucket of the stack's Region that who applies may read
+    Where the Lambda's code is if `go tool mage build` does not build it: a release's zip, as a file (`zip`) or in a bucket of the stack's Region that whoever applies may read
     (`s3_bucket`, `s3_key`, `s3_object_version`), and its `sha256`. It must be the zip of the `lambda_architecture`. `{}`: build/lambda-ARCHITECTURE.zip.
     Example: `{ zip = "lambda-arm64.zip", sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }`.
   EOT
@@ -344,11 +344,11 @@ variable "lambda" {
   # modules/scheduler has the other rules.
   validation {
     condition     = var.lambda.zip == null || var.lambda.s3_bucket == null && var.lambda.s3_key == null && var.lambda.s3_object_version == null
-    error_message = "The lambda is one of two: zip, a file, or s3_bucket and s3_key (with s3_object_version or not), an object."
+    error_message = "The lambda needs either zip, a file, or s3_bucket and s3_key (and optionally s3_object_version), an object."
   }
   validation {
     condition     = alltrue([for v in [var.lambda.s3_bucket, var.lambda.s3_key, var.lambda.s3_object_version] : v == null]) || alltrue([for v in [var.lambda.s3_bucket, var.lambda.s3_key, var.lambda.sha256] : v != null])
-    error_message = "The lambda's code in a bucket is s3_bucket, s3_key and sha256: without the sum new code under the same key would never be seen."
+    error_message = "The lambda's code in a bucket needs s3_bucket, s3_key and sha256: without the sum, new code under the same key would never be noticed."
   }
   validation {
     condition     = var.lambda.sha256 == null ? true : can(regex("^[0-9a-f]{64}$", var.lambda.sha256))
@@ -357,7 +357,7 @@ variable "lambda" {
 }
 
 variable "notifications" {
-  description = "Email address notified when a run starts, when its load runs, when it is exported, when nothing is billed any more, and of each failure; confirm the subscription that AWS mails first, or nothing arrives. Null: nobody. Example: `{ email = \"team@example.com\" }`."
+  description = "Email address notified when a run starts, when its load runs, when it is exported, when nothing is billed any more, and after each failure; confirm the subscription that AWS mails first, or nothing arrives. Null: nobody. Example: `{ email = \"team@example.com\" }`."
   type = object({
     email = string
   })
@@ -365,12 +365,12 @@ variable "notifications" {
 
   validation {
     condition     = var.notifications == null ? true : can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", var.notifications.email))
-    error_message = "The notifications' email must be a mail address, such as \"team@example.com\"."
+    error_message = "The notifications' email must be an email address, such as \"team@example.com\"."
   }
 }
 
 variable "campaign" {
-  description = "What a campaign sets for each of its runs, for the manifest: the campaign's name, the variant, the round, the seed of the order and a sum of the variant's inputs. Null: the run is of no campaign. Example: `{ name = \"nodes\", variant = \"r7g\", round = 1, seed = 7 }`."
+  description = "What a campaign sets for each of its runs, for the manifest: the campaign's name, the variant, the round, the seed of the order and a checksum of the variant's inputs. Null: the run belongs to no campaign. Example: `{ name = \"nodes\", variant = \"r7g\", round = 1, seed = 7 }`."
   type = object({
     name    = string
     variant = string

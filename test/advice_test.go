@@ -104,7 +104,7 @@ func TestAdviceDuringARun(t *testing.T) {
 	require.ErrorContains(t, early, "cannot be exported", said)
 	require.Contains(t, p.runAdvice(err.Error(), "`go tool mage stop` ends it now"), "run "+run+" is stopped and exported")
 	require.Contains(t, p.runAdvice(err.Error(), "`go tool mage watch` shows it"), "tasks 0 of 0 running") // it has been stopped by now
-	require.Regexp(t, over, p.runAdvice(early.Error(), "its stop exports it, `go tool mage stop` now"))
+	require.Regexp(t, over, p.runAdvice(early.Error(), "its stop exports it, and `go tool mage stop` stops it now"))
 
 	// Somebody overwrites an object: the message names it.
 	key := "exports/metrics/" + run + ".csv"

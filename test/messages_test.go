@@ -28,7 +28,7 @@ var coveredBy = map[string]string{
 	"it was not created by this run and is not deleted; run `go tool mage destroy`":   "TestDestroyAfterLostAnswers", // somebody changes the tags
 	"%s && go tool mage deploy":                                                       "TestMessages",                // what local:up prints for another shell
 	"`RUN=%s go tool mage export` tries once more":                                    "TestFaultsExportAgain",       // a day after the load
-	"and the run is not: %s; run `go tool mage destroy`":                              "TestMessages",                // the same, seen by the Lambda
+	"but the run is not: %s; run `go tool mage destroy`":                              "TestMessages",                // the same, seen by the Lambda
 	"look at the log of this function, then run `go tool mage destroy`":               "TestDestroyOfARunningLoad",   // a day after the end
 	"`SWEEP=%[1]s go tool mage sweep` ends and removes it, after asking":              "TestSweep",                   // a stack whose function is gone, or that another file of that name created
 	"without a state: `go tool mage sweep` lists it":                                  "TestSweep",                   // a state file that is cut short

@@ -68,7 +68,7 @@ func TestWrongClockCreatesNothingBilled(t *testing.T) {
 			w := newEnvironment(t, func(c *localaws.Config) { c.Clock = shifted{off: off} })
 			s := newStack(t, w, ".", nil)
 			_, err := terraform.ApplyContextE(t, t.Context(), s.options)
-			require.ErrorContains(t, err, "by the clock of the computer that applies it, and AWS's says ")
+			require.ErrorContains(t, err, "by the clock of the computer that applies it, but AWS's clock says ")
 			status, err := s.cacheStatus(t.Context())
 			require.NoError(t, err)
 			require.Empty(t, status, "no cache was created")
@@ -117,7 +117,7 @@ func TestWrongInputsCreateNothing(t *testing.T) {
 			}
 			switch name { // run the commands in the message
 			case "no bucket":
-				runAdvice(t, ws, con, err.Error(), "and name it:\n  aws s3 mb s3://my-elasticache-perf-exports")
+				runAdvice(t, ws, con, err.Error(), "and set its name:\n  aws s3 mb s3://my-elasticache-perf-exports")
 				write(t, ws.Stack, "terraform.tfvars.json", w.inputs(map[string]any{"metrics_export_s3_bucket": "my-elasticache-perf-exports"}))
 				ws.Root = own
 				require.NoError(t, ops.Validate(t.Context(), ws, con))
@@ -151,7 +151,7 @@ func TestValidateRejectsWhatDeployRejects(t *testing.T) {
 		"unknown node type":     {map[string]any{"cache": map[string]any{"node_type": "cache.z9g.large"}}, "ElastiCache does not offer cache.z9g.large in us-east-1"},
 		"unknown parameter":     {map[string]any{"cache": map[string]any{"parameters": map[string]any{"maxmemory-polcy": "allkeys-lru"}}}, "the parameter family valkey8 has no parameter maxmemory-polcy"},
 		"unknown value":         {map[string]any{"cache": map[string]any{"engine": "redis", "parameters": map[string]any{"maxmemory-policy": "alkeys-lru"}}}, "the parameter maxmemory-policy of redis7 takes "},
-		"address":               {map[string]any{"notifications": map[string]any{"email": "nobody"}}, "The notifications' email must be a mail address"},
+		"address":               {map[string]any{"notifications": map[string]any{"email": "nobody"}}, "The notifications' email must be an email address"},
 		"prefix":                {map[string]any{"metrics_export_s3_prefix": "exports/"}, "The metrics_export_s3_prefix must have 1 to 512 characters"},
 		"name":                  {map[string]any{"name": "sg-perf"}, "The name must have 1 to 40 characters"},
 		"token":                 {map[string]any{"auth_token": "short", "cache": map[string]any{"transit_encryption": true}}, "The auth_token must have 16 to 128"},
@@ -160,7 +160,7 @@ func TestValidateRejectsWhatDeployRejects(t *testing.T) {
 		"redis on Valkey's":     {map[string]any{"cache": map[string]any{"engine": "redis", "node_type": "cache.r8g.large"}}, "ElastiCache for Redis OSS has no cache.r8g.large"},
 		"cache twice":           {map[string]any{"cache": map[string]any{"replicas": 1}, "existing_cache": map[string]any{"endpoint": "127.0.0.9"}}, "exclude each other"},
 		"more than a day":       {map[string]any{"test_duration_minutes": 1440, "load": map[string]any{"prefill": map[string]any{"minutes": 10}}}, "A run has 1440 minutes"},
-		"environment too large": {map[string]any{"load": map[string]any{"extra_args": []string{"--key-prefix=" + strings.Repeat("k", 4000)}}}, "bytes as JSON, and AWS takes 4096"},
+		"environment too large": {map[string]any{"load": map[string]any{"extra_args": []string{"--key-prefix=" + strings.Repeat("k", 4000)}}}, "bytes as JSON, and AWS allows 4096"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ws, con, out := w.project(t, c.vars)

@@ -89,7 +89,7 @@ func TestStackFromARelease(t *testing.T) {
 	wrong := strings.Repeat("0", len(sum))
 	write(t, root, "z.auto.tfvars.json", map[string]any{"lambda": map[string]any{"s3_bucket": w.bucket, "s3_key": key, "sha256": wrong}})
 	_, err = terraform.ApplyContextE(t, t.Context(), s.options)
-	require.ErrorContains(t, err, "another one than lambda.sha256 says")
+	require.ErrorContains(t, err, "does not match lambda.sha256")
 	write(t, root, "z.auto.tfvars.json", map[string]any{"lambda": map[string]any{"s3_bucket": w.bucket, "s3_key": key, "sha256": sum}})
 	s.apply(t)
 	s.assertEmptyPlan(t)

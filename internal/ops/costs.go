@@ -28,8 +28,8 @@ func costs(in *terraform.Inputs, prices *price.Prices) string {
 	case in.Cache.Serverless != nil:
 		return text + fmt.Sprintf(" The serverless cache is billed by its data and requests: with the load's tasks that is about %.2f USD %s (%s).", e.USD, e.Assumed, prices.Source)
 	}
-	text += fmt.Sprintf(" AWS bills partial node-hours as full hours: with some %d minutes for creation and stop, this is about %d node-hours for %d x %s.",
-		aroundLoad, e.NodeHours, max(in.Cache.Shards, 1)*(1+in.Cache.Replicas), in.Cache.NodeType)
+	text += fmt.Sprintf(" AWS bills partial node-hours as full hours: with some %d minutes for creation and stop, this is about %s for %d x %s.",
+		aroundLoad, report.Quantity(e.NodeHours, "node-hour"), max(in.Cache.Shards, 1)*(1+in.Cache.Replicas), in.Cache.NodeType)
 	if e.Missing == "" {
 		text += fmt.Sprintf(" Together with the load's tasks, about %.2f USD is billed (%s).", e.USD, prices.Source)
 	}

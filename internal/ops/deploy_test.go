@@ -139,15 +139,15 @@ func TestFailedDeployInAnEmbeddedAWSThatEnded(t *testing.T) {
 // Node-hours are billed whole: 45 minutes of load need one for each node, 46 need two.
 func TestApprovalCountsWholeNodeHours(t *testing.T) {
 	for want, change := range map[string]func(*terraform.Inputs){
-		"ends, 45 minutes after the load has started. AWS bills partial node-hours as full hours: with some 15 minutes for creation and stop, this is about 1 for 1 x cache.t4g.micro.": func(*terraform.Inputs) {},
-		"about 2 for 1 x cache.t4g.micro.": func(in *terraform.Inputs) { in.Minutes = 46 },
+		"ends, 45 minutes after the load has started. AWS bills partial node-hours as full hours: with some 15 minutes for creation and stop, this is about 1 node-hour for 1 x cache.t4g.micro.": func(*terraform.Inputs) {},
+		"about 2 node-hours for 1 x cache.t4g.micro.": func(in *terraform.Inputs) { in.Minutes = 46 },
 		"Together with the load's tasks, about 0.0": func(in *terraform.Inputs) {
 			in.Cache.Engine, in.Load.TaskCount, in.Load.CPU, in.Load.Memory, in.Load.Architecture = "valkey", 1, 1024, 2048, "X86_64"
 		},
-		"ends, 55 minutes after":            func(in *terraform.Inputs) { in.Load.Prefill.Minutes = 10 },
+		"ends, 55 minutes after":                       func(in *terraform.Inputs) { in.Load.Prefill.Minutes = 10 },
 		"about 12 node-hours for 6 x cache.t4g.micro.": func(in *terraform.Inputs) { in.Minutes, in.Cache.Shards, in.Cache.Replicas = 60, 2, 2 },
-		"by its data and requests.":         func(in *terraform.Inputs) { in.Cache.Serverless = &terraform.Serverless{} },
-		"The cache existed before.":         func(in *terraform.Inputs) { in.ExistingCache = &terraform.ExistingCache{} },
+		"by its data and requests.":                    func(in *terraform.Inputs) { in.Cache.Serverless = &terraform.Serverless{} },
+		"The cache existed before.":                    func(in *terraform.Inputs) { in.ExistingCache = &terraform.ExistingCache{} },
 	} {
 		in := &terraform.Inputs{Minutes: 45}
 		in.Cache.NodeType = "cache.t4g.micro"

@@ -349,7 +349,7 @@ func (r *metricsReading) add(out *cloudwatch.GetMetricDataOutput, status map[str
 			return fmt.Errorf("GetMetricData answered for %q, which was not asked", id)
 		}
 		if result.StatusCode == types.StatusCodeForbidden {
-			return fmt.Errorf("GetMetricData may not read %s: allow cloudwatch:GetMetricData", r.name(id))
+			return fmt.Errorf("reading %s was denied: allow cloudwatch:GetMetricData", r.name(id))
 		}
 		if len(result.Timestamps) != len(result.Values) {
 			return fmt.Errorf("GetMetricData answered %d timestamps and %d values for %s", len(result.Timestamps), len(result.Values), r.name(id))

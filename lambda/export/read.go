@@ -206,7 +206,7 @@ func (t *sheet) number(text string) (float64, error) {
 	case commas > 1 && dots <= 1, commas == 1 && dots == 1:
 		plain = strings.ReplaceAll(plain, ",", "") // 1,234.5
 	case commas == 1:
-		return 0, fmt.Errorf("the value %q may have a decimal comma or a separator of thousands: write it with a point", text)
+		return 0, fmt.Errorf("the value %q may have a decimal comma or a thousands separator: write it with a decimal point", text)
 	}
 	v, err := strconv.ParseFloat(plain, 64)
 	if err != nil {

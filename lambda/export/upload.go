@@ -196,7 +196,7 @@ func (u *Upload) flush() error {
 		out, err := u.api.CreateMultipartUpload(u.ctx, &s3.CreateMultipartUploadInput{Bucket: &u.bucket, Key: &u.object.Key,
 			ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, ContentType: &u.object.ContentType, Metadata: map[string]string{Metadata: u.owner}})
 		if err != nil {
-			return u.fail("begin the upload of", err)
+			return u.fail("start the upload of", err)
 		}
 		u.id = out.UploadId
 	}

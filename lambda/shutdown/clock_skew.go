@@ -29,6 +29,6 @@ func (r *run) skewed(ctx context.Context) error {
 	if off := r.start.Sub(there); off <= Skew && (off >= -Skew-propagation || watch.CreationDate == nil) {
 		return nil
 	}
-	return fmt.Errorf("the run was named at %s by the clock of the computer that applies it, and AWS's says %s: set that clock, then start a new run by terraform apply with -replace=module.scheduler.aws_scheduler_schedule.watch",
+	return fmt.Errorf("the run was named at %s by the clock of the computer that applies it, but AWS's clock says %s: set that clock, then start a new run by terraform apply with -replace=module.scheduler.aws_scheduler_schedule.watch",
 		r.start.Format(time.RFC3339), there.UTC().Format(time.RFC3339))
 }

@@ -360,7 +360,7 @@ func TestUncountedLogsHaveNoSummary(t *testing.T) {
 	o, _ := m.Object(export.KindLogs)
 	assert.EqualValues(t, len(first), o.Bytes)
 	assert.Nil(t, m.Logs)
-	assert.Contains(t, m.Warnings, logsKey+" was written by an attempt that was cut off, and has more rows than CloudWatch has now: it stays")
+	assert.Contains(t, m.Warnings, logsKey+" was written by an interrupted attempt, and has more rows than CloudWatch has now: it stays")
 }
 
 // After `complete` an apply recreates the load: the load is stopped, and the objects do not change.

@@ -89,7 +89,7 @@ func (r *run) destroy(ctx context.Context, event Event) (Answer, error) {
 		}
 		// Another invocation works on the run, or AWS needs time: wait while this invocation has time.
 		if attempt.left(ctx) < 3*reserve {
-			return answer, fmt.Errorf("run %s is not ended and exported yet, so nothing is destroyed yet: %s. Destroy again: it goes on from here.\n%s",
+			return answer, fmt.Errorf("run %s is not ended and exported yet, so nothing is destroyed yet: %s. Destroy again: it continues from here.\n%s",
 				attempt.id, answer.Message, giveUp)
 		}
 		if err := r.clock.Sleep(ctx, 10*time.Second); err != nil {

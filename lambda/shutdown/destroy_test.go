@@ -130,7 +130,7 @@ func TestDestroyWaitsForAnotherInvocation(t *testing.T) {
 			held := New(w.cfg, w.clients(), w)
 			ctx := w.invocation("terraform", 4*time.Minute)
 			answer, err := held.Handle(ctx, Event{Action: ActionDestroy, Run: runID, Terraform: Lifecycle{Action: "delete"}})
-			assert.ErrorContains(t, err, "another invocation is at work")
+			assert.ErrorContains(t, err, "another invocation is working")
 			assert.ErrorContains(t, err, "Destroy again")
 			assert.Equal(t, StatusPending, answer.Status)
 		}

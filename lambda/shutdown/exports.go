@@ -93,14 +93,14 @@ func (r *run) exportMetrics(ctx context.Context) error {
 		return nil
 	}
 	if c := r.cache(); c != nil && r.state.Membership == nil {
-		return pending("what publishes the metrics of " + c.String() + " is not known")
+		return pending("it is not known which metrics " + c.String() + " publishes")
 	}
 	if w := r.state.Window; !w.Start.Before(w.End) {
-		return fmt.Errorf("the window from %s to %s is empty, so there is nothing to export: run %s is named after the clock of the computer that applied it, which was not AWS's; set that clock. %s",
+		return fmt.Errorf("the window from %s to %s is empty, so there is nothing to export: run %s is named after the clock of the computer that applied it, which differed from AWS's; set that clock. %s",
 			w.Start.Format(time.RFC3339), w.End.Format(time.RFC3339), r.id, giveUp)
 	}
 	if !r.awaited && (r.recordOf(export.KindMetrics) == nil || r.state.Outgrown) {
-		return pending("the last datapoints are still awaited")
+		return pending("still waiting for the last datapoints")
 	}
 	object := export.Object{Kind: export.KindMetrics, Key: r.cfg.metricsKey(r.id), ContentType: "text/csv; charset=utf-8"}
 	err := r.upload(ctx, object, 1, func(ctx context.Context, w export.Sink, p *Progress) error {
@@ -144,7 +144,7 @@ func (r *run) metrics(found []export.Series) export.MetricsJob {
 
 // recount summarizes an earlier attempt's object, which has more rows than CloudWatch has now, from the object itself.
 func (r *run) recount(ctx context.Context, object export.Object, found []export.Series) error {
-	r.warn("%s was written by an attempt that was cut off, and has more rows than CloudWatch has now: it stays", object.Key)
+	r.warn("%s was written by an interrupted attempt, and has more rows than CloudWatch has now: it stays", object.Key)
 	if object.Kind != export.KindMetrics {
 		r.state.Logs = nil
 		return nil
@@ -170,7 +170,7 @@ func (r *run) resolve() {
 	if period == was {
 		return
 	}
-	r.warn("metrics have a period of %s instead of %s: CloudWatch keeps no denser data for so long", period, was)
+	r.warn("metrics have a period of %s instead of %s: CloudWatch does not keep finer data that long", period, was)
 	r.state.PeriodSeconds = int(period / time.Second)
 	r.state.Window = &export.Window{Start: r.state.Window.Start.Truncate(max(period, time.Minute)), End: r.state.Window.End.Add(period - 1).Truncate(period)}
 }

@@ -39,7 +39,7 @@ func (r *run) stopLoad(ctx context.Context) error {
 		if !r.state.Complete {
 			r.state.LoadStopped = false // also if it had stopped and an apply recreated it
 		}
-		return pending(fmt.Sprintf("tasks of ECS service %s still run 3 minutes after it was scaled to 0: the exports wait for their last words", r.cfg.Service))
+		return pending(fmt.Sprintf("tasks of ECS service %s still run 3 minutes after it was scaled to 0: the exports wait for their last log lines", r.cfg.Service))
 	case !r.state.LoadStopped:
 		return r.fixWindow(ctx, seen)
 	case !r.ranPastWindow(seen):
@@ -153,7 +153,7 @@ func (r *run) fixWindow(ctx context.Context, seen *load) error {
 	}
 	if seen.service == nil && created.IsZero() && started.IsZero() && len(r.state.Tasks) == 0 {
 		if until := r.stopBy.Add(Creation); now.Before(until) {
-			return pending(fmt.Sprintf("there was no load, and until %s an apply may make one", until.Format(time.RFC3339)))
+			return pending(fmt.Sprintf("there was no load, and until %s an apply may create one", until.Format(time.RFC3339)))
 		}
 		r.warn("no load ever ran: ECS service %s does not exist, and there is no sign of it, so there is nothing to export", r.cfg.Service)
 		r.state.LoadStopped = true
@@ -177,7 +177,7 @@ func (r *run) fixWindow(ctx context.Context, seen *load) error {
 	}
 	period := export.Resolution(time.Duration(r.cfg.PeriodSeconds)*time.Second, now.Sub(start))
 	if wanted := time.Duration(r.cfg.PeriodSeconds) * time.Second; period != wanted {
-		r.warn("metrics have a period of %s instead of %s: CloudWatch keeps no denser data for so long", period, wanted)
+		r.warn("metrics have a period of %s instead of %s: CloudWatch does not keep finer data that long", period, wanted)
 	}
 	r.state.PeriodSeconds = int(period / time.Second)
 	r.state.Window = &export.Window{Start: start.UTC().Truncate(max(period, time.Minute)), End: ended.UTC().Add(period - 1).Truncate(period)}

@@ -43,7 +43,7 @@ func (r *run) writeManifest(ctx context.Context) error {
 		before, err := export.ParseManifest(there)
 		if err == nil && before.Complete && r.state.LoadStopped && sameWindow(before.Window, r.state.Window) && (!complete || reflect.DeepEqual(before.Objects, r.objects())) {
 			if !r.idle && !r.state.Complete { // written by an attempt that died; an apply may have recreated the load since
-				return pending("the manifest of an earlier attempt is complete, and the load was not seen at rest since")
+				return pending("the manifest of an earlier attempt is complete, and the load has not been seen at rest since")
 			}
 			r.state.Complete = true
 			return nil

@@ -38,8 +38,8 @@ func (r *run) advice() string {
 
 // runningMessage describes the load at its start: when it ends, and what is billed until then.
 func (r *run) runningMessage(service *types.Service, stops, stopBy time.Time) string {
-	return fmt.Sprintf("The load of run %s of %s runs: %d of %d tasks.\n"+
-		"It is stopped at about %s, and in any case the run ends by %s.\n"+
+	return fmt.Sprintf("The load of run %s of %s is running: %d of %d tasks.\n"+
+		"It stops at about %s, and the run ends by %s in any case.\n"+
 		"Billed until then: %s; %s. %s\n",
 		r.id, r.cfg.Name, service.RunningCount, service.DesiredCount, stops.Format(time.RFC3339), stopBy.Format(time.RFC3339), r.cacheSize(), r.loadSize(int(service.DesiredCount)), r.price(int(service.DesiredCount)))
 }
@@ -70,13 +70,13 @@ func (r *run) cacheSize() string {
 	c := r.sizes().Cache
 	switch {
 	case r.cache() == nil || !r.cfg.Cache.Delete:
-		return "the cache was there before, and is not billed to this run"
+		return "the cache existed before, and is not billed to this run"
 	case r.cfg.Cache.Serverless != "":
 		return "serverless cache " + r.cfg.Cache.Serverless + ", by data and requests"
 	case c.NodeType == "":
 		return r.cache().String()
 	}
-	return fmt.Sprintf("%d x %s, each started node-hour as a whole one", max(c.Shards, 1)*(1+c.Replicas), c.NodeType)
+	return fmt.Sprintf("%d x %s, partial hours billed as full hours", max(c.Shards, 1)*(1+c.Replicas), c.NodeType)
 }
 
 func (r *run) loadSize(tasks int) string {
@@ -109,7 +109,7 @@ func (r *run) price(tasks int) string {
 // noCache is the text when AWS could not create the cache.
 func (r *run) noCache() string {
 	return fmt.Sprintf("The cache of run %s of %s could not be created: %s is create-failed, most often because AWS has no capacity for the node type in that zone.\n"+
-		"`go tool mage deploy` deletes it and tries again, `go tool mage destroy` removes everything. Without either the guard deletes it and ends the run.\n", r.id, r.cfg.Name, r.cache())
+		"`go tool mage deploy` deletes it and tries again, `go tool mage destroy` removes everything. If you do neither, the guard deletes it and ends the run.\n", r.id, r.cfg.Name, r.cache())
 }
 
 // result summarizes the run, with links to the objects.
@@ -142,8 +142,8 @@ func (r *run) result() string {
 
 // incomplete is the text when a run is given up before its exports are complete.
 func (r *run) incomplete() string {
-	return fmt.Sprintf("The exports of run %s of %s are not complete, and are given up a day after its load:\n  %s\n"+
-		"What there is lies in the bucket, and s3://%s/%s says what. `RUN=%s go tool mage export` tries once more.\n",
+	return fmt.Sprintf("The exports of run %s of %s are incomplete, and are given up a day after its load:\n  %s\n"+
+		"What was exported is in the bucket, and s3://%s/%s lists it. `RUN=%s go tool mage export` tries once more.\n",
 		r.id, r.cfg.Name, strings.Join(r.problems(), "\n  "), r.cfg.Bucket, r.cfg.ManifestKey(r.id), r.id)
 }
 
@@ -168,13 +168,13 @@ func (r *run) measured() string {
 func (r *run) nothingLeft(service *types.Service) string {
 	load, cache := "is gone", "there is none that this stack knows by name"
 	if service != nil {
-		load = fmt.Sprintf("runs %d tasks and is to run %d", service.RunningCount+service.PendingCount, service.DesiredCount)
+		load = fmt.Sprintf("runs %d tasks and should run %d", service.RunningCount+service.PendingCount, service.DesiredCount)
 	}
 	switch c := r.cache(); {
 	case c != nil && r.cfg.Cache.Delete:
 		cache = c.String() + " does not exist any more"
 	case c != nil:
-		cache = c.String() + " stays: it was there before, and is not this run's"
+		cache = c.String() + " stays: it existed before this run"
 	}
 	return fmt.Sprintf("Nothing of run %s of %s is billed by the hour any more. Seen at %s:\n"+
 		"  load: ECS service %s %s\n  cache: %s\n  schedules: %s is removed; %s, which guarded the run until now, is removed right after this message\n"+

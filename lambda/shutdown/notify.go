@@ -29,7 +29,7 @@ func (r *run) notify(ctx context.Context) error {
 		errs = append(errs, r.publishOnce(ctx, messageCacheFailed, r.noCache()))
 	}
 	if r.unfinished {
-		errs = append(errs, r.publishOnce(ctx, messageUnfinished, fmt.Sprintf("The apply of run %s of %s did not finish: by %s there was no schedule %s, which it makes when the load is steady. "+
+		errs = append(errs, r.publishOnce(ctx, messageUnfinished, fmt.Sprintf("The apply of run %s of %s did not finish: by %s there was no schedule %s, which it creates once the load is steady. "+
 			"The guard ends the run now: it stops the load, exports what there is and deletes the cache.\n", r.id, r.cfg.Name, r.stopBy.Format(time.RFC3339), r.cfg.Schedules.Stop)))
 	}
 	if r.state.Complete {

@@ -72,9 +72,9 @@ func TestReceiptsOfARun(t *testing.T) {
 	_, err = w.terraform("update", destroyInput) // another attribute of the resource was changed
 	require.NoError(t, err)
 	require.Equal(t, []string{"started", "runs"}, w.messages())
-	assert.Equal(t, "perf: run "+runID+" runs\nThe load of run "+runID+" of perf runs: 2 of 2 tasks.\n"+
-		"It is stopped at about 2026-11-23T04:20:30Z, and in any case the run ends by 2026-11-23T06:08:09Z.\n"+
-		"Billed until then: 4 x cache.m7g.large, each started node-hour as a whole one; 2 Fargate tasks x 2 vCPU and 4 GB, by the second. "+
+	assert.Equal(t, "perf: run "+runID+" runs\nThe load of run "+runID+" of perf is running: 2 of 2 tasks.\n"+
+		"It stops at about 2026-11-23T04:20:30Z, and the run ends by 2026-11-23T06:08:09Z in any case.\n"+
+		"Billed until then: 4 x cache.m7g.large, partial hours billed as full hours; 2 Fargate tasks x 2 vCPU and 4 GB, by the second. "+
 		"Together they cost about 0.829 USD an hour by list prices (nodes as of "+reference.Known().Nodes.AsOf+", tasks as of "+reference.Known().Tasks.AsOf+"); see https://aws.amazon.com/elasticache/pricing/ and https://aws.amazon.com/fargate/pricing/\n", w.published[1])
 
 	w.clock = at("2026-11-23T04:25:00Z")
@@ -84,7 +84,7 @@ func TestReceiptsOfARun(t *testing.T) {
 	require.Equal(t, []string{"started", "runs", "ended", "gone"}, w.messages())
 	assert.Contains(t, w.published[2], "Throughput: 37088 operations/s, the sum of 2 final tables\np99 latency: 9.279 ms, the highest of the tasks' own\n")
 	assert.Contains(t, w.published[2], "s3://bucket/"+metricsKey)
-	assert.Contains(t, w.published[3], "  load: ECS service perf-load runs 0 tasks and is to run 0\n  cache: replication group perf does not exist any more\n  schedules: perf-load-stop is removed;")
+	assert.Contains(t, w.published[3], "  load: ECS service perf-load runs 0 tasks and should run 0\n  cache: replication group perf does not exist any more\n  schedules: perf-load-stop is removed;")
 	for _, message := range w.published {
 		subject, _, _ := strings.Cut(message, "\n")
 		assert.Less(t, len(subject), 100)
@@ -101,8 +101,8 @@ func TestReceiptOfAnExistingCache(t *testing.T) {
 	_, err = w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	require.Equal(t, []string{"runs", "ended", "gone"}, w.messages())
-	assert.Contains(t, w.published[0], "the cache was there before, and is not billed to this run; 2 Fargate tasks.")
-	assert.Contains(t, w.published[2], "replication group perf stays: it was there before, and is not this run's")
+	assert.Contains(t, w.published[0], "the cache existed before, and is not billed to this run; 2 Fargate tasks.")
+	assert.Contains(t, w.published[2], "replication group perf stays: it existed before this run")
 }
 
 func TestReceiptsOfAnEndpoint(t *testing.T) {
@@ -113,7 +113,7 @@ func TestReceiptsOfAnEndpoint(t *testing.T) {
 	_, err = w.handle("stop", ActionStop)
 	require.NoError(t, err)
 	require.Equal(t, []string{"runs", "ended", "gone"}, w.messages())
-	assert.Contains(t, w.published[0], "the cache was there before")
+	assert.Contains(t, w.published[0], "the cache existed before")
 	assert.Contains(t, w.published[2], "cache: there is none that this stack knows by name")
 }
 

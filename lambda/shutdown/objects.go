@@ -229,7 +229,7 @@ func (r *run) sweep(ctx context.Context, key, keep string) (kept bool, err error
 		}
 		_, err := r.aws.S3.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &r.cfg.Bucket, Key: &key, UploadId: u.UploadId})
 		if err != nil && errorCode(err) != "NoSuchUpload" {
-			return false, fmt.Errorf("abort an upload of s3://%s/%s that an earlier attempt left: %w", r.cfg.Bucket, key, err)
+			return false, fmt.Errorf("abort an upload of s3://%s/%s left by an earlier attempt: %w", r.cfg.Bucket, key, err)
 		}
 	}
 	return kept, nil

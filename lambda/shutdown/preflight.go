@@ -190,7 +190,7 @@ func (r *run) claim(ctx context.Context) error {
 	}
 	var foreign *export.ForeignError
 	if errors.As(err, &foreign) && strings.HasSuffix(foreign.Owner, "/"+r.id) {
-		return fmt.Errorf("the run %s is taken: s3://%s/%s is %s's, which started in the same second. `go tool mage deploy` starts another run, and so does terraform apply with -replace=module.scheduler.aws_scheduler_schedule.watch",
+		return fmt.Errorf("the run id %s is taken: s3://%s/%s belongs to %s, whose run started in the same second. `go tool mage deploy` starts another run, and so does terraform apply with -replace=module.scheduler.aws_scheduler_schedule.watch",
 			r.id, foreign.Bucket, foreign.Key, strings.TrimSuffix(foreign.Owner, "/"+r.id))
 	}
 	return err
@@ -206,7 +206,7 @@ func (r *run) probe(ctx context.Context) error {
 	upload, err := r.aws.S3.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &bucket, Key: &key,
 		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, Metadata: map[string]string{export.Metadata: r.cfg.Owner(r.id)}})
 	if err != nil {
-		return fail("begin a multipart upload to", err)
+		return fail("start a multipart upload to", err)
 	}
 	part, err := r.aws.S3.UploadPart(ctx, &s3.UploadPartInput{Bucket: &bucket, Key: &key, UploadId: upload.UploadId, PartNumber: aws.Int32(1),
 		ChecksumAlgorithm: types.ChecksumAlgorithmCrc32, Body: strings.NewReader("elasticache-perf asks whether this bucket takes its exports\n")})

@@ -39,7 +39,7 @@ func TestPreflightDetectsAWrongClock(t *testing.T) {
 			require.NoError(t, err, off)
 			continue
 		}
-		require.ErrorContains(t, err, "named at 2026-11-23T03:08:09Z by the clock of the computer that applies it, and AWS's says "+made.Format(time.RFC3339))
+		require.ErrorContains(t, err, "named at 2026-11-23T03:08:09Z by the clock of the computer that applies it, but AWS's clock says "+made.Format(time.RFC3339))
 		require.ErrorContains(t, err, "-replace=module.scheduler.aws_scheduler_schedule.watch")
 		assert.Equal(t, []string{"preflight failed"}, w.messages())
 	}

@@ -40,7 +40,7 @@ func TestServerlessCacheGoneBeforeTheStop(t *testing.T) {
 	w.cache = ""
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
-	assert.Contains(t, answer.Message, "kept until 2026-11-23T07:18:09Z, because an apply may make serverless cache perf until then")
+	assert.Contains(t, answer.Message, "kept until 2026-11-23T07:18:09Z, because an apply may create serverless cache perf until then")
 	assert.True(t, w.manifest(t).Complete)
 	w.ticks(t)
 	w.assertEnded(t)

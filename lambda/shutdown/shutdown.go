@@ -132,7 +132,7 @@ func (r *run) unguarded(ctx context.Context) (Answer, error) {
 	r.warn("schedule %s is gone, but %s: ending it", r.cfg.Schedules.Watch, billed)
 	answer, err := r.stop(ctx)
 	if err == nil && answer.Status != StatusDone { // there is no next tick, but Lambda retries after an error
-		err = fmt.Errorf("schedule %s is gone, and the run is not: %s; run `go tool mage destroy`", r.cfg.Schedules.Watch, answer.Message)
+		err = fmt.Errorf("schedule %s is gone, but the run is not: %s; run `go tool mage destroy`", r.cfg.Schedules.Watch, answer.Message)
 	}
 	return answer, err
 }
@@ -200,7 +200,7 @@ func (r *run) watch(ctx context.Context) (Answer, error) {
 	}
 	answer, err := r.stop(ctx)
 	if err == nil && answer.Status != StatusDone && now.After(due.Add(alarmLate)) {
-		err = fmt.Errorf("run %s was due at %s and is still not gone: %s; look at the log of this function, then run `go tool mage destroy`",
+		err = fmt.Errorf("run %s was due to end at %s and is still not gone: %s; look at the log of this function, then run `go tool mage destroy`",
 			r.id, due.Format(time.RFC3339), answer.Message)
 		if saveErr := r.publishOnce(ctx, messageOverdue, err.Error()+"\n"+r.advice()); saveErr != nil {
 			r.log.Warn("the message about the overdue run was sent, but not recorded", "error", saveErr)

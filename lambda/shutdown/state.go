@@ -51,7 +51,7 @@ type Progress struct {
 }
 
 var (
-	errHeld  = errors.New("another invocation is at work on this run")
+	errHeld  = errors.New("another invocation is working on this run")
 	errTaken = errors.New("another invocation took this run over")
 
 	errReplaced = errors.New("the stack has another run by now, whose guard does the rest")
@@ -164,7 +164,7 @@ func (r *run) record(ctx context.Context) (state State, etag string, err error) 
 		return state, etag, err
 	}
 	if err := json.Unmarshal(text, &state); err != nil {
-		return state, etag, fmt.Errorf("read s3://%s/%s: %w: it is no record; remove it: the run is then exported from what CloudWatch has", r.cfg.Bucket, r.cfg.StateKey(r.id), err)
+		return state, etag, fmt.Errorf("read s3://%s/%s: %w: it is not a record; remove it: the run is then exported from what CloudWatch has", r.cfg.Bucket, r.cfg.StateKey(r.id), err)
 	}
 	return state, etag, nil
 }

@@ -139,7 +139,7 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 			return Answer{}, err
 		}
 		if current.Run == r.id {
-			why = "it is under way: its stop exports it, `go tool mage stop` now"
+			why = "it is under way: its stop exports it, and `go tool mage stop` stops it now"
 		}
 		return Answer{}, fmt.Errorf("run %s cannot be exported, s3://%s/%s has no stop of it: %s", r.id, r.cfg.Bucket, r.cfg.StateKey(r.id), why)
 	}
@@ -326,7 +326,7 @@ func (r *run) nothingBilled(ctx context.Context) (*types.Service, error) {
 		absent = append(absent, c.String())
 	}
 	if len(absent) > 0 {
-		return nil, pending(fmt.Sprintf("kept until %s, because an apply may make %s until then", until.Format(time.RFC3339), strings.Join(absent, " and ")))
+		return nil, pending(fmt.Sprintf("kept until %s, because an apply may create %s until then", until.Format(time.RFC3339), strings.Join(absent, " and ")))
 	}
 	return service, nil
 }

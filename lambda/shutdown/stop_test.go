@@ -293,7 +293,7 @@ func TestServiceDeletedDuringTheStop(t *testing.T) {
 	}
 	answer, err := w.handle("stop", ActionStop)
 	require.NoError(t, err)
-	assert.Contains(t, answer.Message, "kept until 2026-11-23T07:18:09Z, because an apply may make ECS service perf-load until then", "it may be in the middle of a replacement")
+	assert.Contains(t, answer.Message, "kept until 2026-11-23T07:18:09Z, because an apply may create ECS service perf-load until then", "it may be in the middle of a replacement")
 	w.ticks(t)
 	w.assertEnded(t)
 	assert.Equal(t, at("2026-11-23T03:20:30Z"), *w.manifest(t).LoadStart)

@@ -157,7 +157,7 @@ func TestWatchAfterAFailedApply(t *testing.T) {
 		answer, err = w.tick()
 		require.NoError(t, err)
 		assert.Equal(t, StatusPending, answer.Status)
-		assert.Contains(t, answer.Message, "there was no load, and until 2026-11-23T07:18:09Z an apply may make one")
+		assert.Contains(t, answer.Message, "there was no load, and until 2026-11-23T07:18:09Z an apply may create one")
 		assert.Empty(t, w.cache)
 		assert.False(t, w.manifest(t).Complete)
 		wantMessages = append(wantMessages, "apply failed")

@@ -194,7 +194,7 @@ resource "aws_elasticache_replication_group" "this" {
     # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/CacheNodes.SupportedTypes.html
     precondition {
       condition     = !(var.cache.engine == "redis" && can(regex("^cache\\.(c8gn|m8g|r8g)\\.", var.cache.node_type)))
-      error_message = "ElastiCache for Redis OSS has no ${var.cache.node_type}: c8gn, m8g and r8g are for Valkey. Set cache.engine = \"valkey\", or take a 7th generation node type."
+      error_message = "ElastiCache for Redis OSS has no ${var.cache.node_type}: c8gn, m8g and r8g are for Valkey. Set cache.engine = \"valkey\", or use a 7th generation node type."
     }
     # timestamp() is unknown at plan time, so this is checked during apply.
     precondition {

@@ -23,7 +23,7 @@ output "reader_endpoint" {
 }
 
 output "replication_group_id" {
-  description = "Id of the replication group; null of a serverless cache."
+  description = "Id of the replication group; null for a serverless cache."
   value       = one(aws_elasticache_replication_group.this[*].id)
 }
 
@@ -63,38 +63,38 @@ output "cluster_mode" {
 }
 
 output "serverless_cache" {
-  description = "Name of the serverless cache, as CloudWatch's dimension `clusterId` has it; null of nodes."
+  description = "Name of the serverless cache, as CloudWatch's dimension `clusterId` has it; null for nodes."
   value       = local.serverless ? var.name : null
 }
 
 output "nodes" {
-  description = "CacheClusterId of each node, as CloudWatch names it; none of a serverless cache."
+  description = "CacheClusterId of each node, as CloudWatch names it; none for a serverless cache."
   value       = local.nodes
 }
 
 output "memory_bytes" {
-  description = "Memory that the keys of all shards may take before the cache evicts; null of a serverless cache and of a node type that is not known."
+  description = "Memory that the keys of all shards may take before the cache evicts; null for a serverless cache and of a node type that is not known."
   value       = local.memory_bytes
 }
 
 output "log_groups" {
-  description = "Names of the log groups: `engine` and `slow`; none of a serverless cache."
+  description = "Names of the log groups: `engine` and `slow`; none for a serverless cache."
   value       = local.log_groups
   depends_on  = [aws_cloudwatch_log_group.this] # the logs outlive everything that uses their names
 }
 
 output "parameter_group_name" {
-  description = "Name of the parameter group; null of a serverless cache."
+  description = "Name of the parameter group; null for a serverless cache."
   value       = local.serverless ? null : var.name
 }
 
 output "subnet_group_name" {
-  description = "Name of the subnet group; null of a serverless cache."
+  description = "Name of the subnet group; null for a serverless cache."
   value       = local.serverless ? null : var.name
 }
 
 output "settings" {
-  description = "What was asked for, with every default filled in, without secrets and without what bears on no measurement; what a serverless cache has not is null."
+  description = "The settings, with every default filled in, without secrets and without what does not affect a measurement; what a serverless cache does not have is null."
   value = merge({ for k, v in var.cache : k => v if !contains(["description", "apply_immediately", "user_group_ids", "maintenance_window"], k) }, {
     engine_version     = local.engine_version
     transit_encryption = local.tls

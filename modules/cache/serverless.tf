@@ -45,7 +45,7 @@ resource "aws_elasticache_serverless_cache" "this" {
     # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/WhatIs.corecomponents.html
     precondition {
       condition     = length(var.subnet_ids) >= 2 && length(var.subnet_ids) <= 3
-      error_message = "A serverless cache takes two or three subnets, each in an Availability Zone of its own: subnet_ids has ${length(var.subnet_ids)}."
+      error_message = "A serverless cache needs two or three subnets, each in an Availability Zone of its own: subnet_ids has ${length(var.subnet_ids)}."
     }
     precondition {
       condition     = !local.auth

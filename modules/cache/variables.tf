@@ -32,12 +32,12 @@ variable "cache" {
   description = <<-EOT
     The cache. `shards = null` is cluster mode off, a number is cluster mode on; `replicas` counts per shard.
     Example: `{ engine = "redis", node_type = "cache.m7g.large", replicas = 1, multi_az = true, parameters = { maxmemory-policy = "allkeys-lru" } }`.
-    `parameters` are allkeys-lru as `maxmemory-policy`, unless set, so that a load which outgrows the cache is measured with evictions and not with errors, and what is set.
-    `engine_version` defaults to 8.1 for Valkey and 7.1 for Redis OSS, of a serverless cache to the major versions 8 and 7.
-    `maintenance_window`, in UTC, is by default an hour three days after the start of `run`, so that it does not fall into it; without a run AWS chooses.
-    `zones` are those of the nodes, the primary's first, with cluster mode off. `user_group_ids` are RBAC's, instead of an auth_token; a load of modules/ecs-load
-    logs in as one of their users with its `auth_token = "USER:PASSWORD"`. `apply_immediately = false` leaves changes to the maintenance window; a new engine or major version always replaces the cache.
-    `serverless = {}` makes a serverless cache instead of nodes, with TLS; beside it only engine, engine_version, kms_key_arn, description and one of user_group_ids apply. Its limits are in GB and
+    `parameters` has `maxmemory-policy` allkeys-lru unless you set it, so that a load that outgrows the cache is measured with evictions and not with errors.
+    `engine_version` defaults to 8.1 for Valkey and 7.1 for Redis OSS, and for a serverless cache to the major versions 8 and 7.
+    `maintenance_window`, in UTC, is by default an hour three days after the start of `run`, so that it does not fall into the run; without a run AWS chooses.
+    `zones` are those of the nodes, the primary's first, with cluster mode off. `user_group_ids` are for RBAC, instead of an auth_token; a load of modules/ecs-load
+    logs in as one of their users with its `auth_token = "USER:PASSWORD"`. `apply_immediately = false` leaves changes for the maintenance window; a new engine or major version always replaces the cache.
+    `serverless = {}` creates a serverless cache instead of nodes, with TLS; with it, only engine, engine_version, kms_key_arn, description and one of user_group_ids apply. Its limits are in GB and
     ECPU per second: `{ serverless = { max_storage_gb = 10, max_ecpu_per_second = 50000 } }`; a minimum is paid for whether it is used or not.
   EOT
   type = object({
@@ -101,7 +101,7 @@ variable "cache" {
   }
   validation {
     condition     = coalesce(var.cache.shards, 1) * (1 + var.cache.replicas) <= 500
-    error_message = "A cluster has at most 500 nodes, shards x (1 + replicas); above 90 it also takes a raised service quota."
+    error_message = "A cluster has at most 500 nodes, shards x (1 + replicas); above 90 it also needs a raised service quota."
   }
   validation {
     condition     = var.cache.multi_az ? var.cache.replicas >= 1 : true
@@ -126,11 +126,11 @@ variable "cache" {
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html
   validation {
     condition     = var.cache.maintenance_window == null ? true : can(regex("^(mon|tue|wed|thu|fri|sat|sun):[0-2][0-9]:[0-5][0-9]-(mon|tue|wed|thu|fri|sat|sun):[0-2][0-9]:[0-5][0-9]$", var.cache.maintenance_window))
-    error_message = "The maintenance_window must be at least an hour in UTC, in small letters, such as \"sun:05:00-sun:06:00\"."
+    error_message = "The maintenance_window must be at least an hour in UTC, in lower case, such as \"sun:05:00-sun:06:00\"."
   }
   validation {
     condition     = var.cache.zones == null ? true : var.cache.shards == null && length(var.cache.zones) == 1 + var.cache.replicas
-    error_message = "The zones are one for each node, the primary's first, and only where shards is null: ElastiCache spreads the nodes of a cluster itself."
+    error_message = "Set one zone for each node, the primary's first, and only if shards is null: ElastiCache spreads the nodes of a cluster itself."
   }
   validation {
     condition     = length(var.cache.user_group_ids) <= 1
@@ -141,7 +141,7 @@ variable "cache" {
       var.cache.shards == null, var.cache.replicas == 0, !var.cache.multi_az, var.cache.node_type == "cache.t4g.micro", var.cache.port == 6379,
       length(var.cache.parameters) == 0, var.cache.at_rest_encryption, var.cache.log_format == "text", var.cache.maintenance_window == null, var.cache.zones == null,
     ])
-    error_message = "A serverless cache has no nodes to describe: beside serverless leave out shards, replicas, multi_az, node_type, port, parameters, at_rest_encryption, log_format, maintenance_window and zones."
+    error_message = "A serverless cache has no nodes to describe: with serverless, leave out shards, replicas, multi_az, node_type, port, parameters, at_rest_encryption, log_format, maintenance_window and zones."
   }
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Scaling.html
   validation {
@@ -182,14 +182,14 @@ variable "auth_token" {
 }
 
 variable "clients" {
-  description = "Security groups that may reach the cache, by a name of your own. Beside `client_cidrs` and `client_prefix_lists` nothing else may. Example: `{ load = \"sg-0123456789abcdef0\" }`."
+  description = "Security groups that may reach the cache, each under a name of your choice. Apart from `client_cidrs` and `client_prefix_lists`, nothing else may. Example: `{ load = \"sg-0123456789abcdef0\" }`."
   type        = map(string)
   default     = {}
   nullable    = false
 }
 
 variable "client_cidrs" {
-  description = "Addresses that may reach the cache, IPv4 in CIDR notation, by a name of your own. Example: `{ office = \"10.20.0.0/16\" }`."
+  description = "Addresses that may reach the cache, IPv4 in CIDR notation, each under a name of your choice. Example: `{ office = \"10.20.0.0/16\" }`."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -201,7 +201,7 @@ variable "client_cidrs" {
 }
 
 variable "client_prefix_lists" {
-  description = "Prefix lists whose addresses may reach the cache, by a name of your own. Example: `{ vpn = \"pl-0123456789abcdef0\" }`."
+  description = "Prefix lists whose addresses may reach the cache, each under a name of your choice. Example: `{ vpn = \"pl-0123456789abcdef0\" }`."
   type        = map(string)
   default     = {}
   nullable    = false
@@ -224,7 +224,7 @@ variable "log_retention_days" {
 }
 
 variable "tags" {
-  description = "Tags of everything this module makes. Example: `{ team = \"search\" }`."
+  description = "Tags of everything that this module creates. Example: `{ team = \"search\" }`."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -19,7 +19,7 @@ resource "aws_cloudwatch_dashboard" "this" {
   lifecycle {
     precondition {
       condition     = max(local.fetched...) <= 500 && sum(local.fetched) <= 2500
-      error_message = "CloudWatch takes 500 metrics a graph and 2,500 a dashboard, hidden ones and expressions too: this one has ${max(local.fetched...)} and ${sum(local.fetched)}."
+      error_message = "CloudWatch allows 500 metrics per graph and 2,500 per dashboard, hidden ones and expressions included: this one has ${max(local.fetched...)} and ${sum(local.fetched)}."
     }
   }
 }

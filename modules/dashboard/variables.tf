@@ -1,5 +1,5 @@
 variable "name" {
-  description = "What the dashboard is of; its name is NAME-REGION. Example: `orders-cache`."
+  description = "What the dashboard shows; its name is NAME-REGION. Example: `orders-cache`."
   type        = string
   nullable    = false
 

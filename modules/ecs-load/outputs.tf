@@ -24,7 +24,7 @@ output "roles" {
 }
 
 output "base" {
-  description = "Name of the ECS cluster, once everything is there by which tasks log: what it is passed to is removed before that."
+  description = "Name of the ECS cluster, known once everything exists that the tasks need to write logs: what uses this output is destroyed before that."
   value       = aws_ecs_cluster.this.name
   depends_on = [
     aws_cloudwatch_log_group.load,
@@ -54,7 +54,7 @@ output "log_group" {
 }
 
 output "settings" {
-  description = "What was asked for, with every default and the workload filled in and without certificates; `working_set_bytes` is task_count x key_maximum x data_size. With commands of its own the load has neither ratio nor key pattern; of several sizes `data_size` is the mean."
+  description = "The settings, with every default and the workload filled in and without certificates; `working_set_bytes` is task_count x key_maximum x data_size. With commands of its own the load has neither ratio nor key pattern; with several sizes, `data_size` is the mean."
   value = merge({ for k, v in var.load : k => v if k != "ca_pem" }, local.workload, {
     commands          = local.commands
     working_set_bytes = var.load.task_count * local.workload.key_maximum * local.workload.data_size
@@ -63,7 +63,7 @@ output "settings" {
 
 # Not part of the settings: it depends on the cache, and the cache waits for the resources that use the settings.
 output "requests_per_second" {
-  description = "The most that `rate_limit` lets through; null without it."
+  description = "Requests per second of all tasks that `rate_limit` allows at most; null without it."
   # In cluster mode a client has a connection to each shard, and the limit applies to each.
   value = (var.load.rate_limit == null || var.cache.cluster_mode && var.cache.shards == null ? null :
     var.load.rate_limit * var.load.task_count * local.workload.threads * var.load.clients * (var.cache.cluster_mode ? var.cache.shards : 1)
@@ -71,6 +71,6 @@ output "requests_per_second" {
 }
 
 output "prefill_minutes" {
-  description = "Minutes of its own that the prefill may take before the measured load, 0 without: whatever stops the load has to add them."
+  description = "Minutes that the prefill gets before the measured load, 0 if it gets none: whatever stops the load has to add them."
   value       = local.prefill_minutes
 }

@@ -147,21 +147,21 @@ resource "aws_ecs_task_definition" "this" {
     }
     precondition {
       condition     = contains(keys(local.workloads), var.load.workload)
-      error_message = "There is no workload \"${var.load.workload}\": take one of ${join(", ", keys(local.workloads))}."
+      error_message = "There is no workload \"${var.load.workload}\": use one of ${join(", ", keys(local.workloads))}."
     }
     precondition {
       condition     = local.replicas ? can(regex("^0:", local.workload.ratio)) : true
-      error_message = "With read_from = \"replicas\" the load must write nothing, for a replica refuses writes: set ratio = \"0:1\" (it is \"${coalesce(local.workload.ratio, "--command")}\")."
+      error_message = "With read_from = \"replicas\" the load must write nothing, because a replica refuses writes: set ratio = \"0:1\" (it is \"${coalesce(local.workload.ratio, "--command")}\")."
     }
     # memtier's own rules, which it would only report in the running task: client.cpp and memtier_benchmark.cpp (verify_cluster_option,
     # verify_arbitrary_command_option), https://github.com/redis/memtier_benchmark
     precondition {
       condition     = local.own_sizes <= 1
-      error_message = "The load's values have one rule for their size: data_size, data_size_range or data_size_list."
+      error_message = "The size of the load's values has one rule: set only one of data_size, data_size_range and data_size_list."
     }
     precondition {
       condition     = length(local.commands) == 0 || (var.load.ratio == null && var.load.key_pattern == null)
-      error_message = "With --command in extra_args the load has neither ratio nor key_pattern: give --command-ratio and --command-key-pattern behind each --command."
+      error_message = "With --command in extra_args the load has neither ratio nor key_pattern: put --command-ratio and --command-key-pattern after each --command."
     }
     precondition {
       condition     = length(local.commands) == 0 || local.prefill_minutes == 0
@@ -169,11 +169,11 @@ resource "aws_ecs_task_definition" "this" {
     }
     precondition {
       condition     = !can(regex("(?m)^--command-(ratio|key-pattern)=", split("--command=", local.flags)[0]))
-      error_message = "In extra_args, --command-ratio and --command-key-pattern stand behind the --command that they are of."
+      error_message = "In extra_args, --command-ratio and --command-key-pattern follow the --command that they belong to."
     }
     precondition {
       condition     = contains([0, length(local.commands)], length(regexall("(?m)^--command-key-pattern=P$", local.flags)))
-      error_message = "The --command-key-pattern P must be that of all commands or of none."
+      error_message = "The --command-key-pattern P must be set for all commands or for none."
     }
     precondition {
       condition     = !can(regex("(?m)^--key-(stddev|median)=", local.flags)) || can(regex("G", coalesce(local.workload.key_pattern, "-")))

@@ -17,7 +17,7 @@ variable "vpc_id" {
 }
 
 variable "subnet_ids" {
-  description = "Subnets of the tasks; they need a way to the image, to CloudWatch Logs and to the cache. Example: `[\"subnet-0123456789abcdef0\"]`."
+  description = "Subnets of the tasks; they need access to the image, to CloudWatch Logs and to the cache. Example: `[\"subnet-0123456789abcdef0\"]`."
   type        = list(string)
   nullable    = false
 
@@ -29,7 +29,7 @@ variable "subnet_ids" {
 }
 
 variable "cache" {
-  description = "The cache to load. Without `security_group_id` the tasks may reach its port at any address; `reader_endpoint` spreads reads over its replicas; `shards` is said with a rate limit, which memtier keeps on each shard's connection. Example: `{ endpoint = \"cache.example.com\", port = 6379 }`."
+  description = "The cache to load. Without `security_group_id` the tasks may reach its port at any address; `reader_endpoint` spreads reads over its replicas; `shards` is needed with a rate limit, which memtier applies to each shard's connection. Example: `{ endpoint = \"cache.example.com\", port = 6379 }`."
   type = object({
     endpoint          = string
     port              = optional(number, 6379)
@@ -49,7 +49,7 @@ variable "run" {
 }
 
 variable "minutes" {
-  description = "Minutes that the load is needed; it goes on for 30 more, so that it is the stop that ends it. Example: `60`."
+  description = "Minutes that the load is needed; it runs for 30 more unless it is stopped, so that the stop ends it. Example: `60`."
   type        = number
   nullable    = false
 
@@ -61,14 +61,14 @@ variable "minutes" {
 
 variable "load" {
   description = <<-EOT
-    The load: `task_count` Fargate tasks, each running memtier_benchmark with `threads` x `clients` connections. `threads` is one for each vCPU of `cpu`.
+    The load: `task_count` Fargate tasks, each running memtier_benchmark with `threads` x `clients` connections. `threads` defaults to one for each vCPU of `cpu`.
     `workload` fills in what is left out of `ratio`, the sizes, `expiry_range`, `key_pattern`, `key_zipf_exp`, `key_maximum` (keys of each task), `pipeline` and `extra_args`
     by name: cache-aside, session-store, write-heavy, large-values, hot-keys, hashes, sorted-sets (workloads.json). `ratio` is SET:GET; `key_pattern` is SET:GET of S(equential), R(andom), G(aussian),
     P(arallel) and Z(ipf, with the exponent `key_zipf_exp`). Values have `data_size` bytes, or sizes of a `data_size_range` ("100-300") or of a `data_size_list` of sizes and weights ("100:3,2000:1");
-    what is written lives for a time of the `expiry_range` in seconds ("900-1800", "" for ever). `rate_limit` is requests per second and connection, in cluster mode of each shard: the output `requests_per_second`
+    keys expire after a time in the `expiry_range` in seconds ("900-1800"; "" means never). `rate_limit` is requests per second and connection, in cluster mode of each shard: the output `requests_per_second`
     is the whole rate. `extra_args` are flags of memtier that the load does not set itself, spelled in full (README.md lists them); with `--command` among them there is neither `ratio`, `key_pattern`, expiry nor a prefill.
-    Each task first writes all of its keys and reads them back. With `prefill.minutes` that gets time of its own, and what is missing then fails the task; without,
-    it takes of the run's, at most half, and the load goes on with what is there; 0 is none.
+    Each task first writes all of its keys and reads them back. `prefill.minutes` gives that time of its own, and a task fails if keys are missing after it; without it,
+    the prefill takes at most half of the run's time, and the load continues with the keys that exist; 0 means no prefill.
     `read_from = "replicas"` takes reads from the cache's reader endpoint, for a `ratio` without SETs; keys come from `prefill`, which writes to the primary.
     `ca_pem` replaces Amazon's root certificates; `container_insights` costs extra.
     Example: `{ task_count = 4, cpu = 2048, memory = 4096, clients = 50, pipeline = 8, ratio = "1:10" }`.
@@ -120,7 +120,7 @@ variable "load" {
       "16384" = range(32768, 122881, 8192)
       "32768" = [61440, 122880, 249856]
     }, tostring(var.load.cpu), []), var.load.memory)
-    error_message = "Fargate takes these pairs of cpu and memory (MiB): 256 with 512, 1024 or 2048; 512 with 1024 to 4096, 1024 with 2048 to 8192, 2048 with 4096 to 16384 and 4096 with 8192 to 30720, all in steps of 1024; 8192 with 16384 to 61440 in steps of 4096; 16384 with 32768 to 122880 in steps of 8192; 32768 with 61440, 122880 or 249856."
+    error_message = "Fargate allows these pairs of cpu and memory (MiB): 256 with 512, 1024 or 2048; 512 with 1024 to 4096, 1024 with 2048 to 8192, 2048 with 4096 to 16384 and 4096 with 8192 to 30720, all in steps of 1024; 8192 with 16384 to 61440 in steps of 4096; 16384 with 32768 to 122880 in steps of 8192; 32768 with 61440, 122880 or 249856."
   }
   validation {
     condition     = contains(["X86_64", "ARM64"], var.load.architecture)
@@ -133,11 +133,11 @@ variable "load" {
   # Before 2.3 memtier's progress lines lack connections, and before 2.2.1 it exits at the stop without a table.
   validation {
     condition     = !can(regex("memtier_benchmark:v?([01]\\.|2\\.[0-2]([^0-9]|$))", var.load.image))
-    error_message = "The image's memtier_benchmark is older than 2.3: it prints other progress records, and before 2.2.1 it dies at the stop without its final table. Take \"redislabs/memtier_benchmark:2.5.1\" or a newer one."
+    error_message = "The image's memtier_benchmark is older than 2.3: it prints other progress records, and before 2.2.1 it dies at the stop without its final table. Use \"redislabs/memtier_benchmark:2.5.1\" or a newer one."
   }
   validation {
     condition     = !can(regex("memtier_benchmark:v?2\\.4\\.[01]([^0-9]|$)", var.load.image))
-    error_message = "The image's memtier_benchmark 2.4.0 and 2.4.1 have known regressions: take \"redislabs/memtier_benchmark:2.5.1\", or another that is not of these two."
+    error_message = "The image's memtier_benchmark 2.4.0 and 2.4.1 have known regressions: use \"redislabs/memtier_benchmark:2.5.1\", or another version."
   }
   validation {
     condition     = var.load.image_credentials_arn == null ? true : can(regex("^arn:[^:]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@!-]{1,519}$", var.load.image_credentials_arn))
@@ -194,11 +194,11 @@ variable "load" {
       can(regex("^--(command(-ratio|-key-pattern)?|connection-timeout|data-size-pattern|key-(prefix|minimum|stddev|median)|max-reconnect-attempts|print-percentiles|reconnect-(interval|backoff-factor)|select-db|sni)$", a)) && !startswith(try(var.load.extra_args[i + 1], "-"), "-") ||
       i > 0 && !startswith(a, "-") && can(regex("^--[a-z-]+$", var.load.extra_args[max(i - 1, 0)])) && !can(regex("^--(random-data|reconnect-on-error|tls-skip-verify|ipv4|ipv6)$", var.load.extra_args[max(i - 1, 0)]))
     ])
-    error_message = "The extra_args take these flags of memtier, spelled in full, as \"--flag=value\" or as two strings: --command, --command-ratio, --command-key-pattern, --connection-timeout, --data-size-pattern, --ipv4, --ipv6, --key-prefix, --key-minimum, --key-stddev, --key-median, --max-reconnect-attempts, --print-percentiles, --random-data, --reconnect-interval, --reconnect-on-error, --reconnect-backoff-factor, --select-db, --sni and --tls-skip-verify. The others the load sets itself (server, login, TLS, times, output files, seed), have a name of their own here (threads, clients, pipeline, data_size, data_size_range, data_size_list, expiry_range, ratio, key_pattern, key_zipf_exp, key_maximum, rate_limit), or their result cannot be judged."
+    error_message = "The extra_args accept these flags of memtier, spelled in full, as \"--flag=value\" or as two strings: --command, --command-ratio, --command-key-pattern, --connection-timeout, --data-size-pattern, --ipv4, --ipv6, --key-prefix, --key-minimum, --key-stddev, --key-median, --max-reconnect-attempts, --print-percentiles, --random-data, --reconnect-interval, --reconnect-on-error, --reconnect-backoff-factor, --select-db, --sni and --tls-skip-verify. The others are set by the load itself (server, login, TLS, times, output files, seed), have an input of their own (threads, clients, pipeline, data_size, data_size_range, data_size_list, expiry_range, ratio, key_pattern, key_zipf_exp, key_maximum, rate_limit), or give results that cannot be judged."
   }
   validation {
     condition     = var.load.prefill.minutes == null ? true : var.load.prefill.minutes >= 0 && var.load.prefill.minutes <= 240 && floor(var.load.prefill.minutes) == var.load.prefill.minutes
-    error_message = "The prefill's minutes must be a whole number from 1 to 240; 0 is no prefill."
+    error_message = "The prefill's minutes must be a whole number from 1 to 240; 0 means no prefill."
   }
   validation {
     condition     = contains(["primary", "replicas"], var.load.read_from)
@@ -220,14 +220,14 @@ variable "load" {
 }
 
 variable "auth_token" {
-  description = "Password of the cache, or `USER:PASSWORD` of one of its RBAC users; a password that has a colon itself is written `:PASSWORD`. Handed to the tasks as an ECS secret from an SSM SecureString; needs `cache.tls`."
+  description = "Password of the cache, or `USER:PASSWORD` of one of its RBAC users; a password that contains a colon is written `:PASSWORD`. Handed to the tasks as an ECS secret from an SSM SecureString; needs `cache.tls`."
   type        = string
   default     = null
   sensitive   = true
 }
 
 variable "iam" {
-  description = "For accounts that demand them on every role. Example: `{ path = \"/perf/\", permissions_boundary = \"arn:aws:iam::123456789012:policy/boundary\" }`."
+  description = "For accounts that require them on every role. Example: `{ path = \"/perf/\", permissions_boundary = \"arn:aws:iam::123456789012:policy/boundary\" }`."
   type = object({
     path                 = optional(string, "/")
     permissions_boundary = optional(string)
@@ -247,7 +247,7 @@ variable "iam" {
 }
 
 variable "egress" {
-  description = "What else the tasks may reach, by a name of your own, over TCP: a proxy, or a registry on a port of its own. The cache, port 443 and DNS are open anyway. Example: `{ proxy = { cidr_ipv4 = \"10.20.0.0/16\", port = 3128 } }`."
+  description = "What else the tasks may reach over TCP, each under a name of your choice: a proxy, or a registry on another port. The cache, port 443 and DNS are always open. Example: `{ proxy = { cidr_ipv4 = \"10.20.0.0/16\", port = 3128 } }`."
   type = map(object({
     cidr_ipv4 = string
     port      = number
@@ -269,7 +269,7 @@ variable "log_retention_days" {
 }
 
 variable "tags" {
-  description = "Tags of everything this module makes, tasks included. Example: `{ team = \"search\" }`."
+  description = "Tags of everything that this module creates, tasks included. Example: `{ team = \"search\" }`."
   type        = map(string)
   default     = {}
   nullable    = false

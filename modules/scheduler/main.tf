@@ -77,20 +77,20 @@ resource "aws_lambda_function" "this" {
   lifecycle {
     precondition {
       condition     = var.lambda.zip == null || local.there
-      error_message = "The Lambda's zip ${join("", var.lambda.zip[*])} is not there. Make it, with Go:\n  ARCH=${var.lambda.architecture} go tool mage build\nor download lambda-${var.lambda.architecture}.zip of a release, and set the lambda's zip to where it is, or s3_bucket, s3_key and sha256 to where you put it."
+      error_message = "The Lambda's zip ${join("", var.lambda.zip[*])} does not exist. Build it with Go:\n  ARCH=${var.lambda.architecture} go tool mage build\nor download lambda-${var.lambda.architecture}.zip of a release, and set the lambda's zip to where it is, or s3_bucket, s3_key and sha256 to where you put it."
     }
     precondition {
       condition     = var.lambda.sha256 == null || !local.there || try(filesha256(var.lambda.zip), "") == var.lambda.sha256
-      error_message = "The Lambda's zip ${join("", var.lambda.zip[*])} is another one than lambda.sha256 says: its sum is ${try(filesha256(var.lambda.zip), "unknown")}. Download it again, or correct the sum."
+      error_message = "The Lambda's zip ${join("", var.lambda.zip[*])} does not match lambda.sha256: its sum is ${try(filesha256(var.lambda.zip), "unknown")}. Download it again, or correct the sum."
     }
     postcondition {
       condition     = var.lambda.sha256 == null || self.code_sha256 == null || self.code_sha256 == local.sum # null: the function's creation was interrupted
-      error_message = "The Lambda's code that AWS took is another one than lambda.sha256 says: its sum in Base64 is ${coalesce(self.code_sha256, "unknown")}, and not ${local.sum}. Look at what lies in s3_bucket under s3_key, or correct the sum."
+      error_message = "The Lambda's code in AWS does not match lambda.sha256: its sum in Base64 is ${coalesce(self.code_sha256, "unknown")} instead of ${local.sum}. Check the object s3_key in s3_bucket, or correct the sum."
     }
     # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: 4 KB for all variables together, as JSON
     precondition {
       condition     = local.environment_bytes <= 4096
-      error_message = "The Lambda's environment has ${local.environment_bytes} bytes as JSON, and AWS takes 4096: shorten cache.parameters or load.extra_args."
+      error_message = "The Lambda's environment has ${local.environment_bytes} bytes as JSON, and AWS allows 4096: shorten cache.parameters or load.extra_args."
     }
   }
 

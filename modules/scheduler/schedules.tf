@@ -63,11 +63,11 @@ resource "aws_lambda_invocation" "preflight" {
   lifecycle {
     precondition {
       condition     = formatdate("YYYY-MM-DD'T'hh-mm-ss'Z'", timeadd(local.clock.stop_by, "-${var.minutes + var.margin_minutes}m")) == local.clock.run
-      error_message = "The run ${local.clock.run} is alive and ends by ${local.clock.stop_by}, which another duration would not change. Let it end first, or replace it by a new run: terraform apply with -replace of this module's aws_scheduler_schedule.watch."
+      error_message = "The run ${local.clock.run} is under way and ends by ${local.clock.stop_by}, which another duration would not change. Let it end first, or replace it with a new run: terraform apply with -replace of this module's aws_scheduler_schedule.watch."
     }
     postcondition {
       condition     = jsondecode(self.result).run == local.clock.run
-      error_message = "The preflight answered for another run than ${local.clock.run}: ${self.result}"
+      error_message = "The preflight answered for a run other than ${local.clock.run}: ${self.result}"
     }
   }
 
@@ -110,7 +110,7 @@ resource "aws_scheduler_schedule" "stop" {
     # The Lambda is allowed to use only the schedule with this name.
     precondition {
       condition     = reverse(split("/", var.service_id))[0] == var.load.service
-      error_message = "The service_id ${var.service_id} is not of the service ${var.load.service}."
+      error_message = "The service_id ${var.service_id} does not belong to the service ${var.load.service}."
     }
   }
 }

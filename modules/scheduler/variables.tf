@@ -11,7 +11,7 @@ variable "name" {
 }
 
 variable "minutes" {
-  description = "Minutes from a steady load to its stop. AWS bills started node-hours whole, and creation and stop take some 15 minutes: 45 fit one hour. Example: `45`."
+  description = "Minutes from a steady load to its stop. AWS bills partial node-hours as full hours, and creation and stop take some 15 minutes: 45 fit one hour. Example: `45`."
   type        = number
   nullable    = false
 
@@ -22,7 +22,7 @@ variable "minutes" {
 }
 
 variable "margin_minutes" {
-  description = "Minutes that creating the cache and starting the load may take: `minutes` + `margin_minutes` after the start of the apply, `watch` ends the run in any case. Example: `30`."
+  description = "Minutes that creating the cache and starting the load may take. `watch` ends the run in any case `minutes` + `margin_minutes` after the start of the apply. Example: `30`."
   type        = number
   default     = 60
   nullable    = false
@@ -44,20 +44,20 @@ variable "load" {
 }
 
 variable "service_id" {
-  description = "ARN of the ECS service, known when its tasks run: the stop is set then, and set again for another service. Example: `module.load.service_id`."
+  description = "ARN of the ECS service, known once its tasks run: the stop is scheduled then, and again for another service. Example: `module.load.service_id`."
   type        = string
   nullable    = false
 }
 
 variable "load_base" {
-  description = "Any value that is known once everything is there by which the load's tasks log: of a load that an apply left half made, a destroy exports what they say until their end. Example: `module.load.base`."
+  description = "Any value that is known once everything exists that the load's tasks need to write logs: a destroy then exports their logs to the end, even if an apply left the load half created. Example: `module.load.base`."
   type        = string
   default     = null
 }
 
 variable "cache" {
   description = <<-EOT
-    The cache to export and, with `delete`, to delete at the end: a `replication_group` or a `serverless` cache, by name; neither is a cache of which only the load is
+    The cache to export and, with `delete`, to delete at the end: a `replication_group` or a `serverless` cache, by name. Without either, only the load is
     exported. Log groups by `engine` and `slow`. It need not exist yet.
     Example: `{ replication_group = "perf", log_groups = { slow = "/aws/vendedlogs/elasticache/perf/slow-log" } }`.
   EOT
@@ -91,7 +91,7 @@ variable "export" {
 
   validation {
     condition     = var.export.bucket != ""
-    error_message = "The bucket for exports is empty. Make one in the stack's Region and name it:\n  aws s3 mb s3://my-elasticache-perf-exports"
+    error_message = "The bucket for exports is empty. Create one in the stack's Region and set its name:\n  aws s3 mb s3://my-elasticache-perf-exports"
   }
   # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
   validation {
@@ -119,9 +119,9 @@ variable "skip_final_export" {
 
 variable "lambda" {
   description = <<-EOT
-    The Lambda's code, its architecture (arm64 or x86_64) and memory in MB. The code is a file, `zip`, or an object in a bucket of the Region that who applies may read:
+    The Lambda's code, its architecture (arm64 or x86_64) and memory in MB. The code is a file, `zip`, or an object in a bucket of the Region that whoever applies may read:
     `s3_bucket` and `s3_key`, and in a bucket with versioning `s3_object_version`. `sha256` is the zip's, as the release's SHA256SUMS has it: another zip fails the apply. An object needs it:
-    it says when there is new code. `go tool mage build` makes the zip; a release has it, too.
+    it shows when there is new code. `go tool mage build` builds the zip; a release has it, too.
     Example: `{ zip = "lambda-arm64.zip", sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08" }`.
   EOT
   type = object({
@@ -137,11 +137,11 @@ variable "lambda" {
 
   validation {
     condition     = (var.lambda.zip == null) != (var.lambda.s3_bucket == null && var.lambda.s3_key == null && var.lambda.s3_object_version == null)
-    error_message = "The Lambda's code is one of two: zip, a file, or s3_bucket and s3_key (with s3_object_version or not), an object."
+    error_message = "The Lambda's code is either zip, a file, or s3_bucket and s3_key (and optionally s3_object_version), an object."
   }
   validation {
     condition     = var.lambda.zip != null || alltrue([for v in [var.lambda.s3_bucket, var.lambda.s3_key, var.lambda.sha256] : v != null])
-    error_message = "The Lambda's code in a bucket is s3_bucket, s3_key and sha256: without the sum new code under the same key would never be seen."
+    error_message = "The Lambda's code in a bucket needs s3_bucket, s3_key and sha256: without the sum, new code under the same key would never be noticed."
   }
   validation {
     condition     = var.lambda.sha256 == null ? true : can(regex("^[0-9a-f]{64}$", var.lambda.sha256))
@@ -171,7 +171,7 @@ variable "settings" {
 }
 
 variable "notifications" {
-  description = "Email address notified when a run starts, when its load runs, when it is exported, when nothing is billed any more, and of each failure; confirm the subscription that AWS mails first, or nothing arrives. Null: nobody. Example: `{ email = \"team@example.com\" }`."
+  description = "Email address notified when a run starts, when its load runs, when it is exported, when nothing is billed any more, and after each failure; confirm the subscription that AWS mails first, or nothing arrives. Null: nobody. Example: `{ email = \"team@example.com\" }`."
   type = object({
     email = string
   })
@@ -179,12 +179,12 @@ variable "notifications" {
 
   validation {
     condition     = var.notifications == null ? true : can(regex("^[^@ ]+@[^@ ]+\\.[^@ ]+$", var.notifications.email))
-    error_message = "The notifications' email must be a mail address, such as \"team@example.com\"."
+    error_message = "The notifications' email must be an email address, such as \"team@example.com\"."
   }
 }
 
 variable "iam" {
-  description = "For accounts that demand them on every role. Example: `{ path = \"/perf/\", permissions_boundary = \"arn:aws:iam::123456789012:policy/boundary\" }`."
+  description = "For accounts that require them on every role. Example: `{ path = \"/perf/\", permissions_boundary = \"arn:aws:iam::123456789012:policy/boundary\" }`."
   type = object({
     path                 = optional(string, "/")
     permissions_boundary = optional(string)
@@ -211,7 +211,7 @@ variable "log_retention_days" {
 }
 
 variable "tags" {
-  description = "Tags of everything this module makes. Example: `{ team = \"search\" }`."
+  description = "Tags of everything that this module creates. Example: `{ team = \"search\" }`."
   type        = map(string)
   default     = {}
   nullable    = false
