@@ -77,7 +77,7 @@ func Analyze(ctx context.Context, run Run) (*Results, error) {
 		if sum := sums[f.Kind]; sum != nil {
 			same := hex.EncodeToString(sum.Sum(nil)) == f.SHA256
 			if f.Verified = &same; !same {
-				r.warn("the %s that were read do not have the checksum that the manifest gives for %s: the file was changed, or is another one", f.Kind, f.Key)
+				r.warn("the %s that were read do not have the checksum that the manifest gives for %s: the file was changed, or is a different one", f.Kind, f.Key)
 			}
 		}
 	}
@@ -185,14 +185,14 @@ func (a *analysis) nothing() {
 			why = fmt.Sprintf("no task did an operation: task %s %s", a.Tasks[0].ID, first(a.Tasks[0].Trouble, "was silent"))
 		}
 		if ops, unreadable := a.l.unreadable(); unreadable {
-			why = "the log cannot be read: its progress records are of no known form"
+			why = "the log cannot be read: its progress records have an unknown format"
 			if ops > 0 {
 				why += fmt.Sprintf("; the tasks' tables say %s ops/s", Thousands(ops))
 			}
 		}
 	}
 	a.Verdict.Outcome, a.Verdict.Sentence = CannotTell, "Cannot tell what limited the run, because "+why+"."
-	a.Verdict.Next = "See what the tasks said in the log, and repeat the run."
+	a.Verdict.Next = "See the tasks' log for the reason, then repeat the run."
 	a.Client.Latency.Note = why
 	for _, section := range []string{"client", "latency", "phases", "server", "network", "cpu", "memory", "connections"} {
 		a.lack(section, "%s", why)
@@ -207,7 +207,7 @@ func (a *analysis) client() {
 		why := "no load task wrote a progress record into the log, or there is no log"
 		lacking := []string{"client", "latency", "tasks"}
 		if _, unreadable := a.l.unreadable(); unreadable {
-			why, lacking = "the progress records in the log are of no known form", lacking[:1]
+			why, lacking = "the progress records in the log have an unknown format", lacking[:1]
 			a.l.latencies(a.Results)
 			a.l.tasks(a.Results, a.m)
 			a.l.trouble(a.Results)
@@ -360,7 +360,7 @@ func (a *analysis) configure() {
 		var s settings
 		if len(a.m.Settings) > 0 {
 			if err := json.Unmarshal(a.m.Settings, &s); err != nil {
-				a.warn("settings in the manifest are of another kind: %v", err)
+				a.warn("settings in the manifest have an unexpected type: %v", err)
 			}
 			c.Settings = a.m.Settings
 		}

@@ -226,13 +226,13 @@ func TestTasksThatAreNotAsTheOthers(t *testing.T) {
 	}
 	dead, late := byID[synthetic.Task(3)], byID[synthetic.Task(2)]
 	require.Equal(t, "died", dead.State)
-	require.Contains(t, dead.Trouble, "its last word was at 03:25:00; ECS says: OutOfMemoryError")
+	require.Contains(t, dead.Trouble, "its last log line was at 03:25:00; ECS says: OutOfMemoryError")
 	require.Empty(t, dead.Percentiles)
 	require.InDelta(t, 45, *late.LateSeconds, 1.5)
 	require.Equal(t, 3, r.Client.Latency.Tasks)
 	require.Contains(t, r.Client.Latency.Note, "Of 3 of 4 tasks.")
 	require.Contains(t, strings.Join(r.Warnings, "\n"), "task task0003 died")
-	require.Contains(t, strings.Join(r.Warnings, "\n"), "task task0002 began 45 s after the first")
+	require.Contains(t, strings.Join(r.Warnings, "\n"), "task task0002 started 45 s after the first")
 	require.WithinDuration(t, synthetic.Began.Add(46*time.Second), r.Phases.Steady.Start, 2*time.Second, "steady is where all four ran")
 	require.WithinDuration(t, synthetic.Began.Add(900*time.Second), r.Phases.Steady.End, 2*time.Second)
 	require.Equal(t, []string{WarmUp, Steady, Disturbed}, phaseNames(r))

@@ -135,10 +135,10 @@ func (l *load) say(r *Results) {
 			}
 		}
 		if headless > 0 {
-			r.warn("the log starts in the middle of the load: of %s it has no beginning, and operations before that do not count", Quantity(headless, "task"))
+			r.warn("the log starts in the middle of the load: the first part of %s is missing, and operations in it do not count", Quantity(headless, "task"))
 		}
 		if log.repeated > 0 {
-			r.warn("%s of the log are left out: they lie before others of their stream, as where exports were joined", Quantity(log.repeated, "line"))
+			r.warn("%s of the log are left out: they lie before others of their stream, as when exports were joined", Quantity(log.repeated, "line"))
 		}
 	}
 }
@@ -316,7 +316,7 @@ func (l *load) tasks(r *Results, m *manifest) {
 			out.Trouble = t.Trouble()
 		}
 		if out.State == "died" && !k.seen.IsZero() {
-			out.Trouble = "did not finish; its last word was at " + r.moment(k.seen)
+			out.Trouble = "did not finish; its last log line was at " + r.moment(k.seen)
 			if why := m.stopped(t.ID); why != "" {
 				out.Trouble += "; ECS says: " + why
 			}
@@ -345,7 +345,7 @@ func (l *load) tasks(r *Results, m *manifest) {
 			r.warn("task %s: memtier restarted %s after a lost connection and forgot what it had done; what it did in these %.0f s is taken from its rate, and its final table and histogram lack what was forgotten", t.ID, Quantity(k.restarts, "time"), k.lost)
 		}
 		if t.unread > 0 {
-			r.warn("task %s: %s of %s of no known form", t.ID, Quantity(t.unread, "progress record"), first(t.Generator, "its generator"))
+			r.warn("task %s: %s of %s in an unknown format", t.ID, Quantity(t.unread, "progress record"), first(t.Generator, "its generator"))
 		}
 		if k.longestSilence > 10*time.Second {
 			r.Gaps = append(r.Gaps, Gap{Reason: GapSilent, What: "operations of task " + t.ID, Metrics: []string{}, Where: []string{t.ID},
@@ -354,7 +354,7 @@ func (l *load) tasks(r *Results, m *manifest) {
 	}
 	for _, t := range m.tasks() {
 		if !seen[shortID(t.ID)] {
-			r.Tasks = append(r.Tasks, TaskResult{ID: t.ID, AvailabilityZone: t.AvailabilityZone, State: "silent", Trouble: "the log has no line of it; ECS says: " + first(t.StoppedReason, t.StopCode, t.LastStatus),
+			r.Tasks = append(r.Tasks, TaskResult{ID: t.ID, AvailabilityZone: t.AvailabilityZone, State: "silent", Trouble: "the log has no line from it; ECS says: " + first(t.StoppedReason, t.StopCode, t.LastStatus),
 				Started: t.StartedAt, Finished: t.StoppedAt, Percentiles: []Percentile{}})
 		}
 	}
@@ -385,7 +385,7 @@ func (l *load) trouble(r *Results) {
 			r.warn("task %s %s: %s", t.ID, t.State, strings.TrimPrefix(t.Trouble, t.State+": "))
 		}
 		if t.LateSeconds != nil && *t.LateSeconds > 10 {
-			r.warn("task %s began %.0f s after the first", t.ID, *t.LateSeconds)
+			r.warn("task %s started %.0f s after the first", t.ID, *t.LateSeconds)
 		}
 	}
 	if l.strays > 0 {

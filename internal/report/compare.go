@@ -80,14 +80,14 @@ const (
 )
 
 const (
-	overRuns = "A run is one repetition; its minutes share a placement and are none. Groups are compared by their geometric means, with Student's t-test on logarithms (Welch's where " +
+	overRuns = "A run is one repetition; its minutes share a placement and are not repetitions. Groups are compared by their geometric means, with Student's t-test on logarithms (Welch's where " +
 		"groups differ in size); the interval is 95 % of the difference shown. A difference counts when its p is below 5 % after Holm's correction for the number of figures, and when it is " +
 		"2 % or more. No difference shown does not prove that the groups are equal."
 	withinRounds = "A run is one repetition. Each round has every variant once, in a random order, and a variant is compared with the baseline within rounds: the mean of the rounds' " +
 		"differences of logarithms, by Student's t-test, so that what changes from round to round does not count. The interval is 95 % of the difference shown. A difference counts when its p is " +
 		"below 5 % and its interval reaches 2 %; p is after Holm's correction, for the figure ranked by over the variants, for all others over variants and figures."
-	oneRunEach = "One run each: differences below about 5 % cannot be told from placement, and larger ones can be its work, too (C. Laaber et al., 2019, \"Software microbenchmarking in the cloud. " +
-		"How bad is it really?\"; A. Maricq et al., 2018, \"Taming performance variability\"). Repeat both: RUNS=\"a1,a2,a3 vs b1,b2,b3\". How many runs would tell is for runs " +
+	oneRunEach = "One run each: differences below about 5 % cannot be told from placement, and larger ones can be its effect, too (C. Laaber et al., 2019, \"Software microbenchmarking in the cloud. " +
+		"How bad is it really?\"; A. Maricq et al., 2018, \"Taming performance variability\"). Repeat both: RUNS=\"a1,a2,a3 vs b1,b2,b3\". How many runs would show it is given for runs " +
 		"that vary by 2 %, with 80 % power at 5 % for all figures together."
 )
 
@@ -360,13 +360,13 @@ func against(f Figure, base, group []*Results, comparisons int) (out Compared) {
 func few(percent *float64, comparisons int) string {
 	switch {
 	case percent == nil || *percent == 0:
-		return "two runs a side are needed"
+		return "two runs per side are needed"
 	case math.Abs(*percent) < stats.Smallest:
 		return fmt.Sprintf("below %g %%: too small to name", stats.Smallest)
 	case math.Abs(*percent) < untold:
-		return fmt.Sprintf("cannot be told from placement; %s a side would tell", Quantity(stats.Runs(*percent, runToRun, comparisons), "run"))
+		return fmt.Sprintf("cannot be told from placement; %s per side would show it", Quantity(stats.Runs(*percent, runToRun, comparisons), "run"))
 	}
-	return Quantity(stats.Runs(*percent, runToRun, comparisons), "run") + " a side would tell"
+	return Quantity(stats.Runs(*percent, runToRun, comparisons), "run") + " per side would show it"
 }
 
 // common returns the runs of the rounds that both groups have, in the group's order.

@@ -140,10 +140,10 @@ func TestOneRunASideDecidesNothing(t *testing.T) {
 		require.Nil(t, f.Cells[1].Interval, f.ID)
 	}
 	require.InDelta(t, 3, *cell(t, c, "ops_per_second").DeltaPercent, 0.3)
-	require.Regexp(t, `^cannot be told from placement; \d+ runs a side would tell$`, cell(t, c, "ops_per_second").Why)
-	require.Equal(t, "two runs a side are needed", few(known(0), 1))
+	require.Regexp(t, `^cannot be told from placement; \d+ runs per side would show it$`, cell(t, c, "ops_per_second").Why)
+	require.Equal(t, "two runs per side are needed", few(known(0), 1))
 	require.Equal(t, "below 2 %: too small to name", few(known(-1.9), 1))
-	require.Equal(t, "4 runs a side would tell", few(known(-5), 1))
+	require.Equal(t, "4 runs per side would show it", few(known(-5), 1))
 }
 
 func TestWhatIsNotComparable(t *testing.T) {
@@ -317,7 +317,7 @@ func TestTooFewRunsAreNoAnswer(t *testing.T) {
 // The number of runs that the page asks for is enough, with all its figures.
 func TestAsManyRunsAsAreNamedTell(t *testing.T) {
 	one := cell(t, Compare([]*Results{repeats(t, 10_000, 400, 1)[0], repeats(t, 11_200, 400, 1)[0]}), "ops_per_second")
-	require.Equal(t, "4 runs a side would tell", one.Why)
+	require.Equal(t, "4 runs per side would show it", one.Why)
 	told, trials, random := 0, 100, rand.New(rand.NewPCG(3, 4))
 	for range trials {
 		group := func(level float64) (out []*Results) {

@@ -105,7 +105,7 @@ func (a *analysis) cost() {
 			c.SteadyUSDPerMillion = known(hourly / (*steady * 3600) * 1e6)
 		}
 	}
-	c.Note = "List prices, on demand. AWS bills a started node-hour as a whole one (https://aws.amazon.com/elasticache/pricing/), so that a short run costs more per operation than its steady state."
+	c.Note = "List prices, on demand. AWS bills a partial node-hour as a full hour (https://aws.amazon.com/elasticache/pricing/), so that a short run costs more per operation than its steady state."
 	if conf.ServerlessCache != "" {
 		c.Note = "On demand. The prices of the serverless cache are a third party's, not AWS's own page: " + ref.Caches.String() + "."
 	}
@@ -113,7 +113,7 @@ func (a *analysis) cost() {
 		c.Note = "Not complete, so no total: see what is missing."
 	}
 	if a.m != nil && a.m.APIEndpoint != "" {
-		c.Note = "Nothing was billed, for this was the embedded AWS: it is what the same would cost on AWS. " + c.Note
+		c.Note = "Nothing was billed, because this was the embedded AWS: the figures are what the same run would cost on AWS. " + c.Note
 	}
 	if c.TotalUSD == nil && c.USDPerHour == nil {
 		a.lack("cost", "a price or an amount is missing: %s", c.Missing[0])
@@ -140,7 +140,7 @@ func (a *analysis) life() (w Window, how string) {
 	from, to := "the run's start, a little before its creation", "the manifest"
 	if g := a.m.Membership; g != nil {
 		if c := g.CreatedAt; c != nil && c.Before(begin) {
-			from = "the run's start, for the cache was there before"
+			from = "the run's start, because the cache existed before"
 		} else if c != nil {
 			w.Start, from = c.UTC(), "its creation"
 		}
@@ -209,7 +209,7 @@ func (a *analysis) taskHours() (*float64, string) {
 			sum += max(time.Minute, k.seen.Sub(k.task.Started)).Hours()
 		}
 	}
-	return &sum, Quantity(len(a.l.order), "task") + " from the first word in the log to the last, shorter than what is billed"
+	return &sum, Quantity(len(a.l.order), "task") + " from the first log line to the last, shorter than what is billed"
 }
 
 // Quantity is a number with its noun: "1 node", "2 nodes", "2 addresses".

@@ -83,7 +83,7 @@ func TestCostOfTheCachesOwnTime(t *testing.T) {
 		"over an hour":        {at(-5), at(56), at(70), 4, "2 nodes for 1.02 h"},
 		"neither":             {nil, nil, at(45), 2, "2 nodes for 0.92 h, partial hours billed as full hours; the cache's time is from the run's start, a little before its creation, to the manifest"},
 		"a cache that stays":  {at(-5), nil, at(56), 4, "from its creation, to the manifest"},
-		"one that was before": {at(-5000), nil, at(45), 2, "from the run's start, for the cache was there before, to the manifest"},
+		"one that was before": {at(-5000), nil, at(45), 2, "from the run's start, because the cache existed before, to the manifest"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := Run(synthetic.Plain().Files())

@@ -68,7 +68,7 @@ var Figures = []Kind{
 		if a.Client.HitPercent == nil {
 			return nil, nil, "the tasks printed no final table with reads"
 		}
-		return a.Client.HitPercent, a.Phases.Load, "by the tasks' final tables"
+		return a.Client.HitPercent, a.Phases.Load, "from the tasks' final tables"
 	}},
 	{"operations", "Successful operations", "count", "", false, "", "", byWorkload, func(a *analysis, _ Window) (*float64, *Window, string) {
 		if a.Client.Throughput == nil {
@@ -91,13 +91,13 @@ var Figures = []Kind{
 		if a.Cost.CacheUSDPerMillion == nil {
 			return nil, nil, "a price, the number of nodes or the throughput is not known"
 		}
-		return a.Cost.CacheUSDPerMillion, &w, "cost of the nodes over the operations of this time, without the test's own"
+		return a.Cost.CacheUSDPerMillion, &w, "cost of the nodes divided by the operations of this time, without the cost of the load"
 	}},
 	{"usd_total", "Cost of the run", "USD", "lower", false, "", "", nil, func(a *analysis, _ Window) (*float64, *Window, string) {
 		return a.ofRun(a.Cost.TotalUSD, a.Cost.Note)
 	}},
 	{"usd_per_million_ops", "Cost of a million operations, with the test", "USD", "lower", false, "", "", byWorkload, func(a *analysis, _ Window) (*float64, *Window, string) {
-		return a.ofRun(a.Cost.USDPerMillionOps, "cost of the run over the operations of all its tasks")
+		return a.ofRun(a.Cost.USDPerMillionOps, "cost of the run divided by the operations of all its tasks")
 	}},
 }
 
@@ -137,9 +137,9 @@ func KindOf(id string) Kind {
 
 func throughputOf(a *analysis, w Window) (*float64, *Window, string) {
 	if a.Client.Throughput == nil {
-		how := "commands that the nodes processed, for there is no log of the load"
+		how := "commands that the nodes processed, because there is no log of the load"
 		if ops, unreadable := a.l.unreadable(); unreadable {
-			how = "commands that the nodes processed, for the log's progress records are of no known form"
+			how = "commands that the nodes processed, because the log's progress records have an unknown format"
 			if ops > 0 {
 				how += "; the tasks' tables say " + Thousands(ops) + " ops/s"
 			}

@@ -56,11 +56,11 @@ func TestFilesOfOtherTools(t *testing.T) {
 		"CRLF in both":               {strings.ReplaceAll(metrics, "\n", "\r\n"), strings.ReplaceAll(log, "\n", "\r\n"), ""},
 		"semicolons, commas between": {semicolons(metrics), log, ""},
 		"a space in times":           {strings.ReplaceAll(metrics, "T03:", " 03:"), log, ""},
-		"times without an offset":    {strings.ReplaceAll(metrics, "+00:00", ""), log, "times without an offset in 598 rows: they are taken for UTC"},
+		"times without an offset":    {strings.ReplaceAll(metrics, "+00:00", ""), log, "times without an offset in 598 rows: they are read as UTC"},
 		"an empty value":             {strings.Replace(metrics, stamp+"40", stamp, 1), log, ""},
 		"a value that is none":       {strings.Replace(metrics, stamp+"40", stamp+"n/a", 1), log, `the metrics CSV has 1 line that cannot be read, left out: line 115: the value "n/a" is no number`},
-		"joined with itself":         {metrics + metrics, log, "598 rows of a series and an instant that came before"},
-		"joined, the first cut off":  {metrics[:len(metrics)-20] + metrics, log, "597 rows of a series"},
+		"joined with itself":         {metrics + metrics, log, "598 rows that repeat a series and a time"},
+		"joined, the first cut off":  {metrics[:len(metrics)-20] + metrics, log, "597 rows that repeat a series"},
 		"a row far away":             {metrics + strings.Replace(stamp, "2026", "2025", 1) + "99,Percent,CacheClusterId=perf-001;CacheNodeId=0001\n", log, "has 1 datapoint over 15 days away from the others, left out"},
 		"a log twice":                {metrics, log + log, "lines of the log are left out: they lie before others of their stream"},
 		"histograms twice":           {metrics, regexp.MustCompile(`(?m)^.*load: hdr .*\n`).ReplaceAllString(log, "$0$0"), ""},
@@ -197,8 +197,8 @@ func TestRecordsOfOtherVersions(t *testing.T) {
 
 	r = ofTexts(t, metrics, strings.ReplaceAll(log, " threads 10 conns:", " workers:"), c.Manifest())
 	require.InEpsilon(t, 20_000, *r.figure("ops_per_second"), 0.005, "the node's commands")
-	require.Contains(t, r.Headline[0].Note, "the log's progress records are of no known form; the tasks' tables say 9,996 ops/s")
-	require.Contains(t, warnings(r), "task task0000: 120 progress records of memtier_benchmark 2.3.1 of no known form")
+	require.Contains(t, r.Headline[0].Note, "the log's progress records have an unknown format; the tasks' tables say 9,996 ops/s")
+	require.Contains(t, warnings(r), "task task0000: 120 progress records of memtier_benchmark 2.3.1 in an unknown format")
 	require.Equal(t, "ok", r.Tasks[0].State)
 	require.InEpsilon(t, 1_200_000, r.Tasks[0].Operations, 0.01, "by its histogram")
 	p50, ok := r.Client.Latency.At(50)
@@ -206,7 +206,7 @@ func TestRecordsOfOtherVersions(t *testing.T) {
 	require.InEpsilon(t, 0.4, p50, 0.02)
 
 	r = ofTexts(t, "", strings.ReplaceAll(log, " threads 10 conns:", " workers:"), nil)
-	require.Contains(t, r.Verdict.Sentence, "the log cannot be read: its progress records are of no known form; the tasks' tables say 9,996 ops/s")
+	require.Contains(t, r.Verdict.Sentence, "the log cannot be read: its progress records have an unknown format; the tasks' tables say 9,996 ops/s")
 
 	block := regexp.MustCompile(`(?m)(\[RUN #1 5%, )(\d+) secs\].*?(\d+) \(avg: +(\d+)\) ops/sec, (\S+) \(avg: \S+\).*$`)
 	r = ofTexts(t, metrics, block.ReplaceAllString(log, "[RUN #1   5%   ${2}s] throughput $3 (avg: $4) ops/sec   $5 (avg: $5)   miss 10.00% (avg: 10.00%)"), c.Manifest())

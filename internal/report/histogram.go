@@ -155,7 +155,7 @@ func (l *load) latencies(r *Results) {
 		}
 	}
 	if len(all) == 0 {
-		out.Note = "no task brought its histogram into the log; percentiles of tables are not merged, for that has no meaning"
+		out.Note = "no task wrote its histogram to the log; percentiles of tables are not merged, because that would be meaningless"
 		r.lack("latency", "%s", out.Note)
 		return
 	}
@@ -179,7 +179,7 @@ func (l *load) latencies(r *Results) {
 		out.Note = "Coordinated omission: memtier's rate limit waits for the replies that are due and then does not send what it missed, so that requests during a stall are neither sent nor counted. Latency as users would see it at this rate is higher than these percentiles."
 	default:
 		out.Loop = "closed"
-		out.Note = "Coordinated omission: a closed loop, each connection waits for its reply before it sends again. A stall delays one request a connection and hides those that would have come meanwhile, so that high percentiles are lower than users at a fixed rate would see."
+		out.Note = "Coordinated omission: a closed loop, each connection waits for its reply before it sends again. A stall delays one request per connection and hides those that would have been sent meanwhile, so that high percentiles are lower than users at a fixed rate would see."
 	}
 	if missing > 0 {
 		out.Note = fmt.Sprintf("Of %d of %s. ", len(all), Quantity(len(l.order), "task")) + out.Note

@@ -293,10 +293,10 @@ func (s *samples) longestPeriod(nodes []*source) (period int64) {
 func (s *samples) say(r *Results) {
 	s.wrong.say(r, "the metrics CSV")
 	if s.naive > 0 {
-		r.warn("the metrics CSV has times without an offset in %s: they are taken for UTC", Quantity(int(s.naive), "row"))
+		r.warn("the metrics CSV has times without an offset in %s: they are read as UTC", Quantity(int(s.naive), "row"))
 	}
 	if s.repeated > 0 {
-		r.warn("the metrics CSV has %s of a series and an instant that came before: the last one of each counts", Quantity(int(s.repeated), "row"))
+		r.warn("the metrics CSV has %s that repeat a series and a time: the last one of each counts", Quantity(int(s.repeated), "row"))
 	}
 	if s.astray > 0 {
 		r.warn("the metrics CSV has %s over 15 days away from the others, left out", Quantity(int(s.astray), "datapoint"))

@@ -115,12 +115,12 @@ func (a *analysis) direction(n *source, bytes, exceeded metric, baseline, burst 
 		queued := a.s.notable(n, exceeded).values(load)
 		if len(queued) > 0 && share(queued, positive) >= 50 && mean(used.values(load)) >= heldAt*baseline {
 			d.State, d.LongEnough = BurstSpent, true
-			d.Sentence = fmt.Sprintf("held at the baseline of %s from the start, with packets queued or dropped: no burst was left, a prefill or an earlier run used it", gbits(baseline))
+			d.Sentence = fmt.Sprintf("held at the baseline of %s from the start, with packets queued or dropped: no burst was left, because a prefill or an earlier run had used it up", gbits(baseline))
 			return d
 		}
 		d.State, d.LongEnough = BelowBaseline, true
 		if m := mean(used.values(load)); m > baseline {
-			d.Sentence = fmt.Sprintf("at %.0f %% of the baseline of %s in the mean, and never over %.0f %% for two minutes in a row: what a burst would carry was not tried", 100*m/baseline, gbits(baseline), 100*overBaseline)
+			d.Sentence = fmt.Sprintf("at %.0f %% of the baseline of %s on average, and never over %.0f %% for two minutes in a row: what a burst would carry was not tried", 100*m/baseline, gbits(baseline), 100*overBaseline)
 			return d
 		}
 		d.Sentence = fmt.Sprintf("never two minutes in a row above the baseline of %s: no burst was needed", gbits(baseline))
@@ -222,7 +222,7 @@ func (a *analysis) network() {
 		w.Allowances = append(w.Allowances, a.allowance(m))
 	}
 	if a.Configuration.ServerlessCache != "" {
-		w.Summary = "AWS documents no bandwidth of a serverless cache: its traffic is shown, and there is no baseline to hold it against."
+		w.Summary = "AWS documents no bandwidth of a serverless cache: its traffic is shown, and there is no baseline to compare it with."
 		return
 	}
 	w.Summary = where + ": " + telling.Sentence + "."
@@ -322,7 +322,7 @@ func (a *analysis) fargate() {
 		f.Sentence = "The tasks' traffic is not known."
 		return
 	}
-	f.Sentence = fmt.Sprintf("A task carried %s in the mean and %s in its highest minute, both directions together, as the %s counts; AWS documents no bandwidth of a Fargate task.",
+	f.Sentence = fmt.Sprintf("A task carried %s on average and %s in its highest minute, both directions together, as the %s counts; AWS documents no bandwidth of a Fargate task.",
 		gbits(*f.MeanPerTask), gbits(*f.PeakPerTask), f.Source)
 	if a.Phases.Steady == nil || a.l.window() == nil {
 		return

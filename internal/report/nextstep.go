@@ -26,17 +26,17 @@ var instead = []struct {
 	holds       func(*analysis, Finding) bool
 }{
 	{[]string{"engine_cpu"}, "replicas alone are at the limit and serve the reads",
-		"Add replicas, which the reads spread over, or take a node type with a faster core; or ask for less a command.", (*analysis).replicasAlone},
+		"Add replicas, which the reads spread over, or use a node type with a faster core; or do less work per command.", (*analysis).replicasAlone},
 	{[]string{"engine_cpu"}, "one shard has the work (the skew below)",
 		"Spread the work over more keys: one shard has most of it, and more shards do not help.", func(a *analysis, _ Finding) bool { return a.noted("skew") }},
 	{[]string{"bandwidth_out", "bandwidth_in"}, "one shard has twice the others' traffic or more",
 		"Spread the bytes over more keys: one shard carries most of them, and more shards do not help.", func(a *analysis, f Finding) bool { return a.oneSidedTraffic(f.ID) }},
 	{[]string{"host_cpu"}, "TLS is off",
-		"Take a node type with more vCPUs.", func(a *analysis, _ Finding) bool { return a.Configuration.TLS != nil && !*a.Configuration.TLS }},
+		"Use a node type with more vCPUs.", func(a *analysis, _ Finding) bool { return a.Configuration.TLS != nil && !*a.Configuration.TLS }},
 	{[]string{"memory"}, "the cache is serverless",
-		"Raise the maximum of data that the cache stores, or store fewer keys.", func(a *analysis, _ Finding) bool { return a.Configuration.ServerlessCache != "" }},
+		"Raise the cache's storage limit, or store fewer keys.", func(a *analysis, _ Finding) bool { return a.Configuration.ServerlessCache != "" }},
 	{[]string{"throttling"}, "no maximum of ECPUs was reached",
-		"Let the load grow more slowly, or set a minimum of ECPUs, for which the cache is scaled before the load.", func(a *analysis, _ Finding) bool { return !a.atMaximum(*a.Verdict.Window) }},
+		"Ramp the load up more slowly, or set a minimum of ECPUs, so that the cache is scaled up before the load.", func(a *analysis, _ Finding) bool { return !a.atMaximum(*a.Verdict.Window) }},
 	{[]string{"load_generator"}, "the rate limit was reached",
 		"Raise the rate limit.", func(_ *analysis, f Finding) bool { return f.Threshold == limitReached }},
 }
@@ -83,14 +83,14 @@ var unlimited = []struct {
 	{"a task did not finish for want of memory", "Give the tasks more memory, and repeat the run.", func(a *analysis, _ string, _ Finding) bool {
 		return len(unfinished(a.Tasks)) > 0 && strings.Contains(a.why(), "OutOfMemory")
 	}},
-	{"a task did not finish, or its result does not count", "See what the tasks said in the log, and repeat the run.", func(a *analysis, _ string, _ Finding) bool { return len(unfinished(a.Tasks)) > 0 }},
-	{"an outage without a failover", "See what the logs say of TIME, when nothing was done; then repeat the run.", func(a *analysis, _ string, _ Finding) bool {
+	{"a task did not finish, or its result does not count", "See the tasks' log for the reason, then repeat the run.", func(a *analysis, _ string, _ Finding) bool { return len(unfinished(a.Tasks)) > 0 }},
+	{"an outage without a failover", "See the logs at TIME, when no operation completed; then repeat the run.", func(a *analysis, _ string, _ Finding) bool {
 		return a.firstOutage() != nil && !slices.ContainsFunc(a.Verdict.Events, func(e Event) bool { return e.Kind == EventFailover })
 	}},
-	{"CPU credits that ran dry, or fell so that they last for a day or less", "Run longer, to see what the node does without CPU credits; or take a node type that is not burstable.",
+	{"CPU credits that ran dry, or fell so that they last for a day or less", "Run longer, to see what the node does without CPU credits; or use a node type that is not burstable.",
 		func(a *analysis, _ string, _ Finding) bool { return a.dry() != nil || a.creditsFall() != "" }},
 	{"a counter below its threshold that refused connections, or in whose minutes throughput was lower by 10 %", "STEP", func(_ *analysis, suspect string, _ Finding) bool { return suspect != "" }},
-	{"swap", "Raise reserved-memory-percent or take a node type with more memory: a node swaps.", func(a *analysis, _ string, _ Finding) bool { return a.noted("swap") }},
+	{"swap", "Raise reserved-memory-percent or use a node type with more memory: a node swaps.", func(a *analysis, _ string, _ Finding) bool { return a.noted("swap") }},
 	{"a burst that lasted to the end", "Run until the burst bandwidth ends: what the nodes sustain was not seen.", func(a *analysis, _ string, _ Finding) bool { return a.burstToEnd() }},
 	{"a burst that ended shortly before the load's end", "Run longer, to see what the nodes sustain without the burst bandwidth.", func(a *analysis, _ string, _ Finding) bool { return a.burstLate() != nil }},
 	{"a limit that leaves room for less than 10 % more operations", "LIMIT is nearly at its limit: more clients add MORE % at most. STEP",

@@ -64,10 +64,10 @@ func TestTheNextStepNearALimit(t *testing.T) {
 		flat(name, v)(&c)
 		return analyzed(t, c).Verdict.Next
 	}
-	require.Equal(t, "Engine CPU is nearly at its limit: more clients add 1 % at most. Add shards or take a node type with a faster core; or ask for less a command.", next("EngineCPUUtilization", 89))
+	require.Equal(t, "Engine CPU is nearly at its limit: more clients add 1 % at most. Add shards or use a node type with a faster core; or do less work per command.", next("EngineCPUUtilization", 89))
 	require.Contains(t, next("EngineCPUUtilization", 82), "more clients add 10 % at most")
 	require.Equal(t, "Raise clients or pipeline; where that changes nothing, add tasks.", next("EngineCPUUtilization", 81))
-	require.Contains(t, next("CPUUtilization", 85), "Host CPU is nearly at its limit: more clients add 6 % at most. Take a node type with more vCPUs.")
+	require.Contains(t, next("CPUUtilization", 85), "Host CPU is nearly at its limit: more clients add 6 % at most. Use a node type with more vCPUs.")
 	c := synthetic.Plain()
 	c.TaskCPU = 85
 	require.Contains(t, analyzed(t, c).Verdict.Next, "The load generator is nearly at its limit: more clients add 5 % at most. Add tasks")
@@ -108,11 +108,11 @@ func TestTheNextStepFitsTheRun(t *testing.T) {
 		}
 	}
 	require.Contains(t, next(carries(0.5)), "Spread the bytes over more keys")
-	require.Contains(t, next(carries(0.51)), "Take a node type with more baseline bandwidth")
-	require.Equal(t, "Take a node type with more vCPUs.", next(flat("CPUUtilization", 95)), "TLS is off")
-	require.Equal(t, "Raise reserved-memory-percent or take a node type with more memory: a node swaps.", next(flat("SwapUsage", 4<<30)))
+	require.Contains(t, next(carries(0.51)), "Use a node type with more baseline bandwidth")
+	require.Equal(t, "Use a node type with more vCPUs.", next(flat("CPUUtilization", 95)), "TLS is off")
+	require.Equal(t, "Raise reserved-memory-percent or use a node type with more memory: a node swaps.", next(flat("SwapUsage", 4<<30)))
 	require.Contains(t, next(flat("SwapUsage", 0.99*(4<<30))), "Raise clients")
-	require.Contains(t, next(throttles(10)), "Let the load grow more slowly")
+	require.Contains(t, next(throttles(10)), "Ramp the load up more slowly")
 	require.Contains(t, next(func(c *synthetic.Case) {
 		throttles(10)(c)
 		c.Serverless = `{"max_ecpu_per_second": 20000}`
@@ -128,8 +128,8 @@ func TestTheNextStepOfThrottlingBelowItsMaximum(t *testing.T) {
 		c.Metrics["ElastiCacheProcessingUnits"] = func(int, int) float64 { return 60 * used }
 		return analyzed(t, c).Verdict.Next
 	}
-	require.Equal(t, "Raise the maximum of ECPUs, or let the load grow more slowly.", next(18_000))
-	require.Equal(t, "Let the load grow more slowly, or set a minimum of ECPUs, for which the cache is scaled before the load.", next(17_999))
+	require.Equal(t, "Raise the maximum of ECPUs, or ramp the load up more slowly.", next(18_000))
+	require.Equal(t, "Ramp the load up more slowly, or set a minimum of ECPUs, so that the cache is scaled up before the load.", next(17_999))
 }
 
 // Two limits have two next steps, each printed once; a serverless cache is not told to change its node type.
@@ -139,9 +139,9 @@ func TestEachLimitHasItsNextStep(t *testing.T) {
 			c.Metrics = synthetic.With(map[string]float64{"EngineCPUUtilization": 95, "NetworkBytesOut": 60 * 0.99 * synthetic.Baseline, "NetworkBandwidthOutAllowanceExceeded": out})
 		}).Verdict.Next
 	}
-	require.Equal(t, "Add shards or take a node type with a faster core; or ask for less a command. Take a node type with more baseline bandwidth, or smaller values; see the capacity estimate for what the baseline carries.", next(120))
-	require.Equal(t, "Add shards or take a node type with a faster core; or ask for less a command.", next(119))
-	require.Equal(t, "Raise the maximum of data that the cache stores, or store fewer keys. Raise the maximum of ECPUs, or let the load grow more slowly.", changedBy(t, func(c *synthetic.Case) {
+	require.Equal(t, "Add shards or use a node type with a faster core; or do less work per command. Use a node type with more baseline bandwidth, or smaller values; see the capacity estimate for what the baseline carries.", next(120))
+	require.Equal(t, "Add shards or use a node type with a faster core; or do less work per command.", next(119))
+	require.Equal(t, "Raise the cache's storage limit, or store fewer keys. Raise the maximum of ECPUs, or ramp the load up more slowly.", changedBy(t, func(c *synthetic.Case) {
 		c.Serverless = `{"max_ecpu_per_second": 20000}`
 		c.Metrics = synthetic.With(map[string]float64{"ThrottledCmds": 6000, "ElastiCacheProcessingUnits": 1.2e6, "Evictions": 2e5})
 	}).Verdict.Next)

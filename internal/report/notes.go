@@ -39,7 +39,7 @@ func lookSkew(a *analysis, r rule, w Window) Finding {
 	f.Evidence = fmt.Sprintf("engine CPU of shard %s of %d at %.0f %%, of the others at %.0f %%", hot, c.Shards, busy[hot], rest)
 	if *f.Measured >= r.threshold && busy[hot] >= 50 {
 		f.State = Noted
-		f.Evidence += ": more shards do not help, look at the keys"
+		f.Evidence += ": more shards do not help, check the keys"
 	}
 	return f
 }
@@ -76,11 +76,11 @@ func lookPeers(a *analysis, r rule, _ Window) Finding {
 	for _, p := range all {
 		if apart := 100 * math.Abs(p.ops/usual-1); apart > *f.Measured {
 			f.Measured, f.Where = &apart, []string{p.id}
-			f.Evidence = fmt.Sprintf("task %s did %s ops/s, the middle one %s", p.id, rounded(p.ops), rounded(usual))
+			f.Evidence = fmt.Sprintf("task %s did %s ops/s, the median task %s", p.id, rounded(p.ops), rounded(usual))
 		}
 		if p.p99 >= 2*tail {
 			f.State, f.Where = Noted, []string{p.id}
-			f.Evidence = fmt.Sprintf("p99 of task %s is %.3g ms, of the middle one %.3g ms", p.id, p.p99, tail)
+			f.Evidence = fmt.Sprintf("p99 of task %s is %.3g ms, that of the median task %.3g ms", p.id, p.p99, tail)
 			break
 		}
 	}
@@ -88,7 +88,7 @@ func lookPeers(a *analysis, r rule, _ Window) Finding {
 		f.State = Noted
 	}
 	if f.State == Noted {
-		f.Evidence += ": look at its CPU, host and zone, for its operations are in all figures"
+		f.Evidence += ": check its CPU, host and zone, because its operations are in all figures"
 	}
 	return f
 }
@@ -111,7 +111,7 @@ func lookSwap(a *analysis, r rule, w Window) Finding {
 	}
 	if *f.Measured >= r.threshold {
 		f.State = Noted
-		f.Evidence += ": it is short of memory outside of maxmemory; raise reserved-memory-percent or take a larger node type"
+		f.Evidence += ": it is short of memory outside of maxmemory; raise reserved-memory-percent or use a larger node type"
 	}
 	return f
 }
@@ -176,13 +176,13 @@ func lookModes(a *analysis, r rule, _ Window) Finding {
 	l := &a.Client.Latency
 	p50, ok := l.At(50)
 	if !ok || l.MeanMS == nil || p50 == 0 {
-		return noData(r, "no task brought its histogram")
+		return noData(r, "no task wrote its histogram")
 	}
 	f := Finding{State: Quiet, Threshold: r.threshold, Unit: r.unit, Measured: known(100 * *l.MeanMS / p50), Where: []string{}}
 	f.Evidence = fmt.Sprintf("the mean is %.3g ms and the median %.3g ms", *l.MeanMS, p50)
 	if *f.Measured >= r.threshold {
 		f.State = Noted
-		f.Evidence += ": most operations are faster than the mean; a second kind of operation, zone or task may make it"
+		f.Evidence += ": most operations are faster than the mean; a second kind of operation, a zone or a task may be the cause"
 	}
 	return f
 }

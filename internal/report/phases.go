@@ -21,15 +21,15 @@ const (
 	RampDown  = "ramp_down" // tasks end
 )
 
-const phaseMethod = "Prefill: from the first task's start to the last one's end of it, as they say; else minutes at the start with under 5 % reads when over 20 % follow. Then the longest stretch in which the same tasks ran, " +
+const phaseMethod = "Prefill: from the first task's start to the last task's end of it, as they report; otherwise minutes at the start with under 5 % reads when over 20 % follow. Then the longest stretch in which the same tasks ran, " +
 	"after the end of the burst bandwidth if it ended. Its warm-up is cut by MSER-5 (K. P. White, 1997, \"An effective truncation heuristic for bias reduction " +
 	"in simulation output\", Simulation 69(6); batches of 5: S. C. Spratt, 1998) on throughput by second, searched in the first half, its ramp-down by the same rule " +
-	"from the end, searched in the last tenth, or the last 3 minutes where these are longer; a cut counts when the mean of what it cuts differs by over 5 %, lies outside of the 95 % interval that the noise of the rest leaves it and no stretch as long in the rest is like it, and when it is shorter than 3 minutes: what holds longer is a state of the run. " +
+	"from the end, searched in the last tenth, or the last 3 minutes where these are longer; a cut counts when the mean of what it cuts differs by over 5 %, lies outside of the 95 % interval that the noise of the rest leaves it and no equally long stretch of the rest is like it, and when it is shorter than 3 minutes: what lasts longer is a state of the run. " +
 	"Nothing is cut from less than 3 minutes, where noise of seconds looks the same. " +
 	"What is left is cut where it changes for 3 minutes or more: throughput by 10 %, the busiest node's engine CPU by 10 points, evictions by 1 in 1,000 operations (PELT: R. Killick, P. Fearnhead, " +
 	"I. A. Eckley, 2012, \"Optimal detection of changepoints with a linear computational cost\", Journal of the American Statistical Association 107). A segment has one level, or is a ramp along a straight line, where levels need more " +
 	"numbers to say it as well (G. Schwarz, 1978, \"Estimating the dimension of a model\", Annals of Statistics 6; 3 numbers a segment: N. R. Zhang, D. O. Siegmund, 2007, Biometrics 63). The longest segment at one level is the steady one; where CPU credits ran dry, the longest of those without them " +
-	"that are a twentieth of the load or more, for that is what the node sustains."
+	"that are a twentieth of the load or more, because that is what the node sustains."
 
 // phases finds the phases of the load; false if the files have no operation.
 func (a *analysis) phases() bool {
@@ -344,7 +344,7 @@ func mser(x []float64, searched float64) int {
 func (a *analysis) stability(x *grid) {
 	p := &a.Phases
 	if p.Steady.Duration() < fewest*time.Minute {
-		a.warn("the steady window is only %.0f s long: figures of it are rough", p.Steady.Duration().Seconds())
+		a.warn("the steady window is only %.0f s long: its figures are rough", p.Steady.Duration().Seconds())
 		return
 	}
 	step := int64(60)
@@ -379,7 +379,7 @@ func (a *analysis) uncertain(x []float64) {
 	p := &a.Phases
 	half, known := stats.Within(x)
 	if !known {
-		a.warn("the run was too short to know its throughput: it moves so slowly by itself that a longer run can have another mean than these %.0f minutes", p.Steady.Duration().Minutes())
+		a.warn("the run was too short to know its throughput, which varies so slowly by itself that a longer run can have a different mean from these %.0f minutes", p.Steady.Duration().Minutes())
 		return
 	}
 	percent := math.Round(1e5*half/mean(x)) / 1000

@@ -116,7 +116,7 @@ func TestFilesOfOtherPeople(t *testing.T) {
 		r := ofTexts(t, metrics, text(lines[200:]), c.Manifest())
 		require.InEpsilon(t, *want.figure("ops_per_second"), *r.figure("ops_per_second"), 0.001)
 		require.InEpsilon(t, *want.figure("latency_p99_ms"), *r.figure("latency_p99_ms"), 0.001)
-		require.Contains(t, warnings(r), "the log starts in the middle of the load: of 2 tasks it has no beginning, and operations before that do not count")
+		require.Contains(t, warnings(r), "the log starts in the middle of the load: the first part of 2 tasks is missing, and operations in it do not count")
 	})
 	t.Run("a log without its end", func(t *testing.T) {
 		r := ofTexts(t, metrics, text(lines[:len(lines)-200]), c.Manifest())

@@ -87,7 +87,7 @@ func (a *analysis) cut(x *grid, w Window) (parts []Window) {
 	}
 	slices.SortFunc(cuts, time.Time.Compare)
 	if len(cuts) > most+1 {
-		a.warn("the load changed %d times: no part of it is steady, and figures are of all of it", len(cuts)-2)
+		a.warn("the load changed %d times: no part of it is steady, and figures are for all of it", len(cuts)-2)
 		cuts, ramps = []time.Time{w.Start, w.End}, nil
 	}
 	for i := range cuts[1:] {

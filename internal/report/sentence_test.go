@@ -31,7 +31,7 @@ func TestADriftTakesMinutes(t *testing.T) {
 	}
 	require.Equal(t, Steady, rises(179).Phases.Steady.Phase)
 	require.Nil(t, rises(179).Phases.DriftPercent)
-	require.Contains(t, rises(179).Warnings, "the steady window is only 179 s long: figures of it are rough")
+	require.Contains(t, rises(179).Warnings, "the steady window is only 179 s long: its figures are rough")
 	require.Equal(t, Drifting, rises(180).Phases.Steady.Phase)
 }
 
@@ -47,7 +47,7 @@ func TestTheLengthOfAnOutage(t *testing.T) {
 			require.Len(t, r.Gaps, tasks)
 			require.Equal(t, 15.0, r.Gaps[0].Seconds)
 			require.Equal(t, synthetic.Began.Add(720e9), r.Gaps[0].Start.Round(1e9))
-			require.Equal(t, "See what the logs say of 03:22:00, when nothing was done; then repeat the run.", r.Verdict.Next)
+			require.Equal(t, "See the logs at 03:22:00, when no operation completed; then repeat the run.", r.Verdict.Next)
 		}
 	}
 }
@@ -141,6 +141,6 @@ func TestAResultThatDoesNotCount(t *testing.T) {
 	metrics, log := texts(c)
 	r := ofTexts(t, metrics, replaceLast(log, "load: finished exit=0 ok", "load: finished exit=0 invalid: 3 error lines"), c.Manifest())
 	require.Regexp(t, `^1 of 2 tasks finished with a result that does not count: 3 error lines \(exit 0\)\. `, r.Verdict.Sentence)
-	require.Equal(t, "See what the tasks said in the log, and repeat the run.", r.Verdict.Next)
+	require.Equal(t, "See the tasks' log for the reason, then repeat the run.", r.Verdict.Next)
 	require.Equal(t, []string{"run 2026-11-23T03-00-00Z: 1 of 2 tasks finished with a result that does not count"}, troubles(r))
 }

@@ -83,8 +83,8 @@ func TestEachWayOfJudgingThrottling(t *testing.T) {
 		return analyzed(t, c).Verdict
 	}
 	const set = `{"max_ecpu_per_second": 20000}`
-	slower := "Let the load grow more slowly, or set a minimum of ECPUs, for which the cache is scaled before the load."
-	raise := "Raise the maximum of ECPUs, or let the load grow more slowly."
+	slower := "Ramp the load up more slowly, or set a minimum of ECPUs, so that the cache is scaled up before the load."
+	raise := "Raise the maximum of ECPUs, or ramp the load up more slowly."
 	for _, test := range []struct {
 		limits     string
 		used       float64

@@ -372,11 +372,11 @@ func (a *analysis) roundTrip(w Window) string {
 	ms := *waited / *replies
 	pipeline := max(1, c.Pipeline)
 	cycle := connections * float64(pipeline) / *rate * 1000
-	said := fmt.Sprintf("%s connections with a pipeline of %d send again each %.3g ms; replies take %.3g ms of that", Thousands(connections), pipeline, cycle, ms)
+	said := fmt.Sprintf("%s connections with a pipeline of %d send again every %.3g ms; replies take %.3g ms of that", Thousands(connections), pipeline, cycle, ms)
 	if ms >= bound*cycle {
 		return "Bound by the round trip: " + said + "."
 	}
-	return "Bound by the closed loop: " + said + ", the rest passes in memtier."
+	return "Bound by the closed loop: " + said + ", the rest is spent in memtier."
 }
 
 // applies separates the rules of nodes from those of serverless caches, which have no CPU or bandwidth metrics, and which alone throttle. State

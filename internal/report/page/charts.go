@@ -283,7 +283,7 @@ func (d *drawing) taskTime() *chart.Chart {
 			}
 		}
 	}
-	c.Note = fmt.Sprintf("The line is the middle one of %d tasks, the area reaches from the lowest to the highest.", len(d.r.Tasks))
+	c.Note = fmt.Sprintf("The line is the median of %d tasks, the area reaches from the lowest to the highest.", len(d.r.Tasks))
 	s := chart.Series{Step: float64(step)}
 	for _, k := range slices.Sorted(maps.Keys(at)) {
 		values := at[k]

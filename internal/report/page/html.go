@@ -55,7 +55,7 @@ var pages = template.Must(template.New("").Funcs(template.FuncMap{
 		if s.Verified == nil {
 			return ""
 		}
-		return map[bool]string{true: "as read", false: "but what was read has another one"}[*s.Verified]
+		return map[bool]string{true: "as read", false: "but what was read has a different one"}[*s.Verified]
 	},
 	"clock": func(t *time.Time) string {
 		if t == nil {
@@ -113,7 +113,7 @@ func newView(r *report.Results) *view {
 	}
 	v.Lost, v.Cautions, v.Facts, v.Unknown = finished(r), cautions(r), facts(r), unknowns(r)
 	if c := caveats(r); c != "" {
-		v.Aside = c + ": all stand at the end of this page."
+		v.Aside = c + ": all are at the end of this page."
 	}
 	if len(r.Configuration.Settings) > 0 && string(r.Configuration.Settings) != "null" {
 		var b bytes.Buffer

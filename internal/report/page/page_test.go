@@ -68,7 +68,7 @@ func burst(minutes float64, step, tasks, nodes int) *report.Results {
 			Method: "Steady state by the smallest marginal standard error of the minutes' throughput (MSER-5; White, 1997)."},
 		Verdict: report.Verdict{Outcome: report.Limited, Limits: []string{"bandwidth_out"}, Window: steady,
 			Sentence: "Limited by bandwidth out: orders-001 sent 498 Mbit/s, 100 % of the baseline of 500 Mbit/s of cache.t4g.small, from minute 12 on, when its burst ended; engine CPU stood at 41 %.",
-			Next:     "Take a node type with more baseline bandwidth.", Notes: []string{"slow commands: 3 commands in the slow log, most often KEYS (3 times)."},
+			Next:     "Use a node type with more baseline bandwidth.", Notes: []string{"slow commands: 3 commands in the slow log, most often KEYS (3 times)."},
 			Segments: []report.Segment{{Window: r0, OpsPerSecond: ptr(97400.), Ended: "the burst bandwidth ended", Limits: []string{}}, {Window: *steady, OpsPerSecond: ptr(48211.), Limits: []string{"bandwidth_out"}}},
 			Events:   []report.Event{{Kind: report.EventOutage, Start: at(15), End: at(15.5), Text: "no operation for 30 s from 03:23:00"}},
 			Findings: []report.Finding{
@@ -182,7 +182,7 @@ func idle() *report.Results {
 		Client:   report.Client{Throughput: wave("ops", "ops/s", 1, 1, flat(45100)), MeanLatency: wave("ms", "ms", 1, 1, flat(0.31))},
 		CPU:      report.CPU{EngineMax: wave("e", "percent", 1, 5, flat(12)), HostMax: wave("h", "percent", 1, 5, flat(9))},
 		Tasks:    []report.TaskResult{{ID: "d5bf5abffe439f38eac5dcbf857c2d92", State: "ok", OpsPerSecond: ptr(45123.), Operations: 2_700_411, Throughput: wave("ops", "ops/s", 1, 1, flat(45100))}},
-		Lacking:  []report.Lack{{Section: "network", Why: "NetworkBytesIn and NetworkBytesOut are not in the export"}, {Section: "latency", Why: "no task brought its histogram"}, {Section: "memory", Why: "DatabaseMemoryUsagePercentage is not in the export"}},
+		Lacking:  []report.Lack{{Section: "network", Why: "NetworkBytesIn and NetworkBytesOut are not in the export"}, {Section: "latency", Why: "no task wrote its histogram"}, {Section: "memory", Why: "DatabaseMemoryUsagePercentage is not in the export"}},
 	}
 }
 
