@@ -123,7 +123,7 @@ func TestTwoRunsInTheSameSecond(t *testing.T) {
 		before("")
 		second.before = func(_ int, called string) error { before(called); return nil }
 		_, err := second.handle("preflight", ActionPreflight)
-		require.ErrorContains(t, err, "preflight: the run "+runID+" is taken: s3://bucket/"+stateKey+" is other's, which started in the same second. `go tool mage deploy` starts another run")
+		require.ErrorContains(t, err, "preflight: the run id "+runID+" is taken: s3://bucket/"+stateKey+" belongs to other, whose run started in the same second. `go tool mage deploy` starts another run")
 		require.ErrorContains(t, err, "-replace=module.scheduler.aws_scheduler_schedule.watch")
 		assert.Equal(t, []string{"preflight failed"}, second.messages())
 		_, err = first.handle("preflight", ActionPreflight)
