@@ -159,7 +159,7 @@ func TestValidateRejectsWhatDeployRejects(t *testing.T) {
 		"workload":              {map[string]any{"load": map[string]any{"workload": "cash-aside"}}, "There is no workload \"cash-aside\""},
 		"redis on Valkey's":     {map[string]any{"cache": map[string]any{"engine": "redis", "node_type": "cache.r8g.large"}}, "ElastiCache for Redis OSS has no cache.r8g.large"},
 		"cache twice":           {map[string]any{"cache": map[string]any{"replicas": 1}, "existing_cache": map[string]any{"endpoint": "127.0.0.9"}}, "exclude each other"},
-		"more than a day":       {map[string]any{"test_duration_minutes": 1440, "load": map[string]any{"prefill": map[string]any{"minutes": 10}}}, "A run has 1440 minutes"},
+		"more than a day":       {map[string]any{"test_duration_minutes": 1440, "load": map[string]any{"prefill": map[string]any{"minutes": 10}}}, "A run has a maximum of 1440 minutes"},
 		"environment too large": {map[string]any{"load": map[string]any{"extra_args": []string{"--key-prefix=" + strings.Repeat("k", 4000)}}}, "bytes as JSON, and AWS allows 4096"},
 	} {
 		t.Run(name, func(t *testing.T) {

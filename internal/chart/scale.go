@@ -188,11 +188,11 @@ func WithUnit(v float64, unit string) string {
 		return n
 	}
 	last := n[len(n)-1]
-	if glued[unit] && last > '9' {
+	if prefixable[unit] && last > '9' {
 		return n + unit
 	}
 	return n + " " + unit
 }
 
-// glued units take a metric prefix directly.
-var glued = map[string]bool{"B": true, "B/s": true, "bit/s": true}
+// prefixable units take a metric prefix directly.
+var prefixable = map[string]bool{"B": true, "B/s": true, "bit/s": true}

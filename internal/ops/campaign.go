@@ -11,11 +11,11 @@ import (
 // Campaign runs the missing cells of the campaign in the file CAMPAIGN=, each in its own stack, round by round. The manifests show what is done, so the same
 // command resumes after any interruption. It shows the plan and asks; APPROVE=1 is a yes.
 func Campaign(ctx context.Context, ws *workspace.Workspace, con *console.Console) error {
-	return carryOut(ctx, ws, con, 0)
+	return runCampaign(ctx, ws, con, 0)
 }
 
-// carryOut is Campaign with the given minutes of load; 0 means the file's.
-func carryOut(ctx context.Context, ws *workspace.Workspace, con *console.Console, minutes int) error {
+// runCampaign is Campaign with the given minutes of load; 0 means the file's.
+func runCampaign(ctx context.Context, ws *workspace.Workspace, con *console.Console, minutes int) error {
 	o, err := openCampaign(ctx, ws, con, minutes)
 	if err != nil {
 		return err
@@ -26,7 +26,7 @@ func carryOut(ctx context.Context, ws *workspace.Workspace, con *console.Console
 	}
 	p := planOf(ctx, o, done)
 	p.show()
-	o.sayUnlisted(ctx)
+	o.reportUnlisted(ctx)
 	if err := p.approve(ctx); err != nil {
 		return err
 	}

@@ -25,8 +25,8 @@ type cellStack struct {
 	log   *os.File
 }
 
-// enter prepares work on a cell's stack. heard, if not nil, is called with each line that the work logs.
-func (o *opened) enter(cell campaign.Cell, heard func(line string)) (*cellStack, error) {
+// enter prepares work on a cell's stack. onLine, if not nil, is called with each line that the work logs.
+func (o *opened) enter(cell campaign.Cell, onLine func(line string)) (*cellStack, error) {
 	in, err := o.c.Enter(o.ws, cell, o.base.Prefix)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (o *opened) enter(cell campaign.Cell, heard func(line string)) (*cellStack,
 	}
 	quiet := *o.con
 	quiet.TTY, quiet.Answer, quiet.Terminal, quiet.TerraformOut, quiet.Every = false, nil, nil, log, 10*time.Second
-	quiet.Out = &lastWord{w: log, heard: heard}
+	quiet.Out = &lastWord{w: log, onLine: onLine}
 	return &cellStack{o, cell, in, &quiet, log}, nil
 }
 
@@ -56,9 +56,9 @@ func (s *cellStack) deployAndWait(ctx context.Context) error {
 	return err
 }
 
-// goOn waits for the end of a run whose load an earlier command created: another deploy would change it, or start another run. went reports whether there was
+// resume waits for the end of a run whose load an earlier command created: another deploy would change it, or start another run. went reports whether there was
 // such a run.
-func (s *cellStack) goOn(ctx context.Context) (went bool, err error) {
+func (s *cellStack) resume(ctx context.Context) (went bool, err error) {
 	there, err := s.o.stackOf(ctx, s.cell)
 	if err != nil || there.Lambda == "" {
 		return false, err
@@ -126,12 +126,12 @@ func (s *cellStack) forget(ctx context.Context) error {
 	return os.RemoveAll(s.in.DataDir())
 }
 
-// lastWord is a writer that also calls heard with each complete line that is not blank.
+// lastWord is a writer that also calls onLine with each complete line that is not blank.
 type lastWord struct {
-	w     io.Writer
-	mu    sync.Mutex
-	line  string
-	heard func(string)
+	w      io.Writer
+	mu     sync.Mutex
+	line   string
+	onLine func(string)
 }
 
 func (l *lastWord) Write(b []byte) (int, error) {
@@ -143,8 +143,8 @@ func (l *lastWord) Write(b []byte) (int, error) {
 		if !whole {
 			return l.w.Write(b)
 		}
-		if l.line = rest; strings.TrimSpace(line) != "" && l.heard != nil {
-			l.heard(strings.TrimSpace(line))
+		if l.line = rest; strings.TrimSpace(line) != "" && l.onLine != nil {
+			l.onLine(strings.TrimSpace(line))
 		}
 	}
 }

@@ -21,7 +21,7 @@ func CampaignDestroy(ctx context.Context, ws *workspace.Workspace, con *console.
 		return err
 	}
 	defer let()
-	var standing []campaign.Cell
+	var existing []campaign.Cell
 	var names []string
 	for _, cell := range o.cells() {
 		there, err := o.stackOf(ctx, cell)
@@ -33,7 +33,7 @@ func CampaignDestroy(ctx context.Context, ws *workspace.Workspace, con *console.
 			return err
 		}
 		if there.Lambda != "" || len(left) > 0 {
-			standing, names = append(standing, cell), append(names, cell.Stack())
+			existing, names = append(existing, cell), append(names, cell.Stack())
 		}
 	}
 	unlisted, unsure, err := o.unlisted(ctx)
@@ -41,17 +41,17 @@ func CampaignDestroy(ctx context.Context, ws *workspace.Workspace, con *console.
 		return fmt.Errorf("cannot tell whether stacks of variants that are no longer in the file are left, so nothing was changed: %w", err)
 	}
 	for _, cell := range unlisted {
-		standing, names = append(standing, cell), append(names, cell.Stack()+", which is no longer in the file")
+		existing, names = append(existing, cell), append(names, cell.Stack()+", which is no longer in the file")
 	}
 	o.sayAll(unsure)
-	if len(standing) == 0 {
+	if len(existing) == 0 {
 		con.Say("nothing of the campaign %s is left in %s", o.c.Name, o.place)
 		return nil
 	}
 	if err := con.Approve(ctx, ws.On("APPROVE"), asList(fmt.Sprintf("The stacks of the campaign %s in %s, with their runs and caches:", o.c.Name, o.place), names)+"End and remove them?", "nothing was changed"); err != nil {
 		return err
 	}
-	if err := o.removeAll(ctx, standing); err != nil {
+	if err := o.removeAll(ctx, existing); err != nil {
 		return err
 	}
 	con.Say("the stacks of the campaign %s are removed; their exports stay in s3://%s/%s/", o.c.Name, o.base.Bucket, o.c.Prefix(o.base.Prefix))

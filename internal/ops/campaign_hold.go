@@ -47,8 +47,8 @@ func holdCampaign(ctx context.Context, o *opened) (held context.Context, let fun
 		return nil, nil, err
 	}
 	held, cancel := context.WithCancelCause(ctx)
-	giveBack := h.keep(held, cancel)
-	return held, func() { giveBack(); cancel(nil) }, nil
+	release := h.keep(held, cancel)
+	return held, func() { release(); cancel(nil) }, nil
 }
 
 func takeHold(ctx context.Context, o *opened) (*hold, error) {

@@ -55,7 +55,7 @@ func LocalCampaign(ctx context.Context, ws *workspace.Workspace, con *console.Co
 	}
 	inside, leave := whileItLives(ctx, ws, w)
 	defer leave(nil)
-	err = local.AdviceError(carryOut(inside, in, quiet, minutes), advice)
+	err = local.AdviceError(runCampaign(inside, in, quiet, minutes), advice)
 	select {
 	case <-w.Done:
 		return errors.Join(context.Cause(inside), err)

@@ -111,8 +111,8 @@ func (o *opened) stackOf(ctx context.Context, cell campaign.Cell) (*stack.Stack,
 	return stack.Open(ctx, o.ws, o.base.Region, in.Config())
 }
 
-// stands reports whether a cell's stack still has its Lambda function.
-func (o *opened) stands(ctx context.Context, cell campaign.Cell) bool {
+// hasFunction reports whether a cell's stack still has its Lambda function.
+func (o *opened) hasFunction(ctx context.Context, cell campaign.Cell) bool {
 	there, err := o.stackOf(ctx, cell)
 	return err == nil && there.Lambda != ""
 }

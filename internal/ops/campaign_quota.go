@@ -16,10 +16,10 @@ import (
 
 // needs is what concurrent runs take of the account's quotas and of the subnets.
 type needs struct {
-	vcpu      float64
-	nodes     int
-	addresses int // in the subnets: one for each task, node and serverless endpoint
-	near      int // of these, those that have to be in the first subnet's zone
+	vcpu        float64
+	nodes       int
+	addresses   int // in the subnets: one for each task, node and serverless endpoint
+	inFirstZone int // of these, those that have to be in the first subnet's zone
 }
 
 func needsOf(in *terraform.Inputs) needs {
@@ -32,9 +32,9 @@ func needsOf(in *terraform.Inputs) needs {
 	}
 	n.addresses = in.Load.TaskCount + n.nodes + endpoints
 	if n.nodes == 1 { // main.tf puts a one-node cache, and by default its load, into one zone
-		n.near = 1
+		n.inFirstZone = 1
 		if in.LoadZones != "all" {
-			n.near += in.Load.TaskCount
+			n.inFirstZone += in.Load.TaskCount
 		}
 	}
 	return n
@@ -54,10 +54,10 @@ func mostNeeds(all []needs, side int) (sum needs) {
 		return n
 	}
 	return needs{
-		vcpu:      top(func(n needs) float64 { return n.vcpu }),
-		nodes:     int(top(func(n needs) float64 { return float64(n.nodes) })),
-		addresses: int(top(func(n needs) float64 { return float64(n.addresses) })),
-		near:      int(top(func(n needs) float64 { return float64(n.near) })),
+		vcpu:        top(func(n needs) float64 { return n.vcpu }),
+		nodes:       int(top(func(n needs) float64 { return float64(n.nodes) })),
+		addresses:   int(top(func(n needs) float64 { return float64(n.addresses) })),
+		inFirstZone: int(top(func(n needs) float64 { return float64(n.inFirstZone) })),
 	}
 }
 
@@ -82,7 +82,7 @@ func (p *plan) fits(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the subnets' free addresses cannot be read: %w (SKIP_CHECKS=quota skips this check)", err)
 	}
-	free, near, zone := 0, 0, ""
+	free, inFirstZone, zone := 0, 0, ""
 	for _, s := range subnets {
 		if s.ID == p.o.base.Subnets[0] {
 			zone = s.Zone
@@ -91,14 +91,14 @@ func (p *plan) fits(ctx context.Context) error {
 	for _, s := range subnets {
 		free += s.Free
 		if s.Zone == zone {
-			near += s.Free
+			inFirstZone += s.Free
 		}
 	}
 	switch {
 	case free < need.addresses:
 		short = append(short, fmt.Sprintf("%s, but the subnets have %d free: use larger subnets, or more of them", report.Quantity(need.addresses, "address"), free))
-	case near < need.near:
-		short = append(short, fmt.Sprintf("%s in %s, where caches of one node and their load run, but the subnets there have %d free: put a larger subnet first", report.Quantity(need.near, "address"), zone, near))
+	case inFirstZone < need.inFirstZone:
+		short = append(short, fmt.Sprintf("%s in %s, where caches of one node and their load run, but the subnets there have %d free: put a larger subnet first", report.Quantity(need.inFirstZone, "address"), zone, inFirstZone))
 	}
 	if len(short) == 0 {
 		return nil

@@ -33,12 +33,12 @@ func TestWhatRunsSideBySideNeeds(t *testing.T) {
 	require.Equal(t, needs{8, 6, 8, 5}, mostNeeds(all, 1))
 	require.Equal(t, needs{12, 7, 13, 5}, mostNeeds(all, 2), "not twice the largest")
 	require.Equal(t, needs{12.25, 7, 16, 5}, mostNeeds(all, 5))
-	require.Equal(t, 1, needsOf(variantOf(4, 1024, 0, 0, "all")).near)
+	require.Equal(t, 1, needsOf(variantOf(4, 1024, 0, 0, "all")).inFirstZone)
 }
 
 // Each quota and the free addresses are in turn one below the need, and just enough.
 func TestQuotasOfACampaign(t *testing.T) {
-	need := needs{vcpu: 12, nodes: 7, addresses: 13, near: 5}
+	need := needs{vcpu: 12, nodes: 7, addresses: 13, inFirstZone: 5}
 	for name, c := range map[string]struct {
 		vcpu, nodes float64
 		there       int

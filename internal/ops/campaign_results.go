@@ -116,8 +116,10 @@ func (r *results) attempts(cell campaign.Cell) (n int) {
 // most is the maximum number of attempts per cell.
 const most = 2
 
-// toTry reports whether a cell has no result and has attempts left.
-func (r *results) toTry(cell campaign.Cell) bool { return r.of(cell) == nil && r.attempts(cell) < most }
+// pending reports whether a cell has no result and has attempts left.
+func (r *results) pending(cell campaign.Cell) bool {
+	return r.of(cell) == nil && r.attempts(cell) < most
+}
 
 // tried counts an attempt of this command that left no manifest.
 func (r *results) tried(cell campaign.Cell) {
@@ -136,7 +138,7 @@ func (r *results) fail(cell campaign.Cell, err error) {
 // missing returns the cells that are still to be run.
 func (r *results) missing() (cells []campaign.Cell) {
 	for _, cell := range r.o.cells() {
-		if r.toTry(cell) {
+		if r.pending(cell) {
 			cells = append(cells, cell)
 		}
 	}

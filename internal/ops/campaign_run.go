@@ -37,7 +37,7 @@ func (d *driver) takeRounds(ctx context.Context) error {
 	for n, round := range d.o.c.Rounds() {
 		var cells []campaign.Cell
 		for _, cell := range round {
-			if d.done.toTry(cell) || d.o.stands(ctx, cell) {
+			if d.done.pending(cell) || d.o.hasFunction(ctx, cell) {
 				cells = append(cells, cell)
 			}
 		}
@@ -56,7 +56,7 @@ func (d *driver) takeRounds(ctx context.Context) error {
 			}
 			all.Go(func() {
 				defer func() { <-places }()
-				d.carryOut(ctx, cell)
+				d.runCell(ctx, cell)
 			})
 		}
 		all.Wait()
@@ -71,14 +71,14 @@ func (d *driver) takeRounds(ctx context.Context) error {
 	return nil
 }
 
-// carryOut runs a cell to its end, retries it once if it fails, and says how it ended.
-func (d *driver) carryOut(ctx context.Context, cell campaign.Cell) {
+// runCell runs a cell to its end, retries it once if it fails, and says how it ended.
+func (d *driver) runCell(ctx context.Context, cell campaign.Cell) {
 	name, started := key(cell), time.Now()
 	defer func() { d.under.end(cell, time.Since(started)) }()
 	for ctx.Err() == nil {
 		d.under.start(cell)
-		if d.done.toTry(cell) {
-			if why := d.tooDear(ctx, cell); why != "" {
+		if d.done.pending(cell) {
+			if why := d.overBudget(ctx, cell); why != "" {
 				d.fails(cell, errors.New(why))
 				return
 			}
@@ -114,13 +114,13 @@ func (d *driver) carryOut(ctx context.Context, cell campaign.Cell) {
 
 // take deploys a cell's stack, waits for the end of its run and destroys the stack. It continues with a stack that already exists.
 func (d *driver) take(ctx context.Context, cell campaign.Cell) error {
-	s, err := d.o.enter(cell, func(line string) { d.under.hear(cell, line) })
+	s, err := d.o.enter(cell, func(line string) { d.under.noteLine(cell, line) })
 	if err != nil {
 		return err
 	}
 	defer s.close()
-	went, err := s.goOn(ctx)
-	if err == nil && !went && d.done.toTry(cell) {
+	went, err := s.resume(ctx)
+	if err == nil && !went && d.done.pending(cell) {
 		err = s.deployAndWait(ctx)
 	}
 	if err != nil {
@@ -132,8 +132,8 @@ func (d *driver) take(ctx context.Context, cell campaign.Cell) error {
 	return errors.Join(err, s.remove(ctx))
 }
 
-// tooDear says why a cell is not started: it would take the campaign over its budget. Runs under way count as estimated.
-func (d *driver) tooDear(ctx context.Context, cell campaign.Cell) string {
+// overBudget says why a cell is not started: it would take the campaign over its budget. Runs under way count as estimated.
+func (d *driver) overBudget(ctx context.Context, cell campaign.Cell) string {
 	if d.o.c.Budget == 0 {
 		return ""
 	}

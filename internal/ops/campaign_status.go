@@ -37,7 +37,7 @@ func CampaignStatus(ctx context.Context, ws *workspace.Workspace, con *console.C
 	for _, line := range page.Table(rows, columns) {
 		con.Say("%s", line)
 	}
-	o.sayUnlisted(ctx)
+	o.reportUnlisted(ctx)
 	con.Say("%s; about %.2f USD is billed", done.progress(), done.spent(ctx))
 	return nil
 }

@@ -69,12 +69,12 @@ func TestWhatIsMissing(t *testing.T) {
 // The budget counts what was spent and what is under way.
 func TestWhatIsTooDear(t *testing.T) {
 	d := aCampaign()
-	require.Empty(t, d.tooDear(t.Context(), campaign.Cell{Variant: "b"}), "no budget")
+	require.Empty(t, d.overBudget(t.Context(), campaign.Cell{Variant: "b"}), "no budget")
 	d.o.c.Budget = 3
 	d.under.words["a-r1"], d.under.words["b-r1"] = "loads", "starts"
-	require.Empty(t, d.tooDear(t.Context(), campaign.Cell{Variant: "b", Round: 1}))
+	require.Empty(t, d.overBudget(t.Context(), campaign.Cell{Variant: "b", Round: 1}))
 	d.under.words["a-r2"] = "starts"
-	require.Contains(t, d.tooDear(t.Context(), campaign.Cell{Variant: "a", Round: 2}), "about 4.00 USD, and the budget is 3.00")
+	require.Contains(t, d.overBudget(t.Context(), campaign.Cell{Variant: "a", Round: 2}), "about 4.00 USD, and the budget is 3.00")
 }
 
 // A terminal that is too small shows the rows of the runs under way.

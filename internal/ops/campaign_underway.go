@@ -35,8 +35,8 @@ func (u *underWay) end(cell campaign.Cell, took time.Duration) {
 	u.took += took
 }
 
-// hear keeps the last line of a cell's log.
-func (u *underWay) hear(cell campaign.Cell, line string) {
+// noteLine keeps the last line of a cell's log.
+func (u *underWay) noteLine(cell campaign.Cell, line string) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if u.words[key(cell)] != "" {

@@ -53,8 +53,8 @@ func (o *opened) cellOf(f *sweep.Found) (cell *campaign.Cell, why string) {
 	return cell, ""
 }
 
-// sayUnlisted prints the campaign's stacks that its file does not have. If they cannot be listed, it prints that and goes on.
-func (o *opened) sayUnlisted(ctx context.Context) {
+// reportUnlisted prints the campaign's stacks that its file does not have. If they cannot be listed, it prints that and goes on.
+func (o *opened) reportUnlisted(ctx context.Context) {
 	cells, unsure, err := o.unlisted(ctx)
 	if err != nil {
 		o.con.Say("cannot tell whether stacks of variants that are no longer in the file are left: %v", err)

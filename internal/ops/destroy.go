@@ -151,12 +151,12 @@ func (s *subject) askDestroy(ctx context.Context, ws *workspace.Workspace, there
 	} else if status != "" {
 		ends = append(ends, fmt.Sprintf("the cache %s (%s) is deleted if its tags say that a run of this stack made it", name, status))
 	}
-	strange, _, err := s.state.Undeclared(ws.Stack)
+	undeclared, _, err := s.state.Undeclared(ws.Stack)
 	if err != nil {
 		return err
 	}
-	if len(strange) > 0 {
-		ends = append(ends, "in the state and not in the configuration, and removed, too: "+some(strange))
+	if len(undeclared) > 0 {
+		ends = append(ends, "in the state and not in the configuration, and removed, too: "+some(undeclared))
 	}
 	ends = append(ends, "everything else in the state is removed")
 	if err := yes.ask(ctx, asList(fmt.Sprintf("The stack %s:", s.place()), ends)+"Remove it?"); err != nil {

@@ -56,12 +56,12 @@ func identify(ctx context.Context, ws *workspace.Workspace, con *console.Console
 // belongs refuses a state that has nothing of the stack's configuration, such as from a wrong backend key or a copied file: a destroy would remove its
 // resources.
 func belongs(state *terraform.State, ws *workspace.Workspace) error {
-	strange, all, err := state.Undeclared(ws.Stack)
+	undeclared, all, err := state.Undeclared(ws.Stack)
 	if err != nil || !all {
 		return err
 	}
 	return fmt.Errorf("the state holds %s, but nothing of the stack in %s: it belongs to another project, and nothing was done. Use the state that belongs here (terraform.tfstate, or the backend's)",
-		some(strange), ws.Stack)
+		some(undeclared), ws.Stack)
 }
 
 // some lists the first of many names.
@@ -133,7 +133,7 @@ func (s *subject) own(ctx context.Context, ws *workspace.Workspace) (*stack.Stac
 	if run != nil {
 		found = append(found, runOf(there, run))
 	}
-	left, err := s.strays(ctx, there)
+	left, err := s.leftOvers(ctx, there)
 	if err != nil {
 		return nil, err
 	}
@@ -151,8 +151,8 @@ func (s *subject) own(ctx context.Context, ws *workspace.Workspace) (*stack.Stac
 	return there, nil
 }
 
-// strays lists what AWS has under the stack's names, except what AWS itself created.
-func (s *subject) strays(ctx context.Context, there *stack.Stack) ([]stack.LeftOver, error) {
+// leftOvers lists what AWS has under the stack's names, except what AWS itself created.
+func (s *subject) leftOvers(ctx context.Context, there *stack.Stack) ([]stack.LeftOver, error) {
 	left, err := there.Left(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cannot tell whether there is another stack %s: %w", s.place(), err)

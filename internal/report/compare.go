@@ -71,12 +71,12 @@ type Compared struct {
 	MoreRounds *int     `json:"more_rounds"`        // to show the difference, or the smallest that counts, if no difference was shown
 }
 
-// runToRun is the assumed deviation from run to run in percent if there are no repeats to show it; a difference below untold percent can be caused by
+// runToRun is the assumed deviation from run to run in percent if there are no repeats to show it; a difference below placementNoise percent can be caused by
 // placement alone. C. Laaber, J. Scheuner, P. Leitner, 2019, "Software microbenchmarking in the cloud. How bad is it really?", Empirical Software
 // Engineering 24; A. Maricq et al., 2018, "Taming performance variability", OSDI 18.
 const (
-	runToRun = 2.0
-	untold   = 5.0
+	runToRun       = 2.0
+	placementNoise = 5.0
 )
 
 const (
@@ -363,7 +363,7 @@ func few(percent *float64, comparisons int) string {
 		return "two runs per side are needed"
 	case math.Abs(*percent) < stats.Smallest:
 		return fmt.Sprintf("below %g %%: too small to name", stats.Smallest)
-	case math.Abs(*percent) < untold:
+	case math.Abs(*percent) < placementNoise:
 		return fmt.Sprintf("cannot be told from placement; %s per side would show it", Quantity(stats.Runs(*percent, runToRun, comparisons), "run"))
 	}
 	return Quantity(stats.Runs(*percent, runToRun, comparisons), "run") + " per side would show it"

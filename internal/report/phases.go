@@ -383,8 +383,8 @@ func (a *analysis) uncertain(x []float64) {
 		return
 	}
 	percent := math.Round(1e5*half/mean(x)) / 1000
-	if p.UncertaintyPercent = &percent; percent > untold {
+	if p.UncertaintyPercent = &percent; percent > placementNoise {
 		a.warn("the run was short for the noise in it: its throughput is known to ±%.0f %% (95 %%), and a run of %.0f minutes would know it to %.0f %%", percent,
-			math.Ceil(p.Steady.Duration().Minutes()*math.Pow(percent/untold, 2)), untold)
+			math.Ceil(p.Steady.Duration().Minutes()*math.Pow(percent/placementNoise, 2)), placementNoise)
 	}
 }

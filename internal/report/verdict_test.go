@@ -227,7 +227,7 @@ func TestRulesAreDocumented(t *testing.T) {
 		fmt.Sprintf("A node held at %.0f to %.0f %% of it with packets queued in half of the minutes", 100*heldAt, 100*overBaseline),
 		fmt.Sprintf("when the node is held at %.0f %% or more of the baseline", 100*heldAt),
 		fmt.Sprintf("Less than %d %% of use is too little to extrapolate from", fewestPercent),
-		fmt.Sprintf("Over %.0f %%, and where the window is too short to know", untold),
+		fmt.Sprintf("Over %.0f %%, and where the window is too short to know", placementNoise),
 	} {
 		require.True(t, strings.Contains(words, said), said)
 	}

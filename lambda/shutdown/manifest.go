@@ -51,7 +51,7 @@ func (r *run) writeManifest(ctx context.Context) error {
 	}
 	brief, done := r.brief(ctx)
 	defer done()
-	if _, err := r.store.put(brief, key, r.manifest(complete), etag, neverMine); err != nil {
+	if _, err := r.store.put(brief, key, r.manifest(complete), etag, onlyAsRead); err != nil {
 		return err
 	}
 	r.state.Complete = complete

@@ -186,7 +186,7 @@ func (r *run) claim(ctx context.Context) error {
 	key := r.cfg.StateKey(r.id)
 	size, err := r.store.size(ctx, key)
 	if err == nil && size < 0 {
-		_, err = r.store.put(ctx, key, State{Name: r.cfg.Name, Run: r.id}, "", neverMine)
+		_, err = r.store.put(ctx, key, State{Name: r.cfg.Name, Run: r.id}, "", onlyAsRead)
 	}
 	var foreign *export.ForeignError
 	if errors.As(err, &foreign) && strings.HasSuffix(foreign.Owner, "/"+r.id) {

@@ -152,8 +152,8 @@ func (s store) put(ctx context.Context, key string, value any, etag string, mine
 	}
 }
 
-// neverMine makes put accept no other version than the one that was read.
-func neverMine([]byte) bool { return false }
+// onlyAsRead makes put accept no other version than the one that was read.
+func onlyAsRead([]byte) bool { return false }
 
 // record reads the run's record, zero when there is none. If it has no attempts, no stop has started: the preflight wrote it, and messages were added.
 func (r *run) record(ctx context.Context) (state State, etag string, err error) {

@@ -151,7 +151,7 @@ func (r *run) export(ctx context.Context) (Answer, error) {
 		return Answer{}, err
 	}
 	defer r.release(ctx) // even if taking the run failed: the write may have taken effect and its answer been lost
-	if err := r.takeInTurn(ctx); err != nil {
+	if err := r.awaitTurn(ctx); err != nil {
 		return Answer{}, err
 	}
 	if r.ends.IsZero() {
@@ -233,8 +233,8 @@ func (r *run) checkIdle(ctx context.Context) error {
 	return err
 }
 
-// takeInTurn waits for the invocation that holds the run. Without it, a person would have to catch the minutes between two ticks of watch.
-func (r *run) takeInTurn(ctx context.Context) (held error) {
+// awaitTurn waits for the invocation that holds the run. Without it, a person would have to catch the minutes between two ticks of watch.
+func (r *run) awaitTurn(ctx context.Context) (held error) {
 	_, err := r.poll(ctx, 10*time.Second, min(20*time.Minute, r.left(ctx)-reserve), func() (bool, error) {
 		held = r.take(ctx)
 		return !errors.Is(held, errHeld), nil

@@ -39,7 +39,7 @@ func (c campaign) Prices() *chart.Chart {
 		Note: "The line is the frontier: the most throughput for so much an hour, or less."}
 	var frontier []report.Ranked
 	var unpriced []string
-	dearest := 0.0
+	highestPrice := 0.0
 	for i, v := range c.Variants() {
 		at := slices.IndexFunc(c.A.Ranking, func(r report.Ranked) bool { return r.Variant == v })
 		if at < 0 || c.A.Ranking[at].OpsPerSecond == nil {
@@ -53,7 +53,7 @@ func (c campaign) Prices() *chart.Chart {
 		if r.Frontier {
 			frontier = append(frontier, r)
 		}
-		dearest = max(dearest, *r.CacheUSDPerHour)
+		highestPrice = max(highestPrice, *r.CacheUSDPerHour)
 		color, style := look(i, chart.Dots, chart.Rings)
 		out.Series = append(out.Series, chart.Series{Name: v, X: []float64{*r.CacheUSDPerHour}, Y: []float64{*r.OpsPerSecond}, Style: style, Color: color})
 	}
@@ -68,8 +68,8 @@ func (c campaign) Prices() *chart.Chart {
 		}
 		s.X, s.Y = append(s.X, *r.CacheUSDPerHour), append(s.Y, *r.OpsPerSecond)
 	}
-	if n := len(s.Y); n > 0 && (n > 1 || dearest > s.X[0]) {
-		s.X, s.Y = append(s.X, dearest), append(s.Y, s.Y[n-1])
+	if n := len(s.Y); n > 0 && (n > 1 || highestPrice > s.X[0]) {
+		s.X, s.Y = append(s.X, highestPrice), append(s.Y, s.Y[n-1])
 		out.Series = append(out.Series, s)
 	}
 	return out

@@ -44,7 +44,7 @@ func TestNothingSteersATerminal(t *testing.T) {
 	}
 	require.NotContains(t, b.String(), "\x1b")
 	for _, r := range b.String() {
-		require.False(t, steers(r), "%q", r)
+		require.False(t, isControl(r), "%q", r)
 	}
 	require.GreaterOrEqual(t, strings.Count(b.String(), `\u202e`), 14, "it was printed, escaped")
 }

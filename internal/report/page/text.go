@@ -19,12 +19,12 @@ const columns = 80
 // Printable escapes control characters other than line breaks and tabs, and those that change the direction of text: text from files or from AWS must
 // not control a terminal, nor imitate other text (CVE-2021-42574).
 func Printable(s string) string {
-	if !strings.ContainsFunc(s, steers) {
+	if !strings.ContainsFunc(s, isControl) {
 		return s
 	}
 	var b strings.Builder
 	for _, r := range s {
-		if steers(r) {
+		if isControl(r) {
 			form := `\x%02x`
 			if r > 0xff {
 				form = `\u%04x`
@@ -37,7 +37,8 @@ func Printable(s string) string {
 	return b.String()
 }
 
-func steers(r rune) bool {
+// isControl reports whether r could control the terminal: it is a control character, or changes the direction of text.
+func isControl(r rune) bool {
 	return unicode.IsControl(r) && r != '\n' && r != '\t' || unicode.Is(unicode.Bidi_Control, r)
 }
 
