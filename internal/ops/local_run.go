@@ -141,6 +141,7 @@ func waitRun(ctx context.Context, con *console.Console, d *deployed) (*export.Ma
 	whole := time.Duration(d.subject.inputs.Minutes) * time.Minute
 	shown := con.Step("running")
 	defer func() { shown.End() }()
+	var read time.Time
 	for stopping := false; ; {
 		if err := con.Wait(ctx, 0); err != nil {
 			return nil, err
@@ -167,6 +168,10 @@ func waitRun(ctx context.Context, con *console.Console, d *deployed) (*export.Ma
 			shown.At(-1, "%s", d.stack.Progress(ctx))
 			continue
 		}
+		if now.Sub(read) < time.Second { // the log is long, and its reader takes from the load's cores
+			continue
+		}
+		read = now
 		events, err := d.stack.LoadLog(ctx, now.Add(-10*time.Second), 10_000, "")
 		if err != nil {
 			return nil, err
