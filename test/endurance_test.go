@@ -29,7 +29,7 @@ import (
 )
 
 // An embedded AWS that runs for hours, with a cache under steady load: each round creates another cache and a task that logs, reads their logs and
-// metrics, writes an object, and removes everything. It logs the process's resources after the first rounds, after 5, 20 and 40 minutes and at the
+// metrics, writes an object, and removes everything. It logs the process's resources after the first rounds, after 5, 20, 40 and 60 minutes and at the
 // end, between two rounds, and writes a heap profile each time. CloudWatch keeps its data, and so do logs, so memory grows by those; descriptors,
 // goroutines and processes do not grow. See docs/performance.md.
 //
@@ -57,7 +57,7 @@ func BenchmarkEndurance(b *testing.B) {
 		return h
 	}
 	first := look()
-	early, marks := first, []time.Duration{5 * time.Minute, 20 * time.Minute, 40 * time.Minute}
+	early, marks := first, []time.Duration{5 * time.Minute, 20 * time.Minute, 40 * time.Minute, time.Hour}
 	for b.Loop() {
 		r.round(b)
 		rounds++
