@@ -31,7 +31,7 @@ func TestTwoStacksInTheSameSecond(t *testing.T) {
 	said, err := p.terraform("apply", "-auto-approve")
 	require.Error(t, err, said)
 	said = unwrapped(said)
-	require.Contains(t, said, "the run "+run+" is taken: s3://exports/"+key+" is other's, which started in the same second. ")
+	require.Contains(t, said, "the run id "+run+" is taken: s3://exports/"+key+" belongs to other, whose run started in the same second. ")
 	status, err := p.cacheStatus(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, status, "no cache was created")
