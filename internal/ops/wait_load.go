@@ -71,8 +71,10 @@ func waitLoad(ctx context.Context, con *console.Console, s *stack.Stack, run str
 		} else {
 			waiting.At(-1, "%d of %s running", service.RunningCount, report.Quantity(int(service.DesiredCount), "task"))
 		}
-		if err := con.Wait(ctx, 2*time.Second); err != nil {
-			return err
+		for read := time.Now(); time.Since(read) < time.Second; { // the log is long, and its reader takes from the load's cores
+			if err := con.Wait(ctx, 2*time.Second); err != nil {
+				return err
+			}
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -53,4 +54,22 @@ func TestLoadThatPrefillsIsWaitedFor(t *testing.T) {
 	require.ErrorIs(t, wait(record), context.DeadlineExceeded)
 	require.NoError(t, wait("load: prefilled keys=1000 of 1000 seconds=1"))
 	require.ErrorContains(t, wait("load: failed: prefill: 7 of 1000 keys were gone"), "does not start: prefill: 7 of 1000 keys were gone")
+}
+
+// The wait reads the whole log of the load, on a machine whose cores may be the load's, and AWS allows few such requests.
+func TestWaitForLoadReadsItsLogOnceASecondAtMost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answer, reads := under(time.Time{}, time.Time{}, "", 1), 0
+		_, con, s := stackOf(t, func(what string, form url.Values) (int, map[string]string, string) {
+			if what == "FilterLogEvents" {
+				reads++
+			}
+			return answer(what, form)
+		})
+		con.Pause = 250 * time.Millisecond
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute+time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, waitLoad(ctx, con, s, aRun), context.DeadlineExceeded)
+		require.LessOrEqual(t, reads, 61)
+	})
 }
