@@ -64,7 +64,7 @@ output "cache_engine_version" {
 }
 
 output "replication_group_id" {
-  description = "Id of the cache's replication group; null for a serverless cache and of one that is only an endpoint."
+  description = "Id of the cache's replication group; null for a serverless cache and for one that is only an endpoint."
   value       = local.existing ? var.existing_cache.replication_group_id : module.cache[0].replication_group_id
 }
 

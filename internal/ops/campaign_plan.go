@@ -65,7 +65,7 @@ func (p *plan) show() {
 	if done := len(c.Variants)*c.Repeats - len(p.missing); done > 0 {
 		p.o.con.Say("%d of them are done or given up; according to their manifests, %.2f USD is billed for them", done, p.spent)
 	}
-	p.o.con.Say("%s to go: about %s, and about %.2f USD is billed for them. Prices: %s", report.Quantity(len(p.missing), "run"), page.Duration(time.Duration(p.minutes())*time.Minute), p.usd, p.o.prices.Source)
+	p.o.con.Say("%s to go: about %s, for which about %.2f USD is billed. Prices: %s", report.Quantity(len(p.missing), "run"), page.Duration(time.Duration(p.minutes())*time.Minute), p.usd, p.o.prices.Source)
 	if len(p.unpriced) > 0 {
 		p.o.con.Say("not included, because no price is known: %s", strings.Join(p.unpriced, "; "))
 	}

@@ -296,7 +296,7 @@ func (s *samples) say(r *Results) {
 		r.warn("the metrics CSV has times without an offset in %s: they are read as UTC", Quantity(int(s.naive), "row"))
 	}
 	if s.repeated > 0 {
-		r.warn("the metrics CSV has %s that repeat a series and a time: the last one of each counts", Quantity(int(s.repeated), "row"))
+		r.warn("the metrics CSV repeats a series and a time in %s: the last one of each counts", Quantity(int(s.repeated), "row"))
 	}
 	if s.astray > 0 {
 		r.warn("the metrics CSV has %s over 15 days away from the others, left out", Quantity(int(s.astray), "datapoint"))

@@ -73,7 +73,7 @@ output "nodes" {
 }
 
 output "memory_bytes" {
-  description = "Memory that the keys of all shards may take before the cache evicts; null for a serverless cache and of a node type that is not known."
+  description = "Memory that the keys of all shards may take before the cache evicts; null for a serverless cache and for a node type that is not known."
   value       = local.memory_bytes
 }
 
