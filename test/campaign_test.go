@@ -193,10 +193,13 @@ func (c *campaignRun) killDuring(t *testing.T, round, load int, cells ...string)
 		default:
 		}
 	}
-	eventually(t, fmt.Sprintf("round %d", round), func(context.Context) (bool, any, error) { // this wait lasts one round at most
-		ran()
-		return strings.Contains(contents(c.log), fmt.Sprintf("round %d of ", round)), contents(c.log), nil
-	})
+	want := fmt.Sprintf("round %d of ", round)
+	for seen := ""; !strings.Contains(seen, want); seen = contents(c.log) { // rounds take as long as their runs: a campaign hangs if it prints nothing more
+		eventually(t, want, func(context.Context) (bool, any, error) {
+			ran()
+			return contents(c.log) != seen, seen, nil
+		})
+	}
 	eventually(t, fmt.Sprintf("%d of %v load", load, cells), func(context.Context) (bool, any, error) {
 		ran()
 		n := 0
