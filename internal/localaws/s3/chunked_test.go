@@ -6,28 +6,16 @@ import (
 	"hash/crc32"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/s3"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire"
-	"github.com/elasticache-perf/elasticache-perf/internal/localaws/wire/wiretest"
 )
 
 func TestStreamedChunks(t *testing.T) {
-	acct := wiretest.Account(t)
-	s, err := s3.New(acct)
-	require.NoError(t, err)
-	require.NoError(t, s.Bucket(bucket, "us-east-1"))
-	r := wire.NewRegistry()
-	s.Register(r)
-	srv := httptest.NewServer(r)
-	defer srv.Close()
+	acct, _, srv := serve(t)
 	put := func(body, length string) (int, string) {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, srv.URL+"/"+bucket+"/k", strings.NewReader(body))
 		require.NoError(t, err)

@@ -139,7 +139,8 @@ func TestObjectsArePlainFiles(t *testing.T) {
 	require.ErrorAs(t, err, &notFound)
 }
 
-func TestKeysThatAreNoFileNames(t *testing.T) {
+// serve serves a bucket to requests that the SDK would not make, or without the checks of start.
+func serve(t *testing.T) (*account.Account, *wire.Registry, *httptest.Server) {
 	acct := wiretest.Account(t)
 	s, err := s3.New(acct)
 	require.NoError(t, err)
@@ -147,7 +148,12 @@ func TestKeysThatAreNoFileNames(t *testing.T) {
 	r := wire.NewRegistry()
 	s.Register(r)
 	srv := httptest.NewServer(r)
-	defer srv.Close()
+	t.Cleanup(srv.Close)
+	return acct, r, srv
+}
+
+func TestKeysThatAreNoFileNames(t *testing.T) {
+	acct, r, srv := serve(t)
 	put := func(key string) int {
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, srv.URL, strings.NewReader("x"))
 		require.NoError(t, err)
@@ -421,16 +427,9 @@ func TestBuckets(t *testing.T) {
 
 // What is not served is refused and listed, not ignored.
 func TestNothingIsIgnored(t *testing.T) {
-	acct := wiretest.Account(t)
-	s, err := s3.New(acct)
-	require.NoError(t, err)
-	require.NoError(t, s.Bucket(bucket, "us-east-1"))
-	r := wire.NewRegistry()
-	s.Register(r)
-	srv := httptest.NewServer(r)
-	defer srv.Close()
+	_, r, srv := serve(t)
 	c := sdk.NewFromConfig(wiretest.Client(t, srv.URL))
-	_, err = c.GetBucketAcl(t.Context(), &sdk.GetBucketAclInput{Bucket: aws.String(bucket)})
+	_, err := c.GetBucketAcl(t.Context(), &sdk.GetBucketAclInput{Bucket: aws.String(bucket)})
 	require.Equal(t, "NotImplemented", code(err))
 	_, err = c.PutObject(t.Context(), &sdk.PutObjectInput{Bucket: aws.String(bucket), Key: aws.String("k"), Tagging: aws.String("a=b")})
 	require.Equal(t, "NotImplemented", code(err))
