@@ -127,6 +127,10 @@ func TestFirstCommand(t *testing.T) {
 		require.Regexp(t, `(?m)^  throughput .* (9\d(\.\d)?|100) % of the reads hit$`, out, "the keys are written before the load")
 		require.Contains(t, out, "with report.md and results.json beside it")
 	}
+	lock, err := os.ReadFile(filepath.Join(otherCheckout, ".localaws/stack/.terraform.lock.hcl"))
+	require.NoError(t, err)
+	require.Contains(t, string(lock), "hashicorp/aws")
+	require.NotContains(t, string(lock), "h1:", "Terraform would verify the provider at every command")
 
 	ctx, end := context.WithCancel(t.Context())
 	defer end()

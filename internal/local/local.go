@@ -304,7 +304,8 @@ func (e *Embedded) Enter(ws *workspace.Workspace, con *console.Console, values m
 		in.Env = append(in.Env, name+"="+env[name])
 	}
 	in.Env = append(in.Env, "APPROVE=1") // nothing there costs money or belongs to anybody
-	in.Grace, quiet.Pause, quiet.TTY, quiet.Answer = hangs, 250*time.Millisecond, false, nil
+	in.Embedded, in.Grace = true, hangs
+	quiet.Pause, quiet.TTY, quiet.Answer = 250*time.Millisecond, false, nil
 	in.AWS = func(context.Context, string) (aws.Config, error) {
 		return aws.Config{Region: e.Hello.Region, BaseEndpoint: &e.Hello.URL, Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: e.Hello.Env["AWS_ACCESS_KEY_ID"], SecretAccessKey: e.Hello.Env["AWS_SECRET_ACCESS_KEY"]}, nil

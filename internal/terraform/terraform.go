@@ -362,13 +362,16 @@ func (t *CLI) Prepare(ctx context.Context, ws *workspace.Workspace, con *console
 		return nil
 	}
 	err := t.Init(ctx, false)
-	t.prepared = err == nil
 	var failed *Error
-	if !errors.As(err, &failed) || failed.Unreadable || failed.Code < 0 || ctx.Err() != nil || !strings.HasPrefix(workspace.Getenv(t.Env, "TF_CLI_CONFIG_FILE"), ws.DataDir()) {
-		return err
+	if errors.As(err, &failed) && !failed.Unreadable && failed.Code >= 0 && ctx.Err() == nil && strings.HasPrefix(workspace.Getenv(t.Env, "TF_CLI_CONFIG_FILE"), ws.DataDir()) {
+		con.Say("terraform: once more, with the version that the mirror has")
+		err = t.Init(ctx, true)
 	}
-	con.Say("terraform: once more, with the version that the mirror has")
-	return t.Init(ctx, true)
+	if err == nil && ws.Embedded {
+		err = ForgetChecksums(ws.Stack)
+	}
+	t.prepared = err == nil
+	return err
 }
 
 // Version is its own version: "terraform 1.3.10". (OpenTofu warns on stdout, so its configuration must be valid first.)

@@ -27,6 +27,8 @@ type Workspace struct {
 	AWS func(ctx context.Context, region string) (aws.Config, error)
 	// Grace is how long Terraform may take to end after an interrupt; 0 is without limit, because killing it can lose its state.
 	Grace time.Duration
+	// Embedded: the stack is in the embedded AWS, and its folder is made anew for each.
+	Embedded bool
 }
 
 // Open is the workspace of the working directory and the process's environment.
