@@ -207,7 +207,7 @@ func (w *frozen) createStack() {
 	_, err = tasks.RegisterTaskDefinition(ctx, &ecs.RegisterTaskDefinitionInput{Family: aws.String("perf-load"), NetworkMode: ecst.NetworkModeAwsvpc, ExecutionRoleArn: &execution,
 		Cpu: aws.String("256"), Memory: aws.String("512"), RequiresCompatibilities: []ecst.Compatibility{ecst.CompatibilityFargate}, ContainerDefinitions: []ecst.ContainerDefinition{{
 			Name: aws.String("memtier"), Image: aws.String("redislabs/memtier_benchmark:2.3.1"), StopTimeout: aws.Int32(120), LinuxParameters: &ecst.LinuxParameters{InitProcessEnabled: aws.Bool(true)}, // without an init, a SIGTERM before the trap is set is ignored
-			EntryPoint: []string{"sh", "-c", "trap exit TERM; sleep 1000 & wait"}}}})
+			EntryPoint: []string{"sh", "-c", "trap 'exit 143' TERM; sleep 1000 & wait"}}}}) // by itself, exit would return 0 for a SIGTERM before wait
 	require.NoError(t, err)
 	_, err = tasks.CreateService(ctx, &ecs.CreateServiceInput{Cluster: aws.String("perf"), ServiceName: aws.String("perf-load"), TaskDefinition: aws.String("perf-load"),
 		DesiredCount: aws.Int32(1), LaunchType: ecst.LaunchTypeFargate, NetworkConfiguration: &ecst.NetworkConfiguration{AwsvpcConfiguration: &ecst.AwsVpcConfiguration{Subnets: w.Subnets()}}})
