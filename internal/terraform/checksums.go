@@ -11,9 +11,9 @@ import (
 
 var checksums = regexp.MustCompile(`(?ms)^  hashes += \[.*?^  \]\n`)
 
-// ForgetChecksums removes the checksums of providers from the lock file in dir, a stack's folder in the embedded AWS. Init has verified the provider, but as long
-// as the lock file has its checksum, every command of Terraform verifies it again: it reads all 700 MB, which takes half a second. The next init writes the
-// checksum again.
+// ForgetChecksums removes the checksums of providers from the lock file in dir, the folder of a stack in the embedded AWS or of a test. Init has verified the
+// provider, but as long as the lock file has its checksum, every command of Terraform verifies it again: it reads all 700 MB, which takes half a second. The next
+// init writes the checksum again.
 //
 // https://github.com/hashicorp/terraform/blob/v1.11.4/internal/command/meta_providers.go
 func ForgetChecksums(dir string) error {
