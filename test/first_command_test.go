@@ -121,7 +121,7 @@ func TestFirstCommand(t *testing.T) {
 
 	require.NoError(t, firstErr, first)
 	require.NoError(t, otherErr, other)
-	require.Contains(t, first, "compiling the commands: about a minute on two cores the first time\n")
+	require.Contains(t, first, "compiling the commands: one or two minutes on two cores the first time\n")
 	for _, out := range []string{first, other} {
 		require.Contains(t, out, "done: nothing is left running\n")
 		require.Regexp(t, `(?m)^  throughput .* (9\d(\.\d)?|100) % of the reads hit$`, out, "the keys are written before the load")

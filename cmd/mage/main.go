@@ -1,7 +1,7 @@
 //go:build !windows
 
 // Command mage is what `go tool mage` runs here: it compiles mage and the targets, shows progress, and then runs the target. Mage itself compiles silently, for
-// about a minute on a new machine. This program is small, so that it is compiled and prints its first line within seconds.
+// one or two minutes on a new machine. This program is small, so that it is compiled and prints its first line within seconds.
 package main
 
 import (
@@ -33,7 +33,8 @@ func run(root string, args []string) error {
 		return fmt.Errorf("%s is not the project's folder: run the command where magefile.go is", root)
 	}
 	c := compiler{root: root, out: os.Stderr, patience: 2 * time.Second, every: 10 * time.Second}
-	c.env = settings(os.Environ(), c.goFlags())
+	flags := c.goFlags()
+	c.env, c.verbose = settings(os.Environ(), flags), settings(os.Environ(), flags+" -v")
 	held, err := c.lock() // until this process execs the target or ends
 	if err != nil {
 		return err
@@ -77,6 +78,7 @@ func settings(env []string, goflags string) []string {
 type compiler struct {
 	root     string
 	env      []string
+	verbose  []string // env, in which `go build` prints the name of each package that it compiles
 	out      io.Writer
 	patience time.Duration // faster work prints nothing
 	every    time.Duration // between two lines of progress
@@ -114,16 +116,13 @@ func (c compiler) compile(args []string) (string, error) {
 	mage, targets := c.file("mage"), c.file("targets")
 	said := c.progress()
 	defer said.end()
-	if err := c.build(said, "go", "build", "-v", "-o", mage, "github.com/magefile/mage"); err != nil {
+	if err := c.build(said, "go", "build", "-o", mage, "github.com/magefile/mage"); err != nil {
 		return "", err
 	}
 	for _, a := range args {
 		if strings.HasPrefix(a, "-init") || strings.HasPrefix(a, "-clean") || strings.HasPrefix(a, "-compile") || a == "-version" {
 			return mage, nil
 		}
-	}
-	if err := c.build(said, "go", "build", "-v", "./internal/ops", "./internal/dev"); err != nil {
-		return "", err
 	}
 	output := filepath.Join(c.root, "mage_output_file.go") // a killed mage leaves it among the sources
 	_ = os.Remove(output)
@@ -132,10 +131,10 @@ func (c compiler) compile(args []string) (string, error) {
 	return targets, c.build(said, mage, "-compile", targets, "-ldflags", "-s -w")
 }
 
-// build runs one command of the compilation. It passes on the output, except for package names of `go build -v`, which it counts.
+// build runs one command of the compilation. It passes on the output, except for package names, which it counts.
 func (c compiler) build(said *progress, name string, args ...string) error {
 	cmd := exec.Command(name, args...)
-	cmd.Dir, cmd.Env = c.root, c.env
+	cmd.Dir, cmd.Env = c.root, c.verbose
 	words, err := cmd.StderrPipe()
 	if err != nil {
 		return err
@@ -172,7 +171,7 @@ func (c compiler) progress() *progress {
 	p := &progress{lines: make(chan string), done: make(chan struct{})}
 	began, packages, patience, first := time.Now(), 0, c.patience, "checking the commands, and compiling what has changed"
 	if _, err := os.Stat(c.file("targets")); err != nil {
-		patience, first = 0, "compiling the commands: about a minute on two cores the first time"
+		patience, first = 0, "compiling the commands: one or two minutes on two cores the first time"
 	}
 	go func() {
 		defer close(p.done)

@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,8 +26,8 @@ func Zip(ws *workspace.Workspace, architecture string) string {
 	return filepath.Join(ws.Root, "build", "lambda-"+architecture+".zip")
 }
 
-// Lambda makes build/lambda-ARCHITECTURE.zip. Same sources and Go version give the same bytes, wherever and whenever it is built. The go command's
-// cache decides whether to compile; the zip is only written if its bytes differ.
+// Lambda makes build/lambda-ARCHITECTURE.zip. Same sources and Go version give the same bytes, wherever and whenever it is built. The go command decides
+// whether to compile and link, from its cache and from the binary in the zip; the zip is only written if that changes.
 func Lambda(ctx context.Context, ws *workspace.Workspace, con *console.Console, architecture string) error {
 	if goarch[architecture] == "" {
 		return fmt.Errorf("there is no Lambda architecture %q: use arm64 or x86_64", architecture)
@@ -44,6 +43,12 @@ func Lambda(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 	}
 	defer os.RemoveAll(own)
 	binary := filepath.Join(own, "bootstrap")
+	old := unpack(file)
+	if old != nil {
+		if err := os.WriteFile(binary, old, 0o755); err != nil {
+			return err
+		}
+	}
 	c := ws.Command(ctx, con.Out, "go", lambdaArgs(binary)...)
 	if c.Env, err = lambdaEnv(ctx, ws, goarch[architecture]); err != nil {
 		return err
@@ -58,17 +63,13 @@ func Lambda(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 	if err != nil {
 		return err
 	}
+	if bytes.Equal(old, content) {
+		con.Say("%s is up to date (by the go command's build cache)", ws.Path(file))
+		return nil
+	}
 	var packed bytes.Buffer
 	if err := pack(&packed, content); err != nil {
 		return err
-	}
-	old, err := os.ReadFile(file)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	if bytes.Equal(old, packed.Bytes()) {
-		con.Say("%s is up to date (by the go command's build cache)", ws.Path(file))
-		return nil
 	}
 	if err := workspace.ReplaceFile(file, packed.Bytes(), 0o644); err != nil {
 		return err
@@ -77,10 +78,10 @@ func Lambda(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 	return nil
 }
 
-// lambdaArgs: lambda.norpc leaves out what only the old go1.x runtime needed; without VCS stamp and build id, and with trimmed paths, the
-// binary depends on its sources alone. https://docs.aws.amazon.com/lambda/latest/dg/golang-package.html
+// lambdaArgs: lambda.norpc leaves out what only the old go1.x runtime needed; without VCS stamp, and with trimmed paths, the binary depends on
+// its sources alone. Its build id lets the go command see that it is up to date. https://docs.aws.amazon.com/lambda/latest/dg/golang-package.html
 func lambdaArgs(binary string) []string {
-	return []string{"build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w -buildid=", "-o", binary, "./lambda"}
+	return []string{"build", "-trimpath", "-buildvcs=false", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", binary, "./lambda"}
 }
 
 // modules are the go command's settings that say where modules come from and where they and what is compiled are kept. They do not change the binary.
@@ -106,12 +107,17 @@ func lambdaEnv(ctx context.Context, ws *workspace.Workspace, arch string) ([]str
 	return append(env, "CGO_ENABLED=0", "GOENV=off", "GOOS=linux", "GOARCH="+arch, "GOFLAGS=", "GOAMD64=v1", "GOARM64=v8.0", "GOFIPS140=off", "GOWORK=off"), nil
 }
 
-// pack writes a zip with the one file bootstrap. A zip knows no time before 1980, and Lambda needs the file executable.
-func pack(w io.Writer, binary []byte) error {
-	z := zip.NewWriter(w)
+// bootstrap is the header of the zip's one file. A zip knows no time before 1980, and Lambda needs the file executable.
+func bootstrap() *zip.FileHeader {
 	header := &zip.FileHeader{Name: "bootstrap", Method: zip.Deflate, Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
 	header.SetMode(0o755)
-	entry, err := z.CreateHeader(header)
+	return header
+}
+
+// pack writes a zip with the one file bootstrap.
+func pack(w io.Writer, binary []byte) error {
+	z := zip.NewWriter(w)
+	entry, err := z.CreateHeader(bootstrap())
 	if err != nil {
 		return err
 	}
@@ -119,6 +125,29 @@ func pack(w io.Writer, binary []byte) error {
 		return err
 	}
 	return z.Close()
+}
+
+// unpack returns the binary of a zip that pack wrote; nil if there is none, or if it is damaged or not as pack would write it now.
+func unpack(file string) []byte {
+	z, err := zip.OpenReader(file)
+	if err != nil {
+		return nil
+	}
+	defer z.Close()
+	want := bootstrap()
+	if len(z.File) != 1 || z.File[0].Name != want.Name || z.File[0].Method != want.Method || z.File[0].Mode() != want.Mode() || !z.File[0].Modified.Equal(want.Modified) {
+		return nil
+	}
+	entry, err := z.File[0].Open()
+	if err != nil {
+		return nil
+	}
+	defer entry.Close()
+	binary, err := io.ReadAll(entry)
+	if err != nil { // also if the checksum differs
+		return nil
+	}
+	return binary
 }
 
 // HostArchitecture is this machine's architecture, in Lambda's terms.
