@@ -78,9 +78,7 @@ const over = "is stopped and exported already|no task runs, and there is no cach
 // The advice in the commands and mails of a run, from deploy to destroy.
 func TestAdviceDuringARun(t *testing.T) {
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil), "notifications": map[string]any{"email": "team@example.com"}})
 
@@ -124,9 +122,7 @@ func TestAdviceDuringARun(t *testing.T) {
 // The advice in commands and mails if a stop fails.
 func TestAdviceWhenTheStopFails(t *testing.T) {
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	w := newEnvironment(t)
 	p := newPerson(t, w, map[string]any{"load": light(nil), "notifications": map[string]any{"email": "team@example.com"}})
@@ -166,9 +162,7 @@ func TestAdviceWhenTheStopFails(t *testing.T) {
 // The advice of a destroy that fails, or finds resources that are not in the state.
 func TestAdviceOfAFailedDestroy(t *testing.T) {
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
 	p.useCredentials(p.local.Env()) // the deployer's policy only covers what Terraform creates
@@ -216,9 +210,7 @@ func (p *person) createFunction() {
 // Credentials expire during a deploy, a watch, and a destroy: each says so, and its advice works with new credentials.
 func TestCredentialsThatExpire(t *testing.T) {
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
 	login := func() (expire func()) {

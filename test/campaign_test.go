@@ -24,9 +24,7 @@ import (
 // the first command runs, a second one is refused. In the end only the exports are left.
 func TestCampaign(t *testing.T) {
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	c := newCampaign(t, "once", `
 repeats  = 1
@@ -61,9 +59,7 @@ variant "more" { load = { clients = 8 } }
 // continue. The command is killed in the second round, and the same command continues the campaign.
 func TestCampaignContinues(t *testing.T) {
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	c := newCampaign(t, "thrice", `
 repeats  = 3
@@ -96,9 +92,7 @@ variant "small" {
 // does not count for its variant.
 func TestCampaignWhoseFileChanges(t *testing.T) {
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	const file = `
 repeats  = 1

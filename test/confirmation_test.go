@@ -87,9 +87,7 @@ func (p *person) deleteSchedules(names ...string) {
 // An answer can take an hour, and things can change in that time: a yes covers only what was asked, and the message says how to continue.
 func TestChangesWhileAQuestionIsOpen(t *testing.T) {
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
 

@@ -179,6 +179,7 @@ func (s *stack) cacheExists(t *testing.T) bool {
 // still has the first run's tag. Once the new run is overdue, watch deletes the cache, and removes itself when no apply can create a load any more.
 func TestWatchEndsAHalfCreatedRun(t *testing.T) {
 	onlyLocal(t)
+	onlyLong(t)
 	t.Parallel()
 	w := newEnvironment(t)
 	w.local.Scheduler.RateScale = 40 // rate(10 minutes) ticks every 15 s

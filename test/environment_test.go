@@ -42,6 +42,14 @@ func onAWS() bool { return os.Getenv("E2E_TARGET") == "aws" }
 // long reports whether the longer journeys run too (mage test:all).
 func long() bool { return os.Getenv("E2E_LONG") != "" }
 
+// onlyLong skips one of the longer journeys in mage test.
+func onlyLong(t *testing.T) {
+	t.Helper()
+	if !long() {
+		t.Skip("one of the longer suites: mage test:all")
+	}
+}
+
 func newEnvironment(t *testing.T, change ...func(*localaws.Config)) *environment {
 	t.Helper()
 	if onAWS() {

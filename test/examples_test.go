@@ -109,8 +109,8 @@ func TestExamples(t *testing.T) {
 			if onAWS() {
 				t.Skip("the examples' inputs here exist in localaws only")
 			}
-			if !e.short && !long() {
-				t.Skip("one of the longer suites: mage test:all")
+			if !e.short {
+				onlyLong(t)
 			}
 			t.Parallel()
 			w := newEnvironment(t)
@@ -132,9 +132,7 @@ func TestPlans(t *testing.T) {
 	if onAWS() {
 		t.Skip("the examples' inputs here exist in localaws only")
 	}
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	w := newEnvironment(t)
 	plan := func(name, root string, inputs map[string]any) {

@@ -24,9 +24,7 @@ import (
 func TestUsersAndPrefixListsOfAnotherRoot(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	w := newEnvironment(t)
 	s := &stack{environment: w, name: nameOf(t), options: w.options(t, "examples/cache-only", nil)}
 	s.options.TerraformDir = t.TempDir()

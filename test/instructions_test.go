@@ -20,9 +20,7 @@ import (
 // whose schedules somebody removed.
 func TestMessages(t *testing.T) {
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	starts := &gate{opened: make(chan struct{})}
 	w := newEnvironment(t, func(c *localaws.Config) { c.Clock, c.Delays.TaskStart = starts, closed })

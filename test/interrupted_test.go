@@ -216,9 +216,7 @@ func TestDestroyOfARunningLoad(t *testing.T) {
 // Ctrl-C while the cache is being created, and again while it is being deleted.
 func TestInterruptedWhileTheCacheIsCreated(t *testing.T) {
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	w := newEnvironment(t, func(c *localaws.Config) { c.Delays.CacheCreate, c.Delays.CacheDelete = 20*time.Second, 20*time.Second })
 	p := newPerson(t, w, nil)
@@ -235,9 +233,7 @@ func TestInterruptedWhileTheCacheIsCreated(t *testing.T) {
 // AWS creates something, but its response is lost, so Terraform does not know about it. A cache costs money and is deleted; the rest is named.
 func TestDestroyAfterLostAnswers(t *testing.T) {
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	t.Run("the cache", func(t *testing.T) {
 		t.Parallel()

@@ -15,9 +15,7 @@ import (
 func TestNoCapacityForTheCache(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	for name, cache := range map[string]map[string]any{"nodes": nil, "serverless": {"serverless": map[string]any{}}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -50,6 +48,7 @@ func TestNoCapacityForTheCache(t *testing.T) {
 func TestWatchEndsARunWithoutCapacity(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
+	onlyLong(t)
 	w := newEnvironment(t)
 	w.local.Scheduler.RateScale = 40 // rate(10 minutes) ticks every 15 s
 	s := newStack(t, w, ".", map[string]any{"notifications": map[string]any{"email": "team@example.com"}})

@@ -16,9 +16,7 @@ import (
 func TestPermissionsBoundaryDeniesTheStop(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	for action, cache := range map[string]map[string]any{
 		"ecs:UpdateService":                  nil,
 		"elasticache:DeleteReplicationGroup": nil,

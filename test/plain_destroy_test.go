@@ -68,8 +68,8 @@ func TestPlainDestroy(t *testing.T) {
 			}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if !v.short && !long() {
-				t.Skip("one of the longer suites: mage test:all")
+			if !v.short {
+				onlyLong(t)
 			}
 			t.Parallel()
 			s := newStack(t, newEnvironment(t), ".", v.inputs)
@@ -93,9 +93,7 @@ func TestPlainDestroy(t *testing.T) {
 func TestPlainDestroyWithoutExport(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Run("after a failure", func(t *testing.T) {
 		t.Parallel()
 		s := newStack(t, newEnvironment(t), ".", nil)

@@ -49,9 +49,7 @@ func (m *mageProcess) waitForOutput(t *testing.T, text string) {
 // mage is killed while its Terraform creates the cache: Terraform ends by itself, the cache is in the state, and the next command continues with it.
 func TestMageKilledDuringAnApply(t *testing.T) {
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	creation := &gate{opened: make(chan struct{})}
 	w := newEnvironment(t, func(c *localaws.Config) { c.Clock, c.Delays.CacheCreate = creation, closed })
@@ -81,9 +79,7 @@ func TestMageKilledDuringAnApply(t *testing.T) {
 // cannot lock the state.
 func TestTwoDeploysSideBySide(t *testing.T) {
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	creation := &gate{opened: make(chan struct{})}
 	w := newEnvironment(t, func(c *localaws.Config) { c.Clock, c.Delays.CacheCreate = creation, closed })
@@ -136,9 +132,7 @@ func TestTwoDeploysSideBySide(t *testing.T) {
 // Somebody removes the function that ends runs: stop still ends and exports the run, and destroy does the same for a later run.
 func TestFunctionWasDeleted(t *testing.T) {
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	w := newEnvironment(t)
 	p := newPerson(t, w, map[string]any{"load": light(nil)})

@@ -35,6 +35,7 @@ const (
 func TestFromARelease(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
+	onlyLong(t)
 	w := newEnvironment(t)
 	inputs := examples["from-a-release"].inputs(t, w)
 	inputs["minutes"], inputs["load"] = 60, map[string]any{"workload": "session-store", "clients": 2, "rate_limit": 250}
@@ -54,9 +55,7 @@ func TestFromARelease(t *testing.T) {
 func TestStackFromARelease(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	w := newEnvironment(t)
 	dist := w.released(t)
 	root := t.TempDir()
@@ -105,9 +104,7 @@ func TestStackFromARelease(t *testing.T) {
 func TestNoZip(t *testing.T) {
 	t.Parallel()
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	w := newEnvironment(t)
 	options := w.options(t, ".", w.inputs(map[string]any{"lambda": map[string]any{"zip": "downloads/lambda.zip"}}))
 	terraform.InitContext(t, t.Context(), options)

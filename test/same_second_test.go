@@ -16,6 +16,7 @@ import (
 // what to run.
 func TestTwoStacksInTheSameSecond(t *testing.T) {
 	onlyLocal(t)
+	onlyLong(t)
 	t.Parallel()
 	p := newPerson(t, newEnvironment(t), map[string]any{"load": light(nil)})
 	for _, args := range [][]string{{"init"}, {"apply", "-auto-approve", "-target=module.scheduler.aws_scheduler_schedule.watch"}} {

@@ -26,8 +26,8 @@ func TestNoProcessIsLeftBehind(t *testing.T) {
 		"SIGKILL to the top":  func(top int) error { return syscall.Kill(top, syscall.SIGKILL) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			if name != "SIGINT to the group" && !long() {
-				t.Skip("one of the longer suites: mage test:all")
+			if name != "SIGINT to the group" {
+				onlyLong(t)
 			}
 			t.Parallel()
 			dir := linkedTree(t)

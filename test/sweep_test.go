@@ -95,9 +95,7 @@ func (l *lockedText) String() string {
 // states, distinguishes them, asks, exports the runs, and leaves nothing.
 func TestSweep(t *testing.T) {
 	onlyLocal(t)
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	w := newEnvironment(t)
 	said, err := w.sweep(t, nil)

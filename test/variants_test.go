@@ -44,8 +44,8 @@ func TestVariants(t *testing.T) {
 		"serverless":         {short: true, cache: map[string]any{"serverless": map[string]any{"max_storage_gb": 1, "max_ecpu_per_second": 5000}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if !v.short && !long() {
-				t.Skip("one of the longer suites: mage test:all")
+			if !v.short {
+				onlyLong(t)
 			}
 			t.Parallel()
 			w := newEnvironment(t)
@@ -106,9 +106,7 @@ func isAboutCaches(st statement) bool { return strings.HasPrefix(st.Action[0], "
 
 // The stack and a separate root load and export an existing cache, and leave it unchanged.
 func TestExistingCache(t *testing.T) {
-	if !long() {
-		t.Skip("one of the longer suites: mage test:all")
-	}
+	onlyLong(t)
 	t.Parallel()
 	w := newEnvironment(t)
 	owner := newStack(t, w, "examples/cache-only", nil)

@@ -82,9 +82,7 @@ func TestWorkloads(t *testing.T) {
 			}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if !long() {
-				t.Skip("one of the longer suites: mage test:all")
-			}
+			onlyLong(t)
 			t.Parallel()
 			w := newEnvironment(t)
 			cache := map[string]any{}

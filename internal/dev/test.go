@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
@@ -63,18 +65,28 @@ func TestModules(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 	if err != nil {
 		return err
 	}
-	var failed []error
-	for _, dir := range roots {
+	failed := make([]error, len(roots))
+	cores := make(chan struct{}, runtime.NumCPU()) // one test keeps a core busy
+	var folders sync.WaitGroup
+	for i, dir := range roots {
 		tests, err := filepath.Glob(filepath.Join(dir, "tests", "*.tftest.hcl"))
 		if err != nil {
 			return err
 		}
-		if len(tests) > 0 {
-			failed = append(failed, inRoot(ctx, ws, con, t, dir, "test"))
+		if len(tests) == 0 {
+			continue
 		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
+		folders.Go(func() {
+			cores <- struct{}{}
+			defer func() { <-cores }()
+			if ctx.Err() == nil {
+				failed[i] = inRoot(ctx, ws, con, t, dir, "test")
+			}
+		})
+	}
+	folders.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	return errors.Join(failed...)
 }
