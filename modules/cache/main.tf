@@ -41,6 +41,11 @@ locals {
   maintenance_window = var.cache.maintenance_window != null || var.run == null ? var.cache.maintenance_window : join("-", [
     for hours in ["72h", "73h"] : lower(formatdate("EEE:hh:mm", timeadd(local.started, hours)))
   ])
+  # Without snapshots, ElastiCache still has a window for them, refuses one that overlaps with the maintenance window, and chooses one that can:
+  # https://github.com/ministryofjustice/cloud-platform-environments/pull/5252
+  snapshot_window = local.maintenance_window == null ? null : join("-", [
+    for hours in ["1h", "2h"] : formatdate("hh:mm", timeadd("2000-01-01T${substr(local.maintenance_window, 14, 5)}:00Z", hours)) # after its end
+  ])
 
   tags = merge(var.tags, var.run == null ? {} : { run = var.run.id })
   late = "The run ${try(var.run.id, "")} had to end by ${try(var.run.stop_by, "")}, so no new cache is created for it. Start a new run:\n  go tool mage deploy\nor terraform apply with -replace of the scheduler's aws_scheduler_schedule.watch."
@@ -162,6 +167,7 @@ resource "aws_elasticache_replication_group" "this" {
   # Set because the API, provider 5 and provider 6 have different defaults.
   apply_immediately          = var.cache.apply_immediately
   maintenance_window         = local.maintenance_window
+  snapshot_window            = local.snapshot_window
   auto_minor_version_upgrade = false # measure the requested version
   snapshot_retention_limit   = 0     # a snapshot during the run would distort it
 

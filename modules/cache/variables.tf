@@ -125,7 +125,7 @@ variable "cache" {
   }
   # https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateReplicationGroup.html
   validation {
-    condition     = var.cache.maintenance_window == null ? true : can(regex("^(mon|tue|wed|thu|fri|sat|sun):[0-2][0-9]:[0-5][0-9]-(mon|tue|wed|thu|fri|sat|sun):[0-2][0-9]:[0-5][0-9]$", var.cache.maintenance_window))
+    condition     = var.cache.maintenance_window == null ? true : can(regex("^(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):[0-5][0-9]-(mon|tue|wed|thu|fri|sat|sun):([01][0-9]|2[0-3]):[0-5][0-9]$", var.cache.maintenance_window))
     error_message = "The maintenance_window must be at least an hour in UTC, in lower case, such as \"sun:05:00-sun:06:00\"."
   }
   validation {

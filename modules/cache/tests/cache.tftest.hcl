@@ -320,6 +320,21 @@ run "maintenance_is_outside_of_the_run" {
     condition     = aws_elasticache_replication_group.this[0].maintenance_window == "thu:23:30-fri:00:30"
     error_message = "Maintenance is due three days after the run's start, for an hour."
   }
+  assert {
+    condition     = aws_elasticache_replication_group.this[0].snapshot_window == "01:30-02:30"
+    error_message = "The window for snapshots is after maintenance, also over midnight: ElastiCache's own choice can overlap, and then it refuses the cache."
+  }
+}
+
+run "aws_chooses_both_windows" {
+  command = plan
+  variables {
+    run = null
+  }
+  assert {
+    condition     = local.maintenance_window == null && local.snapshot_window == null
+    error_message = "Without a run there is nothing to keep them out of."
+  }
 }
 
 run "what_other_roots_set" {
@@ -342,6 +357,10 @@ run "what_other_roots_set" {
       !aws_elasticache_replication_group.this[0].apply_immediately && aws_elasticache_replication_group.this[0].preferred_cache_cluster_azs == tolist(["us-east-1b", "us-east-1a"]) &&
     aws_elasticache_replication_group.this[0].user_group_ids == toset(["orders"]))
     error_message = "A root has its own way."
+  }
+  assert {
+    condition     = aws_elasticache_replication_group.this[0].snapshot_window == "07:00-08:00"
+    error_message = "The window for snapshots keeps clear of a root's own maintenance window."
   }
   assert {
     condition = (aws_vpc_security_group_ingress_rule.client_cidrs["office"].cidr_ipv4 == "10.20.0.0/16" && aws_vpc_security_group_ingress_rule.client_cidrs["office"].to_port == 6379 &&
@@ -370,6 +389,14 @@ run "zones_of_a_cluster" {
   command = plan
   variables {
     cache = { shards = 1, zones = ["us-east-1a"] }
+  }
+  expect_failures = [var.cache]
+}
+
+run "no_hour_of_the_day" {
+  command = plan
+  variables {
+    cache = { maintenance_window = "sun:23:00-sun:24:00" }
   }
   expect_failures = [var.cache]
 }
