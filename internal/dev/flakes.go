@@ -51,13 +51,16 @@ func TestFlakes(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 	if err != nil {
 		return err
 	}
-	if part := ws.Getenv("FLAKES"); part != "" {
-		packages = slices.DeleteFunc(packages, func(pkg string) bool { return !strings.Contains(pkg, part) })
+	if packages, err = having(packages, ws.Getenv("FLAKES")); err != nil {
+		return err
+	}
+	if count == 0 && journeys == 0 {
+		return errors.New("COUNT=0 JOURNEYS=0: nothing is left to repeat")
 	}
 	defer busyLoops(runtime.NumCPU())()
 	found := flakes{tests: map[string]*tries{}, said: map[string][]string{}}
 	var failed []error
-	if count > 0 && len(packages) > 0 {
+	if count > 0 {
 		failed = append(failed, repeat(ctx, ws, con, &found, fmt.Sprintf("every test %s", report.Quantity(count, "time")), append([]string{"-timeout=0", fmt.Sprintf("-count=%d", count)}, packages...)...))
 	}
 	if journeys > 0 && ctx.Err() == nil {
@@ -213,4 +216,13 @@ func number(ws *workspace.Workspace, name string, otherwise int) (int, error) {
 		return 0, fmt.Errorf("%s=%s: take a whole number, 0 or more", name, text)
 	}
 	return n, nil
+}
+
+// having returns the packages whose paths contain a text. That there is none is an error: a table of no runs has no failures.
+func having(packages []string, part string) ([]string, error) {
+	found := slices.DeleteFunc(slices.Clone(packages), func(pkg string) bool { return !strings.Contains(pkg, part) })
+	if len(found) == 0 {
+		return nil, fmt.Errorf("FLAKES=%s: no package's path contains that; take a part of one, such as internal/stack", part)
+	}
+	return found, nil
 }

@@ -41,3 +41,14 @@ first failure of p TestSlow:
 the second time
 `, out.String())
 }
+
+func TestFlakesOfNoPackage(t *testing.T) {
+	all := []string{"m/cmd/mage", "m/internal/stack"}
+	for part, want := range map[string][]string{"": all, "cmd/mage": all[:1]} {
+		found, err := having(all, part)
+		require.NoError(t, err)
+		require.Equal(t, want, found)
+	}
+	_, err := having(all, "./cmd/mage")
+	require.EqualError(t, err, "FLAKES=./cmd/mage: no package's path contains that; take a part of one, such as internal/stack")
+}
