@@ -32,8 +32,10 @@ func Check(ctx context.Context, ws *workspace.Workspace, con *console.Console) e
 	if err != nil {
 		return err
 	}
+	shared := shareProviders(ctx)
+	defer shared.close()
 	for _, dir := range roots {
-		findings = append(findings, inRoot(ctx, ws, con, t, dir, "validate"))
+		findings = append(findings, inRoot(ctx, ws, con, t, shared, dir, "validate"))
 	}
 	findings = append(findings, TestDocs(ctx, ws, con))
 	if ctx.Err() != nil {
@@ -139,8 +141,9 @@ func linked(dir, to string) (string, error) {
 	return to, nil
 }
 
-// inRoot runs one Terraform command in a folder, with a data directory under build/ and no backend: no state is touched.
-func inRoot(ctx context.Context, ws *workspace.Workspace, con *console.Console, t *terraform.CLI, dir string, args ...string) error {
+// inRoot runs one Terraform command in a folder, with a data directory under build/ and no backend: no state is touched. Without shared
+// (nil), Terraform starts its providers itself.
+func inRoot(ctx context.Context, ws *workspace.Workspace, con *console.Console, t *terraform.CLI, shared *providers, dir string, args ...string) error {
 	name := strings.ReplaceAll(ws.Path(dir), string(filepath.Separator), "-")
 	data := filepath.Join(ws.Root, "build", "terraform", name)
 	if err := os.MkdirAll(data, 0o755); err != nil {
@@ -165,6 +168,11 @@ func inRoot(ctx context.Context, ws *workspace.Workspace, con *console.Console, 
 		return name == "TF_DATA_DIR" || name == "TF_WORKSPACE" || strings.HasPrefix(name, "TF_VAR_") || strings.HasPrefix(name, "TF_CLI_ARGS")
 	}), "TF_DATA_DIR="+data)
 	err = here.Run(ctx, nil, "init", "-input=false", "-backend=false")
+	if err == nil && shared != nil {
+		var attach []string
+		attach, err = shared.environment(&here, data)
+		here.Env = append(here.Env, attach...)
+	}
 	if err == nil {
 		err = here.Run(ctx, nil, args...)
 	}

@@ -65,6 +65,8 @@ func TestModules(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 	if err != nil {
 		return err
 	}
+	shared := shareProviders(ctx)
+	defer shared.close()
 	failed := make([]error, len(roots))
 	cores := make(chan struct{}, runtime.NumCPU()) // one test keeps a core busy
 	var folders sync.WaitGroup
@@ -80,7 +82,7 @@ func TestModules(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 			cores <- struct{}{}
 			defer func() { <-cores }()
 			if ctx.Err() == nil {
-				failed[i] = inRoot(ctx, ws, con, t, dir, "test")
+				failed[i] = inRoot(ctx, ws, con, t, shared, dir, "test")
 			}
 		})
 	}

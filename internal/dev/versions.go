@@ -89,7 +89,7 @@ func tryVersion(ctx context.Context, ws *workspace.Workspace, con *console.Conso
 	shown := &trial{version: version, roots: len(roots)}
 	var invalid []error
 	for _, dir := range roots {
-		invalid = append(invalid, inRoot(ctx, own, con, t, dir, "validate"))
+		invalid = append(invalid, inRoot(ctx, own, con, t, nil, dir, "validate"))
 	}
 	shown.validate = errors.Join(invalid...)
 	tests := *ws
