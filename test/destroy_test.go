@@ -70,7 +70,7 @@ var creations = []creation{
 	{resource: "module.scheduler.aws_cloudwatch_metric_alarm.errors", action: "monitoring.PutMetricAlarm", holds: "AlarmName=NAME-stop-errors"},
 	{resource: "module.scheduler.aws_cloudwatch_metric_alarm.dead", action: "monitoring.PutMetricAlarm", holds: "AlarmName=NAME-stop-dlq"},
 	{resource: "module.scheduler.aws_scheduler_schedule_group.this", action: "scheduler.CreateScheduleGroup"},
-	{resource: "module.scheduler.aws_scheduler_schedule.watch", action: "scheduler.CreateSchedule", holds: "NAME-watch", short: true},
+	{resource: "module.scheduler.aws_scheduler_schedule.watch", action: "scheduler.CreateSchedule", holds: "NAME-watch"},
 	{resource: "module.scheduler.aws_lambda_invocation.preflight", action: "lambda.Invoke", holds: `"preflight"`},
 	{resource: "module.scheduler.aws_lambda_invocation.destroy", action: "lambda.Invoke", holds: `"destroy"`, short: true},
 	{resource: "module.scheduler.aws_lambda_invocation.destroyed", action: "lambda.Invoke", holds: `"destroyed"`},

@@ -53,7 +53,7 @@ func newPerson(t *testing.T, w *environment, vars map[string]any) *person {
 		}
 	}
 	p.console = &console.Console{In: strings.NewReader(""), Out: p, Pause: time.Second}
-	p.workspace = &workspace.Workspace{Root: root, Stack: folder(t, ".", w.inputs(vars)), Env: env,
+	p.workspace = &workspace.Workspace{Root: root, Stack: folder(t, ".", w.inputs(vars)), Env: env, Embedded: true,
 		AWS: func(_ context.Context, region string) (aws.Config, error) {
 			cfg := w.Config.Copy()
 			cfg.Region = cmp.Or(region, cfg.Region)

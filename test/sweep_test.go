@@ -66,7 +66,7 @@ func (w *environment) deployerWorkspace(t *testing.T, s *stack) *workspace.Works
 	for k, v := range s.options.EnvVars {
 		env = append(env, k+"="+v)
 	}
-	return &workspace.Workspace{Root: root, Stack: s.options.TerraformDir, Env: env, AWS: func(context.Context, string) (aws.Config, error) {
+	return &workspace.Workspace{Root: root, Stack: s.options.TerraformDir, Env: env, Embedded: !onAWS(), AWS: func(context.Context, string) (aws.Config, error) {
 		cfg, keys := w.Config.Copy(), s.options.EnvVars
 		cfg.Credentials = credentials.NewStaticCredentialsProvider(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], keys["AWS_SESSION_TOKEN"])
 		return cfg, nil

@@ -29,6 +29,7 @@ func TestInTheBrowser(t *testing.T) {
 	for name, text := range map[string]string{"report": render(t, burst(30, 10, 4, 2)), "report-idle": render(t, idle()), "report-day": render(t, day()), "compare": comparison.String(),
 		"campaign": campaign("r7g", "r8g", "m7g", "m8g", "c7gn"), "campaign-ten": campaign(ten...)} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			file := filepath.Join(t.TempDir(), "report.html")
 			require.NoError(t, os.WriteFile(file, []byte(text), 0o644))
 			charttest.Check(t, "file://"+file, name)
