@@ -159,7 +159,7 @@ func newCampaign(t *testing.T, name, file string) *campaignRun {
 			return
 		}
 		t.Log(contents(c.log), "\n", c.out)
-		logs, _ := filepath.Glob(filepath.Join(c.ws.Stack, ".campaigns", name, "*/log.txt"))
+		logs, _ := workspace.Glob(filepath.Join(c.ws.Stack, ".campaigns", name), "*/log.txt")
 		for _, log := range logs {
 			said := contents(log)
 			t.Log(log, "\n", said[max(0, len(said)-3000):])

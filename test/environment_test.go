@@ -61,7 +61,7 @@ func newEnvironment(t *testing.T, change ...func(*localaws.Config)) *environment
 	var problems []string
 	decided := &decisions{}
 	cfg := localaws.Config{
-		Dir: t.TempDir(), Buckets: []string{"exports"}, MetricsPeriod: 5 * time.Second, Tools: tools(t),
+		Dir: awkwardDir(t), Buckets: []string{"exports"}, MetricsPeriod: 5 * time.Second, Tools: tools(t),
 		Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 		// Long enough to be visible, but far shorter than AWS's minutes.
 		Delays: account.Delays{CacheCreate: 2 * time.Second, CacheDelete: 3 * time.Second, TaskStart: time.Second, TaskStop: time.Second,
@@ -101,6 +101,14 @@ func newEnvironment(t *testing.T, change ...func(*localaws.Config)) *environment
 		require.Empty(t, problems, "exchanges that AWS's API models do not allow")
 	})
 	return w
+}
+
+// awkwardDir is a folder whose name a shell splits, and which is a pattern that it does not match.
+func awkwardDir(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "it's a [b-c]*")
+	require.NoError(t, os.Mkdir(dir, 0o755))
+	return dir
 }
 
 // Many buckets and organizations deny requests without an encryption header:

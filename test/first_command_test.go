@@ -96,7 +96,7 @@ func runInCleanEnvironment(ctx context.Context, t *testing.T, dir, home string, 
 	return out.String(), err
 }
 
-// The README's first command as a newcomer runs it: not root, no .git, a folder with spaces and umlauts, a new machine. Another checkout runs it at the
+// The README's first command as a newcomer runs it: not root, no .git, a folder with spaces, umlauts and brackets, a new machine. Another checkout runs it at the
 // same time. In a checkout in which local:up is running, a second local:run or local:up is refused with one sentence.
 func TestFirstCommand(t *testing.T) {
 	if onAWS() || !long() {
@@ -104,7 +104,7 @@ func TestFirstCommand(t *testing.T) {
 	}
 	top, user := sharedTempDir(t), unprivilegedUser()
 	t.Parallel()
-	dir := checkout(t, filepath.Join(top, "a höuse", "with späces"))
+	dir := checkout(t, filepath.Join(top, "a höuse [a-c]", "with späces*"))
 	home := filepath.Join(top, "home")
 	require.NoError(t, os.Mkdir(home, 0o755))
 	chown(t, top, user)

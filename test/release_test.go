@@ -143,7 +143,7 @@ func useRelease(t *testing.T, w *environment, dir string) {
 	t.Helper()
 	server := httptest.NewServer(http.StripPrefix("/v0.1.0/", http.FileServer(http.Dir(w.released(t)))))
 	t.Cleanup(server.Close)
-	files, err := filepath.Glob(filepath.Join(dir, "*.tf"))
+	files, err := workspace.Glob(dir, "*.tf")
 	require.NoError(t, err)
 	taken := 0
 	for _, file := range files {

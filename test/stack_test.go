@@ -34,6 +34,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/account"
 	tfcli "github.com/elasticache-perf/elasticache-perf/internal/terraform"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // stack is a Terraform root applied in an environment, with its own state and data.
@@ -149,7 +150,7 @@ func folder(t *testing.T, root string, inputs map[string]any) string {
 	t.Helper()
 	project, err := filepath.Abs("..")
 	require.NoError(t, err)
-	dir := t.TempDir()
+	dir := awkwardDir(t)
 	override, err := tfcli.OverrideReleased(filepath.Join(project, root), filepath.Join(project, "modules"))
 	require.NoError(t, err)
 	if len(override) > 0 { // such an example needs nothing outside its folder
@@ -159,7 +160,7 @@ func folder(t *testing.T, root string, inputs map[string]any) string {
 			require.NoError(t, os.Symlink(filepath.Join(project, name), filepath.Join(dir, name)))
 		}
 	}
-	files, err := filepath.Glob(filepath.Join(project, root, "*.tf"))
+	files, err := workspace.Glob(filepath.Join(project, root), "*.tf")
 	require.NoError(t, err)
 	require.NotEmpty(t, files, "no Terraform files in %s", root)
 	for _, f := range files {

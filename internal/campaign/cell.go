@@ -142,7 +142,7 @@ func (c *Campaign) Enter(ws *workspace.Workspace, cell Cell, prefix string) (*wo
 	if err != nil {
 		return nil, err
 	}
-	files, err := filepath.Glob(filepath.Join(ws.Stack, "*.tf"))
+	files, err := workspace.Glob(ws.Stack, "*.tf")
 	if err != nil {
 		return nil, err
 	}

@@ -184,7 +184,7 @@ func TestACellsWorkspace(t *testing.T) {
 func TestExamplesAreRead(t *testing.T) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
-	files, err := filepath.Glob(filepath.Join(root, "examples/campaigns/*.hcl"))
+	files, err := workspace.Glob(root, "examples/campaigns/*.hcl")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	for _, file := range files {
@@ -201,7 +201,7 @@ func TestTerraformTakesTheExamples(t *testing.T) {
 	require.NoError(t, os.Symlink(filepath.Join(root, "variables.tf"), filepath.Join(stack, "variables.tf")))
 	require.NoError(t, os.WriteFile(filepath.Join(stack, "terraform.tfvars"), []byte("vpc_id = \"vpc-0123456789abcdef0\"\nsubnet_ids = [\"subnet-0123456789abcdef0\"]\nmetrics_export_s3_bucket = \"one\"\nname = \"mine\"\n"), 0o600))
 	ws, con := &workspace.Workspace{Root: root, Stack: stack, Env: os.Environ()}, &console.Console{Out: io.Discard}
-	files, err := filepath.Glob(filepath.Join(root, "examples/campaigns/*.hcl"))
+	files, err := workspace.Glob(root, "examples/campaigns/*.hcl")
 	require.NoError(t, err)
 	for _, file := range files {
 		c, err := Read(ws, file)

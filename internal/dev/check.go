@@ -108,7 +108,7 @@ const ofARelease = "examples/from-a-release"
 func terraformRoots(ws *workspace.Workspace) ([]string, error) {
 	dirs := []string{ws.Root}
 	for _, pattern := range []string{"modules/*/*.tf", "examples/*/*.tf"} {
-		files, err := filepath.Glob(filepath.Join(ws.Root, pattern))
+		files, err := workspace.Glob(ws.Root, pattern)
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +126,7 @@ func linked(dir, to string) (string, error) {
 	if err := os.RemoveAll(to); err != nil {
 		return "", err
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "*.tf"))
+	files, err := workspace.Glob(dir, "*.tf")
 	if err != nil {
 		return "", err
 	}

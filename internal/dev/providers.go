@@ -15,6 +15,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // providers are processes of the aws provider that many Terraform commands share, one for each version. By itself Terraform starts the provider anew
@@ -74,7 +75,7 @@ func (p *providers) environment(t *terraform.CLI, data string) ([]string, error)
 	}
 	p.mu.Unlock()
 	shared.once.Do(func() {
-		programs, err := filepath.Glob(filepath.Join(data, "providers", awsProvider, version, "*", "terraform-provider-aws*"))
+		programs, err := workspace.Glob(filepath.Join(data, "providers", awsProvider, version), "*/terraform-provider-aws*")
 		if err == nil && len(programs) == 0 {
 			err = fmt.Errorf("the aws provider %s is not under %s, where init should have put it", version, data)
 		}

@@ -106,7 +106,7 @@ func tarball(ws *workspace.Workspace) ([]byte, error) {
 // terraformFiles are the release's, in order: those of the stack, and of each module without its tests.
 func terraformFiles(ws *workspace.Workspace) ([]string, error) {
 	files := []string{"CHANGELOG.md", "LICENSE", "terraform.tfvars.example"}
-	roots, err := filepath.Glob(filepath.Join(ws.Root, "*.tf"))
+	roots, err := workspace.Glob(ws.Root, "*.tf")
 	if err != nil {
 		return nil, err
 	}

@@ -71,7 +71,7 @@ func TestModules(ctx context.Context, ws *workspace.Workspace, con *console.Cons
 	cores := make(chan struct{}, runtime.NumCPU()) // one test keeps a core busy
 	var folders sync.WaitGroup
 	for i, dir := range roots {
-		tests, err := filepath.Glob(filepath.Join(dir, "tests", "*.tftest.hcl"))
+		tests, err := workspace.Glob(filepath.Join(dir, "tests"), "*.tftest.hcl")
 		if err != nil {
 			return err
 		}

@@ -355,7 +355,7 @@ func localStack(ws *workspace.Workspace) (string, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	files, err := filepath.Glob(filepath.Join(ws.Root, "*.tf"))
+	files, err := workspace.Glob(ws.Root, "*.tf")
 	if err != nil {
 		return "", err
 	}

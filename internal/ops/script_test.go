@@ -7,6 +7,8 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/stretchr/testify/require"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // The scripts run commands as processes in a folder with links to the project's HCL, and without AWS.
@@ -16,7 +18,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(env *testscript.Env) error {
-			files, err := filepath.Glob(filepath.Join(root, "*.tf"))
+			files, err := workspace.Glob(root, "*.tf")
 			if err != nil {
 				return err
 			}

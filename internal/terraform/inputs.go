@@ -165,7 +165,7 @@ func writeInputs(ws *workspace.Workspace, dir string) error {
 	if err != nil {
 		return err
 	}
-	values, err := filepath.Glob(filepath.Join(ws.Stack, "*.auto.tfvars*"))
+	values, err := workspace.Glob(ws.Stack, "*.auto.tfvars*")
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func checkText(where, name, value string, declared map[string]cty.Type) []string
 // https://developer.hashicorp.com/terraform/language/values/variables#variable-definitions-tfvars-files
 func GivenFiles(dir string) (files []string, err error) {
 	for _, pattern := range []string{"terraform.tfvars", "terraform.tfvars.json", "*.auto.tfvars", "*.auto.tfvars.json"} {
-		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		found, err := workspace.Glob(dir, pattern)
 		if err != nil {
 			return nil, err
 		}

@@ -14,11 +14,12 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/lambda/shutdown"
 )
 
-// project is the tree itself, with a stack folder that has its variables only.
+// project is the tree itself, with a stack folder that has its variables only, and whose name is a pattern that it does not match.
 func project(t *testing.T, env ...string) (*workspace.Workspace, *console.Console) {
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
-	stack := t.TempDir()
+	stack := filepath.Join(t.TempDir(), "[a-c] b*")
+	require.NoError(t, os.Mkdir(stack, 0o755))
 	require.NoError(t, link(filepath.Join(root, "variables.tf"), filepath.Join(stack, "variables.tf")))
 	return &workspace.Workspace{Root: root, Stack: stack, Env: append(os.Environ(), env...)}, &console.Console{Out: &bytes.Buffer{}}
 }

@@ -41,7 +41,7 @@ func PlanFile(ws *workspace.Workspace) (file string, remove func(), err error) {
 	if err := room(ws.Stack, roomOfState); err != nil {
 		return "", nil, err
 	}
-	old, err := filepath.Glob(filepath.Join(ws.DataDir(), "plan-*"))
+	old, err := workspace.Glob(ws.DataDir(), "plan-*")
 	if err != nil {
 		return "", nil, err
 	}

@@ -122,7 +122,7 @@ type found struct{ dir, host, version string }
 // mirror is the first folder that has the provider: those of add-on packages, Terraform's cache, what an earlier init has installed, and for OpenTofu
 // what the implied folders have of the other registry. closed are those that are not taken because others can change them.
 func (m mirrors) mirror(implied []string) (taken found, closed []string) {
-	dirs, _ := filepath.Glob(filepath.Join(m.addOns, "*"))
+	dirs, _ := workspace.Glob(m.addOns, "*")
 	if cache := m.cache(); cache != "" {
 		dirs = append(dirs, cache)
 	}
@@ -246,8 +246,8 @@ func (m mirrors) implied() []string {
 // holds returns a mirror's newest version of the provider for this platform, unpacked or packed; "" if it has none.
 func (m mirrors) holds(dir, host string) string {
 	folder := filepath.Join(dir, host, "hashicorp/aws")
-	unpacked, _ := filepath.Glob(filepath.Join(folder, "*", m.platform))
-	packed, _ := filepath.Glob(filepath.Join(folder, "terraform-provider-aws_*_"+m.platform+".zip"))
+	unpacked, _ := workspace.Glob(folder, "*/"+m.platform)
+	packed, _ := workspace.Glob(folder, "terraform-provider-aws_*_"+m.platform+".zip")
 	newest := ""
 	for _, found := range append(unpacked, packed...) {
 		version := filepath.Base(filepath.Dir(found))

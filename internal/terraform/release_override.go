@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // released is a module of this project as other roots name it: a folder of a release.
@@ -15,7 +17,7 @@ var released = regexp.MustCompile(`module "([a-z_-]+)" \{\n  source *= "github\.
 // OverrideReleased gives an override file by which a root takes the modules that it names by a release from a folder instead, so that an example can be
 // tried before the release exists; nil if it names none. https://developer.hashicorp.com/terraform/language/files/override
 func OverrideReleased(root, modules string) ([]byte, error) {
-	files, err := filepath.Glob(filepath.Join(root, "*.tf"))
+	files, err := workspace.Glob(root, "*.tf")
 	if err != nil {
 		return nil, err
 	}

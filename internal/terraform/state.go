@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -157,11 +156,11 @@ func (s *State) HasCache() bool {
 // https://developer.hashicorp.com/terraform/language/block/moved, https://opentofu.org/docs/language/files/
 func (s *State) Undeclared(dir string) (addresses []string, all bool, err error) {
 	for _, unread := range []string{"*.tf.json", "*.tofu", "*.tofu.json"} {
-		if found, err := filepath.Glob(filepath.Join(dir, unread)); err != nil || len(found) > 0 {
+		if found, err := workspace.Glob(dir, unread); err != nil || len(found) > 0 {
 			return nil, false, err
 		}
 	}
-	files, err := filepath.Glob(filepath.Join(dir, "*.tf"))
+	files, err := workspace.Glob(dir, "*.tf")
 	declared := map[string]bool{}
 	for _, file := range files {
 		read, diags := hclparse.NewParser().ParseHCLFile(file)

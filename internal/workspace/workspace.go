@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -122,6 +123,15 @@ func LookPath(path, name string) string {
 func Exists(file string) bool {
 	_, err := os.Stat(file)
 	return err == nil
+}
+
+// Glob lists what matches a pattern in a folder, by full paths. filepath.Glob would take brackets and stars in the folder's own path for a pattern.
+func Glob(dir, pattern string) ([]string, error) {
+	found, err := fs.Glob(os.DirFS(filepath.Clean(dir)), pattern)
+	for i, name := range found {
+		found[i] = filepath.Join(dir, name)
+	}
+	return found, err
 }
 
 // ReplaceFile writes a file so that nobody sees half of it, and others may do so at the same time.

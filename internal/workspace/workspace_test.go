@@ -1,6 +1,8 @@
 package workspace
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/aws/smithy-go/logging"
@@ -15,4 +17,23 @@ func TestTheSDKIsSilent(t *testing.T) {
 	cfg, err := ws.AWS(t.Context(), "us-east-1")
 	require.NoError(t, err)
 	require.Equal(t, logging.Nop{}, cfg.Logger)
+}
+
+func TestGlobTakesAFolderByItsName(t *testing.T) {
+	top := t.TempDir()
+	dir := filepath.Join(top, "[a-c] b*")
+	for _, file := range []string{filepath.Join(dir, "modules/m/main.tf"), filepath.Join(dir, "main.tf"), filepath.Join(top, "a b/main.tf")} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
+		require.NoError(t, os.WriteFile(file, nil, 0o644))
+	}
+	for pattern, want := range map[string][]string{"*.tf": {filepath.Join(dir, "main.tf")}, "modules/*/*.tf": {filepath.Join(dir, "modules/m/main.tf")}, "main.tf": {filepath.Join(dir, "main.tf")}, "none/*": nil} {
+		found, err := Glob(dir, pattern)
+		require.NoError(t, err)
+		require.Equal(t, want, found, pattern)
+	}
+	_, err := Glob(dir, "[")
+	require.Error(t, err)
+	found, err := Glob(filepath.Join(top, "none"), "*")
+	require.NoError(t, err)
+	require.Empty(t, found)
 }

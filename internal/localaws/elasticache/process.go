@@ -49,6 +49,7 @@ func (s *Service) start(ctx context.Context, g *group, n, primary *cacheNode, da
 		return err
 	}
 	path, args := s.acct.Tools, []string{"cache-node", "--addr", n.address()}
+	var config *os.File
 	if p.path != "" {
 		if g.tls {
 			ca, err := s.ca()
@@ -60,14 +61,15 @@ func (s *Service) start(ctx context.Context, g *group, n, primary *cacheNode, da
 				return err
 			}
 		}
-		file, err := writeConfig(n.dir, n.config(g, p, primary, databases))
-		if err != nil {
+		var err error
+		if config, err = writeConfig(n.dir, n.config(g, p, primary, databases)); err != nil {
 			return err
 		}
-		path, args = p.path, []string{file}
+		defer config.Close()
+		path, args = p.path, []string{"-"}
 	}
 	out := &output{line: func(line string) { s.engineLine(g, n.id, line) }}
-	child, err := proc.Start(proc.Spec{Path: path, Args: args, Env: []string{"TZ=UTC"}, Dir: n.dir, Stdout: out, Stderr: out})
+	child, err := proc.Start(proc.Spec{Path: path, Args: args, Env: []string{"TZ=UTC"}, Dir: n.dir, Stdin: config, Stdout: out, Stderr: out})
 	if err != nil {
 		return err
 	}

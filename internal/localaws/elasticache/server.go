@@ -254,9 +254,14 @@ func (o *output) tail() string {
 	return strings.Join(o.last, " | ")
 }
 
-func writeConfig(dir, text string) (string, error) {
+// writeConfig writes a server's configuration, which it reads from its stdin: as an argument, a server takes brackets and stars in the path for a pattern, and
+// without a match it runs with its defaults. https://github.com/redis/redis/blob/7.0.15/src/config.c (loadServerConfig)
+func writeConfig(dir, text string) (*os.File, error) {
 	file := filepath.Join(dir, "node.conf")
-	return file, os.WriteFile(file, []byte(text), 0o600) // holds passwords
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil { // holds passwords
+		return nil, err
+	}
+	return os.Open(file)
 }
 
 // running names what a group's nodes run on.

@@ -27,6 +27,7 @@ type Spec struct {
 	Args           []string
 	Env            []string // exactly this, beside the mark; nil is nothing else
 	Dir            string
+	Stdin          *os.File // nil: nothing
 	Stdout, Stderr io.Writer
 	Death          syscall.Signal // what the child gets when this process dies; default SIGKILL
 	First          bool           // the child is a container's first process: a signal that it has no handler for does not reach it
@@ -69,6 +70,9 @@ func Start(s Spec) (*Process, error) {
 	cmd := exec.Command(s.Path, s.Args...)
 	p := &Process{path: cmd.Path, mark: fmt.Sprintf("%s.%d", ours(), marked.Add(1)), first: s.First, done: make(chan struct{})}
 	cmd.Env, cmd.Dir = append([]string{p.mark}, s.Env...), s.Dir
+	if s.Stdin != nil {
+		cmd.Stdin = s.Stdin
+	}
 	var output []*pipe
 	err := write(&output, &cmd.Stdout, s.Stdout)
 	if err == nil && s.Stderr == s.Stdout {
