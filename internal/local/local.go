@@ -153,6 +153,9 @@ var placeholder = &Embedded{Hello: Handshake{URL: "http://127.0.0.1:0", Region: 
 
 // Start compiles and starts the embedded AWS.
 func Start(ctx context.Context, ws *workspace.Workspace, con *console.Console, minutes int, period time.Duration) (*Embedded, error) {
+	if strings.ContainsRune(Dir(ws), os.PathListSeparator) {
+		return nil, fmt.Errorf("%s has a colon, so PATH cannot name the programs of the embedded AWS in it: use a checkout in a folder without one", Dir(ws))
+	}
 	troubles := faultArgs(ws)
 	if err := terraform.CheckGiven(&workspace.Workspace{Root: ws.Root, Stack: ws.Root}, ws.Env); err != nil {
 		return nil, err

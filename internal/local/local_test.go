@@ -195,6 +195,11 @@ func TestRoomOnTheDisk(t *testing.T) {
 }
 
 // A fault that the embedded AWS does not understand is its words, and nothing was started.
+func TestFolderThatPATHCannotName(t *testing.T) {
+	_, err := Start(t.Context(), &workspace.Workspace{Root: "/home/a:b"}, &console.Console{}, 1, time.Minute)
+	require.EqualError(t, err, "/home/a:b/.localaws has a colon, so PATH cannot name the programs of the embedded AWS in it: use a checkout in a folder without one")
+}
+
 func TestBadFault(t *testing.T) {
 	root := t.TempDir()
 	files, err := filepath.Glob("../../*.tf")
