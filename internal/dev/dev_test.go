@@ -42,19 +42,15 @@ func TestTreeOfAVersion(t *testing.T) {
 // What terraform-docs and tflint find is reported together, with what to do.
 func TestDocsTellsEveryFinding(t *testing.T) {
 	ws, con := &workspace.Workspace{Root: t.TempDir(), Env: os.Environ()}, &console.Console{Out: io.Discard}
-	script := func(one gobuild.Tool, text string) {
-		require.NoError(t, os.MkdirAll(filepath.Dir(one.Path(ws)), 0o755))
-		require.NoError(t, os.WriteFile(one.Path(ws), []byte("#!/bin/sh\n"+text), 0o755))
-	}
 	require.NoError(t, os.WriteFile(filepath.Join(ws.Root, "main.tf"), nil, 0o644))
-	script(gobuild.TerraformDocs, `[ "$*" = "--output-check ." ] && echo modules/a/README.md is out of date; exit 1`)
-	script(gobuild.TFLint, `echo "$@: an unused variable"; exit 2`)
+	script(t, gobuild.TerraformDocs.Path(ws), `[ "$*" = "--output-check ." ] && echo modules/a/README.md is out of date; exit 1`)
+	script(t, gobuild.TFLint.Path(ws), `echo "$@: an unused variable"; exit 2`)
 	err := TestDocs(t.Context(), ws, con)
 	require.ErrorContains(t, err, "modules/a/README.md is out of date\nrun `build/tools/terraform-docs-0.20.0/terraform-docs .`")
 	require.ErrorContains(t, err, "tflint: .: exit status 2\n--chdir="+ws.Root+" --config="+filepath.Join(ws.Root, ".tflint.hcl"))
 	require.ErrorContains(t, err, "an unused variable")
-	script(gobuild.TerraformDocs, "")
-	script(gobuild.TFLint, "")
+	script(t, gobuild.TerraformDocs.Path(ws), "")
+	script(t, gobuild.TFLint.Path(ws), "")
 	require.NoError(t, TestDocs(t.Context(), ws, con))
 }
 
