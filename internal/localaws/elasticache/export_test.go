@@ -20,6 +20,13 @@ func AnswerTime(d time.Duration) (undo func()) {
 // Draw picks a loopback address.
 func Draw() string { return draw() }
 
+// DrawOnly makes draw pick one address, and gives back how to undo it.
+func DrawOnly(addr string) (undo func()) {
+	before := draw
+	draw = func() string { return addr }
+	return func() { draw = before }
+}
+
 var reserved []io.Closer
 
 // Reserve takes one of a few addresses, in their order, for as long as this process lives.

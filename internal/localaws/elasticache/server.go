@@ -101,10 +101,14 @@ func claim(g *group) (err error) {
 		if n.addr, n.held, err = reserve(ports...); err == nil {
 			continue
 		}
+		why := err.Error()
 		if errors.Is(err, syscall.EADDRINUSE) {
-			return wire.Errorf(400, "InsufficientCacheClusterCapacity", "localaws cannot start %s: port %d is taken on every loopback address, so another server listens on 0.0.0.0:%d (%v). Stop it, or give the replication group another Port.", n.id, g.port, g.port, err)
+			why = fmt.Sprintf("port %d is taken on every loopback address, so another server listens on 0.0.0.0:%d (%v). Stop it", g.port, g.port, err)
 		}
-		return wire.Errorf(400, "InsufficientCacheClusterCapacity", "localaws cannot start %s on port %d: %v. Give the replication group another Port.", n.id, g.port, err)
+		if g.serverless != nil { // CreateServerlessCache has no error for missing capacity, and no Port
+			return invalidCombination("localaws cannot start serverless cache %s on port %d: %s.", g.id, g.port, why)
+		}
+		return wire.Errorf(400, "InsufficientCacheClusterCapacity", "localaws cannot start %s on port %d: %s, or give the replication group another Port.", n.id, g.port, why)
 	}
 	return nil
 }

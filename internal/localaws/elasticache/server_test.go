@@ -354,6 +354,17 @@ func TestPortTaken(t *testing.T) {
 	require.ErrorContains(t, err, "give the replication group another Port")
 }
 
+// CreateServerlessCache has neither an error for missing capacity nor a Port. https://docs.aws.amazon.com/AmazonElastiCache/latest/APIReference/API_CreateServerlessCache.html
+func TestServerlessCacheWithoutAnAddress(t *testing.T) {
+	defer elasticache.DrawOnly("192.0.2.1")() // of RFC 5737: no machine's address
+	w := start(t)
+	_, err := w.c.CreateServerlessCache(t.Context(), serverless())
+	require.ErrorContains(t, err, "InvalidParameterCombination: localaws cannot start serverless cache perf on port 6379: ")
+	require.NotContains(t, err.Error(), "Port.")
+	_, err = w.c.CreateReplicationGroup(t.Context(), input())
+	require.ErrorContains(t, err, "InsufficientCacheClusterCapacity: localaws cannot start perf-001 on port ")
+}
+
 // Processes that start at once and draw the same addresses get one each, and free it by their end.
 func TestNoTwoProcessesTakeOneAddress(t *testing.T) {
 	var few []string
