@@ -183,16 +183,20 @@ func TestFirstCommandOnAFullDisk(t *testing.T) {
 		t.Skip("compiles the commands: mage test:all")
 	}
 	t.Parallel()
-	for name, c := range map[string]struct{ size, says string }{
-		"too small": {"20m", `the disk of \S+/\.localaws has 2\d MB left, and a local run needs about 50 MB: free space there, or use a checkout on another disk\n`},
-		"filled":    {"70m", `the disk of \S+/\.localaws is full, and the load's log and the exports would be lost: free space there \(a local run needs about 50 MB\), and run it again\n`},
+	const full = `the disk of \S+/\.localaws is full, and the load's log and the exports would be lost: free space there \(a local run needs about 50 MB\), and run it again\n`
+	dir := checkout(t, sharedTempDir(t))
+	for _, c := range []struct{ size, filledAt, says string }{
+		{"20m", "never", `the disk of \S+/\.localaws has 2\d MB left, and a local run needs about 50 MB: free space there, or use a checkout on another disk\n`},
+		{"70m", "building the embedded AWS", full},
+		{"70m", "embedded AWS at", full},
+		{"70m", "terraform: applying", full},
 	} {
-		t.Run(name, func(t *testing.T) {
-			dir := checkout(t, sharedTempDir(t))
-			// The disk is mounted in a separate namespace. The script fills it only after the embedded AWS has checked for space.
-			script := `mkdir .localaws && mount -t tmpfs -o size=` + c.size + ` none .localaws || exit 77
-				(while [ ! -e .localaws/localaws.log ]; do sleep 0.1; done; cat /dev/zero >.localaws/filled) 2>/dev/null & filling=$!
-				go tool mage local:run; code=$?; kill $filling 2>/dev/null; exit $code`
+		t.Run(c.filledAt, func(t *testing.T) {
+			// The disk is mounted in a separate namespace.
+			script := `mkdir -p .localaws && mount -t tmpfs -o size=` + c.size + ` none .localaws || exit 77
+				(until grep -q "` + c.filledAt + `" said; do sleep 0.1; done; cat /dev/zero >.localaws/filled) 2>/dev/null & filling=$!
+				go tool mage local:run >said 2>&1; code=$?; cat said; kill $filling 2>/dev/null; exit $code`
+			require.NoError(t, os.WriteFile(filepath.Join(dir, "said"), nil, 0o600))
 			out, err := runInCleanEnvironment(t.Context(), t, dir, os.Getenv("HOME"), nil, "unshare", "-Urm", "sh", "-c", script)
 			var exit *exec.ExitError
 			if errors.As(err, &exit) && (exit.ExitCode() == 77 || strings.HasPrefix(out, "unshare: ")) {

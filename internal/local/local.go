@@ -3,6 +3,7 @@ package local
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -130,6 +131,16 @@ func full(dir string, least uint64) error {
 		return nil
 	}
 	return fmt.Errorf("the disk of %s is full, and the load's log and the exports would be lost: free space there (a local run needs about %d MB), and run it again", dir, roomOfRun/1_000_000)
+}
+
+// Explain returns a command's error, or in its place that the disk of the embedded AWS's folder is full: the error only followed from that.
+func Explain(ws *workspace.Workspace, err error) error { return explain(Dir(ws), err, Full) }
+
+func explain(dir string, err error, full func(string) error) error {
+	if err == nil || errors.Is(err, proc.ErrInterrupted) {
+		return err
+	}
+	return cmp.Or(full(dir), err)
 }
 
 func localArgs(dir string, period time.Duration, port int, troubles ...string) []string {

@@ -2,6 +2,7 @@ package local
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/elasticache-perf/elasticache-perf/internal/console"
+	"github.com/elasticache-perf/elasticache-perf/internal/proc"
 	"github.com/elasticache-perf/elasticache-perf/internal/terraform"
 	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
@@ -192,6 +194,16 @@ func TestRoomOnTheDisk(t *testing.T) {
 	const none = math.MaxUint64 - 1 // more than any disk has
 	require.ErrorContains(t, full(t.TempDir(), none), " is full, and the load's log and the exports would be lost: free space there")
 	require.ErrorContains(t, room(t.TempDir(), none), "a local run needs about 18446744073709 MB: free space there")
+}
+
+// Whatever a full disk made fail, the error is that it is full; only an interruption stays what it was.
+func TestErrorOfAFullDisk(t *testing.T) {
+	filled, failed := errors.New("full"), errors.New("the embedded AWS did not start: it ended")
+	isFull, hasRoom := func(string) error { return filled }, func(string) error { return nil }
+	require.Equal(t, filled, explain("", failed, isFull))
+	require.Equal(t, failed, explain("", failed, hasRoom))
+	require.Equal(t, proc.ErrInterrupted, explain("", proc.ErrInterrupted, isFull))
+	require.NoError(t, explain("", nil, isFull))
 }
 
 // A fault that the embedded AWS does not understand is its words, and nothing was started.

@@ -29,6 +29,7 @@ func LocalCampaign(ctx context.Context, ws *workspace.Workspace, con *console.Co
 		return err
 	}
 	defer unlock()
+	defer func() { err = local.Explain(ws, err) }()
 	timed := *con
 	timed.Out = console.Lasting{W: &console.Elapsed{W: con.Out, Began: time.Now()}}
 	w, err := local.Start(ctx, ws, &timed, minutes, localPeriod)

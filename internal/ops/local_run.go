@@ -30,6 +30,7 @@ func LocalRun(ctx context.Context, ws *workspace.Workspace, con *console.Console
 		return err
 	}
 	defer unlock()
+	defer func() { err = local.Explain(ws, err) }()
 	out := con.Out
 	timed := *con
 	timed.Out = console.Lasting{W: &console.Elapsed{W: con.Out, Began: time.Now()}}

@@ -24,6 +24,7 @@ func LocalUp(ctx context.Context, ws *workspace.Workspace, con *console.Console)
 		return err
 	}
 	defer unlock()
+	defer func() { err = local.Explain(ws, err) }()
 	w, err := local.Start(ctx, ws, con, minutes, localPeriod)
 	if errors.Is(context.Cause(ctx), proc.ErrInterrupted) && w == nil {
 		return nil // Ctrl-C is the normal end
