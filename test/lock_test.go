@@ -23,7 +23,7 @@ func TestLockOfAKilledApply(t *testing.T) {
 	onlyLocal(t)
 	t.Parallel()
 	w := newEnvironment(t)
-	dir := t.TempDir()
+	dir := awkwardDir(t)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.tf"), []byte(`
 terraform {
   backend "s3" {
@@ -69,7 +69,7 @@ resource "terraform_data" "this" {
 		return err == nil && strings.Contains(string(text), "OperationTypeApply"), string(text), nil
 	})
 	err := cli.Run(t.Context(), io.Discard, "state", "rm", "-dry-run", "-lock-timeout=0s", "terraform_data.this")
-	require.ErrorContains(t, err, "`TF_WORKSPACE=nodes-r7g-r1 terraform -chdir="+dir+" force-unlock ")
+	require.ErrorContains(t, err, "`TF_WORKSPACE=nodes-r7g-r1 terraform "+workspace.Word("-chdir="+dir)+" force-unlock ")
 	removed, problem := cli.Unlock(t.Context(), err)
 	require.NoError(t, problem)
 	require.Empty(t, removed, "the holder is alive")

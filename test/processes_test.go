@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws"
 	"github.com/elasticache-perf/elasticache-perf/internal/ops"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // mageProcess is a command in a separate process, with a stack's folder and a data directory. Its output is in its log.
@@ -108,12 +110,12 @@ func TestTwoDeploysSideBySide(t *testing.T) {
 	for i, target := range []string{"deploy", "destroy"} {
 		elsewhere = append(elsewhere, p.mage(target, others[i], filepath.Join(t.TempDir(), "terraform")))
 	}
-	for _, m := range elsewhere {
+	for i, m := range elsewhere {
 		require.Error(t, m.Wait())
 		require.Contains(t, contents(m.log), "Error: the state is locked, so nothing was ended or changed: ")
 		const holds = `\S+@\S+ holds it for apply since 20\S+Z`
 		require.Regexp(t, "waiting for the state lock, for up to 60s: "+holds+"\n", contents(m.log))
-		require.Regexp(t, "nothing was ended or changed: "+holds+`\. Try again when it is done; .terraform -chdir=\S+ force-unlock [0-9a-f-]+. removes`, contents(m.log))
+		require.Regexp(t, "nothing was ended or changed: "+holds+`\. Try again when it is done; .terraform `+regexp.QuoteMeta(workspace.Word("-chdir="+others[i]))+` force-unlock [0-9a-f-]+. removes`, contents(m.log))
 	}
 	status, err := p.cacheStatus(t.Context())
 	require.NoError(t, err)

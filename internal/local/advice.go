@@ -12,7 +12,7 @@ import (
 // A command that a message names inside the embedded AWS is meant for the embedded AWS. Pasted unchanged into another shell, it would act on real AWS:
 // `go tool mage destroy` on the stack of the project's folder, `aws ... delete-...` on an account.
 var (
-	mageCommand = regexp.MustCompile(`(?:\. \S+ && )?(?:[A-Z]+=\S+ )*go tool mage (?:build|deploy|destroy|export|report|status|stop|sweep|validate|watch)\b`)
+	mageCommand = regexp.MustCompile(`(?:\. \S+ && )?(?:[A-Z]+=(?:'[^']*'|\S)+ )*go tool mage (?:build|deploy|destroy|export|report|status|stop|sweep|validate|watch)\b`)
 	// Terraform draws a bar before the lines of its errors, in a terminal.
 	awsCommand = regexp.MustCompile("(?:`|(?m:^[\\s│]+))aws [a-z0-9-]+ [a-z0-9-]+[^`\n]*")
 	// The embedded AWS bills nothing. Messages of money say what is or are billed, and a test looks for others.

@@ -22,10 +22,11 @@ func TestAdviceOfTheEmbeddedAWS(t *testing.T) {
 		"remove it with\n  aws iam delete-role --role-name n\n  aws lambda delete-function --function-name n": {
 			"remove it with\n  aws iam delete-role --role-name n" + flags + "\n  aws lambda delete-function --function-name n" + flags,
 			"remove it with\n  aws iam delete-role --role-name n" + flags + "\n  aws lambda delete-function --function-name n" + flags},
-		"the provider hashicorp/aws of the mirror": {"the provider hashicorp/aws of the mirror", "the provider hashicorp/aws of the mirror"},
-		"the image goes on":                        {"the image goes on", "the image goes on"},
-		"it continues, and is billed, until 4":     {"it continues, and would be billed on AWS, until 4", "it continues, and would be billed on AWS, until 4"},
-		"`SWEEP=n go tool mage sweep` ends it":     {"`go tool mage local:run` ends it", "`. env && SWEEP=n go tool mage sweep` ends it"},
+		"the provider hashicorp/aws of the mirror":   {"the provider hashicorp/aws of the mirror", "the provider hashicorp/aws of the mirror"},
+		"the image goes on":                          {"the image goes on", "the image goes on"},
+		"it continues, and is billed, until 4":       {"it continues, and would be billed on AWS, until 4", "it continues, and would be billed on AWS, until 4"},
+		"`FROM='a  b' go tool mage report` shows it": {"`go tool mage local:run` shows it", "`. env && FROM='a  b' go tool mage report` shows it"},
+		"`SWEEP=n go tool mage sweep` ends it":       {"`go tool mage local:run` ends it", "`. env && SWEEP=n go tool mage sweep` ends it"},
 	} {
 		require.Equal(t, want[0], Advice(endpoint, "us-east-1", Again, said))
 		sourced := func(text string) string {

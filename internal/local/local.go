@@ -103,7 +103,7 @@ func linked(link, to, dir string) error {
 	case !info.IsDir():
 		return fmt.Errorf("%s is a link to %s, which is not a folder: remove the link", link, to)
 	case info.Mode().Perm()&0o077 != 0 || info.Sys().(*syscall.Stat_t).Uid != uint32(os.Geteuid()):
-		return fmt.Errorf("%s is a link to %s, which others can open, and it will hold keys: `chmod 700 %[2]s`, or remove the link", link, to)
+		return fmt.Errorf("%s is a link to %s, which others can open, and it will hold keys: `chmod 700 %s`, or remove the link", link, to, workspace.Word(to))
 	}
 	entries, err := os.ReadDir(dir)
 	if err == nil && len(entries) > 0 && !workspace.Exists(filepath.Join(dir, "lock")) {
@@ -391,9 +391,6 @@ func LastLines(file string, n int) string {
 	return "  " + strings.Join(lines[max(0, len(lines)-n):], "\n  ")
 }
 
-// quoted is a text as one word of a shell.
-func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
-
 // Script is the environment for a shell.
 func (e *Embedded) Script(ws *workspace.Workspace, values map[string]any) string {
 	env := e.env(ws)
@@ -405,12 +402,12 @@ func (e *Embedded) Script(ws *workspace.Workspace, values map[string]any) string
 	// Everything that leads elsewhere is unset: an endpoint or profile of one service, another state, an existing cache.
 	fmt.Fprintf(&b, "for name in $(env | sed -n 's/^\\([A-Za-z_][A-Za-z0-9_]*\\)=.*/\\1/p'); do case $name in\n%s) ;;\nAWS_*|TF_VAR_*|TF_CLI_ARGS*|TF_LOG*|TF_WORKSPACE|TF_DATA_DIR|STACK_DIR) unset \"$name\" ;;\nesac; done\n", "TF_VAR_"+strings.Join(passedInputs, "|TF_VAR_"))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
-		fmt.Fprintf(&b, "export %s=%s\n", name, quoted(env[name]))
+		fmt.Fprintf(&b, "export %s=%s\n", name, workspace.Word(env[name]))
 	}
 	// In the project's folder Terraform would find the state of another embedded AWS, or none, and say that there is nothing to destroy.
 	var patterns []string
 	for _, command := range []string{"plan", "apply", "destroy", "refresh", "import", "output", "show", "state"} {
-		patterns = append(patterns, quoted(ws.Root+" "+command))
+		patterns = append(patterns, workspace.Word(ws.Root+" "+command))
 	}
 	fmt.Fprintf(&b, `terraform() {
   case "$PWD $1" in %s)

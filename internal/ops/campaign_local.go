@@ -47,7 +47,9 @@ func LocalCampaign(ctx context.Context, ws *workspace.Workspace, con *console.Co
 	defer log.Close()
 	quiet.TerraformOut = log
 	advice := func(text string) string {
-		return local.Advice(w.Hello.URL, w.Hello.Region, func(string) string { return fmt.Sprintf("CAMPAIGN=%s go tool mage local:campaign", ws.Path(file)) }, text)
+		return local.Advice(w.Hello.URL, w.Hello.Region, func(string) string {
+			return fmt.Sprintf("CAMPAIGN=%s go tool mage local:campaign", workspace.Word(ws.Path(file)))
+		}, text)
 	}
 	quiet.Out = local.Advised{W: timed.Out, In: advice}
 	in.Env = append(in.Env, "CAMPAIGN="+file)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/elasticache-perf/elasticache-perf/internal/campaign"
 	"github.com/elasticache-perf/elasticache-perf/internal/sweep"
+	"github.com/elasticache-perf/elasticache-perf/internal/workspace"
 )
 
 // unlisted finds the campaign's stacks that its file no longer has: a variant was renamed or removed, or there are fewer rounds. unsure explains, for each
@@ -65,7 +66,7 @@ func (o *opened) reportUnlisted(ctx context.Context) {
 		names = append(names, c.Stack())
 	}
 	if len(names) > 0 {
-		o.con.Say("%s is no longer in the file, but still in AWS: `CAMPAIGN=%s go tool mage campaign:destroy` ends and removes everything of the campaign", strings.Join(names, ", "), o.ws.Getenv("CAMPAIGN"))
+		o.con.Say("%s is no longer in the file, but still in AWS: `CAMPAIGN=%s go tool mage campaign:destroy` ends and removes everything of the campaign", strings.Join(names, ", "), workspace.Word(o.ws.Getenv("CAMPAIGN")))
 	}
 	o.sayAll(unsure)
 }

@@ -54,7 +54,7 @@ func (t *CLI) forceUnlock(held *holder) string {
 	if name := workspace.Getenv(t.Env, "TF_WORKSPACE"); name != "" {
 		in = "TF_WORKSPACE=" + name + " "
 	}
-	return fmt.Sprintf("%sterraform -chdir=%s force-unlock %s", in, t.Dir, held.id)
+	return fmt.Sprintf("%sterraform %s force-unlock %s", in, workspace.Word("-chdir="+t.Dir), held.id)
 }
 
 // Unlock removes the lock that has made a command fail where its holder is dead for sure: it was of this user on this machine, and no Terraform of this

@@ -50,7 +50,7 @@ func ours(path string, onTheWay bool) error {
 		return fmt.Errorf("%s belongs to user %d, who can change it", path, owner.Uid)
 	case onTheWay && mode&fs.ModeSticky != 0:
 	case mode.Perm()&0o002 != 0, mode.Perm()&0o020 != 0 && owner.Gid != owner.Uid:
-		return fmt.Errorf("others can write to %s (mode %04o): `chmod go-w %[1]s` keeps them out", path, mode.Perm())
+		return fmt.Errorf("others can write to %s (mode %04o): `chmod go-w %s` keeps them out", path, mode.Perm(), Word(path))
 	}
 	return nil
 }

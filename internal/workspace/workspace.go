@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -79,6 +80,17 @@ func (ws *Workspace) Path(file string) string {
 		return rel
 	}
 	return file
+}
+
+// plain is text that a shell takes as it is.
+var plain = regexp.MustCompile(`^[\w%+,./:=@-]+$`)
+
+// Word is text as one word of a shell, for a command that a person copies: in quotes if it needs them.
+func Word(text string) string {
+	if plain.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // Command is a child process in the tree and its environment, that prints to out.

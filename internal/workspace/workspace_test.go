@@ -2,6 +2,7 @@ package workspace
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -17,6 +18,15 @@ func TestTheSDKIsSilent(t *testing.T) {
 	cfg, err := ws.AWS(t.Context(), "us-east-1")
 	require.NoError(t, err)
 	require.Equal(t, logging.Nop{}, cfg.Logger)
+}
+
+func TestWordIsOneWordOfAShell(t *testing.T) {
+	require.Equal(t, "-chdir=/home/a_b/c.d", Word("-chdir=/home/a_b/c.d"), "what needs no quotes has none")
+	for _, text := range []string{"", "it's a [b-c]*", "a höuse/with späces", "~", "$HOME", "`id`;#&|<>\"%s", "a\\b", "a\nb", "!!", "{a,b}", "x=1"} {
+		out, err := exec.Command("sh", "-c", "printf %s "+Word(text)+"; set -- "+Word(text)+"; printf ' %s' $#").Output()
+		require.NoError(t, err, text)
+		require.Equal(t, text+" 1", string(out))
+	}
 }
 
 func TestGlobTakesAFolderByItsName(t *testing.T) {
