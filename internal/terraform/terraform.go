@@ -209,6 +209,9 @@ func (t *CLI) Run(ctx context.Context, capture io.Writer, args ...string) error 
 	if failed.Unreadable = strings.Contains(problems.String(), "Unsupported state file format"); failed.Unreadable {
 		failed.Next = "if the state is a file, terraform.tfstate.backup beside it is the previous one. What was created can be found, ended and removed without a state: `go tool mage sweep` lists it"
 	}
+	if strings.Contains(problems.String(), "timeout while waiting for plugin to start") {
+		failed.Next = "Terraform gives its provider a minute to start, and this machine was too busy for that. Nothing was changed: run the command again"
+	}
 	if held := holderOf(failed); held != nil {
 		failed.Next = fmt.Sprintf("`%s` removes the lock of a command that has died", t.forceUnlock(held))
 	}

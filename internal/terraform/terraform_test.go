@@ -99,6 +99,7 @@ func TestFailuresAreTyped(t *testing.T) {
 	require.ErrorAs(t, lost, &failed)
 	require.False(t, failed.Unsaved)
 	require.ErrorContains(t, lost, "ended and removed without a state: `go tool mage sweep` lists it")
+	require.ErrorContains(t, run("echo 'Error: timeout while waiting for plugin to start' >&2; exit 1").Destroy(t.Context()), "this machine was too busy for that. Nothing was changed: run the command again")
 	require.EqualError(t, run("kill -9 $$").Destroy(t.Context()), "terraform destroy did not end by itself (signal: killed)")
 
 	require.ErrorIs(t, run("echo '│ Error: Saved plan is stale' >&2; exit 1").Apply(t.Context(), "file"), ErrStale)
