@@ -7,21 +7,22 @@ import (
 	"github.com/elasticache-perf/elasticache-perf/internal/localaws/proc"
 )
 
-// measure publishes every period until Close, at its start's timestamp.
+// measure publishes every period until Close, at its start's timestamp. A busy machine may let it do so later than a period:
+// then it publishes each period that has ended since.
 func (s *Service) measure() {
 	period := s.acct.MetricsPeriod
-	for {
-		end := s.now().Truncate(period).Add(period)
-		if s.acct.Clock.Sleep(s.ctx, end.Sub(s.now())) != nil {
-			return
-		}
-		s.publish(end.Add(-period), period)
+	begin := s.now().Truncate(period)
+	for s.acct.Clock.Sleep(s.ctx, begin.Add(period).Sub(s.now())) == nil {
+		end := begin.Add(max(period, s.now().Sub(begin).Truncate(period)))
+		s.publish(begin, end, period)
+		begin = end
 	}
 }
 
-// sample is what a task used in a period: CPU units (1024 are one vCPU) and MiB, beside what it reserved.
+// sample is what a task used from one moment to another: CPU units (1024 are one vCPU) and MiB, beside what it reserved.
 type sample struct {
 	t                                *task
+	from, to                         time.Time
 	cpu, memory, cpuHeld, memoryHeld float64
 }
 
@@ -50,19 +51,19 @@ func (s *Service) sample(t *task, c *running, p *proc.Process) {
 	m.total, m.rss, m.at = max(m.total, u.CPU), u.RSS, s.now()
 }
 
-// publish publishes a sample of each task that ran in the period.
+// publish publishes a sample of each task that ran in the periods from begin to end.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html
-func (s *Service) publish(at time.Time, period time.Duration) {
+func (s *Service) publish(begin, end time.Time, period time.Duration) {
 	s.mu.Lock()
 	type measured struct {
 		c *running
 		t *task
-		p *proc.Process // nil when it has ended in the period
+		p *proc.Process // nil when it has ended
 	}
 	var processes []measured
 	for _, t := range s.tasks {
 		for _, c := range t.containers {
-			if !t.started.IsZero() && (c.process != nil || !c.measured.at.IsZero()) {
+			if !t.started.IsZero() && t.started.Before(end) && (c.process != nil || !c.measured.at.IsZero()) {
 				processes = append(processes, measured{c, t, c.process})
 			}
 		}
@@ -75,7 +76,9 @@ func (s *Service) publish(at time.Time, period time.Duration) {
 		}
 		s.mu.Lock()
 		m := p.c.measured
-		p.c.measured = measurement{total: m.total, from: at.Add(period)}
+		if !m.at.IsZero() {
+			p.c.measured = measurement{total: m.total, from: m.at}
+		}
 		s.mu.Unlock()
 		if m.at.IsZero() {
 			continue
@@ -83,20 +86,33 @@ func (s *Service) publish(at time.Time, period time.Duration) {
 		x := samples[p.t]
 		if x == nil {
 			d := p.t.definition
-			x = &sample{t: p.t, cpuHeld: float64(number(d.Cpu)), memoryHeld: float64(number(d.Memory))}
+			x = &sample{t: p.t, from: m.from, to: m.at, cpuHeld: float64(number(d.Cpu)), memoryHeld: float64(number(d.Memory))}
 			samples[p.t], order = x, append(order, x)
 		}
 		x.cpu += 1024 * m.used.Seconds() / max(m.at.Sub(m.from), min(period, time.Second)).Seconds() // the kernel counts in ticks of 10 ms
 		x.memory += float64(m.rss) / (1 << 20)
 	}
-	for _, x := range order {
+	for at := begin; at.Before(end); at = at.Add(period) {
+		var ran []*sample
+		for _, x := range order {
+			if x.from.Before(at.Add(period)) && !x.to.Before(at) {
+				ran = append(ran, x)
+			}
+		}
+		s.put(at, ran)
+	}
+}
+
+// put publishes a period.
+func (s *Service) put(at time.Time, samples []*sample) {
+	for _, x := range samples {
 		if v := x.t.service; v != nil {
 			dims := []cloudwatch.Dimension{{Name: "ClusterName", Value: v.cluster.name}, {Name: "ServiceName", Value: v.name}}
 			s.deps.CloudWatch.Put(cloudwatch.Metric{Namespace: "AWS/ECS", Name: "CPUUtilization", Unit: "Percent", Dimensions: dims}, at, 100*x.cpu/x.cpuHeld)
 			s.deps.CloudWatch.Put(cloudwatch.Metric{Namespace: "AWS/ECS", Name: "MemoryUtilization", Unit: "Percent", Dimensions: dims}, at, 100*x.memory/x.memoryHeld)
 		}
 	}
-	s.observe(at, order)
+	s.observe(at, samples)
 }
 
 // observe publishes Container Insights for clusters that have it on: sums over the tasks, and with enhanced observability
@@ -119,7 +135,7 @@ func (s *Service) observe(at time.Time, samples []*sample) {
 			var sum sample
 			for _, x := range samples {
 				if x.t.cluster == c && of(x.t) {
-					sum = sample{nil, sum.cpu + x.cpu, sum.memory + x.memory, sum.cpuHeld + x.cpuHeld, sum.memoryHeld + x.memoryHeld}
+					sum = sample{cpu: sum.cpu + x.cpu, memory: sum.memory + x.memory, cpuHeld: sum.cpuHeld + x.cpuHeld, memoryHeld: sum.memoryHeld + x.memoryHeld}
 				}
 			}
 			if sum.cpuHeld > 0 {

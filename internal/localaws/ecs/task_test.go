@@ -287,3 +287,42 @@ func TestMetricsOfTheLastMinute(t *testing.T) {
 	clock.Next(t, time.Minute)
 	require.Len(t, periods(2), 2, "and no minute after it")
 }
+
+// A machine too busy to measure for three periods leaves no hole, and gives a task no period before its start.
+func TestMetricsMeasuredLate(t *testing.T) {
+	clock := wiretest.NewClock()
+	w := start(t, standing(clock), func(a *account.Account, _ *ecs.Deps) { a.MetricsPeriod = time.Minute })
+	w.create(service(w.register(definition(container(`while :; do sleep 1; done`))), 1))
+	w.steady()
+	begin := clock.Now()
+	periods := func(service string) []time.Duration {
+		var at []time.Duration
+		for _, p := range w.measured() {
+			if p.Name == "MemoryUtilization" && strings.Contains(fmt.Sprint(p.Dimensions), "ServiceName "+service+"}") {
+				at = append(at, p.at.Sub(begin))
+			}
+		}
+		return at
+	}
+	wiretest.Until(t, "somebody waits for the period's end", func() (any, bool) { return clock.Sleeping(), slices.Contains(clock.Sleeping(), time.Minute) })
+	clock.Move(3*time.Minute + time.Second)
+	wiretest.Until(t, "each of the three periods is published", func() (any, bool) {
+		return periods("s"), slices.Equal(periods("s"), []time.Duration{0, time.Minute, 2 * time.Minute})
+	})
+	late := service("", 1)
+	late.ServiceName, late.TaskDefinition = aws.String("late"), aws.String(w.register(definition(container(`while :; do sleep 1; done`))))
+	w.create(late)
+	wiretest.Until(t, "the second service's task runs", func() (any, bool) {
+		n := 0
+		for _, task := range w.tasks(types.DesiredStatusRunning) {
+			if *task.LastStatus == "RUNNING" {
+				n++
+			}
+		}
+		return n, n == 2
+	})
+	clock.Next(t, 59*time.Second)
+	wiretest.Until(t, "the next period of both", func() (any, bool) {
+		return []any{periods("s"), periods("late")}, len(periods("s")) == 4 && slices.Equal(periods("late"), []time.Duration{3 * time.Minute})
+	})
+}

@@ -24,7 +24,8 @@
 // Once per MetricsPeriod each node publishes what INFO and /proc show, with the start of the period as timestamp.
 // A node's first period starts when it answers; its last, partial one is published when it is deleted, so sums over
 // a node's life are complete. localaws's own connection and its INFO and SLOWLOG commands are counted, as those of
-// ElastiCache's own monitoring are on AWS. Where the meaning differs from AWS:
+// ElastiCache's own monitoring are on AWS. When this machine is too busy to ask a node for longer than a period, each period
+// that has ended gets its share of the answer, by time. Where the meaning differs from AWS:
 //   - CPUUtilization is the node's process against the vCPUs of its node type; AWS's is the whole host.
 //   - FreeableMemory is the node type's memory less the process's resident bytes. SwapUsage and MajorPageFaults are the
 //     process's own.

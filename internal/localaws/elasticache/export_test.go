@@ -39,6 +39,9 @@ func Reserve(few []string, ports ...int) (string, error) {
 	return addr, err
 }
 
+// Due are the starts of the periods that a reading is for, and of the next.
+var Due = due
+
 // Client is a plain client of a node.
 type Client struct{ c *conn }
 

@@ -3,6 +3,8 @@ package elasticache
 import (
 	"cmp"
 	"context"
+	"maps"
+	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -47,6 +49,31 @@ func (b between) grown(field string) (float64, bool) {
 		return 0, false
 	}
 	return max(0, v-old), true
+}
+
+// at is a reading of a moment in between, as if everything had changed evenly. Whole numbers stay whole, and texts are the later reading's.
+func (b between) at(t time.Time) reading {
+	share := t.Sub(b.from.at).Seconds() / b.seconds()
+	mix := func(from, to float64) float64 { return from + share*(to-from) }
+	r := b.to
+	r.at, r.cpu = t, b.from.cpu+time.Duration(share*float64(b.to.cpu-b.from.cpu))
+	r.rss, r.swap, r.pgFault = mix(b.from.rss, b.to.rss), mix(b.from.swap, b.to.swap), math.Floor(mix(b.from.pgFault, b.to.pgFault))
+	r.info, r.calls, r.micros = maps.Clone(b.to.info), map[string]float64{}, map[string]float64{}
+	for field, text := range b.to.info {
+		to, err := strconv.ParseFloat(text, 64)
+		from, errFrom := strconv.ParseFloat(b.from.info[field], 64)
+		switch {
+		case err != nil || errFrom != nil || from == to:
+		case strings.Contains(text, "."):
+			r.info[field] = strconv.FormatFloat(mix(from, to), 'f', -1, 64)
+		default:
+			r.info[field] = strconv.FormatFloat(math.Floor(mix(from, to)), 'f', -1, 64)
+		}
+	}
+	for command, calls := range b.to.calls {
+		r.calls[command], r.micros[command] = math.Floor(mix(b.from.calls[command], calls)), mix(b.from.micros[command], b.to.micros[command])
+	}
+	return r
 }
 
 // keyspace adds up a field of the lines db0:keys=1,expires=0,avg_ttl=0.
@@ -274,9 +301,10 @@ func memory(pid int) (swap, faults float64) {
 }
 
 // observe publishes a node's metrics at each boundary of MetricsPeriod, with the period's start as timestamp, and
-// delivers its slow log. When the node ends, it does so once more for the partial period. What the slow log has of a period is delivered before
-// the period's datapoints, so a client that sees the datapoints can read the log. A period at whose end the server does not answer has no datapoints, and what its counters
-// grew by comes with the next that has.
+// delivers its slow log. When the node ends, it does so once more for the partial period. What the slow log has of a period
+// is delivered before the period's datapoints, so a client that sees the datapoints can read the log.
+// A period at whose end the server does not answer has no datapoints, and what its counters grew by comes with the next that has.
+// A busy machine may let it ask later than a period: then each period that has ended since gets its share by time.
 // The first reading is taken before it returns, so that no client's command comes before it.
 func (s *Service) observe(g *group, n *cacheNode) error {
 	w := &watcher{s: s, g: g, id: g.id, n: n}
@@ -304,12 +332,10 @@ func (s *Service) observe(g *group, n *cacheNode) error {
 	n.mu.Unlock()
 	s.wg.Go(func() {
 		defer close(done)
-		silent := false
+		period := cmp.Or(s.acct.MetricsPeriod, time.Minute)
+		begin, silent := w.last.at.Truncate(period), false
 		for {
-			period := cmp.Or(s.acct.MetricsPeriod, time.Minute)
-			now := s.acct.Clock.Now()
-			begin := now.Truncate(period)
-			ended := s.acct.Clock.Sleep(ctx, begin.Add(period).Sub(now)) != nil
+			ended := s.acct.Clock.Sleep(ctx, begin.Add(period).Sub(s.acct.Clock.Now())) != nil
 			if ended {
 				<-slow
 			}
@@ -317,7 +343,8 @@ func (s *Service) observe(g *group, n *cacheNode) error {
 				return
 			}
 			w.slow()
-			err := w.publish(begin)
+			var err error
+			begin, err = w.publish(begin, period)
 			if err != nil && !silent {
 				w.lost(err)
 			}
@@ -357,10 +384,25 @@ func (w *watcher) lost(err error) {
 	w.s.note("cache-cluster", w.n.id, "The server of %s does not answer: %v", w.n.id, err)
 }
 
-func (w *watcher) publish(at time.Time) error {
+// due are the starts of the periods that a reading is for: the one from begin on, and those that had ended when the server was
+// asked. Those that ended before it answered are for none, for a server that hangs must be seen.
+func due(begin, asked, answered time.Time, period time.Duration) (starts []time.Time, next time.Time) {
+	starts, next = []time.Time{begin}, begin.Add(period)
+	for ; !next.Add(period).After(asked); next = next.Add(period) {
+		starts = append(starts, next)
+	}
+	if late := answered.Truncate(period); late.After(next) {
+		next = late
+	}
+	return starts, next
+}
+
+// publish publishes the period from begin on, and those that have ended since. It gives back the next one's start.
+func (w *watcher) publish(begin time.Time, period time.Duration) (next time.Time, err error) {
+	asked := w.s.acct.Clock.Now()
 	now, err := w.s.read(w.n)
 	if err != nil {
-		return err
+		return w.s.acct.Clock.Now().Truncate(period), err
 	}
 	w.s.mu.Lock()
 	b := between{from: w.last, to: now, size: w.g.nodeType, tiered: w.g.dataTiering}
@@ -373,11 +415,26 @@ func (w *watcher) publish(at time.Time) error {
 	only := w.g.serverless != nil
 	w.s.mu.Unlock()
 	w.last = now
-	if only {
-		w.publishServerless(b, at)
-		return nil
+	put := func(b between, at time.Time) {
+		if only {
+			w.putServerless(b, at)
+		} else {
+			w.put(b, shard, at)
+		}
 	}
+	starts, next := due(begin, asked, now.at, period)
+	for _, start := range starts[1:] {
+		part := b
+		part.to = b.at(start)
+		put(part, start.Add(-period))
+		b.from = part.to
+	}
+	put(b, starts[len(starts)-1])
+	return next, nil
+}
 
+// put publishes a period of a node.
+func (w *watcher) put(b between, shard string, at time.Time) {
 	cluster := cloudwatch.Dimension{Name: "CacheClusterId", Value: w.n.id}
 	node := []cloudwatch.Dimension{cluster, {Name: "CacheNodeId", Value: nodeID}}
 	put := func(name, unit string, v float64, sets ...[]cloudwatch.Dimension) {
@@ -398,18 +455,17 @@ func (w *watcher) publish(at time.Time) error {
 	}
 	if v, ok := engineCPU(b); ok { // the replication group's own has one sample of each node
 		rg := cloudwatch.Dimension{Name: "ReplicationGroupId", Value: w.id}
-		role := cloudwatch.Dimension{Name: "Role", Value: map[string]string{"master": "Primary", "slave": "Replica"}[now.info["role"]]}
+		role := cloudwatch.Dimension{Name: "Role", Value: map[string]string{"master": "Primary", "slave": "Replica"}[b.to.info["role"]]}
 		put("EngineCPUUtilization", "Percent", v, []cloudwatch.Dimension{rg}, []cloudwatch.Dimension{{Name: "NodeGroupId", Value: shard}, rg}, []cloudwatch.Dimension{rg, role})
 	}
 	calls, micros := w.counts(b)
 	for _, k := range kinds {
 		sets := both(slices.Contains(onNodesOnly, k))
 		put(k+"Cmds", "Count", calls[k], sets...)
-		if now.timed && calls[k] > 0 {
+		if b.to.timed && calls[k] > 0 {
 			put(k+"CmdsLatency", "Microseconds", micros[k]/calls[k], sets...)
 		}
 	}
-	return nil
 }
 
 // counts are the commands of each kind in a period, and the time they took.

@@ -199,6 +199,74 @@ func TestSlowLogComesBeforeTheDatapoints(t *testing.T) {
 	}
 }
 
+// A machine too busy to read a node for three periods leaves no hole: each period has its share of what was counted.
+func TestMetricsReadLate(t *testing.T) {
+	real(t)
+	clock := wiretest.NewClock()
+	w := start(t, func(a *account.Account) { a.Clock, a.MetricsPeriod = clock, 5*time.Second })
+	g := w.create(t)
+	c := connect(t, g.NodeGroups[0].PrimaryEndpoint, nil)
+	for i := range 300 {
+		do(t, c, "SET", fmt.Sprint("k", i), "v")
+	}
+	begin := clock.Now()
+	published := func(metric string, n int) []float64 {
+		var values []float64
+		wiretest.Until(t, fmt.Sprintf("%d periods of %s", n, metric), func() (any, bool) {
+			w.books.mu.Lock()
+			defer w.books.mu.Unlock()
+			points := w.books.points[metric+" CacheClusterId=perf-001"]
+			values = nil
+			for i := range n {
+				if v, there := points[begin.Add(time.Duration(5*i)*time.Second)]; there {
+					values = append(values, v)
+				}
+			}
+			return points, len(values) == n && len(points) == n
+		})
+		return values
+	}
+	wiretest.Until(t, "the node waits for its period's end", func() (any, bool) { return clock.Sleeping(), slices.Contains(clock.Sleeping(), 5*time.Second) })
+	clock.Move(15 * time.Second)
+	require.Equal(t, []float64{100, 100, 100}, published("SetTypeCmds", 3))
+	require.Equal(t, []float64{300, 300, 300}, published("CurrItems", 3), "the one value that was read")
+	require.Equal(t, []float64{1, 1, 1}, published("IsMaster", 3))
+	require.InDelta(t, published("EngineCPUUtilization", 3)[0], published("EngineCPUUtilization", 3)[2], 0.001, "the same share of three equal periods")
+	in := published("NetworkBytesIn", 3)
+	require.InDelta(t, in[0], in[2], 1)
+	for i := range 30 {
+		do(t, c, "SET", fmt.Sprint("k", i), "v")
+	}
+	clock.Next(t, 5*time.Second)
+	require.Equal(t, []float64{100, 100, 100, 30}, published("SetTypeCmds", 4), "the next one comes in time")
+	clock.Move(2 * time.Second)
+	w.remove(t)
+	total, periods := w.books.sum("SetTypeCmds", "perf-001")
+	require.Equal(t, "330 in 5", fmt.Sprint(total, " in ", periods))
+}
+
+// Which periods of five seconds, the first from 10 s on, a reading is for: what ended before the server was asked, and not what ended before
+// it answered.
+func TestPeriodsOfAReading(t *testing.T) {
+	at := func(s float64) time.Time { return time.Date(2026, 11, 23, 3, 0, 0, int(s*1e9), time.UTC) }
+	for _, c := range []struct {
+		asked, answered float64
+		starts          string
+		next            float64
+	}{
+		{15, 15, "[10]", 15}, {15.1, 19.9, "[10]", 15}, {19.9, 20, "[10]", 20}, {12, 12.1, "[10]", 15}, // the last: the node ends
+		{20, 20, "[10 15]", 20}, {34.9, 34.9, "[10 15 20 25]", 30}, {20, 41, "[10 15]", 40}, {15, 36, "[10]", 35},
+	} {
+		starts, next := elasticache.Due(at(10), at(c.asked), at(c.answered), 5*time.Second)
+		var seconds []int
+		for _, s := range starts {
+			seconds = append(seconds, int(s.Sub(at(0)).Seconds()))
+		}
+		require.Equal(t, c.starts, fmt.Sprint(seconds), "asked at %g, answered at %g", c.asked, c.answered)
+		require.Equal(t, at(c.next), next, "asked at %g, answered at %g", c.asked, c.answered)
+	}
+}
+
 func TestReplicas(t *testing.T) {
 	real(t)
 	t.Parallel()

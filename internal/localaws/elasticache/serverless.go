@@ -418,8 +418,8 @@ func (s *Service) deleteServerless(_ context.Context, in *deleteServerlessIn) (*
 var serverlessMeasures = []string{"BytesUsedForCache", "CacheHits", "CacheMisses", "CacheHitRate", "CurrConnections", "CurrItems", "CurrVolatileItems", "Evictions",
 	"NetworkBytesIn", "NetworkBytesOut", "NewConnections", "AuthenticationFailures", "CommandAuthorizationFailures", "KeyAuthorizationFailures"}
 
-// publishServerless publishes a period under a serverless cache's one dimension.
-func (w *watcher) publishServerless(b between, at time.Time) {
+// putServerless publishes a period under a serverless cache's one dimension.
+func (w *watcher) putServerless(b between, at time.Time) {
 	put := func(name, unit string, v float64) {
 		w.s.metrics.Put(cloudwatch.Metric{Namespace: "AWS/ElastiCache", Name: name, Unit: unit, Dimensions: []cloudwatch.Dimension{{Name: "clusterId", Value: w.id}}}, at, v)
 	}
