@@ -8,14 +8,12 @@ import (
 )
 
 // measure publishes every period until Close, at its start's timestamp. A busy machine may let it do so later than a period:
-// then it publishes each period that has ended since.
+// then it publishes each period that has ended since; counts of tasks and deployments are those of the moment.
 func (s *Service) measure() {
 	period := s.acct.MetricsPeriod
 	begin := s.now().Truncate(period)
 	for s.acct.Clock.Sleep(s.ctx, begin.Add(period).Sub(s.now())) == nil {
-		end := begin.Add(max(period, s.now().Sub(begin).Truncate(period)))
-		s.publish(begin, end, period)
-		begin = end
+		begin = s.publish(begin, period)
 	}
 }
 
@@ -51,47 +49,54 @@ func (s *Service) sample(t *task, c *running, p *proc.Process) {
 	m.total, m.rss, m.at = max(m.total, u.CPU), u.RSS, s.now()
 }
 
-// publish publishes a sample of each task that ran in the periods from begin to end.
+// publish publishes a sample of each task for the periods that it ran in, from begin to the last that has ended, whose end it gives back.
 // https://docs.aws.amazon.com/AmazonECS/latest/developerguide/available-metrics.html
-func (s *Service) publish(begin, end time.Time, period time.Duration) {
-	s.mu.Lock()
+func (s *Service) publish(begin time.Time, period time.Duration) (end time.Time) {
 	type measured struct {
 		c *running
 		t *task
 		p *proc.Process // nil when it has ended
 	}
 	var processes []measured
+	s.mu.Lock()
 	for _, t := range s.tasks {
 		for _, c := range t.containers {
-			if !t.started.IsZero() && t.started.Before(end) && (c.process != nil || !c.measured.at.IsZero()) {
+			if !t.started.IsZero() && (c.process != nil || !c.measured.at.IsZero()) {
 				processes = append(processes, measured{c, t, c.process})
 			}
 		}
 	}
 	s.mu.Unlock()
-	samples, order := map[*task]*sample{}, []*sample{}
 	for _, p := range processes {
 		if p.p != nil {
 			s.sample(p.t, p.c, p.p)
 		}
-		s.mu.Lock()
+	}
+	end = begin.Add(max(period, s.now().Sub(begin).Truncate(period)))
+	samples, order := map[*task]*sample{}, []*sample{}
+	s.mu.Lock()
+	for _, p := range processes {
 		m := p.c.measured
-		if !m.at.IsZero() {
-			p.c.measured = measurement{total: m.total, from: m.at}
-		}
-		s.mu.Unlock()
-		if m.at.IsZero() {
+		if m.at.IsZero() || !m.from.Before(end) {
 			continue
 		}
+		p.c.measured = measurement{total: m.total, from: m.at}
 		x := samples[p.t]
 		if x == nil {
 			d := p.t.definition
 			x = &sample{t: p.t, from: m.from, to: m.at, cpuHeld: float64(number(d.Cpu)), memoryHeld: float64(number(d.Memory))}
 			samples[p.t], order = x, append(order, x)
 		}
+		if m.from.Before(x.from) {
+			x.from = m.from
+		}
+		if m.at.After(x.to) {
+			x.to = m.at
+		}
 		x.cpu += 1024 * m.used.Seconds() / max(m.at.Sub(m.from), min(period, time.Second)).Seconds() // the kernel counts in ticks of 10 ms
 		x.memory += float64(m.rss) / (1 << 20)
 	}
+	s.mu.Unlock()
 	for at := begin; at.Before(end); at = at.Add(period) {
 		var ran []*sample
 		for _, x := range order {
@@ -101,6 +106,7 @@ func (s *Service) publish(begin, end time.Time, period time.Duration) {
 		}
 		s.put(at, ran)
 	}
+	return end
 }
 
 // put publishes a period.
@@ -148,7 +154,7 @@ func (s *Service) observe(at time.Time, samples []*sample) {
 		tasks := s.describe(c, nil)
 		add([]cloudwatch.Dimension{name}, func(*task) bool { return true })
 		for _, v := range s.services {
-			if v.cluster != c || v.status != "ACTIVE" {
+			if v.cluster != c || v.status != "ACTIVE" || !v.created.Before(at.Add(s.acct.MetricsPeriod)) {
 				continue
 			}
 			services++

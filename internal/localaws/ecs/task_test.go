@@ -326,3 +326,33 @@ func TestMetricsMeasuredLate(t *testing.T) {
 		return []any{periods("s"), periods("late")}, len(periods("s")) == 4 && slices.Equal(periods("late"), []time.Duration{3 * time.Minute})
 	})
 }
+
+// A task is in each period in which any of its containers is.
+func TestMetricsOfAContainerThatLingers(t *testing.T) {
+	clock := wiretest.NewClock()
+	w := start(t, standing(clock), func(a *account.Account, _ *ecs.Deps) { a.MetricsPeriod = time.Minute })
+	quick, linger := container(`exec sleep 1000`), container(`trap "" TERM; echo traps; while :; do sleep 1; done`)
+	quick.Name, linger.Name, linger.StopTimeout = aws.String("quick"), aws.String("linger"), aws.Int32(120)
+	w.create(service(w.register(definition(quick, linger)), 1))
+	w.steady()
+	begin := clock.Now()
+	task := w.tasks(types.DesiredStatusRunning)[0]
+	wiretest.Until(t, "the second container ignores SIGTERM", func() (any, bool) {
+		out, err := w.logs.GetLogEvents(t.Context(), &cloudwatchlogs.GetLogEventsInput{LogGroupName: aws.String("/load"), LogStreamName: aws.String("load/linger/" + filepath.Base(*task.TaskArn))})
+		return err, err == nil && len(out.Events) == 1
+	})
+	clock.Move(10 * time.Second)
+	_, err := w.ecs.UpdateService(t.Context(), &sdk.UpdateServiceInput{Cluster: aws.String("c"), Service: aws.String("s"), DesiredCount: aws.Int32(0)})
+	require.NoError(t, err)
+	wiretest.Until(t, "the first container has ended", func() (any, bool) { return w.svc.Processes(), w.svc.Processes() == 1 })
+	clock.Move(115 * time.Second)
+	wiretest.Until(t, "both minutes are published", func() (any, bool) {
+		var at []time.Duration
+		for _, p := range w.measured() {
+			if p.Name == "MemoryUtilization" {
+				at = append(at, p.at.Sub(begin))
+			}
+		}
+		return at, slices.Equal(at, []time.Duration{0, time.Minute})
+	})
+}

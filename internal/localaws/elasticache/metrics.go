@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"maps"
-	"math"
 	"os"
 	"slices"
 	"strconv"
@@ -51,27 +50,23 @@ func (b between) grown(field string) (float64, bool) {
 	return max(0, v-old), true
 }
 
-// at is a reading of a moment in between, as if everything had changed evenly. Whole numbers stay whole, and texts are the later reading's.
+// at is a reading of a moment in between, as if every number had changed evenly, which keeps rates as they were. Texts are the later reading's.
 func (b between) at(t time.Time) reading {
 	share := t.Sub(b.from.at).Seconds() / b.seconds()
 	mix := func(from, to float64) float64 { return from + share*(to-from) }
 	r := b.to
 	r.at, r.cpu = t, b.from.cpu+time.Duration(share*float64(b.to.cpu-b.from.cpu))
-	r.rss, r.swap, r.pgFault = mix(b.from.rss, b.to.rss), mix(b.from.swap, b.to.swap), math.Floor(mix(b.from.pgFault, b.to.pgFault))
+	r.rss, r.swap, r.pgFault = mix(b.from.rss, b.to.rss), mix(b.from.swap, b.to.swap), mix(b.from.pgFault, b.to.pgFault)
 	r.info, r.calls, r.micros = maps.Clone(b.to.info), map[string]float64{}, map[string]float64{}
 	for field, text := range b.to.info {
 		to, err := strconv.ParseFloat(text, 64)
 		from, errFrom := strconv.ParseFloat(b.from.info[field], 64)
-		switch {
-		case err != nil || errFrom != nil || from == to:
-		case strings.Contains(text, "."):
+		if err == nil && errFrom == nil && from != to {
 			r.info[field] = strconv.FormatFloat(mix(from, to), 'f', -1, 64)
-		default:
-			r.info[field] = strconv.FormatFloat(math.Floor(mix(from, to)), 'f', -1, 64)
 		}
 	}
 	for command, calls := range b.to.calls {
-		r.calls[command], r.micros[command] = math.Floor(mix(b.from.calls[command], calls)), mix(b.from.micros[command], b.to.micros[command])
+		r.calls[command], r.micros[command] = mix(b.from.calls[command], calls), mix(b.from.micros[command], b.to.micros[command])
 	}
 	return r
 }
@@ -342,9 +337,13 @@ func (s *Service) observe(g *group, n *cacheNode) error {
 			if ended && silent { // a hanging server would delay the node's end
 				return
 			}
+			asked := s.acct.Clock.Now() // before the slow log, whose reading a server that hangs delays, too
 			w.slow()
+			if ended {
+				asked = asked.Add(period - 1) // the partial period counts as ended
+			}
 			var err error
-			begin, err = w.publish(begin, period)
+			begin, err = w.publish(begin, asked, period)
 			if err != nil && !silent {
 				w.lost(err)
 			}
@@ -398,8 +397,7 @@ func due(begin, asked, answered time.Time, period time.Duration) (starts []time.
 }
 
 // publish publishes the period from begin on, and those that have ended since. It gives back the next one's start.
-func (w *watcher) publish(begin time.Time, period time.Duration) (next time.Time, err error) {
-	asked := w.s.acct.Clock.Now()
+func (w *watcher) publish(begin, asked time.Time, period time.Duration) (next time.Time, err error) {
 	now, err := w.s.read(w.n)
 	if err != nil {
 		return w.s.acct.Clock.Now().Truncate(period), err
