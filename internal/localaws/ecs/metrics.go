@@ -24,7 +24,7 @@ type sample struct {
 	cpu, memory, cpuHeld, memoryHeld float64
 }
 
-// measurement is what a container has used since the period that was published last.
+// measurement is what a container has used since it was published last.
 type measurement struct {
 	used, total time.Duration // CPU since then, and of the process's whole life
 	rss         int64
