@@ -62,6 +62,7 @@ func TestWrongClockCreatesNothing(t *testing.T) {
 // Plain `terraform apply` does not compare clocks. The preflight does, before the cache is created.
 func TestWrongClockCreatesNothingBilled(t *testing.T) {
 	onlyLocal(t)
+	t.Parallel()
 	for name, off := range map[string]time.Duration{"fast": -10 * time.Minute, "slow": 10 * time.Minute} {
 		t.Run(name, func(t *testing.T) {
 			if name == "fast" {
