@@ -72,7 +72,7 @@ var creations = []creation{
 	{resource: "module.scheduler.aws_scheduler_schedule_group.this", action: "scheduler.CreateScheduleGroup"},
 	{resource: "module.scheduler.aws_scheduler_schedule.watch", action: "scheduler.CreateSchedule", holds: "NAME-watch"},
 	{resource: "module.scheduler.aws_lambda_invocation.preflight", action: "lambda.Invoke", holds: `"preflight"`},
-	{resource: "module.scheduler.aws_lambda_invocation.destroy", action: "lambda.Invoke", holds: `"destroy"`, short: true},
+	{resource: "module.scheduler.aws_lambda_invocation.destroy", action: "lambda.Invoke", holds: `"destroy"`},
 	{resource: "module.scheduler.aws_lambda_invocation.destroyed", action: "lambda.Invoke", holds: `"destroyed"`},
 	{resource: "module.scheduler.aws_scheduler_schedule.stop", action: "scheduler.CreateSchedule", holds: "NAME-load-stop", short: true},
 	{resource: "module.dashboard.aws_cloudwatch_dashboard.this", action: "monitoring.PutDashboard"},

@@ -154,7 +154,7 @@ func TestValidateRejectsWhatDeployRejects(t *testing.T) {
 		long bool
 	}{
 		"unknown node type":     {map[string]any{"cache": map[string]any{"node_type": "cache.z9g.large"}}, "ElastiCache does not offer cache.z9g.large in us-east-1", false},
-		"unknown parameter":     {map[string]any{"cache": map[string]any{"parameters": map[string]any{"maxmemory-polcy": "allkeys-lru"}}}, "the parameter family valkey8 has no parameter maxmemory-polcy", false},
+		"unknown parameter":     {map[string]any{"cache": map[string]any{"parameters": map[string]any{"maxmemory-polcy": "allkeys-lru"}}}, "the parameter family valkey8 has no parameter maxmemory-polcy", true},
 		"unknown value":         {map[string]any{"cache": map[string]any{"engine": "redis", "parameters": map[string]any{"maxmemory-policy": "alkeys-lru"}}}, "the parameter maxmemory-policy of redis7 takes ", true},
 		"address":               {map[string]any{"notifications": map[string]any{"email": "nobody"}}, "The notifications' email must be an email address", false},
 		"prefix":                {map[string]any{"metrics_export_s3_prefix": "exports/"}, "The metrics_export_s3_prefix must have 1 to 512 characters", false},

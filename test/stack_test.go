@@ -65,9 +65,9 @@ func nameOf(t *testing.T) string {
 	return strings.TrimRight(name[:min(len(name), 30)], "-") + "-" + account.NewID(6)
 }
 
-// light is a load that leaves most of the machine to other tests: some 1,000 requests per second.
+// light is a load that leaves most of the machine to other tests: some 400 requests per second.
 func light(other map[string]any) map[string]any {
-	load := map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000, "rate_limit": 250}
+	load := map[string]any{"threads": 1, "clients": 4, "key_maximum": 10000, "rate_limit": 100}
 	maps.Copy(load, other)
 	return load
 }

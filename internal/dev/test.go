@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +42,7 @@ func unitPackages(ctx context.Context, ws *workspace.Workspace, con *console.Con
 			packages = append(packages, pkg)
 		}
 	}
+	slices.Reverse(packages) // lambda/shutdown takes longest: at the end, it would leave a core idle
 	return packages, nil
 }
 

@@ -440,6 +440,7 @@ func TestCompleteCoversTheWholeWindow(t *testing.T) {
 
 // An export is killed at its k-th call, before or after the call had its effect. The next attempt has the same result as one without interruption.
 func TestExportAgainKilledAtEveryCall(t *testing.T) {
+	t.Parallel()
 	for _, bytes := range []int{10, 10_000_000} {
 		undisturbed := withLateData(t, bytes)
 		started := len(undisturbed.calls)

@@ -46,6 +46,7 @@ func (w *fakeAWS) assertConsistent(t *testing.T, whole *fakeAWS) {
 
 // The stop is killed at its k-th call, before or after the call had its effect, for every k; then Lambda's two retries and watch continue.
 func TestKilledAtEveryCall(t *testing.T) {
+	t.Parallel()
 	for kind, make := range kinds {
 		t.Run(kind, func(t *testing.T) { killAtEveryCall(t, make) })
 	}

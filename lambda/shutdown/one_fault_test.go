@@ -48,6 +48,7 @@ func callFaults() map[string]func(w *fakeAWS, k int) {
 
 // Whatever fault one call of a stop has, the same invocation requests the cache's deletion, ends in time, and reports the failure.
 func TestOneFailedCallLeavesNothingBilled(t *testing.T) {
+	t.Parallel()
 	for kind, make := range kinds {
 		undisturbed := make()
 		_, err := undisturbed.handle("stop", ActionStop)
@@ -108,6 +109,7 @@ func TestOneMissingPermissionLeavesNothingBilled(t *testing.T) {
 
 // Whatever fault one call of a destroy has, either the destroy fails, or the run is completely exported and no longer billed.
 func TestOneFailedCallInADestroyLosesNothing(t *testing.T) {
+	t.Parallel()
 	undisturbed := newFakeAWS()
 	_, err := undisturbed.terraform("delete", destroyInput)
 	require.NoError(t, err)

@@ -28,6 +28,7 @@ import (
 //
 //	WALK_SEED=7 go test ./lambda/shutdown -run TestWalk -v	shows what happened in one simulation; WALK_SEED=1001-5000 runs others
 func TestWalk(t *testing.T) {
+	t.Parallel()
 	first, last := 1, 100
 	if os.Getenv("E2E_LONG") == "1" {
 		last = 1000
